@@ -1,0 +1,8 @@
+"""The only question to the system clock."""
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """The present moment, timezone-aware, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251  this is the one place

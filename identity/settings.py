@@ -1,0 +1,213 @@
+"""Everything that differs between deployments: typed, frozen, read once."""
+
+import secrets
+from email.headerregistry import Address
+from email.utils import parseaddr
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "GUICHET_"
+LOOPBACK_NAMES = {"localhost", "guichet.localhost"}
+
+Network = IPv4Network | IPv6Network
+
+
+def split_commas(value: object) -> object:
+    """Lists are written with commas; blanks around them do not count."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def read_network(value: object) -> object:
+    return ip_network(value, strict=False) if isinstance(value, str) else value
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host name or address is this machine, as seen from itself."""
+    if not host:
+        return False
+    if host in LOOPBACK_NAMES or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+        raise ValueError("must be an http(s) URL, for example https://guichet.example.org")
+    if parts.path not in {"", "/"}:
+        raise ValueError("must have no path: Guichet stands at the root of its host")
+    return value.rstrip("/")
+
+
+def check_smtp_url(value: SecretStr | None) -> SecretStr | None:
+    if value is None:
+        return None
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError("must look like smtp://user:password@relay.example.org:587?tls=starttls")
+    return value
+
+
+def check_mailbox(value: str) -> str:
+    """A From line: "Name <address>" or an address alone. `.localhost` and `.test` are fine here."""
+    name, address = parseaddr(value)
+    if not address or "@" not in address:
+        raise ValueError("must look like Guichet <bonjour@example.org>")
+    return str(Address(display_name=name, addr_spec=address))
+
+
+Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
+Networks = Annotated[
+    tuple[Annotated[Network, BeforeValidator(read_network)], ...],
+    NoDecode,
+    BeforeValidator(split_commas),
+]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_commas)]
+
+
+class Settings(BaseSettings):
+    """One deployment. Every field is the variable GUICHET_<NAME>; secrets also as GUICHET_<NAME>_FILE."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    data_dir: Path = Path("var")
+    database_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    smtp_url: Annotated[SecretStr | None, AfterValidator(check_smtp_url)] = None
+    public_url: Annotated[str, AfterValidator(check_public_url)] = "http://127.0.0.1:8090"
+    server_name: str = "guichet.localhost"
+    server_aliases: Strings = ()
+    secret_keys: Secrets = ()
+    storage_keys: Secrets = ()
+    mail_from: Annotated[str, AfterValidator(check_mailbox)] = "Guichet <bonjour@guichet.localhost>"
+    mail_reply_to: Annotated[str, AfterValidator(check_mailbox)] | None = None
+    internal_listen: str = "127.0.0.1:8091"
+    internal_networks: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    protected_networks: Networks = ()
+    trusted_proxies: Networks = ()
+    shared_networks: Networks = ()
+    info_person_level: Literal["off"] = "off"
+    client_url: str = "https://app.element.io"
+    templates_dir: Path | None = None
+    default_locale: Literal["fr", "en"] = "fr"
+    limits: Literal["on", "off"] = "on"
+    service_name: Annotated[str, Field(min_length=1, max_length=40)] = "Guichet"
+    support_url: str | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            SecretFiles(settings_cls, env_settings),
+            dotenv_settings,
+            SecretFiles(settings_cls, dotenv_settings),
+        )
+
+    @model_validator(mode="after")
+    def mail_reaches_people(self) -> Self:
+        """Without a relay mails stay in a folder: fine at home, a silent loss anywhere else."""
+        if self.smtp_url is None and not self.is_at_home:
+            raise ValueError(
+                "GUICHET_SMTP_URL is needed when GUICHET_PUBLIC_URL is not loopback, "
+                "for example smtp://relay.example.org:587?tls=starttls"
+            )
+        return self
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether people reach this service on the machine it runs on."""
+        return is_loopback(urlsplit(self.public_url).hostname)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is the embedded default, kept in the data directory."""
+        return self.database_url is None
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.resolve() / 'guichet.db'}"
+
+    @property
+    def mail_dir(self) -> Path:
+        return self.data_dir / "mail"
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """GUICHET_<NAME>_FILE: the value stands in a file, as container platforms hand secrets over."""
+
+    def __init__(self, settings_cls: type[BaseSettings], around: PydanticBaseSettingsSource):
+        super().__init__(settings_cls)
+        self.variables: dict[str, str | None] = dict(getattr(around, "env_vars", {}))
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        path = self.variables.get(f"{PREFIX}{field_name}_file".lower())
+        if path and ("SecretStr" in repr(field.annotation) or "SecretStr" in repr(field.metadata)):
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, key, _ = self.get_field_value(field, name)
+            if value is not None:
+                found[key] = value
+        return found
+
+
+class WrongSettings(Exception):
+    """Some settings cannot be used; the message names each with its fault."""
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Read the environment and `.env`. Raises WrongSettings naming every variable at fault."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            name = f"{PREFIX}{fault['loc'][0]}".upper() if fault["loc"] else ""
+            lines.append(": ".join(filter(None, (name, fault["msg"].removeprefix("Value error, ")))))
+        raise WrongSettings("\n".join(lines)) from None
+    except OSError as error:
+        raise WrongSettings(f"a GUICHET_…_FILE cannot be read: {error}") from None
+
+
+def new_secret() -> str:
+    """A fresh key for links: 32 random bytes, URL-safe base64."""
+    return secrets.token_urlsafe(32)

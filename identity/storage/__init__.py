@@ -1,0 +1,1 @@
+"""What the service remembers: one module per table, holding the table and its questions."""
