@@ -1,0 +1,291 @@
+"""Email addresses, parsed once: the only way to get an address that anything may trust."""
+
+import unicodedata
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import idna
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
+
+from domain_rules.words import Word
+
+MAX_TYPED = 1000  # characters looked at: a real address and a generous paste around it
+MAX_BYTES = 254  # RFC 5321, erratum 1690
+MAX_LOCAL_BYTES = 64
+MAX_DOMAIN_CHARACTERS = 253
+MAX_LABEL_CHARACTERS = 63
+
+# Soft hyphen, zero-width space, non-joiner, joiner, word joiner, byte order mark: they
+# come with copy and paste and nobody sees them.
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+# What turns the reading direction makes an address look like another one.
+BIDI_CONTROLS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+CONTROL_CATEGORIES = frozenset({"Cc", "Zl", "Zp"})
+# UTS 46 reads these as dots; done first so that labels can be counted.
+IDEOGRAPHIC_DOTS = dict.fromkeys(map(ord, "\u3002\uff0e\uff61"), ".")
+OUTSIDE_AN_ATOM = frozenset('<>()[]\\,;: "')
+
+# The scripts of which a label may be shown as it is written. Python has no table of
+# scripts; the first word of a letter's name serves.
+SCRIPTS = frozenset(
+    {
+        *("ARABIC", "ARMENIAN", "BENGALI", "CJK", "CYRILLIC", "DEVANAGARI", "GEORGIAN", "GREEK"),
+        *("GUJARATI", "HANGUL", "HEBREW", "HIRAGANA", "KATAKANA", "KHMER", "LAO", "LATIN"),
+        *("MALAYALAM", "SINHALA", "TAMIL", "TELUGU", "THAI", "TIFINAGH"),
+    }
+)
+# Latin letters that are no ASCII letter with a mark and yet look like no other letter.
+PLAIN_LATIN = frozenset("æœßøðþđł")
+
+
+class Reason(Word):
+    """Why a text is no address of ours."""
+
+    EMPTY = "empty"
+    CONTROL_CHARACTER = "control_character"
+    TOO_LONG = "too_long"
+    LOCAL_TOO_LONG = "local_too_long"
+    NO_AT = "no_at"
+    TWO_ATS = "two_ats"
+    QUOTED = "quoted"
+    SPACE_INSIDE = "space_inside"
+    NOT_ASCII_LOCAL = "not_ascii_local"
+    IP_ADDRESS = "ip_address"
+    ONE_LABEL = "one_label"
+    NUMERIC_TOP_LABEL = "numeric_top_label"
+    EMPTY_LABEL = "empty_label"
+    TRAILING_DOT = "trailing_dot"
+    RESERVED = "reserved"
+    NOT_A_DOMAIN = "not_a_domain"
+    NOT_AN_ADDRESS = "not_an_address"
+
+
+SENTENCES = {
+    Reason.EMPTY: "There is nothing here, or a part of the address is missing.",
+    Reason.CONTROL_CHARACTER: "It contains an invisible control character.",
+    Reason.TOO_LONG: "It is too long for an email address.",
+    Reason.LOCAL_TOO_LONG: "The part before the @ is longer than 64 bytes.",
+    Reason.NO_AT: "The @ is missing.",
+    Reason.TWO_ATS: "It contains more than one @.",
+    Reason.QUOTED: "Quotation marks are not accepted in an address.",
+    Reason.SPACE_INSIDE: "It contains a space.",
+    Reason.NOT_ASCII_LOCAL: "Before the @ only unaccented letters, digits and signs are accepted.",
+    Reason.IP_ADDRESS: "After the @ stands an IP address, not a domain.",
+    Reason.ONE_LABEL: "The domain has no dot.",
+    Reason.NUMERIC_TOP_LABEL: "The domain ends with a number.",
+    Reason.EMPTY_LABEL: "The domain begins with a dot or has two dots in a row.",
+    Reason.TRAILING_DOT: "The domain ends with a dot.",
+    Reason.RESERVED: "This domain is reserved and receives no mail.",
+    Reason.NOT_A_DOMAIN: "This is not a domain name.",
+    Reason.NOT_AN_ADDRESS: "This is not an email address.",
+}
+
+
+class InvalidAddress(ValueError):
+    """A text that is not one plain email address, or not one domain."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(SENTENCES[reason])
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class EmailAddress:
+    """One address. `canonical` is what is compared, stored and mailed to."""
+
+    canonical: str
+    local: str
+    ascii_domain: str
+    display_domain: str
+
+    @classmethod
+    def parse(cls, text: str, *, smtputf8: bool = False) -> "EmailAddress":
+        """Read what somebody typed; `InvalidAddress`, and nothing else, if it will not do.
+
+        Non-ASCII before the @ is refused unless `smtputf8`: the relay must carry it.
+        """
+        typed_local, typed_domain = _split(_clean(text))
+        local = _fold_local(typed_local, smtputf8=smtputf8)
+        ascii_domain = _to_ascii(typed_domain)
+        canonical = f"{local}@{ascii_domain}"
+        if len(canonical.encode()) > MAX_BYTES:
+            raise InvalidAddress(Reason.TOO_LONG)
+        try:
+            _validate(canonical, smtputf8=smtputf8)
+        except ValueError:
+            raise InvalidAddress(Reason.NOT_AN_ADDRESS) from None
+        return cls(canonical, local, ascii_domain, display_domain(ascii_domain))
+
+    def __str__(self) -> str:
+        return self.canonical
+
+    @property
+    def display(self) -> str:
+        """For people: the domain as it is written, where that cannot mislead."""
+        return f"{self.local}@{self.display_domain}"
+
+    @property
+    def masked(self) -> str:
+        """For people who must recognise it without learning it: l•••@asso.example."""
+        return f"{self.local[0]}•••@{self.display_domain}"
+
+    def mailbox_key(self, plus_tag_domains: frozenset[str] = frozenset()) -> str:
+        """The mailbox behind the address, for limits and warnings, never for identity."""
+        name = self.local.partition("+")[0]
+        if name and self.ascii_domain in plus_tag_domains:
+            return f"{name}@{self.ascii_domain}"
+        return self.canonical
+
+
+def parse_domain(text: str) -> str:
+    """The A-label form of a typed `domain` or `@domain`; `InvalidAddress` if it is none."""
+    domain = _clean(text).removeprefix("@")
+    if not domain:
+        raise InvalidAddress(Reason.EMPTY)
+    if "@" in domain:
+        raise InvalidAddress(Reason.TWO_ATS)
+    if any(letter.isspace() for letter in domain):
+        raise InvalidAddress(Reason.SPACE_INSIDE)
+    return _to_ascii(domain)
+
+
+def display_domain(ascii_domain: str) -> str:
+    """The domain for people: a label in Unicode only when it is of one script."""
+    if "xn--" not in ascii_domain:
+        return ascii_domain
+    return ".".join(map(_display_label, ascii_domain.split(".")))
+
+
+def _clean(text: str) -> str:
+    """Without what came with the paste. Length first, so that a book costs nothing."""
+    if len(text) > MAX_TYPED:
+        raise InvalidAddress(Reason.TOO_LONG)
+    if not text.isascii() or not text.isprintable():
+        for letter in text:
+            category = unicodedata.category(letter)
+            if category in CONTROL_CATEGORIES or letter in BIDI_CONTROLS:
+                raise InvalidAddress(Reason.CONTROL_CHARACTER)
+            if category == "Cs":
+                raise InvalidAddress(Reason.NOT_AN_ADDRESS)
+        text = text.translate(INVISIBLE)
+    return text.strip()
+
+
+def _split(text: str) -> tuple[str, str]:
+    if not text:
+        raise InvalidAddress(Reason.EMPTY)
+    if '"' in text:
+        raise InvalidAddress(Reason.QUOTED)
+    local, at, domain = text.partition("@")
+    if not at:
+        raise InvalidAddress(Reason.NO_AT)
+    if "@" in domain:
+        raise InvalidAddress(Reason.TWO_ATS)
+    if not local or not domain:
+        raise InvalidAddress(Reason.EMPTY)
+    if any(letter.isspace() for letter in text):
+        raise InvalidAddress(Reason.SPACE_INSIDE)
+    if OUTSIDE_AN_ATOM.intersection(local):
+        raise InvalidAddress(Reason.NOT_AN_ADDRESS)
+    return local, domain
+
+
+def _fold_local(typed: str, *, smtputf8: bool) -> str:
+    """Letter case does not count (MSC2265); neither does the way accents are composed."""
+    if typed.isascii():
+        local = typed.lower()
+    elif not smtputf8:  # judged before NFC, which turns the Kelvin sign into a K
+        raise InvalidAddress(Reason.NOT_ASCII_LOCAL)
+    else:
+        local = _casefold(typed)
+        if _casefold(local) != local:  # some rare marks fold differently each time
+            raise InvalidAddress(Reason.NOT_AN_ADDRESS)
+    if len(local.encode()) > MAX_LOCAL_BYTES:
+        raise InvalidAddress(Reason.LOCAL_TOO_LONG)
+    return local
+
+
+def _casefold(text: str) -> str:
+    decomposed = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", decomposed.casefold())
+
+
+def _to_ascii(typed: str) -> str:
+    """The A-label form, lower case. One domain has one: Unicode and xn-- give the same."""
+    domain = typed.translate(IDEOGRAPHIC_DOTS).lower()
+    _check_shape(domain)
+    try:
+        ascii_domain = _validate(f"a@{domain}", smtputf8=False)
+        # A label in xn-- form must be what its own Unicode form is encoded to.
+        is_one = "xn--" not in ascii_domain or _encoded_again(ascii_domain) == ascii_domain
+    except ValueError:  # of email-validator and of idna alike
+        raise InvalidAddress(_why_not(domain)) from None
+    if not is_one:
+        raise InvalidAddress(Reason.NOT_A_DOMAIN)
+    return ascii_domain
+
+
+def _encoded_again(ascii_domain: str) -> str:
+    return idna.encode(idna.decode(ascii_domain)).decode()
+
+
+def _validate(address: str, *, smtputf8: bool) -> str:
+    """The domain of the address, as email-validator encodes it.
+
+    Its list of reserved domains stays in force: .localhost, .local, .test receive no mail
+    from outside, .example is not on it. Nothing of the library is changed or switched off.
+    """
+    found = validate_email(address, allow_smtputf8=smtputf8, check_deliverability=False)
+    ascii_domain: str = found.ascii_domain
+    return ascii_domain
+
+
+def _check_shape(domain: str) -> None:
+    """What can be said more precisely than "not a domain"."""
+    if domain.startswith("[") or _is_ip_address(domain):
+        raise InvalidAddress(Reason.IP_ADDRESS)
+    if domain.endswith(".") and domain.strip("."):
+        raise InvalidAddress(Reason.TRAILING_DOT)
+    labels = domain.split(".")
+    if "" in labels:
+        raise InvalidAddress(Reason.EMPTY_LABEL)
+    if len(labels) == 1:
+        raise InvalidAddress(Reason.ONE_LABEL)
+    if labels[-1].isdigit():
+        raise InvalidAddress(Reason.NUMERIC_TOP_LABEL)
+    if len(domain) > MAX_DOMAIN_CHARACTERS or max(map(len, labels)) > MAX_LABEL_CHARACTERS:
+        raise InvalidAddress(Reason.TOO_LONG)
+
+
+def _is_ip_address(domain: str) -> bool:
+    try:
+        ip_address(domain)
+    except ValueError:
+        return False
+    return True
+
+
+def _why_not(domain: str) -> Reason:
+    if domain.rpartition(".")[2] in SPECIAL_USE_DOMAIN_NAMES:
+        return Reason.RESERVED
+    return Reason.NOT_A_DOMAIN
+
+
+def _display_label(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        shown = idna.ulabel(label)
+    except ValueError:  # a label that never went through `parse_domain`
+        return label
+    scripts = {_script(letter) for letter in shown if letter not in "-0123456789"}
+    return shown if len(scripts) == 1 and scripts <= SCRIPTS else label
+
+
+def _script(letter: str) -> str:
+    script = unicodedata.name(letter, "?").partition(" ")[0]
+    if script != "LATIN" or letter in PLAIN_LATIN:
+        return script
+    return script if unicodedata.normalize("NFD", letter)[0].isascii() else "?"
