@@ -1,0 +1,1 @@
+"""The tests mirror the tree of the code; `services/` holds the real servers they talk to."""

@@ -1,0 +1,49 @@
+"""What every test may ask for. The servers stand in `services/`; one that is missing fails the test, it never skips it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+pytest_plugins = [
+    "tests.services.postgresql",
+    "tests.services.databases",
+    "tests.services.redis_server",
+]
+
+# Who asks for the fixture carries the mark, so that `-m "not synapse"` leaves out what needs it.
+MARK_OF_FIXTURE = {
+    "postgresql_server": "postgresql",
+    "redis_server": "redis",
+    "synapse": "synapse",
+    "chromium": "browser",
+    "guichet_processes": "processes",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items) -> None:
+    for item in items:
+        for fixture, mark in MARK_OF_FIXTURE.items():
+            if fixture in item.fixturenames:
+                item.add_marker(mark)
+
+
+@dataclass
+class Clock:
+    """Stands still until told otherwise. Called, it tells the time, like `identity.clock.utc_now`."""
+
+    time: datetime
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **by: float) -> datetime:
+        """`clock.advance(hours=1)`; takes what `timedelta` takes."""
+        self.time += timedelta(**by)
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime(2027, 3, 1, 9, 0, tzinfo=UTC))

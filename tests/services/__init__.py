@@ -1,0 +1,1 @@
+"""The real servers the tests talk to, each started by the suite and stopped by it."""

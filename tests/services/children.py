@@ -1,0 +1,98 @@
+"""A child process in a group of its own, with its log in a file."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .waiting import NeverHappened, wait_for
+
+
+class MissingService(Exception):
+    """A server the suite needs is not installed; the message says which and how to get it."""
+
+
+class Child:
+    """Started at once. Its own process group, so that nothing it started outlives it."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str],
+        cwd: Path,
+        user: str | None = None,
+    ) -> None:
+        self.argv = [str(part) for part in argv]
+        self.log_path = log
+        self._end_of_log = log.stat().st_size if log.exists() else 0
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=dict(env),
+                cwd=cwd,
+                start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """What it wrote so far (of earlier runs with the same file: nothing)."""
+        return self.log_path.read_bytes()[self._end_of_log :].decode("utf-8", "replace")
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def wait_until(self, question, *, what: str, within: float = 30.0):
+        """Wait, but not for a process that is gone: then say how it ended."""
+
+        def still_asking():
+            if not self.running:
+                raise NeverHappened(
+                    f"{self.argv[0]} ended ({self.process.returncode}) before {what}:\n{self.log}"
+                )
+            return question()
+
+        try:
+            return wait_for(still_asking, what=what, within=within)
+        except NeverHappened as error:
+            raise NeverHappened(f"{error}\n{self.log[-4000:]}") from None
+
+    def wait_for_log(self, text: str, *, within: float = 30.0) -> None:
+        self.wait_until(lambda: text in self.log, what=f"“{text}” in the log", within=within)
+
+    def send(self, number: signal.Signals) -> None:
+        """To the process alone, as an operator's `kill` would."""
+        if self.running:
+            self.process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 20.0) -> int:
+        """Ask it to end and wait; what is left of its group after that is killed."""
+        self.send(number)
+        try:
+            return self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise NeverHappened(
+                f"{self.argv[0]} did not stop within {within:.0f} s:\n{self.log[-4000:]}"
+            ) from None
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """kill -9, the whole group: no farewell."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()

@@ -1,0 +1,52 @@
+"""SQLite and PostgreSQL side by side: what holds on one must hold on the other."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from identity.storage.database import Database, make_engine
+
+from .schema import create_schema
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "guichet.db"
+    create_schema(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(_sqlite_template, tmp_path) -> str:
+    """A file with the newest schema and no rows, for this test alone."""
+    path = tmp_path / "guichet.db"
+    shutil.copyfile(_sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path) -> str:
+    """Where a database may be made; there is none yet."""
+    return f"sqlite:///{tmp_path / 'empty.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request) -> str:
+    """The test runs twice, once on each database."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def empty_database_url(request) -> str:
+    """As `database_url`, but without tables."""
+    return request.getfixturevalue(f"empty_{request.param}_url")
+
+
+@pytest.fixture
+def database(database_url) -> Iterator[Database]:
+    """Opened on `database_url`, closed afterwards."""
+    opened = Database(make_engine(database_url))
+    yield opened
+    opened.engine.dispose()

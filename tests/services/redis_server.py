@@ -1,0 +1,76 @@
+"""A Redis of the suite's own: in memory, on a free port."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from .children import Child, MissingService
+from .waiting import LOOPBACK, free_port
+
+
+class RedisServer:
+    """`stop`, `start` and `kill` for tests of bad days; whatever it held is then lost."""
+
+    def __init__(self, folder: Path) -> None:
+        if not shutil.which("redis-server"):
+            raise MissingService("Redis is not installed: apt-get install redis-server")
+        self.folder = folder
+        self.port = free_port()
+        self.child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://{LOOPBACK}:{self.port}/0"
+
+    @property
+    def running(self) -> bool:
+        return self.child is not None and self.child.running
+
+    def start(self) -> None:
+        self.child = Child(
+            ["redis-server", *("--port", str(self.port)), *("--bind", LOOPBACK), *("--save", "")],
+            log=self.folder / "redis.log",
+            env={"PATH": os.environ["PATH"]},
+            cwd=self.folder,
+        )
+        self.child.wait_until(self._answers, what="Redis answers")
+
+    def stop(self) -> None:
+        if self.child:
+            self.child.stop()
+
+    def kill(self) -> None:
+        if self.child:
+            self.child.kill()
+
+    def flush(self) -> None:
+        with redis.Redis.from_url(self.url) as client:
+            client.flushall()
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_url(redis_server) -> str:
+    """Running, and empty."""
+    if not redis_server.running:  # an earlier test left it down
+        redis_server.start()
+    redis_server.flush()
+    return redis_server.url
