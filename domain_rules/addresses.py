@@ -108,14 +108,10 @@ class EmailAddress:
         """
         typed_local, typed_domain = _split(_clean(text))
         local = _fold_local(typed_local, smtputf8=smtputf8)
-        ascii_domain = _to_ascii(typed_domain)
+        ascii_domain = _to_ascii(typed_domain, local)
         canonical = f"{local}@{ascii_domain}"
         if len(canonical.encode()) > MAX_BYTES:
             raise InvalidAddress(Reason.TOO_LONG)
-        try:
-            _validate(canonical, smtputf8=smtputf8)
-        except ValueError:
-            raise InvalidAddress(Reason.NOT_AN_ADDRESS) from None
         return cls(canonical, local, ascii_domain, display_domain(ascii_domain))
 
     def __str__(self) -> str:
@@ -144,8 +140,6 @@ def parse_domain(text: str) -> str:
     domain = _clean(text).removeprefix("@")
     if not domain:
         raise InvalidAddress(Reason.EMPTY)
-    if "@" in domain:
-        raise InvalidAddress(Reason.TWO_ATS)
     if any(letter.isspace() for letter in domain):
         raise InvalidAddress(Reason.SPACE_INSIDE)
     return _to_ascii(domain)
@@ -212,16 +206,19 @@ def _casefold(text: str) -> str:
     return unicodedata.normalize("NFC", decomposed.casefold())
 
 
-def _to_ascii(typed: str) -> str:
-    """The A-label form, lower case. One domain has one: Unicode and xn-- give the same."""
+def _to_ascii(typed: str, local: str = "a") -> str:
+    """The A-label form, lower case. One domain has one: Unicode and xn-- give the same.
+
+    The local part is checked on the way: email-validator looks at whole addresses.
+    """
     domain = typed.translate(IDEOGRAPHIC_DOTS).lower()
     _check_shape(domain)
     try:
-        ascii_domain = _validate(f"a@{domain}", smtputf8=False)
+        ascii_domain = _validate(local, domain)
         # A label in xn-- form must be what its own Unicode form is encoded to.
         is_one = "xn--" not in ascii_domain or _encoded_again(ascii_domain) == ascii_domain
     except ValueError:  # of email-validator and of idna alike
-        raise InvalidAddress(_why_not(domain)) from None
+        raise InvalidAddress(_why_not(local, domain)) from None
     if not is_one:
         raise InvalidAddress(Reason.NOT_A_DOMAIN)
     return ascii_domain
@@ -231,14 +228,16 @@ def _encoded_again(ascii_domain: str) -> str:
     return idna.encode(idna.decode(ascii_domain)).decode()
 
 
-def _validate(address: str, *, smtputf8: bool) -> str:
-    """The domain of the address, as email-validator encodes it.
+def _validate(local: str, domain: str) -> str:
+    """The domain as email-validator encodes it; its error if the two make no address.
 
     Its list of reserved domains stays in force: .localhost, .local, .test receive no mail
-    from outside, .example is not on it. Nothing of the library is changed or switched off.
+    from outside; .example is not on it. Nothing of the library is changed or switched off.
     """
-    found = validate_email(address, allow_smtputf8=smtputf8, check_deliverability=False)
-    ascii_domain: str = found.ascii_domain
+    address = f"{local}@{domain}"
+    ascii_domain: str = validate_email(
+        address, allow_smtputf8=not local.isascii(), check_deliverability=False
+    ).ascii_domain
     return ascii_domain
 
 
@@ -267,10 +266,15 @@ def _is_ip_address(domain: str) -> bool:
     return True
 
 
-def _why_not(domain: str) -> Reason:
+def _why_not(local: str, domain: str) -> Reason:
     if domain.rpartition(".")[2] in SPECIAL_USE_DOMAIN_NAMES:
         return Reason.RESERVED
-    return Reason.NOT_A_DOMAIN
+    try:
+        _validate("a", domain)
+    except ValueError:
+        return Reason.NOT_A_DOMAIN
+    is_long = len(f"{local}@{domain}".encode()) > MAX_BYTES
+    return Reason.TOO_LONG if is_long else Reason.NOT_AN_ADDRESS
 
 
 def _display_label(label: str) -> str:
