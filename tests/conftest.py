@@ -9,13 +9,18 @@ pytest_plugins = [
     "tests.services.postgresql",
     "tests.services.databases",
     "tests.services.redis_server",
+    "tests.services.certificates",
+    "tests.services.smtp",
+    "tests.services.synapse",
+    "tests.services.browser",
+    "tests.services.processes",
 ]
 
 # Who asks for the fixture carries the mark, so that `-m "not synapse"` leaves out what needs it.
 MARK_OF_FIXTURE = {
     "postgresql_server": "postgresql",
     "redis_server": "redis",
-    "synapse": "synapse",
+    "_synapse_of_the_session": "synapse",
     "chromium": "browser",
     "guichet_processes": "processes",
 }

@@ -1,0 +1,107 @@
+# Guichet: `make run` and `make test` work from a fresh clone. `make help` says the rest.
+
+PYTHON ?= python3
+VENV := .venv
+SYNAPSE := .venv-synapse
+BIN := $(VENV)/bin
+PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
+ARGS ?=
+
+# What the tests need from Debian, and how each is recognised.
+DEBIAN := postgresql redis-server chromium fonts-liberation
+FOUND_postgresql = ls /usr/lib/postgresql/*/bin/initdb || command -v initdb
+FOUND_redis-server = command -v redis-server
+FOUND_chromium = command -v chromium
+FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*
+
+RULES := setup.cfg pyproject.toml $(shell find domain_rules -name '*.py')
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test sure clean migration requirements debian
+
+help:  ## Say what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
+
+run: $(VENV)/.service  ## Start Guichet on http://127.0.0.1:8090 (ARGS="--port 9000")
+	@exec $(BIN)/guichet serve $(ARGS)
+
+test: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run every test (ARGS="-k mail")
+	$(BIN)/pytest $(ARGS)
+
+sure: $(VENV)/.test  ## Check format, style, types and floors (a minute; the tests do the rest)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+migration: $(VENV)/.test  ## Write the next migration from the tables: make migration m="what changes"
+	@test -n "$(m)" || { echo 'Say what changes: make migration m="accounts have a language"' >&2; exit 2; }
+	@rm -rf build/migration && mkdir -p build/migration
+	@$(BIN)/python -c "$$NEW_MIGRATION" "$(m)"
+
+define NEW_MIGRATION
+import sys
+from alembic import command
+from identity import migrations
+url = "sqlite:///build/migration/compared.db"
+migrations.upgrade(url)
+command.revision(migrations.config(url), sys.argv[1], autogenerate=True)
+endef
+export NEW_MIGRATION
+
+requirements:  ## Pin the newest versions that fit setup.cfg, with their hashes
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(PIN) --extra service setup.cfg requirements/build.in --output-file requirements/service.txt
+	$(PIN) --extra service --extra test --constraint requirements/service.txt \
+		setup.cfg requirements/build.in --output-file requirements/test.txt
+	$(PIN) setup.cfg requirements/synapse.in --output-file requirements/synapse.txt
+
+PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header
+
+clean:  ## Remove what was installed and built; the data in var/ stays
+	rm -rf $(VENV) $(SYNAPSE) build dist *.egg-info artefacts \
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+
+# --- What the above stand on. Each leaves a file behind, so that it is done once.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Guichet needs Python 3.11 or newer as $(PYTHON): make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory debian DEBIAN=python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+FOUND_python3-venv = $(PYTHON) -c 'import ensurepip, venv'
+
+$(VENV)/.service: requirements/service.txt setup.cfg pyproject.toml | $(BIN)/python
+	$(BIN)/python $(PIP) requirements/service.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt $(VENV)/.service
+	$(BIN)/python $(PIP) requirements/test.txt
+	@touch $@
+
+# Synapse stands apart: it gets the base wheel alone, as on a homeserver.
+$(SYNAPSE)/.synapse: requirements/synapse.txt | $(BIN)/python
+	$(PYTHON) -m venv $(SYNAPSE)
+	$(SYNAPSE)/bin/python $(PIP) requirements/synapse.txt
+	@touch $@
+
+$(SYNAPSE)/.ready: $(SYNAPSE)/.synapse $(RULES) | $(VENV)/.service
+	rm -rf build $(SYNAPSE)/wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir $(SYNAPSE)/wheel .
+	$(SYNAPSE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index \
+		--force-reinstall $(SYNAPSE)/wheel/*.whl
+	@touch $@
+
+debian:
+	@missing="$(strip $(foreach package,$(DEBIAN),$(shell { $(FOUND_$(package)); } >/dev/null 2>&1 || echo $(package))))"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "Missing Debian packages. Install them, then try again: sudo apt-get install $$missing" >&2; exit 1; \
+	fi; \
+	echo "Installing $$missing"; \
+	apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $$missing

@@ -1,0 +1,117 @@
+"""Guichet's own processes, started as an operator starts them."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import requests
+
+from .children import Child
+from .waiting import LOOPBACK, free_port
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+
+class Web(Child):
+    """A child that answers HTTP at `url`."""
+
+    url: str
+
+    def wait_until_up(self, path: str = "/healthz", *, within: float = 40.0) -> None:
+        self.wait_until(
+            lambda: self._answers(path), what=f"{self.url}{path} answers", within=within
+        )
+
+    def _answers(self, path: str) -> bool:
+        try:
+            return requests.get(self.url + path, timeout=2).ok
+        except requests.RequestException:
+            return False
+
+
+class Processes:
+    """Each method starts one process and gives it back; all are ended with the test, their logs printed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[Child] = []
+
+    def start(self, *argv: str, env: Mapping[str, str], kind: type[Child] = Child) -> Child:
+        """Any command of this environment: `start("guichet", "db", "upgrade", env=…)`."""
+        program, *rest = argv
+        child = kind(
+            [str(BIN / program), *rest],
+            log=self.folder / f"{len(self.started)}-{program}.log",
+            env=self.environment(env),
+            cwd=self.folder,
+        )
+        self.started.append(child)
+        return child
+
+    def run(self, *argv: str, env: Mapping[str, str], within: float = 60.0) -> str:
+        """A command that ends by itself; gives its output, and fails if it did."""
+        child = self.start(*argv, env=env)
+        code = child.process.wait(within)
+        assert code == 0, f"{' '.join(argv)} ended with {code}:\n{child.log}"
+        return child.log
+
+    def serve(self, env: Mapping[str, str], *options: str) -> Web:
+        """`guichet serve`: web, worker and scheduler together, answering when this returns."""
+        port = free_port()
+        url = f"http://{LOOPBACK}:{port}"
+        facts = {"GUICHET_PUBLIC_URL": url, "GUICHET_INTERNAL_LISTEN": ""} | dict(env)
+        return self._web("guichet", "serve", "--port", str(port), *options, env=facts, url=url)
+
+    def gunicorn(
+        self, env: Mapping[str, str], *options: str, app: str = "wsgi:app", port: int = 0
+    ) -> Web:
+        """The web alone, answering when this returns."""
+        port = port or free_port()
+        bind = f"{LOOPBACK}:{port}"
+        return self._web("gunicorn", app, "--bind", bind, *options, env=env, url=f"http://{bind}")
+
+    def worker(self, env: Mapping[str, str], *options: str) -> Child:
+        """`celery -A workers worker`, ready when this returns."""
+        child = self.start(
+            "celery", "-A", "workers", "worker", "--loglevel", "INFO", *options, env=env
+        )
+        child.wait_for_log(" ready.", within=40)
+        return child
+
+    def beat(self, env: Mapping[str, str], *options: str) -> Child:
+        child = self.start(
+            "celery", "-A", "workers", "beat", "--loglevel", "INFO", *options, env=env
+        )
+        child.wait_for_log("beat: Starting...", within=40)
+        return child
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Nothing of the shell's but what programs need to run; of GUICHET_* only what is given."""
+        kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ") if name in os.environ}
+        paths = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+        data = {"GUICHET_DATA_DIR": str(self.folder / "var"), "PYTHONUNBUFFERED": "1"}
+        return kept | paths | data | dict(given)
+
+    def end_all(self) -> None:
+        for child in reversed(self.started):
+            child.kill()
+        for child in self.started:
+            print(f"--- {' '.join(child.argv)}\n{child.log}")  # noqa: T201  pytest shows it when the test failed
+
+    def _web(self, *argv: str, env: Mapping[str, str], url: str) -> Web:
+        child = self.start(*argv, env=env, kind=Web)
+        child.url = url
+        child.wait_until_up()
+        return child
+
+
+@pytest.fixture
+def guichet_processes(tmp_path) -> Iterator[Processes]:
+    folder = tmp_path / "processes"
+    folder.mkdir()
+    processes = Processes(folder)
+    yield processes
+    processes.end_all()
