@@ -34,3 +34,35 @@ class TooManyRequests(Problem):
 
 class Unavailable(Problem):
     """The service cannot answer just now. Nothing was lost; try again in a moment."""
+
+
+class NoSuchRequest(Problem):
+    """This browser has no such request, or it can no longer be used."""
+
+
+class AddressTaken(Problem):
+    """This address already has an account."""
+
+
+class ServerAway(Problem):
+    """The homeserver is not answering. The proof of the address is kept."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        self.label = label
+
+
+class NameRefused(Problem):
+    """The homeserver has another account of that name. Ask for help."""
+
+
+class WeakPassword(Problem):
+    """The password is too easy to guess."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason  # see passwords.Reason
+
+
+class WrongDisplayName(Problem):
+    """This display name cannot be used."""

@@ -126,7 +126,7 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (
             init_settings,
@@ -202,7 +202,9 @@ def read_settings(**overrides: Any) -> Settings:
         lines = []
         for fault in error.errors():
             name = f"{PREFIX}{fault['loc'][0]}".upper() if fault["loc"] else ""
-            lines.append(": ".join(filter(None, (name, fault["msg"].removeprefix("Value error, ")))))
+            lines.append(
+                ": ".join(filter(None, (name, fault["msg"].removeprefix("Value error, "))))
+            )
         raise WrongSettings("\n".join(lines)) from None
     except OSError as error:
         raise WrongSettings(f"a GUICHET_…_FILE cannot be read: {error}") from None

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from ..settings import Settings
+from identity.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +35,14 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy\'s signature
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy\'s signature
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -66,10 +66,17 @@ class Base(DeclarativeBase):
 class Database:
     """Hands out transactions. `wake_outbox` is told after a commit that left something to carry out."""
 
-    def __init__(self, engine: Engine, wake_outbox: Callable[[set[str]], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        wake_outbox: Callable[[set[str]], None] | None = None,
+        *,
+        limited: bool = True,
+    ) -> None:
+        """`limited`: whether mails to one address are counted against a quota (storage/mails.py)."""
         self.engine = engine
         self.wake_outbox = wake_outbox or (lambda _lanes: None)
-        self._sessions = sessionmaker(engine, expire_on_commit=False)
+        self._sessions = sessionmaker(engine, expire_on_commit=False, info={"limited": limited})
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -94,9 +101,11 @@ class Database:
             connection.execute(text("select 1"))
 
 
-def open_database(settings: Settings) -> Database:
-    """An engine for the URL in the settings, with timeouts on whatever it waits for."""
-    return Database(make_engine(settings.database))
+def open_database(
+    settings: Settings, wake_outbox: Callable[[set[str]], None] | None = None
+) -> Database:
+    """The database of these settings, with timeouts on whatever it waits for."""
+    return Database(make_engine(settings.database), wake_outbox, limited=settings.limits == "on")
 
 
 def make_engine(url: str) -> Engine:

@@ -1,0 +1,34 @@
+"""create_app(wiring): blueprints, sessions, headers; nothing else."""
+
+from typing import Literal
+
+from flask import Flask
+
+from . import http, pages
+from .context import EXTENSION
+from .wiring import Wiring
+
+MOST_BODY = 1_000_000  # bytes of a request
+
+
+def create_app(wiring: Wiring, *, listener: Literal["public", "internal"] = "public") -> Flask:
+    """The web application. The internal listener answers homeservers without a credential, and has no pages."""
+    app = Flask("identity", static_folder=None, template_folder=None)
+    app.extensions[EXTENSION] = wiring
+    secret, fallbacks = wiring.tokens.session_keys()
+    at_https = wiring.settings.public_url.startswith("https://")
+    app.config.update(
+        LISTENER=listener,
+        SECRET_KEY=secret,
+        SECRET_KEY_FALLBACKS=fallbacks,
+        SESSION_COOKIE_NAME="__Host-session" if at_https else "session",
+        SESSION_COOKIE_SECURE=at_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=MOST_BODY,
+        MAX_FORM_MEMORY_SIZE=MOST_BODY,
+    )
+    http.register(app)
+    if listener == "public":
+        pages.register(app)
+    return app

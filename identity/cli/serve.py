@@ -1,0 +1,103 @@
+"""`guichet serve`: web, worker and scheduler together, stopped together."""
+
+import sys
+
+import click
+
+from identity.examples import load_sample
+from identity.migrations import current, newest, upgrade
+from identity.settings import Settings, WrongSettings, read_settings
+from identity.wiring import Wiring, wire
+
+from .processes import Process, Supervisor, answers
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8090, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--tls-certificate", type=click.Path(exists=True, dir_okay=False), help="PEM file.")
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="PEM file.")
+def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None) -> None:
+    """Run everything on this machine: web, worker and scheduler.
+
+    Without any setting this is the embedded default: SQLite, a broker of files and a folder of
+    mails under ./var, with a sample federation to try it on.
+    """
+    if bool(tls_certificate) != bool(tls_key):
+        raise click.UsageError("--tls-certificate and --tls-key go together")
+    tls = (
+        ["--certfile", tls_certificate, "--keyfile", tls_key] if tls_certificate and tls_key else []
+    )
+    settings = _settings(host, port, at_https=bool(tls))
+    wiring = wire(settings)
+    _prepare(wiring)
+    wiring.database.engine.dispose()
+    base = settings.public_url
+    own = f"{'https' if tls else 'http'}://{_reachable(host)}:{port}"
+    environment = {"GUICHET_PUBLIC_URL": base}
+    web = _gunicorn("wsgi:app", _bind(host, port), threads=8) + tls
+    processes = [Process("web", web, environment)]
+    if settings.internal_listen:
+        internal = _gunicorn("wsgi:internal", settings.internal_listen, threads=2)
+        processes.append(Process("internal", internal, environment))
+    processes += [
+        Process("worker", _celery("worker", "--without-gossip", "--without-mingle"), environment),
+        # No pid file: the supervisor sees to it that there is one scheduler; a stale file would stop it.
+        Process("scheduler", _celery("beat", "--pidfile="), environment),
+    ]
+    with Supervisor(processes) as supervisor:
+        if supervisor.wait_until(lambda: answers(f"{own}/healthz")):
+            _announce(settings)
+        sys.exit(supervisor.watch())
+
+
+def _settings(host: str, port: int, *, at_https: bool) -> Settings:
+    settings = read_settings()
+    if "public_url" in settings.model_fields_set:
+        return settings
+    # Links in mails lead to where this process listens, unless the settings say better.
+    scheme = "https" if at_https else "http"
+    return read_settings(public_url=f"{scheme}://{_bind(_reachable(host), port)}")
+
+
+def _prepare(wiring: Wiring) -> None:
+    """Bring the embedded database up to date; of a database that others share, only ask."""
+    url = wiring.settings.database
+    if wiring.settings.is_embedded:
+        wiring.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        upgrade(url)
+        if load_sample(wiring):
+            click.echo(
+                "First start: the sample federation is loaded (examples/federation.yaml).", err=True
+            )
+    elif current(url) != newest():
+        raise WrongSettings("the database has not the schema of this version: guichet db upgrade")
+
+
+def _announce(settings: Settings) -> None:
+    click.echo(f"Sign-up   {settings.public_url}/start")
+    if settings.smtp_url is None:
+        click.echo(f"Mailbox   {settings.public_url}/dev/mail")
+    click.echo("Stop with Ctrl-C.", err=True)
+
+
+def _gunicorn(application: str, bind: str, *, threads: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "gunicorn", application, "--bind", bind),
+        *("--worker-class", "gthread", "--workers", "1", "--threads", str(threads)),
+        *("--timeout", "30", "--graceful-timeout", "10", "--log-level", "warning"),
+        "--no-control-socket",
+    ]
+
+
+def _celery(command: str, *options: str) -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", "workers", "-q", command, "-l", "INFO", *options]
+
+
+def _bind(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _reachable(host: str) -> str:
+    """The address under which a listener on `host` answers this machine."""
+    return "127.0.0.1" if host in {"", "0.0.0.0", "::"} else host  # noqa: S104  compared, not bound

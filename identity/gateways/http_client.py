@@ -1,0 +1,117 @@
+"""JSON over HTTP to one homeserver: a deadline for the whole talk, a capped body, no redirects."""
+
+import json
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.ssl_ import create_urllib3_context
+
+CONNECT_TIMEOUT = 3.0  # seconds
+READ_TIMEOUT = 5.0  # seconds between two pieces of an answer
+MOST_BYTES = 1_000_000  # of one answer
+CHUNK = 64 * 1024
+
+
+class Away(Exception):
+    """The homeserver cannot be reached, is too slow, or answers what is no Matrix answer. Worth another try."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and the JSON object that came with it."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def errcode(self) -> str:
+        return str(self.body.get("errcode", ""))
+
+
+class JsonClient:
+    """One talk of several calls with one homeserver; `seconds` is for all of them together."""
+
+    def __init__(self, base_url: str, *, ca_pem: str | None = None, seconds: float = 10.0) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._ends_at = time.monotonic() + seconds
+        self._session = requests.Session()
+        self._session.trust_env = (
+            False  # no proxy, no .netrc: only registered homeservers are called
+        )
+        if ca_pem:
+            self._session.mount("https://", _PrivateAuthority(ca_pem))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> Answer:
+        """One request. Any status with a JSON object is an Answer; everything else raises Away."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            with self._session.request(
+                method,
+                self._base_url + path,
+                json=body,
+                headers=headers,
+                timeout=(min(CONNECT_TIMEOUT, self._left()), min(READ_TIMEOUT, self._left())),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return Answer(response.status_code, self._read(response))
+        except (requests.RequestException, OSError, ValueError) as error:
+            # The message of the library may hold the URL, and with it an address.
+            raise Away(type(error).__name__) from None
+
+    def _read(self, response: requests.Response) -> dict[str, Any]:
+        taken = bytearray()
+        # One byte a second is slow too: the clock is looked at between the pieces.
+        for piece in response.raw.stream(CHUNK, decode_content=True):
+            taken += piece
+            self._left()
+            if len(taken) > MOST_BYTES:
+                raise ValueError("answer too long")
+        body = json.loads(taken)
+        if not isinstance(body, dict):
+            raise ValueError("no JSON object")  # noqa: TRY004  as wrong as text that is no JSON
+        if response.status_code >= requests.codes.internal_server_error:
+            raise ValueError(f"status {response.status_code}")
+        return body
+
+    def _left(self) -> float:
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class _PrivateAuthority(HTTPAdapter):
+    """TLS against the federation's own certificate authority, and that one alone."""
+
+    def __init__(self, ca_pem: str) -> None:
+        self._context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+        self._context.check_hostname = True
+        self._context.load_verify_locations(cadata=ca_pem)
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)  # type: ignore[no-untyped-call]  # the stub leaves it untyped
+
+
+def path_part(text: str) -> str:
+    """A user ID or address as one segment of a path."""
+    return quote(text, safe="")

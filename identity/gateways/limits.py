@@ -1,0 +1,86 @@
+"""Limits by network: shared by all nodes in Redis, or kept by this process when there is none or it is away."""
+
+import logging
+import time
+from ipaddress import ip_address, ip_network
+from math import ceil
+
+from limits import RateLimitItem, RateLimitItemPerHour
+from limits.storage import MemoryStorage, RedisStorage, Storage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from identity.problems import TooManyRequests
+from identity.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ADDRESSES = RateLimitItemPerHour(30)  # from one /32 or /64
+ADDRESSES_SHARED = RateLimitItemPerHour(2000)  # from a network where thousands share one address
+REDIS_TIMEOUT = 0.3  # seconds
+LOOK_AGAIN = 5.0  # seconds before an absent Redis is asked again
+
+
+class Limits:
+    """Spends from the budget of whoever asks. A full budget raises TooManyRequests with the time left."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._on = settings.limits == "on"
+        self._shared_networks = settings.shared_networks
+        self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._common = self._open(settings)
+        self._away_until = 0.0
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the shared store is away and this process counts alone."""
+        return time.monotonic() < self._away_until
+
+    def spend_network(self, client_ip: str) -> None:
+        """One more address typed from this network. Raises TooManyRequests."""
+        if self._on:
+            shared = self._is_shared(client_ip)
+            self._spend(ADDRESSES_SHARED if shared else ADDRESSES, "addresses", _key(client_ip))
+
+    def _spend(self, limit: RateLimitItem, *key: str) -> None:
+        if self._common is not None and not self.degraded:
+            try:
+                return self._hit(self._common, limit, *key)
+            except TooManyRequests:
+                raise
+            except Exception:
+                # Whatever the store's client raises, people must not wait for it.
+                self._away_until = time.monotonic() + LOOK_AGAIN
+                log.warning("rate limits: the shared store is away, counting alone", exc_info=True)
+        return self._hit(self._local, limit, *key)
+
+    @staticmethod
+    def _hit(limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItem, *key: str) -> None:
+        if not limiter.hit(limit, *key):
+            reset = limiter.get_window_stats(limit, *key).reset_time
+            raise TooManyRequests(max(1, ceil(reset - time.time())))
+
+    @staticmethod
+    def _open(settings: Settings) -> SlidingWindowCounterRateLimiter | None:
+        if settings.redis_url is None:
+            return None
+        storage: Storage = RedisStorage(
+            settings.redis_url.get_secret_value(),
+            socket_connect_timeout=REDIS_TIMEOUT,
+            socket_timeout=REDIS_TIMEOUT,
+        )
+        return SlidingWindowCounterRateLimiter(storage)
+
+    def _is_shared(self, client_ip: str) -> bool:
+        try:
+            return any(ip_address(client_ip) in network for network in self._shared_networks)
+        except ValueError:
+            return False
+
+
+def _key(client_ip: str) -> str:
+    """One subscriber: an IPv4 address, or the /64 an IPv6 subscriber has to himself."""
+    try:
+        ip = ip_address(client_ip)
+    except ValueError:
+        return "unknown"
+    return str(ip_network(f"{ip}/64", strict=False)) if ip.version == 6 else str(ip)  # noqa: PLR2004  the protocol's own number

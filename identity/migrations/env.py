@@ -1,0 +1,30 @@
+"""Run by Alembic: one connection, one transaction for all steps."""
+
+from alembic import context
+from sqlalchemy import text
+
+from identity.storage.database import make_engine
+
+LOCK = 7_265_002  # any number of ours: PostgreSQL's advisory lock against two upgrades at once
+
+
+def run() -> None:
+    engine = make_engine(context.config.attributes["url"])
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+            context.configure(
+                connection=connection,
+                target_metadata=context.config.attributes["metadata"],
+                render_as_batch=connection.dialect.name == "sqlite",
+                compare_type=True,
+                transaction_per_migration=False,
+            )
+            context.run_migrations()
+    finally:
+        engine.dispose()
+
+
+run()

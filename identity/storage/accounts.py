@@ -1,0 +1,47 @@
+"""Accounts that Guichet made on homeservers, or is making. The row comes before the call."""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .database import Base
+
+
+class AccountState(StrEnum):
+    """`creating` is committed before the homeserver is asked: after a crash we know what to look into."""
+
+    CREATING = "creating"
+    READY = "ready"
+
+
+class Account(Base):
+    """One person's account. Address and user ID are unique: two browsers cannot both win."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    address: Mapped[str] = mapped_column(unique=True)
+    user_id: Mapped[str] = mapped_column(unique=True)
+    homeserver: Mapped[str]
+    account_class: Mapped[str]
+    display_name: Mapped[str]
+    language: Mapped[str]
+    state: Mapped[str]
+    # Set as the display name when the account is created, and known to nobody else: after an
+    # uncertain end it tells the account we made from one that was there before.
+    creation_mark: Mapped[str]
+    # When the user ID was seen to be free: an account found under it later is ours.
+    seen_free_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    ready_at: Mapped[datetime | None]
+
+
+def of_address(session: Session, address: str) -> Account | None:
+    return session.scalars(select(Account).where(Account.address == address)).one_or_none()
+
+
+def of_user_id(session: Session, user_id: str) -> Account | None:
+    return session.scalars(select(Account).where(Account.user_id == user_id)).one_or_none()

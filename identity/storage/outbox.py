@@ -1,0 +1,145 @@
+"""Work written in the same transaction as its cause: put, lease_next, settle, postpone, give_up.
+
+The broker is only a doorbell: what has to be done stands here, and a sweep finds what no bell told.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Index, Select, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .database import Base
+
+LEASE = timedelta(seconds=60)  # longer than one errand may take, see workers/errands.py
+
+
+class Errand(StrEnum):
+    """What an entry asks for; `workers/errands.py` has a hand for each."""
+
+    MAIL = "mail"
+    SERVER_PROBE = "server_probe"
+
+
+class Lane(StrEnum):
+    """Lanes never wait for one another: two thousand invitations do not delay one code."""
+
+    URGENT = "urgent"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+
+class OutboxEntry(Base):
+    """One errand. It holds an id, never a secret and never a rendered mail."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    errand: Mapped[str]
+    lane: Mapped[str]
+    subject_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)  # the fencing number of a lease as well
+    last_error: Mapped[str | None]
+    done_at: Mapped[datetime | None]
+    gave_up_at: Mapped[datetime | None]
+
+
+Index(
+    "ix_outbox_waiting",
+    OutboxEntry.lane,
+    OutboxEntry.due_at,
+    postgresql_where=OutboxEntry.done_at.is_(None) & OutboxEntry.gave_up_at.is_(None),
+    sqlite_where=OutboxEntry.done_at.is_(None) & OutboxEntry.gave_up_at.is_(None),
+)
+
+WAITING = OutboxEntry.done_at.is_(None) & OutboxEntry.gave_up_at.is_(None)
+
+
+def put(
+    session: Session, errand: Errand, subject_id: uuid.UUID, now: datetime, *, lane: Lane
+) -> None:
+    """Order an errand. It leaves with the transaction or not at all."""
+    session.add(
+        OutboxEntry(errand=errand, lane=lane, subject_id=subject_id, created_at=now, due_at=now)
+    )
+    session.info.setdefault("outbox_lanes", set()).add(str(lane))
+
+
+def lease_next(session: Session, now: datetime, lane: Lane) -> OutboxEntry | None:
+    """Take the entry due longest. Nobody else sees it until the lease ends."""
+    due_longest: Select[tuple[uuid.UUID]] = (
+        select(OutboxEntry.id)
+        .where(OutboxEntry.lane == lane, WAITING, OutboxEntry.due_at <= now)
+        .order_by(OutboxEntry.due_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)  # ignored by SQLite, where BEGIN IMMEDIATE lets one in
+    )
+    return session.scalars(
+        update(OutboxEntry)
+        .where(OutboxEntry.id == due_longest.scalar_subquery(), WAITING, OutboxEntry.due_at <= now)
+        .values(attempts=OutboxEntry.attempts + 1, due_at=now + LEASE)
+        .returning(OutboxEntry)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+
+
+def settle(session: Session, entry: OutboxEntry, now: datetime) -> bool:
+    """Done. False if the lease had ended and somebody else took the entry since."""
+    return _close(session, entry, done_at=now, last_error=None)
+
+
+def postpone(session: Session, entry: OutboxEntry, until: datetime, error: str) -> bool:
+    """Try again at `until`. False as for `settle`."""
+    return _close(session, entry, due_at=until, last_error=error)
+
+
+def give_up(session: Session, entry: OutboxEntry, now: datetime, error: str) -> bool:
+    """No further try; the entry stays, to be seen and to be retried by hand. False as for `settle`."""
+    return _close(session, entry, gave_up_at=now, last_error=error)
+
+
+def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
+    """Make what waits or was given up for this subject due at once. How many entries that were."""
+    entries = session.scalars(
+        select(OutboxEntry).where(
+            OutboxEntry.subject_id == subject_id, OutboxEntry.done_at.is_(None)
+        )
+    ).all()
+    for entry in entries:
+        entry.gave_up_at, entry.due_at = None, now
+        session.info.setdefault("outbox_lanes", set()).add(entry.lane)
+    return len(entries)
+
+
+def of_subject(session: Session, subject_id: uuid.UUID) -> OutboxEntry | None:
+    """The newest entry for a subject."""
+    return session.scalars(
+        select(OutboxEntry)
+        .where(OutboxEntry.subject_id == subject_id)
+        .order_by(OutboxEntry.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def depth(session: Session) -> dict[str, tuple[int, datetime]]:
+    """For each lane with waiting entries: how many, and when the oldest was ordered."""
+    rows = session.execute(
+        select(OutboxEntry.lane, func.count(), func.min(OutboxEntry.created_at))
+        .where(WAITING)
+        .group_by(OutboxEntry.lane)
+    )
+    return {lane: (count, oldest) for lane, count, oldest in rows}
+
+
+def _close(session: Session, entry: OutboxEntry, **values: object) -> bool:
+    changed = session.execute(
+        update(OutboxEntry)
+        .where(OutboxEntry.id == entry.id, OutboxEntry.attempts == entry.attempts, WAITING)
+        .values(**values)
+        .returning(OutboxEntry.id)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.one_or_none() is not None

@@ -1,0 +1,116 @@
+"""Everything signed or derived from the link keys: one purpose, one salt; the newest key signs, all verify."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+from itsdangerous import BadSignature, Signer
+from pydantic import SecretStr
+
+Purpose = Literal["verify", "not_me"]
+
+UUID_LENGTH = 16  # bytes
+BROWSER_ID_LENGTH = 18  # bytes, 144 bits
+CODE_DIGITS = 6
+MOST_TYPED = 40  # characters in a code field that can still hold a code
+# What people and clipboards put between digits.
+BETWEEN = " \t\n\r-.\u2010\u2011\u2013\u00a0\u2009\u202f\u200b\ufeff"
+# Mail programs leave what follows a link in it, or drop what they take for punctuation.
+TRAILING = ".,;:!?>)]}'\"»\u00a0 "
+
+
+class Tokens:
+    """Keys stand oldest first, as in `GUICHET_SECRET_KEYS`. Nothing here touches the database."""
+
+    def __init__(self, keys: Sequence[SecretStr]) -> None:
+        if not keys:
+            raise ValueError("at least one secret key is needed")
+        self._keys = [key.get_secret_value() for key in keys]
+
+    def link(self, subject: UUID, purpose: Purpose) -> str:
+        """The token of a mailed link: 50 URL-safe characters.
+
+        It is the row's 16-byte id, signed: a forged or cut token is refused without a look at the
+        database. 22 characters of id, a dot, 27 of HMAC-SHA1; the last one carries four bits and so
+        is never `-` or `_`, which mail programs drop from the end of a link.
+        """
+        return self._sign(_text(subject.bytes), purpose)
+
+    def read_link(self, token: str, purpose: Purpose) -> UUID | None:
+        """The id inside, or None for what was not signed here for this purpose."""
+        text = self._unsign(token.rstrip(TRAILING), purpose)
+        try:
+            return UUID(bytes=_bytes(text)) if text is not None else None
+        except ValueError:
+            return None
+
+    def code(self, subject: UUID, generation: int, *, key: int = -1) -> str:
+        """Six digits that stand in the mail of this request, the same in every mail of one generation."""
+        digest = hmac.digest(
+            self._keys[key].encode(), b"guichet code:%b:%d" % (subject.bytes, generation), "sha256"
+        )
+        return f"{int.from_bytes(digest[:8]) % 10**CODE_DIGITS:0{CODE_DIGITS}d}"
+
+    def is_code(self, typed: str, subject: UUID, generation: int) -> bool:
+        """Whether `typed` is the code under any key: one was perhaps added since the mail was sent."""
+        if len(typed) > MOST_TYPED or any(not c.isdecimal() and c not in BETWEEN for c in typed):
+            return False
+        digits = "".join(str(int(c)) for c in typed if c.isdecimal())
+        matches = [
+            hmac.compare_digest(digits, self.code(subject, generation, key=index))
+            for index in range(len(self._keys))
+        ]
+        return any(matches)
+
+    def new_browser(self) -> str:
+        """A fresh browser id, for the cookie that marks the browser that asked."""
+        return _text(secrets.token_bytes(BROWSER_ID_LENGTH))
+
+    def sign_browser(self, browser_id: str) -> str:
+        return self._sign(browser_id, "browser")
+
+    def browser_cookie(self, value: str | None) -> str | None:
+        """The browser id in a cookie of ours, or None."""
+        return self._unsign(value, "browser") if value else None
+
+    @staticmethod
+    def browser_hash(browser_id: str) -> str:
+        """What the rows hold of a browser id: a leaked table opens no session."""
+        return hashlib.sha256(b"guichet browser:" + browser_id.encode()).hexdigest()
+
+    def mailbox_hash(self, address: str) -> str:
+        """A stand-in for an address in logs: 12 hexadecimal digits, useless without the key."""
+        return hmac.digest(
+            self._keys[0].encode(), b"guichet mailbox:" + address.encode(), "sha256"
+        ).hex()[:12]
+
+    def session_keys(self) -> tuple[str, list[str]]:
+        """Keys for the web framework's own cookies (CSRF): the newest, and those that still verify."""
+        derived = [
+            hmac.digest(key.encode(), b"guichet web session", "sha256").hex() for key in self._keys
+        ]
+        return derived[-1], derived[:-1]
+
+    def _signer(self, salt: str) -> Signer:
+        return Signer(self._keys, salt=f"guichet.{salt}", key_derivation="hmac")
+
+    def _sign(self, text: str, salt: str) -> str:
+        return self._signer(salt).sign(text).decode()
+
+    def _unsign(self, token: str, salt: str) -> str | None:
+        try:
+            return self._signer(salt).unsign(token).decode()
+        except (BadSignature, UnicodeError):
+            return None
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,150 @@
+"""An account is claimed in the database before the homeserver is asked, and never taken from anybody."""
+
+import secrets
+import unicodedata
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from domain_rules import user_ids
+from domain_rules.addresses import EmailAddress
+from domain_rules.rules import AccountClass, RuleSet
+from identity import problems
+from identity.storage import accounts, associations, mails, outbox, verification_requests
+from identity.storage.accounts import Account, AccountState
+from identity.storage.homeservers import Homeserver
+from identity.storage.mails import Template
+from identity.storage.outbox import Errand, Lane
+from identity.storage.verification_requests import VerificationRequest
+
+from .sign_up import Step, where
+
+MOST_NAME = 80  # characters of a display name
+MARK_BYTES = 16
+
+
+def confirmed_request(session: Session, now: datetime, request_id: UUID) -> VerificationRequest:
+    """The request, if the proof it stands for is still good. Raises NoSuchRequest."""
+    request = session.get(VerificationRequest, request_id)
+    if request is None or where(request, now) is not Step.CONFIRMED:
+        raise problems.NoSuchRequest
+    return request
+
+
+def claim(
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    *,
+    request: VerificationRequest,
+    homeserver: Homeserver,
+    display_name: str,
+    another_name: bool = False,
+) -> Account:
+    """Take address and user ID for this person, or go on with the claim of an earlier try.
+
+    `another_name`: the user ID of the earlier claim turned out to be taken; propose the next.
+    Raises AddressTaken, NameRefused.
+    """
+    account = accounts.of_address(session, request.address)
+    if account is not None and account.state == AccountState.READY:
+        raise problems.AddressTaken
+    if associations.of_address(session, request.address) is not None:
+        raise problems.AddressTaken
+    moved = account is not None and account.homeserver != homeserver.name
+    if account is not None and (moved or another_name):
+        # What was begun elsewhere stays there without an address; it hinders nobody.
+        session.delete(account)
+        session.flush()
+        account = None
+    if account is None:
+        account = _insert(session, rules, now, request, homeserver, another_name=another_name)
+    account.display_name, account.language = display_name, request.language
+    return account
+
+
+def seen_free(account: Account, now: datetime) -> None:
+    """The homeserver said that the user ID is free: what stands under it from now on is ours."""
+    account.seen_free_at = account.seen_free_at or now
+
+
+def finish(session: Session, now: datetime, account: Account) -> None:
+    """The homeserver has the account: associate the address, use its proofs up, order the welcome."""
+    if account.state == AccountState.READY:
+        return
+    account.state, account.ready_at = AccountState.READY, now
+    associations.bind(session, now, address=account.address, user_id=account.user_id)
+    verification_requests.use_up(session, account.address)
+    mails.order(
+        session,
+        now,
+        template=Template.WELCOME,
+        address=account.address,
+        language=account.language,
+        subject_id=account.id,
+    )
+
+
+def abandon(session: Session, account: Account) -> None:
+    """The address has an account on the homeserver that is not ours: nothing was made, nothing is kept."""
+    session.delete(account)
+
+
+def wait_for_server(session: Session, now: datetime, request: VerificationRequest) -> None:
+    """The homeserver is away: look after it, and write to the person when it is back."""
+    entry = outbox.of_subject(session, request.id)
+    if entry is None or entry.errand != Errand.SERVER_PROBE or entry.done_at or entry.gave_up_at:
+        outbox.put(session, Errand.SERVER_PROBE, request.id, now, lane=Lane.NORMAL)
+
+
+def clean_display_name(typed: str) -> str:
+    """A name as it may stand in rooms: one line, no control or direction characters, no address in it.
+
+    Raises WrongDisplayName.
+    """
+    text = " ".join(unicodedata.normalize("NFC", typed).split())
+    if not text or len(text) > MOST_NAME or "@" in text or "://" in text:
+        raise problems.WrongDisplayName
+    if any(unicodedata.category(character)[0] == "C" for character in text):
+        raise problems.WrongDisplayName
+    return text
+
+
+def _insert(
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    request: VerificationRequest,
+    homeserver: Homeserver,
+    *,
+    another_name: bool,
+) -> Account:
+    address = EmailAddress.parse(request.address, smtputf8=True)
+    decision = rules.decide(address)
+    token = secrets.token_bytes(16)
+    localpart = user_ids.localpart(user_ids.Scheme(homeserver.user_id_scheme), address, token=token)
+    if another_name and homeserver.user_id_scheme != user_ids.Scheme.RANDOM.value:
+        raise problems.NameRefused
+    account = Account(
+        address=request.address,
+        user_id=f"@{localpart}:{homeserver.name}",
+        homeserver=homeserver.name,
+        account_class=(decision.account_class or AccountClass.GUEST).value,
+        display_name="",
+        language=request.language,
+        state=AccountState.CREATING,
+        creation_mark=f"guichet-{secrets.token_hex(MARK_BYTES)}",
+        created_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(account)
+    except IntegrityError:
+        # The address: another browser of this person was faster. The user ID: the scheme made the
+        # same of two addresses (Tchap's can), and nobody gets an account by likeness.
+        if accounts.of_user_id(session, account.user_id) is not None:
+            raise problems.NameRefused from None
+        raise problems.AddressTaken from None
+    return account

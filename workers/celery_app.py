@@ -1,0 +1,138 @@
+"""How Celery is set up: a doorbell and a timetable. What has to be done stands in the outbox, not here."""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.schedules import crontab
+from celery.signals import setup_logging, worker_process_init
+from kombu.exceptions import OperationalError
+
+from identity import logs
+from identity.settings import Settings, WrongSettings, read_settings
+from identity.storage.outbox import Lane
+from identity.wiring import Wiring, wire
+
+log = logging.getLogger(__name__)
+
+TASK_LIMIT = 240  # seconds; above RUN_TIME and one errand, see tasks.py
+VISIBILITY_TIMEOUT = 600  # seconds; must exceed the task limit, or Redis hands a task out twice
+SWEEP = timedelta(seconds=15)
+POLLING = 0.05  # seconds between two looks of the filesystem transport
+
+app = Celery("guichet", include=["workers.tasks"])
+
+
+def configure(celery: Celery, settings: Settings) -> None:
+    """Point Celery at the broker of these settings."""
+    broker, transport_options = _broker(settings)
+    celery.conf.update(
+        broker_url=broker,
+        broker_transport_options=transport_options,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=1,
+        broker_pool_limit=4,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_create_missing_queues=True,
+        task_default_queue=Lane.NORMAL,
+        task_acks_late=False,  # the outbox keeps the work; a lost message costs 15 s at most
+        task_time_limit=TASK_LIMIT,
+        # A bell nobody heard within a sweep is stale: the sweep has rung again.
+        task_publish_retry_policy={"max_retries": 0},
+        worker_prefetch_multiplier=1,
+        worker_concurrency=len(Lane),
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        beat_schedule_filename=str(settings.data_dir / "celerybeat-schedule"),
+        beat_schedule=_timetable(),
+        timezone="UTC",
+    )
+    celery.conf.task_queues = _queues()
+
+
+def wake_outbox(lanes: set[str]) -> None:
+    """Ring for the lanes that got work. If the broker is away the timetable finds it."""
+    for lane in lanes:
+        try:
+            app.send_task(
+                "workers.tasks.empty_outbox",
+                args=[lane],
+                queue=lane,
+                expires=SWEEP.total_seconds(),
+                ignore_result=True,
+                retry=False,
+            )
+        except (OperationalError, OSError) as error:
+            log.warning("broker away, the timetable will find the work: %s", type(error).__name__)
+
+
+def wiring() -> Wiring:
+    """The wiring of this worker process: made after the fork, since connections must not cross it."""
+    found: Wiring | None = getattr(app, "guichet_wiring", None)
+    if found is None:
+        found = wire(read_settings(), wake_outbox=wake_outbox)
+        app.guichet_wiring = found  # type: ignore[attr-defined]  # Celery's application is open for attributes
+    return found
+
+
+@worker_process_init.connect
+def wire_process(**_: Any) -> None:
+    wiring()
+
+
+@setup_logging.connect
+def log_like_the_web(**_: Any) -> None:
+    logs.set_up()
+
+
+def _queues() -> list[Any]:
+    from kombu import Queue  # noqa: PLC0415  only the worker needs it
+
+    return [Queue(lane.value) for lane in Lane]
+
+
+def _timetable() -> dict[str, dict[str, Any]]:
+    sweeps = {
+        f"sweep {lane}": {
+            "task": "workers.tasks.empty_outbox",
+            "schedule": SWEEP,
+            "args": [lane.value],
+            "options": {"queue": lane.value, "expires": SWEEP.total_seconds()},
+        }
+        for lane in Lane
+    }
+    night = {"task": "workers.tasks.clean_up", "schedule": crontab(hour="3", minute="17")}
+    return {**sweeps, "clean up": night}
+
+
+def _broker(settings: Settings) -> tuple[str, dict[str, Any]]:
+    if settings.broker_url is not None:
+        # In a request nobody waits for a broker: one try, no pause before it.
+        impatient = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+        timeouts = {"socket_connect_timeout": 0.3, "socket_timeout": 5}
+        return settings.broker_url.get_secret_value(), {
+            "visibility_timeout": VISIBILITY_TIMEOUT,
+            **impatient,
+            **timeouts,
+        }
+    folder = settings.data_dir.resolve() / "broker"
+    for name in ("messages", "control"):
+        Path(folder / name).mkdir(parents=True, exist_ok=True)
+    return "filesystem://", {
+        "data_folder_in": str(folder / "messages"),
+        "data_folder_out": str(folder / "messages"),
+        "control_folder": str(folder / "control"),
+        "polling_interval": POLLING,
+        "store_processed": False,
+    }
+
+
+try:
+    configure(app, read_settings())
+except WrongSettings as error:
+    raise SystemExit(f"guichet: {error}") from None

@@ -1,0 +1,97 @@
+"""Thin tasks, safe twice: the body is a loop over the outbox or one use case."""
+
+import logging
+import time
+from datetime import timedelta
+
+import structlog
+
+from identity.storage import outbox
+from identity.storage.outbox import Errand, Lane, OutboxEntry
+from identity.use_cases import retention
+from identity.wiring import Wiring
+
+from .celery_app import app, wake_outbox, wiring
+from .errands import CARRY_OUT, GiveUp, Later, StopRun
+
+log = logging.getLogger(__name__)
+
+RUN_TIME = 120.0  # seconds after which a run hands over to the next, so that no lane keeps a slot
+UNFORESEEN = (
+    timedelta(seconds=20),
+    timedelta(minutes=1),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+)
+UNFORESEEN_TRIES = 20
+
+
+@app.task(name="workers.tasks.empty_outbox")
+def empty_outbox(lane: str) -> None:
+    """Carry out what is due in a lane, one entry at a time, until nothing is."""
+    wired = wiring()
+    if run(wired, Lane(lane)):
+        wake_outbox({lane})
+
+
+@app.task(name="workers.tasks.clean_up")
+def clean_up() -> None:
+    """Delete what has been kept long enough."""
+    wired = wiring()
+    with wired.database.transaction() as session:
+        for what, count in retention.clean_up(session, wired.now()).items():
+            log.info("clean-up: %d %s deleted", count, what)
+
+
+def run(wired: Wiring, lane: Lane) -> bool:
+    """One run. True if it ended by the clock with work left."""
+    ends_at = time.monotonic() + RUN_TIME
+    try:
+        while time.monotonic() < ends_at:
+            with wired.database.transaction() as session:
+                entry = outbox.lease_next(session, wired.now(), lane)
+            if entry is None:
+                return False
+            carry_out(wired, entry)
+    except StopRun:
+        # The relay is down: the next entry would only wait for the same time-out.
+        return False
+    finally:
+        wired.mailer.close()
+    return True
+
+
+def carry_out(wired: Wiring, entry: OutboxEntry) -> None:
+    """Do what an entry asks for, with no transaction open meanwhile, and write down how it ended."""
+    with structlog.contextvars.bound_contextvars(errand=entry.errand, entry=str(entry.id)):
+        try:
+            conclude = CARRY_OUT[Errand(entry.errand)](wired, entry)
+        except Later as later:
+            with wired.database.transaction() as session:
+                if outbox.postpone(session, entry, wired.now() + later.delay, later.why):
+                    later.note(session)
+            log.info("attempt %d postponed: %s", entry.attempts, later.why)
+            if later.stops_run:
+                raise StopRun from None
+        except GiveUp as end:
+            with wired.database.transaction() as session:
+                if outbox.give_up(session, entry, wired.now(), end.why):
+                    end.note(session)
+            log.warning("given up after %d attempts: %s", entry.attempts, end.why)
+        except Exception as error:
+            # A fault of ours: it must stop neither the lane nor be tried for ever.
+            log.exception("attempt %d failed", entry.attempts)
+            _postpone_unforeseen(wired, entry, type(error).__name__)
+        else:
+            with wired.database.transaction() as session:
+                if outbox.settle(session, entry, wired.now()):
+                    conclude(session)
+
+
+def _postpone_unforeseen(wired: Wiring, entry: OutboxEntry, why: str) -> None:
+    with wired.database.transaction() as session:
+        if entry.attempts >= UNFORESEEN_TRIES:
+            outbox.give_up(session, entry, wired.now(), why)
+        else:
+            delay = UNFORESEEN[min(entry.attempts, len(UNFORESEEN)) - 1]
+            outbox.postpone(session, entry, wired.now() + delay, why)
