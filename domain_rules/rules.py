@@ -82,6 +82,14 @@ class Rule:
         begun = self.valid_from is None or self.valid_from <= at
         return begun and (self.valid_until is None or at < self.valid_until)
 
+    def overlaps(self, other: "Rule") -> bool:
+        """Whether there is a moment at which both are in force."""
+        for first, second in ((self, other), (other, self)):
+            end, begin = first.valid_until, second.valid_from
+            if end is not None and begin is not None and end <= begin:
+                return False
+        return True
+
     def former_homeservers(self, at: datetime) -> tuple[str, ...]:
         """The homeservers a move left behind, as long as they still count."""
         return self.moved_from if self.moving_until and at < self.moving_until else ()
@@ -260,18 +268,9 @@ def _check_overlaps(
         key = (rule.kind, rule.pattern)
         group = groups.setdefault(key, [tables[rule.kind][rule.pattern]])
         for other in group:
-            if timeless or _overlap(rule, other):
+            if timeless or rule.overlaps(other):
                 raise ConflictingRules(other, rule)
         group.append(rule)
-
-
-def _overlap(one: Rule, other: Rule) -> bool:
-    def ends_before(first: Rule, second: Rule) -> bool:
-        return bool(
-            first.valid_until and second.valid_from and first.valid_until <= second.valid_from
-        )
-
-    return not (ends_before(one, other) or ends_before(other, one))
 
 
 def _drop(tables: dict[Kind, dict[str, Rule]], rule: Rule) -> None:

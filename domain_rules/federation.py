@@ -1,0 +1,196 @@
+"""The entries of our own federation file: one homeserver, one rule."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
+from domain_rules.located import Located
+from domain_rules.rules import AccountClass, Kind, MisshapenRule, Rule
+from domain_rules.user_ids import Scheme
+
+CONNECTORS = frozenset({"none", "synapse"})
+CLASS_SOURCES = frozenset({"agent", "guest", "by_person"})
+LONGEST_NAME = 230  # an ID with its localpart has 255 bytes
+FOREIGN_TO_A_NAME = frozenset(" /@#?")
+PATTERN_KEYS = frozenset({"address", "domain", "suffix", "default"})
+RULE_KEYS = PATTERN_KEYS | {
+    *("homeserver", "protected_homeserver", "class", "organisation", "sibling_of"),
+    *("requires_invite", "moved_from", "moving_until", "note", "valid_from", "valid_until"),
+}
+HOMESERVER_KEYS = frozenset(
+    {
+        *("name", "url", "label", "guests", "connector", "federation_url", "client_url"),
+        *("ca_file", "registration_secret_file", "admin_token_file"),
+        *("user_id_scheme", "class_source"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HomeserverEntry:
+    """A homeserver as the file has it. Files are named, not read; None is left to the default."""
+
+    line: int
+    name: str
+    url: str
+    label: str = ""
+    guests: bool = False
+    connector: str = "none"
+    federation_url: str | None = None
+    client_url: str | None = None
+    ca_file: str | None = None
+    registration_secret_file: str | None = None
+    admin_token_file: str | None = None
+    user_id_scheme: Scheme | None = None
+    class_source: str | None = None
+
+
+def read_homeserver(entry: Located) -> HomeserverEntry | None:
+    """The homeserver, or None with its faults in the entry."""
+    entry.check_keys(HOMESERVER_KEYS)
+    name, url = entry.text("name"), entry.text("url")
+    if name is None or not _is_server_name(name):
+        entry.fault("name", "name must be a server name, for example agents.example.org")
+    scheme = entry.word("user_id_scheme", [scheme.value for scheme in Scheme])
+    urls = {key: _url(entry, key) for key in ("url", "federation_url", "client_url")}
+    if url is None:
+        entry.fault("url", "url is missing")
+    found = HomeserverEntry(
+        line=entry.line,
+        name=name or "",
+        url=urls["url"] or "",
+        label=entry.text("label") or "",
+        guests=entry.flag("guests") or False,
+        connector=entry.word("connector", CONNECTORS) or "none",
+        federation_url=urls["federation_url"],
+        client_url=urls["client_url"],
+        ca_file=entry.text("ca_file"),
+        registration_secret_file=entry.text("registration_secret_file"),
+        admin_token_file=entry.text("admin_token_file"),
+        user_id_scheme=Scheme(scheme) if scheme else None,
+        class_source=entry.word("class_source", CLASS_SOURCES),
+    )
+    return None if entry.faults else found
+
+
+def _url(entry: Located, key: str) -> str | None:
+    url = entry.text(key)
+    if url and not url.startswith(("https://", "http://")):
+        entry.fault(key, f"{key} must begin with https:// or http://")
+    return url
+
+
+def _is_server_name(name: str) -> bool:
+    """A host with or without a port; the homeserver itself knows better."""
+    is_plain = name.isascii() and name.isprintable() and not FOREIGN_TO_A_NAME.intersection(name)
+    return is_plain and len(name) <= LONGEST_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReader:
+    """Reads rules against the homeservers there are."""
+
+    homeservers: Mapping[str, HomeserverEntry]
+    known: Collection[str]
+    never_agent: Callable[[str], str | None]
+
+    def read(self, entry: Located) -> Rule | None:
+        """The rule, or None with its faults in the entry."""
+        entry.check_keys(RULE_KEYS)
+        kind, pattern = _pattern(entry)
+        homeserver = self._homeserver(entry, "homeserver")
+        account_class = self._class(entry, kind, homeserver)
+        requires_invite = entry.flag("requires_invite")
+        is_guests = account_class is AccountClass.GUEST
+        facts = {
+            "protected_homeserver": self._homeserver(entry, "protected_homeserver"),
+            "organisation": entry.text("organisation") or "",
+            "sibling_of": _domain(entry, "sibling_of"),
+            "moved_from": entry.texts("moved_from"),
+            "moving_until": entry.moment("moving_until"),
+            "note": entry.text("note") or "",
+            "valid_from": entry.moment("valid_from"),
+            "valid_until": entry.moment("valid_until"),
+        }
+        if facts["sibling_of"] is None:
+            self._check_openable(entry, kind, pattern, account_class)
+        elif facts["sibling_of"] == pattern:
+            entry.fault("sibling_of", "a domain cannot be its own sibling")
+        if entry.faults or kind is None:
+            return None
+        try:
+            return Rule(
+                kind,
+                pattern,
+                account_class,
+                homeserver,
+                requires_invite=is_guests if requires_invite is None else requires_invite,
+                **facts,  # type: ignore[arg-type]  # each read by its own type above
+            )
+        except MisshapenRule as error:
+            entry.fault(None, str(error))
+            return None
+
+    def _homeserver(self, entry: Located, key: str) -> str | None:
+        name = entry.text(key)
+        everyone = {*self.homeservers, *self.known}
+        if name and name not in everyone:
+            near = get_close_matches(name, sorted(everyone))
+            hint = f"; close to it: {', '.join(near)}" if near else ""
+            entry.fault(key, f"there is no homeserver of this name{hint}")
+        return name
+
+    def _class(self, entry: Located, kind: Kind | None, homeserver: str | None) -> AccountClass:
+        """As written; else guests for the default and on a guests' homeserver, else agents."""
+        written = entry.word("class", [each.value for each in AccountClass])
+        if written:
+            return AccountClass(written)
+        server = self.homeservers.get(homeserver or "")
+        is_guests = kind is Kind.DEFAULT or (server is not None and server.guests)
+        return AccountClass.GUEST if is_guests else AccountClass.AGENT
+
+    def _check_openable(
+        self, entry: Located, kind: Kind | None, pattern: str, account_class: AccountClass
+    ) -> None:
+        if account_class is not AccountClass.AGENT:
+            return
+        if kind is Kind.DEFAULT:
+            entry.fault("class", "the default rule is for guests: it would make everybody an agent")
+        if kind in {Kind.DOMAIN, Kind.SUFFIX} and pattern:
+            reason = self.never_agent(pattern)
+            if reason:
+                entry.fault(kind.value if kind else None, reason)
+
+
+def _pattern(entry: Located) -> tuple[Kind | None, str]:
+    present = sorted(key for key in PATTERN_KEYS if entry.content.get(key) is not None)
+    if len(present) != 1:
+        entry.fault(None, "give exactly one of address, domain, suffix, default")
+        return None, ""
+    kind = Kind(present[0])
+    if kind is Kind.DEFAULT:
+        if entry.flag("default") is False:
+            entry.fault("default", "write default: true, or leave the rule out")
+        return kind, ""
+    if kind is Kind.ADDRESS:
+        return kind, _address(entry)
+    return kind, _domain(entry, kind.value) or ""
+
+
+def _address(entry: Located) -> str:
+    text = entry.text("address")
+    try:
+        return EmailAddress.parse(text or "", smtputf8=True).canonical
+    except InvalidAddress as error:
+        entry.fault("address", str(error))
+        return ""
+
+
+def _domain(entry: Located, key: str) -> str | None:
+    text = entry.text(key)
+    try:
+        return parse_domain(text) if text else None
+    except InvalidAddress as error:
+        entry.fault(key, str(error))
+        return None
