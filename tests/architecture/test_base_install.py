@@ -1,0 +1,35 @@
+"""The plain wheel, as a homeserver installs it beside Synapse, brings the rules and nothing of the service."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PYTHON = Path(__file__).parents[2] / ".venv-synapse/bin/python"
+# Installed by neither Synapse nor the base wheel.
+SERVICE_ONLY = ("flask", "sqlalchemy", "celery", "redis", "alembic", "gunicorn", "structlog")
+
+pytestmark = pytest.mark.synapse
+
+
+def ask(probe: str) -> str:
+    assert PYTHON.exists(), "Synapse is not installed: make .venv-synapse/.ready"
+    done = subprocess.run(
+        [PYTHON, "-I", "-c", probe], cwd="/", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_base_install_brings_nothing_of_the_service():
+    probe = f"import importlib.util as u; print([n for n in {SERVICE_ONLY} if u.find_spec(n)])"
+    assert ask(probe).strip() == "[]"
+
+
+def test_the_rules_work_there():
+    probe = (
+        "from domain_rules.addresses import EmailAddress;"
+        "import synapse;"
+        "print(EmailAddress.parse('Ana@Interieur.Example').canonical)"
+    )
+    assert ask(probe).strip() == "ana@interieur.example"

@@ -1,0 +1,37 @@
+"""Whatever is ordered is carried out, and the clocks of the outbox nest."""
+
+from datetime import timedelta
+
+from workers.errands import CARRY_OUT
+
+from identity.gateways import mailer
+from identity.storage.outbox import LEASE, Errand, Lane
+from workers import celery_app, tasks
+
+
+def test_every_errand_has_a_hand():
+    assert set(CARRY_OUT) == set(Errand)
+
+
+def test_every_lane_has_a_queue_and_is_swept():
+    queues = {queue.name for queue in celery_app.app.conf.task_queues}
+    swept = {
+        entry["args"][0]
+        for name, entry in celery_app.app.conf.beat_schedule.items()
+        if "sweep" in name
+    }
+    assert queues == swept == {lane.value for lane in Lane}
+
+
+def test_every_lane_has_a_slot():
+    assert celery_app.app.conf.worker_concurrency >= len(Lane)
+
+
+def test_the_clocks_nest():
+    """One mail < lease < run + one mail < task limit < what Redis waits before it hands a task out again."""
+    one_mail = timedelta(seconds=mailer.LONGEST)
+    run = timedelta(seconds=tasks.RUN_TIME)
+    limit = timedelta(seconds=celery_app.TASK_LIMIT)
+    assert one_mail < LEASE
+    assert run + one_mail < limit
+    assert limit < timedelta(seconds=celery_app.VISIBILITY_TIMEOUT)

@@ -1,0 +1,103 @@
+"""What holds for every blueprint, every route and every problem."""
+
+import ast
+import inspect
+import textwrap
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from identity import problems
+from identity.app import create_app
+from identity.http import errors as http_errors
+from identity.pages import errors as page_errors
+from identity.settings import read_settings
+from identity.storage.database import Base
+from identity.wiring import wire
+
+LOOKING = {"GET", "HEAD", "OPTIONS"}
+
+
+@pytest.fixture
+def wiring(sqlite_url, tmp_path):
+    keys = {"secret_keys": "a key for links", "storage_keys": "a key for what is stored"}
+    made = wire(read_settings(data_dir=tmp_path, database_url=sqlite_url, _env_file=None, **keys))
+    yield made
+    made.database.engine.dispose()
+
+
+@pytest.fixture(params=["public", "internal"])
+def app(wiring, request) -> Flask:
+    return create_app(wiring, listener=request.param)
+
+
+def every_kind(kind: type[problems.Problem]) -> set[type[problems.Problem]]:
+    return {kind for child in kind.__subclasses__() for kind in ({child} | every_kind(child))}
+
+
+PROBLEMS = {kind for kind in every_kind(problems.Problem) if kind.__module__ == "identity.problems"}
+
+
+def test_every_blueprint_names_its_guard(app):
+    assert app.blueprints
+    for blueprint in app.blueprints.values():
+        before = blueprint.before_request_funcs.get(None, [])
+        assert [f for f in before if f.__module__.endswith(".guards")], blueprint.name
+
+
+def test_every_route_belongs_to_a_blueprint(app):
+    assert not [rule.rule for rule in app.url_map.iter_rules() if "." not in rule.endpoint]
+
+
+def test_a_view_that_changes_something_answers_no_get(app):
+    """Who may open a writing transaction takes POST, PUT or DELETE, and nothing else."""
+    for rule in app.url_map.iter_rules():
+        if rule.methods & {"GET"}:
+            assert not opens_a_writing_transaction(app.view_functions[rule.endpoint]), rule.rule
+
+
+def opens_a_writing_transaction(view) -> bool:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(view))))
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == "transaction" for node in ast.walk(tree)
+    )
+
+
+@pytest.mark.parametrize("method", sorted(LOOKING))
+def test_looking_at_every_address_leaves_every_table_as_it_was(wiring, app, method):
+    client = app.test_client()
+    before = rows(wiring.database)
+    for rule in app.url_map.iter_rules():
+        path = rule.rule.replace("<int:", "<").replace("<path:", "<")
+        answer = client.open(
+            "/".join("1" if "<" in part else part for part in path.split("/")), method=method
+        )
+        assert answer.status_code < 500, f"{method} {rule.rule}: {answer.status}"
+    assert rows(wiring.database) == before
+
+
+def rows(database) -> dict[str, int]:
+    with database.reading() as session:
+        return {
+            table.name: session.scalar(select(func.count()).select_from(table))
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def test_every_problem_has_a_status_and_a_matrix_code():
+    assert set(http_errors.ANSWERS) >= PROBLEMS
+    assert all(
+        code.startswith("M_") or "." in code for _status, code in http_errors.ANSWERS.values()
+    )
+
+
+def test_every_problem_has_a_sentence_for_people():
+    assert set(page_errors.ADVICE) >= PROBLEMS - {problems.TooManyRequests}
+
+
+def test_every_problem_says_what_is_wrong():
+    assert len(PROBLEMS) > 5
+    assert not [
+        kind.__name__ for kind in PROBLEMS if not (kind.__doc__ or "").strip().endswith(".")
+    ]
