@@ -93,7 +93,6 @@ class Database:
         with self._sessions() as session:
             session.connection(execution_options={"guichet_reads_only": True})
             yield session
-            session.rollback()
 
     def ping(self) -> None:
         """Raise unless the database answers."""
