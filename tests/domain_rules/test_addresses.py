@@ -1,0 +1,174 @@
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain_rules.addresses import (
+    SENTENCES,
+    EmailAddress,
+    InvalidAddress,
+    Reason,
+    display_domain,
+    parse_domain,
+)
+from tests.domain_rules.hostile_addresses import HOSTILE
+
+ADDRESS_LETTERS = st.sampled_from(
+    "aZ09.@-_+'%<>()[]\"\\,;: \n\0éßſıİаαא文\u0301\u0345\u00ad\u200d\u3002＠\u212a\u202e\u037e\ud800"
+)
+ADDRESSES = st.one_of(
+    st.text(),
+    st.text(ADDRESS_LETTERS, max_size=40),
+    st.builds("{}@{}.example".format, st.text(max_size=10), st.text(max_size=10)),
+    st.builds("{}@xn--{}.example".format, st.text("ab", min_size=1), st.text("a1b-")),
+)
+
+
+def outcome(text: str, *, smtputf8: bool = False) -> str:
+    try:
+        return EmailAddress.parse(text, smtputf8=smtputf8).canonical
+    except InvalidAddress as error:
+        return error.reason
+
+
+@pytest.mark.parametrize(("text", "expected"), HOSTILE, ids=lambda value: ascii(value)[:50])
+def test_a_hostile_address_becomes_its_canonical_form_or_is_refused(text, expected):
+    assert outcome(text) == expected
+
+
+def test_the_corpus_is_large_and_says_nothing_twice():
+    assert len(HOSTILE) >= 150
+    assert len({text for text, _ in HOSTILE}) == len(HOSTILE)
+
+
+def test_every_reason_has_a_sentence():
+    assert set(SENTENCES) == set(Reason)
+
+
+@given(ADDRESSES, st.booleans())
+def test_any_text_is_an_address_or_an_invalid_address(text, smtputf8):
+    result = outcome(text, smtputf8=smtputf8)
+    assert result == outcome(text, smtputf8=smtputf8)
+
+
+@given(ADDRESSES, st.booleans())
+def test_the_canonical_and_the_shown_form_are_read_back_as_the_same(text, smtputf8):
+    try:
+        address = EmailAddress.parse(text, smtputf8=smtputf8)
+    except InvalidAddress:
+        return
+    assert EmailAddress.parse(address.canonical, smtputf8=smtputf8) == address
+    assert EmailAddress.parse(address.display, smtputf8=smtputf8) == address
+    assert address.canonical == f"{address.local}@{address.ascii_domain}"
+    assert address.canonical.count("@") == 1
+    assert address.ascii_domain.isascii()
+    assert smtputf8 or address.canonical.isascii()
+    assert len(address.canonical.encode()) <= 254
+
+
+@given(st.from_regex(r"[a-z0-9+._-]{1,20}@[a-z]{1,8}(-[a-z]{1,8})?\.example", fullmatch=True))
+def test_letter_case_does_not_count(text):
+    assert outcome(text.upper()) == outcome(text) == outcome(text.title())
+
+
+def test_a_megabyte_is_refused_at_once():
+    megabytes = [text for text, _ in HOSTILE if len(text) >= 1_000_000]
+    began = perf_counter()
+    for text in megabytes:
+        assert outcome(text) is Reason.TOO_LONG
+    assert perf_counter() - began < 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hélène@ac-rouen.example", "hélène@ac-rouen.example"),
+        ("He\u0301le\u0300ne@ac-rouen.example", "hélène@ac-rouen.example"),
+        ("Straße@ac-rouen.example", "strasse@ac-rouen.example"),
+        ("\u212aelly@ac-rouen.example", "kelly@ac-rouen.example"),
+        ("é" * 33 + "@ac-rouen.example", Reason.LOCAL_TOO_LONG),
+        ("a\u037eb@ac-rouen.example", Reason.NOT_AN_ADDRESS),
+        ("\u0301a@ac-rouen.example", Reason.NOT_AN_ADDRESS),
+        ("a＠b@ac-rouen.example", "a＠b@ac-rouen.example"),
+    ],
+)
+def test_where_the_relay_carries_smtputf8_accents_are_kept_and_folded(text, expected):
+    assert outcome(text, smtputf8=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("a@lucé.example", "lucé.example"),
+        ("a@xn--luc-dma.example", "lucé.example"),
+        ("a@пример.example", "пример.example"),
+        ("a@аc-rouen.example", "xn--c-rouen-1fg.example"),  # the first letter is Cyrillic
+        ("a@rouɑn.example", "xn--roun-s5b.example"),  # a Latin letter that looks like an a
+        ("a@rouın.example", "xn--roun-nza.example"),  # a dotless i
+        ("a@ac-rouen.example", "ac-rouen.example"),
+    ],
+)
+def test_a_domain_is_shown_in_unicode_only_when_of_one_script(typed, shown):
+    address = EmailAddress.parse(typed)
+    assert address.display_domain == shown
+    assert address.display == f"a@{shown}"
+
+
+def test_a_label_that_is_no_idn_is_shown_as_it_is():
+    assert display_domain("xn--a.example") == "xn--a.example"
+
+
+def test_a_masked_address_shows_its_first_letter_and_its_domain():
+    assert EmailAddress.parse("lea.petit@asso.example").masked == "l•••@asso.example"
+
+
+@pytest.mark.parametrize(
+    ("typed", "flagged", "key"),
+    [
+        ("lea+tchap@asso.example", {"asso.example"}, "lea@asso.example"),
+        ("lea+a+b@asso.example", {"asso.example"}, "lea@asso.example"),
+        ("lea+tchap@asso.example", set(), "lea+tchap@asso.example"),
+        ("+tchap@asso.example", {"asso.example"}, "+tchap@asso.example"),
+        ("lea@asso.example", {"asso.example"}, "lea@asso.example"),
+    ],
+)
+def test_a_tag_leads_to_the_same_mailbox_only_where_flagged(typed, flagged, key):
+    assert EmailAddress.parse(typed).mailbox_key(frozenset(flagged)) == key
+
+
+@pytest.mark.parametrize(
+    "text", ["ac-rouen.example", "@AC-Rouen.example", " ac-rouen。example\u200b"]
+)
+def test_a_domain_is_read_with_or_without_its_at(text):
+    assert parse_domain(text) == "ac-rouen.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", Reason.EMPTY),
+        ("@", Reason.EMPTY),
+        ("@@ac-rouen.example", Reason.NOT_A_DOMAIN),
+        ("a@ac-rouen.example", Reason.NOT_A_DOMAIN),
+        ("*.ac-rouen.example", Reason.NOT_A_DOMAIN),
+        ("ac rouen.example", Reason.SPACE_INSIDE),
+        ("ac-rouen.example\n", Reason.CONTROL_CHARACTER),
+        ("ac-rouen.example.", Reason.TRAILING_DOT),
+        ("fr", Reason.ONE_LABEL),
+        ("x" * 1_000_000, Reason.TOO_LONG),
+    ],
+)
+def test_what_is_no_domain_is_refused(text, reason):
+    with pytest.raises(InvalidAddress) as refused:
+        parse_domain(text)
+    assert refused.value.reason is reason
+
+
+@given(st.text())
+def test_any_text_is_a_domain_or_an_invalid_address(text):
+    try:
+        domain = parse_domain(text)
+    except InvalidAddress:
+        return
+    assert parse_domain(domain) == domain == parse_domain(display_domain(domain))

@@ -1,0 +1,51 @@
+"""The rules run inside Synapse: what they import, a homeserver imports."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import domain_rules
+
+FOLDER = Path(domain_rules.__file__).parent
+OF_ADDRESSES = {"email_validator", "idna"}
+MODULES = sorted(path for path in FOLDER.glob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_module_imports_only_the_standard_library_and_its_neighbours(path):
+    foreign = imported(path) - sys.stdlib_module_names - {"domain_rules"}
+    assert foreign <= (OF_ADDRESSES if path.name == "addresses.py" else set())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_module_reads_no_clock_no_file_and_no_network(path):
+    tree = ast.parse(path.read_text())
+    called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    names = {getattr(func, "id", None) or getattr(func, "attr", None) for func in called}
+    assert not names & {"open", "now", "utcnow", "today", "read_text", "urlopen", "getenv"}
+    assert not imported(path) & {"socket", "os", "pathlib", "io", "time", "random", "secrets"}
+
+
+def test_the_package_alone_brings_in_nothing():
+    code = "import sys, domain_rules; print('email_validator' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=FOLDER.parent
+    )
+    assert ran.stdout.strip() == "False"
+
+
+def test_the_modules_are_found():
+    assert {"addresses.py", "rules.py", "reading.py"} <= {path.name for path in MODULES}
