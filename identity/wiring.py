@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -38,17 +39,8 @@ class Wiring:
     vault: Vault
     mailer: Mailer
     limits: Limits
-
-    def connector_for(self, homeserver: Homeserver) -> Connector | None:
-        """How accounts are made there; None where people make them in their client themselves."""
-        if homeserver.connector != "synapse":
-            return None
-        return SynapseConnector(
-            homeserver.url,
-            registration_secret=self.vault.open(homeserver.registration_secret or ""),
-            admin_token=self.vault.open(homeserver.admin_token or ""),
-            ca_pem=homeserver.ca_pem,
-        )
+    connector_for: Callable[[Homeserver], Connector | None]
+    """How accounts are made on a homeserver; None where people make them in their client themselves."""
 
 
 def wire(
@@ -60,15 +52,28 @@ def wire(
     """Build everything the settings ask for. Raises WrongSettings if keys are missing where they must be given."""
     secret_keys, storage_keys = _keys(settings)
     database = open_database(settings, wake_outbox)
+    vault = Vault(storage_keys)
     return Wiring(
         settings=settings,
         database=database,
         now=now,
         rules=RulesInForce(database, now),
         tokens=Tokens(secret_keys),
-        vault=Vault(storage_keys),
+        vault=vault,
         mailer=make_mailer(settings),
         limits=Limits(settings),
+        connector_for=partial(_connector, vault),
+    )
+
+
+def _connector(vault: Vault, homeserver: Homeserver) -> Connector | None:
+    if homeserver.connector != "synapse":
+        return None
+    return SynapseConnector(
+        homeserver.url,
+        registration_secret=vault.open(homeserver.registration_secret or ""),
+        admin_token=vault.open(homeserver.admin_token or ""),
+        ca_pem=homeserver.ca_pem,
     )
 
 

@@ -1,0 +1,184 @@
+"""Accounts on a real Synapse: made whole, finished after an interruption, never taken over."""
+
+import dataclasses
+import socket
+import threading
+import time
+import uuid
+
+import pytest
+import requests
+from pydantic import SecretStr
+
+from identity.gateways.homeserver import Found, NameTaken, NewAccount, Refused, SynapseConnector
+from identity.gateways.http_client import Away
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def connector(synapse):
+    return SynapseConnector(
+        synapse.url,
+        registration_secret=SecretStr(synapse.registration_secret),
+        admin_token=SecretStr(synapse.admin_token),
+    )
+
+
+@pytest.fixture
+def wanted(synapse):
+    name = f"ana.{uuid.uuid4().hex[:8]}"
+    return NewAccount(
+        user_id=f"@{name}-ac=2drouen.example:{synapse.server_name}",
+        display_name="Ana Petit [Rouen]",
+        address=f"{name}@ac-rouen.example",
+        password=SecretStr(PASSWORD),
+        mark=f"guichet-{uuid.uuid4().hex}",
+    )
+
+
+def login(synapse, identifier, password):
+    return requests.post(
+        f"{synapse.url}/_matrix/client/v3/login",
+        json={"type": "m.login.password", "identifier": identifier, "password": password},
+        timeout=10,
+    )
+
+
+def by_user(user_id):
+    return {"type": "m.id.user", "user": user_id}
+
+
+def client(synapse, token, path):
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = requests.get(f"{synapse.url}/_matrix/client/v3{path}", headers=headers, timeout=10)
+    return answer.json()
+
+
+def test_an_account_is_made_with_address_name_and_password(synapse, connector, wanted):
+    assert connector.look(wanted) is Found.NOTHING
+    connector.create(wanted)
+    by_mail = {"type": "m.id.thirdparty", "medium": "email", "address": wanted.address}
+    session = login(synapse, by_mail, PASSWORD).json()
+    assert session["user_id"] == wanted.user_id
+    token = session["access_token"]
+    threepids = client(synapse, token, "/account/3pid")["threepids"]
+    assert [(t["medium"], t["address"]) for t in threepids] == [("email", wanted.address)]
+    assert client(synapse, token, f"/profile/{wanted.user_id}")["displayname"] == "Ana Petit [Rouen]"
+    assert len(client(synapse, token, "/devices")["devices"]) == 1, "the person's own login alone"
+
+
+def test_an_existing_user_id_keeps_password_devices_and_address(synapse, connector, wanted):
+    connector.create(wanted)
+    before = login(synapse, by_user(wanted.user_id), PASSWORD).json()
+    other = dataclasses.replace(
+        wanted,
+        address=f"other.{wanted.address}",
+        password=SecretStr("another password entirely"),
+        mark="guichet-of-somebody-else",
+    )
+    assert connector.look(other) is Found.NAME_TAKEN
+    with pytest.raises(NameTaken):
+        connector.create(other)
+    assert client(synapse, before["access_token"], "/devices")["devices"]
+    assert login(synapse, by_user(wanted.user_id), PASSWORD).status_code == 200
+    assert login(synapse, by_user(wanted.user_id), "another password entirely").status_code == 403
+    threepids = client(synapse, before["access_token"], "/account/3pid")["threepids"]
+    assert [t["address"] for t in threepids] == [wanted.address]
+
+
+def test_an_address_that_an_account_holds_is_not_moved(synapse, connector, wanted):
+    connector.create(wanted)
+    other = dataclasses.replace(wanted, user_id=wanted.user_id.replace("@", "@other."))
+    assert connector.look(other) is Found.ADDRESS_HELD
+
+
+def test_an_account_begun_before_an_interruption_is_known_by_its_mark_and_finished(
+    synapse, connector, wanted
+):
+    begun = dataclasses.replace(wanted, password=SecretStr("typed before the interruption"))
+    with connector._talk() as talk:
+        connector._register(talk, begun)
+    assert connector.look(wanted) is Found.BEGUN
+    connector.finish(wanted)
+    assert connector.look(wanted) is Found.FINISHED
+    session = login(synapse, by_user(wanted.user_id), PASSWORD).json()
+    assert client(synapse, session["access_token"], "/account/3pid")["threepids"]
+
+
+def test_wrong_secrets_are_refused_not_taken_for_an_absence(synapse, connector, wanted):
+    def with_(**secrets):
+        given = {
+            "registration_secret": SecretStr(synapse.registration_secret),
+            "admin_token": SecretStr(synapse.admin_token),
+        } | secrets
+        return SynapseConnector(synapse.url, **given)
+
+    with pytest.raises(Refused):
+        with_(registration_secret=SecretStr("wrong")).create(wanted)
+    with pytest.raises(Refused):
+        with_(admin_token=SecretStr("wrong")).look(wanted)
+    with pytest.raises(Refused):
+        with_(admin_token=SecretStr("wrong")).probe()
+    connector.probe()
+
+
+def serve_once(answer, *, pause=0.0):
+    """A server of one connection that answers these bytes, one by one if there is a pause."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run():
+        with listener, listener.accept()[0] as connection:
+            connection.recv(65536)
+            try:
+                for piece in (answer[i : i + 1] for i in range(len(answer))) if pause else [answer]:
+                    connection.sendall(piece)
+                    time.sleep(pause)
+            except OSError:
+                return
+
+    threading.Thread(target=run, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "pause"),
+    [
+        (HEAD + b"<html>a proxy's page</html>", 0),
+        (HEAD + b"[1, 2]", 0),
+        (HEAD + b'{"a": "' + b"x" * 10_000_000 + b'"}', 0),
+        (HEAD + b'{"a": "' + b"x" * 100, 0.1),
+        (HEAD.replace(b"200", b"502") + b"{}", 0),
+        (HEAD.replace(b"200 OK", b"302 Found\r\nLocation: http://127.0.0.1:1/"), 0),
+        (b"", 0),
+    ],
+    ids=["html", "no object", "10 MB", "a byte at a time", "502", "redirect", "closed"],
+)
+def test_a_homeserver_that_answers_badly_is_away_and_costs_no_more_than_its_time(
+    answer, pause, wanted_nowhere
+):
+    connector = SynapseConnector(
+        serve_once(answer, pause=pause),
+        registration_secret=SecretStr("s"),
+        admin_token=SecretStr("t"),
+        seconds=1,
+    )
+    with pytest.raises(Away):
+        connector.look(wanted_nowhere)
+
+
+def test_a_homeserver_that_is_not_there_is_away(wanted_nowhere):
+    connector = SynapseConnector(
+        "http://127.0.0.1:1", registration_secret=SecretStr("s"), admin_token=SecretStr("t")
+    )
+    with pytest.raises(Away) as caught:
+        connector.look(wanted_nowhere)
+    assert wanted_nowhere.address not in str(caught.value)
+
+
+@pytest.fixture
+def wanted_nowhere():
+    return NewAccount("@a:b.example", "A", "a@b.example", SecretStr(PASSWORD), "guichet-mark")

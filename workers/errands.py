@@ -1,0 +1,140 @@
+"""Errand → function that carries it out. The network is here; no transaction is open around it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress
+from identity.gateways.homeserver import Refused
+from identity.gateways.http_client import Away
+from identity.gateways.mailer import NotSent
+from identity.mail.outcomes import Outcome, next_try
+from identity.storage import homeservers, mails
+from identity.storage.mails import Mail, MailState, Template
+from identity.storage.outbox import Errand, OutboxEntry
+from identity.storage.verification_requests import VerificationRequest
+from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
+from identity.wiring import Wiring
+
+from .letters import NoLongerWanted, letter
+
+MAIL_GIVE_UP = timedelta(hours=24)  # after the mail was ordered; a code is of no use any more
+PROBE_DELAYS = (
+    timedelta(seconds=15),
+    timedelta(seconds=30),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+)
+
+Note = Callable[[Session], None]
+"""Writes how the errand ended onto the row it was about, in the transaction that settles the entry."""
+
+
+def nothing(_session: Session) -> None:
+    """There is nothing to note."""
+
+
+@dataclass
+class Later(Exception):
+    """Try again after `delay`. `stops_run`: whatever else is due would meet the same fate now."""
+
+    why: str
+    delay: timedelta
+    note: Note = nothing
+    stops_run: bool = False
+
+
+@dataclass
+class GiveUp(Exception):
+    """No further try."""
+
+    why: str
+    note: Note = nothing
+
+
+class StopRun(Exception):
+    """End this run; the timetable begins the next."""
+
+
+def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
+    """Write the mail of this entry and hand it to the relay."""
+    now = wired.now()
+    with wired.database.reading() as session:
+        mail = mails.find(session, entry.subject_id)
+    if mail is None:
+        return nothing
+    try:
+        message, envelope_from = letter(wired, mail, now)
+    except NoLongerWanted:
+        return _noting(mail, state=MailState.DROPPED)
+    try:
+        reply = wired.mailer.send(message, envelope_from=envelope_from, to=mail.address)
+    except NotSent as failure:
+        raise _after(failure, mail, entry, now) from None
+    return _noting(
+        mail, state=MailState.HANDED, handed_at=wired.now(), outcome=None, last_reply=reply
+    )
+
+
+def probe_server(wired: Wiring, entry: OutboxEntry) -> Note:
+    """Ask a homeserver that was away whether accounts can be made again; if so, write to who waits."""
+    now = wired.now()
+    with wired.database.reading() as session:
+        request = session.get(VerificationRequest, entry.subject_id)
+        if request is None or where(request, now) is not Step.CONFIRMED:
+            return nothing
+        address = EmailAddress.parse(request.address, smtputf8=True)
+        name = wired.rules.current().decide(address).homeserver
+        homeserver = homeservers.find(session, name or "")
+    connector = wired.connector_for(homeserver) if homeserver else None
+    try:
+        if connector is not None:
+            connector.probe()
+    except (Away, Refused) as error:
+        delay = PROBE_DELAYS[min(entry.attempts, len(PROBE_DELAYS)) - 1]
+        if now + delay >= (request.confirmed_at or now) + CONFIRMED_LIFETIME:
+            raise GiveUp(str(error)) from None
+        raise Later(str(error), delay) from None
+    return lambda session: _order_server_ready(session, wired.now(), request)
+
+
+CARRY_OUT: dict[Errand, Callable[[Wiring, OutboxEntry], Note]] = {
+    Errand.MAIL: send_mail,
+    Errand.SERVER_PROBE: probe_server,
+}
+
+
+def _after(failure: NotSent, mail: Mail, entry: OutboxEntry, now: datetime) -> Later | GiveUp:
+    delay = next_try(failure.outcome, entry.attempts)
+    why = f"{failure.outcome}: {failure.reply}"
+    if delay is None:
+        end = MailState.REFUSED if failure.outcome is not Outcome.UNKNOWN else MailState.GAVE_UP
+    elif now + delay > mail.created_at + MAIL_GIVE_UP:
+        end = MailState.GAVE_UP
+    else:
+        note = _noting(mail, outcome=failure.outcome, last_reply=failure.reply)
+        return Later(why, delay, note, stops_run=failure.outcome is Outcome.RELAY_DOWN)
+    return GiveUp(why, _noting(mail, state=end, outcome=failure.outcome, last_reply=failure.reply))
+
+
+def _noting(mail: Mail, **facts: object) -> Note:
+    def note(session: Session) -> None:
+        row = session.get(Mail, mail.id)
+        if row is not None:
+            for name, value in facts.items():
+                setattr(row, name, value)
+
+    return note
+
+
+def _order_server_ready(session: Session, now: datetime, request: VerificationRequest) -> None:
+    mails.order(
+        session,
+        now,
+        template=Template.SERVER_READY,
+        address=request.address,
+        language=request.language,
+        subject_id=request.id,
+    )
