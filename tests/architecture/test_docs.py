@@ -1,0 +1,74 @@
+"""The docs say what is true: every setting, every command, every file they point to."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from identity.cli.entry import main
+from identity.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for path in (
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "deploy").rglob("*.md"),
+    )
+)
+
+
+def read(path: Path | str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_every_setting_is_explained_and_every_explained_setting_exists():
+    explained = re.findall(rf"^\| `({PREFIX}\w+)` \|", read("docs/operations.md"), re.MULTILINE)
+    assert sorted(explained) == sorted(f"{PREFIX}{name}".upper() for name in Settings.model_fields)
+
+
+def test_the_sample_settings_are_accepted(tmp_path):
+    text = read("deploy/guichet.env")
+    for name in ("secret_keys", "storage_keys"):
+        (tmp_path / name).write_text("a long random string")
+        text = text.replace(f"/etc/guichet/{name}", str(tmp_path / name))
+    sample = tmp_path / "guichet.env"
+    sample.write_text(text)
+    settings = Settings(_env_file=sample)
+    assert settings.public_url == "https://guichet.example.org"
+    assert settings.mail_from == "Guichet <bonjour@example.org>"
+    assert settings.secret_keys[0].get_secret_value() == "a long random string"
+    named = re.findall(rf"^{PREFIX}(\w+?)(?:_FILE)?=", text, re.MULTILINE)
+    assert {name.lower() for name in named} <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_command_that_is_named_exists(page):
+    """`guichet noun verb`, in code spans and indented or fenced blocks."""
+    text = read(page)
+    code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^(?: {3,}|\t)(.*)$", text, re.MULTILINE)
+    for words in re.findall(r"(?:^|[ /])guichet ((?:[a-z-]+ ?)+)", "\n".join(code), re.MULTILINE):
+        command: click.Command = main
+        for word in words.split():
+            if not isinstance(command, click.Group):
+                break
+            assert word in command.commands, f"guichet {words}"
+            command = command.commands[word]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_link_leads_to_a_file(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", read(page)):
+        if not re.match(r"[a-z]+:", target):
+            assert (ROOT / page.parent / target).exists(), target
+
+
+def test_the_samples_start_what_there_is():
+    for unit in (ROOT / "deploy/systemd").iterdir():
+        command = re.search(r"^ExecStart=/opt/guichet/bin/(.+)$", unit.read_text(), re.MULTILINE)
+        assert command, unit.name
+        assert command[1].startswith(
+            ("gunicorn wsgi:app ", "gunicorn wsgi:internal ", "celery -A workers ")
+        )
