@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from workers.errands import CARRY_OUT
-
 from identity.gateways import mailer
 from identity.storage.outbox import LEASE, Errand, Lane
 from workers import celery_app, tasks
+from workers.errands import CARRY_OUT
 
 
 def test_every_errand_has_a_hand():
