@@ -123,9 +123,9 @@ def _insert(
 ) -> Account:
     address = EmailAddress.parse(request.address, smtputf8=True)
     decision = rules.decide(address)
-    token = secrets.token_bytes(16)
-    localpart = user_ids.localpart(user_ids.Scheme(homeserver.user_id_scheme), address, token=token)
-    if another_name and homeserver.user_id_scheme != user_ids.Scheme.RANDOM.value:
+    scheme = user_ids.Scheme(homeserver.user_id_scheme)
+    localpart = user_ids.localpart(scheme, address, token=secrets.token_hex(16))
+    if another_name and scheme is not user_ids.Scheme.RANDOM:
         raise problems.NameRefused
     account = Account(
         address=request.address,
