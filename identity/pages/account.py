@@ -1,0 +1,107 @@
+"""/account/<n>: the address is proved; name, password, and the account is made on its homeserver."""
+
+from flask import Response, request
+
+from domain_rules.addresses import EmailAddress
+from identity import account_creation, problems
+from identity.context import wired
+from identity.storage.verification_requests import VerificationRequest
+from identity.use_cases import sign_up
+from identity.use_cases.sign_up import Step
+
+from .check import own_request, shown
+from .languages import language
+from .rendering import Fault, go_to, page
+from .site import blueprint
+from .wording import text
+
+
+@blueprint.get("/account/<int:n>")
+def account_page(n: int) -> Response:
+    """Name and password; where the server makes its own accounts, the way to it."""
+    own = _own(n)
+    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+        return go_to("check_page", n=n)
+    return _form(own)
+
+
+@blueprint.post("/account/<int:n>")
+def create_account(n: int) -> Response:
+    """Create the account. The one request here that calls out, so no transaction is open around it."""
+    own = _own(n)
+    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+        return go_to("check_page", n=n)
+    name, password = request.form.get("display_name", ""), request.form.get("password", "")
+    if request.form.get("password_again", password) != password:
+        return _form(own, Fault("password_again", text("account.fault.again")), name=name)
+    try:
+        return _create(own, name, password)
+    except problems.WrongDisplayName:
+        return _form(own, Fault("display_name", text("account.fault.name")), name=name)
+    except problems.WeakPassword as weak:
+        return _form(own, Fault("password", text(f"account.fault.{weak.reason}")), name=name)
+
+
+def _create(own: VerificationRequest, name: str, password: str) -> Response:
+    try:
+        account_creation.create(
+            wired, own.id, display_name=name, password=password, language=language()
+        )
+    except problems.ServerAway:
+        return go_to("account_waiting", n=own.ordinal)
+    except problems.AddressTaken:
+        return go_to("account_taken", n=own.ordinal)
+    return go_to("account_done", n=own.ordinal)
+
+
+@blueprint.get("/account/<int:n>/waiting")
+def account_waiting(n: int) -> Response:
+    """The homeserver did not answer: the proof is kept, a mail will say when to come back."""
+    own = _own(n)
+    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+        return go_to("check_page", n=n)
+    return page("account_waiting", n=n, proposal=account_creation.propose(wired, own))
+
+
+@blueprint.get("/account/<int:n>/taken")
+def account_taken(n: int) -> Response:
+    """The person has an account already: that is told here, for the mailbox was proved."""
+    own = _own(n)
+    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+        return go_to("check_page", n=n)
+    proposal = account_creation.propose(wired, own)
+    return page("account_taken", address=shown(own.address), client_url=proposal.client_url)
+
+
+@blueprint.get("/account/<int:n>/done")
+def account_done(n: int) -> Response:
+    """Welcome: who you are there, how to sign in, what to keep safe."""
+    own = _own(n)
+    step = sign_up.where(own, wired.now())
+    created = account_creation.made(wired, own) if step is Step.USED else None
+    if created is None:
+        if step is Step.USED:  # made elsewhere, or gone since
+            return page("link_used", same=False, n=n, token="", address=shown(own.address))
+        return go_to("check_page", n=n)
+    return page(
+        "account_done", address=shown(own.address), created=created, client_url=created.client_url
+    )
+
+
+def _own(n: int) -> VerificationRequest:
+    with wired.database.reading() as session:
+        return own_request(session, n)
+
+
+def _form(own: VerificationRequest, *faults: Fault, name: str | None = None) -> Response:
+    proposal = account_creation.propose(wired, own)
+    address = EmailAddress.parse(own.address, smtputf8=True)
+    return page(
+        "account" if proposal.asks_password else "account_elsewhere",
+        faults=faults,
+        n=own.ordinal,
+        address=address,
+        proposal=proposal,
+        display_name=proposal.display_name if name is None else name,
+        client_url=proposal.client_url,
+    )

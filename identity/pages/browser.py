@@ -1,0 +1,56 @@
+"""The browser that asked, known by one signed random cookie; the database holds only its hash."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from identity.context import wired
+from identity.use_cases import sign_up
+
+# As long as anything can still be done with a request: a proof is kept, and a slip undone, for a week.
+LIFETIME = timedelta(days=8)
+
+
+def cookie_name() -> str:
+    """`__Host-` needs TLS, which the service at home does not have."""
+    return "__Host-vr" if _is_secure() else "vr"
+
+
+def browser_id() -> str | None:
+    """The id in this browser's cookie, if it has one of ours."""
+    return wired.tokens.browser_cookie(request.cookies.get(cookie_name()))
+
+
+def browser_hash() -> str | None:
+    """The name under which the rows know this browser."""
+    found = browser_id()
+    return wired.tokens.browser_hash(found) if found else None
+
+
+def mark(response: Response, browser: str) -> Response:
+    """Let the browser carry this id from now on."""
+    response.set_cookie(
+        cookie_name(),
+        wired.tokens.sign_browser(browser),
+        max_age=LIFETIME,
+        secure=_is_secure(),
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+    return response
+
+
+def renew(session: Session, old: str) -> str:
+    """A fresh id at the moment of proof: who knew the old one is left behind."""
+    new = wired.tokens.new_browser()
+    sign_up.rotate_browser(
+        session, old=wired.tokens.browser_hash(old), new=wired.tokens.browser_hash(new)
+    )
+    return new
+
+
+def _is_secure() -> bool:
+    return urlsplit(wired.settings.public_url).scheme == "https"

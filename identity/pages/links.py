@@ -1,0 +1,166 @@
+"""/v/<token> and /n/<token>: the links of a mail. A link alone moves nothing; the cookie or the code does."""
+
+from http import HTTPStatus
+
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from identity.context import wired
+from identity.storage.verification_requests import VerificationRequest
+from identity.tokens import Purpose
+from identity.use_cases import sign_up
+from identity.use_cases.codes import Result
+from identity.use_cases.sign_up import Step
+
+from . import browser
+from .check import TOO_LATE, code_faults, shown
+from .languages import language, prefer
+from .rendering import Fault, go_to, page
+from .site import blueprint
+
+RESTORED = "restored"
+
+
+@blueprint.get("/v/<token>")
+def verify_page(token: str) -> Response:
+    """A button for the browser that asked, a field for the code in any other."""
+    with wired.database.reading() as session:
+        mailed = _mailed(session, token, "verify")
+    return _verify_page(token, mailed) if mailed else _broken()
+
+
+@blueprint.post("/v/<token>")
+def verify(token: str) -> Response:
+    """Confirm here by the button, or by the code in another browser: that one goes on by itself."""
+    with wired.database.reading() as session:
+        mailed = _mailed(session, token, "verify")
+    if mailed is None:
+        return _broken()
+    return _confirm_here(mailed) if _is_same(mailed) else _open_here(token, mailed)
+
+
+@blueprint.get("/n/<token>")
+def refuse_page(token: str) -> Response:
+    """Not me: a button for the browser that asked, the code in any other."""
+    with wired.database.reading() as session:
+        mailed = _mailed(session, token, "not_me")
+    return _refuse_page(token, mailed) if mailed else _broken()
+
+
+@blueprint.post("/n/<token>")
+def refuse(token: str) -> Response:
+    """Cancel the request, or take the cancelling back."""
+    undo = "undo" in request.form
+    notice = {}
+    with wired.database.transaction() as session:
+        mailed = _mailed(session, token, "not_me")
+        if mailed is None:
+            return _broken()
+        if _is_same(mailed):
+            done, faults = _refuse_here(session, mailed, undo=undo), []
+        else:
+            done, faults = _refuse_by_code(session, mailed, undo=undo)
+    if faults:
+        return _refuse_page(token, mailed, faults)
+    if undo:
+        notice = {"notice": RESTORED if done else TOO_LATE}
+    return go_to("refuse_page", token=token, **notice)
+
+
+def _mailed(session: Session, token: str, purpose: Purpose) -> VerificationRequest | None:
+    request_id = wired.tokens.read_link(token, purpose)
+    found = sign_up.by_token_id(session, request_id) if request_id else None
+    if found:
+        prefer(found.language)
+    return found
+
+
+def _is_same(mailed: VerificationRequest) -> bool:
+    return mailed.browser == browser.browser_hash()
+
+
+def _broken() -> Response:
+    return page("link_broken", status=HTTPStatus.NOT_FOUND)
+
+
+def _verify_page(
+    token: str, mailed: VerificationRequest, faults: list[Fault] | None = None
+) -> Response:
+    same = _is_same(mailed)
+    step = sign_up.where(mailed, wired.now(), by_link=True)
+    known = {"token": token, "same": same, "n": mailed.ordinal, "address": shown(mailed.address)}
+    match step:
+        case Step.USED:
+            return page("link_used", **known)
+        case Step.CANCELLED:
+            return page("link_cancelled", **known)
+        case Step.EXPIRED:
+            return page("link_expired", expired_at=mailed.expires_at, **known)
+        case Step.CONFIRMED if same:
+            return page("link_confirmed", **known)
+    return page("link_confirm" if same else "link_code", faults=faults or (), **known)
+
+
+def _confirm_here(mailed: VerificationRequest) -> Response:
+    known = browser.browser_id() or ""
+    with wired.database.transaction() as session:
+        own = sign_up.by_token_id(session, mailed.id)
+        confirmed = own is not None and sign_up.confirm_by_link(session, wired.now(), own)
+        if confirmed:
+            known = browser.renew(session, known)
+    return browser.mark(go_to("check_page", n=mailed.ordinal), known)
+
+
+def _open_here(token: str, mailed: VerificationRequest) -> Response:
+    known = browser.browser_id() or wired.tokens.new_browser()
+    with wired.database.transaction() as session:
+        first = _mailed(session, token, "verify")
+        if first is None:
+            return _broken()
+        answered, opened = sign_up.open_elsewhere(
+            session,
+            wired.tokens,
+            wired.now(),
+            first,
+            request.form.get("code", ""),
+            browser=wired.tokens.browser_hash(known),
+            language=language(),
+        )
+        if opened:
+            known = browser.renew(session, known)
+    if opened:
+        return browser.mark(go_to("account_page", n=opened.ordinal), known)
+    if answered.result is Result.OVER:
+        return go_to("verify_page", token=token)
+    return _verify_page(token, mailed, code_faults(answered))
+
+
+def _refuse_page(
+    token: str, mailed: VerificationRequest, faults: list[Fault] | None = None
+) -> Response:
+    return page(
+        "refuse",
+        faults=faults or (),
+        token=token,
+        same=_is_same(mailed),
+        stands=sign_up.where(mailed, wired.now()),
+        address=shown(mailed.address),
+        notice=request.args.get("notice"),
+    )
+
+
+def _refuse_here(session: Session, mailed: VerificationRequest, *, undo: bool) -> bool:
+    if undo:
+        return sign_up.undo_cancel(session, wired.now(), mailed)
+    sign_up.cancel(session, wired.now(), mailed)
+    return True
+
+
+def _refuse_by_code(
+    session: Session, mailed: VerificationRequest, *, undo: bool
+) -> tuple[bool, list[Fault]]:
+    act = sign_up.undo_with_code if undo else sign_up.cancel_with_code
+    answered = act(session, wired.tokens, wired.now(), mailed, request.form.get("code", ""))
+    if answered.result in {Result.RIGHT, Result.OVER}:
+        return answered.result is Result.RIGHT, []
+    return False, code_faults(answered)

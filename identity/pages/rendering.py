@@ -1,0 +1,61 @@
+"""One way to make a page: texts, faults and the frame around them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import parseaddr
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, current_app, make_response, redirect, render_template, url_for
+
+from identity.context import wired
+from identity.translations import LANGUAGES
+
+from . import csrf
+from .headers import fingerprint
+from .languages import language, same_page_in
+from .wording import clock, counted, date, text
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is to be put right in one field, in the words of the reader."""
+
+    field: str
+    text: str
+
+
+def page(
+    name: str,
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    faults: Sequence[Fault] = (),
+    **values: Any,
+) -> Response:
+    """The page `templates/pages/<name>.html`. With faults it says so in title, summary and field."""
+    if faults:
+        status = HTTPStatus.BAD_REQUEST
+    html = render_template(
+        f"pages/{name}.html",
+        t=text,
+        tn=counted,
+        clock=clock,
+        date=date,
+        language=language(),
+        switch=[(other, same_page_in(other)) for other in LANGUAGES],
+        service=wired.settings.service_name,
+        client_url=values.pop("client_url", None) or wired.settings.client_url,
+        support_url=wired.settings.support_url,
+        sender=parseaddr(wired.settings.mail_from)[1],
+        csrf_token=csrf.token,
+        style_version=fingerprint(current_app.blueprints["pages"]),
+        faults=list(faults),
+        fault_of={fault.field: fault.text for fault in faults},
+        **values,
+    )
+    return make_response(html, status)
+
+
+def go_to(endpoint: str, **values: Any) -> Response:
+    """After a POST: the browser asks for another page by GET, so that reloading repeats nothing."""
+    return make_response(redirect(url_for(f"pages.{endpoint}", **values), HTTPStatus.SEE_OTHER))

@@ -1,0 +1,118 @@
+"""/start: type an address; what can be said of its domain is said at once, the rest by mail."""
+
+from dataclasses import dataclass
+
+from flask import Response, request, session, url_for
+
+from domain_rules import addresses, advice
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.advice import Advice, State
+from identity.context import client_ip, wired
+from identity.use_cases import sign_up
+
+from . import browser
+from .languages import language
+from .rendering import Fault, go_to, page
+from .site import blueprint
+from .wording import text
+
+# The address a page is about, kept by the browser itself (signed) between POST and GET.
+TYPED = "typed"
+PAGES = {
+    State.TYPO: "typo",
+    State.SIBLING: "sibling",
+    State.NOT_OPEN: "not_open",
+    State.SHARED_MAILBOX: "shared_mailbox",
+}
+REASONS = addresses.Reason
+# Faults that can be named; for all others the general sentence helps more.
+FAULTS = {
+    REASONS.NO_AT: "start.fault.no_at",
+    REASONS.TWO_ATS: "start.fault.two_ats",
+    REASONS.SPACE_INSIDE: "start.fault.space",
+    REASONS.NOT_ASCII_LOCAL: "start.fault.accents",
+    REASONS.TOO_LONG: "start.fault.too_long",
+    REASONS.LOCAL_TOO_LONG: "start.fault.too_long",
+    REASONS.RESERVED: "start.fault.reserved",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The form of /start. `keep`: not the suggestion. `invited`: by an agent, so any domain will do."""
+
+    email: str
+    keep: bool
+    invited: bool
+
+
+@blueprint.get("/start")
+def start_form() -> Response:
+    """The field for the address."""
+    return page("start", email="", invited="invited" in request.args)
+
+
+@blueprint.post("/start")
+def start() -> Response:
+    """An address of an open domain gets its mail; any other a page about its domain."""
+    asked = Asked(
+        email=request.form.get("email", ""),
+        keep="keep" in request.form,
+        invited="invited" in request.form,
+    )
+    try:
+        address = EmailAddress.parse(asked.email)
+    except InvalidAddress as error:
+        fault = Fault("email", text(FAULTS.get(error.reason, "start.fault")))
+        return page("start", faults=[fault], email=asked.email, invited=asked.invited)
+    wired.limits.spend_network(client_ip())
+    judged = _judge(address, keep_typed=asked.keep)
+    # An invitation opens any domain, but no mailbox that several people read.
+    if judged.state is State.SHARED_MAILBOX or (
+        judged.state is not State.OPEN and not asked.invited
+    ):
+        session[TYPED] = {"email": address.canonical, "keep": asked.keep}
+        return go_to("answer")
+    return _open_request(address)
+
+
+@blueprint.get("/start/answer")
+def answer() -> Response:
+    """What there is to say about the domain of the address just typed."""
+    try:
+        typed = session[TYPED]
+        address = EmailAddress.parse(typed["email"])
+    except (KeyError, TypeError, InvalidAddress):
+        return go_to("start_form")
+    judged = _judge(address, keep_typed=bool(typed.get("keep")))
+    if judged.state is State.OPEN:  # the rules changed meanwhile: the domain was opened
+        return page("start", email=address.display, invited=False)
+    instead = (
+        f"{address.local}@{addresses.display_domain(judged.sibling)}" if judged.sibling else ""
+    )
+    return page(
+        PAGES[judged.state],
+        address=address,
+        advice=judged,
+        instead=instead,
+        start=url_for("pages.start"),
+    )
+
+
+def _judge(address: EmailAddress, *, keep_typed: bool) -> Advice:
+    return advice.advise(wired.rules.current(), address, keep_typed=keep_typed)
+
+
+def _open_request(address: EmailAddress) -> Response:
+    browser_id = browser.browser_id() or wired.tokens.new_browser()
+    with wired.database.transaction() as database:
+        opened = sign_up.start(
+            database,
+            wired.rules.current(),
+            wired.now(),
+            address=address,
+            browser=wired.tokens.browser_hash(browser_id),
+            language=language(),
+        )
+    session.pop(TYPED, None)
+    return browser.mark(go_to("check_page", n=opened.ordinal), browser_id)

@@ -1,0 +1,57 @@
+"""The blueprint of the pages: guard, forms, language, headers and what to say when something is wrong."""
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import InternalServerError, MethodNotAllowed, NotFound
+
+from identity.problems import Problem
+
+from . import csrf, errors, headers, languages
+from .guards import anyone
+from .rendering import page
+
+ASSETS_KEPT = 365 * 86400  # seconds; the URL changes with the content
+
+blueprint = Blueprint(
+    "pages",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/assets",
+)
+blueprint.before_request(anyone)
+blueprint.after_request(headers.protect)
+blueprint.url_defaults(languages.keep)
+blueprint.register_error_handler(Problem, errors.answer_problem)
+blueprint.register_error_handler(NotFound, errors.not_found)
+blueprint.register_error_handler(MethodNotAllowed, errors.not_found)
+blueprint.register_error_handler(OperationalError, errors.away)
+blueprint.register_error_handler(InternalServerError, errors.broken)
+
+# What a form that grew too old may hand back: fields to see and correct, and switches of the same form.
+SHOWN_AGAIN = ("email", "code", "display_name", "q")
+CARRIED_AGAIN = ("keep", "invited", "undo")
+
+
+@blueprint.before_request
+def check_form() -> Response | None:
+    """A form that is too old, or not ours, is shown again with what was typed: pressing once more sends it."""
+    if request.method != "POST" or csrf.is_ours():
+        return None
+    return page(
+        "form_expired",
+        status=HTTPStatus.BAD_REQUEST,
+        shown={name: request.form[name] for name in SHOWN_AGAIN if name in request.form},
+        carried={name: request.form[name] for name in CARRIED_AGAIN if name in request.form},
+        asks_password="password" in request.form,
+    )
+
+
+@blueprint.after_request
+def keep_assets(response: Response) -> Response:
+    """The style sheet may be kept by the browser."""
+    if request.endpoint == "pages.static" and response.status_code == HTTPStatus.OK:
+        response.headers["Cache-Control"] = f"public, max-age={ASSETS_KEPT}, immutable"
+    return response
