@@ -1,5 +1,6 @@
 """What every test may ask for. The servers stand in `services/`; one that is missing fails the test, it never skips it."""
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,11 @@ pytest_plugins = [
     "tests.services.browser",
     "tests.services.processes",
 ]
+
+# The tests are the same on every machine: no setting of this shell, and no proxy between us and loopback.
+for name in [name for name in os.environ if name.startswith("GUICHET_")]:
+    del os.environ[name]
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
 
 # Who asks for the fixture carries the mark, so that `-m "not synapse"` leaves out what needs it.
 MARK_OF_FIXTURE = {

@@ -1,8 +1,10 @@
 """Ports nobody holds, and waiting until something is true."""
 
+import random
 import socket
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,10 +16,20 @@ class NeverHappened(AssertionError):
     """What a test waited for did not come true in time."""
 
 
+# Below the range the kernel takes ports of outgoing connections from: nobody gets one by chance
+# between our look and the server's start. Never twice, and elsewhere in every process of the suite.
+_ports = count(random.SystemRandom().randrange(12_000, 30_000))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    for port in _ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("unreachable")
 
 
 def wait_for(
