@@ -66,3 +66,16 @@ class WeakPassword(Problem):
 
 class WrongDisplayName(Problem):
     """This display name cannot be used."""
+
+
+class BaseMoved(Problem):
+    """Somebody published other rules meanwhile. Look at the difference again."""
+
+
+class UnknownHomeserver(Problem):
+    """No homeserver of this name is registered."""
+
+    def __init__(self, name: str, close: list[str]) -> None:
+        hint = f" Close names: {', '.join(close)}." if close else ""
+        super().__init__(f"The homeserver {name} is not registered.{hint}")
+        self.name = name
