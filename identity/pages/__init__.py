@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import account, check, dev_mail, information, links, my_server, sign_up, site
+from . import account, check, dev_mail, information, links, my_server, sign_up, site, unknown
 
 __all__ = [
     "account",
@@ -13,9 +13,11 @@ __all__ = [
     "my_server",
     "register",
     "sign_up",
+    "unknown",
 ]
 
 
 def register(app: Flask) -> None:
-    """The pages, with what they say to an unknown path."""
+    """The pages; they also answer every path that nobody else knows and no program would ask for."""
+    app.url_map.converters["page_path"] = unknown.PagePath
     app.register_blueprint(site.blueprint)

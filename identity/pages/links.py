@@ -1,6 +1,7 @@
 """/v/<token> and /n/<token>: the links of a mail. A link alone moves nothing; the cookie or the code does."""
 
 from http import HTTPStatus
+from typing import Any
 
 from flask import Response, request
 from sqlalchemy.orm import Session
@@ -51,20 +52,18 @@ def refuse_page(token: str) -> Response:
 def refuse(token: str) -> Response:
     """Cancel the request, or take the cancelling back."""
     undo = "undo" in request.form
-    notice = {}
     with wired.database.transaction() as session:
         mailed = _mailed(session, token, "not_me")
         if mailed is None:
             return _broken()
         if _is_same(mailed):
-            done, faults = _refuse_here(session, mailed, undo=undo), []
+            done, faults = _refuse_here(session, mailed, undo=undo)
         else:
             done, faults = _refuse_by_code(session, mailed, undo=undo)
     if faults:
         return _refuse_page(token, mailed, faults)
-    if undo:
-        notice = {"notice": RESTORED if done else TOO_LATE}
-    return go_to("refuse_page", token=token, **notice)
+    notice = (RESTORED if done else TOO_LATE) if undo else None
+    return go_to("refuse_page", token=token, notice=notice)
 
 
 def _mailed(session: Session, token: str, purpose: Purpose) -> VerificationRequest | None:
@@ -88,7 +87,12 @@ def _verify_page(
 ) -> Response:
     same = _is_same(mailed)
     step = sign_up.where(mailed, wired.now(), by_link=True)
-    known = {"token": token, "same": same, "n": mailed.ordinal, "address": shown(mailed.address)}
+    known: dict[str, Any] = {
+        "token": token,
+        "same": same,
+        "n": mailed.ordinal,
+        "address": shown(mailed.address),
+    }
     match step:
         case Step.USED:
             return page("link_used", **known)
@@ -149,11 +153,13 @@ def _refuse_page(
     )
 
 
-def _refuse_here(session: Session, mailed: VerificationRequest, *, undo: bool) -> bool:
+def _refuse_here(
+    session: Session, mailed: VerificationRequest, *, undo: bool
+) -> tuple[bool, list[Fault]]:
     if undo:
-        return sign_up.undo_cancel(session, wired.now(), mailed)
+        return sign_up.undo_cancel(session, wired.now(), mailed), []
     sign_up.cancel(session, wired.now(), mailed)
-    return True
+    return True, []
 
 
 def _refuse_by_code(

@@ -1,5 +1,7 @@
 """/my-server: which server a domain belongs to. Whose address it was is neither needed nor kept."""
 
+from typing import Any
+
 from flask import Response, request
 
 from domain_rules.addresses import InvalidAddress, display_domain, parse_domain
@@ -55,7 +57,7 @@ def _unreadable(typed: str) -> Response:
     return page("my_server", faults=[Fault("q", text("server.fault"))], q=typed, domain=None)
 
 
-def _facts(rule: Rule | None) -> dict[str, object]:
+def _facts(rule: Rule | None) -> dict[str, Any]:
     """Sibling, server and former servers of an agents' domain; nothing for any other."""
     if rule is None or (rule.sibling_of is None and rule.account_class is not AccountClass.AGENT):
         return {}

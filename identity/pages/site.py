@@ -33,12 +33,13 @@ blueprint.register_error_handler(InternalServerError, errors.broken)
 # What a form that grew too old may hand back: fields to see and correct, and switches of the same form.
 SHOWN_AGAIN = ("email", "code", "display_name", "q")
 CARRIED_AGAIN = ("keep", "invited", "undo")
+WITHOUT_FORM = {"pages.unknown_path"}
 
 
 @blueprint.before_request
 def check_form() -> Response | None:
     """A form that is too old, or not ours, is shown again with what was typed: pressing once more sends it."""
-    if request.method != "POST" or csrf.is_ours():
+    if request.method != "POST" or request.endpoint in WITHOUT_FORM or csrf.is_ours():
         return None
     return page(
         "form_expired",
