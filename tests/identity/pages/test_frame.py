@@ -231,10 +231,10 @@ def test_every_problem_becomes_a_page(site, kind):
 def test_the_style_sheet_is_small_and_may_be_kept(ana):
     page = ana.get("/")
     [path] = re.findall(r'href="(/assets/guichet\.css[^"]*)"', page.text)
-    answer = ana.get(path)
-    assert len(answer.data) < 15_000
-    assert "immutable" in answer.headers["Cache-Control"]
-    assert "url(" not in answer.text
+    with ana.client.get(path) as answer:
+        assert len(answer.data) < 15_000
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert "url(" not in answer.text
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
