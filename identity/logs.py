@@ -4,6 +4,7 @@ import logging
 import logging.config
 import re
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -13,7 +14,7 @@ TOKEN = re.compile(r"(/[virdn]/[A-Za-z0-9_-]{4})[A-Za-z0-9_.-]+")
 ADDRESS = re.compile(r"[^\s\"'<>@=/(\[]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
 
 
-def redact(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Take mailed tokens and addresses out of every text of an event, tracebacks included."""
     return {key: hide(value) if isinstance(value, str) else value for key, value in event.items()}
 

@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.services.synapse",
     "tests.services.browser",
     "tests.services.processes",
+    "tests.services.production",
 ]
 
 # The tests are the same on every machine: no setting of this shell, and no proxy between us and loopback.

@@ -109,7 +109,7 @@ class _PrivateAuthority(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)  # type: ignore[no-untyped-call]  # the stub leaves it untyped
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
 
 
 def path_part(text: str) -> str:

@@ -37,9 +37,7 @@ def homeserver_of(session: Session, token: str, now: datetime) -> str | None:
     return session.scalar(
         select(HomeserverCredential.homeserver).where(
             HomeserverCredential.token_hash == _hash(token),
-            or_(
-                HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now
-            ),
+            or_(HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now),
         )
     )
 

@@ -70,7 +70,7 @@ def put(
 
 def lease_next(session: Session, now: datetime, lane: Lane) -> OutboxEntry | None:
     """Take the entry due longest. Nobody else sees it until the lease ends."""
-    due_longest: Select[tuple[uuid.UUID]] = (
+    due_longest: Select[uuid.UUID] = (
         select(OutboxEntry.id)
         .where(OutboxEntry.lane == lane, WAITING, OutboxEntry.due_at <= now)
         .order_by(OutboxEntry.due_at)

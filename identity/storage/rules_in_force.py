@@ -48,7 +48,11 @@ class RulesInForce:
             except SQLAlchemyError as error:
                 self.degraded = True
                 self._looked_at = time.monotonic()
-                log.warning("rules: database away, revision %d stays: %s", held.revision, type(error).__name__)
+                log.warning(
+                    "rules: database away, revision %d stays: %s",
+                    held.revision,
+                    type(error).__name__,
+                )
             finally:
                 self._looking.release()
         return held

@@ -15,10 +15,12 @@ MAIL_STATUS = timedelta(days=30)
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
 
+Table = type[VerificationRequest] | type[Mail] | type[OutboxEntry]
+
 
 def clean_up(session: Session, now: datetime) -> dict[str, int]:
     """Delete what is older than its term. How many rows of each kind that were."""
-    old = {
+    old: dict[str, tuple[Table, ColumnElement[bool]]] = {
         "unconfirmed requests": (
             VerificationRequest,
             VerificationRequest.state.in_((State.OPEN, State.CANCELLED))
@@ -43,7 +45,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
 
 def _delete(
     session: Session,
-    table: type[VerificationRequest | Mail | OutboxEntry],
+    table: Table,
     which: ColumnElement[bool],
 ) -> int:
     gone = session.execute(

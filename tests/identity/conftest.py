@@ -1,12 +1,20 @@
 """A federation for the tests of the service: education open, normandie its sibling, guests by default."""
 
+from email.message import EmailMessage
+
 import pytest
 from pydantic import SecretStr
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
+from identity.gateways.limits import Limits
+from identity.settings import Settings
 from identity.storage.homeservers import Homeserver
+from identity.storage.rules_in_force import RulesInForce
 from identity.tokens import Tokens
+from identity.use_cases import rule_changes
+from identity.vault import Vault
+from identity.wiring import Wiring
 
 EDUCATION = "education.example"
 GUESTS = "guests.example"
@@ -44,15 +52,67 @@ def camille() -> EmailAddress:
     return EmailAddress.parse("Camille.Durand@ac-rouen.example")
 
 
+class Postbox:
+    """A mailer by value: keeps what it was given, fails as told."""
+
+    def __init__(self):
+        self.sent: list[EmailMessage] = []
+        self.failure: Exception | None = None
+
+    def send(self, message, *, envelope_from, to):
+        if self.failure is not None:
+            raise self.failure
+        assert message["To"] == to
+        self.sent.append(message)
+        return "250 2.0.0 queued"
+
+    def close(self):
+        """Nothing is open."""
+
+
 @pytest.fixture
-def education(clock) -> Homeserver:
-    return Homeserver(
-        name=EDUCATION,
-        url="http://127.0.0.1:1",
-        guests=False,
-        label="Éducation nationale",
-        connector="none",
-        user_id_scheme="address",
-        class_source="agent",
-        created_at=clock(),
+def postbox() -> Postbox:
+    return Postbox()
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return Settings(
+        _env_file=None, data_dir=tmp_path, secret_keys="a key for the tests, long enough"
+    )
+
+
+@pytest.fixture
+def wiring(database, rules, tokens, postbox, settings, clock) -> Wiring:
+    """A whole service on a real database, with the federation above published in it."""
+    with database.transaction() as session:
+        for name, label, guests in (
+            (EDUCATION, "Éducation nationale", False),
+            (GUESTS, "Externes", True),
+        ):
+            session.add(
+                Homeserver(
+                    name=name,
+                    url="http://127.0.0.1:1",
+                    guests=guests,
+                    label=label,
+                    connector="none",
+                    user_id_scheme="random" if guests else "address",
+                    class_source="guest" if guests else "agent",
+                    created_at=clock(),
+                )
+            )
+        session.flush()
+        difference = rule_changes.compare(session, put=rules.rules)
+        rule_changes.publish(session, clock(), difference, author="tests", reason="the sample")
+    return Wiring(
+        settings=settings,
+        database=database,
+        now=clock,
+        rules=RulesInForce(database, clock),
+        tokens=tokens,
+        vault=Vault([SecretStr("a storage key for the tests")]),
+        mailer=postbox,
+        limits=Limits(settings),
+        connector_for=lambda _homeserver: None,
     )

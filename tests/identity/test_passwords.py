@@ -4,7 +4,11 @@ import pytest
 
 from identity.passwords import Reason, judge
 
-CAMILLE = ("Camille Durand [Rouen]", "camille.durand@ac-rouen.example", "Éducation nationale – Rouen")
+CAMILLE = (
+    "Camille Durand [Rouen]",
+    "camille.durand@ac-rouen.example",
+    "Éducation nationale – Rouen",
+)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,12 @@ def test_a_code_made_under_an_old_key_is_still_right():
 
 @pytest.mark.parametrize(
     "written",
-    ["{0}{1}{2} {3}{4}{5}", " {0}{1}{2}-{3}{4}{5}\n", "{0}{1}{2}\u00a0{3}{4}{5}", "{0} {1} {2} {3} {4} {5}"],
+    [
+        "{0}{1}{2} {3}{4}{5}",
+        " {0}{1}{2}-{3}{4}{5}\n",
+        "{0}{1}{2}\u00a0{3}{4}{5}",
+        "{0} {1} {2} {3} {4} {5}",
+    ],
 )
 def test_spaces_and_dashes_in_a_code_do_not_count(written):
     subject = uuid.uuid4()
@@ -76,7 +81,9 @@ def test_spaces_and_dashes_in_a_code_do_not_count(written):
     assert TOKENS.is_code(wide, subject, 1)
 
 
-@pytest.mark.parametrize("typed", ["", "12345", "1234567", "abcdef", "1" * 1_000_000, "१२", "²²²²²²"])
+@pytest.mark.parametrize(
+    "typed", ["", "12345", "1234567", "abcdef", "1" * 1_000_000, "१२", "²²²²²²"]
+)
 def test_what_is_no_code_is_wrong_and_costs_nothing(typed):
     assert not TOKENS.is_code(typed, uuid.uuid4(), 1)
 

@@ -78,9 +78,14 @@ def test_lanes_do_not_wait_for_one_another(database, clock):
 def test_a_rollback_writes_nothing_and_wakes_nobody(database, clock):
     rung = []
     database.wake_outbox = rung.append
-    with pytest.raises(RuntimeError), database.transaction() as session:
-        outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
-        raise RuntimeError
+
+    def write_and_fail():
+        with database.transaction() as session:
+            outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
     assert rung == []
     put(database, clock)
     assert rung == [{"urgent"}]

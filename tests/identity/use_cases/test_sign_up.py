@@ -202,8 +202,7 @@ def test_what_the_web_sees_of_a_request_does_not_tell_whether_an_account_exists(
     for address in (camille, other):
         request = start(browser=f"of {address}", address=address)
         story = [sign_up.where(request, clock())]
-        for _ in range(6):
-            story.append(act(sign_up.type_code, request, WRONG, tokens=tokens))
+        story += [act(sign_up.type_code, request, WRONG, tokens=tokens) for _ in range(6)]
         story.append(act(sign_up.resend, request, language="fr"))
         with database.reading() as session:
             story.append(sign_up.again_at(session, clock(), request))

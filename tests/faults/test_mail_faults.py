@@ -1,0 +1,99 @@
+"""The relay or the worker fails: people do not notice, the mail leaves once, later."""
+
+import time
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.services.person import Person, code_in, plain
+
+ADDRESS = "camille.durand@ac-rouen.example"
+
+
+def test_a_relay_that_never_greets_delays_the_mail_but_no_page(
+    federation, guichet_processes, silent_smtp, smtp_server
+):
+    silent = federation | {"GUICHET_SMTP_URL": silent_smtp.url}
+    web = guichet_processes.gunicorn(federation, "--threads", "4")
+    worker = guichet_processes.worker(silent, "--concurrency", "2")
+    camille = Person(web.url)
+    camille.ask(ADDRESS)
+    assert camille.page.url.endswith("/check/1")
+    time.sleep(1)
+    assert smtp_server.messages == []
+    # The page does not wait for the relay: it never speaks to it.
+    assert Person(web.url).ask("lea.petit@ac-rouen.example").url.endswith("/check/1")
+    worker.kill()
+
+    make_due(federation)
+    guichet_processes.worker(federation, "--concurrency", "2")
+    guichet_processes.beat(federation)
+    smtp_server.wait_for_mail(ADDRESS, within=60)
+    time.sleep(2)
+    assert len(smtp_server.to(ADDRESS)) == 1
+    camille.type_code(code_in(plain(smtp_server.to(ADDRESS)[0])))
+    assert "/account/1" in camille.page.url
+
+
+def test_a_worker_killed_between_lease_and_send_loses_nothing_and_sends_once(
+    federation, guichet_processes, silent_smtp, smtp_server
+):
+    silent = federation | {"GUICHET_SMTP_URL": silent_smtp.url}
+    web = guichet_processes.gunicorn(federation)
+    worker = guichet_processes.worker(silent, "--concurrency", "1")
+    Person(web.url).ask(ADDRESS)
+    wait_for_attempt(federation)
+    worker.kill()
+    make_due(federation)
+    guichet_processes.worker(federation, "--concurrency", "2")
+    guichet_processes.beat(federation)
+    smtp_server.wait_for_mail(ADDRESS, within=60)
+    time.sleep(2)
+    assert len(smtp_server.to(ADDRESS)) == 1
+
+
+def test_without_a_broker_pages_answer_and_the_timetable_finds_the_mail(
+    federation, guichet_processes, smtp_server
+):
+    deaf = federation | {"GUICHET_BROKER_URL": "redis://127.0.0.1:1/0"}
+    web = guichet_processes.gunicorn(deaf)
+    Person(web.url).ask(ADDRESS)
+    assert smtp_server.messages == []
+    guichet_processes.worker(federation, "--concurrency", "2")
+    guichet_processes.beat(federation)
+    smtp_server.wait_for_mail(ADDRESS, within=60)
+
+
+def test_nothing_secret_or_personal_stands_in_the_logs(federation, guichet_processes, smtp_server):
+    web = guichet_processes.gunicorn(federation, "--access-logfile", "-")
+    worker = guichet_processes.worker(federation, "--concurrency", "2")
+    camille = Person(web.url)
+    camille.ask(ADDRESS)
+    mail = plain(smtp_server.wait_for_mail(ADDRESS))
+    code = code_in(mail)
+    camille.type_code(code)
+    for log in (worker.log, web.log):
+        assert code not in log
+        assert ADDRESS not in log
+
+
+def outbox(environment, statement, **values):
+    engine = create_engine(environment["GUICHET_DATABASE_URL"])
+    with engine.begin() as connection:
+        found = connection.execute(text(statement), values)
+        rows = found.all() if found.returns_rows else []
+    engine.dispose()
+    return rows
+
+
+def wait_for_attempt(environment):
+    for _ in range(200):
+        if outbox(environment, "select 1 from outbox where attempts > 0"):
+            return
+        time.sleep(0.1)
+    pytest.fail("no worker took the entry")
+
+
+def make_due(environment):
+    """As if the lease, or the time until the next try, had run out."""
+    outbox(environment, "update outbox set due_at = created_at where done_at is null")

@@ -1,0 +1,91 @@
+"""PostgreSQL, Redis, SMTP and Synapse, all real: from a work address to a login on the homeserver."""
+
+import time
+
+import pytest
+
+from tests.services.person import PASSWORD, Person, code_in, link_in, plain
+
+ADDRESS = "camille.durand@ac-rouen.example"
+
+
+@pytest.fixture
+def on_synapse(production, guichet_processes, synapse, tmp_path) -> dict[str, str]:
+    """ac-rouen.example belongs to a real Synapse, where Guichet makes the accounts."""
+    secret, token = tmp_path / "secret", tmp_path / "token"
+    secret.write_text(synapse.registration_secret)
+    token.write_text(synapse.admin_token)
+    run = guichet_processes.run
+    run("guichet", "db", "upgrade", env=production)
+    run(
+        *("guichet", "homeserver", "add", synapse.server_name, "--url", synapse.url),
+        *("--label", "Éducation nationale", "--connector", "synapse"),
+        *("--registration-secret-file", str(secret), "--admin-token-file", str(token)),
+        env=production,
+    )
+    run(
+        *("guichet", "domain", "add", "ac-rouen.example", "--homeserver", synapse.server_name),
+        *("--organisation", "Éducation nationale – Rouen"),
+        env=production,
+    )
+    return production
+
+
+def test_an_agent_signs_up_and_logs_in_on_the_right_homeserver(
+    on_synapse, guichet_processes, smtp_server, synapse
+):
+    web = guichet_processes.gunicorn(on_synapse, "--threads", "4")
+    guichet_processes.worker(on_synapse, "--concurrency", "2")
+    guichet_processes.beat(on_synapse)
+    camille = Person(web.url)
+    camille.ask("Camille.Durand@AC-ROUEN.example")
+    assert camille.page.url.endswith("/check/1")
+    mail = smtp_server.wait_for_mail(ADDRESS)
+    assert mail["To"] == ADDRESS
+    camille.type_code(code_in(plain(mail)))
+    assert "Éducation nationale" in camille.page.text
+    assert 'value="Camille Durand [Rouen]"' in camille.page.text
+    camille.choose()
+    assert camille.page.url.endswith("/account/1/done")
+    user_id = f"@camille.durand-ac=2drouen.example:{synapse.server_name}"
+    assert user_id in camille.page.text
+
+    by_mail = {"type": "m.id.thirdparty", "medium": "email", "address": ADDRESS}
+    session = synapse.log_in(by_mail, PASSWORD).json()
+    assert session["user_id"] == user_id
+    threepids = synapse.call(
+        "GET", "/_matrix/client/v3/account/3pid", token=session["access_token"]
+    ).json()["threepids"]
+    assert [(t["medium"], t["address"]) for t in threepids] == [("email", ADDRESS)]
+    welcome = smtp_server.wait_for_mail(ADDRESS, number=2)
+    assert user_id in plain(welcome)
+
+    # Asked once more, by anybody: the same page, and a mail that says an account is there.
+    stranger = Person(web.url)
+    stranger.ask(ADDRESS)
+    assert stranger.page.url.endswith("/check/1")
+    time.sleep(0.5)
+    assert not [m for m in smtp_server.to(ADDRESS)[2:] if "/v/" in plain(m)]
+
+
+def test_a_homeserver_that_is_away_costs_no_new_proof(
+    on_synapse, guichet_processes, smtp_server, synapse
+):
+    address = "zoe.martin@ac-rouen.example"
+    web = guichet_processes.gunicorn(on_synapse, "--threads", "4")
+    guichet_processes.worker(on_synapse, "--concurrency", "2")
+    guichet_processes.beat(on_synapse)
+    zoe = Person(web.url)
+    zoe.ask(address)
+    zoe.type_code(code_in(plain(smtp_server.wait_for_mail(address))))
+    synapse.stop()
+    zoe.choose()
+    assert zoe.page.url.endswith("/account/1/waiting")
+    synapse.start()
+    ready = smtp_server.wait_for_mail(address, number=2, within=90)
+    zoe.open(link_in(plain(ready)))
+    zoe.open("/account/1")
+    zoe.choose("another fine password here")
+    assert zoe.page.url.endswith("/account/1/done")
+    by_mail = {"type": "m.id.thirdparty", "medium": "email", "address": address}
+    assert synapse.log_in(by_mail, "another fine password here").status_code == 200
