@@ -1,11 +1,20 @@
 """Run by Alembic: one connection, one transaction for all steps."""
 
+from typing import Any, Literal
+
 from alembic import context
 from sqlalchemy import text
 
-from identity.storage.database import make_engine
+from identity.storage.database import UtcDateTime, make_engine
 
 LOCK = 7_265_002  # any number of ours: PostgreSQL's advisory lock against two upgrades at once
+
+
+def render_item(kind: str, item: Any, _autogen_context: Any) -> str | Literal[False]:
+    """Types of ours stand in a migration as what they are to the database: they may change later."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    return False
 
 
 def run() -> None:
@@ -20,6 +29,7 @@ def run() -> None:
                 target_metadata=context.config.attributes["metadata"],
                 render_as_batch=connection.dialect.name == "sqlite",
                 compare_type=True,
+                render_item=render_item,
                 transaction_per_migration=False,
             )
             context.run_migrations()
