@@ -1,0 +1,113 @@
+"""Mails kept as files, for a service at home that has no relay."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from identity.mail.outcomes import NotSent, Outcome
+
+OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
+
+
+@dataclass(frozen=True)
+class StoredMail:
+    """A mail of the folder, decoded. `date` is ISO 8601 in UTC; `raw` the whole as it would go out."""
+
+    id: str
+    to: str
+    subject: str
+    date: str
+    text: str
+    html: str | None
+    raw: str
+
+
+class FolderMailer:
+    """Takes every mail. The same Message-ID again replaces the file: a retry doubles nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:  # noqa: ARG002  a folder has no envelope
+        """Write the file whole or not at all."""
+        mail_id, date = _id(message), _date(message)
+        name = f"{date:%Y%m%dT%H%M%SZ}-{mail_id}.eml"
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(self._directory / name, message.as_bytes())
+        except OSError as error:
+            reason = error.strerror or "the file cannot be written"
+            raise NotSent(Outcome.RELAY_DOWN, f"mail folder: {reason}") from error
+        return f"written to {name}"
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def read_folder(directory: Path) -> list[StoredMail]:
+    """The mails of a folder, newest first."""
+    return [_stored(message) for _, message in sorted(_messages(directory), reverse=True, key=_age)]
+
+
+def _messages(directory: Path) -> Iterator[tuple[tuple[str, int], EmailMessage]]:
+    for path in directory.glob("*.eml"):
+        try:
+            content, written = path.read_bytes(), path.stat().st_mtime_ns
+        except FileNotFoundError:
+            continue  # deleted while we looked
+        message = message_from_bytes(content, policy=policy.default)
+        yield (path.name.partition("-")[0], written), message
+
+
+def _age(found: tuple[tuple[str, int], EmailMessage]) -> tuple[str, int]:
+    # By the second the mail was ordered; within it, by when it was written.
+    return found[0]
+
+
+def _stored(message: EmailMessage) -> StoredMail:
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    return StoredMail(
+        id=_id(message),
+        to=str(message["To"] or ""),
+        subject=str(message["Subject"] or ""),
+        date=_date(message).isoformat(),
+        text=str(text.get_content()) if text else "",
+        html=str(html.get_content()) if html else None,
+        raw=message.as_bytes().decode("utf-8", "replace"),
+    )
+
+
+def _id(message: EmailMessage) -> str:
+    found = OWN_ID.match(str(message["Message-ID"] or ""))
+    if not found:
+        raise NotSent(Outcome.CONTENT, "the mail has no Message-ID of ours")
+    return found[1]
+
+
+def _date(message: EmailMessage) -> datetime:
+    return parsedate_to_datetime(str(message["Date"])).astimezone(UTC)
+
+
+def _write(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.stem}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,200 @@
+"""Hands mails to the relay by SMTP, each to one recipient, and says how it ended."""
+
+import re
+import smtplib
+import ssl
+import threading
+from contextlib import suppress
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+
+from identity.mail.outcomes import NotSent, Outcome, classify
+from identity.mail.replies import presentable
+
+from .mail_relay_url import Relay
+from .mail_talk import Deadline, Talk
+
+LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
+LINE_BREAK = re.compile(r"[\r\n]")
+UNSAFE_IN_ENVELOPE = re.compile(r"[\x00-\x20\x7f<>]")
+GO_AHEAD = 354
+GOING_AWAY = 421
+GOODBYE = 2.0  # seconds for a polite end
+
+
+class _LostBeforeData(NotSent):
+    """The connection ended before the whole mail was out: worth a fresh one at once if it was a kept one."""
+
+
+class SmtpMailer:
+    """Keeps its connection for the next mail until `close`; every thread has its own."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        *,
+        hello: str = "localhost",
+        connect_timeout: float = 5.0,
+        command_timeout: float = 10.0,
+    ) -> None:
+        self._relay, self._hello = relay, hello
+        self._connect, self._step = connect_timeout, command_timeout
+        self._context = ssl.create_default_context(cafile=relay.ca_file)
+        self._own = threading.local()
+
+    def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:
+        """Hand over; returns the relay's last words. Raises NotSent."""
+        _refuse_unsafe(message, envelope_from, to)
+        deadline = Deadline(self._relay.timeout)
+        kept = self._kept
+        if kept is not None:
+            try:
+                kept.renew(deadline)
+                self._begin_again(kept)
+                return self._hand_over(kept, message, envelope_from, to)
+            except _LostBeforeData:
+                self._drop()
+        return self._hand_over(self._open(deadline), message, envelope_from, to)
+
+    def close(self) -> None:
+        """End this thread's connection, politely if the server listens."""
+        if self._kept is not None:
+            self._kept.renew(Deadline(GOODBYE))
+            with suppress(OSError):
+                self._kept.quit()
+        self._drop()
+
+    @property
+    def _kept(self) -> Talk | None:
+        return getattr(self._own, "talk", None)
+
+    def _drop(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+        self._own.talk = None
+
+    def _open(self, deadline: Deadline) -> Talk:
+        talk = None
+        try:
+            talk = Talk(
+                self._relay,
+                self._context,
+                deadline,
+                hello=self._hello,
+                connect=self._connect,
+                step=self._step,
+            )
+            talk.begin()
+        except (OSError, UnicodeError) as error:
+            if talk is not None:
+                talk.close()
+            raise _no_relay(error) from None  # the cause may hold the password
+        self._own.talk = talk
+        return talk
+
+    def _begin_again(self, talk: Talk) -> None:
+        try:
+            code, _ = talk.docmd("RSET")
+        except OSError as error:
+            raise _LostBeforeData(Outcome.RELAY_DOWN, str(error)) from None
+        if code // 100 != 2:  # noqa: PLR2004  2xx: done
+            raise _LostBeforeData(Outcome.RELAY_DOWN, f"{code} to RSET")
+
+    def _hand_over(self, talk: Talk, message: EmailMessage, envelope_from: str, to: str) -> str:
+        options = _options(talk, to)
+        content = _on_the_wire(message, utf8=bool(options))
+        talk.command_encoding = "utf-8" if options else "ascii"
+        is_out = False
+        try:
+            self._say(talk, to, "MAIL", f"FROM:<{envelope_from}>{options}")
+            self._say(talk, to, "RCPT", f"TO:<{to}>")
+            self._say(talk, to, "DATA", wanted=GO_AHEAD)
+            talk.send(content)
+            is_out = True
+            talk.step = self._relay.timeout  # the last reply may take all that is left
+            code, text = talk.getreply()
+        except OSError as error:
+            self._drop()
+            if is_out:
+                raise NotSent(
+                    Outcome.UNKNOWN, f"no reply after the mail: {_plain(error)}"
+                ) from error
+            raise _LostBeforeData(Outcome.RELAY_DOWN, _plain(error)) from error
+        finally:
+            talk.step = self._step
+        return self._judge(code, text, to)
+
+    def _say(self, talk: Talk, to: str, command: str, rest: str = "", *, wanted: int = 250) -> None:
+        code, text = talk.docmd(command, rest)
+        if code == wanted or (wanted == 250 and code // 100 == 2):  # noqa: PLR2004  any 2xx is a yes
+            return
+        try:
+            self._judge(code, text, to)
+        except NotSent as refusal:
+            if command == "MAIL" and refusal.outcome is Outcome.NO_MAILBOX:
+                # Said of the sender, not of the recipient.
+                raise NotSent(Outcome.REFUSED, refusal.reply) from None
+            raise
+        self._drop()
+        raise NotSent(Outcome.RELAY_DOWN, f"{code} to {command}")
+
+    def _judge(self, code: int, text: bytes, to: str) -> str:
+        said = text.decode("utf-8", "replace")
+        reply = presentable(code, said, to=to)
+        if code // 100 == 2:  # noqa: PLR2004
+            return reply
+        outcome = classify(code, said)
+        if code == GOING_AWAY or outcome is Outcome.RELAY_DOWN:
+            self._drop()
+        if code == GOING_AWAY:
+            raise _LostBeforeData(outcome, reply)
+        raise NotSent(outcome, reply)
+
+
+def _refuse_unsafe(message: EmailMessage, envelope_from: str, to: str) -> None:
+    for name, value in message.items():
+        if LINE_BREAK.search(f"{name}{value}"):
+            raise NotSent(Outcome.CONTENT, "a header holds a line break")
+    if not to or any(UNSAFE_IN_ENVELOPE.search(address) for address in (envelope_from, to)):
+        raise NotSent(Outcome.CONTENT, "an address of the envelope cannot be sent")
+
+
+def _options(talk: Talk, to: str) -> str:
+    """SMTPUTF8 where the recipient needs it, and only there."""
+    if to.isascii():
+        return ""
+    if not talk.has_extn("smtputf8"):
+        raise NotSent(
+            Outcome.CONTENT, "the recipient needs SMTPUTF8, which the relay does not offer"
+        )
+    return " SMTPUTF8" + (" BODY=8BITMIME" if talk.has_extn("8bitmime") else "")
+
+
+def _on_the_wire(message: EmailMessage, *, utf8: bool) -> bytes:
+    policy = message.policy
+    if not isinstance(policy, EmailPolicy):
+        raise NotSent(Outcome.CONTENT, "the mail was not made by the current library")
+    content = message.as_bytes(policy=policy.clone(linesep="\r\n", utf8=utf8))
+    if not content.endswith(b"\r\n"):
+        content += b"\r\n"
+    return LEADING_DOT.sub(b"..", content) + b".\r\n"
+
+
+def _no_relay(error: OSError | UnicodeError) -> NotSent:
+    """Whatever goes wrong before the mail is spoken of is about the relay, unless it asks us to slow down."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        text = error.smtp_error
+        said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        slow = classify(error.smtp_code, said) is Outcome.THROTTLE
+        greeting = isinstance(error, smtplib.SMTPConnectError)
+        outcome = Outcome.THROTTLE if slow and greeting else Outcome.RELAY_DOWN
+        return NotSent(outcome, presentable(error.smtp_code, said, to=""))
+    return NotSent(Outcome.RELAY_DOWN, _plain(error))
+
+
+def _plain(error: OSError | UnicodeError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the relay's certificate: {error.verify_message}"
+    if isinstance(error, UnicodeError):
+        return "the relay's name or password cannot be sent"
+    return presentable(0, f"{error.strerror or error}", to="")

@@ -1,0 +1,50 @@
+"""The headers and parts every mail has, in the order and coding mail programs expect."""
+
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from email.utils import parseaddr
+from typing import Final
+from uuid import UUID
+
+from .rendering import Written
+
+# 76 and not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7).
+POLICY: Final = EmailPolicy(max_line_length=76, linesep="\r\n")
+FORM: Final = "quoted-printable"
+VERSION: Final = "1"  # of the set of templates; raise it when what they say changes
+
+
+def build(
+    written: Written,
+    *,
+    template: str,
+    languages: tuple[str, ...],
+    to: str,
+    sender: str,
+    service: str,
+    reply_to: str | None,
+    message_id: UUID,
+    date: datetime,
+) -> EmailMessage:
+    """One mail to one address. The same facts give the same bytes, so a retry is the same mail."""
+    message = EmailMessage(policy=POLICY)
+    name, address = parseaddr(sender)
+    message["From"] = Address(display_name=name or service, addr_spec=address)
+    if reply_to:
+        reply_name, reply_address = parseaddr(reply_to)
+        message["Reply-To"] = Address(display_name=reply_name, addr_spec=reply_address)
+    message["To"] = Address(addr_spec=to)
+    message["Subject"] = written.subject
+    message["Date"] = date
+    message["Message-ID"] = f"<{message_id}@{address.rpartition('@')[2]}>"
+    message["Content-Language"] = ", ".join(languages)
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    message["X-Guichet-Template"] = f"{template}; version={VERSION}"
+    message.set_content(written.text, subtype="plain", charset="utf-8", cte=FORM)
+    message.add_alternative(written.html, subtype="html", charset="utf-8", cte=FORM)
+    # "=_" cannot stand in quoted-printable: the parts never hold their own boundary.
+    message.set_boundary(f"=_{message_id.hex}")
+    return message

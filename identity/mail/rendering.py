@@ -1,0 +1,119 @@
+"""From facts to subject, text and HTML; templates are compiled once per process."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from identity.translations import texts
+
+from .dates import in_words, until
+
+FOLDER: Final = Path(__file__).parent / "templates"
+BETWEEN_LANGUAGES: Final = "\n\n* * *\n\n"
+BLANK_LINES: Final = re.compile(r"\n{3,}")
+# Line breaks and other controls, and what turns the direction of the text around it.
+UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+@dataclass(frozen=True)
+class Written:
+    """The three texts of one mail."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def write(
+    template: str, languages: tuple[str, ...], templates_dir: Path | None, facts: dict[str, Any]
+) -> Written:
+    """In one language, or in several one after the other."""
+    parts = [_in_one_language(template, language, templates_dir, facts) for language in languages]
+    subject = " / ".join(part.subject for part in parts)
+    frame = _environment(templates_dir, languages[0], is_html=True).get_template("layout.html")
+    html = frame.render(
+        facts,
+        subject=subject,
+        bodies=[
+            (language, Markup(part.html))  # noqa: S704  rendered with escaping just above
+            for language, part in zip(languages, parts, strict=True)
+        ],
+    )
+    return Written(subject, BETWEEN_LANGUAGES.join(part.text for part in parts) + "\n", html)
+
+
+def _in_one_language(
+    template: str, language: str, templates_dir: Path | None, facts: dict[str, Any]
+) -> Written:
+    plain = _environment(templates_dir, language, is_html=False)
+    rich = _environment(templates_dir, language, is_html=True)
+    subject = " ".join(plain.get_template(f"{template}.subject").render(facts).split(" "))
+    text = plain.get_template(f"{template}.txt").render(facts)
+    return Written(
+        subject=UNPRINTABLE.sub(" ", subject).strip(" "),
+        text=BLANK_LINES.sub("\n\n", text).strip(),
+        html=rich.get_template(f"{template}.html").render(facts),
+    )
+
+
+@cache
+def _environment(templates_dir: Path | None, language: str, *, is_html: bool) -> Environment:
+    """Where a template is looked up: the operator's for this language first, then ours."""
+    folders = [FOLDER] if templates_dir is None else [templates_dir / language, FOLDER]
+    environment = Environment(
+        loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
+        autoescape=is_html,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.update(
+        language=language,
+        t=_html_texts(language) if is_html else _plain_texts(language),
+        date=partial(_spoken, in_words, language),
+        until=partial(_spoken, until, language),
+        without_scheme=_without_scheme,
+    )
+    return environment
+
+
+def _printable(value: Any) -> Any:
+    """Facts come from people: in a mail they stay within their line."""
+    if isinstance(value, Markup):
+        return value
+    return UNPRINTABLE.sub(" ", value) if isinstance(value, str) else value
+
+
+def _spoken(say: Callable[..., str], language: str, *moments: datetime) -> str:
+    return say(*moments, language)
+
+
+def _plain_texts(language: str) -> Callable[..., str]:
+    def text(text_id: str, **facts: Any) -> str:
+        return texts(language).gettext(text_id).format(**facts)
+
+    return text
+
+
+def _html_texts(language: str) -> Callable[..., Markup]:
+    def text(text_id: str, **facts: Any) -> Markup:
+        # Markup.format escapes every fact that is not markup already.
+        return Markup(escape(texts(language).gettext(text_id))).format(**facts)  # noqa: S704  escaped here
+
+    return text
+
+
+def _without_scheme(url: str) -> str:
+    """How a person reads an address: `mailto:` is for programs."""
+    parts = urlsplit(url)
+    return unquote(parts.path) if parts.scheme == "mailto" else url

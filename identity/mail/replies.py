@@ -1,0 +1,22 @@
+"""What a mail server said, made fit to be kept: one line, without address, code or link."""
+
+import re
+
+LONGEST = 300
+NO_BREAK = re.compile(r"[\x00-\x20\x7f\u0080-\u009f]+")
+ADDRESS = re.compile(r"[^\s<>()\[\]:,;\"']+@[^\s<>()\[\]:,;\"']+")
+CODE = re.compile(r"(?<![\w.])\d{3}[ \u00a0]?\d{3}(?![\w.])")
+LINK_TOKEN = re.compile(r"(/[a-z]/)[\w.-]{16,}")
+
+
+def presentable(code: int, text: str, *, to: str) -> str:
+    """A reply as operators may read it. `to` is who the mail was for: not even his local part stays."""
+    said = NO_BREAK.sub(" ", text).strip()
+    said = LINK_TOKEN.sub(r"\1…", said)
+    said = ADDRESS.sub("…@…", said)
+    local = to.rpartition("@")[0]
+    if local:
+        said = re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", "…", said, flags=re.IGNORECASE)
+    said = CODE.sub("…", said)
+    said = said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
+    return f"{code} {said}".strip() if code > 0 else said
