@@ -1,13 +1,13 @@
 """/dev/mail: the mails of a service at home, which go to a folder and not out. Nowhere else."""
 
-from dataclasses import asdict, is_dataclass
-from typing import Any
+from dataclasses import asdict
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from flask import Response, abort, jsonify, make_response, request
 
 from identity.context import wired
-from identity.gateways import mailer
+from identity.gateways.mail_folder import StoredMail, read_folder
 from identity.settings import is_loopback
 
 from .headers import MAIL_POLICY
@@ -18,13 +18,13 @@ from .site import blueprint
 @blueprint.get("/dev/mail")
 def dev_mails() -> Response:
     """Every mail, newest first."""
-    return page("dev_mails", mails=_mails())
+    return page("dev_mails", mails=[(mail, _moment(mail)) for mail in _mails()])
 
 
 @blueprint.get("/dev/mail.json")
 def dev_mails_json() -> Response:
     """The same, for programs."""
-    response = jsonify(_mails())
+    response = jsonify([asdict(mail) for mail in _mails()])
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -32,28 +32,28 @@ def dev_mails_json() -> Response:
 @blueprint.get("/dev/mail/<mail_id>")
 def dev_mail(mail_id: str) -> Response:
     """The text of one mail, its links ready to follow."""
-    return page("dev_mail", mail=_find(mail_id))
+    found = _find(mail_id)
+    return page("dev_mail", mail=found, moment=_moment(found))
 
 
 @blueprint.get("/dev/mail/<mail_id>/html")
 def dev_mail_html(mail_id: str) -> Response:
     """The HTML of one mail, under its own policy: its style works, nothing else."""
-    response = make_response(_find(mail_id)["html"] or "")
+    response = make_response(_find(mail_id).html or "")
     response.headers["Content-Security-Policy"] = MAIL_POLICY
     return response
 
 
-def _find(mail_id: str) -> dict[str, Any]:
-    return next((mail for mail in _mails() if mail["id"] == mail_id), None) or abort(404)
+def _find(mail_id: str) -> StoredMail:
+    return next((mail for mail in _mails() if mail.id == mail_id), None) or abort(404)
 
 
-def _mails() -> list[dict[str, Any]]:
+def _mails() -> list[StoredMail]:
     host = urlsplit(f"//{request.host}").hostname
     if wired.settings.smtp_url or not wired.settings.is_at_home or not is_loopback(host):
         abort(404)
-    return [_as_dict(mail) for mail in mailer.read_folder(wired.settings.mail_dir)]
+    return read_folder(wired.settings.mail_dir)
 
 
-def _as_dict(mail: Any) -> dict[str, Any]:
-    found = asdict(mail) if is_dataclass(mail) and not isinstance(mail, type) else dict(mail)
-    return {key: found[key] for key in ("id", "to", "subject", "date", "text", "html", "raw")}
+def _moment(mail: StoredMail) -> datetime:
+    return datetime.fromisoformat(mail.date)

@@ -1,0 +1,91 @@
+"""/dev/mail is there at home, and nowhere else."""
+
+from dataclasses import replace
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+import pytest
+from pydantic import SecretStr
+
+from identity.app import create_app
+from identity.gateways.mail_folder import FolderMailer
+
+from .conftest import Visitor, heading, words
+
+PATHS = ["/dev/mail", "/dev/mail/first", "/dev/mail/first/html", "/dev/mail.json"]
+LINK = "http://127.0.0.1:8090/v/abc"
+
+
+@pytest.fixture
+def mailbox(site, clock):
+    """Two mails, the first with a link and a style of its own."""
+    mailer = FolderMailer(site.wiring.settings.mail_dir)
+    for name in ("first", "second"):
+        message = EmailMessage()
+        message["Message-ID"] = f"<{name}@guichet.localhost>"
+        message["Date"] = format_datetime(clock())
+        message["From"] = "Guichet <bonjour@guichet.localhost>"
+        message["To"] = "ana@ac-rouen.example"
+        message["Subject"] = f"The {name} mail <b>"
+        message.set_content(f"Open this link:\n\n{LINK}\n")
+        message.add_alternative(f'<p style="color:#123">Open <a href="{LINK}">it</a></p>', "html")
+        mailer.send(message, envelope_from="b@guichet.localhost", to="ana@ac-rouen.example")
+        clock.advance(minutes=1)
+
+
+@pytest.mark.usefixtures("mailbox")
+def test_mails_are_listed_newest_first_and_their_links_can_be_followed(ana):
+    listed = words(ana.get("/dev/mail"))
+    assert listed.index("The second mail <b>") < listed.index("The first mail <b>")
+    answer = ana.get("/dev/mail/first")
+    assert f'<a href="{LINK}"' in answer.text
+    assert "The first mail &lt;b&gt;" in answer.text
+
+
+@pytest.mark.usefixtures("mailbox")
+def test_programs_get_the_same_as_json(ana):
+    mails = ana.client.get("/dev/mail.json").json
+    assert [mail["id"] for mail in mails] == ["second", "first"]
+    assert set(mails[0]) == {"id", "to", "subject", "date", "text", "html", "raw"}
+    assert LINK in mails[1]["text"]
+
+
+@pytest.mark.usefixtures("mailbox")
+def test_the_html_of_a_mail_has_its_style_and_nothing_else(ana):
+    answer = ana.client.get("/dev/mail/first/html")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "style-src 'unsafe-inline'" in policy
+    assert "sandbox" in policy
+    assert "script-src" not in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in ana.get("/dev/mail/first").headers["Content-Security-Policy"]
+
+
+def test_a_mail_that_is_not_there_is_an_unknown_page(ana):
+    assert heading(ana.get("/dev/mail/first")) == "Cette page n’existe pas"
+    assert "Aucun courriel" in words(ana.get("/dev/mail"))
+
+
+@pytest.mark.usefixtures("mailbox")
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("host", ["guichet.example", "192.0.2.1:8090", "127.0.0.1.nip.example"])
+def test_another_host_name_opens_no_mailbox(ana, path, host):
+    answer = ana.client.get(path, headers={"Host": host})
+    assert answer.status_code == 404
+    assert LINK not in answer.text
+
+
+@pytest.mark.usefixtures("mailbox")
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"public_url": "https://guichet.example"},
+        {"smtp_url": SecretStr("smtp://relay.example:587")},
+    ],
+)
+def test_a_service_that_is_not_at_home_has_no_mailbox(site, path, changed):
+    settings = site.wiring.settings.model_copy(update=changed)
+    answer = Visitor(create_app(replace(site.wiring, settings=settings)), "fr").client.get(path)
+    assert answer.status_code == 404
+    assert LINK not in answer.text
