@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from identity.gateways import mailer
+from identity.gateways.mail_relay_url import LONGEST_TIMEOUT
 from identity.storage.outbox import LEASE, Errand, Lane
 from workers import celery_app, tasks
 from workers.errands import CARRY_OUT
@@ -28,7 +28,7 @@ def test_every_lane_has_a_slot():
 
 def test_the_clocks_nest():
     """One mail < lease < run + one mail < task limit < what Redis waits before it hands a task out again."""
-    one_mail = timedelta(seconds=mailer.LONGEST)
+    one_mail = timedelta(seconds=LONGEST_TIMEOUT)
     run = timedelta(seconds=tasks.RUN_TIME)
     limit = timedelta(seconds=celery_app.TASK_LIMIT)
     assert one_mail < LEASE
