@@ -1,0 +1,104 @@
+"""Whatever goes wrong, programs read {"errcode", "error"}: one table for problems, one for HTTP's own."""
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, current_app, jsonify, request
+from sqlalchemy import exc
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.wrappers import Response as AnyResponse
+
+from identity import problems
+
+log = logging.getLogger(__name__)
+
+AWAY_RETRY = 30  # seconds
+# Below these people are never answered; every other path is the pages' own affair.
+FOR_PROGRAMS = ("/_matrix", "/api", "/healthz", "/readyz")
+
+ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
+    problems.InvalidEmail: (HTTPStatus.BAD_REQUEST, "M_INVALID_EMAIL"),
+    problems.MissingParameter: (HTTPStatus.BAD_REQUEST, "M_MISSING_PARAMS"),
+    problems.WrongParameter: (HTTPStatus.BAD_REQUEST, "M_INVALID_PARAM"),
+    problems.CredentialNeeded: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.TooManyRequests: (HTTPStatus.TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED"),
+    problems.Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.NoSuchRequest: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
+    problems.AddressTaken: (HTTPStatus.CONFLICT, "M_THREEPID_IN_USE"),
+    problems.ServerAway: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.NameRefused: (HTTPStatus.CONFLICT, "M_USER_IN_USE"),
+    problems.WeakPassword: (HTTPStatus.BAD_REQUEST, "M_WEAK_PASSWORD"),
+    problems.WrongDisplayName: (HTTPStatus.BAD_REQUEST, "M_INVALID_PARAM"),
+    problems.BaseMoved: (HTTPStatus.CONFLICT, "org.guichet.base_moved"),
+    problems.UnknownHomeserver: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
+}
+OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")
+
+# HTTP's own refusals; what is not here is M_UNKNOWN.
+CODES = {
+    HTTPStatus.NOT_FOUND: "M_UNRECOGNIZED",
+    HTTPStatus.METHOD_NOT_ALLOWED: "M_UNRECOGNIZED",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "M_TOO_LARGE",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "M_TOO_LARGE",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "M_TOO_LARGE",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "M_NOT_JSON",
+    HTTPStatus.TOO_MANY_REQUESTS: "M_LIMIT_EXCEEDED",
+    HTTPStatus.UNAUTHORIZED: "M_UNAUTHORIZED",
+    HTTPStatus.FORBIDDEN: "M_FORBIDDEN",
+}
+
+
+def register(app: Flask) -> None:
+    """Handlers of the whole application: a path that no blueprint knows must answer in JSON as well."""
+    app.register_error_handler(problems.Problem, answer_problem)
+    app.register_error_handler(HTTPException, answer_http)
+    for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+        app.register_error_handler(kind, answer_away)
+
+
+def is_for_programs() -> bool:
+    """Whether a program asks. The path decides; on the internal listener there is nobody else."""
+    return current_app.config["LISTENER"] == "internal" or any(
+        request.path == prefix or request.path.startswith(f"{prefix}/") for prefix in FOR_PROGRAMS
+    )
+
+
+def answer_problem(problem: problems.Problem) -> Response:
+    """What the table says about this kind of problem, or the nearest kind above it."""
+    if not is_for_programs():
+        raise problem
+    status, code = next(
+        (ANSWERS[kind] for kind in type(problem).__mro__ if kind in ANSWERS), OTHERWISE
+    )
+    response = _answer(status, code, str(problem))
+    if isinstance(problem, problems.TooManyRequests):
+        response = _answer(status, code, str(problem), retry_after_ms=problem.retry_after * 1000)
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def answer_away(error: exc.SQLAlchemyError) -> Response:
+    """The database does not answer; nothing of the request is kept or lost."""
+    if not is_for_programs():
+        raise error
+    log.warning("a request could not be answered: %s", type(error).__name__)
+    return answer_problem(problems.Unavailable())
+
+
+def answer_http(error: HTTPException) -> AnyResponse | HTTPException:
+    """A refusal of HTTP itself, or (500) anything nobody foresaw: the log has it whole, the answer does not."""
+    if not is_for_programs():
+        return error
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    response = _answer(status, CODES.get(status, "M_UNKNOWN"), f"{status.phrase}.")
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
+def _answer(status: HTTPStatus, errcode: str, error: str, **further: int) -> Response:
+    response = jsonify(errcode=errcode, error=error, **further)
+    response.status_code = status
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(AWAY_RETRY)
+    return response

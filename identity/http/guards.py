@@ -1,0 +1,43 @@
+"""Who may come in: anyone, or homeservers."""
+
+from flask import current_app, request
+
+from identity.context import is_in, wired
+from identity.problems import CredentialNeeded
+from identity.storage import credentials
+
+# Where one of these is, a proxy stands between, and everybody has the proxy's address.
+SIGNS_OF_A_PROXY = ("Forwarded", "X-Forwarded-For", "Via")
+
+
+def anyone() -> None:
+    """Nothing is asked of the caller; the blueprint says so where a reader looks for it."""
+
+
+def homeserver() -> None:
+    """A homeserver of the federation: by its credential, or by where it calls from on the internal listener.
+
+    Who shows a credential is judged by it, on both listeners: a wrong one is never overlooked.
+    """
+    token = _bearer_token()
+    if token is not None:
+        with wired.database.reading() as session:
+            if credentials.homeserver_of(session, token, wired.now()) is None:
+                raise CredentialNeeded("This credential is not known, or no longer good.")
+    elif current_app.config["LISTENER"] == "internal":
+        _check_nearness()
+    else:
+        raise CredentialNeeded
+
+
+def _check_nearness() -> None:
+    """By the address of the connection itself: nothing that a header says counts here."""
+    if any(name in request.headers for name in SIGNS_OF_A_PROXY):
+        raise CredentialNeeded("A homeserver credential is needed behind a proxy.")
+    if not is_in(request.remote_addr or "", wired.settings.internal_networks):
+        raise CredentialNeeded("A homeserver credential is needed from this network.")
+
+
+def _bearer_token() -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

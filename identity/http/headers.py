@@ -1,0 +1,49 @@
+"""Headers of every answer to a program: nothing is kept or guessed, and clients in browsers may read it."""
+
+from flask import Flask, Response, request
+
+from identity.context import wired
+
+from .errors import is_for_programs
+
+ALWAYS = {
+    "Cache-Control": "no-store",  # rules change within a second, and an address is a person
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+# As the Matrix specification words them, for clients that run in a browser.
+CROSS_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Origin, X-Requested-With, Content-Type, Accept, Authorization",
+}
+# Asked by homeservers only: a browser on their network shall not read it for a web page.
+NEVER_CROSS_ORIGIN = (
+    "/_matrix/identity/api/v1/internal-info",
+    "/_matrix/identity/internal",
+)
+
+
+def register(app: Flask) -> None:
+    app.after_request(protect)
+
+
+def protect(response: Response) -> Response:
+    """Add what is not there yet; what pages say about themselves is theirs."""
+    if not is_for_programs():
+        return response
+    for name, value in ALWAYS.items():
+        response.headers.setdefault(name, value)
+    if wired.settings.public_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
+    if _is_for_browsers(request.path):
+        for name, value in CROSS_ORIGIN.items():
+            response.headers.setdefault(name, value)
+    return response
+
+
+def _is_for_browsers(path: str) -> bool:
+    return path.startswith("/_matrix/") and not path.startswith(NEVER_CROSS_ORIGIN)
