@@ -138,14 +138,14 @@ def _make(
                     continue  # perhaps by the same person's second click: look again
             case Found.BEGUN:
                 connector.finish(wanted)
-            case Found.FINISHED if account.seen_free_at is not None:
+            case Found.FINISHED if _is_ours(wired, account):
                 connector.finish(wanted)
             case Found.NAME_TAKEN:
                 another_name = True
                 continue
             case _:
                 with wired.database.transaction() as session:
-                    use_case.abandon(session, session.merge(account))
+                    use_case.abandon(session, account.id)
                 raise problems.AddressTaken
         return _conclude(wired, account)
     raise problems.NameRefused
@@ -164,6 +164,13 @@ def _claim(
             display_name=name,
             another_name=another_name,
         )
+
+
+def _is_ours(wired: Wiring, account: Account) -> bool:
+    # Read anew: a second click may have seen the name free after this one took its claim.
+    with wired.database.reading() as session:
+        kept = session.get(Account, account.id)
+        return kept is not None and kept.seen_free_at is not None
 
 
 def _conclude(wired: Wiring, account: Account) -> Account:

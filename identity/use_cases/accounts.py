@@ -87,9 +87,11 @@ def finish(session: Session, now: datetime, account: Account) -> None:
     )
 
 
-def abandon(session: Session, account: Account) -> None:
+def abandon(session: Session, account_id: UUID) -> None:
     """The address has an account on the homeserver that is not ours: nothing was made, nothing is kept."""
-    session.delete(account)
+    account = session.get(Account, account_id, with_for_update=True)
+    if account is not None and account.state == AccountState.CREATING:
+        session.delete(account)
 
 
 def wait_for_server(session: Session, now: datetime, request: VerificationRequest) -> None:
@@ -142,9 +144,13 @@ def _insert(
         with session.begin_nested():
             session.add(account)
     except IntegrityError:
-        # The address: another browser of this person was faster. The user ID: the scheme made the
-        # same of two addresses (Tchap's can), and nobody gets an account by likeness.
-        if accounts.of_user_id(session, account.user_id) is not None:
+        faster = accounts.of_address(session, request.address)
+        if faster is None:
+            # The user ID: the scheme made the same of two addresses (Tchap's can), and nobody gets
+            # an account by likeness.
             raise problems.NameRefused from None
-        raise problems.AddressTaken from None
+        # A second click, or another browser of the same person: go on with the claim that won.
+        if faster.state == AccountState.READY or faster.homeserver != homeserver.name:
+            raise problems.AddressTaken from None
+        return faster
     return account
