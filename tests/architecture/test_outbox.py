@@ -22,6 +22,15 @@ def test_every_lane_has_a_queue_and_is_swept():
     assert queues == swept == {lane.value for lane in Lane}
 
 
+def test_a_bell_rings_in_its_own_lane_alone():
+    """Queues that share an exchange and a key would each get every message."""
+    bound = {
+        queue.name: (queue.exchange.name, queue.routing_key)
+        for queue in celery_app.app.amqp.queues.values()
+    }
+    assert len(set(bound.values())) == len(Lane), bound
+
+
 def test_every_lane_has_a_slot():
     assert celery_app.app.conf.worker_concurrency >= len(Lane)
 

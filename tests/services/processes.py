@@ -71,7 +71,16 @@ class Processes:
         """The web alone, answering when this returns."""
         port = port or free_port()
         bind = f"{LOOPBACK}:{port}"
-        return self._web("gunicorn", app, "--bind", bind, *options, env=env, url=f"http://{bind}")
+        return self._web(
+            "gunicorn",
+            app,
+            "--bind",
+            bind,
+            "--no-control-socket",
+            *options,
+            env=env,
+            url=f"http://{bind}",
+        )
 
     def worker(self, env: Mapping[str, str], *options: str) -> Child:
         """`celery -A workers worker`, ready when this returns."""
@@ -85,7 +94,7 @@ class Processes:
         child = self.start(
             "celery", "-A", "workers", "beat", "--loglevel", "INFO", *options, env=env
         )
-        child.wait_for_log("beat: Starting...", within=40)
+        child.wait_for_log(" is starting.", within=40)
         return child
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
