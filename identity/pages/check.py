@@ -11,6 +11,7 @@ from domain_rules.addresses import EmailAddress
 from identity.context import wired
 from identity.problems import NoSuchRequest
 from identity.storage.verification_requests import VerificationRequest
+from identity.tokens import CODE_DIGITS
 from identity.use_cases import sign_up
 from identity.use_cases.codes import CodeAnswer, Result
 from identity.use_cases.sign_up import Step
@@ -40,6 +41,15 @@ def own_request(session: Session, n: int) -> VerificationRequest:
 def shown(address: str) -> str:
     """A stored address as people write it."""
     return EmailAddress.parse(address, smtputf8=True).display
+
+
+def unfinished_code() -> list[Fault]:
+    """What to say if the field holds no six digits.
+
+    That is no try: a scanner that presses every button uses up nobody's.
+    """
+    digits = [letter for letter in request.form.get("code", "") if letter.isdecimal()]
+    return [] if len(digits) == CODE_DIGITS else [Fault("code", text("code.incomplete"))]
 
 
 def code_faults(answered: CodeAnswer) -> list[Fault]:
@@ -82,25 +92,20 @@ def check_code(n: int) -> Response:
     known = browser.browser_id() or ""
     with wired.database.transaction() as session:
         own = own_request(session, n)
-        answered = sign_up.type_code(
-            session, wired.tokens, wired.now(), own, request.form.get("code", "")
-        )
-        if answered.result is Result.RIGHT:
+        if sign_up.where(own, wired.now()) is not Step.OPEN:
+            return go_to("check_page", n=n)
+        faults = unfinished_code() or _try_code(session, own)
+        if not faults:
             known = browser.renew(session, known)
-        again_at = sign_up.again_at(session, wired.now(), own)
-    if answered.result is Result.RIGHT:
-        return browser.mark(go_to("account_page", n=n), known)
-    if answered.result is Result.OVER:
-        return go_to("check_page", n=n)
-    return page(
-        "check",
-        faults=code_faults(answered),
-        n=n,
-        address=shown(own.address),
-        own=own,
-        again_at=again_at,
-        notice=None,
-    )
+    if faults:
+        return page("check", faults=faults, n=n, address=shown(own.address), own=own)
+    return browser.mark(go_to("account_page", n=n), known)
+
+
+def _try_code(session: Session, own: VerificationRequest) -> list[Fault]:
+    typed = request.form.get("code", "")
+    answered = sign_up.type_code(session, wired.tokens, wired.now(), own, typed)
+    return [] if answered.result is Result.RIGHT else code_faults(answered)
 
 
 @blueprint.post("/check/<int:n>/resend")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from flask import Response, make_response
+from werkzeug.exceptions import HTTPException
 
 from identity import problems
 from identity.context import wired
@@ -48,6 +49,8 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.ServerAway: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.server_away", START),
     problems.WeakPassword: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
     problems.WrongDisplayName: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
+    problems.BaseMoved: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
+    problems.UnknownHomeserver: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
     problems.Unavailable: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.away", START),
 }
 OTHERWISE = Advice(HTTPStatus.BAD_REQUEST, "problem.other", HOME)
@@ -74,9 +77,12 @@ def too_many(problem: problems.TooManyRequests) -> Response:
     return response
 
 
-def not_found(_error: Exception) -> Response:
-    """An address that leads nowhere; the application calls it for unknown paths too."""
-    return page("not_found", status=HTTPStatus.NOT_FOUND)
+def answer_http(error: HTTPException) -> Response:
+    """HTTP's own refusals: nothing there, or too much at once."""
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        return page("not_found", status=HTTPStatus.NOT_FOUND)
+    return page("problem", status=status, sentence="problem.other", next_step=HOME)
 
 
 def away(error: Exception) -> Response:

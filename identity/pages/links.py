@@ -14,7 +14,7 @@ from identity.use_cases.codes import Result
 from identity.use_cases.sign_up import Step
 
 from . import browser
-from .check import TOO_LATE, code_faults, shown
+from .check import TOO_LATE, code_faults, shown, unfinished_code
 from .languages import language, prefer
 from .rendering import Fault, go_to, page
 from .site import blueprint
@@ -116,6 +116,8 @@ def _confirm_here(mailed: VerificationRequest) -> Response:
 
 
 def _open_here(token: str, mailed: VerificationRequest) -> Response:
+    if faults := unfinished_code():
+        return _verify_page(token, mailed, faults)
     known = browser.browser_id() or wired.tokens.new_browser()
     with wired.database.transaction() as session:
         first = _mailed(session, token, "verify")
@@ -142,13 +144,13 @@ def _open_here(token: str, mailed: VerificationRequest) -> Response:
 def _refuse_page(
     token: str, mailed: VerificationRequest, faults: list[Fault] | None = None
 ) -> Response:
+    stands = sign_up.where(mailed, wired.now())
     return page(
         "refuse",
-        faults=faults or (),
+        faults=() if stands in {Step.USED, Step.EXPIRED} else faults or (),
         token=token,
         same=_is_same(mailed),
-        stands=sign_up.where(mailed, wired.now()),
-        address=shown(mailed.address),
+        stands=stands,
         notice=request.args.get("notice"),
     )
 
@@ -165,6 +167,8 @@ def _refuse_here(
 def _refuse_by_code(
     session: Session, mailed: VerificationRequest, *, undo: bool
 ) -> tuple[bool, list[Fault]]:
+    if faults := unfinished_code():
+        return False, faults
     act = sign_up.undo_with_code if undo else sign_up.cancel_with_code
     answered = act(session, wired.tokens, wired.now(), mailed, request.form.get("code", ""))
     if answered.result in {Result.RIGHT, Result.OVER}:

@@ -6,7 +6,7 @@ from email.utils import parseaddr
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, current_app, make_response, redirect, render_template, url_for
+from flask import Response, current_app, make_response, redirect, render_template, request, url_for
 
 from identity.context import wired
 from identity.translations import LANGUAGES
@@ -49,11 +49,16 @@ def page(
         sender=parseaddr(wired.settings.mail_from)[1],
         csrf_token=csrf.token,
         style_version=fingerprint(current_app.blueprints["pages"]),
+        typed=_typed,
         faults=list(faults),
         fault_of={fault.field: fault.text for fault in faults},
         **values,
     )
     return make_response(html, status)
+
+
+def _typed(name: str) -> str:
+    return request.form.get(name, "")
 
 
 def go_to(endpoint: str, **values: Any) -> Response:

@@ -3,8 +3,8 @@
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
-from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import InternalServerError, MethodNotAllowed, NotFound
+from sqlalchemy import exc
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from identity.problems import Problem
 
@@ -25,9 +25,9 @@ blueprint.before_request(anyone)
 blueprint.after_request(headers.protect)
 blueprint.url_defaults(languages.keep)
 blueprint.register_error_handler(Problem, errors.answer_problem)
-blueprint.register_error_handler(NotFound, errors.not_found)
-blueprint.register_error_handler(MethodNotAllowed, errors.not_found)
-blueprint.register_error_handler(OperationalError, errors.away)
+blueprint.register_error_handler(HTTPException, errors.answer_http)
+for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+    blueprint.register_error_handler(kind, errors.away)
 blueprint.register_error_handler(InternalServerError, errors.broken)
 
 # What a form that grew too old may hand back: fields to see and correct, and switches of the same form.

@@ -11,7 +11,7 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 class PagePath(BaseConverter):
     """Any path but those below which programs are answered."""
 
-    regex = r"(?!(?:_matrix|api)(?:/|$)).+"
+    regex = r"(?!(?:_matrix|api|healthz|readyz)(?:/|$)).+"
     part_isolating = False
 
 

@@ -42,6 +42,16 @@ def test_a_wrong_code_says_how_many_tries_are_left(site, language, said):
     assert title(answer).startswith(("Erreur", "Error"))
 
 
+@pytest.mark.parametrize("typed", ["", "12345", "1234567", "my code", "12345x"])
+def test_what_is_no_code_is_said_and_counts_as_no_try(site, ana, typed):
+    ana.start()
+    answer = ana.send("/check/1", code=typed)
+    assert answer.status_code == 400
+    assert "Saisissez les 6 chiffres du code" in words(answer)
+    assert f'value="{typed}"' in answer.text
+    assert site.newest().wrong_tries == 0
+
+
 def test_the_last_try_but_one_is_in_the_singular_and_then_there_is_a_time(site, ana):
     ana.start()
     wrong = site.wrong_code()

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from identity import problems
 from identity.app import create_app
 from identity.pages import errors
 
@@ -52,12 +51,17 @@ def everywhere(site, ana, phone, clock):
     pages["elsewhere"] = ana.confirm(site, email="jean@interieur.example")
     ana.start("late@ac-rouen.example")
     clock.advance(hours=25)
-    pages["expired"] = ana.get(f"/check/{site.newest().ordinal}")
-    pages["link expired"] = phone.get(site.link())
-    pages["not me over"] = phone.get(site.link(purpose="not_me"))
-    pages["form too old"] = ana.client.post("/start", data={"email": "a@ac-rouen.example"})
-    pages["nobody's request"] = phone.get("/check/77")
-    return pages
+    return pages | too_late(site, ana, phone)
+
+
+def too_late(site, ana, phone):
+    return {
+        "expired": ana.get(f"/check/{site.newest().ordinal}"),
+        "link expired": phone.get(site.link()),
+        "not me over": phone.get(site.link(purpose="not_me")),
+        "form too old": ana.client.post("/start", data={"email": "a@ac-rouen.example"}),
+        "nobody's request": phone.get("/check/77"),
+    }
 
 
 def test_every_page_has_one_heading_a_title_a_way_on_and_help(everywhere):
@@ -185,7 +189,13 @@ def test_programs_are_not_answered_with_pages(ana):
     for path in ("/_matrix/identity/v2/nothing", "/api/nothing", "/_matrix", "/api"):
         answer = ana.client.get(path)
         assert answer.status_code == 404
-        assert "Guichet</title>" not in answer.text
+        assert answer.json["errcode"] == "M_UNRECOGNIZED"
+
+
+def test_a_form_beyond_all_measure_is_refused_with_a_page(ana):
+    answer = ana.client.post("/start", data={"email": "a" * 2_000_000})
+    assert answer.status_code == 413
+    assert "Rien n’a été perdu." in words(answer)
 
 
 def test_a_fault_of_ours_has_a_reference_that_stands_in_the_log_too(site, caplog):
@@ -221,9 +231,8 @@ def dataclass_rules(current):
 
 @pytest.mark.parametrize("kind", sorted(errors.ADVICE, key=lambda kind: kind.__name__))
 def test_every_problem_becomes_a_page(site, kind):
-    problem = kind("") if kind in {problems.ServerAway, problems.WeakPassword} else kind()
     with site.app.test_request_context("/start"):
-        answer = errors.answer_problem(problem)
+        answer = errors.answer_problem(kind.__new__(kind))
     assert answer.status_code == errors.ADVICE[kind].status
     assert 'class="button"' in answer.get_data(as_text=True)
 

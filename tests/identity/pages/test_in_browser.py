@@ -1,0 +1,196 @@
+"""The pages in Chromium: whole journeys without JavaScript, and what a mail scanner can do with it."""
+
+import re
+import threading
+
+import pytest
+from playwright.sync_api import expect
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tests.services.waiting import LOOPBACK, free_port
+
+from .conftest import PASSWORD
+from .states import Walk
+
+ADDRESS = "camille.durand@ac-rouen.example"
+AXE = (
+    "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+)
+
+
+class Silent(WSGIRequestHandler):
+    """A server that prints nothing."""
+
+    def log(self, *args) -> None:
+        pass
+
+
+@pytest.fixture
+def url(site):
+    port = free_port()
+    server = make_server(LOOPBACK, port, site.app, threaded=True, request_handler=Silent)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://{LOOPBACK}:{port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def walk(site, url, browser_contexts):
+    def open_one(language="fr", **kind):
+        desk, phone = (browser_contexts(locale=language, **kind).new_page() for _ in range(2))
+        return Walk(site, url, desk, phone, language)
+
+    return open_one
+
+
+def heading(page):
+    return page.locator("h1")
+
+
+def test_an_account_is_made_without_javascript(site, walk):
+    ana = walk(java_script_enabled=False)
+    ana.go("/")
+    ana.desk.get_by_role("link", name="Créer mon compte").click()
+    ana.desk.get_by_label("Adresse électronique").fill(ADDRESS)
+    ana.desk.get_by_role("button", name="Continuer").click()
+    expect(heading(ana.desk)).to_have_text("Consultez votre messagerie")
+    code = site.code()
+    ana.desk.get_by_label("Code à 6 chiffres").fill(f"{code[:3]} {code[3:]}")
+    ana.desk.get_by_role("button", name="Valider le code").click()
+    expect(ana.desk.get_by_label("Nom affiché")).to_have_value("Camille Durand [Rouen]")
+    ana.desk.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
+    ana.desk.get_by_label("une seconde fois").fill(PASSWORD)
+    ana.desk.get_by_role("button", name="Créer mon compte").click()
+    expect(heading(ana.desk)).to_have_text("Bienvenue")
+    ana.desk.reload()  # no question about sending a form again
+    expect(heading(ana.desk)).to_have_text("Bienvenue")
+    assert len(site.server.made) == 1
+
+
+def test_a_desk_and_a_phone_each_go_their_own_way(site, walk):
+    ana = walk(java_script_enabled=False)
+    ana.start(ADDRESS)
+    link, code = site.link(), site.code()
+    ana.send(ana.go(link, ana.phone), code=code)
+    expect(heading(ana.phone)).to_have_text("Créez votre compte")
+    ana.desk.reload()
+    expect(heading(ana.desk)).to_have_text("Consultez votre messagerie")
+    ana.send(code=code)
+    expect(heading(ana.desk)).to_have_text("Créez votre compte")
+
+
+def test_a_scanner_that_opens_and_presses_everything_moves_nothing(site, walk, browser_contexts):
+    ana = walk()
+    ana.start(ADDRESS)
+    asked, pressed = site.newest(), 0
+    for link in (site.link(), site.link(purpose="not_me")):
+        scanner = browser_contexts().new_page()
+        buttons = scanner.goto(ana.url + link) and scanner.locator("main button").count()
+        for index in range(buttons):
+            scanner.goto(ana.url + link)
+            scanner.locator("main button").nth(index).click()
+            pressed += 1
+        for place in {a.get_attribute("href") for a in scanner.locator("main a").all()}:
+            if place.startswith("/"):
+                scanner.goto(ana.url + place)
+    assert pressed >= 2
+    assert [(request.id, request.state) for request in site.all()] == [(asked.id, "open")]
+    ana.desk.reload()
+    expect(heading(ana.desk)).to_have_text("Consultez votre messagerie")
+    ana.go(site.link())
+    ana.send()
+    expect(heading(ana.desk)).to_have_text("Créez votre compte")
+
+
+def test_an_error_takes_the_focus_and_leads_to_its_field(walk):
+    ana = walk()
+    ana.start("ana@")
+    assert ana.desk.evaluate("document.activeElement.getAttribute('role')") == "alert"
+    ana.desk.keyboard.press("Tab")
+    ana.desk.keyboard.press("Enter")
+    assert ana.desk.evaluate("document.activeElement.id") == "email"
+    expect(ana.desk.locator("#email")).to_have_value("ana@")
+
+
+def test_the_keyboard_meets_everything_in_reading_order_with_a_visible_focus(walk):
+    ana = walk()
+    ana.go("/start")
+    met = []
+    for _ in range(12):
+        ana.desk.keyboard.press("Tab")
+        name, outline, top = ana.desk.evaluate(
+            "(e => [e.textContent.trim() || e.id, getComputedStyle(e).outlineStyle + "
+            "parseInt(getComputedStyle(e).outlineWidth), e.getBoundingClientRect().top])"
+            "(document.activeElement)"
+        )
+        assert outline == "solid3", name
+        assert top >= 0, name
+        met.append(name)
+        if name == "Mentions légales":
+            break
+    assert met[0] == "Aller au contenu"
+    assert met[-1] == "Mentions légales"
+    assert met.index("email") < met.index("Continuer") < met.index("J’ai déjà un compte")
+
+
+def test_nothing_is_lost_with_large_spacing_forced_colours_or_on_paper(walk):
+    ana = walk(viewport={"width": 320, "height": 640}, bypass_csp=True)
+    ana.start(ADDRESS)
+    ana.desk.add_style_tag(
+        content="* {line-height: 1.5 !important; letter-spacing: .12em !important; "
+        "word-spacing: .16em !important} p {margin-bottom: 2em !important}"
+    )
+    assert ana.desk.evaluate("document.documentElement.scrollWidth") <= 320
+    ana.desk.emulate_media(forced_colors="active")
+    expect(ana.desk.get_by_role("button", name="Valider le code")).to_be_visible()
+    ana.desk.emulate_media(media="print", forced_colors="none")
+    expect(ana.desk.get_by_text(ADDRESS).first).to_be_visible()
+    expect(ana.desk.locator("nav")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("language", "widths", "schemes"),
+    [("fr", (320, 1280), ("light", "dark")), ("en", (320,), ("light",))],
+    ids=["fr", "en"],
+)
+def test_every_state_passes_axe_fits_the_screen_and_is_quiet(
+    walk, axe_script, language, widths, schemes
+):
+    ana = walk(language)
+    said, foreign = [], []
+    for page in (ana.desk, ana.phone):
+        page.on("console", lambda message: said.append(message.text))
+        page.on("request", lambda r: foreign.append(r.url) if ana.url not in r.url else None)
+    found, seen = [], set()
+    for name, page in ana.everywhere():
+        seen.add(name)
+        assert page.locator("h1").count() == 1, name
+        page.evaluate(axe_script)
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 800})
+            found += too_wide_or_small(name, page, width)
+            for scheme in schemes:
+                page.emulate_media(color_scheme=scheme)
+                answer = page.evaluate(AXE)
+                for fault in answer["violations"] + answer["incomplete"]:
+                    where = [node["html"][:100] for node in fault["nodes"][:2]]
+                    found.append((name, width, scheme, fault["id"], where))
+    assert found == []
+    assert len(seen) > 45
+    assert foreign == []
+    assert [text for text in said if not re.search(r"status of (400|404)", text)] == []
+
+
+def too_wide_or_small(name, page, width):
+    """Horizontal scrolling, and buttons or fields that a thumb misses."""
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    small = page.evaluate(
+        "[...document.querySelectorAll('button, .button, input:not([type=hidden]), summary')]"
+        ".map(e => [e, e.getBoundingClientRect()])"
+        ".filter(([e, box]) => box.width && (box.height < 44 || box.width < 44))"
+        ".map(([e]) => e.outerHTML.slice(0, 80))"
+    )
+    return [(name, width, f"{wide} px wide")] * (wide > width) + [(name, width, s) for s in small]
