@@ -16,15 +16,19 @@ CLOCK: Final = {"fr": "H 'h' mm", "en": "HH:mm"}
 
 def in_words(moment: datetime, language: str) -> str:
     """`mardi 14 mars à 16 h 30 (heure de Paris)`."""
-    day = format_datetime(moment, DAY, tzinfo=PARIS, locale=language)
-    return texts(language).gettext("mail.date").format(day=day, clock=clock(moment, language))
+    return _say("mail.date", moment, language)
 
 
 def until(moment: datetime, since: datetime, language: str) -> str:
-    """The end of what began at `since`: the clock alone if that is on the same day."""
-    if moment.astimezone(PARIS).date() == since.astimezone(PARIS).date():
-        return texts(language).gettext("mail.clock").format(clock=clock(moment, language))
-    return in_words(moment, language)
+    """`jusqu’au mardi 14 mars à …`; the clock alone, `jusqu’à …`, on the day it began at `since`."""
+    same_day = moment.astimezone(PARIS).date() == since.astimezone(PARIS).date()
+    return _say("mail.until_clock" if same_day else "mail.until_date", moment, language)
+
+
+def _say(text_id: str, moment: datetime, language: str) -> str:
+    day = format_datetime(moment, DAY, tzinfo=PARIS, locale=language)
+    text = texts(language).gettext(text_id)
+    return text.format(day=day.replace(" ", NO_BREAK), clock=clock(moment, language))
 
 
 def clock(moment: datetime, language: str) -> str:

@@ -39,12 +39,13 @@ def build(
     message["Subject"] = written.subject
     message["Date"] = date
     message["Message-ID"] = f"<{message_id}@{address.rpartition('@')[2]}>"
-    message["Content-Language"] = ", ".join(languages)
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["X-Guichet-Template"] = f"{template}; version={VERSION}"
     message.set_content(written.text, subtype="plain", charset="utf-8", cte=FORM)
     message.add_alternative(written.html, subtype="html", charset="utf-8", cte=FORM)
+    # After the content: setting that clears every Content header.
+    message["Content-Language"] = ", ".join(languages)
     # "=_" cannot stand in quoted-printable: the parts never hold their own boundary.
     message.set_boundary(f"=_{message_id.hex}")
     return message

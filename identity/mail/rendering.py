@@ -1,6 +1,7 @@
 """From facts to subject, text and HTML; templates are compiled once per process."""
 
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from .dates import in_words, until
 
 FOLDER: Final = Path(__file__).parent / "templates"
 BETWEEN_LANGUAGES: Final = "\n\n* * *\n\n"
+WIDTH: Final = 72
 BLANK_LINES: Final = re.compile(r"\n{3,}")
 # Line breaks and other controls, and what turns the direction of the text around it.
 UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -36,7 +38,11 @@ def write(
     template: str, languages: tuple[str, ...], templates_dir: Path | None, facts: dict[str, Any]
 ) -> Written:
     """In one language, or in several one after the other."""
-    parts = [_in_one_language(template, language, templates_dir, facts) for language in languages]
+    facts = {name: _within_its_line(fact) for name, fact in facts.items()}
+    parts = [
+        _in_one_language(template, language, templates_dir, facts | {"heading_level": level})
+        for level, language in zip((1, 2), languages, strict=False)
+    ]
     subject = " / ".join(part.subject for part in parts)
     frame = _environment(templates_dir, languages[0], is_html=True).get_template("layout.html")
     html = frame.render(
@@ -55,12 +61,20 @@ def _in_one_language(
 ) -> Written:
     plain = _environment(templates_dir, language, is_html=False)
     rich = _environment(templates_dir, language, is_html=True)
-    subject = " ".join(plain.get_template(f"{template}.subject").render(facts).split(" "))
+    subject = plain.get_template(f"{template}.subject").render(facts)
     text = plain.get_template(f"{template}.txt").render(facts)
     return Written(
-        subject=UNPRINTABLE.sub(" ", subject).strip(" "),
-        text=BLANK_LINES.sub("\n\n", text).strip(),
+        subject=subject.strip(" \n"),
+        text=_wrapped(BLANK_LINES.sub("\n\n", text).strip()),
         html=rich.get_template(f"{template}.html").render(facts),
+    )
+
+
+def _wrapped(text: str) -> str:
+    """No line longer than mail programs like, but for what must stay whole: a link."""
+    return "\n".join(
+        textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
     )
 
 
@@ -68,11 +82,10 @@ def _in_one_language(
 def _environment(templates_dir: Path | None, language: str, *, is_html: bool) -> Environment:
     """Where a template is looked up: the operator's for this language first, then ours."""
     folders = [FOLDER] if templates_dir is None else [templates_dir / language, FOLDER]
-    environment = Environment(
+    environment = Environment(  # noqa: S701  subject and text part are not HTML
         loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
         autoescape=is_html,
         undefined=StrictUndefined,
-        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
@@ -87,11 +100,9 @@ def _environment(templates_dir: Path | None, language: str, *, is_html: bool) ->
     return environment
 
 
-def _printable(value: Any) -> Any:
-    """Facts come from people: in a mail they stay within their line."""
-    if isinstance(value, Markup):
-        return value
-    return UNPRINTABLE.sub(" ", value) if isinstance(value, str) else value
+def _within_its_line(fact: Any) -> Any:
+    """Some facts come from people; none may add a line, or turn one around."""
+    return UNPRINTABLE.sub(" ", fact) if isinstance(fact, str) else fact
 
 
 def _spoken(say: Callable[..., str], language: str, *moments: datetime) -> str:
