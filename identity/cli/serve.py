@@ -4,12 +4,12 @@ import sys
 
 import click
 
-from identity.examples import load_sample
 from identity.migrations import current, newest, upgrade
 from identity.settings import Settings, WrongSettings, read_settings
 from identity.wiring import Wiring, wire
 
 from .processes import Process, Supervisor, answers
+from .sample import load_sample
 
 
 @click.command()

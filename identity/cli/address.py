@@ -1,0 +1,115 @@
+"""`guichet address`: what the rules say of one address, and why."""
+
+from typing import Any
+
+import click
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.advice import Advice, advise
+from domain_rules.rules import Decision, Explanation
+from identity.storage.rules import load_rule_set
+
+from .endings import Exit
+from .opening import opened
+from .printing import as_json, print_facts, print_json, talk
+
+
+@click.group()
+def address() -> None:
+    """What the rules say of one address."""
+
+
+@address.command()
+@click.argument("address")
+@as_json
+@click.pass_context
+def explain(context: click.Context, address: str, *, json_wanted: bool) -> None:
+    """Show the canonical form, the rules tried, the one that decides, and what people are told.
+
+    \b
+    JSON: {"canonical", "display_domain": text, "tried": [{"rule": text, "matched", "won": boolean}],
+           "decision": {"homeserver", "protected_homeserver", "account_class": text or null,
+                        "requires_invite": boolean, "organisation": text,
+                        "sibling", "rule": text or null, "reason": text, "revision": number},
+           "advice": {"state": text, "suggestion", "sibling": text or null}}
+    of what is no address, with exit code 1: {"error": text, "reason": text}
+    """  # noqa: D301  \b is click's: keep these lines
+    try:
+        parsed = EmailAddress.parse(address)
+    except InvalidAddress as error:
+        if json_wanted:
+            print_json({"error": str(error), "reason": str(error.reason)})
+        talk(f"guichet: not an email address: {error} ({error.reason})")
+        context.exit(Exit.FAILED)
+    with opened() as wired, wired.database.reading() as session:
+        rules = load_rule_set(session, at=wired.now())
+    explanation, advice = rules.explain(parsed), advise(rules, parsed)
+    if json_wanted:
+        print_json(_described(explanation, advice))
+    else:
+        print_facts(_readable(explanation, advice))
+
+
+def _described(explanation: Explanation, advice: Advice) -> dict[str, Any]:
+    decision = explanation.decision
+    return {
+        "canonical": explanation.address.canonical,
+        "display_domain": explanation.address.display_domain,
+        "tried": [
+            {"rule": tried.name, "matched": tried.matched, "won": tried.won}
+            for tried in explanation.tried
+        ],
+        "decision": {
+            "homeserver": decision.homeserver,
+            "protected_homeserver": decision.protected_homeserver,
+            "account_class": decision.account_class,
+            "requires_invite": decision.requires_invite,
+            "organisation": decision.organisation,
+            "sibling": decision.sibling,
+            "rule": decision.rule.name if decision.rule else None,
+            "reason": decision.reason,
+            "revision": decision.revision,
+        },
+        "advice": {
+            "state": advice.state,
+            "suggestion": advice.suggestion.canonical if advice.suggestion else None,
+            "sibling": advice.sibling,
+        },
+    }
+
+
+def _readable(explanation: Explanation, advice: Advice) -> list[tuple[str, str]]:
+    decision = explanation.decision
+    tried = [
+        (f"{rule.name}  {'YES, it decides' if rule.won else 'yes' if rule.matched else 'no'}")
+        for rule in explanation.tried
+    ]
+    return [
+        ("address", explanation.address.canonical),
+        ("domain", explanation.address.display_domain),
+        *zip(["rules tried"] + [""] * (len(tried) - 1), tried, strict=True),
+        ("homeserver", decision.homeserver or "none: nobody's address"),
+        *_where_given("protected homeserver", decision.protected_homeserver),
+        *_where_given("class", decision.account_class),
+        ("invitation", "needed" if decision.requires_invite else "not needed"),
+        *_where_given("organisation", decision.organisation),
+        ("reason", str(decision.reason)),
+        ("people are told", _told(advice, decision)),
+        ("revision", str(decision.revision)),
+    ]
+
+
+def _where_given(name: str, value: str | None) -> list[tuple[str, str]]:
+    return [(name, str(value))] if value else []
+
+
+def _told(advice: Advice, decision: Decision) -> str:
+    if advice.suggestion:
+        return f"a typing error? they may have meant {advice.suggestion.display}"
+    if advice.sibling:
+        return f"not open: use an address of {advice.sibling}"
+    if str(advice.state) == "shared_mailbox":
+        return "several people may read this mailbox: use your own address"
+    if str(advice.state) == "not_open":
+        return "not open" + (": wait for an invitation" if decision.homeserver else "")
+    return "go on"

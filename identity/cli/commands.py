@@ -1,0 +1,30 @@
+"""The commands, gathered."""
+
+import click
+
+from .address import address
+from .config import config
+from .db import db
+from .domain import domain
+from .endings import Guichet
+from .homeserver import homeserver
+from .mail import mail
+from .serve import serve
+
+
+@click.group(cls=Guichet, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="matrix-guichet", prog_name="guichet")
+def guichet() -> None:
+    """The front desk of a federation of Matrix homeservers.
+
+    Data goes to stdout, everything else to stderr; --json prints data for programs, and --dry-run shows
+    what a command would write. NO_COLOR is heeded.
+
+    \b
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by policy, 5 partly done,
+                6 something it needs does not answer.
+    """  # noqa: D301  \b is click's: keep these lines
+
+
+for command in (address, config, db, domain, homeserver, mail, serve):
+    guichet.add_command(command)

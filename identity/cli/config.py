@@ -1,0 +1,71 @@
+"""`guichet config`: the settings in force."""
+
+import os
+from typing import Any
+
+import click
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from identity.settings import PREFIX, Settings, WrongSettings, read_settings
+from identity.wiring import wire
+
+from .opening import unknown_variables, warn_of_unknown
+from .printing import as_json, print_json, talk
+
+MASK = "********"
+
+
+@click.group()
+def config() -> None:
+    """The settings: variables GUICHET_* of the environment or of `.env`."""
+
+
+@config.command()
+def check() -> None:
+    """Say whether Guichet can start with these settings; unknown variables are an error here."""
+    faults = [f"{name}: no setting of this version" for name in unknown_variables(os.environ)]
+    try:
+        settings = read_settings()
+        if settings.database_url is not None:
+            make_url(settings.database)
+            wire(settings).database.engine.dispose()
+    except WrongSettings as error:
+        faults += str(error).splitlines()
+    if faults:
+        raise WrongSettings("\n".join(faults))
+    talk("The settings can be used.")
+
+
+@config.command()
+@as_json
+def show(*, json_wanted: bool) -> None:
+    """Show every setting in force, secrets masked.
+
+    JSON: {variable: value}; null where nothing is set
+    """
+    settings = read_settings()
+    warn_of_unknown()
+    shown = {
+        f"{PREFIX}{name}".upper(): _masked(getattr(settings, name))
+        for name in Settings.model_fields
+    }
+    if json_wanted:
+        print_json(shown)
+        return
+    for name, value in shown.items():
+        click.echo(f"{name}={_written(value)}")
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return MASK
+    if isinstance(value, tuple):
+        return [_masked(each) for each in value]
+    return value if value is None else str(value)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(value)
+    return "" if value is None else str(value)

@@ -1,0 +1,55 @@
+"""`guichet db`: the schema of the database."""
+
+import click
+
+from identity import migrations
+from identity.settings import read_settings
+
+from .opening import dry_run, warn_of_unknown
+from .printing import as_json, print_json, talk
+
+
+@click.group()
+def db() -> None:
+    """Bring the database to the schema of this version."""
+
+
+@db.command()
+@dry_run
+def upgrade(*, dry_run: bool) -> None:
+    """Make or change the tables. Safe to repeat, and on several nodes at once."""
+    settings = read_settings()
+    warn_of_unknown()
+    if settings.is_embedded and not dry_run:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    before = _current()
+    if before == migrations.newest():
+        talk(f"The database is at {before}, the newest schema already.")
+    elif dry_run:
+        talk(f"Would go from {before or 'nothing'} to {migrations.newest()}. Nothing was written.")
+    else:
+        migrations.upgrade(settings.database)
+        talk(f"The database went from {before or 'nothing'} to {_current()}.")
+
+
+@db.command()
+@as_json
+def current(*, json_wanted: bool) -> None:
+    """Show the schema of the database, and the one this version needs.
+
+    JSON: {"current": text or null, "newest": text}
+    """
+    if json_wanted:
+        print_json({"current": _current(), "newest": migrations.newest()})
+        return
+    click.echo(_current() or "empty")
+    if _current() != migrations.newest():
+        talk(f"This version needs {migrations.newest()}: guichet db upgrade")
+
+
+def _current() -> str | None:
+    """The schema there is; an embedded database that does not exist yet is not made by asking."""
+    settings = read_settings()
+    if settings.is_embedded and not (settings.data_dir / "guichet.db").exists():
+        return None
+    return migrations.current(settings.database)

@@ -1,0 +1,216 @@
+"""`guichet domain`: the rules that say which addresses are open, and where."""
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
+from domain_rules.rules import AccountClass, Kind, Rule
+from identity import never_agent
+from identity.storage import homeservers, rules
+from identity.use_cases import rule_changes
+from identity.wiring import Wiring
+
+from .differences import (
+    describe_difference,
+    described,
+    outcome,
+    print_difference,
+    readable_name,
+)
+from .domain_import import import_
+from .endings import Exit, Failure
+from .opening import author, dry_run, opened, reason
+from .printing import as_json, print_json, print_table, talk
+
+suffix = click.option("--suffix", is_flag=True, help="PATTERN and every domain under it.")
+
+
+@click.group()
+def domain() -> None:
+    """Rules: exact address > exact domain > longest suffix > default."""
+
+
+domain.add_command(import_)
+
+
+@domain.command()
+@click.argument("pattern")
+@click.option("--homeserver", help="Where its people have their accounts.")
+@suffix
+@click.option("--guest", is_flag=True, help="Its people are guests and need an invitation.")
+@click.option("--organisation", default="", help="The label people see.")
+@click.option("--sibling-of", metavar="DOMAIN", help="Not open: tell people to use that domain.")
+@click.option("--note", default="", help="For operators.")
+@click.option("--allow-public", is_flag=True, help="Even a free mail service or public suffix.")
+@author
+@reason
+@dry_run
+@as_json
+def add(pattern: str, *, suffix: bool, **options: Any) -> None:
+    """Open PATTERN, a domain or one exact address, or change its rule.
+
+    On a homeserver for guests its people are guests.
+
+    \b
+    JSON: {"base", "revision": number, "dry_run": boolean, "added", "removed": [rule],
+           "changed": [{"from": rule, "to": rule}], "unchanged": number}
+    """  # noqa: D301  \b is click's: keep these lines
+    if (options["homeserver"] is None) == (options["sibling_of"] is None):
+        raise click.UsageError("give --homeserver or --sibling-of, one of the two")
+    kind, canonical = read_pattern(pattern, suffix=suffix)
+    with opened() as wired:
+        rule = _rule(wired, kind, canonical, options)
+        _check_allowed(rule, allow_public=options["allow_public"])
+        _change(wired, options, put=[rule])
+
+
+def _rule(wired: Wiring, kind: Kind, pattern: str, options: dict[str, Any]) -> Rule:
+    sibling = options["sibling_of"]
+    if sibling and (sibling := read_domain(sibling)) == pattern:
+        raise Failure("a domain cannot be its own sibling")
+    rule = Rule(
+        kind,
+        pattern,
+        AccountClass.AGENT,
+        options["homeserver"],
+        requires_invite=False,
+        sibling_of=sibling,
+        organisation=options["organisation"],
+        note=options["note"],
+    )
+    if options["guest"] or is_for_guests(wired, rule.homeserver):
+        return replace(rule, account_class=AccountClass.GUEST, requires_invite=True)
+    return rule
+
+
+def is_for_guests(wired: Wiring, name: str | None) -> bool:
+    """Whether this is a homeserver for guests; one that is unknown is told of later."""
+    if name is None:
+        return False
+    with wired.database.reading() as session:
+        found = homeservers.find(session, name)
+        return found is not None and found.guests
+
+
+def _check_allowed(rule: Rule, *, allow_public: bool) -> None:
+    is_open = rule.account_class is AccountClass.AGENT and rule.sibling_of is None
+    if allow_public or not is_open or rule.kind is Kind.ADDRESS:
+        return
+    refusal = never_agent.reason(rule.pattern)
+    if refusal:
+        raise Failure(
+            f"{readable_name(rule)} cannot be opened to agents. {refusal} "
+            "(--guest opens it to guests; --allow-public if you are sure)",
+            Exit.REFUSED,
+        )
+
+
+@domain.command()
+@click.argument("pattern")
+@suffix
+@author
+@reason
+@dry_run
+@as_json
+def remove(pattern: str, *, suffix: bool, **options: Any) -> None:
+    """Take away the rule of PATTERN: an address, a domain, or `default`.
+
+    JSON: as of `add`.
+    """
+    kind, canonical = read_pattern(pattern, suffix=suffix, default=True)
+    with opened() as wired:
+        with wired.database.reading() as session:
+            here = rules.load(session, rules.current_number(session))
+        same = [rule for rule in here if rule.pattern == canonical]
+        if not any(rule.kind is kind for rule in same):
+            there = ", ".join(readable_name(rule) for rule in same)
+            missing = f"{kind}:{canonical}".removesuffix(":")
+            raise Failure(f"there is no rule {missing}" + (f"; there is {there}" if there else ""))
+        _change(wired, options, take_away=[rule for rule in same if rule.kind is kind])
+
+
+def _change(wired: Wiring, options: dict[str, Any], **change: list[Rule]) -> None:
+    """Publish, or with --dry-run only show."""
+    with wired.database.transaction() as session:
+        difference = rule_changes.compare(session, **change)
+        revision = rule_changes.publish(
+            session,
+            wired.now(),
+            difference,
+            author=options["author"],
+            reason=options["reason"],
+        )
+        if options["dry_run"]:
+            session.rollback()
+            revision = difference.base
+    if options["json_wanted"]:
+        facts = {"revision": revision, "dry_run": options["dry_run"]}
+        print_json(describe_difference(difference) | facts)
+    else:
+        print_difference(difference)
+    if difference.is_empty:
+        talk(f"Nothing to change: revision {revision} says so already.")
+    elif options["dry_run"]:
+        talk("Nothing was written.")
+    else:
+        talk(f"Revision {revision} is published.")
+
+
+@domain.command(name="list")
+@click.option("--homeserver", help="Only rules of this homeserver.")
+@as_json
+def list_(*, homeserver: str | None, json_wanted: bool) -> None:
+    """List the rules of the newest revision.
+
+    \b
+    JSON: {"revision": number, "rules": [{"kind": text, "pattern": text or null,
+           "account_class", "homeserver", "protected_homeserver", "requires_invite",
+           "organisation", "sibling_of", "moved_from", "moving_until", "note",
+           "valid_from", "valid_until"}]}
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        revision = rules.current_number(session)
+        found = [
+            rule
+            for rule in rules.load(session, revision)
+            if homeserver in {None, rule.homeserver, rule.protected_homeserver}
+        ]
+    found.sort(key=lambda rule: (rule.pattern.split(".")[::-1], rule.kind))
+    if json_wanted:
+        print_json({"revision": revision, "rules": [described(rule) for rule in found]})
+        return
+    columns = ("rule", "says", "organisation")
+    bare = (replace(rule, organisation="") for rule in found)
+    print_table(
+        columns,
+        (
+            (readable_name(rule), outcome(short), rule.organisation)
+            for rule, short in zip(found, bare, strict=True)
+        ),
+    )
+    talk(f"{len(found)} rules, revision {revision}.")
+
+
+def read_pattern(text: str, *, suffix: bool, default: bool = False) -> tuple[Kind, str]:
+    """An address when it has a local part, else a domain. Raises Failure."""
+    if default and text == "default" and not suffix:
+        return Kind.DEFAULT, ""
+    if not text.strip().partition("@")[0] or "@" not in text:
+        return (Kind.SUFFIX if suffix else Kind.DOMAIN), read_domain(text)
+    if suffix:
+        raise click.UsageError("--suffix wants a domain, not an address")
+    try:
+        return Kind.ADDRESS, EmailAddress.parse(text, smtputf8=True).canonical
+    except InvalidAddress as error:
+        raise Failure(f"{text!r} is not an address: {error}") from error
+
+
+def read_domain(text: str) -> str:
+    """The A-label. Raises Failure."""
+    try:
+        return parse_domain(text)
+    except InvalidAddress as error:
+        hint = " Write it without *. and with --suffix." if text.startswith("*.") else ""
+        raise Failure(f"{text!r} is not a domain: {error}{hint}") from error

@@ -1,0 +1,149 @@
+"""`guichet domain import`: many rules out of a file, in one revision or none."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from domain_rules.rules import AccountClass
+from identity.storage import homeservers
+from identity.use_cases import federation
+from identity.use_cases.federation import Put
+from identity.wiring import Wiring
+
+from .differences import describe_difference, print_difference
+from .federation_files import Content, is_policy, is_yaml, read_list, read_yaml
+from .files import FILE
+from .opening import author, dry_run, opened, reason
+from .printing import as_json, print_json, talk
+
+OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
+
+
+@click.command(name="import")
+@click.argument("file", type=FILE)
+@click.option("--homeserver", help="Lists: where the people of these domains have their accounts.")
+@click.option("--organisation", default="", help="Lists: the label people see.")
+@click.option("--suffix", is_flag=True, help="Lists: each domain and every domain under it.")
+@click.option("--guest", is_flag=True, help="Lists: their people are guests.")
+@click.option("-v", "--verbose", is_flag=True, help="Name duplicates, show every change.")
+@author
+@reason
+@dry_run
+@as_json
+@click.pass_context
+def import_(context: click.Context, file: Path, **options: Any) -> None:
+    """Put the rules of FILE in force, in one revision.
+
+    A .yaml or .yml file is a federation of our own format (homeservers and rules, see
+    examples/federation.yaml); any other is a list, one domain a line, # begins a comment. Nothing that
+    FILE does not name is taken away. Lines that are refused are named and the others are taken.
+
+    \b
+    Exit code: 0 all taken (or nothing to change), 1 none, 3 some refused by policy, 5 some refused.
+    JSON: {"base", "revision": number, "dry_run": boolean, "homeservers_added": [name],
+           "added", "removed": [rule], "changed": [{"from": rule, "to": rule}],
+           "unchanged": number, "duplicates": [{"line", "text", "first_line"}],
+           "refused": [{"line", "text", "reason", "by_policy": boolean}]}
+    """  # noqa: D301  \b is click's: keep these lines
+    _check_usage(file, options)
+    with opened() as wired:
+        content = _read(wired, file, options)
+        done = _put(wired, content, options, default_reason=f"import of {file.name}")
+    _tell_lines(content, whole=options["verbose"])
+    if options["json_wanted"]:
+        print_json(_described(content, done, dry_run=options["dry_run"]))
+    elif options["dry_run"]:
+        for name in done.homeservers:
+            click.echo(f"+ homeserver {name}")
+        print_difference(done.difference, whole=options["verbose"])
+    talk(_summary(content, done, dry_run=options["dry_run"]))
+    context.exit(content.ending)
+
+
+def _check_usage(file: Path, options: dict[str, Any]) -> None:
+    if is_yaml(file):
+        for name in OF_LISTS:
+            if options[name]:
+                raise click.UsageError(f"--{name} is for lists; {file.name} says it itself")
+    elif not options["homeserver"]:
+        raise click.UsageError("a list needs --homeserver")
+
+
+def _read(wired: Wiring, file: Path, options: dict[str, Any]) -> Content:
+    with wired.database.reading() as session:
+        known = {each.name: each.guests for each in homeservers.every(session)}
+    if is_yaml(file):
+        return read_yaml(file, known_homeservers=known)
+    is_guests = options["guest"] or known.get(options["homeserver"], False)
+    return read_list(
+        file,
+        homeserver=options["homeserver"],
+        organisation=options["organisation"],
+        account_class=AccountClass.GUEST if is_guests else AccountClass.AGENT,
+        suffix=options["suffix"],
+    )
+
+
+def _put(wired: Wiring, content: Content, options: dict[str, Any], *, default_reason: str) -> Put:
+    with wired.database.transaction() as session:
+        done = federation.put(
+            session,
+            wired.vault,
+            wired.now(),
+            servers=content.homeservers,
+            rules=content.rules,
+            author=options["author"],
+            reason=options["reason"] or default_reason,
+        )
+        if options["dry_run"]:
+            session.rollback()
+    return done
+
+
+def _tell_lines(content: Content, *, whole: bool) -> None:
+    for fault in content.faults:
+        talk(f"line {fault.line}: {fault.text}: {fault.reason}")
+    for duplicate in content.duplicates if whole else ():
+        talk(f"line {duplicate.line}: {duplicate.text}: as line {duplicate.first_line}")
+
+
+def _described(content: Content, done: Put, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        **describe_difference(done.difference),
+        "revision": done.difference.base if dry_run else done.revision,
+        "dry_run": dry_run,
+        "homeservers_added": list(done.homeservers),
+        "duplicates": [
+            {"line": each.line, "text": each.text, "first_line": each.first_line}
+            for each in content.duplicates
+        ],
+        "refused": [
+            {
+                "line": fault.line,
+                "text": fault.text,
+                "reason": fault.reason,
+                "by_policy": is_policy(fault),
+            }
+            for fault in content.faults
+        ],
+    }
+
+
+def _summary(content: Content, done: Put, *, dry_run: bool) -> str:
+    difference = done.difference
+    counts = {
+        "added": len(difference.added),
+        "changed": len(difference.changed),
+        "unchanged": difference.unchanged,
+        "duplicates": len(content.duplicates),
+        "refused": len(content.faults),
+    }
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    if done.homeservers:
+        told = f"{len(done.homeservers)} homeservers added; {told}"
+    if dry_run:
+        return f"{told}. Nothing was written."
+    if difference.is_empty:
+        return f"{told}. Nothing to change: revision {done.revision} stays."
+    return f"{told}. Revision {done.revision} is published."

@@ -1,0 +1,190 @@
+"""`guichet homeserver`: the homeservers of the federation."""
+
+import difflib
+from typing import Any
+
+import click
+
+from domain_rules.federation import CLASS_SOURCES, CONNECTORS
+from domain_rules.user_ids import Scheme
+from identity.problems import UnknownHomeserver
+from identity.storage import homeservers
+from identity.storage.homeservers import Homeserver
+from identity.use_cases import homeserver_changes, rule_changes
+from identity.use_cases.homeserver_changes import NewHomeserver
+
+from .files import FILE, read_certificate, read_secret
+from .opening import dry_run, opened, os_user
+from .printing import as_json, print_facts, print_json, print_table, talk
+
+OPTIONS = (
+    click.option("--url", required=True, help="Client and administration API, without a path."),
+    click.option("--federation-url", help="Where it answers other homeservers, if elsewhere."),
+    click.option("--ca-file", type=FILE, help="PEM of its certificate authority, if private."),
+    click.option("--guests", is_flag=True, help="It is for guests."),
+    click.option("--label", default="", help="What people read.  [default: NAME]"),
+    click.option(
+        "--connector",
+        type=click.Choice(sorted(CONNECTORS)),
+        default="none",
+        show_default=True,
+        help="How accounts are made: by people themselves in their client, or by Guichet.",
+    ),
+    click.option("--registration-secret-file", type=FILE, help="Synapse: its shared secret."),
+    click.option("--admin-token-file", type=FILE, help="Synapse: token of an administrator."),
+    click.option(
+        "--user-id-scheme",
+        type=click.Choice([str(scheme) for scheme in Scheme]),
+        help="What IDs are made of.  [default: address; with --guests random]",
+    ),
+    click.option(
+        "--class-source",
+        type=click.Choice(sorted(CLASS_SOURCES)),
+        help="What its people are.  [default: agent; with --guests guest]",
+    ),
+    click.option("--client-url", help="Where its people open their messenger."),
+)
+
+
+@click.group()
+def homeserver() -> None:
+    """Homeservers: where accounts are."""
+
+
+def with_options(command: Any) -> Any:
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@homeserver.command()
+@click.argument("name")
+@with_options
+@dry_run
+@as_json
+def add(name: str, *, dry_run: bool, json_wanted: bool, **facts: Any) -> None:
+    """Register the homeserver NAME, its Matrix server name: host or host:port.
+
+    Prints the credential with which it asks Guichet, once: only a hash of it is kept. The first
+    homeserver for guests becomes the default of the rules.
+
+    \b
+    JSON: {"homeserver": as `show`, "credential": text or null, "default_rule": boolean,
+           "revision": number, "dry_run": boolean}
+    """  # noqa: D301  \b is click's: keep these lines
+    new = read_new(name, **facts)
+    with opened() as wired, wired.database.transaction() as session:
+        now = wired.now()
+        made = homeserver_changes.add(session, wired.vault, now, new)
+        default = homeserver_changes.default_for(session, made)
+        difference = rule_changes.compare(session, put=default)
+        revision = rule_changes.publish(
+            session, now, difference, author=os_user(), reason=f"homeserver add {name}"
+        )
+        credential = homeserver_changes.issue_credential(session, now, name)
+        shown = described(made)
+        if dry_run:
+            session.rollback()
+            credential, revision = None, difference.base
+    _tell_added(name, is_default=bool(default), dry_run=dry_run)
+    if json_wanted:
+        print_json(
+            {
+                "homeserver": shown,
+                "credential": credential,
+                "default_rule": bool(default),
+                "revision": revision,
+                "dry_run": dry_run,
+            }
+        )
+    elif credential:
+        click.echo(credential)
+    else:
+        print_facts(readable(shown))
+
+
+def _tell_added(name: str, *, is_default: bool, dry_run: bool) -> None:
+    if is_default:
+        talk(f"Default rule: whoever no other rule names is a guest on {name}, with an invitation.")
+    if dry_run:
+        talk(f"{name} would be registered. Nothing was written.")
+    else:
+        talk(f"{name} is registered. Its credential, shown this once:")
+
+
+def read_new(name: str, **facts: Any) -> NewHomeserver:
+    """The options, with what stands in the files they name. Raises Failure."""
+    return NewHomeserver(
+        name=name,
+        ca_pem=read_certificate(facts.pop("ca_file")),
+        registration_secret=read_secret(facts.pop("registration_secret_file")),
+        admin_token=read_secret(facts.pop("admin_token_file")),
+        **facts,
+    )
+
+
+@homeserver.command(name="list")
+@as_json
+def list_(*, json_wanted: bool) -> None:
+    """List the homeservers by name.
+
+    JSON: a list of what `show` prints.
+    """
+    with opened() as wired, wired.database.reading() as session:
+        rows = [described(each) for each in homeservers.every(session)]
+    if json_wanted:
+        print_json(rows)
+        return
+    columns = ("name", "label", "url", "connector", "guests")
+    print_table(columns, ([_text(row[column]) for column in columns] for row in rows))
+
+
+@homeserver.command()
+@click.argument("name")
+@as_json
+def show(name: str, *, json_wanted: bool) -> None:
+    """Show one homeserver; its secrets never.
+
+    \b
+    JSON: {"name", "url", "label": text, "guests": boolean, "connector", "user_id_scheme",
+           "class_source": text, "federation_url", "client_url": text or null,
+           "private_ca", "has_secrets": boolean, "created_at": time}
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        found = homeservers.find(session, name)
+        if found is None:
+            known = [each.name for each in homeservers.every(session)]
+            raise UnknownHomeserver(name, difflib.get_close_matches(name, known))
+        shown = described(found)
+    if json_wanted:
+        print_json(shown)
+    else:
+        print_facts(readable(shown))
+
+
+def described(row: Homeserver) -> dict[str, Any]:
+    """What may be shown of a homeserver."""
+    return {
+        "name": row.name,
+        "url": row.url,
+        "label": row.label,
+        "guests": row.guests,
+        "connector": row.connector,
+        "user_id_scheme": row.user_id_scheme,
+        "class_source": row.class_source,
+        "federation_url": row.federation_url,
+        "client_url": row.client_url,
+        "private_ca": row.ca_pem is not None,
+        "has_secrets": row.registration_secret is not None,
+        "created_at": row.created_at.isoformat(),
+    }
+
+
+def readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), _text(value)) for name, value in shown.items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

@@ -1,0 +1,160 @@
+"""`guichet mail`: what became of the mails that were asked for."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from identity.storage import mails, outbox
+from identity.storage.mails import Mail, MailState
+
+from .endings import Failure
+from .opening import dry_run, opened
+from .printing import as_json, print_facts, print_json, print_table, talk
+
+MEANING = {
+    MailState.WAITING: "waits to be handed over",
+    MailState.HANDED: "taken by the mail server",
+    MailState.REFUSED: "the mail server refused it for good",
+    MailState.GAVE_UP: "given up: it could not be handed over in time",
+    MailState.DROPPED: "not sent: its reason had ended",
+    MailState.WITHHELD: "not sent: too many of this kind to this address",
+}
+COLUMNS = ("created_at", "state", "template", "address", "id")
+
+
+@click.group()
+def mail() -> None:
+    """Mails: what was asked for, and what became of it."""
+
+
+@mail.command(name="list")
+@click.option("--state", type=click.Choice([str(state) for state in MailState]))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@as_json
+def list_(*, state: str | None, limit: int, json_wanted: bool) -> None:
+    """List the newest mails.
+
+    JSON: {"counts": {state: number}, "mails": [as `show`]}
+    """
+    with opened() as wired, wired.database.reading() as session:
+        found = mails.recent(session, state=MailState(state) if state else None, limit=limit)
+        rows = [described(session, each) for each in found]
+        counts = mails.counts(session)
+    if json_wanted:
+        print_json({"counts": counts, "mails": rows})
+        return
+    print_table(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
+    talk(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "No mail yet.")
+
+
+@mail.command()
+@click.argument("mail_id", metavar="ID", type=click.UUID)
+@as_json
+def show(mail_id: uuid.UUID, *, json_wanted: bool) -> None:
+    """Show one mail; its text is made when it is sent and kept nowhere.
+
+    \b
+    JSON: {"id", "template", "address", "language", "state", "meaning", "created_at": text,
+           "handed_at", "outcome", "last_reply": text or null,
+           "errand": {"lane": text, "attempts": number, "due_at", "gave_up_at", "last_error"} or null}
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        shown = described(session, _find(session, mail_id))
+    if json_wanted:
+        print_json(shown)
+    else:
+        print_facts(_readable(shown))
+
+
+@mail.command()
+@click.argument("address")
+@as_json
+def why(address: str, *, json_wanted: bool) -> None:
+    """Tell what became of the mails to ADDRESS, newest first.
+
+    JSON: a list of what `show` prints.
+    """
+    try:
+        canonical = EmailAddress.parse(address, smtputf8=True).canonical
+    except InvalidAddress as error:
+        raise Failure(f"{address!r} is not an email address: {error}") from error
+    with opened() as wired, wired.database.reading() as session:
+        rows = [described(session, each) for each in mails.to_address(session, canonical)]
+    if json_wanted:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo("  ".join(filter(None, (row["created_at"], row["template"], _story(row)))))
+    if not rows:
+        talk(f"No mail to {canonical} is known. What is kept, how long: docs/operations.md")
+
+
+@mail.command()
+@click.argument("mail_id", metavar="ID", type=click.UUID)
+@dry_run
+def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
+    """Try again at once to hand over a mail that waits or was given up."""
+    with opened() as wired, wired.database.transaction() as session:
+        found = _find(session, mail_id)
+        count = outbox.retry(session, mail_id, wired.now())
+        if count and found.state == MailState.GAVE_UP:
+            found.state = MailState.WAITING
+        if dry_run:
+            session.rollback()
+    if not count:
+        raise Failure(f"{mail_id}: nothing to try again, {MEANING[MailState(found.state)]}")
+    talk("It would be tried again. Nothing was written." if dry_run else "It is tried again now.")
+
+
+def _find(session: Session, mail_id: uuid.UUID) -> Mail:
+    found = mails.find(session, mail_id)
+    if found is None:
+        raise Failure(f"there is no mail {mail_id}")
+    return found
+
+
+def described(session: Session, row: Mail) -> dict[str, Any]:
+    """A mail, with the errand to send it."""
+    entry = outbox.of_subject(session, row.id)
+    return {
+        "id": str(row.id),
+        "template": row.template,
+        "address": row.address,
+        "language": row.language,
+        "state": row.state,
+        "meaning": MEANING[MailState(row.state)],
+        "created_at": _time(row.created_at),
+        "handed_at": _time(row.handed_at),
+        "outcome": row.outcome,
+        "last_reply": row.last_reply,
+        "errand": entry
+        and {
+            "lane": entry.lane,
+            "attempts": entry.attempts,
+            "due_at": _time(entry.due_at),
+            "gave_up_at": _time(entry.gave_up_at),
+            "last_error": entry.last_error,
+        },
+    }
+
+
+def _readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = {name: value for name, value in shown.items() if name != "errand"}
+    facts |= shown["errand"] or {}
+    return [(name.replace("_", " "), str(value)) for name, value in facts.items() if value]
+
+
+def _story(row: dict[str, Any]) -> str:
+    entry = row["errand"]
+    told = [row["meaning"], row["handed_at"], row["last_reply"]]
+    if entry and row["state"] == MailState.WAITING:
+        told.append(f"attempts: {entry['attempts']}, next {entry['due_at']}")
+    return "  ".join(filter(None, told))
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None

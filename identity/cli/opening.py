@@ -1,0 +1,69 @@
+"""What a command works with: the wiring of these settings, over a database of the right schema."""
+
+import getpass
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import click
+
+from identity.migrations import current, newest, upgrade
+from identity.settings import PREFIX, Settings, WrongSettings, read_settings
+from identity.wiring import Wiring, wire
+
+from .printing import talk
+
+
+@contextmanager
+def opened() -> Iterator[Wiring]:
+    """The wiring, closed afterwards. The embedded database is brought up to date; others must be already."""
+    settings = read_settings()
+    warn_of_unknown()
+    wired = wire(settings)
+    try:
+        bring_up_to_date(settings)
+        yield wired
+    finally:
+        wired.database.engine.dispose()
+
+
+def bring_up_to_date(settings: Settings) -> None:
+    """Raises WrongSettings for a database that others share and that waits for its operator."""
+    if current(settings.database) == newest():
+        return
+    if not settings.is_embedded:
+        raise WrongSettings("the database has not the schema of this version: guichet db upgrade")
+    upgrade(settings.database)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """The GUICHET_* variables that say nothing to this version."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in environment
+        if name.upper().startswith(PREFIX)
+        and name.upper() not in known
+        and name.upper().removesuffix("_FILE") not in known
+    )
+
+
+def warn_of_unknown() -> None:
+    """Only a warning: a roll-back to the version before must start."""
+    for name in unknown_variables(os.environ):
+        talk(f"guichet: {name} is no setting of this version, it is ignored")
+
+
+def os_user() -> str:
+    """Who runs this; a container may have no name for it."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return f"uid {os.getuid()}"
+
+
+author = click.option(
+    "--author", default=os_user, show_default="the user of the system", help="Who changes this."
+)
+reason = click.option("--reason", default="", help="Why; kept with the revision.")
+dry_run = click.option("--dry-run", is_flag=True, help="Show the difference, write nothing.")

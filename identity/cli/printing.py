@@ -1,0 +1,46 @@
+"""What commands print: data on stdout, as a table or as JSON; talk on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+as_json = click.option("--json", "json_wanted", is_flag=True, help="Print data as JSON.")
+
+
+def talk(message: str) -> None:
+    """Say something to the person, not to the program that reads our output."""
+    click.echo(message, err=True)
+
+
+def print_json(data: Any) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on a terminal; elsewhere fields separated by tabs, without a heading."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(_plain(field) for field in row))
+        return
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(_plain(field)) for field in row))
+    Console(no_color="NO_COLOR" in os.environ).print(table)
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Names and values, one a line."""
+    for name, value in facts:
+        click.echo(f"{name:<20} {_plain(value)}".rstrip())
+
+
+def _plain(text: str) -> str:
+    """Without what would drive the terminal or break the line."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,36 @@
+"""The sample federation, which the first start of the embedded default loads."""
+
+import sys
+from pathlib import Path
+
+from identity.storage import homeservers, rules
+from identity.use_cases import federation
+from identity.wiring import Wiring
+
+from .federation_files import read_yaml
+
+PLACES = (
+    Path(__file__).parents[2] / "examples/federation.yaml",  # a checkout
+    Path(sys.prefix) / "share/guichet/federation.yaml",  # an installed wheel
+)
+
+
+def load_sample(wired: Wiring) -> bool:
+    """Load it where nothing is yet: no homeserver and no revision. Whether that was done."""
+    place = next((place for place in PLACES if place.exists()), None)
+    if place is None:
+        return False
+    with wired.database.transaction() as session:
+        if homeservers.every(session) or rules.current_number(session) != rules.EMPTY:
+            return False
+        content = read_yaml(place)
+        federation.put(
+            session,
+            wired.vault,
+            wired.now(),
+            servers=content.homeservers,
+            rules=content.rules,
+            author="guichet",
+            reason="the sample federation",
+        )
+    return True

