@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     """One deployment. Every field is the variable GUICHET_<NAME>; secrets also as GUICHET_<NAME>_FILE."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
     )
 
     data_dir: Path = Path("var")
@@ -135,6 +135,14 @@ class Settings(BaseSettings):
             dotenv_settings,
             SecretFiles(settings_cls, dotenv_settings),
         )
+
+    @model_validator(mode="before")
+    @classmethod
+    def empty_is_unset(cls, given: Any) -> Any:
+        """An empty variable means the default; only the internal listener is switched off by it."""
+        if not isinstance(given, dict):
+            return given
+        return {k: v for k, v in given.items() if v != "" or k == "internal_listen"}
 
     @model_validator(mode="after")
     def mail_reaches_people(self) -> Self:

@@ -1,13 +1,14 @@
 """`guichet serve`: web, worker and scheduler together, stopped together."""
 
+import socket
 import sys
 
 import click
 
-from identity.migrations import current, newest, upgrade
 from identity.settings import Settings, WrongSettings, read_settings
 from identity.wiring import Wiring, wire
 
+from .opening import bring_up_to_date, warn_of_unknown
 from .processes import Process, Supervisor, answers
 from .sample import load_sample
 
@@ -30,6 +31,9 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     )
     settings = _settings(host, port, at_https=bool(tls))
     wiring = wire(settings)
+    _check_free(_bind(host, port))
+    if settings.internal_listen:
+        _check_free(settings.internal_listen, "set GUICHET_INTERNAL_LISTEN, empty switches it off")
     _prepare(wiring)
     wiring.database.engine.dispose()
     base = settings.public_url
@@ -60,18 +64,26 @@ def _settings(host: str, port: int, *, at_https: bool) -> Settings:
     return read_settings(public_url=f"{scheme}://{_bind(_reachable(host), port)}")
 
 
+def _check_free(bind: str, remedy: str = "choose another --port") -> None:
+    """Raises WrongSettings if something listens there: better said once than by each process."""
+    host, _, port = bind.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError as error:
+            raise WrongSettings(f"cannot listen on {bind} ({error.strerror}): {remedy}") from None
+
+
 def _prepare(wiring: Wiring) -> None:
     """Bring the embedded database up to date; of a database that others share, only ask."""
-    url = wiring.settings.database
-    if wiring.settings.is_embedded:
-        wiring.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        upgrade(url)
-        if load_sample(wiring):
-            click.echo(
-                "First start: the sample federation is loaded (examples/federation.yaml).", err=True
-            )
-    elif current(url) != newest():
-        raise WrongSettings("the database has not the schema of this version: guichet db upgrade")
+    warn_of_unknown()
+    bring_up_to_date(wiring.settings)
+    if wiring.settings.is_embedded and load_sample(wiring):
+        click.echo(
+            "First start: the sample federation is loaded (examples/federation.yaml).", err=True
+        )
 
 
 def _announce(settings: Settings) -> None:
