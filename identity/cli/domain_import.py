@@ -32,7 +32,7 @@ OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
 @dry_run
 @as_json
 @click.pass_context
-def import_(context: click.Context, file: Path, **options: Any) -> None:
+def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     """Put the rules of FILE in force, in one revision.
 
     A .yaml or .yml file is a federation of our own format (homeservers and rules, see

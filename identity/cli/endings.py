@@ -35,7 +35,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
-        self.exit_code = int(code)
+        self.exit_code = int(code)  # type: ignore[misc]  # click reads it from the instance too
 
     def show(self, file: IO[Any] | None = None) -> None:
         for line in self.message.splitlines():

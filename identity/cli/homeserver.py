@@ -85,22 +85,22 @@ def add(name: str, *, dry_run: bool, json_wanted: bool, **facts: Any) -> None:
         shown = described(made)
         if dry_run:
             session.rollback()
-            credential, revision = None, difference.base
+            revision = difference.base
     _tell_added(name, is_default=bool(default), dry_run=dry_run)
     if json_wanted:
         print_json(
             {
                 "homeserver": shown,
-                "credential": credential,
+                "credential": None if dry_run else credential,
                 "default_rule": bool(default),
                 "revision": revision,
                 "dry_run": dry_run,
             }
         )
-    elif credential:
-        click.echo(credential)
-    else:
+    elif dry_run:
         print_facts(readable(shown))
+    else:
+        click.echo(credential)
 
 
 def _tell_added(name: str, *, is_default: bool, dry_run: bool) -> None:

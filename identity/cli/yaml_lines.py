@@ -5,6 +5,7 @@ much, nothing is nested beyond reason.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -83,7 +84,7 @@ class _Reading:
 
     def _scalar(self, node: yaml.ScalarNode) -> object:
         try:
-            return self._scalars.construct_object(node)  # type: ignore[no-untyped-call]  # of types-PyYAML
+            return self._scalars.construct_object(node)
         except (ValueError, LookupError, AttributeError, TypeError) as error:  # no date after all
             raise _unreadable(node.start_mark, f"{node.value[:40]}: {error}") from error
 
@@ -98,5 +99,5 @@ class _Reading:
         self._seen.add(id(node))
 
 
-def _unreadable(mark: yaml.Mark | None, why: str) -> UnreadableYaml:
+def _unreadable(mark: Any, why: str) -> UnreadableYaml:  # libyaml has a Mark of its own
     return UnreadableYaml(f"line {mark.line + 1}: {why}" if mark else why)
