@@ -14,8 +14,8 @@ from .languages import language
 
 ZONE = ZoneInfo("Europe/Paris")
 NBSP = "\u00a0"
-DAY = {"fr": "EEEE d MMMM", "en": "EEEE d MMMM"}
-CLOCK = {"fr": "H 'h' mm", "en": "h:mm a"}
+DAY = "EEEE d MMMM"
+CLOCK = {"fr": "H 'h' mm", "en": "HH:mm"}
 
 
 def text(text_id: str, **values: Any) -> Markup:
@@ -46,13 +46,11 @@ def date(moment: datetime) -> str:
 
 def _hour(moment: datetime) -> str:
     written = format_datetime(moment, CLOCK[language()], tzinfo=ZONE, locale=language())
-    return written.replace("AM", "am").replace("PM", "pm").replace(" ", NBSP)
+    return written.replace(" ", NBSP)
 
 
 def _day(moment: datetime) -> str:
-    return format_datetime(moment, DAY[language()], tzinfo=ZONE, locale=language()).replace(
-        " ", NBSP
-    )
+    return format_datetime(moment, DAY, tzinfo=ZONE, locale=language()).replace(" ", NBSP)
 
 
 def _fill(found: str, values: dict[str, Any]) -> Markup:

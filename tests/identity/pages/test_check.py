@@ -87,7 +87,7 @@ def test_the_day_is_named_when_it_is_another_one(site, ana, clock):
     assert "Courriel demandé à 10 h 00 le lundi 1 mars (heure de Paris)" in words(
         ana.get("/check/1")
     )
-    assert "Email requested at 10:00 am on Monday 1 March (Paris time)" in words(
+    assert "Email requested at 10:00 on Monday 1 March (Paris time)" in words(
         ana.get("/check/1?lang=en")
     )
 

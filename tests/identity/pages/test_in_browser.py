@@ -2,11 +2,14 @@
 
 import re
 import threading
+from email.message import EmailMessage
+from email.utils import format_datetime
 
 import pytest
 from playwright.sync_api import expect
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from identity.gateways.mail_folder import FolderMailer
 from tests.services.waiting import LOOPBACK, free_port
 
 from .conftest import PASSWORD
@@ -101,6 +104,28 @@ def test_a_scanner_that_opens_and_presses_everything_moves_nothing(site, walk, b
     ana.desk.reload()
     expect(heading(ana.desk)).to_have_text("Consultez votre messagerie")
     ana.go(site.link())
+    ana.send()
+    expect(heading(ana.desk)).to_have_text("Créez votre compte")
+
+
+def test_a_link_in_the_html_of_a_mail_at_home_can_be_followed(site, walk, clock):
+    ana = walk()
+    ana.start(ADDRESS)
+    message = EmailMessage()
+    message["Message-ID"] = "<0b9c3f2e-0000-4000-8000-000000000001@guichet.localhost>"
+    message["Date"] = format_datetime(clock())
+    message["Subject"] = "Your code"
+    message.set_content("text")
+    link = f'<style>a {{padding: 3px}}</style><a href="{ana.url}{site.link()}">Confirm</a>'
+    message.add_alternative(f"{link}<script>document.title = 'ran'</script>", "html")
+    FolderMailer(site.wiring.settings.mail_dir).send(message, envelope_from="", to=ADDRESS)
+    ana.go("/dev/mail")
+    ana.desk.get_by_role("link", name="Your code").click()
+    ana.desk.get_by_role("link", name="HTML").click()
+    assert ana.desk.title() != "ran"
+    assert ana.desk.locator("a").evaluate("e => getComputedStyle(e).paddingTop") == "3px"
+    ana.desk.get_by_role("link", name="Confirm").click()
+    expect(heading(ana.desk)).to_have_text("Confirmez votre adresse")
     ana.send()
     expect(heading(ana.desk)).to_have_text("Créez votre compte")
 
