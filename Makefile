@@ -14,7 +14,7 @@ FOUND_redis-server = command -v redis-server
 FOUND_chromium = command -v chromium
 FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*
 
-RULES := setup.cfg pyproject.toml $(shell find domain_rules -name '*.py')
+WHEEL := setup.cfg pyproject.toml wsgi.py $(shell find identity domain_rules workers -type f ! -name '*.pyc')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -89,7 +89,7 @@ $(SYNAPSE)/.synapse: requirements/synapse.txt | $(BIN)/python
 	$(SYNAPSE)/bin/python $(PIP) requirements/synapse.txt
 	@touch $@
 
-$(SYNAPSE)/.ready: $(SYNAPSE)/.synapse $(RULES) | $(VENV)/.service
+$(SYNAPSE)/.ready: $(SYNAPSE)/.synapse $(WHEEL) | $(VENV)/.service
 	rm -rf build $(SYNAPSE)/wheel
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		--wheel-dir $(SYNAPSE)/wheel .

@@ -2,10 +2,12 @@
 
 import subprocess
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
-PYTHON = Path(__file__).parents[2] / ".venv-synapse/bin/python"
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-synapse/bin/python"
 # Installed by neither Synapse nor the base wheel.
 SERVICE_ONLY = ("flask", "sqlalchemy", "celery", "redis", "alembic", "gunicorn", "structlog")
 
@@ -33,3 +35,16 @@ def test_the_rules_work_there():
         "print(EmailAddress.parse('Ana@Interieur.Example').canonical)"
     )
     assert ask(probe).strip() == "ana@interieur.example"
+
+
+def test_the_wheel_holds_templates_texts_and_migrations_too():
+    [wheel] = (ROOT / ".venv-synapse/wheel").glob("*.whl")
+    held = set(ZipFile(wheel).namelist())
+    written = {
+        str(path.relative_to(ROOT))
+        for folder in ("identity", "domain_rules", "workers")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert written - held == set()
+    assert "wsgi.py" in held
