@@ -20,7 +20,7 @@ def in_words(moment: datetime, language: str) -> str:
 
 
 def until(moment: datetime, since: datetime, language: str) -> str:
-    """`jusqu’au mardi 14 mars à …`; the clock alone, `jusqu’à …`, on the day it began at `since`."""
+    """The end of what began at `since`: its clock alone on the same day. Begins with "until"."""
     same_day = moment.astimezone(PARIS).date() == since.astimezone(PARIS).date()
     return _say("mail.until_clock" if same_day else "mail.until_date", moment, language)
 

@@ -1,6 +1,7 @@
 """The headers and parts every mail has, in the order and coding mail programs expect."""
 
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -10,10 +11,32 @@ from uuid import UUID
 
 from .rendering import Written
 
-# 76 and not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7).
-POLICY: Final = EmailPolicy(max_line_length=76, linesep="\r\n")
+LINE: Final = 76  # and not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7)
 FORM: Final = "quoted-printable"
 VERSION: Final = "1"  # of the set of templates; raise it when what they say changes
+
+
+class Policy(EmailPolicy):
+    """The library's policy, but long subjects stay what they are.
+
+    EmailPolicy doubles a space, or adds one, where it folds a subject that is partly not ASCII.
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        if name.lower() != "subject":
+            folded: str = super().fold(name, value)
+            return folded
+        charset = "us-ascii" if value.isascii() else "utf-8"
+        header = Header(str(value), charset, maxlinelen=LINE, header_name=name)
+        return f"{name}: {header.encode(linesep=self.linesep)}{self.linesep}"
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() != "subject":
+            return super().fold_binary(name, value)
+        return self.fold(name, value).encode("ascii")
+
+
+POLICY: Final = Policy(max_line_length=LINE, linesep="\r\n")
 
 
 def build(

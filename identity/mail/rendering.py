@@ -82,9 +82,9 @@ def _wrapped(text: str) -> str:
 def _environment(templates_dir: Path | None, language: str, *, is_html: bool) -> Environment:
     """Where a template is looked up: the operator's for this language first, then ours."""
     folders = [FOLDER] if templates_dir is None else [templates_dir / language, FOLDER]
-    environment = Environment(  # noqa: S701  subject and text part are not HTML
+    environment = Environment(
         loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
-        autoescape=is_html,
+        autoescape=is_html,  # noqa: S701  subject and text part are not HTML
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -5,7 +5,7 @@ import re
 LONGEST = 300
 NO_BREAK = re.compile(r"[\x00-\x20\x7f\u0080-\u009f]+")
 ADDRESS = re.compile(r"[^\s<>()\[\]:,;\"']+@[^\s<>()\[\]:,;\"']+")
-CODE = re.compile(r"(?<![\w.])\d{3}[ \u00a0]?\d{3}(?![\w.])")
+CODE = re.compile(r"(?<!\w)(?<!\d\.)\d{3}[ \u00a0]?\d{3}(?!\w|\.\d)")
 LINK_TOKEN = re.compile(r"(/[a-z]/)[\w.-]{16,}")
 
 

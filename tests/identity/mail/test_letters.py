@@ -1,0 +1,139 @@
+"""What each mail says."""
+
+import re
+from datetime import timedelta
+from email.message import EmailMessage
+
+import pytest
+from jinja2 import UndefinedError
+
+from identity.mail import letters
+from identity.translations import MissingText
+
+from .conftest import HOST, LETTERS, ORDERED, TOKEN, frame, html_of, text_of, verification
+
+
+def said(message: EmailMessage) -> str:
+    """The text part, its lines joined, no-break spaces as spaces."""
+    return " ".join(text_of(message).replace("\u00a0", " ").split())
+
+
+def test_the_code_is_in_the_subject_in_two_groups():
+    write = verification()
+    assert write(frame())["Subject"] == "482\u00a0913 est votre code Guichet"
+    assert write(frame(language="en"))["Subject"] == "482\u00a0913 is your Guichet code"
+
+
+def test_the_code_is_copied_as_six_digits():
+    message = verification()(frame())
+    assert "\n\n482913\n\n" in text_of(message)
+    code = re.search('<p class="code".*</p>', html_of(message))[0]
+    assert re.sub("<[^>]*>", "", code) == "482913"
+
+
+def test_verify_tells_until_when_what_if_not_me_and_never_to_share():
+    french = said(verification()(frame()))
+    assert "valable jusqu’à 17 h 30 (heure de Paris)" in french
+    assert "valable jusqu’au lundi 15 mars à 16 h 30 (heure de Paris)" in french
+    assert "Demande du dimanche 14 mars à 16 h 30 (heure de Paris)" in french
+    assert "Ne transmettez pas ce code. Personne de Guichet ne vous le demandera." in french
+    assert "ignorez ce courriel : aucun compte ne sera créé" in french
+    assert f"annuler cette demande : {HOST}/n/{TOKEN}" in french
+    english = said(verification()(frame(language="en")))
+    assert "valid until 17:30 (Paris time)" in english
+    assert "valid until Monday 15 March at 16:30 (Paris time)" in english
+    assert "Do not share this code. Nobody from Guichet will ask you for it." in english
+    assert "ignore this email: no account will be created" in english
+
+
+def test_with_codes_off_there_is_no_code_anywhere():
+    for language in ("fr", "en", None):
+        message = verification(code=None)(frame(language=language))
+        whole = message["Subject"] + text_of(message) + html_of(message)
+        assert not re.search(r"\bcode\b", re.sub("<style.*</style>", "", whole, flags=re.DOTALL))
+        assert f"{HOST}/v/{TOKEN}" in whole
+    assert "Ne transmettez pas ce lien." in said(verification(code=None)(frame()))
+
+
+def test_a_code_that_lasts_over_midnight_names_the_day():
+    write = verification(code_expires_at=ORDERED + timedelta(hours=24))
+    assert said(write(frame())).count("jusqu’au lundi 15 mars à 16 h 30") == 2
+
+
+def test_without_a_known_language_both_are_spoken_french_first():
+    text = said(verification()(frame(language=None)))
+    assert text.index("Voici votre code") < text.index("* * *") < text.index("Here is your code")
+
+
+def test_exists_says_so_and_names_the_server_if_known():
+    french = said(LETTERS["exists"](frame()))
+    assert "Vous avez déjà un compte Guichet. Connectez-vous avec cette adresse" in french
+    assert "serveur « Éducation »" in french
+    assert "serveur" not in said(LETTERS["exists somewhere"](frame()))
+
+
+def test_welcome_says_how_to_sign_in_and_to_keep_the_recovery_code():
+    for language, recovery in (("fr", "code de récupération"), ("en", "recovery code")):
+        message = LETTERS["welcome"](frame(language=language))
+        for part in (text_of(message), html_of(message)):
+            assert "@camille.durand-ac-rouen.example:agent.education.example" in part
+            assert "camille.durand@ac-rouen.example" in part
+            assert recovery in part
+
+
+def test_server_ready_leads_on():
+    assert "serveur « Éducation » répond de nouveau" in said(LETTERS["server_ready"](frame()))
+    assert "votre serveur répond de nouveau" in said(LETTERS["server_ready somewhere"](frame()))
+    assert f"{HOST}/v/{TOKEN}" in text_of(LETTERS["server_ready"](frame()))
+
+
+def test_none_tells_how_to_be_invited():
+    assert (
+        "Demandez à un agent de vous inviter, avec cette adresse exacte. "
+        "Si vous n’avez rien demandé, ignorez ce courriel." in said(letters.none(frame()))
+    )
+
+
+def test_the_address_stands_in_to_and_nowhere_else():
+    for name, write in LETTERS.items():
+        message = write(frame(to="qui@ailleurs.example"))
+        assert ("qui@ailleurs" in text_of(message)) == (name == "welcome")
+
+
+def test_a_name_can_add_neither_markup_nor_lines():
+    nasty = "<b>Ana</b>\r\nBcc: x@evil.example\u202e{service}"
+    message = letters.welcome(
+        frame(),
+        display_name=nasty,
+        user_id="@a:b",
+        address="a@b.example",
+        server="S",
+        client_url="https://c.example",
+    )
+    assert "<b>Ana" not in html_of(message)
+    assert "&lt;b&gt;Ana&lt;/b&gt;" in html_of(message)
+    assert "\nBcc" not in text_of(message)
+    assert "\u202e" not in text_of(message) + html_of(message)
+    assert "{service}" in text_of(message)
+
+
+def test_an_operators_template_comes_first_and_only_for_its_language(tmp_path):
+    (tmp_path / "fr").mkdir()
+    (tmp_path / "fr" / "none.subject").write_text("Rien pour vous chez {{ service }}\n")
+    (tmp_path / "fr" / "none.txt").write_text("Rien.\n\n{{ help_url }}\n")
+    french = letters.none(frame(templates_dir=tmp_path))
+    assert french["Subject"] == "Rien pour vous chez Guichet"
+    assert text_of(french) == f"Rien.\n\n{HOST}/help\n"
+    assert "Aucune invitation" in html_of(french)
+    english = letters.none(frame(templates_dir=tmp_path, language="en"))
+    assert english["Subject"] == "No invitation waiting"
+
+
+def test_a_template_that_asks_for_what_is_not_there_fails(tmp_path):
+    (tmp_path / "fr").mkdir()
+    (tmp_path / "fr" / "none.txt").write_text("{{ nickname }}")
+    with pytest.raises(UndefinedError, match="nickname"):
+        letters.none(frame(templates_dir=tmp_path))
+    (tmp_path / "fr" / "verify.txt").write_text('{{ t("mail.no_such_text") }}')
+    with pytest.raises(MissingText):
+        verification()(frame(templates_dir=tmp_path))
