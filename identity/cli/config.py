@@ -1,6 +1,5 @@
 """`guichet config`: the settings in force."""
 
-import os
 from typing import Any
 
 import click
@@ -24,7 +23,7 @@ def config() -> None:
 @config.command()
 def check() -> None:
     """Say whether Guichet can start with these settings; unknown variables are an error here."""
-    faults = [f"{name}: no setting of this version" for name in unknown_variables(os.environ)]
+    faults = [f"{name}: no setting of this version" for name in unknown_variables()]
     try:
         settings = read_settings()
         if settings.database_url is not None:

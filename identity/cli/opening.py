@@ -2,10 +2,11 @@
 
 import getpass
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+from pydantic_settings import DotEnvSettingsSource
 
 from identity.migrations import current, newest, upgrade
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
@@ -36,21 +37,23 @@ def bring_up_to_date(settings: Settings) -> None:
     upgrade(settings.database)
 
 
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """The GUICHET_* variables that say nothing to this version."""
+def unknown_variables() -> list[str]:
+    """The GUICHET_* variables of the environment and of `.env` that say nothing to this version."""
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
-    return sorted(
-        name
-        for name in environment
-        if name.upper().startswith(PREFIX)
-        and name.upper() not in known
-        and name.upper().removesuffix("_FILE") not in known
-    )
+    known |= {f"{PREFIX}{name}_FILE".upper() for name in Settings.model_fields if is_secret(name)}
+    given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
+    return sorted(name for name in given - known if name.startswith(PREFIX))
+
+
+def is_secret(name: str) -> bool:
+    """Whether a setting may also come as a file."""
+    field = Settings.model_fields[name]
+    return "SecretStr" in repr(field.annotation) or "SecretStr" in repr(field.metadata)
 
 
 def warn_of_unknown() -> None:
     """Only a warning: a roll-back to the version before must start."""
-    for name in unknown_variables(os.environ):
+    for name in unknown_variables():
         talk(f"guichet: {name} is no setting of this version, it is ignored")
 
 

@@ -15,6 +15,7 @@ from domain_rules.located import Path
 MOST_REPEATED = 10_000  # values that aliases may add
 DEEPEST = 20  # our own files go four levels deep
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+PLAIN = {"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -61,6 +62,8 @@ class _Reading:
         self.lines[path] = node.start_mark.line + 1
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
+        if node.tag not in PLAIN:
+            raise _unreadable(node.start_mark, f"the tag {node.tag} is not for here")
         self._around.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):

@@ -25,8 +25,10 @@ class RulesInForce:
     table, asked by views and tasks outside any transaction.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self._database, self._now = database, now
+    def __init__(
+        self, database: Database, now: Callable[[], datetime], *, look_every: float = LOOK_EVERY
+    ) -> None:
+        self._database, self._now, self._look_every = database, now, look_every
         self._rule_set: RuleSet | None = None
         self._looked_at = float("-inf")
         self._looking = threading.Lock()
@@ -39,7 +41,7 @@ class RulesInForce:
         if held is None:
             with self._looking:
                 return self._rule_set or self._look()
-        if time.monotonic() - self._looked_at < LOOK_EVERY and not self._is_outlived(held):
+        if time.monotonic() - self._looked_at < self._look_every and not self._is_outlived(held):
             return held
         # One thread looks; the others go on with what there is.
         if self._looking.acquire(blocking=False):
