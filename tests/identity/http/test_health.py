@@ -1,0 +1,155 @@
+"""What operators' checks are told, and how long a node goes on when its database does not."""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
+from identity.app import create_app
+from identity.gateways.limits import Limits
+from identity.storage import outbox
+from identity.storage.database import Database, make_engine
+from identity.storage.outbox import Errand, Lane
+from identity.storage.rules_in_force import RulesInForce
+
+from .conftest import ask
+
+ADDRESS = "ana@ac-rouen.example"
+
+
+@pytest.fixture
+def rules(clock) -> RuleSet:
+    """One of these rules ends in a minute: then the process must look into its database again."""
+    facts = {"requires_invite": False}
+    agent, home = AccountClass.AGENT, "education.example"
+    end = clock() + timedelta(minutes=1)
+    return RuleSet.compile(
+        [
+            Rule(Kind.DOMAIN, "ac-rouen.example", agent, home, **facts),
+            Rule(Kind.DOMAIN, "fair.example", agent, home, valid_until=end, **facts),
+        ]
+    )
+
+
+@pytest.fixture(params=["public", "internal"])
+def client(wiring, request):
+    return create_app(wiring, listener=request.param).test_client()
+
+
+def take_away(database: Database) -> None:
+    """From now on the database cannot be opened; nothing that is held open reaches it either."""
+    database.engine.dispose()
+    path = Path(database.engine.url.database)
+    path.unlink()
+    path.mkdir()
+
+
+@dataclass(frozen=True)
+class LoneLimits:
+    """Limits whose shared store is away."""
+
+    degraded: bool = True
+
+
+def readiness(client) -> tuple[int, dict]:
+    answer = client.get("/readyz")
+    return answer.status_code, answer.json
+
+
+def test_a_service_that_lacks_nothing_is_ready(client):
+    ready = {"status": "ready", "degraded": [], "oldest_outbox_entry_seconds": 0}
+    assert readiness(client) == (200, ready)
+
+
+def test_a_database_that_is_away_takes_no_rules_from_clients(wiring, client, clock):
+    before = ask(client, ADDRESS).json
+    take_away(wiring.database)
+    clock.advance(minutes=2)
+    answer = ask(client, ADDRESS)
+    assert (answer.status_code, answer.json) == (200, before)
+    assert before["hs"] == "education.example"
+
+
+def test_a_database_that_is_away_is_said_so(wiring, client, clock):
+    readiness(client)
+    take_away(wiring.database)
+    clock.advance(minutes=2)
+    status, said = readiness(client)
+    assert (status, said["status"]) == (200, "degraded")
+    assert said["degraded"] == ["database", "rules"]
+    assert said["oldest_outbox_entry_seconds"] is None
+
+
+def test_a_process_that_never_saw_its_database_is_unready_and_lives(wiring, client):
+    take_away(wiring.database)
+    status, said = readiness(client)
+    assert (status, said) == (503, {"status": "unready", "degraded": ["database", "rules"]})
+    assert client.get("/healthz").status_code == 200
+    answer = ask(client, ADDRESS)
+    assert (answer.status_code, answer.json["errcode"]) == (503, "M_UNKNOWN")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_database_server_that_refuses_is_no_other_case(wiring, clock):
+    database = Database(make_engine("postgresql+psycopg://guichet@127.0.0.1:1/guichet"))
+    away = replace(wiring, database=database, rules=RulesInForce(database, clock))
+    client = create_app(away).test_client()
+    assert readiness(client)[0] == 503
+    assert ask(client, ADDRESS).status_code == 503
+    credential = {"Authorization": "Bearer guichet_x"}
+    answer = ask(client, ADDRESS, path="/internal-info", headers=credential)
+    assert (answer.status_code, answer.json["errcode"]) == (503, "M_UNKNOWN")
+
+
+def test_a_database_that_comes_back_is_seen(wiring, client, clock):
+    before = ask(client, ADDRESS).json
+    wiring.database.engine.dispose()  # the last connection brings everything into the one file
+    path = Path(wiring.database.engine.url.database)
+    kept = path.read_bytes()
+    take_away(wiring.database)
+    clock.advance(minutes=2)
+    assert readiness(client)[1]["status"] == "degraded"
+    path.rmdir()
+    path.write_bytes(kept)
+    assert readiness(client)[1]["status"] == "ready"
+    assert ask(client, ADDRESS).json == before
+
+
+def test_limits_counted_alone_are_said_so(wiring):
+    client = create_app(replace(wiring, limits=LoneLimits())).test_client()
+    assert not Limits(wiring.settings).degraded
+    assert readiness(client)[1]["degraded"] == ["limits"]
+
+
+@pytest.mark.parametrize(
+    ("waited", "degraded"), [({"minutes": 10}, []), ({"minutes": 11}, ["outbox"])]
+)
+def test_work_that_waits_too_long_is_said_so(wiring, client, clock, waited, degraded):
+    with wiring.database.transaction() as session:
+        outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.BULK)
+    clock.advance(**waited)
+    with wiring.database.transaction() as session:
+        outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
+    said = readiness(client)[1]
+    assert said["degraded"] == degraded
+    assert said["oldest_outbox_entry_seconds"] == timedelta(**waited).total_seconds()
+
+
+def test_work_that_is_done_waits_no_longer(wiring, client, clock):
+    with wiring.database.transaction() as session:
+        outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
+    clock.advance(hours=1)
+    with wiring.database.transaction() as session:
+        outbox.settle(session, outbox.lease_next(session, clock(), Lane.URGENT), clock())
+    assert readiness(client)[1]["status"] == "ready"
+
+
+def test_info_asks_the_database_for_nothing_but_the_rules(decided):
+    """The rules come by value here: whatever else were asked would end in a 503."""
+    client = create_app(decided).test_client()
+    take_away(decided.database)
+    assert ask(client, ADDRESS).status_code == 200
+    assert ask(client, "gil@asso.example").status_code == 200
