@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from identity.mail.message import as_sent
 from identity.mail.outcomes import NotSent, Outcome
 
 OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
@@ -36,11 +37,12 @@ class FolderMailer:
 
     def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:  # noqa: ARG002  a folder has no envelope
         """Write the file whole or not at all."""
+        content = as_sent(message, to=to)
         mail_id, date = _id(message), _date(message)
         name = f"{date:%Y%m%dT%H%M%SZ}-{mail_id}.eml"
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(self._directory / name, message.as_bytes())
+            _write(self._directory / name, content)
         except OSError as error:
             reason = error.strerror or "the file cannot be written"
             raise NotSent(Outcome.RELAY_DOWN, f"mail folder: {reason}") from error
@@ -52,25 +54,21 @@ class FolderMailer:
 
 def read_folder(directory: Path) -> list[StoredMail]:
     """The mails of a folder, newest first."""
-    return [_stored(message) for _, message in sorted(_messages(directory), reverse=True, key=_age)]
+    return [_stored(raw) for _, raw in sorted(_files(directory), reverse=True)]
 
 
-def _messages(directory: Path) -> Iterator[tuple[tuple[str, int], EmailMessage]]:
+def _files(directory: Path) -> Iterator[tuple[tuple[str, int], bytes]]:
+    """Each with its age: the second the mail was ordered, and within it when it was written."""
     for path in directory.glob("*.eml"):
         try:
             content, written = path.read_bytes(), path.stat().st_mtime_ns
         except FileNotFoundError:
             continue  # deleted while we looked
-        message = message_from_bytes(content, policy=policy.default)
-        yield (path.name.partition("-")[0], written), message
+        yield (path.name.partition("-")[0], written), content
 
 
-def _age(found: tuple[tuple[str, int], EmailMessage]) -> tuple[str, int]:
-    # By the second the mail was ordered; within it, by when it was written.
-    return found[0]
-
-
-def _stored(message: EmailMessage) -> StoredMail:
+def _stored(raw: bytes) -> StoredMail:
+    message = message_from_bytes(raw, policy=policy.default)
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     return StoredMail(
         id=_id(message),
@@ -79,7 +77,7 @@ def _stored(message: EmailMessage) -> StoredMail:
         date=_date(message).isoformat(),
         text=str(text.get_content()) if text else "",
         html=str(html.get_content()) if html else None,
-        raw=message.as_bytes().decode("utf-8", "replace"),
+        raw=raw.decode("utf-8", "replace"),
     )
 
 

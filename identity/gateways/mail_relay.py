@@ -6,8 +6,8 @@ import ssl
 import threading
 from contextlib import suppress
 from email.message import EmailMessage
-from email.policy import EmailPolicy
 
+from identity.mail.message import as_sent
 from identity.mail.outcomes import NotSent, Outcome, classify
 from identity.mail.replies import presentable
 
@@ -102,7 +102,7 @@ class SmtpMailer:
 
     def _hand_over(self, talk: Talk, message: EmailMessage, envelope_from: str, to: str) -> str:
         options = _options(talk, to)
-        content = _on_the_wire(message, utf8=bool(options))
+        content = _with_end(as_sent(message, to=to))
         talk.command_encoding = "utf-8" if options else "ascii"
         is_out = False
         try:
@@ -170,11 +170,8 @@ def _options(talk: Talk, to: str) -> str:
     return " SMTPUTF8" + (" BODY=8BITMIME" if talk.has_extn("8bitmime") else "")
 
 
-def _on_the_wire(message: EmailMessage, *, utf8: bool) -> bytes:
-    policy = message.policy
-    if not isinstance(policy, EmailPolicy):
-        raise NotSent(Outcome.CONTENT, "the mail was not made by the current library")
-    content = message.as_bytes(policy=policy.clone(linesep="\r\n", utf8=utf8))
+def _with_end(content: bytes) -> bytes:
+    """As DATA wants it: no line of the mail is taken for its end."""
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
     return LEADING_DOT.sub(b"..", content) + b".\r\n"

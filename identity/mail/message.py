@@ -58,7 +58,9 @@ def build(
     if reply_to:
         reply_name, reply_address = parseaddr(reply_to)
         message["Reply-To"] = Address(display_name=reply_name, addr_spec=reply_address)
-    message["To"] = Address(addr_spec=to)
+    # Not as addr_spec: that takes no accents, which SMTPUTF8 does.
+    local, _, domain = to.rpartition("@")
+    message["To"] = Address(username=local, domain=domain)
     message["Subject"] = written.subject
     message["Date"] = date
     message["Message-ID"] = f"<{message_id}@{address.rpartition('@')[2]}>"
@@ -72,3 +74,11 @@ def build(
     # "=_" cannot stand in quoted-printable: the parts never hold their own boundary.
     message.set_boundary(f"=_{message_id.hex}")
     return message
+
+
+def as_sent(message: EmailMessage, *, to: str) -> bytes:
+    """The bytes for this recipient: an accented one cannot be written in ASCII."""
+    policy = message.policy
+    if isinstance(policy, EmailPolicy):
+        policy = policy.clone(linesep="\r\n", utf8=not to.isascii())
+    return message.as_bytes(policy=policy)
