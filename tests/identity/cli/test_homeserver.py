@@ -1,0 +1,114 @@
+"""`guichet homeserver`."""
+
+import pytest
+from pydantic import SecretStr
+
+from identity.settings import read_settings
+from identity.storage import credentials, homeservers
+from identity.wiring import wire
+from tests.identity.cli.conftest import EDUCATION, GUESTS
+
+URL = ("--url", "https://matrix.example")
+
+
+def test_a_homeserver_is_registered_with_a_credential_shown_once(run, opened, clock):
+    shown = run.json("homeserver", "add", EDUCATION, *URL, "--label", "Éducation nationale")
+    assert shown["homeserver"]["label"] == "Éducation nationale"
+    assert shown["homeserver"]["user_id_scheme"] == "address"
+    assert shown["homeserver"]["class_source"] == "agent"
+    with opened.reading() as session:
+        assert credentials.homeserver_of(session, shown["credential"], clock()) == EDUCATION
+    assert shown["credential"] not in run("homeserver", "show", EDUCATION).output
+
+
+def test_without_json_the_credential_alone_stands_on_stdout(run):
+    result = run("homeserver", "add", EDUCATION, *URL)
+    assert result.stdout.startswith("guichet_")
+    assert result.stdout.count("\n") == 1
+    assert EDUCATION in result.stderr
+
+
+def test_the_first_homeserver_for_guests_becomes_the_default(run):
+    first = run("homeserver", "add", GUESTS, *URL, "--guests")
+    assert "Default rule" in first.stderr
+    second = run.json("homeserver", "add", "others.example", *URL, "--guests")
+    assert second["default_rule"] is False
+    assert second["homeserver"]["user_id_scheme"] == "random"
+    assert second["homeserver"]["class_source"] == "guest"
+    (rule,) = run.json("domain", "list")["rules"]
+    assert rule["kind"] == "default"
+    assert rule["homeserver"] == GUESTS
+    assert rule["account_class"] == "guest"
+    assert rule["requires_invite"] is True
+
+
+def test_a_dry_run_registers_nothing(run):
+    shown = run.json("homeserver", "add", GUESTS, *URL, "--guests", "--dry-run")
+    assert shown["credential"] is None
+    assert shown["default_rule"] is True
+    assert run.json("homeserver", "list") == []
+    assert run.json("domain", "list") == {"revision": 0, "rules": []}
+
+
+def test_a_name_that_is_there_is_refused_and_stays(run):
+    run("homeserver", "add", EDUCATION, *URL)
+    before = run.json("homeserver", "list")
+    refused = run("homeserver", "add", EDUCATION, "--url", "https://elsewhere.example", ends=1)
+    assert "registered already" in refused.stderr
+    assert run.json("homeserver", "list") == before
+
+
+@pytest.mark.parametrize("name", ["", "a b", "https://a.example", "a.example/", "a.example:", "é"])
+def test_what_is_no_server_name_is_refused(run, name):
+    assert "server name" in run("homeserver", "add", name, *URL, ends=1).stderr
+
+
+@pytest.mark.parametrize("name", ["a.example", "a.example:8448", "10.0.0.1", "[2001:db8::1]:8448"])
+def test_every_shape_of_a_server_name_is_taken(run, name):
+    assert run.json("homeserver", "add", name, *URL)["homeserver"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "matrix.example",
+        "ftp://matrix.example",
+        "https://",
+        "https://matrix.example/_matrix",
+        "https://me:secret@matrix.example",
+        "https://matrix.example?a=b",
+        "https://[broken",
+        "https://matrix.example:99999",
+    ],
+)
+def test_a_url_is_a_scheme_and_a_host(run, url):
+    assert "URL must" in run("homeserver", "add", EDUCATION, "--url", url, ends=1).stderr
+
+
+def test_the_connector_needs_both_secrets(run):
+    secret = run.file("secret", "a secret")
+    only_one = ("--connector", "synapse", "--registration-secret-file", secret)
+    assert "needs both" in run("homeserver", "add", EDUCATION, *URL, *only_one, ends=1).stderr
+    without = ("--registration-secret-file", secret)
+    assert "synapse only" in run("homeserver", "add", EDUCATION, *URL, *without, ends=1).stderr
+
+
+def test_secrets_are_sealed_and_never_shown(run, opened):
+    files = {name: run.file(name, f"the {name}\n") for name in ("secret", "token")}
+    options = ("--registration-secret-file", files["secret"], "--admin-token-file", files["token"])
+    added = run("homeserver", "add", EDUCATION, *URL, "--connector", "synapse", *options, "--json")
+    with opened.reading() as session:
+        row = homeservers.find(session, EDUCATION)
+    wired = wire(read_settings(_env_file=None, data_dir=run.folder))
+    wired.database.engine.dispose()
+    assert wired.vault.open(row.registration_secret) == SecretStr("the secret")
+    assert wired.vault.open(row.admin_token) == SecretStr("the token")
+    shown = added.output + run("homeserver", "show", EDUCATION, "--json").output
+    assert '"has_secrets": true' in shown
+    assert not [each for each in ("the secret", "the token", row.admin_token) if each in shown]
+
+
+def test_an_unknown_homeserver_is_answered_with_close_names(federation):
+    result = federation("homeserver", "show", "educaton.example", ends=1)
+    assert "education.example" in result.stderr
+    assert not result.stdout

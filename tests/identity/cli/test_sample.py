@@ -1,0 +1,59 @@
+"""The sample federation: good as it stands, and loaded where nothing is yet."""
+
+import pytest
+
+from domain_rules.addresses import EmailAddress
+from identity.cli.sample import PLACES, load_sample
+from identity.settings import read_settings
+from identity.storage import homeservers
+from identity.storage.rules import current_number, load_rule_set
+from identity.wiring import wire
+
+
+@pytest.fixture
+def wired(sqlite_url, tmp_path):
+    made = wire(read_settings(_env_file=None, data_dir=tmp_path))
+    yield made
+    made.database.engine.dispose()
+
+
+def test_it_is_loaded_once(wired):
+    assert load_sample(wired)
+    assert not load_sample(wired)
+    with wired.database.reading() as session:
+        labels = [homeserver.label for homeserver in homeservers.every(session)]
+        assert current_number(session) == 1
+    assert labels == ["Éducation nationale", "Externes", "Intérieur"]
+
+
+@pytest.mark.parametrize(
+    ("address", "homeserver", "reason"),
+    [
+        ("camille.durand@ac-rouen.example", "education.guichet.localhost", "open"),
+        ("ana@ac-normandie.example", "guests.guichet.localhost", "sibling"),
+        ("ana@interieur.example", "interieur.guichet.localhost", "open"),
+        ("ana@bureau.interieur.example", "interieur.guichet.localhost", "open"),
+        ("gil@asso.example", "guests.guichet.localhost", "invite_required"),
+    ],
+)
+def test_it_decides_as_its_comments_say(wired, address, homeserver, reason):
+    load_sample(wired)
+    with wired.database.reading() as session:
+        decision = load_rule_set(session, at=wired.now()).decide(EmailAddress.parse(address))
+    assert (decision.homeserver, decision.reason) == (homeserver, reason)
+
+
+def test_nothing_is_loaded_where_there_is_a_homeserver(run, wired):
+    run("homeserver", "add", "own.example", "--url", "https://own.example")
+    assert not load_sample(wired)
+    assert [each["name"] for each in run.json("homeserver", "list")] == ["own.example"]
+
+
+def test_nothing_is_loaded_where_rules_were_published(federation, wired):
+    assert not load_sample(wired)
+
+
+def test_importing_it_again_changes_nothing(run, wired):
+    load_sample(wired)
+    shown = run.json("domain", "import", str(PLACES[0]))
+    assert (shown["revision"], shown["unchanged"], shown["refused"]) == (1, 4, [])
