@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery
 from celery.schedules import crontab
 from celery.signals import setup_logging, worker_process_init
+from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from identity import logs
@@ -48,7 +49,7 @@ def configure(celery: Celery, settings: Settings) -> None:
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
-        beat_schedule_filename=str(settings.data_dir / "celerybeat-schedule"),
+        beat_scheduler="celery.beat:Scheduler",  # keeps no file: what was due stands in the outbox
         beat_schedule=_timetable(),
         timezone="UTC",
     )
@@ -90,10 +91,9 @@ def log_like_the_web(**_: Any) -> None:
     logs.set_up()
 
 
-def _queues() -> list[Any]:
-    from kombu import Queue  # noqa: PLC0415  only the worker needs it
-
-    return [Queue(lane.value) for lane in Lane]
+def _queues() -> list[Queue]:
+    """One exchange and key a lane: queues that share them would each get every message."""
+    return [Queue(lane.value, Exchange(lane.value), routing_key=lane.value) for lane in Lane]
 
 
 def _timetable() -> dict[str, dict[str, Any]]:

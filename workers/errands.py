@@ -107,7 +107,7 @@ CARRY_OUT: dict[Errand, Callable[[Wiring, OutboxEntry], Note]] = {
 
 
 def _after(failure: NotSent, mail: Mail, entry: OutboxEntry, now: datetime) -> Later | GiveUp:
-    delay = next_try(failure.outcome, entry.attempts)
+    delay = next_try(failure.outcome, entry.attempts, before=mail.outcome)
     why = f"{failure.outcome}: {failure.reply}"
     if delay is None:
         end = MailState.REFUSED if failure.outcome is not Outcome.UNKNOWN else MailState.GAVE_UP

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from identity.settings import WrongSettings, is_loopback
 
 KNOWN = {"tls", "ca_file", "timeout"}
-LONGEST_TIMEOUT = 60.0  # a lease on a mail must outlive the try
+LONGEST_TIMEOUT = 45.0  # the lease on a mail must outlive the try
 
 
 class Tls(StrEnum):

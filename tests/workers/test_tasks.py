@@ -114,6 +114,19 @@ def test_a_relay_that_is_down_ends_the_run_so_that_a_time_out_is_paid_once(
     assert len(asked) == 1
 
 
+def test_a_mail_lost_after_it_was_deferred_has_its_one_second_chance(
+    wiring, request_, postbox, work, clock
+):
+    for outcome in (Outcome.DEFER, Outcome.UNKNOWN):
+        postbox.failure = NotSent(outcome, "451 4.7.1 greylisted")
+        work()
+        assert the_mail(wiring).state == "waiting"
+        clock.time = the_entry(wiring).due_at
+    postbox.failure = NotSent(Outcome.UNKNOWN, "lost after the last dot")
+    work()
+    assert the_mail(wiring).state == "gave_up"
+
+
 @pytest.mark.parametrize("outcome", [Outcome.NO_MAILBOX, Outcome.BAD_DOMAIN, Outcome.BLOCKED])
 def test_a_refusal_for_good_ends_the_mail_and_is_kept_with_its_reply(
     wiring, request_, postbox, work, clock, outcome
