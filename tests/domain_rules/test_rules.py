@@ -1,5 +1,4 @@
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -262,18 +261,8 @@ def test_former_homeservers_count_until_the_move_is_over():
     assert rule.former_homeservers(NOON) == ()
 
 
-def test_a_large_federation_is_compiled_in_no_time_and_decides_as_fast():
-    rules = [agents("suffix", f"d{number}.example") for number in range(33_000)]
-    began = perf_counter()
-    rule_set = RuleSet.compile(rules)
-    assert perf_counter() - began < 1
-    address = EmailAddress.parse("a@b.c.d32999.example")
-    best = min(_time_of(lambda: rule_set.decide(address)) for _ in range(5))
-    assert best < 50e-6  # an order of magnitude above what it takes on an idle machine
-
-
-def _time_of(act, times=1000):
-    began = perf_counter()
-    for _ in range(times):
-        act()
-    return (perf_counter() - began) / times
+def test_the_rules_looked_up_for_an_address_do_not_grow_with_the_federation():
+    rule_set = RuleSet.compile([agents("suffix", f"d{number}.example") for number in range(33_000)])
+    explained = rule_set.explain(EmailAddress.parse("a@b.c.d32999.example"))
+    assert explained.decision.rule.name == "suffix:d32999.example"
+    assert len(explained.tried) == 7  # the address, the domain, four suffixes, the default

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -87,9 +88,8 @@ def of_parent(pid: int) -> list[int]:
 
 
 def command(pid: int) -> str:
-    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as line:
-        return line.read()
+    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
 
 
 def alive(pid: int) -> bool:
-    return os.path.exists(f"/proc/{pid}/cmdline") and bool(command(pid))
+    return Path(f"/proc/{pid}/cmdline").exists() and bool(command(pid))

@@ -64,7 +64,9 @@ def test_an_account_is_made_with_address_name_and_password(synapse, connector, w
     token = session["access_token"]
     threepids = client(synapse, token, "/account/3pid")["threepids"]
     assert [(t["medium"], t["address"]) for t in threepids] == [("email", wanted.address)]
-    assert client(synapse, token, f"/profile/{wanted.user_id}")["displayname"] == "Ana Petit [Rouen]"
+    assert (
+        client(synapse, token, f"/profile/{wanted.user_id}")["displayname"] == "Ana Petit [Rouen]"
+    )
     assert len(client(synapse, token, "/devices")["devices"]) == 1, "the person's own login alone"
 
 

@@ -3,62 +3,14 @@
 import threading
 from datetime import timedelta
 
-import pytest
-
 from domain_rules.addresses import EmailAddress
-from identity.storage import associations, mails
+from identity.storage import associations
 from identity.storage.mails import Mail, MailState
 from identity.storage.verification_requests import VerificationRequest
 from identity.use_cases import sign_up
 from identity.use_cases.codes import Result
 from identity.use_cases.sign_up import Step
-
-ANA, BRUNO = "browser of Ana", "browser of Bruno"
-WRONG = "000000"
-
-
-@pytest.fixture
-def start(database, rules, clock, camille):
-    def start(browser=ANA, address=camille, language="fr"):
-        with database.transaction() as session:
-            return sign_up.start(
-                session, rules, clock(), address=address, browser=browser, language=language
-            )
-
-    return start
-
-
-@pytest.fixture
-def act(database, clock):
-    """`act(sign_up.resend, request, language="fr")` in a transaction of its own, on the row of now."""
-
-    def act(function, request, *args, tokens=None, **facts):
-        with database.transaction() as session:
-            row = session.get_one(VerificationRequest, request.id)
-            before = (session, tokens, clock(), row) if tokens else (session, clock(), row)
-            return function(*before, *args, **facts)
-
-    return act
-
-
-@pytest.fixture
-def sent(database):
-    """Template and state of every mail ordered, oldest first."""
-
-    def sent():
-        with database.reading() as session:
-            return [(mail.template, mail.state) for mail in reversed(mails.recent(session))]
-
-    return sent
-
-
-def reread(database, request):
-    with database.reading() as session:
-        return session.get_one(VerificationRequest, request.id)
-
-
-def right_code(tokens, request):
-    return tokens.code(request.id, request.code_generation)
+from tests.identity.use_cases.conftest import ANA, BRUNO, WRONG, reread, right_code
 
 
 def test_an_open_address_is_mailed_a_code(start, sent, clock):
@@ -84,10 +36,16 @@ def test_a_double_click_makes_one_request_and_one_mail(start, sent, database):
 
 def test_two_addresses_of_one_browser_stand_side_by_side(start):
     other = EmailAddress.parse("lea.petit@ac-rouen.example")
-    assert [start().ordinal, start(address=other).ordinal, start(browser=BRUNO).ordinal] == [1, 2, 1]
+    assert [start().ordinal, start(address=other).ordinal, start(browser=BRUNO).ordinal] == [
+        1,
+        2,
+        1,
+    ]
 
 
-def test_the_right_code_confirms_once_and_again_changes_nothing(start, act, tokens, clock, database):
+def test_the_right_code_confirms_once_and_again_changes_nothing(
+    start, act, tokens, clock, database
+):
     request = start()
     answer = act(sign_up.type_code, request, right_code(tokens, request), tokens=tokens)
     assert answer.result is Result.RIGHT
@@ -245,32 +203,6 @@ def test_the_link_in_another_browser_opens_a_new_request_there_and_the_first_sta
     assert answer.result is Result.RIGHT
     assert opened.browser == BRUNO
     assert sign_up.where(opened, clock()) is Step.CONFIRMED
-    assert sign_up.where(reread(database, request), clock()) is Step.OPEN
-
-
-def test_not_me_ends_codes_and_links_and_can_be_undone_for_seven_days(
-    start, act, tokens, clock, database
-):
-    request = start()
-    act(sign_up.cancel, request)
-    code = right_code(tokens, request)
-    assert act(sign_up.type_code, request, code, tokens=tokens).result is Result.OVER
-    assert not act(sign_up.confirm_by_link, request)
-    assert act(sign_up.undo_cancel, request)
-    assert act(sign_up.type_code, request, code, tokens=tokens).result is Result.RIGHT
-    act(sign_up.cancel, request)
-    clock.advance(days=7)
-    assert not act(sign_up.undo_cancel, request)
-
-
-def test_not_me_without_the_cookie_needs_the_code(start, act, tokens, clock, database):
-    request = start()
-    assert act(sign_up.cancel_with_code, request, WRONG, tokens=tokens).result is Result.WRONG
-    assert sign_up.where(reread(database, request), clock()) is Step.OPEN
-    code = right_code(tokens, request)
-    assert act(sign_up.cancel_with_code, request, code, tokens=tokens).result is Result.RIGHT
-    assert sign_up.where(reread(database, request), clock()) is Step.CANCELLED
-    assert act(sign_up.undo_with_code, request, code, tokens=tokens).result is Result.RIGHT
     assert sign_up.where(reread(database, request), clock()) is Step.OPEN
 
 
