@@ -78,6 +78,14 @@ def check_mailbox(value: str) -> str:
     return str(Address(display_name=name, addr_spec=address))
 
 
+def check_listen(value: str) -> str:
+    """host:port, or nothing: the listener is off."""
+    parts = urlsplit(f"//{value}")
+    if value and (not parts.hostname or parts.port is None or parts.path):
+        raise ValueError("must look like 127.0.0.1:8091, or be empty")
+    return value
+
+
 Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 Networks = Annotated[
     tuple[Annotated[Network, BeforeValidator(read_network)], ...],
@@ -106,7 +114,7 @@ class Settings(BaseSettings):
     storage_keys: Secrets = ()
     mail_from: Annotated[str, AfterValidator(check_mailbox)] = "Guichet <bonjour@guichet.localhost>"
     mail_reply_to: Annotated[str, AfterValidator(check_mailbox)] | None = None
-    internal_listen: str = "127.0.0.1:8091"
+    internal_listen: Annotated[str, AfterValidator(check_listen)] = "127.0.0.1:8091"
     internal_networks: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     protected_networks: Networks = ()
     trusted_proxies: Networks = ()

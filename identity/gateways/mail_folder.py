@@ -53,8 +53,9 @@ class FolderMailer:
 
 
 def read_folder(directory: Path) -> list[StoredMail]:
-    """The mails of a folder, newest first."""
-    return [_stored(raw) for _, raw in sorted(_files(directory), reverse=True)]
+    """The mails of a folder, newest first. What somebody else put there is left alone."""
+    newest_first = (raw for _, raw in sorted(_files(directory), reverse=True))
+    return [mail for raw in newest_first if (mail := _stored(raw)) is not None]
 
 
 def _files(directory: Path) -> Iterator[tuple[tuple[str, int], bytes]]:
@@ -67,8 +68,10 @@ def _files(directory: Path) -> Iterator[tuple[tuple[str, int], bytes]]:
         yield (path.name.partition("-")[0], written), content
 
 
-def _stored(raw: bytes) -> StoredMail:
+def _stored(raw: bytes) -> StoredMail | None:
     message = message_from_bytes(raw, policy=policy.default)
+    if not OWN_ID.match(str(message["Message-ID"] or "")) or not message["Date"]:
+        return None
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     return StoredMail(
         id=_id(message),

@@ -11,11 +11,17 @@ def test_good_settings_pass(run):
 
 
 def test_every_setting_at_fault_is_named_in_one_line_each(run):
-    env = {"GUICHET_PUBLIC_URL": "nowhere", "GUICHET_LIMITS": "perhaps", "GUICHET_NEW": "1"}
+    env = {
+        "GUICHET_PUBLIC_URL": "nowhere",
+        "GUICHET_INTERNAL_LISTEN": "8091",
+        "GUICHET_LIMITS": "perhaps",
+        "GUICHET_NEW": "1",
+    }
     lines = run("config", "check", ends=1, env=env).stderr.splitlines()
     assert [line.split(": ")[1] for line in lines] == [
         "GUICHET_NEW",
         "GUICHET_PUBLIC_URL",
+        "GUICHET_INTERNAL_LISTEN",
         "GUICHET_LIMITS",
     ]
 

@@ -104,6 +104,7 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
 
 def test_a_draft_is_no_mail(tmp_path):
     (tmp_path / ".half.eml.123").write_text("From: ")
+    (tmp_path / "somebody-elses.eml").write_text("Subject: not ours")
     assert read_folder(tmp_path) == []
 
 
