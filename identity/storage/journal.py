@@ -1,0 +1,157 @@
+"""The journal: who changed what, when and why. Rows are only added; each carries the hash of the one before.
+
+A hash chain shows that a row was changed, taken out or put in between. That the end was cut off it
+cannot show: for that, note the head now and then and give it to `verify`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .database import Base
+
+BEFORE_THE_FIRST = "0" * 64
+LOCK = 0x6775_6963_6865_7401  # of PostgreSQL: one writer at a time finds the end of the chain
+CHUNK = 1000  # rows read at once
+
+
+class JournalEntry(Base):
+    """One change. `facts` is canonical JSON: what was before and after, as far as it may be kept."""
+
+    __tablename__ = "journal"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    origin: Mapped[str]  # from where: a host's name, a network address
+    action: Mapped[str] = mapped_column(index=True)  # noun.verb, for example rules.publish
+    subject: Mapped[str]
+    facts: Mapped[str]
+    reason: Mapped[str]
+    request_id: Mapped[str | None]
+    previous_hash: Mapped[str]
+    hash: Mapped[str]
+
+
+@dataclass(frozen=True)
+class Who:
+    """The person or homeserver that changes something. `request_id` ties a row to a line of the logs."""
+
+    name: str
+    origin: str
+    reason: str = ""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first row that does not fit, and how."""
+
+    number: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How the check ended: the rows read, the head of the chain, and the first fault if there is one."""
+
+    rows: int
+    head: str
+    fault: Fault | None = None
+
+
+def write(
+    session: Session,
+    now: datetime,
+    who: Who,
+    *,
+    action: str,
+    subject: str,
+    facts: Mapping[str, Any],
+) -> JournalEntry:
+    """Add a row, in the transaction of the change it tells of."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    last = _last(session)
+    entry = JournalEntry(
+        number=last.number + 1 if last else 1,
+        at=now,
+        actor=who.name,
+        origin=who.origin,
+        action=action,
+        subject=subject,
+        facts=json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+        reason=who.reason,
+        request_id=who.request_id,
+        previous_hash=last.hash if last else BEFORE_THE_FIRST,
+        hash="",
+    )
+    entry.hash = hash_of(entry)
+    session.add(entry)
+    session.flush()
+    return entry
+
+
+def recent(session: Session, *, limit: int = 50, action: str | None = None) -> list[JournalEntry]:
+    """The newest rows first. `action` may be the noun alone."""
+    query = select(JournalEntry).order_by(JournalEntry.number.desc()).limit(limit)
+    if action is not None:
+        query = query.where(
+            (JournalEntry.action == action)
+            | JournalEntry.action.startswith(f"{action}.", autoescape=True)
+        )
+    return list(session.scalars(query))
+
+
+def verify(session: Session, *, noted_head: str | None = None) -> Verified:
+    """Read the whole chain. `noted_head`: a hash noted earlier, which must still stand in it."""
+    previous, expected, noted = BEFORE_THE_FIRST, 1, noted_head is None
+    for entry in _in_order(session):
+        fault = _fault(entry, expected, previous)
+        if fault:
+            return Verified(expected - 1, previous, Fault(entry.number, fault))
+        previous, expected = entry.hash, expected + 1
+        noted = noted or entry.hash == noted_head
+    if not noted:
+        cut = Fault(expected, "the head that was noted is not in the chain: its end was cut off")
+        return Verified(expected - 1, previous, cut)
+    return Verified(expected - 1, previous)
+
+
+def hash_of(entry: JournalEntry) -> str:
+    """SHA-256 over every column but the hash itself, in UTF-8 canonical JSON."""
+    covered = [
+        entry.number,
+        entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        *(entry.actor, entry.origin, entry.action, entry.subject, entry.facts, entry.reason),
+        *(entry.request_id, entry.previous_hash),
+    ]
+    line = json.dumps(covered, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(line.encode()).hexdigest()
+
+
+def _fault(entry: JournalEntry, expected: int, previous: str) -> str | None:
+    if entry.number != expected:
+        return f"rows {expected} to {entry.number - 1} are missing"
+    if entry.previous_hash != previous:
+        return "it does not follow the row before"
+    if entry.hash != hash_of(entry):
+        return "it was changed"
+    return None
+
+
+def _in_order(session: Session) -> Iterator[JournalEntry]:
+    query = select(JournalEntry).order_by(JournalEntry.number)
+    yield from session.scalars(query.execution_options(yield_per=CHUNK))
+
+
+def _last(session: Session) -> JournalEntry | None:
+    return session.scalars(
+        select(JournalEntry).order_by(JournalEntry.number.desc()).limit(1)
+    ).one_or_none()
