@@ -114,6 +114,12 @@ class EmailAddress:
             raise InvalidAddress(Reason.TOO_LONG)
         return cls(canonical, local, ascii_domain, display_domain(ascii_domain))
 
+    @classmethod
+    def stored(cls, canonical: str) -> "EmailAddress":
+        """One that was parsed before it was stored. Never for what somebody typed."""
+        local, _, ascii_domain = canonical.rpartition("@")
+        return cls(canonical, local, ascii_domain, display_domain(ascii_domain))
+
     def __str__(self) -> str:
         return self.canonical
 

@@ -72,6 +72,23 @@ class BaseMoved(Problem):
     """Somebody published other rules meanwhile. Look at the difference again."""
 
 
+class NoSuchRevision(Problem):
+    """There is no such revision of the rules."""
+
+    def __init__(self, number: int, newest: int) -> None:
+        super().__init__(f"There is no revision {number}: the newest is {newest}.")
+
+
+class MovesAccounts(Problem):
+    """Accounts that are known would belong to another homeserver."""
+
+    def __init__(self, accounts: int) -> None:
+        super().__init__(
+            f"{accounts} known accounts would belong to another homeserver, while nobody who asks is told "
+            "where they are (GUICHET_INFO_PERSON_LEVEL is off)."
+        )
+
+
 class UnknownHomeserver(Problem):
     """No homeserver of this name is registered."""
 

@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     protected_networks: Networks = ()
     trusted_proxies: Networks = ()
     shared_networks: Networks = ()
-    info_person_level: Literal["off"] = "off"
+    info_person_level: Literal["off", "authenticated", "legacy"] = "off"
     client_url: str = "https://app.element.io"
     templates_dir: Path | None = None
     default_locale: Literal["fr", "en"] = "fr"

@@ -7,7 +7,7 @@ import click
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.advice import Advice, advise
 from domain_rules.rules import Decision, Explanation
-from identity.storage.rules import load_rule_set
+from identity.use_cases import rule_changes
 
 from .endings import Exit
 from .opening import opened
@@ -21,9 +21,12 @@ def address() -> None:
 
 @address.command()
 @click.argument("address")
+@click.option("--revision", type=int, help="By a past revision, at the end of its time.")
 @as_json
 @click.pass_context
-def explain(context: click.Context, address: str, *, json_wanted: bool) -> None:
+def explain(
+    context: click.Context, address: str, *, revision: int | None, json_wanted: bool
+) -> None:
     """Show the canonical form, the rules tried, the one that decides, and what people are told.
 
     \b
@@ -42,7 +45,7 @@ def explain(context: click.Context, address: str, *, json_wanted: bool) -> None:
         talk(f"guichet: not an email address: {error} ({error.reason})")
         context.exit(Exit.FAILED)
     with opened() as wired, wired.database.reading() as session:
-        rules = load_rule_set(session, at=wired.now())
+        rules = rule_changes.as_of(session, wired.now(), revision)
     explanation, advice = rules.explain(parsed), advise(rules, parsed)
     if json_wanted:
         print_json(_described(explanation, advice))

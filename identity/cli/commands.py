@@ -8,6 +8,7 @@ from .db import db
 from .domain import domain
 from .endings import Guichet
 from .homeserver import homeserver
+from .journal import journal
 from .mail import mail
 from .serve import serve
 
@@ -26,5 +27,5 @@ def guichet() -> None:
     """  # noqa: D301  \b is click's: keep these lines
 
 
-for command in (address, config, db, domain, homeserver, mail, serve):
+for command in (address, config, db, domain, homeserver, journal, mail, serve):
     guichet.add_command(command)

@@ -12,17 +12,13 @@ from identity.storage import homeservers, rules
 from identity.use_cases import rule_changes
 from identity.wiring import Wiring
 
-from .differences import (
-    describe_difference,
-    described,
-    outcome,
-    print_difference,
-    readable_name,
-)
+from .differences import described, outcome, readable_name
+from .domain_history import diff, history, rollback
 from .domain_import import import_
 from .endings import Exit, Failure
-from .opening import author, dry_run, opened, reason
+from .opening import opened
 from .printing import as_json, print_json, print_table, talk
+from .publishing import change, publishing
 
 suffix = click.option("--suffix", is_flag=True, help="PATTERN and every domain under it.")
 
@@ -32,7 +28,8 @@ def domain() -> None:
     """Rules: exact address > exact domain > longest suffix > default."""
 
 
-domain.add_command(import_)
+for command in (import_, history, diff, rollback):
+    domain.add_command(command)
 
 
 @domain.command()
@@ -44,10 +41,7 @@ domain.add_command(import_)
 @click.option("--sibling-of", metavar="DOMAIN", help="Not open: tell people to use that domain.")
 @click.option("--note", default="", help="For operators.")
 @click.option("--allow-public", is_flag=True, help="Even a free mail service or public suffix.")
-@author
-@reason
-@dry_run
-@as_json
+@publishing
 def add(pattern: str, *, suffix: bool, **options: Any) -> None:
     """Open PATTERN, a domain or one exact address, or change its rule.
 
@@ -55,7 +49,9 @@ def add(pattern: str, *, suffix: bool, **options: Any) -> None:
 
     \b
     JSON: {"base", "revision": number, "dry_run": boolean, "added", "removed": [rule],
-           "changed": [{"from": rule, "to": rule}], "unchanged": number}
+           "changed": [{"from": rule, "to": rule}], "unchanged": number,
+           "impact": {"known", "change_homeserver", "become_agents", "become_guests", "lose_access",
+                      "gain_access": number, "domains": [{"domain", "addresses"}]}}
     """  # noqa: D301  \b is click's: keep these lines
     if (options["homeserver"] is None) == (options["sibling_of"] is None):
         raise click.UsageError("give --homeserver or --sibling-of, one of the two")
@@ -63,7 +59,7 @@ def add(pattern: str, *, suffix: bool, **options: Any) -> None:
     with opened() as wired:
         rule = _rule(wired, kind, canonical, options)
         _check_allowed(rule, allow_public=options["allow_public"])
-        _change(wired, options, put=[rule])
+        change(wired, options, lambda session: rule_changes.compare(session, put=[rule]))
 
 
 def _rule(wired: Wiring, kind: Kind, pattern: str, options: dict[str, Any]) -> Rule:
@@ -110,10 +106,7 @@ def _check_allowed(rule: Rule, *, allow_public: bool) -> None:
 @domain.command()
 @click.argument("pattern")
 @suffix
-@author
-@reason
-@dry_run
-@as_json
+@publishing
 def remove(pattern: str, *, suffix: bool, **options: Any) -> None:
     """Take away the rule of PATTERN: an address, a domain, or `default`.
 
@@ -128,34 +121,8 @@ def remove(pattern: str, *, suffix: bool, **options: Any) -> None:
             there = ", ".join(readable_name(rule) for rule in same)
             missing = f"{kind}:{canonical}".removesuffix(":")
             raise Failure(f"there is no rule {missing}" + (f"; there is {there}" if there else ""))
-        _change(wired, options, take_away=[rule for rule in same if rule.kind is kind])
-
-
-def _change(wired: Wiring, options: dict[str, Any], **change: list[Rule]) -> None:
-    """Publish, or with --dry-run only show."""
-    with wired.database.transaction() as session:
-        difference = rule_changes.compare(session, **change)
-        revision = rule_changes.publish(
-            session,
-            wired.now(),
-            difference,
-            author=options["author"],
-            reason=options["reason"],
-        )
-        if options["dry_run"]:
-            session.rollback()
-            revision = difference.base
-    if options["json_wanted"]:
-        facts = {"revision": revision, "dry_run": options["dry_run"]}
-        print_json(describe_difference(difference) | facts)
-    else:
-        print_difference(difference)
-    if difference.is_empty:
-        talk(f"Nothing to change: revision {revision} says so already.")
-    elif options["dry_run"]:
-        talk("Nothing was written.")
-    else:
-        talk(f"Revision {revision} is published.")
+        gone = [rule for rule in same if rule.kind is kind]
+        change(wired, options, lambda session: rule_changes.compare(session, take_away=gone))
 
 
 @domain.command(name="list")

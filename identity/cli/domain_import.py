@@ -11,11 +11,18 @@ from identity.use_cases import federation
 from identity.use_cases.federation import Put
 from identity.wiring import Wiring
 
-from .differences import describe_difference, print_difference
 from .federation_files import Content, is_policy, is_yaml, read_list, read_yaml
 from .files import FILE
-from .opening import author, dry_run, opened, reason
-from .printing import as_json, print_json, talk
+from .opening import opened
+from .printing import print_json, talk
+from .publishing import (
+    describe_draft,
+    may_move_accounts,
+    print_draft,
+    publishing,
+    refusing_moves,
+    who,
+)
 
 OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
 
@@ -27,10 +34,7 @@ OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
 @click.option("--suffix", is_flag=True, help="Lists: each domain and every domain under it.")
 @click.option("--guest", is_flag=True, help="Lists: their people are guests.")
 @click.option("-v", "--verbose", is_flag=True, help="Name duplicates, show every change.")
-@author
-@reason
-@dry_run
-@as_json
+@publishing
 @click.pass_context
 def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     """Put the rules of FILE in force, in one revision.
@@ -56,7 +60,7 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     elif options["dry_run"]:
         for name in done.homeservers:
             click.echo(f"+ homeserver {name}")
-        print_difference(done.difference, whole=options["verbose"])
+        print_draft(done.draft, whole=options["verbose"])
     talk(_summary(content, done, dry_run=options["dry_run"]))
     context.exit(content.ending)
 
@@ -86,15 +90,16 @@ def _read(wired: Wiring, file: Path, options: dict[str, Any]) -> Content:
 
 
 def _put(wired: Wiring, content: Content, options: dict[str, Any], *, default_reason: str) -> Put:
-    with wired.database.transaction() as session:
+    with refusing_moves(), wired.database.transaction() as session:
         done = federation.put(
             session,
             wired.vault,
             wired.now(),
             servers=content.homeservers,
             rules=content.rules,
-            author=options["author"],
-            reason=options["reason"] or default_reason,
+            who=who(author=options["author"], reason=options["reason"] or default_reason),
+            base=options["base"],
+            may_move_accounts=options["dry_run"] or may_move_accounts(wired, options),
         )
         if options["dry_run"]:
             session.rollback()
@@ -110,7 +115,7 @@ def _tell_lines(content: Content, *, whole: bool) -> None:
 
 def _described(content: Content, done: Put, *, dry_run: bool) -> dict[str, Any]:
     return {
-        **describe_difference(done.difference),
+        **describe_draft(done.draft),
         "revision": done.difference.base if dry_run else done.revision,
         "dry_run": dry_run,
         "homeservers_added": list(done.homeservers),

@@ -1,6 +1,7 @@
 """`guichet homeserver`: the homeservers of the federation."""
 
 import difflib
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -14,8 +15,9 @@ from identity.use_cases import homeserver_changes, rule_changes
 from identity.use_cases.homeserver_changes import NewHomeserver
 
 from .files import FILE, read_certificate, read_secret
-from .opening import dry_run, opened, os_user
+from .opening import author, dry_run, opened, reason
 from .printing import as_json, print_facts, print_json, print_table, talk
+from .publishing import who
 
 OPTIONS = (
     click.option("--url", required=True, help="Client and administration API, without a path."),
@@ -60,9 +62,13 @@ def with_options(command: Any) -> Any:
 @homeserver.command()
 @click.argument("name")
 @with_options
+@author
+@reason
 @dry_run
 @as_json
-def add(name: str, *, dry_run: bool, json_wanted: bool, **facts: Any) -> None:
+def add(
+    name: str, *, author: str, reason: str, dry_run: bool, json_wanted: bool, **facts: Any
+) -> None:
     """Register the homeserver NAME, its Matrix server name: host or host:port.
 
     Prints the credential with which it asks Guichet, once: only a hash of it is kept. The first
@@ -75,13 +81,12 @@ def add(name: str, *, dry_run: bool, json_wanted: bool, **facts: Any) -> None:
     new = read_new(name, **facts)
     with opened() as wired, wired.database.transaction() as session:
         now = wired.now()
-        made = homeserver_changes.add(session, wired.vault, now, new)
+        me = who(author=author, reason=reason or f"homeserver add {name}")
+        made = homeserver_changes.add(session, wired.vault, now, new, me)
         default = homeserver_changes.default_for(session, made)
         difference = rule_changes.compare(session, put=default)
-        revision = rule_changes.publish(
-            session, now, difference, author=os_user(), reason=f"homeserver add {name}"
-        )
-        credential = homeserver_changes.issue_credential(session, now, name)
+        revision = rule_changes.publish(session, now, difference, me)
+        credential = homeserver_changes.issue_credential(session, now, name, me)
         shown = described(made)
         if dry_run:
             session.rollback()
@@ -110,6 +115,49 @@ def _tell_added(name: str, *, is_default: bool, dry_run: bool) -> None:
         talk(f"{name} would be registered. Nothing was written.")
     else:
         talk(f"{name} is registered. Its credential, shown this once:")
+
+
+@homeserver.command()
+@click.argument("name")
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, 720),
+    default=24,
+    show_default=True,
+    help="Hours for which the old credential stays good.",
+)
+@author
+@reason
+@dry_run
+@as_json
+def rotate_credential(name: str, *, overlap: int, **options: Any) -> None:
+    """Give the homeserver NAME a new credential; the old one ends after the overlap.
+
+    JSON: {"homeserver": text, "credential": text or null, "old_good_until": time, "dry_run": boolean}
+    """
+    hours = timedelta(hours=overlap)
+    with opened() as wired, wired.database.transaction() as session:
+        now = wired.now()
+        me = who(author=options["author"], reason=options["reason"])
+        credential = homeserver_changes.issue_credential(session, now, name, me, overlap=hours)
+        if options["dry_run"]:
+            session.rollback()
+    until = now + hours
+    if options["dry_run"]:
+        talk(f"{name} would get a new credential. Nothing was written.")
+    else:
+        talk(f"The old credential of {name} is good until {until:%Y-%m-%d %H:%M}Z. The new one:")
+    if options["json_wanted"]:
+        print_json(
+            {
+                "homeserver": name,
+                "credential": None if options["dry_run"] else credential,
+                "old_good_until": until.isoformat(),
+                "dry_run": options["dry_run"],
+            }
+        )
+    elif not options["dry_run"]:
+        click.echo(credential)
 
 
 def read_new(name: str, **facts: Any) -> NewHomeserver:

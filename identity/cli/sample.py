@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from identity.storage import homeservers, rules
+from identity.storage.journal import Who
 from identity.use_cases import federation
 from identity.wiring import Wiring
 
@@ -30,7 +31,6 @@ def load_sample(wired: Wiring) -> bool:
             wired.now(),
             servers=content.homeservers,
             rules=content.rules,
-            author="guichet",
-            reason="the sample federation",
+            who=Who("guichet", "first start", "the sample federation"),
         )
     return True

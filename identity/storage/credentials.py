@@ -4,8 +4,9 @@ import hashlib
 import secrets
 import uuid
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import ForeignKey, or_, select
+from sqlalchemy import CursorResult, ForeignKey, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
@@ -30,6 +31,19 @@ def issue(session: Session, now: datetime, *, homeserver: str) -> str:
         HomeserverCredential(homeserver=homeserver, token_hash=_hash(token), created_at=now)
     )
     return token
+
+
+def retire(session: Session, *, homeserver: str, at: datetime) -> int:
+    """End every token of this homeserver that would be good longer. How many."""
+    ending = session.execute(
+        update(HomeserverCredential)
+        .where(
+            HomeserverCredential.homeserver == homeserver,
+            or_(HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > at),
+        )
+        .values(retires_at=at)
+    )
+    return cast("CursorResult[Any]", ending).rowcount
 
 
 def homeserver_of(session: Session, token: str, now: datetime) -> str | None:

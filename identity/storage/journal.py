@@ -109,6 +109,11 @@ def recent(session: Session, *, limit: int = 50, action: str | None = None) -> l
     return list(session.scalars(query))
 
 
+def of_action(session: Session, action: str) -> Iterator[JournalEntry]:
+    """Every row of one action, in order."""
+    return (entry for entry in _in_order(session) if entry.action == action)
+
+
 def verify(session: Session, *, noted_head: str | None = None) -> Verified:
     """Read the whole chain. `noted_head`: a hash noted earlier, which must still stand in it."""
     previous, expected, noted = BEFORE_THE_FIRST, 1, noted_head is None
@@ -147,8 +152,12 @@ def _fault(entry: JournalEntry, expected: int, previous: str) -> str | None:
 
 
 def _in_order(session: Session) -> Iterator[JournalEntry]:
-    query = select(JournalEntry).order_by(JournalEntry.number)
-    yield from session.scalars(query.execution_options(yield_per=CHUNK))
+    """Chunk by chunk: a reader who stops early leaves no cursor open."""
+    query = select(JournalEntry).order_by(JournalEntry.number).limit(CHUNK)
+    after = 0
+    while chunk := list(session.scalars(query.where(JournalEntry.number > after))):
+        yield from chunk
+        after = chunk[-1].number
 
 
 def _last(session: Session) -> JournalEntry | None:

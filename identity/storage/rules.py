@@ -4,6 +4,8 @@ A published revision is never edited: what revision n said stays what rows with
 `since_revision <= n < until_revision` say.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -111,6 +113,16 @@ def write(
     rows = [_row(rule, revision.number) for rule in added]
     if rows:
         session.execute(insert(StoredRule), rows)
+
+
+def digest(session: Session, revision: int) -> str:
+    """SHA-256 over what a publication ended and began, as it stands in the table."""
+    lines = []
+    for sign, column in (("-", StoredRule.until_revision), ("+", StoredRule.since_revision)):
+        for row in session.execute(select(*FIELDS).where(column == revision)):
+            values = [v.isoformat() if isinstance(v, datetime) else v for v in row]
+            lines.append(sign + json.dumps(values, ensure_ascii=False))
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _end(session: Session, rules: Sequence[Rule], revision: int) -> None:

@@ -8,10 +8,13 @@ from sqlalchemy.orm import Session
 
 from domain_rules.rules import Rule
 from identity.storage import homeservers
+from identity.storage.journal import Who
 from identity.vault import Vault
 
-from . import homeserver_changes, rule_changes
+from . import drafts, homeserver_changes, rule_changes
+from .drafts import Draft
 from .homeserver_changes import NewHomeserver
+from .impact import Impact
 from .rule_changes import Difference
 
 
@@ -20,8 +23,16 @@ class Put:
     """What became of it. `revision` is the one in force afterwards."""
 
     homeservers: tuple[str, ...]
-    difference: Difference
+    draft: Draft
     revision: int
+
+    @property
+    def difference(self) -> Difference:
+        return self.draft.difference
+
+    @property
+    def impact(self) -> Impact:
+        return self.draft.impact
 
 
 def put(
@@ -31,16 +42,19 @@ def put(
     *,
     servers: Sequence[NewHomeserver],
     rules: Iterable[Rule],
-    author: str,
-    reason: str,
+    who: Who,
+    base: int | None = None,
+    may_move_accounts: bool = False,
 ) -> Put:
     """Add the homeservers there are not yet, change none that is, and publish what differs.
 
-    Raises WrongHomeserver, UnknownHomeserver, BaseMoved.
+    Raises WrongHomeserver, UnknownHomeserver, BaseMoved, MovesAccounts.
     """
     missing = [server for server in servers if homeservers.find(session, server.name) is None]
     for server in missing:
-        homeserver_changes.add(session, vault, now, server)
-    difference = rule_changes.compare(session, put=rules)
-    revision = rule_changes.publish(session, now, difference, author=author, reason=reason)
-    return Put(tuple(server.name for server in missing), difference, revision)
+        homeserver_changes.add(session, vault, now, server, who)
+    draft = drafts.check(session, now, rule_changes.compare(session, put=rules))
+    revision = drafts.publish(
+        session, now, draft, who, base=base, may_move_accounts=may_move_accounts
+    )
+    return Put(tuple(server.name for server in missing), draft, revision)

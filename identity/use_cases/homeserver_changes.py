@@ -1,9 +1,10 @@
 """Homeservers are registered: named, reachable, and given the credential they ask us with."""
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -11,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from domain_rules.rules import AccountClass, Kind, Rule
 from domain_rules.user_ids import Scheme
-from identity.problems import Problem
-from identity.storage import credentials, homeservers, rules
+from identity.problems import Problem, UnknownHomeserver
+from identity.storage import credentials, homeservers, journal, rules
 from identity.storage.homeservers import Homeserver
+from identity.storage.journal import Who
 from identity.vault import Vault
 
 # Matrix specification, appendix "Server name": a host name, an IPv4 address or [IPv6], and a port.
@@ -46,7 +48,7 @@ class NewHomeserver:
     class_source: str | None = None
 
 
-def add(session: Session, vault: Vault, now: datetime, new: NewHomeserver) -> Homeserver:
+def add(session: Session, vault: Vault, now: datetime, new: NewHomeserver, who: Who) -> Homeserver:
     """Register it. Raises WrongHomeserver, or HomeserverExists and changes nothing."""
     _check(new)
     if homeservers.find(session, new.name) is not None:
@@ -73,12 +75,26 @@ def add(session: Session, vault: Vault, now: datetime, new: NewHomeserver) -> Ho
     )
     session.add(made)
     session.flush()
+    facts = {"url": made.url, "guests": made.guests, "connector": made.connector}
+    journal.write(session, now, who, action="homeserver.add", subject=made.name, facts=facts)
     return made
 
 
-def issue_credential(session: Session, now: datetime, name: str) -> str:
-    """The bearer token the homeserver asks us with, shown once."""
-    return credentials.issue(session, now, homeserver=name)
+def issue_credential(
+    session: Session, now: datetime, name: str, who: Who, *, overlap: timedelta = timedelta()
+) -> str:
+    """The bearer token the homeserver asks us with, shown once. Those it had are good for `overlap` more.
+
+    Raises UnknownHomeserver.
+    """
+    if homeservers.find(session, name) is None:
+        known = [homeserver.name for homeserver in homeservers.every(session)]
+        raise UnknownHomeserver(name, difflib.get_close_matches(name, known))
+    retired = credentials.retire(session, homeserver=name, at=now + overlap)
+    token = credentials.issue(session, now, homeserver=name)
+    facts = {"retired": retired, "until": (now + overlap).isoformat()} if retired else {}
+    journal.write(session, now, who, action="homeserver.credential", subject=name, facts=facts)
+    return token
 
 
 def default_for(session: Session, homeserver: Homeserver) -> Sequence[Rule]:

@@ -10,6 +10,7 @@ from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.gateways.limits import Limits
 from identity.settings import Settings
 from identity.storage.homeservers import Homeserver
+from identity.storage.journal import Who
 from identity.storage.rules_in_force import RulesInForce
 from identity.tokens import Tokens
 from identity.use_cases import rule_changes
@@ -104,7 +105,7 @@ def wiring(database, rules, tokens, postbox, settings, clock) -> Wiring:
             )
         session.flush()
         difference = rule_changes.compare(session, put=rules.rules)
-        rule_changes.publish(session, clock(), difference, author="tests", reason="the sample")
+        rule_changes.publish(session, clock(), difference, Who("tests", "here", "the sample"))
     return Wiring(
         settings=settings,
         database=database,

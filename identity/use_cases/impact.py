@@ -1,0 +1,91 @@
+"""What a change of rules does to people: every known address through the rules of now and the rules to be."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select, union
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress
+from domain_rules.rules import AccountClass, Decision, Reason, RuleSet
+from identity.storage.accounts import Account, AccountState
+from identity.storage.associations import Association
+
+from .rule_changes import Key
+
+CHUNK = 5_000  # rows read at once
+MOST_DOMAINS = 20
+
+
+@dataclass(frozen=True)
+class Impact:
+    """Counts of known addresses: those an account was made for or bound to. Exact, not sampled."""
+
+    known: int = 0
+    change_homeserver: int = 0
+    become_agents: int = 0
+    become_guests: int = 0
+    lose_access: int = 0  # could come in by themselves and no longer can, or are nobody's now
+    gain_access: int = 0
+    domains: tuple[tuple[str, int], ...] = ()
+    """The domains with the most affected addresses, and how many."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.domains
+
+
+@dataclass(frozen=True)
+class Replay:
+    """`left_behind`: by rule, the homeservers that accounts it now decides for are on."""
+
+    impact: Impact
+    left_behind: dict[Key, tuple[str, ...]]
+
+
+def replay(session: Session, old: RuleSet, new: RuleSet) -> Replay:
+    """Decide every known address by both. No address leaves this function."""
+    counts: Counter[str] = Counter()
+    domains: Counter[str] = Counter()
+    left: dict[Key, Counter[str]] = {}
+    for text, user_id in _known(session):
+        address = EmailAddress.stored(text)
+        was, will = old.decide(address), new.decide(address)
+        effects = list(_effects(was, will))
+        counts.update(["known", *effects])
+        domains.update([address.display_domain] if effects else [])
+        if "change_homeserver" in effects and will.rule:
+            at = user_id.partition(":")[2]
+            left.setdefault((will.rule.kind, will.rule.pattern), Counter())[at] += 1
+    return Replay(
+        Impact(**counts, domains=tuple(domains.most_common(MOST_DOMAINS))),
+        {key: tuple(name for name, _ in names.most_common()) for key, names in left.items()},
+    )
+
+
+def _effects(was: Decision, will: Decision) -> Iterator[str]:
+    if was.homeserver and will.homeserver and was.homeserver != will.homeserver:
+        yield "change_homeserver"
+    if was.account_class != will.account_class:
+        if will.account_class is AccountClass.AGENT:
+            yield "become_agents"
+        elif was.account_class is AccountClass.AGENT and will.account_class:
+            yield "become_guests"
+    could, can = (decision.reason is Reason.OPEN for decision in (was, will))
+    lost_all = will.reason is Reason.NOBODY and was.reason is not Reason.NOBODY
+    if (could and not can) or lost_all:
+        yield "lose_access"
+    if can and not could:
+        yield "gain_access"
+
+
+def _known(session: Session) -> Iterator[tuple[str, str]]:
+    """Address and user ID; where an account and an association tell of one address, the association."""
+    bound = select(Association.address, Association.user_id).where(Association.medium == "email")
+    made = select(Account.address, Account.user_id).where(
+        Account.state == AccountState.READY,
+        Account.address.not_in(select(Association.address).where(Association.medium == "email")),
+    )
+    for row in session.execute(union(bound, made).execution_options(yield_per=CHUNK)):
+        yield row[0], row[1]
