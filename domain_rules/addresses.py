@@ -19,9 +19,7 @@ MAX_LABEL_CHARACTERS = 63
 # come with copy and paste and nobody sees them.
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 # What turns the reading direction makes an address look like another one.
-BIDI_CONTROLS = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 CONTROL_CATEGORIES = frozenset({"Cc", "Zl", "Zp"})
 # UTS 46 reads these as dots; done first so that labels can be counted.
 IDEOGRAPHIC_DOTS = dict.fromkeys(map(ord, "\u3002\uff0e\uff61"), ".")
@@ -165,7 +163,7 @@ def _clean(text: str) -> str:
     if not text.isascii() or not text.isprintable():
         for letter in text:
             category = unicodedata.category(letter)
-            if category in CONTROL_CATEGORIES or letter in BIDI_CONTROLS:
+            if category in CONTROL_CATEGORIES or letter in BIDI:
                 raise InvalidAddress(Reason.CONTROL_CHARACTER)
             if category == "Cs":
                 raise InvalidAddress(Reason.NOT_AN_ADDRESS)

@@ -30,6 +30,8 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.WeakPassword: (HTTPStatus.BAD_REQUEST, "M_WEAK_PASSWORD"),
     problems.WrongDisplayName: (HTTPStatus.BAD_REQUEST, "M_INVALID_PARAM"),
     problems.BaseMoved: (HTTPStatus.CONFLICT, "org.guichet.base_moved"),
+    problems.MovesAccounts: (HTTPStatus.CONFLICT, "org.guichet.moves_accounts"),
+    problems.NoSuchRevision: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.UnknownHomeserver: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
 }
 OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")

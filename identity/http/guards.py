@@ -19,15 +19,22 @@ def homeserver() -> None:
 
     Who shows a credential is judged by it, on both listeners: a wrong one is never overlooked.
     """
-    token = _bearer_token()
-    if token is not None:
-        with wired.database.reading() as session:
-            if credentials.homeserver_of(session, token, wired.now()) is None:
-                raise CredentialNeeded("This credential is not known, or no longer good.")
+    if bearer_token() is not None:
+        if calling_homeserver() is None:
+            raise CredentialNeeded("This credential is not known, or no longer good.")
     elif current_app.config["LISTENER"] == "internal":
         _check_nearness()
     else:
         raise CredentialNeeded
+
+
+def calling_homeserver() -> str | None:
+    """The name of the homeserver whose credential the caller shows; a credential speaks for no other."""
+    token = bearer_token()
+    if token is None:
+        return None
+    with wired.database.reading() as session:
+        return credentials.homeserver_of(session, token, wired.now())
 
 
 def _check_nearness() -> None:
@@ -38,6 +45,7 @@ def _check_nearness() -> None:
         raise CredentialNeeded("A homeserver credential is needed from this network.")
 
 
-def _bearer_token() -> str | None:
+def bearer_token() -> str | None:
+    """What the Authorization header says, if it is a bearer token."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None

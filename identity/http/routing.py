@@ -1,14 +1,20 @@
-"""/info and /internal-info: where an address belongs. The rules alone decide, never what is known of a person."""
+"""/info and /internal-info: where an address belongs by the rules; who may ask for more learns where the person is."""
 
+import logging
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
+from sqlalchemy.exc import SQLAlchemyError
 
+from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision, Reason
 from identity.context import client_ip, is_in, wired
+from identity.storage import associations
 
 from . import parameters
-from .guards import anyone, homeserver
+from .guards import anyone, calling_homeserver, homeserver
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/_matrix/identity/api/v1"
 OURS = "org.guichet"
@@ -30,13 +36,17 @@ def ping() -> Response:
 def info() -> Response:
     """Which homeserver a client shall use. `hs` is the protected one only for callers who can reach it.
 
-    Nobody's address: {}, without our fields, as Tchap's clients know it.
+    Nobody's address: {}, without our fields, as Tchap's clients know it. Where GUICHET_INFO_PERSON_LEVEL
+    lets the caller know, somebody who is elsewhere has that as `hs` and the rule's as `new_hs`.
     """
-    decision = wired.rules.current().decide(parameters.email_address())
-    if decision.reason is Reason.NOBODY:
-        return jsonify({})
+    address = parameters.email_address()
+    decision = wired.rules.current().decide(address)
     is_inside = is_in(client_ip(), wired.settings.protected_networks)
-    return jsonify(_homeservers(decision, protected=is_inside) | {OURS: _about(decision)})
+    by_rule = _homeservers(decision, protected=is_inside)
+    current = _current(address, decision) if _may_know_people() else None
+    if decision.reason is Reason.NOBODY and current is None:
+        return jsonify({})
+    return jsonify(_with_current(by_rule, current) | {OURS: _about(decision)})
 
 
 @homeservers.get("/internal-info")
@@ -45,16 +55,53 @@ def internal_info() -> Response:
 
     Nobody's address: no `hs`, so that no homeserver finds its own name there, and an invitation
     that is needed and not there. A module that reads only one of the two refuses as well.
+    Where the person is, if elsewhere, is `current_hs` under our key: only `legacy` mixes the two.
     """
-    decision = wired.rules.current().decide(parameters.email_address())
+    address = parameters.email_address()
+    decision = wired.rules.current().decide(address)
+    by_rule, about = _homeservers(decision, protected=True), _about(decision)
+    if wired.settings.info_person_level == "legacy":
+        by_rule = _with_current(by_rule, _current(address, decision))
+    elif current := _current_if_known(address, decision):
+        about["current_hs"] = current
     return jsonify(
-        _homeservers(decision, protected=True)
+        by_rule
         | {
             "requires_invite": decision.requires_invite,
             "invited": False,  # no invitation can be sent yet
-            OURS: _about(decision),
+            OURS: about,
         }
     )
+
+
+def _may_know_people() -> bool:
+    """Whether this caller of /info is told where a person is, and not only what the rules say."""
+    level = wired.settings.info_person_level
+    return level == "legacy" or (level == "authenticated" and calling_homeserver() is not None)
+
+
+def _current(address: EmailAddress, decision: Decision) -> str | None:
+    """The homeserver of the user ID this address is bound to, if it is none the rule names."""
+    with wired.database.reading() as session:
+        bound = associations.of_address(session, address.canonical)
+    current = bound.user_id.partition(":")[2] if bound else None
+    return None if current in {decision.homeserver, decision.protected_homeserver} else current
+
+
+def _current_if_known(address: EmailAddress, decision: Decision) -> str | None:
+    """The same, left out while the database is away: where to register is answered all the same."""
+    try:
+        return _current(address, decision)
+    except SQLAlchemyError as error:
+        log.warning("internal-info: the database is away: %s", type(error).__name__)
+        return None
+
+
+def _with_current(by_rule: dict[str, str], current: str | None) -> dict[str, str]:
+    """As Tchap's clients and servers read it."""
+    if current is None:
+        return by_rule
+    return {"hs": current} | ({"new_hs": by_rule["hs"]} if by_rule else {})
 
 
 def _homeservers(decision: Decision, *, protected: bool) -> dict[str, str]:

@@ -93,8 +93,13 @@ def test_every_problem_has_a_status_and_a_matrix_code():
 
 
 def test_every_problem_has_a_sentence_for_people():
-    """A limit has a page of its own; these two meet nobody but operators."""
-    for_operators = {problems.BaseMoved, problems.UnknownHomeserver}
+    """A limit has a page of its own; these meet nobody but operators."""
+    for_operators = {
+        problems.BaseMoved,
+        problems.MovesAccounts,
+        problems.NoSuchRevision,
+        problems.UnknownHomeserver,
+    }
     assert set(page_errors.ADVICE) >= PROBLEMS - for_operators - {problems.TooManyRequests}
 
 

@@ -116,6 +116,8 @@ def made(kind: type[problems.Problem]) -> problems.Problem:
         problems.ServerAway: ("Éducation nationale",),
         problems.WeakPassword: ("short",),
         problems.UnknownHomeserver: ("x.example", []),
+        problems.MovesAccounts: (3,),
+        problems.NoSuchRevision: (9, 4),
     }
     return kind(*facts.get(kind, ()))
 
