@@ -1,0 +1,193 @@
+"""Third-party invitations: rooms an address was invited to before anybody was known to have it."""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Index, exists, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .database import Base
+
+
+class Delivery(StrEnum):
+    """How far the homeserver of whoever bound the address has been told."""
+
+    WAITING = "waiting"  # nobody has the address yet
+    DUE = "due"  # somebody has: the homeserver is to be told
+    SENDING = "sending"  # written before the call: if it stays, nobody knows how the call ended
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"  # another invitation to the same room was delivered
+    DEAD = "dead"  # no further try without a person
+
+
+class ThirdPartyInvitation(Base):
+    """One invitation as a homeserver stored it here. Rooms are opaque: whatever text names one."""
+
+    __tablename__ = "third_party_invitations"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    address: Mapped[str]
+    room_id: Mapped[str]
+    sender: Mapped[str]
+    token: Mapped[str] = mapped_column(unique=True)  # the state key in the room
+    public_key: Mapped[str] = mapped_column(unique=True)  # ephemeral, as it was given out
+    sealed_key: Mapped[str]  # its private half
+    signing_key_id: Mapped[str]  # the long-term key whose public half the room holds
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # names and pictures, for the mail
+    for_guest: Mapped[bool]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    delivery: Mapped[str] = mapped_column(default=Delivery.WAITING)
+    invitee: Mapped[str | None]  # the user ID that bound the address
+    attempted_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+
+
+Index(
+    "ix_third_party_invitations_address",
+    ThirdPartyInvitation.address,
+    ThirdPartyInvitation.created_at,
+)
+Index(
+    "ix_third_party_invitations_sender",
+    ThirdPartyInvitation.sender,
+    ThirdPartyInvitation.created_at,
+)
+Index("ix_third_party_invitations_delivery", ThirdPartyInvitation.delivery)
+
+
+def find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation | None:
+    return session.get(ThirdPartyInvitation, invitation_id)
+
+
+def by_token(session: Session, token: str) -> ThirdPartyInvitation | None:
+    return session.scalars(
+        select(ThirdPartyInvitation).where(ThirdPartyInvitation.token == token)
+    ).one_or_none()
+
+
+def waiting_for(session: Session, address: str, now: datetime) -> list[ThirdPartyInvitation]:
+    """The invitations nobody has taken yet, newest first."""
+    return list(
+        session.scalars(
+            select(ThirdPartyInvitation)
+            .where(
+                ThirdPartyInvitation.address == address,
+                ThirdPartyInvitation.delivery == Delivery.WAITING,
+                ThirdPartyInvitation.expires_at > now,
+            )
+            .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
+        )
+    )
+
+
+def is_invited(session: Session, address: str, now: datetime) -> bool:
+    """Whether an invitation waits for this address."""
+    return bool(
+        session.scalar(
+            select(
+                exists().where(
+                    ThirdPartyInvitation.address == address,
+                    ThirdPartyInvitation.delivery == Delivery.WAITING,
+                    ThirdPartyInvitation.expires_at > now,
+                )
+            )
+        )
+    )
+
+
+def ephemeral_key_is_valid(session: Session, public_key: str) -> bool:
+    """Whether this exact text is a key that store-invite gave out."""
+    return bool(
+        session.scalar(select(exists().where(ThirdPartyInvitation.public_key == public_key)))
+    )
+
+
+def same_room(session: Session, invitation: ThirdPartyInvitation) -> list[ThirdPartyInvitation]:
+    """The other invitations of the same address to the same room."""
+    return list(
+        session.scalars(
+            select(ThirdPartyInvitation).where(
+                ThirdPartyInvitation.address == invitation.address,
+                ThirdPartyInvitation.room_id == invitation.room_id,
+                ThirdPartyInvitation.id != invitation.id,
+            )
+        )
+    )
+
+
+def was_invited(
+    session: Session, *, address: str, room_id: str, sender: str, since: datetime
+) -> bool:
+    """Whether this sender invited this address to this room lately."""
+    return bool(
+        session.scalar(
+            select(
+                exists().where(
+                    ThirdPartyInvitation.address == address,
+                    ThirdPartyInvitation.room_id == room_id,
+                    ThirdPartyInvitation.sender == sender,
+                    ThirdPartyInvitation.created_at > since,
+                )
+            )
+        )
+    )
+
+
+def sent_times(
+    session: Session, sender: str, *, for_guest: bool, since: datetime
+) -> list[datetime]:
+    """When this sender invited guests, or agents; oldest first."""
+    return list(
+        session.scalars(
+            select(ThirdPartyInvitation.created_at)
+            .where(
+                ThirdPartyInvitation.sender == sender,
+                ThirdPartyInvitation.for_guest == for_guest,
+                ThirdPartyInvitation.created_at > since,
+            )
+            .order_by(ThirdPartyInvitation.created_at)
+        )
+    )
+
+
+def move(
+    session: Session,
+    invitation: ThirdPartyInvitation,
+    *,
+    source: tuple[Delivery, ...],
+    to: Delivery,
+    **values: object,
+) -> bool:
+    """Change the delivery if it is still `source`: of several at once, one wins and is told True."""
+    won = session.scalar(
+        update(ThirdPartyInvitation)
+        .where(ThirdPartyInvitation.id == invitation.id, ThirdPartyInvitation.delivery.in_(source))
+        .values(delivery=to, **values)
+        .returning(ThirdPartyInvitation.id)
+        .execution_options(synchronize_session=False)
+    )
+    return won is not None
+
+
+def recent(
+    session: Session, *, delivery: Delivery | None = None, limit: int = 50
+) -> list[ThirdPartyInvitation]:
+    """The newest invitations, of one kind of delivery or of all."""
+    query = (
+        select(ThirdPartyInvitation).order_by(ThirdPartyInvitation.created_at.desc()).limit(limit)
+    )
+    if delivery is not None:
+        query = query.where(ThirdPartyInvitation.delivery == delivery)
+    return list(session.scalars(query))
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many invitations stand at each delivery."""
+    rows = session.execute(
+        select(ThirdPartyInvitation.delivery, func.count()).group_by(ThirdPartyInvitation.delivery)
+    )
+    return {delivery: count for delivery, count in rows}  # noqa: C416  rows are not tuples to mypy
