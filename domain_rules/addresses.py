@@ -2,11 +2,13 @@
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 import idna
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
 
+from domain_rules.display import display_domain
 from domain_rules.words import Word
 
 MAX_TYPED = 1000  # characters looked at: a real address and a generous paste around it
@@ -23,19 +25,9 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 CONTROL_CATEGORIES = frozenset({"Cc", "Zl", "Zp"})
 # UTS 46 reads these as dots; done first so that labels can be counted.
 IDEOGRAPHIC_DOTS = dict.fromkeys(map(ord, "\u3002\uff0e\uff61"), ".")
+# RFC 5322, 3.2.3, in lower case.
+ATOM = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~.")
 OUTSIDE_AN_ATOM = frozenset('<>()[]\\,;: "')
-
-# The scripts of which a label may be shown as it is written. Python has no table of
-# scripts; the first word of a letter's name serves.
-SCRIPTS = frozenset(
-    {
-        *("ARABIC", "ARMENIAN", "BENGALI", "CJK", "CYRILLIC", "DEVANAGARI", "GEORGIAN", "GREEK"),
-        *("GUJARATI", "HANGUL", "HEBREW", "HIRAGANA", "KATAKANA", "KHMER", "LAO", "LATIN"),
-        *("MALAYALAM", "SINHALA", "TAMIL", "TELUGU", "THAI", "TIFINAGH"),
-    }
-)
-# Latin letters that are no ASCII letter with a mark and yet look like no other letter.
-PLAIN_LATIN = frozenset("æœßøðþđł")
 
 
 class Reason(Word):
@@ -149,13 +141,6 @@ def parse_domain(text: str) -> str:
     return _to_ascii(domain)
 
 
-def display_domain(ascii_domain: str) -> str:
-    """The domain for people: a label in Unicode only when it is of one script."""
-    if "xn--" not in ascii_domain:
-        return ascii_domain
-    return ".".join(map(_display_label, ascii_domain.split(".")))
-
-
 def _clean(text: str) -> str:
     """Without what came with the paste. Length first, so that a book costs nothing."""
     if len(text) > MAX_TYPED:
@@ -238,6 +223,13 @@ def _validate(local: str, domain: str) -> str:
     Its list of reserved domains stays in force: .localhost, .local, .test receive no mail
     from outside; .example is not on it. Nothing of the library is changed or switched off.
     """
+    if ATOM.issuperset(local) and ".." not in local and local.strip(".") == local:
+        local = "a"  # as good as any: what is left to check is the domain, and those repeat
+    return _ascii_domain(local, domain)
+
+
+@lru_cache(maxsize=4096)
+def _ascii_domain(local: str, domain: str) -> str:
     address = f"{local}@{domain}"
     ascii_domain: str = validate_email(
         address, allow_smtputf8=not local.isascii(), check_deliverability=False
@@ -279,21 +271,3 @@ def _why_not(local: str, domain: str) -> Reason:
         return Reason.NOT_A_DOMAIN
     is_long = len(f"{local}@{domain}".encode()) > MAX_BYTES
     return Reason.TOO_LONG if is_long else Reason.NOT_AN_ADDRESS
-
-
-def _display_label(label: str) -> str:
-    if not label.startswith("xn--"):
-        return label
-    try:
-        shown = idna.ulabel(label)
-    except ValueError:  # a label that never went through `parse_domain`
-        return label
-    scripts = {_script(letter) for letter in shown if letter not in "-0123456789"}
-    return shown if len(scripts) == 1 and scripts <= SCRIPTS else label
-
-
-def _script(letter: str) -> str:
-    script = unicodedata.name(letter, "?").partition(" ")[0]
-    if script != "LATIN" or letter in PLAIN_LATIN:
-        return script
-    return script if unicodedata.normalize("NFD", letter)[0].isascii() else "?"

@@ -27,6 +27,8 @@ def client_ip() -> str:
 
 def is_in(address: str, networks: tuple[Network, ...]) -> bool:
     """Whether an IP address, as text, is in one of the networks. IPv4 inside IPv6 counts as IPv4."""
+    if not networks:
+        return False
     try:
         ip = ip_address(address)
     except ValueError:

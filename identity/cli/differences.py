@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from domain_rules.addresses import display_domain
+from domain_rules.display import display_domain
 from domain_rules.rules import Kind, Rule
 from identity.use_cases.rule_changes import Difference
 

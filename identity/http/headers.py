@@ -13,7 +13,7 @@ ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
-HSTS = "max-age=31536000; includeSubDomains"
+HSTS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 # As the Matrix specification words them, for clients that run in a browser.
 CROSS_ORIGIN = {
     "Access-Control-Allow-Origin": "*",
@@ -35,13 +35,14 @@ def protect(response: Response) -> Response:
     """Add what is not there yet; what pages say about themselves is theirs."""
     if not is_for_programs():
         return response
-    for name, value in ALWAYS.items():
-        response.headers.setdefault(name, value)
+    wanted = ALWAYS | CROSS_ORIGIN if _is_for_browsers(request.path) else ALWAYS
     if wired.settings.public_url.startswith("https://"):
-        response.headers.setdefault("Strict-Transport-Security", HSTS)
-    if _is_for_browsers(request.path):
-        for name, value in CROSS_ORIGIN.items():
-            response.headers.setdefault(name, value)
+        wanted = wanted | HSTS
+    # Once through what is there instead of once for each: this is a tenth of what /info costs.
+    there = {name.lower() for name in response.headers.keys()}  # noqa: SIM118  of Headers, which iterates pairs
+    response.headers.extend(
+        [(name, value) for name, value in wanted.items() if name.lower() not in there]
+    )
     return response
 
 

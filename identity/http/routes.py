@@ -3,6 +3,7 @@
 from flask import Flask
 
 from . import errors, headers, health, routing
+from .sessions import SessionsOfPeople
 
 BLUEPRINTS = (
     routing.everybody,  # /_matrix/identity/api/v1: ping, /info
@@ -15,5 +16,6 @@ def register(app: Flask) -> None:
     """Both listeners have the same map; the guards know which one they stand at."""
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    app.session_interface = SessionsOfPeople()
     errors.register(app)
     headers.register(app)

@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Response, request
 
-from domain_rules.addresses import InvalidAddress, display_domain, parse_domain
+from domain_rules.addresses import InvalidAddress, parse_domain
+from domain_rules.display import display_domain
 from domain_rules.rules import AccountClass, Rule
 from identity.context import wired
 from identity.storage import homeservers

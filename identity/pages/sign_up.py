@@ -7,6 +7,7 @@ from flask import Response, request, session, url_for
 from domain_rules import addresses, advice
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.advice import Advice, State
+from domain_rules.display import display_domain
 from identity.context import client_ip, wired
 from identity.use_cases import sign_up
 
@@ -87,9 +88,7 @@ def answer() -> Response:
     judged = _judge(address, keep_typed=bool(typed.get("keep")))
     if judged.state is State.OPEN:  # the rules changed meanwhile: the domain was opened
         return page("start", email=address.display, invited=False)
-    instead = (
-        f"{address.local}@{addresses.display_domain(judged.sibling)}" if judged.sibling else ""
-    )
+    instead = f"{address.local}@{display_domain(judged.sibling)}" if judged.sibling else ""
     return page(
         PAGES[judged.state],
         address=address,

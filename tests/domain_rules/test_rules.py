@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain_rules.addresses import EmailAddress, display_domain
+from domain_rules.addresses import EmailAddress
+from domain_rules.display import display_domain
 from domain_rules.rules import (
     AccountClass,
     ConflictingRules,
