@@ -1,8 +1,13 @@
 """Everything we may say no to. The docstring is the message; no HTTP in here."""
 
+from collections.abc import Mapping
+
 
 class Problem(Exception):
     """Something a person or a program can be told."""
+
+    further: Mapping[str, str] = {}
+    """What programs are told beside the message."""
 
     def __str__(self) -> str:
         return super().__str__() or (self.__doc__ or "").strip()
@@ -96,3 +101,68 @@ class UnknownHomeserver(Problem):
         hint = f" Close names: {', '.join(close)}." if close else ""
         super().__init__(f"The homeserver {name} is not registered.{hint}")
         self.name = name
+
+
+class TooManyMails(TooManyRequests):
+    """A mail to this address was asked for not long ago. Ask again later."""
+
+
+class TooManyTries(TooManyRequests):
+    """Too many wrong codes. Ask for another mail, with a higher send_attempt."""
+
+
+class TooManyInvitations(TooManyRequests):
+    """This account has invited too many people in a day. Go on later."""
+
+
+class NoValidSession(Problem):
+    """No validation session has this sid and client_secret."""
+
+
+class SessionExpired(Problem):
+    """This validation session has ended: ask for another."""
+
+
+class SessionNotValidated(Problem):
+    """The address of this validation session has not been proved yet."""
+
+
+class WrongCode(Problem):
+    """This is not the code of the newest mail."""
+
+
+class NotYourself(Problem):
+    """The access token belongs to another user ID."""
+
+
+class NotAllowed(Problem):
+    """This is not for you to do."""
+
+
+class UnknownMedium(Problem):
+    """The only medium here is email."""
+
+
+class UnknownInvitation(Problem):
+    """No invitation has this token."""
+
+
+class AddressBound(Problem):
+    """Somebody has this address already: invite the user ID."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__()
+        self.further = {"mxid": user_id}
+
+
+class WrongServer(Problem):
+    """The rules keep this address for another homeserver."""
+
+    def __init__(self, reason: str, homeserver: str | None) -> None:
+        there = (
+            f"Its people have their accounts on {homeserver}."
+            if homeserver
+            else "No homeserver takes it."
+        )
+        super().__init__(f"This address cannot be bound to an ID of that homeserver. {there}")
+        self.further = {"org.guichet.reason": reason} | ({"hs": homeserver} if homeserver else {})

@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     info_person_level: Literal["off", "authenticated", "legacy"] = "off"
     client_url: str = "https://app.element.io"
     templates_dir: Path | None = None
+    brand: Annotated[str, Field(pattern=r"[A-Za-z0-9_-]*")] = ""  # a folder of templates_dir
+    association_policy: Literal["rule", "any"] = "rule"
+    next_link_hosts: Strings = ()  # where clients may send people on to, beside messengers
     default_locale: Literal["fr", "en"] = "fr"
     limits: Literal["on", "off"] = "on"
     service_name: Annotated[str, Field(min_length=1, max_length=40)] = "Guichet"
@@ -178,6 +181,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir.resolve() / 'guichet.db'}"
+
+    @property
+    def brand_dir(self) -> Path | None:
+        """Where the operator's own mails for Matrix clients and invited people are looked for."""
+        return self.templates_dir / self.brand if self.templates_dir else None
 
     @property
     def mail_dir(self) -> Path:

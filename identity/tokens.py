@@ -11,7 +11,7 @@ from uuid import UUID
 from itsdangerous import BadSignature, Signer
 from pydantic import SecretStr
 
-Purpose = Literal["verify", "not_me"]
+Purpose = Literal["verify", "not_me", "client", "invitation"]
 
 UUID_LENGTH = 16  # bytes
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits

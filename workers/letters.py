@@ -16,9 +16,9 @@ from identity.use_cases import codes
 from identity.use_cases.codes import CODE_LIFETIME
 from identity.wiring import Wiring
 
+from .matrix_letters import MATRIX_LETTERS, NoLongerWanted
 
-class NoLongerWanted(Exception):
-    """The reason of this mail ended before it left."""
+__all__ = ["NoLongerWanted", "letter"]
 
 
 def letter(wired: Wiring, mail: Mail, now: datetime) -> tuple[EmailMessage, str]:
@@ -26,7 +26,7 @@ def letter(wired: Wiring, mail: Mail, now: datetime) -> tuple[EmailMessage, str]
     settings = wired.settings
     frame = Frame(
         to=mail.address,
-        language=mail.language,
+        language=mail.language or None,
         message_id=mail.id,
         date=mail.created_at,
         sender=settings.mail_from,
@@ -35,6 +35,7 @@ def letter(wired: Wiring, mail: Mail, now: datetime) -> tuple[EmailMessage, str]
         support_url=settings.support_url,
         public_url=settings.public_url,
         templates_dir=settings.templates_dir,
+        brand_dir=settings.brand_dir,
     )
     with wired.database.reading() as session:
         message = _write(wired, session, frame, mail, now)
@@ -44,7 +45,7 @@ def letter(wired: Wiring, mail: Mail, now: datetime) -> tuple[EmailMessage, str]
 def _write(
     wired: Wiring, session: Session, frame: Frame, mail: Mail, now: datetime
 ) -> EmailMessage:
-    match Template(mail.template):
+    match template := Template(mail.template):
         case Template.VERIFY:
             return _verify(wired, session, frame, mail, now)
         case Template.EXISTS:
@@ -77,6 +78,8 @@ def _write(
                 server=_label(session, request.homeserver) or "",
                 link=f"{frame.public_url}/v/{wired.tokens.link(request.id, 'verify')}",
             )
+        case Template.CLIENT_VERIFY | Template.INVITE:
+            return MATRIX_LETTERS[template](wired, session, frame, mail, now)
 
 
 def _verify(

@@ -33,6 +33,19 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.MovesAccounts: (HTTPStatus.CONFLICT, "org.guichet.moves_accounts"),
     problems.NoSuchRevision: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.UnknownHomeserver: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
+    problems.TooManyMails: (HTTPStatus.TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED"),
+    problems.TooManyTries: (HTTPStatus.TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED"),
+    problems.TooManyInvitations: (HTTPStatus.TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED"),
+    problems.NoValidSession: (HTTPStatus.NOT_FOUND, "M_NO_VALID_SESSION"),
+    problems.SessionExpired: (HTTPStatus.BAD_REQUEST, "M_SESSION_EXPIRED"),
+    problems.SessionNotValidated: (HTTPStatus.BAD_REQUEST, "M_SESSION_NOT_VALIDATED"),
+    problems.WrongCode: (HTTPStatus.BAD_REQUEST, "M_TOKEN_INCORRECT"),
+    problems.NotYourself: (HTTPStatus.FORBIDDEN, "M_UNAUTHORIZED"),
+    problems.NotAllowed: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.UnknownMedium: (HTTPStatus.BAD_REQUEST, "M_UNRECOGNIZED"),
+    problems.UnknownInvitation: (HTTPStatus.NOT_FOUND, "M_UNRECOGNIZED"),
+    problems.AddressBound: (HTTPStatus.BAD_REQUEST, "M_THREEPID_IN_USE"),
+    problems.WrongServer: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
 }
 OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")
 
@@ -58,10 +71,11 @@ def register(app: Flask) -> None:
         app.register_error_handler(kind, answer_away)
 
 
-def is_for_programs() -> bool:
+def is_for_programs(path: str | None = None) -> bool:
     """Whether a program asks. The path decides; on the internal listener there is nobody else."""
+    asked = request.path if path is None else path
     return current_app.config["LISTENER"] == "internal" or any(
-        request.path == prefix or request.path.startswith(f"{prefix}/") for prefix in FOR_PROGRAMS
+        asked == prefix or asked.startswith(f"{prefix}/") for prefix in FOR_PROGRAMS
     )
 
 
@@ -72,7 +86,7 @@ def answer_problem(problem: problems.Problem) -> Response:
     status, code = next(
         (ANSWERS[kind] for kind in type(problem).__mro__ if kind in ANSWERS), OTHERWISE
     )
-    response = _answer(status, code, str(problem))
+    response = _answer(status, code, str(problem), **problem.further)
     if isinstance(problem, problems.TooManyRequests):
         response = _answer(status, code, str(problem), retry_after_ms=problem.retry_after * 1000)
         response.headers["Retry-After"] = str(problem.retry_after)
@@ -98,7 +112,7 @@ def answer_http(error: HTTPException) -> AnyResponse | HTTPException:
     return response
 
 
-def _answer(status: HTTPStatus, errcode: str, error: str, **further: int) -> Response:
+def _answer(status: HTTPStatus, errcode: str, error: str, **further: int | str) -> Response:
     response = jsonify(errcode=errcode, error=error, **further)
     response.status_code = status
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -1,5 +1,6 @@
 """Every mail Guichet writes, one function each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -10,7 +11,7 @@ from uuid import UUID
 from identity.translations import LANGUAGES
 
 from .message import build
-from .rendering import write
+from .rendering import Written, by_the_operator, write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,11 @@ class Frame:
     support_url: str | None
     public_url: str
     templates_dir: Path | None = None
+    brand_dir: Path | None = None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return LANGUAGES if self.language is None else (self.language,)
 
     @property
     def help_url(self) -> str:
@@ -93,17 +99,93 @@ def none(frame: Frame) -> EmailMessage:
     return _letter("none", frame)
 
 
+def client_verify(
+    frame: Frame,
+    *,
+    code: str,
+    link: str,
+    submit_link: str,
+    user_id: str,
+    requested_at: datetime,
+    ends_at: datetime,
+) -> EmailMessage:
+    """A Matrix client wants the address proved for `user_id`.
+
+    `submit_link` is the specification's own, for brands that ask for it.
+    """
+    facts = {
+        "code": code,
+        "link": link,
+        "user_id": user_id,
+        "requested_at": requested_at,
+        "ends_at": ends_at,
+    }
+    own = {"token": code, "submit_link": submit_link}
+    return _branded("verify.txt", "client_verify", frame, own, **facts)
+
+
+def invite(
+    frame: Frame,
+    *,
+    link: str,
+    inviter: str | None,
+    organisation: str | None,
+    sender: str,
+    expires_at: datetime,
+    own: Mapping[str, str],
+) -> EmailMessage:
+    """Somebody wants to talk to the address. `inviter`: a name that was proved, if there is one.
+
+    `own`: what only an operator's template shows, such as the name of the room.
+    """
+    return _branded(
+        "invite.txt",
+        "invite",
+        frame,
+        own,
+        link=link,
+        inviter=inviter,
+        organisation=organisation,
+        sender=sender,
+        expires_at=expires_at,
+        sent_at=frame.date,
+    )
+
+
+def _branded(
+    file: str, template: str, frame: Frame, own: Mapping[str, str], **facts: Any
+) -> EmailMessage:
+    """The operator's text where there is one, else ours."""
+    path = frame.brand_dir / file if frame.brand_dir else None
+    if path is None or not path.is_file():
+        return _letter(template, frame, **facts)
+    blank = _message(Written("", "", None), template, frame)
+    headers = {
+        "to": frame.to,
+        "from": frame.sender,
+        "messageid": str(blank["Message-ID"]),
+        "date": str(blank["Date"]),
+    }
+    given = {"service": frame.service, "public_url": frame.public_url, "help_url": frame.help_url}
+    written = by_the_operator(path, template, frame.languages, given | headers | facts | dict(own))
+    return _message(written, template, frame)
+
+
 def _letter(template: str, frame: Frame, **facts: Any) -> EmailMessage:
-    languages = LANGUAGES if frame.language is None else (frame.language,)
     for_all = {
         "service": frame.service,
         "help_url": frame.help_url,
         "public_url": frame.public_url,
     }
+    written = write(template, frame.languages, frame.templates_dir, for_all | facts)
+    return _message(written, template, frame)
+
+
+def _message(written: Written, template: str, frame: Frame) -> EmailMessage:
     return build(
-        write(template, languages, frame.templates_dir, for_all | facts),
+        written,
         template=template,
-        languages=languages,
+        languages=frame.languages,
         to=frame.to,
         sender=frame.sender,
         service=frame.service,

@@ -12,6 +12,7 @@ from uuid import UUID
 from .rendering import Written
 
 LINE: Final = 76  # and not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7)
+LONGEST_LINE: Final = 990  # of SMTP's 998
 FORM: Final = "quoted-printable"
 VERSION: Final = "1"  # of the set of templates; raise it when what they say changes
 
@@ -67,13 +68,22 @@ def build(
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["X-Guichet-Template"] = f"{template}; version={VERSION}"
-    message.set_content(written.text, subtype="plain", charset="utf-8", cte=FORM)
-    message.add_alternative(written.html, subtype="html", charset="utf-8", cte=FORM)
+    if written.html is None:
+        form = "7bit" if _is_bare(written.text) else FORM
+        message.set_content(written.text, subtype="plain", charset="utf-8", cte=form)
+    else:
+        message.set_content(written.text, subtype="plain", charset="utf-8", cte=FORM)
+        message.add_alternative(written.html, subtype="html", charset="utf-8", cte=FORM)
+        # "=_" cannot stand in quoted-printable: the parts never hold their own boundary.
+        message.set_boundary(f"=_{message_id.hex}")
     # After the content: setting that clears every Content header.
     message["Content-Language"] = ", ".join(languages)
-    # "=_" cannot stand in quoted-printable: the parts never hold their own boundary.
-    message.set_boundary(f"=_{message_id.hex}")
     return message
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a text may go as it is: programs that read it need not decode anything."""
+    return text.isascii() and all(len(line) <= LONGEST_LINE for line in text.splitlines())
 
 
 def as_sent(message: EmailMessage, *, to: str) -> bytes:

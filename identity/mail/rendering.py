@@ -27,11 +27,11 @@ UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 
 @dataclass(frozen=True)
 class Written:
-    """The three texts of one mail."""
+    """The three texts of one mail; without `html` it is plain text alone."""
 
     subject: str
     text: str
-    html: str
+    html: str | None
 
 
 def write(
@@ -49,11 +49,33 @@ def write(
         facts,
         subject=subject,
         bodies=[
-            (language, Markup(part.html))  # noqa: S704  rendered with escaping just above
+            (language, Markup(part.html or ""))  # noqa: S704  rendered with escaping just above
             for language, part in zip(languages, parts, strict=True)
         ],
     )
     return Written(subject, BETWEEN_LANGUAGES.join(part.text for part in parts) + "\n", html)
+
+
+def by_the_operator(
+    path: Path, subject: str, languages: tuple[str, ...], facts: dict[str, Any]
+) -> Written:
+    """The operator's own text in place of a whole mail; our subject, and no HTML.
+
+    A name that the template asks for and we do not know stays empty: the mail must leave.
+    """
+    facts = {name: _within_its_line(fact) for name, fact in facts.items()}
+    template = Environment(autoescape=False).from_string(path.read_text(encoding="utf-8"))  # noqa: S701  plain text
+    return Written(
+        " / ".join(
+            _environment(None, language, is_html=False)
+            .get_template(f"{subject}.subject")
+            .render(facts)
+            .strip(" \n")
+            for language in languages
+        ),
+        template.render(facts) + "\n",
+        None,
+    )
 
 
 def _in_one_language(

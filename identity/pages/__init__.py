@@ -2,13 +2,27 @@
 
 from flask import Flask
 
-from . import account, check, dev_mail, information, links, my_server, sign_up, site, unknown
+from . import (
+    account,
+    check,
+    client_link,
+    dev_mail,
+    information,
+    invitation,
+    links,
+    my_server,
+    sign_up,
+    site,
+    unknown,
+)
 
 __all__ = [
     "account",
     "check",
+    "client_link",
     "dev_mail",
     "information",
+    "invitation",
     "links",
     "my_server",
     "register",

@@ -13,7 +13,7 @@ from identity.use_cases import sign_up
 from identity.use_cases.codes import Result
 from identity.use_cases.sign_up import Step
 
-from . import browser
+from . import browser, client_link
 from .check import TOO_LATE, code_faults, shown, unfinished_code
 from .languages import language, prefer
 from .rendering import Fault, go_to, page
@@ -27,7 +27,7 @@ def verify_page(token: str) -> Response:
     """A button for the browser that asked, a field for the code in any other."""
     with wired.database.reading() as session:
         mailed = _mailed(session, token, "verify")
-    return _verify_page(token, mailed) if mailed else _broken()
+    return _verify_page(token, mailed) if mailed else client_link.show(token)
 
 
 @blueprint.post("/v/<token>")
@@ -36,7 +36,7 @@ def verify(token: str) -> Response:
     with wired.database.reading() as session:
         mailed = _mailed(session, token, "verify")
     if mailed is None:
-        return _broken()
+        return client_link.try_code(token)
     return _confirm_here(mailed) if _is_same(mailed) else _open_here(token, mailed)
 
 

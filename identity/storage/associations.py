@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -31,6 +31,17 @@ def bind(session: Session, now: datetime, *, address: str, user_id: str) -> None
             index_elements=["medium", "address"],
             set_={"user_id": statement.excluded.user_id, "bound_at": statement.excluded.bound_at},
             where=Association.user_id != statement.excluded.user_id,
+        )
+    )
+
+
+def unbind(session: Session, *, address: str, user_id: str) -> None:
+    """Withdraw this one; the address bound to somebody else stays so."""
+    session.execute(
+        delete(Association).where(
+            Association.medium == "email",
+            Association.address == address,
+            Association.user_id == user_id,
         )
     )
 

@@ -20,6 +20,8 @@ class Template(StrEnum):
     NONE = "none"
     WELCOME = "welcome"
     SERVER_READY = "server_ready"
+    CLIENT_VERIFY = "client_verify"  # what a Matrix client wants proved
+    INVITE = "invite"
 
 
 class MailState(StrEnum):
@@ -61,13 +63,15 @@ LANES = {
     Template.NONE: Lane.NORMAL,
     Template.WELCOME: Lane.NORMAL,
     Template.SERVER_READY: Lane.NORMAL,
+    Template.CLIENT_VERIFY: Lane.URGENT,
+    Template.INVITE: Lane.NORMAL,
 }
 
 
 QUOTAS = ((1, timedelta(minutes=1)), (5, timedelta(hours=1)), (10, timedelta(days=1)))
 # Stricter ones, by what the mailbox is told: over them the mail is withheld and nobody is told.
-DAILY = {Template.EXISTS: 3, Template.NONE: 1}
-ASKED_FOR = (Template.VERIFY, Template.EXISTS, Template.NONE)
+DAILY = {Template.EXISTS: 3, Template.NONE: 1, Template.INVITE: 3}
+ASKED_FOR = (Template.VERIFY, Template.EXISTS, Template.NONE, Template.CLIENT_VERIFY)
 DAY = timedelta(days=1)
 
 

@@ -9,6 +9,8 @@ from . import (
     mails,
     outbox,
     rules,
+    third_party_invitations,
+    validation_sessions,
     verification_requests,
 )
 
@@ -21,5 +23,7 @@ TABLES = (
     mails,
     outbox,
     rules,
+    third_party_invitations,
+    validation_sessions,
     verification_requests,
 )

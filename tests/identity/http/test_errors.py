@@ -113,11 +113,16 @@ def test_a_body_that_is_too_large_is_refused(receiving):
 def made(kind: type[problems.Problem]) -> problems.Problem:
     facts = {
         problems.TooManyRequests: (42,),
+        problems.TooManyMails: (42,),
+        problems.TooManyTries: (42,),
+        problems.TooManyInvitations: (42,),
         problems.ServerAway: ("Éducation nationale",),
         problems.WeakPassword: ("short",),
         problems.UnknownHomeserver: ("x.example", []),
         problems.MovesAccounts: (3,),
         problems.NoSuchRevision: (9, 4),
+        problems.AddressBound: ("@a:x.example",),
+        problems.WrongServer: ("wrong_server", "x.example"),
     }
     return kind(*facts.get(kind, ()))
 

@@ -42,6 +42,17 @@ def verification(**other):
     return lambda of: letters.verify(of, **(facts | other))
 
 
+def invitation(**who):
+    return lambda of: letters.invite(
+        of,
+        link=f"{HOST}/v/{TOKEN}",
+        sender="@camille.durand-ac-rouen.example:agent.education.example",
+        expires_at=ORDERED + timedelta(days=30),
+        own={"room_name": "Cellule d’appui"},
+        **who,
+    )
+
+
 LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "verify": verification(),
     "verify without code": verification(code=None),
@@ -66,6 +77,18 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
         of, server="", link=f"{HOST}/v/{TOKEN}"
     ),
     "none": letters.none,
+    "client_verify": lambda of: letters.client_verify(
+        of,
+        code="482913",
+        link=f"{HOST}/v/{TOKEN}",
+        submit_link=f"{HOST}/_matrix/identity/v2/validate/email/submitToken?token=482913",
+        user_id="@camille.durand-ac-rouen.example:agent.education.example",
+        requested_at=ORDERED,
+        ends_at=ORDERED + timedelta(hours=24),
+    ),
+    "invite": invitation(inviter="Camille Durand", organisation="Éducation nationale – Rouen"),
+    "invite from somewhere": invitation(inviter="Camille Durand", organisation=None),
+    "invite from somebody": invitation(inviter=None, organisation=None),
 }
 LONG = {
     "to": f"{'a' * 64}@{'.'.join(['d' * 60] * 2)}.example",

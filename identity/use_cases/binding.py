@@ -1,0 +1,120 @@
+"""An address is associated with a user ID, if the rules keep it for that homeserver, and invitations follow it."""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.rules import RuleSet
+from identity import problems
+from identity.storage import associations, outbox, third_party_invitations
+from identity.storage.outbox import Errand, Lane
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+
+from . import validation
+
+Policy = Literal["rule", "any"]
+
+CENTURY = timedelta(days=36_525)  # an association ends when it is withdrawn, not by a date
+
+
+def bind(
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    *,
+    policy: Policy,
+    user_id: str,
+    sid: str,
+    client_secret: str,
+) -> dict[str, Any]:
+    """Associate the address of a proved validation session with who asked for it: what is to be signed.
+
+    Raises NoValidSession, SessionExpired, SessionNotValidated, WrongServer.
+    """
+    proved, _ = validation.validated(session, now, sid=sid, client_secret=client_secret)
+    if proved.user_id != user_id:
+        # The mail and its page named who asked: nobody else profits from the answer.
+        raise problems.NoValidSession
+    address = EmailAddress.parse(proved.address, smtputf8=True)
+    check_place(rules, address, user_id, policy=policy)
+    associate(session, now, address=address.canonical, user_id=user_id)
+    milliseconds = int(now.timestamp() * 1000)
+    return {
+        "medium": "email",
+        "address": address.canonical,
+        "mxid": user_id,
+        "ts": milliseconds,
+        "not_before": milliseconds,
+        "not_after": int((now + CENTURY).timestamp() * 1000),
+    }
+
+
+def bind_verified(
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    *,
+    policy: Policy,
+    address: EmailAddress,
+    user_id: str,
+) -> None:
+    """Associate what a homeserver has verified itself for its own user. Raises WrongServer."""
+    check_place(rules, address, user_id, policy=policy)
+    associate(session, now, address=address.canonical, user_id=user_id)
+
+
+def unbind(session: Session, *, address: str, user_id: str) -> None:
+    """Withdraw exactly this association; another owner of the address is left alone."""
+    associations.unbind(session, address=canonical(address), user_id=user_id)
+
+
+def owns(session: Session, now: datetime, *, sid: str, client_secret: str, address: str) -> bool:
+    """Whether a proof of just this address was given in that session, and still counts."""
+    try:
+        proved, _ = validation.validated(session, now, sid=sid, client_secret=client_secret)
+    except (problems.NoValidSession, problems.SessionExpired, problems.SessionNotValidated):
+        return False
+    return proved.address == canonical(address)
+
+
+def associate(session: Session, now: datetime, *, address: str, user_id: str) -> None:
+    """Bind, and send the invitations that waited for this address after the person."""
+    associations.bind(session, now, address=address, user_id=user_id)
+    for invitation in third_party_invitations.waiting_for(session, address, now):
+        order_delivery(session, now, invitation, user_id)
+
+
+def order_delivery(
+    session: Session, now: datetime, invitation: ThirdPartyInvitation, user_id: str
+) -> None:
+    """Let the homeserver of this user be told of an invitation."""
+    if third_party_invitations.move(
+        session, invitation, source=(Delivery.WAITING,), to=Delivery.DUE, invitee=user_id
+    ):
+        outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
+
+
+def check_place(rules: RuleSet, address: EmailAddress, user_id: str, *, policy: Policy) -> None:
+    """Raises WrongServer if the rules keep the address for another homeserver than this user's."""
+    if policy == "any":
+        return
+    decision = rules.decide(address)
+    if homeserver_of(user_id) in {decision.homeserver, decision.protected_homeserver}:
+        return
+    reason = "wrong_server" if decision.homeserver else "domain_not_open"
+    raise problems.WrongServer(reason, decision.homeserver)
+
+
+def homeserver_of(user_id: str) -> str:
+    """The server name in a user ID."""
+    return user_id.partition(":")[2]
+
+
+def canonical(typed: str) -> str:
+    """The address as it is stored; what is no address stays as it is, and is bound to nobody."""
+    try:
+        return EmailAddress.parse(typed, smtputf8=True).canonical
+    except InvalidAddress:
+        return typed

@@ -1,0 +1,195 @@
+"""A Matrix client wants an address proved: a code is mailed, and who hands it in within a day has proved it."""
+
+import hashlib
+import hmac
+import math
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode, urlsplit, urlunsplit
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress
+from identity import problems
+from identity.storage import homeservers, mails, validation_sessions
+from identity.storage.mails import Template
+from identity.storage.validation_sessions import ValidationSession
+from identity.tokens import Tokens
+from identity.vault import Vault
+
+from .codes import DAY, TRIES, TRIES_A_DAY, CodeAnswer, Result
+
+WINDOW = timedelta(hours=24)  # to prove the address, and again to use the proof
+SECRET = re.compile(r"[0-9a-zA-Z.=_-]{1,255}")
+SID = re.compile(r"[0-9a-f]{32}")
+MOST_ATTEMPTS = 2**53 - 1  # the largest integer of the specification's JSON
+MOST_LINK = 2000  # characters
+PRINTABLE = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a client asks for. `device`: what it says it runs on; the page shows it to the person."""
+
+    address: EmailAddress
+    client_secret: str
+    send_attempt: int
+    user_id: str
+    device: str
+    language: str
+    next_link: str | None = None
+
+
+def check_secret(client_secret: str) -> str:
+    """The secret, if it is written as the specification wants. Raises WrongParameter."""
+    if not SECRET.fullmatch(client_secret):
+        raise problems.WrongParameter(
+            "client_secret has other characters than 0-9a-zA-Z.=_-, or too many."
+        )
+    return client_secret
+
+
+def check_next_link(session: Session, link: str, *, hosts: Collection[str]) -> str:
+    """The link, if it leads to a messenger of the federation or to one of `hosts`. Raises WrongParameter."""
+    clients = {urlsplit(each.client_url or "").hostname for each in homeservers.every(session)}
+    if len(link) > MOST_LINK or not PRINTABLE.fullmatch(link) or "\\" in link:
+        raise problems.WrongParameter("next_link is not a URL.")
+    try:
+        parts = urlsplit(link)
+        host = parts.hostname
+    except ValueError:
+        raise problems.WrongParameter("next_link is not a URL.") from None
+    if parts.scheme not in {"http", "https"} or "@" in parts.netloc or not host:
+        raise problems.WrongParameter("next_link is not an http(s) URL.")
+    if host not in clients | set(hosts):
+        raise problems.WrongParameter("next_link leads to a host that is not known here.")
+    return link
+
+
+def request(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> ValidationSession:
+    """Open a session, or go on with the one of this client, and order the mail if it asks for a further one.
+
+    Raises TooManyRequests: no further mail to this address before then.
+    """
+    mails.lock_address(session, wanted.address.canonical)
+    asked = validation_sessions.latest_of(
+        session,
+        address=wanted.address.canonical,
+        secret_hash=_hash(wanted.client_secret),
+    )
+    is_open = asked is not None and not is_over(asked, now)
+    if asked is not None and is_open and wanted.send_attempt <= asked.send_attempt:
+        return asked
+    again_at = mails.again_at(session, now, wanted.address.canonical)
+    if again_at > now:
+        raise problems.TooManyMails(math.ceil((again_at - now).total_seconds()))
+    if asked is None or not is_open:
+        asked = _open(session, vault, now, wanted)
+    asked.send_attempt, asked.next_link = wanted.send_attempt, wanted.next_link
+    asked.language, asked.asked_at = wanted.language, now
+    if asked.tries_left <= 0:
+        asked.code_generation += 1
+        asked.tries_left = TRIES
+    mails.order(
+        session,
+        now,
+        template=Template.CLIENT_VERIFY,
+        address=asked.address,
+        language=asked.language,
+        subject_id=asked.id,
+    )
+    return asked
+
+
+def find(session: Session, *, sid: str, client_secret: str) -> ValidationSession:
+    """Raises NoValidSession: unknown sid and wrong secret cannot be told apart."""
+    found = validation_sessions.find(session, UUID(sid)) if SID.fullmatch(sid) else None
+    expected = found.secret_hash if found else ""
+    if not hmac.compare_digest(expected, _hash(client_secret)) or found is None:
+        raise problems.NoValidSession
+    return found
+
+
+def validated(
+    session: Session, now: datetime, *, sid: str, client_secret: str
+) -> tuple[ValidationSession, datetime]:
+    """The session, if its proof was given and still counts, and when.
+
+    Raises NoValidSession, SessionExpired, SessionNotValidated.
+    """
+    found = find(session, sid=sid, client_secret=client_secret)
+    if is_over(found, now):
+        raise problems.SessionExpired
+    if found.validated_at is None:
+        raise problems.SessionNotValidated
+    return found, found.validated_at
+
+
+def by_link(session: Session, session_id: UUID) -> ValidationSession | None:
+    """The session a mailed link is about."""
+    return validation_sessions.find(session, session_id)
+
+
+def is_over(asked: ValidationSession, now: datetime) -> bool:
+    """Whether its day has ended: counted from the creation, and from the proof once that is given."""
+    return now >= ends_at(asked)
+
+
+def ends_at(asked: ValidationSession) -> datetime:
+    """Further mails lengthen nothing."""
+    return (asked.validated_at or asked.created_at) + WINDOW
+
+
+def type_code(
+    session: Session, tokens: Tokens, now: datetime, asked: ValidationSession, code: str
+) -> CodeAnswer:
+    """Try a code, handed in by the client or typed on the link's page: they share the tries."""
+    if is_over(asked, now):
+        return CodeAnswer(Result.OVER)
+    wrong = validation_sessions.wrong_tries_since(
+        session, address=asked.address, user_id=asked.user_id, since=now - DAY
+    )
+    if wrong >= TRIES_A_DAY:
+        return CodeAnswer(Result.LOCKED, again_at=asked.created_at + DAY)
+    left = validation_sessions.spend_try(session, asked)
+    if left is not None and tokens.is_code(code, asked.id, asked.code_generation):
+        validation_sessions.give_try_back(session, asked)
+        validation_sessions.validate(session, asked, now)
+        return CodeAnswer(Result.RIGHT)
+    if left:
+        return CodeAnswer(Result.WRONG, tries_left=left)
+    return CodeAnswer(Result.LOCKED, again_at=mails.again_at(session, now, asked.address))
+
+
+def onward(asked: ValidationSession) -> str | None:
+    """Where the person goes on after the proof: the link of the session, never of a query."""
+    if asked.next_link is None:
+        return None
+    parts = urlsplit(asked.next_link)
+    query = "&".join(filter(None, (parts.query, urlencode({"sid": asked.sid}))))
+    return urlunsplit(parts._replace(query=query))
+
+
+def _open(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> ValidationSession:
+    asked = ValidationSession(
+        address=wanted.address.canonical,
+        secret_hash=_hash(wanted.client_secret),
+        sealed_secret=vault.seal(wanted.client_secret),
+        user_id=wanted.user_id,
+        device=wanted.device,
+        language=wanted.language,
+        send_attempt=wanted.send_attempt,
+        created_at=now,
+        asked_at=now,
+        tries_left=TRIES,
+    )
+    session.add(asked)
+    session.flush()
+    return asked
+
+
+def _hash(client_secret: str) -> str:
+    return hashlib.sha256(b"guichet client secret:" + client_secret.encode()).hexdigest()
