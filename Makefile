@@ -12,13 +12,14 @@ DEBIAN := postgresql redis-server chromium fonts-liberation
 FOUND_postgresql = ls /usr/lib/postgresql/*/bin/initdb || command -v initdb
 FOUND_redis-server = command -v redis-server
 FOUND_chromium = command -v chromium
+FOUND_wrk = command -v wrk
 FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*
 
 WHEEL := setup.cfg pyproject.toml wsgi.py $(shell find identity domain_rules workers -type f ! -name '*.pyc')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test sure clean migration requirements debian
+.PHONY: help run test sure bench clean migration requirements debian
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
@@ -34,6 +35,10 @@ sure: $(VENV)/.test  ## Check format, style, types and floors (a minute; the tes
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: DEBIAN = wrk
+bench: debian $(VENV)/.test  ## Measure speed, as ratios in one run (five minutes; ARGS=decisions)
+	$(BIN)/python -m bench $(ARGS)
 
 migration: $(VENV)/.test  ## Write the next migration from the tables: make migration m="what changes"
 	@test -n "$(m)" || { echo 'Say what changes: make migration m="accounts have a language"' >&2; exit 2; }

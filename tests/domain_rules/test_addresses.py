@@ -60,7 +60,7 @@ def test_the_canonical_and_the_shown_form_are_read_back_as_the_same(text, smtput
     assert len(address.canonical.encode()) <= 254
 
 
-@given(st.text("ab.-_+'%!#$&*/=?^`{|}~\"@ ", max_size=64))
+@given(st.text("ab.-_+'%!#$&*/=?^`{|}~\"@", max_size=64))
 def test_a_local_part_is_judged_as_the_library_judges_whole_addresses(local):
     try:
         validate_email(f"{local}@ac-rouen.example", check_deliverability=False)

@@ -1,0 +1,48 @@
+"""One server with everything that is compared: Guichet, a constant view, and a list of regexes read in order."""
+
+import re
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from identity.app import create_app
+from identity.settings import read_settings
+from identity.wiring import wire
+
+CONSTANT = "/constant"
+REGEXES = "/regexes"
+
+
+def constant() -> Flask:
+    """What the framework costs by itself."""
+    app = Flask("constant")
+
+    @app.get("/")
+    def view() -> Response:
+        return jsonify({"hs": "agents.example"})
+
+    return app
+
+
+def regexes() -> Flask:
+    """Routing as it is done elsewhere: patterns in a file, the first that matches wins, through re's cache."""
+    app = Flask("regexes")
+    patterns = {
+        count: [rf".*@(.*\.|)d{number}\.example" for number in range(count)]
+        for count in (300, 3_000)
+    }
+
+    @app.get("/<int:count>")
+    def view(count: int) -> Response:
+        address = request.args["address"]
+        for pattern in patterns[count]:
+            if re.match(pattern + "$", address):
+                return jsonify({"hs": "agents.example"})
+        return jsonify({"hs": "guests.example"})
+
+    return app
+
+
+app = DispatcherMiddleware(
+    create_app(wire(read_settings())), {CONSTANT: constant(), REGEXES: regexes()}
+)
