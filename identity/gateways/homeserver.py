@@ -58,6 +58,9 @@ class Connector(Protocol):
     def probe(self) -> None:
         """Returns if accounts can be made now."""
 
+    def membership(self, user_id: str, room_id: str) -> str | None:
+        """`join`, `invite`, `leave`, …: what the homeserver knows of a person in a room."""
+
 
 class SynapseConnector:
     """Synapse's administration API: registration by shared secret, then address and name by token."""
@@ -78,6 +81,15 @@ class SynapseConnector:
         with self._talk() as talk:
             _expect(self._admin(talk, "GET", "/v1/server_version"))
             _expect(self._admin(talk, "GET", "/v2/users?limit=1"))
+
+    def membership(self, user_id: str, room_id: str) -> str | None:
+        with self._talk() as talk:
+            answer = _expect(
+                self._admin(talk, "GET", f"/v1/users/{path_part(user_id)}/memberships")
+            )
+        rooms = answer.body.get("memberships")
+        found = rooms.get(room_id) if isinstance(rooms, dict) else None
+        return found if isinstance(found, str) else None
 
     def look(self, account: NewAccount) -> Found:
         with self._talk() as talk:

@@ -1,0 +1,262 @@
+"""Statements S48 to S68 of validation sessions, as far as they are decided below HTTP."""
+
+from threading import Thread
+
+import pytest
+
+from domain_rules.addresses import EmailAddress
+from identity import problems
+from identity.storage import mails
+from identity.storage.database import Database
+from identity.storage.validation_sessions import ValidationSession
+from identity.use_cases import validation
+from identity.use_cases.codes import Result
+from identity.use_cases.validation import Wanted
+
+SECRET = "monkeys_are_GREAT"
+CAMILLE = "@camille:education.example"
+
+
+@pytest.fixture
+def ask(database, wiring, clock):
+    """`ask(send_attempt=2)`: what a client's requestToken does."""
+
+    def ask(address="camille.durand@ac-rouen.example", secret=SECRET, on=database, **facts):
+        wanted = Wanted(
+            address=EmailAddress.parse(address),
+            client_secret=secret,
+            **{"send_attempt": 1, "user_id": CAMILLE, "device": "", "language": "fr"} | facts,
+        )
+        with on.transaction() as session:
+            return validation.request(session, wiring.vault, clock(), wanted)
+
+    return ask
+
+
+@pytest.fixture
+def type_code(database, tokens, clock):
+    def type_code(asked, code):
+        with database.transaction() as session:
+            row = session.get_one(ValidationSession, asked.id)
+            return validation.type_code(session, tokens, clock(), row, code)
+
+    return type_code
+
+
+@pytest.fixture
+def validated(database, clock):
+    def validated(asked, secret=SECRET, sid=None):
+        with database.reading() as session:
+            return validation.validated(
+                session, clock(), sid=sid or asked.sid, client_secret=secret
+            )
+
+    return validated
+
+
+@pytest.fixture
+def mailed(database):
+    def mailed():
+        with database.reading() as session:
+            return [mail.address for mail in mails.recent(session)]
+
+    return mailed
+
+
+def code_of(tokens, asked):
+    return tokens.code(asked.id, asked.code_generation)
+
+
+def wrong(tokens, asked):
+    return f"{(int(code_of(tokens, asked)) + 1) % 10**6:06d}"
+
+
+@pytest.mark.parametrize("secret", ["", "x" * 256, "a b", "a/b", "é", "abc\n"])
+def test_s48_a_client_secret_of_other_characters_is_refused(secret):
+    with pytest.raises(problems.WrongParameter):
+        validation.check_secret(secret)
+
+
+@pytest.mark.parametrize("secret", ["x", "x" * 255, "aZ09.=_-"])
+def test_s48_a_client_secret_as_specified_is_taken(secret):
+    assert validation.check_secret(secret) == secret
+
+
+def test_s49_a_sid_is_a_string_of_the_specified_characters(ask):
+    assert validation.SECRET.fullmatch(ask().sid)
+
+
+def test_s52_the_same_attempt_again_is_the_same_session_without_a_mail(ask, mailed, clock):
+    first = ask(send_attempt=3)
+    clock.advance(minutes=2)
+    assert {ask(send_attempt=3).sid, ask(send_attempt=2).sid} == {first.sid}
+    assert len(mailed()) == 1
+
+
+def test_s53_a_higher_attempt_mails_again_and_the_code_of_the_first_mail_stays_good(
+    ask, mailed, clock, tokens, type_code
+):
+    first = ask()
+    clock.advance(minutes=2)
+    again = ask(send_attempt=2)
+    assert again.sid == first.sid
+    assert len(mailed()) == 2
+    assert type_code(again, code_of(tokens, first)).result is Result.RIGHT
+
+
+def test_s53_after_five_wrong_tries_only_a_higher_attempt_brings_a_new_code(
+    ask, clock, tokens, type_code
+):
+    first = ask()
+    answers = [type_code(first, wrong(tokens, first)) for _ in range(5)]
+    assert [a.result for a in answers] == [Result.WRONG] * 4 + [Result.LOCKED]
+    assert type_code(first, code_of(tokens, first)).result is Result.LOCKED
+    clock.advance(minutes=2)
+    again = ask(send_attempt=2)
+    assert code_of(tokens, again) != code_of(tokens, first)
+    assert type_code(again, code_of(tokens, again)).result is Result.RIGHT
+
+
+def test_s54_another_address_under_the_same_secret_is_another_session(ask, mailed):
+    one, other = ask(send_attempt=7), ask("zoe.martin@ac-rouen.example", send_attempt=1)
+    assert one.sid != other.sid
+    assert len(mailed()) == 2
+
+
+def test_s55_attempts_are_compared_as_numbers(ask, mailed, clock):
+    ask(send_attempt=9)
+    clock.advance(minutes=2)
+    ask(send_attempt=10)
+    assert len(mailed()) == 2
+
+
+def test_s56_an_address_is_one_however_it_is_written(ask, mailed):
+    assert ask("Camille.Durand@AC-ROUEN.example").sid == ask().sid
+    assert mailed() == ["camille.durand@ac-rouen.example"]
+
+
+def test_s57_a_right_code_may_be_handed_in_again(ask, tokens, type_code, validated, clock):
+    asked = ask()
+    assert type_code(asked, code_of(tokens, asked)).result is Result.RIGHT
+    _, first = validated(asked)
+    clock.advance(hours=2)
+    assert type_code(asked, code_of(tokens, asked)).result is Result.RIGHT
+    _, second = validated(asked)
+    assert second == first
+
+
+def test_s59_a_code_that_comes_after_a_day_is_too_late(ask, tokens, type_code, clock):
+    asked = ask()
+    clock.advance(hours=24)
+    assert type_code(asked, code_of(tokens, asked)).result is Result.OVER
+
+
+def test_s66_a_proof_may_come_within_a_day_and_be_used_within_another(
+    ask, tokens, type_code, validated, clock
+):
+    asked = ask()
+    clock.advance(hours=23, minutes=59)
+    assert type_code(asked, code_of(tokens, asked)).result is Result.RIGHT
+    clock.advance(hours=23, minutes=59)
+    assert validated(asked)[0].address == "camille.durand@ac-rouen.example"
+    clock.advance(minutes=1)
+    with pytest.raises(problems.SessionExpired):
+        validated(asked)
+
+
+def test_s66_asking_again_lengthens_nothing(ask, clock, tokens, type_code):
+    asked = ask()
+    clock.advance(hours=23)
+    assert ask(send_attempt=2).sid == asked.sid
+    clock.advance(hours=1)
+    assert type_code(asked, code_of(tokens, asked)).result is Result.OVER
+    assert ask(send_attempt=3).sid != asked.sid
+
+
+def test_s67_what_is_not_proved_says_so_and_what_is_unknown_says_nothing(ask, validated):
+    asked = ask()
+    with pytest.raises(problems.SessionNotValidated):
+        validated(asked)
+    for sid, secret in ((asked.sid, "other"), ("0" * 32, SECRET), ("x y", SECRET)):
+        with pytest.raises(problems.NoValidSession):
+            validated(asked, sid=sid, secret=secret)
+
+
+def test_s88_a_further_mail_to_an_address_has_its_time(ask, mailed):
+    ask()
+    with pytest.raises(problems.TooManyMails) as refused:
+        ask(send_attempt=2)
+    assert refused.value.retry_after == 60
+    assert len(mailed()) == 1
+
+
+def test_s88_without_limits_nobody_waits(database, ask, mailed):
+    freely = Database(database.engine, limited=False)
+    ask(on=freely)
+    ask(on=freely, send_attempt=2)
+    assert len(mailed()) == 2
+
+
+def test_twenty_wrong_codes_of_one_account_end_its_tries_and_nobody_elses(
+    database, ask, clock, tokens, type_code
+):
+    for attempt in range(1, 5):
+        asked = ask(send_attempt=attempt)
+        for _ in range(5):
+            type_code(asked, wrong(tokens, asked))
+        clock.advance(minutes=20)
+    asked = ask(send_attempt=5)
+    assert type_code(asked, code_of(tokens, asked)).result is Result.LOCKED
+    freely = Database(database.engine, limited=False)
+    other = ask(secret="another", user_id="@zoe:education.example", on=freely)
+    assert type_code(other, code_of(tokens, other)).result is Result.RIGHT
+
+
+def test_twenty_at_once_have_five_tries_between_them(ask, tokens, type_code):
+    asked = ask()
+    answers = []
+    threads = [
+        Thread(target=lambda: answers.append(type_code(asked, wrong(tokens, asked)).result))
+        for _ in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers.count(Result.WRONG) == 4
+    assert answers.count(Result.LOCKED) == 16
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example/x",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "https://app.element.io@evil.example/",
+        "https://app.element.io\\@evil.example/",
+        "//app.element.io/",
+        "https://app.element.io.evil.example/",
+        "https://[app.element.io/",
+        "https://app.element.io/ \r\nSet-Cookie: a=b",
+        "https://app.element.io/" + "x" * 2000,
+        "",
+    ],
+)
+def test_s64_a_next_link_leads_to_known_hosts_only(wiring, link):
+    with wiring.database.reading() as session, pytest.raises(problems.WrongParameter):
+        validation.check_next_link(session, link, hosts={"app.element.io"})
+
+
+@pytest.mark.parametrize(
+    ("link", "onward"),
+    [
+        ("https://app.element.io/done", "https://app.element.io/done?sid={sid}"),
+        ("https://app.element.io/?a=b#/room", "https://app.element.io/?a=b&sid={sid}#/room"),
+    ],
+)
+def test_s62_the_next_link_gets_the_sid(wiring, ask, link, onward):
+    with wiring.database.reading() as session:
+        validation.check_next_link(session, link, hosts={"app.element.io"})
+    asked = ask(next_link=link)
+    assert validation.onward(asked) == onward.format(sid=asked.sid)
