@@ -9,7 +9,8 @@ from functools import cache
 FREE_MAIL = "This is a free mail service: anybody can have an address there."
 DISPOSABLE = "This is a service of disposable addresses."
 PUBLIC_SUFFIX = "This is a public suffix: domains under it belong to others."
-REASONS = frozenset({FREE_MAIL, DISPOSABLE, PUBLIC_SUFFIX})
+OWN_LIST = "It stands on the list of this service: no agents there."
+REASONS = frozenset({FREE_MAIL, DISPOSABLE, PUBLIC_SUFFIX, OWN_LIST})
 
 
 def reason(domain: str) -> str | None:

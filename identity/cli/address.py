@@ -7,7 +7,7 @@ import click
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.advice import Advice, advise
 from domain_rules.rules import Decision, Explanation
-from identity.use_cases import rule_changes
+from identity.use_cases import address_lists, rule_changes
 
 from .endings import Exit
 from .opening import opened
@@ -46,7 +46,9 @@ def explain(
         context.exit(Exit.FAILED)
     with opened() as wired, wired.database.reading() as session:
         rules = rule_changes.as_of(session, wired.now(), revision)
-    explanation, advice = rules.explain(parsed), advise(rules, parsed)
+        shared = address_lists.shared_mailboxes(session)
+    explanation = rules.explain(parsed)
+    advice = advise(rules, parsed, shared_mailboxes=shared)
     if json_wanted:
         print_json(_described(explanation, advice))
     else:

@@ -3,6 +3,7 @@
 import click
 
 from .address import address
+from .address_lists import never_agent, shared_mailbox
 from .config import config
 from .db import db
 from .domain import domain
@@ -27,5 +28,9 @@ def guichet() -> None:
     """  # noqa: D301  \b is click's: keep these lines
 
 
-for command in (address, config, db, domain, homeserver, journal, mail, serve):
-    guichet.add_command(command)
+NOUNS = (
+    *(address, config, db, domain, homeserver, journal, mail),
+    *(never_agent, serve, shared_mailbox),
+)
+for noun in NOUNS:
+    guichet.add_command(noun)

@@ -7,9 +7,8 @@ import click
 
 from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
 from domain_rules.rules import AccountClass, Kind, Rule
-from identity import never_agent
 from identity.storage import homeservers, rules
-from identity.use_cases import rule_changes
+from identity.use_cases import address_lists, rule_changes
 from identity.wiring import Wiring
 
 from .differences import described, outcome, readable_name
@@ -58,7 +57,7 @@ def add(pattern: str, *, suffix: bool, **options: Any) -> None:
     kind, canonical = read_pattern(pattern, suffix=suffix)
     with opened() as wired:
         rule = _rule(wired, kind, canonical, options)
-        _check_allowed(rule, allow_public=options["allow_public"])
+        _check_allowed(wired, rule, allow_public=options["allow_public"])
         change(wired, options, lambda session: rule_changes.compare(session, put=[rule]))
 
 
@@ -90,11 +89,12 @@ def is_for_guests(wired: Wiring, name: str | None) -> bool:
         return found is not None and found.guests
 
 
-def _check_allowed(rule: Rule, *, allow_public: bool) -> None:
+def _check_allowed(wired: Wiring, rule: Rule, *, allow_public: bool) -> None:
     is_open = rule.account_class is AccountClass.AGENT and rule.sibling_of is None
     if allow_public or not is_open or rule.kind is Kind.ADDRESS:
         return
-    refusal = never_agent.reason(rule.pattern)
+    with wired.database.reading() as session:
+        refusal = address_lists.why_never_agent(session)(rule.pattern)
     if refusal:
         raise Failure(
             f"{readable_name(rule)} cannot be opened to agents. {refusal} "

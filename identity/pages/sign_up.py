@@ -9,7 +9,7 @@ from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.advice import Advice, State
 from domain_rules.display import display_domain
 from identity.context import client_ip, wired
-from identity.use_cases import sign_up
+from identity.use_cases import address_lists, sign_up
 
 from . import browser
 from .languages import language
@@ -99,7 +99,10 @@ def answer() -> Response:
 
 
 def _judge(address: EmailAddress, *, keep_typed: bool) -> Advice:
-    return advice.advise(wired.rules.current(), address, keep_typed=keep_typed)
+    with wired.database.reading() as session:
+        shared = address_lists.shared_mailboxes(session)
+    rules = wired.rules.current()
+    return advice.advise(rules, address, keep_typed=keep_typed, shared_mailboxes=shared)
 
 
 def _open_request(address: EmailAddress) -> Response:

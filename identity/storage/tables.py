@@ -2,6 +2,7 @@
 
 from . import (
     accounts,
+    address_lists,
     associations,
     credentials,
     homeservers,
@@ -16,6 +17,7 @@ from . import (
 
 TABLES = (
     accounts,
+    address_lists,
     associations,
     credentials,
     homeservers,
