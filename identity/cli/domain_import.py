@@ -21,6 +21,7 @@ from .publishing import (
     print_draft,
     publishing,
     refusing_moves,
+    watched,
     who,
 )
 
@@ -100,6 +101,7 @@ def _put(wired: Wiring, content: Content, options: dict[str, Any], *, default_re
             who=who(author=options["author"], reason=options["reason"] or default_reason),
             base=options["base"],
             may_move_accounts=options["dry_run"] or may_move_accounts(wired, options),
+            follow=watched,
         )
         if options["dry_run"]:
             session.rollback()

@@ -54,8 +54,9 @@ def read_list(
     path: Path, *, homeserver: str, organisation: str, account_class: AccountClass, suffix: bool
 ) -> Content:
     """One domain a line. Raises Failure."""
+    lines = read_text(path).split("\n")
     reading = read_plain_list(
-        followed(read_text(path).split("\n"), "Reading"),
+        followed("Reading", lines, len(lines)),
         homeserver=homeserver,
         organisation=organisation,
         account_class=account_class,

@@ -13,6 +13,8 @@ from .endings import Failure
 from .opening import opened
 from .printing import as_json, print_json, print_table, talk
 
+SHOWN = 2  # names of a long list
+
 
 @click.group()
 def journal() -> None:
@@ -90,6 +92,10 @@ def _short(facts: dict[str, Any]) -> str:
     """One line; what is long stands in --json."""
     told = {name: value for name, value in facts.items() if name != "digest"}
     return ", ".join(
-        f"{name}: {', '.join(value) if isinstance(value, list) else value}"
+        f"{name}: {_few(value) if isinstance(value, list) else value}"
         for name, value in told.items()
     )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")

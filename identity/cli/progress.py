@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
@@ -11,15 +12,18 @@ from .printing import talk
 
 QUIET = 10.0  # seconds between two lines
 
+T = TypeVar("T")
 
-def followed(lines: Sequence[str], what: str) -> Iterator[str]:
-    """The lines, while their progress is shown."""
+
+def followed(what: str, items: Iterable[T], total: int) -> Iterator[T]:
+    """The items, while the progress through them is shown."""
     if sys.stderr.isatty():
-        yield from track(lines, what, console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        yield from track(items, what, total=total, console=console, transient=True)
         return
     said_at = time.monotonic()
-    for number, line in enumerate(lines):
+    for number, item in enumerate(items):
         if time.monotonic() - said_at >= QUIET:
             said_at = time.monotonic()
-            talk(f"{what}: {number} of {len(lines)}")
-        yield line
+            talk(f"{what}: {number} of {total}")
+        yield item

@@ -1,7 +1,7 @@
 """Showing a change of rules and its effect on people, and publishing it unless it is a dry run."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +13,7 @@ from identity.problems import MovesAccounts
 from identity.storage.journal import Who
 from identity.use_cases import drafts
 from identity.use_cases.drafts import Draft
-from identity.use_cases.impact import Impact
+from identity.use_cases.impact import Impact, Row
 from identity.use_cases.rule_changes import Difference
 from identity.wiring import Wiring
 
@@ -21,6 +21,7 @@ from .differences import describe_difference, print_difference
 from .endings import Exit, Failure
 from .opening import author, dry_run, reason
 from .printing import as_json, print_json, talk
+from .progress import followed
 
 EFFECTS = (
     ("change_homeserver", "accounts that change homeserver"),
@@ -63,7 +64,7 @@ def change(
     """Show what `compare` finds; publish it, or with --dry-run only show."""
     with wired.database.transaction() as session:
         now = wired.now()
-        draft = drafts.check(session, now, compare(session))
+        draft = drafts.check(session, now, compare(session), watched)
         revision = draft.difference.base
         if not options["dry_run"]:
             revision = publish(session, wired, draft, options)
@@ -78,6 +79,11 @@ def change(
         talk(f"Nothing was written. To publish just this: --base {draft.difference.base}")
     else:
         talk(f"Revision {revision} is published.")
+
+
+def watched(rows: Iterable[Row], total: int) -> Iterator[Row]:
+    """How far the replay of known addresses has come."""
+    return followed("known addresses", rows, total)
 
 
 def publish(session: Session, wired: Wiring, draft: Draft, options: dict[str, Any]) -> int:

@@ -34,7 +34,7 @@ def changes(session: Session, name: AddressList) -> dict[str, bool]:
         .where(AddressListChange.list_name == name)
         .order_by(AddressListChange.entry)
     )
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def put(session: Session, now: datetime, name: AddressList, entry: str, *, is_listed: bool) -> None:

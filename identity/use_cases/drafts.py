@@ -13,7 +13,7 @@ from identity.storage import rules
 from identity.storage.journal import Who
 
 from . import rule_changes
-from .impact import Impact, replay
+from .impact import Follow, Impact, replay
 from .rule_changes import Difference, Key, by_key
 
 MOVING = timedelta(days=60)  # how long a former homeserver still counts
@@ -27,7 +27,9 @@ class Draft:
     impact: Impact
 
 
-def check(session: Session, now: datetime, difference: Difference) -> Draft:
+def check(
+    session: Session, now: datetime, difference: Difference, follow: Follow | None = None
+) -> Draft:
     """Complete a difference with the moves in it, and count what it does."""
     if difference.is_empty:
         return Draft(difference, Impact())
@@ -36,7 +38,7 @@ def check(session: Session, now: datetime, difference: Difference) -> Draft:
     gone = by_key(difference.ended)
     kept = [rule for key, rule in here.items() if key not in gone]
     new = RuleSet.compile([*kept, *difference.begun], revision=difference.base + 1, at=now)
-    replayed = replay(session, old, new)
+    replayed = replay(session, old, new, follow)
     return Draft(_with_moves(difference, old, replayed.left_behind, now), replayed.impact)
 
 

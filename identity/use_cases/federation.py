@@ -14,7 +14,7 @@ from identity.vault import Vault
 from . import drafts, homeserver_changes, rule_changes
 from .drafts import Draft
 from .homeserver_changes import NewHomeserver
-from .impact import Impact
+from .impact import Follow, Impact
 from .rule_changes import Difference
 
 
@@ -45,6 +45,7 @@ def put(
     who: Who,
     base: int | None = None,
     may_move_accounts: bool = False,
+    follow: Follow | None = None,
 ) -> Put:
     """Add the homeservers there are not yet, change none that is, and publish what differs.
 
@@ -53,7 +54,7 @@ def put(
     missing = [server for server in servers if homeservers.find(session, server.name) is None]
     for server in missing:
         homeserver_changes.add(session, vault, now, server, who)
-    draft = drafts.check(session, now, rule_changes.compare(session, put=rules))
+    draft = drafts.check(session, now, rule_changes.compare(session, put=rules), follow)
     revision = drafts.publish(
         session, now, draft, who, base=base, may_move_accounts=may_move_accounts
     )

@@ -1,10 +1,10 @@
 """What a change of rules does to people: every known address through the rules of now and the rules to be."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import select, union
+from sqlalchemy import CompoundSelect, func, select, union
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
@@ -16,6 +16,8 @@ from .rule_changes import Key
 
 CHUNK = 5_000  # rows read at once
 MOST_DOMAINS = 20
+
+Row = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,19 @@ class Replay:
     left_behind: dict[Key, tuple[str, ...]]
 
 
-def replay(session: Session, old: RuleSet, new: RuleSet) -> Replay:
+Follow = Callable[[Iterable[Row], int], Iterable[Row]]
+"""Passes on rows, of which there are so many: a place to show how far it has come."""
+
+
+def replay(session: Session, old: RuleSet, new: RuleSet, follow: Follow | None = None) -> Replay:
     """Decide every known address by both. No address leaves this function."""
+    rows = _known(session)
+    if follow is not None:
+        rows = follow(rows, _count(session))
     counts: Counter[str] = Counter()
     domains: Counter[str] = Counter()
     left: dict[Key, Counter[str]] = {}
-    for text, user_id in _known(session):
+    for text, user_id in rows:
         address = EmailAddress.stored(text)
         was, will = old.decide(address), new.decide(address)
         effects = list(_effects(was, will))
@@ -80,12 +89,23 @@ def _effects(was: Decision, will: Decision) -> Iterator[str]:
         yield "gain_access"
 
 
-def _known(session: Session) -> Iterator[tuple[str, str]]:
-    """Address and user ID; where an account and an association tell of one address, the association."""
+def _known(session: Session) -> Iterable[Row]:
+    """Address and user ID of everybody."""
+    return session.execute(EVERYBODY.execution_options(yield_per=CHUNK))
+
+
+def _count(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(EVERYBODY.subquery())) or 0
+
+
+def _everybody() -> CompoundSelect[str, str]:
+    """Where an account and an association tell of one address, the association counts."""
     bound = select(Association.address, Association.user_id).where(Association.medium == "email")
     made = select(Account.address, Account.user_id).where(
         Account.state == AccountState.READY,
         Account.address.not_in(select(Association.address).where(Association.medium == "email")),
     )
-    for row in session.execute(union(bound, made).execution_options(yield_per=CHUNK)):
-        yield row[0], row[1]
+    return union(bound, made)
+
+
+EVERYBODY = _everybody()
