@@ -166,3 +166,47 @@ class WrongServer(Problem):
         )
         super().__init__(f"This address cannot be bound to an ID of that homeserver. {there}")
         self.further = {"org.guichet.reason": reason} | ({"hs": homeserver} if homeserver else {})
+
+
+class UnreadableBody(Problem):
+    """The body of the request is no JSON object."""
+
+
+class SignedOut(Problem):
+    """This access token is not known, or no longer good."""
+
+
+class TermsNotSigned(Problem):
+    """The terms of this service have not been accepted yet."""
+
+
+class TooMuchAtOnce(Problem):
+    """More was asked for at once than is answered."""
+
+
+class WrongPepper(Problem):
+    """This pepper is not, or no longer, in use. Ask for the hash details again."""
+
+    def __init__(self, algorithm: str, pepper: str) -> None:
+        super().__init__()
+        self.further = {"algorithm": algorithm, "lookup_pepper": pepper}
+
+
+class KeyUnknown(Problem):
+    """No key of this name is here."""
+
+
+class NotOfFederation(Problem):
+    """This homeserver does not belong to the federation."""
+
+
+class OpenIdRefused(Problem):
+    """The homeserver does not know this OpenID token, or no longer."""
+
+
+class WrongOwner(Problem):
+    """The homeserver vouched for a user who is not its own."""
+
+
+class HomeserverSilent(Problem):
+    """The homeserver does not answer, or not as homeservers do. Try again later."""

@@ -86,6 +86,12 @@ def check_listen(value: str) -> str:
     return value
 
 
+def check_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
+    if "sha256" not in value:
+        raise ValueError("must name sha256, for example sha256 or sha256,none")
+    return value
+
+
 Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 Networks = Annotated[
     tuple[Annotated[Network, BeforeValidator(read_network)], ...],
@@ -93,6 +99,14 @@ Networks = Annotated[
     BeforeValidator(split_commas),
 ]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_commas)]
+
+
+LookupAlgorithms = Annotated[
+    tuple[Literal["sha256", "none"], ...],
+    NoDecode,
+    BeforeValidator(split_commas),
+    AfterValidator(check_algorithms),
+]
 
 
 class Settings(BaseSettings):
@@ -122,8 +136,10 @@ class Settings(BaseSettings):
     info_person_level: Literal["off", "authenticated", "legacy"] = "off"
     client_url: str = "https://app.element.io"
     templates_dir: Path | None = None
-    brand: Annotated[str, Field(pattern=r"[A-Za-z0-9_-]*")] = ""  # a folder of templates_dir
+    brand: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")] = ""  # a folder of templates_dir
     association_policy: Literal["rule", "any"] = "rule"
+    lookup_algorithms: LookupAlgorithms = ("sha256",)
+    terms_file: Path | None = None
     next_link_hosts: Strings = ()  # where clients may send people on to, beside messengers
     default_locale: Literal["fr", "en"] = "fr"
     limits: Literal["on", "off"] = "on"
@@ -169,6 +185,11 @@ class Settings(BaseSettings):
     def is_at_home(self) -> bool:
         """Whether people reach this service on the machine it runs on."""
         return is_loopback(urlsplit(self.public_url).hostname)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name under which homeservers know this identity server; it signs with the first."""
+        return (self.server_name, *self.server_aliases)
 
     @property
     def is_embedded(self) -> bool:

@@ -3,23 +3,28 @@
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from .clock import utc_now
+from .gateways.federation import Federation, Place
 from .gateways.homeserver import Connector, SynapseConnector
 from .gateways.limits import Limits
 from .gateways.mailer import Mailer, make_mailer
 from .settings import Settings, WrongSettings, new_secret
+from .storage import homeservers
 from .storage.database import Database, open_database
 from .storage.homeservers import Homeserver
 from .storage.rules_in_force import RulesInForce
+from .terms import Terms, read_terms
 from .tokens import Tokens
+from .use_cases import signing_keys
 from .vault import Vault
 
 log = logging.getLogger(__name__)
@@ -39,8 +44,16 @@ class Wiring:
     vault: Vault
     mailer: Mailer
     limits: Limits
+    terms: Terms
+    federation: Federation
     connector_for: Callable[[Homeserver], Connector | None]
     """How accounts are made on a homeserver; None where people make them in their client themselves."""
+
+    def sign(self, facts: Mapping[str, Any], key_id: str) -> dict[str, Any]:
+        """The object, signed in our name with this key. Raises UnknownKey."""
+        with self.database.reading() as session:
+            key = signing_keys.of_id(session, self.vault, key_id)
+        return key.sign(facts, server_name=self.settings.server_name)
 
 
 def wire(
@@ -62,7 +75,23 @@ def wire(
         vault=vault,
         mailer=make_mailer(settings),
         limits=Limits(settings),
+        terms=read_terms(settings.terms_file),
+        federation=Federation(partial(find_place, database), now),
         connector_for=partial(_connector, vault),
+    )
+
+
+def find_place(database: Database, server_name: str) -> Place | None:
+    """Where a registered homeserver answers others."""
+    with database.reading() as session:
+        homeserver = homeservers.find(session, server_name)
+    if homeserver is None:
+        return None
+    return Place(
+        homeserver.name,
+        homeserver.federation_url or homeserver.url,
+        ca_pem=homeserver.ca_pem,
+        insecure=homeserver.insecure,
     )
 
 

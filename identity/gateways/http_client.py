@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
 CONNECT_TIMEOUT = 3.0  # seconds
@@ -18,7 +19,14 @@ CHUNK = 64 * 1024
 
 
 class Away(Exception):
-    """The homeserver cannot be reached, is too slow, or answers what is no Matrix answer. Worth another try."""
+    """The homeserver cannot be reached, is too slow, or answers what is no Matrix answer. Worth another try.
+
+    `sent`: it may have got the request, and done what was asked. `status`: of an answer that was no use.
+    """
+
+    def __init__(self, why: str, *, sent: bool = False, status: int | None = None) -> None:
+        super().__init__(why)
+        self.sent, self.status = sent, status
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,23 @@ class Answer:
 class JsonClient:
     """One talk of several calls with one homeserver; `seconds` is for all of them together."""
 
-    def __init__(self, base_url: str, *, ca_pem: str | None = None, seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        ca_pem: str | None = None,
+        seconds: float = 10.0,
+        insecure: bool = False,
+    ) -> None:
         self._base_url = base_url.rstrip("/")
         self._ends_at = time.monotonic() + seconds
         self._session = requests.Session()
         self._session.trust_env = (
             False  # no proxy, no .netrc: only registered homeservers are called
         )
-        if ca_pem:
+        if insecure:
+            self._session.verify = False
+        elif ca_pem:
             self._session.mount("https://", _PrivateAuthority(ca_pem))
 
     def __enter__(self) -> Self:
@@ -62,6 +79,7 @@ class JsonClient:
     ) -> Answer:
         """One request. Any status with a JSON object is an Answer; everything else raises Away."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        status = None
         try:
             with self._session.request(
                 method,
@@ -72,10 +90,12 @@ class JsonClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
+                status = response.status_code
                 return Answer(response.status_code, self._read(response))
         except (requests.RequestException, OSError, ValueError) as error:
             # The message of the library may hold the URL, and with it an address.
-            raise Away(type(error).__name__) from None
+            sent = status is not None or _may_be_sent(error)
+            raise Away(type(error).__name__, sent=sent, status=status) from None
 
     def _read(self, response: requests.Response) -> dict[str, Any]:
         taken = bytearray()
@@ -110,6 +130,14 @@ class _PrivateAuthority(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+
+
+def _may_be_sent(error: Exception) -> bool:
+    """Whether the connection stood when it broke."""
+    if isinstance(error, requests.exceptions.SSLError | requests.ConnectTimeout):
+        return False
+    cause = error.args[0] if error.args else None
+    return not isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
 def path_part(text: str) -> str:

@@ -46,6 +46,16 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.UnknownInvitation: (HTTPStatus.NOT_FOUND, "M_UNRECOGNIZED"),
     problems.AddressBound: (HTTPStatus.BAD_REQUEST, "M_THREEPID_IN_USE"),
     problems.WrongServer: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.UnreadableBody: (HTTPStatus.BAD_REQUEST, "M_BAD_JSON"),
+    problems.SignedOut: (HTTPStatus.UNAUTHORIZED, "M_UNAUTHORIZED"),
+    problems.TermsNotSigned: (HTTPStatus.FORBIDDEN, "M_TERMS_NOT_SIGNED"),
+    problems.TooMuchAtOnce: (HTTPStatus.BAD_REQUEST, "M_TOO_LARGE"),
+    problems.WrongPepper: (HTTPStatus.BAD_REQUEST, "M_INVALID_PEPPER"),
+    problems.NotOfFederation: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.OpenIdRefused: (HTTPStatus.UNAUTHORIZED, "M_UNAUTHORIZED"),
+    problems.WrongOwner: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.HomeserverSilent: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.KeyUnknown: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
 }
 OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")
 

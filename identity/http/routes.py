@@ -2,13 +2,15 @@
 
 from flask import Flask
 
-from . import errors, headers, health, routing
+from . import errors, headers, health, internal_binding, routing, v2
 from .sessions import SessionsOfPeople
 
 BLUEPRINTS = (
     routing.everybody,  # /_matrix/identity/api/v1: ping, /info
     routing.homeservers,  # /_matrix/identity/api/v1/internal-info
+    internal_binding.blueprint,  # /_matrix/identity/internal: bind, unbind
     health.blueprint,  # /healthz, /readyz
+    *v2.blueprints(),  # /_matrix/identity/v2…
 )
 
 

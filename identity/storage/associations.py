@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from . import inserting, peppers
 from .database import Base
 
 
@@ -21,9 +21,8 @@ class Association(Base):
 
 
 def bind(session: Session, now: datetime, *, address: str, user_id: str) -> None:
-    """Bind an email address; a second time changes nothing but the user ID."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(Association).values(
+    """Bind an email address; a second time changes nothing but the user ID. Its hashes follow it."""
+    statement = inserting.insert(session, Association).values(
         medium="email", address=address, user_id=user_id, bound_at=now
     )
     session.execute(
@@ -33,10 +32,11 @@ def bind(session: Session, now: datetime, *, address: str, user_id: str) -> None
             where=Association.user_id != statement.excluded.user_id,
         )
     )
+    peppers.follow(session, now, medium="email", address=address)
 
 
 def unbind(session: Session, *, address: str, user_id: str) -> None:
-    """Withdraw this one; the address bound to somebody else stays so."""
+    """Withdraw this one, its hashes with it; the address bound to somebody else stays so."""
     session.execute(
         delete(Association).where(
             Association.medium == "email",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
@@ -17,6 +17,8 @@ class Homeserver(Base):
     url: Mapped[str]  # client and administration API, without a path
     federation_url: Mapped[str | None]
     ca_pem: Mapped[str | None]  # its certificate authority, if it is a private one
+    # For tests: any certificate is taken. The running version before this column knows nothing of it.
+    insecure: Mapped[bool] = mapped_column(default=False, server_default=false())
     guests: Mapped[bool]
     label: Mapped[str]  # what people read
     connector: Mapped[str]  # none, synapse

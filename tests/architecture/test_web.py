@@ -113,6 +113,16 @@ def test_every_problem_has_a_sentence_for_people():
         problems.UnknownInvitation,
         problems.AddressBound,
         problems.WrongServer,
+        problems.UnreadableBody,
+        problems.SignedOut,
+        problems.TermsNotSigned,
+        problems.TooMuchAtOnce,
+        problems.WrongPepper,
+        problems.KeyUnknown,
+        problems.NotOfFederation,
+        problems.OpenIdRefused,
+        problems.WrongOwner,
+        problems.HomeserverSilent,
     }
     limits = {problems.TooManyRequests, *every_kind(problems.TooManyRequests)}
     assert set(page_errors.ADVICE) >= PROBLEMS - for_operators - for_programs - limits

@@ -1,21 +1,24 @@
 """A federation for the tests of the service: education open, normandie its sibling, guests by default."""
 
 from email.message import EmailMessage
+from functools import partial
 
 import pytest
 from pydantic import SecretStr
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
+from identity.gateways.federation import Federation
 from identity.gateways.limits import Limits
 from identity.settings import Settings
 from identity.storage.homeservers import Homeserver
 from identity.storage.journal import Who
 from identity.storage.rules_in_force import RulesInForce
+from identity.terms import Terms
 from identity.tokens import Tokens
 from identity.use_cases import rule_changes
 from identity.vault import Vault
-from identity.wiring import Wiring
+from identity.wiring import Wiring, find_place
 
 EDUCATION = "education.example"
 GUESTS = "guests.example"
@@ -115,5 +118,7 @@ def wiring(database, rules, tokens, postbox, settings, clock) -> Wiring:
         vault=Vault([SecretStr("a storage key for the tests")]),
         mailer=postbox,
         limits=Limits(settings),
+        terms=Terms(),
+        federation=Federation(partial(find_place, database), clock),
         connector_for=lambda _homeserver: None,
     )

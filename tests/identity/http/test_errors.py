@@ -123,6 +123,7 @@ def made(kind: type[problems.Problem]) -> problems.Problem:
         problems.NoSuchRevision: (9, 4),
         problems.AddressBound: ("@a:x.example",),
         problems.WrongServer: ("wrong_server", "x.example"),
+        problems.WrongPepper: ("sha256", "a pepper"),
     }
     return kind(*facts.get(kind, ()))
 

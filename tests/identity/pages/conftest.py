@@ -19,6 +19,7 @@ from identity.settings import read_settings
 from identity.storage.database import Database, make_engine
 from identity.storage.homeservers import Homeserver
 from identity.storage.verification_requests import VerificationRequest
+from identity.terms import Terms
 from identity.tokens import Tokens
 from identity.vault import Vault
 from identity.wiring import Wiring
@@ -206,6 +207,8 @@ def site(settings, sqlite_url, clock):
         vault=Vault([KEY]),
         mailer=None,
         limits=Limits(values),
+        terms=Terms(),
+        federation=None,
         connector_for=lambda homeserver: server if homeserver.connector == "synapse" else None,
     )
     with database.transaction() as session:

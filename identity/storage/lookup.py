@@ -1,0 +1,85 @@
+"""Which user IDs stand behind hashes, or behind addresses in the clear; one query each."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from . import peppers
+from .associations import Association
+from .peppers import LookupHash, Pepper
+
+Key = tuple[str, str]
+"""Medium and address: how far a filling has come."""
+
+
+def by_hash(
+    session: Session, now: datetime, *, pepper: str, hashes: Collection[str]
+) -> dict[str, str] | None:
+    """Hash → user ID, of those that are bound. None: this pepper is not in use."""
+    query = (
+        _in_force(now, pepper, select(LookupHash.hash, Association.user_id))
+        .outerjoin(
+            LookupHash,
+            and_(LookupHash.pepper_number == Pepper.number, LookupHash.hash.in_(hashes)),
+        )
+        .outerjoin(
+            Association,
+            and_(
+                Association.medium == LookupHash.medium, Association.address == LookupHash.address
+            ),
+        )
+    )
+    return _found(session.execute(query).all())
+
+
+def by_address(
+    session: Session, now: datetime, *, pepper: str, addresses: Collection[str]
+) -> dict[str, str] | None:
+    """Email address → user ID, of those that are bound. None: this pepper is not in use."""
+    query = _in_force(now, pepper, select(Association.address, Association.user_id)).outerjoin(
+        Association, and_(Association.medium == "email", Association.address.in_(addresses))
+    )
+    return _found(session.execute(query).all())
+
+
+def fill(session: Session, pepper: Pepper, *, after: Key, most: int) -> Key | None:
+    """Hash the next `most` associations with this pepper. Where to go on, or None: that was the end."""
+    rows = session.execute(
+        select(Association.medium, Association.address)
+        .where(
+            or_(
+                Association.medium > after[0],
+                and_(Association.medium == after[0], Association.address > after[1]),
+            )
+        )
+        .order_by(Association.medium, Association.address)
+        .limit(most)
+        # Whoever unbinds one of these meanwhile waits, or its hash would stand for nobody.
+        .with_for_update(read=True, key_share=True)
+    ).all()
+    for medium in {row.medium for row in rows}:
+        addresses = [row.address for row in rows if row.medium == medium]
+        peppers.write(session, medium, addresses, [pepper])
+    return (rows[-1].medium, rows[-1].address) if len(rows) == most else None
+
+
+def size(session: Session) -> int:
+    """How many associations there are."""
+    return session.scalar(select(func.count()).select_from(Association)) or 0
+
+
+def _in_force(now: datetime, pepper: str, query: Select[str, str]) -> Select[str, str]:
+    """From the pepper's own row: it comes with nothing beside it when nobody is found."""
+    return query.select_from(Pepper).where(
+        Pepper.pepper == pepper,
+        Pepper.in_force_at.is_not(None),
+        or_(Pepper.ends_at.is_(None), Pepper.ends_at > now),
+    )
+
+
+def _found(rows: Sequence[Row[str, str]]) -> dict[str, str] | None:
+    if not rows:
+        return None
+    return {key: user_id for key, user_id in rows if user_id is not None}
