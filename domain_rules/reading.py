@@ -148,7 +148,7 @@ def read_federation(
         faults += entry.faults
         if rule:
             rules.append((rule, entry.line))
-    kept, duplicates = _without_repeats(rules, faults)
+    kept, duplicates = without_repeats(rules, faults)
     return FederationReading(
         rules=tuple(rule for rule, _ in kept),
         lines=tuple(line for _, line in kept),
@@ -187,7 +187,7 @@ def _entries(top: Located, key: str) -> Iterable[Located]:
             top.faults.append(Fault(line, excerpt(item), f"each of {key} must be a mapping"))
 
 
-def _without_repeats(
+def without_repeats(
     rules: list[tuple[Rule, int]], faults: list[Fault]
 ) -> tuple[list[tuple[Rule, int]], list[Duplicate]]:
     """The first of equal rules; of contradicting ones also the first, with a fault."""

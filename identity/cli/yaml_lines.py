@@ -1,9 +1,11 @@
 """YAML as plain values, with the line of each: what domain_rules.reading asks of a loader.
 
 Nothing of a file is believed: no tag makes an object, no key stands twice, aliases repeat only so
-much, nothing is nested beyond reason.
+much, nothing is nested beyond reason. What is merged (`<<: *alias`) stands behind what is said.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +14,9 @@ from yaml.constructor import SafeConstructor
 
 from domain_rules.located import Path
 
-MOST_REPEATED = 10_000  # values that aliases may add
+MOST_REPEATED = 10_000  # values that aliases may add to a short file
+MOST_REPEATED_EVER = 1_000_000
+LETTERS_A_VALUE = 4  # of a long file: a line of thirty letters that ends with *alias adds some five
 DEEPEST = 20  # our own files go four levels deep
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 PLAIN = {"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
@@ -29,7 +33,8 @@ def load(text: str) -> tuple[object, dict[Path, int]]:
         # libyaml recurses without a limit of its own, so depth comes first.
         _check_depth(text)
         root = yaml.compose(text, Loader=LOADER)
-        reading = _Reading()
+        most = max(MOST_REPEATED, min(len(text) // LETTERS_A_VALUE, MOST_REPEATED_EVER))
+        reading = _Reading(most)
         return (reading.value(root, ()) if root else None), reading.lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -51,6 +56,7 @@ def _check_depth(text: str) -> None:
 
 @dataclass
 class _Reading:
+    most_repeated: int
     lines: dict[Path, int] = field(default_factory=dict)
     _seen: set[int] = field(default_factory=set)
     _around: set[int] = field(default_factory=set)
@@ -64,26 +70,40 @@ class _Reading:
             return self._scalar(node)
         if node.tag not in PLAIN:
             raise _unreadable(node.start_mark, f"the tag {node.tag} is not for here")
-        self._around.add(id(node))
-        try:
+        with self._inside(node):
             if isinstance(node, yaml.SequenceNode):
                 return [self.value(each, (*path, at)) for at, each in enumerate(node.value)]
             return self._mapping(node, path)
-        finally:
-            self._around.discard(id(node))
 
     def _mapping(self, node: yaml.Node, path: Path) -> dict[object, object]:
         made: dict[object, object] = {}
+        self._fill(made, node, path)
+        return made
+
+    def _fill(self, made: dict[object, object], node: yaml.Node, path: Path) -> None:
+        """Add what a mapping says, then what it merges; what is said already stays."""
+        own: set[object] = set()
+        merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == MERGE:
+            if not isinstance(key_node, yaml.ScalarNode):
                 raise _unreadable(key_node.start_mark, "a key must be a plain word")
+            if key_node.tag == MERGE:
+                merged += _to_merge(value_node)
+                continue
             key = self._scalar(key_node)
-            if key in made:
+            if key in own:
                 raise _unreadable(key_node.start_mark, f"{key_node.value} stands twice here")
+            own.add(key)
+            if key in made:
+                continue
             below = (*path, key if isinstance(key, str) else str(key))
             made[key] = self.value(value_node, below)
             self.lines[below] = key_node.start_mark.line + 1
-        return made
+        for each in merged:
+            self._count(each)
+            self._repeat(each, len(each.value))
+            with self._inside(each):
+                self._fill(made, each, path)
 
     def _scalar(self, node: yaml.ScalarNode) -> object:
         try:
@@ -96,10 +116,33 @@ class _Reading:
         if id(node) in self._around:
             raise _unreadable(node.start_mark, "it contains itself")
         if id(node) in self._seen:
-            self._repeated += 1
-            if self._repeated > MOST_REPEATED:
-                raise _unreadable(node.start_mark, "repeated too often by aliases")
+            self._repeat(node, 1)
         self._seen.add(id(node))
+
+    def _repeat(self, node: yaml.Node, values: int) -> None:
+        self._repeated += values
+        if self._repeated > self.most_repeated:
+            raise _unreadable(node.start_mark, "repeated too often by aliases")
+
+    @contextmanager
+    def _inside(self, node: yaml.Node) -> Iterator[None]:
+        """Aliases make a chain as deep as they please: the depth of the text says nothing of it."""
+        if len(self._around) >= DEEPEST:
+            raise _unreadable(node.start_mark, "nested too deep")
+        self._around.add(id(node))
+        try:
+            yield
+        finally:
+            self._around.discard(id(node))
+
+
+def _to_merge(node: yaml.Node) -> list[yaml.Node]:
+    """One mapping, or a list of them, the first being the nearest."""
+    nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    for each in nodes:
+        if not isinstance(each, yaml.MappingNode):
+            raise _unreadable(each.start_mark, "only mappings can be merged")
+    return list(nodes)
 
 
 def _unreadable(mark: Any, why: str) -> UnreadableYaml:  # libyaml has a Mark of its own

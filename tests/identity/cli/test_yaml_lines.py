@@ -48,6 +48,33 @@ def avalanche() -> str:
     return "\n".join(lines)
 
 
+def chain() -> str:
+    """Each alias leads to one before: deep, though no line of it is."""
+    return "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 3_000))
+
+
+def merges() -> str:
+    wide = ", ".join(f"k{n}: 1" for n in range(1_000))
+    return f"a: &a {{{wide}}}\nb:\n" + "  - {<<: *a}\n" * 1_000
+
+
+def test_what_is_merged_stands_behind_what_is_said():
+    document, lines = load(
+        "a: &a\n  hs: one\n  invite: true\nb: &b {hs: two, x: 2}\n"
+        "c:\n  <<: *a\n  hs: own\nd:\n  <<: [*b, *a]\n"
+    )
+    assert document["c"] == {"hs": "own", "invite": True}
+    assert document["d"] == {"hs": "two", "x": 2, "invite": True}
+    assert (lines["c", "hs"], lines["c", "invite"]) == (7, 3)
+
+
+def test_a_long_file_may_use_an_alias_on_every_line():
+    text = "a: &a {hs: one, invite: true}\np:\n" + "".join(
+        f"  - .*@domain{n}\\.example: *a\n" for n in range(20_000)
+    )
+    assert len(load(text)[0]["p"]) == 20_000
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -61,7 +88,11 @@ def avalanche() -> str:
         ("a: !!python/name:os.system ''\n", "line 1: "),
         ("a: !!bool perhaps\n", "line 1: "),
         ("a: 2027-13-45\n", "line 1: 2027-13-45"),
-        ("a: &x {b: 1}\nc:\n  <<: *x\n", "line 3: a key must be"),
+        ("a: &x [1]\nc:\n  <<: *x\n", "line 1: only mappings can be merged"),
+        ("a: &x\n  <<: *x\n", "it contains itself"),
+        ("a: &x {b: 1, b: 2}\nc: {<<: *x}\n", "line 1: b stands twice"),
+        (chain(), "nested too deep"),
+        (merges(), "repeated too often"),
         ("? [a]\n: b\n", "line 1: a key must be"),
         ("a: 1\n---\nb: 2\n", "line 2: "),
         ("a: [1\nb: 2\n", "line 2: "),
