@@ -30,7 +30,7 @@ class CredentialNeeded(Problem):
 
 
 class TooManyRequests(Problem):
-    """Too many requests from this network. Try again later."""
+    """Too many requests. Try again later."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__()

@@ -1,11 +1,11 @@
-"""Limits by network: shared by all nodes in Redis, or kept by this process when there is none or it is away."""
+"""Limits by network and by account: shared by all nodes in Redis, or kept by this process when there is none or it is away."""
 
 import logging
 import time
 from ipaddress import ip_address, ip_network
 from math import ceil
 
-from limits import RateLimitItem, RateLimitItemPerHour
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour
 from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 ADDRESSES = RateLimitItemPerHour(30)  # from one /32 or /64
 ADDRESSES_SHARED = RateLimitItemPerHour(2000)  # from a network where thousands share one address
+LOOKUPS = RateLimitItemPerDay(20_000)  # addresses looked up by one account
 REDIS_TIMEOUT = 0.3  # seconds
 LOOK_AGAIN = 5.0  # seconds before an absent Redis is asked again
 
@@ -41,21 +42,28 @@ class Limits:
             shared = self._is_shared(client_ip)
             self._spend(ADDRESSES_SHARED if shared else ADDRESSES, "addresses", _key(client_ip))
 
-    def _spend(self, limit: RateLimitItem, *key: str) -> None:
+    def spend_lookup(self, user_id: str, addresses: int) -> None:
+        """So many addresses looked up by this account. Raises TooManyRequests."""
+        if self._on and addresses:
+            self._spend(LOOKUPS, "lookups", user_id, cost=addresses)
+
+    def _spend(self, limit: RateLimitItem, *key: str, cost: int = 1) -> None:
         if self._common is not None and not self.degraded:
             try:
-                return self._hit(self._common, limit, *key)
+                return self._hit(self._common, limit, *key, cost=cost)
             except TooManyRequests:
                 raise
             except Exception:
                 # Whatever the store's client raises, people must not wait for it.
                 self._away_until = time.monotonic() + LOOK_AGAIN
                 log.warning("rate limits: the shared store is away, counting alone", exc_info=True)
-        return self._hit(self._local, limit, *key)
+        return self._hit(self._local, limit, *key, cost=cost)
 
     @staticmethod
-    def _hit(limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItem, *key: str) -> None:
-        if not limiter.hit(limit, *key):
+    def _hit(
+        limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItem, *key: str, cost: int
+    ) -> None:
+        if not limiter.hit(limit, *key, cost=cost):
             reset = limiter.get_window_stats(limit, *key).reset_time
             raise TooManyRequests(max(1, ceil(reset - time.time())))
 

@@ -1,0 +1,66 @@
+"""/account: a Matrix user shows what their homeserver gave them, and gets a token of ours. S16 to S26."""
+
+from typing import Annotated
+
+from flask import Blueprint, Response, jsonify
+from pydantic import Field
+
+from identity.context import wired
+from identity.http.bodies import Body, Text, read_body
+from identity.problems import WrongParameter
+from identity.storage import identity_accounts
+from identity.use_cases import identity_accounts as accounts
+from identity.use_cases.homeserver_changes import SERVER_NAME
+
+from . import V2
+from .guards import anyone, caller, signed_in, signed_in_before_terms
+
+ACCOUNT = f"{V2}/account"
+MOST_TOKEN = 5000  # characters
+
+strangers = Blueprint("registration", __name__, url_prefix=ACCOUNT)
+strangers.before_request(anyone)
+
+users = Blueprint("account", __name__, url_prefix=ACCOUNT)
+users.before_request(signed_in)
+
+leaving = Blueprint("leaving", __name__, url_prefix=ACCOUNT)
+leaving.before_request(signed_in_before_terms)
+
+
+class OpenId(Body):
+    """What a homeserver answers to `openid/request_token`. How long it is good bounds nothing here."""
+
+    access_token: Annotated[Text, Field(min_length=1, max_length=MOST_TOKEN)]
+    token_type: Text
+    matrix_server_name: Text
+    expires_in: int | float
+
+
+@strangers.post("/register")
+def register() -> Response:
+    """The homeserver is asked whose token it is; only registered ones are asked at all."""
+    asked = read_body(OpenId)
+    if asked.token_type.lower() != "bearer":
+        raise WrongParameter("token_type is not Bearer.")
+    if not SERVER_NAME.fullmatch(asked.matrix_server_name):
+        raise WrongParameter("matrix_server_name is no server name.")
+    user_id = wired.federation.owner_of(asked.access_token, server_name=asked.matrix_server_name)
+    with wired.database.transaction() as session:
+        token = accounts.register(session, wired.now(), user_id=user_id)
+    # Clients from before r0.3.0 read the second.
+    return jsonify(token=token, access_token=token)
+
+
+@users.get("")
+def account() -> Response:
+    """Whose token this is."""
+    return jsonify(user_id=caller().user_id)
+
+
+@leaving.post("/logout")
+def logout() -> Response:
+    """The token is good for nothing any more; no body is needed."""
+    with wired.database.transaction() as session:
+        identity_accounts.end(session, caller())
+    return jsonify({})
