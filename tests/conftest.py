@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.services.certificates",
     "tests.services.smtp",
     "tests.services.synapse",
+    "tests.services.told_homeserver",
     "tests.services.browser",
     "tests.services.processes",
     "tests.services.production",

@@ -1,7 +1,6 @@
 """Errand → function that carries it out. The network is here; no transaction is open around it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -18,6 +17,8 @@ from identity.storage.verification_requests import VerificationRequest
 from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
 from identity.wiring import Wiring
 
+from . import onbind
+from .endings import GiveUp, Later, Note, nothing
 from .letters import NoLongerWanted, letter
 
 MAIL_GIVE_UP = timedelta(hours=24)  # after the mail was ordered; a code is of no use any more
@@ -27,35 +28,6 @@ PROBE_DELAYS = (
     timedelta(minutes=1),
     timedelta(minutes=5),
 )
-
-Note = Callable[[Session], None]
-"""Writes how the errand ended onto the row it was about, in the transaction that settles the entry."""
-
-
-def nothing(_session: Session) -> None:
-    """There is nothing to note."""
-
-
-@dataclass
-class Later(Exception):
-    """Try again after `delay`. `stops_run`: whatever else is due would meet the same fate now."""
-
-    why: str
-    delay: timedelta
-    note: Note = nothing
-    stops_run: bool = False
-
-
-@dataclass
-class GiveUp(Exception):
-    """No further try."""
-
-    why: str
-    note: Note = nothing
-
-
-class StopRun(Exception):
-    """End this run; the timetable begins the next."""
 
 
 def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
@@ -103,6 +75,7 @@ def probe_server(wired: Wiring, entry: OutboxEntry) -> Note:
 CARRY_OUT: dict[Errand, Callable[[Wiring, OutboxEntry], Note]] = {
     Errand.MAIL: send_mail,
     Errand.SERVER_PROBE: probe_server,
+    Errand.ONBIND: onbind.deliver,
 }
 
 

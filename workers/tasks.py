@@ -12,7 +12,8 @@ from identity.use_cases import retention
 from identity.wiring import Wiring
 
 from .celery_app import app, wake_outbox, wiring
-from .errands import CARRY_OUT, GiveUp, Later, StopRun
+from .endings import GiveUp, Later, StopRun
+from .errands import CARRY_OUT
 
 log = logging.getLogger(__name__)
 

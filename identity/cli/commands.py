@@ -9,6 +9,7 @@ from .db import db
 from .domain import domain
 from .endings import Guichet
 from .homeserver import homeserver
+from .invitation import invitation
 from .journal import journal
 from .mail import mail
 from .serve import serve
@@ -29,7 +30,7 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, config, db, domain, homeserver, journal, mail),
+    *(address, config, db, domain, homeserver, invitation, journal, mail),
     *(never_agent, serve, shared_mailbox),
 )
 for noun in NOUNS:

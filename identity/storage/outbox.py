@@ -20,6 +20,7 @@ class Errand(StrEnum):
 
     MAIL = "mail"
     SERVER_PROBE = "server_probe"
+    ONBIND = "onbind"
 
 
 class Lane(StrEnum):

@@ -19,6 +19,7 @@ from identity.storage.mails import Template
 from identity.storage.outbox import Errand, Lane
 from identity.storage.verification_requests import VerificationRequest
 
+from . import binding
 from .sign_up import Step, where
 
 MOST_NAME = 80  # characters of a display name
@@ -75,7 +76,7 @@ def finish(session: Session, now: datetime, account: Account) -> None:
     if account.state == AccountState.READY:
         return
     account.state, account.ready_at = AccountState.READY, now
-    associations.bind(session, now, address=account.address, user_id=account.user_id)
+    binding.associate(session, now, address=account.address, user_id=account.user_id)
     verification_requests.use_up(session, account.address)
     mails.order(
         session,

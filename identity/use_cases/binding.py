@@ -96,6 +96,20 @@ def order_delivery(
         outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
 
 
+def deliver_again(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
+    """An operator wants a given-up or waiting delivery tried now. False: there is none."""
+    third_party_invitations.move(
+        session, invitation, source=(Delivery.DEAD,), to=Delivery.DUE, last_error=None
+    )
+    session.refresh(invitation)
+    if invitation.delivery not in {Delivery.DUE, Delivery.SENDING}:
+        return False
+    # The entry of a mail has the mail as its subject: what is found here is the delivery.
+    if not outbox.retry(session, invitation.id, now):
+        outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
+    return True
+
+
 def check_place(rules: RuleSet, address: EmailAddress, user_id: str, *, policy: Policy) -> None:
     """Raises WrongServer if the rules keep the address for another homeserver than this user's."""
     if policy == "any":

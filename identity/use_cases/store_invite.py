@@ -12,7 +12,13 @@ from domain_rules import names
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import AccountClass, RuleSet
 from identity import problems
-from identity.storage import associations, mails, third_party_invitations
+from identity.storage import (
+    accounts,
+    associations,
+    homeservers,
+    mails,
+    third_party_invitations,
+)
 from identity.storage.mails import Template
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 
@@ -95,6 +101,23 @@ def store(
     elif not repeated or not session.info.get("limited", True):
         order_mail(session, now, invitation)
     return invitation
+
+
+def may_invite(session: Session, rules: RuleSet, user_id: str) -> bool:
+    """Whether this is an agent: by the homeserver, or where it has both, by an address that was proved."""
+    homeserver = homeservers.find(session, binding.homeserver_of(user_id))
+    if homeserver is None or homeserver.class_source == "guest":
+        return False
+    if homeserver.class_source == "agent":
+        return True
+    account = accounts.of_user_id(session, user_id)
+    if account is not None and account.account_class == AccountClass.AGENT:
+        return True
+    bound = (each.address for each in associations.of_user(session, user_id))
+    return any(
+        rules.decide(EmailAddress.parse(address, smtputf8=True)).account_class is AccountClass.AGENT
+        for address in bound
+    )
 
 
 def order_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> None:

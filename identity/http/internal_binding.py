@@ -1,0 +1,66 @@
+"""/_matrix/identity/internal: a homeserver associates what it has verified itself for one of its own users."""
+
+from flask import Blueprint, Response, jsonify
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from identity import problems
+from identity.context import wired
+from identity.http.bodies import Body, Text, read_body
+from identity.storage import homeservers
+from identity.use_cases import binding
+
+from .guards import calling_homeserver, homeserver
+
+blueprint = Blueprint("internal_binding", __name__, url_prefix="/_matrix/identity/internal")
+blueprint.before_request(homeserver)
+
+
+class Association(Body):
+    """An address and the user ID it belongs to."""
+
+    medium: Text
+    address: Text
+    mxid: Text
+
+
+@blueprint.post("/bind")
+def bind() -> Response:
+    """Associate; the homeserver's own verification is the proof."""
+    asked = _read()
+    try:
+        address = EmailAddress.parse(asked.address, smtputf8=True)
+    except InvalidAddress as error:
+        raise problems.InvalidEmail(str(error)) from None
+    with wired.database.transaction() as session:
+        binding.bind_verified(
+            session,
+            wired.rules.current(),
+            wired.now(),
+            policy=wired.settings.association_policy,
+            address=address,
+            user_id=asked.mxid,
+        )
+    return jsonify({})
+
+
+@blueprint.post("/unbind")
+def unbind() -> Response:
+    """Withdraw exactly this association, if it is there."""
+    asked = _read()
+    with wired.database.transaction() as session:
+        binding.unbind(session, address=asked.address, user_id=asked.mxid)
+    return jsonify({})
+
+
+def _read() -> Association:
+    """Raises NotAllowed for the users of another homeserver, and of one that is not registered."""
+    asked = read_body(Association)
+    if asked.medium != "email":
+        raise problems.UnknownMedium
+    named = binding.homeserver_of(asked.mxid)
+    caller = calling_homeserver()
+    with wired.database.reading() as session:
+        known = homeservers.find(session, named)
+    if not asked.mxid.startswith("@") or known is None or caller not in {None, named}:
+        raise problems.NotAllowed("This user ID belongs to another homeserver.")
+    return asked

@@ -1,0 +1,45 @@
+"""/sign-ed25519: who was given the key of an invitation has it signed for a user ID. S86."""
+
+import re
+
+from flask import Blueprint, Response, jsonify
+
+from identity import problems
+from identity.context import wired
+from identity.http.bodies import Body, Text, read_body
+from identity.signing import WrongKey, key_of
+from identity.storage import third_party_invitations
+
+from . import V2
+from .guards import signed_in
+
+USER_ID = re.compile(r"@[!-~]{0,200}:[0-9A-Za-z.:\[\]-]{1,200}")
+
+blueprint = Blueprint("signing", __name__, url_prefix=V2)
+blueprint.before_request(signed_in)
+
+
+class Sign(Body):
+    """As the specification has it."""
+
+    mxid: Text
+    token: Text
+    private_key: Text
+
+
+@blueprint.post("/sign-ed25519")
+def sign() -> Response:
+    """The user ID, the inviter and the token, signed with the key that was sent. Nothing is kept of it."""
+    asked = read_body(Sign)
+    if not USER_ID.fullmatch(asked.mxid):
+        raise problems.WrongParameter("mxid is no user ID.")
+    try:
+        key = key_of(asked.private_key)
+    except WrongKey:
+        raise problems.WrongParameter("private_key is not 32 bytes in base64.") from None
+    with wired.database.reading() as session:
+        invitation = third_party_invitations.by_token(session, asked.token)
+    if invitation is None:
+        raise problems.UnknownInvitation
+    facts = {"mxid": asked.mxid, "sender": invitation.sender, "token": asked.token}
+    return jsonify(key.sign(facts, server_name=wired.settings.server_name))

@@ -1,0 +1,171 @@
+"""/store-invite and /sign-ed25519 as programs see them: S82 to S84, S86, S87."""
+
+import pytest
+
+from identity import signing
+from identity.storage import associations, homeservers, mails, third_party_invitations
+from identity.use_cases import store_invite
+from identity.use_cases.validation import SECRET as TOKEN
+
+from .programs import ADDRESS, CAMILLE, ZOE, Program, refused
+
+GIL = "gil.perrin@association.example"
+INVITATION = {
+    "medium": "email",
+    "address": GIL,
+    "room_id": "!room:education.example",
+    "sender": CAMILLE,
+}
+
+
+@pytest.fixture
+def camille(public, decided) -> Program:
+    return Program(public, decided)
+
+
+def invite(program, **facts):
+    return program.post("/store-invite", **INVITATION | facts)
+
+
+def stored(program, token):
+    with program.wiring.database.reading() as session:
+        return third_party_invitations.by_token(session, token)
+
+
+def test_e21_s82_s83_an_invitation_is_kept_and_its_keys_are_told(camille):
+    # As Synapse sends it: empty where it knows nothing, and a field of its own.
+    told = invite(
+        camille,
+        room_alias="",
+        room_name="Cellule d’appui",
+        room_avatar_url="",
+        sender_display_name="Camille",
+        **{"org.matrix.web_client_location": "https://x.example"},
+    ).json
+    lasting, ephemeral = told["public_keys"]
+    assert told["public_key"] == lasting["public_key"] != ephemeral["public_key"]
+    keys = "http://127.0.0.1:8090/_matrix/identity/v2/pubkey"
+    assert lasting["key_validity_url"] == f"{keys}/isvalid"
+    assert ephemeral["key_validity_url"] == f"{keys}/ephemeral/isvalid"
+    for key, path in ((lasting, "isvalid"), (ephemeral, "ephemeral/isvalid")):
+        answer = camille.get(f"/pubkey/{path}", public_key=key["public_key"])
+        assert answer.json == {"valid": True}
+    assert told["display_name"] == "gil...@ass..."
+    assert TOKEN.fullmatch(told["token"])
+    kept = stored(camille, told["token"])
+    assert (kept.address, kept.room_id, kept.sender) == (GIL, INVITATION["room_id"], CAMILLE)
+    assert kept.facts == {"room_name": "Cellule d’appui", "sender_display_name": "Camille"}
+
+
+def test_s81_a_key_nobody_was_given_is_not_valid(camille):
+    answer = camille.get("/pubkey/ephemeral/isvalid", public_key="A" * 43)
+    assert (answer.status_code, answer.json) == (200, {"valid": False})
+
+
+def test_a_room_is_opaque(camille):
+    token = invite(camille, room_id="$of:another").json["token"]
+    assert stored(camille, token).room_id == "$of:another"
+
+
+def test_s84_a_mail_is_ordered(camille):
+    invite(camille)
+    with camille.wiring.database.reading() as session:
+        assert [(m.template, m.address) for m in mails.recent(session)] == [("invite", GIL)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "code"),
+    [
+        ({"medium": "msisdn"}, 400, "M_UNRECOGNIZED"),
+        ({"sender": ZOE}, 403, "M_UNAUTHORIZED"),
+        ({"address": "nobody"}, 400, "M_INVALID_EMAIL"),
+        ({"address": 5}, 400, "M_INVALID_PARAM"),
+        ({"room_id": ""}, 400, "M_INVALID_PARAM"),
+        ({"room_id": "x" * 256}, 400, "M_INVALID_PARAM"),
+        ({"room_id": "a\0b"}, 400, "M_INVALID_PARAM"),
+        ({"room_id": None}, 400, "M_INVALID_PARAM"),
+    ],
+)
+def test_s84_what_is_not_as_specified_is_not_kept(camille, facts, status, code):
+    assert refused(invite(camille, **facts)) == (status, code)
+    with camille.wiring.database.reading() as session:
+        assert third_party_invitations.counts(session) == {}
+
+
+@pytest.mark.parametrize("name", INVITATION)
+def test_s7_what_is_missing_is_named(camille, name):
+    facts = {key: value for key, value in INVITATION.items() if key != name}
+    assert refused(camille.post("/store-invite", **facts)) == (400, "M_MISSING_PARAMS")
+
+
+def test_i1_guests_do_not_invite(decided, public):
+    gil = Program(public, decided, user_id="@gil:guests.example")
+    assert refused(invite(gil, sender="@gil:guests.example")) == (403, "M_FORBIDDEN")
+
+
+def test_i1_where_agents_and_guests_live_together_the_proved_address_decides(
+    decided, public, rules, clock
+):
+    mixed = "@x:mixed.example"
+    with decided.database.transaction() as session:
+        home = homeservers.find(session, "education.example")
+        facts = {c.key: getattr(home, c.key) for c in home.__table__.columns}
+        session.add(
+            homeservers.Homeserver(**facts | {"name": "mixed.example", "class_source": "by_person"})
+        )
+    with decided.database.transaction() as session:
+        assert not store_invite.may_invite(session, rules, mixed)
+        associations.bind(session, clock(), address="x@ac-rouen.example", user_id=mixed)
+        assert store_invite.may_invite(session, rules, mixed)
+
+
+def test_s84_s87_what_is_bound_is_refused_folded_and_delivered_unfolded(camille, decided, clock):
+    with decided.database.transaction() as session:
+        associations.bind(session, clock(), address=ADDRESS, user_id=CAMILLE)
+    answer = invite(camille, address=ADDRESS)
+    assert refused(answer) == (400, "M_THREEPID_IN_USE")
+    assert answer.json["mxid"] == CAMILLE
+    told = invite(camille, address="Camille.Durand@AC-Rouen.example")
+    assert stored(camille, told.json["token"]).delivery == "due"
+
+
+def test_s88_fifty_guests_a_day_are_enough(camille):
+    for number in range(50):
+        assert invite(camille, address=f"guest{number}@association.example").status_code == 200
+    answer = invite(camille, address="another@association.example")
+    assert refused(answer) == (429, "M_LIMIT_EXCEEDED")
+    assert answer.json["retry_after_ms"] == 86_400_000
+
+
+def test_s86_an_invitation_is_signed_with_the_key_of_the_mail(camille, decided):
+    told = invite(camille).json
+    sealed = stored(camille, told["token"]).sealed_key
+    private = decided.vault.open(sealed).get_secret_value()
+    gil = Program(camille.client, decided, user_id="@gil:guests.example")
+    facts = {"mxid": gil.user_id, "token": told["token"]}
+    signed = gil.post("/sign-ed25519", private_key=private, **facts).json
+    assert {k: v for k, v in signed.items() if k != "signatures"} == {**facts, "sender": CAMILLE}
+    signing.verify(
+        signed,
+        signer="guichet.localhost",
+        key_id="ed25519:0",
+        public_key=told["public_keys"][1]["public_key"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "code"),
+    [
+        ({"token": "unknown"}, 404, "M_UNRECOGNIZED"),
+        ({"private_key": "no base64 !"}, 400, "M_INVALID_PARAM"),
+        ({"private_key": "AAAA"}, 400, "M_INVALID_PARAM"),
+        ({"private_key": ""}, 400, "M_INVALID_PARAM"),
+        ({"private_key": "é" * 43}, 400, "M_INVALID_PARAM"),
+        ({"private_key": 5}, 400, "M_INVALID_PARAM"),
+        ({"mxid": "nobody"}, 400, "M_INVALID_PARAM"),
+    ],
+)
+def test_s86_what_cannot_be_signed_is_refused(camille, facts, status, code):
+    token = invite(camille).json["token"]
+    asked = {"mxid": CAMILLE, "token": token, "private_key": "A" * 43} | facts
+    assert refused(camille.post("/sign-ed25519", **asked)) == (status, code)

@@ -1,0 +1,64 @@
+"""A homeserver that is only told things: it keeps what comes to `onbind`, publishes keys, and answers as a test says."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from .waiting import LOOPBACK
+
+
+class ToldHomeserver:
+    """`answers` are taken one a request, the last one stays: (status, body), or "hang up"."""
+
+    def __init__(self) -> None:
+        self.told: list[dict] = []
+        self.methods: list[str] = []
+        self.answers: list = [(200, b"{}")]
+        self.published: dict = {}  # at /_matrix/key/v2/server
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://{LOOPBACK}:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self):
+        us = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                length = int(self.headers["Content-Length"])
+                us.told.append(json.loads(self.rfile.read(length)))
+                us.methods.append(f"{self.command} {self.path}")
+                answer = us.answers.pop(0) if len(us.answers) > 1 else us.answers[0]
+                if answer == "hang up":
+                    return
+                status, body = answer
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_PUT(self):
+                self.do_POST()
+
+            def do_GET(self):
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps(us.published).encode())
+
+            def log_message(self, *_):
+                """Nobody reads it."""
+
+        return Handler
+
+
+@pytest.fixture
+def told_homeserver() -> Iterator[ToldHomeserver]:
+    homeserver = ToldHomeserver()
+    yield homeserver
+    homeserver.close()

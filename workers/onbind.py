@@ -1,0 +1,173 @@
+"""The homeserver of who bound an address is told of an invitation: once, and never blindly again.
+
+Told twice, Synapse puts somebody who has joined since back to "invited". So what is about to be sent is
+written down first, and an end that nobody saw is looked into before anything else is done.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from identity.gateways import third_party_invites
+from identity.gateways.homeserver import Refused
+from identity.gateways.http_client import Away
+from identity.gateways.third_party_invites import Unsure
+from identity.problems import NotOfFederation
+from identity.storage import associations, homeservers, mails, third_party_invitations
+from identity.storage.homeservers import Homeserver
+from identity.storage.outbox import OutboxEntry
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.use_cases.binding import homeserver_of
+from identity.wiring import Wiring
+
+from .endings import GiveUp, Later, Note, nothing
+
+log = logging.getLogger(__name__)
+
+GIVE_UP = timedelta(days=14)
+DELAYS = (
+    timedelta(seconds=1),
+    timedelta(seconds=5),
+    timedelta(seconds=15),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+)
+THERE = {"join", "invite"}
+BEGUN = (Delivery.DUE, Delivery.SENDING)
+
+
+def deliver(wired: Wiring, entry: OutboxEntry) -> Note:
+    """Bring one invitation to the homeserver of the invited person, if it has not come there yet."""
+    with wired.database.reading() as session:
+        invitation = third_party_invitations.find(session, entry.subject_id)
+        if invitation is None or invitation.delivery not in BEGUN:
+            return nothing
+        bound = associations.of_address(session, invitation.address)
+        others = third_party_invitations.same_room(session, invitation)
+        invitee = bound.user_id if bound else None
+        server = homeservers.find(session, homeserver_of(invitation.invitee or ""))
+        home = homeservers.find(session, homeserver_of(invitee or ""))
+    if invitation.delivery == Delivery.SENDING:
+        if _has_arrived(wired, entry, invitation, server):
+            return _to(invitation, Delivery.DELIVERED, delivered_at=wired.now())
+        _write(wired, invitation, Delivery.DUE)
+    if invitee is None:
+        return _to(invitation, Delivery.WAITING, invitee=None)
+    if any(_covers(other, invitation, invitee) for other in others):
+        return _to(invitation, Delivery.SUPERSEDED)
+    if home is None:
+        raise _dead(invitation, f"{homeserver_of(invitee)} is not registered")
+    return _send(wired, entry, invitation, invitee, home)
+
+
+def _send(
+    wired: Wiring,
+    entry: OutboxEntry,
+    invitation: ThirdPartyInvitation,
+    invitee: str,
+    home: Homeserver,
+) -> Note:
+    told = told_of(wired, invitation, invitee)
+    if not _claim(wired, invitation, invitee):
+        raise _later(entry, wired.now(), invitation, "another one to the same room is on its way")
+    try:
+        with wired.federation.talk(home.name, seconds=third_party_invites.SECONDS) as talk:
+            third_party_invites.tell(talk, told)
+    except Away as away:
+        _write(wired, invitation, Delivery.DUE)
+        raise _later(entry, wired.now(), invitation, str(away)) from None
+    except (Refused, NotOfFederation) as refused:
+        raise _dead(invitation, str(refused)) from None
+    except Unsure as unsure:
+        if wired.connector_for(home) is None:
+            raise _dead(invitation, f"uncertain, and nobody to ask: {unsure}") from None
+        # It stays "sending": the next attempt begins by asking.
+        raise Later(f"uncertain: {unsure}", DELAYS[1]) from None
+    return _to(invitation, Delivery.DELIVERED, delivered_at=wired.now())
+
+
+def _covers(other: ThirdPartyInvitation, invitation: ThirdPartyInvitation, invitee: str) -> bool:
+    """Whether this one would only repeat, to the same person and room, what was delivered since."""
+    return (
+        other.invitee == invitee
+        and other.delivered_at is not None
+        and other.delivered_at >= invitation.created_at
+    )
+
+
+def _claim(wired: Wiring, invitation: ThirdPartyInvitation, invitee: str) -> bool:
+    """Write down that it is about to be sent; of several to the same room one goes first."""
+    with wired.database.transaction() as session:
+        mails.lock_address(session, invitation.address)
+        others = third_party_invitations.same_room(session, invitation)
+        if any(o.delivery == Delivery.SENDING or _covers(o, invitation, invitee) for o in others):
+            return False
+        return third_party_invitations.move(
+            session,
+            invitation,
+            source=(Delivery.DUE,),
+            to=Delivery.SENDING,
+            invitee=invitee,
+            attempted_at=wired.now(),
+        )
+
+
+def _has_arrived(
+    wired: Wiring,
+    entry: OutboxEntry,
+    invitation: ThirdPartyInvitation,
+    server: Homeserver | None,
+) -> bool:
+    connector = wired.connector_for(server) if server else None
+    if connector is None:
+        raise _dead(invitation, "an earlier attempt ended uncertain, and there is nobody to ask")
+    try:
+        membership = connector.membership(invitation.invitee or "", invitation.room_id)
+    except (Away, Refused) as error:
+        raise _later(entry, wired.now(), invitation, f"cannot ask how it ended: {error}") from None
+    return membership in THERE
+
+
+def told_of(wired: Wiring, invitation: ThirdPartyInvitation, invitee: str) -> dict[str, Any]:
+    """What the homeserver is told: the association, and the invitation signed with the key its room knows."""
+    about = {"medium": "email", "address": invitation.address, "mxid": invitee}
+    signed = wired.sign({"mxid": invitee, "token": invitation.token}, invitation.signing_key_id)
+    invite = about | {
+        "room_id": invitation.room_id,
+        "sender": invitation.sender,
+        "signed": signed,
+    }
+    return about | {"invites": [invite]}
+
+
+def _write(wired: Wiring, invitation: ThirdPartyInvitation, to: Delivery, **facts: object) -> None:
+    with wired.database.transaction() as session:
+        third_party_invitations.move(session, invitation, source=BEGUN, to=to, **facts)
+
+
+def _to(invitation: ThirdPartyInvitation, to: Delivery, **facts: object) -> Note:
+    def note(session: Session) -> None:
+        facts.setdefault("last_error", None)
+        third_party_invitations.move(session, invitation, source=BEGUN, to=to, **facts)
+
+    return note
+
+
+def _later(
+    entry: OutboxEntry, now: datetime, invitation: ThirdPartyInvitation, why: str
+) -> Later | GiveUp:
+    delay = DELAYS[min(entry.attempts, len(DELAYS)) - 1]
+    if now + delay > entry.created_at + GIVE_UP:
+        return _dead(invitation, why)
+    return Later(why, delay)
+
+
+def _dead(invitation: ThirdPartyInvitation, why: str) -> GiveUp:
+    log.error("invitation %s is not delivered and waits for an operator: %s", invitation.id, why)
+    return GiveUp(why, _to(invitation, Delivery.DEAD, last_error=why))
