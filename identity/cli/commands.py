@@ -11,7 +11,9 @@ from .endings import Guichet
 from .homeserver import homeserver
 from .invitation import invitation
 from .journal import journal
+from .keys import keys
 from .mail import mail
+from .pepper import pepper
 from .serve import serve
 
 
@@ -30,8 +32,8 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, config, db, domain, homeserver, invitation, journal, mail),
-    *(never_agent, serve, shared_mailbox),
+    *(address, config, db, domain, homeserver, invitation, journal, keys, mail),
+    *(never_agent, pepper, serve, shared_mailbox),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

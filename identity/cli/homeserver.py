@@ -45,6 +45,12 @@ OPTIONS = (
         help="What its people are.  [default: agent; with --guests guest]",
     ),
     click.option("--client-url", help="Where its people open their messenger."),
+    click.option(
+        "--insecure-for-tests",
+        "insecure",
+        is_flag=True,
+        help="Take any certificate for its own: for tests, never where people are.",
+    ),
 )
 
 
@@ -196,7 +202,7 @@ def show(name: str, *, json_wanted: bool) -> None:
     \b
     JSON: {"name", "url", "label": text, "guests": boolean, "connector", "user_id_scheme",
            "class_source": text, "federation_url", "client_url": text or null,
-           "private_ca", "has_secrets": boolean, "created_at": time}
+           "private_ca", "insecure", "has_secrets": boolean, "created_at": time}
     """  # noqa: D301  \b is click's: keep these lines
     with opened() as wired, wired.database.reading() as session:
         found = homeservers.find(session, name)
@@ -223,6 +229,7 @@ def described(row: Homeserver) -> dict[str, Any]:
         "federation_url": row.federation_url,
         "client_url": row.client_url,
         "private_ca": row.ca_pem is not None,
+        "insecure": row.insecure,
         "has_secrets": row.registration_secret is not None,
         "created_at": row.created_at.isoformat(),
     }

@@ -46,6 +46,7 @@ class NewHomeserver:
     ca_pem: str | None = None
     user_id_scheme: str | None = None
     class_source: str | None = None
+    insecure: bool = False  # for tests
 
 
 def add(session: Session, vault: Vault, now: datetime, new: NewHomeserver, who: Who) -> Homeserver:
@@ -71,11 +72,14 @@ def add(session: Session, vault: Vault, now: datetime, new: NewHomeserver, who: 
         user_id_scheme=new.user_id_scheme or str(Scheme.RANDOM if new.guests else Scheme.ADDRESS),
         class_source=new.class_source or ("guest" if new.guests else "agent"),
         client_url=new.client_url,
+        insecure=new.insecure,
         created_at=now,
     )
     session.add(made)
     session.flush()
     facts = {"url": made.url, "guests": made.guests, "connector": made.connector}
+    if made.insecure:
+        facts["insecure"] = True
     journal.write(session, now, who, action="homeserver.add", subject=made.name, facts=facts)
     return made
 

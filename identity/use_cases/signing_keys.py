@@ -53,9 +53,7 @@ def is_valid(session: Session, public: str) -> bool:
 
 
 def rotate(session: Session, vault: Vault, now: datetime, who: Who) -> SigningKey:
-    """A new key signs from now on. Old secrets of this table are sealed anew with the newest storage key."""
-    for row in signing_keys.every(session):
-        row.sealed_seed = vault.seal(vault.open(row.sealed_seed).get_secret_value())
+    """A new key signs from now on."""
     made = new_key()
     while signing_keys.find(session, made.key_id):
         made = new_key()

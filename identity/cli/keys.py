@@ -1,0 +1,121 @@
+"""`guichet keys`: the keys with which the service signs."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from identity.signing import SigningKey, read_keys
+from identity.storage import signing_keys as rows
+from identity.use_cases import resealing, signing_keys
+
+from .endings import Failure
+from .files import FILE, read_text
+from .opening import author, dry_run, opened, reason
+from .printing import as_json, print_json, print_table, talk
+from .publishing import who
+
+
+@click.group()
+def keys() -> None:
+    """Signing keys: the newest signs; the others stay valid for what they signed."""
+
+
+@keys.command(name="list")
+@as_json
+def list_(*, json_wanted: bool) -> None:
+    """List the keys, the one that signs first. The first key is made when it is first needed.
+
+    \b
+    JSON: [{"key_id", "public_key": text, "signs": boolean, "since": time}]
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        found = list(reversed(rows.every(session)))
+    shown = [
+        {
+            "key_id": row.key_id,
+            "public_key": row.public_key,
+            "signs": row is found[0],
+            "since": row.created_at.isoformat(),
+        }
+        for row in found
+    ]
+    if json_wanted:
+        print_json(shown)
+        return
+    print_table(
+        ("key", "public half", "", "since"),
+        (
+            (
+                row.key_id,
+                row.public_key,
+                "signs" if row is found[0] else "old",
+                f"{row.created_at:%Y-%m-%d %H:%M}Z",
+            )
+            for row in found
+        ),
+    )
+
+
+@keys.command()
+@author
+@reason
+@dry_run
+@as_json
+def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> None:
+    """Sign with a new key from now on, and seal what is stored anew with the newest storage key.
+
+    All nodes take it at once, nothing needs a restart. Rooms hold the old keys: they stay.
+
+    JSON: {"key_id", "public_key": text, "dry_run": boolean}
+    """
+    with opened() as wired, wired.database.transaction() as session:
+        sealed = resealing.reseal(session, wired.vault)
+        made = signing_keys.rotate(
+            session, wired.vault, wired.now(), who(author=author, reason=reason)
+        )
+        if dry_run:
+            session.rollback()
+    _tell(made, json_wanted=json_wanted, dry_run=dry_run)
+    if dry_run:
+        talk("A key would be made. Nothing was written.")
+    else:
+        talk(f"It signs from now on. {sealed} secrets are sealed with the newest storage key.")
+
+
+@keys.command(name="import")
+@click.argument("file", type=FILE)
+@author
+@reason
+@dry_run
+@as_json
+def import_(file: Path, *, author: str, reason: str, dry_run: bool, json_wanted: bool) -> None:
+    """Take over the key in FILE, which signs from now on: `ed25519 NAME SEED`, as Sydent and Synapse write it.
+
+    FILE may also be Sydent's configuration, with its line `ed25519.signingkey`.
+
+    JSON: {"key_id", "public_key": text, "dry_run": boolean}
+    """
+    found = read_keys(read_text(file))
+    if len(found) != 1:
+        raise Failure(f"{file}: {len(found)} lines with a key (ed25519 NAME SEED); one is wanted")
+    key = found[0]
+    with opened() as wired, wired.database.transaction() as session:
+        now: datetime = wired.now()
+        is_new = signing_keys.bring_in(
+            session, wired.vault, now, key, who(author=author, reason=reason)
+        )
+        if dry_run:
+            session.rollback()
+    _tell(key, json_wanted=json_wanted, dry_run=dry_run)
+    if not is_new:
+        talk("This key is here already. Nothing was changed.")
+    else:
+        talk("It would be taken. Nothing was written." if dry_run else "It signs from now on.")
+
+
+def _tell(key: SigningKey, *, json_wanted: bool, dry_run: bool) -> None:
+    if json_wanted:
+        print_json({"key_id": key.key_id, "public_key": key.public, "dry_run": dry_run})
+    else:
+        click.echo(f"{key.key_id}\t{key.public}")

@@ -1,0 +1,29 @@
+"""Whatever is kept sealed is sealed anew with the newest storage key, so that older ones can go."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from identity.storage.homeservers import Homeserver
+from identity.storage.signing_keys import StoredKey
+from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.storage.validation_sessions import ValidationSession
+from identity.vault import Vault
+
+SEALED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...] = (
+    StoredKey.sealed_seed,
+    Homeserver.registration_secret,
+    Homeserver.admin_token,
+    ThirdPartyInvitation.sealed_key,
+    ValidationSession.sealed_secret,
+)
+
+
+def reseal(session: Session, vault: Vault) -> int:
+    """How many secrets there were. Raises CannotOpen if a storage key is missing: nothing is changed then."""
+    count = 0
+    for column in SEALED:
+        for row in session.scalars(select(column.class_).where(column.is_not(None))):
+            secret = vault.open(getattr(row, column.key)).get_secret_value()
+            setattr(row, column.key, vault.seal(secret))
+            count += 1
+    return count
