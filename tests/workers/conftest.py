@@ -1,3 +1,107 @@
-"""The workers stand on the same ground as the service."""
+"""The workers stand on the same ground as the service, beside a homeserver that is told of invitations."""
 
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from identity import signing
+from identity.storage import homeservers, signing_keys, third_party_invitations
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.use_cases import binding
 from tests.identity.conftest import *  # noqa: F403  its fixtures
+
+ADDRESS = "camille.durand@ac-rouen.example"
+CAMILLE = "@camille:education.example"
+ROOM = "!room:education.example"
+
+
+@dataclass
+class Told:
+    """A connector by value: knows who is where."""
+
+    rooms: dict[tuple[str, str], str] = field(default_factory=dict)
+    failure: Exception | None = None
+    asked: int = 0
+
+    def membership(self, user_id, room_id):
+        self.asked += 1
+        if self.failure:
+            raise self.failure
+        return self.rooms.get((user_id, room_id))
+
+
+@pytest.fixture
+def connector():
+    return Told()
+
+
+@pytest.fixture
+def key(wiring, clock):
+    made = signing.new_key("0")
+    with wiring.database.transaction() as session:
+        signing_keys.add(
+            session,
+            clock(),
+            key_id=made.key_id,
+            public_key=made.public,
+            sealed_seed=wiring.vault.seal(made.seed.get_secret_value()),
+        )
+    return made
+
+
+@pytest.fixture
+def wired(wiring, key, connector, told_homeserver):
+    with wiring.database.transaction() as session:
+        homeservers.find(session, "education.example").url = told_homeserver.url
+    return replace(wiring, connector_for=lambda _homeserver: connector)
+
+
+@pytest.fixture
+def alone(wired):
+    """The same, where nobody can be asked who is in a room."""
+    return replace(wired, connector_for=lambda _homeserver: None)
+
+
+@pytest.fixture
+def invite(wired, clock):
+    def invite(token="abc", room_id=ROOM, address=ADDRESS):
+        with wired.database.transaction() as session:
+            row = ThirdPartyInvitation(
+                address=address,
+                room_id=room_id,
+                sender="@zoe:education.example",
+                token=token,
+                public_key=f"key of {token}",
+                sealed_key="",
+                signing_key_id="ed25519:0",
+                facts={},
+                for_guest=False,
+                created_at=clock(),
+                expires_at=clock() + timedelta(days=30),
+            )
+            session.add(row)
+            return row
+
+    return invite
+
+
+@pytest.fixture
+def bind(wired, clock):
+    def bind(user_id=CAMILLE):
+        with wired.database.transaction() as session:
+            binding.associate(session, clock(), address=ADDRESS, user_id=user_id)
+
+    return bind
+
+
+@pytest.fixture
+def now_at(wired):
+    """Delivery and last error of an invitation."""
+
+    def now_at(invitation):
+        with wired.database.reading() as session:
+            row = third_party_invitations.find(session, invitation.id)
+            return Delivery(row.delivery)
+
+    return now_at

@@ -1,0 +1,85 @@
+"""Nobody saw how telling a homeserver ended: it is asked, and told again only if it needs to be."""
+
+import pytest
+
+from identity.gateways.homeserver import Refused
+from identity.gateways.http_client import Away
+from identity.storage import third_party_invitations
+from identity.storage.outbox import Lane
+from identity.storage.third_party_invitations import Delivery
+from workers import tasks
+
+from .conftest import CAMILLE, ROOM
+
+
+def work(wired):
+    tasks.run(wired, Lane.NORMAL)
+
+
+@pytest.mark.parametrize("lost", ["hang up", (504, b"<html>"), (500, b"{}")])
+def test_after_an_uncertain_end_a_member_is_not_told_again(
+    wired, invite, bind, now_at, told_homeserver, connector, clock, lost
+):
+    invitation = invite()
+    bind()
+    told_homeserver.answers = [lost]
+    work(wired)
+    assert now_at(invitation) is Delivery.SENDING
+    connector.rooms[CAMILLE, ROOM] = "join"
+    clock.advance(minutes=1)
+    work(wired)
+    assert now_at(invitation) is Delivery.DELIVERED
+    assert (len(told_homeserver.told), connector.asked) == (1, 1)
+
+
+def test_after_an_uncertain_end_who_is_not_there_is_told_again(
+    wired, invite, bind, now_at, told_homeserver, connector, clock
+):
+    invitation = invite()
+    bind()
+    told_homeserver.answers = ["hang up", (200, b"{}")]
+    work(wired)
+    connector.failure = Away("no answer")
+    clock.advance(minutes=1)
+    work(wired)
+    assert (now_at(invitation), len(told_homeserver.told)) == (Delivery.SENDING, 1)
+    connector.failure = Refused("401 M_UNKNOWN_TOKEN")
+    clock.advance(minutes=1)
+    work(wired)
+    assert (now_at(invitation), len(told_homeserver.told)) == (Delivery.SENDING, 1)
+    connector.failure = None
+    clock.advance(minutes=5)
+    work(wired)
+    assert (now_at(invitation), len(told_homeserver.told)) == (Delivery.DELIVERED, 2)
+
+
+def test_after_an_uncertain_end_with_nobody_to_ask_a_person_decides(
+    alone, invite, bind, now_at, told_homeserver, clock
+):
+    invitation = invite()
+    bind()
+    told_homeserver.answers = ["hang up"]
+    work(alone)
+    assert now_at(invitation) is Delivery.DEAD
+    clock.advance(days=1)
+    work(alone)
+    assert len(told_homeserver.told) == 1
+
+
+def test_a_worker_that_died_while_telling_leaves_an_uncertain_end(
+    wired, invite, bind, now_at, told_homeserver, connector, clock
+):
+    invitation = invite()
+    bind()
+    connector.rooms[CAMILLE, ROOM] = "invite"
+    with wired.database.transaction() as session:
+        third_party_invitations.move(
+            session,
+            invitation,
+            source=(Delivery.DUE,),
+            to=Delivery.SENDING,
+            invitee=CAMILLE,
+        )
+    work(wired)
+    assert now_at(invitation) is Delivery.DELIVERED
+    assert not told_homeserver.told
