@@ -77,8 +77,8 @@ class _Written:
 
     parts: list[str] = field(default_factory=list)
 
-    def write(self, part: str, /) -> object:
-        return self.parts.append(part)
+    def write(self, part: str, /) -> None:
+        self.parts.append(part)
 
 
 def _field(value: object) -> str:

@@ -22,14 +22,14 @@ MOST_DIFFERENCES = 10_000
 
 
 class Cause(Word):
-    """Why an answer is another one."""
+    """Why an answer is another one, what weighs most first."""
 
-    CAPITALS = "capitals"
-    SPELLING = "spelling"
-    UNESCAPED_DOT = "unescaped_dot"
-    ORDER = "order"
-    OTHER_RULE = "other_rule"
     UNKNOWN = "unknown"
+    ORDER = "order"
+    UNESCAPED_DOT = "unescaped_dot"
+    OTHER_RULE = "other_rule"
+    SPELLING = "spelling"
+    CAPITALS = "capitals"
 
 
 class Pair(NamedTuple):

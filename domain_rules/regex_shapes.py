@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from domain_rules.located import excerpt
 from domain_rules.rules import Kind
 from domain_rules.words import Word
 
@@ -94,7 +95,7 @@ def _tokens(pattern: str) -> Iterator[tuple[str, str]]:
         if found is None:
             rest = pattern[at : at + 20]
             hint = "; write \\+ for a plus sign" if rest.startswith("+") else ""
-            raise UnknownShape(f"this shape is not known, from {rest!r} on{hint}")
+            raise UnknownShape(f"this shape is not known, from {excerpt(rest)} on{hint}")
         yield found.lastgroup or "", found[0]
         at = found.end()
 
@@ -179,7 +180,8 @@ def _of_domains(forms: Iterable[Form]) -> Iterator[Target]:
     for text in under:
         if text not in exact:
             raise UnknownShape(
-                f"it takes what is under {text} and not {text} itself; there is no such rule"
+                f"it takes what is under {text} and not {text} itself, and no rule does; "
+                f"for both write .*@(.*\\.|){text}"
             )
     for text, loose in exact.items():
         kind = Kind.SUFFIX if text in under else Kind.DOMAIN

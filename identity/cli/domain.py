@@ -12,6 +12,7 @@ from identity.use_cases import address_lists, rule_changes
 from identity.wiring import Wiring
 
 from .differences import described, outcome, readable_name
+from .domain_export import export
 from .domain_history import diff, history, rollback
 from .domain_import import import_
 from .endings import Exit, Failure
@@ -27,7 +28,7 @@ def domain() -> None:
     """Rules: exact address > exact domain > longest suffix > default."""
 
 
-for command in (import_, history, diff, rollback):
+for command in (import_, export, history, diff, rollback):
     domain.add_command(command)
 
 

@@ -6,13 +6,23 @@ from typing import Any
 import click
 
 from domain_rules.rules import AccountClass
-from identity.storage import homeservers
-from identity.use_cases import federation
+from identity.storage import homeservers, rules
+from identity.use_cases import address_lists, federation, rule_changes
 from identity.use_cases.federation import Put
 from identity.wiring import Wiring
 
-from .federation_files import Content, is_policy, is_yaml, read_list, read_yaml
-from .files import FILE
+from .federation_files import (
+    Content,
+    Format,
+    Here,
+    format_of,
+    is_policy,
+    read_list,
+    read_table,
+    read_yaml,
+)
+from .files import FILE, read_text
+from .import_proof import describe, proved, tell
 from .opening import opened
 from .printing import print_json, talk
 from .publishing import (
@@ -40,24 +50,40 @@ OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
 def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     """Put the rules of FILE in force, in one revision.
 
-    A .yaml or .yml file is a federation of our own format (homeservers and rules, see
-    examples/federation.yaml); any other is a list, one domain a line, # begins a comment. Nothing that
-    FILE does not name is taken away. Lines that are refused are named and the others are taken.
+    FILE is a federation of our own format (YAML, see examples/federation.yaml, or CSV with a column for
+    each field, as `export` writes it), the info.yaml of a Tchap or Sydent server, or a list, one domain
+    a line, # begins a comment. Nothing that FILE does not name is taken away. Lines that are refused are
+    named and the others are taken.
+
+    Of an info.yaml it says what each line becomes, what was dangerous in it, and for which addresses the
+    answer is no longer that of the old server.
 
     \b
     Exit code: 0 all taken (or nothing to change), 1 none, 3 some refused by policy, 5 some refused.
     JSON: {"base", "revision": number, "dry_run": boolean, "homeservers_added": [name],
            "added", "removed": [rule], "changed": [{"from": rule, "to": rule}],
            "unchanged": number, "duplicates": [{"line", "text", "first_line"}],
-           "refused": [{"line", "text", "reason", "by_policy": boolean}]}
+           "refused": [{"line", "text", "reason", "by_policy": boolean}],
+           "proof": null, or of an info.yaml {"addresses", "lines": number, "is_whole": boolean,
+               "translations": [{"line", "text", "rules": [name]}],
+               "differences": [{"line", "text", "address", "cause", "explanation",
+                                "inside", "outside": {"old", "new": answer or null}}],
+               "dangers": [{"line", "text", "kind", "reason"}]}}
     """  # noqa: D301  \b is click's: keep these lines
-    _check_usage(file, options)
+    text = read_text(file)
+    form = format_of(file, text)
+    _check_usage(file, form, options)
     with opened() as wired:
-        content = _read(wired, file, options)
+        here = _here(wired)
+        content = _read(file, form, text, here, options)
+        found = proved(content, here.rules, wired.now())
+        if found:
+            tell(found, whole=options["verbose"])
+        _tell_lines(content, whole=options["verbose"])
         done = _put(wired, content, options, default_reason=f"import of {file.name}")
-    _tell_lines(content, whole=options["verbose"])
     if options["json_wanted"]:
-        print_json(_described(content, done, dry_run=options["dry_run"]))
+        proof = {"proof": describe(found) if found else None}
+        print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
     elif options["dry_run"]:
         for name in done.homeservers:
             click.echo(f"+ homeserver {name}")
@@ -66,8 +92,8 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     context.exit(content.ending)
 
 
-def _check_usage(file: Path, options: dict[str, Any]) -> None:
-    if is_yaml(file):
+def _check_usage(file: Path, form: Format, options: dict[str, Any]) -> None:
+    if form is not Format.LIST:
         for name in OF_LISTS:
             if options[name]:
                 raise click.UsageError(f"--{name} is for lists; {file.name} says it itself")
@@ -75,14 +101,24 @@ def _check_usage(file: Path, options: dict[str, Any]) -> None:
         raise click.UsageError("a list needs --homeserver")
 
 
-def _read(wired: Wiring, file: Path, options: dict[str, Any]) -> Content:
+def _here(wired: Wiring) -> Here:
     with wired.database.reading() as session:
-        known = {each.name: each.guests for each in homeservers.every(session)}
-    if is_yaml(file):
-        return read_yaml(file, known_homeservers=known)
-    is_guests = options["guest"] or known.get(options["homeserver"], False)
+        return Here(
+            homeservers={each.name: each.guests for each in homeservers.every(session)},
+            rules=rule_changes.by_key(rules.load(session, rules.current_number(session))),
+            why_never_agent=address_lists.why_never_agent(session),
+        )
+
+
+def _read(file: Path, form: Format, text: str, here: Here, options: dict[str, Any]) -> Content:
+    if form is Format.YAML:
+        return read_yaml(file, text, here)
+    if form is Format.CSV:
+        return read_table(text, here)
+    is_guests = options["guest"] or here.homeservers.get(options["homeserver"], False)
     return read_list(
-        file,
+        text,
+        here,
         homeserver=options["homeserver"],
         organisation=options["organisation"],
         account_class=AccountClass.GUEST if is_guests else AccountClass.AGENT,

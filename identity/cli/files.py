@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from .endings import Failure
 
 MOST_BYTES = 10_000_000
+MOST_OF_A_START = 1_000  # bytes looked at to tell an encoding
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -17,11 +18,21 @@ def read_text(path: Path) -> str:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise Failure(f"{path}: longer than 10 MB; split it")
+    if b"\0" in content[:MOST_OF_A_START]:
+        raise Failure(f"{path}: it is not UTF-8; {_conversion(content)}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise Failure(f"{path}: line {line} is not UTF-8; convert the file first") from error
+        raise Failure(f"{path}: line {line} is not UTF-8; {_conversion(content)}") from error
+
+
+def _conversion(content: bytes) -> str:
+    """What to do about a file that is not UTF-8."""
+    start = content[:MOST_OF_A_START]
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
+        return "it looks like UTF-16; convert it first: iconv -f UTF-16 -t UTF-8"
+    return "if it comes from Windows, convert it first: iconv -f WINDOWS-1252 -t UTF-8"
 
 
 def read_secret(path: Path | None) -> SecretStr | None:

@@ -8,7 +8,7 @@ from identity.storage.journal import Who
 from identity.use_cases import federation
 from identity.wiring import Wiring
 
-from .federation_files import read_yaml
+from .federation_files import read_sample
 
 PLACES = (
     Path(__file__).parents[2] / "examples/federation.yaml",  # a checkout
@@ -24,7 +24,7 @@ def load_sample(wired: Wiring) -> bool:
     with wired.database.transaction() as session:
         if homeservers.every(session) or rules.current_number(session) != rules.EMPTY:
             return False
-        content = read_yaml(place)
+        content = read_sample(place)
         federation.put(
             session,
             wired.vault,
