@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from playwright.sync_api import Page
+
+from domain_rules.addresses import EmailAddress
+from identity.pages import client_link
+from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.use_cases import validation
+from identity.use_cases.validation import Wanted
 
 from .conftest import PASSWORD, Site
 
@@ -47,6 +54,7 @@ class Walk:
         yield from self.domains()
         yield from self.waiting()
         yield from self.account()
+        yield from self.clients()
         yield from self.ends()
 
     def domains(self) -> Iterator[tuple[str, Page]]:
@@ -96,6 +104,40 @@ class Walk:
         self.go(f"/account/{self.site.newest().ordinal}")
         yield "done", self.send(password=PASSWORD, password_again=PASSWORD)
         yield "link used", self.go(link)
+
+    def clients(self) -> Iterator[tuple[str, Page]]:
+        """What Matrix clients and homeservers cause."""
+        now, wiring = self.site.clock(), self.site.wiring
+        zoe = "@zoe:education.example"
+        wanted = Wanted(EmailAddress.parse("zoe@ac-rouen.example"), "secret", 1, zoe, "Tchap", "fr")
+        invitation = ThirdPartyInvitation(
+            address=f"gil@{'b' * 60}.example",
+            room_id="!r:x",
+            sender=zoe,
+            token="t",
+            public_key="k",
+            sealed_key="",
+            signing_key_id="ed25519:0",
+            facts={},
+            for_guest=True,
+            created_at=now,
+            expires_at=now + timedelta(days=30),
+        )
+        with wiring.database.transaction() as session:
+            asked = validation.request(session, wiring.vault, now, wanted)
+            session.add(invitation)
+        link = f"/v/{wiring.tokens.link(asked.id, 'client')}"
+        code = wiring.tokens.code(asked.id, 1)
+        yield "client's link", self.go(link)
+        yield "client's link, wrong code", self.send(code=f"{(int(code) + 1) % 10**6:06d}")
+        yield "client's link, done", self.send(code=code)
+        yield "specification's link, failed", self.go(client_link.SUBMIT)
+        invited = f"/i/{wiring.tokens.link(invitation.id, 'invitation')}"
+        yield "invited", self.go(invited)
+        self.site.clock.advance(days=30)
+        yield "invitation over", self.go(invited)
+        yield "client's link, over", self.go(link)
+        self.site.clock.time = now
 
     def ends(self) -> Iterator[tuple[str, Page]]:
         self.start("jean@interieur.example")
