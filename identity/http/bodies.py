@@ -9,14 +9,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from identity.problems import MissingParameter, UnreadableBody, WrongParameter
 
 
-def no_nul(text: str) -> str:
-    """No database keeps a NUL."""
-    if "\0" in text:
-        raise ValueError("holds a NUL")
-    return text
+def is_text(said: str) -> bool:
+    """Whether it can be kept and sent on: JSON also knows NUL, and halves of letters."""
+    return "\0" not in said and not any("\ud800" <= letter <= "\udfff" for letter in said)
 
 
-Text = Annotated[str, AfterValidator(no_nul)]
+def check_text(said: str) -> str:
+    if not is_text(said):
+        raise ValueError("is no text")
+    return said
+
+
+Text = Annotated[str, AfterValidator(check_text)]
 
 
 class Body(BaseModel):

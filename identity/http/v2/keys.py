@@ -4,6 +4,7 @@ from flask import Blueprint, Response, jsonify
 
 from identity.context import wired
 from identity.http import parameters
+from identity.http.bodies import is_text
 from identity.problems import KeyUnknown
 from identity.storage import third_party_invitations
 from identity.use_cases import signing_keys
@@ -22,7 +23,7 @@ blueprint.before_request(anyone)
 def public_key(key_id: str) -> Response:
     """The public half of one of the service's own keys."""
     with wired.database.reading() as session:
-        found = None if "\0" in key_id else signing_keys.public_key(session, key_id)
+        found = signing_keys.public_key(session, key_id) if is_text(key_id) else None
     if found is None:
         raise KeyUnknown
     return jsonify(public_key=found)
@@ -43,7 +44,7 @@ def ephemeral_is_valid() -> Response:
     """Whether this is the key of an invitation that was stored here."""
     asked = _asked()
     with wired.database.reading() as session:
-        known = "\0" not in asked and third_party_invitations.ephemeral_key_is_valid(session, asked)
+        known = is_text(asked) and third_party_invitations.ephemeral_key_is_valid(session, asked)
         return jsonify(valid=known)
 
 

@@ -5,7 +5,7 @@ from typing import get_args
 from flask import Blueprint, Response, jsonify
 
 from identity.context import wired
-from identity.http.bodies import Body, Text, read_body
+from identity.http.bodies import Body, Text, is_text, read_body
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.use_cases import lookups
 from identity.use_cases.lookups import Algorithm
@@ -56,6 +56,6 @@ def lookup() -> Response:
             user_id=caller().user_id,
             algorithm=ALGORITHMS[asked.algorithm],
             with_pepper=asked.pepper,
-            asked=[address for address in asked.addresses if "\0" not in address],
+            asked=[address for address in asked.addresses if is_text(address)],
         )
     return jsonify(mappings=found)
