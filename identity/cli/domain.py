@@ -51,7 +51,7 @@ def add(pattern: str, *, suffix: bool, **options: Any) -> None:
     JSON: {"base", "revision": number, "dry_run": boolean, "added", "removed": [rule],
            "changed": [{"from": rule, "to": rule}], "unchanged": number,
            "impact": {"known", "change_homeserver", "become_agents", "become_guests", "lose_access",
-                      "gain_access": number, "domains": [{"domain", "addresses"}]}}
+                      "gain_access", "invitations": number, "domains": [{"domain", "addresses"}]}}
     """  # noqa: D301  \b is click's: keep these lines
     if (options["homeserver"] is None) == (options["sibling_of"] is None):
         raise click.UsageError("give --homeserver or --sibling-of, one of the two")

@@ -29,6 +29,7 @@ EFFECTS = (
     ("become_guests", "agents who become guests"),
     ("lose_access", "addresses that lose access"),
     ("gain_access", "addresses that gain access"),
+    ("invitations", "invitations that wait, for addresses that would belong elsewhere"),
 )
 SHOWN_DOMAINS = 5
 

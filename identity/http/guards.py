@@ -4,7 +4,7 @@ from flask import current_app, request
 
 from identity.context import is_in, wired
 from identity.problems import CredentialNeeded
-from identity.storage import credentials
+from identity.storage import credentials, identity_accounts
 
 # Where one of these is, a proxy stands between, and everybody has the proxy's address.
 SIGNS_OF_A_PROXY = ("Forwarded", "X-Forwarded-For", "Via")
@@ -35,6 +35,17 @@ def calling_homeserver() -> str | None:
         return None
     with wired.database.reading() as session:
         return credentials.homeserver_of(session, token, wired.now())
+
+
+def is_known_caller() -> bool:
+    """Whether the caller shows a homeserver's credential, or a token that a Matrix user got here."""
+    token = bearer_token()
+    if token is None:
+        return False
+    if calling_homeserver() is not None:
+        return True
+    with wired.database.reading() as session:
+        return identity_accounts.of_token(session, token) is not None
 
 
 def _check_nearness() -> None:

@@ -9,10 +9,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision, Reason
 from identity.context import client_ip, is_in, wired
-from identity.storage import associations
+from identity.storage import associations, third_party_invitations
 
 from . import parameters
-from .guards import anyone, calling_homeserver, homeserver
+from .guards import anyone, homeserver, is_known_caller
 
 log = logging.getLogger(__name__)
 
@@ -60,24 +60,27 @@ def internal_info() -> Response:
     address = parameters.email_address()
     decision = wired.rules.current().decide(address)
     by_rule, about = _homeservers(decision, protected=True), _about(decision)
-    if wired.settings.info_person_level == "legacy":
-        by_rule = _with_current(by_rule, _current(address, decision))
-    elif current := _current_if_known(address, decision):
+    is_legacy = wired.settings.info_person_level == "legacy"
+    try:
+        current, invited = _current(address, decision), _is_invited(address)
+    except SQLAlchemyError as error:
+        if is_legacy:
+            raise
+        # Where to register is answered all the same; whoever needs an invitation waits.
+        log.warning("internal-info: the database is away: %s", type(error).__name__)
+        current, invited = None, False
+    if is_legacy:
+        by_rule = _with_current(by_rule, current)
+    elif current:
         about["current_hs"] = current
-    return jsonify(
-        by_rule
-        | {
-            "requires_invite": decision.requires_invite,
-            "invited": False,  # no invitation can be sent yet
-            OURS: about,
-        }
-    )
+    facts = {"requires_invite": decision.requires_invite, "invited": invited, OURS: about}
+    return jsonify(by_rule | facts)
 
 
 def _may_know_people() -> bool:
     """Whether this caller of /info is told where a person is, and not only what the rules say."""
     level = wired.settings.info_person_level
-    return level == "legacy" or (level == "authenticated" and calling_homeserver() is not None)
+    return level == "legacy" or (level == "authenticated" and is_known_caller())
 
 
 def _current(address: EmailAddress, decision: Decision) -> str | None:
@@ -88,13 +91,9 @@ def _current(address: EmailAddress, decision: Decision) -> str | None:
     return None if current in {decision.homeserver, decision.protected_homeserver} else current
 
 
-def _current_if_known(address: EmailAddress, decision: Decision) -> str | None:
-    """The same, left out while the database is away: where to register is answered all the same."""
-    try:
-        return _current(address, decision)
-    except SQLAlchemyError as error:
-        log.warning("internal-info: the database is away: %s", type(error).__name__)
-        return None
+def _is_invited(address: EmailAddress) -> bool:
+    with wired.database.reading() as session:
+        return third_party_invitations.is_invited(session, address.canonical, wired.now())
 
 
 def _with_current(by_rule: dict[str, str], current: str | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.rules import AccountClass, Decision, Reason, RuleSet
 from identity.storage.accounts import Account, AccountState
 from identity.storage.associations import Association
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 
 from .rule_changes import Key
 
@@ -30,6 +31,7 @@ class Impact:
     become_guests: int = 0
     lose_access: int = 0  # could come in by themselves and no longer can, or are nobody's now
     gain_access: int = 0
+    invitations: int = 0  # that wait, and whose addresses would belong elsewhere
     domains: tuple[tuple[str, int], ...] = ()
     """The domains with the most affected addresses, and how many."""
 
@@ -67,6 +69,11 @@ def replay(session: Session, old: RuleSet, new: RuleSet, follow: Follow | None =
         if "change_homeserver" in effects and will.rule:
             at = user_id.partition(":")[2]
             left.setdefault((will.rule.kind, will.rule.pattern), Counter())[at] += 1
+    for text in session.scalars(INVITED):
+        address = EmailAddress.stored(text)
+        if old.decide(address).homeserver != new.decide(address).homeserver:
+            counts["invitations"] += 1
+            domains[address.display_domain] += 1
     return Replay(
         Impact(**counts, domains=tuple(domains.most_common(MOST_DOMAINS))),
         {key: tuple(name for name, _ in names.most_common()) for key, names in left.items()},
@@ -109,3 +116,6 @@ def _everybody() -> CompoundSelect[str, str]:
 
 
 EVERYBODY = _everybody()
+INVITED = select(ThirdPartyInvitation.address).where(
+    ThirdPartyInvitation.delivery == Delivery.WAITING
+)

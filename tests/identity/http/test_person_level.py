@@ -1,12 +1,14 @@
 """Where a person is, beside where the rules send the address: who is told, and how."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from identity.app import create_app
-from identity.storage import associations
+from identity.storage import associations, identity_accounts
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 
 from .conftest import ask
 
@@ -62,6 +64,13 @@ def test_legacy_everybody_is_told(at_level):
     assert plain(ask(client, ANA.upper())) == plain(ask(client, ANA))
 
 
+def test_authenticated_a_matrix_user_with_a_token_of_ours_is_told(at_level, wiring, clock):
+    with wiring.database.transaction() as session:
+        token = identity_accounts.issue(session, clock(), user_id="@zoe:education.example")
+    answer = ask(at_level("authenticated"), ANA, headers={"Authorization": f"Bearer {token}"})
+    assert plain(answer)["hs"] == ELSEWHERE
+
+
 @pytest.mark.parametrize("level", ["authenticated", "legacy"])
 def test_whoever_is_where_the_rule_says_is_answered_by_the_rule(at_level, credential, level):
     client = at_level(level)
@@ -110,3 +119,46 @@ def test_with_the_database_away_a_homeserver_still_learns_where_to_register(at_l
     assert plain(answer)["hs"] == "education.example"
     legacy = ask(at_level("legacy", "internal", database=Away()), ANA, path="/internal-info")
     assert legacy.status_code == 503
+
+
+@pytest.fixture
+def invite(wiring, clock):
+    """An invitation as a homeserver stored it."""
+
+    def invite(**facts):
+        stored = {
+            "address": "gil@asso.example",
+            "room_id": "!room:education.example",
+            "sender": "@zoe:education.example",
+            "token": "token",
+            "public_key": "public",
+            "sealed_key": "sealed",
+            "signing_key_id": "ed25519:0",
+            "facts": {},
+            "for_guest": True,
+            "created_at": clock(),
+            "expires_at": clock() + timedelta(days=30),
+        }
+        with wiring.database.transaction() as session:
+            session.add(ThirdPartyInvitation(**stored | facts))
+
+    return invite
+
+
+def test_an_invitation_that_waits_lets_its_address_register(internal, invite, clock):
+    def invited(address):
+        answer = ask(internal, address, path="/internal-info").json
+        return answer["requires_invite"], answer["invited"]
+
+    assert invited("gil@asso.example") == (True, False)
+    invite()
+    assert invited("Gil@ASSO.example") == (True, True)
+    assert invited("lea@asso.example") == (True, False)
+    clock.advance(days=30)
+    assert invited("gil@asso.example") == (True, False)
+
+
+def test_an_invitation_that_was_taken_lets_nobody_else_register(internal, invite):
+    invite(delivery=Delivery.DELIVERED)
+    answer = ask(internal, "gil@asso.example", path="/internal-info").json
+    assert answer["invited"] is False

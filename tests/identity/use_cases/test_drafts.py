@@ -9,6 +9,7 @@ from domain_rules.rules import AccountClass, Kind, Rule
 from identity import problems
 from identity.storage import associations, homeservers, rules
 from identity.storage.journal import Who
+from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.use_cases import drafts, journal_check, rule_changes
 from identity.use_cases.drafts import MOVING
 from identity.use_cases.impact import Impact
@@ -97,6 +98,28 @@ def test_a_closed_domain_takes_access_away(check, people):
 def test_a_sibling_takes_access_away_too(check, people):
     sibling = replace(ROUEN, homeserver=None, sibling_of="ac-normandie.example")
     assert check(put=[sibling]).impact.lose_access == 2
+
+
+def test_invitations_that_wait_are_counted(check, wiring, clock):
+    with wiring.database.transaction() as session:
+        session.add(
+            ThirdPartyInvitation(
+                address="gil@asso.example",
+                room_id="!room:education.example",
+                sender="@zoe:education.example",
+                token="token",
+                public_key="public",
+                sealed_key="sealed",
+                signing_key_id="ed25519:0",
+                facts={},
+                for_guest=True,
+                created_at=clock(),
+                expires_at=clock() + MOVING,
+            )
+        )
+    impact = check(put=[agent("asso.example")]).impact
+    assert (impact.known, impact.invitations, impact.domains) == (0, 1, (("asso.example", 1),))
+    assert check(put=[agent("other.example")]).impact.invitations == 0
 
 
 def test_a_move_tells_of_the_former_homeserver_for_sixty_days(
