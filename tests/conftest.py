@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.services.smtp",
     "tests.services.synapse",
     "tests.services.told_homeserver",
+    "tests.services.trusting_synapse",
     "tests.services.browser",
     "tests.services.processes",
     "tests.services.production",
@@ -29,6 +30,7 @@ MARK_OF_FIXTURE = {
     "postgresql_server": "postgresql",
     "redis_server": "redis",
     "_synapse_of_the_session": "synapse",
+    "trusting_synapses": "synapse",
     "chromium": "browser",
     "guichet_processes": "processes",
 }
