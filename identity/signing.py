@@ -85,6 +85,9 @@ def verify(signed: Mapping[str, Any], *, signer: str, key_id: str, public_key: s
         signedjson.sign.verify_signed_json(dict(signed), signer, key)
     except (signedjson.sign.SignatureVerifyException, CryptoError, ValueError, WrongKey) as error:
         raise NotSigned(type(error).__name__) from None
+    except (TypeError, AttributeError, RecursionError) as error:
+        # Strangers choose the shape of it, and the library expects objects.
+        raise NotSigned(type(error).__name__) from None
 
 
 def encoded(raw: bytes) -> str:
