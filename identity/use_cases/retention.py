@@ -7,15 +7,25 @@ from sqlalchemy.orm import Session
 
 from identity.storage.mails import Mail
 from identity.storage.outbox import OutboxEntry
+from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.storage.validation_sessions import ValidationSession
 from identity.storage.verification_requests import State, VerificationRequest
 
 UNCONFIRMED = timedelta(days=7)
 CONFIRMED = timedelta(days=30)
+VALIDATIONS = timedelta(days=7)
+INVITATIONS_ENDED = timedelta(days=183)  # as their mail says
 MAIL_STATUS = timedelta(days=30)
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
 
-Table = type[VerificationRequest] | type[Mail] | type[OutboxEntry]
+Table = (
+    type[VerificationRequest]
+    | type[ValidationSession]
+    | type[ThirdPartyInvitation]
+    | type[Mail]
+    | type[OutboxEntry]
+)
 
 
 def clean_up(session: Session, now: datetime) -> dict[str, int]:
@@ -35,6 +45,14 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
             VerificationRequest,
             VerificationRequest.state.in_((State.CONFIRMED, State.USED))
             & (VerificationRequest.created_at < now - CONFIRMED),
+        ),
+        "validation sessions": (
+            ValidationSession,
+            ValidationSession.created_at < now - VALIDATIONS,
+        ),
+        "invitations": (
+            ThirdPartyInvitation,
+            ThirdPartyInvitation.expires_at < now - INVITATIONS_ENDED,
         ),
         "mails": (Mail, Mail.created_at < now - MAIL_STATUS),
         "errands done": (OutboxEntry, OutboxEntry.done_at < now - ERRANDS_DONE),
