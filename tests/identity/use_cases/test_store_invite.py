@@ -1,6 +1,5 @@
 """Invitations are kept whole, mailed with measure, and say nothing of the address. S83, S84, S87."""
 
-
 import pytest
 from sqlalchemy import select
 
@@ -9,7 +8,7 @@ from identity import problems
 from identity.storage import associations, mails, third_party_invitations
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import store_invite, validation
+from identity.use_cases import retention, store_invite, validation
 from identity.use_cases.store_invite import EphemeralKey, Invited
 
 ZOE = "@zoe:education.example"
@@ -156,3 +155,14 @@ def test_the_inviter_is_named_by_the_address_that_was_proved(database, rules, cl
             "Éducation nationale – Rouen",
         )
         assert store_invite.inviter(session, rules, "@eve:x.example") == (None, None)
+
+
+def test_an_invitation_is_forgotten_six_months_after_its_end(store, database, clock):
+    store()
+    clock.advance(days=30 + 183)
+    with database.transaction() as session:
+        assert retention.clean_up(session, clock())["invitations"] == 0
+    clock.advance(minutes=1)
+    with database.transaction() as session:
+        assert retention.clean_up(session, clock())["invitations"] == 1
+        assert third_party_invitations.counts(session) == {}

@@ -9,7 +9,7 @@ from identity import problems
 from identity.storage import mails
 from identity.storage.database import Database
 from identity.storage.validation_sessions import ValidationSession
-from identity.use_cases import validation
+from identity.use_cases import retention, validation
 from identity.use_cases.codes import Result
 from identity.use_cases.validation import Wanted
 
@@ -260,3 +260,13 @@ def test_s62_the_next_link_gets_the_sid(wiring, ask, link, onward):
         validation.check_next_link(session, link, hosts={"app.element.io"})
     asked = ask(next_link=link)
     assert validation.onward(asked) == onward.format(sid=asked.sid)
+
+
+def test_a_session_is_forgotten_after_a_week(ask, database, clock):
+    ask()
+    clock.advance(days=7)
+    with database.transaction() as session:
+        assert retention.clean_up(session, clock())["validation sessions"] == 0
+    clock.advance(minutes=1)
+    with database.transaction() as session:
+        assert retention.clean_up(session, clock())["validation sessions"] == 1
