@@ -11,6 +11,7 @@ from identity.mail.letters import Frame
 from identity.storage import third_party_invitations, validation_sessions
 from identity.storage.mails import Mail, Template
 from identity.storage.third_party_invitations import Delivery
+from identity.storage.validation_sessions import ValidationSession
 from identity.use_cases import store_invite, validation
 from identity.wiring import Wiring
 
@@ -29,17 +30,22 @@ def client_verify(
     if asked is None or validation.is_over(asked, now):
         raise NoLongerWanted
     code = wired.tokens.code(asked.id, asked.code_generation)
-    secret = wired.vault.open(asked.sealed_secret).get_secret_value()
-    query = urlencode({"token": code, "client_secret": secret, "sid": asked.sid})
     return letters.client_verify(
         frame,
         code=code,
         link=f"{frame.public_url}/v/{wired.tokens.link(asked.id, 'client')}",
-        submit_link=f"{frame.public_url}{SUBMIT}?{query}",
+        submit_link=_submit_link(wired, asked, code) if frame.brand_dir else "",
         user_id=asked.user_id,
         requested_at=mail.created_at,
         ends_at=validation.ends_at(asked),
     )
+
+
+def _submit_link(wired: Wiring, asked: ValidationSession, code: str) -> str:
+    """The specification's link: it proves the address to whoever opens it, so only an operator's text has it."""
+    secret = wired.vault.open(asked.sealed_secret).get_secret_value()
+    query = urlencode({"token": code, "client_secret": secret, "sid": asked.sid})
+    return f"{wired.settings.public_url}{SUBMIT}?{query}"
 
 
 def invite(
@@ -54,17 +60,14 @@ def invite(
     ):
         raise NoLongerWanted
     inviter, organisation = store_invite.inviter(session, wired.rules.current(), invitation.sender)
-    key = wired.vault.open(invitation.sealed_key).get_secret_value()
     own = dict.fromkeys(
         ("room_alias", "room_name", "room_avatar_url", "sender_display_name", "sender_avatar_url"),
         "",
     )
-    own |= invitation.facts
-    own |= {
-        "token": invitation.token,
-        "room_id": invitation.room_id,
-        "ephemeral_private_key": key,
-    }
+    own |= invitation.facts | {"token": invitation.token, "room_id": invitation.room_id}
+    if frame.brand_dir:
+        key = wired.vault.open(invitation.sealed_key)
+        own["ephemeral_private_key"] = key.get_secret_value()
     return letters.invite(
         frame,
         link=f"{frame.public_url}/i/{wired.tokens.link(invitation.id, 'invitation')}",

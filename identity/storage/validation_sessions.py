@@ -37,6 +37,7 @@ class ValidationSession(Base):
 
 
 Index("ix_validation_sessions_address", ValidationSession.address, ValidationSession.created_at)
+Index("ix_validation_sessions_user", ValidationSession.user_id, ValidationSession.created_at)
 
 
 def latest_of(session: Session, *, address: str, secret_hash: str) -> ValidationSession | None:
@@ -51,6 +52,17 @@ def latest_of(session: Session, *, address: str, secret_hash: str) -> Validation
 
 def find(session: Session, session_id: uuid.UUID) -> ValidationSession | None:
     return session.get(ValidationSession, session_id)
+
+
+def opened_times(session: Session, user_id: str, since: datetime) -> list[datetime]:
+    """When this account opened sessions; oldest first."""
+    return list(
+        session.scalars(
+            select(ValidationSession.created_at)
+            .where(ValidationSession.user_id == user_id, ValidationSession.created_at > since)
+            .order_by(ValidationSession.created_at)
+        )
+    )
 
 
 def spend_try(session: Session, asked: ValidationSession) -> int | None:

@@ -39,9 +39,9 @@ def create_validation_sessions() -> None:
         sa.Column("wrong_tries", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_validation_sessions")),
     )
-    op.create_index(
-        "ix_validation_sessions_address", "validation_sessions", ["address", "created_at"]
-    )
+    table = "validation_sessions"
+    op.create_index("ix_validation_sessions_address", table, ["address", "created_at"])
+    op.create_index("ix_validation_sessions_user", table, ["user_id", "created_at"])
 
 
 def create_third_party_invitations() -> None:

@@ -190,6 +190,17 @@ def test_s88_a_further_mail_to_an_address_has_its_time(ask, mailed):
     assert len(mailed()) == 1
 
 
+def test_s88_one_account_asks_for_thirty_addresses_a_day(ask, clock):
+    for number in range(30):
+        ask(f"a{number}@ac-rouen.example")
+    clock.advance(hours=23)
+    with pytest.raises(problems.TooManyMails) as refused:
+        ask("another@ac-rouen.example")
+    assert refused.value.retry_after == 3600
+    ask("another@ac-rouen.example", user_id="@zoe:education.example")
+    ask("a1@ac-rouen.example", send_attempt=2)
+
+
 def test_s88_without_limits_nobody_waits(database, ask, mailed):
     freely = Database(database.engine, limited=False)
     ask(on=freely)
