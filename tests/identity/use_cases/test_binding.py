@@ -6,9 +6,10 @@ from sqlalchemy import select
 from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.storage import associations, third_party_invitations, validation_sessions
+from identity.storage.accounts import Account, AccountState
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
-from identity.use_cases import binding, validation
+from identity.use_cases import accounts, binding, validation
 from identity.use_cases.validation import Wanted
 
 ADDRESS = "camille.durand@ac-rouen.example"
@@ -185,3 +186,25 @@ def test_s77_another_owner_is_left_alone(database, proved, bind, owner):
     with database.transaction() as session:
         binding.unbind(session, address=ADDRESS, user_id="@eve:education.example")
     assert owner() == CAMILLE
+
+
+def test_an_account_that_was_made_gets_what_waited_for_its_address(database, clock):
+    with database.transaction() as session:
+        waiting = invite(session, clock()).id
+        account = Account(
+            address=ADDRESS,
+            user_id=CAMILLE,
+            homeserver="education.example",
+            account_class="agent",
+            display_name="Camille",
+            language="fr",
+            state=AccountState.CREATING,
+            creation_mark="mark",
+            created_at=clock(),
+        )
+        session.add(account)
+        session.flush()
+        accounts.finish(session, clock(), account)
+    with database.reading() as session:
+        row = third_party_invitations.find(session, waiting)
+    assert (row.delivery, row.invitee) == (Delivery.DUE, CAMILLE)
