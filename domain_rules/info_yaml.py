@@ -24,6 +24,7 @@ from domain_rules.regex_shapes import Target, UnknownShape, recognise
 from domain_rules.rules import AccountClass, Kind, Rule
 
 EMAIL: Path = ("medium", "email")
+MOST_RULES = 400_000  # of one file; brackets multiply
 ANSWER_KEYS = frozenset({"hs", "shadow_hs", "requires_invite"})
 
 
@@ -50,10 +51,11 @@ def read_info(
     """Rules for the entries and patterns. `known_homeservers`: whether each is for guests."""
     reader = _Reader(lines or {}, known_homeservers, never_agent)
     email = reader.mapping_at(document, EMAIL)
-    for text, answer, path in reader.entries(email):
-        reader.take(text, answer, path, is_entry=True)
-    for text, answer, path in reader.patterns(email):
-        reader.take(text, answer, path, is_entry=False)
+    for items, is_entry in ((reader.entries(email), True), (reader.patterns(email), False)):
+        for text, answer, path in items:
+            if reader.is_full(path, text):
+                break
+            reader.take(text, answer, path, is_entry=is_entry)
     reader.tell_missing_homeservers()
     return OldReading(
         rules=tuple(rule for rule, _ in reader.rules.values()),
@@ -115,6 +117,12 @@ class _Reader:
             for text, answer in group.items():
                 yield text, answer, (*path, at, str(text))
 
+    def is_full(self, path: Path, text: object) -> bool:
+        if len(self.rules) < MOST_RULES:
+            return False
+        self._fault(path, text, f"from here on nothing is read: more than {MOST_RULES} rules")
+        return True
+
     def take(self, text: object, answer: object, path: Path, *, is_entry: bool) -> None:
         """Note the rules of one line, or its faults; what it means is kept for the proof."""
         before = len(self.faults)
@@ -122,10 +130,11 @@ class _Reader:
         said = self._answer(text, answer, path)
         if not targets or said is None:
             return
-        names = {said.hs, said.shadow_hs} - {None, *self.known}
+        asked = (said.hs, said.shadow_hs)
+        names = [name for name in dict.fromkeys(asked) if name and name not in self.known]
         for name in names:
-            self.missing.setdefault(str(name), line_of(self.places, path))
-            self.missed[str(name)] += 1
+            self.missing.setdefault(name, line_of(self.places, path))
+            self.missed[name] += 1
         rules = [self._rule(target, said, path) for target in targets]
         taken = [rule for rule in rules if rule]
         is_taken = not names and len(self.faults) == before

@@ -11,7 +11,7 @@ UNNAMED = "unnamed-by-any-rule.org"  # for the default
 
 
 def tried_with(target: Target) -> Iterator[str]:
-    """A dozen addresses or so, the plain match first."""
+    """A dozen addresses or so, the most telling first."""
     if target.kind is Kind.DEFAULT:
         yield f"{PERSON}@{UNNAMED}"
         yield f"{PERSON}@sub.{UNNAMED}"
@@ -42,11 +42,11 @@ def _around_an_address(target: Target) -> Iterator[str]:
 def _around_a_domain(target: Target) -> Iterator[str]:
     domain = target.text
     yield domain
+    yield from _loosened(target)
+    yield f"x{domain}"  # a suffix without its dot
     yield f"sub.{domain}"
     yield f"deep.sub.{domain}"
-    yield f"x{domain}"  # a suffix without its dot
     yield f"x-{domain}"
-    yield from _loosened(target)
     if target.loose:
         # a domain of two labels loses its only dot: below a suffix it is a domain all the same
         yield from (f"sub.{each}" for each in _loosened(target))

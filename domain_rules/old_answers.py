@@ -14,6 +14,7 @@ from typing import NamedTuple
 from domain_rules.regex_shapes import Target
 from domain_rules.rules import Decision, Kind
 
+LONGEST_PIECE = 12  # of a pattern, looked up in an address
 COMPILING = 50  # what making a pattern ready costs, counted in tries
 
 
@@ -113,10 +114,11 @@ class OldServer:
 
 
 def _piece(target: Target) -> tuple[int, str] | None:
-    """The longest text between loose dots, and its distance from the end: what must stand there."""
+    """What must stand at a distance from the end: how the longest text without a loose dot begins."""
     if target.kind is Kind.DEFAULT:
         return None
     cuts = [-1, *target.loose, len(target.text)]
     spans = ((first + 1, last) for first, last in pairwise(cuts))
     begin, end = max(spans, key=lambda span: span[1] - span[0])
+    end = min(end, begin + LONGEST_PIECE)
     return len(target.text) - end, target.text[begin:end]

@@ -4,8 +4,10 @@ For every pattern addresses are made up that it means or narrowly misses; each i
 sides, from inside and from outside the protected networks.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
@@ -16,9 +18,8 @@ from domain_rules.regex_shapes import Target
 from domain_rules.rules import Decision, Kind, Rule, RuleSet
 from domain_rules.words import Word
 
-MOST_ADDRESSES = 100_000
-MOST_TRIES = 3_000_000  # regexes run: some seconds
-MOST_DIFFERENCES = 10_000
+MOST_ADDRESSES = 60_000  # some twenty seconds, together with the tries
+MOST_TRIES = 3_000_000
 
 
 class Cause(Word):
@@ -54,7 +55,7 @@ class Differing:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """`is_whole`: every line was tried; else the file is so long that the first ones were."""
+    """`lines` were tried with `addresses`; of a file too long not with all there are to try."""
 
     addresses: int
     lines: int
@@ -62,20 +63,24 @@ class Proof:
     differences: tuple[Differing, ...]
 
 
-def prove(reading: OldReading, rules: RuleSet) -> Proof:
+def prove(reading: OldReading, rules: RuleSet, *, most_addresses: int = MOST_ADDRESSES) -> Proof:
     """Ask both for every line that was taken. `rules` are those that will be in force."""
-    proving = _Proving(OldServer(reading.old), rules, _sources(reading))
-    lines = 0
-    for line in reading.old:
-        if not line.is_taken:
-            continue
-        if proving.is_spent:
-            return proving.proof(lines, is_whole=False)
-        lines += 1
-        for target in line.targets:
-            for address in tried_with(target):
-                proving.compare(address, line)
-    return proving.proof(lines, is_whole=True)
+    proving = _Proving(OldServer(reading.old), rules, _sources(reading), most_addresses)
+    # An address of each line in turn: of a file too long for all, no line is left out for another.
+    waiting = deque((line, _addresses(line)) for line in reading.old if line.is_taken)
+    lines, turns = len(waiting), 0
+    while waiting and not proving.is_spent:
+        line, addresses = waiting.popleft()
+        turns += 1
+        address = next(addresses, None)
+        if address is not None:
+            proving.compare(address, line)
+            waiting.append((line, addresses))
+    return Proof(len(proving.seen), min(lines, turns), not waiting, tuple(proving.found))
+
+
+def _addresses(line: OldLine) -> Iterator[str]:
+    return chain.from_iterable(map(tried_with, line.targets))
 
 
 def _sources(reading: OldReading) -> dict[str, OldLine]:
@@ -92,23 +97,17 @@ class _Proving:
     old: OldServer
     rules: RuleSet
     sources: dict[str, OldLine]
+    most_addresses: int
     seen: set[str] = field(default_factory=set)
     found: list[Differing] = field(default_factory=list)
 
     @property
     def is_spent(self) -> bool:
-        return (
-            len(self.seen) >= MOST_ADDRESSES
-            or self.old.tries >= MOST_TRIES
-            or len(self.found) >= MOST_DIFFERENCES
-        )
-
-    def proof(self, lines: int, *, is_whole: bool) -> Proof:
-        return Proof(len(self.seen), lines, is_whole, tuple(self.found))
+        return len(self.seen) >= self.most_addresses or self.old.tries >= MOST_TRIES
 
     def compare(self, address: str, line: OldLine) -> None:
         """Note where the answers differ; `line` is the one this address was made up for."""
-        if address in self.seen or self.is_spent:
+        if address in self.seen:
             return
         winner = self.old.first(address)
         if winner and not winner.is_taken:

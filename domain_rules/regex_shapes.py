@@ -43,7 +43,7 @@ TOKENS = re.compile(
     | (?P<close> \) \?? )
     | (?P<or> \| )
     | (?P<escaped> \\[^\w\s] )
-    | (?P<letter> [\w@-] )
+    | (?P<letters> [\w@-]+ )
     """,
     re.VERBOSE,
 )
@@ -139,6 +139,8 @@ class _Expansion:
             return [*forms, ()] if closed_by == ")?" else forms
         if name == "labels":
             return [(Sign.RUN, "."), ()]
+        if name == "letters":
+            return [tuple(text)]
         signs = {"run": Sign.RUN, "loose": Sign.LOOSE_DOT, "dot": "."}
         return [(signs.get(name) or text.removeprefix("\\"),)]
 

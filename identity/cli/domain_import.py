@@ -22,7 +22,7 @@ from .federation_files import (
     read_yaml,
 )
 from .files import FILE, read_text
-from .import_proof import describe, proved, tell
+from .import_proof import Proved, describe, proved, tell
 from .opening import opened
 from .printing import print_json, talk
 from .publishing import (
@@ -35,6 +35,7 @@ from .publishing import (
     who,
 )
 
+LONG = 3_000_000  # letters
 OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
 
 
@@ -73,6 +74,8 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     text = read_text(file)
     form = format_of(file, text)
     _check_usage(file, form, options)
+    if len(text) > LONG:
+        talk(f"{file.name} is long; this takes a minute or two.")
     with opened() as wired:
         here = _here(wired)
         content = _read(file, form, text, here, options)
@@ -81,6 +84,11 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
             tell(found, whole=options["verbose"])
         _tell_lines(content, whole=options["verbose"])
         done = _put(wired, content, options, default_reason=f"import of {file.name}")
+    _show(content, found, done, options)
+    context.exit(content.ending)
+
+
+def _show(content: Content, found: Proved | None, done: Put, options: dict[str, Any]) -> None:
     if options["json_wanted"]:
         proof = {"proof": describe(found) if found else None}
         print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
@@ -89,7 +97,6 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
             click.echo(f"+ homeserver {name}")
         print_draft(done.draft, whole=options["verbose"])
     talk(_summary(content, done, dry_run=options["dry_run"]))
-    context.exit(content.ending)
 
 
 def _check_usage(file: Path, form: Format, options: dict[str, Any]) -> None:

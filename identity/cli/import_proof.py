@@ -133,7 +133,7 @@ def _differences(proof: Proof, *, whole: bool) -> Iterator[str]:
     sides = "each asked from inside and from outside the protected networks"
     yield f"{asked}, {sides}: {same} answered as before, {len(found)} otherwise."
     if not proof.is_whole:
-        yield "  The file is too long to try every line: the lines after those were not tried."
+        yield "  The file is too long to try all there is to try: this is a part of it."
     for cause, group in groupby(found, key=lambda each: each.cause):
         here = list(group)
         shown = here if whole else here[:EXAMPLES]
