@@ -17,6 +17,8 @@ from .printing import as_json, print_json, talk
 from .progress import followed
 from .publishing import who
 
+FORGOTTEN_AT_ONCE = 20_000  # hashes deleted in one transaction
+
 
 @click.group()
 def pepper() -> None:
@@ -73,4 +75,4 @@ def _filling(wired: Wiring, made: Pepper) -> Iterator[Key]:
 def _forget_some(wired: Wiring) -> bool:
     """Part of what is left of peppers that have ended. Whether there is more."""
     with wired.database.transaction() as session:
-        return peppers.forget_ended(session, wired.now(), most=AT_ONCE) == AT_ONCE
+        return peppers.forget_ended(session, wired.now(), most=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE

@@ -53,8 +53,9 @@ class LookupHash(Base):
         ),
     )
 
-    pepper_number: Mapped[int] = mapped_column(ForeignKey(Pepper.number), primary_key=True)
+    # The hash comes first in the key: a thousand of them are found by it alone, whatever the pepper.
     hash: Mapped[str] = mapped_column(primary_key=True)
+    pepper_number: Mapped[int] = mapped_column(ForeignKey(Pepper.number), primary_key=True)
     medium: Mapped[str]
     address: Mapped[str]
 

@@ -76,8 +76,8 @@ def create_lookup() -> None:
     )
     op.create_table(
         "lookup_hashes",
-        sa.Column("pepper_number", sa.Integer(), nullable=False),
         sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("pepper_number", sa.Integer(), nullable=False),
         sa.Column("medium", sa.String(), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -91,6 +91,6 @@ def create_lookup() -> None:
             ["lookup_peppers.number"],
             name=op.f("fk_lookup_hashes_pepper_number_lookup_peppers"),
         ),
-        sa.PrimaryKeyConstraint("pepper_number", "hash", name=op.f("pk_lookup_hashes")),
+        sa.PrimaryKeyConstraint("hash", "pepper_number", name=op.f("pk_lookup_hashes")),
     )
     op.create_index("ix_lookup_hashes_association", "lookup_hashes", ["medium", "address"])

@@ -1,0 +1,69 @@
+"""The keys of the service are one for all nodes, and whatever is sealed follows the newest storage key."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pydantic import SecretStr
+
+from identity.signing import verify
+from identity.storage import signing_keys as rows
+from identity.storage.homeservers import Homeserver
+from identity.storage.journal import Who
+from identity.use_cases import resealing, signing_keys
+from identity.use_cases.signing_keys import UnknownKey
+from identity.vault import CannotOpen, Vault
+
+US = Who("tests", "here")
+OLD, NEW = SecretStr("an old storage key"), SecretStr("a new storage key")
+
+
+def test_nodes_that_need_the_first_key_at_once_make_one(database, clock):
+    vault = Vault([OLD])
+
+    def need(_):
+        with database.transaction() as session:
+            return signing_keys.current(session, vault, clock()).key_id
+
+    with ThreadPoolExecutor(8) as nodes:
+        named = set(nodes.map(need, range(16)))
+    with database.reading() as session:
+        assert [row.key_id for row in rows.every(session)] == list(named)
+
+
+def test_what_an_old_key_signed_is_signed_again_after_a_rotation(wiring, clock):
+    with wiring.database.transaction() as session:
+        old = signing_keys.current(session, wiring.vault, clock())
+        signing_keys.rotate(session, wiring.vault, clock(), US)
+    signed = wiring.sign({"token": "x"}, old.key_id)
+    verify(
+        signed,
+        signer=wiring.settings.server_name,
+        key_id=old.key_id,
+        public_key=old.public,
+    )
+
+
+def test_a_key_that_is_not_here_signs_nothing(wiring):
+    with pytest.raises(UnknownKey):
+        wiring.sign({}, "ed25519:other")
+
+
+def test_after_sealing_anew_the_old_storage_key_may_go(wiring, clock):
+    both = Vault([OLD, NEW])
+    with wiring.database.transaction() as session:
+        key = signing_keys.current(session, Vault([OLD]), clock())
+        homeserver = session.get(Homeserver, "education.example")
+        homeserver.admin_token = Vault([OLD]).seal("a token")
+        assert resealing.reseal(session, both) == 2
+    with wiring.database.reading() as session:
+        alone = Vault([NEW])
+        assert signing_keys.of_id(session, alone, key.key_id).public == key.public
+        sealed = session.get(Homeserver, "education.example").admin_token
+        assert alone.open(sealed).get_secret_value() == "a token"
+
+
+def test_without_the_key_in_use_nothing_is_sealed_anew(wiring, clock):
+    with wiring.database.transaction() as session:
+        signing_keys.current(session, Vault([OLD]), clock())
+    with wiring.database.transaction() as session, pytest.raises(CannotOpen):
+        resealing.reseal(session, Vault([NEW]))
