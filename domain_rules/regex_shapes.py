@@ -181,9 +181,10 @@ def _of_domains(forms: Iterable[Form]) -> Iterator[Target]:
             raise UnknownShape(f"it takes every domain that ends with {end}, x{end} too")
     for text in under:
         if text not in exact:
+            whole = "(.*\\.|)" + text.replace(".", "\\.")
             raise UnknownShape(
                 f"it takes what is under {text} and not {text} itself, and no rule does; "
-                f"for both write .*@(.*\\.|){text}"
+                f"for both write .*@{whole}"
             )
     for text, loose in exact.items():
         kind = Kind.SUFFIX if text in under else Kind.DOMAIN
