@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import decisions, http
+from . import decisions, http, lookups
 from .rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
-SUITES = {"decisions": decisions.measure, "http": http.measure}
+SUITES = {"decisions": decisions.measure, "http": http.measure, "lookups": lookups.measure}
 
 
 def main(wanted: list[str]) -> int:

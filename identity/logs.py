@@ -11,6 +11,8 @@ import structlog
 
 # A link's token is cut to four characters, here as in the sample proxy configuration.
 TOKEN = re.compile(r"(/[virdn]/[A-Za-z0-9_-]{4})[A-Za-z0-9_.-]+")
+# Clients and homeservers show tokens in queries; the secret of a session stands there too.
+QUERY = re.compile(r"\b((?:access_token|client_secret|token|sid)=)[^\s&\"']+")
 ADDRESS = re.compile(r"[^\s\"'<>@=/(\[]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
 
 
@@ -21,7 +23,7 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mappi
 
 def hide(text: str) -> str:
     """The text without the tokens and addresses in it."""
-    return ADDRESS.sub("(address)", TOKEN.sub(r"\1…", text))
+    return ADDRESS.sub("(address)", QUERY.sub(r"\1…", TOKEN.sub(r"\1…", text)))
 
 
 def set_up(level: int = logging.INFO) -> None:

@@ -1,6 +1,7 @@
 """Hashes follow associations, whatever pepper comes and goes meanwhile; on both databases."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
@@ -198,6 +199,25 @@ def test_who_binds_and_unbinds_during_rotations_is_never_missed(database, clock,
     assert failures == []
     assert len(kept) >= 10
     assert found(database, clock, newest, *kept) == dict.fromkeys(kept, ANA)
+
+
+def test_a_binding_that_was_under_way_when_a_rotation_began_is_not_missed(
+    database, clock, bind, first
+):
+    def rotate() -> Pepper:
+        made = begin(database, clock)
+        fill(database, made)
+        finish(database, clock, made)
+        return made
+
+    with ThreadPoolExecutor(1) as other:
+        with database.transaction() as session:
+            associations.bind(session, clock(), address="a@x.example", user_id=ANA)
+            rotation = other.submit(rotate)
+            # Time enough to overtake us, for a rotation that does not wait.
+            wait([rotation], timeout=1)
+        newest = rotation.result()
+    assert found(database, clock, newest, "a@x.example") == {"a@x.example": ANA}
 
 
 def test_an_address_has_one_hash_for_each_living_pepper(database, clock, bind, first):

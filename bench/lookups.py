@@ -1,0 +1,140 @@
+"""Lookups of a thousand hashes among a million associations on PostgreSQL."""
+
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import event, text
+
+from domain_rules.rules import RuleSet
+from identity import migrations
+from identity.clock import utc_now
+from identity.storage import peppers
+from identity.storage.database import Database, make_engine
+from identity.storage.homeservers import Homeserver
+from identity.storage.journal import Who
+from identity.use_cases import lookups, pepper_rotation
+from tests.services.postgresql import PostgreSQLServer
+
+from .rows import Row
+
+ASSOCIATIONS = 1_000_000
+PART = 100_000
+PARTS = ASSOCIATIONS // PART
+ASKED = 1_000  # hashes in one lookup; every other one is bound
+TIMES = 1_000
+ANA = "@ana:agents.example"
+FILL = """
+insert into associations (medium, address, user_id, bound_at)
+select 'email', 'p' || n || '@agents.example', '@p' || n || '\\:agents.example', now()
+from generate_series(cast(:first as int), cast(:last as int)) as n
+"""
+
+HASH = """
+insert into lookup_hashes (hash, pepper_number, medium, address)
+select rtrim(translate(encode(sha256(convert_to(address || ' email ' || cast(:pepper as text), 'UTF8')),
+                              'base64'), '+/', '-_'), '='),
+       :number, medium, address
+from associations where abs(hashtext(address)) % :of = :part
+"""
+
+
+def measure() -> Iterator[Row]:
+    with _database() as database:
+        with database.transaction() as session:
+            session.add(_homeserver())
+        # In parts: no statement of a web process may take longer than 15 seconds.
+        for first in range(0, ASSOCIATIONS, PART):
+            with database.transaction() as session:
+                session.execute(text(FILL), {"first": first, "last": first + PART - 1})
+        _hash_everybody(database)
+        with database.engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as connection:
+            connection.execute(text("vacuum analyze"))
+        with database.reading() as session:
+            pepper = lookups.pepper(session)
+        yield from _look(database, pepper)
+
+
+def _look(database: Database, pepper: str) -> Iterator[Row]:
+    seen: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *told: seen.append(told[2]))
+    rules, taken = RuleSet.compile([]), []
+    for _ in range(TIMES):
+        chosen = random.sample(range(ASSOCIATIONS), ASKED // 2)
+        hashes = [peppers.hashed(f"p{n}@agents.example", "email", pepper) for n in chosen]
+        hashes += [peppers.hashed(f"q{n}@agents.example", "email", pepper) for n in chosen]
+        began = time.perf_counter()
+        with database.reading() as session:
+            found = lookups.find(
+                session,
+                rules,
+                utc_now(),
+                user_id=ANA,
+                algorithm="sha256",
+                with_pepper=pepper,
+                asked=hashes,
+            )
+        taken.append(time.perf_counter() - began)
+        if len(found) != ASKED // 2:
+            raise SystemExit(f"{len(found)} found of {ASKED // 2}")
+    queries = len([statement for statement in seen if "lookup_hashes" in statement]) / TIMES
+    yield Row("queries of hashes in a lookup", queries, "", at_most=1)
+    centiles = statistics.quantiles(taken, n=100)
+    yield Row(
+        f"lookup of {ASKED:,} hashes among {ASSOCIATIONS:,}, median",
+        centiles[49] * 1e3,
+        "ms",
+        at_most=100,
+        detail=f"95 of 100 under {centiles[94] * 1e3:.1f} ms, {TIMES:,} lookups",
+    )
+
+
+def _hash_everybody(database: Database) -> None:
+    """A rotation of the pepper, but hashed by the database itself: there is no time to wait."""
+    with database.transaction() as session:
+        made = pepper_rotation.begin(session, utc_now())
+    for part in range(PARTS):
+        with database.transaction() as session:
+            facts = {"pepper": made.pepper, "number": made.number, "part": part, "of": PARTS}
+            session.execute(text(HASH), facts)
+    with database.transaction() as session:
+        pepper_rotation.finish(session, utc_now(), made, Who("bench", "here"))
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the server runs as another user than root
+        place = Path(folder) / "postgresql"
+        place.mkdir()
+        server = PostgreSQLServer(place)
+        server.start()
+        database = None
+        try:
+            url = server.url(server.create_database())
+            migrations.upgrade(url)
+            database = Database(make_engine(url))
+            yield database
+        finally:
+            if database:
+                database.engine.dispose()
+            server.kill()
+
+
+def _homeserver() -> Homeserver:
+    return Homeserver(
+        name="agents.example",
+        url="http://127.0.0.1:1",
+        guests=False,
+        label="Agents",
+        connector="none",
+        user_id_scheme="address",
+        class_source="agent",
+        created_at=utc_now(),
+    )
