@@ -3,6 +3,10 @@
 import pytest
 
 from domain_rules.addresses import EmailAddress
+from identity.app import create_app
+from identity.settings import Settings
+from identity.wiring import wire
+from tests.identity.http.conftest import ask
 
 INFO = r"""
 platforms:
@@ -56,6 +60,37 @@ def test_an_info_yaml_is_imported_and_answers_as_before(servers):
     assert decided(servers, "ana@internal.fake.server") == inside
     again = imported(servers, INFO)
     assert (again["unchanged"], again["revision"]) == (5, shown["revision"])
+
+
+@pytest.fixture
+def moved(servers):
+    """The whole service over what was imported, as its callers meet it."""
+    imported(servers, INFO)
+    settings = Settings(_env_file=None, data_dir=servers.folder, protected_networks="10.1.0.0/16")
+    wiring = wire(settings)
+    yield create_app(wiring).test_client()
+    wiring.database.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("address", "inside", "outside"),
+    [
+        ("john.doe@fake.server", {"hs": "e.fake.server"}, {"hs": "e.fake.server"}),
+        ("ana@allowed.server", {"hs": "a.fake.server"}, {"hs": "a.fake.server"}),
+        ("ana@sub.vip.fake.server", {"hs": "a.fake.server"}, {"hs": "a.fake.server"}),
+        (
+            "ana@sub.internal.fake.server",
+            {"hs": "p.fake.server", "shadow_hs": "public.p.fake.server"},
+            {"hs": "public.p.fake.server"},
+        ),
+        ("ana@elsewhere.org", {"hs": "e.fake.server"}, {"hs": "e.fake.server"}),
+    ],
+)
+def test_callers_are_told_what_the_old_server_told_them(moved, address, inside, outside):
+    for ip, told in (("10.1.2.3", inside), ("203.0.113.5", outside)):
+        answer = ask(moved, address, ip=ip).json
+        del answer["org.guichet"]
+        assert answer == told
 
 
 def test_each_line_says_what_it_becomes_and_what_differs(servers):
