@@ -63,7 +63,8 @@ def read_csv(
 def write_csv(rules: Iterable[Rule]) -> str:
     """The same file for the same rules, whatever their order."""
     written = _Written()
-    writer = csv.writer(written, lineterminator="\n")
+    # both ends of a line, so that a note with either of them stands in quotes
+    writer = csv.writer(written, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for rule in in_stable_order(rules):
         said = facts(rule) | {"kind": rule.kind.value, "pattern": rule.pattern}

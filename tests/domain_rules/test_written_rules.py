@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain_rules.csv_rules import is_rules_csv, read_csv, write_csv
@@ -72,6 +72,8 @@ def test_no_rules_are_written_and_read_too(write, read):
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+@example("0\r0")
+@example('a;\r\n"b",\n\u2028c')
 def test_any_text_survives_both(text):
     rule = Rule(
         Kind.DOMAIN, "b.example", AGENT, "a.example", requires_invite=False, note=text.strip()
