@@ -57,6 +57,7 @@ def nodes(federation, guichet_processes, tmp_path):
             *("guichet", "domain", "import", str(domains)),
             *("--homeserver", "education.example", "--organisation", organisation),
             env=federation,
+            within=240,  # beside the load
         )
 
     open_all(OLD)
@@ -85,7 +86,7 @@ def test_every_node_takes_a_new_revision_under_load_and_mixes_none(nodes):
             what="every node has it",
             within=30,
         )
-        wait_for(lambda: asked(loads) >= REQUESTS, what="ten thousand answers", within=120)
+        wait_for(lambda: asked(loads) >= REQUESTS, what="ten thousand answers", within=240)
     finally:
         stop.set()
         for thread in threads:
