@@ -75,4 +75,6 @@ def _filling(wired: Wiring, made: Pepper) -> Iterator[Key]:
 def _forget_some(wired: Wiring) -> bool:
     """Part of what is left of peppers that have ended. Whether there is more."""
     with wired.database.transaction() as session:
-        return peppers.forget_ended(session, wired.now(), most=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE
+        return (
+            peppers.forget_ended(session, wired.now(), most=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE
+        )

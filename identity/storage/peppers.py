@@ -101,15 +101,19 @@ def add(session: Session, now: datetime) -> Pepper:
     return made
 
 
-def put_in_force(session: Session, now: datetime, pepper: Pepper, *, grace: timedelta) -> None:
-    """Clients are told this one; the one before is good for `grace` more."""
+def put_in_force(session: Session, now: datetime, pepper: Pepper, *, grace: timedelta) -> bool:
+    """Clients are told this one; the one before is good for `grace` more. False if somebody did it already."""
     hold(session, alone=True)
+    waiting = being_filled(session)
+    if waiting is None or waiting.number != pepper.number:
+        return False
     session.execute(
         update(Pepper)
         .where(Pepper.in_force_at.is_not(None), Pepper.ends_at.is_(None))
         .values(ends_at=now + grace)
     )
     session.execute(update(Pepper).where(Pepper.number == pepper.number).values(in_force_at=now))
+    return True
 
 
 def write(

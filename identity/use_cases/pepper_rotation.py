@@ -36,7 +36,6 @@ def begin(session: Session, now: datetime) -> Pepper:
 
 def finish(session: Session, now: datetime, pepper: Pepper, who: Who) -> None:
     """Every association has its hash: clients are told this pepper from now on."""
-    peppers.put_in_force(session, now, pepper, grace=GRACE)
-    journal.write(
-        session, now, who, action="pepper.rotate", subject=f"pepper {pepper.number}", facts={}
-    )
+    if peppers.put_in_force(session, now, pepper, grace=GRACE):
+        subject = f"pepper {pepper.number}"
+        journal.write(session, now, who, action="pepper.rotate", subject=subject, facts={})

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from identity.storage import associations, lookup, peppers
+from identity.storage import associations, journal, lookup, peppers
 from identity.storage.journal import Who
 from identity.storage.peppers import LookupHash, Pepper
 from identity.use_cases import pepper_rotation
@@ -146,6 +146,23 @@ def test_an_interrupted_rotation_goes_on_with_the_same_pepper(database, clock, b
     assert again.pepper == second.pepper
     assert fill(database, again) == 2
     assert hashes(database) == 6
+
+
+def test_two_operators_who_rotate_at_once_do_it_once(database, clock, bind, first):
+    bind("a@x.example")
+    one, other = begin(database, clock), begin(database, clock)
+    for pepper in (one, other):
+        fill(database, pepper)
+        finish(database, clock, pepper)
+    third = begin(database, clock)
+    fill(database, third)
+    finish(database, clock, third)
+    finish(database, clock, one)
+    with database.reading() as session:
+        assert peppers.current(session).pepper == third.pepper
+        assert len(journal.recent(session, action="pepper")) == 2
+    clock.advance(hours=2)
+    assert found(database, clock, third, "a@x.example") == {"a@x.example": ANA}
 
 
 def test_hashes_of_a_pepper_that_ended_are_forgotten_part_by_part(database, clock, bind, first):
