@@ -38,7 +38,7 @@ def bind(
         # The mail and its page named who asked: nobody else profits from the answer.
         raise problems.NoValidSession
     address = EmailAddress.parse(proved.address, smtputf8=True)
-    check_place(rules, address, user_id, policy=policy)
+    check_place(rules, now, address, user_id, policy=policy)
     associate(session, now, address=address.canonical, user_id=user_id)
     milliseconds = int(now.timestamp() * 1000)
     return {
@@ -61,7 +61,7 @@ def bind_verified(
     user_id: str,
 ) -> None:
     """Associate what a homeserver has verified itself for its own user. Raises WrongServer."""
-    check_place(rules, address, user_id, policy=policy)
+    check_place(rules, now, address, user_id, policy=policy)
     associate(session, now, address=address.canonical, user_id=user_id)
 
 
@@ -110,12 +110,18 @@ def deliver_again(session: Session, now: datetime, invitation: ThirdPartyInvitat
     return True
 
 
-def check_place(rules: RuleSet, address: EmailAddress, user_id: str, *, policy: Policy) -> None:
-    """Raises WrongServer if the rules keep the address for another homeserver than this user's."""
+def check_place(
+    rules: RuleSet, now: datetime, address: EmailAddress, user_id: str, *, policy: Policy
+) -> None:
+    """Raises WrongServer if the rules keep the address for another homeserver than this user's.
+
+    While a domain moves, whoever is still on its former homeserver is not locked out.
+    """
     if policy == "any":
         return
     decision = rules.decide(address)
-    if homeserver_of(user_id) in {decision.homeserver, decision.protected_homeserver}:
+    former = decision.rule.former_homeservers(now) if decision.rule else ()
+    if homeserver_of(user_id) in {decision.homeserver, decision.protected_homeserver, *former}:
         return
     reason = "wrong_server" if decision.homeserver else "domain_not_open"
     raise problems.WrongServer(reason, decision.homeserver)

@@ -1,9 +1,13 @@
 """An association stands where the rules allow; invitations that waited go after it. S69, S70, S72 to S77."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
 from domain_rules.addresses import EmailAddress
+from domain_rules.rules import RuleSet
 from identity import problems
 from identity.storage import associations, third_party_invitations, validation_sessions
 from identity.storage.accounts import Account, AccountState
@@ -11,6 +15,7 @@ from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 from identity.use_cases import accounts, binding, validation
 from identity.use_cases.validation import Wanted
+from tests.identity.conftest import agent
 
 ADDRESS = "camille.durand@ac-rouen.example"
 CAMILLE = "@camille:education.example"
@@ -116,6 +121,25 @@ def test_an_address_is_bound_only_on_the_homeserver_of_its_rule(proved, bind, ow
     assert owner() is None
     bind(asked, user_id=elsewhere, policy="any")
     assert owner() == elsewhere
+
+
+def test_while_a_domain_moves_its_former_homeserver_counts(clock):
+    until = clock() + timedelta(days=60)
+    moved = replace(
+        agent("ac-rouen.example"),
+        homeserver="new.example",
+        moved_from=("education.example",),
+        moving_until=until,
+    )
+    address = EmailAddress.parse(ADDRESS)
+
+    def check():
+        binding.check_place(RuleSet.compile([moved]), clock(), address, CAMILLE, policy="rule")
+
+    check()
+    clock.time = until
+    with pytest.raises(problems.WrongServer):
+        check()
 
 
 def test_s72_a_second_bind_replaces_the_first(proved, bind, owner, clock):
