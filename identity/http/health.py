@@ -9,7 +9,8 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity.context import wired
-from identity.storage import outbox
+from identity.storage import outbox, third_party_invitations
+from identity.storage.third_party_invitations import Delivery
 
 from .errors import AWAY_RETRY
 from .guards import anyone
@@ -46,6 +47,7 @@ def ready() -> Response:
         status="degraded" if degraded else "ready",
         degraded=degraded,
         oldest_outbox_entry_seconds=oldest,
+        dead_deliveries=None if waiting is None else _dead(),
     )
 
 
@@ -58,6 +60,15 @@ def _waiting() -> timedelta | None:
         log.warning("readiness: the database is away: %s", type(error).__name__)
         return None
     return max(wired.now() - min(ordered), timedelta()) if ordered else timedelta()
+
+
+def _dead() -> int | None:
+    """Invitations that no homeserver could be told of: an operator looks (`guichet invitation list`)."""
+    try:
+        with wired.database.reading() as session:
+            return third_party_invitations.counts(session).get(Delivery.DEAD, 0)
+    except SQLAlchemyError:
+        return None  # said above
 
 
 def _degraded(waiting: timedelta | None) -> Iterator[str]:

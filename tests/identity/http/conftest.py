@@ -1,6 +1,7 @@
 """Both listeners over one small federation with a protected homeserver, and programs that call them."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -9,6 +10,7 @@ from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.app import create_app
 from identity.settings import Settings
 from identity.storage import credentials
+from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.wiring import Wiring
 
 AGENT, GUEST = AccountClass.AGENT, AccountClass.GUEST
@@ -86,6 +88,30 @@ def credential(wiring, clock) -> dict[str, str]:
     with wiring.database.transaction() as session:
         token = credentials.issue(session, clock(), homeserver="education.example")
     return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def invite(wiring, clock):
+    """An invitation as a homeserver stored it."""
+
+    def invite(**facts):
+        stored = {
+            "address": "gil@asso.example",
+            "room_id": "!room:education.example",
+            "sender": "@zoe:education.example",
+            "token": "token",
+            "public_key": "public",
+            "sealed_key": "sealed",
+            "signing_key_id": "ed25519:0",
+            "facts": {},
+            "for_guest": True,
+            "created_at": clock(),
+            "expires_at": clock() + timedelta(days=30),
+        }
+        with wiring.database.transaction() as session:
+            session.add(ThirdPartyInvitation(**stored | facts))
+
+    return invite
 
 
 def ask(client: FlaskClient, address: str, *, path="/info", ip="127.0.0.1", headers=()):

@@ -14,6 +14,7 @@ from identity.storage import outbox
 from identity.storage.database import Database, make_engine
 from identity.storage.outbox import Errand, Lane
 from identity.storage.rules_in_force import RulesInForce
+from identity.storage.third_party_invitations import Delivery
 
 from .conftest import ask
 
@@ -61,7 +62,12 @@ def readiness(client) -> tuple[int, dict]:
 
 def test_a_service_that_lacks_nothing_is_ready(client):
     ready = {"status": "ready", "degraded": [], "oldest_outbox_entry_seconds": 0}
-    assert readiness(client) == (200, ready)
+    assert readiness(client) == (200, ready | {"dead_deliveries": 0})
+
+
+def test_deliveries_nobody_tries_any_more_are_counted(wiring, client, invite):
+    invite(delivery=Delivery.DEAD)
+    assert readiness(client)[1]["dead_deliveries"] == 1
 
 
 def test_a_database_that_is_away_takes_no_rules_from_clients(wiring, client, clock):

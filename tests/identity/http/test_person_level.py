@@ -1,14 +1,13 @@
 """Where a person is, beside where the rules send the address: who is told, and how."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from identity.app import create_app
 from identity.storage import associations, identity_accounts
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.storage.third_party_invitations import Delivery
 
 from .conftest import ask
 
@@ -119,30 +118,6 @@ def test_with_the_database_away_a_homeserver_still_learns_where_to_register(at_l
     assert plain(answer)["hs"] == "education.example"
     legacy = ask(at_level("legacy", "internal", database=Away()), ANA, path="/internal-info")
     assert legacy.status_code == 503
-
-
-@pytest.fixture
-def invite(wiring, clock):
-    """An invitation as a homeserver stored it."""
-
-    def invite(**facts):
-        stored = {
-            "address": "gil@asso.example",
-            "room_id": "!room:education.example",
-            "sender": "@zoe:education.example",
-            "token": "token",
-            "public_key": "public",
-            "sealed_key": "sealed",
-            "signing_key_id": "ed25519:0",
-            "facts": {},
-            "for_guest": True,
-            "created_at": clock(),
-            "expires_at": clock() + timedelta(days=30),
-        }
-        with wiring.database.transaction() as session:
-            session.add(ThirdPartyInvitation(**stored | facts))
-
-    return invite
 
 
 def test_an_invitation_that_waits_lets_its_address_register(internal, invite, clock):
