@@ -127,7 +127,7 @@ def test_an_invitation_that_was_taken_before_its_mail_left_gets_none(wiring, inv
     assert not sent(Lane.NORMAL)
 
 
-def test_the_operators_text_replaces_the_mail_and_leaves_as_it_is_written(
+def test_s61_the_operators_text_replaces_the_mail_and_leaves_as_it_is_written(
     wiring, asked, sent, branded
 ):
     own = branded(

@@ -178,6 +178,13 @@ def test_s43_two_peppers_are_good_for_an_hour_then_one(camille, bound, rotate, c
     assert found(camille, ADDRESS) == {ADDRESS: CAMILLE}
 
 
+@pytest.mark.parametrize("path", ["/lookup", "/3pid", "/account/3pid"])
+def test_s45_nobody_is_told_the_addresses_of_a_user_id(camille, bound, path):
+    answer = camille.get(path, mxid=camille.user_id, user_id=camille.user_id)
+    assert answer.status_code in {404, 405}
+    assert "@" not in answer.json["error"]
+
+
 def test_s46_more_than_a_thousand_at_once_is_too_much(camille):
     assert look(camille, *(str(number) for number in range(1000))).status_code == 200
     answer = look(camille, *(str(number) for number in range(1001)))

@@ -100,6 +100,14 @@ def test_s16_a_stranger_asks_for_nothing(public, decided, mailed):
     assert not mailed()
 
 
+def test_s51_a_relay_that_is_away_is_the_workers_affair(decided, wiring, mailed):
+    away = replace(decided, mailer=None)  # whoever would send in the request could not
+    camille = Program(create_app(away).test_client(), away)
+    assert camille.ask().json["sid"]
+    with wiring.database.reading() as session:
+        assert [mail.state for mail in mails.recent(session)] == ["waiting"]
+
+
 def test_s52_s53_attempts_decide_about_further_mails(camille, mailed, clock):
     sid = camille.ask(send_attempt=2).json["sid"]
     assert camille.ask(send_attempt=2).json["sid"] == sid
