@@ -6,6 +6,7 @@ from .address import address
 from .address_lists import never_agent, shared_mailbox
 from .config import config
 from .db import db
+from .doctor import doctor
 from .domain import domain
 from .endings import Guichet
 from .homeserver import homeserver
@@ -32,7 +33,7 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, config, db, domain, homeserver, invitation, journal, keys, mail),
+    *(address, config, db, doctor, domain, homeserver, invitation, journal, keys, mail),
     *(never_agent, pepper, serve, shared_mailbox),
 )
 for noun in NOUNS:

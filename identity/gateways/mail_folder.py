@@ -48,6 +48,9 @@ class FolderMailer:
             raise NotSent(Outcome.RELAY_DOWN, f"mail folder: {reason}") from error
         return f"written to {name}"
 
+    def probe(self) -> None:
+        """A folder is there when it is needed."""
+
     def close(self) -> None:
         """Nothing is held open."""
 

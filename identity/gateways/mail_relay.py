@@ -56,6 +56,12 @@ class SmtpMailer:
                 self._drop()
         return self._hand_over(self._open(deadline), message, envelope_from, to)
 
+    def probe(self) -> None:
+        """Connect, with TLS and login as the settings say, and leave. Raises NotSent."""
+        self._drop()
+        self._open(Deadline(self._relay.timeout))
+        self.close()
+
     def close(self) -> None:
         """End this thread's connection, politely if the server listens."""
         if self._kept is not None:

@@ -28,6 +28,9 @@ class Mailer(Protocol):
     def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:
         """Hand the mail to `to` and nobody else; returns what the other side said last. Raises NotSent."""
 
+    def probe(self) -> None:
+        """Returns if mails could be handed over now. Raises NotSent."""
+
     def close(self) -> None:
         """End what was kept open for further mails."""
 

@@ -1,0 +1,200 @@
+"""`guichet doctor`: everything Guichet depends on is asked, and what is wrong is told with what mends it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import click
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from domain_rules.rules import Kind
+from identity import migrations
+from identity.gateways.homeserver import Refused
+from identity.gateways.http_client import Away, JsonClient
+from identity.mail.outcomes import NotSent
+from identity.settings import read_settings
+from identity.storage import homeservers, mails, outbox, rules, third_party_invitations
+from identity.storage.homeservers import Homeserver
+from identity.storage.mails import MailState
+from identity.storage.third_party_invitations import Delivery
+from identity.vault import CannotOpen
+from identity.wiring import Wiring, wire
+
+from .endings import Exit
+from .opening import unknown_variables
+from .printing import as_json, print_json, print_table
+
+SECONDS = 5.0  # for one homeserver
+LATE = timedelta(minutes=10)
+VERSIONS = "/_matrix/client/versions"
+
+
+class State(StrEnum):
+    """How it is. `attention` works, and will not as it should."""
+
+    OK = "ok"
+    ATTENTION = "attention"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, how it is, and what mends it."""
+
+    what: str
+    state: State
+    told: str
+    fix: str = ""
+
+
+@click.command()
+@as_json
+@click.pass_context
+def doctor(context: click.Context, *, json_wanted: bool) -> None:
+    """Ask everything Guichet depends on, and say what mends what is wrong.
+
+    Exit code 1 if something failed; what only needs attention is no failure.
+
+    \b
+    JSON: [{"what", "state": "ok", "attention" or "failed", "told", "fix": text}]
+    """  # noqa: D301  \b is click's: keep these lines
+    found = list(_look())
+    if json_wanted:
+        print_json([vars(each) for each in found])
+    else:
+        print_table(
+            ("", "what", "", "what mends it"),
+            ((str(each.state), each.what, each.told, each.fix) for each in found),
+        )
+    if any(each.state is State.FAILED for each in found):
+        context.exit(Exit.FAILED)
+
+
+def _look() -> Iterator[Finding]:
+    unknown = ", ".join(unknown_variables())
+    if unknown:
+        fix = "correct the name or take it out; guichet config check"
+        yield Finding("settings", State.ATTENTION, f"unknown: {unknown}", fix)
+    wired = wire(read_settings())
+    try:
+        yield from _database(wired)
+        yield from _redis(wired)
+        yield _mail(wired)
+    finally:
+        wired.database.engine.dispose()
+
+
+def _database(wired: Wiring) -> Iterator[Finding]:
+    try:
+        here, newest = migrations.current(wired.settings.database), migrations.newest()
+        if here != newest:
+            told = f"schema {here or 'none'}, this version needs {newest}"
+            yield Finding("database", State.FAILED, told, "guichet db upgrade")
+            return
+        yield Finding("database", State.OK, f"schema {newest}")
+        with wired.database.reading() as session:
+            registered = homeservers.every(session)
+            yield from _rules(session)
+            yield from _work(wired, session)
+    except SQLAlchemyError as error:
+        told = f"it does not answer: {type(error).__name__}"
+        yield Finding("database", State.FAILED, told, "check GUICHET_DATABASE_URL and the server")
+        return
+    for homeserver in registered:
+        yield from _homeserver(wired, homeserver)
+
+
+def _rules(session: Session) -> Iterator[Finding]:
+    number = rules.current_number(session)
+    if any(rule.kind is Kind.DEFAULT for rule in rules.load(session, number)):
+        yield Finding("rules", State.OK, f"revision {number}")
+        return
+    fix = "guichet homeserver add NAME --guests, or leave it: then they belong to nobody"
+    told = f"revision {number} has no default: addresses no rule names cannot come in"
+    yield Finding("rules", State.ATTENTION, told, fix)
+
+
+def _work(wired: Wiring, session: Session) -> Iterator[Finding]:
+    waiting = outbox.depth(session)
+    oldest = min((at for _, at in waiting.values()), default=wired.now())
+    told = f"{sum(count for count, _ in waiting.values())} errands wait"
+    if wired.now() - oldest > LATE:
+        fix = "is a worker running, and the scheduler? guichet mail list"
+        yield Finding("outbox", State.ATTENTION, f"{told}, one since {oldest:%H:%M}Z", fix)
+    else:
+        yield Finding("outbox", State.OK, told)
+    given_up = mails.counts(session).get(MailState.GAVE_UP, 0)
+    if given_up:
+        fix = "guichet mail list --state gave_up, then guichet mail retry"
+        yield Finding("mails", State.ATTENTION, f"{given_up} were given up", fix)
+    dead = third_party_invitations.counts(session).get(Delivery.DEAD, 0)
+    if dead:
+        fix = "guichet invitation list --delivery dead, then guichet invitation deliver"
+        told = f"{dead} could not be delivered"
+        yield Finding("invitations", State.ATTENTION, told, fix)
+
+
+def _homeserver(wired: Wiring, homeserver: Homeserver) -> Iterator[Finding]:
+    name = homeserver.name
+    if homeserver.insecure:
+        told = "its certificate is not checked: for tests only"
+        fix = "register it anew without --insecure-for-tests"
+        yield Finding(name, State.ATTENTION, told, fix)
+    try:
+        _ask(wired, homeserver)
+    except CannotOpen:
+        told = "its secrets were sealed with a storage key that is not here"
+        yield Finding(name, State.FAILED, told, "give GUICHET_STORAGE_KEYS the old key too")
+    except (Away, Refused) as error:
+        fix = "check its URL and certificate, and its administration token"
+        yield Finding(name, State.FAILED, f"it does not answer as it should: {error}", fix)
+    else:
+        told = "accounts can be made" if homeserver.connector != "none" else "it answers"
+        yield Finding(name, State.OK, told)
+
+
+def _ask(wired: Wiring, homeserver: Homeserver) -> None:
+    connector = wired.connector_for(homeserver)
+    if connector is not None:
+        connector.probe()
+        return
+    ca_pem, insecure = homeserver.ca_pem, homeserver.insecure
+    with JsonClient(homeserver.url, ca_pem=ca_pem, seconds=SECONDS, insecure=insecure) as talk:
+        answer = talk.call("GET", VERSIONS)
+    if answer.status != 200:  # noqa: PLR2004  OK
+        raise Refused(f"{answer.status} to {VERSIONS}")
+
+
+def _redis(wired: Wiring) -> Iterator[Finding]:
+    settings = wired.settings
+    urls = {"broker": settings.broker_url, "limits": settings.redis_url}
+    for what, url in urls.items():
+        if url is None or not url.get_secret_value().startswith(("redis", "unix")):
+            continue
+        connect: Callable[..., Any] = Redis.from_url
+        try:
+            with connect(url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2) as one:
+                one.ping()
+        except (RedisError, OSError) as error:
+            told = f"Redis does not answer: {type(error).__name__}"
+            fix = f"check GUICHET_{'BROKER' if what == 'broker' else 'REDIS'}_URL and the server"
+            yield Finding(what, State.FAILED, told, fix)
+        else:
+            yield Finding(what, State.OK, "Redis answers")
+
+
+def _mail(wired: Wiring) -> Finding:
+    if wired.settings.smtp_url is None:
+        told = "no relay: mails stay in a folder, readable at /dev/mail"
+        return Finding("relay", State.OK, told)
+    try:
+        wired.mailer.probe()
+    except NotSent as error:
+        fix = "check GUICHET_SMTP_URL: host, port, tls, ca_file, password"
+        return Finding("relay", State.FAILED, error.reply, fix)
+    return Finding("relay", State.OK, "the relay takes mails")

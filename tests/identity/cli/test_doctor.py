@@ -1,0 +1,89 @@
+"""`guichet doctor` names what is wrong, and what mends it."""
+
+import uuid
+
+import pytest
+
+from identity.storage import mails
+from identity.storage.mails import MailState, Template
+from tests.identity.cli.conftest import EDUCATION
+from tests.services.waiting import free_port
+
+KEYS = {"GUICHET_SECRET_KEYS": "a secret key", "GUICHET_STORAGE_KEYS": "another secret key"}
+
+
+def states(findings) -> dict[str, str]:
+    return {each["what"]: each["state"] for each in findings}
+
+
+def test_at_home_nothing_fails_and_a_missing_default_is_told(run):
+    findings = run.json("doctor")
+    assert states(findings) == {
+        "database": "ok",
+        "rules": "attention",
+        "outbox": "ok",
+        "relay": "ok",
+    }
+    assert "--guests" in run("doctor").stdout
+
+
+def test_homeservers_are_asked(federation):
+    findings = federation.json("doctor", ends=1)
+    assert states(findings)[EDUCATION] == "failed"
+    assert all(each["fix"] for each in findings if each["state"] != "ok")
+
+
+def test_an_unchecked_certificate_is_shown(run):
+    run("homeserver", "add", "127.0.0.1:1", "--url", "https://127.0.0.1:1", "--insecure-for-tests")
+    told = [each["told"] for each in run.json("doctor", ends=1) if each["what"] == "127.0.0.1:1"]
+    assert any("for tests only" in each for each in told)
+
+
+def test_a_relay_and_a_broker_that_are_away_are_failures(run):
+    env = {
+        "GUICHET_SMTP_URL": f"smtp://127.0.0.1:{free_port()}?tls=none",
+        "GUICHET_BROKER_URL": f"redis://127.0.0.1:{free_port()}/0",
+    }
+    shown = run("doctor", ends=1, env=env).stdout
+    assert "Connection refused" in shown
+    assert "GUICHET_SMTP_URL" in shown
+    assert "GUICHET_BROKER_URL" in shown
+
+
+@pytest.mark.redis
+def test_a_relay_and_a_broker_that_answer_are_good(run, smtp_server, redis_url):
+    env = {"GUICHET_SMTP_URL": smtp_server.url, "GUICHET_BROKER_URL": redis_url}
+    shown = run("doctor", env=env).stdout
+    assert "the relay takes mails" in shown
+    assert "Redis answers" in shown
+    assert not smtp_server.deliveries
+
+
+def test_a_database_without_its_schema_names_the_command(run, empty_sqlite_url):
+    env = KEYS | {"GUICHET_DATABASE_URL": empty_sqlite_url}
+    assert "guichet db upgrade" in run("doctor", ends=1, env=env).stdout
+
+
+def test_a_database_that_is_away_is_a_failure(run):
+    url = f"postgresql+psycopg://guichet:the-password@127.0.0.1:{free_port()}/guichet"
+    shown = run("doctor", ends=1, env=KEYS | {"GUICHET_DATABASE_URL": url}).output
+    assert "does not answer" in shown
+    assert "the-password" not in shown
+
+
+def test_mails_that_were_given_up_are_told(run, opened, clock):
+    with opened.transaction() as session:
+        mail = mails.order(
+            session,
+            clock(),
+            template=Template.VERIFY,
+            address="ana@ac-rouen.example",
+            language="fr",
+            subject_id=uuid.uuid4(),
+        )
+        mail.state = MailState.GAVE_UP
+    assert "guichet mail retry" in run("doctor").stdout
+
+
+def test_an_unknown_setting_is_told(run):
+    assert "GUICHET_NEW" in run("doctor", env={"GUICHET_NEW": "1"}).stdout
