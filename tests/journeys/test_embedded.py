@@ -67,7 +67,7 @@ def test_a_killed_worker_is_replaced_and_the_mail_still_comes(guichet):
     os.killpg(worker, signal.SIGKILL)
     camille = Person(guichet.url)
     camille.ask(ADDRESS)
-    wait_for_mail(camille)
+    assert wait_for_mail(camille)
 
 
 def test_the_second_start_keeps_the_data_of_the_first(guichet_processes):

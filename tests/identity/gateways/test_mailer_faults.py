@@ -137,7 +137,8 @@ def test_one_that_says_a_byte_at_a_time_is_left_at_the_deadline(server, mailer_t
 
 def test_a_byte_at_a_time_does_not_stretch_the_time_of_one_reply(server, mailer_to):
     slow = server(pause=0.1, greeting="220 " + "so slow " * 10)
-    failed(mailer_to(slow.port, timeout=10, command=0.5))
+    failure = failed(mailer_to(slow.port, timeout=10, command=0.5))
+    assert failure.outcome is Outcome.RELAY_DOWN
 
 
 def test_one_that_talks_without_end(server, mailer_to):

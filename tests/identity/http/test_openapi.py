@@ -77,15 +77,15 @@ def test_the_document_names_what_is_served_and_nothing_else(app):
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_whatever_fits_the_document_is_answered_as_it_says(app, bearers, name):
-    send(app, bearers, name, GenerationMode.POSITIVE)
+    check_answers(app, bearers, name, GenerationMode.POSITIVE)
 
 
 @pytest.mark.parametrize("name", [name for name, each in OPERATIONS.items() if takes_data(each)])
 def test_whatever_does_not_fit_is_refused_as_it_says(app, bearers, name):
-    send(app, bearers, name, GenerationMode.NEGATIVE)
+    check_answers(app, bearers, name, GenerationMode.NEGATIVE)
 
 
-def send(app, bearers, name, mode):
+def check_answers(app, bearers, name, mode):
     operation = OPERATIONS[name]
     operation.schema.app = app
 
