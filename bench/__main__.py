@@ -19,17 +19,24 @@ SUITES = {"decisions": decisions.measure, "http": http.measure, "lookups": looku
 
 def main(wanted: list[str]) -> int:
     console = Console()
-    rows = []
+    measured: dict[str, list[Row]] = {}
     for name in wanted or SUITES:
         console.print(f"{name} …", style="dim")
-        rows += SUITES[name]()
+        measured[name] = list(SUITES[name]())
+    rows = [row for found in measured.values() for row in found]
     _show(console, rows)
-    machine = {"cores": os.cpu_count(), "python": platform.python_version()}
-    facts = [asdict(row) | {"reached": row.is_reached} for row in rows]
-    RESULTS.write_text(
-        json.dumps({"machine": machine, "rows": facts}, indent=1, ensure_ascii=False) + "\n"
-    )
+    _keep(measured)
     return 0 if all(row.is_reached for row in rows) else 1
+
+
+def _keep(measured: dict[str, list[Row]]) -> None:
+    """What was not measured this time stays as it was."""
+    machine = {"cores": os.cpu_count(), "python": platform.python_version()}
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name, rows in measured.items():
+        facts = [asdict(row) | {"reached": row.is_reached} for row in rows]
+        kept[name] = {"machine": machine, "rows": facts}
+    RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 def _show(console: Console, rows: list[Row]) -> None:
