@@ -43,10 +43,20 @@ def every(session: Session) -> list[StoredKey]:
 
 
 def add(
-    session: Session, now: datetime, *, key_id: str, public_key: str, sealed_seed: str
+    session: Session,
+    now: datetime,
+    *,
+    key_id: str,
+    public_key: str,
+    sealed_seed: str,
+    first: bool = False,
 ) -> StoredKey | None:
-    """The key that signs from now on. None if another node added one at the same moment."""
-    number = (session.scalar(select(func.max(StoredKey.number))) or 0) + 1
+    """The key that signs from now on. None if another node added one at the same moment.
+
+    `first`: only if there is none yet, also if one came since somebody looked.
+    """
+    newest_number = 0 if first else session.scalar(select(func.max(StoredKey.number))) or 0
+    number = newest_number + 1
     row = {
         "number": number,
         "key_id": key_id,

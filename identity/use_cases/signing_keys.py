@@ -22,7 +22,7 @@ class UnknownKey(LookupError):
 
 def current(session: Session, vault: Vault, now: datetime) -> SigningKey:
     """The key that signs; made on first need. In a writing transaction."""
-    newest = signing_keys.newest(session) or _add(session, vault, now, new_key())
+    newest = signing_keys.newest(session) or _add(session, vault, now, new_key(), first=True)
     # None: another node was faster, and its key is the one.
     newest = newest or signing_keys.newest(session)
     if newest is None:
@@ -73,13 +73,16 @@ def bring_in(session: Session, vault: Vault, now: datetime, key: SigningKey, who
     return True
 
 
-def _add(session: Session, vault: Vault, now: datetime, key: SigningKey) -> StoredKey | None:
+def _add(
+    session: Session, vault: Vault, now: datetime, key: SigningKey, *, first: bool = False
+) -> StoredKey | None:
     return signing_keys.add(
         session,
         now,
         key_id=key.key_id,
         public_key=key.public,
         sealed_seed=vault.seal(key.seed.get_secret_value()),
+        first=first,
     )
 
 
