@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 
 import requests
 
-CODE = re.compile(r"(?<!\d)(\d{6})(?!\d)")
+# Alone on its line: a user ID or a link can have six digits in a row as well.
+CODE = re.compile(r"^(\d{6})\s*$", re.MULTILINE)
 PASSWORD = "correct horse battery staple"
 
 
