@@ -11,7 +11,7 @@ from uuid import UUID
 from itsdangerous import BadSignature, Signer
 from pydantic import SecretStr
 
-Purpose = Literal["verify", "not_me", "client", "invitation"]
+Purpose = Literal["verify", "not_me", "client", "invitation", "opt_out"]
 
 UUID_LENGTH = 16  # bytes
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits
@@ -87,6 +87,13 @@ class Tokens:
         return hmac.digest(
             self._keys[0].encode(), b"guichet mailbox:" + address.encode(), "sha256"
         ).hex()[:12]
+
+    def suppression_hashes(self, address: str) -> list[str]:
+        """What may stand for an address that wants no mail: one per key, the last is the one to write down."""
+        return [
+            hmac.digest(key.encode(), b"guichet suppression:" + address.encode(), "sha256").hex()
+            for key in self._keys
+        ]
 
     def session_keys(self) -> tuple[str, list[str]]:
         """Keys for the web framework's own cookies (CSRF): the newest, and those that still verify."""

@@ -37,6 +37,9 @@ class Account(Base):
     seen_free_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     ready_at: Mapped[datetime | None]
+    # Of a guest: the user ID of who answers for them, and until when they are expected.
+    sponsor: Mapped[str | None]
+    access_ends_at: Mapped[datetime | None]
 
 
 def of_address(session: Session, address: str) -> Account | None:

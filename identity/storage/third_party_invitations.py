@@ -22,6 +22,20 @@ class Delivery(StrEnum):
     DEAD = "dead"  # no further try without a person
 
 
+class State(StrEnum):
+    """Where an invitation stands for people. `joined` and `declined` only as far as somebody told us."""
+
+    QUEUED = "queued"
+    SENT = "sent"  # the relay took the mail
+    REFUSED = "refused"  # the mailbox or its server did not
+    ACCEPTED = "accepted"  # the invited person has an account with the address
+    DELIVERED = "delivered"
+    JOINED = "joined"
+    DECLINED = "declined"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
 class ThirdPartyInvitation(Base):
     """One invitation as a homeserver stored it here. Rooms are opaque: whatever text names one."""
 
@@ -44,6 +58,16 @@ class ThirdPartyInvitation(Base):
     attempted_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
+    state: Mapped[str] = mapped_column(default=State.QUEUED, server_default=State.QUEUED)
+    language: Mapped[str] = mapped_column(default="", server_default="")  # of its mails; "": both
+    asked_at: Mapped[datetime | None]  # when it was last asked for: created, or invited again
+    ended_at: Mapped[datetime | None]  # declined, revoked or expired; null: it is live
+    reminded_at: Mapped[datetime | None]
+    # The code of its mail, as for verification requests.
+    code_generation: Mapped[int] = mapped_column(default=1, server_default="1")
+    code_made_at: Mapped[datetime | None]
+    tries_left: Mapped[int] = mapped_column(default=5, server_default="5")
+    wrong_tries: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 Index(

@@ -28,7 +28,7 @@ def test_a_relay_that_never_greets_delays_the_mail_but_no_page(
     make_due(federation)
     guichet_processes.worker(federation, "--concurrency", "2")
     guichet_processes.beat(federation)
-    smtp_server.wait_for_mail(ADDRESS, within=60)
+    smtp_server.wait_for_mail(ADDRESS)
     time.sleep(2)
     assert len(smtp_server.to(ADDRESS)) == 1
     camille.type_code(code_in(plain(smtp_server.to(ADDRESS)[0])))
@@ -47,7 +47,7 @@ def test_a_worker_killed_between_lease_and_send_loses_nothing_and_sends_once(
     make_due(federation)
     guichet_processes.worker(federation, "--concurrency", "2")
     guichet_processes.beat(federation)
-    smtp_server.wait_for_mail(ADDRESS, within=60)
+    smtp_server.wait_for_mail(ADDRESS)
     time.sleep(2)
     assert len(smtp_server.to(ADDRESS)) == 1
 
@@ -61,7 +61,7 @@ def test_without_a_broker_pages_answer_and_the_timetable_finds_the_mail(
     assert smtp_server.messages == []
     guichet_processes.worker(federation, "--concurrency", "2")
     guichet_processes.beat(federation)
-    smtp_server.wait_for_mail(ADDRESS, within=60)
+    smtp_server.wait_for_mail(ADDRESS)
 
 
 def test_nothing_secret_or_personal_stands_in_the_logs(federation, guichet_processes, smtp_server):

@@ -25,7 +25,7 @@ def mails_to(person: Person, address: str = ADDRESS):
 
 def wait_for_mail(person: Person, number: int = 1, address: str = ADDRESS):
     what = f"{number} mails to {address}"
-    return wait_for(lambda: mails_to(person, address)[number - 1 :], what=what, within=40)[0]
+    return wait_for(lambda: mails_to(person, address)[number - 1 :], what=what, within=90)[0]
 
 
 def test_a_newcomer_types_an_address_reads_the_mail_and_is_told_the_homeserver(guichet):

@@ -56,7 +56,7 @@ class Child:
     def running(self) -> bool:
         return self.process.poll() is None
 
-    def wait_until(self, question, *, what: str, within: float = 30.0):
+    def wait_until(self, question, *, what: str, within: float = 90.0):
         """Wait, but not for a process that is gone: then say how it ended."""
 
         def still_asking():
@@ -71,7 +71,7 @@ class Child:
         except NeverHappened as error:
             raise NeverHappened(f"{error}\n{self.log[-4000:]}") from None
 
-    def wait_for_log(self, text: str, *, within: float = 30.0) -> None:
+    def wait_for_log(self, text: str, *, within: float = 90.0) -> None:
         self.wait_until(lambda: text in self.log, what=f"“{text}” in the log", within=within)
 
     def send(self, number: signal.Signals) -> None:
@@ -79,7 +79,7 @@ class Child:
         if self.running:
             self.process.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 20.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 60.0) -> int:
         """Ask it to end and wait; what is left of its group after that is killed."""
         self.send(number)
         try:

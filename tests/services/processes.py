@@ -20,7 +20,7 @@ class Web(Child):
 
     url: str
 
-    def wait_until_up(self, path: str = "/healthz", *, within: float = 40.0) -> None:
+    def wait_until_up(self, path: str = "/healthz", *, within: float = 90.0) -> None:
         self.wait_until(
             lambda: self._answers(path), what=f"{self.url}{path} answers", within=within
         )
@@ -51,7 +51,7 @@ class Processes:
         self.started.append(child)
         return child
 
-    def run(self, *argv: str, env: Mapping[str, str], within: float = 60.0) -> str:
+    def run(self, *argv: str, env: Mapping[str, str], within: float = 120.0) -> str:
         """A command that ends by itself; gives its output, and fails if it did."""
         child = self.start(*argv, env=env)
         code = child.process.wait(within)
@@ -87,14 +87,14 @@ class Processes:
         child = self.start(
             "celery", "-A", "workers", "worker", "--loglevel", "INFO", *options, env=env
         )
-        child.wait_for_log(" ready.", within=40)
+        child.wait_for_log(" ready.", within=90)
         return child
 
     def beat(self, env: Mapping[str, str], *options: str) -> Child:
         child = self.start(
             "celery", "-A", "workers", "beat", "--loglevel", "INFO", *options, env=env
         )
-        child.wait_for_log(" is starting.", within=40)
+        child.wait_for_log(" is starting.", within=90)
         return child
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:

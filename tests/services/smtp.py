@@ -69,7 +69,7 @@ class Relay:
         """What this mailbox got."""
         return [delivery.message for delivery in self.deliveries if address in delivery.recipients]
 
-    def wait_for_mail(self, address: str, *, number: int = 1, within: float = 20.0) -> EmailMessage:
+    def wait_for_mail(self, address: str, *, number: int = 1, within: float = 90.0) -> EmailMessage:
         """The newest mail of a mailbox, once it has this many."""
         what = f"{number} mail(s) to {address}"
         return wait_for(lambda: self.to(address)[number - 1 :], what=what, within=within)[-1]

@@ -63,7 +63,7 @@ class Homeserver:
             env=self._environment(),
             cwd=self.folder,
         )
-        self.child.wait_until(self._answers, what="Synapse answers", within=60)
+        self.child.wait_until(self._answers, what="Synapse answers", within=120)
         if not self.admin_token:
             self.admin_token = self.register("guichet-admin", "admin password", admin=True)[
                 "access_token"

@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def wait_for(
-    question: Callable[[], T], *, what: str, within: float = 20.0, pause: float = 0.02
+    question: Callable[[], T], *, what: str, within: float = 90.0, pause: float = 0.02
 ) -> T:
     """The first true answer. Raises NeverHappened with `what` when there is none in time."""
     deadline = time.monotonic() + within

@@ -76,9 +76,7 @@ class User:
         before = len(codes_to(relay, address))
         asked = {"client_secret": secret, "email": address, "send_attempt": 1}
         sid = self.identity("POST", "/validate/email/requestToken", **asked).json()["sid"]
-        mails = wait_for(
-            lambda: codes_to(relay, address)[before:], what=f"a code for {address}", within=20
-        )
+        mails = wait_for(lambda: codes_to(relay, address)[before:], what=f"a code for {address}")
         given = {"sid": sid, "client_secret": secret}
         handed_in = self.identity(
             "POST", "/validate/email/submitToken", token=code_in(plain(mails[-1])), **given
@@ -115,7 +113,7 @@ class User:
             id_access_token=self.id_token,
         )
 
-    def wait_for_invite(self, room_id: str) -> None:
+    def wait_for_invite(self, room_id: str, *, within: float = 90) -> None:
         """A sync without `since` is cached: after the first each one goes on from the last."""
         state: dict[str, Any] = {"since": None, "rooms": set()}
 
@@ -126,7 +124,7 @@ class User:
             state["rooms"] |= set(told.get("rooms", {}).get("invite", {}))
             return room_id in state["rooms"]
 
-        wait_for(is_invited, what=f"{self.user_id} is invited", within=30)
+        wait_for(is_invited, what=f"{self.user_id} is invited", within=within)
 
     def membership(self, room_id: str) -> str | None:
         path = f"/_synapse/admin/v1/users/{quote(self.user_id)}/memberships"

@@ -1,0 +1,75 @@
+"""The history of invitations: what happened to each, when, and by whom."""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from .database import Base
+
+
+class Happened(StrEnum):
+    """One word for each thing that can happen to an invitation."""
+
+    CREATED = "created"
+    EXTENDED = "extended"  # invited again, or by an operator
+    MAILED = "mailed"  # a mail was ordered; how it ended stands with the mail
+    SENT = "sent"  # the relay took the mail
+    REFUSED = "refused"  # the mailbox or its server did not
+    REMINDED = "reminded"
+    ACCEPTED = "accepted"  # the invited person has an account with this address
+    DELIVERED = "delivered"  # the homeserver was told
+    JOINED = "joined"
+    DECLINED = "declined"
+    UNKNOWN_INVITER = "unknown_inviter"  # declined, with "I don't know this person"
+    TAKEN_BACK = "taken_back"  # a decline was a slip
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class InvitationEvent(Base):
+    """One line of the history. `by`: a user ID, an operator's name, or a word such as "timetable"."""
+
+    __tablename__ = "invitation_events"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    invitation_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("third_party_invitations.id", ondelete="CASCADE")
+    )
+    at: Mapped[datetime]
+    happened: Mapped[str]
+    by: Mapped[str]
+    detail: Mapped[str | None]
+
+
+Index("ix_invitation_events_invitation", InvitationEvent.invitation_id, InvitationEvent.at)
+
+
+def add(
+    session: Session,
+    invitation_id: uuid.UUID,
+    now: datetime,
+    happened: Happened,
+    *,
+    by: str,
+    detail: str | None = None,
+) -> None:
+    """Write one line; the invitation must stand in the database already."""
+    session.add(
+        InvitationEvent(
+            invitation_id=invitation_id, at=now, happened=happened, by=by, detail=detail
+        )
+    )
+
+
+def of_invitation(session: Session, invitation_id: uuid.UUID) -> list[InvitationEvent]:
+    """The whole history, oldest first."""
+    return list(
+        session.scalars(
+            select(InvitationEvent)
+            .where(InvitationEvent.invitation_id == invitation_id)
+            .order_by(InvitationEvent.at, InvitationEvent.id)
+        )
+    )
