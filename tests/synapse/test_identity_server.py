@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.services.processes import Web
-from tests.services.waiting import free_port, wait_for
+from tests.services.waiting import free_port, port_answers, wait_for
 
 from .matrix import PASSWORD, User
 
@@ -55,9 +55,12 @@ def start_guichet(environment, guichet_processes, authority) -> Callable[[], Web
     certificate = authority.issue("localhost", "127.0.0.1")
     tls = ("--tls-certificate", str(certificate.certificate), "--tls-key", str(certificate.key))
     url = environment["GUICHET_PUBLIC_URL"]
-    command = ("guichet", "serve", "--port", url.rpartition(":")[2], *tls)
+    port = int(url.rpartition(":")[2])
+    command = ("guichet", "serve", "--port", str(port), *tls)
 
     def start() -> Web:
+        # The processes of one that was killed end by themselves, a moment later.
+        wait_for(lambda: not port_answers(port), what="the port is free")
         web = guichet_processes.start(*command, env=environment, kind=Web)
         web.url = url
         web.wait_until_up()
