@@ -103,6 +103,7 @@ def _connector(vault: Vault, homeserver: Homeserver) -> Connector | None:
         registration_secret=vault.open(homeserver.registration_secret or ""),
         admin_token=vault.open(homeserver.admin_token or ""),
         ca_pem=homeserver.ca_pem,
+        insecure=homeserver.insecure,
     )
 
 

@@ -73,8 +73,10 @@ class SynapseConnector:
         admin_token: SecretStr,
         ca_pem: str | None = None,
         seconds: float = 10.0,
+        insecure: bool = False,
     ) -> None:
         self._base_url, self._ca_pem, self._seconds = base_url, ca_pem, seconds
+        self._insecure = insecure  # for tests
         self._secret, self._token = registration_secret, admin_token
 
     def probe(self) -> None:
@@ -115,7 +117,9 @@ class SynapseConnector:
             self._complete(talk, account)
 
     def _talk(self) -> JsonClient:
-        return JsonClient(self._base_url, ca_pem=self._ca_pem, seconds=self._seconds)
+        return JsonClient(
+            self._base_url, ca_pem=self._ca_pem, seconds=self._seconds, insecure=self._insecure
+        )
 
     def _admin(
         self, talk: JsonClient, method: str, path: str, body: dict[str, object] | None = None

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 ADDRESSES = RateLimitItemPerHour(30)  # from one /32 or /64
 ADDRESSES_SHARED = RateLimitItemPerHour(2000)  # from a network where thousands share one address
+SIGN_INS = RateLimitItemPerHour(300)  # of Matrix users, from one /32 or /64: each asks a homeserver
+SIGN_INS_SHARED = RateLimitItemPerHour(20_000)
 LOOKUPS = RateLimitItemPerDay(20_000)  # addresses looked up by one account
 REDIS_TIMEOUT = 0.3  # seconds
 LOOK_AGAIN = 5.0  # seconds before an absent Redis is asked again
@@ -41,6 +43,12 @@ class Limits:
         if self._on:
             shared = self._is_shared(client_ip)
             self._spend(ADDRESSES_SHARED if shared else ADDRESSES, "addresses", _key(client_ip))
+
+    def spend_sign_in(self, client_ip: str) -> None:
+        """One more OpenID token handed in from this network. Raises TooManyRequests."""
+        if self._on:
+            shared = self._is_shared(client_ip)
+            self._spend(SIGN_INS_SHARED if shared else SIGN_INS, "sign-ins", _key(client_ip))
 
     def spend_lookup(self, user_id: str, addresses: int) -> None:
         """So many addresses looked up by this account. Raises TooManyRequests."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
-from identity.context import wired
+from identity.context import client_ip, wired
 from identity.http.bodies import Body, Text, read_body
 from identity.problems import WrongParameter
 from identity.storage import identity_accounts
@@ -45,6 +45,7 @@ def register() -> Response:
         raise WrongParameter("token_type is not Bearer.")
     if not SERVER_NAME.fullmatch(asked.matrix_server_name):
         raise WrongParameter("matrix_server_name is no server name.")
+    wired.limits.spend_sign_in(client_ip())
     user_id = wired.federation.owner_of(asked.access_token, server_name=asked.matrix_server_name)
     with wired.database.transaction() as session:
         token = accounts.register(session, wired.now(), user_id=user_id)

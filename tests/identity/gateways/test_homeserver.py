@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from identity.gateways.homeserver import Found, NameTaken, NewAccount, Refused, SynapseConnector
 from identity.gateways.http_client import Away
+from tests.services.peer import Peer
 
 PASSWORD = "correct horse battery staple"
 
@@ -184,3 +185,17 @@ def test_a_homeserver_that_is_not_there_is_away(wanted_nowhere):
 @pytest.fixture
 def wanted_nowhere():
     return NewAccount("@a:b.example", "A", "a@b.example", SecretStr(PASSWORD), "guichet-mark")
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_for_tests_any_certificate_may_be_taken_for_the_administration_too(authority):
+    peer = Peer("a.example", authority.issue("elsewhere.example"))
+    secrets = {"registration_secret": SecretStr("s"), "admin_token": SecretStr("t")}
+    try:
+        with pytest.raises(Away):
+            SynapseConnector(peer.url, **secrets).probe()
+        assert peer.asked == []
+        with pytest.raises(Refused):
+            SynapseConnector(peer.url, insecure=True, **secrets).probe()
+    finally:
+        peer.close()

@@ -187,3 +187,16 @@ def test_tokens_are_not_kept_in_the_clear(decided, stranger, education):
         rows = session.execute(select(AccessToken.__table__)).all()
     assert len(rows) == 1
     assert token not in str(rows)
+
+
+def test_one_network_hands_in_so_many_tokens_an_hour_and_asks_homeservers_no_more(
+    stranger, education
+):
+    stolen = OPENID | {"access_token": "stolen"}
+    for _ in range(300):
+        assert stranger.post("/account/register", **stolen).status_code == 401
+    asked = len(education.asked)
+    answer = stranger.post("/account/register", **stolen)
+    assert refused(answer) == (429, "M_LIMIT_EXCEEDED")
+    assert answer.json["retry_after_ms"] == int(answer.headers["Retry-After"]) * 1000 > 0
+    assert len(education.asked) == asked
