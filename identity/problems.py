@@ -1,6 +1,7 @@
 """Everything we may say no to. The docstring is the message; no HTTP in here."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 
 class Problem(Exception):
@@ -137,6 +138,28 @@ class NotYourself(Problem):
 
 class NotAllowed(Problem):
     """This is not for you to do."""
+
+
+class InvitationsPaused(NotAllowed):
+    """Several people said that they do not know who invited them: for now, only agents can be invited."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(
+            "Several people this account invited said that they do not know it. It cannot invite external "
+            f"people before {until:%d %B %Y}; agents can be invited as before."
+        )
+        self.further = {
+            "org.guichet.reason": "invitations_paused",
+            "org.guichet.until": until.isoformat(timespec="seconds"),
+        }
+
+
+class NoSuchInvitation(Problem):
+    """There is no such invitation, or it is somebody else's."""
+
+
+class InvitationOver(Problem):
+    """This invitation has ended or was taken up: it cannot be changed any more."""
 
 
 class UnknownMedium(Problem):

@@ -17,7 +17,7 @@ from identity.storage.verification_requests import VerificationRequest
 from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
 from identity.wiring import Wiring
 
-from . import onbind
+from . import onbind, revocation
 from .endings import GiveUp, Later, Note, nothing
 from .letters import NoLongerWanted, letter
 
@@ -76,6 +76,7 @@ CARRY_OUT: dict[Errand, Callable[[Wiring, OutboxEntry], Note]] = {
     Errand.MAIL: send_mail,
     Errand.SERVER_PROBE: probe_server,
     Errand.ONBIND: onbind.deliver,
+    Errand.REVOCATION: revocation.empty_room,
 }
 
 

@@ -80,6 +80,8 @@ def _write(
             )
         case Template.CLIENT_VERIFY | Template.INVITE:
             return MATRIX_LETTERS[template](wired, session, frame, mail, now)
+        case Template.INVITE_DIGEST | Template.REMINDER:
+            raise NoLongerWanted  # nothing orders them yet
 
 
 def _verify(

@@ -17,15 +17,19 @@ from identity.gateways.third_party_invites import Unsure
 from identity.problems import NotOfFederation
 from identity.storage import associations, homeservers, mails, third_party_invitations
 from identity.storage.homeservers import Homeserver
+from identity.storage.invitation_events import Happened
 from identity.storage.outbox import OutboxEntry
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.storage.third_party_invitations import Delivery, State, ThirdPartyInvitation
+from identity.use_cases import invitations, inviters
 from identity.use_cases.binding import homeserver_of
+from identity.use_cases.invitation_states import last_open, note
 from identity.wiring import Wiring
 
 from .endings import GiveUp, Later, Note, nothing
 
 log = logging.getLogger(__name__)
 
+BY = "worker"
 GIVE_UP = timedelta(days=14)
 DELAYS = (
     timedelta(seconds=1),
@@ -48,6 +52,7 @@ def deliver(wired: Wiring, entry: OutboxEntry) -> Note:
         invitation = third_party_invitations.find(session, entry.subject_id)
         if invitation is None or invitation.delivery not in BEGUN:
             return nothing
+        may_invite = inviters.may_invite(session, wired.rules.current(), invitation.sender)
         bound = associations.of_address(session, invitation.address)
         others = third_party_invitations.same_room(session, invitation)
         invitee = bound.user_id if bound else None
@@ -55,12 +60,15 @@ def deliver(wired: Wiring, entry: OutboxEntry) -> Note:
         home = homeservers.find(session, homeserver_of(invitee or ""))
     if invitation.delivery == Delivery.SENDING:
         if _has_arrived(wired, entry, invitation, server):
-            return _to(invitation, Delivery.DELIVERED, delivered_at=wired.now())
+            return _delivered(wired, invitation)
         _write(wired, invitation, Delivery.DUE)
-    if invitee is None:
-        return _to(invitation, Delivery.WAITING, invitee=None)
+    if invitee is None or invitation.ended_at is not None:
+        return _waits_again(wired, invitation)
+    if not may_invite:
+        # Rules change: who was an agent when they invited may be none by now.
+        return _revoked(wired, invitation)
     if any(_covers(other, invitation, invitee) for other in others):
-        return _to(invitation, Delivery.SUPERSEDED)
+        return _superseded(wired, invitation)
     if home is None:
         raise _dead(invitation, f"{homeserver_of(invitee)} is not registered")
     return _send(wired, entry, invitation, invitee, home)
@@ -89,7 +97,7 @@ def _send(
             raise _dead(invitation, f"uncertain, and nobody to ask: {unsure}") from None
         # It stays "sending": the next attempt begins by asking.
         raise Later(f"uncertain: {unsure}", DELAYS[1]) from None
-    return _to(invitation, Delivery.DELIVERED, delivered_at=wired.now())
+    return _delivered(wired, invitation)
 
 
 def _covers(other: ThirdPartyInvitation, invitation: ThirdPartyInvitation, invitee: str) -> bool:
@@ -151,12 +159,58 @@ def _write(wired: Wiring, invitation: ThirdPartyInvitation, to: Delivery, **fact
         third_party_invitations.move(session, invitation, source=BEGUN, to=to, **facts)
 
 
+def _delivered(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
+    now = wired.now()
+
+    def conclude(session: Session) -> None:
+        row = _row(session, invitation)
+        invitations.reconsider(session, wired.rules.current(), row)
+        _to(row, Delivery.DELIVERED, delivered_at=now)(session)
+        if not note(session, now, row, State.DELIVERED, Happened.DELIVERED, by=BY):
+            late = "it had ended, but was on its way already"
+            note(session, now, row, None, Happened.DELIVERED, by=BY, detail=late)
+
+    return conclude
+
+
+def _superseded(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
+    def conclude(session: Session) -> None:
+        row = _row(session, invitation)
+        _to(row, Delivery.SUPERSEDED)(session)
+        detail = "by another invitation to the same room"
+        note(session, wired.now(), row, State.DELIVERED, Happened.DELIVERED, by=BY, detail=detail)
+
+    return conclude
+
+
+def _waits_again(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
+    """Nobody has the address any more, or the invitation has ended: nothing is told."""
+
+    def conclude(session: Session) -> None:
+        row = _row(session, invitation)
+        _to(row, Delivery.WAITING, invitee=None)(session)
+        note(session, wired.now(), row, last_open(session, row), Happened.WAITS_AGAIN, by=BY)
+
+    return conclude
+
+
+def _revoked(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
+    def conclude(session: Session) -> None:
+        invitations.revoke(session, wired.now(), _row(session, invitation), by="the rules")
+
+    return conclude
+
+
+def _row(session: Session, invitation: ThirdPartyInvitation) -> ThirdPartyInvitation:
+    return session.get_one(ThirdPartyInvitation, invitation.id)
+
+
 def _to(invitation: ThirdPartyInvitation, to: Delivery, **facts: object) -> Note:
-    def note(session: Session) -> None:
+    def conclude(session: Session) -> None:
         facts.setdefault("last_error", None)
         third_party_invitations.move(session, invitation, source=BEGUN, to=to, **facts)
 
-    return note
+    return conclude
 
 
 def _later(

@@ -1,75 +1,96 @@
-"""`guichet invitation`: invitations to addresses nobody was known to have, and what became of them."""
+"""`guichet invitation`: invitations by address: who invited, how far the mail came, whether they are delivered."""
 
 import uuid
-from datetime import datetime
 from typing import Any
 
 import click
-from sqlalchemy.orm import Session
 
-from domain_rules.addresses import EmailAddress
-from identity.storage import outbox, third_party_invitations
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
-from identity.use_cases import binding
+from identity.storage import invitation_search, third_party_invitations
+from identity.storage.invitation_search import Wanted
+from identity.storage.third_party_invitations import Delivery, State
+from identity.use_cases import binding, invitation_record
 
 from .endings import Failure
+from .invitation_changes import extend, resend, revoke
+from .invitation_facts import MEANING, described, found
 from .opening import dry_run, opened
 from .printing import as_json, print_facts, print_json, print_table, talk
 
-MEANING = {
-    Delivery.WAITING: "nobody has bound the address yet",
-    Delivery.DUE: "the homeserver of the invited person is to be told",
-    Delivery.SENDING: "being told; if it stays so, the end is looked into",
-    Delivery.DELIVERED: "the homeserver was told, the invitation is with the person",
-    Delivery.SUPERSEDED: "another invitation to the same room was delivered",
-    Delivery.DEAD: "given up; `guichet invitation deliver` tries again",
-}
-COLUMNS = ("created_at", "delivery", "address", "room_id", "id")
+COLUMNS = ("created_at", "state", "delivery", "address", "room_id", "id")
 
 
 @click.group()
 def invitation() -> None:
-    """Invitations by address, and their delivery to homeservers."""
+    """Invitations by address: what became of them, and what can still be done."""
 
 
 @invitation.command(name="list")
+@click.option("--state", type=click.Choice([str(state) for state in State]))
 @click.option("--delivery", type=click.Choice([str(delivery) for delivery in Delivery]))
+@click.option("--sender", metavar="USER", help="Who invited, as @name:homeserver.")
+@click.option("--room", "room_id", metavar="ROOM", help="The ID of a room.")
+@click.option("--address", help="Who was invited.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @as_json
-def list_(*, delivery: str | None, limit: int, json_wanted: bool) -> None:
+def list_(
+    *,
+    state: str | None,
+    delivery: str | None,
+    sender: str | None,
+    room_id: str | None,
+    address: str | None,
+    limit: int,
+    json_wanted: bool,
+) -> None:
     """List the newest invitations, addresses masked; `--delivery dead` shows what needs you.
 
-    JSON: {"counts": {delivery: number}, "invitations": [as `show`]}
-    """
+    \b
+    JSON: {"counts": {delivery: number}, "states": {state: number}, "invitations": [as `show`,
+           without "history", "mails" and what follows the account]}
+    The states are counted among what was asked for, the deliveries among all.
+    """  # noqa: D301  \b is click's: keep these lines
+    wanted = Wanted(
+        state=State(state) if state else None,
+        delivery=Delivery(delivery) if delivery else None,
+        sender=sender,
+        room_id=room_id,
+        address=binding.canonical(address) if address else None,
+    )
     with opened() as wired, wired.database.reading() as session:
-        wanted = Delivery(delivery) if delivery else None
-        found = third_party_invitations.recent(session, delivery=wanted, limit=limit)
-        rows = [described(session, each) for each in found]
+        now = wired.now()
+        page = invitation_search.find(session, now, wanted, limit=limit)
+        rows = [described(session, each, now) for each in page]
+        states = invitation_search.counts(session, now, wanted)
         counts = third_party_invitations.counts(session)
     if json_wanted:
-        print_json({"counts": counts, "invitations": rows})
+        print_json({"counts": counts, "states": states, "invitations": rows})
         return
     print_table(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
-    talk(", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "No invitation yet.")
+    talk(", ".join(f"{n} {name}" for name, n in sorted(states.items())) or "No invitation yet.")
 
 
 @invitation.command()
 @click.argument("invitation_id", metavar="ID", type=click.UUID)
 @as_json
 def show(invitation_id: uuid.UUID, *, json_wanted: bool) -> None:
-    """Show one invitation and how far its delivery has come.
+    """Show one invitation: its history, its mails, how far its delivery has come, and the guest's sponsor.
 
     \b
-    JSON: {"id", "address" (masked), "room_id", "sender", "delivery", "meaning", "created_at",
-           "expires_at": text, "invitee", "attempted_at", "delivered_at", "last_error", "due_at": text or null,
-           "attempts": number}
+    JSON: {"id", "address" (masked; a hash some time after the end), "room_id", "sender", "state",
+           "delivery", "meaning", "created_at", "asked_at", "expires_at", "language": text,
+           "for_guest": boolean, "ended_at", "reminded_at", "invitee", "attempted_at", "delivered_at",
+           "last_error", "due_at", "sponsor", "access_ends_at": text or null, "attempts": number,
+           "history": [{"at", "happened", "by": text, "detail": text or null}],
+           "mails": [{"template", "state", "created_at": text, "handed_at", "outcome": text or null}]}
     """  # noqa: D301  \b is click's: keep these lines
     with opened() as wired, wired.database.reading() as session:
-        shown = described(session, _find(session, invitation_id))
+        row, now = found(session, invitation_id), wired.now()
+        shown = described(session, row, now)
+        shown |= invitation_record.for_operator(session, row)
     if json_wanted:
         print_json(shown)
     else:
-        print_facts((name.replace("_", " "), str(v)) for name, v in shown.items() if v)
+        print_facts(_readable(shown))
 
 
 @invitation.command()
@@ -81,43 +102,28 @@ def deliver(invitation_id: uuid.UUID, *, dry_run: bool) -> None:
     An end that nobody saw stays uncertain: somebody who has joined since may be asked to join again.
     """
     with opened() as wired, wired.database.transaction() as session:
-        found = _find(session, invitation_id)
-        again = binding.deliver_again(session, wired.now(), found)
+        row = found(session, invitation_id)
+        again = binding.deliver_again(session, wired.now(), row)
         if dry_run:
             session.rollback()
     if not again:
-        raise Failure(f"{invitation_id}: nothing to deliver, {MEANING[Delivery(found.delivery)]}")
+        raise Failure(f"{invitation_id}: nothing to deliver, {MEANING[Delivery(row.delivery)]}")
     talk("It would be told again. Nothing was written." if dry_run else "It is told again now.")
 
 
-def _find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
-    found = third_party_invitations.find(session, invitation_id)
-    if found is None:
-        raise Failure(f"there is no invitation {invitation_id}")
-    return found
+for command in (resend, revoke, extend):
+    invitation.add_command(command)
 
 
-def described(session: Session, row: ThirdPartyInvitation) -> dict[str, Any]:
-    """An invitation, with the errand to deliver it."""
-    entry = outbox.of_subject(session, row.id)
-    waits = entry is not None and entry.done_at is None and entry.gave_up_at is None
-    return {
-        "id": str(row.id),
-        "address": EmailAddress.parse(row.address, smtputf8=True).masked,
-        "room_id": row.room_id,
-        "sender": row.sender,
-        "delivery": row.delivery,
-        "meaning": MEANING[Delivery(row.delivery)],
-        "created_at": _time(row.created_at),
-        "expires_at": _time(row.expires_at),
-        "invitee": row.invitee,
-        "attempted_at": _time(row.attempted_at),
-        "delivered_at": _time(row.delivered_at),
-        "last_error": row.last_error or (entry.last_error if entry else None),
-        "due_at": _time(entry.due_at) if entry and waits else None,
-        "attempts": entry.attempts if entry else 0,
-    }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None
+def _readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    lists = ("history", "mails")
+    facts = [
+        (name.replace("_", " "), str(v)) for name, v in shown.items() if v and name not in lists
+    ]
+    for event in shown["history"]:
+        detail = f": {event['detail']}" if event["detail"] else ""
+        facts.append((event["at"], f"{event['happened']}, by {event['by']}{detail}"))
+    for mail in shown["mails"]:
+        outcome = f" ({mail['outcome']})" if mail["outcome"] else ""
+        facts.append(("mail", f"{mail['created_at']} {mail['template']} {mail['state']}{outcome}"))
+    return facts

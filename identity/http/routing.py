@@ -9,7 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision, Reason
 from identity.context import client_ip, is_in, wired
-from identity.storage import associations, third_party_invitations
+from identity.storage import associations
+from identity.use_cases import invitations
 
 from . import parameters
 from .guards import anyone, homeserver, is_known_caller
@@ -93,7 +94,7 @@ def _current(address: EmailAddress, decision: Decision) -> str | None:
 
 def _is_invited(address: EmailAddress) -> bool:
     with wired.database.reading() as session:
-        return third_party_invitations.is_invited(session, address.canonical, wired.now())
+        return invitations.is_invited(session, wired.rules.current(), wired.now(), address)
 
 
 def _with_current(by_rule: dict[str, str], current: str | None) -> dict[str, str]:

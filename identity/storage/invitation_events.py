@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
+from .third_party_invitations import State, ThirdPartyInvitation
 
 
 class Happened(StrEnum):
@@ -25,8 +26,11 @@ class Happened(StrEnum):
     DECLINED = "declined"
     UNKNOWN_INVITER = "unknown_inviter"  # declined, with "I don't know this person"
     TAKEN_BACK = "taken_back"  # a decline was a slip
+    WAITS_AGAIN = "waits_again"  # the account gave the address up before the homeserver was told
     REVOKED = "revoked"
     EXPIRED = "expired"
+    ROOM_EMPTIED = "room_emptied"  # after the end: its event in the room holds no keys any more
+    ROOM_NOT_EMPTIED = "room_not_emptied"  # the inviter's homeserver could not, or would not
 
 
 class InvitationEvent(Base):
@@ -65,11 +69,32 @@ def add(
 
 
 def of_invitation(session: Session, invitation_id: uuid.UUID) -> list[InvitationEvent]:
-    """The whole history, oldest first."""
+    """The whole history, oldest first; what happened at one moment, in the order things take."""
+    events = session.scalars(
+        select(InvitationEvent).where(InvitationEvent.invitation_id == invitation_id)
+    )
+    order = list(Happened)
+    return sorted(events, key=lambda event: (event.at, order.index(Happened(event.happened))))
+
+
+def last(session: Session, invitation_id: uuid.UUID, *kinds: Happened) -> InvitationEvent | None:
+    """The newest line of one of these kinds."""
+    found = [event for event in of_invitation(session, invitation_id) if event.happened in kinds]
+    return found[-1] if found else None
+
+
+def unknown_to(session: Session, sender: str, since: datetime) -> list[datetime]:
+    """When invited people last said that they do not know this inviter, and left it at that; oldest first."""
     return list(
         session.scalars(
-            select(InvitationEvent)
-            .where(InvitationEvent.invitation_id == invitation_id)
-            .order_by(InvitationEvent.at, InvitationEvent.id)
+            select(InvitationEvent.at)
+            .join(ThirdPartyInvitation, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
+            .where(
+                ThirdPartyInvitation.sender == sender,
+                ThirdPartyInvitation.state == State.DECLINED,
+                InvitationEvent.happened == Happened.UNKNOWN_INVITER,
+                InvitationEvent.at > since,
+            )
+            .order_by(InvitationEvent.at)
         )
     )

@@ -22,6 +22,10 @@ class Template(StrEnum):
     SERVER_READY = "server_ready"
     CLIENT_VERIFY = "client_verify"  # what a Matrix client wants proved
     INVITE = "invite"
+    INVITE_DIGEST = (
+        "invite_digest"  # instead of the invitations over what one address gets in a day
+    )
+    REMINDER = "reminder"  # of an invitation nobody answered
 
 
 class MailState(StrEnum):
@@ -65,6 +69,8 @@ LANES = {
     Template.SERVER_READY: Lane.NORMAL,
     Template.CLIENT_VERIFY: Lane.URGENT,
     Template.INVITE: Lane.NORMAL,
+    Template.INVITE_DIGEST: Lane.NORMAL,
+    Template.REMINDER: Lane.BULK,
 }
 
 
@@ -160,6 +166,20 @@ def to_address(session: Session, address: str, *, limit: int = 50) -> list[Mail]
             .where(Mail.address == address)
             .order_by(Mail.created_at.desc())
             .limit(limit)
+        )
+    )
+
+
+def about_invitation(
+    session: Session, address: str, invitation_id: uuid.UUID, since: datetime
+) -> list[Mail]:
+    """The mails to an invited address that told of an invitation, newest first."""
+    told = (Mail.subject_id == invitation_id) | (Mail.template == Template.INVITE_DIGEST)
+    return list(
+        session.scalars(
+            select(Mail)
+            .where(Mail.address == address, Mail.created_at >= since, told)
+            .order_by(Mail.created_at.desc())
         )
     )
 

@@ -21,6 +21,7 @@ class Errand(StrEnum):
     MAIL = "mail"
     SERVER_PROBE = "server_probe"
     ONBIND = "onbind"
+    REVOCATION = "revocation"  # an ended invitation leaves its room
 
 
 class Lane(StrEnum):

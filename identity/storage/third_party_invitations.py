@@ -1,11 +1,12 @@
 """Third-party invitations: rooms an address was invited to before anybody was known to have it."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, exists, func, select, update
+from sqlalchemy import JSON, ColumnElement, Index, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
@@ -36,13 +37,17 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
+# Nobody has answered yet: only these run out by time.
+OPEN = (State.QUEUED, State.SENT, State.REFUSED)
+
+
 class ThirdPartyInvitation(Base):
     """One invitation as a homeserver stored it here. Rooms are opaque: whatever text names one."""
 
     __tablename__ = "third_party_invitations"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address: Mapped[str]
+    address: Mapped[str]  # some time after the end a keyed hash of it, which has no "@"
     room_id: Mapped[str]
     sender: Mapped[str]
     token: Mapped[str] = mapped_column(unique=True)  # the state key in the room
@@ -93,15 +98,31 @@ def by_token(session: Session, token: str) -> ThirdPartyInvitation | None:
     ).one_or_none()
 
 
+def is_open(now: datetime) -> ColumnElement[bool]:
+    """Nobody has answered, and it is still time to."""
+    return (
+        ThirdPartyInvitation.ended_at.is_(None)
+        & ThirdPartyInvitation.state.in_(OPEN)
+        & (ThirdPartyInvitation.expires_at > now)
+    )
+
+
+def is_live(now: datetime) -> ColumnElement[bool]:
+    """Open, or taken up and on its way to the room."""
+    return is_open(now) | (
+        ThirdPartyInvitation.ended_at.is_(None) & (ThirdPartyInvitation.state == State.ACCEPTED)
+    )
+
+
 def waiting_for(session: Session, address: str, now: datetime) -> list[ThirdPartyInvitation]:
-    """The invitations nobody has taken yet, newest first."""
+    """The live invitations nobody has taken yet, newest first."""
     return list(
         session.scalars(
             select(ThirdPartyInvitation)
             .where(
                 ThirdPartyInvitation.address == address,
                 ThirdPartyInvitation.delivery == Delivery.WAITING,
-                ThirdPartyInvitation.expires_at > now,
+                is_open(now),
             )
             .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
         )
@@ -109,24 +130,59 @@ def waiting_for(session: Session, address: str, now: datetime) -> list[ThirdPart
 
 
 def is_invited(session: Session, address: str, now: datetime) -> bool:
-    """Whether an invitation waits for this address."""
+    """Whether a live invitation waits for this address."""
     return bool(
         session.scalar(
             select(
                 exists().where(
                     ThirdPartyInvitation.address == address,
                     ThirdPartyInvitation.delivery == Delivery.WAITING,
-                    ThirdPartyInvitation.expires_at > now,
+                    is_open(now),
                 )
             )
         )
     )
 
 
-def ephemeral_key_is_valid(session: Session, public_key: str) -> bool:
-    """Whether this exact text is a key that store-invite gave out."""
+def live_of(
+    session: Session, now: datetime, *, address: str, room_id: str, sender: str
+) -> ThirdPartyInvitation | None:
+    """The one live invitation of this inviter to this room for this address."""
+    return session.scalars(
+        select(ThirdPartyInvitation)
+        .where(
+            ThirdPartyInvitation.address == address,
+            ThirdPartyInvitation.room_id == room_id,
+            ThirdPartyInvitation.sender == sender,
+            is_live(now),
+        )
+        .order_by(ThirdPartyInvitation.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def oldest_live(session: Session, now: datetime, address: str) -> ThirdPartyInvitation | None:
+    """Who invited first, of those whose invitations stand."""
+    return session.scalars(
+        select(ThirdPartyInvitation)
+        .where(ThirdPartyInvitation.address == address, is_live(now))
+        .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
+        .limit(1)
+    ).one_or_none()
+
+
+def ephemeral_key_is_valid(session: Session, public_key: str, now: datetime) -> bool:
+    """Whether this exact text is a key that store-invite gave out, for an invitation that has not ended."""
     return bool(
-        session.scalar(select(exists().where(ThirdPartyInvitation.public_key == public_key)))
+        session.scalar(
+            select(
+                exists().where(
+                    ThirdPartyInvitation.public_key == public_key,
+                    ThirdPartyInvitation.ended_at.is_(None),
+                    ThirdPartyInvitation.state.not_in(OPEN) | is_open(now),
+                )
+            )
+        )
     )
 
 
@@ -138,24 +194,6 @@ def same_room(session: Session, invitation: ThirdPartyInvitation) -> list[ThirdP
                 ThirdPartyInvitation.address == invitation.address,
                 ThirdPartyInvitation.room_id == invitation.room_id,
                 ThirdPartyInvitation.id != invitation.id,
-            )
-        )
-    )
-
-
-def was_invited(
-    session: Session, *, address: str, room_id: str, sender: str, since: datetime
-) -> bool:
-    """Whether this sender invited this address to this room lately."""
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    ThirdPartyInvitation.address == address,
-                    ThirdPartyInvitation.room_id == room_id,
-                    ThirdPartyInvitation.sender == sender,
-                    ThirdPartyInvitation.created_at > since,
-                )
             )
         )
     )
@@ -178,6 +216,27 @@ def sent_times(
     )
 
 
+def enter(
+    session: Session,
+    invitation: ThirdPartyInvitation,
+    *,
+    source: Collection[State],
+    to: State,
+    ended_at: datetime | None,
+) -> bool:
+    """Change the state if it is still one of `source`: of several at once, one wins and is told True."""
+    won = session.scalar(
+        update(ThirdPartyInvitation)
+        .where(ThirdPartyInvitation.id == invitation.id, ThirdPartyInvitation.state.in_(source))
+        .values(state=to, ended_at=ended_at)
+        .returning(ThirdPartyInvitation.id)
+        .execution_options(synchronize_session=False)
+    )
+    if invitation in session:
+        session.refresh(invitation)
+    return won is not None
+
+
 def move(
     session: Session,
     invitation: ThirdPartyInvitation,
@@ -197,16 +256,10 @@ def move(
     return won is not None
 
 
-def recent(
-    session: Session, *, delivery: Delivery | None = None, limit: int = 50
-) -> list[ThirdPartyInvitation]:
-    """The newest invitations, of one kind of delivery or of all."""
-    query = (
-        select(ThirdPartyInvitation).order_by(ThirdPartyInvitation.created_at.desc()).limit(limit)
-    )
-    if delivery is not None:
-        query = query.where(ThirdPartyInvitation.delivery == delivery)
-    return list(session.scalars(query))
+def recent(session: Session, *, limit: int = 50) -> list[ThirdPartyInvitation]:
+    """The newest invitations, whatever became of them."""
+    newest = select(ThirdPartyInvitation).order_by(ThirdPartyInvitation.created_at.desc())
+    return list(session.scalars(newest.limit(limit)))
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -9,10 +9,12 @@ from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.rules import RuleSet
 from identity import problems
 from identity.storage import associations, outbox, third_party_invitations
+from identity.storage.invitation_events import Happened
 from identity.storage.outbox import Errand, Lane
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.storage.third_party_invitations import Delivery, State, ThirdPartyInvitation
 
 from . import validation
+from .invitation_states import note
 
 Policy = Literal["rule", "any"]
 
@@ -89,7 +91,9 @@ def associate(session: Session, now: datetime, *, address: str, user_id: str) ->
 def order_delivery(
     session: Session, now: datetime, invitation: ThirdPartyInvitation, user_id: str
 ) -> None:
-    """Let the homeserver of this user be told of an invitation."""
+    """The invited person is there: let their homeserver be told of an invitation that has not ended."""
+    if not note(session, now, invitation, State.ACCEPTED, Happened.ACCEPTED, by=user_id):
+        return
     if third_party_invitations.move(
         session, invitation, source=(Delivery.WAITING,), to=Delivery.DUE, invitee=user_id
     ):
@@ -104,7 +108,7 @@ def deliver_again(session: Session, now: datetime, invitation: ThirdPartyInvitat
     session.refresh(invitation)
     if invitation.delivery not in {Delivery.DUE, Delivery.SENDING}:
         return False
-    # The entry of a mail has the mail as its subject: what is found here is the delivery.
+    # The entry of a mail has the mail as its subject, and of a revocation one that has ended.
     if not outbox.retry(session, invitation.id, now):
         outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
     return True

@@ -117,5 +117,6 @@ def _everybody() -> CompoundSelect[str, str]:
 
 EVERYBODY = _everybody()
 INVITED = select(ThirdPartyInvitation.address).where(
-    ThirdPartyInvitation.delivery == Delivery.WAITING
+    ThirdPartyInvitation.delivery == Delivery.WAITING,
+    ThirdPartyInvitation.ended_at.is_(None),
 )

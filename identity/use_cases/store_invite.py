@@ -1,6 +1,5 @@
 """Somebody is invited by address before anybody has it: the invitation waits, and a mail tells the address."""
 
-import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,29 +7,22 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from domain_rules import names
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import AccountClass, RuleSet
+from domain_rules.rules import AccountClass, Reason, RuleSet
 from identity import problems
-from identity.storage import (
-    accounts,
-    associations,
-    homeservers,
-    mails,
-    third_party_invitations,
-)
-from identity.storage.mails import Template
-from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.storage import associations, mails, third_party_invitations
+from identity.storage.invitation_events import Happened
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 
-from . import binding
+from . import binding, invitations, inviters
+from .invitation_states import note
+from .inviters import inviter, may_invite
 
-LIFETIME = timedelta(days=30)
+__all__ = ["EphemeralKey", "Invited", "inviter", "masked", "may_invite", "store"]
+
+LIFETIME = timedelta(days=invitations.LIFETIME_DAYS)
 QUIET = timedelta(hours=72)  # the same invitation, repeated: no second mail
-DAY = timedelta(days=1)
-MOST_GUESTS = 50  # a day, by one account
-MOST_AGENTS = 500
 TOKEN_BYTES = 32
-BOTH_LANGUAGES = ""  # nobody knows what the invited person reads
 KEPT = 3  # characters of each half of a masked address
 # What the mail may name; other fields of a request are not kept.
 FACTS = (
@@ -75,71 +67,36 @@ def store(
 ) -> ThirdPartyInvitation:
     """Keep the invitation and order its mail; if the address is bound after all, deliver it at once.
 
-    Raises AddressBound if it was asked for by the very text we know: the caller could have looked it
-    up. Raises TooManyInvitations.
+    As long as this sender's invitation of this address to this room is live, asking again extends it
+    and answers as before. Raises AddressBound if it was asked for by the very text we know: the caller
+    could have looked it up. Raises NotAllowed, TooManyInvitations, InvitationsPaused.
     """
     address = invited.address.canonical
     mails.lock_address(session, address)
     bound = associations.of_address(session, address)
     if bound is not None and invited.typed == address:
         raise problems.AddressBound(bound.user_id)
-    for_guest = rules.decide(invited.address).account_class is not AccountClass.AGENT
-    _check_quota(session, now, invited.sender, for_guest=for_guest)
-    repeated = third_party_invitations.was_invited(
-        session,
-        address=address,
-        room_id=invited.room_id,
-        sender=invited.sender,
-        since=now - QUIET,
+    decision = rules.decide(invited.address)
+    if bound is None and decision.reason is Reason.NOBODY:
+        raise problems.NotAllowed("No homeserver takes this address: nobody can come in by it.")
+    for_guest = decision.account_class is not AccountClass.AGENT
+    inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
+    live = third_party_invitations.live_of(
+        session, now, address=address, room_id=invited.room_id, sender=invited.sender
     )
-    invitation = _insert(
-        session, now, invited, key, signing_key_id=signing_key_id, for_guest=for_guest
-    )
+    if live is None:
+        inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
+        live = _insert(
+            session, now, invited, key, signing_key_id=signing_key_id, for_guest=for_guest
+        )
+    else:
+        _repeat(session, now, live, invited, for_guest=for_guest)
     if bound is not None:
         # Synapse hashes what was typed: it looked for another address, and did not find this one.
-        binding.order_delivery(session, now, invitation, bound.user_id)
-    elif not repeated or not session.info.get("limited", True):
-        order_mail(session, now, invitation)
-    return invitation
-
-
-def may_invite(session: Session, rules: RuleSet, user_id: str) -> bool:
-    """Whether this is an agent: by the homeserver, or where it has both, by an address that was proved."""
-    homeserver = homeservers.find(session, binding.homeserver_of(user_id))
-    if homeserver is None or homeserver.class_source == "guest":
-        return False
-    if homeserver.class_source == "agent":
-        return True
-    account = accounts.of_user_id(session, user_id)
-    if account is not None and account.account_class == AccountClass.AGENT:
-        return True
-    bound = (each.address for each in associations.of_user(session, user_id))
-    return any(
-        rules.decide(EmailAddress.parse(address, smtputf8=True)).account_class is AccountClass.AGENT
-        for address in bound
-    )
-
-
-def order_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> None:
-    """Tell the address; over what one address gets in a day, the mail is withheld."""
-    mails.order(
-        session,
-        now,
-        template=Template.INVITE,
-        address=invitation.address,
-        language=BOTH_LANGUAGES,
-        subject_id=invitation.id,
-        withheld=mails.is_over_daily(session, now, invitation.address, Template.INVITE),
-    )
-
-
-def inviter(session: Session, rules: RuleSet, user_id: str) -> tuple[str | None, str | None]:
-    """Name and organisation of who invites, told from the address they proved; never the name they chose."""
-    bound = associations.of_user(session, user_id)
-    if not bound:
-        return None, None
-    address = EmailAddress.parse(bound[0].address, smtputf8=True)
-    return names.display_name(address, ""), rules.decide(address).organisation or None
+        _deliver(session, now, live, bound.user_id)
+    elif _is_due_a_mail(session, now, live):
+        invitations.order_mail(session, now, live, by=invited.sender)
+    return live
 
 
 def kept_facts(given: Mapping[str, object]) -> dict[str, str]:
@@ -177,25 +134,45 @@ def _insert(
         facts=kept_facts(invited.facts),
         for_guest=for_guest,
         created_at=now,
+        asked_at=now,
         expires_at=now + LIFETIME,
     )
     session.add(invitation)
     session.flush()
+    note(session, now, invitation, None, Happened.CREATED, by=invited.sender)
     return invitation
+
+
+def _repeat(
+    session: Session,
+    now: datetime,
+    live: ThirdPartyInvitation,
+    invited: Invited,
+    *,
+    for_guest: bool,
+) -> None:
+    invitations.extend(session, now, live, by=invited.sender)
+    live.asked_at, live.for_guest, live.facts = now, for_guest, kept_facts(invited.facts)
+    session.flush()
+
+
+def _deliver(
+    session: Session, now: datetime, invitation: ThirdPartyInvitation, user_id: str
+) -> None:
+    if invitation.delivery == Delivery.DEAD:
+        binding.deliver_again(session, now, invitation)
+    else:
+        binding.order_delivery(session, now, invitation, user_id)
+
+
+def _is_due_a_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
+    if not invitations.is_open(invitation, now):
+        return False
+    mailed_at = invitations.last_mailed(session, invitation)
+    is_limited = session.info.get("limited", True)
+    return mailed_at is None or not is_limited or now >= mailed_at + QUIET
 
 
 def _cut(text: str) -> str:
     kept = KEPT if len(text) > KEPT else 1 if len(text) > 1 else 0
     return f"{text[:kept]}..."
-
-
-def _check_quota(session: Session, now: datetime, sender: str, *, for_guest: bool) -> None:
-    if not session.info.get("limited", True):
-        return
-    most = MOST_GUESTS if for_guest else MOST_AGENTS
-    times = third_party_invitations.sent_times(
-        session, sender, for_guest=for_guest, since=now - DAY
-    )
-    if len(times) >= most:
-        free_at = times[-most] + DAY
-        raise problems.TooManyInvitations(max(1, math.ceil((free_at - now).total_seconds())))

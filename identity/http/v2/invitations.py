@@ -9,7 +9,6 @@ from domain_rules.addresses import EmailAddress, InvalidAddress
 from identity import problems, signing
 from identity.context import wired
 from identity.http.bodies import Body, Text, read_as, read_object
-from identity.signing import SigningKey
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.use_cases import signing_keys, store_invite
 from identity.use_cases.store_invite import EphemeralKey, Invited
@@ -60,7 +59,9 @@ def store() -> Response:
             key=_ephemeral_key(),
             signing_key_id=key.key_id,
         )
-        return _answer(stored, key)
+        # An invitation that was there before keeps the key that its room knows.
+        lasting = signing_keys.public_key(session, stored.signing_key_id) or key.public
+        return _answer(stored, lasting)
 
 
 def _ephemeral_key() -> EphemeralKey:
@@ -70,13 +71,13 @@ def _ephemeral_key() -> EphemeralKey:
     return EphemeralKey(made.public.replace("+", "-").replace("/", "_"), sealed)
 
 
-def _answer(stored: ThirdPartyInvitation, key: SigningKey) -> Response:
+def _answer(stored: ThirdPartyInvitation, lasting: str) -> Response:
     keys = f"{wired.settings.public_url}{V2}/pubkey"
     return jsonify(
         token=stored.token,
-        public_key=key.public,
+        public_key=lasting,
         public_keys=[
-            {"public_key": key.public, "key_validity_url": f"{keys}/isvalid"},
+            {"public_key": lasting, "key_validity_url": f"{keys}/isvalid"},
             {"public_key": stored.public_key, "key_validity_url": f"{keys}/ephemeral/isvalid"},
         ],
         display_name=store_invite.masked(stored.address),

@@ -41,11 +41,13 @@ def is_valid() -> Response:
 @blueprint.get(f"{V2}/pubkey/ephemeral/isvalid")
 @blueprint.get(f"{V1}/pubkey/ephemeral/isvalid")
 def ephemeral_is_valid() -> Response:
-    """Whether this is the key of an invitation that was stored here."""
+    """Whether this is the key of an invitation that was stored here and has not ended."""
     asked = _asked()
     with wired.database.reading() as session:
-        known = is_text(asked) and third_party_invitations.ephemeral_key_is_valid(session, asked)
-        return jsonify(valid=known)
+        return jsonify(
+            valid=is_text(asked)
+            and third_party_invitations.ephemeral_key_is_valid(session, asked, wired.now())
+        )
 
 
 def _asked() -> str:

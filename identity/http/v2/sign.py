@@ -9,6 +9,8 @@ from identity.context import wired
 from identity.http.bodies import Body, Text, read_body
 from identity.signing import WrongKey, key_of
 from identity.storage import third_party_invitations
+from identity.use_cases import invitation_states
+from identity.use_cases.invitation_states import ENDED
 
 from . import V2
 from .guards import signed_in
@@ -39,7 +41,7 @@ def sign() -> Response:
         raise problems.WrongParameter("private_key is not 32 bytes in base64.") from None
     with wired.database.reading() as session:
         invitation = third_party_invitations.by_token(session, asked.token)
-    if invitation is None:
+    if invitation is None or invitation_states.where(invitation, wired.now()) in ENDED:
         raise problems.UnknownInvitation
     facts = {"mxid": asked.mxid, "sender": invitation.sender, "token": asked.token}
     return jsonify(key.sign(facts, server_name=wired.settings.server_name))

@@ -1,0 +1,51 @@
+"""An invitation as the command line shows it: addresses masked, and how far its delivery has come."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from identity.storage import outbox, third_party_invitations
+from identity.storage.outbox import Errand
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.use_cases import invitation_record
+from identity.use_cases.invitation_record import told_time
+
+from .endings import Failure
+
+MEANING = {
+    Delivery.WAITING: "nobody has bound the address yet",
+    Delivery.DUE: "the homeserver of the invited person is to be told",
+    Delivery.SENDING: "being told; if it stays so, the end is looked into",
+    Delivery.DELIVERED: "the homeserver was told, the invitation is with the person",
+    Delivery.SUPERSEDED: "another invitation to the same room was delivered",
+    Delivery.DEAD: "given up; `guichet invitation deliver` tries again",
+}
+
+
+def found(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
+    """Raises Failure."""
+    row = third_party_invitations.find(session, invitation_id)
+    if row is None:
+        raise Failure(f"there is no invitation {invitation_id}")
+    return row
+
+
+def described(session: Session, row: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
+    """With the errand to deliver it."""
+    entry = outbox.of_subject(session, row.id)
+    if entry is not None and entry.errand != Errand.ONBIND:
+        entry = None
+    waits = entry is not None and entry.done_at is None and entry.gave_up_at is None
+    return invitation_record.summary(row, now) | {
+        "address": invitation_record.masked(row),
+        "delivery": row.delivery,
+        "meaning": MEANING[Delivery(row.delivery)],
+        "invitee": row.invitee,
+        "attempted_at": told_time(row.attempted_at),
+        "delivered_at": told_time(row.delivered_at),
+        "last_error": row.last_error or (entry.last_error if entry else None),
+        "due_at": told_time(entry.due_at) if entry and waits else None,
+        "attempts": entry.attempts if entry else 0,
+    }

@@ -1,0 +1,72 @@
+"""Who may invite, how many people a day, and how they are named."""
+
+import math
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from domain_rules import names
+from domain_rules.addresses import EmailAddress
+from domain_rules.rules import AccountClass, RuleSet
+from identity import problems
+from identity.storage import (
+    accounts,
+    associations,
+    homeservers,
+    invitation_events,
+    third_party_invitations,
+)
+
+from . import binding
+
+DAY = timedelta(days=1)
+MOST_GUESTS = 50  # a day, by one account
+MOST_AGENTS = 500
+MOST_UNKNOWN = 3  # people who say that they do not know the inviter…
+UNKNOWN_COUNTS = timedelta(days=30)  # …in this time
+
+
+def may_invite(session: Session, rules: RuleSet, user_id: str) -> bool:
+    """Whether this is an agent: by the homeserver, or where it has both, by an address that was proved."""
+    homeserver = homeservers.find(session, binding.homeserver_of(user_id))
+    if homeserver is None or homeserver.class_source == "guest":
+        return False
+    if homeserver.class_source == "agent":
+        return True
+    account = accounts.of_user_id(session, user_id)
+    if account is not None and account.account_class == AccountClass.AGENT:
+        return True
+    bound = (each.address for each in associations.of_user(session, user_id))
+    return any(
+        rules.decide(EmailAddress.parse(address, smtputf8=True)).account_class is AccountClass.AGENT
+        for address in bound
+    )
+
+
+def inviter(session: Session, rules: RuleSet, user_id: str) -> tuple[str | None, str | None]:
+    """Name and organisation of who invites, told from the address they proved; never the name they chose."""
+    bound = associations.of_user(session, user_id)
+    if not bound:
+        return None, None
+    address = EmailAddress.parse(bound[0].address, smtputf8=True)
+    return names.display_name(address, ""), rules.decide(address).organisation or None
+
+
+def check_not_paused(session: Session, now: datetime, sender: str, *, for_guest: bool) -> None:
+    """Raises InvitationsPaused for who invited several guests that did not know them. Agents can be invited."""
+    times = invitation_events.unknown_to(session, sender, now - UNKNOWN_COUNTS)
+    if for_guest and len(times) >= MOST_UNKNOWN:
+        raise problems.InvitationsPaused(times[-MOST_UNKNOWN] + UNKNOWN_COUNTS)
+
+
+def check_quota(session: Session, now: datetime, sender: str, *, for_guest: bool) -> None:
+    """Raises TooManyInvitations."""
+    if not session.info.get("limited", True):
+        return
+    most = MOST_GUESTS if for_guest else MOST_AGENTS
+    times = third_party_invitations.sent_times(
+        session, sender, for_guest=for_guest, since=now - DAY
+    )
+    if len(times) >= most:
+        free_at = times[-most] + DAY
+        raise problems.TooManyInvitations(max(1, math.ceil((free_at - now).total_seconds())))
