@@ -1,6 +1,6 @@
 """Who may come in: anyone, or homeservers."""
 
-from flask import current_app, request
+from flask import current_app, g, request
 
 from identity.context import is_in, wired
 from identity.problems import CredentialNeeded
@@ -26,6 +26,20 @@ def homeserver() -> None:
         _check_nearness()
     else:
         raise CredentialNeeded
+
+
+def module_in_homeserver() -> None:
+    """Our module in a homeserver, by that homeserver's credential: on the internal listener as well."""
+    name = calling_homeserver()
+    if name is None:
+        raise CredentialNeeded
+    g.homeserver = name
+
+
+def homeserver_of_module() -> str:
+    """Which homeserver asks, behind the guard above."""
+    name: str = g.homeserver
+    return name
 
 
 def calling_homeserver() -> str | None:

@@ -2,13 +2,14 @@
 
 from flask import Flask
 
-from . import errors, headers, health, internal_binding, routing, v2
+from . import errors, headers, health, homeserver, internal_binding, routing, v2
 from .sessions import SessionsOfPeople
 
 BLUEPRINTS = (
     routing.everybody,  # /_matrix/identity/api/v1: ping, /info
     routing.homeservers,  # /_matrix/identity/api/v1/internal-info
     internal_binding.blueprint,  # /_matrix/identity/internal: bind, unbind
+    homeserver.blueprint,  # /api/homeserver/v1: what our modules in homeservers ask and report
     health.blueprint,  # /healthz, /readyz
     *v2.blueprints(),  # /_matrix/identity/v2…
 )

@@ -8,7 +8,12 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.rules import RuleSet
 from identity import problems
-from identity.storage import associations, outbox, third_party_invitations
+from identity.storage import (
+    associations,
+    outbox,
+    proved_addresses,
+    third_party_invitations,
+)
 from identity.storage.invitation_events import Happened
 from identity.storage.outbox import Errand, Lane
 from identity.storage.third_party_invitations import Delivery, State, ThirdPartyInvitation
@@ -41,7 +46,7 @@ def bind(
         raise problems.NoValidSession
     address = EmailAddress.parse(proved.address, smtputf8=True)
     check_place(rules, now, address, user_id, policy=policy)
-    associate(session, now, address=address.canonical, user_id=user_id)
+    prove(session, now, address=address.canonical, user_id=user_id)
     milliseconds = int(now.timestamp() * 1000)
     return {
         "medium": "email",
@@ -64,7 +69,13 @@ def bind_verified(
 ) -> None:
     """Associate what a homeserver has verified itself for its own user. Raises WrongServer."""
     check_place(rules, now, address, user_id, policy=policy)
-    associate(session, now, address=address.canonical, user_id=user_id)
+    prove(session, now, address=address.canonical, user_id=user_id)
+
+
+def unbind_verified(session: Session, *, address: str, user_id: str) -> None:
+    """The homeserver took the address away: neither association nor proof stays."""
+    unbind(session, address=address, user_id=user_id)
+    proved_addresses.remove(session, address=canonical(address), user_id=user_id)
 
 
 def unbind(session: Session, *, address: str, user_id: str) -> None:
@@ -79,6 +90,12 @@ def owns(session: Session, now: datetime, *, sid: str, client_secret: str, addre
     except (problems.NoValidSession, problems.SessionExpired, problems.SessionNotValidated):
         return False
     return proved.address == canonical(address)
+
+
+def prove(session: Session, now: datetime, *, address: str, user_id: str) -> None:
+    """The account has the address: it counts for its class, also when the association is withdrawn."""
+    proved_addresses.add(session, now, user_id=user_id, address=address)
+    associate(session, now, address=address, user_id=user_id)
 
 
 def associate(session: Session, now: datetime, *, address: str, user_id: str) -> None:
