@@ -1,0 +1,111 @@
+"""What Guichet told, as it is read: who decides on which homeserver, the rules, the names and keys."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.rules import AccountClass, Decision, Kind, Rule, RuleSet
+
+from .configuration import ClassSource
+
+
+class Unreadable(ValueError):
+    """Not what Guichet sends."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One revision of the rules, with what comes beside them. `every_rule`: also those not in force now."""
+
+    epoch: str = ""
+    revision: int = 0
+    own_name: str = ""
+    user_id_scheme: str = "address"
+    sources: Mapping[str, ClassSource] = field(default_factory=dict)
+    every_rule: tuple[Rule, ...] = ()
+    rules: RuleSet = field(default_factory=lambda: RuleSet.compile(()))
+    identity_servers: frozenset[str] = frozenset()
+    guichet_keys: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was ever heard."""
+        return not self.epoch
+
+    def has_by_person(self, *, but: str) -> bool:
+        """Whether another homeserver has agents and guests."""
+        return any(
+            source is ClassSource.BY_PERSON for name, source in self.sources.items() if name != but
+        )
+
+    def decide(self, text: str) -> Decision | None:
+        """What the rules say of an address; None for what is no address."""
+        address = read_address(text)
+        return self.rules.decide(address) if address else None
+
+    def is_agents(self, text: str) -> bool:
+        """Whether the rules say that this address is an agent's."""
+        decision = self.decide(text)
+        return decision is not None and decision.account_class is AccountClass.AGENT
+
+
+def read(told: Mapping[str, Any], at: datetime) -> Copy:
+    """The answer of `/rules`, compiled for this moment. Raises `Unreadable`."""
+    try:
+        every = tuple(_rules(told["rules"]))
+        names = told["identity_server"]
+        return Copy(
+            epoch=str(told["epoch"]),
+            revision=int(told["revision"]),
+            own_name=str(told["homeserver"]["name"]),
+            user_id_scheme=str(told["homeserver"]["user_id_scheme"]),
+            sources={
+                name: ClassSource(facts["class_source"])
+                for name, facts in told["homeservers"].items()
+            },
+            every_rule=every,
+            rules=RuleSet.compile(every, revision=int(told["revision"]), at=at),
+            identity_servers=frozenset(names["names"]),
+            guichet_keys=dict(names["public_keys"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise Unreadable(f"{type(fault).__name__}: {fault}") from fault
+
+
+def read_address(text: str) -> EmailAddress | None:
+    """One address, None for anything else."""
+    try:
+        return EmailAddress.parse(text, smtputf8=True)
+    except InvalidAddress:
+        return None
+
+
+def _rules(lines: Any) -> Iterator[Rule]:
+    for (
+        kind,
+        pattern,
+        account_class,
+        homeserver,
+        requires_invite,
+        organisation,
+        since,
+        until,
+    ) in lines:
+        yield Rule(
+            Kind(kind),
+            pattern,
+            AccountClass(account_class),
+            homeserver,
+            requires_invite=bool(requires_invite),
+            organisation=organisation,
+            # A rule without homeserver says: this belongs to a sibling domain. Which, nobody asks here.
+            sibling_of=None if homeserver else pattern,
+            valid_from=_moment(since),
+            valid_until=_moment(until),
+        )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,124 @@
+"""What a person is told who may not do something: a reason, and its sentence in French and English."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import Counter
+
+from domain_rules.words import Word
+
+from .configuration import Mode
+from .sentences import SENTENCES, Reason, Sentence
+
+FORBIDDEN = 403
+KEPT = 1000
+
+logger = logging.getLogger(__name__)
+counted = Counter(
+    "guichet_refusals",
+    "What was refused, or would have been where `mode` is log",
+    ["reason", "mode"],
+)
+exemptions = Counter("guichet_exemptions", "What only an exempt account was allowed", ["reason"])
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What Synapse understands. `not_spam` must be its own object: an equal one is taken for a refusal."""
+
+    not_spam: Any
+    forbidden: Any
+    error: Callable[..., Exception]
+
+    @classmethod
+    def of_synapse(cls) -> "Terms":
+        """Imported here, so that everything else can be read and tested without Synapse."""
+        from synapse.api.errors import Codes, SynapseError  # noqa: PLC0415  # see above
+        from synapse.module_api import NOT_SPAM  # noqa: PLC0415  # see above
+
+        return cls(not_spam=NOT_SPAM, forbidden=Codes.FORBIDDEN, error=SynapseError)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One that was given, for the support desk. `is_enforced`: not only logged."""
+
+    reason: str
+    user_id: str
+    at_ms: int
+    is_enforced: bool
+
+
+class Refusals:
+    """Gives reasons, counts them, and keeps the last until they are drained for the report."""
+
+    def __init__(self, terms: Terms, now_ms: Callable[[], int], *, mode: Mode) -> None:
+        self.terms = terms
+        self._now_ms = now_ms
+        self._mode = mode
+        self._sentences: dict[str, Sentence] = {
+            word.value: said for word, said in SENTENCES.items()
+        }
+        self._kept: deque[Refusal] = deque(maxlen=KEPT)
+
+    @property
+    def is_log_only(self) -> bool:
+        return self._mode is Mode.LOG
+
+    @property
+    def allowed(self) -> Any:
+        """What a spam checker's callback returns for yes."""
+        return self.terms.not_spam
+
+    def teach(self, sentences: Mapping[Any, Sentence]) -> None:
+        """Further reasons of a part, with what they say."""
+        self._sentences |= {str(word): said for word, said in sentences.items()}
+
+    def refuse(self, reason: Word, user_id: str) -> Any:
+        """For callbacks that return: `(code, fields)`, or yes where refusals are only logged."""
+        self.note(reason, user_id)
+        return self.allowed if self.is_log_only else (self.terms.forbidden, self.fields(reason))
+
+    def refuse_by_raising(self, reason: Word, user_id: str, *, status: int = FORBIDDEN) -> None:
+        """For callbacks that raise. Returns where refusals are only logged."""
+        self.note(reason, user_id)
+        if not self.is_log_only:
+            raise self.error(reason, status=status)
+
+    def error(self, reason: Word, *, status: int = FORBIDDEN) -> Exception:
+        """Synapse's own exception, which reaches the client as it is."""
+        said = self._said(reason)
+        text = f"{said.english} / {said.french}"
+        return self.terms.error(status, text, self.terms.forbidden, self.fields(reason))
+
+    def fields(self, reason: Word) -> dict[str, Any]:
+        """What the client gets beside the code."""
+        said = self._said(reason)
+        return {
+            "org.guichet.reason": reason.value,
+            "org.guichet.message": {"fr": said.french, "en": said.english},
+        }
+
+    def note(self, reason: Word, user_id: str) -> None:
+        """Count and keep it, without answering."""
+        done = "refused" if not self.is_log_only else "would refuse"
+        logger.info("%s %s: %s", done, user_id, reason.value)
+        counted.labels(reason.value, self._mode.value).inc()
+        self._kept.append(Refusal(reason.value, user_id, self._now_ms(), not self.is_log_only))
+
+    def note_exemption(self, reason: Word, user_id: str) -> None:
+        """An exempt account did what its class would not have allowed."""
+        logger.warning("%s is exempt, would otherwise be refused: %s", user_id, reason.value)
+        exemptions.labels(reason.value).inc()
+
+    def drain(self) -> list[Refusal]:
+        """What was kept since the last call, oldest first."""
+        kept = list(self._kept)
+        self._kept.clear()
+        return kept
+
+    def _said(self, reason: Word) -> Sentence:
+        return self._sentences.get(reason.value) or SENTENCES[Reason.NOT_ALLOWED]
