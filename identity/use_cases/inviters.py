@@ -7,17 +7,15 @@ from sqlalchemy.orm import Session
 
 from domain_rules import names
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import AccountClass, RuleSet
+from domain_rules.rules import RuleSet
 from identity import problems
 from identity.storage import (
-    accounts,
     associations,
-    homeservers,
     invitation_events,
     third_party_invitations,
 )
 
-from . import binding
+from . import account_classes
 
 DAY = timedelta(days=1)
 MOST_GUESTS = 50  # a day, by one account
@@ -28,19 +26,7 @@ UNKNOWN_COUNTS = timedelta(days=30)  # …in this time
 
 def may_invite(session: Session, rules: RuleSet, user_id: str) -> bool:
     """Whether this is an agent: by the homeserver, or where it has both, by an address that was proved."""
-    homeserver = homeservers.find(session, binding.homeserver_of(user_id))
-    if homeserver is None or homeserver.class_source == "guest":
-        return False
-    if homeserver.class_source == "agent":
-        return True
-    account = accounts.of_user_id(session, user_id)
-    if account is not None and account.account_class == AccountClass.AGENT:
-        return True
-    bound = (each.address for each in associations.of_user(session, user_id))
-    return any(
-        rules.decide(EmailAddress.parse(address, smtputf8=True)).account_class is AccountClass.AGENT
-        for address in bound
-    )
+    return account_classes.is_agent(session, rules, user_id)
 
 
 def inviter(session: Session, rules: RuleSet, user_id: str) -> tuple[str | None, str | None]:

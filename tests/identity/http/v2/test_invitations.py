@@ -3,7 +3,13 @@
 import pytest
 
 from identity import signing
-from identity.storage import associations, homeservers, mails, third_party_invitations
+from identity.storage import (
+    associations,
+    homeservers,
+    mails,
+    proved_addresses,
+    third_party_invitations,
+)
 from identity.use_cases import store_invite
 from identity.use_cases.validation import SECRET as TOKEN
 
@@ -116,6 +122,9 @@ def test_i1_where_agents_and_guests_live_together_the_proved_address_decides(
     with decided.database.transaction() as session:
         assert not store_invite.may_invite(session, rules, mixed)
         associations.bind(session, clock(), address="x@ac-rouen.example", user_id=mixed)
+        assert not store_invite.may_invite(session, rules, mixed)
+        proved_addresses.add(session, clock(), address="x@ac-rouen.example", user_id=mixed)
+        associations.unbind(session, address="x@ac-rouen.example", user_id=mixed)
         assert store_invite.may_invite(session, rules, mixed)
 
 
