@@ -1,0 +1,128 @@
+"""What becomes of a room after its creation: its rule, its visibility, its upgrade."""
+
+from typing import Any
+
+from domain_rules.room_power import holds_guest_power
+from domain_rules.room_reasons import RoomReason
+from domain_rules.rooms import SETTINGS, AccessRule, Content, People, RoomState, level
+
+SITTING = frozenset({"join", "invite"})
+
+
+def judge_rule(
+    state: RoomState, sender: str, content: Content, people: People
+) -> RoomReason | None:
+    """A new rule event in a room that exists."""
+    if not state.is_owner(sender, people):
+        return RoomReason.NOT_OWNER
+    rule = AccessRule.of(content.get("rule"))
+    if rule is None:
+        return RoomReason.INVALID_RULE
+    return _judge_settings(state, content) or _judge_turn(state, rule, people)
+
+
+def _judge_turn(state: RoomState, rule: AccessRule, people: People) -> RoomReason | None:
+    if rule is state.rule:
+        return None
+    if AccessRule.DIRECT in {rule, state.rule}:
+        return RoomReason.NEVER_DIRECT
+    if rule is AccessRule.UNRESTRICTED:
+        return _judge_opening(state, people)
+    inside = [user for user, member in state.members.items() if member.membership in SITTING]
+    if people.guests(inside):
+        return RoomReason.GUESTS_INSIDE
+    return RoomReason.INVITATIONS_OPEN if state.live_invitations() else None
+
+
+def _judge_opening(state: RoomState, people: People) -> RoomReason | None:
+    if state.is_public or state.listed:
+        return RoomReason.PUBLIC_STAYS_CLOSED
+    if level((state.power_levels or {}).get("users_default"), 0) != 0:
+        return RoomReason.USERS_DEFAULT
+    return RoomReason.GUEST_POWER if holds_guest_power(state, people) else None
+
+
+def _judge_settings(state: RoomState, content: Content) -> RoomReason | None:
+    """Fixed at creation; a public room may become private once, step by step."""
+    wanted = content.get("visibility", "private")
+    if wanted not in {"private", "public"}:
+        return RoomReason.SETTINGS_FINAL
+    if (content.get("force_unencrypted_at_creation") is True) != state.is_unencrypted_for_good:
+        return RoomReason.SETTINGS_FINAL
+    if wanted == "public":
+        return None if state.is_public else RoomReason.NEVER_PUBLIC
+    if not state.is_public:
+        return None
+    if "visibility" not in content:
+        return RoomReason.SETTINGS_FINAL  # forgotten, not chosen
+    return _next_step_to_private(state)
+
+
+def _next_step_to_private(state: RoomState) -> RoomReason | None:
+    if state.listed:
+        return RoomReason.UNPUBLISH_FIRST
+    if not (state.encrypted or state.is_space or state.is_unencrypted_for_good):
+        return RoomReason.ENCRYPT_FIRST
+    return RoomReason.JOIN_RULE_FIRST if state.join_rule == "public" else None
+
+
+def judge_join_rule(
+    state: RoomState, sender: str, content: Content, people: People
+) -> RoomReason | None:
+    """By link is fine, except for two; a public room is closed in its order."""
+    wanted = content.get("join_rule")
+    if state.rule is AccessRule.DIRECT:
+        if wanted == "public":
+            return RoomReason.DIRECT_PRIVATE
+        return RoomReason.DIRECT_NO_KNOCK if wanted in {"knock", "knock_restricted"} else None
+    if not state.is_public or state.join_rule != "public" or wanted == "public":
+        return None
+    if not state.is_owner(sender, people):
+        return RoomReason.NOT_OWNER
+    next_step = _next_step_to_private(state)
+    return None if next_step is RoomReason.JOIN_RULE_FIRST else next_step
+
+
+def judge_encryption(state: RoomState, sender: str, people: People) -> RoomReason | None:
+    """Public rooms have none, until one on its way to being private."""
+    if state.is_unencrypted_for_good:
+        return RoomReason.NEVER_ENCRYPTED
+    if not state.is_public:
+        return None
+    if state.listed:
+        return RoomReason.UNPUBLISH_FIRST
+    return None if state.is_owner(sender, people) else RoomReason.NOT_OWNER
+
+
+def judge_naming(state: RoomState) -> RoomReason | None:
+    """Name, picture and subject: two people need none."""
+    return RoomReason.DIRECT_NAMELESS if state.rule is AccessRule.DIRECT else None
+
+
+def judge_visibility(state: RoomState, wanted: str) -> RoomReason | None:
+    """In the room directory, or out of it, which is always accepted."""
+    if wanted != "public":
+        return None
+    if state.rule is AccessRule.DIRECT:
+        return RoomReason.DIRECT_PRIVATE
+    if state.is_open_to_guests:
+        return RoomReason.PUBLIC_STAYS_CLOSED
+    if (state.rule_event or {}).get("visibility") == "private":
+        return RoomReason.NEVER_PUBLIC
+    return RoomReason.PUBLIC_UNENCRYPTED if state.is_public and state.encrypted else None
+
+
+def judge_upgrade(state: RoomState, sender: str, people: People) -> RoomReason | None:
+    """Judged in the old room, at its tombstone."""
+    if state.rule is AccessRule.DIRECT:
+        return RoomReason.DIRECT_NO_UPGRADE
+    if not state.is_owner(sender, people):
+        return RoomReason.OWNER_UPGRADES
+    return RoomReason.GUEST_POWER if holds_guest_power(state, people) else None
+
+
+def carried(state: RoomState) -> dict[str, Any]:
+    """The rule event of the room that replaces this one."""
+    settings = {key: (state.rule_event or {}).get(key) for key in SETTINGS}
+    given = {key: value for key, value in settings.items() if value is not None}
+    return {"rule": state.rule.value, **given}

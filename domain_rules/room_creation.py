@@ -1,0 +1,246 @@
+"""A room is made with its rule: what createRoom asks for, judged and completed."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from domain_rules.room_power import (
+    MODERATOR,
+    filled,
+    judge_creators,
+    judge_levels,
+    starting_levels,
+    undercuts,
+)
+from domain_rules.room_reasons import RoomReason
+from domain_rules.rooms import (
+    ENCRYPTION,
+    HISTORY_VISIBILITY,
+    JOIN_RULES,
+    MEMBER,
+    POWER_LEVELS,
+    RULE_EVENT,
+    SPACE,
+    AccessRule,
+    Content,
+    People,
+    has_creators_above,
+    mapping,
+    texts,
+)
+
+MEGOLM = "m.megolm.v1.aes-sha2"
+PUBLIC_PRESET, PRIVATE_PRESET, TRUSTED_PRESET = (
+    "public_chat",
+    "private_chat",
+    "trusted_private_chat",
+)
+
+
+@dataclass(frozen=True)
+class Creation:
+    """What a client asks for. `version` is the homeserver's default where the request names none."""
+
+    request: Content
+    creator: str
+    default_version: str
+    people: People
+
+    @property
+    def version(self) -> str:
+        named = self.request.get("room_version")
+        return named if isinstance(named, str) else self.default_version
+
+    @property
+    def initial_state(self) -> list[Content]:
+        given = self.request.get("initial_state")
+        return [mapping(event) for event in given] if isinstance(given, list) else []
+
+    def initial(self, event_type: str) -> Content | None:
+        """The content of the last such event, which is the one that Synapse takes."""
+        found = None
+        for event in self.initial_state:
+            if event.get("type") == event_type and not event.get("state_key"):
+                found = mapping(event.get("content"))
+        return found
+
+    @property
+    def preset(self) -> object:
+        return self.request.get("preset")
+
+    @property
+    def is_direct(self) -> bool:
+        return self.request.get("is_direct") is True
+
+    @property
+    def is_space(self) -> bool:
+        return mapping(self.request.get("creation_content")).get("type") == SPACE
+
+    @property
+    def visibility(self) -> str:
+        return "public" if self.request.get("visibility") == "public" else "private"
+
+    @property
+    def join_rule(self) -> str:
+        named = (self.initial(JOIN_RULES) or {}).get("join_rule")
+        if isinstance(named, str):
+            return named
+        is_public = self.preset == PUBLIC_PRESET or (
+            self.preset is None and self.visibility == "public"
+        )
+        return "public" if is_public else "invite"
+
+    @property
+    def rule(self) -> AccessRule | None:
+        """None: one that nobody knows was asked for."""
+        asked = self.initial(RULE_EVENT)
+        if asked is not None:
+            return AccessRule.of(asked.get("rule"))
+        return AccessRule.DIRECT if self.is_direct else AccessRule.RESTRICTED
+
+    @property
+    def invited(self) -> list[str]:
+        return texts(self.request.get("invite"))
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether those invited get the creator's power: not with a guest among them."""
+        return self.preset == TRUSTED_PRESET and not self.people.guests(self.invited)
+
+    @property
+    def creators(self) -> set[str]:
+        named = texts(mapping(self.request.get("creation_content")).get("additional_creators"))
+        return {self.creator, *named, *(self.invited if self.is_trusted else ())}
+
+    @property
+    def asked_levels(self) -> Content:
+        """From the initial state, else the override; Synapse looks at them in that order."""
+        given = self.initial(POWER_LEVELS)
+        return mapping(self.request.get("power_level_content_override")) if given is None else given
+
+    @property
+    def levels(self) -> dict[str, Any]:
+        barred = self.creators if has_creators_above(self.version) else ()
+        return filled(self.asked_levels, self.usual_levels, without=barred)
+
+    @property
+    def usual_levels(self) -> dict[str, Any]:
+        trusted = self.invited if self.is_trusted else ()
+        invite = 0 if self.preset == PUBLIC_PRESET else MODERATOR
+        return starting_levels(self.version, self.creator, trusted=trusted, invite=invite)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Everything private is, but spaces and what was asked to stay readable."""
+        asked = (self.initial(RULE_EVENT) or {}).get("force_unencrypted_at_creation") is True
+        return not (
+            self.visibility == "public"
+            or self.is_space
+            or (asked and self.preset == PRIVATE_PRESET)
+        )
+
+
+def judge_creation(creation: Creation) -> RoomReason | None:
+    """Whether the room may be made as asked."""
+    content = mapping(creation.request.get("creation_content"))
+    return (
+        judge_creators(content, creation.creator, creation.people)
+        or _judge_rule(creation)
+        or _judge_settings(creation)
+        or _judge_people(creation)
+        or _judge_levels(creation)
+    )
+
+
+def _judge_rule(creation: Creation) -> RoomReason | None:
+    rule = creation.rule
+    if rule is None:
+        return RoomReason.INVALID_RULE
+    if creation.is_space and (creation.is_direct or rule is AccessRule.DIRECT):
+        return RoomReason.SPACE_DIRECT
+    if creation.is_direct != (rule is AccessRule.DIRECT):
+        return RoomReason.DIRECT_MISMATCH
+    is_visible = creation.visibility == "public"
+    if rule is AccessRule.DIRECT and (
+        is_visible or creation.join_rule == "public" or creation.preset == PUBLIC_PRESET
+    ):
+        return RoomReason.DIRECT_PRIVATE
+    if rule is AccessRule.UNRESTRICTED and is_visible:
+        return RoomReason.PUBLIC_STAYS_CLOSED
+    return None
+
+
+def _judge_settings(creation: Creation) -> RoomReason | None:
+    asked = creation.initial(RULE_EVENT) or {}
+    if "visibility" in asked and asked["visibility"] != creation.visibility:
+        return RoomReason.VISIBILITY_MISMATCH
+    if creation.initial(ENCRYPTION) is not None and creation.visibility == "public":
+        return RoomReason.PUBLIC_UNENCRYPTED
+    return None
+
+
+def _judge_people(creation: Creation) -> RoomReason | None:
+    if any(event.get("type") == MEMBER for event in creation.initial_state):
+        return RoomReason.INVITE_APART
+    guests = creation.people.guests(creation.invited)
+    if guests and creation.rule is AccessRule.RESTRICTED:
+        return RoomReason.CLOSED_TO_GUESTS
+    by_mail = creation.request.get("invite_3pid")
+    invitations = len(set(creation.invited)) + (len(by_mail) if isinstance(by_mail, list) else 0)
+    if creation.rule is AccessRule.DIRECT and invitations > 1:
+        return RoomReason.DIRECT_FULL
+    return None
+
+
+def _judge_levels(creation: Creation) -> RoomReason | None:
+    if undercuts(creation.asked_levels, creation.usual_levels):
+        return RoomReason.LEVELS_TOO_LOW
+    rule = creation.rule or AccessRule.RESTRICTED
+    return judge_levels(rule, creation.levels, creation.people)
+
+
+def completed(creation: Creation) -> dict[str, Any]:
+    """The same request with its rule, levels, encryption and visibility of history in it."""
+    request: dict[str, Any] = deepcopy(dict(creation.request))
+    events = [event for event in creation.initial_state if not _is_ours(event, creation)]
+    asked = creation.initial(RULE_EVENT) or {}
+    rule = creation.rule or AccessRule.RESTRICTED
+    events.append(
+        _event(RULE_EVENT, {**asked, "rule": rule.value, "visibility": creation.visibility})
+    )
+    if creation.is_encrypted and not _has_algorithm(creation.initial(ENCRYPTION)):
+        events.append(_event(ENCRYPTION, {"algorithm": MEGOLM}))
+    if creation.initial(HISTORY_VISIBILITY) is None:
+        seen = "shared" if creation.visibility == "public" else "invited"
+        events.append(_event(HISTORY_VISIBILITY, {"history_visibility": seen}))
+    if creation.initial(POWER_LEVELS) is not None:
+        events.append(_event(POWER_LEVELS, creation.levels))
+    else:
+        request["power_level_content_override"] = creation.levels
+    request["initial_state"] = [deepcopy(dict(event)) for event in events]
+    if creation.preset == TRUSTED_PRESET and not creation.is_trusted:
+        request["preset"] = PRIVATE_PRESET
+    return request
+
+
+def _is_ours(event: Content, creation: Creation) -> bool:
+    """Events that are written anew: there is one of each."""
+    anew = {RULE_EVENT, POWER_LEVELS}
+    if creation.is_encrypted and not _has_algorithm(creation.initial(ENCRYPTION)):
+        anew.add(ENCRYPTION)
+    return event.get("type") in anew and not event.get("state_key")
+
+
+def _has_algorithm(content: Content | None) -> bool:
+    return isinstance((content or {}).get("algorithm"), str)
+
+
+def _event(event_type: str, content: Content) -> dict[str, Any]:
+    return {"type": event_type, "state_key": "", "content": dict(content)}
+
+
+def concerned(creation_request: Content, creator: str) -> Iterable[str]:
+    """Everybody named in a request, of whom one may have to be asked whether they are exempt."""
+    named = texts(mapping(creation_request.get("creation_content")).get("additional_creators"))
+    return {creator, *texts(creation_request.get("invite")), *named}

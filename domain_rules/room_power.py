@@ -1,0 +1,102 @@
+"""Power in a room: what it starts with, and that guests hold none."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from domain_rules.room_reasons import RoomReason
+from domain_rules.rooms import (
+    CREATOR_LEVEL,
+    RULE_EVENT,
+    AccessRule,
+    Content,
+    People,
+    RoomState,
+    has_creators_above,
+    level,
+    mapping,
+)
+
+MODERATOR = 50
+OWNER = 100
+
+
+def starting_levels(
+    version: str, creator: str, *, trusted: Iterable[str] = (), invite: int = MODERATOR
+) -> dict[str, Any]:
+    """Of a new room. From version 12 creators are in no list; the tombstone stays within reach of owners."""
+    named = [] if has_creators_above(version) else [creator, *trusted]
+    return {
+        "users": dict.fromkeys(named, CREATOR_LEVEL),
+        "users_default": 0,
+        "events_default": 0,
+        "state_default": OWNER,
+        "invite": invite,
+        "ban": MODERATOR,
+        "kick": MODERATOR,
+        "redact": MODERATOR,
+        "events": {
+            "m.room.name": MODERATOR,
+            "m.room.canonical_alias": MODERATOR,
+            "m.room.avatar": MODERATOR,
+            "m.room.power_levels": OWNER,
+            "m.room.history_visibility": OWNER,
+            "m.room.tombstone": OWNER,
+            "m.room.server_acl": OWNER,
+            "m.room.encryption": OWNER,
+            RULE_EVENT: OWNER,
+            "org.matrix.msc3672.beacon_info": 0,
+            "org.matrix.msc3401.call": 0,
+            "org.matrix.msc3401.call.member": 0,
+        },
+    }
+
+
+def filled(wanted: Content, otherwise: Content, *, without: Iterable[str] = ()) -> dict[str, Any]:
+    """What was asked for, with what is missing, also inside; `without` are in no list of users."""
+    whole = _merged(wanted, otherwise)
+    barred = set(without)
+    users = mapping(whole.get("users"))
+    whole["users"] = {user: power for user, power in users.items() if user not in barred}
+    return whole
+
+
+def _merged(wanted: Content, otherwise: Content) -> dict[str, Any]:
+    merged: dict[str, Any] = {**otherwise, **wanted}
+    for key, fallback in otherwise.items():
+        given = wanted.get(key)
+        if isinstance(fallback, Mapping) and isinstance(given, Mapping):
+            merged[key] = _merged(given, fallback)
+    return merged
+
+
+def undercuts(wanted: Content, otherwise: Content) -> bool:
+    """Whether it asks for less than a room needs in order to keep its rule."""
+    floors = {key: otherwise[key] for key in ("invite", "state_default")}
+    return any(level(wanted.get(key), floor) < floor for key, floor in floors.items())
+
+
+def judge_levels(rule: AccessRule, content: Content, people: People) -> RoomReason | None:
+    """Guests stay at the default, under every rule; lower is muting, and allowed."""
+    users_default = level(content.get("users_default"), 0)
+    if rule is AccessRule.UNRESTRICTED and users_default != 0:
+        return RoomReason.USERS_DEFAULT
+    for user_id, power in mapping(content.get("users")).items():
+        if level(power, CREATOR_LEVEL) > users_default and people.counts_as_guest(user_id):
+            return RoomReason.GUEST_POWER
+    return None
+
+
+def judge_creators(create: Content, sender: str, people: People) -> RoomReason | None:
+    """A creator stands above every number from version 12 on, so a guest is never one."""
+    named = create.get("additional_creators")
+    listed = named if isinstance(named, (list, tuple)) else ()
+    if people.guests([user for user in listed if isinstance(user, str)]):
+        return RoomReason.GUEST_AS_CREATOR
+    return RoomReason.GUEST_CREATES if people.counts_as_guest(sender) else None
+
+
+def holds_guest_power(state: RoomState, people: People) -> bool:
+    """Whether a guest has more than the default, by a list or as creator."""
+    if people.guests(state.creators_above):
+        return True
+    return judge_levels(state.rule, state.power_levels or {}, people) is RoomReason.GUEST_POWER

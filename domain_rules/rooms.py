@@ -1,0 +1,225 @@
+"""A room as its access rules see it: who is in, who owns it, whom it is open to."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain_rules.words import Word
+
+RULE_EVENT = "im.vector.room.access_rules"
+CREATE = "m.room.create"
+MEMBER = "m.room.member"
+POWER_LEVELS = "m.room.power_levels"
+THIRD_PARTY_INVITE = "m.room.third_party_invite"
+JOIN_RULES = "m.room.join_rules"
+ENCRYPTION = "m.room.encryption"
+HISTORY_VISIBILITY = "m.room.history_visibility"
+TOMBSTONE = "m.room.tombstone"
+SPACE = "m.space"
+
+FIRST_VERSION_WITH_CREATORS_ABOVE = 12
+DEFAULT_STATE_LEVEL = 50
+CREATOR_LEVEL = 100
+SETTINGS = ("visibility", "force_unencrypted_at_creation")
+
+Content = Mapping[str, Any]
+StateKey = tuple[str, str]
+
+
+class AccessRule(Word):
+    """Not Matrix's join rule of the same name."""
+
+    RESTRICTED = "restricted"
+    UNRESTRICTED = "unrestricted"
+    DIRECT = "direct"
+
+    @classmethod
+    def of(cls, value: object) -> "AccessRule | None":
+        return cls(value) if value in {rule.value for rule in cls} else None
+
+
+@dataclass(frozen=True)
+class People:
+    """Who of those concerned is a guest, and who is exempt from every rule."""
+
+    is_guest: Callable[[str], bool]
+    free: frozenset[str] = frozenset()
+
+    def guests(self, user_ids: Iterable[str]) -> list[str]:
+        return [user_id for user_id in user_ids if self.counts_as_guest(user_id)]
+
+    def counts_as_guest(self, user_id: str) -> bool:
+        return user_id not in self.free and self.is_guest(user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`token` is the one of the third-party invite that this membership came from."""
+
+    membership: str
+    sender: str
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """`listed`: in the room directory. Without power levels the room is still being made."""
+
+    version: str = "12"
+    creator: str = ""
+    additional_creators: frozenset[str] = frozenset()
+    room_type: str | None = None
+    predecessor: str | None = None
+    power_levels: Content | None = None
+    members: Mapping[str, Member] = field(default_factory=dict)
+    third_party_invites: Mapping[str, Content] = field(default_factory=dict)
+    rule_event: Content | None = None
+    rule_sent_at: int = 0
+    join_rule: str | None = None
+    encrypted: bool = False
+    listed: bool = False
+
+    @property
+    def rule(self) -> AccessRule:
+        """None, or one that nobody knows, is the strictest."""
+        given = AccessRule.of((self.rule_event or {}).get("rule"))
+        return given or AccessRule.RESTRICTED
+
+    @property
+    def is_open_to_guests(self) -> bool:
+        return self.rule is not AccessRule.RESTRICTED
+
+    @property
+    def is_public(self) -> bool:
+        """As its rule event says: this is not the join rule."""
+        return (self.rule_event or {}).get("visibility") == "public"
+
+    @property
+    def is_unencrypted_for_good(self) -> bool:
+        return (self.rule_event or {}).get("force_unencrypted_at_creation") is True
+
+    @property
+    def is_space(self) -> bool:
+        return self.room_type == SPACE
+
+    @property
+    def is_being_made(self) -> bool:
+        return self.power_levels is None and set(self.members) <= {self.creator}
+
+    @property
+    def creators_above(self) -> frozenset[str]:
+        """Those whom no number can bind."""
+        if not has_creators_above(self.version):
+            return frozenset()
+        return self.additional_creators | {self.creator}
+
+    def membership(self, user_id: str) -> str | None:
+        member = self.members.get(user_id)
+        return member.membership if member else None
+
+    def power(self, user_id: str) -> float:
+        """What they can really do, whatever the room's version calls it."""
+        if user_id in self.creators_above:
+            return math.inf
+        if self.power_levels is None:
+            return CREATOR_LEVEL if user_id == self.creator else 0
+        users = mapping(self.power_levels.get("users"))
+        return level(users.get(user_id), level(self.power_levels.get("users_default"), 0))
+
+    def level_of(self, event_type: str) -> int:
+        """What sending this state event takes."""
+        if self.power_levels is None:
+            return 0
+        otherwise = level(self.power_levels.get("state_default"), DEFAULT_STATE_LEVEL)
+        return level(mapping(self.power_levels.get("events")).get(event_type), otherwise)
+
+    def is_owner(self, user_id: str, people: People) -> bool:
+        """Whoever may change the rule: never a guest."""
+        if user_id in people.free:
+            return True
+        if people.is_guest(user_id):
+            return False
+        return self.power(user_id) >= self.level_of(RULE_EVENT)
+
+    def live_invitations(self) -> frozenset[str]:
+        """Third-party invites that are neither revoked nor turned into a member."""
+        used = {member.token for member in self.members.values()}
+        return frozenset(
+            token for token, content in self.third_party_invites.items() if content
+        ) - {token for token in used if token}
+
+
+def has_creators_above(version: str) -> bool:
+    """From 12 on creators stand above every number. Of experimental ones, those made for it."""
+    if version.isdecimal():
+        return int(version) >= FIRST_VERSION_WITH_CREATORS_ABOVE
+    return "hydra" in version
+
+
+def mapping(value: object) -> Content:
+    """What people sent, if it is one; else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def texts(value: object) -> list[str]:
+    """The texts in what people sent for a list."""
+    listed = value if isinstance(value, (list, tuple)) else ()
+    return [item for item in listed if isinstance(item, str)]
+
+
+def level(value: object, otherwise: int) -> int:
+    """Rooms of old versions may write it as text."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return otherwise
+    try:
+        return int(value)
+    except ValueError:
+        return otherwise
+
+
+def read_room(version: str, events: Mapping[StateKey, Any], *, listed: bool = False) -> RoomState:
+    """From Synapse's state events, or any others with `content`, `sender` and a time."""
+
+    def content(event_type: str) -> Content:
+        event = events.get((event_type, ""))
+        return mapping(event.content) if event else {}
+
+    create, rule = content(CREATE), events.get((RULE_EVENT, ""))
+    levels = events.get((POWER_LEVELS, ""))
+    creation = events.get((CREATE, ""))
+    predecessor = mapping(create.get("predecessor")).get("room_id")
+    room_type, join_rule = create.get("type"), content(JOIN_RULES).get("join_rule")
+    return RoomState(
+        version=version,
+        creator=creation.sender if creation else "",
+        additional_creators=frozenset(texts(create.get("additional_creators"))),
+        room_type=room_type if isinstance(room_type, str) else None,
+        predecessor=predecessor if isinstance(predecessor, str) else None,
+        power_levels=mapping(levels.content) if levels else None,
+        members={
+            user_id: _member(event) for (kind, user_id), event in events.items() if kind == MEMBER
+        },
+        third_party_invites={
+            token: mapping(event.content)
+            for (kind, token), event in events.items()
+            if kind == THIRD_PARTY_INVITE
+        },
+        rule_event=mapping(rule.content) if rule else None,
+        rule_sent_at=getattr(rule, "origin_server_ts", 0) if rule else 0,
+        join_rule=join_rule if isinstance(join_rule, str) else None,
+        encrypted=isinstance(content(ENCRYPTION).get("algorithm"), str),
+        listed=listed,
+    )
+
+
+def _member(event: Any) -> Member:
+    content = mapping(event.content)
+    return Member(str(content.get("membership", "")), event.sender, token_of(content))
+
+
+def token_of(content: Content) -> str | None:
+    """The third-party invite that a membership says it comes from."""
+    signed = mapping(mapping(content.get("third_party_invite")).get("signed"))
+    token = signed.get("token")
+    return token if isinstance(token, str) else None
