@@ -1,17 +1,211 @@
-"""Guests answer; they do not start."""
+"""Guests answer; they do not start: every way to begin a conversation, closed to those who are guests."""
 
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+from domain_rules import conversations
+from domain_rules.conversations import Deed
+from domain_rules.rules import AccountClass
 
 from .configuration import Config
 from .knowledge import Knowledge
 from .refusals import Refusals
+from .sentences import Reason
+
+MEMBER = "m.room.member"
+CREATE = "m.room.create"
+REASONS = {
+    Deed.CREATE_ROOM: Reason.GUEST_MAY_NOT_CREATE_ROOM,
+    Deed.UPGRADE_ROOM: Reason.GUEST_MAY_NOT_UPGRADE_ROOM,
+    Deed.INVITE: Reason.GUEST_MAY_NOT_INVITE,
+    Deed.INVITE_BY_MAIL: Reason.GUEST_MAY_NOT_INVITE_BY_MAIL,
+    Deed.JOIN_UNINVITED: Reason.GUEST_MAY_NOT_JOIN_UNINVITED,
+    Deed.KNOCK: Reason.GUEST_MAY_NOT_KNOCK,
+    Deed.MAKE_ALIAS: Reason.GUEST_MAY_NOT_MAKE_ALIAS,
+    Deed.PUBLISH_ROOM: Reason.GUEST_MAY_NOT_PUBLISH_ROOM,
+    Deed.BE_CREATOR: Reason.GUEST_MAY_NOT_BE_CREATOR,
+}
+# The preset that makes everybody who is invited an equal of the creator, and the one that does not.
+TRUSTED, PRIVATE = "trusted_private_chat", "private_chat"
+
+logger = logging.getLogger(__name__)
+Callback = Callable[..., Awaitable[Any]]
 
 
 class Part:
-    """The deeds of one person."""
+    """Each callback begins with whom it judges, and none lets a fault of its own out as a 500."""
 
     def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
-        self.config = config
-        self.api = api
-        self.knowledge = knowledge
-        self.refusals = refusals
+        self._config = config
+        self._api = api
+        self._knowledge = knowledge
+        self._refusals = refusals
+        api.register_spam_checker_callbacks(
+            user_may_create_room=_two(self._answering(self.user_may_create_room)),
+            user_may_invite=self._answering(self.user_may_invite),
+            federated_user_may_invite=self._answering(self.federated_user_may_invite),
+            user_may_send_3pid_invite=self._answering(self.user_may_send_3pid_invite),
+            user_may_join_room=self._answering(self.user_may_join_room),
+            user_may_create_room_alias=self._answering(self.user_may_create_room_alias),
+            user_may_publish_room=self._answering(self.user_may_publish_room),
+        )
+        api.register_third_party_rules_callbacks(
+            on_create_room=self._insisting(self.on_create_room),
+            check_event_allowed=self._insisting(self.check_event_allowed),
+        )
+
+    async def user_may_create_room(self, user_id: str, asked: Mapping[str, Any]) -> Any:
+        """Also a room upgrade, which `on_create_room` does not hear of."""
+        creation = asked.get("creation_content")
+        return await self._answer(user_id, conversations.deed_of_creation(creation))
+
+    async def user_may_invite(self, inviter: str, _invitee: str, _room_id: str) -> Any:
+        """Also an invitation by mail, when the address is known."""
+        return await self._answer(inviter, Deed.INVITE)
+
+    async def federated_user_may_invite(self, event: Any) -> Any:
+        """An invitation that arrives from another homeserver."""
+        return await self._answer(event.sender, Deed.INVITE)
+
+    async def user_may_send_3pid_invite(
+        self, inviter: str, _medium: str, _address: str, _room_id: str
+    ) -> Any:
+        return await self._answer(inviter, Deed.INVITE_BY_MAIL)
+
+    async def user_may_join_room(self, user_id: str, room_id: str, is_invited: bool) -> Any:  # noqa: FBT001  # Synapse calls by position
+        """Synapse asks for a change of profile too, which is a join over a join."""
+        if is_invited or await self._may(user_id, Deed.JOIN_UNINVITED):
+            return self._refusals.allowed
+        if await self._is_joined(user_id, room_id):
+            return self._refusals.allowed
+        return self._refusals.refuse(self._reason(user_id, Deed.JOIN_UNINVITED), user_id)
+
+    async def user_may_create_room_alias(self, user_id: str, _alias: Any) -> Any:
+        return await self._answer(user_id, Deed.MAKE_ALIAS)
+
+    async def user_may_publish_room(self, user_id: str, _room_id: str) -> Any:
+        return await self._answer(user_id, Deed.PUBLISH_ROOM)
+
+    async def on_create_room(self, requester: Any, asked: dict[str, Any], _is_admin: bool) -> None:  # noqa: FBT001  # Synapse calls by position
+        """Before any other part looks at the request: a guest's is refused, guests in an agent's get no power."""
+        user_id = requester.user.to_string()
+        creation = asked.get("creation_content")
+        if not self._refusals.is_log_only:  # there it would be counted twice
+            await self._insist(user_id, conversations.deed_of_creation(creation))
+        self._refuse_guest_creators(creation)
+        if asked.get("preset") == TRUSTED:
+            self._take_power_from_guests(asked)
+
+    async def check_event_allowed(
+        self, event: Any, state: Mapping[tuple[str, str], Any]
+    ) -> tuple[bool, None]:
+        """What has no callback of its own: knocks, and people of other homeservers in rooms of this one."""
+        subject = getattr(event, "state_key", None)
+        before = state.get((MEMBER, subject)) if event.type == MEMBER and subject else None
+        deed = conversations.deed_of_event(
+            event.type,
+            event.content,
+            is_own=subject == event.sender,
+            membership_before=before.content.get("membership") if before else None,
+        )
+        if deed is not None and not _is_creators_first_join(event, state):
+            await self._insist(event.sender, deed)
+        if event.type == CREATE:
+            self._refuse_guest_creators(event.content)
+        return True, None
+
+    def _refuse_guest_creators(self, creation: object) -> None:
+        """By anybody, administrators too: nobody could take the power away again."""
+        for named in conversations.creators_named(creation):
+            if self._is_guest(named):
+                self._refusals.refuse_by_raising(self._reason(named, Deed.BE_CREATOR), named)
+
+    def _take_power_from_guests(self, asked: dict[str, Any]) -> None:
+        guests = [named for named in conversations.invitees(asked) if self._is_guest(named)]
+        if guests:
+            self._refusals.note(Reason.GUEST_MAY_NOT_HOLD_POWER, guests[0])
+            if not self._refusals.is_log_only:
+                asked["preset"] = PRIVATE
+
+    async def _answer(self, user_id: str, deed: Deed) -> Any:
+        if await self._may(user_id, deed):
+            return self._refusals.allowed
+        return self._refusals.refuse(self._reason(user_id, deed), user_id)
+
+    async def _insist(self, user_id: str, deed: Deed) -> None:
+        if not await self._may(user_id, deed):
+            self._refusals.refuse_by_raising(self._reason(user_id, deed), user_id)
+
+    async def _may(self, user_id: str, deed: Deed) -> bool:
+        """From memory for agents; before a guest is refused, an administrator of a moment ago is seen."""
+        await self._knowledge.ready()
+        if conversations.may(self._knowledge.class_by_source(user_id), deed):
+            return True
+        if await self._knowledge.is_free(user_id):
+            self._refusals.note_exemption(REASONS[deed], user_id)
+            return True
+        return False
+
+    def _is_guest(self, user_id: str) -> bool:
+        return self._knowledge.class_of(user_id) is AccountClass.GUEST
+
+    def _reason(self, user_id: str, deed: Deed) -> Reason:
+        is_known = self._knowledge.is_class_known(user_id)
+        return REASONS[deed] if is_known else Reason.CLASS_NOT_YET_KNOWN
+
+    async def _is_joined(self, user_id: str, room_id: str) -> bool:
+        state = await self._api.get_room_state(room_id, [(MEMBER, user_id)])
+        membership = state.get((MEMBER, user_id))
+        return membership is not None and membership.content.get("membership") == "join"
+
+    def _answering(self, callback: Callback) -> Callback:
+        """A fault of ours closes for guests and opens for agents, and is never a 500."""
+
+        @functools.wraps(callback)
+        async def guarded(actor: Any, *facts: Any) -> Any:
+            try:
+                return await callback(actor, *facts)
+            except Exception:
+                user_id = getattr(actor, "sender", actor)
+                logger.exception("a fault in %s, judging %s", callback.__name__, user_id)
+                if self._is_guest(user_id):
+                    return self._refusals.refuse(Reason.NOT_ALLOWED, user_id)
+                return self._refusals.allowed
+
+        return guarded
+
+    def _insisting(self, callback: Callback) -> Callback:
+        """The same, for what refuses by an exception of Synapse's."""
+
+        @functools.wraps(callback)
+        async def guarded(actor: Any, *facts: Any) -> Any:
+            try:
+                return await callback(actor, *facts)
+            except self._refusals.terms.error_class:
+                raise
+            except Exception:
+                user_id = getattr(actor, "sender", None) or actor.user.to_string()
+                logger.exception("a fault in %s, judging %s", callback.__name__, user_id)
+                if self._is_guest(user_id):
+                    self._refusals.refuse_by_raising(Reason.NOT_ALLOWED, user_id)
+                return True, None
+
+        return guarded
+
+
+def _two(callback: Callback) -> Callback:
+    """Synapse counts the parameters of this one."""
+
+    async def user_may_create_room(user_id: str, asked: Mapping[str, Any]) -> Any:
+        return await callback(user_id, asked)
+
+    return user_may_create_room
+
+
+def _is_creators_first_join(event: Any, state: Mapping[tuple[str, str], Any]) -> bool:
+    created = state.get((CREATE, ""))
+    return bool(
+        event.type == MEMBER and len(state) == 1 and created and created.sender == event.sender
+    )

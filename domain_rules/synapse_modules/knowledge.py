@@ -74,9 +74,11 @@ class Knowledge:
         return source.value if source else None
 
     def class_of(self, user_id: str) -> AccountClass:
-        """Agents are those who are known to be; everybody else is a guest."""
-        if self.is_exempt(user_id):
-            return AccountClass.AGENT
+        """Agents are those who are known to be, and who is exempt; everybody else is a guest."""
+        return AccountClass.AGENT if self.is_exempt(user_id) else self.class_by_source(user_id)
+
+    def class_by_source(self, user_id: str) -> AccountClass:
+        """The same, as if nobody were exempt."""
         server = server_of(user_id)
         source = self.class_of_server(server)
         if source == ClassSource.BY_PERSON.value:

@@ -31,7 +31,7 @@ class Terms:
 
     not_spam: Any
     forbidden: Any
-    error: Callable[..., Exception]
+    error_class: type[Exception]
 
     @classmethod
     def of_synapse(cls) -> "Terms":
@@ -39,7 +39,7 @@ class Terms:
         from synapse.api.errors import Codes, SynapseError  # noqa: PLC0415  # see above
         from synapse.module_api import NOT_SPAM  # noqa: PLC0415  # see above
 
-        return cls(not_spam=NOT_SPAM, forbidden=Codes.FORBIDDEN, error=SynapseError)
+        return cls(not_spam=NOT_SPAM, forbidden=Codes.FORBIDDEN, error_class=SynapseError)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Refusals:
         """Synapse's own exception, which reaches the client as it is."""
         said = self._said(reason)
         text = f"{said.english} / {said.french}"
-        return self.terms.error(status, text, self.terms.forbidden, self.fields(reason))
+        return self.terms.error_class(status, text, self.terms.forbidden, self.fields(reason))
 
     def fields(self, reason: Word) -> dict[str, Any]:
         """What the client gets beside the code."""

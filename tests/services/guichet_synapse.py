@@ -1,0 +1,79 @@
+"""Synapses with our module loaded, configured as an operator would."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .certificates import Authority
+from .synapse import ROOT
+from .trusting_synapse import TrustingHomeserver
+
+MODULE = "domain_rules.synapse_modules.Guichet"
+# What has no hook for a module, closed on a homeserver of guests.
+OF_GUESTS = {
+    "enable_room_list_search": False,
+    "allow_public_rooms_over_federation": False,
+    "limit_profile_requests_to_users_who_share_rooms": True,
+}
+
+
+class GuichetHomeserver(TrustingHomeserver):
+    """`module` is laid over the block of our module; further settings over those of Synapse.
+
+    The module is taken from this tree, not from the wheel: what is tested is what is written here.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        *,
+        guichet_url: str,
+        credential: str | None = None,
+        module: dict[str, Any] | None = None,
+        **further: Any,
+    ) -> None:
+        self._guichet_url, self._credential = guichet_url, credential
+        self._module = module or {}
+        super().__init__(folder, authority, **further)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """By name and labels, as Synapse shows them to whoever watches it."""
+        lines = self.call("GET", "/_synapse/metrics").text.splitlines()
+        return {
+            line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+            for line in lines
+            if not line.startswith("#")
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        settings = super()._settings()
+        name = settings["server_name"]
+        block = {
+            "guichet_url": self._guichet_url,
+            "credential": self._credential or name,
+            "poll_seconds": 1,
+        }
+        clients = settings["listeners"][0]["resources"][0]
+        clients["names"] = [*clients["names"], "metrics"]
+        return settings | {
+            "enable_metrics": True,
+            "modules": [{"module": MODULE, "config": block | self._module}],
+        }
+
+    def _environment(self) -> dict[str, str]:
+        return super()._environment() | {"PYTHONPATH": str(ROOT)}
+
+
+@contextmanager
+def started(*homeservers: GuichetHomeserver) -> Iterator[None]:
+    """All of them, until the block ends."""
+    try:
+        for homeserver in homeservers:
+            homeserver.start()
+        yield
+    finally:
+        for homeserver in homeservers:
+            homeserver.kill()

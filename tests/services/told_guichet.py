@@ -1,0 +1,114 @@
+"""What of Guichet a homeserver's module asks: rules and agents as a test sets them, over plain HTTP on loopback."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from .waiting import LOOPBACK, free_port
+
+PREFIX = "/api/homeserver/v1"
+
+
+class ToldGuichet:
+    """A homeserver's credential is its name. `stop` and `start` keep port and content."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self.epoch, self.revision, self.number = "first", 1, 1
+        self.sources: dict[str, str] = {}
+        self.rules: list[list[Any]] = []
+        self.agents: list[str] = []
+        self.removed: list[str] = []
+        self.identity_server: dict[str, Any] = {"names": [], "public_keys": {}}
+        self.reports: list[dict[str, Any]] = []
+        self.asked: list[tuple[str, int]] = []
+        self._server: ThreadingHTTPServer | None = None
+        self.start()
+
+    def start(self) -> None:
+        self._server = ThreadingHTTPServer((LOOPBACK, self.port), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def publish(self, *rules: list[Any]) -> None:
+        """The next revision."""
+        self.rules = list(rules)
+        self.revision += 1
+
+    def answer(self, name: str, path: str) -> tuple[str, dict[str, Any]]:
+        """Tag and body."""
+        parts = urlsplit(path)
+        if parts.path == f"{PREFIX}/rules":
+            tag = f'"{self.epoch}.{self.revision}.{len(self.sources)}"'
+            return tag, {
+                "epoch": self.epoch,
+                "revision": self.revision,
+                "homeserver": {
+                    "name": name,
+                    "class_source": self.sources[name],
+                    "user_id_scheme": "address",
+                },
+                "homeservers": {
+                    each: {"class_source": source} for each, source in self.sources.items()
+                },
+                "rules": self.rules,
+                "identity_server": self.identity_server,
+            }
+        since = int(parse_qs(parts.query)["since"][0])
+        return f'"{self.epoch}.{self.number}.{since or "all"}"', {
+            "epoch": self.epoch,
+            "number": self.number,
+            "added": self.agents,
+            "removed": [] if since == 0 else self.removed,
+            "complete": since == 0,
+        }
+
+    def _handler(self):
+        us = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                name = self.headers["Authorization"].removeprefix("Bearer ")
+                tag, body = us.answer(name, self.path)
+                status = 304 if self.headers["If-None-Match"] == tag else 200
+                us.asked.append((self.path, status))
+                self.send_response(status)
+                self.send_header("ETag", tag)
+                text = json.dumps(body).encode() if status == 200 else b""
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def do_POST(self):
+                told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                us.reports.extend(told["reports"])
+                results = [{"id": one["id"], "result": "ok"} for one in told["reports"]]
+                text = json.dumps({"results": results}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                """Nobody reads it."""
+
+        return Handler
+
+
+@pytest.fixture(scope="module")
+def told_guichet() -> Iterator[ToldGuichet]:
+    guichet = ToldGuichet()
+    yield guichet
+    guichet.stop()
