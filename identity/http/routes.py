@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import errors, headers, health, homeserver, internal_binding, routing, v2
+from . import errors, headers, health, homeserver, internal_binding, registration, routing, v2
 from .sessions import SessionsOfPeople
 
 BLUEPRINTS = (
@@ -10,6 +10,7 @@ BLUEPRINTS = (
     routing.homeservers,  # /_matrix/identity/api/v1/internal-info
     internal_binding.blueprint,  # /_matrix/identity/internal: bind, unbind
     homeserver.blueprint,  # /api/homeserver/v1: what our modules in homeservers ask and report
+    registration.blueprint,  # /api/homeserver/v1/may-register: the door of a homeserver
     health.blueprint,  # /healthz, /readyz
     *v2.blueprints(),  # /_matrix/identity/v2…
 )

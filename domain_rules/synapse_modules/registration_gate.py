@@ -1,0 +1,193 @@
+"""Who may have an account here by mail, under which user ID and name.
+
+Decided from memory, but for the one thing that is not there: whether a guest's invitation lives. That is
+asked of Guichet, within ten seconds; while it is away nobody comes in who needs an invitation.
+"""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from domain_rules.names import display_name
+from domain_rules.rules import Decision
+from domain_rules.user_ids import Scheme, localpart
+from domain_rules.words import Word
+
+from .clients import GuichetAway, GuichetClient
+from .configuration import ClassSource, Config, Mode
+from .copies import read_address
+from .knowledge import Knowledge
+from .refusals import Refusals, counted
+
+EMAIL_PROOF = "m.login.email.identity"
+MOST_NAMES = 5  # that are drawn before a random one is left to fail
+NOT_ENFORCED = (
+    "NOT ENFORCED on this homeserver, because matrix_authentication_service is enabled: who registers,"
+    " which addresses accounts get, user IDs, display names. docs/synapse.md says what to do there"
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Refused(Word):
+    """Why an address may not have an account here. Counted and logged; clients get M_THREEPID_DENIED alone."""
+
+    NO_EMAIL = "registration_other_than_email"
+    NO_ADDRESS = "registration_no_address"
+    NO_RULE = "registration_no_rule"
+    ELSEWHERE = "registration_elsewhere"
+    NOT_INVITED = "registration_not_invited"
+    GUICHET_AWAY = "registration_guichet_away"
+
+
+def objection(decision: Decision | None, own_name: str) -> Refused | None:
+    """What the rules alone have against an account here; None leaves at most the invitation to be asked for."""
+    if decision is None:
+        return Refused.NO_ADDRESS
+    if decision.homeserver is None:
+        return Refused.NO_RULE
+    if own_name not in {decision.homeserver, decision.protected_homeserver}:
+        return Refused.ELSEWHERE
+    return None
+
+
+def proved_address(uia_results: Mapping[str, Any]) -> str | None:
+    """The address that was proved on the way to an account, if there was one."""
+    proof = uia_results.get(EMAIL_PROOF)
+    if not isinstance(proof, Mapping) or proof.get("medium") != "email":
+        return None
+    address = proof.get("address")
+    return address if isinstance(address, str) else None
+
+
+class Gate:
+    """The answers, without Synapse."""
+
+    def __init__(self, knowledge: Knowledge, refusals: Refusals, client: GuichetClient) -> None:
+        self.knowledge = knowledge
+        self.refusals = refusals
+        self.client = client
+
+    async def is_3pid_allowed(
+        self,
+        medium: str,
+        address: str,
+        registration: bool,  # noqa: FBT001  Synapse calls it so
+    ) -> bool:
+        """Asked when the mail is ordered and again when the account is made, or gets the address."""
+        await self.knowledge.ready()
+        if medium != "email":
+            # A telephone number makes nobody an agent, and is no proof of who registers.
+            return not registration or self._refuse(Refused.NO_EMAIL)
+        decision = self.knowledge.decide(address)
+        if not registration:
+            return self._may_be_added(decision)
+        why = objection(decision, self.knowledge.own_name)
+        if why is None and decision and decision.requires_invite:
+            why = await self._without_invitation(address)
+        return why is None or self._refuse(why, decision)
+
+    def _may_be_added(self, decision: Decision | None) -> bool:
+        """Where the class is the person's, any address counts; elsewhere those that belong here."""
+        own = self.knowledge.own_name
+        by_person = self.knowledge.class_of_server(own) == ClassSource.BY_PERSON.value
+        if by_person and decision is not None:
+            return True
+        why = objection(decision, own)
+        return why is None or self._refuse(why, decision)
+
+    async def _without_invitation(self, address: str) -> Refused | None:
+        question = {"medium": "email", "address": address}
+        try:
+            answer = await self.client.post("/may-register", question)
+        except GuichetAway:
+            return Refused.GUICHET_AWAY
+        if not answer.is_good or not isinstance(answer.body, Mapping):
+            logger.warning("Guichet answers %s: is the credential still good?", answer.status)
+            return Refused.GUICHET_AWAY
+        return None if answer.body.get("allowed") is True else Refused.NOT_INVITED
+
+    def _refuse(self, why: Refused, decision: Decision | None = None) -> bool:
+        """What a boolean callback returns. The address is never in the log; the right homeserver is."""
+        mode = Mode.LOG if self.refusals.is_log_only else Mode.ENFORCE
+        done = "would refuse" if self.refusals.is_log_only else "refused"
+        belongs = decision.homeserver if decision and why is Refused.ELSEWHERE else None
+        logger.info("%s: %s%s", done, why, f", it belongs on {belongs}" if belongs else "")
+        counted.labels(why.value, mode.value).inc()
+        return self.refusals.is_log_only
+
+    def user_name(self, uia_results: Mapping[str, Any]) -> str | None:
+        """By the homeserver's scheme, whatever the client asked for; None without a proved address."""
+        address = read_address(proved_address(uia_results) or "")
+        if address is None:
+            return None
+        scheme = Scheme(self.knowledge.user_id_scheme)
+        return localpart(scheme, address, token=secrets.token_urlsafe())
+
+    def display_name(self, uia_results: Mapping[str, Any]) -> str | None:
+        """`Camille Durand [Rouen]`."""
+        address = read_address(proved_address(uia_results) or "")
+        if address is None:
+            return None
+        return display_name(address, self.knowledge.rules.decide(address).organisation)
+
+    def lets_in(self, email: Mapping[str, Any] | None) -> bool:
+        """The last moment before the account, by memory alone: a change of rules since the first look counts."""
+        if not email or email.get("medium") != "email":
+            return True
+        decision = self.knowledge.decide(str(email.get("address")))
+        why = objection(decision, self.knowledge.own_name)
+        return why is None or self._refuse(why, decision)
+
+
+class Part:
+    """Works where this homeserver makes accounts itself.
+
+    Where the Matrix Authentication Service does, Synapse has no such callbacks: the log says at start
+    what is not enforced.
+    """
+
+    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+        self.api = api
+        self.gate = Gate(knowledge, refusals, GuichetClient(config, api))
+        self.is_enforced = self._register(changes=not refusals.is_log_only)
+
+    def _register(self, *, changes: bool) -> bool:
+        from synapse.module_api.errors import ConfigError  # noqa: PLC0415  # only in Synapse
+
+        callbacks: dict[str, Any] = {"is_3pid_allowed": self.gate.is_3pid_allowed}
+        if changes:
+            callbacks["get_username_for_registration"] = self.user_name
+            callbacks["get_displayname_for_registration"] = self.display_name
+        try:
+            self.api.register_password_auth_provider_callbacks(**callbacks)
+        except ConfigError:
+            logger.warning(NOT_ENFORCED)
+            return False
+        self.api.register_spam_checker_callbacks(check_registration_for_spam=self.second_look)
+        return True
+
+    async def user_name(self, uia_results: Mapping[str, Any], _: Mapping[str, Any]) -> str | None:
+        """A random name that is taken is drawn again; another one is the person's own, and Synapse refuses it."""
+        for _again in range(MOST_NAMES):
+            name = self.gate.user_name(uia_results)
+            if name is None or self.gate.knowledge.user_id_scheme != Scheme.RANDOM.value:
+                break
+            user_id = f"@{name}:{self.gate.knowledge.own_name}"
+            if await self.api.check_user_exists(user_id) is None:
+                break
+        return name
+
+    async def display_name(
+        self, uia_results: Mapping[str, Any], _: Mapping[str, Any]
+    ) -> str | None:
+        return self.gate.display_name(uia_results)
+
+    async def second_look(
+        self, email: Mapping[str, Any] | None, _name: str | None, _from: Any, _provider: str | None
+    ) -> Any:
+        from synapse.spam_checker_api import RegistrationBehaviour  # noqa: PLC0415  # only in Synapse
+
+        welcome = self.gate.lets_in(email)
+        return RegistrationBehaviour.ALLOW if welcome else RegistrationBehaviour.DENY

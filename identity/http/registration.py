@@ -1,0 +1,42 @@
+"""/api/homeserver/v1/may-register: whether an address may have an account where the question comes from, now.
+
+What `/internal-info` tells, asked without the address in a URL: Synapse logs every URL it calls.
+"""
+
+from flask import Blueprint, Response, jsonify
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from identity import problems
+from identity.context import wired
+from identity.use_cases import invitations
+
+from .bodies import Body, Text, read_body
+from .guards import homeserver_of_module, module_in_homeserver
+
+blueprint = Blueprint("homeserver_door", __name__, url_prefix="/api/homeserver/v1")
+blueprint.before_request(module_in_homeserver)
+
+
+class Candidate(Body):
+    """Somebody at the homeserver's door."""
+
+    medium: Text
+    address: Text
+
+
+@blueprint.post("/may-register")
+def may_register() -> Response:
+    """By the rules of now, and where they want one by a live invitation."""
+    asked = read_body(Candidate)
+    if asked.medium != "email":
+        raise problems.UnknownMedium
+    try:
+        address = EmailAddress.parse(asked.address, smtputf8=True)
+    except InvalidAddress as error:
+        raise problems.InvalidEmail(str(error)) from None
+    rules = wired.rules.current()
+    decision = rules.decide(address)
+    is_here = homeserver_of_module() in {decision.homeserver, decision.protected_homeserver}
+    with wired.database.reading() as session:
+        is_welcome = is_here and invitations.may_register(session, rules, wired.now(), address)
+    return jsonify({"allowed": is_welcome})
