@@ -1,0 +1,177 @@
+"""The queue of reports in Synapse's own database, and what is read there to fill it."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from .reports import MEMBER, THIRD_PARTY_INVITE, Heard, Kind, Pair, Report, Seen
+
+TABLES = (
+    """CREATE TABLE IF NOT EXISTS guichet_reports (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, facts TEXT NOT NULL, at_ms BIGINT NOT NULL,
+        turn BIGINT NOT NULL, place BIGINT NOT NULL, is_sent SMALLINT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS guichet_heard (
+        user_id TEXT NOT NULL, address TEXT NOT NULL, told TEXT NOT NULL,
+        revision BIGINT NOT NULL, PRIMARY KEY (user_id, address))""",
+    """CREATE TABLE IF NOT EXISTS guichet_binder (name TEXT PRIMARY KEY, value TEXT NOT NULL)""",
+)
+PLACE, EPOCH = "place", "epoch"
+# Places in the stream are given before they are written: what comes late must not be passed by.
+OVERLAP = 200
+AT_ONCE = 500  # events
+
+
+def create(txn: Any, table: str) -> None:
+    txn.execute(table)
+
+
+def put(txn: Any, reports: Iterable[Report], turn: int) -> None:
+    """Queue what is not there yet. `turn`: they are sent in this order."""
+    for number, report in enumerate(reports):
+        txn.execute(
+            "INSERT INTO guichet_reports (id, kind, facts, at_ms, turn, place, is_sent)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
+            (
+                *(report.id, report.kind.value, json.dumps(dict(report.facts)), report.at_ms),
+                *(turn + number, report.place),
+            ),
+        )
+
+
+def waiting(txn: Any, most: int) -> list[Report]:
+    txn.execute(
+        "SELECT id, kind, facts, at_ms, place FROM guichet_reports WHERE is_sent = 0"
+        " ORDER BY turn, id LIMIT ?",
+        (most,),
+    )
+    return [
+        Report(Kind(kind), at_ms, json.loads(facts), report_id, place)
+        for report_id, kind, facts, at_ms, place in txn.fetchall()
+    ]
+
+
+def done(txn: Any, reports: Iterable[Report]) -> None:
+    """They came to Guichet. An event's stays as long as the event may be read again."""
+    for report in reports:
+        if report.place:
+            txn.execute("UPDATE guichet_reports SET is_sent = 1 WHERE id = ?", (report.id,))
+        else:
+            txn.execute("DELETE FROM guichet_reports WHERE id = ?", (report.id,))
+
+
+def hear(txn: Any, pair: Pair, heard: Heard | None) -> None:
+    """Guichet knows this address of this account now; None: no more."""
+    txn.execute("DELETE FROM guichet_heard WHERE user_id = ? AND address = ?", pair)
+    if heard is not None:
+        txn.execute(
+            "INSERT INTO guichet_heard (user_id, address, told, revision) VALUES (?, ?, ?, ?)",
+            (*pair, heard.told, heard.revision),
+        )
+
+
+def addresses(txn: Any) -> tuple[list[Pair], dict[Pair, Heard], set[Pair]]:
+    """Those verified here, those Guichet heard of, and those it is about to be told of."""
+    txn.execute("SELECT user_id, address FROM user_threepids WHERE medium = 'email'")
+    here = [(user_id, address) for user_id, address in txn.fetchall()]
+    txn.execute("SELECT user_id, address, told, revision FROM guichet_heard")
+    heard = {
+        (user_id, address): Heard(told, revision)
+        for user_id, address, told, revision in txn.fetchall()
+    }
+    txn.execute(
+        "SELECT facts FROM guichet_reports WHERE is_sent = 0 AND kind IN (?, ?)",
+        (Kind.BOUND.value, Kind.UNBOUND.value),
+    )
+    facts = [json.loads(text) for (text,) in txn.fetchall()]
+    return here, heard, {(one["user_id"], one["address"]) for one in facts}
+
+
+def check_epoch(txn: Any, epoch: str) -> bool:
+    """Whether Guichet's database is another than before: then it has heard of nothing."""
+    known = _value(txn, EPOCH)
+    if known == epoch:
+        return False
+    _set_value(txn, EPOCH, epoch)
+    if known is not None:
+        txn.execute("DELETE FROM guichet_heard")
+    return known is not None
+
+
+def new_events(txn: Any) -> tuple[list[Seen], int]:
+    """Memberships and invitations by mail since the last time, and how far that is. At first: from now on."""
+    known = _value(txn, PLACE)
+    txn.execute("SELECT COALESCE(MAX(stream_ordering), 0) FROM events")
+    newest = int(txn.fetchone()[0])
+    if known is None:
+        return [], newest
+    txn.execute(
+        "SELECT e.stream_ordering, e.event_id, j.json, j.internal_metadata"
+        " FROM events AS e JOIN event_json AS j ON j.event_id = e.event_id"
+        " WHERE e.stream_ordering > ? AND e.type IN (?, ?) AND e.rejection_reason IS NULL"
+        " ORDER BY e.stream_ordering LIMIT ?",
+        (int(known) - OVERLAP, MEMBER, THIRD_PARTY_INVITE, AT_ONCE + OVERLAP),
+    )
+    rows = txn.fetchall()
+    is_all = len(rows) < AT_ONCE + OVERLAP
+    events = [
+        (place, event_id, json.loads(text))
+        for place, event_id, text, metadata in rows
+        if not json.loads(metadata).get("soft_failed")
+    ]
+    seen = [_seen(*found) for found in events if "state_key" in found[2]]
+    return [_with_past(txn, one) for one in seen], newest if is_all else rows[-1][0]
+
+
+def reach(txn: Any, place: int) -> None:
+    """Everything up to here is queued, as far as it is worth a report."""
+    _set_value(txn, PLACE, str(place))
+    txn.execute("DELETE FROM guichet_reports WHERE is_sent = 1 AND place <= ?", (place - OVERLAP,))
+
+
+def _seen(place: int, event_id: str, event: Mapping[str, Any]) -> Seen:
+    return Seen(
+        event_id=event_id,
+        type=event["type"],
+        room_id=event["room_id"],
+        sender=event["sender"],
+        state_key=event["state_key"],
+        content=event["content"],
+        at_ms=event["origin_server_ts"],
+        place=place,
+    )
+
+
+def _with_past(txn: Any, seen: Seen) -> Seen:
+    if seen.type != MEMBER:
+        return seen
+    txn.execute(
+        "SELECT m.membership, j.json FROM room_memberships AS m"
+        " JOIN event_json AS j ON j.event_id = m.event_id"
+        " WHERE m.user_id = ? AND m.room_id = ? AND m.event_stream_ordering < ?"
+        " ORDER BY m.event_stream_ordering DESC LIMIT 5",
+        (seen.state_key, seen.room_id, seen.place),
+    )
+    past = txn.fetchall()
+    contents = [seen.content, *(json.loads(text)["content"] for _, text in past)]
+    return Seen(
+        **{**vars(seen), "before": past[0][0] if past else None, "by_mail": _is_by_mail(contents)}
+    )
+
+
+def _is_by_mail(contents: Collection[Mapping[str, Any]]) -> bool:
+    """Whether the last invitation among these, newest first, goes back to an address."""
+    for content in contents:
+        if content.get("membership") == "invite":
+            return "third_party_invite" in content
+    return False
+
+
+def _value(txn: Any, name: str) -> str | None:
+    txn.execute("SELECT value FROM guichet_binder WHERE name = ?", (name,))
+    row = txn.fetchone()
+    return row[0] if row else None
+
+
+def _set_value(txn: Any, name: str, value: str) -> None:
+    txn.execute("DELETE FROM guichet_binder WHERE name = ?", (name,))
+    txn.execute("INSERT INTO guichet_binder (name, value) VALUES (?, ?)", (name, value))
