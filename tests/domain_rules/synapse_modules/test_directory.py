@@ -1,0 +1,209 @@
+"""Who is found by whom, and the red list as it is kept in Synapse's database."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode
+from domain_rules.synapse_modules.copies import Copy
+from domain_rules.synapse_modules.directory import HIDE_PROFILE, Part
+from domain_rules.synapse_modules.knowledge import Knowledge
+from domain_rules.synapse_modules.refusals import Refusals, Terms
+
+AGENTS, GUESTS = "agents.example", "guests.example"
+ANA, ZOE, BOSS = f"@ana:{AGENTS}", f"@zoe:{AGENTS}", f"@boss:{AGENTS}"
+GIL, STRANGER = f"@gil:{GUESTS}", "@who:unknown.example"
+HIDE, SHOW = {"hide_profile": True}, {"hide_profile": False}
+CONFIG = Config(
+    guichet_url="https://guichet.example", credential="secret", exempt=frozenset({BOSS})
+)
+
+
+class SmallSynapse:
+    """Of one process: its database, its clock, and what was registered with it."""
+
+    server_name = AGENTS
+
+    def __init__(self, database: sqlite3.Connection, *, background: bool = True) -> None:
+        self.database = database
+        self.background = background
+        self.loops: list[Callable] = []
+        self.queries = 0
+        self.now_ms = 1_000_000
+        self.broken = False
+
+    def get_current_time_msec(self) -> int:
+        return self.now_ms
+
+    def should_run_background_tasks(self) -> bool:
+        return self.background
+
+    def register_spam_checker_callbacks(self, **_) -> None:
+        """Called by name below."""
+
+    register_account_data_callbacks = register_spam_checker_callbacks
+
+    def delayed_background_call(self, _ms, call, *, desc) -> None:
+        self.loops.append(call)
+
+    def looping_background_call(self, call, ms, *, desc, run_on_all_instances) -> None:
+        assert run_on_all_instances
+        assert ms <= 20_000  # within a minute, with room to spare
+
+    async def run_db_interaction(self, _name, query, *args, **facts):
+        self.queries += 1
+        if self.broken:
+            raise sqlite3.OperationalError("the database restarts")
+        with self.database:
+            return query(self.database.cursor(), *args, **facts)
+
+    def begin(self) -> None:
+        for call in self.loops:
+            asyncio.run(call())
+
+
+@pytest.fixture
+def database():
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE account_data (user_id, account_data_type, content)")
+        yield database
+
+
+@pytest.fixture
+def process(database):
+    """One process of Synapse with the directory, begun."""
+
+    def process(*, mode=Mode.ENFORCE, background=True, begun=True) -> Part:
+        synapse = SmallSynapse(database, background=background)
+        knowledge = Knowledge(CONFIG, synapse)
+        sources = {AGENTS: ClassSource.AGENT, GUESTS: ClassSource.GUEST}
+        knowledge.copy = Copy(epoch="e", own_name=AGENTS, sources=sources)
+        terms = Terms(not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError)
+        refusals = Refusals(terms, synapse.get_current_time_msec, mode=mode)
+        part = Part(CONFIG, synapse, knowledge, refusals)
+        if begun:
+            synapse.begin()
+        return part
+
+    return process
+
+
+def finds(part: Part, searcher: str) -> set[str]:
+    """Of everybody, those whom a search shows."""
+    everybody = (ANA, ZOE, BOSS, GIL, STRANGER)
+    return {
+        found
+        for found in everybody
+        if not asyncio.run(part.is_hidden({"user_id": found, "display_name": None}, searcher))
+    }
+
+
+def changed(part: Part, user_id: str, content, *, room=None, kind=HIDE_PROFILE) -> None:
+    asyncio.run(part.account_data_changed(user_id, room, kind, content))
+
+
+def test_guests_find_nobody_and_are_found_by_nobody(process):
+    part = process()
+    assert finds(part, GIL) == set()
+    assert finds(part, STRANGER) == set()
+    assert finds(part, ANA) == {ANA, ZOE, BOSS}
+
+
+def test_an_exempt_account_finds_everybody(process):
+    part = process()
+    changed(part, ZOE, HIDE)
+    assert finds(part, BOSS) == {ANA, ZOE, BOSS, GIL, STRANGER}
+
+
+def test_a_row_costs_no_query(process):
+    part = process()
+    before = part.api.queries
+    finds(part, ANA)
+    finds(part, GIL)
+    assert part.api.queries == before
+
+
+def test_a_guests_search_is_one_refusal_however_many_rows_it_had(process):
+    part = process()
+    finds(part, GIL)
+    assert [kept.reason for kept in part.refusals.drain()] == ["guest_may_not_search_people"]
+    part.api.now_ms += 5000
+    finds(part, GIL)
+    assert len(part.refusals.drain()) == 1
+
+
+def test_who_hides_is_hidden_at_once_and_shown_again(process):
+    part = process()
+    changed(part, ZOE, HIDE)
+    assert finds(part, ANA) == {ANA, BOSS}
+    changed(part, ZOE, SHOW)
+    assert finds(part, ANA) == {ANA, ZOE, BOSS}
+    changed(part, ZOE, HIDE)
+    changed(part, ZOE, {})
+    assert finds(part, ANA) == {ANA, ZOE, BOSS}
+
+
+def test_the_other_processes_read_it_at_their_next_look(process):
+    writer, reader = process(), process(background=False)
+    changed(writer, ZOE, HIDE)
+    asyncio.run(reader.refresh())
+    assert finds(reader, ANA) == {ANA, BOSS}
+    changed(writer, ZOE, SHOW)
+    asyncio.run(reader.refresh())
+    assert finds(reader, ANA) == {ANA, ZOE, BOSS}
+
+
+@pytest.mark.parametrize("content", [None, [], {"hide_profile": "yes"}, {"hide_profile": 1}, "x"])
+def test_only_a_plain_yes_hides(process, content):
+    part = process()
+    changed(part, ZOE, content)
+    assert ZOE in finds(part, ANA)
+
+
+def test_other_account_data_and_those_of_a_room_hide_nobody(process):
+    part = process()
+    changed(part, ZOE, HIDE, room="!room:agents.example")
+    changed(part, ZOE, HIDE, kind="m.direct")
+    assert ZOE in finds(part, ANA)
+
+
+def test_what_was_changed_while_the_module_was_off_counts_from_the_start(process, database):
+    changed(process(), ANA, HIDE)
+    stored = [(ZOE, HIDE_PROFILE, HIDE), (ANA, HIDE_PROFILE, SHOW), (BOSS, "m.direct", HIDE)]
+    rows = [(user_id, kind, json.dumps(content)) for user_id, kind, content in stored]
+    database.executemany("INSERT INTO account_data VALUES (?, ?, ?)", rows)
+    database.execute("INSERT INTO account_data VALUES (?, ?, 'no JSON')", (BOSS, HIDE_PROFILE))
+    assert finds(process(), ANA) == {ANA, BOSS}
+    assert finds(process(background=False), ANA) == {ANA, BOSS}
+
+
+def test_before_the_list_was_read_nobody_is_shown(process):
+    part = process(begun=False)
+    part.api.broken = True
+    part.api.begin()
+    assert finds(part, ANA) == set()
+    changed_meanwhile = {"user_id": ZOE}
+    assert asyncio.run(part.is_hidden(changed_meanwhile, ANA))
+    part.api.broken = False
+    asyncio.run(part.refresh())
+    assert finds(part, ANA) == {ANA, ZOE, BOSS}
+
+
+def test_a_database_that_restarts_leaves_the_list_as_it_was(process):
+    part = process()
+    changed(part, ZOE, HIDE)
+    part.api.broken = True
+    asyncio.run(part.refresh())
+    assert finds(part, ANA) == {ANA, BOSS}
+
+
+def test_where_refusals_are_only_logged_everybody_is_shown(process):
+    part = process(mode=Mode.LOG)
+    changed(part, ZOE, HIDE)
+    assert finds(part, ANA) == {ANA, ZOE, BOSS, GIL, STRANGER}
+    assert len(finds(part, GIL)) == 5
+    assert len(part.refusals.drain()) == 1
