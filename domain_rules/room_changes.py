@@ -6,7 +6,10 @@ from domain_rules.room_power import holds_guest_power
 from domain_rules.room_reasons import RoomReason
 from domain_rules.rooms import SETTINGS, AccessRule, Content, People, RoomState, level
 
-SITTING = frozenset({"join", "invite"})
+# Tuples: what people send may not be hashable.
+VISIBILITIES = ("private", "public")
+KNOCKS = ("knock", "knock_restricted")
+SITTING = ("join", "invite")
 
 
 def judge_rule(
@@ -45,7 +48,7 @@ def _judge_opening(state: RoomState, people: People) -> RoomReason | None:
 def _judge_settings(state: RoomState, content: Content) -> RoomReason | None:
     """Fixed at creation; a public room may become private once, step by step."""
     wanted = content.get("visibility", "private")
-    if wanted not in {"private", "public"}:
+    if wanted not in VISIBILITIES:
         return RoomReason.SETTINGS_FINAL
     if (content.get("force_unencrypted_at_creation") is True) != state.is_unencrypted_for_good:
         return RoomReason.SETTINGS_FINAL
@@ -74,7 +77,7 @@ def judge_join_rule(
     if state.rule is AccessRule.DIRECT:
         if wanted == "public":
             return RoomReason.DIRECT_PRIVATE
-        return RoomReason.DIRECT_NO_KNOCK if wanted in {"knock", "knock_restricted"} else None
+        return RoomReason.DIRECT_NO_KNOCK if wanted in KNOCKS else None
     if not state.is_public or state.join_rule != "public" or wanted == "public":
         return None
     if not state.is_owner(sender, people):

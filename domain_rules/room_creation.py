@@ -226,9 +226,9 @@ def completed(creation: Creation) -> dict[str, Any]:
 
 def _is_ours(event: Content, creation: Creation) -> bool:
     """Events that are written anew: there is one of each."""
-    anew = {RULE_EVENT, POWER_LEVELS}
+    anew = [RULE_EVENT, POWER_LEVELS]
     if creation.is_encrypted and not _has_algorithm(creation.initial(ENCRYPTION)):
-        anew.add(ENCRYPTION)
+        anew.append(ENCRYPTION)
     return event.get("type") in anew and not event.get("state_key")
 
 

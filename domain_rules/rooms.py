@@ -36,7 +36,7 @@ class AccessRule(Word):
 
     @classmethod
     def of(cls, value: object) -> "AccessRule | None":
-        return cls(value) if value in {rule.value for rule in cls} else None
+        return cls(value) if value in [rule.value for rule in cls] else None
 
 
 @dataclass(frozen=True)

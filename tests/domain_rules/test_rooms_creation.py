@@ -1,0 +1,296 @@
+"""A room at its creation, by statement: RA-10 to RA-24, D2, D5, D7, D8, D12, in room versions 11 and 12."""
+
+import pytest
+
+from domain_rules.room_creation import completed, judge_creation
+from domain_rules.room_reasons import MALFORMED_CREATIONS, RoomReason
+from domain_rules.rooms import RULE_EVENT
+from tests.domain_rules.made_rooms import (
+    ALICE,
+    ANA,
+    GIL,
+    GINA,
+    OLGA,
+    VERSIONS,
+    contents,
+    creation,
+    initial,
+    rule_event,
+)
+
+every_version = pytest.mark.parametrize("version", VERSIONS)
+MEGOLM = [{"algorithm": "m.megolm.v1.aes-sha2"}]
+
+
+def made(version, **request):
+    asked = creation(version, **request)
+    assert judge_creation(asked) is None
+    return completed(asked)
+
+
+def levels_of(request):
+    return request["power_level_content_override"]
+
+
+@every_version
+@pytest.mark.parametrize(
+    ("request_", "rule"),
+    [
+        pytest.param({"is_direct": True}, "direct", id="RA-10"),
+        pytest.param({}, "restricted", id="RA-11"),
+        pytest.param({"is_direct": False}, "restricted", id="RA-11 said"),
+        pytest.param({"creation_content": {"type": "m.space"}}, "restricted", id="D12 a space"),
+        pytest.param(
+            {"initial_state": [rule_event(rule="unrestricted")]}, "unrestricted", id="D2 chosen"
+        ),
+    ],
+)
+def test_ra_10_11_18_a_room_has_one_rule_and_says_its_visibility(version, request_, rule):
+    said = contents(made(version, **request_), RULE_EVENT)
+    assert said == [{"rule": rule, "visibility": "private"}]
+
+
+UNRESTRICTED = rule_event(rule="unrestricted")
+REFUSED = {
+    "RA-12 no rule in it": ({"initial_state": [rule_event()]}, RoomReason.INVALID_RULE),
+    "RA-12 unknown": ({"initial_state": [rule_event(rule="open")]}, RoomReason.INVALID_RULE),
+    "RA-12 not even a word": ({"initial_state": [rule_event(rule=[1])]}, RoomReason.INVALID_RULE),
+    "RA-13": ({"is_direct": True, "initial_state": [UNRESTRICTED]}, RoomReason.DIRECT_MISMATCH),
+    "RA-14": ({"initial_state": [rule_event(rule="direct")]}, RoomReason.DIRECT_MISMATCH),
+    "RA-15 preset": ({"is_direct": True, "preset": "public_chat"}, RoomReason.DIRECT_PRIVATE),
+    "RA-15 join rule": (
+        {"is_direct": True, "initial_state": [initial("m.room.join_rules", join_rule="public")]},
+        RoomReason.DIRECT_PRIVATE,
+    ),
+    "RA-15 listed": ({"is_direct": True, "visibility": "public"}, RoomReason.DIRECT_PRIVATE),
+    "RA-16": ({"by": GIL}, RoomReason.GUEST_CREATES),
+    "RA-16 two people": ({"by": GIL, "is_direct": True}, RoomReason.GUEST_CREATES),
+    "RA-17": (
+        {"initial_state": [rule_event(rule="restricted", visibility="public")]},
+        RoomReason.VISIBILITY_MISMATCH,
+    ),
+    "RA-17 the other way": (
+        {
+            "visibility": "public",
+            "initial_state": [rule_event(rule="restricted", visibility="private")],
+        },
+        RoomReason.VISIBILITY_MISMATCH,
+    ),
+    "RA-21 invite": (
+        {"power_level_content_override": {"invite": 49}},
+        RoomReason.LEVELS_TOO_LOW,
+    ),
+    "RA-21 state_default": (
+        {"initial_state": [initial("m.room.power_levels", state_default=50)]},
+        RoomReason.LEVELS_TOO_LOW,
+    ),
+    "RA-37": (
+        {"visibility": "public", "initial_state": [UNRESTRICTED]},
+        RoomReason.PUBLIC_STAYS_CLOSED,
+    ),
+    "RA-70": (
+        {
+            "initial_state": [UNRESTRICTED],
+            "power_level_content_override": {"users_default": 50},
+        },
+        RoomReason.USERS_DEFAULT,
+    ),
+    "RA-83": (
+        {"visibility": "public", "initial_state": [initial("m.room.encryption", algorithm="m")]},
+        RoomReason.PUBLIC_UNENCRYPTED,
+    ),
+    "D3 a guest as creator": (
+        {"creation_content": {"additional_creators": [ALICE, GIL]}},
+        RoomReason.GUEST_AS_CREATOR,
+    ),
+    "D7": (
+        {"power_level_content_override": {"users": {ANA: 100, GIL: 50}}},
+        RoomReason.GUEST_POWER,
+    ),
+    "D7 two people": (
+        {"is_direct": True, "power_level_content_override": {"users": {ANA: 100, GIL: 100}}},
+        RoomReason.GUEST_POWER,
+    ),
+    "D9 three people": ({"is_direct": True, "invite": [GIL, ALICE]}, RoomReason.DIRECT_FULL),
+    "D9 one of them by mail": (
+        {"is_direct": True, "invite": [GIL], "invite_3pid": [{"medium": "email"}]},
+        RoomReason.DIRECT_FULL,
+    ),
+    "D12": (
+        {"is_direct": True, "creation_content": {"type": "m.space"}},
+        RoomReason.SPACE_DIRECT,
+    ),
+    "D13": ({"invite": [ALICE, GIL]}, RoomReason.CLOSED_TO_GUESTS),
+    "D13 past the list": (
+        {"initial_state": [{"type": "m.room.member", "state_key": GIL, "content": {}}]},
+        RoomReason.INVITE_APART,
+    ),
+}
+
+
+@every_version
+@pytest.mark.parametrize("statement", REFUSED)
+def test_a_creation_is_refused_with_its_reason(version, statement):
+    request, reason = REFUSED[statement]
+    assert judge_creation(creation(version, **request)) is reason
+
+
+def test_what_can_be_asked_otherwise_is_a_bad_request():
+    malformed = {REFUSED[name][1] for name in REFUSED if name[:5] in {"RA-12", "RA-13", "RA-17"}}
+    assert malformed <= MALFORMED_CREATIONS
+    assert RoomReason.GUEST_CREATES not in MALFORMED_CREATIONS
+
+
+@every_version
+def test_ra_04_d13_exempt_people_are_invited_into_closed_rooms(version):
+    assert judge_creation(creation(version, invite=[OLGA])) is None
+
+
+@every_version
+@pytest.mark.parametrize(
+    ("request_", "encrypted"),
+    [
+        pytest.param({}, True, id="no preset"),
+        pytest.param({"preset": "private_chat"}, True, id="private_chat"),
+        pytest.param({"is_direct": True, "preset": "trusted_private_chat"}, True, id="two people"),
+        pytest.param({"visibility": "public", "preset": "public_chat"}, False, id="public"),
+        pytest.param({"preset": "public_chat"}, True, id="D5 by link, but private"),
+        pytest.param({"creation_content": {"type": "m.space"}}, False, id="D12 a space"),
+        pytest.param(
+            {
+                "preset": "private_chat",
+                "initial_state": [
+                    rule_event(rule="restricted", force_unencrypted_at_creation=True)
+                ],
+            },
+            False,
+            id="asked to stay readable",
+        ),
+        pytest.param(
+            {
+                "preset": "trusted_private_chat",
+                "initial_state": [
+                    rule_event(rule="restricted", force_unencrypted_at_creation=True)
+                ],
+            },
+            True,
+            id="asked with another preset",
+        ),
+        pytest.param({"initial_state": [initial("m.room.encryption")]}, True, id="an empty one"),
+    ],
+)
+def test_ra_19_private_rooms_are_encrypted(version, request_, encrypted):
+    request = made(version, **request_)
+    assert contents(request, "m.room.encryption") == (MEGOLM if encrypted else [])
+
+
+@every_version
+def test_ra_19_the_encryption_that_was_asked_for_stays(version):
+    asked = {"algorithm": "m.megolm.v1.aes-sha2", "rotation_period_ms": 1}
+    request = made(version, initial_state=[initial("m.room.encryption", **asked)])
+    assert contents(request, "m.room.encryption") == [asked]
+
+
+@every_version
+def test_ra_20_d8_the_levels_of_a_new_room(version):
+    levels = levels_of(made(version))
+    assert levels["users"] == ({} if version == "12" else {ANA: 100})
+    assert (levels["users_default"], levels["events_default"]) == (0, 0)
+    assert (levels["state_default"], levels["invite"]) == (100, 50)
+    assert {levels["ban"], levels["kick"], levels["redact"]} == {50}
+    assert levels["events"]["m.room.tombstone"] == 100
+    assert levels["events"][RULE_EVENT] == 100
+    assert levels["events"]["m.room.name"] == 50
+
+
+@every_version
+def test_ra_20_anybody_invites_into_a_public_room(version):
+    public = {"preset": "public_chat", "visibility": "public"}
+    assert levels_of(made(version, **public))["invite"] == 0
+
+
+@every_version
+def test_ra_22_what_an_override_leaves_out_is_filled_in_also_inside(version):
+    asked = {"invite": 60, "events": {"m.room.name": 0}}
+    levels = levels_of(made(version, power_level_content_override=asked))
+    assert (levels["invite"], levels["state_default"]) == (60, 100)
+    assert levels["events"]["m.room.name"] == 0
+    assert levels["events"]["m.room.encryption"] == 100
+    assert ANA in levels["users"] or version == "12"
+
+
+@every_version
+def test_ra_22_levels_in_the_initial_state_are_filled_there(version):
+    asked = initial("m.room.power_levels", users={ANA: 100, ALICE: 50})
+    request = made(version, initial_state=[asked])
+    [levels] = contents(request, "m.room.power_levels")
+    assert levels["state_default"] == 100
+    assert levels["users"] == ({ALICE: 50} if version == "12" else {ANA: 100, ALICE: 50})
+    assert "power_level_content_override" not in request
+
+
+@every_version
+def test_ra_23_trusted_agents_have_the_creators_power(version):
+    request = made(version, preset="trusted_private_chat", is_direct=True, invite=[ALICE])
+    assert request["preset"] == "trusted_private_chat"
+    expected = {} if version == "12" else {ANA: 100, ALICE: 100}
+    assert levels_of(request)["users"] == expected
+
+
+@every_version
+def test_ra_23_d7_a_guest_is_invited_without_power_into_an_encrypted_room(version):
+    request = made(version, preset="trusted_private_chat", is_direct=True, invite=[GIL])
+    assert request["preset"] == "private_chat"
+    assert request["invite"] == [GIL]
+    assert GIL not in levels_of(request)["users"]
+    assert contents(request, "m.room.encryption") == MEGOLM
+
+
+@every_version
+def test_d7_one_guest_among_agents_and_nobody_is_trusted(version):
+    request = made(
+        version,
+        preset="trusted_private_chat",
+        invite=[ALICE, GINA],
+        initial_state=[rule_event(rule="unrestricted")],
+    )
+    assert request["preset"] == "private_chat"
+    assert levels_of(request)["users"] == ({} if version == "12" else {ANA: 100})
+
+
+@every_version
+@pytest.mark.parametrize(("visibility", "seen"), [("private", "invited"), ("public", "shared")])
+def test_ra_24_who_sees_the_past(version, visibility, seen):
+    request = made(version, visibility=visibility)
+    assert contents(request, "m.room.history_visibility") == [{"history_visibility": seen}]
+
+
+def test_ra_24_what_was_asked_for_stays():
+    asked = initial("m.room.history_visibility", history_visibility="joined")
+    request = made("12", initial_state=[asked])
+    assert contents(request, "m.room.history_visibility") == [{"history_visibility": "joined"}]
+
+
+def test_beside_another_module_its_rule_is_kept_and_there_is_one_of_each():
+    asked = rule_event(rule="restricted", visibility="private", force_unencrypted_at_creation=False)
+    request = made("12", initial_state=[asked, initial("m.room.encryption", algorithm="x"), asked])
+    assert contents(request, RULE_EVENT) == [asked["content"]]
+    assert contents(request, "m.room.encryption") == [{"algorithm": "x"}]
+    again = completed(creation(**request))
+    assert sorted(again["initial_state"], key=str) == sorted(request["initial_state"], key=str)
+
+
+def test_the_request_itself_is_left_alone():
+    asked = {"initial_state": [rule_event(rule="restricted")], "name": "Trees"}
+    request = made("12", **asked)
+    assert request["name"] == "Trees"
+    assert asked == {"initial_state": [rule_event(rule="restricted")], "name": "Trees"}
+
+
+@pytest.mark.parametrize("odd", [None, 7, "x", [], [7], {}, {"users": 7}, [{"type": []}]])
+def test_d13_requests_of_any_shape_are_judged_without_a_fault(odd):
+    keys = ("initial_state", "invite", "invite_3pid", "creation_content", "preset", "room_version")
+    for key in (*keys, "power_level_content_override", "is_direct", "visibility"):
+        asked = creation(**{key: odd})
+        judge_creation(asked)
+        completed(asked)
