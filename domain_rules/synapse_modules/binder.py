@@ -162,7 +162,8 @@ class Part:
         answered = [report for report in batch if report.id in results]
         if not answered:
             raise GuichetAway("answered without results")
-        if await self._run(report_queue.check_epoch, str(said.get("epoch"))):
+        epoch = said.get("epoch")
+        if epoch and await self._run(report_queue.check_epoch, str(epoch)):
             logger.warning("Guichet has another database: it is told of every address again")
             self._compare_ms = 0
         for report in answered:

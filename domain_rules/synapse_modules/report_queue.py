@@ -15,7 +15,7 @@ TABLES = (
         revision BIGINT NOT NULL, PRIMARY KEY (user_id, address))""",
     """CREATE TABLE IF NOT EXISTS guichet_binder (name TEXT PRIMARY KEY, value TEXT NOT NULL)""",
 )
-PLACE, EPOCH = "place", "epoch"
+PLACE, START, EPOCH = "place", "start", "epoch"
 # Places in the stream are given before they are written: what comes late must not be passed by.
 OVERLAP = 200
 AT_ONCE = 500  # events
@@ -103,13 +103,15 @@ def new_events(txn: Any) -> tuple[list[Seen], int]:
     txn.execute("SELECT COALESCE(MAX(stream_ordering), 0) FROM events")
     newest = int(txn.fetchone()[0])
     if known is None:
+        _set_value(txn, START, str(newest))
         return [], newest
+    after = max(int(known) - OVERLAP, int(_value(txn, START) or 0))
     txn.execute(
         "SELECT e.stream_ordering, e.event_id, j.json, j.internal_metadata"
         " FROM events AS e JOIN event_json AS j ON j.event_id = e.event_id"
         " WHERE e.stream_ordering > ? AND e.type IN (?, ?) AND e.rejection_reason IS NULL"
         " ORDER BY e.stream_ordering LIMIT ?",
-        (int(known) - OVERLAP, MEMBER, THIRD_PARTY_INVITE, AT_ONCE + OVERLAP),
+        (after, MEMBER, THIRD_PARTY_INVITE, AT_ONCE + OVERLAP),
     )
     rows = txn.fetchall()
     is_all = len(rows) < AT_ONCE + OVERLAP

@@ -137,7 +137,7 @@ def differences(
 
 def delay(failures: int) -> int:
     """Seconds until the next try, after so many in vain."""
-    return min(LONGEST_DELAY, FIRST_DELAY * 2 ** max(0, min(failures, 10) - 1))
+    return min(LONGEST_DELAY, FIRST_DELAY << max(0, min(failures, 10) - 1))
 
 
 def server_of(user_id: str) -> str:

@@ -35,7 +35,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Answer:
-    """A body, and the tag by which a module asks whether it is still so: `epoch.number.further`."""
+    """A body, and the tag by which a module asks whether it is still so: `epoch.number`, and what else it is about."""
 
     body: bytes
     number: int
@@ -160,8 +160,8 @@ def agents_since(session: Session, state: FeedState, since: int) -> Answer:
         "removed": [user_id for user_id, is_agent in found if not is_agent],
         "complete": complete,
     }
-    tag = f"{state.epoch}.{state.number}.{'all' if complete else since}"
-    return Answer(json.dumps(facts).encode(), state.number, tag)
+    # Of this path and number: who has heard of everything up to here has no news, however it was asked for.
+    return Answer(json.dumps(facts).encode(), state.number, f"{state.epoch}.{state.number}")
 
 
 def _head(session: Session, homeserver: str, names: Collection[str]) -> dict[str, Any]:
