@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 TASK_LIMIT = 240  # seconds; above RUN_TIME and one errand, see tasks.py
 VISIBILITY_TIMEOUT = 600  # seconds; must exceed the task limit, or Redis hands a task out twice
 SWEEP = timedelta(seconds=15)
+INVITATIONS = timedelta(minutes=25)  # a bell for them that nobody heard till the next one is stale
 POLLING = 0.05  # seconds between two looks of the filesystem transport
 
 app = Celery("guichet", include=["workers.tasks"])
@@ -107,7 +108,12 @@ def _timetable() -> dict[str, dict[str, Any]]:
         for lane in Lane
     }
     night = {"task": "workers.tasks.clean_up", "schedule": crontab(hour="3", minute="17")}
-    return {**sweeps, "clean up": night}
+    invitations = {
+        "task": "workers.tasks.keep_invitations",
+        "schedule": crontab(minute="7,37"),
+        "options": {"queue": Lane.BULK.value, "expires": INVITATIONS.total_seconds()},
+    }
+    return {**sweeps, "clean up": night, "invitations": invitations}
 
 
 def _broker(settings: Settings) -> tuple[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from identity.storage.outbox import Errand, Lane, OutboxEntry
 from identity.use_cases import retention
 from identity.wiring import Wiring
 
+from . import invitation_timetable
 from .celery_app import app, wake_outbox, wiring
 from .endings import GiveUp, Later, StopRun
 from .errands import CARRY_OUT
@@ -42,6 +43,14 @@ def clean_up() -> None:
     with wired.database.transaction() as session:
         for what, count in retention.clean_up(session, wired.now()).items():
             log.info("clean-up: %d %s deleted", count, what)
+        hidden = retention.hide_addresses(session, wired.tokens, wired.now())
+        log.info("clean-up: %d addresses of ended invitations hashed", hidden)
+
+
+@app.task(name="workers.tasks.keep_invitations")
+def keep_invitations() -> None:
+    """Do what is due about invitations: they expire, are reminded of, go into a digest."""
+    invitation_timetable.keep(wiring())
 
 
 def run(wired: Wiring, lane: Lane) -> bool:

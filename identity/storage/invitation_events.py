@@ -12,10 +12,12 @@ from .third_party_invitations import State, ThirdPartyInvitation
 
 
 class Happened(StrEnum):
-    """One word for each thing that can happen to an invitation."""
+    """One word for each thing that can happen to an invitation; of one moment, in the order of the history."""
 
     CREATED = "created"
     EXTENDED = "extended"  # invited again, or by an operator
+    TAKEN_BACK = "taken_back"  # a decline was a slip
+    WAITS_AGAIN = "waits_again"  # the account gave the address up before the homeserver was told
     MAILED = "mailed"  # a mail was ordered; how it ended stands with the mail
     SENT = "sent"  # the relay took the mail
     REFUSED = "refused"  # the mailbox or its server did not
@@ -25,8 +27,6 @@ class Happened(StrEnum):
     JOINED = "joined"
     DECLINED = "declined"
     UNKNOWN_INVITER = "unknown_inviter"  # declined, with "I don't know this person"
-    TAKEN_BACK = "taken_back"  # a decline was a slip
-    WAITS_AGAIN = "waits_again"  # the account gave the address up before the homeserver was told
     REVOKED = "revoked"
     EXPIRED = "expired"
     ROOM_EMPTIED = "room_emptied"  # after the end: its event in the room holds no keys any more

@@ -2,19 +2,23 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from identity.storage.mails import Mail
 from identity.storage.outbox import OutboxEntry
-from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.storage.third_party_invitations import State, ThirdPartyInvitation
 from identity.storage.validation_sessions import ValidationSession
-from identity.storage.verification_requests import State, VerificationRequest
+from identity.storage.verification_requests import State as Request
+from identity.storage.verification_requests import VerificationRequest
+from identity.tokens import Tokens
 
 UNCONFIRMED = timedelta(days=7)
 CONFIRMED = timedelta(days=30)
 VALIDATIONS = timedelta(days=7)
 INVITATIONS_ENDED = timedelta(days=183)  # as their mail says
+# Until then a slip can be taken back, and an expired invitation extended; mails are kept as long.
+ADDRESSES_OF_ENDED = timedelta(days=30)
 MAIL_STATUS = timedelta(days=30)
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
@@ -33,7 +37,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
     old: dict[str, tuple[Table, ColumnElement[bool]]] = {
         "unconfirmed requests": (
             VerificationRequest,
-            VerificationRequest.state.in_((State.OPEN, State.CANCELLED))
+            VerificationRequest.state.in_((Request.OPEN, Request.CANCELLED))
             & (VerificationRequest.created_at < now - UNCONFIRMED)
             # A "not me" can be undone as long as the request stands.
             & (
@@ -43,7 +47,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         ),
         "confirmed requests": (
             VerificationRequest,
-            VerificationRequest.state.in_((State.CONFIRMED, State.USED))
+            VerificationRequest.state.in_((Request.CONFIRMED, Request.USED))
             & (VerificationRequest.created_at < now - CONFIRMED),
         ),
         "validation sessions": (
@@ -52,13 +56,40 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         ),
         "invitations": (
             ThirdPartyInvitation,
-            ThirdPartyInvitation.expires_at < now - INVITATIONS_ENDED,
+            _ended_before(now - INVITATIONS_ENDED),
         ),
         "mails": (Mail, Mail.created_at < now - MAIL_STATUS),
         "errands done": (OutboxEntry, OutboxEntry.done_at < now - ERRANDS_DONE),
         "errands given up": (OutboxEntry, OutboxEntry.gave_up_at < now - ERRANDS_GIVEN_UP),
     }
     return {what: _delete(session, table, which) for what, (table, which) in old.items()}
+
+
+def hide_addresses(session: Session, tokens: Tokens, now: datetime) -> int:
+    """Put a keyed hash in place of the addresses of what ended some time ago: it can still be counted."""
+    rows = session.scalars(
+        select(ThirdPartyInvitation).where(
+            _ended_before(now - ADDRESSES_OF_ENDED), ThirdPartyInvitation.address.contains("@")
+        )
+    ).all()
+    for row in rows:
+        row.address, row.facts = tokens.mailbox_hash(row.address), {}
+    return len(rows)
+
+
+def _ended_before(moment: datetime) -> ColumnElement[bool]:
+    """Ended, or delivered and so come to its end as well; by the timetable or not yet."""
+    row = ThirdPartyInvitation
+    done = row.state.in_((State.DELIVERED, State.JOINED))
+    return (
+        (row.ended_at < moment)
+        | (
+            row.ended_at.is_(None)
+            & done
+            & (func.coalesce(row.delivered_at, row.expires_at) < moment)
+        )
+        | (row.ended_at.is_(None) & ~done & (row.expires_at < moment))
+    )
 
 
 def _delete(

@@ -1,0 +1,101 @@
+"""Invitations as a homeserver stores them, and what becomes of them, on a real database."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from domain_rules.addresses import EmailAddress
+from domain_rules.rules import RuleSet
+from identity.storage import invitation_events, mails
+from identity.storage.database import Database
+from identity.storage.homeservers import Homeserver
+from identity.storage.mails import MailState
+from identity.storage.outbox import Errand, OutboxEntry
+from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.use_cases import invitations, store_invite
+from identity.use_cases.store_invite import EphemeralKey, Invited
+
+ZOE, ADA = "@zoe:education.example", "@ada:education.example"
+GIL = "gil@association.example"
+ROOM = "!room:education.example"
+
+
+@dataclass
+class Inviting:
+    """People who invite, and what stands in the database afterwards."""
+
+    database: Database
+    rules: RuleSet
+    clock: Any
+
+    def open_homeservers(self) -> None:
+        """Agents on education, guests on guests."""
+        with self.database.transaction() as session:
+            for name, source in (("education.example", "agent"), ("guests.example", "guest")):
+                session.add(
+                    Homeserver(
+                        name=name,
+                        url="http://127.0.0.1:1",
+                        guests=source == "guest",
+                        label=name,
+                        connector="none",
+                        user_id_scheme="address",
+                        class_source=source,
+                        created_at=self.clock(),
+                    )
+                )
+
+    def store(self, typed=GIL, room_id=ROOM, sender=ZOE, facts=()) -> ThirdPartyInvitation:
+        invited = Invited(typed, EmailAddress.parse(typed), room_id, sender, dict(facts))
+        with self.database.transaction() as session:
+            return store_invite.store(
+                session,
+                self.rules,
+                self.clock(),
+                invited=invited,
+                key=EphemeralKey(f"public {uuid.uuid4()}", "sealed"),
+                signing_key_id="ed25519:0",
+            )
+
+    def act(self, function, row, *args, **facts):
+        """`act(invitations.revoke, row, by=ZOE)`, in a transaction of its own, on the row of now."""
+        with self.database.transaction() as session:
+            now = self.read_in(session, row)
+            return function(session, self.clock(), now, *args, **facts)
+
+    def read_in(self, session, row) -> ThirdPartyInvitation:
+        return session.get_one(ThirdPartyInvitation, row.id)
+
+    def read(self, row) -> ThirdPartyInvitation:
+        with self.database.reading() as session:
+            return self.read_in(session, row)
+
+    def where(self, row) -> str:
+        return invitations.where(self.read(row), self.clock()).value
+
+    def history(self, row) -> list[str]:
+        with self.database.reading() as session:
+            return [e.happened for e in invitation_events.of_invitation(session, row.id)]
+
+    def may_register(self, address=GIL) -> bool:
+        with self.database.reading() as session:
+            return invitations.may_register(
+                session, self.rules, self.clock(), EmailAddress.parse(address)
+            )
+
+    def mails(self) -> list[tuple[str, str]]:
+        """Template and state of every mail ordered, oldest first."""
+        with self.database.reading() as session:
+            found = sorted(mails.recent(session, limit=1000), key=lambda mail: mail.created_at)
+            return [(mail.template, mail.state) for mail in found]
+
+    def relay_takes_all(self) -> None:
+        """What waits is handed over, as the worker would note it."""
+        with self.database.transaction() as session:
+            for mail in mails.recent(session, state=MailState.WAITING, limit=1000):
+                mail.state, mail.handed_at = MailState.HANDED, self.clock()
+                invitations.mail_left(session, self.clock(), mail)
+
+    def errands(self, kind: Errand) -> int:
+        with self.database.reading() as session:
+            return session.query(OutboxEntry).filter_by(errand=kind).count()
