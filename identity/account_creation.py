@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from pydantic import SecretStr
+from sqlalchemy.orm import Session
 
 from domain_rules import names
 from domain_rules.addresses import EmailAddress
@@ -18,6 +19,8 @@ from .storage.accounts import Account, AccountState
 from .storage.homeservers import Homeserver
 from .storage.verification_requests import VerificationRequest
 from .use_cases import accounts as use_case
+from .use_cases import invitations, sign_up, welcomes
+from .use_cases.welcomes import Welcome
 from .wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -44,16 +47,25 @@ class Created:
     homeserver_name: str
     homeserver_label: str
     client_url: str
+    welcome: Welcome
 
 
 def propose(wired: Wiring, request: VerificationRequest) -> Proposal:
-    """Name and homeserver for this address by the rules of now. Raises NoSuchRequest if nobody takes it."""
+    """Name and homeserver for this address by the rules of now.
+
+    Raises NoSuchRequest if nobody takes it, InvitationNeeded.
+    """
     address = EmailAddress.parse(request.address, smtputf8=True)
-    decision = wired.rules.current().decide(address)
+    rules = wired.rules.current()
+    decision = rules.decide(address)
     with wired.database.reading() as session:
         homeserver = homeservers.find(session, decision.homeserver or "")
+        is_known = sign_up.has_account(session, address.canonical)
+        may_register = invitations.may_register(session, rules, wired.now(), address)
     if homeserver is None:
         raise problems.NoSuchRequest
+    if not may_register and not is_known:
+        raise problems.InvitationNeeded
     return Proposal(
         display_name=names.display_name(address, decision.organisation),
         homeserver=homeserver,
@@ -69,7 +81,7 @@ def made(wired: Wiring, request: VerificationRequest) -> Created | None:
         account = accounts.of_address(session, request.address)
         if account is None or account.state != AccountState.READY:
             return None
-        return _created(wired, account, homeservers.find(session, account.homeserver))
+        return _created(wired, session, account)
 
 
 def create(
@@ -77,8 +89,8 @@ def create(
 ) -> Created:
     """Make the account of a confirmed request.
 
-    Raises NoSuchRequest, WrongDisplayName, WeakPassword, AddressTaken, NameRefused, and ServerAway:
-    then the proof is kept, and a mail says when the homeserver is back.
+    Raises NoSuchRequest, InvitationNeeded, WrongDisplayName, WeakPassword, AddressTaken, NameRefused,
+    and ServerAway: then the proof is kept, and a mail says when the homeserver is back.
     """
     with wired.database.reading() as session:
         request = use_case.confirmed_request(session, wired.now(), request_id)
@@ -106,7 +118,8 @@ def create(
             request.language = language
             use_case.wait_for_server(session, wired.now(), request)
         raise problems.ServerAway(proposal.homeserver.label) from None
-    return _created(wired, account, proposal.homeserver)
+    with wired.database.reading() as session:
+        return _created(wired, session, account)
 
 
 def _make(
@@ -180,10 +193,12 @@ def _conclude(wired: Wiring, account: Account) -> Account:
         return kept
 
 
-def _created(wired: Wiring, account: Account, homeserver: Homeserver | None) -> Created:
+def _created(wired: Wiring, session: Session, account: Account) -> Created:
+    homeserver = homeservers.find(session, account.homeserver)
     return Created(
         user_id=account.user_id,
         homeserver_name=account.homeserver,
         homeserver_label=homeserver.label if homeserver else account.homeserver,
         client_url=(homeserver and homeserver.client_url) or wired.settings.client_url,
+        welcome=welcomes.of(session, wired.rules.current(), account),
     )

@@ -50,6 +50,10 @@ class AddressTaken(Problem):
     """This address already has an account."""
 
 
+class InvitationNeeded(Problem):
+    """An account for this address takes an invitation, and none waits any more."""
+
+
 class ServerAway(Problem):
     """The homeserver is not answering. The proof of the address is kept."""
 

@@ -7,16 +7,18 @@ from email.utils import parseaddr
 from sqlalchemy.orm import Session
 
 from identity.mail import letters
-from identity.mail.letters import Frame
+from identity.mail.letters import Frame, Welcome
 from identity.storage import accounts, homeservers
 from identity.storage.accounts import Account
 from identity.storage.mails import Mail, Template
 from identity.storage.verification_requests import Reality, State, VerificationRequest
-from identity.use_cases import codes
+from identity.use_cases import codes, welcomes
 from identity.use_cases.codes import CODE_LIFETIME
 from identity.wiring import Wiring
 
-from .matrix_letters import MATRIX_LETTERS, NoLongerWanted
+from .matrix_letters import MATRIX_LETTERS, NoLongerWanted, inviter_of, language_of
+
+MOST_ROOMS = 3  # named in a mail
 
 __all__ = ["NoLongerWanted", "letter"]
 
@@ -24,9 +26,11 @@ __all__ = ["NoLongerWanted", "letter"]
 def letter(wired: Wiring, mail: Mail, now: datetime) -> tuple[EmailMessage, str]:
     """The mail as it goes out, and its envelope sender. Raises NoLongerWanted."""
     settings = wired.settings
+    with wired.database.reading() as session:
+        language = mail.language or language_of(session, mail)
     frame = Frame(
         to=mail.address,
-        language=mail.language or None,
+        language=language or None,
         message_id=mail.id,
         date=mail.created_at,
         sender=settings.mail_from,
@@ -68,6 +72,7 @@ def _write(
                 address=account.address,
                 server=_label(session, account.homeserver) or account.homeserver,
                 client_url=_client_url(wired, session, account.homeserver),
+                welcome=_welcome(wired, session, account),
             )
         case Template.SERVER_READY:
             request = _request(session, mail)
@@ -78,10 +83,8 @@ def _write(
                 server=_label(session, request.homeserver) or "",
                 link=f"{frame.public_url}/v/{wired.tokens.link(request.id, 'verify')}",
             )
-        case Template.CLIENT_VERIFY | Template.INVITE:
+        case _:
             return MATRIX_LETTERS[template](wired, session, frame, mail, now)
-        case Template.INVITE_DIGEST | Template.REMINDER:
-            raise NoLongerWanted  # nothing orders them yet
 
 
 def _verify(
@@ -99,6 +102,17 @@ def _verify(
         requested_at=mail.created_at,
         code_expires_at=request.code_made_at + CODE_LIFETIME,
         link_expires_at=request.expires_at,
+        inviter=inviter_of(wired, session, request.address, now),
+    )
+
+
+def _welcome(wired: Wiring, session: Session, account: Account) -> Welcome:
+    told = welcomes.of(session, wired.rules.current(), account)
+    return Welcome(
+        rooms=told.rooms[:MOST_ROOMS],
+        more=told.more + len(told.rooms[MOST_ROOMS:]),
+        sponsor=told.sponsor,
+        access_ends_at=told.access_ends_at,
     )
 
 

@@ -6,15 +6,23 @@ from urllib.parse import urlencode
 
 from sqlalchemy.orm import Session
 
+from domain_rules.addresses import EmailAddress
 from identity.mail import letters
-from identity.mail.letters import Frame
+from identity.mail.letters import Frame, Invitation
 from identity.storage import third_party_invitations, validation_sessions
 from identity.storage.mails import Mail, Template
-from identity.storage.third_party_invitations import Delivery
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 from identity.storage.validation_sessions import ValidationSession
-from identity.use_cases import store_invite, validation
+from identity.use_cases import (
+    invitation_proof,
+    invitations,
+    inviters,
+    opting_out,
+    validation,
+)
 from identity.wiring import Wiring
 
+MOST_INVITERS = 3  # named in one mail
 SUBMIT = "/_matrix/identity/v2/validate/email/submitToken"
 
 
@@ -53,13 +61,8 @@ def invite(
 ) -> EmailMessage:
     """The invitation, from a person we know by a proved address. Raises NoLongerWanted once it has ended."""
     invitation = third_party_invitations.find(session, mail.subject_id)
-    if (
-        invitation is None
-        or invitation.delivery != Delivery.WAITING
-        or now >= invitation.expires_at
-    ):
+    if invitation is None or not _is_wanted(wired, session, invitation, now):
         raise NoLongerWanted
-    inviter, organisation = store_invite.inviter(session, wired.rules.current(), invitation.sender)
     own = dict.fromkeys(
         ("room_alias", "room_name", "room_avatar_url", "sender_display_name", "sender_avatar_url"),
         "",
@@ -68,15 +71,102 @@ def invite(
     if frame.brand_dir:
         key = wired.vault.open(invitation.sealed_key)
         own["ephemeral_private_key"] = key.get_secret_value()
-    return letters.invite(
+    return letters.invite(frame, _told(wired, session, frame, invitation, now), own=own)
+
+
+def reminder(
+    wired: Wiring, session: Session, frame: Frame, mail: Mail, now: datetime
+) -> EmailMessage:
+    """Once more, to who has not answered. Raises NoLongerWanted."""
+    invitation = third_party_invitations.find(session, mail.subject_id)
+    if invitation is None or not _is_wanted(wired, session, invitation, now):
+        raise NoLongerWanted
+    return letters.reminder(frame, _told(wired, session, frame, invitation, now))
+
+
+def invite_digest(
+    wired: Wiring, session: Session, frame: Frame, mail: Mail, now: datetime
+) -> EmailMessage:
+    """All invitations that wait for the address in one mail. Raises NoLongerWanted if none does."""
+    waiting = [
+        invitation
+        for invitation in third_party_invitations.waiting_for(session, mail.address, now)
+        if _is_wanted(wired, session, invitation, now)
+    ]
+    if not waiting:
+        raise NoLongerWanted
+    told = [_told(wired, session, frame, invitation, now) for invitation in waiting]
+    newest = told[0]
+    if len(told) == 1:
+        return letters.reminder(frame, newest)
+    names = tuple(dict.fromkeys(each.inviter or each.sender for each in told))
+    return letters.invite_digest(
         frame,
-        link=f"{frame.public_url}/i/{wired.tokens.link(invitation.id, 'invitation')}",
-        inviter=inviter,
-        organisation=organisation,
-        sender=invitation.sender,
-        expires_at=invitation.expires_at,
-        own=own,
+        newest,
+        number=len(told),
+        inviters=names[:MOST_INVITERS],
+        more=len(names[MOST_INVITERS:]),
     )
 
 
-MATRIX_LETTERS = {Template.CLIENT_VERIFY: client_verify, Template.INVITE: invite}
+def inviter_of(wired: Wiring, session: Session, address: str, now: datetime) -> str | None:
+    """The name of who has an invitation waiting for this address, if it was proved."""
+    rules = wired.rules.current()
+    for invitation in third_party_invitations.waiting_for(session, address, now):
+        name, _ = inviters.inviter(session, rules, invitation.sender)
+        if name and inviters.may_invite(session, rules, invitation.sender):
+            return name
+    return None
+
+
+def language_of(session: Session, mail: Mail) -> str:
+    """The language of a mail that was ordered without one; "" if it has to speak both."""
+    if mail.template not in (Template.INVITE, Template.INVITE_DIGEST, Template.REMINDER):
+        return ""
+    invitation = third_party_invitations.find(session, mail.subject_id)
+    return invitation_proof.language_of(session, invitation) if invitation else ""
+
+
+def _is_wanted(
+    wired: Wiring, session: Session, invitation: ThirdPartyInvitation, now: datetime
+) -> bool:
+    """It waits, its sender may still invite, and the address has not had enough of invitations."""
+    rules = wired.rules.current()
+    return (
+        invitation.delivery == Delivery.WAITING
+        and invitations.is_open(invitation, now)
+        and inviters.may_invite(session, rules, invitation.sender)
+        and not opting_out.has_opted_out(session, wired.tokens, invitation.address)
+    )
+
+
+def _told(
+    wired: Wiring,
+    session: Session,
+    frame: Frame,
+    invitation: ThirdPartyInvitation,
+    now: datetime,
+) -> Invitation:
+    tokens = wired.tokens
+    has_code = invitation_proof.has_code(session, now, invitation)
+    name, organisation = inviters.inviter(session, wired.rules.current(), invitation.sender)
+    return Invitation(
+        link=f"{frame.public_url}/i/{tokens.link(invitation.id, 'invitation')}",
+        unknown_link=f"{frame.public_url}/n/{tokens.link(invitation.id, 'not_me')}",
+        opt_out_link=f"{frame.public_url}/d/{tokens.link(invitation.id, 'opt_out')}",
+        code=tokens.code(invitation.id, invitation.code_generation) if has_code else None,
+        code_expires_at=invitation_proof.code_expires_at(invitation),
+        masked=EmailAddress.stored(invitation.address).masked,
+        inviter=name,
+        organisation=organisation,
+        sender=invitation.sender,
+        expires_at=invitation.expires_at,
+    )
+
+
+MATRIX_LETTERS = {
+    Template.CLIENT_VERIFY: client_verify,
+    Template.INVITE: invite,
+    Template.REMINDER: reminder,
+    Template.INVITE_DIGEST: invite_digest,
+}

@@ -24,6 +24,7 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.TooManyRequests: (HTTPStatus.TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED"),
     problems.Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.NoSuchRequest: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
+    problems.InvitationNeeded: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.AddressTaken: (HTTPStatus.CONFLICT, "M_THREEPID_IN_USE"),
     problems.ServerAway: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.NameRefused: (HTTPStatus.CONFLICT, "M_USER_IN_USE"),

@@ -11,12 +11,23 @@ from identity.translations import texts
 PARIS: Final = ZoneInfo("Europe/Paris")
 NO_BREAK: Final = "\u00a0"
 DAY: Final = "EEEE d MMMM"
+DAY_OF_A_YEAR: Final = "d MMMM y"
 CLOCK: Final = {"fr": "H 'h' mm", "en": "HH:mm"}
 
 
 def in_words(moment: datetime, language: str) -> str:
     """`mardi 14 mars à 16 h 30 (heure de Paris)`."""
     return _say("mail.date", moment, language)
+
+
+def day(moment: datetime, language: str) -> str:
+    """`mardi 14 mars`, in the year that is meant anyway."""
+    return _written(moment, DAY, language)
+
+
+def day_of_a_year(moment: datetime, language: str) -> str:
+    """`14 mars 2028`."""
+    return _written(moment, DAY_OF_A_YEAR, language)
 
 
 def until(moment: datetime, since: datetime, language: str) -> str:
@@ -26,12 +37,14 @@ def until(moment: datetime, since: datetime, language: str) -> str:
 
 
 def _say(text_id: str, moment: datetime, language: str) -> str:
-    day = format_datetime(moment, DAY, tzinfo=PARIS, locale=language)
     text = texts(language).gettext(text_id)
-    return text.format(day=day.replace(" ", NO_BREAK), clock=clock(moment, language))
+    return text.format(day=day(moment, language), clock=clock(moment, language))
 
 
 def clock(moment: datetime, language: str) -> str:
     """`16 h 30`, kept on one line."""
-    written = format_datetime(moment, CLOCK[language], tzinfo=PARIS, locale=language)
-    return written.replace(" ", NO_BREAK)
+    return _written(moment, CLOCK[language], language)
+
+
+def _written(moment: datetime, pattern: str, language: str) -> str:
+    return format_datetime(moment, pattern, tzinfo=PARIS, locale=language).replace(" ", NO_BREAK)

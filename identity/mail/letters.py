@@ -40,6 +40,35 @@ class Frame:
         return self.support_url or f"{self.public_url}/help"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Invitation:
+    """What a mail says of one invitation. `inviter`: a name that was proved, if there is one.
+
+    Without `code` (it is old, or codes are off for the address) its page has one mailed.
+    """
+
+    link: str
+    unknown_link: str
+    opt_out_link: str
+    code: str | None
+    code_expires_at: datetime
+    masked: str
+    inviter: str | None
+    organisation: str | None
+    sender: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Welcome:
+    """What is told to who was invited: rooms by name and how many others, who answers for them, until when."""
+
+    rooms: tuple[str, ...] = ()
+    more: int = 0
+    sponsor: str | None = None
+    access_ends_at: datetime | None = None
+
+
 def verify(
     frame: Frame,
     *,
@@ -49,8 +78,12 @@ def verify(
     requested_at: datetime,
     code_expires_at: datetime,
     link_expires_at: datetime,
+    inviter: str | None = None,
 ) -> EmailMessage:
-    """Prove that you read this mailbox. Without `code` (codes are off for the address), by link alone."""
+    """Prove that you read this mailbox. Without `code` (codes are off for the address), by link alone.
+
+    `inviter`: whose invitation waits for the address.
+    """
     return _letter(
         "verify",
         frame,
@@ -60,6 +93,7 @@ def verify(
         requested_at=requested_at,
         code_expires_at=code_expires_at,
         link_expires_at=link_expires_at,
+        inviter=inviter,
     )
 
 
@@ -76,6 +110,7 @@ def welcome(
     address: str,
     server: str,
     client_url: str,
+    welcome: Welcome,
 ) -> EmailMessage:
     """The account was made. `address` is what the person signs in with."""
     return _letter(
@@ -86,6 +121,7 @@ def welcome(
         address=address,
         server=server,
         client_url=client_url,
+        **vars(welcome),
     )
 
 
@@ -124,32 +160,25 @@ def client_verify(
     return _branded("verify.txt", "client_verify", frame, own, **facts)
 
 
-def invite(
-    frame: Frame,
-    *,
-    link: str,
-    inviter: str | None,
-    organisation: str | None,
-    sender: str,
-    expires_at: datetime,
-    own: Mapping[str, str],
-) -> EmailMessage:
-    """Somebody wants to talk to the address. `inviter`: a name that was proved, if there is one.
+def invite(frame: Frame, invitation: Invitation, *, own: Mapping[str, str]) -> EmailMessage:
+    """Somebody wants to talk to the address.
 
     `own`: what only an operator's template shows, such as the name of the room.
     """
-    return _branded(
-        "invite.txt",
-        "invite",
-        frame,
-        own,
-        link=link,
-        inviter=inviter,
-        organisation=organisation,
-        sender=sender,
-        expires_at=expires_at,
-        sent_at=frame.date,
-    )
+    return _branded("invite.txt", "invite", frame, own, sent_at=frame.date, **vars(invitation))
+
+
+def reminder(frame: Frame, invitation: Invitation) -> EmailMessage:
+    """The invitation still waits, and ends some day."""
+    return _letter("reminder", frame, sent_at=frame.date, **vars(invitation))
+
+
+def invite_digest(
+    frame: Frame, newest: Invitation, *, number: int, inviters: tuple[str, ...], more: int
+) -> EmailMessage:
+    """Several invitations in one mail, from `inviters` and from `more` others; the code is the newest one's."""
+    of_them = {"number": number, "inviters": inviters, "more": more}
+    return _letter("invite_digest", frame, sent_at=frame.date, **vars(newest), **of_them)
 
 
 def _branded(
@@ -168,7 +197,7 @@ def _branded(
     }
     given = {"service": frame.service, "public_url": frame.public_url, "help_url": frame.help_url}
     written = by_the_operator(path, template, frame.languages, given | headers | facts | dict(own))
-    return _message(written, template, frame)
+    return _message(written, template, frame, facts.get("opt_out_link"))
 
 
 def _letter(template: str, frame: Frame, **facts: Any) -> EmailMessage:
@@ -178,10 +207,12 @@ def _letter(template: str, frame: Frame, **facts: Any) -> EmailMessage:
         "public_url": frame.public_url,
     }
     written = write(template, frame.languages, frame.templates_dir, for_all | facts)
-    return _message(written, template, frame)
+    return _message(written, template, frame, facts.get("opt_out_link"))
 
 
-def _message(written: Written, template: str, frame: Frame) -> EmailMessage:
+def _message(
+    written: Written, template: str, frame: Frame, opt_out_link: str | None = None
+) -> EmailMessage:
     return build(
         written,
         template=template,
@@ -192,4 +223,5 @@ def _message(written: Written, template: str, frame: Frame) -> EmailMessage:
         reply_to=frame.reply_to,
         message_id=frame.message_id,
         date=frame.date,
+        opt_out_link=opt_out_link,
     )

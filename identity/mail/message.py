@@ -14,7 +14,11 @@ from .rendering import Written
 LINE: Final = 76  # and not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7)
 LONGEST_LINE: Final = 990  # of SMTP's 998
 FORM: Final = "quoted-printable"
-VERSION: Final = "1"  # of the set of templates; raise it when what they say changes
+VERSION: Final = "2"  # of the set of templates; raise it when what they say changes
+
+
+# A link in a header stays on one line: folded, it is another one to some programs, and to DKIM.
+UNFOLDED: Final = frozenset({"list-unsubscribe"})
 
 
 class Policy(EmailPolicy):
@@ -24,6 +28,8 @@ class Policy(EmailPolicy):
     """
 
     def fold(self, name: str, value: str) -> str:
+        if name.lower() in UNFOLDED:
+            return f"{name}: {value}{self.linesep}"
         if name.lower() != "subject":
             folded: str = super().fold(name, value)
             return folded
@@ -32,7 +38,7 @@ class Policy(EmailPolicy):
         return f"{name}: {header.encode(linesep=self.linesep)}{self.linesep}"
 
     def fold_binary(self, name: str, value: str) -> bytes:
-        if name.lower() != "subject":
+        if name.lower() not in {"subject", *UNFOLDED}:
             return super().fold_binary(name, value)
         return self.fold(name, value).encode("ascii")
 
@@ -51,8 +57,12 @@ def build(
     reply_to: str | None,
     message_id: UUID,
     date: datetime,
+    opt_out_link: str | None = None,
 ) -> EmailMessage:
-    """One mail to one address. The same facts give the same bytes, so a retry is the same mail."""
+    """One mail to one address. The same facts give the same bytes, so a retry is the same mail.
+
+    `opt_out_link`: a mail program may post to it, which ends mails of this kind (RFC 8058).
+    """
     message = EmailMessage(policy=POLICY)
     name, address = parseaddr(sender)
     message["From"] = Address(display_name=name or service, addr_spec=address)
@@ -68,6 +78,9 @@ def build(
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["X-Guichet-Template"] = f"{template}; version={VERSION}"
+    if opt_out_link:
+        message["List-Unsubscribe"] = f"<{opt_out_link}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     if written.html is None:
         form = "7bit" if _is_bare(written.text) else FORM
         message.set_content(written.text, subtype="plain", charset="utf-8", cte=form)

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from identity.translations import texts
 
-from .dates import in_words, until
+from .dates import day, day_of_a_year, in_words, until
 
 FOLDER: Final = Path(__file__).parent / "templates"
 BETWEEN_LANGUAGES: Final = "\n\n* * *\n\n"
@@ -117,6 +117,8 @@ def _environment(templates_dir: Path | None, language: str, *, is_html: bool) ->
         t=_html_texts(language) if is_html else _plain_texts(language),
         date=partial(_spoken, in_words, language),
         until=partial(_spoken, until, language),
+        day=partial(_spoken, day, language),
+        day_of_a_year=partial(_spoken, day_of_a_year, language),
         without_scheme=_without_scheme,
     )
     return environment
@@ -124,6 +126,8 @@ def _environment(templates_dir: Path | None, language: str, *, is_html: bool) ->
 
 def _within_its_line(fact: Any) -> Any:
     """Some facts come from people; none may add a line, or turn one around."""
+    if isinstance(fact, tuple):
+        return tuple(map(_within_its_line, fact))
     return UNPRINTABLE.sub(" ", fact) if isinstance(fact, str) else fact
 
 

@@ -6,7 +6,7 @@ from domain_rules.addresses import EmailAddress
 from identity import account_creation, problems
 from identity.context import wired
 from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import sign_up
+from identity.use_cases import invitation_proof, sign_up
 from identity.use_cases.sign_up import Step
 
 from .check import own_request, shown
@@ -70,7 +70,14 @@ def account_taken(n: int) -> Response:
     if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
     proposal = account_creation.propose(wired, own)
-    return page("account_taken", address=shown(own.address), client_url=proposal.client_url)
+    with wired.database.reading() as session:
+        invited = invitation_proof.is_invited(session, own.address)
+    return page(
+        "account_taken",
+        address=shown(own.address),
+        client_url=proposal.client_url,
+        invited=invited,
+    )
 
 
 @blueprint.get("/account/<int:n>/done")

@@ -29,6 +29,21 @@ def browser_hash() -> str | None:
     return wired.tokens.browser_hash(found) if found else None
 
 
+def apart_hash(address: str) -> str | None:
+    """This browser, kept apart for one address.
+
+    Who asks from a mailed invitation need not know the address in full: what they asked for is none of
+    the requests whose pages show it.
+    """
+    found = browser_id()
+    return apart(found, address) if found else None
+
+
+def apart(browser: str, address: str) -> str:
+    """As `apart_hash`, of a browser whose cookie is on its way."""
+    return wired.tokens.browser_hash(f"{browser}/{address}")
+
+
 def mark(response: Response, browser: str) -> Response:
     """Let the browser carry this id from now on."""
     response.set_cookie(

@@ -45,6 +45,7 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.CredentialNeeded: Advice(HTTPStatus.UNAUTHORIZED, "problem.other", HOME),
     problems.NoSuchRequest: Advice(HTTPStatus.NOT_FOUND, "problem.no_request", START),
     problems.AddressTaken: Advice(HTTPStatus.CONFLICT, "problem.taken", SIGN_IN),
+    problems.InvitationNeeded: Advice(HTTPStatus.FORBIDDEN, "problem.uninvited", HELP),
     problems.NameRefused: Advice(HTTPStatus.CONFLICT, "problem.name_refused", HELP),
     problems.ServerAway: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.server_away", START),
     problems.WeakPassword: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),

@@ -1,36 +1,125 @@
-"""/i/<token>: somebody invited the address this link was mailed to. Looking at the page changes nothing."""
+"""/i/<token>: somebody invited the address this link was mailed to. The link opens nothing, the code does."""
 
 from http import HTTPStatus
 
-from flask import Response
+from flask import Response, request
+from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
+from domain_rules.rules import AccountClass
 from identity.context import wired
-from identity.storage import third_party_invitations
-from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import store_invite
+from identity.storage.invited_rooms import TAKEN_UP
+from identity.storage.third_party_invitations import OPEN, Delivery, State, ThirdPartyInvitation
+from identity.storage.verification_requests import VerificationRequest
+from identity.use_cases import invitation_proof, invitations, inviters, sign_up
 
-from .rendering import page
+from . import browser, mailbox_proof
+from .languages import language
+from .mailbox_proof import Proof
+from .rendering import Fault, go_to, page
 from .site import blueprint
 
 
 @blueprint.get("/i/<token>")
 def invitation_page(token: str) -> Response:
-    """Who invites whom, until when, and the way to an account or to the messenger."""
-    invitation_id = wired.tokens.read_link(token, "invitation")
+    """Who invites whom, until when, and a field for the code. Looking changes nothing."""
+    return _invitation(token)
+
+
+@blueprint.post("/i/<token>")
+def accept(token: str) -> Response:
+    """The code of the mail opens the account's page in this browser; or a code is to be mailed anew."""
+    known = browser.browser_id() or wired.tokens.new_browser()
+    opened, has_account = None, False
+    with wired.database.transaction() as session:
+        found = mailbox_proof.invited(session, token, "invitation")
+        if found is None or not _can_be_accepted(session, found):
+            return go_to("invitation_page", token=token)
+        if "send" in request.form:
+            notice = mailbox_proof.send(session, found, known)
+            return browser.mark(go_to("invitation_page", token=token, notice=notice), known)
+        given = mailbox_proof.is_given(session, found)
+        faults = [] if given else mailbox_proof.try_code(session, found, known)
+        if not faults:
+            known = known if given else browser.renew(session, known)
+            opened = _open(session, found, known)
+            has_account = sign_up.has_account(session, found.address)
+    if opened is None:
+        return browser.mark(_invitation(token, faults), known)
+    way = "account_taken" if has_account else "account_page"
+    return browser.mark(go_to(way, n=opened.ordinal), known)
+
+
+def _open(session: Session, found: ThirdPartyInvitation, known: str) -> VerificationRequest:
+    return invitation_proof.open_request(
+        session,
+        wired.rules.current(),
+        wired.now(),
+        found,
+        browser=wired.tokens.browser_hash(known),
+        language=language(),
+    )
+
+
+def _invitation(token: str, faults: list[Fault] | None = None) -> Response:
     with wired.database.reading() as session:
-        found = third_party_invitations.find(session, invitation_id) if invitation_id else None
+        found = mailbox_proof.invited(session, token, "invitation")
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
-        inviter, organisation = store_invite.inviter(session, wired.rules.current(), found.sender)
-    if found.delivery != Delivery.WAITING:
+        if _can_be_accepted(session, found):
+            proof = mailbox_proof.of(session, found)
+            who = inviters.inviter(session, wired.rules.current(), found.sender)
+            return _open_page(token, found, proof, who, faults)
+    return _over(found)
+
+
+def _over(found: ThirdPartyInvitation) -> Response:
+    """What became of it, and nothing more than its mail has said."""
+    state = invitations.where(found, wired.now())
+    if state is State.EXPIRED:
+        return page("invitation_over", ended_at=found.ended_at or found.expires_at)
+    if state is State.DECLINED:
+        return page("invitation_declined", unknown=_unknown(found))
+    if state in TAKEN_UP or (state in OPEN and found.delivery != Delivery.WAITING):
         return page("invitation_taken")
-    if wired.now() >= found.expires_at:
-        return page("invitation_over", ended_at=found.expires_at)
+    return page("invitation_revoked")
+
+
+def _can_be_accepted(session: Session, found: ThirdPartyInvitation) -> bool:
+    """It stands, and who sent it may still invite."""
+    address = EmailAddress.stored(found.address)
+    is_waiting = found.delivery == Delivery.WAITING
+    return (
+        is_waiting
+        and invitations.is_open(found, wired.now())
+        and invitations.may_register(session, wired.rules.current(), wired.now(), address)
+    )
+
+
+def _open_page(
+    token: str,
+    found: ThirdPartyInvitation,
+    proof: Proof,
+    who: tuple[str | None, str | None],
+    faults: list[Fault] | None,
+) -> Response:
+    name, organisation = who
+    decision = wired.rules.current().decide(EmailAddress.stored(found.address))
     return page(
         "invitation",
-        masked=EmailAddress.parse(found.address, smtputf8=True).masked,
-        inviter=inviter or found.sender,
-        organisation=organisation if inviter else None,
+        faults=faults or (),
+        token=token,
+        unknown=_unknown(found),
+        proof=proof,
+        notice=mailbox_proof.notice(),
+        masked=mailbox_proof.masked(found),
+        inviter=name or found.sender,
+        organisation=organisation if name else None,
         expires_at=found.expires_at,
+        for_guest=decision.account_class is not AccountClass.AGENT,
     )
+
+
+def _unknown(found: ThirdPartyInvitation) -> str:
+    """The token of "I don't know this person"."""
+    return wired.tokens.link(found.id, "not_me")

@@ -13,7 +13,7 @@ from identity.use_cases import sign_up
 from identity.use_cases.codes import Result
 from identity.use_cases.sign_up import Step
 
-from . import browser, client_link
+from . import browser, client_link, unknown_inviter
 from .check import TOO_LATE, code_faults, shown, unfinished_code
 from .languages import language, prefer
 from .rendering import Fault, go_to, page
@@ -45,17 +45,19 @@ def refuse_page(token: str) -> Response:
     """Not me: a button for the browser that asked, the code in any other."""
     with wired.database.reading() as session:
         mailed = _mailed(session, token, "not_me")
-    return _refuse_page(token, mailed) if mailed else _broken()
+    return _refuse_page(token, mailed) if mailed else unknown_inviter.show(token)
 
 
 @blueprint.post("/n/<token>")
 def refuse(token: str) -> Response:
     """Cancel the request, or take the cancelling back."""
     undo = "undo" in request.form
-    with wired.database.transaction() as session:
+    with wired.database.reading() as session:
         mailed = _mailed(session, token, "not_me")
-        if mailed is None:
-            return _broken()
+    if mailed is None:
+        return unknown_inviter.decline(token)
+    with wired.database.transaction() as session:
+        mailed = session.get_one(VerificationRequest, mailed.id)
         if _is_same(mailed):
             done, faults = _refuse_here(session, mailed, undo=undo)
         else:
@@ -75,7 +77,12 @@ def _mailed(session: Session, token: str, purpose: Purpose) -> VerificationReque
 
 
 def _is_same(mailed: VerificationRequest) -> bool:
-    return mailed.browser == browser.browser_hash()
+    return mailed.browser == browser.browser_hash() or _is_apart(mailed)
+
+
+def _is_apart(mailed: VerificationRequest) -> bool:
+    """Asked for in this browser, on the page of an invitation."""
+    return mailed.browser == browser.apart_hash(mailed.address)
 
 
 def _broken() -> Response:
@@ -85,12 +92,13 @@ def _broken() -> Response:
 def _verify_page(
     token: str, mailed: VerificationRequest, faults: list[Fault] | None = None
 ) -> Response:
-    same = _is_same(mailed)
+    apart = _is_apart(mailed)
+    same = _is_same(mailed) and not apart
     step = sign_up.where(mailed, wired.now(), by_link=True)
     known: dict[str, Any] = {
         "token": token,
         "same": same,
-        "n": mailed.ordinal,
+        "n": None if apart else mailed.ordinal,
         "address": shown(mailed.address),
     }
     match step:
@@ -102,7 +110,8 @@ def _verify_page(
             return page("link_expired", expired_at=mailed.expires_at, **known)
         case Step.CONFIRMED if same:
             return page("link_confirmed", **known)
-    return page("link_confirm" if same else "link_code", faults=faults or (), **known)
+    name = "link_confirm" if same or apart else "link_code"
+    return page(name, faults=faults or (), **known)
 
 
 def _confirm_here(mailed: VerificationRequest) -> Response:
@@ -110,6 +119,15 @@ def _confirm_here(mailed: VerificationRequest) -> Response:
     with wired.database.transaction() as session:
         own = sign_up.by_token_id(session, mailed.id)
         confirmed = own is not None and sign_up.confirm_by_link(session, wired.now(), own)
+        if own and confirmed and _is_apart(mailed):
+            mailed = sign_up.open_confirmed(
+                session,
+                wired.now(),
+                address=own.address,
+                homeserver=own.homeserver,
+                browser=wired.tokens.browser_hash(known),
+                language=language(),
+            )
         if confirmed:
             known = browser.renew(session, known)
     return browser.mark(go_to("check_page", n=mailed.ordinal), known)

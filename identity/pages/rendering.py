@@ -14,7 +14,7 @@ from identity.translations import LANGUAGES
 from . import csrf
 from .headers import fingerprint
 from .languages import language, same_page_in
-from .wording import clock, counted, date, text
+from .wording import clock, counted, date, day, text
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ def page(
         tn=counted,
         clock=clock,
         date=date,
+        day=day,
         language=language(),
         switch=[(other, same_page_in(other)) for other in LANGUAGES],
         service=wired.settings.service_name,

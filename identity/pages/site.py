@@ -32,14 +32,21 @@ blueprint.register_error_handler(InternalServerError, errors.broken)
 
 # What a form that grew too old may hand back: fields to see and correct, and switches of the same form.
 SHOWN_AGAIN = ("email", "code", "display_name", "q")
-CARRIED_AGAIN = ("keep", "invited", "undo")
+CARRIED_AGAIN = ("keep", "invited", "undo", "send")
 WITHOUT_FORM = {"pages.unknown_path"}
+
+
+def is_one_click() -> bool:
+    """A mail program ends mails for its reader (RFC 8058): it has neither cookie nor form of ours."""
+    return request.form.get("List-Unsubscribe") == "One-Click"
 
 
 @blueprint.before_request
 def check_form() -> Response | None:
     """A form that is too old, or not ours, is shown again with what was typed: pressing once more sends it."""
     if request.method != "POST" or request.endpoint in WITHOUT_FORM or csrf.is_ours():
+        return None
+    if request.endpoint == "pages.opt_out" and is_one_click():
         return None
     return page(
         "form_expired",

@@ -15,6 +15,7 @@ from .languages import language
 ZONE = ZoneInfo("Europe/Paris")
 NBSP = "\u00a0"
 DAY = "EEEE d MMMM"
+DAY_OF_A_YEAR = "d MMMM y"
 CLOCK = {"fr": "H 'h' mm", "en": "HH:mm"}
 
 
@@ -44,13 +45,21 @@ def date(moment: datetime) -> str:
     return f"{_day(moment)} {at} {_hour(moment)} {place}"
 
 
+def day(moment: datetime) -> str:
+    """A day that may be in another year."""
+    return _written(moment, DAY_OF_A_YEAR)
+
+
 def _hour(moment: datetime) -> str:
-    written = format_datetime(moment, CLOCK[language()], tzinfo=ZONE, locale=language())
-    return written.replace(" ", NBSP)
+    return _written(moment, CLOCK[language()])
 
 
 def _day(moment: datetime) -> str:
-    return format_datetime(moment, DAY, tzinfo=ZONE, locale=language()).replace(" ", NBSP)
+    return _written(moment, DAY)
+
+
+def _written(moment: datetime, pattern: str) -> str:
+    return format_datetime(moment, pattern, tzinfo=ZONE, locale=language()).replace(" ", NBSP)
 
 
 def _fill(found: str, values: dict[str, Any]) -> Markup:

@@ -5,9 +5,10 @@ from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import UniqueConstraint, select
+from sqlalchemy import UniqueConstraint, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from . import inserting
 from .database import Base
 
 
@@ -40,3 +41,30 @@ def find(session: Session, address_hashes: Collection[str], why: Why) -> Suppres
         .order_by(Suppression.since.desc())
         .limit(1)
     ).one_or_none()
+
+
+def add(
+    session: Session, now: datetime, address_hash: str, why: Why, *, until: datetime | None = None
+) -> bool:
+    """Write a reason down. False: it stands already."""
+    return inserting.new(
+        session,
+        Suppression,
+        {
+            "id": uuid.uuid4(),
+            "address_hash": address_hash,
+            "why": why,
+            "since": now,
+            "until": until,
+            "strikes": 1,
+        },
+    )
+
+
+def lift(session: Session, address_hashes: Collection[str], why: Why) -> None:
+    """Take a reason back, under whichever key it was written."""
+    session.execute(
+        delete(Suppression)
+        .where(Suppression.address_hash.in_(address_hashes), Suppression.why == why)
+        .execution_options(synchronize_session=False)
+    )

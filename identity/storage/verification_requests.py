@@ -75,6 +75,16 @@ def latest_of(session: Session, *, browser: str, address: str) -> VerificationRe
     ).one_or_none()
 
 
+def newest_for(session: Session, address: str) -> VerificationRequest | None:
+    """The newest request for this address, whoever's browser made it."""
+    return session.scalars(
+        select(VerificationRequest)
+        .where(VerificationRequest.address == address)
+        .order_by(VerificationRequest.created_at.desc(), VerificationRequest.id)
+        .limit(1)
+    ).one_or_none()
+
+
 def next_ordinal(session: Session, browser: str) -> int:
     """Two at once get the same: the unique constraint lets one through."""
     highest = session.scalar(

@@ -19,7 +19,7 @@ from identity.storage.mails import Template
 from identity.storage.outbox import Errand, Lane
 from identity.storage.verification_requests import VerificationRequest
 
-from . import binding
+from . import binding, invitations
 from .sign_up import Step, where
 
 MOST_NAME = 80  # characters of a display name
@@ -47,13 +47,18 @@ def claim(
     """Take address and user ID for this person, or go on with the claim of an earlier try.
 
     `another_name`: the user ID of the earlier claim turned out to be taken; propose the next.
-    Raises AddressTaken, NameRefused.
+    Raises AddressTaken, NameRefused, and InvitationNeeded: since the proof the rules may have changed,
+    or the invitation ended.
     """
     account = accounts.of_address(session, request.address)
     if account is not None and account.state == AccountState.READY:
         raise problems.AddressTaken
-    if associations.of_address(session, request.address) is not None:
+    bound = associations.of_address(session, request.address)
+    # Its homeserver may have told us of the account before we saw our own creation succeed.
+    if bound is not None and (account is None or bound.user_id != account.user_id):
         raise problems.AddressTaken
+    if not invitations.may_register(session, rules, now, EmailAddress.stored(request.address)):
+        raise problems.InvitationNeeded
     moved = account is not None and account.homeserver != homeserver.name
     if account is not None and (moved or another_name):
         # What was begun elsewhere stays there without an address; it hinders nobody.
@@ -76,7 +81,11 @@ def finish(session: Session, now: datetime, account: Account) -> None:
     if account.state == AccountState.READY:
         return
     account.state, account.ready_at = AccountState.READY, now
-    binding.associate(session, now, address=account.address, user_id=account.user_id)
+    if account.account_class == AccountClass.GUEST:
+        # Before the association: after it no invitation waits any more.
+        account.sponsor = invitations.sponsor_of(session, account.address, now)
+        account.access_ends_at = now + invitations.GUEST_ACCESS
+    binding.prove(session, now, address=account.address, user_id=account.user_id)
     verification_requests.use_up(session, account.address)
     mails.order(
         session,

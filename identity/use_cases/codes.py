@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from identity.storage import mails, verification_requests
+from identity.storage import invitation_codes, mails, verification_requests
 from identity.storage.mails import Template
 from identity.storage.verification_requests import Reality, State, VerificationRequest
 from identity.tokens import Tokens
@@ -66,8 +66,9 @@ def type_code(
 
 def are_off(session: Session, now: datetime, address: str) -> bool:
     """Whether so many wrong codes were typed for this address that none is accepted for a while."""
-    wrong = verification_requests.wrong_tries_since(session, address, now - DAY)
-    return wrong >= TRIES_A_DAY
+    since = now - DAY
+    wrong = verification_requests.wrong_tries_since(session, address, since)
+    return wrong + invitation_codes.wrong_tries_since(session, address, since) >= TRIES_A_DAY
 
 
 def order_mail(session: Session, now: datetime, request: VerificationRequest) -> bool:

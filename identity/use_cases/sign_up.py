@@ -8,13 +8,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import Reason, RuleSet
+from domain_rules.rules import RuleSet
 from identity.storage import accounts, associations, mails, verification_requests
 from identity.storage.accounts import AccountState
 from identity.storage.verification_requests import Reality, State, VerificationRequest
 from identity.tokens import Tokens
 
-from . import codes
+from . import codes, invitations
 from .codes import TRIES, CodeAnswer, Result
 
 LIFETIME = timedelta(hours=24)  # of a request and its links
@@ -43,8 +43,8 @@ def start(
 ) -> VerificationRequest:
     """Open a request, or go on with the one this browser has for the address, and order its mail.
 
-    What the web answers is the same whatever is known of the address; only the mail differs:
-    an address whose domain is not open is told there that no invitation waits.
+    What the web answers is the same whatever is known of the address; only the mail differs: without
+    an open domain or a waiting invitation it says that none waits.
     """
     mails.lock_address(session, address.canonical)
     request = verification_requests.latest_of(session, browser=browser, address=address.canonical)
@@ -52,7 +52,7 @@ def start(
         request = _open(session, rules, now, address=address, browser=browser, language=language)
     if where(request, now) is Step.OPEN:
         request.language = language
-        request.reality = _reality(session, rules, address)
+        request.reality = _reality(session, rules, now, address)
         codes.order_mail(session, now, request)
     return request
 
@@ -98,7 +98,7 @@ def resend(session: Session, now: datetime, request: VerificationRequest, *, lan
     if where(request, now) is not Step.OPEN:
         return False
     request.language = language
-    if _has_account(session, request.address):
+    if has_account(session, request.address):
         request.reality = Reality.EXISTS
     return codes.order_mail(session, now, request)
 
@@ -139,26 +139,47 @@ def open_elsewhere(
     answer = codes.type_code(session, tokens, now, request, code)
     if answer.result is not Result.RIGHT:
         return answer, None
-    opened = verification_requests.latest_of(session, browser=browser, address=request.address)
-    if opened is None or where(opened, now) is not Step.CONFIRMED:
-        opened = _add(
-            session,
-            VerificationRequest(
-                address=request.address,
-                browser=browser,
-                language=language,
-                reality=request.reality,
-                homeserver=request.homeserver,
-                created_at=now,
-                expires_at=now + LIFETIME,
-                asked_at=request.asked_at,
-                code_made_at=now,
-                tries_left=0,  # nothing was mailed under its id
-                state=State.CONFIRMED,
-                confirmed_at=now,
-            ),
-        )
+    opened = open_confirmed(
+        session,
+        now,
+        address=request.address,
+        homeserver=request.homeserver,
+        browser=browser,
+        language=language,
+    )
     return answer, opened
+
+
+def open_confirmed(
+    session: Session,
+    now: datetime,
+    *,
+    address: str,
+    homeserver: str | None,
+    browser: str,
+    language: str,
+) -> VerificationRequest:
+    """The confirmed request of a browser in which the mailbox was just proved by another mail's code."""
+    latest = verification_requests.latest_of(session, browser=browser, address=address)
+    if latest is not None and where(latest, now) is Step.CONFIRMED:
+        return latest
+    return _add(
+        session,
+        VerificationRequest(
+            address=address,
+            browser=browser,
+            language=language,
+            reality=Reality.VERIFY,
+            homeserver=homeserver,
+            created_at=now,
+            expires_at=now + LIFETIME,
+            asked_at=now,
+            code_made_at=now,
+            tries_left=0,  # nothing was mailed under its id
+            state=State.CONFIRMED,
+            confirmed_at=now,
+        ),
+    )
 
 
 def cancel(session: Session, now: datetime, request: VerificationRequest) -> None:
@@ -259,13 +280,15 @@ def _confirm(session: Session, now: datetime, request: VerificationRequest) -> b
     return won or request.state == State.CONFIRMED
 
 
-def _reality(session: Session, rules: RuleSet, address: EmailAddress) -> Reality:
-    if _has_account(session, address.canonical):
+def _reality(session: Session, rules: RuleSet, now: datetime, address: EmailAddress) -> Reality:
+    if has_account(session, address.canonical):
         return Reality.EXISTS
-    return Reality.VERIFY if rules.decide(address).reason is Reason.OPEN else Reality.NONE
+    may_register = invitations.may_register(session, rules, now, address)
+    return Reality.VERIFY if may_register else Reality.NONE
 
 
-def _has_account(session: Session, address: str) -> bool:
+def has_account(session: Session, address: str) -> bool:
+    """Whether somebody is known by this address. To be told only to who proved it (R2)."""
     account = accounts.of_address(session, address)
     if account is not None:
         return account.state == AccountState.READY

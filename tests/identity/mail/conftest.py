@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from identity.mail import letters
-from identity.mail.letters import Frame
+from identity.mail.letters import Frame, Invitation, Welcome
 
 ORDERED = datetime(2027, 3, 14, 15, 30, tzinfo=UTC)  # half past four in Paris, a Sunday
 HOST = "https://guichet.example"
@@ -42,15 +42,50 @@ def verification(**other):
     return lambda of: letters.verify(of, **(facts | other))
 
 
-def invitation(**who):
-    return lambda of: letters.invite(
+def invitation(**other) -> Invitation:
+    facts = {
+        "link": f"{HOST}/v/{TOKEN}",
+        "unknown_link": f"{HOST}/n/{TOKEN}",
+        "opt_out_link": f"{HOST}/d/{TOKEN}",
+        "code": "482913",
+        "code_expires_at": ORDERED + timedelta(hours=24),
+        "masked": "q•••@ac-rouen.example",
+        "inviter": "Camille Durand",
+        "organisation": "Éducation nationale – Rouen",
+        "sender": "@camille.durand-ac-rouen.example:agent.education.example",
+        "expires_at": ORDERED + timedelta(days=30),
+    }
+    return Invitation(**(facts | other))
+
+
+def invited(**other):
+    own = {"room_name": "Cellule d’appui"}
+    return lambda of: letters.invite(of, invitation(**other), own=own)
+
+
+def digest(**other):
+    facts = {"number": 5, "inviters": ("Camille Durand", "@zoe:education.example"), "more": 0}
+    return lambda of: letters.invite_digest(of, invitation(), **(facts | other))
+
+
+def welcome(**of_who_was_invited):
+    return lambda of: letters.welcome(
         of,
-        link=f"{HOST}/v/{TOKEN}",
-        sender="@camille.durand-ac-rouen.example:agent.education.example",
-        expires_at=ORDERED + timedelta(days=30),
-        own={"room_name": "Cellule d’appui"},
-        **who,
+        display_name="Camille Durand [Rouen]",
+        user_id="@camille.durand-ac-rouen.example:agent.education.example",
+        address=of.to,
+        server="Éducation",
+        client_url="https://app.example",
+        welcome=Welcome(**of_who_was_invited),
     )
+
+
+OF_A_GUEST = {
+    "rooms": ("Cellule d’appui", "Suivi de chantier", "Rentrée 2027"),
+    "more": 4,
+    "sponsor": "Camille Durand, Éducation nationale – Rouen",
+    "access_ends_at": ORDERED + timedelta(days=365),
+}
 
 
 LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
@@ -62,13 +97,11 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "exists somewhere": lambda of: letters.exists(
         of, sign_in_url="https://app.example/#/login", server=None
     ),
-    "welcome": lambda of: letters.welcome(
-        of,
-        display_name="Camille Durand [Rouen]",
-        user_id="@camille.durand-ac-rouen.example:agent.education.example",
-        address=of.to,
-        server="Éducation",
-        client_url="https://app.example",
+    "verify for somebody invited": verification(inviter="Camille Durand"),
+    "welcome": welcome(),
+    "welcome of a guest": welcome(**OF_A_GUEST),
+    "welcome of a guest without names": welcome(
+        **(OF_A_GUEST | {"rooms": (), "more": 1, "sponsor": None})
     ),
     "server_ready": lambda of: letters.server_ready(
         of, server="Éducation", link=f"{HOST}/v/{TOKEN}"
@@ -86,9 +119,14 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
         requested_at=ORDERED,
         ends_at=ORDERED + timedelta(hours=24),
     ),
-    "invite": invitation(inviter="Camille Durand", organisation="Éducation nationale – Rouen"),
-    "invite from somewhere": invitation(inviter="Camille Durand", organisation=None),
-    "invite from somebody": invitation(inviter=None, organisation=None),
+    "invite": invited(),
+    "invite without code": invited(code=None),
+    "invite from somewhere": invited(organisation=None),
+    "invite from somebody": invited(inviter=None, organisation=None),
+    "reminder": lambda of: letters.reminder(of, invitation()),
+    "reminder without code": lambda of: letters.reminder(of, invitation(code=None)),
+    "invite_digest": digest(),
+    "invite_digest of many": digest(more=2),
 }
 LONG = {
     "to": f"{'a' * 64}@{'.'.join(['d' * 60] * 2)}.example",

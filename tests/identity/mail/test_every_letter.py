@@ -49,9 +49,21 @@ def test_headers_are_the_ones_mail_servers_look_for(write, language):
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     assert re.fullmatch(r"[a-z_]+; version=\d+", message["X-Guichet-Template"])
-    assert {"precedence", "list-unsubscribe", "x-priority"}.isdisjoint(
-        name.lower() for name in message
-    )
+    assert {"precedence", "x-priority"}.isdisjoint(name.lower() for name in message)
+
+
+@LANGUAGES
+def test_only_invitations_can_be_ended_by_a_mail_program_on_one_line(write, language):
+    message = write(language=language)
+    raw = message.as_bytes().partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    link, how = message["List-Unsubscribe"], message["List-Unsubscribe-Post"]
+    if not re.match("invite|reminder", message["X-Guichet-Template"]):
+        assert (link, how) == (None, None)
+        return
+    assert how == "List-Unsubscribe=One-Click"
+    assert f"List-Unsubscribe: {link}" in raw
+    assert re.fullmatch(r"<https://guichet\.example/d/[\w.-]{50,}>", link)
+    assert f"\n\n{link[1:-1]}\n\n" in text_of(message)
 
 
 @LANGUAGES

@@ -58,7 +58,7 @@ def test_the_page_shows_no_address_no_room_and_no_name_that_was_only_chosen(ana,
 
 @pytest.mark.parametrize("delivery", [each for each in Delivery if each is not Delivery.WAITING])
 def test_an_invitation_that_found_its_person_says_so(ana, invited, delivery):
-    assert heading(ana.get(invited(delivery=delivery))) == "Cette invitation vous attend"
+    assert heading(ana.get(invited(delivery=delivery))) == "Vous avez déjà accepté"
 
 
 def test_an_invitation_that_ended_says_so(ana, invited, clock):

@@ -1,0 +1,65 @@
+"""/n/<token> in the mail of an invitation: “I don't know this person”. It needs the code, and can be undone."""
+
+from http import HTTPStatus
+
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from identity.context import wired
+from identity.storage.third_party_invitations import OPEN, State, ThirdPartyInvitation
+from identity.use_cases import invitations, inviters
+
+from . import browser, mailbox_proof
+from .check import TOO_LATE
+from .mailbox_proof import RESTORED
+from .rendering import Fault, go_to, page
+
+INVITED = "the invited person"
+
+
+def show(token: str, faults: list[Fault] | None = None) -> Response:
+    """What it does, and a field for the code that shows who says it. Looking changes nothing."""
+    with wired.database.reading() as session:
+        found = mailbox_proof.invited(session, token, "not_me")
+        if found is None:
+            return page("link_broken", status=HTTPStatus.NOT_FOUND)
+        state, proof = invitations.where(found, wired.now()), mailbox_proof.of(session, found)
+        name, _ = inviters.inviter(session, wired.rules.current(), found.sender)
+    return page(
+        "invitation_unknown",
+        faults=faults or (),
+        token=token,
+        invitation=wired.tokens.link(found.id, "invitation"),
+        proof=proof,
+        notice=mailbox_proof.notice(),
+        masked=mailbox_proof.masked(found),
+        inviter=name or found.sender,
+        declined=state is State.DECLINED,
+        over=state not in {*OPEN, State.DECLINED},
+    )
+
+
+def decline(token: str) -> Response:
+    """Decline the invitation, or take that back."""
+    known = browser.browser_id() or wired.tokens.new_browser()
+    with wired.database.transaction() as session:
+        found = mailbox_proof.invited(session, token, "not_me")
+        if found is None:
+            return page("link_broken", status=HTTPStatus.NOT_FOUND)
+        if "send" in request.form:
+            notice: str | None = mailbox_proof.send(session, found, known)
+            return browser.mark(go_to("refuse_page", token=token, notice=notice), known)
+        given = mailbox_proof.is_given(session, found)
+        faults = [] if given else mailbox_proof.try_code(session, found, known)
+        notice = None if faults else _change(session, found)
+    if faults:
+        return browser.mark(show(token, faults), known)
+    return go_to("refuse_page", token=token, notice=notice)
+
+
+def _change(session: Session, found: ThirdPartyInvitation) -> str | None:
+    now = wired.now()
+    if "undo" in request.form:
+        return RESTORED if invitations.undo_decline(session, now, found) else TOO_LATE
+    invitations.decline(session, now, found, unknown_inviter=True, by=INVITED)
+    return None
