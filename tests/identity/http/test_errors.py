@@ -1,6 +1,7 @@
 """Whatever goes wrong below /_matrix and /api is JSON with a code; elsewhere it is the pages' affair."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import pytest
@@ -121,6 +122,7 @@ def made(kind: type[problems.Problem]) -> problems.Problem:
         problems.UnknownHomeserver: ("x.example", []),
         problems.MovesAccounts: (3,),
         problems.NoSuchRevision: (9, 4),
+        problems.InvitationsPaused: (datetime(2027, 4, 1, tzinfo=UTC),),
         problems.AddressBound: ("@a:x.example",),
         problems.WrongServer: ("wrong_server", "x.example"),
         problems.WrongPepper: ("sha256", "a pepper"),
