@@ -23,6 +23,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from domain_rules.addresses import parse_domain
+
 PREFIX = "GUICHET_"
 LOOPBACK_NAMES = {"localhost", "guichet.localhost"}
 
@@ -78,6 +80,11 @@ def check_mailbox(value: str) -> str:
     return str(Address(display_name=name, addr_spec=address))
 
 
+def check_domain(value: str) -> str:
+    """A domain alone, in the form mail servers know it by."""
+    return parse_domain(value)
+
+
 def check_listen(value: str) -> str:
     """host:port, or nothing: the listener is off."""
     parts = urlsplit(f"//{value}")
@@ -128,6 +135,7 @@ class Settings(BaseSettings):
     storage_keys: Secrets = ()
     mail_from: Annotated[str, AfterValidator(check_mailbox)] = "Guichet <bonjour@guichet.localhost>"
     mail_reply_to: Annotated[str, AfterValidator(check_mailbox)] | None = None
+    mail_bounce_domain: Annotated[str, AfterValidator(check_domain)] | None = None
     internal_listen: Annotated[str, AfterValidator(check_listen)] = "127.0.0.1:8091"
     internal_networks: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     protected_networks: Networks = ()

@@ -16,6 +16,7 @@ Purpose = Literal["verify", "not_me", "client", "invitation", "opt_out"]
 UUID_LENGTH = 16  # bytes
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits
 CODE_DIGITS = 6
+BOUNCE_MARK = 15  # bytes: 24 characters of base32 without padding
 MOST_TYPED = 40  # characters in a code field that can still hold a code
 # What people and clipboards put between digits.
 BETWEEN = " \t\n\r-.\u2010\u2011\u2013\u00a0\u2009\u202f\u200b\ufeff"
@@ -94,6 +95,19 @@ class Tokens:
             hmac.digest(key.encode(), b"guichet suppression:" + address.encode(), "sha256").hex()
             for key in self._keys
         ]
+
+    def bounce_marks(self, mail_id: UUID) -> list[str]:
+        """What proves that a bounce is about a mail of ours: one per key, the last goes out. In lower case."""
+        digests = [
+            hmac.digest(key.encode(), b"guichet bounce:" + mail_id.bytes, "sha256")
+            for key in self._keys
+        ]
+        return [base64.b32encode(digest[:BOUNCE_MARK]).decode().lower() for digest in digests]
+
+    def is_bounce_mark(self, mark: str, mail_id: UUID) -> bool:
+        """Whether one of our keys made it."""
+        made = [hmac.compare_digest(mark, each) for each in self.bounce_marks(mail_id)]
+        return any(made)
 
     def session_keys(self) -> tuple[str, list[str]]:
         """Keys for the web framework's own cookies (CSRF): the newest, and those that still verify."""

@@ -9,11 +9,13 @@ from domain_rules.addresses import EmailAddress
 from identity.gateways.homeserver import Refused
 from identity.gateways.http_client import Away
 from identity.gateways.mailer import NotSent
+from identity.mail import bounces
 from identity.mail.outcomes import Outcome, next_try
 from identity.storage import homeservers, mails
 from identity.storage.mails import Mail, MailState, Template
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.verification_requests import VerificationRequest
+from identity.use_cases import mail_results
 from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
 from identity.wiring import Wiring
 
@@ -22,6 +24,7 @@ from .endings import GiveUp, Later, Note, nothing
 from .letters import NoLongerWanted, letter
 
 MAIL_GIVE_UP = timedelta(hours=24)  # after the mail was ordered; a code is of no use any more
+INVITING_GIVE_UP = timedelta(hours=48)
 PROBE_DELAYS = (
     timedelta(seconds=15),
     timedelta(seconds=30),
@@ -35,18 +38,23 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
     now = wired.now()
     with wired.database.reading() as session:
         mail = mails.find(session, entry.subject_id)
-    if mail is None:
-        return nothing
+        # A bounce may come before the relay's own answer does: that mail has ended.
+        if mail is None or mail.state == MailState.REFUSED:
+            return nothing
+        if mail_results.is_suppressed(session, wired.tokens, now, mail):
+            return _concluding(mail, lambda session, row: mail_results.not_tried(session, now, row))
     try:
         message, envelope_from = letter(wired, mail, now)
     except NoLongerWanted:
         return _noting(mail, state=MailState.DROPPED)
+    if domain := wired.settings.mail_bounce_domain:
+        envelope_from = bounces.sender(mail.id, wired.tokens.bounce_marks(mail.id)[-1], domain)
     try:
         reply = wired.mailer.send(message, envelope_from=envelope_from, to=mail.address)
     except NotSent as failure:
-        raise _after(failure, mail, entry, now) from None
-    return _noting(
-        mail, state=MailState.HANDED, handed_at=wired.now(), outcome=None, last_reply=reply
+        raise _after(wired, failure, mail, entry) from None
+    return _concluding(
+        mail, lambda session, row: mail_results.handed(session, wired.now(), row, reply)
     )
 
 
@@ -80,17 +88,45 @@ CARRY_OUT: dict[Errand, Callable[[Wiring, OutboxEntry], Note]] = {
 }
 
 
-def _after(failure: NotSent, mail: Mail, entry: OutboxEntry, now: datetime) -> Later | GiveUp:
+def _after(wired: Wiring, failure: NotSent, mail: Mail, entry: OutboxEntry) -> Later | GiveUp:
+    now = wired.now()
     delay = next_try(failure.outcome, entry.attempts, before=mail.outcome)
     why = f"{failure.outcome}: {failure.reply}"
     if delay is None:
         end = MailState.REFUSED if failure.outcome is not Outcome.UNKNOWN else MailState.GAVE_UP
-    elif now + delay > mail.created_at + MAIL_GIVE_UP:
+    elif now + delay > mail.created_at + _patience(mail):
         end = MailState.GAVE_UP
     else:
         note = _noting(mail, outcome=failure.outcome, last_reply=failure.reply)
         return Later(why, delay, note, stops_run=failure.outcome is Outcome.RELAY_DOWN)
-    return GiveUp(why, _noting(mail, state=end, outcome=failure.outcome, last_reply=failure.reply))
+
+    def conclude(session: Session, row: Mail) -> None:
+        mail_results.refused(
+            session,
+            wired.tokens,
+            now,
+            row,
+            outcome=failure.outcome,
+            reply=failure.reply,
+            state=end,
+        )
+
+    return GiveUp(why, _concluding(mail, conclude))
+
+
+def _patience(mail: Mail) -> timedelta:
+    return INVITING_GIVE_UP if mail.template in mail_results.INVITING else MAIL_GIVE_UP
+
+
+def _concluding(mail: Mail, conclude: Callable[[Session, Mail], object]) -> Note:
+    """Write the end of a mail, and what follows from it; unless a bounce has ended it meanwhile."""
+
+    def note(session: Session) -> None:
+        row = session.get(Mail, mail.id)
+        if row is not None and row.state != MailState.REFUSED:
+            conclude(session, row)
+
+    return note
 
 
 def _noting(mail: Mail, **facts: object) -> Note:

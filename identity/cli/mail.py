@@ -1,17 +1,24 @@
 """`guichet mail`: what became of the mails that were asked for."""
 
+import sys
 import uuid
 from datetime import datetime
 from typing import Any
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
+from identity.mail import bounces
+from identity.settings import WrongSettings
 from identity.storage import mails, outbox
 from identity.storage.mails import Mail, MailState
+from identity.use_cases import mail_results
+from identity.vault import CannotOpen
+from identity.wiring import Wiring
 
-from .endings import Failure
+from .endings import Exit, Failure
 from .opening import dry_run, opened
 from .printing import as_json, print_facts, print_json, print_table, talk
 
@@ -23,6 +30,8 @@ MEANING = {
     MailState.DROPPED: "not sent: its reason had ended",
     MailState.WITHHELD: "not sent: too many of this kind to this address",
 }
+MOST_BYTES = 1 << 20  # of a bounce: what it says comes before the mail it brings back
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the mail server keeps the bounce
 COLUMNS = ("created_at", "state", "template", "address", "id")
 
 
@@ -78,10 +87,7 @@ def why(address: str, *, json_wanted: bool) -> None:
 
     JSON: a list of what `show` prints.
     """
-    try:
-        canonical = EmailAddress.parse(address, smtputf8=True).canonical
-    except InvalidAddress as error:
-        raise Failure(f"{address!r} is not an email address: {error}") from error
+    canonical = _canonical(address)
     with opened() as wired, wired.database.reading() as session:
         rows = [described(session, each) for each in mails.to_address(session, canonical)]
     if json_wanted:
@@ -101,13 +107,79 @@ def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
     with opened() as wired, wired.database.transaction() as session:
         found = _find(session, mail_id)
         count = outbox.retry(session, mail_id, wired.now())
-        if count and found.state == MailState.GAVE_UP:
+        if count and found.state in {MailState.GAVE_UP, MailState.REFUSED}:
             found.state = MailState.WAITING
         if dry_run:
             session.rollback()
     if not count:
         raise Failure(f"{mail_id}: nothing to try again, {MEANING[MailState(found.state)]}")
     talk("It would be tried again. Nothing was written." if dry_run else "It is tried again now.")
+
+
+@mail.command()
+@click.argument("address")
+@dry_run
+def allow(address: str, *, dry_run: bool) -> None:
+    """Write to ADDRESS again, though its mail server said that there is no such mailbox."""
+    canonical = _canonical(address)
+    with opened() as wired, wired.database.transaction() as session:
+        stood = mail_results.allow(session, wired.tokens, canonical)
+        if dry_run:
+            session.rollback()
+    talk(f"{canonical}: {'mails go there again' if stood else 'nothing kept mails away'}.")
+
+
+@mail.command()
+@click.option("--to", metavar="ADDRESS", help="Whom it came to; else the headers tell.")
+def bounce(to: str | None) -> None:
+    """Read one delivery report from standard input, as a mail server's pipe hands it over.
+
+    \b
+    Ends with 0 when it was taken, or tells nothing: an automatic answer, a report in words only.
+    3: refused, it is not about a mail of ours. 75: try again, the service cannot take it now.
+    """  # noqa: D301  \b is click's: keep these lines
+    raw = sys.stdin.buffer.read(MOST_BYTES)
+    try:
+        with opened() as wired:
+            told = take_bounce(wired, raw, to)
+    except bounces.NoReport as error:
+        told = f"ignored: {error}"
+    except (SQLAlchemyError, WrongSettings, CannotOpen, OSError) as error:
+        talk(f"guichet: the bounce cannot be taken now: {type(error).__name__}")
+        raise SystemExit(TRY_AGAIN) from None
+    talk(told)
+
+
+def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
+    """What became of it, in a line. Raises NoReport, and Failure for what is not about a mail of ours."""
+    message = bounces.parse(raw)
+    domain = wired.settings.mail_bounce_domain or ""
+    named = (
+        bounces.mail_of(each, domain) for each in ([to] if to else bounces.recipients(message))
+    )
+    mail_id, mark = next(filter(None, named), (None, ""))
+    if mail_id is None or not wired.tokens.is_bounce_mark(mark, mail_id):
+        raise Failure("refused: it did not come to the bounce address of a mail", Exit.REFUSED)
+    report = bounces.read(message)
+    with wired.database.transaction() as session:
+        row = mails.find(session, mail_id)
+        if row is None:
+            raise bounces.NoReport(f"nothing is known any more of mail {mail_id}")
+        outcome, reply = report.outcome, report.reply(row.address)
+        if report.action is bounces.Action.DELAYED:
+            mail_results.delayed(session, row, outcome=outcome, reply=reply)
+        else:
+            mail_results.refused(
+                session, wired.tokens, wired.now(), row, outcome=outcome, reply=reply
+            )
+    return f"mail {mail_id}: {report.action}, {report.outcome}"
+
+
+def _canonical(address: str) -> str:
+    try:
+        return EmailAddress.parse(address, smtputf8=True).canonical
+    except InvalidAddress as error:
+        raise Failure(f"{address!r} is not an email address: {error}") from error
 
 
 def _find(session: Session, mail_id: uuid.UUID) -> Mail:

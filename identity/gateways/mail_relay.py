@@ -17,6 +17,7 @@ from .mail_talk import Deadline, Talk
 LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 LINE_BREAK = re.compile(r"[\r\n]")
 UNSAFE_IN_ENVELOPE = re.compile(r"[\x00-\x20\x7f<>]")
+OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
 GO_AHEAD = 354
 GOING_AWAY = 421
 GOODBYE = 2.0  # seconds for a polite end
@@ -108,12 +109,13 @@ class SmtpMailer:
 
     def _hand_over(self, talk: Talk, message: EmailMessage, envelope_from: str, to: str) -> str:
         options = _options(talk, to)
+        reported, notify = _report_wishes(talk, message)
         content = _with_end(as_sent(message, to=to))
         talk.command_encoding = "utf-8" if options else "ascii"
         is_out = False
         try:
-            self._say(talk, to, "MAIL", f"FROM:<{envelope_from}>{options}")
-            self._say(talk, to, "RCPT", f"TO:<{to}>")
+            self._say(talk, to, "MAIL", f"FROM:<{envelope_from}>{options}{reported}")
+            self._say(talk, to, "RCPT", f"TO:<{to}>{notify}")
             self._say(talk, to, "DATA", wanted=GO_AHEAD)
             talk.send(content)
             is_out = True
@@ -174,6 +176,15 @@ def _options(talk: Talk, to: str) -> str:
             Outcome.CONTENT, "the recipient needs SMTPUTF8, which the relay does not offer"
         )
     return " SMTPUTF8" + (" BODY=8BITMIME" if talk.has_extn("8bitmime") else "")
+
+
+def _report_wishes(talk: Talk, message: EmailMessage) -> tuple[str, str]:
+    """How the sender and the recipient are named to a relay that reports on mails (RFC 3461)."""
+    if not talk.has_extn("dsn"):
+        return "", ""
+    own_id = OWN_ID.match(str(message["Message-ID"] or ""))
+    envelope_id = f" ENVID={own_id[1]}" if own_id else ""
+    return f" RET=HDRS{envelope_id}", " NOTIFY=FAILURE,DELAY"
 
 
 def _with_end(content: bytes) -> bytes:

@@ -3,12 +3,21 @@
 import uuid
 
 import pytest
+from click.testing import CliRunner
+from pydantic import SecretStr
 
+from identity.cli.commands import guichet
+from identity.mail import bounces
 from identity.storage import mails, outbox
 from identity.storage.mails import MailState, Template
 from identity.storage.outbox import Lane
+from identity.tokens import Tokens
+from tests.identity.mail.reports import EXIM, IN_WORDS, OUT_OF_OFFICE, report
 
 CAMILLE = "camille.durand@ac-rouen.example"
+LEA = "lea.petit@asso.example"
+DOMAIN = "bounce.mail.example"
+KEY = "a key for the tests that is long enough"
 
 
 @pytest.fixture
@@ -70,3 +79,100 @@ def test_what_is_done_is_not_tried_again(run, opened, clock, given_up):
 def test_a_mail_that_does_not_exist(run):
     assert "there is no mail" in run("mail", "show", str(uuid.uuid4()), ends=1).stderr
     run("mail", "show", "not-an-id", ends=2)
+
+
+@pytest.fixture
+def handed(opened, clock) -> uuid.UUID:
+    """A mail the relay took."""
+    with opened.transaction() as session:
+        mail = mails.order(
+            session,
+            clock(),
+            template=Template.VERIFY,
+            address=LEA,
+            language="fr",
+            subject_id=uuid.uuid4(),
+        )
+        mail.state = MailState.HANDED
+    return mail.id
+
+
+@pytest.fixture
+def bounce(run):
+    """Pipes a report into the command, as a mail server would."""
+
+    def bounce(raw, *words, ends=0, domain=DOMAIN, **more):
+        settings = {
+            "GUICHET_DATA_DIR": str(run.folder),
+            "GUICHET_SECRET_KEYS": KEY,
+            "GUICHET_STORAGE_KEYS": KEY,
+            "GUICHET_MAIL_BOUNCE_DOMAIN": domain,
+        }
+        done = CliRunner(env=settings | more).invoke(guichet, ["mail", "bounce", *words], input=raw)
+        assert done.exit_code == ends, done.output
+        return done.stderr
+
+    return bounce
+
+
+def bounce_address(mail_id, key=KEY, domain=DOMAIN):
+    return bounces.sender(mail_id, Tokens([SecretStr(key)]).bounce_marks(mail_id)[-1], domain)
+
+
+def test_a_bounce_ends_the_mail_it_is_about(run, bounce, handed):
+    told = bounce(report(to=LEA), "--to", bounce_address(handed))
+    assert "no_mailbox" in told
+    shown = run.json("mail", "show", str(handed))
+    assert (shown["state"], shown["outcome"]) == ("refused", "no_mailbox")
+    assert shown["last_reply"].startswith("550 5.1.1")
+
+
+def test_without_being_told_it_finds_the_address_in_the_headers(run, bounce, handed):
+    bounce(report(EXIM, bounce=bounce_address(handed).upper()))
+    assert run.json("mail", "show", str(handed))["state"] == "refused"
+
+
+def test_a_delay_leaves_the_mail_handed(run, bounce, handed):
+    bounce(report(action="delayed", status="4.4.1"), "--to", bounce_address(handed))
+    shown = run.json("mail", "show", str(handed))
+    assert (shown["state"], shown["outcome"]) == ("handed", "no_mailbox")
+
+
+@pytest.mark.parametrize("form", [OUT_OF_OFFICE, IN_WORDS])
+def test_what_only_talks_is_ignored(run, bounce, handed, form):
+    assert "ignored" in bounce(report(form), "--to", bounce_address(handed))
+    assert run.json("mail", "show", str(handed))["state"] == "handed"
+
+
+def test_a_forged_or_foreign_bounce_is_refused(run, bounce, handed):
+    for address in (
+        bounce_address(handed, key="a key of somebody else"),
+        bounce_address(handed, domain="bounce.elsewhere.example"),
+        f"bonjour@{DOMAIN}",
+    ):
+        assert "refused" in bounce(report(), "--to", address, ends=3)
+        assert "refused" in bounce(report(bounce=address), ends=3)
+    bounce(report(), ends=3)
+    bounce(report(), "--to", bounce_address(handed), domain="", ends=3)
+    assert run.json("mail", "show", str(handed))["state"] == "handed"
+
+
+def test_a_bounce_of_a_mail_that_was_forgotten_is_ignored(run, bounce):
+    assert "nothing is known" in bounce(report(), "--to", bounce_address(uuid.uuid4()))
+
+
+def test_a_bounce_waits_at_the_mail_server_while_the_database_is_away(bounce, handed):
+    away = "postgresql+psycopg://guichet@127.0.0.1:1/guichet"
+    told = bounce(report(), "--to", bounce_address(handed), ends=75, GUICHET_DATABASE_URL=away)
+    assert "now" in told
+
+
+def test_a_mailbox_that_exists_after_all_is_written_to_again(run, bounce, handed):
+    bounce(report(), "--to", bounce_address(handed))
+    settings = {"GUICHET_SECRET_KEYS": KEY, "GUICHET_STORAGE_KEYS": KEY}
+    for words, told in (
+        (["--dry-run"], "again"),
+        ([], "again"),
+        ([], "nothing kept"),
+    ):
+        assert told in run("mail", "allow", LEA, *words, env=settings).stderr

@@ -1,0 +1,150 @@
+"""Bounces: the sender address that names one mail, and what a delivery report (RFC 3464) says of it."""
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
+from email.parser import HeaderParser
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from .outcomes import Outcome, classify
+from .replies import presentable
+
+PREFIX: Final = "b+"
+ADDRESS: Final = re.compile(r"b\+([a-z2-7]{26})\.([a-z2-7]{16,32})@(.+)")
+ID_LENGTH: Final = 16  # bytes
+STATUS_TYPES: Final = {"message/delivery-status", "message/global-delivery-status"}
+STATUS: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}")
+SMTP_REPLY: Final = re.compile(r"(\d{3})(?:[ -]+|$)(.*)")
+BETWEEN_GROUPS: Final = re.compile(r"\r?\n[ \t]*\r?\n")
+# Some servers begin every line of a long reply with its code again.
+CODE_AGAIN: Final = re.compile(r"(?<=\s)(\d{3})-(?:\d\.\d{1,3}\.\d{1,3} )?")
+NEVER, NOT_NOW = 550, 450  # the codes of a report that tells none
+RECIPIENT_HEADERS: Final = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
+
+
+class Action(StrEnum):
+    """What became of the mail; other actions say that it went on, which is no news."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+
+
+class NoReport(Exception):
+    """This message tells nothing about a mail of ours; it says what it is instead."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a delivery report says of its mail. `code` is the reply's, or one that fits the status."""
+
+    action: Action
+    outcome: Outcome
+    code: int
+    said: str
+
+    def reply(self, to: str) -> str:
+        """The reply as it may be kept: no address, code or link in it. `to`: who the mail was for."""
+        return presentable(self.code, self.said, to=to)
+
+
+def sender(mail_id: UUID, mark: str, domain: str) -> str:
+    """The envelope sender of this mail: in lower case, since some servers make it so anyway."""
+    name = base64.b32encode(mail_id.bytes).decode().rstrip("=").lower()
+    return f"{PREFIX}{name}.{mark}@{domain}"
+
+
+def mail_of(address: str, domain: str) -> tuple[UUID, str] | None:
+    """The mail a bounce address names, and the mark that must prove it; None: not one of ours."""
+    found = ADDRESS.fullmatch(address.strip().strip("<>").lower())
+    if not found or found[3] != domain:
+        return None
+    try:
+        raw = base64.b32decode(found[1].upper() + "=" * 6)
+    except ValueError:
+        return None
+    return (UUID(bytes=raw), found[2]) if len(raw) == ID_LENGTH else None
+
+
+def recipients(message: Message) -> Iterator[str]:
+    """Whom a message came to, as far as its headers say: for a pipe that does not tell."""
+    for name in RECIPIENT_HEADERS:
+        for value in message.get_all(name, ()):
+            yield str(value)
+
+
+def parse(raw: bytes) -> Message:
+    """The message, whatever it is. Raises NoReport for one that is built to break readers."""
+    try:
+        return message_from_bytes(raw)
+    except RecursionError:
+        raise NoReport("it is nested too deep") from None
+
+
+def read(message: Message) -> Report:
+    """What it reports. Raises NoReport for everything that is no delivery report of a failure or delay."""
+    report_type = str(message.get_param("report-type", "") or "").lower()
+    if message.get_content_type() != "multipart/report":
+        raise NoReport(_what_else(message))
+    if report_type != "delivery-status":
+        raise NoReport(f"a report of another kind: {report_type[:40] or 'it does not say which'}")
+    told = [group for part in _status_parts(message) for group in _groups(part)]
+    for action in Action:
+        for group in told:
+            if _field(group, "Action").lower() == action:
+                return _report(action, group)
+    raise NoReport("a report of neither a failure nor a delay")
+
+
+def _what_else(message: Message) -> str:
+    marked = _field(message, "Auto-Submitted").lower() not in {"", "no"}
+    if marked or "X-Autoreply" in message or "X-Auto-Response-Suppress" in message:
+        return "an automatic answer"
+    return "no delivery report"
+
+
+def _status_parts(message: Message) -> Iterator[Message]:
+    # Only of the report itself: the mail it brings back may hold anything.
+    for part in message.get_payload() if message.is_multipart() else ():
+        if isinstance(part, Message) and part.get_content_type() in STATUS_TYPES:
+            yield part
+
+
+def _groups(part: Message) -> Iterator[Message]:
+    """The groups of fields: one about the message, one for each recipient."""
+    payload = part.get_payload()
+    for group in payload if isinstance(payload, list) else ():
+        if not isinstance(group, Message):
+            continue
+        yield group
+        rest = group.get_payload()
+        if isinstance(rest, str):  # the library knows the older of the two types only
+            for text in BETWEEN_GROUPS.split(rest.strip()):
+                yield HeaderParser().parsestr(text)
+
+
+def _report(action: Action, group: Message) -> Report:
+    code, said = _reply(action, group)
+    return Report(action, classify(code, said), code, said)
+
+
+def _reply(action: Action, group: Message) -> tuple[int, str]:
+    status = STATUS.search(_field(group, "Status"))
+    kind, _, text = _field(group, "Diagnostic-Code").partition(";")
+    reply = SMTP_REPLY.match(text.strip()) if kind.strip().lower() == "smtp" else None
+    if reply and reply[1][0] in "45":
+        code, said = int(reply[1]), CODE_AGAIN.sub("", reply[2])
+    else:
+        temporary = status[1] == "4" if status else action is Action.DELAYED
+        code, said = NOT_NOW if temporary else NEVER, text.strip()
+    if status and not STATUS.match(said) and status[1] == str(code)[0]:
+        said = f"{status[0]} {said}".strip()
+    return code, said
+
+
+def _field(group: Message, name: str) -> str:
+    return " ".join(str(group.get(name, "")).split())

@@ -1,0 +1,134 @@
+"""What became of a mail, and what follows from it for the invitation it carried and for its address."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from identity.mail.outcomes import Outcome
+from identity.storage import accounts, mails, suppressions, third_party_invitations
+from identity.storage.invitation_events import Happened
+from identity.storage.mails import Mail, MailState, Template
+from identity.storage.suppressions import Why
+from identity.storage.third_party_invitations import State, ThirdPartyInvitation
+from identity.tokens import Tokens
+
+from . import invitations
+
+BY = "mail"
+SUPPRESSED_FOR = timedelta(hours=24)  # the first time; the second time until somebody corrects it
+INVITING = (Template.INVITE, Template.REMINDER, Template.INVITE_DIGEST)
+IN_TIME = "could not be delivered in time"
+# What the inviter reads.
+WORDS = {
+    Outcome.NO_MAILBOX: "no such mailbox",
+    Outcome.MAILBOX_FULL: "mailbox full",
+    Outcome.BAD_DOMAIN: "domain without mail",
+    Outcome.BLOCKED: "their filter refuses our mail",
+    Outcome.CONTENT: "the mail could not be sent, by a fault of ours",
+    Outcome.REFUSED: "their mail server refuses it",
+}
+NOT_TRIED = "not tried: the mailbox did not exist when it was last written to"
+UNCERTAIN = "not certain: the connection ended before the answer"
+
+
+def handed(session: Session, now: datetime, mail: Mail, reply: str) -> None:
+    """The relay took it."""
+    mail.state, mail.handed_at = MailState.HANDED, now
+    mail.outcome, mail.last_reply = None, reply
+    session.flush()
+    invitations.mail_left(session, now, mail)
+
+
+def delayed(session: Session, mail: Mail, *, outcome: Outcome, reply: str) -> None:
+    """Nothing is decided: only what was said last is kept."""
+    if mail.state != MailState.REFUSED:
+        mail.outcome, mail.last_reply = outcome, reply
+        session.flush()
+
+
+def refused(
+    session: Session,
+    tokens: Tokens,
+    now: datetime,
+    mail: Mail,
+    *,
+    outcome: Outcome,
+    reply: str,
+    state: MailState = MailState.REFUSED,
+) -> bool:
+    """The mail will not arrive: the inviter is told, and an address without a mailbox is left alone.
+
+    False: that was known, as of a bounce that came twice; nothing changes.
+    """
+    mails.lock_address(session, mail.address)
+    session.refresh(mail)
+    if mail.state == MailState.REFUSED:
+        return False
+    mail.state, mail.outcome, mail.last_reply = state, outcome, reply
+    session.flush()
+    if outcome is Outcome.UNKNOWN:
+        # Perhaps it was taken: the person may come, so nobody is told that it failed.
+        _tell_uncertain(session, now, mail)
+        return True
+    if outcome is Outcome.NO_MAILBOX:
+        _strike(session, tokens, now, mail.address)
+    _tell_refused(session, now, mail, WORDS.get(outcome, IN_TIME))
+    return True
+
+
+def not_tried(session: Session, now: datetime, mail: Mail) -> None:
+    """The address has no mailbox, as was said before: the mail ends here, and that is no further strike."""
+    mail.state, mail.outcome = MailState.REFUSED, Outcome.NO_MAILBOX
+    mail.last_reply = NOT_TRIED
+    session.flush()
+    _tell_refused(session, now, mail, WORDS[Outcome.NO_MAILBOX])
+
+
+def is_suppressed(session: Session, tokens: Tokens, now: datetime, mail: Mail) -> bool:
+    """Whether this mail must not be tried. What the owner of an account asks for waits a day at most."""
+    found = suppressions.find(session, tokens.suppression_hashes(mail.address), Why.NO_MAILBOX)
+    if found is None or (found.until is not None and now >= found.until):
+        return False
+    if mail.template in INVITING or accounts.of_address(session, mail.address) is None:
+        return True
+    return now < found.since + SUPPRESSED_FOR
+
+
+def allow(session: Session, tokens: Tokens, address: str) -> bool:
+    """The mailbox exists after all: mails go to this address again. False: they did anyway."""
+    hashes = tokens.suppression_hashes(address)
+    stood = suppressions.find(session, hashes, Why.NO_MAILBOX) is not None
+    suppressions.lift(session, hashes, Why.NO_MAILBOX)
+    return stood
+
+
+def _strike(session: Session, tokens: Tokens, now: datetime, address: str) -> None:
+    """The first lasts a day; one after that day lasts. Mails that were under way together count once."""
+    hashes = tokens.suppression_hashes(address)
+    found = suppressions.find(session, hashes, Why.NO_MAILBOX)
+    if found is None:
+        suppressions.add(session, now, hashes[-1], Why.NO_MAILBOX, until=now + SUPPRESSED_FOR)
+    elif found.until is not None and now >= found.until:
+        found.since, found.until, found.strikes = now, None, found.strikes + 1
+        session.flush()
+
+
+def _tell_refused(session: Session, now: datetime, mail: Mail, words: str) -> None:
+    for each in _about(session, now, mail):
+        invitations.note(session, now, each, State.REFUSED, Happened.REFUSED, by=BY, detail=words)
+
+
+def _tell_uncertain(session: Session, now: datetime, mail: Mail) -> None:
+    for each in _about(session, now, mail):
+        invitations.note(session, now, each, State.SENT, Happened.SENT, by=BY, detail=UNCERTAIN)
+
+
+def _about(session: Session, now: datetime, mail: Mail) -> list[ThirdPartyInvitation]:
+    """The invitations a mail is about: a digest's are those that waited when it was written."""
+    if mail.template == Template.INVITE_DIGEST:
+        waiting = third_party_invitations.waiting_for(session, mail.address, now)
+        return [each for each in waiting if each.created_at <= mail.created_at]
+    if mail.template in INVITING:
+        found = third_party_invitations.find(session, mail.subject_id)
+        return [found] if found else []
+    return []

@@ -1,0 +1,153 @@
+"""What the worker makes of the relay's answer to an invitation, and under which sender it leaves."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from identity.gateways.mailer import NotSent
+from identity.mail import bounces
+from identity.mail.outcomes import Outcome
+from identity.storage import invitation_events, mails, outbox, third_party_invitations
+from identity.storage.mails import Template
+from identity.storage.outbox import Lane
+from identity.use_cases import invitations, mail_results
+from workers import tasks
+
+ZOE = "@zoe:education.example"
+GIL = "gil@association.example"
+DOMAIN = "bounce.mail.example"
+
+
+class Postbox:
+    """Takes mails, or fails as told; keeps the envelopes."""
+
+    def __init__(self):
+        self.envelopes = []
+        self.failure = None
+
+    def send(self, message, *, envelope_from, to):
+        if self.failure is not None:
+            raise self.failure
+        self.envelopes.append((envelope_from, to))
+        return "250 2.0.0 queued"
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.fixture
+def postbox():
+    return Postbox()
+
+
+@pytest.fixture
+def invitation(wired, invite, clock):
+    made = invite(address=GIL)
+    with wired.database.transaction() as session:
+        row = third_party_invitations.find(session, made.id)
+        invitations.order_mail(session, clock(), row, by=ZOE)
+    return made
+
+
+@pytest.fixture
+def state(wired, invitation):
+    """Of the invitation, and the detail of its last line."""
+
+    def state():
+        with wired.database.reading() as session:
+            row = third_party_invitations.find(session, invitation.id)
+            return row.state, invitation_events.of_invitation(session, row.id)[-1].detail
+
+    return state
+
+
+@pytest.fixture
+def work(wired):
+    return lambda: tasks.run(wired, Lane.NORMAL)
+
+
+def the_mail(wired):
+    with wired.database.reading() as session:
+        return next(m for m in mails.recent(session) if m.template == Template.INVITE)
+
+
+def the_entry(wired):
+    with wired.database.reading() as session:
+        return outbox.of_subject(session, the_mail(wired).id)
+
+
+def test_an_invitation_is_sent_when_the_relay_has_its_mail(state, work, postbox):
+    assert state()[0] == "queued"
+    work()
+    assert state()[0] == "sent"
+    assert postbox.envelopes == [("bonjour@guichet.localhost", GIL)]
+
+
+def test_with_a_bounce_domain_the_sender_names_the_mail_and_proves_it(wired, invitation, postbox):
+    settings = wired.settings.model_copy(update={"mail_bounce_domain": DOMAIN})
+    tasks.run(replace(wired, settings=settings), Lane.NORMAL)
+    [(sender, _)] = postbox.envelopes
+    mail_id, mark = bounces.mail_of(sender, DOMAIN)
+    assert mail_id == the_mail(wired).id
+    assert wired.tokens.is_bounce_mark(mark, mail_id)
+
+
+def test_a_refusal_reaches_the_inviter_and_the_address_is_left_alone(
+    wired, state, work, postbox, clock
+):
+    postbox.failure = NotSent(Outcome.NO_MAILBOX, "550 5.1.1 no such user")
+    work()
+    assert state() == ("refused", "no such mailbox")
+    assert (the_mail(wired).state, the_mail(wired).last_reply) == (
+        "refused",
+        "550 5.1.1 no such user",
+    )
+    assert the_entry(wired).gave_up_at == clock()
+
+
+def test_an_invitation_to_an_address_left_alone_ends_without_a_try(
+    wired, invitation, state, work, postbox, clock
+):
+    postbox.failure = NotSent(Outcome.NO_MAILBOX, "550 5.1.1 no such user")
+    work()
+    postbox.failure = None
+    clock.advance(hours=2)
+    with wired.database.transaction() as session:
+        row = third_party_invitations.find(session, invitation.id)
+        invitations.order_mail(session, clock(), row, by=ZOE)
+    assert state()[0] == "queued"
+    work()
+    assert state() == ("refused", "no such mailbox")
+    assert postbox.envelopes == []
+    assert the_mail(wired).last_reply == mail_results.NOT_TRIED
+
+
+def test_what_cannot_be_handed_over_for_two_days_ends_as_refused(
+    wired, state, work, postbox, clock
+):
+    postbox.failure = NotSent(Outcome.DEFER, "451 4.7.1 greylisted")
+    ordered = clock()
+    work()
+    while the_mail(wired).state == "waiting":
+        assert state()[0] == "queued"
+        clock.time = the_entry(wired).due_at
+        work()
+    assert state() == ("refused", "could not be delivered in time")
+    assert clock() - ordered > timedelta(hours=24)
+
+
+def test_a_bounce_that_came_before_the_relays_own_answer_stands(wired, state, work, postbox, clock):
+    postbox.failure = NotSent(Outcome.UNKNOWN, "lost after the last dot")
+    work()
+    with wired.database.transaction() as session:
+        row = mails.find(session, the_mail(wired).id)
+        mail_results.refused(
+            session, wired.tokens, clock(), row, outcome=Outcome.MAILBOX_FULL, reply="552"
+        )
+    postbox.failure = None
+    clock.time = the_entry(wired).due_at
+    work()
+    assert postbox.envelopes == []
+    assert state() == ("refused", "mailbox full")
+    assert the_mail(wired).state == "refused"
