@@ -23,6 +23,16 @@ def required(*names: str) -> list[str]:
     return [values[0] for values in given.values()]
 
 
+def optional(*names: str) -> list[str | None]:
+    """The values of these parameters, None for what is missing. Raises WrongParameter."""
+    pairs = _pairs()
+    given = {name: [value for key, value in pairs if key == name] for name in names}
+    for name, values in given.items():
+        if len(values) > 1:
+            raise WrongParameter(f"The parameter {name} is given more than once.")
+    return [values[0] if values else None for values in given.values()]
+
+
 def email_address() -> EmailAddress:
     """The address asked about: `medium` and `address`. A space in the local part is read as the plus it was."""
     medium, typed = required("medium", "address")

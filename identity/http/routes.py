@@ -2,7 +2,17 @@
 
 from flask import Flask
 
-from . import errors, headers, health, homeserver, internal_binding, registration, routing, v2
+from . import (
+    errors,
+    headers,
+    health,
+    homeserver,
+    internal_binding,
+    invitations,
+    registration,
+    routing,
+    v2,
+)
 from .sessions import SessionsOfPeople
 
 BLUEPRINTS = (
@@ -11,6 +21,7 @@ BLUEPRINTS = (
     internal_binding.blueprint,  # /_matrix/identity/internal: bind, unbind
     homeserver.blueprint,  # /api/homeserver/v1: what our modules in homeservers ask and report
     registration.blueprint,  # /api/homeserver/v1/may-register: the door of a homeserver
+    invitations.blueprint,  # /api/homeserver/v1/invitations: for those who invited
     health.blueprint,  # /healthz, /readyz
     *v2.blueprints(),  # /_matrix/identity/v2…
 )

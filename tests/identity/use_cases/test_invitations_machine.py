@@ -18,6 +18,7 @@ from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import Delivery, State
 from identity.use_cases import binding, invitation_calendar, invitations
 from identity.use_cases.invitation_states import last_open
+from identity.use_cases.inviters import MOST_UNKNOWN
 
 from .inviting import Inviting
 
@@ -70,6 +71,7 @@ class Life(RuleBasedStateMachine):
         self.row = self.zoe.store(self.address, sender=self.sender)
         self.rows = [self.row]
         self.last = "queued"
+        self.unknown = 0
 
     def act(self, function, *args, **facts):
         self.zoe.clock.advance(seconds=1)
@@ -120,7 +122,9 @@ class Life(RuleBasedStateMachine):
 
     @rule(unknown=st.booleans())
     def decline(self, unknown):
-        self.act(invitations.decline, unknown_inviter=unknown, by="the invited person")
+        unknown = unknown and self.unknown < MOST_UNKNOWN - 1  # else the inviter has to pause
+        done = self.act(invitations.decline, unknown_inviter=unknown, by="the invited person")
+        self.unknown += done and unknown
 
     @rule()
     def take_back(self):
