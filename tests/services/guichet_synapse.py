@@ -4,16 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from requests import Response
 
 from .certificates import Authority
-from .synapse import ROOT
+from .synapse import FREELY, ROOT
 from .trusting_synapse import TrustingHomeserver
 
+CLIENT = "/_matrix/client/v3"
 MODULE = "domain_rules.synapse_modules.Guichet"
 # What has no hook for a module, closed on a homeserver of guests.
 OF_GUESTS = {
     "enable_room_list_search": False,
     "allow_public_rooms_over_federation": False,
+    "require_auth_for_profile_requests": True,  # Synapse insists, with the next
     "limit_profile_requests_to_users_who_share_rooms": True,
 }
 
@@ -59,6 +64,8 @@ class GuichetHomeserver(TrustingHomeserver):
         clients = settings["listeners"][0]["resources"][0]
         clients["names"] = [*clients["names"], "metrics"]
         return settings | {
+            "rc_room_creation": FREELY,
+            "room_list_publication_rules": [{"action": "allow"}],
             "enable_metrics": True,
             "modules": [{"module": MODULE, "config": block | self._module}],
         }
@@ -77,3 +84,34 @@ def started(*homeservers: GuichetHomeserver) -> Iterator[None]:
     finally:
         for homeserver in homeservers:
             homeserver.kill()
+
+
+class Person:
+    """Somebody with an account; `ask` never fails by itself."""
+
+    def __init__(self, homeserver: TrustingHomeserver, localpart: str) -> None:
+        self.homeserver = homeserver
+        made = homeserver.register(localpart, "correct horse battery staple")
+        self.user_id, self._token = made["user_id"], made["access_token"]
+
+    def ask(self, method: str, path: str, **body: Any) -> Response:
+        """`path` begins after /_matrix/client/v3, unless it is a whole one."""
+        whole = path if path.startswith("/_") else CLIENT + path
+        how = {"params" if method == "GET" else "json": body}
+        return self.homeserver.call(method, whole, token=self._token, **how)
+
+    def do(self, method: str, path: str, **body: Any) -> Any:
+        """A call that is expected to succeed."""
+        answer = self.ask(method, path, **body)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def create(self, **asked: Any) -> str:
+        return str(self.do("POST", "/createRoom", **asked)["room_id"])
+
+    def join(self, room_id: str, *, by: TrustingHomeserver) -> Response:
+        """By way of that homeserver, if this one is not in the room."""
+        return self.ask("POST", f"/join/{quote(room_id)}?via={by.server_name}")
+
+    def state(self, room_id: str, event_type: str) -> Any:
+        return self.do("GET", f"/rooms/{quote(room_id)}/state/{event_type}/")

@@ -79,6 +79,9 @@ class ToldGuichet:
         us = self
 
         class Handler(BaseHTTPRequestHandler):
+            # Said, so that a homeserver never posts to a connection that is about to close.
+            protocol_version = "HTTP/1.1"
+
             def do_GET(self):
                 name = self.headers["Authorization"].removeprefix("Bearer ")
                 tag, body = us.answer(name, self.path)
@@ -88,6 +91,7 @@ class ToldGuichet:
                 self.send_header("ETag", tag)
                 text = json.dumps(body).encode() if status == 200 else b""
                 self.send_header("Content-Length", str(len(text)))
+                self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(text)
 
@@ -98,6 +102,7 @@ class ToldGuichet:
                 text = json.dumps({"results": results}).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(text)))
+                self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(text)
 

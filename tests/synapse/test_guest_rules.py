@@ -1,0 +1,252 @@
+"""On two real Synapses that federate, one of guests and one of agents: guests answer, they do not start."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from requests import Response
+
+from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
+from tests.services.told_identity_server import ToldIdentityServer
+from tests.services.waiting import wait_for
+
+pytestmark = pytest.mark.synapse
+
+VERSIONS = ("11", "12")
+PARTS = {
+    "room_access_rules": False,
+    "registration_gate": False,
+    "binder": False,
+    "directory": False,
+    "desk": False,
+}
+
+
+@dataclass
+class Federation:
+    """Gil is a guest, Ana and Zoe are agents, Max administers the guests' homeserver."""
+
+    guests: GuichetHomeserver
+    agents: GuichetHomeserver
+    identity_server: ToldIdentityServer
+    gil: Person
+    ana: Person
+    zoe: Person
+
+    def room_of_both(self, **asked: Any) -> str:
+        """Ana's; Gil was invited and came."""
+        room_id = self.ana.create(invite=[self.gil.user_id], **asked)
+        answer = wait_for(lambda: self._joined(room_id), what="Gil is in Ana's room")
+        assert answer.ok
+        return room_id
+
+    def _joined(self, room_id: str) -> Response | None:
+        answer = self.gil.join(room_id, by=self.agents)
+        return answer if answer.ok else None
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation]:
+    module = {"parts": PARTS}
+    guests, agents = (
+        GuichetHomeserver(
+            tmp_path_factory.mktemp(name),
+            authority,
+            guichet_url=told_guichet.url,
+            module=module,
+            **further,
+        )
+        for name, further in (("guests", OF_GUESTS), ("agents", {}))
+    )
+    told_guichet.sources = {guests.server_name: "guest", agents.server_name: "agent"}
+    told_guichet.rules = [
+        ["suffix", "agents.example", "agent", agents.server_name, 0, "", None, None],
+        ["default", "", "guest", guests.server_name, 1, "", None, None],
+    ]
+    identity_server = ToldIdentityServer(authority.issue("localhost", "127.0.0.1"))
+    identity_server.known["known@agents.example"] = f"@camille:{agents.server_name}"
+    with started(guests, agents):
+        people = Person(guests, "gil"), Person(agents, "ana"), Person(agents, "zoe")
+        yield Federation(guests, agents, identity_server, *people)
+    identity_server.close()
+
+
+def reason(answer: Response) -> str:
+    """Why it was refused; fails if it was not, or without both texts."""
+    assert answer.status_code == 403, answer.text
+    told = answer.json()
+    assert told["errcode"] == "M_FORBIDDEN"
+    assert told["org.guichet.message"]["fr"]
+    assert told["org.guichet.message"]["en"]
+    return told["org.guichet.reason"]
+
+
+def a_name() -> str:
+    return f"n{uuid.uuid4().hex[:8]}"
+
+
+def deeds(
+    federation: Federation, person: Person, room_id: str, version: str
+) -> dict[str, Response]:
+    """Every way to begin a conversation, by one person who is in this room: what each answered."""
+    other = federation.zoe.user_id
+    room = f"/rooms/{quote(room_id)}"
+    new = {"room_version": version}
+    by_mail = {
+        "medium": "email",
+        "id_server": federation.identity_server.name,
+        "id_access_token": "anything",
+    }
+    alias = f"/directory/room/{quote(f'#{a_name()}:{person.homeserver.server_name}')}"
+    return {
+        "private": person.ask("POST", "/createRoom", preset="private_chat", **new),
+        "public": person.ask("POST", "/createRoom", visibility="public", **new),
+        "direct": person.ask("POST", "/createRoom", is_direct=True, invite=[other], **new),
+        "space": person.ask("POST", "/createRoom", creation_content={"type": "m.space"}, **new),
+        "invite": person.ask("POST", f"{room}/invite", user_id=other),
+        "by mail": person.ask("POST", f"{room}/invite", address="new@agents.example", **by_mail),
+        "known by mail": person.ask(
+            "POST", f"{room}/invite", address="known@agents.example", **by_mail
+        ),
+        "alias": person.ask("PUT", alias, room_id=room_id),
+        "publish": person.ask(
+            "PUT", f"/directory/list{room}".replace("rooms", "room"), visibility="public"
+        ),
+        "upgrade": person.ask("POST", f"{room}/upgrade", new_version=version),
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_guest_begins_nothing_and_hears_why(federation, version):
+    room_id = federation.room_of_both(room_version=version)
+    told = deeds(federation, federation.gil, room_id, version)
+    assert {name: reason(answer) for name, answer in told.items()} == {
+        "private": "guest_may_not_create_room",
+        "public": "guest_may_not_create_room",
+        "direct": "guest_may_not_create_room",
+        "space": "guest_may_not_create_room",
+        "invite": "guest_may_not_invite",
+        "by mail": "guest_may_not_invite_by_mail",
+        "known by mail": "guest_may_not_invite",
+        "alias": "guest_may_not_make_alias",
+        "publish": "guest_may_not_publish_room",
+        "upgrade": "guest_may_not_upgrade_room",
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_agent_does_all_of_it(federation, version):
+    room_id = federation.room_of_both(room_version=version)
+    told = deeds(federation, federation.ana, room_id, version)
+    assert {name: answer.status_code for name, answer in told.items()} == dict.fromkeys(told, 200)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_guest_comes_in_only_by_invitation_to_this_very_room(federation, version):
+    gil, ana, agents = federation.gil, federation.ana, federation.agents
+    open_to_all = ana.create(preset="public_chat", room_version=version)
+    space = federation.room_of_both(
+        creation_content={"type": "m.space"}, room_version=version, name="Space"
+    )
+    inside = {
+        "type": "m.room.join_rules",
+        "state_key": "",
+        "content": {
+            "join_rule": "restricted",
+            "allow": [{"type": "m.room_membership", "room_id": space}],
+        },
+    }
+    of_the_space = ana.create(initial_state=[inside], room_version=version)
+    for room_id in (open_to_all, of_the_space):
+        assert reason(gil.join(room_id, by=agents)) == "guest_may_not_join_uninvited"
+        assert federation.zoe.join(room_id, by=agents).ok == (room_id == open_to_all)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_guest_does_not_knock(federation, version):
+    asked = {"join_rule": "knock"}
+    door = {"type": "m.room.join_rules", "state_key": "", "content": asked}
+    here = admins_room(federation.guests, initial_state=[door], room_version=version)
+    there = federation.ana.create(initial_state=[door], room_version=version)
+    assert reason(federation.gil.ask("POST", f"/knock/{quote(here)}")) == "guest_may_not_knock"
+    far = f"/knock/{quote(there)}?via={federation.agents.server_name}"
+    assert federation.gil.ask("POST", far).status_code == 403
+    assert federation.zoe.ask("POST", far).status_code == 200
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_guest_never_becomes_a_creator(federation, version):
+    gil, ana = federation.gil.user_id, federation.ana
+    room_id = ana.create(preset="trusted_private_chat", invite=[gil], room_version=version)
+    assert gil not in ana.state(room_id, "m.room.create").get("additional_creators", [])
+    assert gil not in ana.state(room_id, "m.room.power_levels").get("users", {})
+    named = {"creation_content": {"additional_creators": [gil]}, "room_version": version}
+    assert reason(ana.ask("POST", "/createRoom", **named)) == "guest_may_not_be_creator"
+
+
+def test_a_guest_does_not_become_a_creator_by_an_upgrade(federation):
+    room_id = federation.room_of_both(room_version="11")
+    asked = {"new_version": "12", "additional_creators": [federation.gil.user_id]}
+    upgrade = federation.ana.ask("POST", f"/rooms/{quote(room_id)}/upgrade", **asked)
+    assert reason(upgrade) == "guest_may_not_be_creator"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_guest_answers_as_anybody_does(federation, version):
+    gil = federation.gil
+    room = f"/rooms/{quote(federation.room_of_both(room_version=version))}"
+    profile = {"membership": "join", "displayname": "Gil, here"}
+    media = federation.guests.url + "/_matrix/media/v3/upload"
+    told = [
+        gil.ask("PUT", f"{room}/send/m.room.message/{a_name()}", msgtype="m.text", body="Bonjour"),
+        gil.ask("PUT", f"{room}/state/m.room.member/{quote(gil.user_id)}", **profile),
+        gil.ask("POST", media.removeprefix(federation.guests.url), a="file"),
+        gil.ask("PUT", f"/profile/{quote(gil.user_id)}/displayname", displayname=a_name()),
+        gil.ask("POST", f"{room}/leave"),
+    ]
+    assert [answer.status_code for answer in told] == [200] * len(told)
+
+
+def test_an_administrator_of_the_guests_homeserver_may_do_it_and_it_is_logged(federation):
+    admins_room(federation.guests)
+    assert "is exempt, would otherwise be refused: guest_may_not_create_room" in (
+        federation.guests.log
+    )
+
+
+def test_with_guichet_away_and_synapse_restarted_agents_go_on_and_guests_stay_out(
+    federation, told_guichet
+):
+    gil, ana = federation.gil, federation.ana
+    room_id = federation.room_of_both()
+    told_guichet.stop()
+    try:
+        for homeserver in (federation.guests, federation.agents):
+            homeserver.stop()
+            homeserver.start()
+        assert ana.ask("POST", "/createRoom", invite=[gil.user_id]).status_code == 200
+        refused = (
+            gil.ask("POST", "/createRoom"),
+            gil.ask("POST", f"/rooms/{quote(room_id)}/invite", user_id=federation.zoe.user_id),
+        )
+        assert list(map(reason, refused)) == ["guest_may_not_create_room", "guest_may_not_invite"]
+        for homeserver in (federation.guests, federation.agents):
+            assert homeserver.metrics["guichet_rules_age_seconds"] > 0
+    finally:
+        told_guichet.start()
+
+
+def test_every_refusal_is_counted_by_its_reason(federation):
+    name = 'guichet_refusals_total{mode="enforce",reason="guest_may_not_create_room"}'
+    before = federation.guests.metrics.get(name, 0)
+    federation.gil.ask("POST", "/createRoom")
+    assert federation.guests.metrics[name] == before + 1
+
+
+def admins_room(homeserver: GuichetHomeserver, **asked: Any) -> str:
+    answer = homeserver.call("POST", "/_matrix/client/v3/createRoom", json=asked)
+    assert answer.ok, answer.text
+    return str(answer.json()["room_id"])
