@@ -1,0 +1,73 @@
+"""The people search of a real Synapse where agents and guests live together."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+import pytest
+
+from tests.services.guichet_synapse import GuichetHomeserver, Person, started
+from tests.services.waiting import wait_for
+
+pytestmark = pytest.mark.synapse
+
+HIDE_PROFILE = "im.vector.hide_profile"
+PREFIX = "chercheuse"  # of all names here, so that one word finds everybody
+
+
+@pytest.fixture(scope="module")
+def homeserver(tmp_path_factory, authority, told_guichet) -> Iterator[GuichetHomeserver]:
+    homeserver = GuichetHomeserver(
+        tmp_path_factory.mktemp("mixed"),
+        authority,
+        guichet_url=told_guichet.url,
+        user_directory={"enabled": True, "search_all_users": True},
+    )
+    told_guichet.sources = {homeserver.server_name: "by_person"}
+    rule = ["domain", "ac-rouen.example", "agent", homeserver.server_name, 0, "", None, None]
+    told_guichet.publish(rule)
+    with started(homeserver):
+        yield homeserver
+
+
+@pytest.fixture
+def agent(homeserver) -> Callable[[str], Person]:
+    """Somebody with an agent's address."""
+
+    def agent(name: str) -> Person:
+        person = Person(homeserver, f"{PREFIX}-{name}")
+        path = f"/_synapse/admin/v2/users/{quote(person.user_id)}"
+        address = {"medium": "email", "address": f"{name}@ac-rouen.example"}
+        assert homeserver.call("PUT", path, json={"threepids": [address]}).ok
+        return person
+
+    return agent
+
+
+def found_by(person: Person) -> set[str]:
+    told = person.do("POST", "/user_directory/search", search_term=PREFIX, limit=50)
+    return {row["user_id"] for row in told["results"]}
+
+
+def hide(person: Person, *, hidden: bool) -> None:
+    path = f"/user/{quote(person.user_id)}/account_data/{HIDE_PROFILE}"
+    person.do("PUT", path, hide_profile=hidden)
+
+
+def test_guests_find_nobody_and_are_not_found_and_who_hides_is_hidden(homeserver, agent):
+    ana, zoe = agent("ana"), agent("zoe")
+    gil = Person(homeserver, f"{PREFIX}-gil")
+    wait_for(lambda: zoe.user_id in found_by(ana), what="an agent finds another")
+    assert gil.user_id not in found_by(ana)
+    assert found_by(gil) == set()
+
+    hide(zoe, hidden=True)
+    wait_for(lambda: zoe.user_id not in found_by(ana), what="who hides is hidden", within=60)
+    homeserver.stop()
+    homeserver.start()
+    assert zoe.user_id not in found_by(ana)
+    assert found_by(gil) == set()
+
+    hide(zoe, hidden=False)
+    wait_for(lambda: zoe.user_id in found_by(ana), what="and comes back", within=60)
+    refused = 'guichet_refusals_total{mode="enforce",reason="guest_may_not_search_people"}'
+    assert homeserver.metrics[refused] >= 1
