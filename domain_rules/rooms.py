@@ -64,7 +64,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class RoomState:
-    """`listed`: in the room directory. Without power levels the room is still being made."""
+    """`listed`: in the room directory. Without power levels the room is still being made. Times are Matrix's."""
 
     version: str = "12"
     creator: str = ""
@@ -76,6 +76,7 @@ class RoomState:
     third_party_invites: Mapping[str, Content] = field(default_factory=dict)
     rule_event: Content | None = None
     rule_sent_at: int = 0
+    made_at: int = 0
     join_rule: str | None = None
     encrypted: bool = False
     listed: bool = False
@@ -206,11 +207,16 @@ def read_room(version: str, events: Mapping[StateKey, Any], *, listed: bool = Fa
             if kind == THIRD_PARTY_INVITE
         },
         rule_event=mapping(rule.content) if rule else None,
-        rule_sent_at=getattr(rule, "origin_server_ts", 0) if rule else 0,
+        rule_sent_at=_sent_at(rule),
+        made_at=_sent_at(creation),
         join_rule=join_rule if isinstance(join_rule, str) else None,
         encrypted=isinstance(content(ENCRYPTION).get("algorithm"), str),
         listed=listed,
     )
+
+
+def _sent_at(event: Any) -> int:
+    return event.origin_server_ts if event else 0
 
 
 def _member(event: Any) -> Member:

@@ -1,0 +1,215 @@
+"""Rooms keep their rule: every way to make one, to come in, or to change it is judged here first."""
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from domain_rules.room_changes import judge_visibility
+from domain_rules.room_creation import Creation, completed, concerned, judge_creation
+from domain_rules.room_events import JUDGES, Guichet, RoomEvent, judge_event
+from domain_rules.room_membership import Coming, judge_invitation_by_mail, judge_membership
+from domain_rules.room_reasons import MALFORMED_CREATIONS, RoomReason
+from domain_rules.rooms import RULE_EVENT, AccessRule, RoomState, mapping, read_room
+from domain_rules.words import Word
+
+from .configuration import Config
+from .inbound import Inbound
+from .knowledge import Knowledge
+from .refusals import Refusals
+from .room_upgrades import Upgrades
+from .room_views import NEWEST, RoomViews, State, version_of
+from .sentences import SENTENCES, Reason, Sentence
+
+BAD_REQUEST, FORBIDDEN = 400, 403
+ALLOWED = (True, None)
+
+logger = logging.getLogger(__name__)
+Callback = Callable[..., Awaitable[Any]]
+
+
+class Part:
+    """A fault of ours refuses, whoever asks, and is never a 500; where refusals are only logged it changes nothing."""
+
+    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+        self._api = api
+        self._knowledge = knowledge
+        self._refusals = refusals
+        self._views = RoomViews(api, knowledge, refusals)
+        self._upgrades = Upgrades(api, self._views, refusals)
+        self._inbound = Inbound(config, self._views, knowledge, refusals)
+        refusals.teach(_sentences())
+        api.register_spam_checker_callbacks(
+            user_may_invite=self._answering(self.user_may_invite),
+            user_may_send_3pid_invite=self._answering(self.user_may_send_3pid_invite),
+            user_may_publish_room=self._answering(self.user_may_publish_room),
+            federated_user_may_invite=self._inbound.federated_user_may_invite,
+            check_event_for_spam=self._inbound.check_event_for_spam,
+        )
+        api.register_third_party_rules_callbacks(
+            on_create_room=self._insisting(self.on_create_room),
+            check_event_allowed=self._insisting(self.check_event_allowed),
+            check_threepid_can_be_invited=self.check_threepid_can_be_invited,
+            check_visibility_can_be_modified=self.check_visibility_can_be_modified,
+            on_new_event=self._upgrades.on_new_event,
+        )
+
+    async def on_create_room(self, requester: Any, asked: dict[str, Any], is_admin: bool) -> None:  # noqa: FBT001  # Synapse calls by position
+        """What exempt people make is left as it is. Log-only mode completes nothing."""
+        creator = requester.user.to_string()
+        if is_admin or await self._knowledge.is_free(creator):
+            return
+        people = await self._views.people(concerned(asked, creator))
+        creation = Creation(asked, creator, self._default_version(), people)
+        reason = judge_creation(creation) or self._judge_mail_at_creation(creation)
+        if reason is not None:
+            status = BAD_REQUEST if reason in MALFORMED_CREATIONS else FORBIDDEN
+            self._refusals.refuse_by_raising(reason, creator, status=status)
+        if not self._refusals.is_log_only:
+            asked.update(completed(creation))
+
+    async def check_event_allowed(self, event: Any, events: State) -> tuple[bool, None]:
+        """Every event that is made on this homeserver; few of them concern the rule."""
+        if event.type not in JUDGES or not event.is_state():
+            return ALLOWED
+        if event.type == RULE_EVENT and self._upgrades.is_carrying(event.room_id):
+            return ALLOWED
+        state = read_room(event.room_version.identifier, events)
+        if state.is_public or event.type == RULE_EVENT:
+            state = await self._views.with_listing(event.room_id, state)
+        asked = RoomEvent(event.type, event.sender, event.state_key, mapping(event.content))
+        guichet = self._guichet()
+        inviter = state.members.get(asked.state_key)
+        concerned_ = asked.concerned | ({inviter.sender} if inviter else set())
+        reason = await self._views.verdict(
+            lambda people: judge_event(state, asked, people, guichet), concerned_
+        )
+        if reason is not None:
+            self._refusals.refuse_by_raising(reason, event.sender)
+        return ALLOWED
+
+    async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Any:
+        """By Matrix ID, or by mail to somebody who is known: before anything is sent."""
+        state = await self._views.room(room_id, invitee)
+        if state is None:
+            return self._refusals.allowed  # an invitation that arrives from elsewhere
+        if self._views.is_guest(invitee):
+            state = await self._upgrades.settled(room_id, state)
+        coming = Coming(inviter, invitee, "invite")
+        return await self._answer(
+            inviter,
+            await self._views.verdict(
+                lambda people: judge_membership(state, coming, people), {inviter, invitee}
+            ),
+        )
+
+    async def user_may_send_3pid_invite(
+        self, inviter: str, medium: str, address: str, room_id: str
+    ) -> Any:
+        """To an address that is not known yet."""
+        state = await self._views.room(room_id)
+        if state is None or await self._knowledge.is_free(inviter):
+            return self._refusals.allowed
+        state = await self._upgrades.settled(room_id, state)
+        await self._knowledge.ready()
+        reason = judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
+        return await self._answer(inviter, reason)
+
+    async def user_may_publish_room(self, user_id: str, room_id: str) -> Any:
+        """Synapse does not say which way; a room that is listed may always be taken out."""
+        state = await self._views.room(room_id)
+        if state is None:
+            return self._refusals.allowed
+        state = await self._views.with_listing(room_id, state)
+        reason = None if state.listed else judge_visibility(state, "public")
+        if reason is not None and await self._knowledge.is_free(user_id):
+            reason = None
+        return await self._answer(user_id, reason)
+
+    async def check_threepid_can_be_invited(self, medium: str, address: str, events: State) -> bool:
+        """Asked first, and its no carries no reason: a verdict that a later callback gives is left to that one.
+
+        Synapse takes a fault in here for a yes, so that ours is a no.
+        """
+        try:
+            read_room(version_of(events), events)
+            await self._knowledge.ready()
+        except Exception:
+            logger.exception("a fault in judging an invitation by mail")
+            return self._refusals.is_log_only
+        return isinstance(medium, str) and isinstance(address, str)
+
+    async def check_visibility_can_be_modified(
+        self, room_id: str, events: State, new_visibility: str
+    ) -> bool:
+        """At a room's creation the state is empty, and the request was judged already."""
+        try:
+            if not events:
+                return True
+            state = read_room(version_of(events), events)
+            reason = judge_visibility(state, new_visibility)
+        except Exception:
+            logger.exception("a fault in judging the visibility of %s", room_id)
+            return self._refusals.is_log_only
+        return reason is None or self._refusals.is_log_only
+
+    def _judge_mail_at_creation(self, creation: Creation) -> RoomReason | None:
+        rule = creation.rule or AccessRule.RESTRICTED
+        state = RoomState(rule_event={"rule": rule.value})
+        listed = creation.request.get("invite_3pid")
+        for invitation in listed if isinstance(listed, list) else ():
+            asked = mapping(invitation)
+            medium, address = str(asked.get("medium")), str(asked.get("address"))
+            reason = judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
+            if reason is not None:
+                return reason
+        return None
+
+    def _guichet(self) -> Guichet:
+        keys = frozenset(self._knowledge.guichet_keys.values())
+        return Guichet(self._knowledge.identity_servers, keys)
+
+    def _default_version(self) -> str:
+        try:
+            return str(self._api._hs.config.server.default_room_version.identifier)  # noqa: SLF001  # said nowhere else
+        except AttributeError:
+            return NEWEST
+
+    async def _answer(self, user_id: str, reason: Word | None) -> Any:
+        return self._refusals.refuse(reason, user_id) if reason else self._refusals.allowed
+
+    def _answering(self, callback: Callback) -> Callback:
+        @functools.wraps(callback)
+        async def guarded(user_id: str, *facts: Any) -> Any:
+            try:
+                return await callback(user_id, *facts)
+            except Exception:
+                logger.exception("a fault in %s, judging %s", callback.__name__, user_id)
+                return self._refusals.refuse(Reason.NOT_ALLOWED, user_id)
+
+        return guarded
+
+    def _insisting(self, callback: Callback) -> Callback:
+        @functools.wraps(callback)
+        async def guarded(actor: Any, *facts: Any) -> Any:
+            try:
+                return await callback(actor, *facts)
+            except self._refusals.terms.error_class:
+                raise
+            except Exception:
+                user_id = getattr(actor, "sender", None) or actor.user.to_string()
+                logger.exception("a fault in %s, judging %s", callback.__name__, user_id)
+                self._refusals.refuse_by_raising(Reason.NOT_ALLOWED, user_id)
+                return ALLOWED
+
+        return guarded
+
+
+def _sentences() -> Mapping[Word, Sentence]:
+    """Those that the parts share keep the words they have."""
+    shared = {str(reason) for reason in SENTENCES}
+    return {
+        reason: Sentence(reason.texts["fr"], reason.texts["en"])
+        for reason in RoomReason
+        if str(reason) not in shared
+    }

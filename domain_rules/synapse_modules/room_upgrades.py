@@ -1,0 +1,100 @@
+"""A room that replaces another keeps its rule: Synapse does not copy it, so we send it."""
+
+import logging
+from typing import Any
+
+from domain_rules.room_changes import carried, judge_upgrade
+from domain_rules.rooms import CREATE, RULE_EVENT, RoomState, mapping
+
+from .refusals import Refusals
+from .room_views import RoomViews
+
+PATIENCE = 600  # looks at the new room, until it has its power levels
+PATIENCE_OF_PEOPLE = 50
+BETWEEN = 0.1
+TRIES = 3
+MS = 1000
+FRESH_MS = 60 * MS
+
+logger = logging.getLogger(__name__)
+
+
+class Upgrades:
+    """One process sends the rule. Until it is there the new room counts as closed to guests."""
+
+    def __init__(self, api: Any, views: RoomViews, refusals: Refusals) -> None:
+        self._api = api
+        self._views = views
+        self._refusals = refusals
+        self._carrying: set[str] = set()
+
+    def is_carrying(self, room_id: str) -> bool:
+        """Whether the rule event that is being judged is ours."""
+        return room_id in self._carrying
+
+    async def on_new_event(self, event: Any, _state: Any) -> None:
+        """Called in every process, while people wait for their next events."""
+        if event.type != CREATE or self._refusals.is_log_only:
+            return
+        old_room = mapping(event.content.get("predecessor")).get("room_id")
+        if not isinstance(old_room, str) or not self._api.is_mine(event.sender):
+            return
+        if self._api.should_run_background_tasks():
+            self._api.run_as_background_process(
+                "guichet_room_upgrade", self._carry, old_room, event.room_id, event.sender
+            )
+
+    async def settled(self, room_id: str, state: RoomState) -> RoomState:
+        """The state once the rule has arrived, if it is on its way."""
+        for _ in range(PATIENCE_OF_PEOPLE):
+            is_fresh = self._api.get_current_time_msec() - state.made_at < FRESH_MS
+            if state.rule_event is not None or not state.predecessor or not is_fresh:
+                break
+            await self._api.sleep(BETWEEN)
+            state = await self._views.room(room_id) or state
+        return state
+
+    async def _carry(self, old_room: str, new_room: str, sender: str) -> None:
+        old = await self._views.room(old_room)
+        if old is None or await self._views.verdict(
+            lambda people: judge_upgrade(old, sender, people), {sender}
+        ):
+            return
+        if not await self._waits_for_rule(new_room):
+            return
+        self._carrying.add(new_room)
+        try:
+            await self._send(new_room, sender, carried(old))
+        finally:
+            self._carrying.discard(new_room)
+
+    async def _waits_for_rule(self, room_id: str) -> bool:
+        """Its own settings come first, in one go; one that was made with a rule needs none."""
+        for _ in range(PATIENCE):
+            state = await self._views.room(room_id)
+            if state is not None and state.power_levels is not None:
+                return state.rule_event is None
+            await self._api.sleep(BETWEEN)
+        logger.warning("%s has no power levels: its rule is not carried over", room_id)
+        return False
+
+    async def _send(self, room_id: str, sender: str, content: dict[str, Any]) -> None:
+        event = {
+            "type": RULE_EVENT,
+            "state_key": "",
+            "room_id": room_id,
+            "sender": sender,
+            "content": content,
+        }
+        for _ in range(TRIES):
+            if await self._is_sent(event):
+                return
+            await self._api.sleep(1)
+
+    async def _is_sent(self, event: dict[str, Any]) -> bool:
+        try:
+            await self._api.create_and_send_event_into_room(event)
+        except Exception:
+            logger.warning("the rule of %s was not carried over", event["room_id"], exc_info=True)
+            return False
+        return True

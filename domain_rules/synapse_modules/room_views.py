@@ -1,0 +1,89 @@
+"""Rooms and their people as the rules want them, from Synapse's state and from memory."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from domain_rules.room_reasons import RoomReason
+from domain_rules.rooms import (
+    CREATE,
+    ENCRYPTION,
+    JOIN_RULES,
+    MEMBER,
+    POWER_LEVELS,
+    RULE_EVENT,
+    THIRD_PARTY_INVITE,
+    AccessRule,
+    People,
+    RoomState,
+    read_room,
+)
+from domain_rules.rules import AccountClass
+
+from .knowledge import Knowledge
+from .refusals import Refusals
+
+NEWEST = "12"
+SETTINGS = [(kind, "") for kind in (CREATE, RULE_EVENT, POWER_LEVELS, JOIN_RULES, ENCRYPTION)]
+SEATS = [(MEMBER, None), (THIRD_PARTY_INVITE, None)]
+
+State = Mapping[tuple[str, str], Any]
+Judge = Callable[[People], RoomReason | None]
+
+
+class RoomViews:
+    """Only what a verdict needs is fetched: everybody's membership for conversations of two."""
+
+    def __init__(self, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+        self._api = api
+        self._knowledge = knowledge
+        self._refusals = refusals
+
+    async def room(self, room_id: str, about: str | None = None) -> RoomState | None:
+        """None for a room that this homeserver does not know. `about` is who matters in it."""
+        wanted = [*SETTINGS, (MEMBER, about)] if about else SETTINGS
+        events = await self._api.get_room_state(room_id, wanted)
+        if (CREATE, "") not in events:
+            return None
+        state = read_room(version_of(events), events)
+        if state.rule is AccessRule.DIRECT:
+            events |= await self._api.get_room_state(room_id, SEATS)
+            state = read_room(version_of(events), events)
+        return state
+
+    async def with_listing(self, room_id: str, state: RoomState) -> RoomState:
+        """The same, knowing whether it is in the room directory."""
+        directory = self._api.public_room_list_manager
+        return replace(state, listed=await directory.room_is_in_public_room_list(room_id))
+
+    async def verdict(self, judge: Judge, concerned: Iterable[str]) -> RoomReason | None:
+        """From memory; only before a refusal it is looked up who of them is exempt."""
+        await self._knowledge.ready()
+        reason = judge(People(self.is_guest))
+        if reason is None:
+            return None
+        free = frozenset([each for each in sorted(concerned) if await self._is_free(each)])
+        if not free or judge(People(self.is_guest, free)) is not None:
+            return reason
+        self._refusals.note_exemption(reason, min(free))
+        return None
+
+    async def people(self, concerned: Iterable[str]) -> People:
+        """For what is completed, not only judged: there exemption must be known before."""
+        await self._knowledge.ready()
+        guests = [each for each in sorted(concerned) if self.is_guest(each)]
+        return People(
+            self.is_guest, frozenset([each for each in guests if await self._is_free(each)])
+        )
+
+    def is_guest(self, user_id: str) -> bool:
+        return self._knowledge.class_of(user_id) is AccountClass.GUEST
+
+    async def _is_free(self, user_id: str) -> bool:
+        return bool(user_id) and await self._knowledge.is_free(user_id)
+
+
+def version_of(events: State) -> str:
+    """Of the room that these are in."""
+    create = events.get((CREATE, ""))
+    return str(create.room_version.identifier) if create else NEWEST
