@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from .clock import utc_now
+from .gateways.desk import Desk, Sign
 from .gateways.federation import Federation, Place
 from .gateways.homeserver import Connector, SynapseConnector
 from .gateways.limits import Limits
@@ -48,6 +49,8 @@ class Wiring:
     federation: Federation
     connector_for: Callable[[Homeserver], Connector | None]
     """How accounts are made on a homeserver; None where people make them in their client themselves."""
+    desk_for: Callable[[Homeserver], Desk]
+    """How invitations are put into rooms, where a homeserver has our module."""
 
     def sign(self, facts: Mapping[str, Any], key_id: str) -> dict[str, Any]:
         """The object, signed in our name with this key. Raises UnknownKey."""
@@ -78,6 +81,9 @@ def wire(
         terms=read_terms(settings.terms_file),
         federation=Federation(partial(find_place, database), now),
         connector_for=partial(_connector, vault),
+        desk_for=partial(
+            _desk, partial(_sign_now, database, vault, settings.server_name, now), now
+        ),
     )
 
 
@@ -93,6 +99,30 @@ def find_place(database: Database, server_name: str) -> Place | None:
         ca_pem=homeserver.ca_pem,
         insecure=homeserver.insecure,
     )
+
+
+def _desk(sign: Sign, now: Callable[[], datetime], homeserver: Homeserver) -> Desk:
+    return Desk(
+        homeserver.name,
+        homeserver.url,
+        sign,
+        now,
+        ca_pem=homeserver.ca_pem,
+        insecure=homeserver.insecure,
+    )
+
+
+def _sign_now(
+    database: Database,
+    vault: Vault,
+    server_name: str,
+    now: Callable[[], datetime],
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Signed with the newest key, which every homeserver hears of with its rules."""
+    with database.transaction() as session:
+        key = signing_keys.current(session, vault, now())
+    return key.sign(facts, server_name=server_name)
 
 
 def _connector(vault: Vault, homeserver: Homeserver) -> Connector | None:

@@ -124,4 +124,5 @@ def wiring(database, rules, tokens, postbox, settings, clock) -> Wiring:
         terms=Terms(),
         federation=Federation(partial(find_place, database), clock),
         connector_for=lambda _homeserver: None,
+        desk_for=lambda _homeserver: None,
     )

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -16,8 +17,10 @@ from identity.gateways.homeserver import Found
 from identity.gateways.http_client import Away
 from identity.gateways.limits import Limits
 from identity.settings import read_settings
+from identity.storage import mails
 from identity.storage.database import Database, make_engine
 from identity.storage.homeservers import Homeserver
+from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.storage.verification_requests import VerificationRequest
 from identity.terms import Terms
 from identity.tokens import Tokens
@@ -61,6 +64,8 @@ LABELS = {
     "interieur.example": "Ministère de l’Intérieur",
     "guests.example": "Invités",
 }
+GIL = "gil.perrin@asso.example"  # not on its own, only by invitation
+ZOE = "@zoe:education.example"
 PASSWORD = "lampe trottoir violette 9"
 KEY = SecretStr("a key for the tests, long enough")
 
@@ -106,6 +111,7 @@ class Site:
     wiring: Wiring
     clock: object
     server: FakeServer
+    invitations: list[ThirdPartyInvitation] = field(default_factory=list)
 
     def newest(self) -> VerificationRequest:
         with self.wiring.database.reading() as session:
@@ -131,6 +137,46 @@ class Site:
         return (
             f"/{'v' if purpose == 'verify' else 'n'}/{self.wiring.tokens.link(request.id, purpose)}"
         )
+
+    def invited(self, **facts: object) -> ThirdPartyInvitation:
+        """An invitation of GIL by ZOE, whose mail just left."""
+        row = ThirdPartyInvitation(
+            **{
+                "address": GIL,
+                "room_id": "!room:education.example",
+                "sender": ZOE,
+                "token": f"token {len(self.invitations)}",
+                "public_key": f"key {len(self.invitations)}",
+                "sealed_key": "",
+                "signing_key_id": "ed25519:0",
+                "facts": {"room_name": "Secret room", "sender_display_name": "<b>Zoé</b>"},
+                "for_guest": True,
+                "created_at": self.clock(),
+                "asked_at": self.clock(),
+                "code_made_at": self.clock(),
+                "expires_at": self.clock() + timedelta(days=30),
+            }
+            | facts
+        )
+        self.add(row)
+        self.invitations.append(row)
+        return row
+
+    def invitation(self, row=None) -> ThirdPartyInvitation:
+        """The invitation as it stands now."""
+        with self.wiring.database.reading() as session:
+            return session.get_one(ThirdPartyInvitation, (row or self.invitations[-1]).id)
+
+    def mailed(self, row=None, purpose="invitation") -> str:
+        """A link of the mail of an invitation."""
+        row = row or self.invitations[-1]
+        kind = {"invitation": "i", "not_me": "n", "opt_out": "d"}[purpose]
+        return f"/{kind}/{self.wiring.tokens.link(row.id, purpose)}"
+
+    def mails(self) -> list[str]:
+        """Template of every mail ordered, oldest first."""
+        with self.wiring.database.reading() as session:
+            return [mail.template for mail in reversed(mails.recent(session))]
 
     def add(self, row) -> None:
         with self.wiring.database.transaction() as session:
@@ -210,6 +256,7 @@ def site(settings, sqlite_url, clock):
         terms=Terms(),
         federation=None,
         connector_for=lambda homeserver: server if homeserver.connector == "synapse" else None,
+        desk_for=lambda _homeserver: None,
     )
     with database.transaction() as session:
         for name, label in LABELS.items():
