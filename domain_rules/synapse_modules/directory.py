@@ -11,6 +11,7 @@ from typing import Any
 
 from domain_rules.rules import AccountClass
 
+from . import agents_only
 from .configuration import Config
 from .knowledge import Knowledge
 from .refusals import Refusals
@@ -69,7 +70,7 @@ def _hides(content: str) -> bool:
         return False
 
 
-class Part:
+class Directory:
     """One callback for each row that was found: nothing is asked of anybody there."""
 
     def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
@@ -134,3 +135,11 @@ class Part:
             logger.warning("The red list cannot be read, again soon", exc_info=True)
         else:
             self._query = load
+
+
+class Part(Directory):
+    """The people search, and the door that a proxy asks at."""
+
+    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+        super().__init__(config, api, knowledge, refusals)
+        agents_only.register(api, knowledge, refusals)

@@ -8,9 +8,10 @@ from contextlib import closing
 
 import pytest
 
+from domain_rules.synapse_modules.agents_only import AgentsOnly
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode
 from domain_rules.synapse_modules.copies import Copy
-from domain_rules.synapse_modules.directory import HIDE_PROFILE, Part
+from domain_rules.synapse_modules.directory import HIDE_PROFILE, Directory
 from domain_rules.synapse_modules.knowledge import Knowledge
 from domain_rules.synapse_modules.refusals import Refusals, Terms
 
@@ -35,6 +36,7 @@ class SmallSynapse:
         self.queries = 0
         self.now_ms = 1_000_000
         self.broken = False
+        self.admins: set[str] = set()
 
     def get_current_time_msec(self) -> int:
         return self.now_ms
@@ -61,6 +63,9 @@ class SmallSynapse:
         with self.database:
             return query(self.database.cursor(), *args, **facts)
 
+    async def is_user_admin(self, user_id: str) -> bool:
+        return user_id in self.admins
+
     def begin(self) -> None:
         for call in self.loops:
             asyncio.run(call())
@@ -77,14 +82,14 @@ def database():
 def process(database):
     """One process of Synapse with the directory, begun."""
 
-    def process(*, mode=Mode.ENFORCE, background=True, begun=True) -> Part:
+    def process(*, mode=Mode.ENFORCE, background=True, begun=True) -> Directory:
         synapse = SmallSynapse(database, background=background)
         knowledge = Knowledge(CONFIG, synapse)
         sources = {AGENTS: ClassSource.AGENT, GUESTS: ClassSource.GUEST}
         knowledge.copy = Copy(epoch="e", own_name=AGENTS, sources=sources)
         terms = Terms(not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError)
         refusals = Refusals(terms, synapse.get_current_time_msec, mode=mode)
-        part = Part(CONFIG, synapse, knowledge, refusals)
+        part = Directory(CONFIG, synapse, knowledge, refusals)
         if begun:
             synapse.begin()
         return part
@@ -92,7 +97,7 @@ def process(database):
     return process
 
 
-def finds(part: Part, searcher: str) -> set[str]:
+def finds(part: Directory, searcher: str) -> set[str]:
     """Of everybody, those whom a search shows."""
     everybody = (ANA, ZOE, BOSS, GIL, STRANGER)
     return {
@@ -102,7 +107,7 @@ def finds(part: Part, searcher: str) -> set[str]:
     }
 
 
-def changed(part: Part, user_id: str, content, *, room=None, kind=HIDE_PROFILE) -> None:
+def changed(part: Directory, user_id: str, content, *, room=None, kind=HIDE_PROFILE) -> None:
     asyncio.run(part.account_data_changed(user_id, room, kind, content))
 
 
@@ -207,3 +212,29 @@ def test_where_refusals_are_only_logged_everybody_is_shown(process):
     assert finds(part, ANA) == {ANA, ZOE, BOSS, GIL, STRANGER}
     assert len(finds(part, GIL)) == 5
     assert len(part.refusals.drain()) == 1
+
+
+def at_the_door(part: Directory, user_id: str):
+    door = AgentsOnly(part.api, part.knowledge, part.refusals)
+    return asyncio.run(door.answer(user_id))
+
+
+def test_a_proxy_lets_agents_through_and_tells_guests_why_not(process):
+    part = process()
+    assert at_the_door(part, ANA) == (200, {})
+    status, told = at_the_door(part, GIL)
+    assert (status, told["errcode"], told["org.guichet.reason"]) == (
+        403,
+        "M_FORBIDDEN",
+        "not_allowed",
+    )
+    assert at_the_door(process(mode=Mode.LOG), GIL) == (200, {})
+
+
+def test_an_administrator_learns_what_the_module_decides_by(process):
+    part = process()
+    part.api.admins.add(ZOE)
+    told = {"revision": 0, "age_seconds": None, "mode": "enforce"}
+    assert at_the_door(part, ZOE) == (200, told)
+    part.knowledge.copy = Copy()
+    assert at_the_door(part, ZOE) == (200, told | {"revision": None})

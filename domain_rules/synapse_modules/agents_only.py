@@ -1,0 +1,54 @@
+"""A path that only agents get: what a proxy asks before it lets somebody through to what has no hook for a module."""
+
+from typing import Any
+
+from domain_rules.rules import AccountClass
+
+from .knowledge import Knowledge
+from .refusals import Refusals
+from .sentences import Reason
+
+PATH = "/_synapse/client/org.guichet/v1/agents-only"
+OK, FORBIDDEN = 200, 403
+
+
+class AgentsOnly:
+    """200 for agents, 403 with its reason for guests; Synapse itself answers 401 to who is nobody."""
+
+    def __init__(self, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+        self.api = api
+        self.knowledge = knowledge
+        self.refusals = refusals
+
+    async def answer(self, user_id: str) -> tuple[int, dict[str, Any]]:
+        """Administrators are told what the module decides by: `guichet doctor` asks."""
+        await self.knowledge.ready()
+        if await self.knowledge.is_free(user_id):
+            return OK, self._about_us()
+        if self.knowledge.class_of(user_id) is AccountClass.AGENT or self.refusals.is_log_only:
+            return OK, {}
+        error = "Guest accounts may not ask this here."
+        body = {"errcode": "M_FORBIDDEN", "error": error}
+        return FORBIDDEN, body | self.refusals.fields(Reason.NOT_ALLOWED)
+
+    def _about_us(self) -> dict[str, Any]:
+        age = self.knowledge.age_seconds
+        return {
+            "revision": self.knowledge.rules.revision if self.knowledge.is_known else None,
+            "age_seconds": None if age == float("inf") else round(age),
+            "mode": "log" if self.refusals.is_log_only else "enforce",
+        }
+
+
+def register(api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+    """In every process that serves clients."""
+    from synapse.module_api import DirectServeJsonResource  # noqa: PLC0415  # only in Synapse
+
+    agents_only = AgentsOnly(api, knowledge, refusals)
+
+    class Door(DirectServeJsonResource):  # type: ignore[misc]  # Synapse has no types here
+        async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802  Synapse's name
+            requester = await api.get_user_by_req(request)
+            return await agents_only.answer(requester.user.to_string())
+
+    api.register_web_resource(PATH, Door())
