@@ -1,0 +1,131 @@
+"""A Synapse of nothing but rooms, in memory: its state events, its directory, one process of it."""
+
+from collections import defaultdict
+from types import SimpleNamespace
+from typing import Any
+
+from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode, SoftFail
+from domain_rules.synapse_modules.copies import Copy
+from domain_rules.synapse_modules.knowledge import Knowledge
+from domain_rules.synapse_modules.refusals import Refusals, Terms
+from domain_rules.synapse_modules.room_access import Part
+from tests.domain_rules.made_rooms import ANA, GIL, OLGA
+
+ROOM = "!room"
+ALLOWED = object()
+
+
+class Refused(Exception):
+    """What Synapse's own error is to the module."""
+
+    def __init__(self, status: int, text: str, code: str, fields: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.status, self.code, self.reason = status, code, fields["org.guichet.reason"]
+
+
+def event(kind: str, content: dict[str, Any], *, key: str | None = "", **facts: Any) -> Any:
+    given = {
+        "type": kind,
+        "content": content,
+        "state_key": key,
+        "sender": ANA,
+        "room_id": ROOM,
+        "event_id": "$event",
+        "origin_server_ts": 1_000,
+        "room_version": SimpleNamespace(identifier="12"),
+        "unsigned": {},
+        "is_state": lambda: key is not None,
+    }
+    return SimpleNamespace(**(given | facts))
+
+
+def member(user_id: str, membership: str, **facts: Any) -> Any:
+    return event("m.room.member", {"membership": membership}, key=user_id, **facts)
+
+
+class House:
+    """`broken`: its database is away. What runs in the background waits in `waiting`."""
+
+    server_name = "agents.example"
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, dict[tuple[str, str], Any]] = defaultdict(dict)
+        self.listed: set[str] = set()
+        self.waiting: list[tuple[Any, ...]] = []
+        self.sent: list[dict[str, Any]] = []
+        self.callbacks: dict[str, Any] = {}
+        self.broken = False
+        self.runs_background = True
+        self.now_ms = 2_000
+        self.public_room_list_manager = SimpleNamespace(room_is_in_public_room_list=self.is_listed)
+
+    def put(self, *events: Any) -> None:
+        for each in events:
+            self.rooms[each.room_id][each.type, each.state_key] = each
+
+    def make(self, rule: str | None, *members: Any, room_id: str = ROOM, **create: Any) -> None:
+        """Ana's room."""
+        self.put(
+            event("m.room.create", create, room_id=room_id),
+            event("m.room.power_levels", {"state_default": 100}, room_id=room_id),
+            member(ANA, "join", room_id=room_id),
+            *members,
+        )
+        if rule:
+            self.put(event("im.vector.room.access_rules", {"rule": rule}, room_id=room_id))
+
+    def register_spam_checker_callbacks(self, **callbacks: Any) -> None:
+        self.callbacks |= callbacks
+
+    register_third_party_rules_callbacks = register_spam_checker_callbacks
+
+    async def get_room_state(self, room_id: str, wanted: list[tuple[str, str | None]]) -> Any:
+        if self.broken:
+            raise OSError("the database restarts")
+        asked = set(wanted)
+        state = self.rooms[room_id]
+        return {key: state[key] for key in state if key in asked or (key[0], None) in asked}
+
+    async def is_listed(self, room_id: str) -> bool:
+        return room_id in self.listed
+
+    async def is_user_admin(self, user_id: str) -> bool:
+        return False
+
+    async def sleep(self, seconds: float) -> None:
+        self.now_ms += int(seconds * 1000)
+
+    def get_current_time_msec(self) -> int:
+        return self.now_ms
+
+    def is_mine(self, user_id: str) -> bool:
+        return user_id.endswith(":agents.example")
+
+    def should_run_background_tasks(self) -> bool:
+        return self.runs_background
+
+    def run_as_background_process(self, _name: str, work: Any, *facts: Any) -> None:
+        self.waiting.append((work, *facts))
+
+    async def create_and_send_event_into_room(self, sent: dict[str, Any]) -> None:
+        self.sent.append(sent)
+
+
+def part_of(house: House, *, mode: Mode = Mode.ENFORCE, soft_fail: SoftFail = SoftFail.LOG) -> Part:
+    config = Config(
+        guichet_url="https://guichet.example",
+        credential="secret",
+        exempt=frozenset({OLGA}),
+        mode=mode,
+        soft_fail=soft_fail,
+    )
+    knowledge = Knowledge(config, house)
+    sources = {"agents.example": ClassSource.AGENT, "guests.example": ClassSource.GUEST}
+    knowledge.copy = Copy(epoch="e", own_name=house.server_name, sources=sources)
+    terms = Terms(not_spam=ALLOWED, forbidden="M_FORBIDDEN", error_class=Refused)
+    refusals = Refusals(terms, house.get_current_time_msec, mode=mode)
+    return Part(config, house, knowledge, refusals)
+
+
+def requester(user_id: str = GIL) -> Any:
+    return SimpleNamespace(user=SimpleNamespace(to_string=lambda: user_id))

@@ -1,0 +1,221 @@
+"""Around the rules of rooms: faults refuse, log-only changes nothing, one process carries the rule over."""
+
+import asyncio
+from copy import deepcopy
+
+import pytest
+
+from domain_rules.synapse_modules.configuration import Mode, SoftFail
+from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
+from tests.domain_rules.synapse_modules.rooms_house import (
+    ALLOWED,
+    ROOM,
+    House,
+    Refused,
+    event,
+    member,
+    part_of,
+    requester,
+)
+
+RULE = "im.vector.room.access_rules"
+FROM_ELSEWHERE = "@mallory:other.example"
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def run(awaited):
+    return asyncio.run(awaited)
+
+
+def why(answer):
+    code, fields = answer
+    assert code == "M_FORBIDDEN"
+    assert set(fields["org.guichet.message"]) == {"fr", "en"}
+    return fields["org.guichet.reason"]
+
+
+def test_d13_an_invitation_of_a_guest_into_a_closed_room_is_refused_with_its_reason(house):
+    house.make("restricted")
+    part = part_of(house)
+    assert why(run(part.user_may_invite(ANA, GIL, ROOM))) == "room_closed_to_guests"
+    assert run(part.user_may_invite(ANA, ALICE, ROOM)) is ALLOWED
+    assert run(part.user_may_invite(ANA, OLGA, ROOM)) is ALLOWED
+    assert run(part.user_may_invite(OLGA, GIL, ROOM)) is ALLOWED
+
+
+def test_an_invitation_into_a_room_of_another_homeserver_is_not_judged_here(house):
+    assert run(part_of(house).user_may_invite(FROM_ELSEWHERE, GIL, "!elsewhere")) is ALLOWED
+
+
+def test_ra_55_an_invitation_by_id_does_not_take_the_seat_of_one_by_mail(house):
+    house.make("direct", event("m.room.third_party_invite", {"public_key": "k"}, key="t"))
+    part = part_of(house)
+    assert why(run(part.user_may_invite(ANA, GIL, ROOM))) == "direct_room_is_full"
+
+
+@pytest.mark.parametrize("name", ["user_may_invite", "user_may_publish_room"])
+def test_d13_a_fault_of_ours_refuses_and_is_no_500(house, name):
+    part_of(house)
+    house.broken = True
+    facts = {"user_may_invite": (GIL, ROOM), "user_may_publish_room": (ROOM,)}[name]
+    assert why(run(house.callbacks[name](ANA, *facts))) == "not_allowed"
+
+
+def test_d13_a_fault_in_judging_mail_or_an_event_refuses(house):
+    part_of(house)
+    house.broken = True
+    by_mail = house.callbacks["user_may_send_3pid_invite"]
+    assert why(run(by_mail(ANA, "email", "x@y.example", ROOM))) == "not_allowed"
+    broken = event("m.room.power_levels", {}, room_version=None)
+    with pytest.raises(Refused) as refused:
+        run(house.callbacks["check_event_allowed"](broken, {}))
+    assert refused.value.reason == "not_allowed"
+
+
+def test_3_1_where_synapse_takes_a_fault_for_yes_ours_is_a_no(house):
+    part = part_of(house)
+    broken = {("m.room.create", ""): None, ("m.room.member", "x"): None}
+    assert run(part.check_threepid_can_be_invited("email", "x@y.example", broken)) is False
+    assert run(part.check_visibility_can_be_modified(ROOM, broken, "public")) is False
+
+
+def test_3_2_the_visibility_of_a_room_that_is_being_made_was_judged_before(house):
+    part = part_of(house)
+    assert run(part.check_visibility_can_be_modified(ROOM, {}, "public")) is True
+    house.make("unrestricted")
+    assert run(part.check_visibility_can_be_modified(ROOM, house.rooms[ROOM], "public")) is False
+
+
+def test_ra_84_a_listed_room_may_always_be_taken_out(house):
+    house.make("unrestricted")
+    part = part_of(house)
+    refused = why(run(part.user_may_publish_room(ANA, ROOM)))
+    assert refused == "public_room_stays_closed_to_guests"
+    house.listed.add(ROOM)
+    assert run(part.user_may_publish_room(ANA, ROOM)) is ALLOWED
+
+
+def test_ra_02_what_exempt_people_make_and_send_is_left_as_it_is(house):
+    part = part_of(house)
+    asked = {"initial_state": [{"type": RULE, "content": {"rule": "open"}}]}
+    before = deepcopy(asked)
+    run(part.on_create_room(requester(OLGA), asked, False))
+    run(part.on_create_room(requester(ANA), asked, True))
+    assert asked == before
+    house.make("direct")
+    name = event("m.room.name", {"name": "Us"}, sender=OLGA)
+    assert run(part.check_event_allowed(name, house.rooms[ROOM])) == (True, None)
+    with pytest.raises(Refused):
+        run(part.check_event_allowed(event("m.room.name", {}), house.rooms[ROOM]))
+
+
+def test_ra_12_what_contradicts_itself_is_a_bad_request(house):
+    asked = {"initial_state": [{"type": RULE, "content": {"rule": "open"}}]}
+    with pytest.raises(Refused) as refused:
+        run(part_of(house).on_create_room(requester(ANA), asked, False))
+    assert (refused.value.status, refused.value.reason) == (400, "invalid_access_rule")
+
+
+def test_log_only_mode_changes_nothing_and_refuses_nothing(house):
+    house.make("restricted")
+    part = part_of(house, mode=Mode.LOG, soft_fail=SoftFail.ON)
+    asked = {"is_direct": True, "preset": "trusted_private_chat", "invite": [GIL]}
+    before = deepcopy(asked)
+    run(part.on_create_room(requester(ANA), asked, False))
+    assert asked == before
+    coming = member(GIL, "invite")
+    assert run(part.check_event_allowed(coming, house.rooms[ROOM])) == (True, None)
+    assert run(part.user_may_invite(ANA, GIL, ROOM)) is ALLOWED
+    assert run(part.check_visibility_can_be_modified(ROOM, house.rooms[ROOM], "public"))
+    inbound = member(GIL, "join", sender=GIL, origin_server_ts=2_000)
+    assert run(part._inbound.check_event_for_spam(inbound)) is ALLOWED
+    run(part._upgrades.on_new_event(event("m.room.create", {"predecessor": {"room_id": "x"}}), {}))
+    assert not house.waiting
+    assert {kept.reason for kept in part._refusals.drain()} == {"room_closed_to_guests"}
+
+
+@pytest.mark.parametrize("soft_fail", list(SoftFail))
+def test_federation_events_of_guests_homeservers_fail_softly_where_it_is_on(house, soft_fail):
+    house.make("restricted")
+    part = part_of(house, soft_fail=soft_fail)
+
+    def judged(which):
+        return run(part._inbound.check_event_for_spam(which))
+
+    joins = judged(member(GIL, "join", sender=GIL, origin_server_ts=2_000))
+    if soft_fail is SoftFail.ON:
+        assert why(joins) == "room_closed_to_guests"
+    else:
+        assert joins is ALLOWED
+    assert judged(member(GIL, "join", sender=GIL, origin_server_ts=1)) is ALLOWED
+    assert judged(member(FROM_ELSEWHERE, "join", sender=FROM_ELSEWHERE)) is ALLOWED
+    assert judged(event("m.room.message", {}, key=None, sender=GIL)) is ALLOWED
+    assert judged(member(GIL, "invite", room_id="!unknown", sender=FROM_ELSEWHERE)) is ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("told", "allowed"),
+    [
+        ([{"type": RULE, "state_key": "", "content": {"rule": "restricted"}}], False),
+        ([{"type": RULE, "state_key": "", "content": {"rule": "unrestricted"}}], True),
+        ([], True),
+        (None, True),
+        ([7, {"type": RULE, "content": 7}], True),
+    ],
+)
+def test_federation_an_invitation_that_says_its_room_is_closed_is_refused(house, told, allowed):
+    arriving = member(GIL, "invite", sender=FROM_ELSEWHERE, unsigned={"invite_room_state": told})
+    answer = run(part_of(house)._inbound.federated_user_may_invite(arriving))
+    assert (answer is ALLOWED) == allowed
+    arriving.state_key = ALICE
+    assert run(part_of(house)._inbound.federated_user_may_invite(arriving)) is ALLOWED
+
+
+def upgraded(house, rule="unrestricted", sender=ANA):
+    """The create event of the room that replaces the old one."""
+    house.make(rule, room_id="!old")
+    return event("m.room.create", {"predecessor": {"room_id": "!old"}}, sender=sender)
+
+
+def carry(house, created):
+    run(part_of(house)._upgrades.on_new_event(created, {}))
+    for work, *facts in house.waiting:
+        run(work(*facts))
+    return [(sent["room_id"], sent["content"]) for sent in house.sent]
+
+
+def test_d11_the_rule_is_carried_into_the_new_room(house):
+    created = upgraded(house)
+    house.make(None, predecessor=created.content["predecessor"])
+    assert carry(house, created) == [(ROOM, {"rule": "unrestricted"})]
+
+
+def test_d11_only_one_process_carries_it(house):
+    house.runs_background = False
+    assert carry(house, upgraded(house)) == []
+    assert not house.waiting
+
+
+def test_d11_only_for_owners_of_the_old_room_and_for_people_of_this_homeserver(house):
+    house.make(None)
+    assert carry(house, upgraded(house, sender=ALICE)) == []
+    assert carry(house, upgraded(house, sender=FROM_ELSEWHERE)) == []
+
+
+def test_d11_a_room_that_has_a_rule_keeps_its_own(house):
+    created = upgraded(house)
+    house.make("restricted")
+    assert carry(house, created) == []
+
+
+def test_d11_until_the_rule_is_there_the_new_room_is_closed(house):
+    created = upgraded(house)
+    house.make(None, predecessor=created.content["predecessor"])
+    part = part_of(house)
+    assert why(run(part.user_may_invite(ANA, GIL, ROOM))) == "room_closed_to_guests"
+    house.put(event(RULE, {"rule": "unrestricted"}))
+    assert run(part.user_may_invite(ANA, GIL, ROOM)) is ALLOWED
