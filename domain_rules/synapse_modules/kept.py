@@ -103,9 +103,6 @@ def changed_since(txn: Any, at_ms: int) -> list[str]:
 
 
 def _mark(txn: Any, user_ids: Iterable[str], number: int, *, is_agent: int) -> None:
-    for user_id in user_ids:
-        txn.execute("DELETE FROM guichet_agents WHERE user_id = ?", (user_id,))
-        txn.execute(
-            "INSERT INTO guichet_agents (user_id, number, is_agent) VALUES (?, ?, ?)",
-            (user_id, number, is_agent),
-        )
+    rows = [(user_id, number, is_agent) for user_id in user_ids]
+    txn.executemany("DELETE FROM guichet_agents WHERE user_id = ?", [row[:1] for row in rows])
+    txn.executemany("INSERT INTO guichet_agents (user_id, number, is_agent) VALUES (?, ?, ?)", rows)

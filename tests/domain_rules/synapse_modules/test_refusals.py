@@ -1,0 +1,93 @@
+"""Every reason has its two sentences, is counted, and is kept for the support desk."""
+
+import pytest
+from prometheus_client import REGISTRY
+
+from domain_rules.synapse_modules.configuration import Mode
+from domain_rules.synapse_modules.refusals import KEPT, Refusals, Terms
+from domain_rules.synapse_modules.sentences import SENTENCES, Reason, Sentence
+from domain_rules.words import Word
+
+from .a_synapse import Refused
+
+GIL = "@gil:guests.example"
+
+
+class OfAPart(Word):
+    """A reason that only this part has."""
+
+    FULL = "conversation_is_full"
+
+
+def refusals(mode: Mode = Mode.ENFORCE) -> Refusals:
+    terms = Terms(not_spam=object(), forbidden="M_FORBIDDEN", error_class=Refused)
+    return Refusals(terms, lambda: 1234, mode=mode)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_says_something_in_both_languages(reason):
+    french, english = SENTENCES[reason]
+    assert french.endswith(".")
+    assert english.endswith(".")
+    assert "!" not in french + english
+    assert french != english
+
+
+def test_a_refusal_is_the_code_with_reason_and_message():
+    code, fields = refusals().refuse(Reason.GUEST_MAY_NOT_KNOCK, GIL)
+    assert code == "M_FORBIDDEN"
+    assert fields == {
+        "org.guichet.reason": "guest_may_not_knock",
+        "org.guichet.message": {
+            "fr": "Un compte invité ne peut pas demander à entrer dans un salon.",
+            "en": "A guest account cannot ask to join a room.",
+        },
+    }
+
+
+def test_where_nothing_is_enforced_yes_is_the_very_object_synapse_compares_with():
+    watching = refusals(Mode.LOG)
+    assert watching.refuse(Reason.GUEST_MAY_NOT_KNOCK, GIL) is watching.terms.not_spam
+    watching.refuse_by_raising(Reason.GUEST_MAY_NOT_KNOCK, GIL)
+    assert watching.is_log_only
+
+
+def test_a_refusal_that_is_raised_carries_the_same_fields():
+    given = refusals()
+    with pytest.raises(Refused) as refused:
+        given.refuse_by_raising(Reason.GUEST_MAY_NOT_KNOCK, GIL)
+    assert refused.value.status == 403
+    assert refused.value.fields == given.fields(Reason.GUEST_MAY_NOT_KNOCK)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_each_reason_is_counted_by_mode(mode):
+    labels = {"reason": "guest_may_not_knock", "mode": mode.value}
+
+    def count():
+        return REGISTRY.get_sample_value("guichet_refusals_total", labels) or 0
+
+    before = count()
+    refusals(mode).note(Reason.GUEST_MAY_NOT_KNOCK, GIL)
+    assert count() == before + 1
+
+
+def test_the_last_refusals_are_kept_until_they_are_drained():
+    given = refusals()
+    for number in range(KEPT + 5):
+        given.note(Reason.GUEST_MAY_NOT_KNOCK, f"@u{number}:guests.example")
+    kept = given.drain()
+    assert len(kept) == KEPT
+    assert kept[-1].user_id == f"@u{KEPT + 4}:guests.example"
+    assert (kept[-1].at_ms, kept[-1].is_enforced) == (1234, True)
+    assert given.drain() == []
+
+
+def test_a_part_brings_its_own_reasons():
+    given = refusals()
+    given.teach({OfAPart.FULL: Sentence("C’est complet.", "It is full.")})
+    assert given.fields(OfAPart.FULL)["org.guichet.message"]["en"] == "It is full."
+
+
+def test_a_reason_nobody_explained_still_says_something():
+    assert refusals().fields(OfAPart.FULL)["org.guichet.message"]["en"] == "This is not allowed."
