@@ -1,28 +1,73 @@
-"""A revoked invitation leaves its room: the inviter's homeserver is asked to empty the event that holds its keys."""
+"""A revoked invitation leaves its room: the inviter's homeserver is asked to empty the event that holds its keys.
+
+Whether it does or not, the invitation has ended: nobody can register by what still stands there.
+"""
+
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from identity.storage import third_party_invitations
+from identity.gateways.desk import NoModule
+from identity.gateways.homeserver import Refused
+from identity.gateways.http_client import Away
+from identity.storage import homeservers, third_party_invitations
 from identity.storage.invitation_events import Happened
 from identity.storage.outbox import OutboxEntry
+from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.use_cases.binding import homeserver_of
 from identity.use_cases.invitation_states import note
 from identity.wiring import Wiring
 
-from .endings import Note, nothing
+from .endings import GiveUp, Later, Note, nothing
 
 BY = "worker"
-NO_MODULE = "its homeserver has no module of ours: the event in the room keeps its keys"
+GIVE_UP = timedelta(days=3)
+DELAYS = (
+    timedelta(seconds=5),
+    timedelta(minutes=1),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+)
+KEPT = "the event in the room keeps its keys"
 
 
 def empty_room(wired: Wiring, entry: OutboxEntry) -> Note:
-    """Whether the room can be reached or not, the invitation has ended: nobody can use what stands there."""
+    """Ask, and write into the history how it ended; without our module there it ends quietly."""
     with wired.database.reading() as session:
         invitation = third_party_invitations.find(session, entry.subject_id)
+        sender = invitation.sender if invitation else ""
+        homeserver = homeservers.find(session, homeserver_of(sender))
     if invitation is None:
         return nothing
+    if homeserver is None:
+        return _noting(wired, invitation, f"its homeserver is not registered: {KEPT}")
+    try:
+        wired.desk_for(homeserver).revoke(
+            room_id=invitation.room_id, token=invitation.token, sender=sender
+        )
+    except NoModule:
+        return _noting(wired, invitation, f"its homeserver has no module of ours: {KEPT}")
+    except Refused as refused:
+        return _noting(wired, invitation, f"its homeserver refused ({refused}): {KEPT}")
+    except Away as away:
+        raise _later(wired, entry, invitation, str(away)) from None
+    return _noting(wired, invitation, None)
+
+
+def _later(
+    wired: Wiring, entry: OutboxEntry, invitation: ThirdPartyInvitation, why: str
+) -> Later | GiveUp:
+    delay = DELAYS[min(entry.attempts, len(DELAYS)) - 1]
+    if wired.now() + delay > entry.created_at + GIVE_UP:
+        return GiveUp(why, _noting(wired, invitation, f"its homeserver is away: {KEPT}"))
+    return Later(why, delay)
+
+
+def _noting(wired: Wiring, invitation: ThirdPartyInvitation, failure: str | None) -> Note:
+    happened = Happened.ROOM_NOT_EMPTIED if failure else Happened.ROOM_EMPTIED
 
     def conclude(session: Session) -> None:
-        now = wired.now()
-        note(session, now, invitation, None, Happened.ROOM_NOT_EMPTIED, by=BY, detail=NO_MODULE)
+        note(session, wired.now(), invitation, None, happened, by=BY, detail=failure)
 
     return conclude

@@ -34,9 +34,7 @@ def found(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
 
 def described(session: Session, row: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
     """With the errand to deliver it."""
-    entry = outbox.of_subject(session, row.id)
-    if entry is not None and entry.errand != Errand.ONBIND:
-        entry = None
+    entry = outbox.of_subject(session, row.id, Errand.ONBIND)
     waits = entry is not None and entry.done_at is None and entry.gave_up_at is None
     return invitation_record.summary(row, now) | {
         "address": invitation_record.masked(row),

@@ -116,14 +116,14 @@ def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
     return len(entries)
 
 
-def of_subject(session: Session, subject_id: uuid.UUID) -> OutboxEntry | None:
-    """The newest entry for a subject."""
-    return session.scalars(
-        select(OutboxEntry)
-        .where(OutboxEntry.subject_id == subject_id)
-        .order_by(OutboxEntry.created_at.desc())
-        .limit(1)
-    ).one_or_none()
+def of_subject(
+    session: Session, subject_id: uuid.UUID, errand: Errand | None = None
+) -> OutboxEntry | None:
+    """The newest entry for a subject, of one kind or of any."""
+    query = select(OutboxEntry).where(OutboxEntry.subject_id == subject_id)
+    if errand is not None:
+        query = query.where(OutboxEntry.errand == errand)
+    return session.scalars(query.order_by(OutboxEntry.created_at.desc()).limit(1)).one_or_none()
 
 
 def depth(session: Session) -> dict[str, tuple[int, datetime]]:

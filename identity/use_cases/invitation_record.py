@@ -14,7 +14,7 @@ from identity.storage.third_party_invitations import ThirdPartyInvitation
 from .invitation_states import where
 
 # Who has no name an inviter would know: what we do ourselves, by these words.
-OURSELVES = ("worker", "timetable", "the rules")
+OURSELVES = ("worker", "mail", "timetable", "the rules")
 INVITED = "the invited person"
 # Details that speak of the invitation alone; others would tell what else the address gets, or wants.
 PLAIN = (Happened.REFUSED, Happened.EXTENDED, Happened.ROOM_EMPTIED, Happened.ROOM_NOT_EMPTIED)

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from identity.clock import utc_now
 from identity.storage import outbox
+from identity.storage.accounts import Account, AccountState
 from identity.storage.outbox import Errand, Lane
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 
@@ -93,3 +95,103 @@ def test_what_is_not_to_be_delivered_is_left_alone(run, add):
 def test_an_unknown_invitation_is_said_so(run):
     nobody = str(uuid.uuid4())
     assert f"there is no invitation {nobody}" in run("invitation", "show", nobody, ends=1).stderr
+
+
+def events(run, invitation_id):
+    return [
+        (e["happened"], e["by"]) for e in run.json("invitation", "show", invitation_id)["history"]
+    ]
+
+
+def test_it_is_found_by_state_sender_room_and_address(run, add):
+    until = utc_now() + timedelta(days=30)
+    gil = add(expires_at=until)
+    lea = add(
+        address="lea@asso.example",
+        sender="@ada:education.example",
+        room_id="!b:x",
+        expires_at=until,
+    )
+    old = add(address="old@asso.example", expires_at=utc_now() - timedelta(days=1))
+
+    def found(*options):
+        listed = run.json("invitation", "list", *options)["invitations"]
+        return {each["id"] for each in listed}
+
+    assert found("--sender", "@ada:education.example") == {lea}
+    assert found("--room", "!b:x") == {lea}
+    assert found("--address", "Gil.Perrin@association.example") == {gil}
+    assert found("--state", "expired") == {old}
+    assert found("--state", "queued", "--room", "!room:education.example") == {gil}
+    assert run.json("invitation", "list")["states"] == {"queued": 2, "expired": 1}
+
+
+@pytest.fixture
+def waiting(add) -> str:
+    """Asked for now, by the clock of the command line."""
+    return add(created_at=utc_now(), expires_at=utc_now() + timedelta(days=30))
+
+
+def test_revoked_it_is_over_and_its_homeserver_is_to_be_told(run, waiting, opened):
+    run("invitation", "revoke", waiting, "--dry-run")
+    assert run.json("invitation", "show", waiting)["state"] == "queued"
+    with opened.reading() as session:
+        assert outbox.of_subject(session, uuid.UUID(waiting)) is None
+    shown = run.json("invitation", "revoke", waiting, "--author", "Olga")
+    assert shown["state"] == "revoked"
+    assert events(run, waiting) == [("revoked", "Olga")]
+    with opened.reading() as session:
+        assert outbox.of_subject(session, uuid.UUID(waiting), Errand.REVOCATION)
+    said = run("invitation", "revoke", waiting, ends=1).stderr
+    assert "nothing to revoke, it was revoked" in said
+
+
+def test_its_mail_is_sent_again_and_once_an_hour_is_enough(run, waiting, opened):
+    run("invitation", "resend", waiting, "--dry-run")
+    assert run.json("invitation", "show", waiting)["mails"] == []
+    run("invitation", "resend", waiting)
+    [mail] = run.json("invitation", "show", waiting)["mails"]
+    assert (mail["template"], mail["state"]) == ("invite", "waiting")
+    assert "a mail was sent not long ago" in run("invitation", "resend", waiting, ends=3).stderr
+
+
+def test_it_is_extended_also_when_it_has_expired(run, add, waiting):
+    until = run.json("invitation", "show", waiting)["expires_at"]
+    run("invitation", "extend", waiting, "--days", "60", "--dry-run")
+    assert run.json("invitation", "show", waiting)["expires_at"] == until
+    assert run.json("invitation", "extend", waiting, "--days", "60")["expires_at"] > until
+    late = add(address="late@asso.example", expires_at=utc_now() - timedelta(days=3))
+    assert run.json("invitation", "extend", late)["state"] == "queued"
+
+
+def test_a_guest_is_shown_with_who_answers_for_them(run, add, opened, clock):
+    made = add()
+    with opened.transaction() as session:
+        session.add(
+            Account(
+                address=ADDRESS,
+                user_id="@gil:guests.example",
+                homeserver="guests.example",
+                account_class="guest",
+                display_name="Gil",
+                language="fr",
+                state=AccountState.READY,
+                creation_mark="mark",
+                created_at=clock(),
+                sponsor="@zoe:education.example",
+                access_ends_at=clock() + timedelta(days=365),
+            )
+        )
+    shown = run.json("invitation", "show", made)
+    assert (shown["sponsor"], shown["access_ends_at"][:4]) == ("@zoe:education.example", "2028")
+
+
+def test_what_is_kept_of_a_forgotten_one_is_shown(run, add):
+    made = add(address="0123456789ab", state="revoked")
+    assert run.json("invitation", "show", made)["address"] == "0123456789ab"
+    assert "0123456789ab" in run("invitation", "list").stdout
+
+
+@pytest.mark.parametrize("command", ["show", "revoke", "resend", "extend", "deliver"])
+def test_what_does_not_exist_cannot_be_changed(run, command):
+    assert "there is no invitation" in run("invitation", command, str(uuid.uuid4()), ends=1).stderr

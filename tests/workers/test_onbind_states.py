@@ -1,0 +1,132 @@
+"""What the delivery of an invitation does to its state and its history; and that the rules are asked once more."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
+from identity.gateways.desk import NoModule
+from identity.storage import associations, homeservers, invitation_events, outbox
+from identity.storage.outbox import Errand, Lane
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.use_cases import invitations
+from workers import tasks
+
+from .conftest import ADDRESS, CAMILLE
+
+ZOE = "@zoe:education.example"
+
+
+@dataclass(frozen=True)
+class FixedRules:
+    """Rules that are what the test says."""
+
+    rule_set: RuleSet
+    degraded: bool = False
+
+    def current(self) -> RuleSet:
+        return self.rule_set
+
+
+class NoDesk:
+    """Of a homeserver without our module."""
+
+    def revoke(self, **_):
+        raise NoModule
+
+
+@pytest.fixture
+def wired(wired):
+    return replace(wired, desk_for=lambda _homeserver: NoDesk())
+
+
+@pytest.fixture
+def read(wired):
+    def read(invitation):
+        with wired.database.reading() as session:
+            row = session.get_one(ThirdPartyInvitation, invitation.id)
+            found = invitation_events.of_invitation(session, row.id)
+            return row, [event.happened for event in found]
+
+    return read
+
+
+def work(wired):
+    tasks.run(wired, Lane.NORMAL)
+
+
+def test_it_is_accepted_when_the_person_comes_and_delivered_when_the_homeserver_knows(
+    wired, invite, bind, read, clock
+):
+    invitation = invite()
+    bind()
+    assert read(invitation)[0].state == "accepted"
+    clock.advance(seconds=1)
+    work(wired)
+    row, history = read(invitation)
+    assert (row.state, history) == ("delivered", ["accepted", "delivered"])
+
+
+def test_another_to_the_same_room_is_delivered_by_the_first(wired, invite, bind, read):
+    both = [invite("one"), invite("two")]
+    bind()
+    work(wired)
+    assert {read(each)[0].state for each in both} == {"delivered"}
+
+
+def test_who_gives_the_address_up_before_leaves_it_waiting(wired, invite, bind, read, clock):
+    invitation = invite()
+    bind()
+    with wired.database.transaction() as session:
+        associations.unbind(session, address=ADDRESS, user_id=CAMILLE)
+    clock.advance(seconds=1)
+    work(wired)
+    row, history = read(invitation)
+    assert (row.state, history) == ("queued", ["accepted", "waits_again"])
+    assert row.delivery == Delivery.WAITING
+
+
+def test_an_inviter_who_is_no_agent_any_more_does_not_bring_people_in(
+    wired, invite, bind, read, told_homeserver
+):
+    invitation = invite()
+    with wired.database.transaction() as session:
+        homeservers.find(session, "education.example").class_source = "guest"
+    bind()
+    work(wired)
+    row, history = read(invitation)
+    assert (row.state, row.delivery) == ("revoked", Delivery.WAITING)
+    assert history[:2] == ["accepted", "revoked"]
+    assert not any("onbind" in method for method in told_homeserver.methods)
+    with wired.database.reading() as session:
+        assert outbox.of_subject(session, invitation.id, Errand.REVOCATION)
+
+
+def test_whom_it_is_for_is_decided_by_the_rules_of_then(wired, invite, bind, read):
+    guests = RuleSet.compile(
+        [Rule(Kind.DEFAULT, "", AccountClass.GUEST, "guests.example", requires_invite=True)]
+    )
+    invitation = invite()
+    assert not read(invitation)[0].for_guest
+    bind()
+    work(replace(wired, rules=FixedRules(guests)))
+    assert read(invitation)[0].for_guest
+
+
+def test_a_delivery_that_was_under_way_when_it_was_revoked_is_told_in_the_history(
+    wired, invite, bind, read, connector, clock
+):
+    invitation = invite()
+    bind()
+    connector.rooms[CAMILLE, invitation.room_id] = "invite"
+    with wired.database.transaction() as session:
+        row = session.get_one(ThirdPartyInvitation, invitation.id)
+        row.delivery, row.invitee = Delivery.SENDING, CAMILLE
+    with wired.database.transaction() as session:
+        row = session.get_one(ThirdPartyInvitation, invitation.id)
+        assert invitations.revoke(session, clock(), row, by=ZOE)
+    clock.advance(seconds=1)
+    work(wired)
+    row, history = read(invitation)
+    assert (row.state, row.delivery) == ("revoked", Delivery.DELIVERED)
+    assert "delivered" in history

@@ -1,0 +1,154 @@
+"""A revoked invitation: its room is emptied where that can be done, and it is over everywhere."""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from identity import signing
+from identity.gateways.desk import Desk
+from identity.storage import homeservers, invitation_events, mails, outbox
+from identity.storage.outbox import Lane
+from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.use_cases import invitations
+from workers import revocation, tasks
+
+from .conftest import ADDRESS, ROOM
+
+ZOE = "@zoe:education.example"
+KEY = "ed25519:0"
+PATH = "POST /_synapse/client/org.guichet/v1/revoke"
+UNKNOWN = (404, b'{"errcode": "M_UNRECOGNIZED"}')
+
+
+@pytest.fixture
+def wired(wired):
+    """With the desk of the homeserver that is told things."""
+    return replace(wired, desk_for=partial(_desk, wired))
+
+
+def _desk(wired, homeserver):
+    return Desk(homeserver.name, homeserver.url, lambda facts: wired.sign(facts, KEY), wired.now)
+
+
+@pytest.fixture
+def revoke(wired, clock):
+    def revoke(invitation):
+        with wired.database.transaction() as session:
+            row = session.get_one(ThirdPartyInvitation, invitation.id)
+            assert invitations.revoke(session, clock(), row, by=ZOE)
+
+    return revoke
+
+
+@pytest.fixture
+def told(wired):
+    """What the history says, newest last."""
+
+    def told(invitation):
+        with wired.database.reading() as session:
+            found = invitation_events.of_invitation(session, invitation.id)
+            return [(event.happened, event.detail) for event in found]
+
+    return told
+
+
+def work(wired):
+    tasks.run(wired, Lane.NORMAL)
+
+
+def test_the_inviters_homeserver_is_asked_with_our_signature(
+    wired, invite, revoke, told, told_homeserver, key
+):
+    invitation = invite()
+    revoke(invitation)
+    work(wired)
+    [asked] = told_homeserver.told
+    assert told_homeserver.methods == [PATH]
+    assert (asked["room_id"], asked["token"], asked["sender"]) == (ROOM, "abc", ZOE)
+    assert asked["destination"] == "education.example"
+    signing.verify(asked, signer="guichet.localhost", key_id=KEY, public_key=key.public)
+    assert [happened for happened, _ in told(invitation)] == ["revoked", "room_emptied"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (UNKNOWN, "no module of ours"),
+        ((404, b"<html>not found</html>"), "no module of ours"),
+        ((403, b'{"errcode": "M_FORBIDDEN"}'), "refused (403 M_FORBIDDEN)"),
+    ],
+)
+def test_a_homeserver_that_cannot_leaves_a_note_and_is_not_asked_again(
+    wired, invite, revoke, told, told_homeserver, clock, answer, said
+):
+    invitation = invite()
+    told_homeserver.answers = [answer]
+    revoke(invitation)
+    work(wired)
+    clock.advance(days=1)
+    work(wired)
+    happened, detail = told(invitation)[-1]
+    assert happened == "room_not_emptied"
+    assert said in detail
+    assert len(told_homeserver.told) == 1
+
+
+def test_a_homeserver_that_is_gone_from_the_federation_is_not_called(
+    wired, invite, revoke, told, told_homeserver
+):
+    invitation = invite()
+    revoke(invitation)
+    with wired.database.transaction() as session:
+        session.delete(homeservers.find(session, "education.example"))
+    work(wired)
+    assert told_homeserver.told == []
+    assert "not registered" in told(invitation)[-1][1]
+
+
+def test_a_homeserver_that_is_away_is_asked_for_three_days(
+    wired, invite, revoke, told, told_homeserver, clock
+):
+    invitation = invite()
+    told_homeserver.answers = [(503, b"{}")]
+    revoke(invitation)
+    began = clock()
+    for _ in range(50):
+        work(wired)
+        with wired.database.reading() as session:
+            entry = outbox.of_subject(session, invitation.id)
+        if entry.gave_up_at:
+            break
+        clock.time = entry.due_at
+    assert clock() - began <= revocation.GIVE_UP
+    assert told(invitation)[-1] == (
+        "room_not_emptied",
+        f"its homeserver is away: {revocation.KEPT}",
+    )
+    assert json.dumps(told_homeserver.told).count(ADDRESS) == 0
+
+
+def test_what_is_revoked_before_its_mail_leaves_is_not_mailed(
+    wired, invite, revoke, postbox, clock
+):
+    invitation = invite()
+    with wired.database.transaction() as session:
+        row = session.get_one(ThirdPartyInvitation, invitation.id)
+        invitations.order_mail(session, clock(), row, by=ZOE)
+    revoke(invitation)
+    work(wired)
+    assert postbox.sent == []
+    with wired.database.reading() as session:
+        assert [mail.state for mail in mails.recent(session)] == ["dropped"]
+
+
+def test_what_is_revoked_before_the_homeserver_is_told_is_not_told(
+    wired, invite, bind, revoke, now_at, told_homeserver
+):
+    invitation = invite()
+    bind()
+    revoke(invitation)
+    work(wired)
+    assert told_homeserver.methods == [PATH]
+    assert now_at(invitation) is Delivery.WAITING
