@@ -1,9 +1,7 @@
 """`guichet doctor`: everything Guichet depends on is asked, and what is wrong is told with what mends it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any
 
 import click
@@ -25,31 +23,15 @@ from identity.storage.third_party_invitations import Delivery
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, wire
 
+from . import homeserver_doors
 from .endings import Exit
+from .findings import Finding, State
 from .opening import unknown_variables
 from .printing import as_json, print_json, print_table
 
 SECONDS = 5.0  # for one homeserver
 LATE = timedelta(minutes=10)
 VERSIONS = "/_matrix/client/versions"
-
-
-class State(StrEnum):
-    """How it is. `attention` works, and will not as it should."""
-
-    OK = "ok"
-    ATTENTION = "attention"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at, how it is, and what mends it."""
-
-    what: str
-    state: State
-    told: str
-    fix: str = ""
 
 
 @click.command()
@@ -99,6 +81,7 @@ def _database(wired: Wiring) -> Iterator[Finding]:
         yield Finding("database", State.OK, f"schema {newest}")
         with wired.database.reading() as session:
             registered = homeservers.every(session)
+            revision = rules.current_number(session)
             yield from _rules(session)
             yield from _work(wired, session)
     except SQLAlchemyError as error:
@@ -106,7 +89,7 @@ def _database(wired: Wiring) -> Iterator[Finding]:
         yield Finding("database", State.FAILED, told, "check GUICHET_DATABASE_URL and the server")
         return
     for homeserver in registered:
-        yield from _homeserver(wired, homeserver)
+        yield from _homeserver(wired, homeserver, revision)
 
 
 def _rules(session: Session) -> Iterator[Finding]:
@@ -139,7 +122,7 @@ def _work(wired: Wiring, session: Session) -> Iterator[Finding]:
         yield Finding("invitations", State.ATTENTION, told, fix)
 
 
-def _homeserver(wired: Wiring, homeserver: Homeserver) -> Iterator[Finding]:
+def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterator[Finding]:
     name = homeserver.name
     if homeserver.insecure:
         told = "its certificate is not checked: for tests only"
@@ -147,6 +130,8 @@ def _homeserver(wired: Wiring, homeserver: Homeserver) -> Iterator[Finding]:
         yield Finding(name, State.ATTENTION, told, fix)
     try:
         _ask(wired, homeserver)
+        sealed = homeserver.admin_token
+        token = wired.vault.open(sealed).get_secret_value() if sealed else None
     except CannotOpen:
         told = "its secrets were sealed with a storage key that is not here"
         yield Finding(name, State.FAILED, told, "give GUICHET_STORAGE_KEYS the old key too")
@@ -156,6 +141,16 @@ def _homeserver(wired: Wiring, homeserver: Homeserver) -> Iterator[Finding]:
     else:
         told = "accounts can be made" if homeserver.connector != "none" else "it answers"
         yield Finding(name, State.OK, told)
+        source = homeserver.class_source
+        with _client(homeserver) as talk:
+            yield from homeserver_doors.look(
+                talk, name, class_source=source, token=token, revision=revision
+            )
+
+
+def _client(homeserver: Homeserver) -> JsonClient:
+    ca_pem, insecure = homeserver.ca_pem, homeserver.insecure
+    return JsonClient(homeserver.url, ca_pem=ca_pem, seconds=SECONDS, insecure=insecure)
 
 
 def _ask(wired: Wiring, homeserver: Homeserver) -> None:
@@ -163,8 +158,7 @@ def _ask(wired: Wiring, homeserver: Homeserver) -> None:
     if connector is not None:
         connector.probe()
         return
-    ca_pem, insecure = homeserver.ca_pem, homeserver.insecure
-    with JsonClient(homeserver.url, ca_pem=ca_pem, seconds=SECONDS, insecure=insecure) as talk:
+    with _client(homeserver) as talk:
         answer = talk.call("GET", VERSIONS)
     if answer.status != 200:  # noqa: PLR2004  OK
         raise Refused(f"{answer.status} to {VERSIONS}")

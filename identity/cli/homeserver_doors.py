@@ -1,0 +1,114 @@
+"""Whether a homeserver leaves open what no module can close, and whether it carries ours."""
+
+from collections.abc import Iterator
+
+from identity.gateways.http_client import Answer, Away, JsonClient, path_part
+
+from .findings import Finding, State
+
+OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
+CLIENT = "/_matrix/client/v3"
+AGENTS_ONLY = "/_synapse/client/org.guichet/v1/agents-only"
+PROXY = "/_matrix/client/org.guichet/proxy"
+EMAIL = "m.login.email.identity"
+# Nobody is called so: a homeserver that lists other servers' rooms tries, and cannot find it.
+NO_SERVER = "guichet-doctor.invalid"
+OLD_SECONDS = 300
+GUIDE = "docs/synapse.md"
+
+
+def look(
+    talk: JsonClient, name: str, *, class_source: str, token: str | None, revision: int
+) -> Iterator[Finding]:
+    """`token`: an administrator's, without which only what everybody sees can be looked at."""
+    yield from _registration(talk, name)
+    yield from _module(talk, name, token=token, revision=revision)
+    if class_source == "agent" or token is None:
+        return
+    yield _rooms(talk, name, token=token, is_mixed=class_source == "by_person")
+    yield _profiles(talk, name, token=token, is_mixed=class_source == "by_person")
+
+
+def _registration(talk: JsonClient, name: str) -> Iterator[Finding]:
+    """Nobody shall get an account without having proved an address."""
+    flows = _ask(talk, "POST", f"{CLIENT}/register", body={})
+    offered = flows.body.get("flows") if flows and flows.status == UNAUTHORIZED else None
+    if not isinstance(offered, list):
+        return
+    if all(isinstance(each, dict) and EMAIL in each.get("stages", []) for each in offered):
+        yield Finding(name, State.OK, "accounts need a proved address")
+        return
+    fix = f"registrations_require_3pid: [email], no registration without it ({GUIDE})"
+    yield Finding(name, State.ATTENTION, "accounts are given without a proved address", fix)
+
+
+def _module(talk: JsonClient, name: str, *, token: str | None, revision: int) -> Iterator[Finding]:
+    answer = _ask(talk, "GET", AGENTS_ONLY, token=token)
+    if answer is None:
+        return
+    if answer.status == NOT_FOUND:
+        fix = f"load domain_rules.synapse_modules.Guichet there ({GUIDE})"
+        yield Finding(name, State.ATTENTION, "our module is not loaded: rules bind nobody", fix)
+        return
+    if answer.status != OK or "mode" not in answer.body:
+        yield Finding(name, State.OK, "our module is loaded")
+        return
+    yield _decides_by(name, answer, revision)
+
+
+def _decides_by(name: str, answer: Answer, revision: int) -> Finding:
+    has, age = answer.body.get("revision"), answer.body.get("age_seconds")
+    told = f"our module decides by revision {has}"
+    if has is None:
+        fix = f"check guichet_url and credential of its module, then its log ({GUIDE})"
+        return Finding(name, State.FAILED, "our module never heard of Guichet", fix)
+    if not isinstance(age, int) or age > OLD_SECONDS:
+        fix = "can it reach Guichet? Its log says why not"
+        return Finding(name, State.ATTENTION, f"{told}, {age} seconds old", fix)
+    if has != revision:
+        return Finding(name, State.ATTENTION, f"{told} of {revision}", "ask again in a minute")
+    if answer.body.get("mode") != "enforce":
+        fix = "mode: enforce, once its log holds no surprise"
+        return Finding(name, State.ATTENTION, f"{told}, and only logs", fix)
+    return Finding(name, State.OK, told)
+
+
+def _rooms(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Finding:
+    """A closed directory answers with an empty list, whichever server was asked for."""
+    closed = _ask(talk, "GET", f"{CLIENT}/publicRooms?limit=1&server={NO_SERVER}", token=token)
+    if closed is not None and closed.status == OK:
+        return Finding(name, State.OK, "the directory of rooms is closed")
+    if not is_mixed:
+        fix = "enable_room_list_search: false, allow_public_rooms_over_federation: false"
+        return Finding(name, State.FAILED, "guests can look through the directory of rooms", fix)
+    proxy = _ask(talk, "GET", PROXY)
+    if proxy is not None and proxy.body.get("agents_only") is True:
+        return Finding(name, State.OK, "the proxy shows the directory of rooms to agents alone")
+    fix = "deploy/synapse-mixed.conf in the proxy of its clients; ask by the URL that clients use"
+    told = "no proxy rule seen: guests may look through the directory of rooms"
+    return Finding(name, State.ATTENTION, told, fix)
+
+
+def _profiles(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Finding:
+    """Nobody's profile: forbidden where only those are shown who share a room, else not found."""
+    path = f"{CLIENT}/profile/{path_part(f'@{NO_SERVER}:{name}')}"
+    answer = _ask(talk, "GET", path, token=token)
+    if answer is not None and answer.status == FORBIDDEN:
+        return Finding(name, State.OK, "profiles are shown to those who share a room")
+    fix = "limit_profile_requests_to_users_who_share_rooms: true, require_auth_for_profile_requests: true"
+    state = State.ATTENTION if is_mixed else State.FAILED
+    return Finding(name, state, "guests can look up anybody's profile", fix)
+
+
+def _ask(
+    talk: JsonClient,
+    method: str,
+    path: str,
+    *,
+    token: str | None = None,
+    body: dict[str, object] | None = None,
+) -> Answer | None:
+    try:
+        return talk.call(method, path, token=token, body=body)
+    except Away:
+        return None
