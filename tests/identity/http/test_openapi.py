@@ -1,4 +1,4 @@
-"""docs/openapi/identity.yaml says what is served, and nothing that it allows or forbids brings the service down."""
+"""docs/openapi says what is served, and nothing that it allows or forbids brings the service down."""
 
 import re
 from dataclasses import replace
@@ -20,11 +20,15 @@ from identity.app import create_app
 from identity.settings import Settings
 from identity.use_cases import identity_accounts
 
-DOCUMENT = Path(__file__).parents[3] / "docs/openapi/identity.yaml"
-RAW = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
-SCHEMA = schemathesis.openapi.from_dict(RAW)
+FOLDER = Path(__file__).parents[3] / "docs/openapi"
+PREFIXES = {"identity": "/_matrix/identity", "homeserver": "/api/homeserver"}
+DOCUMENTS = {
+    name: yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")) for name in PREFIXES
+}
 OPERATIONS = {
-    found.ok().definition.raw["operationId"]: found.ok() for found in SCHEMA.get_all_operations()
+    found.ok().definition.raw["operationId"]: found.ok()
+    for document in DOCUMENTS.values()
+    for found in schemathesis.openapi.from_dict(document).get_all_operations()
 }
 CHECKS = [
     not_a_server_error,
@@ -60,16 +64,17 @@ def bearers(wiring, clock, credential):
     return [{"Authorization": f"Bearer {token}"}, credential, {}]
 
 
-def test_the_document_names_what_is_served_and_nothing_else(app):
+@pytest.mark.parametrize(("name", "prefix"), PREFIXES.items())
+def test_the_document_names_what_is_served_and_nothing_else(app, name, prefix):
     served = {
         (re.sub(r"<[^>]+>", "{}", str(rule)), method.lower())
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}
-        if str(rule).startswith("/_matrix/identity")
+        if str(rule).startswith(prefix)
     }
     named = {
         (re.sub(r"\{[^}]+\}", "{}", path), method)
-        for path, methods in RAW["paths"].items()
+        for path, methods in DOCUMENTS[name]["paths"].items()
         for method in methods
     }
     assert named == served
