@@ -63,6 +63,16 @@ def invite(
     invitation = third_party_invitations.find(session, mail.subject_id)
     if invitation is None or not _is_wanted(wired, session, invitation, now):
         raise NoLongerWanted
+    return _one(wired, session, frame, invitation, now)
+
+
+def _one(
+    wired: Wiring,
+    session: Session,
+    frame: Frame,
+    invitation: ThirdPartyInvitation,
+    now: datetime,
+) -> EmailMessage:
     own = dict.fromkeys(
         ("room_alias", "room_name", "room_avatar_url", "sender_display_name", "sender_avatar_url"),
         "",
@@ -95,14 +105,13 @@ def invite_digest(
     ]
     if not waiting:
         raise NoLongerWanted
+    if len(waiting) == 1:
+        return _one(wired, session, frame, waiting[0], now)
     told = [_told(wired, session, frame, invitation, now) for invitation in waiting]
-    newest = told[0]
-    if len(told) == 1:
-        return letters.reminder(frame, newest)
     names = tuple(dict.fromkeys(each.inviter or each.sender for each in told))
     return letters.invite_digest(
         frame,
-        newest,
+        told[0],
         number=len(told),
         inviters=names[:MOST_INVITERS],
         more=len(names[MOST_INVITERS:]),

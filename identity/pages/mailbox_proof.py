@@ -57,13 +57,15 @@ def masked(invitation: ThirdPartyInvitation) -> str:
     return EmailAddress.stored(invitation.address).masked
 
 
-def of(session: Session, invitation: ThirdPartyInvitation) -> Proof:
-    """What there is to prove the mailbox with, here and now."""
+def of(
+    session: Session, invitation: ThirdPartyInvitation, *, until: datetime | None = None
+) -> Proof:
+    """What there is to prove the mailbox with, here and now. `until`: what was done can be taken back."""
     now = wired.now()
     asked = invitation_proof.asked_in(
         session, now, invitation, browser=browser.apart_hash(invitation.address)
     )
-    has_code = invitation_proof.has_code(session, now, invitation)
+    has_code = invitation_proof.has_code(session, now, invitation, until=until)
     return Proof(
         is_given=is_given(session, invitation),
         has_field=has_code or asked is not None,
@@ -79,7 +81,13 @@ def is_given(session: Session, invitation: ThirdPartyInvitation) -> bool:
     return invitation_proof.is_proved_in(session, wired.now(), invitation, browser=known_as)
 
 
-def try_code(session: Session, invitation: ThirdPartyInvitation, known: str) -> list[Fault]:
+def try_code(
+    session: Session,
+    invitation: ThirdPartyInvitation,
+    known: str,
+    *,
+    until: datetime | None = None,
+) -> list[Fault]:
     """Try the typed code; nothing to say if it was right. An old one has a new one mailed."""
     if faults := unfinished_code():
         return faults
@@ -90,6 +98,7 @@ def try_code(session: Session, invitation: ThirdPartyInvitation, known: str) -> 
         invitation,
         request.form.get("code", ""),
         browser=browser.apart(known, invitation.address),
+        until=until,
     )
     match answered:
         case CodeAnswer(result=Result.RIGHT):

@@ -36,7 +36,8 @@ def opt_out(token: str) -> Response:
             notice: str | None = mailbox_proof.send(session, found, known)
             return browser.mark(go_to("opt_out_page", token=token, notice=notice), known)
         given = mailbox_proof.is_given(session, found)
-        faults = [] if given else mailbox_proof.try_code(session, found, known)
+        until = opting_out.undo_until(session, wired.tokens, found.address)
+        faults = [] if given else mailbox_proof.try_code(session, found, known, until=until)
         notice = None if faults else _change(session, found)
     if faults:
         return browser.mark(_page(token, faults), known)
@@ -67,7 +68,7 @@ def _page(token: str, faults: list[Fault] | None = None) -> Response:
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
         undo_until = opting_out.undo_until(session, wired.tokens, found.address)
-        proof = mailbox_proof.of(session, found)
+        proof = mailbox_proof.of(session, found, until=undo_until)
     return page(
         "opt_out",
         faults=faults or (),

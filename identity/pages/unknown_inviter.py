@@ -1,5 +1,6 @@
 """/n/<token> in the mail of an invitation: “I don't know this person”. It needs the code, and can be undone."""
 
+from datetime import datetime
 from http import HTTPStatus
 
 from flask import Response, request
@@ -23,7 +24,8 @@ def show(token: str, faults: list[Fault] | None = None) -> Response:
         found = mailbox_proof.invited(session, token, "not_me")
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
-        state, proof = invitations.where(found, wired.now()), mailbox_proof.of(session, found)
+        state = invitations.where(found, wired.now())
+        proof = mailbox_proof.of(session, found, until=_undo_until(found))
         name, _ = inviters.inviter(session, wired.rules.current(), found.sender)
     return page(
         "invitation_unknown",
@@ -35,6 +37,7 @@ def show(token: str, faults: list[Fault] | None = None) -> Response:
         masked=mailbox_proof.masked(found),
         inviter=name or found.sender,
         declined=state is State.DECLINED,
+        can_undo=wired.now() < (_undo_until(found) or wired.now()),
         over=state not in {*OPEN, State.DECLINED},
     )
 
@@ -50,11 +53,19 @@ def decline(token: str) -> Response:
             notice: str | None = mailbox_proof.send(session, found, known)
             return browser.mark(go_to("refuse_page", token=token, notice=notice), known)
         given = mailbox_proof.is_given(session, found)
-        faults = [] if given else mailbox_proof.try_code(session, found, known)
+        until = _undo_until(found)
+        faults = [] if given else mailbox_proof.try_code(session, found, known, until=until)
         notice = None if faults else _change(session, found)
     if faults:
         return browser.mark(show(token, faults), known)
     return go_to("refuse_page", token=token, notice=notice)
+
+
+def _undo_until(found: ThirdPartyInvitation) -> datetime | None:
+    """Until when a decline can be taken back."""
+    if found.state != State.DECLINED or found.ended_at is None:
+        return None
+    return found.ended_at + invitations.UNDO_LIFETIME
 
 
 def _change(session: Session, found: ThirdPartyInvitation) -> str | None:

@@ -47,17 +47,33 @@ def code_expires_at(invitation: ThirdPartyInvitation) -> datetime:
     return (invitation.code_made_at or invitation.created_at) + CODE_LIFETIME
 
 
-def has_code(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
-    """Whether the code of its mail can be typed now."""
-    is_usable = invitation.tries_left > 0 and now < code_expires_at(invitation)
+def has_code(
+    session: Session,
+    now: datetime,
+    invitation: ThirdPartyInvitation,
+    *,
+    until: datetime | None = None,
+) -> bool:
+    """Whether the code of its mail can be typed now. `until` as for `type_code`."""
+    expires_at = max(code_expires_at(invitation), until or now)
+    is_usable = invitation.tries_left > 0 and now < expires_at
     return is_usable and not codes.are_off(session, now, invitation.address)
 
 
 def type_code(
-    session: Session, tokens: Tokens, now: datetime, invitation: ThirdPartyInvitation, code: str
+    session: Session,
+    tokens: Tokens,
+    now: datetime,
+    invitation: ThirdPartyInvitation,
+    code: str,
+    *,
+    until: datetime | None = None,
 ) -> CodeAnswer:
-    """Try the code of the invitation's mail, whatever is to be done if it is right. Counts the try."""
-    expired_at = code_expires_at(invitation)
+    """Try the code of the invitation's mail, whatever is to be done if it is right. Counts the try.
+
+    `until`: what it did may be taken back with it for longer than a day.
+    """
+    expired_at = max(code_expires_at(invitation), until or code_expires_at(invitation))
     if now >= expired_at:
         return CodeAnswer(Result.EXPIRED, expired_at=expired_at)
     if codes.are_off(session, now, invitation.address):
@@ -79,9 +95,10 @@ def try_code(
     code: str,
     *,
     browser: str | None,
+    until: datetime | None = None,
 ) -> CodeAnswer:
     """The code of the invitation's mail, or of the one that this browser asked for since."""
-    answer = type_code(session, tokens, now, invitation, code)
+    answer = type_code(session, tokens, now, invitation, code, until=until)
     asked = asked_in(session, now, invitation, browser=browser)
     if answer.result is Result.RIGHT or asked is None:
         return answer
@@ -101,7 +118,10 @@ def ask_for_code(
 
     `browser` is not the one under which requests show their address: who asks here may not know it.
     """
-    asked = sign_up.start(
+    mails.lock_address(session, invitation.address)
+    if mails.again_at(session, now, invitation.address) > now:
+        return False
+    sign_up.start(
         session,
         rules,
         now,
@@ -109,7 +129,7 @@ def ask_for_code(
         browser=browser,
         language=language,
     )
-    return asked.asked_at == now
+    return True
 
 
 def asked_in(

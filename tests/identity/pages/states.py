@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from playwright.sync_api import Page
 
 from domain_rules.addresses import EmailAddress
 from identity.pages import client_link
-from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.storage.third_party_invitations import Delivery, State
 from identity.use_cases import validation
 from identity.use_cases.validation import Wanted
 
@@ -55,6 +54,8 @@ class Walk:
         yield from self.waiting()
         yield from self.account()
         yield from self.clients()
+        yield from self.invited()
+        yield from self.unwanted()
         yield from self.ends()
 
     def domains(self) -> Iterator[tuple[str, Page]]:
@@ -110,34 +111,65 @@ class Walk:
         now, wiring = self.site.clock(), self.site.wiring
         zoe = "@zoe:education.example"
         wanted = Wanted(EmailAddress.parse("zoe@ac-rouen.example"), "secret", 1, zoe, "Tchap", "fr")
-        invitation = ThirdPartyInvitation(
-            address=f"gil@{'b' * 60}.example",
-            room_id="!r:x",
-            sender=zoe,
-            token="t",
-            public_key="k",
-            sealed_key="",
-            signing_key_id="ed25519:0",
-            facts={},
-            for_guest=True,
-            created_at=now,
-            expires_at=now + timedelta(days=30),
-        )
         with wiring.database.transaction() as session:
             asked = validation.request(session, wiring.vault, now, wanted)
-            session.add(invitation)
         link = f"/v/{wiring.tokens.link(asked.id, 'client')}"
         code = wiring.tokens.code(asked.id, 1)
         yield "client's link", self.go(link)
         yield "client's link, wrong code", self.send(code=f"{(int(code) + 1) % 10**6:06d}")
         yield "client's link, done", self.send(code=code)
         yield "specification's link, failed", self.go(client_link.SUBMIT)
-        invited = f"/i/{wiring.tokens.link(invitation.id, 'invitation')}"
-        yield "invited", self.go(invited)
         self.site.clock.advance(days=30)
-        yield "invitation over", self.go(invited)
         yield "client's link, over", self.go(link)
         self.site.clock.time = now
+
+    def invited(self) -> Iterator[tuple[str, Page]]:
+        """From the mail of an invitation to the rooms."""
+        site, now = self.site, self.site.clock()
+        long = site.invited(address=f"gil@{'b' * 60}.example", facts={})
+        yield "invited", self.go(site.mailed())
+        self.desk.locator("summary").click()
+        yield "not my address", self.desk
+        yield "invitation, wrong code", self.send(code=site.wrong_code(long))
+        site.invited(state=State.REVOKED)
+        yield "invitation revoked", self.go(site.mailed())
+        site.invited(state=State.DELIVERED, delivery=Delivery.DELIVERED)
+        yield "invitation accepted", self.go(site.mailed())
+        row = site.invited(facts={"room_name": "Cellule d’appui"})
+        site.invited(room_id="!other:x", facts={})
+        self.go(site.mailed(row), self.phone)
+        self.send(self.phone, code=site.code(row))
+        yield "guest's account", self.phone
+        yield "guest's done", self.send(self.phone, password=PASSWORD, password_again=PASSWORD)
+        site.clock.advance(hours=24)
+        yield "invitation, old code", self.go(site.mailed(long))
+        yield "invitation, code mailed", self.send()
+        self.desk.locator("form:not(.stack) button.second").click()
+        yield "invitation, too soon", self.desk
+        site.clock.advance(days=30)
+        yield "invitation over", self.go(site.mailed(long))
+        site.clock.time = now
+
+    def unwanted(self) -> Iterator[tuple[str, Page]]:
+        """An inviter nobody knows, and no more of these mails."""
+        site, now = self.site, self.site.clock()
+        row = site.invited(address="max@asso.example")
+        unknown, no_more = (site.mailed(row, purpose) for purpose in ("not_me", "opt_out"))
+        yield "unknown inviter", self.go(unknown)
+        yield "unknown inviter, no code", self.send()
+        yield "invitation cancelled", self.send(code=site.code(row))
+        yield "invitation declined", self.go(site.mailed(row))
+        self.go(unknown)
+        yield "invitation restored", self.send(code=site.code(row))
+        yield "no more", self.go(no_more)
+        yield "no more, done", self.send(code=site.code(row))
+        yield "no more, taken back", self.send(code=site.code(row))
+        self.send(code=site.code(row))
+        site.clock.advance(days=7)
+        yield "no more, for good", self.go(no_more)
+        site.clock.advance(days=30)
+        yield "unknown inviter, over", self.go(unknown)
+        site.clock.time = now
 
     def ends(self) -> Iterator[tuple[str, Page]]:
         self.start("jean@interieur.example")

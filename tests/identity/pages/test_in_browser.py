@@ -89,7 +89,9 @@ def test_a_scanner_that_opens_and_presses_everything_moves_nothing(site, walk, b
     ana = walk()
     ana.start(ADDRESS)
     asked, pressed = site.newest(), 0
-    for link in (site.link(), site.link(purpose="not_me")):
+    site.invited()
+    mailed = [site.mailed(purpose=purpose) for purpose in ("invitation", "not_me", "opt_out")]
+    for link in (site.link(), site.link(purpose="not_me"), *mailed):
         scanner = browser_contexts().new_page()
         buttons = scanner.goto(ana.url + link) and scanner.locator("main button").count()
         for index in range(buttons):
@@ -99,8 +101,10 @@ def test_a_scanner_that_opens_and_presses_everything_moves_nothing(site, walk, b
         for place in {a.get_attribute("href") for a in scanner.locator("main a").all()}:
             if place.startswith("/"):
                 scanner.goto(ana.url + place)
-    assert pressed >= 2
+    assert pressed >= 5
     assert [(request.id, request.state) for request in site.all()] == [(asked.id, "open")]
+    assert site.invitation().state == "queued"
+    assert site.mails() == ["verify"]
     ana.desk.reload()
     expect(heading(ana.desk)).to_have_text("Consultez votre messagerie")
     ana.go(site.link())
