@@ -18,6 +18,13 @@ from domain_rules.rooms import (
 
 MODERATOR = 50
 OWNER = 100
+# Where one is, and that one is in a call: everybody says it of themselves.
+OF_EVERYBODY = (
+    "m.beacon_info",
+    "org.matrix.msc3672.beacon_info",
+    "m.call.member",
+    "org.matrix.msc3401.call.member",
+)
 
 
 def starting_levels(
@@ -44,9 +51,7 @@ def starting_levels(
             "m.room.server_acl": OWNER,
             "m.room.encryption": OWNER,
             RULE_EVENT: OWNER,
-            "org.matrix.msc3672.beacon_info": 0,
-            "org.matrix.msc3401.call": 0,
-            "org.matrix.msc3401.call.member": 0,
+            **dict.fromkeys(OF_EVERYBODY, 0),
         },
     }
 

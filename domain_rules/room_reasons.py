@@ -62,6 +62,19 @@ MALFORMED_CREATIONS = frozenset(
     }
 )
 
+# Said of somebody's class, which the homeserver may not know yet.
+ABOUT_GUESTS = frozenset(
+    {
+        RoomReason.CLOSED_TO_GUESTS,
+        RoomReason.INVITATION_NEEDED,
+        RoomReason.GUEST_KNOCKS,
+        RoomReason.GUEST_CREATES,
+        RoomReason.GUEST_AS_CREATOR,
+        RoomReason.NOT_OWNER,
+        RoomReason.OWNER_UPGRADES,
+    }
+)
+
 _TEXTS = {
     RoomReason.CLOSED_TO_GUESTS: (
         "Ce salon n’est pas ouvert aux invités. Une personne propriétaire du salon peut l’ouvrir.",

@@ -136,12 +136,12 @@ class RoomState:
         return level(mapping(self.power_levels.get("events")).get(event_type), otherwise)
 
     def is_owner(self, user_id: str, people: People) -> bool:
-        """Whoever may change the rule: never a guest."""
+        """Whoever may change the rule: never a guest, and no moderator however low its level was set."""
         if user_id in people.free:
             return True
         if people.is_guest(user_id):
             return False
-        return self.power(user_id) >= self.level_of(RULE_EVENT)
+        return self.power(user_id) >= max(self.level_of(RULE_EVENT), CREATOR_LEVEL)
 
     def live_invitations(self) -> frozenset[str]:
         """Third-party invites that are neither revoked nor turned into a member."""

@@ -19,7 +19,7 @@ from .knowledge import Knowledge
 from .refusals import Refusals
 from .room_upgrades import Upgrades
 from .room_views import NEWEST, RoomViews, State, version_of
-from .sentences import SENTENCES, Reason, Sentence
+from .sentences import Reason, Sentence
 
 BAD_REQUEST, FORBIDDEN = 400, 403
 ALLOWED = (True, None)
@@ -59,12 +59,14 @@ class Part:
         creator = requester.user.to_string()
         if is_admin or await self._knowledge.is_free(creator):
             return
-        people = await self._views.people(concerned(asked, creator))
+        named = concerned(asked, creator)
+        people = await self._views.people(named)
         creation = Creation(asked, creator, self._default_version(), people)
         reason = judge_creation(creation) or self._judge_mail_at_creation(creation)
         if reason is not None:
             status = BAD_REQUEST if reason in MALFORMED_CREATIONS else FORBIDDEN
-            self._refusals.refuse_by_raising(reason, creator, status=status)
+            said = self._views.said(reason, named)
+            self._refusals.refuse_by_raising(said, creator, status=status)
         if not self._refusals.is_log_only:
             asked.update(completed(creation))
 
@@ -80,12 +82,13 @@ class Part:
         asked = RoomEvent(event.type, event.sender, event.state_key, mapping(event.content))
         guichet = self._guichet()
         inviter = state.members.get(asked.state_key)
-        concerned_ = asked.concerned | ({inviter.sender} if inviter else set())
         reason = await self._views.verdict(
-            lambda people: judge_event(state, asked, people, guichet), concerned_
+            lambda people: judge_event(state, asked, people, guichet),
+            asked.concerned | ({inviter.sender} if inviter else set()),
         )
         if reason is not None:
-            self._refusals.refuse_by_raising(reason, event.sender)
+            said = self._views.said(reason, asked.concerned)
+            self._refusals.refuse_by_raising(said, event.sender)
         return ALLOWED
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Any:
@@ -96,12 +99,10 @@ class Part:
         if self._views.is_guest(invitee):
             state = await self._upgrades.settled(room_id, state)
         coming = Coming(inviter, invitee, "invite")
-        return await self._answer(
-            inviter,
-            await self._views.verdict(
-                lambda people: judge_membership(state, coming, people), {inviter, invitee}
-            ),
+        reason = await self._views.verdict(
+            lambda people: judge_membership(state, coming, people), {inviter, invitee}
         )
+        return self._answer(inviter, self._views.said(reason, {invitee}) if reason else None)
 
     async def user_may_send_3pid_invite(
         self, inviter: str, medium: str, address: str, room_id: str
@@ -113,7 +114,7 @@ class Part:
         state = await self._upgrades.settled(room_id, state)
         await self._knowledge.ready()
         reason = judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
-        return await self._answer(inviter, reason)
+        return self._answer(inviter, reason)
 
     async def user_may_publish_room(self, user_id: str, room_id: str) -> Any:
         """Synapse does not say which way; a room that is listed may always be taken out."""
@@ -124,7 +125,7 @@ class Part:
         reason = None if state.listed else judge_visibility(state, "public")
         if reason is not None and await self._knowledge.is_free(user_id):
             reason = None
-        return await self._answer(user_id, reason)
+        return self._answer(user_id, reason)
 
     async def check_threepid_can_be_invited(self, medium: str, address: str, events: State) -> bool:
         """Asked first, and its no carries no reason: a verdict that a later callback gives is left to that one.
@@ -175,7 +176,7 @@ class Part:
         except AttributeError:
             return NEWEST
 
-    async def _answer(self, user_id: str, reason: Word | None) -> Any:
+    def _answer(self, user_id: str, reason: Word | None) -> Any:
         return self._refusals.refuse(reason, user_id) if reason else self._refusals.allowed
 
     def _answering(self, callback: Callback) -> Callback:
@@ -206,10 +207,5 @@ class Part:
 
 
 def _sentences() -> Mapping[Word, Sentence]:
-    """Those that the parts share keep the words they have."""
-    shared = {str(reason) for reason in SENTENCES}
-    return {
-        reason: Sentence(reason.texts["fr"], reason.texts["en"])
-        for reason in RoomReason
-        if str(reason) not in shared
-    }
+    """With the next step in them, also for reasons that the parts share."""
+    return {reason: Sentence(reason.texts["fr"], reason.texts["en"]) for reason in RoomReason}

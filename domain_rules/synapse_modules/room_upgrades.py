@@ -4,10 +4,11 @@ import logging
 from typing import Any
 
 from domain_rules.room_changes import carried, judge_upgrade
-from domain_rules.rooms import CREATE, RULE_EVENT, RoomState, mapping
+from domain_rules.room_reasons import RoomReason
+from domain_rules.rooms import CREATE, RULE_EVENT, People, RoomState, mapping
 
 from .refusals import Refusals
-from .room_views import RoomViews
+from .room_views import Judge, RoomViews
 
 PATIENCE = 600  # looks at the new room, until it has its power levels
 PATIENCE_OF_PEOPLE = 50
@@ -56,9 +57,7 @@ class Upgrades:
 
     async def _carry(self, old_room: str, new_room: str, sender: str) -> None:
         old = await self._views.room(old_room)
-        if old is None or await self._views.verdict(
-            lambda people: judge_upgrade(old, sender, people), {sender}
-        ):
+        if old is None or await self._views.verdict(_judge(old, sender), {sender}):
             return
         if not await self._waits_for_rule(new_room):
             return
@@ -98,3 +97,12 @@ class Upgrades:
             logger.warning("the rule of %s was not carried over", event["room_id"], exc_info=True)
             return False
         return True
+
+
+def _judge(old: RoomState, sender: str) -> Judge:
+    """Exempt people upgrade what they like, and the rule goes along."""
+
+    def judge(people: People) -> RoomReason | None:
+        return None if sender in people.free else judge_upgrade(old, sender, people)
+
+    return judge

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain_rules.room_reasons import RoomReason
+from domain_rules.room_reasons import ABOUT_GUESTS, RoomReason
 from domain_rules.rooms import (
     CREATE,
     ENCRYPTION,
@@ -19,9 +19,11 @@ from domain_rules.rooms import (
     read_room,
 )
 from domain_rules.rules import AccountClass
+from domain_rules.words import Word
 
 from .knowledge import Knowledge
 from .refusals import Refusals
+from .sentences import Reason
 
 NEWEST = "12"
 SETTINGS = [(kind, "") for kind in (CREATE, RULE_EVENT, POWER_LEVELS, JOIN_RULES, ENCRYPTION)]
@@ -75,6 +77,14 @@ class RoomViews:
         return People(
             self.is_guest, frozenset([each for each in guests if await self._is_free(each)])
         )
+
+    def said(self, reason: RoomReason, concerned: Iterable[str]) -> Word:
+        """The same, unless one of them only counts as a guest for want of news."""
+        if reason in ABOUT_GUESTS:
+            for each in concerned:
+                if each and self.is_guest(each) and not self._knowledge.is_class_known(each):
+                    return Reason.CLASS_NOT_YET_KNOWN
+        return reason
 
     def is_guest(self, user_id: str) -> bool:
         return self._knowledge.class_of(user_id) is AccountClass.GUEST

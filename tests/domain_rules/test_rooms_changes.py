@@ -93,6 +93,9 @@ def test_ra_35_d4_it_is_closed_when_the_guests_are_gone(version):
 def test_ra_36_d3_only_owners_change_the_rule(version):
     state = room(version, power_levels=levels(version, users={ALICE: 50}))
     assert change(state, "unrestricted", by=ALICE) is RoomReason.NOT_OWNER
+    events = {RULE_EVENT: 0}
+    lowered = replace(state, power_levels=levels(version, users={ALICE: 50}, events=events))
+    assert change(lowered, "unrestricted", by=ALICE) is RoomReason.NOT_OWNER
     promoted = replace(state, power_levels=levels(version, users={ALICE: 100}))
     assert change(promoted, "unrestricted", by=ALICE) is None
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 
-from domain_rules.synapse_modules.configuration import Mode, SoftFail
+from domain_rules.synapse_modules.configuration import ClassSource, Mode, SoftFail
 from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
@@ -45,6 +45,17 @@ def test_d13_an_invitation_of_a_guest_into_a_closed_room_is_refused_with_its_rea
     assert run(part.user_may_invite(ANA, ALICE, ROOM)) is ALLOWED
     assert run(part.user_may_invite(ANA, OLGA, ROOM)) is ALLOWED
     assert run(part.user_may_invite(OLGA, GIL, ROOM)) is ALLOWED
+
+
+def test_somebody_whose_class_is_not_known_yet_is_refused_for_that(house):
+    house.make("restricted")
+    part = part_of(house)
+    part._knowledge.copy.sources["mixed.example"] = ClassSource.BY_PERSON
+    refused = why(run(part.user_may_invite(ANA, "@mia:mixed.example", ROOM)))
+    assert refused == "room_closed_to_guests"
+    house.now_ms += 61_000
+    refused = why(run(part.user_may_invite(ANA, "@mia:mixed.example", ROOM)))
+    assert refused == "class_not_yet_known"
 
 
 def test_an_invitation_into_a_room_of_another_homeserver_is_not_judged_here(house):
@@ -204,6 +215,11 @@ def test_d11_only_for_owners_of_the_old_room_and_for_people_of_this_homeserver(h
     house.make(None)
     assert carry(house, upgraded(house, sender=ALICE)) == []
     assert carry(house, upgraded(house, sender=FROM_ELSEWHERE)) == []
+
+
+def test_d11_the_rule_goes_along_with_whoever_is_exempt(house):
+    house.make(None)
+    assert carry(house, upgraded(house, "direct", sender=OLGA)) == [(ROOM, {"rule": "direct"})]
 
 
 def test_d11_a_room_that_has_a_rule_keeps_its_own(house):
