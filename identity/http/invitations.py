@@ -64,7 +64,7 @@ def of_sender() -> Response:
         state=_state(state),
         sender=_own(sender),
         room_id=_text(room_id),
-        address=binding.canonical(address) if _text(address) else None,
+        address=_text(address and binding.canonical(address)),
     )
     size, now = _size(limit), wired.now()
     with wired.database.reading() as session:

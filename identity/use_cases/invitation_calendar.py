@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from identity.storage import mails, suppressions, third_party_invitations
+from identity.storage import mails, third_party_invitations
 from identity.storage.invitation_events import Happened
 from identity.storage.mails import Mail, MailState, Template
-from identity.storage.suppressions import Why
 from identity.storage.third_party_invitations import OPEN, State, ThirdPartyInvitation
 from identity.tokens import Tokens
 
+from . import opting_out
 from .invitation_states import is_open, note, where
 from .invitations import renew_code
 
@@ -145,15 +145,9 @@ def tell_inviter(session: Session, tokens: Tokens, now: datetime, invitation_id:
     row = _locked(session, invitation_id)
     if row is None or not is_open(row, now) or row.state != State.QUEUED:
         return False
-    if not has_opted_out(session, tokens, now, row.address):
+    if not opting_out.has_opted_out(session, tokens, row.address):
         return False
     return note(session, now, row, State.REFUSED, Happened.REFUSED, by=BY, detail=OPTED_OUT)
-
-
-def has_opted_out(session: Session, tokens: Tokens, now: datetime, address: str) -> bool:
-    """Whether the person said that they want no invitations."""
-    found = suppressions.find(session, tokens.suppression_hashes(address), Why.OPTED_OUT)
-    return found is not None and (found.until is None or now < found.until)
 
 
 def _last_asked() -> ColumnElement[datetime]:

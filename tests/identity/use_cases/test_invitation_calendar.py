@@ -3,8 +3,7 @@
 import pytest
 
 from identity.storage import invitation_events, third_party_invitations
-from identity.storage.suppressions import Suppression, Why
-from identity.use_cases import binding, invitation_calendar, invitations, retention
+from identity.use_cases import binding, invitation_calendar, invitations, opting_out, retention
 
 from .inviting import ADA, GIL, ZOE, Inviting
 
@@ -126,8 +125,7 @@ def test_a_digest_of_nothing_that_stands_is_not_sent(zoe, run, clock):
 def test_that_somebody_wants_no_mail_is_told_a_day_later(zoe, run, clock, tokens, database):
     row, other = zoe.store(), zoe.store("lea@association.example")
     with database.transaction() as session:
-        digest = tokens.suppression_hashes(GIL)[-1]
-        session.add(Suppression(address_hash=digest, why=Why.OPTED_OUT, since=clock()))
+        opting_out.opt_out(session, tokens, clock(), GIL)
     job = (invitation_calendar.silent, invitation_calendar.tell_inviter, tokens)
     clock.advance(hours=23)
     assert run(*job) == 0

@@ -4,8 +4,9 @@ import pytest
 
 from identity import problems
 from identity.storage import associations, third_party_invitations
+from identity.storage.invitation_events import Happened
 from identity.storage.outbox import Errand
-from identity.storage.third_party_invitations import Delivery
+from identity.storage.third_party_invitations import Delivery, State
 from identity.use_cases import binding, invitations
 
 from .inviting import ADA, GIL, ROOM, ZOE, Inviting
@@ -247,8 +248,8 @@ def test_who_was_delivered_and_is_invited_again_gets_a_new_one(zoe):
     zoe.act(
         invitations.note,
         row,
-        third_party_invitations.State.DELIVERED,
-        invitations.Happened.DELIVERED,
+        State.DELIVERED,
+        Happened.DELIVERED,
         by="worker",
     )
     assert zoe.store("Gil@association.example").token != row.token

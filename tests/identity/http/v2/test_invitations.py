@@ -10,11 +10,14 @@ from identity.storage import (
     proved_addresses,
     third_party_invitations,
 )
-from identity.use_cases import store_invite
+from identity.storage.journal import Who
+from identity.use_cases import invitations, signing_keys, store_invite
 from identity.use_cases.validation import SECRET as TOKEN
+from tests.identity.http.conftest import ask
 
 from .programs import ADDRESS, CAMILLE, ZOE, Program, refused
 
+OLGA = Who("Olga", "here", "")
 GIL = "gil.perrin@association.example"
 INVITATION = {
     "medium": "email",
@@ -178,3 +181,70 @@ def test_s86_what_cannot_be_signed_is_refused(camille, facts, status, code):
     token = invite(camille).json["token"]
     asked = {"mxid": CAMILLE, "token": token, "private_key": "A" * 43} | facts
     assert refused(camille.post("/sign-ed25519", **asked)) == (status, code)
+
+
+def revoke(program, clock, token):
+    with program.wiring.database.transaction() as session:
+        row = third_party_invitations.by_token(session, token)
+        assert invitations.revoke(session, clock(), row, by=CAMILLE)
+
+
+def ephemeral_is_valid(program, told):
+    key = told["public_keys"][1]["public_key"]
+    return program.get("/pubkey/ephemeral/isvalid", public_key=key).json["valid"]
+
+
+def test_the_same_invitation_again_has_the_same_answer_so_that_the_room_keeps_one_event(
+    camille, decided, clock
+):
+    first = invite(camille, room_name="Before").json
+    with decided.database.transaction() as session:
+        signing_keys.rotate(session, decided.vault, clock(), OLGA)
+    clock.advance(days=3)
+    again = invite(camille, address=GIL.upper(), room_name="After")
+    assert again.json == first
+    assert stored(camille, first["token"]).facts == {"room_name": "After"}
+    with decided.database.reading() as session:
+        assert third_party_invitations.counts(session) == {"waiting": 1}
+
+
+def test_another_room_is_answered_with_the_newest_key(camille, decided, clock):
+    first = invite(camille).json
+    with decided.database.transaction() as session:
+        signing_keys.rotate(session, decided.vault, clock(), OLGA)
+    other = invite(camille, room_id="!other:x").json
+    assert other["public_key"] != first["public_key"]
+
+
+def test_a_revoked_invitation_opens_nothing_any_more(camille, public, decided, clock, credential):
+    told = invite(camille).json
+    sealed = stored(camille, told["token"]).sealed_key
+    sign = {
+        "mxid": CAMILLE,
+        "token": told["token"],
+        "private_key": decided.vault.open(sealed).get_secret_value(),
+    }
+
+    def asked():
+        answer = ask(public, GIL, path="/internal-info", headers=credential)
+        return answer.json["requires_invite"], answer.json["invited"]
+
+    assert (asked(), ephemeral_is_valid(camille, told)) == ((True, True), True)
+    revoke(camille, clock, told["token"])
+    assert (asked(), ephemeral_is_valid(camille, told)) == ((True, False), False)
+    assert refused(camille.post("/sign-ed25519", **sign)) == (404, "M_UNRECOGNIZED")
+    assert camille.get("/pubkey/isvalid", public_key=told["public_key"]).json["valid"]
+    assert invite(camille).json["token"] != told["token"]
+
+
+def test_an_inviter_whom_nobody_knows_is_told_how_long_to_wait(camille, decided, clock):
+    for number in range(3):
+        token = invite(camille, address=f"guest{number}@association.example").json["token"]
+        with decided.database.transaction() as session:
+            row = third_party_invitations.by_token(session, token)
+            invitations.decline(session, clock(), row, unknown_inviter=True, by="tests")
+    answer = invite(camille)
+    assert refused(answer) == (403, "M_FORBIDDEN")
+    assert answer.json["org.guichet.reason"] == "invitations_paused"
+    assert "31 March 2027" in answer.json["error"]
+    assert invite(camille, address="lea@ac-rouen.example").status_code == 200
