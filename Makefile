@@ -22,13 +22,16 @@ EVERYTHING := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscop
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test sure bench clean migration requirements debian
+.PHONY: help run demo test sure bench clean migration requirements debian
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
 
 run: $(VENV)/.service  ## Start Guichet on http://127.0.0.1:8090 (ARGS="--port 9000")
 	@exec $(BIN)/guichet serve $(ARGS)
+
+demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synapses and Guichet (ARGS="--port 20000")
+	@exec $(BIN)/python -m examples.demo $(ARGS)
 
 test: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run every test (ARGS="-k mail")
 	$(BIN)/pytest $(or $(ARGS),$(EVERYTHING))

@@ -1,0 +1,205 @@
+"""`python -m examples.demo`: start everything, say where it is, stay until Ctrl-C."""
+
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from identity.clock import utc_now
+
+from . import authority, children, people
+from .children import ROOT, Child, Failed
+from .guichet import Guichet
+from .people import Person
+from .place import Place
+from .synapse import LOOPBACK, PYTHON, Homeserver
+
+PORTS = 7
+
+
+class Demo:
+    """Everything that runs, in the order an operator sets it up."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.running: list[Child] = []
+        self._certificates = authority.make(folder, utc_now())
+        self.guichet = Guichet(folder / "guichet", self._certificates, port=port)
+        self.agents, self.guests, self.mixed = self.homeservers = [
+            Homeserver(
+                name,
+                folder / name,
+                self._certificates,
+                port=port + 1 + 2 * number,
+                for_guests=name == "guests",
+            )
+            for number, name in enumerate(("agents", "guests", "mixed"))
+        ]
+
+    def start(self) -> dict[str, Any]:
+        """What stands in demo.json."""
+        _say("Three Synapses start for the first time…")
+        self._start_synapses()
+        for homeserver in self.homeservers:
+            homeserver.make_administrator()
+        _say("Guichet gets to know them…")
+        self._configure()
+        self._stop(*self.running)
+        _say("Guichet starts, and they with its module…")
+        self.running.append(self.guichet.start())
+        self._start_synapses()
+        self.running[0].wait_until(self.guichet.answers)
+        _say("The first people come…")
+        return self._inhabit()
+
+    def watch(self) -> None:
+        """Until Ctrl-C. Raises Failed if something ends before."""
+        while True:
+            for child in self.running:
+                if not child.is_running:
+                    raise Failed(f"{child.name} has ended: {child.log}")
+            time.sleep(children.POLL)
+
+    def stop(self) -> None:
+        """Nothing runs any more."""
+        self._stop(*self.running)
+
+    def _stop(self, *these: Child) -> None:
+        children.stop(these)
+        self.running = [child for child in self.running if child not in these]
+
+    def _start_synapses(self) -> None:
+        for homeserver in self.homeservers:
+            self.running.append(homeserver.start())
+        for homeserver in self.homeservers:
+            homeserver.wait()
+
+    def _configure(self) -> None:
+        for homeserver, label, source in (
+            (self.agents, "Agents", "agent"),
+            (self.guests, "Externes", "guest"),
+            (self.mixed, "Agents et externes", "by_person"),
+        ):
+            credential = self.guichet.register(homeserver, label=label, class_source=source)
+            homeserver.load_module(
+                guichet_url=self.guichet.url,
+                credential=credential,
+                identity_server=self.guichet.name,
+            )
+        self.guichet.open_domain("agents.example", self.agents)
+        self.guichet.open_domain("mixed.example", self.mixed)
+        self.guichet.open_domain("visitors.example", self.mixed, "--guest")
+
+    def _inhabit(self) -> dict[str, Any]:
+        users = {
+            "agent": people.welcome(
+                self.agents, "ana", name="Ana Petit [Agents]", address="ana@agents.example"
+            ),
+            "guest": people.welcome(
+                self.guests, "gil", name="Gil Morel", address="gil@association.example"
+            ),
+            "mixed_agent": people.welcome(
+                self.mixed, "mia", name="Mia Roux [Mixte]", address="mia@mixed.example"
+            ),
+            "mixed_guest": people.welcome(
+                self.mixed, "max", name="Max Blanc", address="max@visitors.example"
+            ),
+        }
+        room = people.closed_room(users["agent"])
+        people.wait_until_agent(users["mixed_agent"])
+        return self._described(users, room)
+
+    def _described(self, users: dict[str, Person], room: str) -> dict[str, Any]:
+        return {
+            "guichet": self.guichet.url,
+            "mailbox": f"{self.guichet.url}/dev/mail.json",
+            "ca_file": str(self._certificates.ca_file),
+            "homeservers": {
+                each.name: {"server_name": each.server_name, "client_url": each.client_url}
+                for each in self.homeservers
+            },
+            "users": {role: person.described() for role, person in users.items()},
+            "room": room,
+        }
+
+
+@click.command()
+@click.option("--folder", default="var/demo", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--port",
+    default=18400,
+    show_default=True,
+    type=click.IntRange(1024, 65000),
+    help="The first of seven.",
+)
+def demo(folder: Path, port: int) -> None:
+    """Run three Synapses with Guichet's module, and Guichet, until Ctrl-C. Every start begins afresh."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _check(port)
+        with Place(folder if folder.is_absolute() else ROOT / folder) as place:
+            _run(place, port)
+    except Failed as error:
+        click.echo(f"demo: {error}", err=True)
+        sys.exit(1)
+
+
+def _run(place: Place, port: int) -> None:
+    running = Demo(place.folder, port)
+    try:
+        facts = running.start()
+        place.publish(facts)
+        _tell(facts, place.facts_file)
+        running.watch()
+    except KeyboardInterrupt:
+        _say("Stopping…")
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        place.facts_file.unlink(missing_ok=True)  # first: whoever reads it finds everything up
+        running.stop()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _check(port: int) -> None:
+    """Better said before anything starts. Raises Failed."""
+    if not PYTHON.exists():
+        raise Failed("Synapse is not installed: make .venv-synapse/.ready")
+    for each in range(port, port + PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, each))
+            except OSError as error:
+                raise Failed(
+                    f'port {each}: {error.strerror}; choose others: make demo ARGS="--port 20000"'
+                ) from None
+
+
+def _tell(facts: dict[str, Any], facts_file: Path) -> None:
+    click.echo(f"\nSign-up   {facts['guichet']}/start")
+    click.echo(f"Mailbox   {facts['guichet']}/dev/mail")
+    click.echo(f"Trust     {facts['ca_file']}")
+    for name, server in facts["homeservers"].items():
+        click.echo(f"{name:<9} {server['client_url']}   people @…:{server['server_name']}")
+    for role in ("agent", "guest"):
+        user = facts["users"][role]
+        click.echo(f"{role:<9} {user['user_id']}   password {user['password']}")
+    click.echo("Domains   agents.example, mixed.example; of guests: visitors.example\n")
+    click.echo(f"For programs: {facts_file}. Stop with Ctrl-C.", err=True)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    demo()

@@ -1,0 +1,88 @@
+"""Guichet in the demo: its settings, the commands an operator types, and the service itself."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from .authority import Certificates
+from .children import Child, Failed, environment
+from .synapse import Homeserver
+
+PROGRAM = Path(sys.executable).with_name("guichet")
+
+
+class Guichet:
+    """The embedded default (SQLite, a folder of mails) over TLS on `localhost:PORT`."""
+
+    def __init__(self, folder: Path, certificates: Certificates, *, port: int) -> None:
+        self.folder, self._certificates, self._port = folder, certificates, port
+        self.name = f"localhost:{port}"
+        self.url = f"https://{self.name}"
+        folder.mkdir(parents=True)
+        self._environment = environment(
+            GUICHET_DATA_DIR=str(folder),
+            GUICHET_PUBLIC_URL=self.url,
+            GUICHET_SERVER_NAME=self.name,
+            GUICHET_INTERNAL_LISTEN="",
+            PYTHONUNBUFFERED="1",
+        )
+
+    def register(self, homeserver: Homeserver, *, label: str, class_source: str) -> str:
+        """The credential of a new homeserver, on which Guichet makes the accounts."""
+        guests = ["--guests"] if homeserver.for_guests else []
+        made = self.run(
+            *("homeserver", "add", homeserver.server_name, "--label", label, *guests),
+            *("--url", homeserver.client_url, "--client-url", homeserver.client_url),
+            *("--federation-url", homeserver.federation_url),
+            *("--ca-file", str(self._certificates.ca_file)),
+            *("--connector", "synapse", "--class-source", class_source),
+            *("--registration-secret-file", str(homeserver.secret_file)),
+            *("--admin-token-file", str(homeserver.token_file), "--json"),
+        )
+        shown: dict[str, Any] = json.loads(made)
+        return str(shown["credential"])
+
+    def open_domain(self, domain: str, homeserver: Homeserver, *options: str) -> None:
+        self.run("domain", "add", domain, "--homeserver", homeserver.server_name, *options)
+
+    def run(self, *words: str) -> str:
+        """What a command prints. Raises Failed."""
+        done = subprocess.run(  # noqa: S603  our own command lines
+            [str(PROGRAM), *words],
+            env=self._environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise Failed(f"guichet {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def start(self) -> Child:
+        """Web, worker and scheduler, under way."""
+        certificate, key = str(self._certificates.certificate), str(self._certificates.key)
+        return Child(
+            "Guichet",
+            [
+                *(str(PROGRAM), "serve", "--port", str(self._port)),
+                *("--tls-certificate", certificate, "--tls-key", key),
+            ],
+            log=self.folder / "output.log",
+            env=self._environment,
+            cwd=self.folder,
+        )
+
+    def answers(self) -> bool:
+        """Whether it is ready, with its database."""
+        try:
+            asked = requests.get(
+                f"{self.url}/readyz", verify=str(self._certificates.ca_file), timeout=2
+            )
+        except requests.RequestException:
+            return False
+        return asked.ok

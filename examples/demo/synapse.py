@@ -1,0 +1,161 @@
+"""One Synapse of the demo: its homeserver.yaml, without and then with Guichet's module."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+import yaml
+
+from .authority import Certificates
+from .children import ROOT, Child, Failed, environment
+
+PYTHON = ROOT / ".venv-synapse/bin/python"
+LOOPBACK = "127.0.0.1"
+# What has no hook for a module, closed by configuration on a homeserver of guests.
+OF_GUESTS = {
+    "enable_room_list_search": False,
+    "allow_public_rooms_over_federation": False,
+    "require_auth_for_profile_requests": True,  # Synapse insists, with the next
+    "limit_profile_requests_to_users_who_share_rooms": True,
+}
+FREELY = {"per_second": 1000, "burst_count": 1000}  # whoever tries things out is quick
+
+
+class Homeserver:
+    """A folder, two ports (clients over HTTP, homeservers over TLS) and an administrator."""
+
+    def __init__(
+        self, name: str, folder: Path, certificates: Certificates, *, port: int, for_guests: bool
+    ) -> None:
+        self.name, self.folder, self.for_guests = name, folder, for_guests
+        self._certificates, self._port = certificates, port
+        self.server_name = f"localhost:{port + 1}"
+        self.federation_url = f"https://{self.server_name}"
+        self.client_url = f"http://localhost:{port}"
+        self.secret_file, self.token_file = folder / "registration_secret", folder / "admin_token"
+        self.child: Child | None = None
+        folder.mkdir(parents=True)
+        self._secret = secrets.token_urlsafe(32)
+        write_secret(self.secret_file, self._secret)
+        seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+        write_secret(folder / "signing.key", f"ed25519 demo {seed}\n")
+        self._write(self._settings())
+
+    def start(self) -> Child:
+        """Under way when this returns; `wait` until it answers."""
+        argv = [str(PYTHON), "-m", "synapse.app.homeserver", "-c", "homeserver.yaml"]
+        self.child = Child(
+            f"Synapse ({self.name})",
+            argv,
+            log=self.folder / "output.log",
+            # Its client for other services trusts what OpenSSL trusts, and no setting of its own.
+            env=environment(SSL_CERT_FILE=str(self._certificates.ca_file)),
+            cwd=self.folder,
+        )
+        return self.child
+
+    def wait(self) -> None:
+        if self.child is not None:
+            self.child.wait_until(self._answers)
+
+    def make_administrator(self) -> None:
+        """As `register_new_matrix_user --admin` does; the token is for Guichet."""
+        address = f"{self.client_url}/_synapse/admin/v1/register"
+        nonce = told(requests.get(address, timeout=30))["nonce"]
+        name, password = "guichet", secrets.token_urlsafe(24)
+        facts = f"{nonce}\x00{name}\x00{password}\x00admin"
+        mac = hmac.new(self._secret.encode(), facts.encode(), hashlib.sha1).hexdigest()
+        asked = {"nonce": nonce, "username": name, "password": password, "admin": True, "mac": mac}
+        made = told(requests.post(address, json=asked, timeout=30))
+        write_secret(self.token_file, made["access_token"])
+
+    def load_module(self, *, guichet_url: str, credential: str, identity_server: str) -> None:
+        """What an operator adds to homeserver.yaml; in force with the next start."""
+        write_secret(self.folder / "guichet_credential", credential)
+        block = {
+            "guichet_url": guichet_url,
+            "credential_file": str(self.folder / "guichet_credential"),
+            "identity_server": [identity_server],
+            "ca_file": str(self._certificates.ca_file),
+            "poll_seconds": 2,
+        }
+        module = {"module": "domain_rules.synapse_modules.Guichet", "config": block}
+        self._write(self._settings() | {"modules": [module]})
+
+    def admin(self, method: str, path: str, **how: Any) -> dict[str, Any]:
+        """A call with the administrator's token."""
+        headers = {"Authorization": f"Bearer {self.token_file.read_text(encoding='utf-8')}"}
+        url = f"{self.client_url}/_synapse/admin{path}"
+        return told(requests.request(method, url, headers=headers, timeout=30, **how))
+
+    def make_account(self, localpart: str, **facts: Any) -> str:
+        """Or change it. The user ID."""
+        user_id = f"@{localpart}:{self.server_name}"
+        self.admin("PUT", f"/v2/users/{quote(user_id)}", json=facts)
+        return user_id
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.client_url}/health", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def _write(self, settings: dict[str, Any]) -> None:
+        text = yaml.safe_dump(settings, sort_keys=False)
+        (self.folder / "homeserver.yaml").write_text(text, encoding="utf-8")
+
+    def _settings(self) -> dict[str, Any]:
+        def listener(port: int, *names: str, tls: bool) -> dict[str, Any]:
+            resources = [{"names": list(names)}]
+            where = {"port": port, "type": "http", "tls": tls, "bind_addresses": [LOOPBACK]}
+            return where | {"resources": resources}
+
+        return {
+            "server_name": self.server_name,
+            "public_baseurl": f"{self.client_url}/",
+            "listeners": [
+                listener(self._port, "client", tls=False),
+                listener(self._port + 1, "federation", tls=True),
+            ],
+            "tls_certificate_path": str(self._certificates.certificate),
+            "tls_private_key_path": str(self._certificates.key),
+            "federation_custom_ca_list": [str(self._certificates.ca_file)],
+            # Everything is on this machine; elsewhere leave this out.
+            "ip_range_whitelist": ["127.0.0.0/8", "::1/128"],
+            "database": {"name": "sqlite3", "args": {"database": "homeserver.db"}},
+            "media_store_path": "media",
+            "signing_key_path": "signing.key",
+            "pid_file": "homeserver.pid",
+            "trusted_key_servers": [],
+            "suppress_key_server_warning": True,
+            "report_stats": False,
+            "macaroon_secret_key": secrets.token_urlsafe(32),
+            "form_secret": secrets.token_urlsafe(32),
+            "registration_shared_secret_path": str(self.secret_file),
+            "room_list_publication_rules": [{"action": "allow"}],
+            "rc_message": FREELY,
+            "rc_login": {"address": FREELY, "account": FREELY},
+            "rc_joins": {"local": FREELY, "remote": FREELY},
+            "rc_room_creation": FREELY,
+            "bcrypt_rounds": 4,
+            **(OF_GUESTS if self.for_guests else {}),
+        }
+
+
+def write_secret(path: Path, text: str) -> None:
+    """A file only its owner reads."""
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def told(answer: requests.Response) -> dict[str, Any]:
+    """What was answered. Raises Failed."""
+    if not answer.ok:
+        raise Failed(f"{answer.request.method} {answer.url}: {answer.status_code} {answer.text}")
+    body: dict[str, Any] = answer.json()
+    return body
