@@ -26,6 +26,11 @@ class ToldIdentityServer:
         self.name = f"localhost:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
+    @property
+    def facts(self) -> dict:
+        """As Guichet tells them to the modules."""
+        return {"names": [self.name], "public_keys": {"ed25519:0": A_KEY}}
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()

@@ -16,12 +16,10 @@ from tests.services.waiting import wait_for
 pytestmark = pytest.mark.synapse
 
 VERSIONS = ("11", "12")
-PARTS = {
-    "room_access_rules": False,
-    "registration_gate": False,
-    "binder": False,
-    "directory": False,
-    "desk": False,
+OPEN_TO_GUESTS = {
+    "type": "im.vector.room.access_rules",
+    "state_key": "",
+    "content": {"rule": "unrestricted"},
 }
 
 
@@ -38,25 +36,21 @@ class Federation:
 
     def room_of_both(self, **asked: Any) -> str:
         """Ana's; Gil was invited and came."""
-        room_id = self.ana.create(invite=[self.gil.user_id], **asked)
-        answer = wait_for(lambda: self._joined(room_id), what="Gil is in Ana's room")
-        assert answer.ok
+        room_id = self.ana.create(
+            invite=[self.gil.user_id], initial_state=[OPEN_TO_GUESTS], **asked
+        )
+        wait_for(lambda: self.gil.join(room_id, by=self.agents).ok, what="Gil is in Ana's room")
         return room_id
-
-    def _joined(self, room_id: str) -> Response | None:
-        answer = self.gil.join(room_id, by=self.agents)
-        return answer if answer.ok else None
 
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation]:
-    module = {"parts": PARTS}
     guests, agents = (
         GuichetHomeserver(
             tmp_path_factory.mktemp(name),
             authority,
             guichet_url=told_guichet.url,
-            module=module,
+            user_directory={"search_all_users": True},
             **further,
         )
         for name, further in (("guests", OF_GUESTS), ("agents", {}))
@@ -67,6 +61,7 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
         ["default", "", "guest", guests.server_name, 1, "", None, None],
     ]
     identity_server = ToldIdentityServer(authority.issue("localhost", "127.0.0.1"))
+    told_guichet.identity_server = identity_server.facts
     identity_server.known["known@agents.example"] = f"@camille:{agents.server_name}"
     with started(guests, agents):
         people = Person(guests, "gil"), Person(agents, "ana"), Person(agents, "zoe")
@@ -89,9 +84,9 @@ def a_name() -> str:
 
 
 def deeds(
-    federation: Federation, person: Person, room_id: str, version: str
+    federation: Federation, person: Person, room_id: str, version: str, *, public: str
 ) -> dict[str, Response]:
-    """Every way to begin a conversation, by one person who is in this room: what each answered."""
+    """Every way to begin a conversation, by one person who is in both rooms: what each answered."""
     other = federation.zoe.user_id
     room = f"/rooms/{quote(room_id)}"
     new = {"room_version": version}
@@ -112,9 +107,7 @@ def deeds(
             "POST", f"{room}/invite", address="known@agents.example", **by_mail
         ),
         "alias": person.ask("PUT", alias, room_id=room_id),
-        "publish": person.ask(
-            "PUT", f"/directory/list{room}".replace("rooms", "room"), visibility="public"
-        ),
+        "publish": person.ask("PUT", f"/directory/list/room/{quote(public)}", visibility="public"),
         "upgrade": person.ask("POST", f"{room}/upgrade", new_version=version),
     }
 
@@ -122,7 +115,7 @@ def deeds(
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_guest_begins_nothing_and_hears_why(federation, version):
     room_id = federation.room_of_both(room_version=version)
-    told = deeds(federation, federation.gil, room_id, version)
+    told = deeds(federation, federation.gil, room_id, version, public=room_id)
     assert {name: reason(answer) for name, answer in told.items()} == {
         "private": "guest_may_not_create_room",
         "public": "guest_may_not_create_room",
@@ -140,7 +133,8 @@ def test_a_guest_begins_nothing_and_hears_why(federation, version):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_agent_does_all_of_it(federation, version):
     room_id = federation.room_of_both(room_version=version)
-    told = deeds(federation, federation.ana, room_id, version)
+    public = federation.ana.create(visibility="public", room_version=version)
+    told = deeds(federation, federation.ana, room_id, version, public=public)
     assert {name: answer.status_code for name, answer in told.items()} == dict.fromkeys(told, 200)
 
 
@@ -180,7 +174,9 @@ def test_a_guest_does_not_knock(federation, version):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_guest_never_becomes_a_creator(federation, version):
     gil, ana = federation.gil.user_id, federation.ana
-    room_id = ana.create(preset="trusted_private_chat", invite=[gil], room_version=version)
+    room_id = ana.create(
+        preset="trusted_private_chat", is_direct=True, invite=[gil], room_version=version
+    )
     assert gil not in ana.state(room_id, "m.room.create").get("additional_creators", [])
     assert gil not in ana.state(room_id, "m.room.power_levels").get("users", {})
     named = {"creation_content": {"additional_creators": [gil]}, "room_version": version}
@@ -210,6 +206,16 @@ def test_a_guest_answers_as_anybody_does(federation, version):
     assert [answer.status_code for answer in told] == [200] * len(told)
 
 
+def test_a_guest_finds_nobody_and_no_room(federation):
+    federation.ana.create(visibility="public", name="A room to be found")
+    Person(federation.guests, "other-guest")
+    for person, is_agent in ((federation.gil, False), (federation.zoe, True)):
+        for term in ("ana", "other-guest"):
+            found = person.do("POST", "/user_directory/search", search_term=term)["results"]
+            assert bool(found) == (is_agent and term == "ana")
+        assert bool(person.do("GET", "/publicRooms")["chunk"]) == is_agent
+
+
 def test_an_administrator_of_the_guests_homeserver_may_do_it_and_it_is_logged(federation):
     admins_room(federation.guests)
     assert "is exempt, would otherwise be refused: guest_may_not_create_room" in (
@@ -222,21 +228,54 @@ def test_with_guichet_away_and_synapse_restarted_agents_go_on_and_guests_stay_ou
 ):
     gil, ana = federation.gil, federation.ana
     room_id = federation.room_of_both()
+    other_guest = Person(federation.guests, a_name())
     told_guichet.stop()
     try:
         for homeserver in (federation.guests, federation.agents):
             homeserver.stop()
             homeserver.start()
-        assert ana.ask("POST", "/createRoom", invite=[gil.user_id]).status_code == 200
-        refused = (
-            gil.ask("POST", "/createRoom"),
-            gil.ask("POST", f"/rooms/{quote(room_id)}/invite", user_id=federation.zoe.user_id),
-        )
-        assert list(map(reason, refused)) == ["guest_may_not_create_room", "guest_may_not_invite"]
+        asked = ana.ask("POST", "/createRoom", invite=[federation.zoe.user_id])
+        assert asked.status_code == 200
+        closed = f"/rooms/{quote(asked.json()['room_id'])}/invite"
+        opened = f"/rooms/{quote(room_id)}/invite"
+        assert reason(ana.ask("POST", closed, user_id=gil.user_id)) == "room_closed_to_guests"
+        assert ana.ask("POST", opened, user_id=other_guest.user_id).status_code == 200
+        assert reason(gil.ask("POST", "/createRoom")) == "guest_may_not_create_room"
+        invited = gil.ask("POST", opened, user_id=federation.zoe.user_id)
+        assert reason(invited) == "guest_may_not_invite"
         for homeserver in (federation.guests, federation.agents):
+            assert "Guichet is away, the last good copy serves" in homeserver.log
             assert homeserver.metrics["guichet_rules_age_seconds"] > 0
     finally:
         told_guichet.start()
+
+
+def test_on_a_homeserver_of_both_the_address_makes_the_agent_at_home_and_abroad(
+    federation, told_guichet
+):
+    mia, gil, ana = Person(federation.guests, a_name()), federation.gil, federation.ana
+    assert reason(mia.ask("POST", "/createRoom")) == "guest_may_not_create_room"
+    name, rules = federation.guests.server_name, told_guichet.rules
+    told_guichet.sources[name] = "by_person"
+    told_guichet.publish(*rules)
+    try:
+        mia.verifies("mia@agents.example")
+        room_id = wait_for(lambda: created(mia), what="Mia, an agent now, creates a room")
+        invite = f"/rooms/{quote(room_id)}/invite"
+        assert mia.ask("POST", invite, user_id=ana.user_id).status_code == 403
+        told_guichet.agents, told_guichet.number = [mia.user_id], told_guichet.number + 1
+        wait_for(
+            lambda: mia.ask("POST", invite, user_id=ana.user_id).ok,
+            what="the agents' homeserver has heard that Mia is an agent",
+        )
+        gil.verifies("gil@asso.example")
+        assert reason(gil.ask("POST", "/createRoom")) == "guest_may_not_create_room"
+        told_guichet.publish(["domain", "asso.example", "agent", name, 0, "", None, None], *rules)
+        wait_for(lambda: created(gil), what="Gil, whose domain was opened, creates a room")
+    finally:
+        told_guichet.sources[name] = "guest"
+        told_guichet.publish(*rules)
+    wait_for(lambda: not created(gil) and not created(mia), what="they are guests again")
 
 
 def test_every_refusal_is_counted_by_its_reason(federation):
@@ -244,6 +283,12 @@ def test_every_refusal_is_counted_by_its_reason(federation):
     before = federation.guests.metrics.get(name, 0)
     federation.gil.ask("POST", "/createRoom")
     assert federation.guests.metrics[name] == before + 1
+
+
+def created(person: Person) -> str | None:
+    """A new room, if that is for them."""
+    answer = person.ask("POST", "/createRoom")
+    return str(answer.json()["room_id"]) if answer.ok else None
 
 
 def admins_room(homeserver: GuichetHomeserver, **asked: Any) -> str:
