@@ -57,11 +57,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What else decides: `own` and `invited` are canonical addresses, `kept` lines whose address was confirmed."""
+    """What else decides: `own` and `invited` are canonical addresses."""
 
     own: Collection[str] = ()
     invited: Collection[str] = ()
-    kept: Collection[int] = ()
     room_takes_guests: bool = True
     shared_mailboxes: SharedMailboxes = DEFAULT
 
@@ -100,15 +99,16 @@ def _judge(rules: RuleSet, row: Row, around: Circumstances, seen: _Seen) -> Judg
 
 
 def _by_rules(rules: RuleSet, row: Row, address: EmailAddress, around: Circumstances) -> Judged:
-    is_kept = row.line in around.kept
-    advice = advise(rules, address, keep_typed=is_kept, shared_mailboxes=around.shared_mailboxes)
+    advice = advise(
+        rules, address, keep_typed=row.is_kept, shared_mailboxes=around.shared_mailboxes
+    )
     for_guest = advice.decision.account_class is not AccountClass.AGENT
     known = Outcome.YOUR_OWN if address.canonical in around.own else Outcome.ALREADY_INVITED
     if address.canonical in around.own or address.canonical in around.invited:
         return Judged(row, known, address)
     if advice.state is State.SIBLING:
         return Judged(row, Outcome.SIBLING, address, advice.sibling or "")
-    if not is_kept and (doubt := _doubt(row, address, advice)):
+    if not row.is_kept and (doubt := _doubt(row, address, advice)):
         return doubt
     if advice.decision.homeserver is None:
         return Judged(row, Outcome.NOT_ACCEPTED, address)

@@ -44,10 +44,11 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """One person as the list names them. `line` counts from one, blank lines too."""
+    """One person as the list names them. `line` counts from one, blank lines too. `is_kept`: confirmed as typed."""
 
     line: int
     text: str
+    is_kept: bool = False
 
 
 def read(raw: bytes) -> list[Row]:

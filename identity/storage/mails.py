@@ -25,6 +25,8 @@ class Template(StrEnum):
     INVITE_DIGEST = (
         "invite_digest"  # instead of the invitations over what one address gets in a day
     )
+    LIST_CODE = "list_code"  # to see one's lists of people
+    BULK_REPORT = "bulk_report"  # what became of a list
     REMINDER = "reminder"  # of an invitation nobody answered
 
 
@@ -70,6 +72,8 @@ LANES = {
     Template.CLIENT_VERIFY: Lane.URGENT,
     Template.INVITE: Lane.NORMAL,
     Template.INVITE_DIGEST: Lane.NORMAL,
+    Template.LIST_CODE: Lane.URGENT,
+    Template.BULK_REPORT: Lane.NORMAL,
     Template.REMINDER: Lane.BULK,
 }
 

@@ -21,6 +21,7 @@ class Errand(StrEnum):
     MAIL = "mail"
     SERVER_PROBE = "server_probe"
     ONBIND = "onbind"
+    LIST_ROW = "list_row"  # one person of a list is invited
     REVOCATION = "revocation"  # an ended invitation leaves its room
 
 

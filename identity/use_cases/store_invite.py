@@ -47,13 +47,17 @@ class EphemeralKey:
 
 @dataclass(frozen=True)
 class Invited:
-    """A request to store an invitation. `typed` is the address as it was sent, `sender` who sent it."""
+    """A request to store an invitation. `typed` is the address as it was sent, `sender` who sent it.
+
+    `mail_waits`: the room has to hold it first; then `order_due_mail`.
+    """
 
     typed: str
     address: EmailAddress
     room_id: str
     sender: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    mail_waits: bool = False
 
 
 def store(
@@ -94,9 +98,18 @@ def store(
     if bound is not None:
         # Synapse hashes what was typed: it looked for another address, and did not find this one.
         _deliver(session, now, live, bound.user_id)
-    elif _is_due_a_mail(session, now, live):
-        invitations.order_mail(session, now, live, by=invited.sender)
+    elif not invited.mail_waits:
+        order_due_mail(session, now, live)
     return live
+
+
+def order_due_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
+    """Tell the address of the invitation, unless it was told lately. False if so."""
+    mails.lock_address(session, invitation.address)
+    is_due = _is_due_a_mail(session, now, invitation)
+    if is_due:
+        invitations.order_mail(session, now, invitation, by=invitation.sender)
+    return is_due
 
 
 def kept_facts(given: Mapping[str, object]) -> dict[str, str]:

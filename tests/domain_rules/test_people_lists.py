@@ -101,8 +101,8 @@ def test_a_cell_that_a_spreadsheet_would_run_is_text(sign):
     assert guarded(f"1{sign}1") == f"1{sign}1"
 
 
-def outcome(text, rules=AGENTS, **around):
-    (judged,) = judge(rules, [Row(1, text)], Circumstances(**around))
+def outcome(text, rules=AGENTS, *, kept=False, **around):
+    (judged,) = judge(rules, [Row(1, text, kept)], Circumstances(**around))
     return judged.outcome, judged.detail
 
 
@@ -133,8 +133,8 @@ def test_what_the_circumstances_say_decides_too():
     assert outcome("lea@asso.example", room_takes_guests=False)[0] is Outcome.ROOM_CLOSED
     assert outcome("zoe@ac-rouen.fr", room_takes_guests=False)[0] is Outcome.READY
     assert outcome("lea@asso.example", CLOSED)[0] is Outcome.NOT_ACCEPTED
-    assert outcome("paul@gmial.com", kept={1})[0] is Outcome.READY
-    assert outcome("zoe@ac-ruen.fr", kept={1})[0] is Outcome.READY
+    assert outcome("paul@gmial.com", kept=True)[0] is Outcome.READY
+    assert outcome("zoe@ac-ruen.fr", kept=True)[0] is Outcome.READY
 
 
 def test_duplicates_are_found_by_the_canonical_form_and_mailboxes_warned_of():
