@@ -62,6 +62,16 @@ def agents(session: Session) -> set[str]:
     return set(session.scalars(select(FeedEntry.user_id).where(FeedEntry.is_agent.is_(True))))
 
 
+def agents_among(session: Session, user_ids: Collection[str]) -> set[str]:
+    """Those of these who are told to be one."""
+    are = select(FeedEntry.user_id).where(FeedEntry.is_agent.is_(True))
+    return {
+        user_id
+        for some in _chunks(user_ids)
+        for user_id in session.scalars(are.where(FeedEntry.user_id.in_(some)))
+    }
+
+
 def since(session: Session, number: int) -> Sequence[tuple[str, bool]]:
     """Who became an agent, or ceased to be one, after this number; from the beginning: the agents."""
     query = select(FeedEntry.user_id, FeedEntry.is_agent).where(FeedEntry.number > number)
@@ -72,13 +82,17 @@ def since(session: Session, number: int) -> Sequence[tuple[str, bool]]:
 
 def tell(session: Session, user_ids: Collection[str], *, number: int, is_agent: bool) -> None:
     """These have become agents, or ceased to be, with this number."""
-    for some in _chunks(user_ids):
-        told = {"number": number, "is_agent": is_agent}
-        statement = inserting.insert(session, FeedEntry).values(
-            [{"user_id": user_id, "is_to_be_judged": False, **told} for user_id in some]
-        )
+    rows = [
+        {"user_id": user_id, "number": number, "is_agent": is_agent, "is_to_be_judged": False}
+        for user_id in sorted(user_ids)
+    ]
+    if rows:
+        statement = inserting.insert(session, FeedEntry)
         # Not the flag: it may have been set since the addresses were read.
-        session.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=told))
+        told = {"number": statement.excluded.number, "is_agent": statement.excluded.is_agent}
+        session.execute(
+            statement.on_conflict_do_update(index_elements=["user_id"], set_=told), rows
+        )
 
 
 def judged(session: Session, user_ids: Collection[str]) -> None:

@@ -2,8 +2,9 @@
 
 import uuid
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import inserting
@@ -72,3 +73,12 @@ def refusals_of(session: Session, user_id: str) -> list[ModuleRefusal]:
             .order_by(ModuleRefusal.last_at.desc(), ModuleRefusal.reason)
         )
     )
+
+
+def forget(session: Session, *, reports_before: datetime, refusals_before: datetime) -> int:
+    """Delete what nobody asks about any more. How many rows."""
+    old = (
+        delete(ModuleReport).where(ModuleReport.received_at < reports_before),
+        delete(ModuleRefusal).where(ModuleRefusal.last_at < refusals_before),
+    )
+    return sum(cast("CursorResult[Any]", session.execute(one)).rowcount for one in old)

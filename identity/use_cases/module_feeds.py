@@ -128,16 +128,17 @@ def judge(session: Session, rules: RuleSet, now: datetime) -> None:
     waiting = agents_feed.to_be_judged(session)
     names = _mixed(session)
     basis = _basis(session, rules)
-    told = agents_feed.agents(session)
     if _is_outdated(state, basis, now):
-        agents = _agents(rules, names, proved_addresses.on_homeservers(session, names))
+        told = agents_feed.agents(session)
+        pairs = proved_addresses.on_homeservers(session, names)
     else:
+        told = agents_feed.agents_among(session, waiting)
         pairs = (
-            (user, address)
-            for user in waiting
-            for address in proved_addresses.of_user(session, user)
+            (user_id, address)
+            for user_id in waiting
+            for address in proved_addresses.of_user(session, user_id)
         )
-        agents = (told - set(waiting)) | _agents(rules, names, pairs)
+    agents = _agents(rules, names, pairs)
     if agents != told:
         state.number += 1
         agents_feed.tell(session, agents - told, number=state.number, is_agent=True)

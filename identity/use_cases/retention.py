@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
+from identity.storage import module_reports
 from identity.storage.mails import Mail
 from identity.storage.outbox import OutboxEntry
 from identity.storage.third_party_invitations import State, ThirdPartyInvitation
@@ -20,6 +21,8 @@ INVITATIONS_ENDED = timedelta(days=183)  # as their mail says
 # Until then a slip can be taken back, and an expired invitation extended; mails are kept as long.
 ADDRESSES_OF_ENDED = timedelta(days=30)
 MAIL_STATUS = timedelta(days=30)
+MODULE_REPORTS = timedelta(days=60)  # a homeserver that was away so long sends its own again
+MODULE_REFUSALS = timedelta(days=90)
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
 
@@ -62,7 +65,11 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         "errands done": (OutboxEntry, OutboxEntry.done_at < now - ERRANDS_DONE),
         "errands given up": (OutboxEntry, OutboxEntry.gave_up_at < now - ERRANDS_GIVEN_UP),
     }
-    return {what: _delete(session, table, which) for what, (table, which) in old.items()}
+    deleted = {what: _delete(session, table, which) for what, (table, which) in old.items()}
+    reports = module_reports.forget(
+        session, reports_before=now - MODULE_REPORTS, refusals_before=now - MODULE_REFUSALS
+    )
+    return deleted | {"module reports": reports}
 
 
 def hide_addresses(session: Session, tokens: Tokens, now: datetime) -> int:

@@ -4,11 +4,13 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.storage import homeservers, proved_addresses
 from identity.storage.homeservers import Homeserver
-from identity.use_cases import module_feeds
+from identity.storage.journal import Who
+from identity.use_cases import module_feeds, rule_changes
 
 MIXED = "mixed.example"
 ZOE, GIL = f"@zoe:{MIXED}", f"@gil:{MIXED}"
@@ -122,3 +124,28 @@ def test_a_process_with_older_rules_does_not_take_back_what_newer_ones_gave(feed
     newer = RuleSet.compile([*rules.rules, rule("asso.example")], revision=rules.revision + 1)
     assert feed(newer) == (1, [GIL], [])
     assert feed(rules, since=1) == (1, [], [])
+
+
+def test_a_revision_is_read_once_however_many_ask(database, mixed, clock):
+    with database.transaction() as session:
+        difference = rule_changes.compare(session, put=[rule("asso.example")])
+        rule_changes.publish(session, clock(), difference, Who("tests", "here", "why"))
+    read = []
+
+    def count(_connection, _cursor, statement, *_):
+        if "FROM rules" in statement:
+            read.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", count)
+    made = module_feeds.RulesFeed()
+
+    def ask(homeserver):
+        with database.transaction() as session:
+            state = module_feeds.make_state(session)
+            return made.answer(session, state, homeserver=homeserver, names=["is.example"])
+
+    first, again, other = ask(MIXED), ask(MIXED), ask("education.example")
+    assert len(read) == 1
+    assert (first.tag, first.body) == (again.tag, again.body)
+    assert other.tag != first.tag
+    assert json.loads(other.body)["homeserver"]["name"] == "education.example"

@@ -8,7 +8,7 @@ import pytest
 from identity.storage import associations, module_reports, proved_addresses, third_party_invitations
 from identity.storage.outbox import Errand
 from identity.storage.third_party_invitations import Delivery, State
-from identity.use_cases import binding
+from identity.use_cases import binding, retention
 from identity.use_cases.module_reports import Outcome, take
 
 from .inviting import GIL, ROOM, ZOE, Inviting
@@ -175,3 +175,23 @@ def test_refusals_are_counted_for_the_support_desk_and_nobody_else_is_named(
 )
 def test_what_cannot_be_read_is_said_to_be_unreadable(zoe, report, facts):
     assert report("joined", **facts) == Outcome("rejected", "unreadable")
+
+
+def test_reports_and_refusals_are_forgotten_after_their_term(database, zoe, report, clock):
+    one = uuid.uuid4()
+    report("joined", report_id=one, **IN_ROOM)
+    at = int(clock().timestamp() * 1000)
+    refused = {"user_id": INVITEE, "reason": "guest_may_not_invite", "count": 1, "last_at": at}
+    report("refusals", refusals=[refused])
+
+    def deleted():
+        with database.transaction() as session:
+            return retention.clean_up(session, clock())["module reports"]
+
+    assert deleted() == 0
+    clock.advance(days=61)
+    assert deleted() == 2
+    clock.advance(days=30)
+    assert deleted() == 1
+    with database.reading() as session:
+        assert module_reports.refusals_of(session, INVITEE) == []
