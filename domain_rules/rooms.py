@@ -1,9 +1,9 @@
 """A room as its access rules see it: who is in, who owns it, whom it is open to."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from domain_rules.words import Word
 
@@ -24,6 +24,7 @@ CREATOR_LEVEL = 100
 SETTINGS = ("visibility", "force_unencrypted_at_creation")
 
 Content = Mapping[str, Any]
+Value = TypeVar("Value")
 StateKey = tuple[str, str]
 
 
@@ -198,14 +199,8 @@ def read_room(version: str, events: Mapping[StateKey, Any], *, listed: bool = Fa
         room_type=room_type if isinstance(room_type, str) else None,
         predecessor=predecessor if isinstance(predecessor, str) else None,
         power_levels=mapping(levels.content) if levels else None,
-        members={
-            user_id: _member(event) for (kind, user_id), event in events.items() if kind == MEMBER
-        },
-        third_party_invites={
-            token: mapping(event.content)
-            for (kind, token), event in events.items()
-            if kind == THIRD_PARTY_INVITE
-        },
+        members=OneKind(events, MEMBER, _member),
+        third_party_invites=OneKind(events, THIRD_PARTY_INVITE, _content),
         rule_event=mapping(rule.content) if rule else None,
         rule_sent_at=_sent_at(rule),
         made_at=_sent_at(creation),
@@ -217,6 +212,28 @@ def read_room(version: str, events: Mapping[StateKey, Any], *, listed: bool = Fa
 
 def _sent_at(event: Any) -> int:
     return event.origin_server_ts if event else 0
+
+
+class OneKind(Mapping[str, Value]):
+    """Events of one type by state key, each read when it is asked for: rooms may have thousands of members."""
+
+    def __init__(
+        self, events: Mapping[StateKey, Any], kind: str, read: Callable[[Any], Value]
+    ) -> None:
+        self._events, self._kind, self._read = events, kind, read
+
+    def __getitem__(self, key: str) -> Value:
+        return self._read(self._events[self._kind, key])
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for kind, key in self._events if kind == self._kind)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _content(event: Any) -> Content:
+    return mapping(event.content)
 
 
 def _member(event: Any) -> Member:

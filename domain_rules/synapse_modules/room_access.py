@@ -128,17 +128,19 @@ class Part:
         return self._answer(user_id, reason)
 
     async def check_threepid_can_be_invited(self, medium: str, address: str, events: State) -> bool:
-        """Asked first, and its no carries no reason: a verdict that a later callback gives is left to that one.
+        """Asked first, without inviter, and its no carries no reason.
 
-        Synapse takes a fault in here for a yes, so that ours is a no.
+        So a refusal is left to the callbacks that come next and give it; all that this one
+        refuses is what cannot be judged, because Synapse takes a fault in here for a yes.
         """
         try:
-            read_room(version_of(events), events)
             await self._knowledge.ready()
+            state = read_room(version_of(events), events)
+            judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
         except Exception:
             logger.exception("a fault in judging an invitation by mail")
             return self._refusals.is_log_only
-        return isinstance(medium, str) and isinstance(address, str)
+        return True
 
     async def check_visibility_can_be_modified(
         self, room_id: str, events: State, new_visibility: str

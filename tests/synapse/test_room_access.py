@@ -228,7 +228,17 @@ def test_a_creation_that_contradicts_itself_is_a_bad_request(federation, asked, 
     assert reason(federation.ana.ask("POST", "/createRoom", **asked), status=400) == why
 
 
-def test_administrators_make_rooms_as_they_like(federation):
-    answer = federation.agents.call("POST", "/_matrix/client/v3/createRoom", json={})
-    path = f"/_matrix/client/v3/rooms/{quote(answer.json()['room_id'])}/state/{RULE}/"
-    assert federation.agents.call("GET", path).status_code == 404
+def test_administrators_make_rooms_as_they_like_and_guests_homeservers_refuse_closed_ones(
+    federation,
+):
+    def ask(method: str, path: str, **body: Any) -> Response:
+        return federation.agents.call(method, f"/_matrix/client/v3{path}", **body)
+
+    plain = ask("POST", "/createRoom", json={}).json()["room_id"]
+    assert ask("GET", f"/rooms/{quote(plain)}/state/{RULE}/").status_code == 404
+    whom = {"user_id": federation.gil.user_id}
+    assert ask("POST", f"/rooms/{quote(plain)}/invite", json=whom).ok
+    closed = {"initial_state": [rule_event("restricted")]}
+    room_id = ask("POST", "/createRoom", json=closed).json()["room_id"]
+    assert ask("POST", f"/rooms/{quote(room_id)}/invite", json=whom).status_code == 403
+    assert ": room_closed_to_guests" in federation.guests.log

@@ -89,7 +89,7 @@ def test_d13_a_fault_in_judging_mail_or_an_event_refuses(house):
 
 def test_3_1_where_synapse_takes_a_fault_for_yes_ours_is_a_no(house):
     part = part_of(house)
-    broken = {("m.room.create", ""): None, ("m.room.member", "x"): None}
+    broken = {("m.room.create", ""): event("m.room.create", {}), (RULE, ""): "no event"}
     assert run(part.check_threepid_can_be_invited("email", "x@y.example", broken)) is False
     assert run(part.check_visibility_can_be_modified(ROOM, broken, "public")) is False
 
