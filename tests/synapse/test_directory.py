@@ -5,6 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
+from domain_rules.synapse_modules.agents_only import PATH as AGENTS_ONLY
+from identity.cli import homeserver_doors
+from identity.gateways.http_client import JsonClient
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
 from tests.services.waiting import wait_for
 
@@ -54,8 +57,8 @@ def hide(person: Person, *, hidden: bool) -> None:
 
 
 def test_guests_find_nobody_and_are_not_found_and_who_hides_is_hidden(homeserver, agent):
-    ana, zoe = agent("ana"), agent("zoe")
     gil = Person(homeserver, f"{PREFIX}-gil")
+    ana, bea, zoe = agent("ana"), agent("bea"), agent("zoe")
     wait_for(lambda: zoe.user_id in found_by(ana), what="an agent finds another")
     assert gil.user_id not in found_by(ana)
     assert found_by(gil) == set()
@@ -64,6 +67,7 @@ def test_guests_find_nobody_and_are_not_found_and_who_hides_is_hidden(homeserver
     wait_for(lambda: zoe.user_id not in found_by(ana), what="who hides is hidden", within=60)
     homeserver.stop()
     homeserver.start()
+    wait_for(lambda: bea.user_id in found_by(ana), what="the list is read again")
     assert zoe.user_id not in found_by(ana)
     assert found_by(gil) == set()
 
@@ -71,3 +75,21 @@ def test_guests_find_nobody_and_are_not_found_and_who_hides_is_hidden(homeserver
     wait_for(lambda: zoe.user_id in found_by(ana), what="and comes back", within=60)
     refused = 'guichet_refusals_total{mode="enforce",reason="guest_may_not_search_people"}'
     assert homeserver.metrics[refused] >= 1
+
+
+def test_the_doctor_tells_what_stands_open_and_the_proxy_may_ask_who_is_an_agent(
+    homeserver, agent, told_guichet
+):
+    facts = {"class_source": "by_person", "token": homeserver.admin_token}
+    revision = told_guichet.revision
+    with JsonClient(homeserver.url) as talk:
+        found = homeserver_doors.look(talk, homeserver.server_name, revision=revision, **facts)
+        mended = " ".join(each.fix for each in found)
+    assert "deploy/synapse-mixed.conf" in mended
+    assert "limit_profile_requests" in mended
+    assert "module" not in mended
+    eve, hugo = agent("eve"), Person(homeserver, f"{PREFIX}-hugo")
+    wait_for(lambda: eve.ask("GET", AGENTS_ONLY).status_code == 200, what="an agent passes")
+    refused = hugo.ask("GET", AGENTS_ONLY)
+    assert (refused.status_code, refused.json()["org.guichet.reason"]) == (403, "not_allowed")
+    assert homeserver.call("GET", AGENTS_ONLY, token="nobody's").status_code == 401

@@ -17,7 +17,11 @@ import pytest
 import requests
 import yaml
 
+from domain_rules.synapse_modules.agents_only import PATH as AGENTS_ONLY
+from identity.cli import homeserver_doors
+from identity.cli.findings import State
 from identity.clock import utc_now
+from identity.gateways.http_client import JsonClient
 from identity.storage.database import Database, make_engine
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.use_cases import invitations
@@ -25,7 +29,7 @@ from tests.services.guichet_synapse import CLIENT, OF_GUESTS, GuichetHomeserver
 from tests.services.person import plain
 from tests.services.processes import Processes, Web
 from tests.services.smtp import Relay
-from tests.services.waiting import LOOPBACK, free_port
+from tests.services.waiting import LOOPBACK, free_port, wait_for
 
 pytestmark = [pytest.mark.synapse, pytest.mark.processes]
 
@@ -66,13 +70,16 @@ class Door:
     internal_url: str = ""
     web: Web | None = None
     configuration: str = ""
+    revision: int = 0
 
     def open_guichet(self) -> Web:
         self.web = self.processes.gunicorn(self.env, port=self.port)
         return self.web
 
-    def guichet(self, *words: str) -> str:
-        return self.processes.run("guichet", *words, env=self.env)
+    def guichet(self, *words: str) -> Any:
+        """What a command tells as JSON; its log has what it says to people as well."""
+        told = self.processes.run("guichet", *words, "--json", env=self.env)
+        return json.JSONDecoder().raw_decode(told[told.index("{") :])[0]
 
     def be(self, configuration: str) -> None:
         """Start the homeserver so configured, unless it is."""
@@ -85,6 +92,12 @@ class Door:
         }
         self.homeserver.configure(**further[configuration])
         self.configuration = configuration
+        if configuration == "ours":
+            wait_for(self._knows_the_rules, what="the module has the rules")
+
+    def _knows_the_rules(self) -> bool:
+        told = self.homeserver.call("GET", AGENTS_ONLY)
+        return bool(told.ok and told.json()["revision"] == self.revision)
 
     def _by_mail(self) -> dict[str, Any]:
         """What an operator sets so that people can register."""
@@ -130,10 +143,10 @@ def door(tmp_path_factory, authority, processes, relay) -> Iterator[Door]:
     env = {"GUICHET_PUBLIC_URL": url, "GUICHET_INTERNAL_LISTEN": ""}
     door = Door(homeserver, relay, processes, env, port)
     add = ("homeserver", "add", homeserver.server_name, "--url", homeserver.url, "--guests")
-    told = door.guichet(*add, "--json")
-    homeserver.take(json.loads(told[told.index("{") :])["credential"])
+    homeserver.take(door.guichet(*add)["credential"])
     door.guichet("homeserver", "add", AGENTS, "--url", homeserver.url)
-    door.guichet("domain", "add", "ac-rouen.example", "--homeserver", AGENTS)
+    told = door.guichet("domain", "add", "ac-rouen.example", "--homeserver", AGENTS)
+    door.revision = told["revision"]
     door.internal_url = processes.gunicorn(env, app="wsgi:internal").url
     door.open_guichet()
     yield door
@@ -238,6 +251,15 @@ class Candidate:
         )
 
 
+def looked_at(door: Door) -> list[str]:
+    """What the doctor would have mended."""
+    homeserver = door.homeserver
+    facts = {"class_source": "guest", "token": homeserver.admin_token}
+    with JsonClient(homeserver.url) as talk:
+        found = homeserver_doors.look(talk, homeserver.server_name, revision=door.revision, **facts)
+        return [each.told for each in found if each.state is not State.OK]
+
+
 def assert_denied(answer: requests.Response) -> None:
     assert (answer.status_code, answer.json()["errcode"]) == (403, "M_THREEPID_DENIED")
 
@@ -308,6 +330,10 @@ def test_without_guichet_nobody_comes_in_and_no_address_is_logged(ours, invite):
     assert about_us
     assert not [line for line in about_us if "asso.example" in line]
     assert lea.order_mail().ok
+
+
+def test_the_doctor_finds_its_doors_closed_and_the_revision_it_decides_by(ours):
+    assert looked_at(ours) == []
 
 
 def test_beside_the_authentication_service_synapse_starts_and_says_what_is_not_enforced(door):
