@@ -91,9 +91,12 @@ class Demo:
                 credential=credential,
                 identity_server=self.guichet.name,
             )
-        self.guichet.open_domain("agents.example", self.agents)
-        self.guichet.open_domain("mixed.example", self.mixed)
-        self.guichet.open_domain("visitors.example", self.mixed, "--guest")
+        mixed = self.mixed.server_name
+        self.guichet.open_domains(
+            {"domain": "agents.example", "homeserver": self.agents.server_name},
+            {"domain": "mixed.example", "homeserver": mixed},
+            {"domain": "visitors.example", "homeserver": mixed, "class": "guest"},
+        )
 
     def _inhabit(self) -> dict[str, Any]:
         users = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 
 from .authority import Certificates
 from .children import Child, Failed, environment
@@ -46,8 +47,11 @@ class Guichet:
         shown: dict[str, Any] = json.loads(made)
         return str(shown["credential"])
 
-    def open_domain(self, domain: str, homeserver: Homeserver, *options: str) -> None:
-        self.run("domain", "add", domain, "--homeserver", homeserver.server_name, *options)
+    def open_domains(self, *rules: dict[str, str]) -> None:
+        """As examples/federation.yaml writes them, in one revision."""
+        file = self.folder / "federation.yaml"
+        file.write_text(yaml.safe_dump({"rules": list(rules)}), encoding="utf-8")
+        self.run("domain", "import", str(file))
 
     def run(self, *words: str) -> str:
         """What a command prints. Raises Failed."""
