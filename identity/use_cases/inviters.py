@@ -12,6 +12,7 @@ from identity import problems
 from identity.storage import (
     associations,
     invitation_events,
+    mails,
     third_party_invitations,
 )
 
@@ -49,6 +50,7 @@ def check_quota(session: Session, now: datetime, sender: str, *, for_guest: bool
     """Raises TooManyInvitations."""
     if not session.info.get("limited", True):
         return
+    mails.lock_address(session, sender)  # or several at once would each be the last that is free
     most = MOST_GUESTS if for_guest else MOST_AGENTS
     times = third_party_invitations.sent_times(
         session, sender, for_guest=for_guest, since=now - DAY

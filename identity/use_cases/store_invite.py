@@ -80,10 +80,7 @@ def store(
     bound = associations.of_address(session, address)
     if bound is not None and invited.typed == address:
         raise problems.AddressBound(bound.user_id)
-    decision = rules.decide(invited.address)
-    if bound is None and decision.reason is Reason.NOBODY:
-        raise problems.NotAllowed("No homeserver takes this address: nobody can come in by it.")
-    for_guest = decision.account_class is not AccountClass.AGENT
+    for_guest = _is_for_guest(rules, invited.address, is_bound=bound is not None)
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
     live = third_party_invitations.live_of(
         session, now, address=address, room_id=invited.room_id, sender=invited.sender
@@ -125,6 +122,14 @@ def masked(address: str) -> str:
     """The invited person's name in the room until they come: `cam...@ac-...`, never the address."""
     local, _, domain = address.rpartition("@")
     return f"{_cut(local)}@{_cut(domain)}"
+
+
+def _is_for_guest(rules: RuleSet, address: EmailAddress, *, is_bound: bool) -> bool:
+    """Raises NotAllowed if nobody could ever come in by this address."""
+    decision = rules.decide(address)
+    if decision.reason is Reason.NOBODY and not is_bound:
+        raise problems.NotAllowed("No homeserver takes this address: nobody can come in by it.")
+    return decision.account_class is not AccountClass.AGENT
 
 
 def _insert(

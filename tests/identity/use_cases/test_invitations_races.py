@@ -1,13 +1,16 @@
 """Two who act on one invitation at once: one row, one mail, one end."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import pytest
 from sqlalchemy import func, select
 
+from identity import problems
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.use_cases import binding, invitations
+from identity.use_cases.inviters import MOST_GUESTS
 
 from .inviting import GIL, ZOE, Inviting
 
@@ -69,3 +72,19 @@ def test_sent_again_by_many_at_once_it_leaves_once(zoe, clock):
     done = at_once(*[lambda: zoe.act(invitations.resend, row, by=ZOE)] * THREADS)
     assert sorted(done) == [False] * (THREADS - 1) + [True]
     assert len(zoe.mails()) == 2
+
+
+def test_of_many_who_take_the_last_place_of_the_day_one_gets_it(zoe):
+    for number in range(MOST_GUESTS - 1):
+        zoe.store(f"guest{number}@association.example")
+
+    def one_more(number):
+        try:
+            zoe.store(f"last{number}@association.example")
+        except problems.TooManyInvitations:
+            return False
+        return True
+
+    done = at_once(*[partial(one_more, number) for number in range(THREADS)])
+    assert sorted(done) == [False] * (THREADS - 1) + [True]
+    assert rows(zoe) == MOST_GUESTS
