@@ -114,7 +114,7 @@ class Part:
         state = await self._upgrades.settled(room_id, state)
         await self._knowledge.ready()
         reason = judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
-        return self._answer(inviter, reason)
+        return self._answer(inviter, self._views.said(reason, ()) if reason else None)
 
     async def user_may_publish_room(self, user_id: str, room_id: str) -> Any:
         """Synapse does not say which way; a room that is listed may always be taken out."""

@@ -80,6 +80,8 @@ class RoomViews:
 
     def said(self, reason: RoomReason, concerned: Iterable[str]) -> Word:
         """The same, unless one of them only counts as a guest for want of news."""
+        if reason is RoomReason.ADDRESS_BELONGS_NOWHERE and not self._knowledge.is_known:
+            return Reason.CLASS_NOT_YET_KNOWN
         if reason in ABOUT_GUESTS:
             for each in concerned:
                 if each and self.is_guest(each) and not self._knowledge.is_class_known(each):

@@ -6,6 +6,7 @@ from copy import deepcopy
 import pytest
 
 from domain_rules.synapse_modules.configuration import ClassSource, Mode, SoftFail
+from domain_rules.synapse_modules.copies import Copy
 from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
@@ -56,6 +57,17 @@ def test_somebody_whose_class_is_not_known_yet_is_refused_for_that(house):
     house.now_ms += 61_000
     refused = why(run(part.user_may_invite(ANA, "@mia:mixed.example", ROOM)))
     assert refused == "class_not_yet_known"
+
+
+def test_without_any_rules_yet_no_address_is_said_to_be_nobodys(house):
+    house.make("restricted")
+    part = part_of(house)
+    by_mail = ("email", "x@asso.example", ROOM)
+    told = why(run(part.user_may_send_3pid_invite(ANA, *by_mail)))
+    assert told == "address_belongs_nowhere"
+    part._knowledge.copy = Copy(sources={"agents.example": ClassSource.AGENT})
+    told = why(run(part.user_may_send_3pid_invite(ANA, *by_mail)))
+    assert told == "class_not_yet_known"
 
 
 def test_an_invitation_into_a_room_of_another_homeserver_is_not_judged_here(house):
