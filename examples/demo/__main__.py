@@ -142,7 +142,8 @@ class Demo:
 )
 def demo(folder: Path, port: int) -> None:
     """Run three Synapses with Guichet's module, and Guichet, until Ctrl-C. Every start begins afresh."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had it ignored
+        signal.signal(number, _interrupt)
     try:
         _check(port)
         with Place(folder if folder.is_absolute() else ROOT / folder) as place:
