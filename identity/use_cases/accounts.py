@@ -57,7 +57,9 @@ def claim(
     # Its homeserver may have told us of the account before we saw our own creation succeed.
     if bound is not None and (account is None or bound.user_id != account.user_id):
         raise problems.AddressTaken
-    if not invitations.may_register(session, rules, now, EmailAddress.stored(request.address)):
+    # What is bound already was let in by the invitation that it took.
+    address = EmailAddress.stored(request.address)
+    if bound is None and not invitations.may_register(session, rules, now, address):
         raise problems.InvitationNeeded
     moved = account is not None and account.homeserver != homeserver.name
     if account is not None and (moved or another_name):
@@ -68,6 +70,7 @@ def claim(
     if account is None:
         account = _insert(session, rules, now, request, homeserver, another_name=another_name)
     account.display_name, account.language = display_name, request.language
+    _note_sponsor(session, now, account)
     return account
 
 
@@ -82,8 +85,7 @@ def finish(session: Session, now: datetime, account: Account) -> None:
         return
     account.state, account.ready_at = AccountState.READY, now
     if account.account_class == AccountClass.GUEST:
-        # Before the association: after it no invitation waits any more.
-        account.sponsor = invitations.sponsor_of(session, account.address, now)
+        _note_sponsor(session, now, account)
         account.access_ends_at = now + invitations.GUEST_ACCESS
     binding.prove(session, now, address=account.address, user_id=account.user_id)
     verification_requests.use_up(session, account.address)
@@ -122,6 +124,12 @@ def clean_display_name(typed: str) -> str:
     if any(unicodedata.category(character)[0] == "C" for character in text):
         raise problems.WrongDisplayName
     return text
+
+
+def _note_sponsor(session: Session, now: datetime, account: Account) -> None:
+    """Of a guest, while the invitation waits: once it is taken, which may be soon, nobody sees who it was."""
+    if account.sponsor is None and account.account_class == AccountClass.GUEST:
+        account.sponsor = invitations.sponsor_of(session, account.address, now)
 
 
 def _insert(

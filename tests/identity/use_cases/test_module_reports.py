@@ -5,10 +5,20 @@ from datetime import timedelta
 
 import pytest
 
-from identity.storage import associations, module_reports, proved_addresses, third_party_invitations
+from domain_rules.addresses import EmailAddress
+from identity import problems
+from identity.storage import (
+    associations,
+    homeservers,
+    module_reports,
+    proved_addresses,
+    third_party_invitations,
+)
+from identity.storage.accounts import Account
 from identity.storage.outbox import Errand
 from identity.storage.third_party_invitations import Delivery, State
-from identity.use_cases import binding, retention
+from identity.storage.verification_requests import VerificationRequest
+from identity.use_cases import accounts, binding, retention, sign_up
 from identity.use_cases.module_reports import Outcome, take
 
 from .inviting import GIL, ROOM, ZOE, Inviting
@@ -115,6 +125,41 @@ def test_a_verified_address_is_associated_and_proved(database, zoe, report):
     assert (bound(database), proofs(database)) == (INVITEE, [GIL])
     assert report("unbound", user_id=INVITEE, address=GIL.upper()).result == "ok"
     assert (bound(database), proofs(database)) == (None, [])
+
+
+def test_a_homeserver_that_tells_of_a_guests_account_before_we_saw_it_made_stops_nothing(
+    database, rules, clock, zoe, report, start
+):
+    row = zoe.store()
+    request = start(address=EmailAddress.parse(GIL))
+
+    def claim():
+        with database.transaction() as session:
+            proved = session.get_one(VerificationRequest, request.id)
+            sign_up.confirm_by_link(session, clock(), proved)
+            return accounts.claim(
+                session,
+                rules,
+                clock(),
+                request=proved,
+                homeserver=homeservers.find(session, GUESTS),
+                display_name="Gil",
+            )
+
+    first = claim()
+    assert report("bound", user_id=first.user_id, address=GIL).result == "ok"
+    in_room = IN_ROOM | {"user_id": first.user_id, "by": first.user_id}
+    assert report("joined", **in_room).result == "ok"
+    # Whoever made the account was interrupted, and goes on with it.
+    again = claim()
+    assert again.user_id == first.user_id
+    with database.transaction() as session:
+        accounts.finish(session, clock(), session.get_one(Account, first.id))
+    with database.reading() as session:
+        assert session.get_one(Account, first.id).sponsor == ZOE
+    assert zoe.where(row) == "joined"
+    with pytest.raises(problems.AddressTaken):
+        claim()
 
 
 def test_the_proof_outlives_the_association_a_person_withdraws(database, zoe, report):
