@@ -19,7 +19,7 @@ RELOAD_MS = 2000
 OVERLAP_MS = 30_000
 ADMINISTRATORS_MS = 300_000
 TOO_OLD_SECONDS = 7 * 24 * 3600
-WAITS, WAIT_SECONDS = 100, 0.05
+WAITS, WAIT_SECONDS = 300, 0.1
 
 logger = logging.getLogger(__name__)
 age = Gauge("guichet_rules_age_seconds", "Since Guichet last answered which rules are in force")
@@ -172,20 +172,19 @@ class Feeds:
             return
         text = await self._api.run_db_interaction("guichet_body", kept.body, RULES)
         copy = await self._api.defer_to_thread(_read_text, text, self._now())
-        before = self._knowledge.copy
-        self._knowledge.copy = copy
-        if copy.rules != before.rules or copy.sources != before.sources or before.is_empty:
-            await self._judge_everybody(copy)
+        agents = await self._agents_by(copy)
+        # Together: nobody is judged by new rules with the agents of the old.
+        self._knowledge.copy, self._knowledge.agents_here = copy, agents
         self._seen[RULES] = stored.version
 
-    async def _judge_everybody(self, copy: Copy) -> None:
-        """The classes of this homeserver's people by these rules; only where they differ by person."""
+    async def _agents_by(self, copy: Copy) -> set[str]:
+        """The agents among this homeserver's people; nobody where the server decides for all."""
         if copy.sources.get(self._knowledge.own_name) is not ClassSource.BY_PERSON:
-            self._knowledge.agents_here = set()
-            return
+            return set()
         self._changes_seen_ms = self._api.get_current_time_msec()
         pairs = await self._api.run_db_interaction("guichet_addresses", kept.addresses)
-        self._knowledge.agents_here = await self._api.defer_to_thread(_agents, copy, pairs)
+        found: set[str] = await self._api.defer_to_thread(_agents, copy, pairs)
+        return found
 
     async def _load_agents(self, stored: Feed) -> None:
         seen = self._seen.get(AGENTS)

@@ -1,0 +1,69 @@
+"""What Guichet tells is read strictly, and addresses a homeserver keeps are read fast and no differently."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain_rules.addresses import EmailAddress
+from domain_rules.synapse_modules.copies import PLAIN, Unreadable, read, read_address
+
+from .a_synapse import AGENTS, GUESTS, OPEN_RULE, Told
+
+NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
+
+
+def told(**facts):
+    return Told(AGENTS)._rules() | facts
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"epoch": None, "rules": None},
+        {"revision": "newest"},
+        {"rules": [["suffix", "interieur.example"]]},
+        {"rules": [["tribe", "interieur.example", "agent", AGENTS, 0, "", None, None]]},
+        {"rules": [OPEN_RULE, OPEN_RULE]},
+        {"rules": [[*OPEN_RULE[:6], "yesterday", None]]},
+        {"homeservers": {AGENTS: {"class_source": "unknown"}}},
+        {"homeservers": []},
+        {"homeserver": {}},
+        {"identity_server": {"names": []}},
+    ],
+)
+def test_what_guichet_never_sends_is_not_read(facts):
+    with pytest.raises(Unreadable):
+        read(told(**facts), NOW)
+
+
+def test_a_rule_without_a_homeserver_is_a_siblings_and_its_people_go_by_the_default():
+    default = ["default", "", "guest", GUESTS, 1, "", None, None]
+    sibling = ["domain", "gouv.example", "agent", None, 1, "", None, None]
+    copy = read(told(rules=[default, sibling]), NOW)
+    decision = copy.decide("ana@gouv.example")
+    assert (decision.account_class.value, decision.homeserver) == ("guest", GUESTS)
+    assert not copy.is_agents("ana@gouv.example")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_agents"),
+    [
+        ("ana@interieur.example", True),
+        ("ana@sd.interieur.example", True),
+        ("Ana@Interieur.Example", True),
+        ("gil@asso.example", False),
+        ("ana@interieur.example.asso.example", False),
+        ("no address", False),
+        ("", False),
+    ],
+)
+def test_an_address_is_an_agents_by_the_rules(address, is_agents):
+    assert read(told(), NOW).is_agents(address) is is_agents
+
+
+@given(st.from_regex(PLAIN, fullmatch=True))
+def test_what_is_not_read_letter_by_letter_would_be_read_the_same(text):
+    address = read_address(text)
+    assert address is None or address == EmailAddress.stored(text)

@@ -1,0 +1,82 @@
+"""The module in a homeserver reads what this service tells: both ends of one wire, the real ones."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from domain_rules.rules import AccountClass, Kind, Rule
+from domain_rules.synapse_modules.clients import PREFIX, Answer
+from identity.app import create_app
+from identity.storage import homeservers, proved_addresses
+from identity.storage.journal import Who
+from identity.storage.rules_in_force import RulesInForce
+from identity.use_cases import rule_changes
+from tests.domain_rules.synapse_modules.a_synapse import Process, Synapse
+
+EDUCATION, GUESTS = "education.example", "guests.example"
+MIA = f"@mia:{GUESTS}"
+
+
+@dataclass
+class Wire:
+    """The module's client, without the network between."""
+
+    client: Any
+    credential: dict[str, str]
+
+    async def get(self, path, etag=None):
+        headers = self.credential | ({"If-None-Match": etag} if etag else {})
+        answer = self.client.get(PREFIX + path, headers=headers)
+        body = answer.get_json() if answer.data else None
+        self.statuses = [*getattr(self, "statuses", []), answer.status_code]
+        return Answer(answer.status_code, body, answer.headers.get("ETag"))
+
+
+@pytest.fixture
+def there(wiring, database, clock, credential) -> Process:
+    at_once = RulesInForce(database, clock, look_every=0)
+    client = create_app(replace(wiring, rules=at_once), listener="public").test_client()
+    return Process(Synapse(EDUCATION), Wire(client, credential)).begin()
+
+
+@pytest.fixture
+def publish(wiring, clock):
+    def publish(*rules):
+        with wiring.database.transaction() as session:
+            difference = rule_changes.compare(session, put=rules)
+            rule_changes.publish(session, clock(), difference, Who("tests", "here", "why"))
+
+    return publish
+
+
+def test_the_module_decides_as_the_service_does(there, publish):
+    decided = there.knowledge.decide("ana@ac-rouen.example")
+    assert (decided.homeserver, decided.account_class) == (EDUCATION, AccountClass.AGENT)
+    assert there.is_agent(f"@ana:{EDUCATION}")
+    assert not there.is_agent(f"@gil:{GUESTS}")
+    publish(Rule(Kind.DOMAIN, "asso.example", AccountClass.AGENT, EDUCATION, requires_invite=False))
+    there.poll()
+    assert there.knowledge.decide("gil@asso.example").account_class is AccountClass.AGENT
+    assert there.knowledge.rules.revision == 2
+
+
+def test_what_did_not_change_is_not_sent(there):
+    there.told.statuses.clear()
+    there.poll()
+    assert there.told.statuses == [304]
+
+
+def test_agents_of_a_homeserver_of_both_are_known_and_forgotten(there, wiring, clock):
+    with wiring.database.transaction() as session:
+        homeservers.find(session, GUESTS).class_source = "by_person"
+    there.poll()
+    assert not there.is_agent(MIA)
+    with wiring.database.transaction() as session:
+        proved_addresses.add(session, clock(), user_id=MIA, address="mia@ac-rouen.example")
+    there.poll()
+    assert there.is_agent(MIA)
+    with wiring.database.transaction() as session:
+        proved_addresses.remove_all(session, MIA)
+    there.poll()
+    assert not there.is_agent(MIA)
