@@ -19,6 +19,9 @@ from .sentences import Reason
 
 HIDE_PROFILE = "im.vector.hide_profile"
 MS = 1000
+LONGEST_POLL = (
+    20  # seconds: who hides is hidden within a minute, however seldom the rules are asked for
+)
 SEARCH_MS = 2000  # the rows of a search come one by one: together they are one refusal
 MOST_SEARCHERS = 10_000
 
@@ -35,14 +38,12 @@ def wants_to_hide(content: object) -> bool:
 
 def load(txn: Any) -> frozenset[str]:
     """The whole list: some thousand names at most."""
-    txn.execute(TABLE)
     txn.execute("SELECT user_id FROM guichet_red_list")
     return frozenset(user_id for (user_id,) in txn.fetchall())
 
 
 def note(txn: Any, user_id: str, *, hides: bool) -> None:
     """One person thought again."""
-    txn.execute(TABLE)
     if hides:
         txn.execute(
             "INSERT INTO guichet_red_list (user_id) VALUES (?) ON CONFLICT DO NOTHING", (user_id,)
@@ -51,9 +52,15 @@ def note(txn: Any, user_id: str, *, hides: bool) -> None:
         txn.execute("DELETE FROM guichet_red_list WHERE user_id = ?", (user_id,))
 
 
+def begin(txn: Any) -> frozenset[str]:
+    """The first look of a process."""
+    txn.execute(TABLE)
+    return load(txn)
+
+
 def reconcile(txn: Any) -> frozenset[str]:
-    """Whoever thought again while the module was off: read from all account data, once at each start."""
-    listed = load(txn)
+    """The first look of one process: who thought again while the module was off, by all account data."""
+    listed = begin(txn)
     txn.execute(
         "SELECT user_id, content FROM account_data WHERE account_data_type = ?", (HIDE_PROFILE,)
     )
@@ -82,11 +89,11 @@ class Directory:
         api.register_spam_checker_callbacks(check_username_for_spam=self.is_hidden)
         api.register_account_data_callbacks(on_account_data_updated=self.account_data_changed)
         # Only one process is told of a change; the others read it from the table.
-        self._query = reconcile if api.should_run_background_tasks() else load
+        self._query = reconcile if api.should_run_background_tasks() else begin
         api.delayed_background_call(0, self.refresh, desc="guichet_red_list_start")
         api.looping_background_call(
             self.refresh,
-            config.poll_seconds * MS,
+            min(config.poll_seconds, LONGEST_POLL) * MS,
             desc="guichet_red_list",
             run_on_all_instances=True,
         )

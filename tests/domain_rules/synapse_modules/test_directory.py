@@ -20,7 +20,10 @@ ANA, ZOE, BOSS = f"@ana:{AGENTS}", f"@zoe:{AGENTS}", f"@boss:{AGENTS}"
 GIL, STRANGER = f"@gil:{GUESTS}", "@who:unknown.example"
 HIDE, SHOW = {"hide_profile": True}, {"hide_profile": False}
 CONFIG = Config(
-    guichet_url="https://guichet.example", credential="secret", exempt=frozenset({BOSS})
+    guichet_url="https://guichet.example",
+    credential="secret",
+    exempt=frozenset({BOSS}),
+    poll_seconds=3600,
 )
 
 
