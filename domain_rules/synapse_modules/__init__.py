@@ -5,7 +5,6 @@ Synapse; all decide from what `knowledge` holds in memory and answer by `refusal
 """
 
 import importlib
-import importlib.util
 import logging
 from typing import Any
 
@@ -57,9 +56,8 @@ class Guichet:
 
 
 def _parts_of(config: Config) -> list[tuple[str, Any]]:
-    wanted = [name for name in PARTS if getattr(config.parts, name)]
     return [
-        (name, importlib.import_module(f"{__name__}.{PARTS[name]}").Part)
-        for name in wanted
-        if importlib.util.find_spec(f"{__name__}.{PARTS[name]}")
+        (name, importlib.import_module(f"{__name__}.{module}").Part)
+        for name, module in PARTS.items()
+        if getattr(config.parts, name)
     ]

@@ -179,6 +179,7 @@ def test_a_guest_never_becomes_a_creator(federation, version):
     )
     assert gil not in ana.state(room_id, "m.room.create").get("additional_creators", [])
     assert gil not in ana.state(room_id, "m.room.power_levels").get("users", {})
+    assert ana.state(room_id, "m.room.encryption")["algorithm"] == "m.megolm.v1.aes-sha2"
     named = {"creation_content": {"additional_creators": [gil]}, "room_version": version}
     assert reason(ana.ask("POST", "/createRoom", **named)) == "guest_may_not_be_creator"
 

@@ -197,6 +197,21 @@ def test_a_guest_who_is_invited_to_a_trusted_conversation_gets_no_power(house):
     assert among_agents["preset"] == "trusted_private_chat"
 
 
+def test_watching_only_counts_a_deed_once_whoever_asks_about_it(watching):
+    watching.create(GIL)
+    watching.ask("user_may_create_room", GIL, {})
+    watching.send(GIL, "m.room.create")
+    event = SimpleNamespace(sender=f"@oda:{OTHER}", state_key=GIL, room_id=ROOM)
+    watching.ask("federated_user_may_invite", event)
+    watching.ask("user_may_invite", event.sender, GIL, ROOM)
+    watching.send(GIL, "m.room.member", state_key=GIL, membership="knock")
+    assert [kept.reason for kept in watching.refusals.drain()] == [
+        "guest_may_not_create_room",
+        "guest_may_not_invite",
+        "guest_may_not_knock",
+    ]
+
+
 def test_watching_only_changes_no_request(watching):
     asked = {"preset": "trusted_private_chat", "invite": [GIL]}
     assert watching.create(ANA, **asked) == asked
