@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
+import psycopg
 import pytest
 
+from domain_rules.synapse_modules import directory
 from domain_rules.synapse_modules.agents_only import AgentsOnly
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode
 from domain_rules.synapse_modules.copies import Copy
@@ -241,3 +243,32 @@ def test_an_administrator_learns_what_the_module_decides_by(process):
     assert at_the_door(part, ZOE) == (200, told)
     part.knowledge.copy = Copy()
     assert at_the_door(part, ZOE) == (200, told | {"revision": None})
+
+
+class OnPostgresql:
+    """A cursor as Synapse hands it out: question marks become what PostgreSQL's driver wants."""
+
+    def __init__(self, cursor) -> None:
+        self.cursor = cursor
+        self.fetchall = cursor.fetchall
+
+    def execute(self, statement: str, values=()) -> None:
+        self.cursor.execute(statement.replace("?", "%s"), values)
+
+
+@pytest.mark.postgresql
+def test_the_list_is_kept_on_postgresql_as_well(empty_postgresql_url):
+    url = empty_postgresql_url.replace("+psycopg", "")
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        txn = OnPostgresql(cursor)
+        txn.execute(
+            "CREATE TABLE account_data (user_id TEXT, account_data_type TEXT, content TEXT)"
+        )
+        row = (ANA, HIDE_PROFILE, json.dumps(HIDE))
+        txn.execute("INSERT INTO account_data VALUES (?, ?, ?)", row)
+        assert directory.begin(txn) == frozenset()
+        for hides in (True, True, False, True):
+            directory.note(txn, ZOE, hides=hides)
+        assert directory.load(txn) == {ZOE}
+        assert directory.reconcile(txn) == {ANA}
+        assert directory.begin(txn) == {ANA}
