@@ -58,6 +58,9 @@ def decline(token: str) -> Response:
         notice = None if faults else _change(session, found)
     if faults:
         return browser.mark(show(token, faults), known)
+    if notice == RESTORED:
+        back = wired.tokens.link(found.id, "invitation")
+        return go_to("invitation_page", token=back, notice=RESTORED)
     return go_to("refuse_page", token=token, notice=notice)
 
 

@@ -49,4 +49,4 @@ def _person(session: Session, rules: RuleSet, user_id: str | None) -> str | None
     name, organisation = inviters.inviter(session, rules, user_id)
     if name is None:
         return user_id
-    return f"{name}, {organisation}" if organisation else name
+    return f"{name} ({organisation})" if organisation else name

@@ -164,6 +164,7 @@ class Walk:
         yield "no more", self.go(no_more)
         yield "no more, done", self.send(code=site.code(row))
         yield "no more, taken back", self.send(code=site.code(row))
+        self.go(no_more)
         self.send(code=site.code(row))
         site.clock.advance(days=7)
         yield "no more, for good", self.go(no_more)

@@ -147,6 +147,20 @@ def test_the_answer_is_the_same_whatever_is_known_of_the_address(site, clock):
     assert repr(answers["known"]).replace("known@", "fresh@") == repr(answers["fresh"])
 
 
+def test_the_answer_is_the_same_whether_an_invitation_waits_or_not(site):
+    site.invited(address="known@asso.example")
+    answers = {}
+    for email in ("known@asso.example", "fresh@asso.example"):
+        visitor = site.visitor()
+        sent = visitor.send("/start", email=email, invited="1")
+        typed = visitor.send("/check/1", code=site.wrong_code())
+        seen = (sent, visitor.get(sent.location), typed, visitor.send("/check/1/resend"))
+        code = re.compile(r'(?<=value=")\d{6}(?=")')
+        answers[email[:5]] = [code.sub("", repr(masked(answer))) for answer in seen]
+    assert mails(site) == ["verify", "none"]
+    assert repr(answers["known"]).replace("known@", "fresh@") == repr(answers["fresh"])
+
+
 def test_too_many_addresses_from_one_network_get_a_clock_time(site, ana):
     for n in range(30):
         ana.send("/start", email=f"a{n}@asso.example")
