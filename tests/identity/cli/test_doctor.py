@@ -33,6 +33,13 @@ def test_homeservers_are_asked(federation):
     assert all(each["fix"] for each in findings if each["state"] != "ok")
 
 
+def test_a_homeserver_that_answers_is_asked_for_our_module(run, told_homeserver):
+    name = "told.example"
+    run("homeserver", "add", name, "--url", told_homeserver.url, "--guests")
+    told = [each["told"] for each in run.json("doctor") if each["what"] == name]
+    assert told == ["it answers", "our module is loaded"]
+
+
 def test_an_unchecked_certificate_is_shown(run):
     run("homeserver", "add", "127.0.0.1:1", "--url", "https://127.0.0.1:1", "--insecure-for-tests")
     told = [each["told"] for each in run.json("doctor", ends=1) if each["what"] == "127.0.0.1:1"]
