@@ -45,7 +45,9 @@ class Part:
         self._client = client or GuichetClient(config, api)
         self._has_tables = False
         self._turn = 0
+        self._reached = -1
         self._failures = 0
+        self._failed_ms = 0
         self._again_ms = 0
         self._compare_ms = 0
         self._most = MOST
@@ -94,11 +96,12 @@ class Part:
             await self._read_events()
             if self._now() >= self._compare_ms and self._knowledge.is_known:
                 await self._compare()
-            if self._now() >= self._again_ms:
+            if self._may_try():
                 await self._send()
         except GuichetAway as fault:
             self._failures += 1
-            self._again_ms = self._now() + reports.delay(self._failures) * MS
+            self._failed_ms = self._now()
+            self._again_ms = self._failed_ms + reports.delay(self._failures) * MS
             logger.warning("Guichet is away, reports wait: %s", fault)
         except Exception:
             logger.exception("reports could not be sent; they wait")
@@ -123,7 +126,9 @@ class Part:
         ]
         if found:
             await self._put(*found)
-        await self._run(report_queue.reach, reached)
+        if reached != self._reached:
+            await self._run(report_queue.reach, reached)
+            self._reached = reached
 
     async def _compare(self) -> None:
         here, heard, waiting = await self._run(report_queue.addresses)
@@ -194,6 +199,11 @@ class Part:
         if url.scheme == "https" and (not names or url.netloc in names):
             return url.netloc
         return min(names, default=None)
+
+    def _may_try(self) -> bool:
+        """Not at once after a failure, unless Guichet was heard since when it was asked for the rules."""
+        is_back = self._knowledge.rules_heard_ms > self._failed_ms
+        return self._now() >= self._again_ms or is_back
 
     @property
     def _own(self) -> str:

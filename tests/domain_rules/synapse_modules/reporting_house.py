@@ -116,6 +116,7 @@ class Known:
     revision: int = 1
     own_name: str = OWN
     is_known: bool = True
+    rules_heard_ms: int = 0
 
     @property
     def rules(self):

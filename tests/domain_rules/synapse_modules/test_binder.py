@@ -52,6 +52,19 @@ def test_a_silent_guichet_is_not_asked_every_other_second(house):
     assert house.guichet.kinds == ["bound"]
 
 
+def test_reports_do_not_wait_once_guichet_was_heard_again(house):
+    house.guichet.is_away = True
+    house.verify()
+    for _ in range(8):
+        house.work(seconds=60)
+    house.guichet.is_away = False
+    house.work()
+    assert house.guichet.got == []
+    house.knowledge.rules_heard_ms = house.synapse.now
+    house.work()
+    assert house.guichet.kinds == ["bound"]
+
+
 def test_a_credential_that_is_not_taken_loses_nothing(house):
     house.guichet.status = 403
     house.verify()
