@@ -1,13 +1,17 @@
 """`guichet address`: what the rules say of one address, and why."""
 
+from datetime import datetime
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.advice import Advice, advise
 from domain_rules.rules import Decision, Explanation
+from identity.storage import accounts, associations, third_party_invitations
 from identity.use_cases import address_lists, rule_changes
+from identity.use_cases.invitation_record import told_time
 
 from .endings import Exit
 from .opening import opened
@@ -34,7 +38,10 @@ def explain(
            "decision": {"homeserver", "protected_homeserver", "account_class": text or null,
                         "requires_invite": boolean, "organisation": text,
                         "sibling", "rule": text or null, "reason": text, "revision": number},
-           "advice": {"state": text, "suggestion", "sibling": text or null}}
+           "advice": {"state": text, "suggestion", "sibling": text or null},
+           "known": {"user_id", "sponsor", "access_ends_at": text or null, "invitations": number}}
+    What is known of the person is of now, also with --revision: the account, for a guest who answers for
+    them and until when they are expected, and how many invitations wait for the address.
     of what is no address, with exit code 1: {"error": text, "reason": text}
     """  # noqa: D301  \b is click's: keep these lines
     try:
@@ -47,12 +54,25 @@ def explain(
     with opened() as wired, wired.database.reading() as session:
         rules = rule_changes.as_of(session, wired.now(), revision)
         shared = address_lists.shared_mailboxes(session)
+        known = _known(session, wired.now(), parsed)
     explanation = rules.explain(parsed)
     advice = advise(rules, parsed, shared_mailboxes=shared)
     if json_wanted:
-        print_json(_described(explanation, advice))
+        print_json(_described(explanation, advice) | {"known": known})
     else:
-        print_facts(_readable(explanation, advice))
+        person = [(name.replace("_", " "), str(value)) for name, value in known.items() if value]
+        print_facts(_readable(explanation, advice) + person)
+
+
+def _known(session: Session, now: datetime, address: EmailAddress) -> dict[str, Any]:
+    account = accounts.of_address(session, address.canonical)
+    bound = associations.of_address(session, address.canonical)
+    return {
+        "user_id": account.user_id if account else bound.user_id if bound else None,
+        "sponsor": account.sponsor if account else None,
+        "access_ends_at": told_time(account.access_ends_at) if account else None,
+        "invitations": len(third_party_invitations.waiting_for(session, address.canonical, now)),
+    }
 
 
 def _described(explanation: Explanation, advice: Advice) -> dict[str, Any]:

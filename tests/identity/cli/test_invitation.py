@@ -182,8 +182,20 @@ def test_a_guest_is_shown_with_who_answers_for_them(run, add, opened, clock):
                 access_ends_at=clock() + timedelta(days=365),
             )
         )
-    shown = run.json("invitation", "show", made)
-    assert (shown["sponsor"], shown["access_ends_at"][:4]) == ("@zoe:education.example", "2028")
+    for shown in (
+        run.json("invitation", "show", made),
+        run.json("address", "explain", ADDRESS)["known"],
+    ):
+        assert (shown["sponsor"], shown["access_ends_at"][:4]) == ("@zoe:education.example", "2028")
+    assert (
+        "sponsor              @zoe:education.example" in run("address", "explain", ADDRESS).stdout
+    )
+
+
+def test_an_address_is_explained_with_the_invitations_that_wait_for_it(run, waiting):
+    assert run.json("address", "explain", ADDRESS)["known"]["invitations"] == 1
+    run("invitation", "revoke", waiting)
+    assert run.json("address", "explain", ADDRESS)["known"]["invitations"] == 0
 
 
 def test_what_is_kept_of_a_forgotten_one_is_shown(run, add):
