@@ -251,3 +251,20 @@ def test_a_report_that_cannot_be_read_does_not_keep_the_others(client, credentia
 def test_a_body_that_is_none_of_reports_is_refused_whole(client, credential, body, errcode):
     answer = client.post(f"{API}/reports", json=body, headers=credential)
     assert (answer.status_code, answer.json["errcode"]) == (400, errcode)
+
+
+def test_what_a_homeserver_binds_and_unbinds_by_itself_counts_for_the_class(
+    client, credential, wiring
+):
+    camille, address = "@camille:education.example", "camille@ac-rouen.example"
+    asked = {"medium": "email", "address": address, "mxid": camille}
+
+    def proofs():
+        with wiring.database.reading() as session:
+            return proved_addresses.of_user(session, camille)
+
+    internal = "/_matrix/identity/internal"
+    assert client.post(f"{internal}/bind", json=asked, headers=credential).status_code == 200
+    assert proofs() == [address]
+    assert client.post(f"{internal}/unbind", json=asked, headers=credential).status_code == 200
+    assert proofs() == []

@@ -9,7 +9,12 @@ from sqlalchemy import select
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
 from identity import problems
-from identity.storage import associations, third_party_invitations, validation_sessions
+from identity.storage import (
+    associations,
+    proved_addresses,
+    third_party_invitations,
+    validation_sessions,
+)
 from identity.storage.accounts import Account, AccountState
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
@@ -232,3 +237,18 @@ def test_an_account_that_was_made_gets_what_waited_for_its_address(database, clo
     with database.reading() as session:
         row = third_party_invitations.find(session, waiting)
     assert (row.delivery, row.invitee) == (Delivery.DUE, CAMILLE)
+
+
+def test_what_is_bound_is_proved_until_the_homeserver_takes_it_away(database, proved, bind, owner):
+    def proofs():
+        with database.reading() as session:
+            return proved_addresses.of_user(session, CAMILLE)
+
+    bind(proved())
+    assert proofs() == [ADDRESS]
+    with database.transaction() as session:
+        binding.unbind(session, address=ADDRESS, user_id=CAMILLE)
+    assert (owner(), proofs()) == (None, [ADDRESS])
+    with database.transaction() as session:
+        binding.unbind_verified(session, address=ADDRESS.upper(), user_id=CAMILLE)
+    assert proofs() == []
