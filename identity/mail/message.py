@@ -81,6 +81,13 @@ def build(
     if opt_out_link:
         message["List-Unsubscribe"] = f"<{opt_out_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    _fill(message, written, message_id)
+    # After the content: setting that clears every Content header.
+    message["Content-Language"] = ", ".join(languages)
+    return message
+
+
+def _fill(message: EmailMessage, written: Written, message_id: UUID) -> None:
     if written.html is None:
         form = "7bit" if _is_bare(written.text) else FORM
         message.set_content(written.text, subtype="plain", charset="utf-8", cte=form)
@@ -89,9 +96,6 @@ def build(
         message.add_alternative(written.html, subtype="html", charset="utf-8", cte=FORM)
         # "=_" cannot stand in quoted-printable: the parts never hold their own boundary.
         message.set_boundary(f"=_{message_id.hex}")
-    # After the content: setting that clears every Content header.
-    message["Content-Language"] = ", ".join(languages)
-    return message
 
 
 def _is_bare(text: str) -> bool:

@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import accounts, associations, verification_requests
+from identity import problems
+from identity.storage import accounts, associations, homeservers, verification_requests
 from identity.storage.accounts import Account
 from identity.storage.third_party_invitations import Delivery
 from identity.storage.verification_requests import Reality
+from identity.use_cases import accounts as account_use_case
 from identity.use_cases import codes, invitation_proof, invitations, opting_out, sign_up
 from identity.use_cases.codes import Result
 from identity.use_cases.sign_up import Step
@@ -164,6 +166,27 @@ def test_what_waits_for_somebody_who_is_known_meanwhile_goes_to_them(zoe, databa
     assert zoe.read(row).delivery == Delivery.DUE
     with database.reading() as session:
         assert invitation_proof.is_invited(session, GIL)
+
+
+def test_the_account_of_a_guest_has_a_sponsor_and_an_end_and_needs_the_invitation_at_the_click(
+    zoe, database, rules, clock
+):
+    row = zoe.store()
+    facts = {"browser": ANA, "language": "fr"}
+    with database.transaction() as session:
+        request = invitation_proof.open_request(session, rules, clock(), row, **facts)
+        guests = homeservers.find(session, "guests.example")
+        claimed = {"request": request, "homeserver": guests, "display_name": "Gil"}
+        made = account_use_case.claim(session, rules, clock(), **claimed)
+    zoe.act(invitations.revoke, row, by=ZOE)
+    with database.transaction() as session, pytest.raises(problems.InvitationNeeded):
+        account_use_case.claim(session, rules, clock(), **claimed)
+    zoe.store()
+    with database.transaction() as session:
+        account_use_case.finish(session, clock(), session.get_one(Account, made.id))
+    with database.reading() as session:
+        made = session.get_one(Account, made.id)
+    assert (made.sponsor, made.access_ends_at) == (ZOE, clock() + timedelta(days=365))
 
 
 def test_too_soon_for_another_mail_nothing_is_opened(zoe, database, rules, clock):

@@ -1,0 +1,159 @@
+"""The mails of invitations as they leave: for whom, in which language, and when they do not leave at all."""
+
+import pytest
+
+from domain_rules.addresses import EmailAddress
+from identity.storage import associations, mails
+from identity.storage.accounts import Account
+from identity.storage.mails import Template
+from identity.storage.outbox import Lane
+from identity.use_cases import invitations, opting_out, sign_up
+from tests.identity.use_cases.inviting import GIL, ZOE, Inviting
+from workers import tasks
+
+OTHER = "!other:education.example"
+
+
+@pytest.fixture
+def zoe(wiring, rules, clock) -> Inviting:
+    return Inviting(wiring.database, rules, clock)
+
+
+@pytest.fixture
+def sent(wiring, postbox):
+    """What left, in all lanes."""
+
+    def sent():
+        for lane in Lane:
+            tasks.run(wiring, lane)
+        return postbox.sent
+
+    return sent
+
+
+@pytest.fixture
+def order(wiring, clock):
+    def order(template, row, language=""):
+        with wiring.database.transaction() as session:
+            mails.order(
+                session,
+                clock(),
+                template=template,
+                address=GIL,
+                language=language,
+                subject_id=row.id,
+            )
+
+    return order
+
+
+def text_of(message) -> str:
+    return message.get_body(("plain",)).get_content()
+
+
+def states(wiring) -> list[str]:
+    with wiring.database.reading() as session:
+        return sorted(mail.state for mail in mails.recent(session))
+
+
+def test_the_mail_has_code_links_masked_address_and_a_way_to_end_it(zoe, wiring, sent):
+    row = zoe.store()
+    [mail] = sent()
+    text, tokens = text_of(mail), wiring.tokens
+    assert f"\n\n{tokens.code(row.id, 1)}\n\n" in text
+    assert "g•••@association.example" in text
+    assert GIL not in text
+    for kind, purpose in (("i", "invitation"), ("n", "not_me"), ("d", "opt_out")):
+        [token] = {line.partition(f"/{kind}/")[2] for line in text.split() if f"/{kind}/" in line}
+        assert tokens.read_link(token, purpose) == row.id
+    assert mail["List-Unsubscribe"].startswith("<http://127.0.0.1:8090/d/")
+
+
+def test_the_mail_speaks_the_inviters_language_if_the_invited_persons_is_not_known(
+    zoe, wiring, sent, clock
+):
+    with wiring.database.transaction() as session:
+        session.add(account(clock, "zoe.martin@ac-rouen.example", ZOE, "en"))
+    zoe.store()
+    [mail] = sent()
+    assert mail["Content-Language"] == "en"
+
+
+def account(clock, address, user_id, language) -> Account:
+    return Account(
+        address=address,
+        user_id=user_id,
+        homeserver=user_id.partition(":")[2],
+        account_class="agent",
+        display_name="Gil",
+        language=language,
+        state="ready",
+        creation_mark="",
+        created_at=clock(),
+    )
+
+
+def test_an_address_that_wants_no_more_gets_none(zoe, wiring, sent, order, clock):
+    with wiring.database.transaction() as session:
+        opting_out.opt_out(session, wiring.tokens, clock(), GIL)
+    row = zoe.store()
+    order(Template.REMINDER, row)
+    order(Template.INVITE_DIGEST, row)
+    assert sent() == []
+    assert states(wiring) == ["dropped", "dropped", "dropped"]
+
+
+def test_a_code_to_prove_the_mailbox_still_comes_to_who_wants_no_invitations(
+    zoe, wiring, sent, rules, clock
+):
+    zoe.store()
+    with wiring.database.transaction() as session:
+        opting_out.opt_out(session, wiring.tokens, clock(), GIL)
+        facts = {"address": EmailAddress.parse(GIL), "browser": "ana", "language": "fr"}
+        sign_up.start(session, rules, clock(), **facts)
+    assert [mail["X-Guichet-Template"].partition(";")[0] for mail in sent()] == ["verify"]
+
+
+@pytest.mark.parametrize("template", [Template.INVITE, Template.REMINDER, Template.INVITE_DIGEST])
+def test_what_ended_before_its_mail_left_gets_none(zoe, wiring, sent, order, template):
+    row = zoe.store()
+    order(template, row)
+    zoe.act(invitations.revoke, row, by=ZOE)
+    assert sent() == []
+
+
+def test_an_old_code_is_not_mailed_again(zoe, wiring, sent, order, postbox, clock):
+    row = zoe.store()
+    sent()
+    clock.advance(days=7)
+    order(Template.REMINDER, row, "en")
+    reminder = sent()[-1]
+    subject = reminder["Subject"].replace("\u00a0", " ")
+    assert subject == "Your invitation expires on Wednesday 31 March"
+    assert wiring.tokens.code(row.id, 1) not in text_of(reminder)
+    assert "open this page" in text_of(reminder)
+
+
+def test_a_digest_tells_of_all_that_waits_and_one_alone_is_told_like_an_invitation(
+    zoe, wiring, sent, order
+):
+    first, second = zoe.store(), zoe.store(room_id=OTHER)
+    sent()
+    order(Template.INVITE_DIGEST, second, "fr")
+    digest = sent()[-1]
+    assert digest["Subject"] == "2 invitations vous attendent"
+    assert ZOE in text_of(digest)
+    zoe.act(invitations.revoke, first, by=ZOE)
+    order(Template.INVITE_DIGEST, second, "fr")
+    assert sent()[-1]["Subject"] == "Vous êtes invité sur Guichet"
+
+
+def test_the_mail_with_a_code_says_who_invited(zoe, wiring, sent, rules, clock):
+    zoe.store()
+    with wiring.database.transaction() as session:
+        address = "zoe.martin@ac-rouen.example"
+        associations.bind(session, clock(), address=address, user_id=ZOE)
+        facts = {"address": EmailAddress.parse(GIL), "browser": "ana", "language": "fr"}
+        sign_up.start(session, rules, clock(), **facts)
+    [verify] = [mail for mail in sent() if "verify" in mail["X-Guichet-Template"]]
+    assert "Une invitation de Zoe Martin vous attend." in text_of(verify)
