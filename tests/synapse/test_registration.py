@@ -4,20 +4,13 @@ One Synapse in three configurations, one after the other: with our module, with 
 `threepid-checker` pointed at /internal-info, and with the Matrix Authentication Service enabled.
 """
 
-import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
-from html import unescape
-from re import search
-from typing import Any
 
 import pytest
 import requests
-import yaml
 
-from domain_rules.synapse_modules.agents_only import PATH as AGENTS_ONLY
 from identity.cli import homeserver_doors
 from identity.cli.findings import State
 from identity.clock import utc_now
@@ -25,98 +18,16 @@ from identity.gateways.http_client import JsonClient
 from identity.storage.database import Database, make_engine
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.use_cases import invitations
-from tests.services.guichet_synapse import CLIENT, OF_GUESTS, GuichetHomeserver
-from tests.services.person import plain
-from tests.services.processes import Processes, Web
+from tests.services.guichet_synapse import CLIENT
+from tests.services.processes import Processes
 from tests.services.smtp import Relay
-from tests.services.waiting import LOOPBACK, free_port, wait_for
+from tests.services.waiting import LOOPBACK, free_port
+
+from .registering import Candidate, Door, GuestHomeserver
 
 pytestmark = [pytest.mark.synapse, pytest.mark.processes]
 
-EMAIL = "m.login.email.identity"
 AGENTS = "agents.example"
-MAS = {
-    "matrix_authentication_service": {
-        "enabled": True,
-        "endpoint": f"http://{LOOPBACK}:1/",
-        "secret": "nobody answers there",
-    },
-    "password_config": {"enabled": False},
-}
-
-
-class GuestHomeserver(GuichetHomeserver):
-    """Of guests; configured anew, it goes on with its accounts."""
-
-    def configure(self, **further: Any) -> None:
-        self.kill()
-        settings = self._settings() | OF_GUESTS | further
-        self.config.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        self.start()
-
-    def take(self, credential: str) -> None:
-        self._credential = credential
-
-
-@dataclass
-class Door:
-    """The homeserver, the Guichet it asks, and the relay of its mails."""
-
-    homeserver: GuestHomeserver
-    relay: Relay
-    processes: Processes
-    env: dict[str, str]
-    port: int
-    internal_url: str = ""
-    web: Web | None = None
-    configuration: str = ""
-    revision: int = 0
-
-    def open_guichet(self) -> Web:
-        self.web = self.processes.gunicorn(self.env, port=self.port)
-        return self.web
-
-    def guichet(self, *words: str) -> Any:
-        """What a command tells as JSON; its log has what it says to people as well."""
-        told = self.processes.run("guichet", *words, "--json", env=self.env)
-        return json.JSONDecoder().raw_decode(told[told.index("{") :])[0]
-
-    def be(self, configuration: str) -> None:
-        """Start the homeserver so configured, unless it is."""
-        if configuration == self.configuration:
-            return
-        further = {
-            "ours": self._by_mail(),
-            "checker": self._by_mail() | self._checker(),
-            "mas": MAS,
-        }
-        self.homeserver.configure(**further[configuration])
-        self.configuration = configuration
-        if configuration == "ours":
-            wait_for(self._knows_the_rules, what="the module has the rules")
-
-    def _knows_the_rules(self) -> bool:
-        told = self.homeserver.call("GET", AGENTS_ONLY)
-        return bool(told.ok and told.json()["revision"] == self.revision)
-
-    def _by_mail(self) -> dict[str, Any]:
-        """What an operator sets so that people can register."""
-        mail = {
-            "smtp_host": LOOPBACK,
-            "smtp_port": self.relay.port,
-            "enable_tls": False,
-            "notif_from": "Messagerie <bonjour@guests.example>",
-        }
-        return {
-            "enable_registration": True,
-            "registrations_require_3pid": ["email"],
-            "email": mail,
-        }
-
-    def _checker(self) -> dict[str, Any]:
-        """The public module alone, as its own documentation has it."""
-        url = f"{self.internal_url}/_matrix/identity/api/v1/internal-info"
-        return {"modules": [{"module": "threepid_checker.ThreepidChecker", "config": {"url": url}}]}
 
 
 @pytest.fixture(scope="module")
@@ -213,42 +124,6 @@ def revoke(database):
             assert invitations.revoke(session, utc_now(), invitation, by="zoe", in_room=False)
 
     return revoke
-
-
-@dataclass
-class Candidate:
-    """Somebody with a Matrix client who wants an account with this address."""
-
-    door: Door
-    address: str = field(default_factory=lambda: f"lea{uuid.uuid4().hex[:8]}@asso.example")
-    secret: str = field(default_factory=lambda: uuid.uuid4().hex)
-    sid: str = ""
-
-    def post(self, path: str, **body: Any) -> requests.Response:
-        return requests.post(self.door.homeserver.url + CLIENT + path, json=body, timeout=30)
-
-    def order_mail(self) -> requests.Response:
-        asked = {"client_secret": self.secret, "email": self.address, "send_attempt": 1}
-        answer = self.post("/register/email/requestToken", **asked)
-        self.sid = answer.json().get("sid", "")
-        return answer
-
-    def open_mail(self) -> None:
-        text = plain(self.door.relay.wait_for_mail(self.address))
-        link = search(r"https?://\S+submit_token\S+", unescape(text))
-        assert link, text
-        assert requests.get(link[0], timeout=30).ok
-
-    def register(self) -> requests.Response:
-        begun = self.post("/register", username=f"u{self.secret}", password="correct horse")
-        proof = {
-            "type": EMAIL,
-            "session": begun.json()["session"],
-            "threepid_creds": {"sid": self.sid, "client_secret": self.secret},
-        }
-        return self.post(
-            "/register", username=f"u{self.secret}", password="correct horse", auth=proof
-        )
 
 
 def looked_at(door: Door) -> list[str]:

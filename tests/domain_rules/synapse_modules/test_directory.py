@@ -167,6 +167,10 @@ def test_the_other_processes_read_it_at_their_next_look(process):
     assert finds(reader, ANA) == {ANA, ZOE, BOSS}
 
 
+def test_a_process_that_starts_before_the_table_is_there_makes_it(process):
+    assert finds(process(background=False), ANA) == {ANA, ZOE, BOSS}
+
+
 @pytest.mark.parametrize("content", [None, [], {"hide_profile": "yes"}, {"hide_profile": 1}, "x"])
 def test_only_a_plain_yes_hides(process, content):
     part = process()
