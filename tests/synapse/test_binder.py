@@ -67,6 +67,11 @@ class House:
         """How many invitations stand where, as an operator sees it."""
         return self._run("invitation", "list", "--json")["states"]
 
+    def revoke(self, invited: str) -> None:
+        """An operator ends the invitation of this address."""
+        (found,) = self._run("invitation", "list", "--address", invited, "--json")["invitations"]
+        self._run("invitation", "revoke", found["id"], "--json")
+
     def give_address(self, user: User, address: str) -> None:
         """What the homeserver verified, as it writes it down."""
         answer = self.homeserver.call(
@@ -113,10 +118,11 @@ def address() -> str:
 
 
 def tokens(user: User, room: str) -> set[str]:
-    """The state keys of the invitations by mail in the room."""
+    """The state keys of the invitations by mail in the room, without those that were emptied."""
     path = f"/_matrix/client/v3/rooms/{quote(room)}/state"
     events = user.homeserver.call("GET", path, token=user.token).json()
-    return {one["state_key"] for one in events if one["type"] == "m.room.third_party_invite"}
+    mailed = [one for one in events if one["type"] == "m.room.third_party_invite"]
+    return {one["state_key"] for one in mailed if one["content"]}
 
 
 def test_what_happens_here_and_while_guichet_is_away_reaches_it(house):
@@ -129,6 +135,11 @@ def test_what_happens_here_and_while_guichet_is_away_reaches_it(house):
     lou.matrix("POST", f"/rooms/{quote(room)}/join")
     wait_for(lambda: house.states() == {"joined": 1}, what="Guichet knows who joined")
     assert zoe.look_up(early) == lou.user_id
+
+    unwanted = address()
+    assert zoe.invite(room, unwanted).ok
+    house.revoke(unwanted)
+    wait_for(lambda: len(tokens(zoe, room)) == 1, what="the room forgets who is not to come")
     before = tokens(zoe, room)
     assert zoe.invite(room, address()).ok
     (token,) = tokens(zoe, room) - before
@@ -139,7 +150,7 @@ def test_what_happens_here_and_while_guichet_is_away_reaches_it(house):
     house.restart_synapse()
     house.start_guichet()
     wait_for(lambda: zoe.look_up(late) == camille.user_id, what="the address is known")
-    ended = {"joined": 1, "revoked": 1}
+    ended = {"joined": 1, "revoked": 2}
     wait_for(lambda: house.states() == ended, what="the invitation has ended")
 
     auth = {
