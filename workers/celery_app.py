@@ -16,13 +16,15 @@ from identity.settings import Settings, WrongSettings, read_settings
 from identity.storage.outbox import Lane
 from identity.wiring import Wiring, wire
 
+from . import file_broker
+
 log = logging.getLogger(__name__)
 
 TASK_LIMIT = 240  # seconds; above RUN_TIME and one errand, see tasks.py
 VISIBILITY_TIMEOUT = 600  # seconds; must exceed the task limit, or Redis hands a task out twice
 SWEEP = timedelta(seconds=15)
 INVITATIONS = timedelta(minutes=25)  # a bell for them that nobody heard till the next one is stale
-POLLING = 0.05  # seconds between two looks of the filesystem transport
+POLLING = 0.05  # seconds between two looks into the folder of messages
 
 app = Celery("guichet", include=["workers.tasks"])
 
@@ -129,7 +131,7 @@ def _broker(settings: Settings) -> tuple[str, dict[str, Any]]:
     folder = settings.data_dir.resolve() / "broker"
     for name in ("messages", "control"):
         Path(folder / name).mkdir(parents=True, exist_ok=True)
-    return "filesystem://", {
+    return file_broker.URL, {
         "data_folder_in": str(folder / "messages"),
         "data_folder_out": str(folder / "messages"),
         "control_folder": str(folder / "control"),
