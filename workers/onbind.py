@@ -160,11 +160,11 @@ def _write(wired: Wiring, invitation: ThirdPartyInvitation, to: Delivery, **fact
 
 
 def _delivered(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
-    now = wired.now()
+    now, rules = wired.now(), wired.rules.current()
 
     def conclude(session: Session) -> None:
         row = _row(session, invitation)
-        invitations.reconsider(session, wired.rules.current(), row)
+        invitations.reconsider(session, rules, row)
         _to(row, Delivery.DELIVERED, delivered_at=now)(session)
         if not note(session, now, row, State.DELIVERED, Happened.DELIVERED, by=BY):
             late = "it had ended, but was on its way already"

@@ -97,6 +97,8 @@ def withheld_from(session: Session, now: datetime, address: str | None = None) -
             Mail.state == MailState.WITHHELD,
             Mail.created_at <= now - DIGEST_AFTER,
             third_party_invitations.is_open(now),
+            # One that was mailed before, or since, needs no digest.
+            ThirdPartyInvitation.state == State.QUEUED,
             ~told,
         )
         .distinct()

@@ -122,6 +122,17 @@ def test_a_digest_of_nothing_that_stands_is_not_sent(zoe, run, clock):
     assert run(invitation_calendar.withheld_from, invitation_calendar.order_digest) == 0
 
 
+def test_what_was_mailed_already_needs_no_digest(zoe, run, clock):
+    row = zoe.store()
+    zoe.relay_takes_all()
+    for _ in range(3):
+        clock.advance(hours=2)
+        zoe.act(invitations.resend, row, by=ZOE)
+    assert ("invite", "withheld") in zoe.mails()
+    clock.advance(hours=1)
+    assert run(invitation_calendar.withheld_from, invitation_calendar.order_digest) == 0
+
+
 def test_that_somebody_wants_no_mail_is_told_a_day_later(zoe, run, clock, tokens, database):
     row, other = zoe.store(), zoe.store("lea@association.example")
     with database.transaction() as session:
