@@ -1,0 +1,41 @@
+"""The operator's guide says what the module takes, and what it shows."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from domain_rules.synapse_modules import configuration, feeds, refusals
+from domain_rules.synapse_modules.configuration import Config, Parts
+
+GUIDE = (Path(__file__).parents[3] / "docs/synapse.md").read_text(encoding="utf-8")
+BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)]
+
+
+@pytest.mark.parametrize("key", configuration.KEYS)
+def test_every_key_is_explained(key):
+    assert re.search(rf"^\|[^|]*`{key}`", GUIDE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("part", [field.name for field in fields(Parts)])
+def test_every_part_is_explained(part):
+    assert re.search(rf"^- `{part}`: ", GUIDE, re.MULTILINE)
+
+
+def test_every_metric_is_explained():
+    counters = [f"{each._name}_total" for each in (refusals.counted, refusals.exemptions)]
+    gauges = [each._name for each in (feeds.age, feeds.too_old)]
+    table = GUIDE.partition("**Metrics**")[2].partition("**Logs.**")[0]
+    explained = re.findall(r"^\| `(guichet_\w+)", table, re.MULTILINE)
+    assert set(explained) == {*counters, *gauges}
+
+
+def test_the_block_of_the_guide_is_taken(tmp_path):
+    [module] = BLOCKS[0]["modules"]
+    assert module["module"] == "domain_rules.synapse_modules.Guichet"
+    credential = tmp_path / "credential"
+    credential.write_text("of a homeserver")
+    taken = Config.parse(module["config"] | {"credential_file": str(credential)})
+    assert taken.mode == "log"
