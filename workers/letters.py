@@ -16,8 +16,10 @@ from identity.use_cases import codes, welcomes
 from identity.use_cases.codes import CODE_LIFETIME
 from identity.wiring import Wiring
 
+from .list_letters import LIST_LETTERS
 from .matrix_letters import MATRIX_LETTERS, NoLongerWanted, inviter_of, language_of
 
+OTHERS = MATRIX_LETTERS | LIST_LETTERS
 MOST_ROOMS = 3  # named in a mail
 
 __all__ = ["NoLongerWanted", "letter"]
@@ -84,7 +86,7 @@ def _write(
                 link=f"{frame.public_url}/v/{wired.tokens.link(request.id, 'verify')}",
             )
         case _:
-            return MATRIX_LETTERS[template](wired, session, frame, mail, now)
+            return OTHERS[template](wired, session, frame, mail, now)
 
 
 def _verify(

@@ -181,6 +181,31 @@ def invite_digest(
     return _letter("invite_digest", frame, sent_at=frame.date, **vars(newest), **of_them)
 
 
+def list_code(
+    frame: Frame, *, code: str, link: str, requested_at: datetime, code_expires_at: datetime
+) -> EmailMessage:
+    """The code that shows an agent their lists of people."""
+    facts = {"code": code, "link": link, "requested_at": requested_at}
+    return _letter("list_code", frame, code_expires_at=code_expires_at, **facts)
+
+
+def bulk_report(
+    frame: Frame,
+    *,
+    room: str,
+    file_name: str,
+    link: str,
+    started_at: datetime,
+    sent: int,
+    failed: int,
+    unsent: int,
+) -> EmailMessage:
+    """What became of a list of people, for whoever sent it; it names nobody of the list."""
+    facts = {"room": room, "file_name": file_name, "link": link, "started_at": started_at}
+    numbers = {"sent": sent, "failed": failed, "unsent": unsent, "review": failed + unsent}
+    return _letter("bulk_report", frame, **facts, **numbers)
+
+
 def _branded(
     file: str, template: str, frame: Frame, own: Mapping[str, str], **facts: Any
 ) -> EmailMessage:

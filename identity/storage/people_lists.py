@@ -183,7 +183,7 @@ def invited_by(
 
 def invitations_of(
     session: Session, ids: Collection[uuid.UUID]
-) -> dict[uuid.UUID, ThirdPartyInvitation]:
+) -> dict[object, ThirdPartyInvitation]:
     """The invitations that rows led to."""
     found = session.scalars(select(ThirdPartyInvitation).where(ThirdPartyInvitation.id.in_(ids)))
     return {invitation.id: invitation for invitation in found}

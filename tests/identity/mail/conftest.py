@@ -68,6 +68,19 @@ def digest(**other):
     return lambda of: letters.invite_digest(of, invitation(), **(facts | other))
 
 
+def report(**other):
+    facts = {
+        "room": "Cellule d’appui",
+        "file_name": "liste-mars.csv",
+        "link": f"{HOST}/lists/6f1c1f6e-5a52-4f6e-9a2f-0a4b2b1f9d11",
+        "started_at": ORDERED,
+        "sent": 292,
+        "failed": 1,
+        "unsent": 7,
+    }
+    return lambda of: letters.bulk_report(of, **(facts | other))
+
+
 def welcome(**of_who_was_invited):
     return lambda of: letters.welcome(
         of,
@@ -83,7 +96,7 @@ def welcome(**of_who_was_invited):
 OF_A_GUEST = {
     "rooms": ("Cellule d’appui", "Suivi de chantier", "Rentrée 2027"),
     "more": 4,
-    "sponsor": "Camille Durand, Éducation nationale – Rouen",
+    "sponsor": "Camille Durand (Éducation nationale – Rouen)",
     "access_ends_at": ORDERED + timedelta(days=365),
 }
 
@@ -125,6 +138,15 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "invite from somebody": invited(inviter=None, organisation=None),
     "reminder": lambda of: letters.reminder(of, invitation()),
     "reminder without code": lambda of: letters.reminder(of, invitation(code=None)),
+    "list_code": lambda of: letters.list_code(
+        of,
+        code="482913",
+        link=f"{HOST}/lists",
+        requested_at=ORDERED,
+        code_expires_at=ORDERED + timedelta(minutes=15),
+    ),
+    "bulk_report": report(),
+    "bulk_report of a paste that all left": report(file_name="", failed=0, unsent=0),
     "invite_digest": digest(),
     "invite_digest of many": digest(more=2),
 }

@@ -1,0 +1,345 @@
+"""/lists, from the sign-in to the report: what an agent sees, and what nobody else does."""
+
+import io
+import re
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from identity.app import create_app
+from identity.gateways.desk import NoModule, Room
+from identity.settings import Settings
+from identity.storage import associations, mails, outbox, proved_addresses
+from identity.storage.outbox import Lane
+from identity.use_cases import list_report, people_lists
+from identity.use_cases.people_lists import Owner, RoomSeen
+from workers import tasks
+
+ZOE = "@zoe:education.example"
+HERS = "zoe.martin@ac-rouen.example"
+ROOM = "!room:education.example"
+LIST = "Nom;Adresse\nÉloïse;eloise@ac-rouen.example\nLéa;Lea@asso.example\nEncore;lea@asso.example\nPaul;paul@gmial.com\nGil;gil.asso.example\n"
+
+
+@dataclass
+class FakeDesk:
+    """The desk of a homeserver by value; `tests/synapse/test_desk.py` asks a real one the same."""
+
+    room: Room = field(default_factory=lambda: Room(True, True, True, "Cellule d’appui"))
+    is_there: bool = True
+    placed: list[tuple[str, str]] = field(default_factory=list)
+    invited: list[str] = field(default_factory=list)
+
+    def look(self, *, room_id, sender):
+        if not self.is_there:
+            raise NoModule("none")
+        assert sender == ZOE
+        return self.room
+
+    def invite(self, *, room_id, sender, token, address, keys):
+        assert keys["public_keys"][0]["public_key"] == keys["public_key"]
+        assert (room_id, sender) == (ROOM, ZOE)
+        self.placed.append((token, address))
+
+    def invite_user(self, *, room_id, sender, user_id):
+        self.invited.append(user_id)
+        return True
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return Settings(_env_file=None, data_dir=tmp_path, secret_keys="a key for the tests, long one")
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk()
+
+
+@pytest.fixture
+def service(wiring, desk):
+    with wiring.database.transaction() as session:
+        associations.bind(session, wiring.now(), address=HERS, user_id=ZOE)
+        proved_addresses.add(session, wiring.now(), user_id=ZOE, address=HERS)
+    return replace(wiring, desk_for=lambda _homeserver: desk)
+
+
+@pytest.fixture
+def browser(service):
+    return create_app(service).test_client()
+
+
+def csrf(browser, path="/lists/sign-in") -> str:
+    return re.search(r'name="csrf_token" value="([^"]+)"', browser.get(path).text).group(1)
+
+
+def post(browser, path, **fields):
+    fields["csrf_token"] = csrf(browser)
+    return browser.post(path, data=fields, content_type="multipart/form-data")
+
+
+def run(service, *lanes):
+    for lane in lanes or (Lane.URGENT, Lane.BULK, Lane.NORMAL):
+        tasks.run(service, lane)
+
+
+def sign_in(browser, service, postbox, address=HERS):
+    post(browser, "/lists/sign-in", email=address)
+    run(service, Lane.URGENT)
+    code = re.search(r"\d{3}\s?\d{3}", postbox.sent[-1]["Subject"]).group()
+    return post(browser, "/lists/code", code=code)
+
+
+def hand_in(browser, text=LIST, name="liste.csv"):
+    answer = post(browser, "/lists", room=ROOM, file=(io.BytesIO(text.encode()), name))
+    assert answer.status_code == 303, answer.text
+    return answer.location
+
+
+def test_nobody_sees_a_list_without_signing_in(browser, service, postbox):
+    for path in ("/lists", "/lists/6f1c1f6e-5a52-4f6e-9a2f-0a4b2b1f9d11"):
+        assert browser.get(path).location.startswith("/lists/sign-in")
+    post(browser, "/lists/sign-in", email=HERS)
+    assert post(browser, "/lists/code", code="000000").status_code == 400
+    assert browser.get("/lists").status_code == 303
+
+
+def test_the_page_says_the_same_to_everybody_and_only_agents_get_a_code(browser, service, postbox):
+    shown = []
+    for address in (HERS, "eve@ac-rouen.example", "lea@asso.example"):
+        assert post(browser, "/lists/sign-in", email=address).status_code == 303
+        text = browser.get("/lists/code").text.replace(address, "ADDRESS")
+        shown.append(re.sub(r'value="[^"]{40,}"', "", text))
+    assert len(set(shown)) == 1
+    run(service, Lane.URGENT)
+    assert [mail["To"] for mail in postbox.sent] == [HERS]
+
+
+def test_half_an_hour_later_the_browser_is_a_strangers(browser, service, postbox, clock):
+    assert sign_in(browser, service, postbox).location.startswith("/lists")
+    assert browser.get("/lists").status_code == 200
+    clock.advance(minutes=31)
+    assert browser.get("/lists").status_code == 303
+
+
+def test_a_list_is_checked_and_nothing_is_sent_before_its_owner_says_so(
+    browser, service, postbox, desk
+):
+    sign_in(browser, service, postbox)
+    text = browser.get(hand_in(browser)).text
+    assert "Même adresse que la ligne 3" in text
+    assert "Utiliser paul@gmail.com" in text
+    assert "le @ manque" in text
+    assert "dont 1 agents et 1 invités" in text.replace("\u00a0", " ")
+    run(service)
+    assert len(postbox.sent) == 1
+    assert desk.placed == []
+
+
+def test_a_list_put_right_is_sent_and_told_on_the_page_in_the_file_and_by_mail(
+    browser, service, postbox, desk
+):
+    sign_in(browser, service, postbox)
+    path = hand_in(browser)
+    row = re.search(r'name="keep" value="([^"]+)"', browser.get(path).text).group(1)
+    post(browser, path, correct=row, address="paul@gmail.com")
+    assert post(browser, path, send="1").status_code == 303
+    assert "0 lignes traitées sur 3" in browser.get(path).text.replace("\u00a0", " ")
+    run(service)
+    run(service, Lane.NORMAL)
+    told = [mail["To"] for mail in postbox.sent[1:]]
+    people = ["eloise@ac-rouen.example", "lea@asso.example", "paul@gmail.com"]
+    assert sorted(told) == sorted([*people, HERS])
+    assert sorted(address for _, address in desk.placed) == people
+    report = next(mail for mail in postbox.sent[1:] if mail["To"] == HERS)
+    assert "3 envoyées, 2 à revoir" in report["Subject"]
+    assert browser.get(path).text.count("Invitation enregistrée") == 3
+    file = browser.get(f"{path}/report.csv")
+    assert file.data.startswith(b"\xef\xbb\xbf")
+    assert "Lea@asso.example;Invitation enregistrée" in file.data.decode("utf-8-sig")
+    post(browser, path, send="1")
+    run(service)
+    assert len(postbox.sent) == 5
+
+
+def test_what_failed_is_sent_again_and_only_that(browser, service, postbox, desk):
+    sign_in(browser, service, postbox)
+    path = hand_in(browser)
+    desk.invite = lambda **_asked: (_ for _ in ()).throw(NoModule("none"))
+    post(browser, path, send="1")
+    run(service)
+    assert "Échecs\u00a0: 2" in browser.get(path).text
+    assert [mail["To"] for mail in postbox.sent[1:]] == [HERS]
+    del desk.invite
+    post(browser, path, retry="1")
+    run(service)
+    told = [mail["To"] for mail in postbox.sent[2:]]
+    assert sorted(told) == ["eloise@ac-rouen.example", "lea@asso.example", HERS]
+
+
+def test_the_same_list_twice_sends_nothing_twice(browser, service, postbox, desk):
+    sign_in(browser, service, postbox)
+    post(browser, hand_in(browser), send="1")
+    run(service)
+    before = len(postbox.sent)
+    path = hand_in(browser)
+    assert browser.get(path).text.count("Déjà invité") == 2
+    assert post(browser, path, send="1").status_code == 400
+    run(service)
+    assert len(postbox.sent) == before
+
+
+def test_who_has_an_account_is_invited_by_the_room_and_the_page_says_the_same(
+    browser, service, postbox, desk
+):
+    with service.database.transaction() as session:
+        associations.bind(
+            session, service.now(), address="lea@asso.example", user_id="@lea:guests.example"
+        )
+    sign_in(browser, service, postbox)
+    path = hand_in(browser)
+    post(browser, path, send="1")
+    run(service)
+    assert desk.invited == ["@lea:guests.example"]
+    assert browser.get(path).text.count("Invitation enregistrée") == 2
+
+
+def test_over_the_quota_the_rest_waits_and_says_until_when(browser, service, postbox, desk, clock):
+    sign_in(browser, service, postbox)
+    people = "".join(f"person{n:02}@asso.example\n" for n in range(52))
+    path = hand_in(browser, people)
+    post(browser, path, send="1")
+    run(service)
+    assert len(desk.placed) == 50
+    assert browser.get(path).text.count("Limite du jour atteinte") == 2
+    clock.advance(hours=25)
+    run(service)
+    assert len(desk.placed) == 52
+
+
+def test_a_list_is_its_owners_alone(browser, service, postbox):
+    with service.database.transaction() as session:
+        made = people_lists.check(
+            session,
+            service.rules.current(),
+            service.now(),
+            owner=Owner("@gil:education.example"),
+            room=RoomSeen(ROOM),
+            raw=LIST.encode(),
+        )
+        path = f"/lists/{made.id}"
+    sign_in(browser, service, postbox)
+    assert browser.get(path).status_code == 404
+    assert browser.get(f"{path}/report.csv").status_code == 404
+    assert post(browser, path, send="1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("room", "words"),
+    [
+        (Room(False, False, True, None), "Vous n’êtes pas dans ce salon"),
+        (Room(True, False, True, None), "Vous n’avez pas le droit d’inviter"),
+    ],
+)
+def test_a_room_that_is_not_theirs_is_said_so(browser, service, postbox, desk, room, words):
+    desk.room = room
+    sign_in(browser, service, postbox)
+    answer = post(browser, "/lists", room=ROOM, text=LIST)
+    assert answer.status_code == 400
+    assert words in answer.text
+    assert "lea@asso.example" in answer.text.lower()
+
+
+def test_a_room_closed_to_guests_takes_agents_alone(browser, service, postbox, desk):
+    desk.room = Room(True, True, False, None)
+    sign_in(browser, service, postbox)
+    text = browser.get(hand_in(browser)).text
+    assert "Le salon n’accepte pas les personnes externes" in text
+    assert "dont 1 agents et 0 invités" in text.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"PK\x03\x04[Content_Types].xml", "classeur"),
+        (b"a@b.example\n" * 2001, "dépasse 2\u00a0000 lignes"),
+        (b"x" * 1_000_001, "dépasse 1\u00a0Mo"),
+        (b"Zoe\nGil\n", "aucune adresse"),
+    ],
+)
+def test_a_file_that_will_not_do_is_refused_by_name(browser, service, postbox, raw, words):
+    sign_in(browser, service, postbox)
+    answer = post(browser, "/lists", room=ROOM, file=(io.BytesIO(raw), "liste.xlsx"))
+    assert answer.status_code in {400, 413}
+    assert words in answer.text
+
+
+def test_a_body_over_the_limit_is_refused_unread_and_by_name(browser, service, postbox):
+    sign_in(browser, service, postbox)
+    answer = browser.post("/lists", data={"text": "x" * 1_300_000})
+    assert answer.status_code == 413
+    assert "dépasse 1\u00a0Mo" in answer.text
+
+
+def test_the_estimate_knows_the_quota(service):
+    with service.database.transaction() as session:
+        made = people_lists.check(
+            session,
+            service.rules.current(),
+            service.now(),
+            owner=Owner(ZOE),
+            room=RoomSeen(ROOM),
+            raw=LIST.encode(),
+        )
+        soon = list_report.ends_at(session, service.now(), made, guests=10, agents=10)
+        late = list_report.ends_at(session, service.now(), made, guests=120, agents=10)
+    assert (soon - service.now()).total_seconds() < 60
+    assert (late - service.now()).days == 2
+
+
+def test_the_report_in_the_file_holds_no_formula(browser, service, postbox):
+    sign_in(browser, service, postbox)
+    path = hand_in(browser, "=1+1@x\nlea@asso.example\n")
+    file = browser.get(f"{path}/report.csv").data.decode("utf-8-sig")
+    assert "'=1+1@x" in file
+
+
+def test_old_lists_are_forgotten(service, clock):
+    with service.database.transaction() as session:
+        people_lists.check(
+            session,
+            service.rules.current(),
+            service.now(),
+            owner=Owner(ZOE),
+            room=RoomSeen(ROOM),
+            raw=LIST.encode(),
+        )
+        clock.advance(days=91)
+        assert people_lists.stored.forget(session, clock() - people_lists.KEPT) == 1
+        assert people_lists.stored.of_owner(session, ZOE) == []
+
+
+def test_no_mail_is_ordered_before_the_room_holds_the_invitation(service, postbox, desk):
+    seen = []
+    with service.database.transaction() as session:
+        made = people_lists.check(
+            session,
+            service.rules.current(),
+            service.now(),
+            owner=Owner(ZOE),
+            room=RoomSeen(ROOM),
+            raw=b"lea@asso.example\n",
+        )
+        people_lists.confirm(session, service.rules.current(), service.now(), made)
+
+    def look(**asked):
+        with service.database.reading() as session:
+            seen.append(len(mails.to_address(session, "lea@asso.example")))
+        desk.placed.append((asked["token"], asked["address"]))
+
+    desk.invite = look
+    run(service)
+    with service.database.reading() as session:
+        assert len(mails.to_address(session, "lea@asso.example")) == 1
+        assert outbox.depth(session) == {}
+    assert seen == [0]
