@@ -113,7 +113,8 @@ def resend(n: int) -> Response:
     """Ask for the mail once more; pressed too early, the page says from when."""
     with wired.database.transaction() as session:
         own = own_request(session, n)
-        mailed = sign_up.resend(session, wired.now(), own, language=language())
+        rules = wired.rules.current()
+        mailed = sign_up.resend(session, wired.now(), own, rules=rules, language=language())
     return go_to("check_page", n=n, notice=SENT if mailed else SOON)
 
 

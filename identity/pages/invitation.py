@@ -117,6 +117,7 @@ def _open_page(
         organisation=organisation if name else None,
         expires_at=found.expires_at,
         for_guest=decision.account_class is not AccountClass.AGENT,
+        access_ends_at=wired.now() + invitations.GUEST_ACCESS,
     )
 
 

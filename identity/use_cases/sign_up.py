@@ -93,13 +93,14 @@ def again_at(session: Session, now: datetime, request: VerificationRequest) -> d
     return mails.again_at(session, now, request.address)
 
 
-def resend(session: Session, now: datetime, request: VerificationRequest, *, language: str) -> bool:
-    """Order the mail once more. False: too soon (see `again_at`), or nothing to prove any more."""
+def resend(
+    session: Session, now: datetime, request: VerificationRequest, *, rules: RuleSet, language: str
+) -> bool:
+    """Order the mail once more, by what is true now. False: too soon (see `again_at`), or nothing to prove."""
     if where(request, now) is not Step.OPEN:
         return False
     request.language = language
-    if has_account(session, request.address):
-        request.reality = Reality.EXISTS
+    request.reality = _reality(session, rules, now, EmailAddress.stored(request.address))
     return codes.order_mail(session, now, request)
 
 

@@ -141,7 +141,7 @@ def test_a_digest_tells_of_all_that_waits_and_one_alone_is_told_like_an_invitati
     sent()
     order(Template.INVITE_DIGEST, second, "fr")
     digest = sent()[-1]
-    assert digest["Subject"] == "2 invitations vous attendent"
+    assert digest["Subject"] == "2\u00a0invitations vous attendent"
     assert ZOE in text_of(digest)
     zoe.act(invitations.revoke, first, by=ZOE)
     order(Template.INVITE_DIGEST, second, "fr")

@@ -161,13 +161,13 @@ def test_a_mail_whose_reason_ended_is_dropped(wiring, request_, postbox, work, c
 
 
 def test_a_verification_mail_never_leaves_for_an_address_that_got_an_account_meanwhile(
-    wiring, request_, postbox, work, clock, camille
+    wiring, request_, postbox, work, clock, camille, rules
 ):
     with wiring.database.transaction() as session:
         associations.bind(session, clock(), address=camille.canonical, user_id="@c:x.example")
         row = session.get_one(VerificationRequest, request_.id)
         clock.advance(minutes=2)
-        sign_up.resend(session, clock(), row, language="fr")
+        sign_up.resend(session, clock(), row, rules=rules, language="fr")
     work()
     assert [
         text_of(m) for m in postbox.sent if wiring.tokens.code(request_.id, 1) in text_of(m)

@@ -23,7 +23,7 @@ def start(database, rules, clock, camille):
 
 @pytest.fixture
 def act(database, clock):
-    """`act(sign_up.resend, request, language="fr")` in a transaction of its own, on the row of now."""
+    """`act(sign_up.cancel, request)` in a transaction of its own, on the row of now."""
 
     def act(function, request, *args, tokens=None, **facts):
         with database.transaction() as session:

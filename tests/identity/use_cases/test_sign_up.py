@@ -55,7 +55,7 @@ def test_the_right_code_confirms_once_and_again_changes_nothing(
 
 
 def test_five_wrong_codes_lock_it_and_a_new_mail_brings_a_new_code(
-    start, act, tokens, clock, database
+    start, act, tokens, clock, database, rules
 ):
     request = start()
     answers = [act(sign_up.type_code, request, WRONG, tokens=tokens) for _ in range(5)]
@@ -65,7 +65,7 @@ def test_five_wrong_codes_lock_it_and_a_new_mail_brings_a_new_code(
     old = right_code(tokens, request)
     assert act(sign_up.type_code, request, old, tokens=tokens).result is Result.LOCKED
     clock.advance(minutes=1)
-    assert act(sign_up.resend, request, language="fr")
+    assert act(sign_up.resend, request, rules=rules, language="fr")
     renewed = reread(database, request)
     assert act(sign_up.type_code, request, old, tokens=tokens).result is Result.WRONG
     new = right_code(tokens, renewed)
@@ -96,10 +96,10 @@ def test_a_code_older_than_an_hour_is_replaced_by_a_new_mail(start, act, tokens,
     assert sent() == [("verify", "waiting")] * 2
 
 
-def test_a_mail_sent_again_carries_the_same_code(start, act, clock, database):
+def test_a_mail_sent_again_carries_the_same_code(start, act, clock, database, rules):
     request = start()
     clock.advance(minutes=2)
-    assert act(sign_up.resend, request, language="en")
+    assert act(sign_up.resend, request, rules=rules, language="en")
     renewed = reread(database, request)
     assert (renewed.code_generation, renewed.language) == (request.code_generation, "en")
 
@@ -124,14 +124,14 @@ def test_a_flood_from_many_browsers_at_once_mails_once(start, sent):
 
 
 def test_after_twenty_wrong_codes_a_day_none_is_accepted_but_the_link_still_is(
-    start, act, tokens, clock, database
+    start, act, tokens, clock, database, rules
 ):
     request = start()
     for _ in range(4):
         for _ in range(5):
             act(sign_up.type_code, request, WRONG, tokens=tokens)
         clock.advance(minutes=11)
-        act(sign_up.resend, request, language="fr")
+        act(sign_up.resend, request, rules=rules, language="fr")
     renewed = reread(database, request)
     answer = act(sign_up.type_code, request, right_code(tokens, renewed), tokens=tokens)
     assert answer.result is Result.LOCKED
@@ -151,7 +151,7 @@ def test_an_address_with_an_account_is_told_so_by_mail_and_no_code_is_right(
 
 
 def test_what_the_web_sees_of_a_request_does_not_tell_whether_an_account_exists(
-    start, act, tokens, clock, database, camille
+    start, act, tokens, clock, database, camille, rules
 ):
     other = EmailAddress.parse("lea.petit@ac-rouen.example")
     with database.transaction() as session:
@@ -161,7 +161,7 @@ def test_what_the_web_sees_of_a_request_does_not_tell_whether_an_account_exists(
         request = start(browser=f"of {address}", address=address)
         story = [sign_up.where(request, clock())]
         story += [act(sign_up.type_code, request, WRONG, tokens=tokens) for _ in range(6)]
-        story.append(act(sign_up.resend, request, language="fr"))
+        story.append(act(sign_up.resend, request, rules=rules, language="fr"))
         with database.reading() as session:
             story.append(sign_up.again_at(session, clock(), request))
         seen.append(story)
