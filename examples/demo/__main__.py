@@ -20,6 +20,7 @@ from .place import Place
 from .synapse import LOOPBACK, PYTHON, Homeserver
 
 PORTS = 7
+CLASS_SOURCES = {"agents": "agent", "guests": "guest", "mixed": "by_person"}
 
 
 class Demo:
@@ -36,9 +37,9 @@ class Demo:
                 folder / name,
                 self._certificates,
                 port=port + 1 + 2 * number,
-                for_guests=name == "guests",
+                class_source=source,
             )
-            for number, name in enumerate(("agents", "guests", "mixed"))
+            for number, (name, source) in enumerate(CLASS_SOURCES.items())
         ]
 
     def start(self) -> dict[str, Any]:
@@ -80,12 +81,12 @@ class Demo:
             homeserver.wait()
 
     def _configure(self) -> None:
-        for homeserver, label, source in (
-            (self.agents, "Agents", "agent"),
-            (self.guests, "Externes", "guest"),
-            (self.mixed, "Agents et externes", "by_person"),
+        for homeserver, label in (
+            (self.agents, "Agents"),
+            (self.guests, "Externes"),
+            (self.mixed, "Agents et externes"),
         ):
-            credential = self.guichet.register(homeserver, label=label, class_source=source)
+            credential = self.guichet.register(homeserver, label=label)
             homeserver.load_module(
                 guichet_url=self.guichet.url,
                 credential=credential,
@@ -114,7 +115,7 @@ class Demo:
             ),
         }
         room = people.closed_room(users["agent"])
-        people.wait_until_agent(users["mixed_agent"])
+        people.introduce(users["agent"], users["mixed_agent"])
         return self._described(users, room)
 
     def _described(self, users: dict[str, Person], room: str) -> dict[str, Any]:

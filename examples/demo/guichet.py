@@ -32,15 +32,15 @@ class Guichet:
             PYTHONUNBUFFERED="1",
         )
 
-    def register(self, homeserver: Homeserver, *, label: str, class_source: str) -> str:
+    def register(self, homeserver: Homeserver, *, label: str) -> str:
         """The credential of a new homeserver, on which Guichet makes the accounts."""
-        guests = ["--guests"] if homeserver.for_guests else []
+        guests = ["--guests"] if homeserver.class_source == "guest" else []
         made = self.run(
             *("homeserver", "add", homeserver.server_name, "--label", label, *guests),
             *("--url", homeserver.client_url, "--client-url", homeserver.client_url),
             *("--federation-url", homeserver.federation_url),
             *("--ca-file", str(self._certificates.ca_file)),
-            *("--connector", "synapse", "--class-source", class_source),
+            *("--connector", "synapse", "--class-source", homeserver.class_source),
             *("--registration-secret-file", str(homeserver.secret_file)),
             *("--admin-token-file", str(homeserver.token_file), "--json"),
         )

@@ -4,13 +4,14 @@ import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
 from .children import Failed
 from .synapse import Homeserver, told
 
-WITHIN = 60.0  # seconds until a homeserver must know who is an agent
+WITHIN = 90.0  # seconds until every homeserver must know who is an agent
 POLL = 0.5
 ACCESS_RULES = "im.vector.room.access_rules"
 
@@ -63,21 +64,31 @@ def welcome(homeserver: Homeserver, localpart: str, *, name: str, address: str) 
 def closed_room(agent: Person) -> str:
     """A private room of the agent's into which no guest may be invited."""
     rule = {"type": ACCESS_RULES, "state_key": "", "content": {"rule": "restricted"}}
-    asked = {"name": "Entre agents", "preset": "private_chat", "initial_state": [rule]}
-    return str(told(_as_soon_as_may(agent, asked))["room_id"])
+    return _room(agent, name="Entre agents", initial_state=[rule])
 
 
-def wait_until_agent(person: Person) -> None:
-    """Until their homeserver knows that they may begin a conversation."""
-    told(_as_soon_as_may(person, {"name": "Premier salon", "preset": "private_chat"}))
+def introduce(agent: Person, other: Person) -> None:
+    """Two agents of different homeservers: each homeserver has heard by then who is one.
+
+    At home an address says it at once; elsewhere it is heard of through Guichet.
+    """
+    _room(other, name="Premier salon")
+    room = quote(_room(agent, name="Entre serveurs"))
+    asked = {"user_id": other.user_id}
+    told(_as_soon_as_may(agent, f"/rooms/{room}/invite", asked))
 
 
-def _as_soon_as_may(person: Person, asked: dict[str, Any]) -> requests.Response:
+def _room(person: Person, **asked: Any) -> str:
+    asked |= {"preset": "private_chat"}
+    return str(told(_as_soon_as_may(person, "/createRoom", asked))["room_id"])
+
+
+def _as_soon_as_may(person: Person, path: str, asked: dict[str, Any]) -> requests.Response:
     ends_at = time.monotonic() + WITHIN
     while True:
-        answer = person.ask("/createRoom", asked)
+        answer = person.ask(path, asked)
         if answer.ok:
             return answer
         if time.monotonic() > ends_at:
-            raise Failed(f"{person.user_id} may not create a room: {answer.text}")
+            raise Failed(f"{person.user_id} may not yet {path}: {answer.text}")
         time.sleep(POLL)
