@@ -38,6 +38,7 @@ class Feeds:
         self._client = client
         self._is_loaded = False
         self._is_busy = False
+        self._is_asking = False
         self._seen: dict[str, tuple[str, int, str]] = {}
         self._agents_number = 0
         self._changes_seen_ms = 0
@@ -62,7 +63,10 @@ class Feeds:
         )
 
     async def refresh(self) -> None:
-        """Ask Guichet for both feeds, store what is new, and take it up."""
+        """Ask Guichet for both feeds, store what is new, and take it up. One at a time: never backwards."""
+        if self._is_asking:
+            return
+        self._is_asking = True
         try:
             told = await self._api.run_db_interaction("guichet_feeds", kept.feeds)
             await self._ask_for_rules(told.get(RULES, Feed()))
@@ -74,6 +78,8 @@ class Feeds:
             logger.warning("Guichet is away, the last good copy serves: %s", fault)
         except Exception:  # whatever it is, the next round comes
             logger.exception("the rules could not be refreshed")
+        finally:
+            self._is_asking = False
 
     async def reload(self) -> None:
         """Take up what is stored, as far as it is new."""

@@ -94,6 +94,11 @@ class Person:
         made = homeserver.register(localpart, "correct horse battery staple")
         self.user_id, self._token = made["user_id"], made["access_token"]
 
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header by which they are known."""
+        return {"Authorization": f"Bearer {self._token}"}
+
     def ask(self, method: str, path: str, **body: Any) -> Response:
         """`path` begins after /_matrix/client/v3, unless it is a whole one."""
         whole = path if path.startswith("/_") else CLIENT + path
