@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from identity.cli.mail import take_bounce
 from identity.gateways.mailer import NotSent
 from identity.mail import bounces
 from identity.mail.outcomes import Outcome
@@ -12,6 +13,7 @@ from identity.storage import invitation_events, mails, outbox, third_party_invit
 from identity.storage.mails import Template
 from identity.storage.outbox import Lane
 from identity.use_cases import invitations, mail_results
+from tests.identity.mail.reports import EXCHANGE, EXIM, GMAIL, POSTFIX, report
 from workers import tasks
 
 ZOE = "@zoe:education.example"
@@ -91,6 +93,20 @@ def test_with_a_bounce_domain_the_sender_names_the_mail_and_proves_it(wired, inv
     mail_id, mark = bounces.mail_of(sender, DOMAIN)
     assert mail_id == the_mail(wired).id
     assert wired.tokens.is_bounce_mark(mark, mail_id)
+
+
+@pytest.mark.parametrize("form", [POSTFIX, EXCHANGE, GMAIL, EXIM])
+def test_its_bounce_comes_back_to_the_invitation(wired, state, postbox, form):
+    settings = wired.settings.model_copy(update={"mail_bounce_domain": DOMAIN})
+    wired = replace(wired, settings=settings)
+    tasks.run(wired, Lane.NORMAL)
+    assert state()[0] == "sent"
+    [(sender, _)] = postbox.envelopes
+    delay = report(form, bounce=sender, to=GIL, action="delayed", status="4.4.1")
+    take_bounce(wired, delay, None)
+    assert state()[0] == "sent"
+    take_bounce(wired, report(form, bounce=sender, to=GIL), None)
+    assert state() == ("refused", "no such mailbox")
 
 
 def test_a_refusal_reaches_the_inviter_and_the_address_is_left_alone(

@@ -176,3 +176,14 @@ def test_a_mailbox_that_exists_after_all_is_written_to_again(run, bounce, handed
         ([], "nothing kept"),
     ):
         assert told in run("mail", "allow", LEA, *words, env=settings).stderr
+
+
+@pytest.mark.parametrize("domain", ["not a domain", "user@bounce.example", "example"])
+def test_a_bounce_domain_that_is_none_is_named_at_once(run, domain):
+    said = run("mail", "list", ends=1, env={"GUICHET_MAIL_BOUNCE_DOMAIN": domain}).stderr
+    assert "GUICHET_MAIL_BOUNCE_DOMAIN" in said
+
+
+def test_capitals_in_the_bounce_domain_do_not_matter(run, bounce, handed):
+    bounce(report(), "--to", bounce_address(handed), domain="Bounce.Mail.Example")
+    assert run.json("mail", "show", str(handed))["state"] == "refused"
