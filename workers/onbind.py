@@ -133,6 +133,8 @@ def _has_arrived(
     server: Homeserver | None,
 ) -> bool:
     connector = wired.connector_for(server) if server else None
+    if connector is None and invitation.ended_at is not None:
+        return False  # nothing more is sent, so nobody has to look into it
     if connector is None:
         raise _dead(invitation, "an earlier attempt ended uncertain, and there is nobody to ask")
     try:

@@ -113,12 +113,11 @@ def test_whom_it_is_for_is_decided_by_the_rules_of_then(wired, invite, bind, rea
     assert read(invitation)[0].for_guest
 
 
-def test_a_delivery_that_was_under_way_when_it_was_revoked_is_told_in_the_history(
-    wired, invite, bind, read, connector, clock
-):
+@pytest.fixture
+def revoked_under_way(wired, invite, bind, clock):
+    """Nobody saw how the call ended, and meanwhile the inviter revoked."""
     invitation = invite()
     bind()
-    connector.rooms[CAMILLE, invitation.room_id] = "invite"
     with wired.database.transaction() as session:
         row = session.get_one(ThirdPartyInvitation, invitation.id)
         row.delivery, row.invitee = Delivery.SENDING, CAMILLE
@@ -126,7 +125,22 @@ def test_a_delivery_that_was_under_way_when_it_was_revoked_is_told_in_the_histor
         row = session.get_one(ThirdPartyInvitation, invitation.id)
         assert invitations.revoke(session, clock(), row, by=ZOE)
     clock.advance(seconds=1)
+    return invitation
+
+
+def test_a_delivery_that_was_under_way_when_it_was_revoked_is_told_in_the_history(
+    wired, revoked_under_way, read, connector
+):
+    invitation = revoked_under_way
+    connector.rooms[CAMILLE, invitation.room_id] = "invite"
     work(wired)
     row, history = read(invitation)
     assert (row.state, row.delivery) == ("revoked", Delivery.DELIVERED)
     assert "delivered" in history
+
+
+def test_where_nobody_can_be_asked_a_revoked_one_is_left_alone(wired, revoked_under_way, read):
+    work(replace(wired, connector_for=lambda _homeserver: None))
+    row, history = read(revoked_under_way)
+    assert (row.state, row.delivery) == ("revoked", Delivery.WAITING)
+    assert "delivered" not in history
