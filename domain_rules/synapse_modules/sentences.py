@@ -33,59 +33,59 @@ class Sentence(NamedTuple):
 
 SENTENCES = {
     Reason.GUEST_MAY_NOT_CREATE_ROOM: Sentence(
-        "Un compte invité ne peut pas créer de salon ni commencer de conversation.",
-        "A guest account cannot create a room or start a conversation.",
+        "Les invités ne créent pas de salon. Demandez à la personne qui vous a invité.",
+        "Guests do not create rooms. Ask the person who invited you.",
     ),
     Reason.GUEST_MAY_NOT_UPGRADE_ROOM: Sentence(
-        "Un compte invité ne peut pas mettre un salon à niveau.",
-        "A guest account cannot upgrade a room.",
+        "Les invités ne mettent pas de salon à niveau. Demandez à une personne propriétaire du salon.",
+        "Guests do not upgrade rooms. Ask an owner of the room.",
     ),
     Reason.GUEST_MAY_NOT_INVITE: Sentence(
-        "Un compte invité ne peut inviter personne.",
-        "A guest account cannot invite anybody.",
+        "Les invités n’invitent personne. Demandez à la personne qui vous a invité.",
+        "Guests do not invite anybody. Ask the person who invited you.",
     ),
     Reason.GUEST_MAY_NOT_INVITE_BY_MAIL: Sentence(
-        "Un compte invité ne peut inviter personne par courriel.",
-        "A guest account cannot invite anybody by email.",
+        "Les invités n’invitent personne par courriel. Demandez à la personne qui vous a invité.",
+        "Guests do not invite anybody by email. Ask the person who invited you.",
     ),
     Reason.GUEST_MAY_NOT_JOIN_UNINVITED: Sentence(
-        "Un compte invité ne peut entrer dans un salon que sur invitation.",
-        "A guest account can only join a room it was invited to.",
+        "Les invités entrent dans un salon sur invitation. Demandez une invitation.",
+        "Guests join a room by invitation. Ask for one.",
     ),
     Reason.GUEST_MAY_NOT_KNOCK: Sentence(
-        "Un compte invité ne peut pas demander à entrer dans un salon.",
-        "A guest account cannot ask to join a room.",
+        "Les invités ne demandent pas à entrer dans un salon. Attendez une invitation.",
+        "Guests do not ask to join a room. Wait for an invitation.",
     ),
     Reason.GUEST_MAY_NOT_MAKE_ALIAS: Sentence(
-        "Un compte invité ne peut pas donner d’adresse à un salon.",
-        "A guest account cannot give a room an address.",
+        "Les invités ne donnent pas d’adresse à un salon. Demandez à une personne propriétaire du salon.",
+        "Guests do not give a room an address. Ask an owner of the room.",
     ),
     Reason.GUEST_MAY_NOT_PUBLISH_ROOM: Sentence(
-        "Un compte invité ne peut pas publier de salon dans l’annuaire.",
-        "A guest account cannot publish a room in the directory.",
+        "Les invités ne publient pas de salon. Demandez à une personne propriétaire du salon.",
+        "Guests do not publish rooms. Ask an owner of the room.",
     ),
     Reason.GUEST_MAY_NOT_SEARCH_PEOPLE: Sentence(
-        "Un compte invité ne peut pas rechercher de personnes.",
-        "A guest account cannot search for people.",
+        "Les invités ne recherchent pas de personnes. Attendez une invitation.",
+        "Guests do not search for people. Wait for an invitation.",
     ),
     Reason.GUEST_MAY_NOT_HOLD_POWER: Sentence(
-        "Un compte invité ne peut pas avoir de droits particuliers dans un salon.",
-        "A guest account cannot hold particular rights in a room.",
+        "Les invités n’ont pas de droits particuliers dans un salon. Laissez-leur le niveau par défaut.",
+        "Guests hold no particular rights in a room. Leave them at the default level.",
     ),
     Reason.GUEST_MAY_NOT_BE_CREATOR: Sentence(
-        "Un compte invité ne peut pas être créateur d’un salon.",
-        "A guest account cannot be a creator of a room.",
+        "Un invité ne peut pas être créateur d’un salon. Invitez cette personne sans ce rôle.",
+        "A guest cannot be a creator of a room. Invite this person without that role.",
     ),
     Reason.ROOM_CLOSED_TO_GUESTS: Sentence(
-        "Ce salon n’est pas ouvert aux invités.",
-        "This room is not open to guests.",
+        "Ce salon n’est pas ouvert aux invités. Une personne propriétaire du salon peut l’ouvrir.",
+        "This room is not open to guests. An owner of the room can open it.",
     ),
     Reason.CLASS_NOT_YET_KNOWN: Sentence(
-        "Votre serveur ne sait pas encore si ce compte est celui d’un agent. Réessayez dans quelques minutes.",
-        "Your server does not know yet whether this account is an agent’s. Try again in a few minutes.",
+        "Le serveur ne sait pas encore si ce compte est celui d’un agent. Réessayez dans un moment.",
+        "The server does not know yet whether this is an agent’s account. Try again in a while.",
     ),
     Reason.NOT_ALLOWED: Sentence(
-        "Cette action n’est pas permise.",
-        "This is not allowed.",
+        "Cette action n’est pas permise. Réessayez, ou écrivez à l’assistance de votre serveur.",
+        "This is not allowed. Try again, or write to your server’s support.",
     ),
 }

@@ -75,7 +75,7 @@ def test_a_guest_is_refused_with_the_code_and_a_reason_in_both_languages(house, 
     assert code == "M_FORBIDDEN"
     assert fields["org.guichet.reason"] == REASONS[callback]
     assert set(fields["org.guichet.message"]) == {"fr", "en"}
-    assert fields["org.guichet.message"]["fr"].startswith("Un compte invité")
+    assert fields["org.guichet.message"]["fr"].startswith("Les invités")
 
 
 @pytest.mark.parametrize("callback", CALLS)
