@@ -75,7 +75,9 @@ class Feeds:
                 await self._ask_for_agents(told.get(AGENTS, Feed()))
                 await self.reload()
         except GuichetAway as fault:
-            logger.warning("Guichet is away, the last good copy serves: %s", fault)
+            is_too_old = self._knowledge.age_seconds > TOO_OLD_SECONDS
+            level = logging.ERROR if is_too_old else logging.WARNING
+            logger.log(level, "Guichet is away, the last good copy serves: %s", fault)
         except Exception:  # whatever it is, the next round comes
             logger.exception("the rules could not be refreshed")
         finally:

@@ -1,6 +1,7 @@
 """What Guichet tells is kept in Synapse's database, taken up in every process, and never goes backwards."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from domain_rules.synapse_modules.configuration import ClassSource
 
@@ -60,12 +61,16 @@ def test_a_process_that_starts_while_guichet_is_away_goes_on_with_the_last_good_
     assert again.knowledge.is_known
 
 
-def test_the_copy_serves_however_old_it_is():
+def test_the_copy_serves_however_old_it_is_and_after_a_week_it_is_called_a_fault(caplog):
     there = process(AGENTS)
     there.told.is_away = True
+    there.poll(seconds=3600)
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
     there.poll(seconds=30 * 24 * 3600)
+    assert caplog.records[-1].levelname == "ERROR"
+    assert REGISTRY.get_sample_value("guichet_rules_too_old") == 1
     assert there.is_agent(ANA)
-    assert there.knowledge.age_seconds == 30 * 24 * 3600
+    assert there.knowledge.age_seconds > 30 * 24 * 3600
 
 
 def test_before_guichet_was_ever_heard_everybody_is_a_guest_and_hears_why():
