@@ -71,6 +71,11 @@ class WorkerHomeserver(GuichetHomeserver):
             self._worker.kill()
         super().kill()
 
+    def _environment(self) -> dict[str, str]:
+        # Only the module's own `ca_file` says whom to trust.
+        inherited = super()._environment()
+        return {name: value for name, value in inherited.items() if name != "SSL_CERT_FILE"}
+
     def _settings(self) -> dict[str, Any]:
         settings = super()._settings()
         replication = {

@@ -1,6 +1,7 @@
-"""What of Guichet a homeserver's module asks: rules and agents as a test sets them, over plain HTTP on loopback."""
+"""What of Guichet a homeserver's module asks: rules and agents as a test sets them, on loopback."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from .certificates import Certificate
 from .waiting import LOOPBACK, free_port
 
 PREFIX = "/api/homeserver/v1"
@@ -17,9 +19,10 @@ PREFIX = "/api/homeserver/v1"
 class ToldGuichet:
     """A homeserver's credential is its name. `stop` and `start` keep port and content."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Certificate | None = None) -> None:
         self.port = free_port()
-        self.url = f"http://{LOOPBACK}:{self.port}"
+        self.url = f"{'https' if certificate else 'http'}://localhost:{self.port}"
+        self._certificate = certificate
         self.epoch, self.revision, self.number = "first", 1, 1
         self.sources: dict[str, str] = {}
         self.rules: list[list[Any]] = []
@@ -34,6 +37,10 @@ class ToldGuichet:
     def start(self) -> None:
         self._server = ThreadingHTTPServer((LOOPBACK, self.port), self._handler())
         self._server.daemon_threads = True
+        if self._certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate.certificate, self._certificate.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:

@@ -7,24 +7,34 @@ import requests
 
 from tests.services.guichet_synapse import Person, started
 from tests.services.synapse_workers import WorkerHomeserver
+from tests.services.told_guichet import ToldGuichet
 from tests.services.waiting import wait_for
 
 pytestmark = [pytest.mark.synapse, pytest.mark.postgresql, pytest.mark.redis]
 
 
 @pytest.fixture
+def guichet(authority) -> Iterator[ToldGuichet]:
+    """Over TLS, with a certificate of an authority that only the module's block names."""
+    made = ToldGuichet(authority.issue("localhost", "127.0.0.1"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
 def homeserver(
-    tmp_path, authority, told_guichet, postgresql_server, redis_url
+    tmp_path, authority, guichet, postgresql_server, redis_url
 ) -> Iterator[WorkerHomeserver]:
     made = WorkerHomeserver(
         tmp_path,
         authority,
         server=postgresql_server,
         redis=redis_url,
-        guichet_url=told_guichet.url,
+        guichet_url=guichet.url,
+        module={"ca_file": str(authority.ca_file)},
     )
-    told_guichet.sources = {made.server_name: "by_person"}
-    told_guichet.rules = [
+    guichet.sources = {made.server_name: "by_person"}
+    guichet.rules = [
         ["suffix", "agents.example", "agent", made.server_name, 0, "", None, None],
         ["default", "", "guest", made.server_name, 1, "", None, None],
     ]
@@ -32,7 +42,7 @@ def homeserver(
         yield made
 
 
-def test_a_worker_knows_what_the_main_process_was_told(homeserver, told_guichet):
+def test_a_worker_knows_what_the_main_process_was_told(homeserver, guichet):
     mia = Person(homeserver, "mia")
 
     def create() -> requests.Response:
@@ -48,9 +58,9 @@ def test_a_worker_knows_what_the_main_process_was_told(homeserver, told_guichet)
     assert refused.json()["org.guichet.reason"] == "guest_may_not_create_room"
     mia.verifies("mia@agents.example")  # told to the main process alone
     wait_for(lambda: create().ok, what="the worker lets Mia, an agent now, create a room")
-    told_guichet.publish(told_guichet.rules[-1])
+    guichet.publish(guichet.rules[-1])
     wait_for(lambda: not create().ok, what="the worker has heard that her domain is closed")
-    whole = [status for path, status in told_guichet.asked if path.endswith("/rules")]
+    whole = [status for path, status in guichet.asked if path.endswith("/rules")]
     assert whole.count(200) == 2
     for log in (homeserver.log, homeserver.worker_log):
         assert "Guichet's module is on" in log
