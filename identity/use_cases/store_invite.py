@@ -58,6 +58,7 @@ class Invited:
     sender: str
     facts: Mapping[str, str] = field(default_factory=dict)
     mail_waits: bool = False
+    anybody: bool = False  # where rules do not say who may be bound, nor do they here
 
 
 def store(
@@ -80,7 +81,9 @@ def store(
     bound = associations.of_address(session, address)
     if bound is not None and invited.typed == address:
         raise problems.AddressBound(bound.user_id)
-    for_guest = _is_for_guest(rules, invited.address, is_bound=bound is not None)
+    for_guest = _is_for_guest(
+        rules, invited.address, is_welcome=bound is not None or invited.anybody
+    )
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
     live = third_party_invitations.live_of(
         session, now, address=address, room_id=invited.room_id, sender=invited.sender
@@ -124,10 +127,10 @@ def masked(address: str) -> str:
     return f"{_cut(local)}@{_cut(domain)}"
 
 
-def _is_for_guest(rules: RuleSet, address: EmailAddress, *, is_bound: bool) -> bool:
+def _is_for_guest(rules: RuleSet, address: EmailAddress, *, is_welcome: bool) -> bool:
     """Raises NotAllowed if nobody could ever come in by this address."""
     decision = rules.decide(address)
-    if decision.reason is Reason.NOBODY and not is_bound:
+    if decision.reason is Reason.NOBODY and not is_welcome:
         raise problems.NotAllowed("No homeserver takes this address: nobody can come in by it.")
     return decision.account_class is not AccountClass.AGENT
 

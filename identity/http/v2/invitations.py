@@ -55,7 +55,10 @@ def store() -> Response:
             session,
             rules,
             now,
-            invited=Invited(asked.address, address, asked.room_id, asked.sender, sent),
+            invited=Invited(
+                *(asked.address, address, asked.room_id, asked.sender, sent),
+                anybody=wired.settings.association_policy == "any",
+            ),
             key=_ephemeral_key(),
             signing_key_id=key.key_id,
         )

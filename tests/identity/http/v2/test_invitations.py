@@ -1,8 +1,12 @@
 """/store-invite and /sign-ed25519 as programs see them: S82 to S84, S86, S87."""
 
+from dataclasses import replace
+
 import pytest
 
+from domain_rules.rules import RuleSet
 from identity import signing
+from identity.app import create_app
 from identity.storage import (
     associations,
     homeservers,
@@ -13,7 +17,7 @@ from identity.storage import (
 from identity.storage.journal import Who
 from identity.use_cases import invitations, signing_keys, store_invite
 from identity.use_cases.validation import SECRET as TOKEN
-from tests.identity.http.conftest import ask
+from tests.identity.http.conftest import FEDERATION, FixedRules, ask
 
 from .programs import ADDRESS, CAMILLE, ZOE, Program, refused
 
@@ -248,3 +252,15 @@ def test_an_inviter_whom_nobody_knows_is_told_how_long_to_wait(camille, decided,
     assert answer.json["org.guichet.reason"] == "invitations_paused"
     assert "31 March 2027" in answer.json["error"]
     assert invite(camille, address="lea@ac-rouen.example").status_code == 200
+
+
+def test_an_address_no_homeserver_takes_is_invited_only_where_rules_do_not_say_who_is_bound(
+    decided,
+):
+    closed = replace(decided, rules=FixedRules(RuleSet.compile(FEDERATION)))
+    ruled = Program(create_app(closed).test_client(), closed)
+    assert refused(invite(ruled)) == (403, "M_FORBIDDEN")
+    assert invite(ruled, address=ADDRESS).status_code == 200
+    settings = closed.settings.model_copy(update={"association_policy": "any"})
+    free = replace(closed, settings=settings)
+    assert invite(Program(create_app(free).test_client(), free)).status_code == 200
