@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.services.certificates",
     "tests.services.smtp",
     "tests.services.synapse",
+    "tests.services.told_desk",
     "tests.services.told_guichet",
     "tests.services.told_homeserver",
     "tests.services.trusting_synapse",

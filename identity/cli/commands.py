@@ -11,10 +11,12 @@ from .domain import domain
 from .endings import Guichet
 from .homeserver import homeserver
 from .invitation import invitation
+from .invitation_lists import send
 from .journal import journal
 from .keys import keys
 from .mail import mail
 from .pepper import pepper
+from .refusals import refusals
 from .serve import serve
 
 
@@ -38,3 +40,6 @@ NOUNS = (
 )
 for noun in NOUNS:
     guichet.add_command(noun)
+
+invitation.add_command(send)
+homeserver.add_command(refusals)

@@ -1,0 +1,88 @@
+"""A homeserver's desk by value, over HTTP: what `tests/synapse/test_desk.py` sees a real one do, and no more."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from .waiting import LOOPBACK, free_port
+
+FORBIDDEN = 403
+
+
+@dataclass
+class ToldRoom:
+    """Members, those of them who may invite, and the events of third-party invitations."""
+
+    members: set[str] = field(default_factory=set)
+    may_invite: set[str] = field(default_factory=set)
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    invited: list[str] = field(default_factory=list)
+    sent: list[tuple[str, str]] = field(default_factory=list)  # token and address, as they came
+
+
+class ToldDesk:
+    """Signatures are for the real one to look at."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        self.rooms: dict[str, ToldRoom] = {}
+        self._server = ThreadingHTTPServer((LOOPBACK, self.port), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, what: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        room = self.rooms.setdefault(asked["room_id"], ToldRoom())
+        sender = asked["sender"]
+        if what == "room":
+            joined = sender in room.members
+            may = joined and sender in room.may_invite
+            return 200, {"joined": joined, "may_invite": may, "open_to_guests": True, "name": None}
+        if what == "revoke":
+            room.events = {token: {} for token in [asked["token"]] if token in room.events}
+            return 200, {}
+        if sender not in room.members or sender not in room.may_invite:
+            return FORBIDDEN, {"errcode": "M_FORBIDDEN", "error": "not in this room"}
+        if user_id := asked.get("user_id"):
+            membership = "join" if user_id in room.members else "invite"
+            room.invited.append(user_id)
+            return 200, {"membership": membership}
+        room.events[asked["token"]] = {"public_key": asked["public_key"]}
+        room.sent.append((asked["token"], asked["address"]))
+        return 200, {"event_id": "$event"}
+
+    def _handler(self):
+        us = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status, body = us.answer(self.path.rpartition("/")[2], asked)
+                text = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                """Nobody reads it."""
+
+        return Handler
+
+
+@pytest.fixture
+def told_desk() -> Iterator[ToldDesk]:
+    desk = ToldDesk()
+    yield desk
+    desk.stop()
