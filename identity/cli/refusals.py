@@ -29,6 +29,8 @@ def refusals(user_id: str, *, json_wanted: bool) -> None:
     if json_wanted:
         print_json(rows)
         return
-    print_table(("reason", "count", "last_at"), (map(str, row.values()) for row in rows))
+    print_table(
+        ("reason", "count", "last_at"), ([str(value) for value in row.values()] for row in rows)
+    )
     if not rows:
         talk(f"No module has reported a refusal of {user_id}.")
