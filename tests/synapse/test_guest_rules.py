@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from requests import Response
 
-from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
+from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, start, started
 from tests.services.told_identity_server import ToldIdentityServer
 from tests.services.waiting import wait_for
 
@@ -234,7 +234,7 @@ def test_with_guichet_away_and_synapse_restarted_agents_go_on_and_guests_stay_ou
     try:
         for homeserver in (federation.guests, federation.agents):
             homeserver.stop()
-            homeserver.start()
+        start(federation.guests, federation.agents)
         asked = ana.ask("POST", "/createRoom", invite=[federation.zoe.user_id])
         assert asked.status_code == 200
         closed = f"/rooms/{quote(asked.json()['room_id'])}/invite"
