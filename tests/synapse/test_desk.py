@@ -14,6 +14,7 @@ from identity.clock import utc_now
 from identity.gateways.desk import PATH, Desk, NoModule
 from identity.gateways.homeserver import Refused
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
+from tests.services.told_desk import ToldRoom
 
 pytestmark = pytest.mark.synapse
 
@@ -159,3 +160,38 @@ def test_a_homeserver_without_our_module_says_so(synapse, place):
     desk = replace(place.desk, url=synapse.url, server_name=synapse.server_name)
     with pytest.raises(NoModule):
         desk.look(room_id="!a:b", sender="@a:b")
+
+
+def seen_through(desk: Desk, room_id: str, *, owner: str, stranger: str, held: dict) -> list:
+    """What a caller can tell of a desk, step by step."""
+
+    def outcome(what, **asked):
+        try:
+            return what(room_id=room_id, **asked)
+        except Refused:
+            return "refused"
+
+    about = {"token": uuid.uuid4().hex, "address": "lea@asso.example", "keys": held}
+    gone = {"token": about["token"], "sender": owner}
+    return [
+        outcome(desk.look, sender=owner),
+        outcome(desk.look, sender=stranger).may_invite,
+        *(outcome(desk.invite, sender=owner, **about) for _ in range(2)),
+        outcome(desk.invite, sender=stranger, **about),
+        outcome(desk.invite_user, sender=stranger, user_id=owner),
+        outcome(desk.invite_user, sender=owner, user_id=stranger),
+        outcome(desk.invite_user, sender=owner, user_id=owner),
+        *(outcome(desk.revoke, **gone) for _ in range(2)),
+    ]
+
+
+def test_the_desk_by_value_of_other_tests_answers_as_this_one(place, told_desk):
+    opened = {"type": RULE, "state_key": "", "content": {"rule": "unrestricted"}}
+    room_id = place.ana.create(initial_state=[opened])
+    owner, stranger = place.ana.user_id, place.zoe.user_id
+    told_desk.rooms[room_id] = ToldRoom(members={owner}, may_invite={owner})
+    by_value = replace(place.desk, url=told_desk.url)
+    facts = {"owner": owner, "stranger": stranger, "held": keys(place)}
+    real = seen_through(place.desk, room_id, **facts)
+    assert seen_through(by_value, room_id, **facts) == real
+    assert real[4] == "refused"
