@@ -2,98 +2,30 @@
 
 import io
 import re
-from dataclasses import dataclass, field, replace
 
 import pytest
 
-from identity.app import create_app
 from identity.gateways.desk import NoModule, Room
-from identity.settings import Settings
-from identity.storage import associations, mails, outbox, proved_addresses
+from identity.storage import associations
 from identity.storage.outbox import Lane
-from identity.use_cases import list_report, people_lists
+from identity.use_cases import people_lists
 from identity.use_cases.people_lists import Owner, RoomSeen
-from workers import tasks
+from tests.identity.list_senders import (
+    HERS,
+    LIST,
+    ROOM,
+    browser,
+    csrf,
+    desk,
+    hand_in,
+    post,
+    run,
+    service,
+    settings,
+    sign_in,
+)
 
-ZOE = "@zoe:education.example"
-HERS = "zoe.martin@ac-rouen.example"
-ROOM = "!room:education.example"
-LIST = "Nom;Adresse\nÉloïse;eloise@ac-rouen.example\nLéa;Lea@asso.example\nEncore;lea@asso.example\nPaul;paul@gmial.com\nGil;gil.asso.example\n"
-
-
-@dataclass
-class FakeDesk:
-    """The desk of a homeserver by value; `tests/synapse/test_desk.py` asks a real one the same."""
-
-    room: Room = field(default_factory=lambda: Room(True, True, True, "Cellule d’appui"))
-    is_there: bool = True
-    placed: list[tuple[str, str]] = field(default_factory=list)
-    invited: list[str] = field(default_factory=list)
-
-    def look(self, *, room_id, sender):
-        if not self.is_there:
-            raise NoModule("none")
-        assert sender == ZOE
-        return self.room
-
-    def invite(self, *, room_id, sender, token, address, keys):
-        assert keys["public_keys"][0]["public_key"] == keys["public_key"]
-        assert (room_id, sender) == (ROOM, ZOE)
-        self.placed.append((token, address))
-
-    def invite_user(self, *, room_id, sender, user_id):
-        self.invited.append(user_id)
-        return True
-
-
-@pytest.fixture
-def settings(tmp_path) -> Settings:
-    return Settings(_env_file=None, data_dir=tmp_path, secret_keys="a key for the tests, long one")
-
-
-@pytest.fixture
-def desk() -> FakeDesk:
-    return FakeDesk()
-
-
-@pytest.fixture
-def service(wiring, desk):
-    with wiring.database.transaction() as session:
-        associations.bind(session, wiring.now(), address=HERS, user_id=ZOE)
-        proved_addresses.add(session, wiring.now(), user_id=ZOE, address=HERS)
-    return replace(wiring, desk_for=lambda _homeserver: desk)
-
-
-@pytest.fixture
-def browser(service):
-    return create_app(service).test_client()
-
-
-def csrf(browser, path="/lists/sign-in") -> str:
-    return re.search(r'name="csrf_token" value="([^"]+)"', browser.get(path).text).group(1)
-
-
-def post(browser, path, **fields):
-    fields["csrf_token"] = csrf(browser)
-    return browser.post(path, data=fields, content_type="multipart/form-data")
-
-
-def run(service, *lanes):
-    for lane in lanes or (Lane.URGENT, Lane.BULK, Lane.NORMAL):
-        tasks.run(service, lane)
-
-
-def sign_in(browser, service, postbox, address=HERS):
-    post(browser, "/lists/sign-in", email=address)
-    run(service, Lane.URGENT)
-    code = re.search(r"\d{3}\s?\d{3}", postbox.sent[-1]["Subject"]).group()
-    return post(browser, "/lists/code", code=code)
-
-
-def hand_in(browser, text=LIST, name="liste.csv"):
-    answer = post(browser, "/lists", room=ROOM, file=(io.BytesIO(text.encode()), name))
-    assert answer.status_code == 303, answer.text
-    return answer.location
+__all__ = ["browser", "desk", "service", "settings"]
 
 
 def test_nobody_sees_a_list_without_signing_in(browser, service, postbox):
@@ -282,65 +214,8 @@ def test_a_body_over_the_limit_is_refused_unread_and_by_name(browser, service, p
         assert "dépasse 1\u00a0Mo" in answer.text
 
 
-def test_the_estimate_knows_the_quota(service):
-    with service.database.transaction() as session:
-        made = people_lists.check(
-            session,
-            service.rules.current(),
-            service.now(),
-            owner=Owner(ZOE),
-            room=RoomSeen(ROOM),
-            raw=LIST.encode(),
-        )
-        soon = list_report.ends_at(session, service.now(), made, guests=10, agents=10)
-        late = list_report.ends_at(session, service.now(), made, guests=120, agents=10)
-    assert (soon - service.now()).total_seconds() < 60
-    assert (late - service.now()).days == 2
-
-
 def test_the_report_in_the_file_holds_no_formula(browser, service, postbox):
     sign_in(browser, service, postbox)
     path = hand_in(browser, "=1+1@x\nlea@asso.example\n")
     file = browser.get(f"{path}/report.csv").data.decode("utf-8-sig")
     assert "'=1+1@x" in file
-
-
-def test_old_lists_are_forgotten(service, clock):
-    with service.database.transaction() as session:
-        people_lists.check(
-            session,
-            service.rules.current(),
-            service.now(),
-            owner=Owner(ZOE),
-            room=RoomSeen(ROOM),
-            raw=LIST.encode(),
-        )
-        clock.advance(days=91)
-        assert people_lists.stored.forget(session, clock() - people_lists.KEPT) == 1
-        assert people_lists.stored.of_owner(session, ZOE) == []
-
-
-def test_no_mail_is_ordered_before_the_room_holds_the_invitation(service, postbox, desk):
-    seen = []
-    with service.database.transaction() as session:
-        made = people_lists.check(
-            session,
-            service.rules.current(),
-            service.now(),
-            owner=Owner(ZOE),
-            room=RoomSeen(ROOM),
-            raw=b"lea@asso.example\n",
-        )
-        people_lists.confirm(session, service.rules.current(), service.now(), made)
-
-    def look(**asked):
-        with service.database.reading() as session:
-            seen.append(len(mails.to_address(session, "lea@asso.example")))
-        desk.placed.append((asked["token"], asked["address"]))
-
-    desk.invite = look
-    run(service)
-    with service.database.reading() as session:
-        assert len(mails.to_address(session, "lea@asso.example")) == 1
-        assert outbox.depth(session) == {}
-    assert seen == [0]

@@ -1,0 +1,65 @@
+"""Lists of people without their pages: the estimate, the order of steps, and what is forgotten."""
+
+from identity.storage import mails, outbox
+from identity.use_cases import list_report, people_lists
+from identity.use_cases.people_lists import Owner, RoomSeen
+from tests.identity.list_senders import LIST, ROOM, ZOE, desk, run, service, settings
+
+__all__ = ["desk", "service", "settings"]
+
+
+def test_the_estimate_knows_the_quota(service):
+    with service.database.transaction() as session:
+        made = people_lists.check(
+            session,
+            service.rules.current(),
+            service.now(),
+            owner=Owner(ZOE),
+            room=RoomSeen(ROOM),
+            raw=LIST.encode(),
+        )
+        soon = list_report.ends_at(session, service.now(), made, guests=10, agents=10)
+        late = list_report.ends_at(session, service.now(), made, guests=120, agents=10)
+    assert (soon - service.now()).total_seconds() < 60
+    assert (late - service.now()).days == 2
+
+
+def test_old_lists_are_forgotten(service, clock):
+    with service.database.transaction() as session:
+        people_lists.check(
+            session,
+            service.rules.current(),
+            service.now(),
+            owner=Owner(ZOE),
+            room=RoomSeen(ROOM),
+            raw=LIST.encode(),
+        )
+        clock.advance(days=91)
+        assert people_lists.stored.forget(session, clock() - people_lists.KEPT) == 1
+        assert people_lists.stored.of_owner(session, ZOE) == []
+
+
+def test_no_mail_is_ordered_before_the_room_holds_the_invitation(service, postbox, desk):
+    seen = []
+    with service.database.transaction() as session:
+        made = people_lists.check(
+            session,
+            service.rules.current(),
+            service.now(),
+            owner=Owner(ZOE),
+            room=RoomSeen(ROOM),
+            raw=b"lea@asso.example\n",
+        )
+        people_lists.confirm(session, service.rules.current(), service.now(), made)
+
+    def look(**asked):
+        with service.database.reading() as session:
+            seen.append(len(mails.to_address(session, "lea@asso.example")))
+        desk.placed.append((asked["token"], asked["address"]))
+
+    desk.invite = look
+    run(service)
+    with service.database.reading() as session:
+        assert len(mails.to_address(session, "lea@asso.example")) == 1
+        assert outbox.depth(session) == {}
+    assert seen == [0]
