@@ -3,11 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from .addresses import EmailAddress, InvalidAddress
-from .advice import DEFAULT, Advice, SharedMailboxes, State, advise
-from .people_lists import Row
-from .rules import AccountClass, Kind, RuleSet
-from .words import Word
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.advice import DEFAULT, Advice, SharedMailboxes, State, advise
+from domain_rules.people_lists import Row
+from domain_rules.rules import AccountClass, Kind, RuleSet
+from domain_rules.words import Word
 
 # Where many people have their private mail, and long enough that one slip is no other word.
 WELL_KNOWN = (

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .words import Word
+from domain_rules.words import Word
 
 MOST_BYTES = 1_000_000
 MOST_LINES = 2_000
