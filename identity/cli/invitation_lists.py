@@ -24,14 +24,25 @@ from .endings import Exit, Failure
 from .opening import opened
 from .printing import as_json, print_json, print_table, talk
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("path", metavar="[FILE]", type=FILE, required=False)
+@click.option("--file", "named", metavar="FILE", type=FILE, help="The same as FILE.")
 @click.option("--room", "room_id", required=True, metavar="ROOM", help="The ID of the room.")
 @click.option("--as", "user_id", required=True, metavar="USER", help="Who invites.")
 @click.option("--yes", is_flag=True, help="Send what can be sent; without it, only check.")
 @as_json
-def send(file: Path, *, room_id: str, user_id: str, yes: bool, json_wanted: bool) -> None:
+def send(
+    path: Path | None,
+    *,
+    named: Path | None,
+    room_id: str,
+    user_id: str,
+    yes: bool,
+    json_wanted: bool,
+) -> None:
     """Check a .txt or .csv list of people; with --yes invite them to a room in the name of one who may.
 
     Every line that is not sent is shown with its reason; the worker sends the others, and the same file
@@ -41,6 +52,9 @@ def send(file: Path, *, room_id: str, user_id: str, yes: bool, json_wanted: bool
     JSON: {"id", "state", "total", "sent", "waiting", "failed", "unsent", "ends_at",
            "rows": [{"line", "typed", "outcome", "detail"}]}; without --yes "id" is null.
     """  # noqa: D301  \b is click's: keep these lines
+    file = path or named
+    if file is None or (path and named):
+        raise click.UsageError("Name one file: FILE, or --file FILE.")
     if file.stat().st_size > MOST_BYTES:
         raise Failure(f"{file}: larger than {MOST_BYTES} bytes")
     with opened() as wired:

@@ -9,6 +9,7 @@ from . import (
     homeserver,
     internal_binding,
     invitations,
+    lists,
     registration,
     routing,
     v2,
@@ -22,6 +23,7 @@ BLUEPRINTS = (
     homeserver.blueprint,  # /api/homeserver/v1: what our modules in homeservers ask and report
     registration.blueprint,  # /api/homeserver/v1/may-register: the door of a homeserver
     invitations.blueprint,  # /api/homeserver/v1/invitations: for those who invited
+    lists.blueprint,  # /api/homeserver/v1/lists: many at once
     health.blueprint,  # /healthz, /readyz
     *v2.blueprints(),  # /_matrix/identity/v2…
 )

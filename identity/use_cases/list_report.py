@@ -17,7 +17,7 @@ from identity.storage.third_party_invitations import State, ThirdPartyInvitation
 from . import inviters
 from .invitation_states import where
 
-# Measured on one worker with SMTP beside it; a promise must not be better than what is kept.
+# A careful pace for one worker with a relay beside it: a promise must not be better than what is kept.
 ROWS_A_SECOND = 2
 
 

@@ -1,0 +1,172 @@
+"""/api/homeserver/v1/lists: a homeserver hands in a list of people for one of its users, and has it sent."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+from flask import Blueprint, Response, jsonify
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from domain_rules.people_lists import MOST_BYTES, Unreadable
+from identity.context import wired
+from identity.problems import (
+    InvitationOver,
+    NoSuchInvitation,
+    NotAllowed,
+    TooManyRequests,
+    WrongParameter,
+)
+from identity.storage import associations
+from identity.storage import people_lists as stored
+from identity.storage.people_lists import PeopleList
+from identity.use_cases import binding, list_report, people_lists, store_invite
+from identity.use_cases.people_lists import Owner, RoomSeen
+
+from . import parameters
+from .bodies import Body, Text, read_body
+from .guards import homeserver_of_module, module_in_homeserver
+
+BUSY_SECONDS = 600  # after which one of several lists may well be through
+MOST_ID = 255
+
+blueprint = Blueprint("lists_of_homeserver", __name__, url_prefix="/api/homeserver/v1/lists")
+blueprint.before_request(module_in_homeserver)
+
+
+class ForOwner(Body):
+    """For which of its users a homeserver acts."""
+
+    sender: Text
+
+
+class NewList(ForOwner):
+    """A list as it stands in a file. Whether the room takes guests is asked again when a row is sent."""
+
+    room_id: Annotated[Text, Field(min_length=1, max_length=MOST_ID)]
+    people: Annotated[Text, Field(max_length=MOST_BYTES)]
+    room_name: Annotated[Text, Field(max_length=MOST_ID)] = ""
+    file_name: Annotated[Text, Field(max_length=MOST_ID)] = ""
+    takes_guests: bool = True
+
+
+@blueprint.get("")
+def of_owner() -> Response:
+    """The newest lists of one user, without their rows."""
+    (sender,) = parameters.required("sender")
+    with wired.database.reading() as session:
+        made = stored.of_owner(session, _own(sender))
+        return jsonify(lists=[_summary(session, each) for each in made])
+
+
+@blueprint.post("")
+def check() -> Response:
+    """Read and judge a list: nothing is sent yet."""
+    asked = read_body(NewList)
+    sender, rules = _own(asked.sender), wired.rules.current()
+    with _told_plainly(), wired.database.transaction() as session:
+        if not store_invite.may_invite(session, rules, sender):
+            raise NotAllowed("Guests do not invite.")
+        bound = associations.of_user(session, sender)
+        made = people_lists.check(
+            session,
+            rules,
+            wired.now(),
+            owner=Owner(sender, bound[0].address if bound else ""),
+            room=RoomSeen(asked.room_id, asked.room_name, asked.takes_guests),
+            raw=asked.people.encode(),
+            file_name=asked.file_name,
+        )
+        return jsonify(_whole(session, wired.now(), made))
+
+
+@blueprint.get("/<uuid:list_id>")
+def one(list_id: uuid.UUID) -> Response:
+    """One list with every row, and how far it has come."""
+    (sender,) = parameters.required("sender")
+    with _told_plainly(), wired.database.reading() as session:
+        made = people_lists.find(session, list_id, _own(sender))
+        return jsonify(_whole(session, wired.now(), made))
+
+
+@blueprint.post("/<uuid:list_id>/send")
+def send(list_id: uuid.UUID) -> Response:
+    """Send the rows that can be sent."""
+    sender, rules, now = _own(read_body(ForOwner).sender), wired.rules.current(), wired.now()
+    with _told_plainly(), wired.database.transaction() as session:
+        made = people_lists.find(session, list_id, sender)
+        people_lists.confirm(session, rules, now, made)
+        return jsonify(_whole(session, now, made))
+
+
+@blueprint.post("/<uuid:list_id>/retry")
+def retry(list_id: uuid.UUID) -> Response:
+    """Send again the rows that failed, and may succeed now."""
+    sender, now = _own(read_body(ForOwner).sender), wired.now()
+    with _told_plainly(), wired.database.transaction() as session:
+        made = people_lists.find(session, list_id, sender)
+        people_lists.retry(session, now, made)
+        return jsonify(_whole(session, now, made))
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """What the use case says no to, in the words of this API."""
+    try:
+        yield
+    except Unreadable as unread:
+        raise WrongParameter(f"people cannot be read as a list: {unread.fault}.") from None
+    except people_lists.NoSuchList:
+        raise NoSuchInvitation("There is no such list, or it is somebody else's.") from None
+    except people_lists.TooManyLists:
+        raise TooManyRequests(BUSY_SECONDS) from None
+    except (people_lists.NothingToSend, people_lists.AlreadySent) as over:
+        raise InvitationOver(over.__doc__ or "") from None
+
+
+def _own(sender: str) -> str:
+    """Raises NotAllowed for the users of another homeserver."""
+    if not sender.startswith("@") or binding.homeserver_of(sender) != homeserver_of_module():
+        raise NotAllowed("This user ID belongs to another homeserver.")
+    return sender
+
+
+def _summary(session: Session, made: PeopleList) -> dict[str, Any]:
+    counted = list_report.counts(session, made)
+    return {
+        "id": str(made.id),
+        "sender": made.owner,
+        "room_id": made.room_id,
+        "file_name": made.file_name,
+        "state": made.state,
+        "created_at": made.created_at.isoformat(),
+        "counts": {
+            "total": counted.total,
+            "waiting": counted.waiting,
+            "invited": counted.invited,
+            "members": counted.members,
+            "failed": counted.failed,
+            "unsent": counted.unsent,
+        },
+    }
+
+
+def _whole(session: Session, now: datetime, made: PeopleList) -> dict[str, Any]:
+    counted = list_report.counts(session, made)
+    ends_at = list_report.ends_at(
+        session, now, made, guests=counted.for_guests, agents=counted.for_agents
+    )
+    lines = list_report.lines(session, now, stored.rows_of(session, made.id))
+    rows = [
+        {
+            "line": each.row.line,
+            "typed": each.row.typed,
+            "outcome": each.word,
+            "detail": each.row.detail,
+            "why": each.row.why,
+        }
+        for each in lines
+    ]
+    return _summary(session, made) | {"ends_at": ends_at.isoformat(), "rows": rows}

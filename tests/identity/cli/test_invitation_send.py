@@ -1,0 +1,71 @@
+"""`guichet invitation send`: a list is checked first, and sent when that is said."""
+
+import pytest
+from sqlalchemy import select
+
+from identity.storage.people_lists import PeopleList, PeopleListRow
+from tests.identity.cli.conftest import EDUCATION, GUESTS
+from tests.services.told_desk import ToldRoom
+
+ZOE, ROOM = f"@zoe:{EDUCATION}", f"!room:{EDUCATION}"
+HOW = ("--room", ROOM, "--as", ZOE)
+PEOPLE = "lea.petit@asso.example\nLea.Petit@asso.example\nno address\npaul@mairie.example\n"
+
+
+@pytest.fixture
+def send(run, told_desk):
+    run("homeserver", "add", EDUCATION, "--url", told_desk.url)
+    run("homeserver", "add", GUESTS, "--url", "https://matrix.guests.example", "--guests")
+    told_desk.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
+    file = run.file("people.txt", PEOPLE)
+
+    def send(*words, ends=5, **how):
+        return run.json("invitation", "send", file, *HOW, *words, ends=ends, **how)
+
+    send.file, send.run = file, run
+    return send
+
+
+def test_without_yes_a_list_is_only_checked(send, opened):
+    told = send()
+    assert (told["id"], told["total"], told["unsent"]) == (None, 4, 2)
+    assert [(row["line"], row["outcome"]) for row in told["rows"]] == [
+        (2, "duplicate"),
+        (3, "not_an_address"),
+    ]
+    with opened.reading() as session:
+        assert session.scalars(select(PeopleList)).all() == []
+
+
+def test_with_yes_what_can_be_sent_waits_for_the_worker(send, opened):
+    told = send("--yes")
+    assert (told["state"], told["waiting"]) == ("sending", 2)
+    with opened.reading() as session:
+        steps = session.scalars(select(PeopleListRow.step).order_by(PeopleListRow.place)).all()
+    assert steps == ["waiting", "", "", "waiting"]
+
+
+def test_the_file_may_be_named_by_an_option_but_one_it_must_be(send):
+    told = send.run.json("invitation", "send", "--file", send.file, *HOW, ends=5)
+    assert told["total"] == 4
+    assert "one file" in send.run("invitation", "send", *HOW, ends=2).stderr
+    both = ("invitation", "send", send.file, "--file", send.file, *HOW)
+    assert "one file" in send.run(*both, ends=2).stderr
+
+
+def test_who_may_not_invite_to_the_room_sends_nothing(send, told_desk):
+    told_desk.rooms[ROOM].may_invite.clear()
+    refused = send.run("invitation", "send", send.file, *HOW, "--yes", ends=3)
+    assert "may not invite" in refused.stderr
+
+
+def test_a_homeserver_that_is_not_registered_is_named(send):
+    stranger = ("--room", ROOM, "--as", "@eve:elsewhere.example")
+    refused = send.run("invitation", "send", send.file, *stranger, ends=1)
+    assert "not registered" in refused.stderr
+
+
+def test_a_file_without_an_address_sends_nothing(send):
+    empty = send.run.file("empty.txt", "nobody here\n")
+    refused = send.run("invitation", "send", empty, *HOW, "--yes", ends=1)
+    assert "nothing was sent" in refused.stderr
