@@ -26,6 +26,7 @@ from identity.terms import Terms
 from identity.tokens import Tokens
 from identity.vault import Vault
 from identity.wiring import Wiring
+from tests.identity.list_senders import FakeDesk
 
 AGENT, GUEST = AccountClass.AGENT, AccountClass.GUEST
 RULES = RuleSet.compile(
@@ -111,6 +112,7 @@ class Site:
     wiring: Wiring
     clock: object
     server: FakeServer
+    desk: FakeDesk
     invitations: list[ThirdPartyInvitation] = field(default_factory=list)
 
     def newest(self) -> VerificationRequest:
@@ -243,7 +245,7 @@ def settings(tmp_path):
 def site(settings, sqlite_url, clock):
     values = read_settings(**settings)
     database = Database(make_engine(sqlite_url))
-    server = FakeServer()
+    server, desk = FakeServer(), FakeDesk()
     wiring = Wiring(
         settings=values,
         database=database,
@@ -256,7 +258,7 @@ def site(settings, sqlite_url, clock):
         terms=Terms(),
         federation=None,
         connector_for=lambda homeserver: server if homeserver.connector == "synapse" else None,
-        desk_for=lambda _homeserver: None,
+        desk_for=lambda _homeserver: desk,
     )
     with database.transaction() as session:
         for name, label in LABELS.items():
@@ -272,7 +274,7 @@ def site(settings, sqlite_url, clock):
                     created_at=clock(),
                 )
             )
-    yield Site(create_app(wiring), wiring, clock, server)
+    yield Site(create_app(wiring), wiring, clock, server, desk)
     database.engine.dispose()
 
 

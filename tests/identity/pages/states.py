@@ -1,23 +1,39 @@
 """A walk through every state a page can be in, in real browsers: at each one the test may look around."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from playwright.sync_api import Page
+from sqlalchemy import select
 
 from domain_rules.addresses import EmailAddress
+from identity.gateways.desk import NoModule
+from identity.gateways.mail_folder import FolderMailer
 from identity.pages import client_link
+from identity.storage import associations
+from identity.storage.list_sign_ins import ListSignIn
+from identity.storage.outbox import Lane
 from identity.storage.third_party_invitations import Delivery, State
 from identity.use_cases import validation
 from identity.use_cases.validation import Wanted
+from tests.identity.list_senders import HERS, LIST, ROOM
+from workers import tasks
 
-from .conftest import PASSWORD, Site
+from .conftest import PASSWORD, ZOE, Site
 
 STILL = ["/", "/start", "/start?invited=1", "/my-server", "/help", "/accessibility", "/legal"]
 STILL += ["/my-server?q=ac-rouen.example", "/my-server?q=ac-normandie.example"]
 STILL += ["/my-server?q=asso.example", "/my-server?q=x", "/nowhere", "/v/cut", "/check/77"]
 STILL += ["/dev/mail"]
 LONG = f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example"
+# Something of all that the check may find, then more guests than one day and one page take.
+MIXED = f"{LIST}{HERS}\n{LONG}\nana@ac-normandie.example\ncontact@ac-rouen.example\n"
+MANY = "".join(f"person{n}@asso.example\n" for n in range(120))
+
+
+def closed(**_asked: object) -> None:
+    """A homeserver that has no desk any more."""
+    raise NoModule("none")
 
 
 @dataclass
@@ -50,6 +66,7 @@ class Walk:
         """Every state by name, with the page that shows it."""
         for path in STILL:
             yield path, self.go(path)
+        yield from self.lists()
         yield from self.domains()
         yield from self.waiting()
         yield from self.account()
@@ -57,6 +74,39 @@ class Walk:
         yield from self.invited()
         yield from self.unwanted()
         yield from self.ends()
+
+    def lists(self) -> Iterator[tuple[str, Page]]:
+        """An agent signs in, hands in a list, sends it, and reads what became of it."""
+        site, wiring = self.site, self.site.wiring
+        with wiring.database.transaction() as session:
+            associations.bind(session, site.clock(), address=HERS, user_id=ZOE)
+        yield "lists, sign-in", self.go("/lists")
+        yield "lists, address at fault", self.send(email="zoe@")
+        yield "lists, code", self.send(email=HERS)
+        with wiring.database.reading() as session:
+            code = wiring.tokens.code(session.scalars(select(ListSignIn.id)).one(), 1)
+        yield "lists, wrong code", self.send(code=f"{(int(code) + 1) % 10**6:06d}")
+        yield "lists, form", self.send(code=code)
+        yield "lists, nothing filled in", self.send()
+        yield "lists, text at fault", self.send(room=ROOM, text="Zoe\n")
+        yield "list checked", self.send(room=ROOM, text=MIXED)
+        yield "list under way", self.send()
+        site.desk.invite = closed
+        yield "list sent, with failures", self.carried_out()
+        del site.desk.invite
+        self.send()
+        yield "list sent", self.carried_out()
+        yield "lists, one of one's own", self.go("/lists")
+        yield "list of many", self.send(room=ROOM, text=MANY)
+        self.send()
+        self.desk.locator("a[rel=next]").click()
+        yield "list of many, second page", self.desk
+
+    def carried_out(self) -> Page:
+        mailer = FolderMailer(self.site.wiring.settings.mail_dir)
+        tasks.run(replace(self.site.wiring, mailer=mailer), Lane.BULK)
+        self.desk.reload()
+        return self.desk
 
     def domains(self) -> Iterator[tuple[str, Page]]:
         yield "address at fault", self.start("ana@")

@@ -208,7 +208,7 @@ def test_every_state_passes_axe_fits_the_screen_and_is_quiet(
                     where = [node["html"][:100] for node in fault["nodes"][:2]]
                     found.append((name, width, scheme, fault["id"], where))
     assert found == []
-    assert len(seen) > 45
+    assert len(seen) > 60
     assert foreign == []
     assert [text for text in said if not re.search(r"status of (400|404)", text)] == []
 
