@@ -36,6 +36,16 @@ def test_nobody_sees_a_list_without_signing_in(browser, service, postbox):
     assert browser.get("/lists").status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("fr", "Inviter une liste"), ("en", "Invite a list")]
+)
+def test_an_agent_finds_the_lists_on_the_first_page(browser, language, words):
+    first = browser.get("/", headers={"Accept-Language": language})
+    link = re.search(r'<a href="(/lists[^"]*)">([^<]*)</a>', first.text)
+    assert words.lower() in link[2].lower()
+    assert browser.get(link[1]).location.startswith("/lists/sign-in")
+
+
 def test_the_page_says_the_same_to_everybody_and_only_agents_get_a_code(browser, service, postbox):
     shown = []
     for address in (HERS, "eve@ac-rouen.example", "lea@asso.example"):
