@@ -76,10 +76,10 @@ def lists_template() -> Response:
 
 @blueprint.post("/lists")
 def lists_new() -> Response:
-    """Look at the room, read and judge the file; nothing is sent."""
+    """Look at the room, read and judge the file; nothing is sent. Signed out meanwhile, the list is kept."""
     who = agent()
     if who is None:
-        return go_to("lists_sign_in")
+        return page("lists_signed_out", status=HTTPStatus.UNAUTHORIZED)
     found = ROOM_ID.search(request.form.get("room", "").replace("%21", "!").replace("%3A", ":"))
     raw, name = _handed_in()
     faults = [] if found else [Fault("room", text("lists.fault.room"))]

@@ -31,8 +31,8 @@ for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
 blueprint.register_error_handler(InternalServerError, errors.broken)
 
 # What a form that grew too old may hand back: fields to see and correct, and switches of the same form.
-SHOWN_AGAIN = ("email", "code", "display_name", "q")
-CARRIED_AGAIN = ("keep", "invited", "undo", "send")
+SHOWN_AGAIN = ("email", "code", "display_name", "q", "address")
+CARRIED_AGAIN = ("keep", "invited", "undo", "send", "retry", "correct")
 WITHOUT_FORM = {"pages.unknown_path"}
 
 
@@ -54,6 +54,7 @@ def check_form() -> Response | None:
         shown={name: request.form[name] for name in SHOWN_AGAIN if name in request.form},
         carried={name: request.form[name] for name in CARRIED_AGAIN if name in request.form},
         asks_password="password" in request.form,
+        is_list=request.endpoint == "pages.lists_new",
     )
 
 

@@ -101,6 +101,11 @@ class Walk:
         self.send()
         self.desk.locator("a[rel=next]").click()
         yield "list of many, second page", self.desk
+        self.go("/lists")
+        site.clock.advance(minutes=31)
+        yield "lists, signed out meanwhile", self.send(room=ROOM, text=MIXED)
+        self.desk.context.clear_cookies()
+        yield "lists, form too old", self.send(room=ROOM, text=MIXED)
 
     def carried_out(self) -> Page:
         mailer = FolderMailer(self.site.wiring.settings.mail_dir)

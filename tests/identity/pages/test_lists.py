@@ -2,6 +2,7 @@
 
 import io
 import re
+from html import unescape
 
 import pytest
 
@@ -174,6 +175,47 @@ def test_a_list_is_its_owners_alone(browser, service, postbox):
     assert browser.get(path).status_code == 404
     assert browser.get(f"{path}/report.csv").status_code == 404
     assert post(browser, path, send="1").status_code == 404
+
+
+def shown_again(answer) -> dict[str, str]:
+    """The form of the page, as the browser would send it once more."""
+    room = re.search(r'name="room"[^>]* value="([^"]*)"', answer.text)[1]
+    pasted = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", answer.text, re.DOTALL)[1]
+    token = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)[1]
+    return {"room": unescape(room), "text": unescape(pasted), "csrf_token": token}
+
+
+def test_a_form_that_is_too_old_keeps_the_room_and_the_pasted_list(browser, service, postbox):
+    sign_in(browser, service, postbox)
+    old = browser.post("/lists", data={"room": ROOM, "text": LIST})
+    assert old.status_code == 400
+    sent = shown_again(old)
+    assert (sent["room"], sent["text"]) == (ROOM, LIST)
+    assert 'type="file"' in old.text
+    assert (
+        "Même adresse que la ligne 3"
+        in browser.get(browser.post("/lists", data=sent).location).text
+    )
+
+
+def test_signed_out_meanwhile_the_list_waits_for_the_next_sign_in(browser, service, postbox, clock):
+    sign_in(browser, service, postbox)
+    clock.advance(minutes=31)
+    answer = post(browser, "/lists", room=ROOM, text=LIST)
+    assert answer.status_code == 401
+    sign_in(browser, service, postbox)
+    sent = shown_again(answer)
+    assert (sent["room"], sent["text"]) == (ROOM, LIST)
+    assert browser.post("/lists", data=sent).status_code == 303
+
+
+def test_a_row_put_right_in_a_form_that_is_too_old_is_still_put_right(browser, service, postbox):
+    sign_in(browser, service, postbox)
+    path = hand_in(browser)
+    row = re.search(r'name="keep" value="([^"]+)"', browser.get(path).text)[1]
+    old = browser.post(path, data={"correct": row, "address": "paul@gmail.com"}).text
+    assert f'name="correct" value="{row}"' in old
+    assert 'value="paul@gmail.com"' in old
 
 
 @pytest.mark.parametrize(
