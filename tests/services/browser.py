@@ -20,8 +20,9 @@ ARGUMENTS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """One for a file. As long as it is there an event loop runs, and nobody else can run one."""
     executable = shutil.which("chromium")
     if executable is None:
         raise MissingService("Chromium is not installed: apt-get install chromium")
@@ -38,7 +39,7 @@ def browser_contexts(chromium) -> Iterator[Callable[..., BrowserContext]]:
 
     def open_one(**kind) -> BrowserContext:
         context = chromium.new_context(**kind)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         made.append(context)
         return context
 

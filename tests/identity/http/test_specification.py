@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .test_openapi import RAW
+from .test_openapi import DOCUMENTS
 
+RAW = DOCUMENTS["identity"]
 FOLDER = os.environ.get("MATRIX_SPECIFICATION")
 V2 = "/_matrix/identity/v2"
 NAMES = {"get", "post", "put", "delete"}
