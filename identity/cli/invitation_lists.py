@@ -52,20 +52,11 @@ def send(
     JSON: {"id", "state", "total", "sent", "waiting", "failed", "unsent", "ends_at",
            "rows": [{"line", "typed", "outcome", "detail"}]}; without --yes "id" is null.
     """  # noqa: D301  \b is click's: keep these lines
-    file = path or named
-    if file is None or (path and named):
-        raise click.UsageError("Name one file: FILE, or --file FILE.")
-    if file.stat().st_size > MOST_BYTES:
-        raise Failure(f"{file}: larger than {MOST_BYTES} bytes")
+    file = _one_file(path, named)
     with opened() as wired:
         room = _look(wired, room_id, user_id)
-        told = _send(
-            wired,
-            file,
-            RoomSeen(room_id, room.name or "", room.is_open_to_guests),
-            user_id,
-            yes=yes,
-        )
+        seen = RoomSeen(room_id, room.name or "", room.is_open_to_guests)
+        told = _send(wired, file, seen, user_id, yes=yes)
     if json_wanted:
         print_json(told)
     else:
@@ -77,6 +68,15 @@ def send(
     talk(_said(told, yes=yes))
     if told["unsent"]:
         raise click.exceptions.Exit(Exit.PARTLY)
+
+
+def _one_file(path: Path | None, named: Path | None) -> Path:
+    file = path or named
+    if file is None or (path and named):
+        raise click.UsageError("Name one file: FILE, or --file FILE.")
+    if file.stat().st_size > MOST_BYTES:
+        raise Failure(f"{file}: larger than {MOST_BYTES} bytes")
+    return file
 
 
 def _send(wired: Wiring, file: Path, room: RoomSeen, user_id: str, *, yes: bool) -> dict[str, Any]:
