@@ -2,10 +2,10 @@
 
 import time
 
-import pytest
 from sqlalchemy import create_engine, text
 
 from tests.services.person import Person, code_in, plain
+from tests.services.waiting import wait_for
 
 ADDRESS = "camille.durand@ac-rouen.example"
 
@@ -87,11 +87,8 @@ def outbox(environment, statement, **values):
 
 
 def wait_for_attempt(environment):
-    for _ in range(200):
-        if outbox(environment, "select 1 from outbox where attempts > 0"):
-            return
-        time.sleep(0.1)
-    pytest.fail("no worker took the entry")
+    taken = "select 1 from outbox where attempts > 0"
+    wait_for(lambda: outbox(environment, taken), what="a worker takes the entry", pause=0.1)
 
 
 def make_due(environment):

@@ -133,3 +133,8 @@ class Person:
 
     def state(self, room_id: str, event_type: str) -> Any:
         return self.do("GET", f"/rooms/{quote(room_id)}/state/{event_type}/")
+
+    def finds(self, term: str) -> set[str]:
+        """Whom the user directory shows them. Synapse writes it behind the requests that fill it."""
+        told = self.do("POST", "/user_directory/search", search_term=term, limit=50)
+        return {row["user_id"] for row in told["results"]}

@@ -47,8 +47,7 @@ def agent(homeserver) -> Callable[[str], Person]:
 
 
 def found_by(person: Person) -> set[str]:
-    told = person.do("POST", "/user_directory/search", search_term=PREFIX, limit=50)
-    return {row["user_id"] for row in told["results"]}
+    return person.finds(PREFIX)
 
 
 def hide(person: Person, *, hidden: bool) -> None:

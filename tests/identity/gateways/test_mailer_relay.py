@@ -42,7 +42,7 @@ def mailer_to():
 
     def make(relay, options="tls=none", *, host="127.0.0.1") -> SmtpMailer:
         url = read_relay_url(f"smtp://{host}:{relay.port}?{options}")
-        made.append(SmtpMailer(replace(url, timeout=5.0), command_timeout=2.0))
+        made.append(SmtpMailer(replace(url, timeout=30.0), command_timeout=20.0))
         return made[-1]
 
     yield make

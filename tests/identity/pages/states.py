@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 from sqlalchemy import select
 
 from domain_rules.addresses import EmailAddress
@@ -55,8 +55,13 @@ class Walk:
         page = page or self.desk
         for name, value in fields.items():
             page.fill(f"#{name}", value)
-        page.locator("main form button").first.click()
-        return page
+        return self.press(page.locator("main form button").first)
+
+    def press(self, what: Locator) -> Page:
+        """Press what leads to another page, and be there."""
+        with what.page.expect_navigation():
+            what.click()
+        return what.page
 
     def start(self, email: str) -> Page:
         self.go("/start")
@@ -99,8 +104,7 @@ class Walk:
         yield "lists, one of one's own", self.go("/lists")
         yield "list of many", self.send(room=ROOM, text=MANY)
         self.send()
-        self.desk.locator("a[rel=next]").click()
-        yield "list of many, second page", self.desk
+        yield "list of many, second page", self.press(self.desk.locator("a[rel=next]"))
         self.go("/lists")
         site.clock.advance(minutes=31)
         yield "lists, signed out meanwhile", self.send(room=ROOM, text=MIXED)
@@ -119,16 +123,14 @@ class Walk:
         yield "sibling", self.start("ana@ac-normandie.example")
         yield "shared", self.start("contact@ac-rouen.example")
         yield "not open, long", self.start(LONG)
-        self.desk.locator("button.second").click()
-        yield "check, long", self.desk
+        yield "check, long", self.press(self.desk.locator("button.second"))
 
     def waiting(self) -> Iterator[tuple[str, Page]]:
         yield "check", self.start("camille.durand@ac-rouen.example")
         self.desk.locator("summary").click()
         yield "nothing received", self.desk
         yield "wrong code", self.send(code=self.site.wrong_code())
-        self.desk.locator("form[action*=resend] button").click()
-        yield "too soon", self.desk
+        yield "too soon", self.press(self.desk.locator("form[action*=resend] button"))
         link, refuse = self.site.link(), self.site.link(purpose="not_me")
         yield "link here", self.go(link)
         yield "link there", self.go(link, self.phone)
@@ -150,11 +152,11 @@ class Walk:
         yield "account", self.send()
         yield "weak password", self.send(password="x", password_again="x")
         yield "link confirmed", self.go(link)
-        self.desk.locator("main a.button").click()
+        self.press(self.desk.locator("main a.button"))
         self.site.server.away = True
         yield "server away", self.send(password=PASSWORD, password_again=PASSWORD)
         self.site.server.away, self.site.server.holds_address = False, True
-        self.desk.locator("main a.button").click()
+        self.press(self.desk.locator("main a.button"))
         yield "taken", self.send(password=PASSWORD, password_again=PASSWORD)
         self.site.server.holds_address = False
         self.go(f"/account/{self.site.newest().ordinal}")
@@ -199,8 +201,8 @@ class Walk:
         site.clock.advance(hours=24)
         yield "invitation, old code", self.go(site.mailed(long))
         yield "invitation, code mailed", self.send()
-        self.desk.locator("form:not(.stack) button.second").click()
-        yield "invitation, too soon", self.desk
+        resend = self.desk.locator("form:not(.stack) button.second")
+        yield "invitation, too soon", self.press(resend)
         site.clock.advance(days=30)
         yield "invitation over", self.go(site.mailed(long))
         site.clock.time = now

@@ -96,7 +96,7 @@ def test_a_scanner_that_opens_and_presses_everything_moves_nothing(site, walk, b
         buttons = scanner.goto(ana.url + link) and scanner.locator("main button").count()
         for index in range(buttons):
             scanner.goto(ana.url + link)
-            scanner.locator("main button").nth(index).click()
+            ana.press(scanner.locator("main button").nth(index))
             pressed += 1
         for place in {a.get_attribute("href") for a in scanner.locator("main a").all()}:
             if place.startswith("/"):
@@ -124,8 +124,8 @@ def test_a_link_in_the_html_of_a_mail_at_home_can_be_followed(site, walk, clock)
     message.add_alternative(f"{link}<script>document.title = 'ran'</script>", "html")
     FolderMailer(site.wiring.settings.mail_dir).send(message, envelope_from="", to=ADDRESS)
     ana.go("/dev/mail")
-    ana.desk.get_by_role("link", name="Your code").click()
-    ana.desk.get_by_role("link", name="HTML").click()
+    ana.press(ana.desk.get_by_role("link", name="Your code"))
+    ana.press(ana.desk.get_by_role("link", name="HTML"))
     assert ana.desk.title() != "ran"
     assert ana.desk.locator("a").evaluate("e => getComputedStyle(e).paddingTop") == "3px"
     ana.desk.get_by_role("link", name="Confirm").click()
