@@ -1,8 +1,6 @@
 """Guests answer; they do not start: every way to begin a conversation, closed to those who are guests."""
 
-import functools
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from domain_rules import conversations
@@ -10,6 +8,7 @@ from domain_rules.conversations import Deed
 from domain_rules.rules import AccountClass
 
 from .configuration import Config
+from .guards import Callback, Guards
 from .knowledge import Knowledge, server_of
 from .refusals import Refusals
 from .sentences import Reason
@@ -35,30 +34,28 @@ ASKED_BEFORE = (
 # The preset that makes everybody who is invited an equal of the creator, and the one that does not.
 TRUSTED, PRIVATE = "trusted_private_chat", "private_chat"
 
-logger = logging.getLogger(__name__)
-Callback = Callable[..., Awaitable[Any]]
-
 
 class Part:
-    """Each callback begins with whom it judges, and none lets a fault of its own out as a 500."""
+    """Each callback begins with whom it judges; a fault of ours closes for guests and opens for agents."""
 
     def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
         self._config = config
         self._api = api
         self._knowledge = knowledge
         self._refusals = refusals
+        guards = Guards(refusals, closes_for=self._is_guest)
         api.register_spam_checker_callbacks(
-            user_may_create_room=_two(self._answering(self.user_may_create_room)),
-            user_may_invite=self._answering(self.user_may_invite),
-            federated_user_may_invite=self._answering(self.federated_user_may_invite),
-            user_may_send_3pid_invite=self._answering(self.user_may_send_3pid_invite),
-            user_may_join_room=self._answering(self.user_may_join_room),
-            user_may_create_room_alias=self._answering(self.user_may_create_room_alias),
-            user_may_publish_room=self._answering(self.user_may_publish_room),
+            user_may_create_room=_two(guards.answering(self.user_may_create_room)),
+            user_may_invite=guards.answering(self.user_may_invite),
+            federated_user_may_invite=guards.answering(self.federated_user_may_invite),
+            user_may_send_3pid_invite=guards.answering(self.user_may_send_3pid_invite),
+            user_may_join_room=guards.answering(self.user_may_join_room),
+            user_may_create_room_alias=guards.answering(self.user_may_create_room_alias),
+            user_may_publish_room=guards.answering(self.user_may_publish_room),
         )
         api.register_third_party_rules_callbacks(
-            on_create_room=self._insisting(self.on_create_room),
-            check_event_allowed=self._insisting(self.check_event_allowed),
+            on_create_room=guards.insisting(self.on_create_room),
+            check_event_allowed=guards.insisting(self.check_event_allowed),
         )
 
     async def user_may_create_room(self, user_id: str, asked: Mapping[str, Any]) -> Any:
@@ -172,40 +169,6 @@ class Part:
         state = await self._api.get_room_state(room_id, [(MEMBER, user_id)])
         membership = state.get((MEMBER, user_id))
         return membership is not None and membership.content.get("membership") == "join"
-
-    def _answering(self, callback: Callback) -> Callback:
-        """A fault of ours closes for guests and opens for agents, and is never a 500."""
-
-        @functools.wraps(callback)
-        async def guarded(actor: Any, *facts: Any) -> Any:
-            try:
-                return await callback(actor, *facts)
-            except Exception:
-                user_id = getattr(actor, "sender", actor)
-                logger.exception("a fault in %s, judging %s", callback.__name__, user_id)
-                if self._is_guest(user_id):
-                    return self._refusals.refuse(Reason.NOT_ALLOWED, user_id)
-                return self._refusals.allowed
-
-        return guarded
-
-    def _insisting(self, callback: Callback) -> Callback:
-        """The same, for what refuses by an exception of Synapse's."""
-
-        @functools.wraps(callback)
-        async def guarded(actor: Any, *facts: Any) -> Any:
-            try:
-                return await callback(actor, *facts)
-            except self._refusals.terms.error_class:
-                raise
-            except Exception:
-                user_id = getattr(actor, "sender", None) or actor.user.to_string()
-                logger.exception("a fault in %s, judging %s", callback.__name__, user_id)
-                if self._is_guest(user_id):
-                    self._refusals.refuse_by_raising(Reason.NOT_ALLOWED, user_id)
-                return True, None
-
-        return guarded
 
 
 def _two(callback: Callback) -> Callback:

@@ -1,8 +1,7 @@
 """Rooms keep their rule: every way to make one, to come in, or to change it is judged here first."""
 
-import functools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from domain_rules.room_changes import judge_visibility
@@ -14,18 +13,17 @@ from domain_rules.rooms import RULE_EVENT, AccessRule, RoomState, mapping, read_
 from domain_rules.words import Word
 
 from .configuration import Config
+from .guards import ALLOWED, Guards
 from .inbound import Inbound
 from .knowledge import Knowledge
 from .refusals import Refusals
 from .room_upgrades import Upgrades
 from .room_views import NEWEST, RoomViews, State, version_of
-from .sentences import Reason, Sentence
+from .sentences import Sentence
 
 BAD_REQUEST, FORBIDDEN = 400, 403
-ALLOWED = (True, None)
 
 logger = logging.getLogger(__name__)
-Callback = Callable[..., Awaitable[Any]]
 
 
 class Part:
@@ -39,16 +37,17 @@ class Part:
         self._upgrades = Upgrades(api, self._views, refusals)
         self._inbound = Inbound(config, self._views, knowledge, refusals)
         refusals.teach(_sentences())
+        guards = Guards(refusals, closes_for=lambda _user_id: True)
         api.register_spam_checker_callbacks(
-            user_may_invite=self._answering(self.user_may_invite),
-            user_may_send_3pid_invite=self._answering(self.user_may_send_3pid_invite),
-            user_may_publish_room=self._answering(self.user_may_publish_room),
+            user_may_invite=guards.answering(self.user_may_invite),
+            user_may_send_3pid_invite=guards.answering(self.user_may_send_3pid_invite),
+            user_may_publish_room=guards.answering(self.user_may_publish_room),
             federated_user_may_invite=self._inbound.federated_user_may_invite,
             check_event_for_spam=self._inbound.check_event_for_spam,
         )
         api.register_third_party_rules_callbacks(
-            on_create_room=self._insisting(self.on_create_room),
-            check_event_allowed=self._insisting(self.check_event_allowed),
+            on_create_room=guards.insisting(self.on_create_room),
+            check_event_allowed=guards.insisting(self.check_event_allowed),
             check_threepid_can_be_invited=self.check_threepid_can_be_invited,
             check_visibility_can_be_modified=self.check_visibility_can_be_modified,
             on_new_event=self._upgrades.on_new_event,
@@ -180,32 +179,6 @@ class Part:
 
     def _answer(self, user_id: str, reason: Word | None) -> Any:
         return self._refusals.refuse(reason, user_id) if reason else self._refusals.allowed
-
-    def _answering(self, callback: Callback) -> Callback:
-        @functools.wraps(callback)
-        async def guarded(user_id: str, *facts: Any) -> Any:
-            try:
-                return await callback(user_id, *facts)
-            except Exception:
-                logger.exception("a fault in %s, judging %s", callback.__name__, user_id)
-                return self._refusals.refuse(Reason.NOT_ALLOWED, user_id)
-
-        return guarded
-
-    def _insisting(self, callback: Callback) -> Callback:
-        @functools.wraps(callback)
-        async def guarded(actor: Any, *facts: Any) -> Any:
-            try:
-                return await callback(actor, *facts)
-            except self._refusals.terms.error_class:
-                raise
-            except Exception:
-                user_id = getattr(actor, "sender", None) or actor.user.to_string()
-                logger.exception("a fault in %s, judging %s", callback.__name__, user_id)
-                self._refusals.refuse_by_raising(Reason.NOT_ALLOWED, user_id)
-                return ALLOWED
-
-        return guarded
 
 
 def _sentences() -> Mapping[Word, Sentence]:

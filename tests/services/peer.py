@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +10,7 @@ import signedjson.key
 import signedjson.sign
 
 from .certificates import Certificate
+from .serving import serve
 from .waiting import LOOPBACK
 
 
@@ -32,7 +32,7 @@ class Peer:
         scheme = "https" if certificate else "http"
         self.port = self._server.server_port
         self.url = f"{scheme}://{LOOPBACK}:{self.port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve(self._server)
 
     def close(self) -> None:
         self._server.shutdown()

@@ -1,7 +1,6 @@
 """A homeserver's desk by value, over HTTP: what `tests/synapse/test_desk.py` sees a real one do, and no more."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from .serving import serve
 from .waiting import LOOPBACK, free_port
 
 FORBIDDEN = 403
@@ -34,7 +34,7 @@ class ToldDesk:
         self.rooms: dict[str, ToldRoom] = {}
         self._server = ThreadingHTTPServer((LOOPBACK, self.port), self._handler())
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve(self._server)
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -1,12 +1,12 @@
 """A homeserver that is only told things: it keeps what comes to `onbind`, publishes keys, and answers as a test says."""
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from .serving import serve
 from .waiting import LOOPBACK
 
 
@@ -21,7 +21,7 @@ class ToldHomeserver:
         self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://{LOOPBACK}:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve(self._server)
 
     def close(self) -> None:
         self._server.shutdown()

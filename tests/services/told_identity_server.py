@@ -2,11 +2,11 @@
 
 import json
 import ssl
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from .certificates import Certificate
+from .serving import serve
 from .waiting import LOOPBACK
 
 A_KEY = "ta8IQ0u1sp44HVpxYi7dFOdS/bfwDjcy4xLFlfY5KOA"
@@ -24,7 +24,7 @@ class ToldIdentityServer:
         context.load_cert_chain(certificate.certificate, certificate.key)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.name = f"localhost:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve(self._server)
 
     @property
     def facts(self) -> dict:
