@@ -10,11 +10,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import decisions, http, lookups
+from . import decisions, http, lookups, mails, modules
 from .rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
-SUITES = {"decisions": decisions.measure, "http": http.measure, "lookups": lookups.measure}
+SUITES = {
+    "decisions": decisions.measure,
+    "http": http.measure,
+    "lookups": lookups.measure,
+    "mails": mails.measure,
+    "modules": modules.measure,
+}
 
 
 def main(wanted: list[str]) -> int:

@@ -1,6 +1,7 @@
 """What Guichet told, as it is read: who decides on which homeserver, the rules, the names and keys."""
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -103,9 +104,10 @@ def _rules(lines: Any) -> Iterator[Rule]:
             Kind(kind),
             pattern,
             AccountClass(account_class),
-            homeserver,
+            # A text of a few homeservers and organisations, not one for each of many thousand rules.
+            sys.intern(homeserver) if homeserver else None,
             requires_invite=bool(requires_invite),
-            organisation=organisation,
+            organisation=sys.intern(organisation),
             # A rule without homeserver says: this belongs to a sibling domain. Which, nobody asks here.
             sibling_of=None if homeserver else pattern,
             valid_from=_moment(since),

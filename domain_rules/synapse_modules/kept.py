@@ -17,6 +17,8 @@ TABLES = (
         user_id TEXT PRIMARY KEY, changed_ms BIGINT NOT NULL)""",
 )
 
+Version = tuple[str, int, str]  # epoch, number, ETag
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -28,7 +30,7 @@ class Feed:
     heard_ms: int = 0
 
     @property
-    def version(self) -> tuple[str, int, str]:
+    def version(self) -> Version:
         """Changes with the content."""
         return self.epoch, self.number, self.etag
 

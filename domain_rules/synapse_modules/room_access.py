@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from domain_rules.room_changes import judge_visibility
@@ -9,7 +10,7 @@ from domain_rules.room_creation import Creation, completed, concerned, judge_cre
 from domain_rules.room_events import JUDGES, Guichet, RoomEvent, judge_event
 from domain_rules.room_membership import Coming, judge_invitation_by_mail, judge_membership
 from domain_rules.room_reasons import MALFORMED_CREATIONS, RoomReason
-from domain_rules.rooms import RULE_EVENT, AccessRule, RoomState, mapping, read_room
+from domain_rules.rooms import RULE_EVENT, AccessRule, People, RoomState, mapping, read_room
 from domain_rules.words import Word
 
 from .configuration import Config
@@ -76,13 +77,20 @@ class Part:
         if event.type == RULE_EVENT and self._upgrades.is_carrying(event.room_id):
             return ALLOWED
         state = read_room(event.room_version.identifier, events)
-        if state.is_public or event.type == RULE_EVENT:
-            state = await self._views.with_listing(event.room_id, state)
         asked = RoomEvent(event.type, event.sender, event.state_key, mapping(event.content))
         guichet = self._guichet()
+
+        def judge(state: RoomState, people: People) -> RoomReason | None:
+            return judge_event(state, asked, people, guichet)
+
+        if state.is_public or event.type == RULE_EVENT:
+            # Being listed never allows anything: what is allowed as if it were needs no look into the database.
+            listed = replace(state, listed=True)
+            if await self._views.may_refuse(lambda people: judge(listed, people)):
+                state = await self._views.with_listing(event.room_id, state)
         inviter = state.members.get(asked.state_key)
         reason = await self._views.verdict(
-            lambda people: judge_event(state, asked, people, guichet),
+            lambda people: judge(state, people),
             asked.concerned | ({inviter.sender} if inviter else set()),
         )
         if reason is not None:

@@ -58,6 +58,11 @@ class RoomViews:
         directory = self._api.public_room_list_manager
         return replace(state, listed=await directory.room_is_in_public_room_list(room_id))
 
+    async def may_refuse(self, judge: Judge) -> bool:
+        """From memory, as if nobody were exempt."""
+        await self._knowledge.ready()
+        return judge(People(self.is_guest)) is not None
+
     async def verdict(self, judge: Judge, concerned: Iterable[str]) -> RoomReason | None:
         """From memory; only before a refusal it is looked up who of them is exempt."""
         await self._knowledge.ready()

@@ -1,6 +1,7 @@
 """State events meet their rule: in a room that lives, and in its first moment, in room versions 11 and 12."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -115,3 +116,35 @@ def test_ra_16_a_guest_makes_no_room(version):
     state = replace(being_made(version), creator="")
     assert send(state, "m.room.create", {}, by=GIL) is RoomReason.GUEST_CREATES
     assert send(state, "m.room.create", {"additional_creators": [ALICE]}) is None
+
+
+WISHES = (
+    *(
+        (RULE_EVENT, {"rule": rule} | settings)
+        for rule in ("restricted", "unrestricted", "direct")
+        for settings in ({}, {"visibility": "public"}, {"visibility": "private"})
+    ),
+    *(("m.room.join_rules", {"join_rule": wanted}) for wanted in ("invite", "public", "knock")),
+    ("m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"}),
+    ("m.room.power_levels", {"users": {GIL: 100}}),
+    ("m.room.name", {"name": "Us"}),
+)
+
+
+@every_version
+@pytest.mark.parametrize("rule", ["restricted", "unrestricted", "direct"])
+def test_being_listed_never_allows_anything(version, rule):
+    """So the room directory is asked only where it could refuse."""
+    told = set()
+    states = product(("private", "public"), ("invite", "public"), (True, False), (ANA, ALICE, GIL))
+    for visibility, join_rule, encrypted, by in states:
+        facts = {"visibility": visibility, "join_rule": join_rule, "encrypted": encrypted}
+        state = room(version, rule, members=joined(ANA, ALICE, GIL), **facts)
+        for kind, content in WISHES:
+            outside, inside = (
+                send(replace(state, listed=listed), kind, content, by=by)
+                for listed in (False, True)
+            )
+            assert inside is not None or outside is None
+            told.add(inside is not outside)
+    assert told == {True, False}

@@ -54,6 +54,7 @@ class Synapse:
         self.loops: dict[str, Any] = {}
         self.rooms: dict[tuple[str, str], str] = {}
         self.asked_about: list[str] = []
+        self.transactions: list[str] = []
 
     def get_current_time_msec(self):
         return self.now
@@ -72,7 +73,8 @@ class Synapse:
     def looping_background_call(self, function, _ms, *, desc, run_on_all_instances=False):
         self.loops[desc] = function
 
-    async def run_db_interaction(self, _desc, function, *given):
+    async def run_db_interaction(self, desc, function, *given):
+        self.transactions.append(desc)
         with self.database:
             return function(self.database.cursor(), *given)
 

@@ -51,6 +51,7 @@ class House:
     def __init__(self) -> None:
         self.rooms: dict[str, dict[tuple[str, str], Any]] = defaultdict(dict)
         self.listed: set[str] = set()
+        self.directory_asked: list[str] = []
         self.waiting: list[tuple[Any, ...]] = []
         self.sent: list[dict[str, Any]] = []
         self.callbacks: dict[str, Any] = {}
@@ -87,6 +88,7 @@ class House:
         return {key: state[key] for key in state if key in asked or (key[0], None) in asked}
 
     async def is_listed(self, room_id: str) -> bool:
+        self.directory_asked.append(room_id)
         return room_id in self.listed
 
     async def is_user_admin(self, user_id: str) -> bool:

@@ -52,6 +52,17 @@ def test_an_unchanged_revision_is_not_sent_again_and_still_renews_the_age():
     assert there.knowledge.age_seconds == pytest.approx(2)
 
 
+def test_what_a_process_was_told_is_not_read_once_more_and_every_other_reads_it():
+    there = process(AGENTS)
+    there.told.publish(DEFAULT_RULE)
+    there.poll()
+    assert there.knowledge.copy.revision == there.told.revision
+    assert "guichet_body" not in there.synapse.transactions
+    other = Process(Synapse(AGENTS, there.synapse.database, is_main=False), there.told).begin()
+    assert other.synapse.transactions.count("guichet_body") == 1
+    assert other.knowledge.copy == there.knowledge.copy
+
+
 def test_a_process_that_starts_while_guichet_is_away_goes_on_with_the_last_good_copy():
     first = process(AGENTS)
     first.told.is_away = True

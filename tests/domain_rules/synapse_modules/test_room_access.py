@@ -122,6 +122,18 @@ def test_ra_84_a_listed_room_may_always_be_taken_out(house):
     assert run(part.user_may_publish_room(ANA, ROOM)) is ALLOWED
 
 
+def test_the_room_directory_is_read_only_where_it_decides(house):
+    house.make("restricted", member(ALICE, "join"))
+    part = part_of(house)
+    rules = [event(RULE, {"rule": rule}) for rule in ("restricted", "unrestricted")]
+    for each in rules:
+        run(part.check_event_allowed(each, house.rooms[ROOM]))
+    assert house.directory_asked == [ROOM]
+    house.listed.add(ROOM)
+    with pytest.raises(Refused, match="public"):
+        run(part.check_event_allowed(rules[1], house.rooms[ROOM]))
+
+
 def test_ra_02_what_exempt_people_make_and_send_is_left_as_it_is(house):
     part = part_of(house)
     asked = {"initial_state": [{"type": RULE, "content": {"rule": "open"}}]}

@@ -1,0 +1,167 @@
+"""What asks for a mail, while the relay is quick, takes two seconds a mail, or never greets."""
+
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import requests
+
+from identity.clock import utc_now
+from identity.storage import identity_accounts
+from identity.storage.database import Database, make_engine
+from tests.services.postgresql import PostgreSQLServer
+from tests.services.processes import Processes
+from tests.services.production import KEYS
+from tests.services.redis_server import RedisServer
+from tests.services.smtp import Relay
+from tests.services.waiting import LOOPBACK
+
+from .rows import Row
+
+ROUNDS = 10
+ASKED = 60  # requests a round, of each kind, to each installation
+SECONDS_A_MAIL = 2.0
+ANA = "@ana:agents.example"
+V2 = "/_matrix/identity/v2"
+REQUEST_TOKEN, STORE_INVITE = "requestToken", "store-invite"
+
+_numbers = count()
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Web and worker on a database of their own, with one relay."""
+
+    url: str
+    token: str
+
+    def ask(self, what: str) -> float:
+        """Seconds until the answer."""
+        address = f"p{next(_numbers)}@open.example"
+        path, body = _request(what, address)
+        began = time.perf_counter()
+        answer = requests.post(
+            f"{self.url}{V2}{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=60,
+        )
+        taken = time.perf_counter() - began
+        if not answer.ok:
+            raise SystemExit(f"{what}: {answer.status_code} {answer.text}")
+        return taken
+
+
+def measure() -> Iterator[Row]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o755)  # PostgreSQL runs as another user than root
+        relays = {
+            "quick": _relay(stack, 0),
+            "2 s a mail": _relay(stack, SECONDS_A_MAIL),
+            "silent": _silent(stack),
+        }
+        start = _starter(stack, folder)
+        installed = {name: start(number, url) for number, (name, url) in enumerate(relays.items())}
+        for what in (REQUEST_TOKEN, STORE_INVITE):
+            yield from _compare(what, installed)
+
+
+def _compare(what: str, installed: dict[str, Installation]) -> Iterator[Row]:
+    taken: dict[str, list[float]] = {name: [] for name in installed}
+    for _ in range(ROUNDS):
+        for name, each in installed.items():
+            taken[name] += [each.ask(what) for _ in range(ASKED)]
+    late = {name: statistics.quantiles(found, n=100)[98] for name, found in taken.items()}
+    told = ", ".join(
+        f"{name}: median {statistics.median(taken[name]) * 1e3:.1f} ms, "
+        f"99 of 100 under {late[name] * 1e3:.1f} ms"
+        for name in installed
+    )
+    quick, *others = installed
+    for number, name in enumerate(others):
+        yield Row(
+            f"{what}, relay {name}, to {quick}, 99th centile",
+            late[name] / late[quick],
+            "x",
+            at_most=1.2,
+            detail=told if number == 0 else "",
+        )
+
+
+def _request(what: str, address: str) -> tuple[str, dict[str, object]]:
+    if what == REQUEST_TOKEN:
+        asked = {"client_secret": "a-secret", "email": address, "send_attempt": 1}
+        return "/validate/email/requestToken", asked
+    room = f"!r{address}:agents.example"
+    return "/store-invite", {
+        "medium": "email",
+        "address": address,
+        "room_id": room,
+        "sender": ANA,
+    }
+
+
+def _relay(stack: ExitStack, seconds: float) -> str:
+    relay = Relay()
+    relay.delay_after_data = seconds
+    relay.start()
+    stack.callback(relay.stop)
+    return relay.url
+
+
+def _silent(stack: ExitStack) -> str:
+    listener = stack.enter_context(socket.create_server((LOOPBACK, 0), backlog=100))
+    return f"smtp://{LOOPBACK}:{listener.getsockname()[1]}?tls=none"
+
+
+def _starter(stack: ExitStack, folder: Path) -> Callable[[int, str], Installation]:
+    """What starts an installation by its number and the URL of its relay."""
+    for name in ("postgresql", "redis", "guichet"):
+        (folder / name).mkdir()
+    postgresql, redis = PostgreSQLServer(folder / "postgresql"), RedisServer(folder / "redis")
+    for server in (postgresql, redis):
+        stack.callback(server.kill)
+        server.start()
+    processes = Processes(folder / "guichet")
+
+    def kill() -> None:
+        for child in reversed(processes.started):
+            child.kill()
+
+    stack.callback(kill)
+
+    def start(number: int, relay: str) -> Installation:
+        place, broker = postgresql.url(postgresql.create_database()), f"{redis.url[:-1]}{number}"
+        environment = KEYS | {
+            "GUICHET_DATABASE_URL": place,
+            "GUICHET_BROKER_URL": broker,
+            "GUICHET_REDIS_URL": broker,
+            "GUICHET_SMTP_URL": relay,
+            "GUICHET_MAIL_FROM": "Guichet <bonjour@guichet.example>",
+            "GUICHET_LIMITS": "off",
+        }
+        homeserver = ("homeserver", "add", "agents.example", "--url", "http://127.0.0.1:1")
+        domain = ("domain", "add", "open.example", "--homeserver", "agents.example")
+        for command in (("db", "upgrade"), homeserver, domain):
+            processes.run("guichet", *command, env=environment)
+        token = _token(place)
+        processes.worker(environment, "--concurrency", "2")
+        web = processes.gunicorn(environment, "--worker-class", "gthread", "--threads", "4")
+        return Installation(web.url, token)
+
+    return start
+
+
+def _token(place: str) -> str:
+    database = Database(make_engine(place))
+    with database.transaction() as session:
+        token = identity_accounts.issue(session, utc_now(), user_id=ANA)
+    database.engine.dispose()
+    return token

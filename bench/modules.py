@@ -1,0 +1,145 @@
+"""Our module inside a running Synapse: what a callback takes there, and the memory."""
+
+import re
+import statistics
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tests.services.certificates import Authority
+from tests.services.guichet_synapse import GuichetHomeserver, Person, started
+from tests.services.told_guichet import ToldGuichet
+from tests.services.trusting_synapse import TrustingHomeserver
+from tests.services.waiting import wait_for
+
+from .rows import Row
+from .timed_module import TIMES
+
+RULES = 33_000
+PEOPLE = 100_000  # agents of another homeserver that decides by person
+ROOMS = 60
+MESSAGES = 5  # in each room
+MEMBERS = 4
+ELSEWHERE = "elsewhere.example"
+# A question to Synapse's database, or a line written there, is part of these.
+WITH_DATABASE = (
+    "room_access.user_may_invite",
+    "feeds.on_add_user_third_party_identifier",
+    "binder.on_add_user_third_party_identifier",
+)
+
+
+class Timed(GuichetHomeserver):
+    """Notes the time of every callback in `times`."""
+
+    @property
+    def times(self) -> Path:
+        return self.folder / "times"
+
+    def _settings(self) -> dict[str, Any]:
+        settings = super()._settings()
+        settings["modules"][0]["module"] = "bench.timed_module.Timed"
+        return settings
+
+    def _environment(self) -> dict[str, str]:
+        return super()._environment() | {TIMES: str(self.times)}
+
+
+def measure() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        places = [Path(folder) / name for name in ("authority", "with", "without")]
+        for place in places:
+            place.mkdir()
+        authority, guichet = Authority(places[0]), ToldGuichet()
+        synapse = Timed(places[1], authority, guichet_url=guichet.url)
+        plain = TrustingHomeserver(places[2], authority)
+        _fill(guichet, synapse.server_name)
+        try:
+            with started(synapse, plain):
+                _wait_until_heard(synapse)
+                yield _memory(synapse, plain)
+                synapse.times.write_text("")
+                _use(synapse)
+                yield from _callbacks(synapse.times)
+        finally:
+            guichet.stop()
+
+
+def _fill(guichet: ToldGuichet, name: str) -> None:
+    guichet.sources = {name: "by_person", ELSEWHERE: "by_person"}
+    guichet.rules = [
+        ["domain", f"d{number}.example", "agent", name, 0, "", None, None]
+        for number in range(RULES)
+    ]
+    guichet.agents = [f"@person.{number}:{ELSEWHERE}" for number in range(PEOPLE)]
+
+
+def _wait_until_heard(synapse: Timed) -> None:
+    early = Person(synapse, "early")
+    early.verifies("early@d0.example")
+    wait_for(lambda: early.ask("POST", "/createRoom").ok, what="the module knows the rules")
+
+
+def _use(synapse: Timed) -> None:
+    """Agents create rooms, invite, write and read; a guest tries."""
+    agents = [Person(synapse, f"agent{number}") for number in range(MEMBERS)]
+    for number, agent in enumerate(agents):
+        agent.verifies(f"agent{number}@d{number}.example")
+    guest, (ana, *others) = Person(synapse, "guest"), agents
+    for number in range(ROOMS):
+        room_id = ana.create(name=f"Room {number}", invite=[each.user_id for each in others])
+        room = f"/rooms/{quote(room_id)}"
+        for each in others:
+            each.do("POST", f"{room}/join")
+        for message in range(MESSAGES):
+            said = {"msgtype": "m.text", "body": "Bonjour"}
+            others[0].do("PUT", f"{room}/send/m.room.message/{number}.{message}", **said)
+        ana.do("POST", "/user_directory/search", search_term="agent")
+        guest.ask("POST", "/createRoom")
+        guest.ask("POST", "/user_directory/search", search_term="agent")
+
+
+def _callbacks(times: Path) -> Iterator[Row]:
+    taken: dict[str, list[float]] = defaultdict(list)
+    for line in times.read_text(encoding="utf-8").splitlines():
+        name, seconds = line.split()
+        taken[name].append(float(seconds) * 1e3)
+    told = ", ".join(
+        f"{name} {_late(each):.2f} ms of {len(each)}" for name, each in sorted(taken.items())
+    )
+    for what, names in (
+        ("decide from memory", taken.keys() - WITH_DATABASE),
+        ("ask Synapse's database", WITH_DATABASE),
+    ):
+        yield Row(
+            f"99th centile of the callbacks that {what}, inside Synapse",
+            _late([each for name in names for each in taken[name]]),
+            "ms",
+            at_most=1,
+            detail=told if names is not WITH_DATABASE else "",
+        )
+
+
+def _late(taken: list[float]) -> float:
+    return statistics.quantiles(taken, n=100)[98]
+
+
+def _memory(synapse: Timed, plain: TrustingHomeserver) -> Row:
+    ours, theirs = _resident(synapse), _resident(plain)
+    return Row(
+        f"memory of the module in a process of Synapse, {RULES:,} rules and {PEOPLE:,} agents",
+        ours - theirs,
+        "MiB",
+        at_most=50,
+        detail=f"{ours:.0f} MiB with it, {theirs:.0f} MiB without",
+    )
+
+
+def _resident(synapse: TrustingHomeserver) -> float:
+    """MiB."""
+    assert synapse.child is not None
+    status = Path(f"/proc/{synapse.child.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
