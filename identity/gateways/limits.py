@@ -2,35 +2,55 @@
 
 import logging
 import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from math import ceil
+from typing import TypeVar
 
-from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour
+from limits import RateLimitItem, RateLimitItemPerHour
 from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from identity.problems import TooManyRequests
 from identity.settings import Settings
 
+from .distinct import Distinct, DistinctHere, DistinctInRedis
+
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 ADDRESSES = RateLimitItemPerHour(30)  # from one /32 or /64
 ADDRESSES_SHARED = RateLimitItemPerHour(2000)  # from a network where thousands share one address
 SIGN_INS = RateLimitItemPerHour(300)  # of Matrix users, from one /32 or /64: each asks a homeserver
 SIGN_INS_SHARED = RateLimitItemPerHour(20_000)
-LOOKUPS = RateLimitItemPerDay(20_000)  # addresses looked up by one account
+LOOKUPS = 20_000  # different addresses looked up by one account in a day
 REDIS_TIMEOUT = 0.3  # seconds
 LOOK_AGAIN = 5.0  # seconds before an absent Redis is asked again
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where is counted."""
+
+    limiter: SlidingWindowCounterRateLimiter
+    distinct: Distinct
+
+    def hit(self, limit: RateLimitItem, *key: str) -> None:
+        if not self.limiter.hit(limit, *key):
+            reset = self.limiter.get_window_stats(limit, *key).reset_time
+            raise TooManyRequests(max(1, ceil(reset - time.time())))
 
 
 class Limits:
     """Spends from the budget of whoever asks. A full budget raises TooManyRequests with the time left."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, redis_timeout: float = REDIS_TIMEOUT) -> None:
         self._on = settings.limits == "on"
         self._shared_networks = settings.shared_networks
-        self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._common = self._open(settings)
+        self._here = Store(SlidingWindowCounterRateLimiter(MemoryStorage()), DistinctHere())
+        self._common = _common(settings, redis_timeout)
         self._away_until = 0.0
 
     @property
@@ -50,47 +70,44 @@ class Limits:
             shared = self._is_shared(client_ip)
             self._spend(SIGN_INS_SHARED if shared else SIGN_INS, "sign-ins", _key(client_ip))
 
-    def spend_lookup(self, user_id: str, addresses: int) -> None:
-        """So many addresses looked up by this account. Raises TooManyRequests."""
-        if self._on and addresses:
-            self._spend(LOOKUPS, "lookups", user_id, cost=addresses)
+    def spend_lookup(self, now: datetime, user_id: str, addresses: Collection[str]) -> None:
+        """This account looks these up; whom it has looked up today already costs nothing. Raises TooManyRequests."""
+        if not self._on or not addresses:
+            return
+        count = self._together(lambda store: store.distinct.add(now, user_id, addresses))
+        if count > LOOKUPS:
+            tomorrow = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
+            raise TooManyRequests(ceil((tomorrow - now).total_seconds()))
 
-    def _spend(self, limit: RateLimitItem, *key: str, cost: int = 1) -> None:
+    def _spend(self, limit: RateLimitItem, *key: str) -> None:
+        self._together(lambda store: store.hit(limit, *key))
+
+    def _together(self, ask: Callable[[Store], T]) -> T:
+        """With all nodes; by this process alone where there is no shared store, or while it is away."""
         if self._common is not None and not self.degraded:
             try:
-                return self._hit(self._common, limit, *key, cost=cost)
+                return ask(self._common)
             except TooManyRequests:
                 raise
             except Exception:
                 # Whatever the store's client raises, people must not wait for it.
                 self._away_until = time.monotonic() + LOOK_AGAIN
                 log.warning("rate limits: the shared store is away, counting alone", exc_info=True)
-        return self._hit(self._local, limit, *key, cost=cost)
-
-    @staticmethod
-    def _hit(
-        limiter: SlidingWindowCounterRateLimiter, limit: RateLimitItem, *key: str, cost: int
-    ) -> None:
-        if not limiter.hit(limit, *key, cost=cost):
-            reset = limiter.get_window_stats(limit, *key).reset_time
-            raise TooManyRequests(max(1, ceil(reset - time.time())))
-
-    @staticmethod
-    def _open(settings: Settings) -> SlidingWindowCounterRateLimiter | None:
-        if settings.redis_url is None:
-            return None
-        storage: Storage = RedisStorage(
-            settings.redis_url.get_secret_value(),
-            socket_connect_timeout=REDIS_TIMEOUT,
-            socket_timeout=REDIS_TIMEOUT,
-        )
-        return SlidingWindowCounterRateLimiter(storage)
+        return ask(self._here)
 
     def _is_shared(self, client_ip: str) -> bool:
         try:
             return any(ip_address(client_ip) in network for network in self._shared_networks)
         except ValueError:
             return False
+
+
+def _common(settings: Settings, timeout: float) -> Store | None:
+    if settings.redis_url is None:
+        return None
+    url = settings.redis_url.get_secret_value()
+    storage: Storage = RedisStorage(url, socket_connect_timeout=timeout, socket_timeout=timeout)
+    return Store(SlidingWindowCounterRateLimiter(storage), DistinctInRedis(url, timeout=timeout))
 
 
 def _key(client_ip: str) -> str:

@@ -47,7 +47,7 @@ def lookup() -> Response:
         raise WrongParameter("This algorithm is not among those of hash_details.")
     if len(asked.addresses) > MOST:
         raise TooMuchAtOnce(f"At most {MOST} addresses at once.")
-    wired.limits.spend_lookup(caller().user_id, len(asked.addresses))
+    wired.limits.spend_lookup(wired.now(), caller().user_id, asked.addresses)
     with wired.database.reading() as session:
         found = lookups.find(
             session,
