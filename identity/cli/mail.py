@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
-from identity.mail import bounces
+from identity.mail import bounces, complaints
 from identity.settings import WrongSettings
 from identity.storage import mails, outbox
 from identity.storage.mails import Mail, MailState
@@ -132,7 +132,9 @@ def allow(address: str, *, dry_run: bool) -> None:
 @mail.command()
 @click.option("--to", metavar="ADDRESS", help="Whom it came to; else the headers tell.")
 def bounce(to: str | None) -> None:
-    """Read one delivery report from standard input, as a mail server's pipe hands it over.
+    """Read one delivery report or complaint from standard input, as a mail server's pipe hands it over.
+
+    Who complains of an invitation gets no more of them.
 
     \b
     Ends with 0 when it was taken, or tells nothing: an automatic answer, a report in words only.
@@ -154,17 +156,16 @@ def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
     """What became of it, in a line. Raises NoReport, and Failure for what is not about a mail of ours."""
     message = bounces.parse(raw)
     domain = wired.settings.mail_bounce_domain or ""
-    named = (
-        bounces.mail_of(each, domain) for each in ([to] if to else bounces.recipients(message))
-    )
+    addresses = [*([to] if to else bounces.recipients(message)), *complaints.senders(message)]
+    named = (bounces.mail_of(each, domain) for each in addresses)
     mail_id, mark = next(filter(None, named), (None, ""))
     if mail_id is None or not wired.tokens.is_bounce_mark(mark, mail_id):
         raise Failure("refused: it did not come to the bounce address of a mail", Exit.REFUSED)
+    if complaints.is_complaint(message):
+        return _take_complaint(wired, mail_id)
     report = bounces.read(message)
     with wired.database.transaction() as session:
-        row = mails.find(session, mail_id)
-        if row is None:
-            raise bounces.NoReport(f"nothing is known any more of mail {mail_id}")
+        row = _known(session, mail_id)
         outcome, reply = report.outcome, report.reply(row.address)
         if report.action is bounces.Action.DELAYED:
             mail_results.delayed(session, row, outcome=outcome, reply=reply)
@@ -173,6 +174,21 @@ def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
                 session, wired.tokens, wired.now(), row, outcome=outcome, reply=reply
             )
     return f"mail {mail_id}: {report.action}, {report.outcome}"
+
+
+def _take_complaint(wired: Wiring, mail_id: uuid.UUID) -> str:
+    with wired.database.transaction() as session:
+        row = _known(session, mail_id)
+        is_over = mail_results.complained(session, wired.tokens, wired.now(), row)
+    follows = "no more invitations to this address" if is_over else "not about an invitation"
+    return f"mail {mail_id}: complaint, {follows}"
+
+
+def _known(session: Session, mail_id: uuid.UUID) -> Mail:
+    found = mails.find(session, mail_id)
+    if found is None:
+        raise bounces.NoReport(f"nothing is known any more of mail {mail_id}")
+    return found
 
 
 def _canonical(address: str) -> str:

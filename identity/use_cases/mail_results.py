@@ -12,7 +12,7 @@ from identity.storage.suppressions import Why
 from identity.storage.third_party_invitations import State, ThirdPartyInvitation
 from identity.tokens import Tokens
 
-from . import invitations
+from . import invitations, opting_out
 
 BY = "mail"
 SUPPRESSED_FOR = timedelta(hours=24)  # the first time; the second time until somebody corrects it
@@ -82,6 +82,14 @@ def not_tried(session: Session, now: datetime, mail: Mail) -> None:
     mail.last_reply = NOT_TRIED
     session.flush()
     _tell_refused(session, now, mail, WORDS[Outcome.NO_MAILBOX])
+
+
+def complained(session: Session, tokens: Tokens, now: datetime, mail: Mail) -> bool:
+    """Its reader called it spam: no more invitations go there. False: it was none, and codes are asked for."""
+    if mail.template not in INVITING:
+        return False
+    opting_out.opt_out(session, tokens, now, mail.address)
+    return True
 
 
 def is_suppressed(session: Session, tokens: Tokens, now: datetime, mail: Mail) -> bool:

@@ -12,8 +12,8 @@ from identity.mail.outcomes import Outcome
 from identity.storage import invitation_events, mails, outbox, third_party_invitations
 from identity.storage.mails import Template
 from identity.storage.outbox import Lane
-from identity.use_cases import invitations, mail_results
-from tests.identity.mail.reports import EXCHANGE, EXIM, GMAIL, POSTFIX, report
+from identity.use_cases import invitations, mail_results, opting_out
+from tests.identity.mail.reports import EXCHANGE, EXIM, GMAIL, POSTFIX, feedback, report
 from workers import tasks
 
 ZOE = "@zoe:education.example"
@@ -107,6 +107,21 @@ def test_its_bounce_comes_back_to_the_invitation(wired, state, postbox, form):
     assert state()[0] == "sent"
     take_bounce(wired, report(form, bounce=sender, to=GIL), None)
     assert state() == ("refused", "no such mailbox")
+
+
+def test_who_calls_an_invitation_spam_gets_no_more_of_them_and_it_stands(wired, state, postbox):
+    settings = wired.settings.model_copy(update={"mail_bounce_domain": DOMAIN})
+    wired = replace(wired, settings=settings)
+    tasks.run(wired, Lane.NORMAL)
+    [(sender, _)] = postbox.envelopes
+    for kind, gone in (("not-spam", False), ("abuse", True), ("abuse", True)):
+        try:
+            take_bounce(wired, feedback(sender, kind=kind), "complaints@guichet.example")
+        except bounces.NoReport:
+            assert kind == "not-spam"
+        with wired.database.reading() as session:
+            assert opting_out.has_opted_out(session, wired.tokens, GIL) is gone
+    assert state()[0] == "sent"
 
 
 def test_a_refusal_reaches_the_inviter_and_the_address_is_left_alone(

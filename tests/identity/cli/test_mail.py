@@ -12,7 +12,7 @@ from identity.storage import mails, outbox
 from identity.storage.mails import MailState, Template
 from identity.storage.outbox import Lane
 from identity.tokens import Tokens
-from tests.identity.mail.reports import EXIM, IN_WORDS, OUT_OF_OFFICE, report
+from tests.identity.mail.reports import EXIM, IN_WORDS, OUT_OF_OFFICE, feedback, report
 
 CAMILLE = "camille.durand@ac-rouen.example"
 LEA = "lea.petit@asso.example"
@@ -142,6 +142,14 @@ def test_a_delay_leaves_the_mail_handed(run, bounce, handed):
 def test_what_only_talks_is_ignored(run, bounce, handed, form):
     assert "ignored" in bounce(report(form), "--to", bounce_address(handed))
     assert run.json("mail", "show", str(handed))["state"] == "handed"
+
+
+def test_a_complaint_about_a_code_stops_nothing_and_a_forged_one_is_refused(run, bounce, handed):
+    told = bounce(feedback(bounce_address(handed)), "--to", "complaints@guichet.example")
+    assert "not about an invitation" in told
+    assert run.json("mail", "show", str(handed))["state"] == "handed"
+    forged = bounce_address(handed, key="a key of somebody else, long enough")
+    assert "refused" in bounce(feedback(forged), ends=3)
 
 
 def test_a_forged_or_foreign_bounce_is_refused(run, bounce, handed):

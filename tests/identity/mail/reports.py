@@ -223,3 +223,46 @@ def report(
     """One of the above, filled in."""
     text = form.format(bounce=bounce, to=to, action=action, status=status, diagnostic=diagnostic)
     return text.encode()
+
+
+FEEDBACK = """\
+From: <feedback@webmail.example>
+To: <complaints@guichet.example>
+Subject: complaint
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="part"
+
+--part
+Content-Type: text/plain
+
+This is a report of a mail that somebody did not want.
+--part
+Content-Type: message/feedback-report
+
+Feedback-Type: {kind}
+User-Agent: webmail/1
+Version: 1
+{field}
+--part
+Content-Type: {returned}
+
+{mail}
+--part--
+"""
+UNWANTED = (
+    "Return-Path: <{sender}>\nFrom: Guichet <bonjour@guichet.example>\nSubject: hello\n\nText\n"
+)
+
+
+def feedback(
+    sender: str,
+    *,
+    kind: str = "abuse",
+    field: str = "",
+    returned: str = "message/rfc822",
+    mail: str = UNWANTED,
+) -> bytes:
+    """A complaint of a provider about a mail with this envelope sender."""
+    fields = {"kind": kind, "returned": returned}
+    text = FEEDBACK.format(field=field, mail=mail.format(sender=sender), **fields)
+    return text.encode()
