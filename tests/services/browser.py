@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from .children import MissingService
 
@@ -18,6 +18,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+MILLISECONDS = 60_000  # until something that is waited for never comes: machines of tests are busy
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,7 @@ def chromium() -> Iterator[Browser]:
     executable = shutil.which("chromium")
     if executable is None:
         raise MissingService("Chromium is not installed: apt-get install chromium")
+    expect.set_options(timeout=MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
         yield browser
@@ -39,7 +41,7 @@ def browser_contexts(chromium) -> Iterator[Callable[..., BrowserContext]]:
 
     def open_one(**kind) -> BrowserContext:
         context = chromium.new_context(**kind)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(MILLISECONDS)
         made.append(context)
         return context
 

@@ -137,10 +137,10 @@ def test_a_link_in_the_html_of_a_mail_at_home_can_be_followed(site, walk, clock)
 def test_an_error_takes_the_focus_and_leads_to_its_field(walk):
     ana = walk()
     ana.start("ana@")
-    assert ana.desk.evaluate("document.activeElement.getAttribute('role')") == "alert"
+    expect(ana.desk.get_by_role("alert")).to_be_focused()
     ana.desk.keyboard.press("Tab")
     ana.desk.keyboard.press("Enter")
-    assert ana.desk.evaluate("document.activeElement.id") == "email"
+    expect(ana.desk.locator("#email")).to_be_focused()
     expect(ana.desk.locator("#email")).to_have_value("ana@")
 
 
