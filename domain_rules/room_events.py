@@ -10,7 +10,12 @@ from domain_rules.room_changes import (
     judge_rule,
     judge_upgrade,
 )
-from domain_rules.room_membership import Coming, judge_membership, judge_third_party_event
+from domain_rules.room_membership import (
+    Coming,
+    Successors,
+    judge_membership,
+    judge_third_party_event,
+)
 from domain_rules.room_power import judge_creators, judge_levels
 from domain_rules.room_reasons import RoomReason
 from domain_rules.rooms import (
@@ -31,10 +36,11 @@ from domain_rules.rooms import (
 
 @dataclass(frozen=True)
 class Guichet:
-    """What its third-party invites are known by."""
+    """What its third-party invites are known by, and whose seat in a conversation of two is whose."""
 
     names: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
+    successors: Successors = frozenset()
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,12 @@ def _creation(
 
 
 def _member(
-    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+    state: RoomState, event: RoomEvent, people: People, guichet: Guichet
 ) -> RoomReason | None:
     if state.is_being_made and event.sender == event.state_key == state.creator:
         return None
     coming = Coming.of(event.sender, event.state_key, event.content)
-    return judge_membership(state, coming, people)
+    return judge_membership(state, coming, people, successors=guichet.successors)
 
 
 def _by_mail(

@@ -1,22 +1,29 @@
 """Rooms keep their rule: every way to make one, to come in, or to change it is judged here first."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from domain_rules.room_changes import judge_visibility
 from domain_rules.room_creation import Creation, completed, concerned, judge_creation
 from domain_rules.room_events import JUDGES, Guichet, RoomEvent, judge_event
-from domain_rules.room_membership import Coming, judge_invitation_by_mail, judge_membership
+from domain_rules.room_membership import (
+    Coming,
+    Successors,
+    judge_invitation_by_mail,
+    judge_membership,
+)
 from domain_rules.room_reasons import MALFORMED_CREATIONS, RoomReason
-from domain_rules.rooms import RULE_EVENT, AccessRule, People, RoomState, mapping, read_room
+from domain_rules.rooms import MEMBER, RULE_EVENT, AccessRule, People, RoomState, mapping, read_room
 from domain_rules.words import Word
 
+from .clients import GuichetClient
 from .configuration import Config
 from .guards import ALLOWED, Guards
 from .inbound import Inbound
 from .knowledge import Knowledge
+from .predecessors import Predecessors
 from .refusals import Refusals
 from .room_upgrades import Upgrades
 from .room_views import NEWEST, RoomViews, State, version_of
@@ -30,8 +37,16 @@ logger = logging.getLogger(__name__)
 class Part:
     """A fault of ours refuses, whoever asks, and is never a 500; where refusals are only logged it changes nothing."""
 
-    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+    def __init__(
+        self,
+        config: Config,
+        api: Any,
+        knowledge: Knowledge,
+        refusals: Refusals,
+        client: GuichetClient | None = None,
+    ) -> None:
         self._api = api
+        self._predecessors = Predecessors(client or GuichetClient(config, api))
         self._knowledge = knowledge
         self._refusals = refusals
         self._views = RoomViews(api, knowledge, refusals)
@@ -80,8 +95,10 @@ class Part:
         asked = RoomEvent(event.type, event.sender, event.state_key, mapping(event.content))
         guichet = self._guichet()
 
-        def judge(state: RoomState, people: People) -> RoomReason | None:
-            return judge_event(state, asked, people, guichet)
+        def judge(
+            state: RoomState, people: People, successors: Successors = frozenset()
+        ) -> RoomReason | None:
+            return judge_event(state, asked, people, replace(guichet, successors=successors))
 
         if state.is_public or event.type == RULE_EVENT:
             # Being listed never allows anything: what is allowed as if it were needs no look into the database.
@@ -89,9 +106,13 @@ class Part:
             if await self._views.may_refuse(lambda people: judge(listed, people)):
                 state = await self._views.with_listing(event.room_id, state)
         inviter = state.members.get(asked.state_key)
-        reason = await self._views.verdict(
-            lambda people: judge(state, people),
-            asked.concerned | ({inviter.sender} if inviter else set()),
+        involved = asked.concerned | ({inviter.sender} if inviter else set())
+        reason = await self._seated(
+            asked.state_key if event.type == MEMBER else None,
+            state,
+            lambda successors: self._views.verdict(
+                lambda people: judge(state, people, successors), involved
+            ),
         )
         if reason is not None:
             said = self._views.said(reason, asked.concerned)
@@ -106,8 +127,13 @@ class Part:
         if self._views.is_guest(invitee):
             state = await self._upgrades.settled(room_id, state)
         coming = Coming(inviter, invitee, "invite")
-        reason = await self._views.verdict(
-            lambda people: judge_membership(state, coming, people), {inviter, invitee}
+        reason = await self._seated(
+            invitee,
+            state,
+            lambda successors: self._views.verdict(
+                lambda people: judge_membership(state, coming, people, successors=successors),
+                {inviter, invitee},
+            ),
         )
         return self._answer(inviter, self._views.said(reason, {invitee}) if reason else None)
 
@@ -174,6 +200,19 @@ class Part:
             if reason is not None:
                 return reason
         return None
+
+    async def _seated(
+        self,
+        coming: str | None,
+        state: RoomState,
+        verdict: Callable[[Successors], Awaitable[RoomReason | None]],
+    ) -> RoomReason | None:
+        """Before both seats of a conversation are said to be taken, it is asked whose one of them is by now."""
+        reason = await verdict(frozenset())
+        if reason is not RoomReason.DIRECT_FULL or coming is None:
+            return reason
+        successors = await self._predecessors.of(coming, state)
+        return await verdict(successors) if successors else reason
 
     def _guichet(self) -> Guichet:
         keys = frozenset(self._knowledge.guichet_keys.values())

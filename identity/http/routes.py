@@ -12,6 +12,7 @@ from . import (
     lists,
     registration,
     routing,
+    successions,
     v2,
 )
 from .sessions import SessionsOfPeople
@@ -22,6 +23,7 @@ BLUEPRINTS = (
     internal_binding.blueprint,  # /_matrix/identity/internal: bind, unbind
     homeserver.blueprint,  # /api/homeserver/v1: what our modules in homeservers ask and report
     registration.blueprint,  # /api/homeserver/v1/may-register: the door of a homeserver
+    successions.blueprint,  # /api/homeserver/v1/predecessors: seats in conversations of two
     invitations.blueprint,  # /api/homeserver/v1/invitations: for those who invited
     lists.blueprint,  # /api/homeserver/v1/lists: many at once
     health.blueprint,  # /healthz, /readyz

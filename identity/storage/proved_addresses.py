@@ -49,6 +49,17 @@ def of_user(session: Session, user_id: str) -> list[str]:
     )
 
 
+def users_of(session: Session, address: str) -> list[str]:
+    """Every account that has proved it, the first one first."""
+    return list(
+        session.scalars(
+            select(ProvedAddress.user_id)
+            .where(ProvedAddress.address == address)
+            .order_by(ProvedAddress.proved_at, ProvedAddress.user_id)
+        )
+    )
+
+
 def on_homeservers(session: Session, names: Iterable[str]) -> Iterable[tuple[str, str]]:
     """User ID and address of everybody there, a user's addresses one after the other."""
     there = [ProvedAddress.user_id.endswith(f":{name}", autoescape=True) for name in names]

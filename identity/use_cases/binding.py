@@ -12,6 +12,7 @@ from identity.storage import (
     associations,
     outbox,
     proved_addresses,
+    successions,
     third_party_invitations,
 )
 from identity.storage.invitation_events import Happened
@@ -94,6 +95,8 @@ def owns(session: Session, now: datetime, *, sid: str, client_secret: str, addre
 
 def prove(session: Session, now: datetime, *, address: str, user_id: str) -> None:
     """The account has the address: it counts for its class, also when the association is withdrawn."""
+    before = [each for each in proved_addresses.users_of(session, address) if each != user_id]
+    successions.note(session, now, predecessors=before, successor=user_id)
     proved_addresses.add(session, now, user_id=user_id, address=address)
     associate(session, now, address=address, user_id=user_id)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from identity.storage import list_sign_ins, module_reports, people_lists
+from identity.storage import list_sign_ins, module_reports, people_lists, successions
 from identity.storage.mails import Mail
 from identity.storage.outbox import OutboxEntry
 from identity.storage.third_party_invitations import State, ThirdPartyInvitation
@@ -23,6 +23,7 @@ ADDRESSES_OF_ENDED = timedelta(days=30)
 MAIL_STATUS = timedelta(days=30)
 MODULE_REPORTS = timedelta(days=60)  # a homeserver that was away so long sends its own again
 MODULE_REFUSALS = timedelta(days=90)
+SUCCESSIONS = timedelta(days=365)
 LISTS = timedelta(days=90)
 LIST_SIGN_INS = timedelta(days=7)
 ERRANDS_DONE = timedelta(days=7)
@@ -71,7 +72,9 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
     reports = module_reports.forget(
         session, reports_before=now - MODULE_REPORTS, refusals_before=now - MODULE_REFUSALS
     )
-    return deleted | {"module reports": reports} | _forget_lists(session, now)
+    seats = successions.forget(session, now - SUCCESSIONS)
+    more = {"module reports": reports, "successions": seats}
+    return deleted | more | _forget_lists(session, now)
 
 
 def _forget_lists(session: Session, now: datetime) -> dict[str, int]:

@@ -30,6 +30,7 @@ class ToldGuichet:
         self.removed: list[str] = []
         self.identity_server: dict[str, Any] = {"names": [], "public_keys": {}}
         self.reports: list[dict[str, Any]] = []
+        self.predecessors: dict[str, list[str]] = {}  # by who has their address now
         self.asked: list[tuple[str, int]] = []
         self._server: ThreadingHTTPServer | None = None
         self.start()
@@ -82,6 +83,13 @@ class ToldGuichet:
             "complete": since == 0,
         }
 
+    def answer_to(self, path: str, told: dict[str, Any]) -> dict[str, Any]:
+        if path == f"{PREFIX}/predecessors":
+            known = self.predecessors.get(told["user_id"], [])
+            return {"predecessors": [each for each in told["left"] if each in known]}
+        self.reports.extend(told["reports"])
+        return {"results": [{"id": one["id"], "result": "ok"} for one in told["reports"]]}
+
     def _handler(self):
         us = self
 
@@ -104,9 +112,7 @@ class ToldGuichet:
 
             def do_POST(self):
                 told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                us.reports.extend(told["reports"])
-                results = [{"id": one["id"], "result": "ok"} for one in told["reports"]]
-                text = json.dumps({"results": results}).encode()
+                text = json.dumps(us.answer_to(self.path, told)).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(text)))
                 self.send_header("Connection", "close")

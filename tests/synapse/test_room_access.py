@@ -167,6 +167,28 @@ def test_a_conversation_of_two_takes_one_guest_and_nobody_else(federation, versi
 
 
 @every_version
+def test_d9_who_has_the_address_of_who_left_takes_the_seat(federation, told_guichet, version):
+    ana, gil, gina = federation.ana, federation.gil, federation.gina
+    two = {"is_direct": True, "preset": "trusted_private_chat", "room_version": version}
+    room_id = ana.create(invite=[gil.user_id], **two)
+    federation.comes(gil, room_id)
+    told_guichet.predecessors = {gina.user_id: [gil.user_id]}
+    assert reason(invite(ana, room_id, user_id=gina.user_id)) == "direct_room_is_full"
+    gil.do("POST", f"/rooms/{quote(room_id)}/leave")
+    wait_for(
+        lambda: "leave" in memberships(ana, room_id), what="Ana's homeserver knows that he left"
+    )
+    assert reason(invite(ana, room_id, user_id=federation.zoe.user_id)) == "direct_room_is_full"
+    assert invite(ana, room_id, user_id=gina.user_id).ok
+    federation.comes(gina, room_id)
+
+
+def memberships(person: Person, room_id: str) -> list[str]:
+    told = person.do("GET", f"/rooms/{quote(room_id)}/members")
+    return [member["content"]["membership"] for member in told["chunk"]]
+
+
+@every_version
 def test_an_upgraded_room_keeps_its_rule_and_takes_its_guests_at_once(federation, version):
     ana = federation.ana
     asked = [rule_event("unrestricted")]

@@ -113,7 +113,13 @@ class House:
         self.sent.append(sent)
 
 
-def part_of(house: House, *, mode: Mode = Mode.ENFORCE, soft_fail: SoftFail = SoftFail.LOG) -> Part:
+def part_of(
+    house: House,
+    *,
+    mode: Mode = Mode.ENFORCE,
+    soft_fail: SoftFail = SoftFail.LOG,
+    client: Any = None,
+) -> Part:
     config = Config(
         guichet_url="https://guichet.example",
         credential="secret",
@@ -126,7 +132,7 @@ def part_of(house: House, *, mode: Mode = Mode.ENFORCE, soft_fail: SoftFail = So
     knowledge.copy = Copy(epoch="e", own_name=house.server_name, sources=sources)
     terms = Terms(not_spam=ALLOWED, forbidden="M_FORBIDDEN", error_class=Refused)
     refusals = Refusals(terms, house.get_current_time_msec, mode=mode)
-    return Part(config, house, knowledge, refusals)
+    return Part(config, house, knowledge, refusals, client)
 
 
 def requester(user_id: str = GIL) -> Any:
