@@ -126,6 +126,11 @@ class User:
 
         wait_for(is_invited, what=f"{self.user_id} is invited", within=within)
 
+    def join(self, room_id: str) -> None:
+        """The invitation is here a moment before the inviter's homeserver has it: until then it refuses."""
+        path = f"/rooms/{quote(room_id)}/join"
+        wait_for(lambda: self.try_matrix("POST", path).ok, what=f"{self.user_id} joins", pause=0.2)
+
     def membership(self, room_id: str) -> str | None:
         path = f"/_synapse/admin/v1/users/{quote(self.user_id)}/memberships"
         return self.homeserver.call("GET", path).json()["memberships"].get(room_id)

@@ -132,7 +132,7 @@ def test_what_happens_here_and_while_guichet_is_away_reaches_it(house):
     assert zoe.invite(room, early).ok
     house.give_address(lou, early)
     lou.wait_for_invite(room)
-    lou.matrix("POST", f"/rooms/{quote(room)}/join")
+    lou.join(room)
     wait_for(lambda: house.states() == {"joined": 1}, what="Guichet knows who joined")
     assert zoe.look_up(early) == lou.user_id
 

@@ -4,7 +4,6 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from urllib.parse import quote
 
 import pytest
 
@@ -134,7 +133,7 @@ def test_who_was_invited_by_address_finds_the_invitation_once_the_address_is_bou
     assert camille.membership(room) is None
     camille.bind(hers, smtp_server)
     camille.wait_for_invite(room)
-    camille.matrix("POST", f"/rooms/{quote(room)}/join")
+    camille.join(room)
     assert camille.membership(room) == "join"
 
 
@@ -175,7 +174,7 @@ def test_a_homeserver_that_is_away_is_told_when_it_is_back(
     assert bound.ok, bound.text
     two.start()
     gil.wait_for_invite(room)
-    gil.matrix("POST", f"/rooms/{quote(room)}/join")
+    gil.join(room)
     wait_for(lambda: gil.membership(room) == "join", what="joined")
 
 
@@ -193,7 +192,7 @@ def test_a_guichet_that_was_killed_delivers_once_and_throws_no_member_back(
         guichet.kill()
         guichet = start_guichet()
         camille.wait_for_invite(room, within=A_LEASE_AND_MORE)
-        camille.matrix("POST", f"/rooms/{quote(room)}/join")
+        camille.join(room)
         guichet.kill()
         guichet = start_guichet()
         wait_for(
