@@ -61,6 +61,12 @@ def too_large(error: HTTPException) -> Response:
     return page("lists_too_big", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
+@blueprint.errorhandler(NoSuchList)
+def no_such_list(_error: NoSuchList) -> Response:
+    """Also for what is somebody else's."""
+    return page("not_found", status=HTTPStatus.NOT_FOUND)
+
+
 @blueprint.get("/lists")
 def lists_page() -> Response:
     """One's lists, and the form for another."""
@@ -115,12 +121,9 @@ def list_page(list_id: uuid.UUID) -> Response:
     who = agent()
     if who is None:
         return go_to("lists_sign_in")
-    try:
-        with wired.database.reading() as session:
-            made = people_lists.find(session, list_id, who.user_id)
-            return _checked(session, made) if _is_checked(made) else _sent(session, made)
-    except NoSuchList:
-        return page("not_found", status=HTTPStatus.NOT_FOUND)
+    with wired.database.reading() as session:
+        made = people_lists.find(session, list_id, who.user_id)
+        return _checked(session, made) if _is_checked(made) else _sent(session, made)
 
 
 @blueprint.get("/lists/<uuid:list_id>/report.csv")
@@ -129,12 +132,9 @@ def list_csv(list_id: uuid.UUID) -> Response:
     who = agent()
     if who is None:
         return go_to("lists_sign_in")
-    try:
-        with wired.database.reading() as session:
-            made = people_lists.find(session, list_id, who.user_id)
-            rows = list_report.lines(session, wired.now(), stored.rows_of(session, made.id))
-    except NoSuchList:
-        return page("not_found", status=HTTPStatus.NOT_FOUND)
+    with wired.database.reading() as session:
+        made = people_lists.find(session, list_id, who.user_id)
+        rows = list_report.lines(session, wired.now(), stored.rows_of(session, made.id))
     return _csv(list_words.csv_of(rows), f"{list_id.hex[:8]}.csv")
 
 
@@ -148,8 +148,6 @@ def list_change(list_id: uuid.UUID) -> Response:
         with wired.database.transaction() as session:
             made = people_lists.find(session, list_id, who.user_id)
             _change(session, made)
-    except NoSuchList:
-        return page("not_found", status=HTTPStatus.NOT_FOUND)
     except (NothingToSend, TooManyLists, AlreadySent) as problem:
         return _refused(list_id, who, problem)
     return go_to("list_page", list_id=list_id)

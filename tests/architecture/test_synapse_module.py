@@ -53,7 +53,8 @@ def test_a_part_imports_only_what_synapse_brings(path):
     "path", [*MODULES, *FOLDER.parent.glob("*.py")], ids=lambda path: path.name
 )
 def test_it_is_read_by_the_oldest_python(path):
-    ast.parse(path.read_text(), feature_version=OLDEST_PYTHON)
+    read = ast.parse(path.read_text(), feature_version=OLDEST_PYTHON)
+    assert ast.get_docstring(read)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)

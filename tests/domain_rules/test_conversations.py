@@ -94,9 +94,10 @@ def test_only_user_ids_count_among_those_who_are_named():
 @given(event_type=TYPES, content=st.dictionaries(st.text(), ANYTHING), before=st.none() | st.text())
 def test_whatever_a_client_sends_is_judged_without_a_fault(event_type, content, before):
     for is_own in (True, False):
-        deed_of_event(event_type, content, is_own=is_own, membership_before=before)
-    conversations.creators_named(content)
-    conversations.invitees(content)
+        deed = deed_of_event(event_type, content, is_own=is_own, membership_before=before)
+        assert deed is None or isinstance(deed, Deed)
+    named = [*conversations.creators_named(content), *conversations.invitees(content)]
+    assert all(isinstance(each, str) for each in named)
 
 
 @pytest.mark.parametrize("membership", ["invite", "join"])

@@ -292,5 +292,6 @@ def test_d13_requests_of_any_shape_are_judged_without_a_fault(odd):
     keys = ("initial_state", "invite", "invite_3pid", "creation_content", "preset", "room_version")
     for key in (*keys, "power_level_content_override", "is_direct", "visibility"):
         asked = creation(**{key: odd})
-        judge_creation(asked)
-        completed(asked)
+        reason = judge_creation(asked)
+        assert reason is None or isinstance(reason, RoomReason)
+        assert isinstance(completed(asked), dict)

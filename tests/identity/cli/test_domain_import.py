@@ -93,7 +93,9 @@ def test_refusals_by_policy_alone_end_with_a_code_of_their_own(federation):
 
 
 def test_a_file_of_which_nothing_can_be_taken_fails(federation):
-    imported(federation, "list.txt", "no domain at all\n", *TO_EDUCATION, ends=1)
+    shown = imported(federation, "list.txt", "no domain at all\n", *TO_EDUCATION, ends=1)
+    assert (shown["added"], shown["revision"]) == ([], 1)
+    assert federation.json("domain", "list")["revision"] == 1
 
 
 def test_a_federation_brings_its_homeservers_and_rules(federation):
@@ -167,5 +169,7 @@ def test_a_file_that_cannot_be_read_is_refused_whole(federation, name, content, 
 
 
 def test_a_list_needs_a_homeserver_and_a_federation_takes_none(federation):
-    federation("domain", "import", federation.file("list.txt", "a.example"), ends=2)
-    federation("domain", "import", federation.file("all.yaml", YAML), *TO_EDUCATION, ends=2)
+    for name, content, options in (("list.txt", "a.example", ()), ("all.yaml", YAML, TO_EDUCATION)):
+        path = federation.file(name, content)
+        assert "--homeserver" in federation("domain", "import", path, *options, ends=2).stderr
+    assert federation.json("domain", "list")["revision"] == 1

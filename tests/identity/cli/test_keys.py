@@ -88,8 +88,12 @@ def test_a_rotation_seals_what_is_stored_with_the_newest_storage_key(run, federa
     new = old | {"GUICHET_STORAGE_KEYS": "second"}
     run("keys", "import", run.file("key", SYDENT), env=old)
     run("keys", "rotate", ends=1, env=new)
+    assert names(run) == [(NAME, True)]
     run("keys", "rotate", env=both)
     run("keys", "rotate", env=new)
+    assert len(names(run)) == 3
+    run("keys", "rotate", ends=1, env=old)
+    assert len(names(run)) == 3
 
 
 def test_peppers_are_rotated_while_people_are_found(run, opened, clock):

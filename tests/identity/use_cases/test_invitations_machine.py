@@ -61,9 +61,9 @@ def told(history: list[str]) -> str:
 class Life(RuleBasedStateMachine):
     """One inviter, one address, one room, and time."""
 
-    def __init__(self, zoe: Inviting) -> None:
+    def __init__(self, zoe: Inviting, reached: set[str]) -> None:
         super().__init__()
-        self.zoe = zoe
+        self.zoe, self.reached = zoe, reached
         number = next(numbers)
         self.address = f"guest{number}@association.example"
         self.sender = f"@zoe{number}:education.example"
@@ -181,6 +181,7 @@ class Life(RuleBasedStateMachine):
         now = self.zoe.where(self.row)
         assert now == self.last or now in MAY_FOLLOW[self.last] | {"expired"} & reachable(self.last)
         self.last = now
+        self.reached.add(now)
 
     @invariant()
     def the_history_agrees(self):
@@ -219,13 +220,15 @@ def zoe(database, rules, clock) -> Inviting:
 
 
 def test_no_order_of_things_leads_where_it_must_not(zoe):
+    reached: set[str] = set()
     run_state_machine_as_test(
-        lambda: Life(zoe),
+        lambda: Life(zoe, reached),
         settings=settings(
-            max_examples=20,
+            max_examples=60,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )
+    assert reached == set(MAY_FOLLOW)

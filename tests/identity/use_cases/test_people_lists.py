@@ -8,16 +8,16 @@ from tests.identity.list_senders import LIST, ROOM, ZOE, desk, run, service, set
 __all__ = ["desk", "service", "settings"]
 
 
+def checked(session, service, text=LIST):
+    """A list of Zoe's, of which nothing is sent yet."""
+    rules, now = service.rules.current(), service.now()
+    owner, room = Owner(ZOE), RoomSeen(ROOM)
+    return people_lists.check(session, rules, now, owner=owner, room=room, raw=text.encode())
+
+
 def test_the_estimate_knows_the_quota(service):
     with service.database.transaction() as session:
-        made = people_lists.check(
-            session,
-            service.rules.current(),
-            service.now(),
-            owner=Owner(ZOE),
-            room=RoomSeen(ROOM),
-            raw=LIST.encode(),
-        )
+        made = checked(session, service)
         soon = list_report.ends_at(session, service.now(), made, guests=10, agents=10)
         late = list_report.ends_at(session, service.now(), made, guests=120, agents=10)
     assert (soon - service.now()).total_seconds() < 60
@@ -26,14 +26,7 @@ def test_the_estimate_knows_the_quota(service):
 
 def test_old_lists_are_forgotten(service, clock):
     with service.database.transaction() as session:
-        people_lists.check(
-            session,
-            service.rules.current(),
-            service.now(),
-            owner=Owner(ZOE),
-            room=RoomSeen(ROOM),
-            raw=LIST.encode(),
-        )
+        checked(session, service)
         clock.advance(days=91)
         assert people_lists.stored.forget(session, clock() - people_lists.KEPT) == 1
         assert people_lists.stored.of_owner(session, ZOE) == []
@@ -42,14 +35,7 @@ def test_old_lists_are_forgotten(service, clock):
 def test_no_mail_is_ordered_before_the_room_holds_the_invitation(service, postbox, desk):
     seen = []
     with service.database.transaction() as session:
-        made = people_lists.check(
-            session,
-            service.rules.current(),
-            service.now(),
-            owner=Owner(ZOE),
-            room=RoomSeen(ROOM),
-            raw=b"lea@asso.example\n",
-        )
+        made = checked(session, service, "lea@asso.example\n")
         people_lists.confirm(session, service.rules.current(), service.now(), made)
 
     def look(**asked):
