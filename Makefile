@@ -24,7 +24,7 @@ EVERYTHING = --numprocesses $(PROCESSES) --maxprocesses 5 --dist loadfile --no-l
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test sure bench clean migration requirements debian
+.PHONY: help run demo test long sure bench clean migration requirements debian
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
@@ -37,6 +37,9 @@ demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synap
 
 test: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run every test (ARGS="-k mail")
 	$(BIN)/pytest $(or $(ARGS),$(EVERYTHING))
+
+long: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run the tests that take minutes or hours (ARGS="-k hostile")
+	$(BIN)/pytest -m long $(ARGS)
 
 sure: $(VENV)/.test  ## Check format, style, types and floors (a minute; the tests do the rest)
 	$(BIN)/ruff format --check .
