@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .reports import MEMBER, THIRD_PARTY_INVITE, Heard, Kind, Pair, Report, Seen
@@ -145,7 +146,7 @@ def _seen(place: int, event_id: str, event: Mapping[str, Any]) -> Seen:
 
 def _with_past(txn: Any, seen: Seen) -> Seen:
     if seen.type != MEMBER:
-        return seen
+        return replace(seen, inviter=_inviter(txn, seen))
     txn.execute(
         "SELECT m.membership, j.json FROM room_memberships AS m"
         " JOIN event_json AS j ON j.event_id = m.event_id"
@@ -155,9 +156,25 @@ def _with_past(txn: Any, seen: Seen) -> Seen:
     )
     past = txn.fetchall()
     contents = [seen.content, *(json.loads(text)["content"] for _, text in past)]
-    return Seen(
-        **{**vars(seen), "before": past[0][0] if past else None, "by_mail": _is_by_mail(contents)}
+    return replace(seen, before=past[0][0] if past else None, by_mail=_is_by_mail(contents))
+
+
+def _inviter(txn: Any, seen: Seen) -> str | None:
+    """Who had sent the invitation that this event takes back; None if none stood.
+
+    It is the first event of it that came here: the inviter's own homeserver has made it itself.
+    """
+    txn.execute(
+        "SELECT j.json FROM events AS e JOIN state_events AS s ON s.event_id = e.event_id"
+        " JOIN event_json AS j ON j.event_id = e.event_id"
+        " WHERE e.room_id = ? AND e.type = ? AND s.state_key = ? AND e.stream_ordering < ?"
+        " AND e.rejection_reason IS NULL ORDER BY e.stream_ordering",
+        (seen.room_id, seen.type, seen.state_key, seen.place),
     )
+    before = [json.loads(text) for (text,) in txn.fetchall()]
+    if not before or not before[-1]["content"].get("public_key"):
+        return None
+    return str(before[0]["sender"])
 
 
 def _is_by_mail(contents: Collection[Mapping[str, Any]]) -> bool:

@@ -51,7 +51,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Seen:
-    """A state event with what was so before it: the membership, and whether the last invitation came by mail."""
+    """A state event with what was so before it: the membership, and whether the last invitation came by mail.
+
+    `inviter`: of a third-party invitation that stood until then, who had sent it.
+    """
 
     event_id: str
     type: str
@@ -63,6 +66,7 @@ class Seen:
     place: int
     before: str | None = None
     by_mail: bool = False
+    inviter: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,11 @@ Pair = tuple[str, str]
 def of_event(seen: Seen, *, own_name: str, is_guest: bool) -> Report | None:
     """The report this event is worth, if it is: of guests, of who was invited by mail, of invitations taken back.
 
-    Every homeserver reports deeds of its own people only. `is_guest`: whose membership it is.
+    Every homeserver reports what became of its own people and of the invitations they sent, whoever
+    took one back. `is_guest`: whose membership it is.
     """
     if seen.type == THIRD_PARTY_INVITE:
-        if seen.content.get("public_key") or server_of(seen.sender) != own_name:
+        if seen.content.get("public_key") or server_of(seen.inviter or "") != own_name:
             return None
         facts = {"room_id": seen.room_id, "token": seen.state_key, "by": seen.sender}
         return _report(Kind.REVOKED, seen, facts)

@@ -3,8 +3,9 @@
 from flask import current_app, g, request
 
 from identity.context import is_in, wired
-from identity.problems import CredentialNeeded
+from identity.problems import CredentialNeeded, NotAllowed
 from identity.storage import credentials, identity_accounts
+from identity.use_cases import binding
 
 # Where one of these is, a proxy stands between, and everybody has the proxy's address.
 SIGNS_OF_A_PROXY = ("Forwarded", "X-Forwarded-For", "Via")
@@ -40,6 +41,13 @@ def homeserver_of_module() -> str:
     """Which homeserver asks, behind the guard above."""
     name: str = g.homeserver
     return name
+
+
+def own_user(user_id: str) -> str:
+    """The user ID itself, if it is one of the homeserver that asks, behind the guard above. Raises NotAllowed."""
+    if not binding.is_own(user_id, homeserver_of_module()):
+        raise NotAllowed("This user ID belongs to another homeserver.")
+    return user_id
 
 
 def calling_homeserver() -> str | None:

@@ -57,10 +57,9 @@ def _read() -> Association:
     asked = read_body(Association)
     if asked.medium != "email":
         raise problems.UnknownMedium
-    named = binding.homeserver_of(asked.mxid)
-    caller = calling_homeserver()
+    named = calling_homeserver() or binding.homeserver_of(asked.mxid)
     with wired.database.reading() as session:
         known = homeservers.find(session, named)
-    if not asked.mxid.startswith("@") or known is None or caller not in {None, named}:
+    if known is None or not binding.is_own(asked.mxid, named):
         raise problems.NotAllowed("This user ID belongs to another homeserver.")
     return asked

@@ -22,11 +22,11 @@ from identity.problems import (
 from identity.storage import invitation_search, third_party_invitations
 from identity.storage.invitation_search import Place, Wanted
 from identity.storage.third_party_invitations import State, ThirdPartyInvitation
-from identity.use_cases import binding, invitation_record, invitations
+from identity.use_cases import binding, invitation_record, invitations, inviters
 
 from . import parameters
 from .bodies import Body, Text, is_text, read_body
-from .guards import homeserver_of_module, module_in_homeserver
+from .guards import module_in_homeserver, own_user
 
 PAGE = 50
 MOST_PAGE = 200
@@ -62,7 +62,7 @@ def of_sender() -> Response:
     )
     wanted = Wanted(
         state=_state(state),
-        sender=_own(sender),
+        sender=own_user(sender),
         room_id=_text(room_id),
         address=_text(address and binding.canonical(address)),
     )
@@ -78,7 +78,7 @@ def one(invitation_id: uuid.UUID) -> Response:
     """One invitation, with what happened to it and what became of its mails."""
     (sender,) = parameters.required("sender")
     with wired.database.reading() as session:
-        row = _find(session, invitation_id, _own(sender))
+        row = _find(session, invitation_id, own_user(sender))
         return jsonify(invitation_record.for_inviter(session, wired.now(), row))
 
 
@@ -87,6 +87,7 @@ def resend(invitation_id: uuid.UUID) -> Response:
     """Send its mail once more."""
     asked = read_body(ForSender)
     with _changed(invitation_id, asked) as (session, now, row):
+        _check_agent(session, asked.sender)
         if not invitations.resend(session, now, row, by=asked.sender):
             again_at = invitations.again_at(session, now, row)
             if again_at > now and invitations.is_open(row, now):
@@ -110,6 +111,7 @@ def extend(invitation_id: uuid.UUID) -> Response:
     """Let it stand longer, or again."""
     asked = read_body(Extension)
     with _changed(invitation_id, asked) as (session, now, row):
+        _check_agent(session, asked.sender)
         if not invitations.extend(session, now, row, by=asked.sender, days=asked.days):
             raise InvitationOver
         return jsonify(invitation_record.for_inviter(session, now, row))
@@ -120,9 +122,15 @@ def _changed(
     invitation_id: uuid.UUID, asked: ForSender
 ) -> Iterator[tuple[Session, datetime, ThirdPartyInvitation]]:
     """The invitation of this sender, in a writing transaction."""
-    sender = _own(asked.sender)
+    sender = own_user(asked.sender)
     with wired.database.transaction() as session:
         yield session, wired.now(), _find(session, invitation_id, sender)
+
+
+def _check_agent(session: Session, sender: str) -> None:
+    """Who has become a guest since takes back what they sent, and lets nothing stand longer. Raises NotAllowed."""
+    if not inviters.may_invite(session, wired.rules.current(), sender):
+        raise NotAllowed("Guests do not invite.")
 
 
 def _find(session: Session, invitation_id: uuid.UUID, sender: str) -> ThirdPartyInvitation:
@@ -130,13 +138,6 @@ def _find(session: Session, invitation_id: uuid.UUID, sender: str) -> ThirdParty
     if row is None or row.sender != sender:
         raise NoSuchInvitation
     return row
-
-
-def _own(sender: str) -> str:
-    """Raises NotAllowed for the users of another homeserver."""
-    if not sender.startswith("@") or binding.homeserver_of(sender) != homeserver_of_module():
-        raise NotAllowed("This user ID belongs to another homeserver.")
-    return sender
 
 
 def _text(value: str | None) -> str | None:

@@ -22,12 +22,12 @@ from identity.problems import (
 from identity.storage import associations
 from identity.storage import people_lists as stored
 from identity.storage.people_lists import PeopleList
-from identity.use_cases import binding, list_report, people_lists, store_invite
+from identity.use_cases import list_report, people_lists, store_invite
 from identity.use_cases.people_lists import Owner, RoomSeen
 
 from . import parameters
 from .bodies import Body, Text, read_body
-from .guards import homeserver_of_module, module_in_homeserver
+from .guards import module_in_homeserver, own_user
 
 BUSY_SECONDS = 600  # after which one of several lists may well be through
 MOST_ID = 255
@@ -57,7 +57,7 @@ def of_owner() -> Response:
     """The newest lists of one user, without their rows."""
     (sender,) = parameters.required("sender")
     with wired.database.reading() as session:
-        made = stored.of_owner(session, _own(sender))
+        made = stored.of_owner(session, own_user(sender))
         return jsonify(lists=[_summary(session, each) for each in made])
 
 
@@ -65,10 +65,9 @@ def of_owner() -> Response:
 def check() -> Response:
     """Read and judge a list: nothing is sent yet."""
     asked = read_body(NewList)
-    sender, rules = _own(asked.sender), wired.rules.current()
+    sender, rules = own_user(asked.sender), wired.rules.current()
     with _told_plainly(), wired.database.transaction() as session:
-        if not store_invite.may_invite(session, rules, sender):
-            raise NotAllowed("Guests do not invite.")
+        _check_agent(session, sender)
         bound = associations.of_user(session, sender)
         made = people_lists.check(
             session,
@@ -87,16 +86,17 @@ def one(list_id: uuid.UUID) -> Response:
     """One list with every row, and how far it has come."""
     (sender,) = parameters.required("sender")
     with _told_plainly(), wired.database.reading() as session:
-        made = people_lists.find(session, list_id, _own(sender))
+        made = people_lists.find(session, list_id, own_user(sender))
         return jsonify(_whole(session, wired.now(), made))
 
 
 @blueprint.post("/<uuid:list_id>/send")
 def send(list_id: uuid.UUID) -> Response:
     """Send the rows that can be sent."""
-    sender, rules, now = _own(read_body(ForOwner).sender), wired.rules.current(), wired.now()
+    sender, rules, now = own_user(read_body(ForOwner).sender), wired.rules.current(), wired.now()
     with _told_plainly(), wired.database.transaction() as session:
         made = people_lists.find(session, list_id, sender)
+        _check_agent(session, sender)
         people_lists.confirm(session, rules, now, made)
         return jsonify(_whole(session, now, made))
 
@@ -104,9 +104,10 @@ def send(list_id: uuid.UUID) -> Response:
 @blueprint.post("/<uuid:list_id>/retry")
 def retry(list_id: uuid.UUID) -> Response:
     """Send again the rows that failed, and may succeed now."""
-    sender, now = _own(read_body(ForOwner).sender), wired.now()
+    sender, now = own_user(read_body(ForOwner).sender), wired.now()
     with _told_plainly(), wired.database.transaction() as session:
         made = people_lists.find(session, list_id, sender)
+        _check_agent(session, sender)
         people_lists.retry(session, now, made)
         return jsonify(_whole(session, now, made))
 
@@ -126,11 +127,10 @@ def _told_plainly() -> Iterator[None]:
         raise InvitationOver(over.__doc__ or "") from None
 
 
-def _own(sender: str) -> str:
-    """Raises NotAllowed for the users of another homeserver."""
-    if not sender.startswith("@") or binding.homeserver_of(sender) != homeserver_of_module():
-        raise NotAllowed("This user ID belongs to another homeserver.")
-    return sender
+def _check_agent(session: Session, sender: str) -> None:
+    """Asked anew each time. Raises NotAllowed."""
+    if not store_invite.may_invite(session, wired.rules.current(), sender):
+        raise NotAllowed("Guests do not invite.")
 
 
 def _summary(session: Session, made: PeopleList) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """An address is associated with a user ID, if the rules keep it for that homeserver, and invitations follow it."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.rules import RuleSet
+from domain_rules.rules import Decision, RuleSet
 from identity import problems
 from identity.storage import (
     associations,
@@ -25,6 +26,8 @@ from .invitation_states import note
 Policy = Literal["rule", "any"]
 
 CENTURY = timedelta(days=36_525)  # an association ends when it is withdrawn, not by a date
+USER_ID = re.compile(r"@[^:\x00-\x1f\x7f]+:([^\x00-\x20\x7f]+)")
+MOST_USER_ID = 255  # bytes
 
 
 def bind(
@@ -68,9 +71,24 @@ def bind_verified(
     address: EmailAddress,
     user_id: str,
 ) -> None:
-    """Associate what a homeserver has verified itself for its own user. Raises WrongServer."""
+    """Associate what a homeserver has verified itself for its own user. Raises WrongServer, and nothing is written.
+
+    Its word proves the address, and takes it from people of other homeservers, only where the rules keep the
+    address for it. Elsewhere (the policy `any`, the former homeserver of a domain that moves) it is
+    associated as long as nobody of another homeserver has it.
+    """
     check_place(rules, now, address, user_id, policy=policy)
-    prove(session, now, address=address.canonical, user_id=user_id)
+    decision = rules.decide(address)
+    if homeserver_of(user_id) in _homes(decision):
+        prove(session, now, address=address.canonical, user_id=user_id)
+        return
+    held = associations.of_address(session, address.canonical)
+    if held is not None and homeserver_of(held.user_id) != homeserver_of(user_id):
+        raise _wrong_server(decision)
+    if homeserver_of(user_id) in _former_homes(decision, now):
+        prove(session, now, address=address.canonical, user_id=user_id)
+    else:
+        associate(session, now, address=address.canonical, user_id=user_id)
 
 
 def unbind_verified(session: Session, *, address: str, user_id: str) -> None:
@@ -144,16 +162,20 @@ def check_place(
     if policy == "any":
         return
     decision = rules.decide(address)
-    former = decision.rule.former_homeservers(now) if decision.rule else ()
-    if homeserver_of(user_id) in {decision.homeserver, decision.protected_homeserver, *former}:
-        return
-    reason = "wrong_server" if decision.homeserver else "domain_not_open"
-    raise problems.WrongServer(reason, decision.homeserver)
+    if homeserver_of(user_id) not in {*_homes(decision), *_former_homes(decision, now)}:
+        raise _wrong_server(decision)
 
 
 def homeserver_of(user_id: str) -> str:
     """The server name in a user ID."""
     return user_id.partition(":")[2]
+
+
+def is_own(user_id: str, homeserver: str) -> bool:
+    """Whether this is the ID of a user of just this homeserver: all it may speak for."""
+    found = USER_ID.fullmatch(user_id)
+    is_short = len(user_id.encode(errors="surrogatepass")) <= MOST_USER_ID
+    return found is not None and found[1] == homeserver and is_short
 
 
 def canonical(typed: str) -> str:
@@ -162,3 +184,16 @@ def canonical(typed: str) -> str:
         return EmailAddress.parse(typed, smtputf8=True).canonical
     except InvalidAddress:
         return typed
+
+
+def _homes(decision: Decision) -> tuple[str, ...]:
+    return tuple(filter(None, (decision.homeserver, decision.protected_homeserver)))
+
+
+def _former_homes(decision: Decision, now: datetime) -> tuple[str, ...]:
+    return tuple(decision.rule.former_homeservers(now)) if decision.rule else ()
+
+
+def _wrong_server(decision: Decision) -> problems.WrongServer:
+    reason = "wrong_server" if decision.homeserver else "domain_not_open"
+    return problems.WrongServer(reason, decision.homeserver)

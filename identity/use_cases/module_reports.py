@@ -23,9 +23,12 @@ from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import State, ThirdPartyInvitation
 
 from . import binding, invitations
-from .binding import Policy, homeserver_of
+from .binding import Policy, homeserver_of, is_own
 
 Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
+UserId = Annotated[
+    str, Field(max_length=binding.MOST_USER_ID, pattern=rf"^{binding.USER_ID.pattern}$")
+]
 
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_KIND = 100  # characters
@@ -56,21 +59,22 @@ class Revoked:
 
     room_id: Text
     token: Text
-    by: Text
+    by: UserId
 
     @property
-    def actors(self) -> tuple[str, ...]:
-        return (self.by,)
+    def of(self) -> tuple[str, ...]:
+        """Whom it is about: that is whoever invited, see `_revoked`."""
+        return ()
 
 
 @dataclass(frozen=True)
 class OfUser:
     """Something about one of the homeserver's own people."""
 
-    user_id: Text
+    user_id: UserId
 
     @property
-    def actors(self) -> tuple[str, ...]:
+    def of(self) -> tuple[str, ...]:
         return (self.user_id,)
 
 
@@ -79,7 +83,7 @@ class InRoom(OfUser):
     """Invited, joined or left. `by`: who invited, or who ended it."""
 
     room_id: Text
-    by: Text
+    by: UserId
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Address(OfUser):
 class Refused:
     """One user was refused for one reason so many times."""
 
-    user_id: Text
+    user_id: UserId
     reason: Text
     count: Annotated[int, Field(ge=1, le=1_000_000)]
     last_at: Annotated[int, Field(ge=0, le=4_102_444_800_000)]  # milliseconds
@@ -106,7 +110,7 @@ class Refusals:
     refusals: Annotated[tuple[Refused, ...], Field(max_length=MOST_REFUSALS)]
 
     @property
-    def actors(self) -> tuple[str, ...]:
+    def of(self) -> tuple[str, ...]:
         return tuple(each.user_id for each in self.refusals)
 
 
@@ -115,12 +119,13 @@ Said = Revoked | OfUser | InRoom | Address | Refusals
 
 @dataclass(frozen=True)
 class Taker:
-    """What every kind of report is taken with."""
+    """What every kind of report is taken with. `homeserver`: whose credential came with it."""
 
     session: Session
     rules: RuleSet
     now: datetime
     policy: Policy
+    homeserver: str
 
 
 def take(
@@ -135,17 +140,18 @@ def take(
 ) -> Outcome:
     """Do what the report asks for, once; the same one again is answered as the first time.
 
-    A homeserver reports deeds of its own people and what became of them, nothing else.
+    A homeserver reports what became of its own people and of the invitations they sent, nothing else. What
+    is another's is answered as what there is not.
     """
     kind = str(said.get("kind"))[:MOST_KIND]
     row = module_reports.claim(session, now, homeserver=homeserver, report_id=report_id, kind=kind)
     if row.result == module_reports.BEGUN:
-        outcome = _take(Taker(session, rules, now, policy), homeserver, kind, said)
+        outcome = _take(Taker(session, rules, now, policy, homeserver), kind, said)
         row.result, row.why = outcome.result, outcome.why
     return Outcome(row.result, row.why)
 
 
-def _take(taker: Taker, homeserver: str, kind: str, said: Mapping[str, Any]) -> Outcome:
+def _take(taker: Taker, kind: str, said: Mapping[str, Any]) -> Outcome:
     if kind not in KINDS:
         return UNKNOWN_KIND
     reader, take_it = KINDS[kind]
@@ -153,15 +159,20 @@ def _take(taker: Taker, homeserver: str, kind: str, said: Mapping[str, Any]) -> 
         report = reader.validate_python(dict(said))
     except (ValidationError, UnicodeEncodeError):
         return UNREADABLE
-    if {homeserver_of(actor) for actor in report.actors} - {homeserver}:
+    if not all(is_own(user_id, taker.homeserver) for user_id in report.of):
         return NOT_YOURS
     return take_it(taker, report)
 
 
 def _revoked(taker: Taker, report: Revoked) -> Outcome:
+    """By the homeserver of whoever sent it: others see the token in the room, and a room's ID names nobody."""
     invitation = third_party_invitations.by_token(taker.session, report.token)
-    if invitation is None or invitation.room_id != report.room_id:
-        return IGNORED
+    if (
+        invitation is None
+        or invitation.room_id != report.room_id
+        or homeserver_of(invitation.sender) != taker.homeserver
+    ):
+        return IGNORED if is_own(report.by, taker.homeserver) else NOT_YOURS
     ended = invitations.revoke(taker.session, taker.now, invitation, by=report.by, in_room=False)
     return OK if ended else IGNORED
 
@@ -172,6 +183,8 @@ def _invited(taker: Taker, report: InRoom) -> Outcome:
 
 
 def _joined(taker: Taker, report: InRoom) -> Outcome:
+    if report.by != report.user_id:
+        return IGNORED  # nobody joins for another
     return _note(taker, report, State.JOINED, Happened.JOINED)
 
 
@@ -183,8 +196,9 @@ def _left(taker: Taker, report: InRoom) -> Outcome:
 
 
 def _note(taker: Taker, report: InRoom, state: State, happened: Happened) -> Outcome:
-    """Move what was delivered to this user in this room."""
-    addresses = proved_addresses.of_user(taker.session, report.user_id)
+    """Move what was delivered to this user in this room. The history names them or who invited, nobody else."""
+    bound = (each.address for each in associations.of_user(taker.session, report.user_id))
+    addresses = {*proved_addresses.of_user(taker.session, report.user_id), *bound}
     found = taker.session.scalars(
         select(ThirdPartyInvitation)
         .where(
@@ -195,7 +209,14 @@ def _note(taker: Taker, report: InRoom, state: State, happened: Happened) -> Out
         .order_by(ThirdPartyInvitation.created_at)
     )
     moved = [
-        invitations.note(taker.session, taker.now, each, state, happened, by=report.by)
+        invitations.note(
+            taker.session,
+            taker.now,
+            each,
+            state,
+            happened,
+            by=report.by if report.by in {report.user_id, each.sender} else taker.homeserver,
+        )
         for each in found.all()
     ]
     return OK if any(moved) else IGNORED
@@ -210,18 +231,16 @@ def _deactivated(taker: Taker, report: OfUser) -> Outcome:
 
 
 def _bound(taker: Taker, report: Address) -> Outcome:
-    """The proof makes the class, whether the rules keep the address for this homeserver or not."""
+    """What is rejected is neither associated nor proved: it makes nobody an agent."""
     try:
         address = EmailAddress.parse(report.address, smtputf8=True)
     except InvalidAddress as error:
         return Outcome("rejected", str(error.reason))
-    session, now = taker.session, taker.now
-    proved_addresses.add(session, now, user_id=report.user_id, address=address.canonical)
     try:
         binding.bind_verified(
-            session,
+            taker.session,
             taker.rules,
-            now,
+            taker.now,
             policy=taker.policy,
             address=address,
             user_id=report.user_id,

@@ -19,7 +19,9 @@ ADDRESS = "gil@asso.example"
 # What is read of Synapse's own tables, no more.
 SYNAPSE = """
 CREATE TABLE user_threepids (user_id TEXT, medium TEXT, address TEXT);
-CREATE TABLE events (stream_ordering INTEGER, event_id TEXT, type TEXT, rejection_reason TEXT);
+CREATE TABLE events (
+    stream_ordering INTEGER, event_id TEXT, type TEXT, room_id TEXT, rejection_reason TEXT);
+CREATE TABLE state_events (event_id TEXT, state_key TEXT);
 CREATE TABLE event_json (event_id TEXT, json TEXT, internal_metadata TEXT);
 CREATE TABLE room_memberships (
     event_id TEXT, user_id TEXT, room_id TEXT, membership TEXT, event_stream_ordering INTEGER);
@@ -62,7 +64,8 @@ class Synapse:
         event_id = f"$event{self.number}"
         facts = {"origin_server_ts": self.now, **event}
         rows = (
-            ("events", (self.number, event_id, event["type"], rejected)),
+            ("events", (self.number, event_id, event["type"], event["room_id"], rejected)),
+            ("state_events", (event_id, event.get("state_key"))),
             ("event_json", (event_id, json.dumps(facts), json.dumps({"soft_failed": soft_failed}))),
         )
         with self.database as database:
@@ -195,11 +198,11 @@ def member(membership, *, by=GIL, user_id=GIL, by_mail=False, **content):
     }
 
 
-def third_party(by, content):
+def third_party(by, content, token="token"):
     return {
         "type": reports.THIRD_PARTY_INVITE,
         "room_id": ROOM,
         "sender": by,
-        "state_key": "token",
+        "state_key": token,
         "content": content,
     }

@@ -135,6 +135,17 @@ def test_events_are_read_from_where_the_last_process_stopped(house):
     assert (revoked["token"], revoked["by"]) == ("token", f"@ana:{OWN}")
 
 
+def test_the_homeserver_of_who_invited_tells_that_it_was_taken_back_whoever_did(house):
+    max_, ana = "@max:interieur.example", f"@ana:{OWN}"
+    house.synapse.add_event(third_party(ana, {"public_key": "key"}, "ours"))
+    house.synapse.add_event(third_party(max_, {"public_key": "key"}, "theirs"))
+    house.synapse.add_event(third_party(max_, {}, "ours"))
+    house.synapse.add_event(third_party(ana, {}, "theirs"))
+    house.synapse.add_event(third_party(ana, {}, "nobody's"))
+    house.work()
+    assert [(one["token"], one["by"]) for one in house.guichet.got] == [("ours", max_)]
+
+
 def test_an_agent_is_reported_only_where_a_mail_invited_them(house):
     house.knowledge.guests = False
     house.synapse.add_event(member("invite", by=ZOE))

@@ -10,6 +10,7 @@ from identity import problems
 from identity.storage import (
     associations,
     homeservers,
+    invitation_events,
     module_reports,
     proved_addresses,
     third_party_invitations,
@@ -169,11 +170,31 @@ def test_the_proof_outlives_the_association_a_person_withdraws(database, zoe, re
     assert (bound(database), proofs(database)) == (None, [GIL])
 
 
-def test_an_address_of_another_homeserver_is_proved_and_not_associated(database, zoe, report):
+def test_a_report_that_is_rejected_proves_nothing(database, zoe, report):
     told = report("bound", user_id=INVITEE, address="gil@ac-rouen.example")
     assert told == Outcome("rejected", "wrong_server")
     assert bound(database, "gil@ac-rouen.example") is None
-    assert proofs(database) == ["gil@ac-rouen.example"]
+    assert proofs(database) == []
+
+
+def test_an_invitation_taken_back_by_a_member_of_another_homeserver_is_told_by_the_inviters(
+    zoe, report
+):
+    row = zoe.store()
+    facts = {"room_id": ROOM, "token": row.token, "by": f"@max:{GUESTS}"}
+    assert report("third_party_invite_revoked", **facts).result == "ignored"
+    assert zoe.where(row) == "queued"
+    assert report("third_party_invite_revoked", homeserver=EDUCATION, **facts).result == "ok"
+    assert zoe.where(row) == "revoked"
+
+
+def test_the_history_names_nobody_whom_the_homeserver_makes_up(database, zoe, report):
+    row = zoe.store()
+    report("bound", user_id=INVITEE, address=GIL)
+    assert report("invited", **IN_ROOM | {"by": "@minister:education.example"}).result == "ok"
+    assert report("joined", **IN_ROOM | {"by": ZOE}).result == "ignored"
+    with database.reading() as session:
+        assert invitation_events.of_invitation(session, row.id)[-1].by == GUESTS
 
 
 def test_who_is_deactivated_has_no_address_and_waits_for_no_invitation(database, zoe, report):
