@@ -67,7 +67,7 @@ def is_known_caller() -> bool:
     if calling_homeserver() is not None:
         return True
     with wired.database.reading() as session:
-        return identity_accounts.of_token(session, token) is not None
+        return identity_accounts.of_token(session, token, wired.now()) is not None
 
 
 def _check_nearness() -> None:

@@ -48,7 +48,7 @@ def unbind() -> Response:
     """Withdraw exactly this association, if it is there."""
     asked = _read()
     with wired.database.transaction() as session:
-        binding.unbind_verified(session, address=asked.address, user_id=asked.mxid)
+        binding.unbind_verified(session, wired.now(), address=asked.address, user_id=asked.mxid)
     return jsonify({})
 
 

@@ -1,7 +1,6 @@
-"""/lists/sign-in: an agent proves their address anew, and for half an hour this browser sees their lists."""
+"""/lists/sign-in: an agent proves their address anew, and this browser is signed in to their lists."""
 
 import uuid
-from dataclasses import dataclass
 
 from flask import Response, request, session
 
@@ -11,32 +10,15 @@ from identity.storage import list_sign_ins
 from identity.use_cases import list_sign_in
 from identity.use_cases.codes import CodeAnswer, Result
 
+from . import list_sessions
 from .check import shown, unfinished_code
 from .languages import language
 from .rendering import Fault, go_to, page
 from .site import blueprint
 from .wording import counted, text
 
-# In the browser's own signed session: who it is until when, and what it asked for before that.
-SIGNED_IN, ASKED = "lists", "lists_asked"
-
-
-@dataclass(frozen=True)
-class Agent:
-    """Who is signed in here."""
-
-    user_id: str
-    address: str
-
-
-def agent() -> Agent | None:
-    """Who this browser is signed in as; every page they look at gives them another half hour."""
-    held = session.get(SIGNED_IN)
-    now = wired.now().timestamp()
-    if not isinstance(held, dict) or held.get("until", 0) < now:
-        return None
-    session[SIGNED_IN] = {**held, "until": now + list_sign_in.SESSION.total_seconds()}
-    return Agent(held["user"], held["address"])
+# In the browser's own signed cookie: which request is its own.
+ASKED = "lists_asked"
 
 
 @blueprint.get("/lists/sign-in")
@@ -87,23 +69,10 @@ def lists_type_code() -> Response:
                 else CodeAnswer(Result.OVER)
             )
         if answered.result is Result.RIGHT:
-            return _sign_in(str(asked.user_id), asked.address)
+            session.pop(ASKED, None)
+            return list_sessions.sign_in(str(asked.user_id), asked.address)
         faults = [Fault("code", _said(answered))]
     return page("lists_code", faults=faults, address=shown(asked.address))
-
-
-@blueprint.post("/lists/sign-out")
-def lists_sign_out() -> Response:
-    """Nothing of the lists is seen here any more."""
-    session.pop(SIGNED_IN, None)
-    return go_to("lists_sign_in")
-
-
-def _sign_in(user_id: str, address: str) -> Response:
-    session.pop(ASKED, None)
-    until = wired.now().timestamp() + list_sign_in.SESSION.total_seconds()
-    session[SIGNED_IN] = {"user": user_id, "address": address, "until": until}
-    return go_to("lists_page")
 
 
 def _asked() -> list_sign_ins.ListSignIn | None:

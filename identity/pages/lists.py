@@ -33,7 +33,7 @@ from identity.use_cases.people_lists import (
 
 from . import errors, list_words
 from .languages import language
-from .list_sign_in import Agent, agent
+from .list_sessions import Agent, agent, signed_in_on
 from .rendering import Fault, go_to, page
 from .site import blueprint
 from .wording import text
@@ -211,7 +211,7 @@ def _form(who: Agent, faults: list[Fault] | None = None) -> Response:
             (made, list_report.counts(session, made).total)
             for made in stored.of_owner(session, who.user_id)
         ]
-    return page("lists", faults=faults or [], who=who, own=own)
+    return page("lists", faults=faults or [], who=who, own=own, sessions=signed_in_on(who))
 
 
 def _checked(session: Session, made: PeopleList, faults: list[Fault] | None = None) -> Response:

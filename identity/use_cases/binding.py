@@ -11,6 +11,7 @@ from domain_rules.rules import Decision, RuleSet
 from identity import problems
 from identity.storage import (
     associations,
+    identity_accounts,
     outbox,
     proved_addresses,
     successions,
@@ -20,7 +21,7 @@ from identity.storage.invitation_events import Happened
 from identity.storage.outbox import Errand, Lane
 from identity.storage.third_party_invitations import Delivery, State, ThirdPartyInvitation
 
-from . import validation
+from . import account_ends, validation
 from .invitation_states import note
 
 Policy = Literal["rule", "any"]
@@ -78,6 +79,7 @@ def bind_verified(
     associated as long as nobody of another homeserver has it.
     """
     check_place(rules, now, address, user_id, policy=policy)
+    identity_accounts.note_return(session, user_id)
     decision = rules.decide(address)
     if homeserver_of(user_id) in _homes(decision):
         prove(session, now, address=address.canonical, user_id=user_id)
@@ -91,10 +93,11 @@ def bind_verified(
         associate(session, now, address=address.canonical, user_id=user_id)
 
 
-def unbind_verified(session: Session, *, address: str, user_id: str) -> None:
+def unbind_verified(session: Session, now: datetime, *, address: str, user_id: str) -> None:
     """The homeserver took the address away: neither association nor proof stays."""
     unbind(session, address=address, user_id=user_id)
     proved_addresses.remove(session, address=canonical(address), user_id=user_id)
+    account_ends.address_gone(session, now, user_id)
 
 
 def unbind(session: Session, *, address: str, user_id: str) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from identity.problems import WrongParameter
+from identity.problems import SignedOut, WrongParameter
 from identity.storage import identity_accounts
 from identity.terms import Terms
 
@@ -13,7 +13,13 @@ from . import pepper_rotation
 
 
 def register(session: Session, now: datetime, *, user_id: str) -> str:
-    """A token for the user of whom the homeserver has just said that it is them."""
+    """A token for the user of whom the homeserver has just said that it is them.
+
+    Raises SignedOut for an account that ended lately: what vouches for it may be older than that.
+    """
+    identity_accounts.lock(session, user_id)
+    if identity_accounts.has_ended(session, user_id, now):
+        raise SignedOut("This account was deactivated.")
     # The first user finds a pepper: no GET makes one.
     pepper_rotation.make_first(session, now)
     return identity_accounts.issue(session, now, user_id=user_id)

@@ -20,7 +20,6 @@ from . import inviters
 from .codes import TRIES, CodeAnswer, Result
 
 LIFETIME = timedelta(minutes=15)
-SESSION = timedelta(minutes=30)
 DAY = timedelta(days=1)
 
 

@@ -22,7 +22,7 @@ from identity.storage import (
 from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import State, ThirdPartyInvitation
 
-from . import binding, invitations
+from . import account_ends, binding, invitations
 from .binding import Policy, homeserver_of, is_own
 
 Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -224,9 +224,7 @@ def _note(taker: Taker, report: InRoom, state: State, happened: Happened) -> Out
 
 def _deactivated(taker: Taker, report: OfUser) -> Outcome:
     """The address is free again; a delivery that waits finds nobody, and the invitation waits as before."""
-    for association in associations.of_user(taker.session, report.user_id):
-        associations.unbind(taker.session, address=association.address, user_id=report.user_id)
-    proved_addresses.remove_all(taker.session, report.user_id)
+    account_ends.end(taker.session, taker.now, report.user_id)
     return OK
 
 
@@ -251,7 +249,9 @@ def _bound(taker: Taker, report: Address) -> Outcome:
 
 
 def _unbound(taker: Taker, report: Address) -> Outcome:
-    binding.unbind_verified(taker.session, address=report.address, user_id=report.user_id)
+    binding.unbind_verified(
+        taker.session, taker.now, address=report.address, user_id=report.user_id
+    )
     return OK
 
 

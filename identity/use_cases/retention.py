@@ -5,7 +5,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from identity.storage import list_sign_ins, module_reports, people_lists, successions
+from identity.storage import (
+    identity_accounts,
+    list_sign_ins,
+    module_reports,
+    people_lists,
+    people_sessions,
+    successions,
+)
 from identity.storage.mails import Mail
 from identity.storage.outbox import OutboxEntry
 from identity.storage.third_party_invitations import State, ThirdPartyInvitation
@@ -26,6 +33,7 @@ MODULE_REFUSALS = timedelta(days=90)
 SUCCESSIONS = timedelta(days=365)
 LISTS = timedelta(days=90)
 LIST_SIGN_INS = timedelta(days=7)
+SESSIONS = timedelta(days=7)  # after their beginning: every one is over by then
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
 
@@ -74,7 +82,11 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
     )
     seats = successions.forget(session, now - SUCCESSIONS)
     more = {"module reports": reports, "successions": seats}
-    return deleted | more | _forget_lists(session, now)
+    ended = {
+        "identity tokens": identity_accounts.forget(session, now),
+        "sessions of people": people_sessions.forget(session, now - SESSIONS),
+    }
+    return deleted | more | ended | _forget_lists(session, now)
 
 
 def _forget_lists(session: Session, now: datetime) -> dict[str, int]:

@@ -1,6 +1,10 @@
 """Who may come in to v2: Matrix users by the token we gave them, once they have accepted the terms."""
 
+import logging
+from datetime import datetime
+
 from flask import g, request
+from sqlalchemy.exc import OperationalError
 
 from identity.context import wired
 from identity.http import parameters
@@ -8,6 +12,8 @@ from identity.http.guards import anyone, bearer_token
 from identity.problems import MissingParameter, SignedOut, TermsNotSigned
 from identity.storage import identity_accounts
 from identity.storage.identity_accounts import IdentityAccount
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "anyone",
@@ -50,10 +56,13 @@ def signed_in_account(token: str | None) -> IdentityAccount:
     """The account of a token, noted as the caller. Raises SignedOut."""
     if not token:
         raise SignedOut("An access token is needed here.")
+    now = wired.now()
     with wired.database.reading() as session:
-        account = identity_accounts.of_token(session, token)
+        account = identity_accounts.of_token(session, token, now)
     if account is None:
         raise SignedOut
+    if identity_accounts.is_to_be_noted(account, now):
+        _note_use(account, now)
     g.identity_account = account
     return account
 
@@ -72,6 +81,15 @@ def check_terms(account: IdentityAccount) -> None:
         accepted = identity_accounts.accepted_urls(session, account.user_id)
     if not wired.terms.are_accepted(accepted):
         raise TermsNotSigned
+
+
+def _note_use(account: IdentityAccount, now: datetime) -> None:
+    """A database that cannot be written to just now keeps nobody out."""
+    try:
+        with wired.database.transaction() as session:
+            identity_accounts.note_use(session, account, now)
+    except OperationalError as error:
+        log.warning("the use of a token was not noted: %s", type(error).__name__)
 
 
 def _query_token() -> str | None:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 from identity import problems
 from identity.context import wired
 from identity.http.bodies import Body, Text, read_as, read_body, read_object
-from identity.use_cases import binding, signing_keys
+from identity.use_cases import account_ends, binding, signing_keys
 from identity.use_cases.validation import check_secret
 
 from . import V2
@@ -75,14 +75,16 @@ def unbind() -> Response:
     asked = read_as(Unbind, sent)
     if asked.threepid.medium != "email":
         raise problems.UnknownMedium
-    _check_authority(asked, sent)
+    is_by_homeserver = _check_authority(asked, sent)
     with wired.database.transaction() as session:
         binding.unbind(session, address=asked.threepid.address, user_id=asked.mxid)
+        if is_by_homeserver:
+            account_ends.unpublished(session, asked.mxid)
     return jsonify({})
 
 
-def _check_authority(asked: Unbind, sent: dict[str, Any]) -> None:
-    """By the homeserver of the user, or by the proof of the address, or by the user. Raises NotAllowed."""
+def _check_authority(asked: Unbind, sent: dict[str, Any]) -> bool:
+    """By the homeserver of the user (True), or by the proof of the address, or by the user. Raises NotAllowed."""
     authorization = request.headers.get("Authorization", "")
     if authorization.lower().startswith("x-matrix"):
         origin = wired.federation.verify_x_matrix(
@@ -95,7 +97,8 @@ def _check_authority(asked: Unbind, sent: dict[str, Any]) -> None:
         )
         if origin != binding.homeserver_of(asked.mxid):
             raise problems.NotAllowed("This user ID belongs to another homeserver.")
-    elif asked.sid is not None and asked.client_secret is not None:
+        return True
+    if asked.sid is not None and asked.client_secret is not None:
         with wired.database.reading() as session:
             proved = binding.owns(
                 session,
@@ -114,3 +117,4 @@ def _check_authority(asked: Unbind, sent: dict[str, Any]) -> None:
         raise problems.NotAllowed(
             "A signature of the homeserver, or a proof of the address, is needed."
         )
+    return False

@@ -39,11 +39,11 @@ def test_who_proves_an_address_that_another_account_had_succeeds_it(prove, prede
     assert predecessors(OLD, NEW) == []
 
 
-def test_it_stays_when_the_former_account_is_no_more(prove, predecessors, wiring):
+def test_it_stays_when_the_former_account_is_no_more(prove, predecessors, wiring, clock):
     prove(OLD)
     prove(NEW)
     with wiring.database.transaction() as session:
-        binding.unbind_verified(session, address="gil@asso.example", user_id=OLD)
+        binding.unbind_verified(session, clock(), address="gil@asso.example", user_id=OLD)
     assert predecessors(NEW, OLD) == [OLD]
 
 

@@ -239,7 +239,9 @@ def test_an_account_that_was_made_gets_what_waited_for_its_address(database, clo
     assert (row.delivery, row.invitee) == (Delivery.DUE, CAMILLE)
 
 
-def test_what_is_bound_is_proved_until_the_homeserver_takes_it_away(database, proved, bind, owner):
+def test_what_is_bound_is_proved_until_the_homeserver_takes_it_away(
+    database, proved, bind, owner, clock
+):
     def proofs():
         with database.reading() as session:
             return proved_addresses.of_user(session, CAMILLE)
@@ -250,5 +252,5 @@ def test_what_is_bound_is_proved_until_the_homeserver_takes_it_away(database, pr
         binding.unbind(session, address=ADDRESS, user_id=CAMILLE)
     assert (owner(), proofs()) == (None, [ADDRESS])
     with database.transaction() as session:
-        binding.unbind_verified(session, address=ADDRESS.upper(), user_id=CAMILLE)
+        binding.unbind_verified(session, clock(), address=ADDRESS.upper(), user_id=CAMILLE)
     assert proofs() == []

@@ -7,7 +7,7 @@ import pytest
 from domain_rules.rules import RuleSet
 from identity import signing
 from identity.app import create_app
-from identity.storage import homeservers, signing_keys
+from identity.storage import associations, homeservers, signing_keys
 from tests.identity.http.conftest import FEDERATION, FixedRules
 
 from .programs import ADDRESS, CAMILLE, SECRET, V2, ZOE, Program, refused
@@ -140,6 +140,20 @@ def test_s75_s78_the_homeserver_of_the_user_unbinds_under_every_name_of_ours(
     answer = unbind(camille, x_matrix(education, body, to=to))
     assert (answer.status_code, answer.json) == (200, {})
     assert camille.owner() is None
+
+
+def test_the_last_association_a_homeserver_withdraws_ends_the_tokens_a_persons_own_word_does_not(
+    camille, education, named, clock
+):
+    """That is all a homeserver without our module says when an account ends."""
+    camille.bind(camille.prove())
+    assert unbind(camille, camille.headers).status_code == 200
+    assert camille.get("/account").status_code == 200
+    with named.database.transaction() as session:
+        associations.bind(session, clock(), address=ADDRESS, user_id=CAMILLE)
+    body = {"threepid": THREEPID, "mxid": CAMILLE}
+    assert unbind(camille, x_matrix(education, body)).status_code == 200
+    assert refused(camille.get("/account")) == (401, "M_UNAUTHORIZED")
 
 
 def test_s74_what_is_not_bound_is_unbound_without_a_fault(camille, education):
