@@ -13,13 +13,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from .clock import utc_now
-from .gateways.desk import Desk, Sign
+from .gateways.desk import Desk, KnownBy, Sign
 from .gateways.federation import Federation, Place
 from .gateways.homeserver import Connector, SynapseConnector
 from .gateways.limits import Limits
 from .gateways.mailer import Mailer, make_mailer
 from .settings import Settings, WrongSettings, new_secret
-from .storage import homeservers
+from .storage import credentials, homeservers
 from .storage.database import Database, open_database
 from .storage.homeservers import Homeserver
 from .storage.rules_in_force import RulesInForce
@@ -82,7 +82,10 @@ def wire(
         federation=Federation(partial(find_place, database), now),
         connector_for=partial(_connector, vault),
         desk_for=partial(
-            _desk, partial(_sign_now, database, vault, settings.server_name, now), now
+            _desk,
+            partial(_sign_now, database, vault, settings.server_name, now),
+            now,
+            partial(_known_by, database, now),
         ),
     )
 
@@ -101,12 +104,15 @@ def find_place(database: Database, server_name: str) -> Place | None:
     )
 
 
-def _desk(sign: Sign, now: Callable[[], datetime], homeserver: Homeserver) -> Desk:
+def _desk(
+    sign: Sign, now: Callable[[], datetime], known_by: KnownBy, homeserver: Homeserver
+) -> Desk:
     return Desk(
         homeserver.name,
         homeserver.url,
         sign,
         now,
+        known_by,
         ca_pem=homeserver.ca_pem,
         insecure=homeserver.insecure,
     )
@@ -122,7 +128,12 @@ def _sign_now(
     """Signed with the newest key, which every homeserver hears of with its rules."""
     with database.transaction() as session:
         key = signing_keys.current(session, vault, now())
-    return key.sign(facts, server_name=server_name)
+    return key.sign({**facts, "signer": server_name}, server_name=server_name)
+
+
+def _known_by(database: Database, now: Callable[[], datetime], server_name: str) -> list[str]:
+    with database.reading() as session:
+        return credentials.hashes_of(session, server_name, now())
 
 
 def _connector(vault: Vault, homeserver: Homeserver) -> Connector | None:

@@ -39,9 +39,9 @@ class Part:
     def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
         self._api, self._knowledge, self._refusals = api, knowledge, refusals
         self._judges_rooms = config.parts.room_access_rules
-        self._letters = Letters(knowledge, api.get_current_time_msec)
+        letters = Letters(api, knowledge, credential=config.credential)
         for name, answer in (("invite", self.invite), ("revoke", self.revoke), ("room", self.room)):
-            api.register_web_resource(f"{PATH}/{name}", _resource(self._letters, answer))
+            api.register_web_resource(f"{PATH}/{name}", _resource(letters, name, answer))
 
     async def invite(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The same request twice is one event: Synapse drops a state event that changes nothing."""
@@ -176,7 +176,7 @@ def _text(asked: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _resource(letters: Letters, answer: Any) -> Any:
+def _resource(letters: Letters, action: str, answer: Any) -> Any:
     """Made here, since Twisted and Synapse are there only inside a homeserver."""
     from synapse.api.errors import Codes, SynapseError  # noqa: PLC0415  # see above
     from synapse.http.servlet import parse_json_object_from_request  # noqa: PLC0415  # see above
@@ -189,8 +189,8 @@ def _resource(letters: Letters, answer: Any) -> Any:
 
         async def _async_render_POST(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802  # Synapse's name
             try:
-                asked = await letters.open(parse_json_object_from_request(request))
-                return 200, await answer(asked)
+                asked = await letters.open(action, parse_json_object_from_request(request))
+                return 200, letters.answered(action, asked, await answer(asked))
             except NotGuichets as fault:
                 raise SynapseError(fault.status, str(fault), Codes.FORBIDDEN) from None
 

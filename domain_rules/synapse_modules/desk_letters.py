@@ -1,14 +1,17 @@
-"""How the desk knows Guichet: signed with its long-term key, for this homeserver, for two minutes, once."""
+"""How the desk knows Guichet: a letter names action, signer, homeserver and time, is signed, and counts once."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from domain_rules import desk_answers
+
+from . import kept
 from .knowledge import Knowledge
 
 LONGEST_MS = 150_000  # two minutes, and clocks that differ
 ASK_AGAIN_MS = 10_000  # before Guichet's keys are asked for anew
-MOST_NONCES = 20_000
-UNSIGNED, FORBIDDEN, BUSY = 401, 403, 429
+MOST_ID = 100  # characters
+UNSIGNED, FORBIDDEN = 401, 403
 
 
 class NotGuichets(Exception):
@@ -20,15 +23,16 @@ class NotGuichets(Exception):
 
 
 class Letters:
-    """One in each process: a request played back to another one within its two minutes changes nothing anew."""
+    """Which letters were opened stands in Synapse's database: one played back to another process is refused too."""
 
-    def __init__(self, knowledge: Knowledge, now_ms: Callable[[], int]) -> None:
-        self._knowledge, self._now_ms = knowledge, now_ms
-        self._nonces: dict[str, int] = {}
+    def __init__(self, api: Any, knowledge: Knowledge, *, credential: str) -> None:
+        self._api, self._knowledge = api, knowledge
+        self._now_ms: Callable[[], int] = api.get_current_time_msec
+        self._known_by = desk_answers.credential_hash(credential)
         self._asked_ms = 0
 
-    async def open(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What was asked. Raises NotGuichets."""
+    async def open(self, action: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What was asked, on the path of this action. Raises NotGuichets."""
         await self._knowledge.ready()
         if not self._is_signed(body):
             await self._learn_keys()
@@ -36,28 +40,45 @@ class Letters:
                 raise NotGuichets(UNSIGNED, "This is not signed by Guichet.")
         if body.get("destination") != self._knowledge.own_name:
             raise NotGuichets(FORBIDDEN, "This is for another homeserver.")
-        self._use(body.get("nonce"), body.get("expires_ts"))
+        if body.get("action") != action:
+            raise NotGuichets(FORBIDDEN, "This asks for something else.")
+        await self._spend(body.get("nonce"), body.get("expires_ts"))
         return body
 
-    def _use(self, nonce: object, expires_ts: object) -> None:
+    def answered(
+        self, action: str, body: Mapping[str, Any], facts: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The answer to an opened letter, so that Guichet knows whose it is."""
+        return desk_answers.marked(
+            facts,
+            known_by=self._known_by,
+            homeserver=self._knowledge.own_name,
+            action=action,
+            letter=str(body["nonce"]),
+        )
+
+    async def _spend(self, nonce: object, expires_ts: object) -> None:
         now = self._now_ms()
         if type(expires_ts) is not int or not now < expires_ts <= now + LONGEST_MS:
             raise NotGuichets(UNSIGNED, "This request has expired; are both clocks right?")
-        if not isinstance(nonce, str) or not nonce or nonce in self._nonces:
+        if not isinstance(nonce, str) or not 0 < len(nonce) <= MOST_ID:
+            raise NotGuichets(FORBIDDEN, "This request has no id of its own.")
+        is_first = await self._api.run_db_interaction(
+            "guichet_letter", kept.open_letter, nonce, expires_ts, now
+        )
+        if not is_first:
             raise NotGuichets(FORBIDDEN, "This request was made before.")
-        self._nonces = {each: until for each, until in self._nonces.items() if until > now}
-        if len(self._nonces) >= MOST_NONCES:
-            raise NotGuichets(BUSY, "Too many requests.")
-        self._nonces[nonce] = expires_ts
 
     def _is_signed(self, body: Mapping[str, Any]) -> bool:
-        signatures = body.get("signatures")
+        """By whom it says, who is Guichet, with a key that Guichet says is its own."""
+        signer, signatures = body.get("signer"), body.get("signatures")
+        if not isinstance(signer, str) or signer not in self._knowledge.guichet_names:
+            return False
         if not isinstance(signatures, Mapping):
             return False
-        return any(
+        made = signatures.get(signer)
+        return isinstance(made, Mapping) and any(
             _is_good(body, signer, key_id, known)
-            for signer, made in signatures.items()
-            if isinstance(made, Mapping)
             for key_id, known in self._knowledge.guichet_keys.items()
             if key_id in made
         )

@@ -15,6 +15,8 @@ TABLES = (
         user_id TEXT PRIMARY KEY, number BIGINT NOT NULL, is_agent SMALLINT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS guichet_changed_addresses (
         user_id TEXT PRIMARY KEY, changed_ms BIGINT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS guichet_letters (
+        id TEXT PRIMARY KEY, until_ms BIGINT NOT NULL)""",
 )
 
 Version = tuple[str, int, str]  # epoch, number, ETag
@@ -36,7 +38,6 @@ class Feed:
 
 
 def create(txn: Any, table: str) -> None:
-
     txn.execute(table)
 
 
@@ -102,6 +103,16 @@ def note_change(txn: Any, user_id: str, now_ms: int) -> None:
 def changed_since(txn: Any, at_ms: int) -> list[str]:
     txn.execute("SELECT user_id FROM guichet_changed_addresses WHERE changed_ms > ?", (at_ms,))
     return [user_id for (user_id,) in txn.fetchall()]
+
+
+def open_letter(txn: Any, letter_id: str, until_ms: int, now_ms: int) -> bool:
+    """Whether this letter was not opened before, by any process. It is remembered as long as it is good."""
+    txn.execute("DELETE FROM guichet_letters WHERE until_ms <= ?", (now_ms,))
+    txn.execute(
+        "INSERT INTO guichet_letters (id, until_ms) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (letter_id, until_ms),
+    )
+    return bool(txn.rowcount == 1)
 
 
 def _mark(txn: Any, user_ids: Iterable[str], number: int, *, is_agent: int) -> None:

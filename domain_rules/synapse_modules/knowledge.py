@@ -50,6 +50,11 @@ class Knowledge:
         return dict(self.copy.guichet_keys)
 
     @property
+    def guichet_names(self) -> frozenset[str]:
+        """Under which Guichet may sign what it asks here: those it has told, with the credential, of itself."""
+        return self.copy.identity_servers
+
+    @property
     def identity_servers(self) -> frozenset[str]:
         """Names under which Guichet is known: what it says itself, and what is configured."""
         return self.copy.identity_servers | self._config.identity_servers

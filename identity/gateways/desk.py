@@ -1,10 +1,12 @@
 """Our module's desk in a homeserver: it puts invitations into rooms in the name of who invites, and empties them."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from domain_rules import desk_answers
 
 from .homeserver import Refused
 from .http_client import Answer, Away, JsonClient
@@ -17,7 +19,9 @@ LOOK_SECONDS = 5.0  # somebody waits for the page
 MOST_NAME = 80  # characters of a room's name that we repeat
 
 Sign = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""Signs an object with the long-term key that signs now."""
+"""Names the signer in an object, and signs it with the long-term key that signs now."""
+KnownBy = Callable[[str], Collection[str]]
+"""The hashes of the credentials that are good now, of the homeserver of this name."""
 
 
 class NoModule(Refused):
@@ -42,6 +46,7 @@ class Desk:
     url: str
     sign: Sign
     now: Callable[[], datetime]
+    known_by: KnownBy
     ca_pem: str | None = None
     insecure: bool = False
 
@@ -75,12 +80,14 @@ class Desk:
     def _ask(
         self, what: str, facts: Mapping[str, Any], *, seconds: float = SECONDS
     ) -> dict[str, Any]:
+        letter = secrets.token_urlsafe(16)
         signed = self.sign(
             {
                 **facts,
+                "action": what,
                 "destination": self.server_name,
                 "expires_ts": int((self.now() + LIFETIME).timestamp() * 1000),
-                "nonce": secrets.token_urlsafe(16),
+                "nonce": letter,
             }
         )
         with JsonClient(
@@ -89,7 +96,16 @@ class Desk:
             seconds=seconds,
             insecure=self.insecure,
         ) as talk:
-            return _read(_call(talk, f"{PATH}/{what}", signed))
+            told = _read(_call(talk, f"{PATH}/{what}", signed))
+        return self._checked(told, what, letter)
+
+    def _checked(self, told: dict[str, Any], what: str, letter: str) -> dict[str, Any]:
+        """What is not from our module there was perhaps not done: it is asked again later. Raises Away."""
+        about = {"homeserver": self.server_name, "action": what, "letter": letter}
+        known_by = self.known_by(self.server_name)
+        if not any(desk_answers.is_marked(told, known_by=each, **about) for each in known_by):
+            raise Away("this is not the answer of our module there", sent=True, status=OK)
+        return told
 
 
 def _call(talk: JsonClient, path: str, body: dict[str, Any]) -> Answer:

@@ -56,5 +56,19 @@ def homeserver_of(session: Session, token: str, now: datetime) -> str | None:
     )
 
 
+def hashes_of(session: Session, homeserver: str, now: datetime) -> list[str]:
+    """The hashes of this homeserver's good tokens: how it can show in an answer that it has one."""
+    return list(
+        session.scalars(
+            select(HomeserverCredential.token_hash).where(
+                HomeserverCredential.homeserver == homeserver,
+                or_(
+                    HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now
+                ),
+            )
+        )
+    )
+
+
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()

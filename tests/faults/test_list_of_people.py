@@ -63,6 +63,9 @@ def country(federation, guichet_processes, told_desk):
     add = ("guichet", "domain", "add", "ac-normandie.example", "--sibling-of", "ac-rouen.example")
     guichet_processes.run(*add, env=environment)
     told_desk.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
+    rotate = ("guichet", "homeserver", "rotate-credential", "education.example", "--json")
+    made = guichet_processes.run(*rotate, env=environment)
+    told_desk.credential = json.loads(made[made.index("{") :])["credential"]
     ask(
         environment,
         "insert into associations (medium, address, user_id, bound_at)"

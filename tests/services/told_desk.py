@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from domain_rules.desk_answers import credential_hash, marked
+
 from .serving import serve
 from .waiting import LOOPBACK, free_port
 
@@ -26,9 +28,10 @@ class ToldRoom:
 
 
 class ToldDesk:
-    """Signatures are for the real one to look at."""
+    """Signatures are for the real one to look at; by its answers it is known to have the credential."""
 
-    def __init__(self) -> None:
+    def __init__(self, credential: str = "the credential of its homeserver") -> None:
+        self.credential = credential
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.rooms: dict[str, ToldRoom] = {}
@@ -68,7 +71,17 @@ class ToldDesk:
 
             def do_POST(self):
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, body = us.answer(self.path.rpartition("/")[2], asked)
+                action = self.path.rpartition("/")[2]
+                assert asked["action"] == action
+                status, body = us.answer(action, asked)
+                if status == 200:
+                    body = marked(
+                        body,
+                        known_by=credential_hash(us.credential),
+                        homeserver=asked["destination"],
+                        action=action,
+                        letter=asked["nonce"],
+                    )
                 text = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))

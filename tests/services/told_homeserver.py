@@ -6,6 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from domain_rules.desk_answers import credential_hash, marked
+
 from .serving import serve
 from .waiting import LOOPBACK
 
@@ -18,6 +20,7 @@ class ToldHomeserver:
         self.methods: list[str] = []
         self.answers: list = [(200, b"{}")]
         self.published: dict = {}  # at /_matrix/key/v2/server
+        self.credential = "the credential of its homeserver"
         self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://{LOOPBACK}:{self._server.server_port}"
@@ -26,6 +29,16 @@ class ToldHomeserver:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def as_module(self, facts: dict, asked: dict) -> dict:
+        """The answer of our module to a letter; a test may replace it."""
+        return marked(
+            facts,
+            known_by=credential_hash(self.credential),
+            homeserver=asked["destination"],
+            action=asked["action"],
+            letter=asked["nonce"],
+        )
 
     def _handler(self):
         us = self
@@ -39,6 +52,9 @@ class ToldHomeserver:
                 if answer == "hang up":
                     return
                 status, body = answer
+                if status == 200 and (asked := us.told[-1]).get("action"):
+                    facts = json.loads(body)
+                    body = json.dumps(us.as_module(facts, asked)).encode()
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(body)

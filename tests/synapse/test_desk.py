@@ -3,23 +3,24 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 import requests
 
+from domain_rules.desk_answers import credential_hash
 from identity import signing
 from identity.clock import utc_now
 from identity.gateways.desk import PATH, Desk, NoModule
 from identity.gateways.homeserver import Refused
+from identity.gateways.http_client import Away
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
 from tests.services.told_desk import ToldRoom
 
 pytestmark = pytest.mark.synapse
 
 PARTS = {"registration_gate": False, "binder": False, "directory": False}
-NAME = "guichet.example"
+NAME, OTHER = "guichet.example", "other.example"
 RULE = "im.vector.room.access_rules"
 
 
@@ -57,8 +58,10 @@ def place(tmp_path_factory, authority, told_guichet) -> Iterator[Place]:
     desk = Desk(
         homeserver.server_name,
         homeserver.url,
-        lambda facts: key.sign(facts, server_name=NAME),
+        lambda facts: key.sign({**facts, "signer": NAME}, server_name=NAME),
         utc_now,
+        # The module of these tests has the name of its homeserver for a credential.
+        lambda name: [credential_hash(name)],
     )
     with started(homeserver):
         yield Place(homeserver, desk, Person(homeserver, "ana"), Person(homeserver, "zoe"), key)
@@ -141,19 +144,93 @@ def test_who_has_an_account_is_invited_by_id_and_a_member_is_left_alone(place):
     assert place.desk.invite_user(**asked) is False
 
 
-def test_nobody_but_guichet_is_served_and_nothing_twice(place):
-    room_id = place.ana.create()
+def by_another_key(place, facts):
     stranger = signing.new_key(place.key.key_id.partition(":")[2])
-    elsewhere = replace(place.desk, sign=lambda facts: stranger.sign(facts, server_name=NAME))
-    late = replace(place.desk, now=lambda: utc_now() - timedelta(minutes=5))
-    for desk in (elsewhere, late):
-        with pytest.raises(Refused):
-            desk.look(room_id=room_id, sender=place.ana.user_id)
+    return stranger.sign(facts | {"signer": NAME}, server_name=NAME)
+
+
+def by_another_signer(place, facts):
+    return place.key.sign(facts | {"signer": OTHER}, server_name=OTHER)
+
+
+def in_anothers_name(place, facts):
+    return place.key.sign(facts | {"signer": NAME}, server_name=OTHER)
+
+
+def by_nobody(place, facts):
+    return place.key.sign(facts, server_name=NAME)
+
+
+def by_an_object(place, facts):
+    return place.key.sign(facts | {"signer": {"name": NAME}}, server_name=NAME)
+
+
+def without_action(place, facts):
+    action = [name for name in facts if name != "action"]
+    return place.desk.sign({name: facts[name] for name in action})
+
+
+def for_another_action(place, facts):
+    return place.desk.sign(facts | {"action": "revoke"})
+
+
+def for_another_homeserver(place, facts):
+    return place.desk.sign(facts | {"destination": OTHER})
+
+
+def too_old(place, facts):
+    return place.desk.sign(facts | {"expires_ts": int(utc_now().timestamp() * 1000) - 1})
+
+
+def good_for_too_long(place, facts):
+    return place.desk.sign(facts | {"expires_ts": int(utc_now().timestamp() * 1000) + 600_000})
+
+
+def without_an_id(place, facts):
+    return place.desk.sign(facts | {"nonce": ""})
+
+
+def changed_after(place, facts):
+    return place.desk.sign(facts) | {"sender": place.zoe.user_id}
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        *(by_another_key, by_another_signer, in_anothers_name, by_nobody, by_an_object),
+        *(without_action, for_another_action, for_another_homeserver),
+        *(too_old, good_for_too_long, without_an_id, changed_after),
+    ],
+)
+def test_a_letter_that_is_not_guichets_for_this_action_here_and_now_is_refused(place, sign):
+    room_id = place.ana.create()
+    wrong = replace(place.desk, sign=lambda facts: sign(place, facts))
+    with pytest.raises(Refused):
+        wrong.look(room_id=room_id, sender=place.ana.user_id)
+    assert place.desk.look(room_id=room_id, sender=place.ana.user_id).is_joined
+
+
+def test_a_letter_is_opened_once_on_every_path_and_also_after_a_restart(place):
+    room_id = place.ana.create()
     seen: list[dict] = []
     kept = replace(place.desk, sign=lambda facts: seen.append(place.desk.sign(facts)) or seen[-1])
     assert kept.look(room_id=room_id, sender=place.ana.user_id).is_joined
-    again = requests.post(f"{place.homeserver.url}{PATH}/room", json=seen[0], timeout=10)
-    assert again.status_code == 403
+
+    def play_back(path):
+        url = f"{place.homeserver.url}{PATH}/{path}"
+        return requests.post(url, json=seen[0], timeout=10).status_code
+
+    assert [play_back(path) for path in ("room", "invite", "revoke")] == [403, 403, 403]
+    place.homeserver.stop()
+    place.homeserver.start()
+    assert play_back("room") == 403
+
+
+def test_an_answer_is_known_by_the_homeservers_credential(place):
+    room_id = place.ana.create()
+    unknown = replace(place.desk, known_by=lambda _name: [credential_hash("another")])
+    with pytest.raises(Away):
+        unknown.look(room_id=room_id, sender=place.ana.user_id)
 
 
 def test_a_homeserver_without_our_module_says_so(synapse, place):
@@ -190,6 +267,7 @@ def test_the_desk_by_value_of_other_tests_answers_as_this_one(place, told_desk):
     room_id = place.ana.create(initial_state=[opened])
     owner, stranger = place.ana.user_id, place.zoe.user_id
     told_desk.rooms[room_id] = ToldRoom(members={owner}, may_invite={owner})
+    told_desk.credential = place.homeserver.server_name
     by_value = replace(place.desk, url=told_desk.url)
     facts = {"owner": owner, "stranger": stranger, "held": keys(place)}
     real = seen_through(place.desk, room_id, **facts)

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from domain_rules.desk_answers import credential_hash, marked
 from identity import signing
 from identity.gateways.desk import Desk
 from identity.storage import homeservers, invitation_events, mails, outbox
@@ -19,17 +20,27 @@ from .conftest import ADDRESS, ROOM
 ZOE = "@zoe:education.example"
 KEY = "ed25519:0"
 PATH = "POST /_synapse/client/org.guichet/v1/revoke"
+HOMESERVER = {
+    "known_by": credential_hash("the credential of its homeserver"),
+    "homeserver": "education.example",
+}
 UNKNOWN = (404, b'{"errcode": "M_UNRECOGNIZED"}')
 
 
 @pytest.fixture
-def wired(wired):
+def wired(wired, told_homeserver):
     """With the desk of the homeserver that is told things."""
-    return replace(wired, desk_for=partial(_desk, wired))
+    return replace(wired, desk_for=partial(_desk, wired, told_homeserver))
 
 
-def _desk(wired, homeserver):
-    return Desk(homeserver.name, homeserver.url, lambda facts: wired.sign(facts, KEY), wired.now)
+def _desk(wired, told_homeserver, homeserver):
+    def sign(facts):
+        return wired.sign({**facts, "signer": "guichet.localhost"}, KEY)
+
+    def known_by(_name):
+        return [credential_hash("another one"), credential_hash(told_homeserver.credential)]
+
+    return Desk(homeserver.name, homeserver.url, sign, wired.now, known_by)
 
 
 @pytest.fixture
@@ -67,9 +78,69 @@ def test_the_inviters_homeserver_is_asked_with_our_signature(
     [asked] = told_homeserver.told
     assert told_homeserver.methods == [PATH]
     assert (asked["room_id"], asked["token"], asked["sender"]) == (ROOM, "abc", ZOE)
-    assert asked["destination"] == "education.example"
+    assert (asked["destination"], asked["action"]) == ("education.example", "revoke")
     signing.verify(asked, signer="guichet.localhost", key_id=KEY, public_key=key.public)
     assert [happened for happened, _ in told(invitation)] == ["revoked", "room_emptied"]
+
+
+def by_another_letter(facts, asked):
+    return marked(facts, **HOMESERVER | {"action": "revoke", "letter": "an older one"})
+
+
+def by_another_homeserver(facts, asked):
+    about = HOMESERVER | {"homeserver": "guests.example"}
+    return marked(facts, **about, action="revoke", letter=asked["nonce"])
+
+
+def by_a_stranger(facts, asked):
+    about = HOMESERVER | {"known_by": credential_hash("guess")}
+    return marked(facts, **about, action="revoke", letter=asked["nonce"])
+
+
+def about_something_else(facts, asked):
+    return marked(facts, **HOMESERVER, action="invite", letter=asked["nonce"])
+
+
+def with_other_facts(facts, asked):
+    true = marked({"event_id": None}, **HOMESERVER, action="revoke", letter=asked["nonce"])
+    return true | {"event_id": "$made-up"}
+
+
+def by_whatever_stands_there(facts, asked):
+    return facts
+
+
+def with_a_mark_of_another_shape(facts, asked):
+    return {"org.guichet.answer": {"seal": "é"}}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        by_another_letter,
+        by_another_homeserver,
+        by_a_stranger,
+        about_something_else,
+        with_other_facts,
+        by_whatever_stands_there,
+        with_a_mark_of_another_shape,
+    ],
+)
+def test_an_answer_that_is_not_our_modules_to_this_letter_is_no_answer(
+    wired, invite, revoke, told, told_homeserver, clock, answer
+):
+    """Nothing is taken for done: it is asked again, until the module itself has answered."""
+    invitation = invite()
+    genuine, told_homeserver.as_module = told_homeserver.as_module, answer
+    revoke(invitation)
+    work(wired)
+    assert [happened for happened, _ in told(invitation)] == ["revoked"]
+    told_homeserver.as_module = genuine
+    clock.advance(minutes=1)
+    work(wired)
+    assert [happened for happened, _ in told(invitation)] == ["revoked", "room_emptied"]
+    first, second = (asked["nonce"] for asked in told_homeserver.told)
+    assert first != second
 
 
 @pytest.mark.parametrize(

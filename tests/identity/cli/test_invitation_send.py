@@ -14,7 +14,8 @@ PEOPLE = "lea.petit@asso.example\nLea.Petit@asso.example\nno address\npaul@mairi
 
 @pytest.fixture
 def send(run, told_desk):
-    run("homeserver", "add", EDUCATION, "--url", told_desk.url)
+    made = run.json("homeserver", "add", EDUCATION, "--url", told_desk.url)
+    told_desk.credential = made["credential"]
     run("homeserver", "add", GUESTS, "--url", "https://matrix.guests.example", "--guests")
     told_desk.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
     file = run.file("people.txt", PEOPLE)
