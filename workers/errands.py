@@ -19,7 +19,7 @@ from identity.use_cases import mail_results
 from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
 from identity.wiring import Wiring
 
-from . import onbind, people_lists, revocation
+from . import onbind, people_lists, revocation, room_looks
 from .endings import GiveUp, Later, Note, nothing
 from .letters import NoLongerWanted, letter
 
@@ -86,6 +86,7 @@ CARRY_OUT: dict[Errand, Callable[[Wiring, OutboxEntry], Note]] = {
     Errand.ONBIND: onbind.deliver,
     Errand.REVOCATION: revocation.empty_room,
     Errand.LIST_ROW: people_lists.send_row,
+    Errand.ROOM_LOOK: room_looks.look,
 }
 
 

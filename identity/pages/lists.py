@@ -13,15 +13,11 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from domain_rules.people_lists import MOST_BYTES, Unreadable
 from domain_rules.people_lists import Fault as Unread
 from identity.context import wired
-from identity.gateways.desk import NoModule, Room
-from identity.gateways.homeserver import Refused
-from identity.gateways.http_client import Away
+from identity.gateways.desk import Room
 from identity.problems import Problem
-from identity.storage import homeservers
 from identity.storage import people_lists as stored
 from identity.storage.people_lists import ListState, PeopleList
 from identity.use_cases import list_report, people_lists, store_invite
-from identity.use_cases.binding import homeserver_of
 from identity.use_cases.people_lists import (
     AlreadySent,
     NoSuchList,
@@ -31,7 +27,7 @@ from identity.use_cases.people_lists import (
     TooManyLists,
 )
 
-from . import errors, list_words
+from . import errors, list_words, room_looks
 from .languages import language
 from .list_sessions import Agent, agent, signed_in_on
 from .rendering import Fault, go_to, page
@@ -190,16 +186,9 @@ def _refused(list_id: uuid.UUID, who: Agent, problem: Problem) -> Response:
 
 def _look(who: Agent, room_id: str) -> Room | str:
     """The room, or the id of what to say instead."""
-    with wired.database.reading() as session:
-        home = homeservers.find(session, homeserver_of(who.user_id))
-    if home is None:
-        return "lists.fault.no_module"
-    try:
-        room = wired.desk_for(home).look(room_id=room_id, sender=who.user_id)
-    except NoModule:
-        return "lists.fault.no_module"
-    except (Away, Refused):
-        return "lists.fault.away"
+    room = room_looks.look(who.user_id, room_id)
+    if not isinstance(room, Room):
+        return f"lists.fault.{room}"
     if not room.is_joined:
         return "lists.fault.not_joined"
     return room if room.may_invite else "lists.fault.may_not"

@@ -23,6 +23,7 @@ class Errand(StrEnum):
     ONBIND = "onbind"
     LIST_ROW = "list_row"  # one person of a list is invited
     REVOCATION = "revocation"  # an ended invitation leaves its room
+    ROOM_LOOK = "room_look"  # a page waits for what a homeserver says of a room
 
 
 class Lane(StrEnum):

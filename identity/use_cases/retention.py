@@ -11,6 +11,7 @@ from identity.storage import (
     module_reports,
     people_lists,
     people_sessions,
+    room_looks,
     successions,
 )
 from identity.storage.mails import Mail
@@ -33,6 +34,7 @@ MODULE_REFUSALS = timedelta(days=90)
 SUCCESSIONS = timedelta(days=365)
 LISTS = timedelta(days=90)
 LIST_SIGN_INS = timedelta(days=7)
+ROOM_LOOKS = timedelta(days=1)
 SESSIONS = timedelta(days=7)  # after their beginning: every one is over by then
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
@@ -92,6 +94,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
 def _forget_lists(session: Session, now: datetime) -> dict[str, int]:
     return {
         "lists of people": people_lists.forget(session, now - LISTS),
+        "looks at rooms": room_looks.forget(session, now - ROOM_LOOKS),
         "sign-ins to lists": list_sign_ins.forget(session, now - LIST_SIGN_INS),
     }
 

@@ -5,12 +5,13 @@ import re
 from dataclasses import dataclass, field, replace
 
 import pytest
+from sqlalchemy import select
 
 from identity.app import create_app
 from identity.gateways.desk import NoModule, Room
 from identity.settings import Settings
-from identity.storage import associations, proved_addresses
-from identity.storage.outbox import Lane
+from identity.storage import associations, outbox, proved_addresses
+from identity.storage.outbox import Lane, OutboxEntry
 from workers import tasks
 
 ZOE = "@zoe:education.example"
@@ -59,7 +60,22 @@ def service(wiring, desk):
     with wiring.database.transaction() as session:
         associations.bind(session, wiring.now(), address=HERS, user_id=ZOE)
         proved_addresses.add(session, wiring.now(), user_id=ZOE, address=HERS)
-    return replace(wiring, desk_for=lambda _homeserver: desk)
+    return with_worker_beside(replace(wiring, desk_for=lambda _homeserver: desk))
+
+
+def with_worker_beside(wired):
+    """A worker that answers what a page waits for, as soon as it is asked; the rest waits for `run`."""
+
+    def wake(_lanes):
+        with wired.database.reading() as session:
+            asked = outbox.Errand.ROOM_LOOK
+            waiting = select(OutboxEntry).where(OutboxEntry.errand == asked, outbox.WAITING)
+            entries = session.scalars(waiting).all()
+        for entry in entries:
+            tasks.carry_out(wired, entry)
+
+    wired.database.wake_outbox = wake
+    return wired
 
 
 @pytest.fixture

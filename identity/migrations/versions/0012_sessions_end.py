@@ -25,10 +25,12 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_ended_accounts_ended_at"), "ended_accounts", ["ended_at"])
     create_people_sessions()
+    create_room_looks()
     doubt_what_modules_reported()
 
 
 def downgrade() -> None:
+    op.drop_table("room_looks")
     op.drop_table("people_sessions")
     op.drop_table("ended_accounts")
     with op.batch_alter_table("identity_tokens") as batch:
@@ -52,6 +54,21 @@ def create_people_sessions() -> None:
     )
     op.create_index(op.f("ix_people_sessions_user_id"), "people_sessions", ["user_id"])
     op.create_index(op.f("ix_people_sessions_created_at"), "people_sessions", ["created_at"])
+
+
+def create_room_looks() -> None:
+    op.create_table(
+        "room_looks",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("room_id", sa.String(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answer", sa.JSON(), nullable=True),
+        sa.Column("failure", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_room_looks")),
+    )
+    op.create_index(op.f("ix_room_looks_asked_at"), "room_looks", ["asked_at"])
 
 
 def doubt_what_modules_reported() -> None:

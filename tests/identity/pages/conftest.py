@@ -26,7 +26,7 @@ from identity.terms import Terms
 from identity.tokens import Tokens
 from identity.vault import Vault
 from identity.wiring import Wiring
-from tests.identity.list_senders import FakeDesk
+from tests.identity.list_senders import FakeDesk, with_worker_beside
 
 AGENT, GUEST = AccountClass.AGENT, AccountClass.GUEST
 RULES = RuleSet.compile(
@@ -274,6 +274,7 @@ def site(settings, sqlite_url, clock):
                     created_at=clock(),
                 )
             )
+    with_worker_beside(wiring)
     yield Site(create_app(wiring), wiring, clock, server, desk)
     database.engine.dispose()
 
