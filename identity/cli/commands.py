@@ -18,6 +18,7 @@ from .mail import mail
 from .pepper import pepper
 from .refusals import refusals
 from .serve import serve
+from .session import session
 
 
 @click.group(cls=Guichet, context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +37,7 @@ def guichet() -> None:
 
 NOUNS = (
     *(address, config, db, doctor, domain, homeserver, invitation, journal, keys, mail),
-    *(never_agent, pepper, serve, shared_mailbox),
+    *(never_agent, pepper, serve, session, shared_mailbox),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

@@ -79,16 +79,29 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         "errands given up": (OutboxEntry, OutboxEntry.gave_up_at < now - ERRANDS_GIVEN_UP),
     }
     deleted = {what: _delete(session, table, which) for what, (table, which) in old.items()}
+    return (
+        deleted
+        | _forget_reports(session, now)
+        | _forget_sessions(session, now)
+        | _forget_lists(session, now)
+    )
+
+
+def _forget_reports(session: Session, now: datetime) -> dict[str, int]:
     reports = module_reports.forget(
         session, reports_before=now - MODULE_REPORTS, refusals_before=now - MODULE_REFUSALS
     )
-    seats = successions.forget(session, now - SUCCESSIONS)
-    more = {"module reports": reports, "successions": seats}
-    ended = {
+    return {
+        "module reports": reports,
+        "successions": successions.forget(session, now - SUCCESSIONS),
+    }
+
+
+def _forget_sessions(session: Session, now: datetime) -> dict[str, int]:
+    return {
         "identity tokens": identity_accounts.forget(session, now),
         "sessions of people": people_sessions.forget(session, now - SESSIONS),
     }
-    return deleted | more | ended | _forget_lists(session, now)
 
 
 def _forget_lists(session: Session, now: datetime) -> dict[str, int]:

@@ -18,55 +18,46 @@ MIXED, OTHER = "mixed.example", "other.example"
 
 @pytest.fixture
 def upgraded(empty_database_url):
-    """Tokens of several ages, and addresses proved by reports that were rejected, before the upgrade."""
+    """The database of the version before, with tokens and proofs in it, upgraded."""
     command.upgrade(migrations.config(empty_database_url), "0008")
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
-
-        def put(table, **row):
-            names = ", ".join(row)
-            marks = ", ".join(f":{name}" for name in row)
-            row = {
-                name: value.replace(tzinfo=None) if isinstance(value, datetime) else value
-                for name, value in row.items()
-            }
+        for table, row in [*tokens(), *reports_and_proofs()]:
+            names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
             connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), row)
-
-        for days in (400, 100, 10):
-            put(
-                "identity_tokens",
-                token_hash=_hash(f"{days} days old"),
-                user_id="@camille:education.example",
-                created_at=NOW - timedelta(days=days),
-            )
-        put(
-            "module_reports",
-            homeserver=MIXED,
-            id="0" * 32,
-            kind="bound",
-            received_at=NOW,
-            result="rejected",
-            why="wrong_server",
-        )
-        put("feed_state", id=1, epoch="before", number=3, judged_by="1 mixed.example")
-        for user_id, address in (
-            (f"@mallory:{MIXED}", "mallory@ac-rouen.example"),
-            (f"@ana:{MIXED}", "ana@mixed.example"),
-            (f"@bo:{OTHER}", "bo@other.example"),
-        ):
-            put("proved_addresses", user_id=user_id, address=address, proved_at=NOW)
-        put(
-            "associations",
-            medium="email",
-            address="ana@mixed.example",
-            user_id=f"@ana:{MIXED}",
-            bound_at=NOW,
-        )
     engine.dispose()
     migrations.upgrade(empty_database_url)
     database = Database(make_engine(empty_database_url))
     yield database
     database.engine.dispose()
+
+
+def tokens():
+    """Of several ages."""
+    for days in (400, 100, 10):
+        made = (NOW - timedelta(days=days)).replace(tzinfo=None)
+        token_hash, user_id = _hash(f"{days} days old"), "@camille:education.example"
+        row = {"token_hash": token_hash, "user_id": user_id, "created_at": str(made)}
+        yield "identity_tokens", row
+
+
+def reports_and_proofs():
+    """Addresses proved by reports, one of them rejected."""
+    now = str(NOW.replace(tzinfo=None))
+    rejected = {"kind": "bound", "result": "rejected", "why": "wrong_server"}
+    yield (
+        "module_reports",
+        {"homeserver": MIXED, "id": "0" * 32, "received_at": now, **rejected},
+    )
+    yield "feed_state", {"id": 1, "epoch": "before", "number": 3, "judged_by": "1 mixed.example"}
+    ana = {"address": "ana@mixed.example", "user_id": f"@ana:{MIXED}"}
+    for proof in (
+        {"address": "mallory@ac-rouen.example", "user_id": f"@mallory:{MIXED}"},
+        {"address": "bo@other.example", "user_id": f"@bo:{OTHER}"},
+        ana,
+    ):
+        yield "proved_addresses", {**proof, "proved_at": now}
+    yield "associations", {"medium": "email", **ana, "bound_at": now}
 
 
 def test_old_tokens_count_from_their_making(upgraded):
