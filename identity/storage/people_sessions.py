@@ -72,9 +72,9 @@ def open_of(session: Session, user_id: str, purpose: str | None = None) -> list[
     return list(session.scalars(asked.order_by(PersonSession.created_at.desc(), PersonSession.id)))
 
 
-def note_use(session: Session, session_id: uuid.UUID, now: datetime) -> None:
-    """The token was shown; a session that has ended meanwhile stays so."""
-    _set(session, PersonSession.id == session_id, last_used_at=now)
+def note_use(session: Session, session_id: uuid.UUID, now: datetime) -> bool:
+    """The token was shown. False: the session has ended meanwhile, and stays so."""
+    return _set(session, PersonSession.id == session_id, last_used_at=now) > 0
 
 
 def end(session: Session, now: datetime, session_id: uuid.UUID, *, user_id: str) -> bool:

@@ -59,8 +59,7 @@ def use(
     if not _is_good(session, rules, now, found):
         people_sessions.end(session, now, found.id, user_id=found.user_id)
         return None
-    people_sessions.note_use(session, found.id, now)
-    return found
+    return found if people_sessions.note_use(session, found.id, now) else None
 
 
 def is_to_be_noted(found: PersonSession, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from identity.storage import outbox, room_looks
 from identity.storage.outbox import Errand, Lane
 from identity.storage.room_looks import RoomLook
 
+LANE = Lane.URGENT  # somebody waits
 PATIENCE = timedelta(seconds=10)  # after which nobody waits for the answer any more
 MOST_OPEN = 3  # questions of one person at once
 
@@ -26,7 +27,7 @@ def ask(session: Session, now: datetime, *, user_id: str, room_id: str) -> uuid.
     look = RoomLook(id=uuid.uuid4(), user_id=user_id, room_id=room_id, asked_at=now)
     session.add(look)
     session.flush()
-    outbox.put(session, Errand.ROOM_LOOK, look.id, now, lane=Lane.URGENT)
+    outbox.put(session, Errand.ROOM_LOOK, look.id, now, lane=LANE)
     return look.id
 
 

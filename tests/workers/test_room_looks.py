@@ -8,7 +8,6 @@ from identity.gateways.desk import NoModule, Room
 from identity.gateways.homeserver import Refused
 from identity.gateways.http_client import Away
 from identity.storage import room_looks as stored
-from identity.storage.outbox import Lane
 from identity.use_cases import room_looks
 from workers import tasks
 
@@ -52,7 +51,7 @@ def ask(wired, clock):
 @pytest.fixture
 def answer(wired):
     def answer(look_id):
-        tasks.run(wired, Lane.URGENT)
+        tasks.run(wired, room_looks.LANE)
         with wired.database.reading() as session:
             found = stored.find(session, look_id)
             return found.answer, found.failure

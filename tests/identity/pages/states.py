@@ -14,7 +14,8 @@ from identity.storage import associations
 from identity.storage.list_sign_ins import ListSignIn
 from identity.storage.outbox import Lane
 from identity.storage.third_party_invitations import Delivery, State
-from identity.use_cases import validation
+from identity.use_cases import people_sessions, validation
+from identity.use_cases.people_sessions import LISTS
 from identity.use_cases.validation import Wanted
 from tests.identity.list_senders import HERS, LIST, ROOM
 from workers import tasks
@@ -102,6 +103,10 @@ class Walk:
         self.send()
         yield "list sent", self.carried_out()
         yield "lists, one of one's own", self.go("/lists")
+        with wiring.database.transaction() as session:
+            of_hers = {"purpose": LISTS, "user_id": ZOE, "address": HERS, "device": "Firefox"}
+            people_sessions.open(session, site.clock(), **of_hers)
+        yield "lists, signed in elsewhere too", self.go("/lists")
         yield "list of many", self.send(room=ROOM, text=MANY)
         self.send()
         yield "list of many, second page", self.press(self.desk.locator("a[rel=next]"))
