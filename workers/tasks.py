@@ -9,12 +9,13 @@ import structlog
 from identity.storage import outbox
 from identity.storage.outbox import Errand, Lane, OutboxEntry
 from identity.use_cases import retention
-from identity.wiring import Wiring
+from identity.wiring import WorkerWiring
 
-from . import invitation_timetable
+from . import accounts, invitation_timetable
 from .celery_app import app, wake_outbox, wiring
 from .endings import GiveUp, Later, StopRun
 from .errands import CARRY_OUT
+from .slots import slot
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,17 @@ UNFORESEEN_TRIES = 20
 def empty_outbox(lane: str) -> None:
     """Carry out what is due in a lane, one entry at a time, until nothing is."""
     wired = wiring()
-    if run(wired, Lane(lane)):
+    with slot(Lane(lane)) as is_free:
+        has_more = is_free and run(wired, Lane(lane))
+    if has_more:
         wake_outbox({lane})
+
+
+@app.task(name="workers.tasks.empty_passwords")
+def empty_passwords() -> None:
+    """Delete typed passwords that no worker took in time."""
+    if count := accounts.empty_passwords(wiring()):
+        log.warning("%d typed passwords were not taken within a minute", count)
 
 
 @app.task(name="workers.tasks.clean_up")
@@ -45,6 +55,7 @@ def clean_up() -> None:
             log.info("clean-up: %d %s deleted", count, what)
         hidden = retention.hide_addresses(session, wired.tokens, wired.now())
         log.info("clean-up: %d addresses of ended invitations hashed", hidden)
+    accounts.reseal(wired)
 
 
 @app.task(name="workers.tasks.keep_invitations")
@@ -53,7 +64,7 @@ def keep_invitations() -> None:
     invitation_timetable.keep(wiring())
 
 
-def run(wired: Wiring, lane: Lane) -> bool:
+def run(wired: WorkerWiring, lane: Lane) -> bool:
     """One run. True if it ended by the clock with work left."""
     ends_at = time.monotonic() + RUN_TIME
     try:
@@ -71,7 +82,7 @@ def run(wired: Wiring, lane: Lane) -> bool:
     return True
 
 
-def carry_out(wired: Wiring, entry: OutboxEntry) -> None:
+def carry_out(wired: WorkerWiring, entry: OutboxEntry) -> None:
     """Do what an entry asks for, with no transaction open meanwhile, and write down how it ended."""
     with structlog.contextvars.bound_contextvars(errand=entry.errand, entry=str(entry.id)):
         try:
@@ -98,7 +109,7 @@ def carry_out(wired: Wiring, entry: OutboxEntry) -> None:
                     conclude(session)
 
 
-def _postpone_unforeseen(wired: Wiring, entry: OutboxEntry, why: str) -> None:
+def _postpone_unforeseen(wired: WorkerWiring, entry: OutboxEntry, why: str) -> None:
     with wired.database.transaction() as session:
         if entry.attempts >= UNFORESEEN_TRIES:
             outbox.give_up(session, entry, wired.now(), why)

@@ -7,9 +7,8 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
-from identity.wiring import wire
 
-from .opening import unknown_variables, warn_of_unknown
+from .opening import unknown_variables, warn_of_unknown, wire_with_secrets
 from .printing import as_json, print_json, talk
 
 MASK = "********"
@@ -28,7 +27,7 @@ def check() -> None:
         settings = read_settings()
         if settings.database_url is not None:
             make_url(settings.database)
-            wire(settings).database.engine.dispose()
+            wire_with_secrets(settings).database.engine.dispose()
     except WrongSettings as error:
         faults += str(error).splitlines()
     if faults:

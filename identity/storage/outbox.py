@@ -23,6 +23,7 @@ class Errand(StrEnum):
     ONBIND = "onbind"
     LIST_ROW = "list_row"  # one person of a list is invited
     REVOCATION = "revocation"  # an ended invitation leaves its room
+    ACCOUNT = "account"  # the subject is the attempt; who typed the password waits
 
 
 class Lane(StrEnum):
@@ -31,6 +32,7 @@ class Lane(StrEnum):
     URGENT = "urgent"
     NORMAL = "normal"
     BULK = "bulk"
+    ACCOUNTS = "accounts"  # calls to homeservers while somebody waits
 
 
 class OutboxEntry(Base):

@@ -5,7 +5,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from identity.storage import list_sign_ins, module_reports, people_lists, successions
+from identity.storage import (
+    account_attempts,
+    accounts,
+    list_sign_ins,
+    module_reports,
+    people_lists,
+    successions,
+)
 from identity.storage.mails import Mail
 from identity.storage.outbox import OutboxEntry
 from identity.storage.third_party_invitations import State, ThirdPartyInvitation
@@ -26,6 +33,7 @@ MODULE_REFUSALS = timedelta(days=90)
 SUCCESSIONS = timedelta(days=365)
 LISTS = timedelta(days=90)
 LIST_SIGN_INS = timedelta(days=7)
+ATTEMPTS = timedelta(days=7)
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
 
@@ -73,7 +81,12 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         session, reports_before=now - MODULE_REPORTS, refusals_before=now - MODULE_REFUSALS
     )
     seats = successions.forget(session, now - SUCCESSIONS)
-    more = {"module reports": reports, "successions": seats}
+    more = {
+        "module reports": reports,
+        "successions": seats,
+        "attempts at accounts": account_attempts.forget(session, now - ATTEMPTS),
+        "accounts never begun": accounts.forget_unseen(session, now - CONFIRMED),
+    }
     return deleted | more | _forget_lists(session, now)
 
 
