@@ -1,9 +1,14 @@
 """`guichet config`, and how commands end when the settings or the database are at fault."""
 
 from tests.identity.cli.conftest import CommandLine
+from tests.services.keys import PUBLIC_HALF
 from tests.services.processes import free_port
 
-KEYS = {"GUICHET_SECRET_KEYS": "a secret key", "GUICHET_STORAGE_KEYS": "another secret key"}
+KEYS = {
+    "GUICHET_SECRET_KEYS": "a secret key",
+    "GUICHET_STORAGE_KEYS": "another secret key",
+    "GUICHET_HOMESERVER_PUBLIC_KEY": PUBLIC_HALF.text,
+}
 
 
 def test_good_settings_pass(run):

@@ -106,6 +106,7 @@ def bounce(run):
             "GUICHET_DATA_DIR": str(run.folder),
             "GUICHET_SECRET_KEYS": KEY,
             "GUICHET_STORAGE_KEYS": KEY,
+            "GUICHET_HOMESERVER_PUBLIC_KEY": PUBLIC_HALF.text,
             "GUICHET_MAIL_BOUNCE_DOMAIN": domain,
         }
         done = CliRunner(env=settings | more).invoke(guichet, ["mail", "bounce", *words], input=raw)
