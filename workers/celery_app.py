@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_ready
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
@@ -17,6 +17,7 @@ from identity.storage.outbox import Lane
 from identity.wiring import Wiring, wire
 
 from . import file_broker
+from .alarms import Alarms
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,21 @@ def wiring() -> Wiring:
         found = wire(read_settings(), wake_outbox=wake_outbox)
         app.guichet_wiring = found  # type: ignore[attr-defined]  # Celery's application is open for attributes
     return found
+
+
+def alarms() -> Alarms:
+    """The timers of this worker process."""
+    found: Alarms | None = getattr(app, "guichet_alarms", None)
+    if found is None:
+        found = Alarms(wake_outbox)
+        app.guichet_alarms = found  # type: ignore[attr-defined]  # as above
+    return found
+
+
+@worker_ready.connect
+def look_at_every_lane(**_: Any) -> None:
+    """Whoever was here before left, and with them the timers they had set."""
+    wake_outbox({lane.value for lane in Lane})
 
 
 @worker_process_init.connect
