@@ -23,6 +23,7 @@ from identity.storage.outbox import Lane
 from identity.wiring import WorkerWiring, wire_worker
 
 from . import file_broker
+from .alarms import Alarms
 from .heartbeat import Heartbeat
 from .slots import POOL
 
@@ -90,6 +91,21 @@ def wiring() -> WorkerWiring:
         found = wire_worker(read_settings(), wake_outbox=wake_outbox)
         app.guichet_wiring = found  # type: ignore[attr-defined]  # Celery's application is open for attributes
     return found
+
+
+def alarms() -> Alarms:
+    """The timers of this worker process."""
+    found: Alarms | None = getattr(app, "guichet_alarms", None)
+    if found is None:
+        found = Alarms(wake_outbox)
+        app.guichet_alarms = found  # type: ignore[attr-defined]  # as above
+    return found
+
+
+@worker_ready.connect
+def look_at_every_lane(**_: Any) -> None:
+    """Whoever was here before left, and with them the timers they had set."""
+    wake_outbox({lane.value for lane in Lane})
 
 
 @worker_process_init.connect

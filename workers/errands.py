@@ -25,7 +25,7 @@ from . import accounts, onbind, people_lists, revocation
 from .endings import GiveUp, Later, Note, nothing
 from .letters import NoLongerWanted, letter
 
-MAIL_GIVE_UP = timedelta(hours=24)  # after the mail was ordered; a code is of no use any more
+MAIL_GIVE_UP = timedelta(hours=24)  # after the mail was due; a code is of no use any more
 INVITING_GIVE_UP = timedelta(hours=48)
 PROBE_DELAYS = (
     timedelta(seconds=15),
@@ -126,7 +126,7 @@ def _after(wired: Wiring, failure: NotSent, mail: Mail, entry: OutboxEntry) -> L
     why = f"{failure.outcome}: {failure.reply}"
     if delay is None:
         end = MailState.REFUSED if failure.outcome is not Outcome.UNKNOWN else MailState.GAVE_UP
-    elif now + delay > mail.created_at + _patience(mail):
+    elif now + delay > mail.goes_at + _patience(mail):
         end = MailState.GAVE_UP
     else:
         note = _noting(mail, outcome=failure.outcome, last_reply=failure.reply)

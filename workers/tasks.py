@@ -2,7 +2,7 @@
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -12,7 +12,7 @@ from identity.use_cases import retention
 from identity.wiring import WorkerWiring
 
 from . import accounts, invitation_timetable
-from .celery_app import app, wake_outbox, wiring
+from .celery_app import alarms, app, wiring
 from .endings import GiveUp, Later, StopRun
 from .errands import CARRY_OUT
 from .slots import slot
@@ -31,12 +31,12 @@ UNFORESEEN_TRIES = 20
 
 @app.task(name="workers.tasks.empty_outbox")
 def empty_outbox(lane: str) -> None:
-    """Carry out what is due in a lane, one entry at a time, until nothing is."""
+    """Carry out what is due in a lane, one entry at a time, until nothing is; come back when something will be."""
     wired = wiring()
     with slot(Lane(lane)) as is_free:
-        has_more = is_free and run(wired, Lane(lane))
-    if has_more:
-        wake_outbox({lane})
+        if is_free:
+            due_at = run(wired, Lane(lane))
+            alarms().set(Lane(lane), wired.now(), due_at)
 
 
 @app.task(name="workers.tasks.empty_passwords")
@@ -64,22 +64,23 @@ def keep_invitations() -> None:
     invitation_timetable.keep(wiring())
 
 
-def run(wired: WorkerWiring, lane: Lane) -> bool:
-    """One run. True if it ended by the clock with work left."""
+def run(wired: WorkerWiring, lane: Lane) -> datetime | None:
+    """One run. When the next is to begin; None: nothing waits, or the relay is down and the timetable begins it."""
     ends_at = time.monotonic() + RUN_TIME
     try:
         while time.monotonic() < ends_at:
             with wired.database.transaction() as session:
                 entry = outbox.lease_next(session, wired.now(), lane)
+                next_due = None if entry else outbox.next_due(session, lane)
             if entry is None:
-                return False
+                return next_due
             carry_out(wired, entry)
     except StopRun:
         # The relay is down: the next entry would only wait for the same time-out.
-        return False
+        return None
     finally:
         wired.mailer.close()
-    return True
+    return wired.now()  # ended by the clock, with work left
 
 
 def carry_out(wired: WorkerWiring, entry: OutboxEntry) -> None:

@@ -133,7 +133,7 @@ def _rules(session: Session) -> Iterator[Finding]:
 
 
 def _work(wired: Wiring, session: Session) -> Iterator[Finding]:
-    waiting = outbox.depth(session)
+    waiting = outbox.depth(session, wired.now())
     oldest = min((at for _, at in waiting.values()), default=wired.now())
     told = f"{sum(count for count, _ in waiting.values())} errands wait"
     if wired.now() - oldest > LATE:

@@ -13,6 +13,7 @@ from identity.storage.mails import MailState, Template
 from identity.storage.outbox import Lane
 from identity.tokens import Tokens
 from tests.identity.mail.reports import EXIM, IN_WORDS, OUT_OF_OFFICE, feedback, report
+from tests.services.keys import PUBLIC_HALF
 
 CAMILLE = "camille.durand@ac-rouen.example"
 LEA = "lea.petit@asso.example"
