@@ -69,9 +69,19 @@ def private_halves(settings: Settings) -> PrivateHalves:
     return halves
 
 
+def check_halves(settings: Settings) -> None:
+    """Whether the halves that were given can be used, and belong together. Raises WrongSettings; makes none."""
+    if settings.homeserver_keys:
+        private_halves(settings)
+    elif settings.homeserver_public_key:
+        public_half(settings)
+
+
 def at_hand(settings: Settings) -> bool:
     """Whether this process could have the private halves: a command on the worker's machine, or at home."""
-    return bool(settings.homeserver_keys) or settings.is_embedded
+    if settings.homeserver_keys:
+        return True
+    return settings.is_embedded and settings.homeserver_public_key is None
 
 
 def refuse_private_halves(settings: Settings) -> None:

@@ -86,7 +86,9 @@ class PrivateHalves:
         """Raises CannotOpen, also for what was sealed about something else."""
         try:
             _, key_id, box = sealed.split(".")
-            padded = SealedBox(self._keys[key_id]).decrypt(base64.urlsafe_b64decode(box))
+            padded = SealedBox(self._keys[key_id]).decrypt(
+                base64.b64decode(box, altchars=b"-_", validate=True)
+            )
             inside = json.loads(sodium_unpad(padded, BLOCK))
         except (KeyError, ValueError, CryptoError):
             raise CannotOpen from None

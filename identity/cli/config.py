@@ -6,6 +6,7 @@ import click
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
+from identity import keys
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
 
 from .opening import unknown_variables, warn_of_unknown, wire_with_secrets
@@ -25,6 +26,7 @@ def check() -> None:
     faults = [f"{name}: no setting of this version" for name in unknown_variables()]
     try:
         settings = read_settings()
+        keys.check_halves(settings)
         if settings.database_url is not None:
             make_url(settings.database)
             wire_with_secrets(settings).database.engine.dispose()

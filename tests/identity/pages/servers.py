@@ -12,15 +12,18 @@ from workers import tasks
 
 @dataclass
 class FakeServer:
-    """Makes every account that is asked for, unless it is away or knows the address already."""
+    """Makes every account that is asked for, unless it is away or knows address or name already."""
 
     away: bool = False
     holds_address: bool = False
+    name_taken: bool = False
     made: list[tuple[str, str]] = field(default_factory=list)
 
     def look(self, account) -> Found:
         if self.away:
             raise Away("no answer")
+        if self.name_taken:
+            return Found.NAME_TAKEN
         return Found.ADDRESS_HELD if self.holds_address else Found.NOTHING
 
     def create(self, account) -> None:
