@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from identity import logs
+    from identity import keys, logs
     from identity.app import create_app
     from identity.settings import WrongSettings, read_settings
     from identity.wiring import wire
@@ -18,7 +18,9 @@ except ModuleNotFoundError as error:
 
 logs.set_up()
 try:
-    wiring = wire(read_settings(), wake_outbox=wake_outbox)
+    settings = read_settings()
+    keys.refuse_private_halves(settings)
+    wiring = wire(settings, wake_outbox=wake_outbox)
 except WrongSettings as error:
     sys.exit(f"guichet: {error}")
 app = create_app(wiring)

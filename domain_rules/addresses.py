@@ -123,10 +123,15 @@ class EmailAddress:
         """For people who must recognise it without learning it: l•••@asso.example."""
         return f"{self.local[0]}•••@{self.display_domain}"
 
-    def mailbox_key(self, plus_tag_domains: frozenset[str] = frozenset()) -> str:
-        """The mailbox behind the address, for limits and warnings, never for identity."""
+    def mailbox_key(self, plus_in_names: frozenset[str] = frozenset()) -> str:
+        """The mailbox behind the address, for limits and warnings, never for identity.
+
+        Most mail servers leave out what follows a plus, so whoever has one mailbox has endless addresses:
+        it does not count, but at the domains of `plus_in_names`, where a plus is a letter as any other.
+        Dots stay: only few services read past them, and two people would share their limits elsewhere.
+        """
         name = self.local.partition("+")[0]
-        if name and self.ascii_domain in plus_tag_domains:
+        if name and self.ascii_domain not in plus_in_names:
             return f"{name}@{self.ascii_domain}"
         return self.canonical
 

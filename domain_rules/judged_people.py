@@ -88,7 +88,7 @@ def _judge(rules: RuleSet, row: Row, around: Circumstances, seen: _Seen) -> Judg
     if first != row.line or address.canonical in seen.mailboxes:
         return Judged(row, Outcome.DUPLICATE, address, str(first))
     seen.mailboxes[address.canonical] = row.line
-    keyed = f"mailbox:{address.mailbox_key(frozenset({address.ascii_domain}))}"
+    keyed = f"mailbox:{address.mailbox_key()}"
     shares = seen.mailboxes.setdefault(keyed, row.line)
     judged = _by_rules(rules, row, address, around)
     if judged.outcome is Outcome.READY and shares != row.line:

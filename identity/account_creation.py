@@ -1,31 +1,36 @@
-"""From a proved address to an account: claim, ask the homeserver, conclude. No transaction spans the call."""
+"""From a proved address to an account, as far as the web goes: claim, judge, hand over, follow.
 
-import logging
+The homeserver is asked by the worker (workers/accounts.py): the web has no key for it.
+"""
+
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from domain_rules import names
 from domain_rules.addresses import EmailAddress
 
 from . import problems
-from .gateways.homeserver import Connector, Found, NameTaken, NewAccount, Refused
-from .gateways.http_client import Away
 from .passwords import judge
-from .storage import accounts, homeservers
+from .storage import (
+    account_attempts,
+    accounts,
+    homeserver_breakers,
+    homeservers,
+    worker_heartbeats,
+)
 from .storage.accounts import Account, AccountState
 from .storage.homeservers import Homeserver
+from .storage.outbox import Lane
 from .storage.verification_requests import VerificationRequest
+from .use_cases import account_attempts as attempts
 from .use_cases import accounts as use_case
 from .use_cases import invitations, sign_up, welcomes
+from .use_cases.account_attempts import Stands
 from .use_cases.welcomes import Welcome
 from .wiring import Wiring
-
-log = logging.getLogger(__name__)
-
-TRIES = 4  # looks at the homeserver, should a user ID be taken meanwhile
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,15 @@ class Created:
     welcome: Welcome
 
 
+@dataclass(frozen=True)
+class Followed:
+    """An attempt, as far as who waits for it is told. `waited`: since it was handed over."""
+
+    stands: Stands
+    display_name: str
+    waited: timedelta
+
+
 def propose(wired: Wiring, request: VerificationRequest) -> Proposal:
     """Name and homeserver for this address by the rules of now.
 
@@ -70,7 +84,7 @@ def propose(wired: Wiring, request: VerificationRequest) -> Proposal:
         display_name=names.display_name(address, decision.organisation),
         homeserver=homeserver,
         organisation=decision.organisation,
-        asks_password=wired.connector_for(homeserver) is not None,
+        asks_password=homeserver.makes_accounts,
         client_url=homeserver.client_url or wired.settings.client_url,
     )
 
@@ -84,113 +98,117 @@ def made(wired: Wiring, request: VerificationRequest) -> Created | None:
         return _created(wired, session, account)
 
 
-def create(
+def ask(
     wired: Wiring, request_id: UUID, *, display_name: str, password: str, language: str
-) -> Created:
-    """Make the account of a confirmed request.
+) -> None:
+    """Claim the account of a confirmed request, judge the password, hand both over to the worker.
 
+    Returns when the worker has it, or while an earlier attempt is under way; `follow` tells how it ends.
     Raises NoSuchRequest, InvitationNeeded, WrongDisplayName, WeakPassword, AddressTaken, NameRefused,
-    and ServerAway: then the proof is kept, and a mail says when the homeserver is back.
+    and ServerAway: then nothing was kept but the proof, and a mail says when the homeserver is back.
     """
+    name = use_case.clean_display_name(display_name)
     with wired.database.reading() as session:
         request = use_case.confirmed_request(session, wired.now(), request_id)
     proposal = propose(wired, request)
-    connector = wired.connector_for(proposal.homeserver)
-    if connector is None:
+    if not proposal.asks_password:
         raise problems.NoSuchRequest
-    name = use_case.clean_display_name(display_name)
+    claimed = _claim(wired, request_id, proposal.homeserver, name, language)
+    if claimed is None:
+        return
+    attempt_id, account = claimed
+    # What costs time comes after the claim: of many forms sent at once, one password is judged.
     verdict = judge(password, about=(name, request.address, proposal.organisation))
+    with wired.database.transaction() as session:
+        if verdict.reason is not None:
+            attempts.release(session, attempt_id)
+        else:
+            attempts.hand_over(
+                session,
+                wired.now(),
+                wired.public_half,
+                attempt_id=attempt_id,
+                account=account,
+                password=password,
+            )
     if verdict.reason is not None:
         raise problems.WeakPassword(verdict.reason)
-    try:
-        account = _make(
-            wired,
-            connector,
-            request_id,
-            proposal.homeserver,
-            name=name,
-            password=SecretStr(password),
-        )
-    except (Away, Refused) as error:
-        log.warning("homeserver %s: no account made: %s", proposal.homeserver.name, error)
-        with wired.database.transaction() as session:
-            request = use_case.confirmed_request(session, wired.now(), request_id)
-            request.language = language
-            use_case.wait_for_server(session, wired.now(), request)
-        raise problems.ServerAway(proposal.homeserver.label) from None
+
+
+def follow(wired: Wiring, request: VerificationRequest) -> Followed:
+    """Where the newest attempt of a request stands."""
     with wired.database.reading() as session:
-        return _created(wired, session, account)
-
-
-def _make(
-    wired: Wiring,
-    connector: Connector,
-    request_id: UUID,
-    homeserver: Homeserver,
-    *,
-    name: str,
-    password: SecretStr,
-) -> Account:
-    another_name = False
-    for _ in range(TRIES):
-        account = _claim(wired, request_id, homeserver, name, another_name=another_name)
-        wanted = NewAccount(
-            user_id=account.user_id,
-            display_name=name,
-            address=account.address,
-            password=password,
-            mark=account.creation_mark,
-        )
-        match connector.look(wanted):
-            case Found.NOTHING:
-                with wired.database.transaction() as session:
-                    use_case.seen_free(session.get_one(Account, account.id), wired.now())
-                try:
-                    connector.create(wanted)
-                except NameTaken:
-                    continue  # perhaps by the same person's second click: look again
-            case Found.BEGUN:
-                connector.finish(wanted)
-            case Found.FINISHED if _is_ours(wired, account):
-                connector.finish(wanted)
-            case Found.NAME_TAKEN:
-                another_name = True
-                continue
-            case _:
-                with wired.database.transaction() as session:
-                    use_case.abandon(session, account.id)
-                raise problems.AddressTaken
-        return _conclude(wired, account)
-    raise problems.NameRefused
+        attempt = account_attempts.of_request(session, request.id)
+    now = wired.now()
+    return Followed(
+        stands=attempts.stands(attempt, now),
+        display_name=attempt.display_name if attempt else "",
+        waited=now - attempt.begun_at if attempt else timedelta(),
+    )
 
 
 def _claim(
-    wired: Wiring, request_id: UUID, homeserver: Homeserver, name: str, *, another_name: bool
-) -> Account:
+    wired: Wiring, request_id: UUID, homeserver: Homeserver, name: str, language: str
+) -> tuple[UUID, Account] | None:
+    """None if an attempt of this request is under way. Raises ServerAway."""
     with wired.database.transaction() as session:
-        return use_case.claim(
-            session,
-            wired.rules.current(),
-            wired.now(),
-            request=use_case.confirmed_request(session, wired.now(), request_id),
-            homeserver=homeserver,
-            display_name=name,
-            another_name=another_name,
-        )
+        now = wired.now()
+        request = use_case.confirmed_request(session, now, request_id)
+        if _is_under_way(session, now, request_id):
+            return None
+        lane = _lane_of_probe(wired, session, now, homeserver)
+        if lane is None:
+            return _claim_both(wired, session, request, homeserver, name=name, language=language)
+        request.language = language
+        use_case.wait_for_server(session, now, request, lane=lane)
+    raise problems.ServerAway(homeserver.label)
 
 
-def _is_ours(wired: Wiring, account: Account) -> bool:
-    # Read anew: a second click may have seen the name free after this one took its claim.
-    with wired.database.reading() as session:
-        kept = session.get(Account, account.id)
-        return kept is not None and kept.seen_free_at is not None
+def _claim_both(
+    wired: Wiring,
+    session: Session,
+    request: VerificationRequest,
+    homeserver: Homeserver,
+    *,
+    name: str,
+    language: str,
+) -> tuple[UUID, Account] | None:
+    now = wired.now()
+    attempt_id = attempts.claim(
+        session,
+        now,
+        request,
+        homeserver=homeserver.name,
+        display_name=name,
+        language=language,
+    )
+    if attempt_id is None:
+        return None
+    account = use_case.claim(
+        session,
+        wired.rules.current(),
+        now,
+        request=request,
+        homeserver=homeserver,
+        display_name=name,
+    )
+    account_attempts.belongs_to(session, attempt_id, account.id)
+    return attempt_id, account
 
 
-def _conclude(wired: Wiring, account: Account) -> Account:
-    with wired.database.transaction() as session:
-        kept = session.get_one(Account, account.id, with_for_update=True)
-        use_case.finish(session, wired.now(), kept)
-        return kept
+def _is_under_way(session: Session, now: datetime, request_id: UUID) -> bool:
+    attempt = account_attempts.of_request(session, request_id)
+    return attempts.stands(attempt, now) is Stands.UNDER_WAY
+
+
+def _lane_of_probe(
+    wired: Wiring, session: Session, now: datetime, homeserver: Homeserver
+) -> Lane | None:
+    """Where to look after a homeserver that no account can be made on now; None if one can."""
+    if not worker_heartbeats.one_opens(session, now, wired.public_half.key_id):
+        return Lane.ACCOUNTS  # which nobody empties until such a worker is back
+    is_away = homeserver_breakers.open_until(session, now, homeserver.name) is not None
+    return Lane.BULK if is_away else None
 
 
 def _created(wired: Wiring, session: Session, account: Account) -> Created:

@@ -133,6 +133,8 @@ class Settings(BaseSettings):
     server_aliases: Strings = ()
     secret_keys: Secrets = ()
     storage_keys: Secrets = ()
+    homeserver_keys: Secrets = ()  # for the worker alone, see keys.py
+    homeserver_public_key: SecretStr | None = None
     mail_from: Annotated[str, AfterValidator(check_mailbox)] = "Guichet <bonjour@guichet.localhost>"
     mail_reply_to: Annotated[str, AfterValidator(check_mailbox)] | None = None
     mail_bounce_domain: Annotated[str, AfterValidator(check_domain)] | None = None

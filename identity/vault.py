@@ -1,15 +1,29 @@
-"""What Guichet keeps for others is encrypted at rest: homeserver tokens and secrets."""
+"""What Guichet keeps for others is encrypted at rest, with two sets of keys.
+
+Storage keys (`Vault`) seal and open; web and worker have them. Homeservers' secrets and typed passwords are
+sealed to a public key (`PublicHalf`), and only the worker has the private halves that open them
+(`PrivateHalves`).
+"""
 
 import base64
+import binascii
 import hashlib
+import json
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from nacl.bindings import sodium_pad, sodium_unpad
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, PublicKey, SealedBox
 from pydantic import SecretStr
+
+PRIVATE, PUBLIC = "hs-private-", "hs-public-"  # how the halves of a pair begin when written down
+BOX = "box1"
+BLOCK = 256  # bytes; a box does not tell how long the password in it is
 
 
 class CannotOpen(Exception):
-    """The storage keys at hand do not open this: a key was removed while it was in use."""
+    """The keys at hand do not open this: a key was removed while it was in use."""
 
 
 class Vault:
@@ -35,3 +49,82 @@ def _fernet(key: SecretStr) -> Fernet:
     # Any long random string serves as a key; Fernet wants exactly 32 bytes.
     digest = hashlib.sha256(b"guichet storage key:" + key.get_secret_value().encode()).digest()
     return Fernet(base64.urlsafe_b64encode(digest))
+
+
+class PublicHalf:
+    """Seals what only the worker opens. Written `hs-public-` and 43 letters of URL-safe base64."""
+
+    def __init__(self, text: str) -> None:
+        """Raises ValueError unless that is what it is."""
+        self.text = text
+        self._key = PublicKey(_raw(text, PUBLIC))
+        self.key_id = hashlib.sha256(bytes(self._key)).hexdigest()[:12]
+
+    def seal(self, secret: str, *, about: Sequence[str]) -> str:
+        """`about`: what it belongs to, sealed along with it; it is opened for the same and nothing else."""
+        inside = json.dumps({"about": list(about), "secret": secret}).encode()
+        sealed = SealedBox(self._key).encrypt(sodium_pad(inside, BLOCK))
+        return f"{BOX}.{self.key_id}.{base64.urlsafe_b64encode(sealed).decode()}"
+
+
+class PrivateHalves:
+    """Opens what was sealed to any of these pairs. They stand oldest first (`GUICHET_HOMESERVER_KEYS`)."""
+
+    def __init__(self, keys: Sequence[SecretStr]) -> None:
+        """Raises ValueError if there is none, or one is not written `hs-private-` and 43 letters."""
+        if not keys:
+            raise ValueError("at least one private half is needed")
+        found = [PrivateKey(_raw(key.get_secret_value(), PRIVATE)) for key in keys]
+        self.publics = [PublicHalf(_written(PUBLIC, bytes(key.public_key))) for key in found]
+        self._keys = {public.key_id: key for public, key in zip(self.publics, found, strict=True)}
+
+    @property
+    def newest(self) -> PublicHalf:
+        return self.publics[-1]
+
+    def open(self, sealed: str, *, about: Sequence[str]) -> SecretStr:
+        """Raises CannotOpen, also for what was sealed about something else."""
+        try:
+            _, key_id, box = sealed.split(".")
+            padded = SealedBox(self._keys[key_id]).decrypt(
+                base64.b64decode(box, altchars=b"-_", validate=True)
+            )
+            inside = json.loads(sodium_unpad(padded, BLOCK))
+        except (KeyError, ValueError, CryptoError):
+            raise CannotOpen from None
+        if inside["about"] != list(about):
+            raise CannotOpen
+        return SecretStr(inside["secret"])
+
+
+def is_boxed(sealed: str) -> bool:
+    """Whether this was sealed to a public key; else by storage keys, as versions before did."""
+    return sealed.startswith(f"{BOX}.")
+
+
+def key_of(sealed: str) -> str:
+    """The `key_id` of the public half that sealed this box."""
+    return sealed.split(".")[1]
+
+
+def new_pair() -> tuple[SecretStr, PublicHalf]:
+    """A fresh pair: the private half as it is written down, and its public half."""
+    key = PrivateKey.generate()
+    return SecretStr(_written(PRIVATE, bytes(key))), PublicHalf(
+        _written(PUBLIC, bytes(key.public_key))
+    )
+
+
+def _written(prefix: str, raw: bytes) -> str:
+    return prefix + base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _raw(text: str, prefix: str) -> bytes:
+    try:
+        raw = base64.b64decode(text.removeprefix(prefix) + "=", altchars=b"-_", validate=True)
+    except binascii.Error:
+        raw = b""
+    if not text.startswith(prefix) or len(raw) != PublicKey.SIZE:
+        # What was given stays out of the message: it may be the private half.
+        raise ValueError(f"a key begins with {prefix} and has 43 letters after it")
+    return raw

@@ -1,41 +1,37 @@
 """What entry points hold. `wire(settings)` builds it once per process."""
 
-import json
 import logging
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
+from . import keys
 from .clock import utc_now
 from .gateways.desk import Desk, KnownBy, Sign
 from .gateways.federation import Federation, Place
 from .gateways.homeserver import Connector, SynapseConnector
 from .gateways.limits import Limits
 from .gateways.mailer import Mailer, make_mailer
-from .settings import Settings, WrongSettings, new_secret
+from .settings import Settings
 from .storage import credentials, homeservers
 from .storage.database import Database, open_database
 from .storage.homeservers import Homeserver
 from .storage.rules_in_force import RulesInForce
 from .terms import Terms, read_terms
 from .tokens import Tokens
-from .use_cases import signing_keys
-from .vault import Vault
+from .use_cases import homeserver_secrets, signing_keys
+from .vault import PrivateHalves, PublicHalf, Vault
 
 log = logging.getLogger(__name__)
 
-KEYS_FILE = "keys.json"
+ACCOUNT_SECONDS = 8.0  # for one talk about an account: a job of a few ends within its lease
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """The collaborators of one process; tests replace single ones by value."""
+    """The collaborators of one process; tests replace single ones by value. None of them opens a box."""
 
     settings: Settings
     database: Database
@@ -43,12 +39,12 @@ class Wiring:
     rules: RulesInForce
     tokens: Tokens
     vault: Vault
+    public_half: PublicHalf
+    """Seals what only the worker opens: homeservers' secrets and typed passwords."""
     mailer: Mailer
     limits: Limits
     terms: Terms
     federation: Federation
-    connector_for: Callable[[Homeserver], Connector | None]
-    """How accounts are made on a homeserver; None where people make them in their client themselves."""
     desk_for: Callable[[Homeserver], Desk]
     """How invitations are put into rooms, where a homeserver has our module."""
 
@@ -59,6 +55,15 @@ class Wiring:
         return key.sign(facts, server_name=self.settings.server_name)
 
 
+@dataclass(frozen=True)
+class WorkerWiring(Wiring):
+    """What the worker holds beyond that, and commands that were given its key."""
+
+    private_halves: PrivateHalves
+    connector_for: Callable[[Homeserver], Connector | None]
+    """How accounts are made on a homeserver; None where people make them in their client themselves."""
+
+
 def wire(
     settings: Settings,
     *,
@@ -66,7 +71,8 @@ def wire(
     now: Callable[[], datetime] = utc_now,
 ) -> Wiring:
     """Build everything the settings ask for. Raises WrongSettings if keys are missing where they must be given."""
-    secret_keys, storage_keys = _keys(settings)
+    secret_keys, storage_keys = keys.shared(settings)
+    public_half = keys.public_half(settings)
     database = open_database(settings, wake_outbox)
     vault = Vault(storage_keys)
     return Wiring(
@@ -76,17 +82,33 @@ def wire(
         rules=RulesInForce(database, now),
         tokens=Tokens(secret_keys),
         vault=vault,
+        public_half=public_half,
         mailer=make_mailer(settings),
         limits=Limits(settings),
         terms=read_terms(settings.terms_file),
         federation=Federation(partial(find_place, database), now),
-        connector_for=partial(_connector, vault),
         desk_for=partial(
             _desk,
             partial(_sign_now, database, vault, settings.server_name, now),
             now,
             partial(_known_by, database, now),
         ),
+    )
+
+
+def wire_worker(
+    settings: Settings,
+    *,
+    wake_outbox: Callable[[set[str]], None] | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> WorkerWiring:
+    """The same for the worker, with what opens homeservers' secrets. Raises WrongSettings."""
+    halves = keys.private_halves(settings)
+    wired = wire(settings, wake_outbox=wake_outbox, now=now)
+    return WorkerWiring(
+        **{field.name: getattr(wired, field.name) for field in fields(wired)},
+        private_halves=halves,
+        connector_for=partial(_connector, wired.vault, halves),
     )
 
 
@@ -136,46 +158,15 @@ def _known_by(database: Database, now: Callable[[], datetime], server_name: str)
         return credentials.hashes_of(session, server_name, now())
 
 
-def _connector(vault: Vault, homeserver: Homeserver) -> Connector | None:
-    if homeserver.connector != "synapse":
+def _connector(vault: Vault, private: PrivateHalves, homeserver: Homeserver) -> Connector | None:
+    if not homeserver.makes_accounts:
         return None
+    opened = partial(homeserver_secrets.opened, vault, private, homeserver)
     return SynapseConnector(
         homeserver.url,
-        registration_secret=vault.open(homeserver.registration_secret or ""),
-        admin_token=vault.open(homeserver.admin_token or ""),
+        registration_secret=opened("registration_secret"),
+        admin_token=opened("admin_token"),
         ca_pem=homeserver.ca_pem,
         insecure=homeserver.insecure,
+        seconds=ACCOUNT_SECONDS,
     )
-
-
-def _keys(settings: Settings) -> tuple[tuple[SecretStr, ...], tuple[SecretStr, ...]]:
-    """The keys of the settings; for the embedded default, made once and kept in the data directory."""
-    if settings.secret_keys and settings.storage_keys:
-        return settings.secret_keys, settings.storage_keys
-    if not settings.is_embedded:
-        missing = "GUICHET_STORAGE_KEYS" if settings.secret_keys else "GUICHET_SECRET_KEYS"
-        raise WrongSettings(
-            f"{missing}: every node needs the same keys, for example {new_secret()} (newest last)"
-        )
-    kept = _kept_keys(settings.data_dir / KEYS_FILE)
-    return (
-        settings.secret_keys or tuple(SecretStr(key) for key in kept["secret_keys"]),
-        settings.storage_keys or tuple(SecretStr(key) for key in kept["storage_keys"]),
-    )
-
-
-def _kept_keys(path: Path) -> dict[str, list[str]]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = {"secret_keys": [new_secret()], "storage_keys": [new_secret()]}
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(made, indent=1))
-    try:
-        # A hard link appears whole or not at all: of several first starts one makes the keys.
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-    kept: dict[str, list[str]] = json.loads(path.read_text())
-    return kept

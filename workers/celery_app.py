@@ -7,16 +7,25 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import (
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from identity import logs
 from identity.settings import Settings, WrongSettings, read_settings
 from identity.storage.outbox import Lane
-from identity.wiring import Wiring, wire
+from identity.wiring import WorkerWiring, wire_worker
 
 from . import file_broker
+from .alarms import Alarms
+from .heartbeat import Heartbeat
+from .slots import POOL
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +57,7 @@ def configure(celery: Celery, settings: Settings) -> None:
         # A bell nobody heard within a sweep is stale: the sweep has rung again.
         task_publish_retry_policy={"max_retries": 0},
         worker_prefetch_multiplier=1,
-        worker_concurrency=len(Lane),
+        worker_concurrency=POOL,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
@@ -75,18 +84,52 @@ def wake_outbox(lanes: set[str]) -> None:
             log.warning("broker away, the timetable will find the work: %s", type(error).__name__)
 
 
-def wiring() -> Wiring:
+def wiring() -> WorkerWiring:
     """The wiring of this worker process: made after the fork, since connections must not cross it."""
-    found: Wiring | None = getattr(app, "guichet_wiring", None)
+    found: WorkerWiring | None = getattr(app, "guichet_wiring", None)
     if found is None:
-        found = wire(read_settings(), wake_outbox=wake_outbox)
+        found = wire_worker(read_settings(), wake_outbox=wake_outbox)
         app.guichet_wiring = found  # type: ignore[attr-defined]  # Celery's application is open for attributes
     return found
+
+
+def alarms() -> Alarms:
+    """The timers of this worker process."""
+    found: Alarms | None = getattr(app, "guichet_alarms", None)
+    if found is None:
+        found = Alarms(wake_outbox)
+        app.guichet_alarms = found  # type: ignore[attr-defined]  # as above
+    return found
+
+
+@worker_ready.connect
+def look_at_every_lane(**_: Any) -> None:
+    """Whoever was here before left, and with them the timers they had set."""
+    wake_outbox({lane.value for lane in Lane})
 
 
 @worker_process_init.connect
 def wire_process(**_: Any) -> None:
     wiring()
+
+
+@worker_init.connect
+def have_keys(**_: Any) -> None:
+    """Before the pool is made: a worker without its keys does not start."""
+    try:
+        app.guichet_heartbeat = Heartbeat(wire_worker(read_settings()))  # type: ignore[attr-defined]  # as above
+    except WrongSettings as error:
+        raise SystemExit(f"guichet: {error}") from None
+
+
+@worker_ready.connect
+def say_that_it_lives(**_: Any) -> None:
+    app.guichet_heartbeat.start()  # type: ignore[attr-defined]  # as above
+
+
+@worker_shutting_down.connect
+def say_that_it_stops(**_: Any) -> None:
+    app.guichet_heartbeat.stop()  # type: ignore[attr-defined]  # as above
 
 
 @setup_logging.connect
@@ -109,13 +152,23 @@ def _timetable() -> dict[str, dict[str, Any]]:
         }
         for lane in Lane
     }
+    passwords = {
+        "task": "workers.tasks.empty_passwords",
+        "schedule": SWEEP,
+        "options": {"queue": Lane.ACCOUNTS.value, "expires": SWEEP.total_seconds()},
+    }
     night = {"task": "workers.tasks.clean_up", "schedule": crontab(hour="3", minute="17")}
     invitations = {
         "task": "workers.tasks.keep_invitations",
         "schedule": crontab(minute="7,37"),
         "options": {"queue": Lane.BULK.value, "expires": INVITATIONS.total_seconds()},
     }
-    return {**sweeps, "clean up": night, "invitations": invitations}
+    return {
+        **sweeps,
+        "empty passwords": passwords,
+        "clean up": night,
+        "invitations": invitations,
+    }
 
 
 def _broker(settings: Settings) -> tuple[str, dict[str, Any]]:

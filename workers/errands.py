@@ -11,19 +11,21 @@ from identity.gateways.http_client import Away
 from identity.gateways.mailer import NotSent
 from identity.mail import bounces
 from identity.mail.outcomes import Outcome, next_try
-from identity.storage import homeservers, mails
+from identity.storage import homeserver_breakers, homeservers, mails, outbox
+from identity.storage.homeservers import Homeserver
 from identity.storage.mails import Mail, MailState, Template
-from identity.storage.outbox import Errand, OutboxEntry
+from identity.storage.outbox import Errand, Lane, OutboxEntry
 from identity.storage.verification_requests import VerificationRequest
 from identity.use_cases import mail_results
 from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
-from identity.wiring import Wiring
+from identity.vault import CannotOpen
+from identity.wiring import Wiring, WorkerWiring
 
-from . import onbind, people_lists, revocation, room_looks
+from . import accounts, onbind, people_lists, revocation, room_looks
 from .endings import GiveUp, Later, Note, nothing
 from .letters import NoLongerWanted, letter
 
-MAIL_GIVE_UP = timedelta(hours=24)  # after the mail was ordered; a code is of no use any more
+MAIL_GIVE_UP = timedelta(hours=24)  # after the mail was due; a code is of no use any more
 INVITING_GIVE_UP = timedelta(hours=48)
 PROBE_DELAYS = (
     timedelta(seconds=15),
@@ -58,9 +60,11 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
     )
 
 
-def probe_server(wired: Wiring, entry: OutboxEntry) -> Note:
+def probe_server(wired: WorkerWiring, entry: OutboxEntry) -> Note:
     """Ask a homeserver that was away whether accounts can be made again; if so, write to who waits."""
     now = wired.now()
+    if entry.lane == Lane.ACCOUNTS:  # no worker answered then; this one does
+        return _probing_in_bulk(entry, now)
     with wired.database.reading() as session:
         request = session.get(VerificationRequest, entry.subject_id)
         if request is None or where(request, now) is not Step.CONFIRMED:
@@ -68,25 +72,52 @@ def probe_server(wired: Wiring, entry: OutboxEntry) -> Note:
         address = EmailAddress.parse(request.address, smtputf8=True)
         name = wired.rules.current().decide(address).homeserver
         homeserver = homeservers.find(session, name or "")
-    connector = wired.connector_for(homeserver) if homeserver else None
     try:
-        if connector is not None:
-            connector.probe()
-    except (Away, Refused) as error:
+        if homeserver is not None:
+            _probe(wired, homeserver)
+    except (Away, Refused, CannotOpen) as error:
         delay = PROBE_DELAYS[min(entry.attempts, len(PROBE_DELAYS)) - 1]
+        why = str(error) or type(error).__name__
         if now + delay >= (request.confirmed_at or now) + CONFIRMED_LIFETIME:
-            raise GiveUp(str(error)) from None
-        raise Later(str(error), delay) from None
+            raise GiveUp(why) from None
+        raise Later(why, delay) from None
     return lambda session: _order_server_ready(session, wired.now(), request)
 
 
-CARRY_OUT: dict[Errand, Callable[[Wiring, OutboxEntry], Note]] = {
+def _probe(wired: WorkerWiring, homeserver: Homeserver) -> None:
+    """Raises Away, Refused, CannotOpen; Away too where somebody else has just found it away."""
+    connector = wired.connector_for(homeserver)
+    if connector is None:
+        return
+    name = homeserver.name
+    with wired.database.transaction() as session:
+        breaker = homeserver_breakers.lock(session, name)
+        if not homeserver_breakers.admit(breaker, wired.now()):
+            raise Away("it was found away a moment ago")
+    try:
+        connector.probe()
+    except Away:
+        with wired.database.transaction() as session:
+            homeserver_breakers.failed(session, wired.now(), name)
+        raise
+    with wired.database.transaction() as session:
+        homeserver_breakers.answered(session, name)
+
+
+def _probing_in_bulk(entry: OutboxEntry, now: datetime) -> Note:
+    return lambda session: outbox.put(
+        session, Errand.SERVER_PROBE, entry.subject_id, now, lane=Lane.BULK
+    )
+
+
+CARRY_OUT: dict[Errand, Callable[[WorkerWiring, OutboxEntry], Note]] = {
     Errand.MAIL: send_mail,
     Errand.SERVER_PROBE: probe_server,
     Errand.ONBIND: onbind.deliver,
     Errand.REVOCATION: revocation.empty_room,
     Errand.LIST_ROW: people_lists.send_row,
     Errand.ROOM_LOOK: room_looks.look,
+    Errand.ACCOUNT: accounts.make,
 }
 
 
@@ -96,7 +127,7 @@ def _after(wired: Wiring, failure: NotSent, mail: Mail, entry: OutboxEntry) -> L
     why = f"{failure.outcome}: {failure.reply}"
     if delay is None:
         end = MailState.REFUSED if failure.outcome is not Outcome.UNKNOWN else MailState.GAVE_UP
-    elif now + delay > mail.created_at + _patience(mail):
+    elif now + delay > mail.goes_at + _patience(mail):
         end = MailState.GAVE_UP
     else:
         note = _noting(mail, outcome=failure.outcome, last_reply=failure.reply)

@@ -34,7 +34,7 @@ def letter(wired: Wiring, mail: Mail, now: datetime) -> tuple[EmailMessage, str]
         to=mail.address,
         language=language or None,
         message_id=mail.id,
-        date=mail.created_at,
+        date=mail.goes_at,
         sender=settings.mail_from,
         reply_to=settings.mail_reply_to,
         service=settings.service_name,

@@ -23,7 +23,7 @@ from identity.storage.third_party_invitations import Delivery, State, ThirdParty
 from identity.use_cases import invitations, inviters
 from identity.use_cases.binding import homeserver_of
 from identity.use_cases.invitation_states import last_open, note
-from identity.wiring import Wiring
+from identity.wiring import WorkerWiring
 
 from .endings import GiveUp, Later, Note, nothing
 
@@ -46,7 +46,7 @@ THERE = {"join", "invite"}
 BEGUN = (Delivery.DUE, Delivery.SENDING)
 
 
-def deliver(wired: Wiring, entry: OutboxEntry) -> Note:
+def deliver(wired: WorkerWiring, entry: OutboxEntry) -> Note:
     """Bring one invitation to the homeserver of the invited person, if it has not come there yet."""
     with wired.database.reading() as session:
         invitation = third_party_invitations.find(session, entry.subject_id)
@@ -75,7 +75,7 @@ def deliver(wired: Wiring, entry: OutboxEntry) -> Note:
 
 
 def _send(
-    wired: Wiring,
+    wired: WorkerWiring,
     entry: OutboxEntry,
     invitation: ThirdPartyInvitation,
     invitee: str,
@@ -109,7 +109,7 @@ def _covers(other: ThirdPartyInvitation, invitation: ThirdPartyInvitation, invit
     )
 
 
-def _claim(wired: Wiring, invitation: ThirdPartyInvitation, invitee: str) -> bool:
+def _claim(wired: WorkerWiring, invitation: ThirdPartyInvitation, invitee: str) -> bool:
     """Write down that it is about to be sent; of several to the same room one goes first."""
     with wired.database.transaction() as session:
         mails.lock_address(session, invitation.address)
@@ -127,7 +127,7 @@ def _claim(wired: Wiring, invitation: ThirdPartyInvitation, invitee: str) -> boo
 
 
 def _has_arrived(
-    wired: Wiring,
+    wired: WorkerWiring,
     entry: OutboxEntry,
     invitation: ThirdPartyInvitation,
     server: Homeserver | None,
@@ -144,7 +144,7 @@ def _has_arrived(
     return membership in THERE
 
 
-def told_of(wired: Wiring, invitation: ThirdPartyInvitation, invitee: str) -> dict[str, Any]:
+def told_of(wired: WorkerWiring, invitation: ThirdPartyInvitation, invitee: str) -> dict[str, Any]:
     """What the homeserver is told: the association, and the invitation signed with the key its room knows."""
     about = {"medium": "email", "address": invitation.address, "mxid": invitee}
     signed = wired.sign({"mxid": invitee, "token": invitation.token}, invitation.signing_key_id)
@@ -156,12 +156,14 @@ def told_of(wired: Wiring, invitation: ThirdPartyInvitation, invitee: str) -> di
     return about | {"invites": [invite]}
 
 
-def _write(wired: Wiring, invitation: ThirdPartyInvitation, to: Delivery, **facts: object) -> None:
+def _write(
+    wired: WorkerWiring, invitation: ThirdPartyInvitation, to: Delivery, **facts: object
+) -> None:
     with wired.database.transaction() as session:
         third_party_invitations.move(session, invitation, source=BEGUN, to=to, **facts)
 
 
-def _delivered(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
+def _delivered(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
     now, rules = wired.now(), wired.rules.current()
 
     def conclude(session: Session) -> None:
@@ -175,7 +177,7 @@ def _delivered(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
     return conclude
 
 
-def _superseded(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
+def _superseded(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
     def conclude(session: Session) -> None:
         row = _row(session, invitation)
         _to(row, Delivery.SUPERSEDED)(session)
@@ -185,7 +187,7 @@ def _superseded(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
     return conclude
 
 
-def _waits_again(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
+def _waits_again(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
     """Nobody has the address any more, or the invitation has ended: nothing is told."""
 
     def conclude(session: Session) -> None:
@@ -196,7 +198,7 @@ def _waits_again(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
     return conclude
 
 
-def _revoked(wired: Wiring, invitation: ThirdPartyInvitation) -> Note:
+def _revoked(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
     def conclude(session: Session) -> None:
         invitations.revoke(session, wired.now(), _row(session, invitation), by="the rules")
 

@@ -2,19 +2,20 @@
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from identity.storage import outbox
 from identity.storage.outbox import Errand, Lane, OutboxEntry
 from identity.use_cases import retention
-from identity.wiring import Wiring
+from identity.wiring import WorkerWiring
 
-from . import invitation_timetable
-from .celery_app import app, wake_outbox, wiring
+from . import accounts, invitation_timetable
+from .celery_app import alarms, app, wiring
 from .endings import GiveUp, Later, StopRun
 from .errands import CARRY_OUT
+from .slots import slot
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +31,19 @@ UNFORESEEN_TRIES = 20
 
 @app.task(name="workers.tasks.empty_outbox")
 def empty_outbox(lane: str) -> None:
-    """Carry out what is due in a lane, one entry at a time, until nothing is."""
+    """Carry out what is due in a lane, one entry at a time, until nothing is; come back when something will be."""
     wired = wiring()
-    if run(wired, Lane(lane)):
-        wake_outbox({lane})
+    with slot(Lane(lane)) as is_free:
+        if is_free:
+            due_at = run(wired, Lane(lane))
+            alarms().set(Lane(lane), wired.now(), due_at)
+
+
+@app.task(name="workers.tasks.empty_passwords")
+def empty_passwords() -> None:
+    """Delete typed passwords that no worker took in time."""
+    if count := accounts.empty_passwords(wiring()):
+        log.warning("%d typed passwords were not taken within a minute", count)
 
 
 @app.task(name="workers.tasks.clean_up")
@@ -45,6 +55,7 @@ def clean_up() -> None:
             log.info("clean-up: %d %s deleted", count, what)
         hidden = retention.hide_addresses(session, wired.tokens, wired.now())
         log.info("clean-up: %d addresses of ended invitations hashed", hidden)
+    accounts.reseal(wired)
 
 
 @app.task(name="workers.tasks.keep_invitations")
@@ -53,25 +64,26 @@ def keep_invitations() -> None:
     invitation_timetable.keep(wiring())
 
 
-def run(wired: Wiring, lane: Lane) -> bool:
-    """One run. True if it ended by the clock with work left."""
+def run(wired: WorkerWiring, lane: Lane) -> datetime | None:
+    """One run. When the next is to begin; None: nothing waits, or the relay is down and the timetable begins it."""
     ends_at = time.monotonic() + RUN_TIME
     try:
         while time.monotonic() < ends_at:
             with wired.database.transaction() as session:
                 entry = outbox.lease_next(session, wired.now(), lane)
+                next_due = None if entry else outbox.next_due(session, lane)
             if entry is None:
-                return False
+                return next_due
             carry_out(wired, entry)
     except StopRun:
         # The relay is down: the next entry would only wait for the same time-out.
-        return False
+        return None
     finally:
         wired.mailer.close()
-    return True
+    return wired.now()  # ended by the clock, with work left
 
 
-def carry_out(wired: Wiring, entry: OutboxEntry) -> None:
+def carry_out(wired: WorkerWiring, entry: OutboxEntry) -> None:
     """Do what an entry asks for, with no transaction open meanwhile, and write down how it ended."""
     with structlog.contextvars.bound_contextvars(errand=entry.errand, entry=str(entry.id)):
         try:
@@ -98,7 +110,7 @@ def carry_out(wired: Wiring, entry: OutboxEntry) -> None:
                     conclude(session)
 
 
-def _postpone_unforeseen(wired: Wiring, entry: OutboxEntry, why: str) -> None:
+def _postpone_unforeseen(wired: WorkerWiring, entry: OutboxEntry, why: str) -> None:
     with wired.database.transaction() as session:
         if entry.attempts >= UNFORESEEN_TRIES:
             outbox.give_up(session, entry, wired.now(), why)

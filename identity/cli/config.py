@@ -6,10 +6,10 @@ import click
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
+from identity import keys
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
-from identity.wiring import wire
 
-from .opening import unknown_variables, warn_of_unknown
+from .opening import unknown_variables, warn_of_unknown, wire_with_secrets
 from .printing import as_json, print_json, talk
 
 MASK = "********"
@@ -26,9 +26,10 @@ def check() -> None:
     faults = [f"{name}: no setting of this version" for name in unknown_variables()]
     try:
         settings = read_settings()
+        keys.check_halves(settings)
         if settings.database_url is not None:
             make_url(settings.database)
-            wire(settings).database.engine.dispose()
+            wire_with_secrets(settings).database.engine.dispose()
     except WrongSettings as error:
         faults += str(error).splitlines()
     if faults:

@@ -16,17 +16,25 @@ from identity.gateways.homeserver import Refused
 from identity.gateways.http_client import Away, JsonClient
 from identity.mail.outcomes import NotSent
 from identity.settings import read_settings
-from identity.storage import homeservers, mails, outbox, rules, third_party_invitations
+from identity.storage import (
+    homeservers,
+    mails,
+    outbox,
+    rules,
+    third_party_invitations,
+    worker_heartbeats,
+)
 from identity.storage.homeservers import Homeserver
 from identity.storage.mails import MailState
 from identity.storage.third_party_invitations import Delivery
+from identity.use_cases import homeserver_secrets
 from identity.vault import CannotOpen
-from identity.wiring import Wiring, wire
+from identity.wiring import Wiring, WorkerWiring
 
 from . import homeserver_doors
 from .endings import Exit
 from .findings import Finding, State
-from .opening import unknown_variables
+from .opening import unknown_variables, wire_with_secrets
 from .printing import as_json, print_json, print_table
 
 SECONDS = 5.0  # for one homeserver
@@ -62,7 +70,7 @@ def _look() -> Iterator[Finding]:
     if unknown:
         fix = "correct the name or take it out; guichet config check"
         yield Finding("settings", State.ATTENTION, f"unknown: {unknown}", fix)
-    wired = wire(read_settings())
+    wired = wire_with_secrets(read_settings())
     try:
         yield from _database(wired)
         yield from _redis(wired)
@@ -88,8 +96,30 @@ def _database(wired: Wiring) -> Iterator[Finding]:
         told = f"it does not answer: {type(error).__name__}"
         yield Finding("database", State.FAILED, told, "check GUICHET_DATABASE_URL and the server")
         return
+    if any(each.makes_accounts for each in registered):
+        yield from _accounts(wired)
     for homeserver in registered:
         yield from _homeserver(wired, homeserver, revision)
+
+
+def _accounts(wired: Wiring) -> Iterator[Finding]:
+    """Whether a worker lives that opens what is sealed here, and whether storage keys open it as well."""
+    with wired.database.reading() as session:
+        alive = worker_heartbeats.alive(session, wired.now())
+        opens = worker_heartbeats.one_opens(session, wired.now(), wired.public_half.key_id)
+        by_storage_keys = homeserver_secrets.by_key(session).get("", 0)
+    if opens:
+        yield Finding("worker", State.OK, f"{len(alive)} live, accounts can be ordered")
+    elif alive:
+        fix = "give the workers the private half of GUICHET_HOMESERVER_PUBLIC_KEY (docs/operations.md)"
+        yield Finding("worker", State.FAILED, "none opens what is sealed to our key", fix)
+    else:
+        told = "none was seen for 30 seconds: no account is made"
+        yield Finding("worker", State.ATTENTION, told, "start celery -A workers worker")
+    if by_storage_keys:
+        told = f"storage keys, which the web has, open {by_storage_keys} secrets of homeservers"
+        fix = "guichet keys reseal, once every node runs this version"
+        yield Finding("keys", State.ATTENTION, told, fix)
 
 
 def _rules(session: Session) -> Iterator[Finding]:
@@ -103,7 +133,7 @@ def _rules(session: Session) -> Iterator[Finding]:
 
 
 def _work(wired: Wiring, session: Session) -> Iterator[Finding]:
-    waiting = outbox.depth(session)
+    waiting = outbox.depth(session, wired.now())
     oldest = min((at for _, at in waiting.values()), default=wired.now())
     told = f"{sum(count for count, _ in waiting.values())} errands wait"
     if wired.now() - oldest > LATE:
@@ -130,16 +160,18 @@ def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterato
         yield Finding(name, State.ATTENTION, told, fix)
     try:
         _ask(wired, homeserver)
-        sealed = homeserver.admin_token
-        token = wired.vault.open(sealed).get_secret_value() if sealed else None
+        token = _admin_token(wired, homeserver)
     except CannotOpen:
-        told = "its secrets were sealed with a storage key that is not here"
-        yield Finding(name, State.FAILED, told, "give GUICHET_STORAGE_KEYS the old key too")
+        told = "no key here opens its secrets, or its address was changed since they were given"
+        fix = "give GUICHET_HOMESERVER_KEYS and GUICHET_STORAGE_KEYS the old keys too"
+        yield Finding(name, State.FAILED, told, fix)
     except (Away, Refused) as error:
         fix = "check its URL and certificate, and its administration token"
         yield Finding(name, State.FAILED, f"it does not answer as it should: {error}", fix)
     else:
-        told = "accounts can be made" if homeserver.connector != "none" else "it answers"
+        told = "it answers"
+        if homeserver.makes_accounts:
+            told = "accounts can be made" if token else f"{told}; only a worker opens its secrets"
         yield Finding(name, State.OK, told)
         source = homeserver.class_source
         with _client(homeserver) as talk:
@@ -153,8 +185,17 @@ def _client(homeserver: Homeserver) -> JsonClient:
     return JsonClient(homeserver.url, ca_pem=ca_pem, seconds=SECONDS, insecure=insecure)
 
 
+def _admin_token(wired: Wiring, homeserver: Homeserver) -> str | None:
+    """None without one, and where this command was not given what opens it. Raises CannotOpen."""
+    if not isinstance(wired, WorkerWiring) or not homeserver.makes_accounts:
+        return None
+    halves = wired.private_halves
+    token = homeserver_secrets.opened(wired.vault, halves, homeserver, "admin_token")
+    return token.get_secret_value()
+
+
 def _ask(wired: Wiring, homeserver: Homeserver) -> None:
-    connector = wired.connector_for(homeserver)
+    connector = wired.connector_for(homeserver) if isinstance(wired, WorkerWiring) else None
     if connector is not None:
         connector.probe()
         return

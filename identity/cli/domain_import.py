@@ -137,7 +137,7 @@ def _put(wired: Wiring, content: Content, options: dict[str, Any], *, default_re
     with refusing_moves(), wired.database.transaction() as session:
         done = federation.put(
             session,
-            wired.vault,
+            wired.public_half,
             wired.now(),
             servers=content.homeservers,
             rules=content.rules,

@@ -51,7 +51,9 @@ class Guichet(click.Group):
         except (WrongSettings, Problem) as error:
             raise Failure(str(error)) from error
         except CannotOpen as error:
-            raise Failure("GUICHET_STORAGE_KEYS: no key of these opens what is stored") from error
+            raise Failure(
+                "GUICHET_STORAGE_KEYS, GUICHET_HOMESERVER_KEYS: no key of these opens what is stored"
+            ) from error
         except CommandError as error:
             raise Failure(f"the schema of the database: {error}") from error
         except SQLAlchemyError as error:

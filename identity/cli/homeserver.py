@@ -88,7 +88,7 @@ def add(
     with opened() as wired, wired.database.transaction() as session:
         now = wired.now()
         me = who(author=author, reason=reason or f"homeserver add {name}")
-        made = homeserver_changes.add(session, wired.vault, now, new, me)
+        made = homeserver_changes.add(session, wired.public_half, now, new, me)
         default = homeserver_changes.default_for(session, made)
         difference = rule_changes.compare(session, put=default)
         revision = rule_changes.publish(session, now, difference, me)

@@ -1,4 +1,4 @@
-"""`guichet keys`: the keys with which the service signs."""
+"""`guichet keys`: the keys with which the service signs, and those that open what is kept for others."""
 
 from datetime import datetime
 from pathlib import Path
@@ -7,18 +7,23 @@ import click
 
 from identity.signing import SigningKey, read_keys
 from identity.storage import signing_keys as rows
-from identity.use_cases import resealing, signing_keys
+from identity.use_cases import homeserver_secrets, resealing, signing_keys
+from identity.vault import PrivateHalves, PublicHalf, new_pair
+from identity.wiring import Wiring, WorkerWiring
 
 from .endings import Failure
 from .files import FILE, read_text
-from .opening import author, dry_run, opened, reason
+from .opening import author, dry_run, opened, reason, wire_with_secrets
 from .printing import as_json, print_json, print_table, talk
 from .publishing import who
 
 
 @click.group()
 def keys() -> None:
-    """Signing keys: the newest signs; the others stay valid for what they signed."""
+    """Signing keys: the newest signs; the others stay valid for what they signed.
+
+    `pair` and `reseal` are about the key of the worker, which opens homeservers' secrets.
+    """
 
 
 @keys.command(name="list")
@@ -31,6 +36,8 @@ def list_(*, json_wanted: bool) -> None:
     """  # noqa: D301  \b is click's: keep these lines
     with opened() as wired, wired.database.reading() as session:
         found = list(reversed(rows.every(session)))
+        public, sealed = wired.public_half, homeserver_secrets.by_key(session)
+    talk(f"Homeservers' secrets are sealed to {public.text}: {_told(sealed, public)}.")
     shown = [
         {
             "key_id": row.key_id,
@@ -69,8 +76,9 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
 
     JSON: {"key_id", "public_key": text, "dry_run": boolean}
     """
-    with opened() as wired, wired.database.transaction() as session:
+    with opened(wire=wire_with_secrets) as wired, wired.database.transaction() as session:
         sealed = resealing.reseal(session, wired.vault)
+        moved = homeserver_secrets.reseal(session, wired.vault, wired.public_half, _halves(wired))
         made = signing_keys.rotate(
             session, wired.vault, wired.now(), who(author=author, reason=reason)
         )
@@ -81,6 +89,7 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
         talk("A key would be made. Nothing was written.")
     else:
         talk(f"It signs from now on. {sealed} secrets are sealed with the newest storage key.")
+        talk(f"{moved} secrets of homeservers are sealed anew to {wired.public_half.text}.")
 
 
 @keys.command(name="import")
@@ -112,6 +121,61 @@ def import_(file: Path, *, author: str, reason: str, dry_run: bool, json_wanted:
         talk("This key is here already. Nothing was changed.")
     else:
         talk("It would be taken. Nothing was written." if dry_run else "It signs from now on.")
+
+
+@keys.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def pair(file: Path) -> None:
+    """Make a pair of keys: FILE gets the private half, for the worker alone; the public half is printed.
+
+    If FILE has a private half already, the new one is added behind it: give it to the workers first, then the
+    public half to everybody, then run `guichet keys reseal` beside a worker.
+    """
+    private, public = new_pair()
+    is_new = not file.exists()
+    if is_new:
+        file.touch(mode=0o600)
+    with file.open("r+") as kept:
+        before = kept.read().strip()
+        kept.seek(0)
+        kept.write(",".join(filter(None, (before, private.get_secret_value()))) + "\n")
+    click.echo(public.text)
+    talk(f"Its private half {'stands in' if is_new else 'was added to'} {file}.")
+
+
+@keys.command()
+@dry_run
+@as_json
+def reseal(*, dry_run: bool, json_wanted: bool) -> None:
+    """Seal homeservers' secrets to the key of the worker: the last step of an upgrade, or of a new pair.
+
+    What storage keys seal can be sealed anew everywhere; what an older pair seals only where the private
+    halves are given (GUICHET_HOMESERVER_KEYS). The scheduler has the worker do the same every night.
+
+    JSON: {"resealed": number, "left": number, "dry_run": boolean}
+    """
+    with opened(wire=wire_with_secrets) as wired, wired.database.transaction() as session:
+        public = wired.public_half
+        count = homeserver_secrets.reseal(session, wired.vault, public, _halves(wired))
+        sealed = homeserver_secrets.by_key(session)
+        if dry_run:
+            session.rollback()
+    left = sum(sealed.values()) - sealed.get(public.key_id, 0)
+    if json_wanted:
+        print_json({"resealed": count, "left": left, "dry_run": dry_run})
+    talk(
+        f"{count} secrets {'would be' if dry_run else 'were'} sealed anew: {_told(sealed, public)}."
+    )
+    if left:
+        talk("The others were sealed to an older pair: run this with GUICHET_HOMESERVER_KEYS.")
+
+
+def _told(sealed: dict[str, int], public: PublicHalf) -> str:
+    return f"{sealed.get(public.key_id, 0)} of {sum(sealed.values())}"
+
+
+def _halves(wired: Wiring) -> PrivateHalves | None:
+    return wired.private_halves if isinstance(wired, WorkerWiring) else None
 
 
 def _tell(key: SigningKey, *, json_wanted: bool, dry_run: bool) -> None:

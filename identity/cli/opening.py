@@ -2,21 +2,22 @@
 
 import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
 from pydantic_settings import DotEnvSettingsSource
 
+from identity import keys
 from identity.migrations import current, newest, upgrade
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
-from identity.wiring import Wiring, wire
+from identity.wiring import Wiring, wire, wire_worker
 
 from .printing import talk
 
 
 @contextmanager
-def opened() -> Iterator[Wiring]:
+def opened(wire: Callable[[Settings], Wiring] = wire) -> Iterator[Wiring]:
     """The wiring, closed afterwards. The embedded database is brought up to date; others must be already."""
     settings = read_settings()
     warn_of_unknown()
@@ -26,6 +27,11 @@ def opened() -> Iterator[Wiring]:
         yield wired
     finally:
         wired.database.engine.dispose()
+
+
+def wire_with_secrets(settings: Settings) -> Wiring:
+    """With the private halves where this command was given them, or at home; else as the web is wired."""
+    return wire_worker(settings) if keys.at_hand(settings) else wire(settings)
 
 
 def bring_up_to_date(settings: Settings) -> None:

@@ -27,7 +27,7 @@ def load_sample(wired: Wiring) -> bool:
         content = read_sample(place)
         federation.put(
             session,
-            wired.vault,
+            wired.public_half,
             wired.now(),
             servers=content.homeservers,
             rules=content.rules,

@@ -5,7 +5,9 @@ import sys
 
 import click
 
+from identity import keys
 from identity.settings import Settings, WrongSettings, read_settings
+from identity.use_cases import homeserver_secrets
 from identity.wiring import Wiring, wire
 
 from .opening import bring_up_to_date, warn_of_unknown
@@ -38,14 +40,15 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     wiring.database.engine.dispose()
     base = settings.public_url
     own = f"{'https' if tls else 'http'}://{_reachable(host)}:{port}"
-    environment = {"GUICHET_PUBLIC_URL": base}
+    environment = {"GUICHET_PUBLIC_URL": base, **_without_private_halves(wiring)}
+    worker = {"GUICHET_PUBLIC_URL": base, **_with_private_halves(settings)}
     web = _gunicorn("wsgi:app", _bind(host, port), threads=8) + tls
     processes = [Process("web", web, environment)]
     if settings.internal_listen:
         internal = _gunicorn("wsgi:internal", settings.internal_listen, threads=2)
         processes.append(Process("internal", internal, environment))
     processes += [
-        Process("worker", _celery("worker", "--without-gossip", "--without-mingle"), environment),
+        Process("worker", _celery("worker", "--without-gossip", "--without-mingle"), worker),
         # No pid file: the supervisor sees to it that there is one scheduler; a stale file would stop it.
         Process("scheduler", _celery("beat", "--pidfile="), environment),
     ]
@@ -64,6 +67,23 @@ def _settings(host: str, port: int, *, at_https: bool) -> Settings:
     return read_settings(public_url=f"{scheme}://{_bind(_reachable(host), port)}")
 
 
+def _without_private_halves(wiring: Wiring) -> dict[str, str]:
+    """For every process but the worker: also what stands in a file `.env` does not reach it."""
+    return {
+        "GUICHET_HOMESERVER_KEYS": "",
+        "GUICHET_HOMESERVER_KEYS_FILE": "",
+        "GUICHET_HOMESERVER_PUBLIC_KEY": wiring.public_half.text,
+    }
+
+
+def _with_private_halves(settings: Settings) -> dict[str, str]:
+    """For the worker: what it was given reaches it as it reached us; at home it reads its file."""
+    keys.private_halves(settings)  # better said once than by the worker again and again
+    if settings.homeserver_keys:
+        return {}
+    return {"GUICHET_HOMESERVER_KEYS_FILE": str((settings.data_dir / keys.PRIVATE_FILE).resolve())}
+
+
 def _check_free(bind: str, remedy: str = "choose another --port") -> None:
     """Raises WrongSettings if something listens there: better said once than by each process."""
     host, _, port = bind.rpartition(":")
@@ -80,7 +100,11 @@ def _prepare(wiring: Wiring) -> None:
     """Bring the embedded database up to date; of a database that others share, only ask."""
     warn_of_unknown()
     bring_up_to_date(wiring.settings)
-    if wiring.settings.is_embedded and load_sample(wiring):
+    if not wiring.settings.is_embedded:
+        return
+    with wiring.database.transaction() as session:  # nothing of an older version runs beside us
+        homeserver_secrets.reseal(session, wiring.vault, wiring.public_half)
+    if load_sample(wiring):
         click.echo(
             "First start: the sample federation is loaded (examples/federation.yaml).", err=True
         )

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from .http_client import Answer, Away, JsonClient, path_part
 
+PROBE_SECONDS = 3.0
 OK = 200
 NOT_FOUND = 404
 
@@ -80,7 +81,7 @@ class SynapseConnector:
         self._secret, self._token = registration_secret, admin_token
 
     def probe(self) -> None:
-        with self._talk() as talk:
+        with self._talk(PROBE_SECONDS) as talk:
             _expect(self._admin(talk, "GET", "/v1/server_version"))
             _expect(self._admin(talk, "GET", "/v2/users?limit=1"))
 
@@ -116,9 +117,12 @@ class SynapseConnector:
             self._reset_password(talk, account)
             self._complete(talk, account)
 
-    def _talk(self) -> JsonClient:
+    def _talk(self, seconds: float | None = None) -> JsonClient:
         return JsonClient(
-            self._base_url, ca_pem=self._ca_pem, seconds=self._seconds, insecure=self._insecure
+            self._base_url,
+            ca_pem=self._ca_pem,
+            seconds=seconds or self._seconds,
+            insecure=self._insecure,
         )
 
     def _admin(

@@ -55,7 +55,7 @@ def _waiting() -> timedelta | None:
     """How long the oldest errand has waited; None if the database does not say."""
     try:
         with wired.database.reading() as session:
-            ordered = [oldest for _count, oldest in outbox.depth(session).values()]
+            ordered = [oldest for _count, oldest in outbox.depth(session, wired.now()).values()]
     except SQLAlchemyError as error:
         log.warning("readiness: the database is away: %s", type(error).__name__)
         return None

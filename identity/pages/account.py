@@ -1,5 +1,7 @@
 """/account/<n>: the address is proved; name, password, and the account is made on its homeserver."""
 
+from datetime import timedelta
+
 from flask import Response, request
 
 from domain_rules.addresses import EmailAddress
@@ -7,6 +9,7 @@ from identity import account_creation, problems
 from identity.context import wired
 from identity.storage.verification_requests import VerificationRequest
 from identity.use_cases import invitation_proof, sign_up
+from identity.use_cases.account_attempts import Stands
 from identity.use_cases.sign_up import Step
 
 from .check import own_request, shown
@@ -15,6 +18,10 @@ from .rendering import Fault, go_to, page
 from .site import blueprint
 from .wording import text
 
+SOON, LATER = 2, 5  # seconds until the page asks again
+PATIENCE = timedelta(seconds=10)
+NEXT = {Stands.TAKEN: "account_taken", Stands.AWAY: "account_waiting"}
+
 
 @blueprint.get("/account/<int:n>")
 def account_page(n: int) -> Response:
@@ -22,12 +29,17 @@ def account_page(n: int) -> Response:
     own = _own(n)
     if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
+    followed = account_creation.follow(wired, own)
+    if followed.stands is Stands.UNDER_WAY:
+        return go_to("account_progress", n=n)
+    if followed.stands is Stands.AGAIN:
+        return _form(own, name=followed.display_name, again=True)
     return _form(own)
 
 
 @blueprint.post("/account/<int:n>")
 def create_account(n: int) -> Response:
-    """Create the account. The one request here that calls out, so no transaction is open around it."""
+    """Claim the account, judge the password, hand both over to the worker."""
     own = _own(n)
     if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
@@ -35,23 +47,46 @@ def create_account(n: int) -> Response:
     if request.form.get("password_again", password) != password:
         return _form(own, Fault("password_again", text("account.fault.again")), name=name)
     try:
-        return _create(own, name, password)
+        return _ask(own, name, password)
     except problems.WrongDisplayName:
         return _form(own, Fault("display_name", text("account.fault.name")), name=name)
     except problems.WeakPassword as weak:
         return _form(own, Fault("password", text(f"account.fault.{weak.reason}")), name=name)
 
 
-def _create(own: VerificationRequest, name: str, password: str) -> Response:
+def _ask(own: VerificationRequest, name: str, password: str) -> Response:
     try:
-        account_creation.create(
+        account_creation.ask(
             wired, own.id, display_name=name, password=password, language=language()
         )
     except problems.ServerAway:
         return go_to("account_waiting", n=own.ordinal)
     except problems.AddressTaken:
         return go_to("account_taken", n=own.ordinal)
-    return go_to("account_done", n=own.ordinal)
+    return go_to("account_progress", n=own.ordinal)
+
+
+@blueprint.get("/account/<int:n>/progress")
+def account_progress(n: int) -> Response:
+    """The account is being made: this page asks for itself again until that has ended, one way or another."""
+    own = _own(n)
+    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+        return go_to("check_page", n=n)
+    followed = account_creation.follow(wired, own)
+    if followed.stands is Stands.NAME_REFUSED:
+        raise problems.NameRefused
+    if followed.stands is not Stands.UNDER_WAY:
+        return go_to(NEXT.get(followed.stands, "account_page"), n=n)
+    is_still = "still" in request.args
+    answer = page(
+        "account_progress",
+        n=n,
+        proposal=account_creation.propose(wired, own),
+        is_still=is_still,
+    )
+    if not is_still:
+        answer.headers["Refresh"] = str(SOON if followed.waited < PATIENCE else LATER)
+    return answer
 
 
 @blueprint.get("/account/<int:n>/waiting")
@@ -100,7 +135,9 @@ def _own(n: int) -> VerificationRequest:
         return own_request(session, n)
 
 
-def _form(own: VerificationRequest, *faults: Fault, name: str | None = None) -> Response:
+def _form(
+    own: VerificationRequest, *faults: Fault, name: str | None = None, again: bool = False
+) -> Response:
     proposal = account_creation.propose(wired, own)
     address = EmailAddress.parse(own.address, smtputf8=True)
     return page(
@@ -110,5 +147,6 @@ def _form(own: VerificationRequest, *faults: Fault, name: str | None = None) -> 
         address=address,
         proposal=proposal,
         display_name=proposal.display_name if name is None else name,
+        again=again,
         client_url=proposal.client_url,
     )

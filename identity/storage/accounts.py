@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
@@ -48,3 +48,18 @@ def of_address(session: Session, address: str) -> Account | None:
 
 def of_user_id(session: Session, user_id: str) -> Account | None:
     return session.scalars(select(Account).where(Account.user_id == user_id)).one_or_none()
+
+
+def forget_unseen(session: Session, before: datetime) -> int:
+    """Delete claims older than that for which no homeserver was ever asked. How many that were."""
+    gone = session.scalars(
+        delete(Account)
+        .where(
+            Account.state == AccountState.CREATING,
+            Account.seen_free_at.is_(None),
+            Account.created_at < before,
+        )
+        .returning(Account.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(gone.all())

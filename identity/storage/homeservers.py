@@ -9,7 +9,7 @@ from .database import Base
 
 
 class Homeserver(Base):
-    """One registered homeserver. Its secrets are sealed by the Vault."""
+    """One registered homeserver. Its secrets are sealed to the worker (use_cases/homeserver_secrets.py)."""
 
     __tablename__ = "homeservers"
 
@@ -28,6 +28,11 @@ class Homeserver(Base):
     class_source: Mapped[str]  # guest, agent, by_person
     client_url: Mapped[str | None]
     created_at: Mapped[datetime]
+
+    @property
+    def makes_accounts(self) -> bool:
+        """Whether Guichet makes its accounts; else people do so in their client themselves."""
+        return self.connector == "synapse"
 
 
 def find(session: Session, name: str) -> Homeserver | None:

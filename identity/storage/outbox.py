@@ -1,4 +1,4 @@
-"""Work written in the same transaction as its cause: put, lease_next, settle, postpone, give_up.
+"""Work written in the same transaction as its cause: put, lease_next, next_due, settle, postpone, give_up.
 
 The broker is only a doorbell: what has to be done stands here, and a sweep finds what no bell told.
 """
@@ -24,6 +24,7 @@ class Errand(StrEnum):
     LIST_ROW = "list_row"  # one person of a list is invited
     REVOCATION = "revocation"  # an ended invitation leaves its room
     ROOM_LOOK = "room_look"  # a page waits for what a homeserver says of a room
+    ACCOUNT = "account"  # the subject is the attempt; who typed the password waits
 
 
 class Lane(StrEnum):
@@ -32,6 +33,7 @@ class Lane(StrEnum):
     URGENT = "urgent"
     NORMAL = "normal"
     BULK = "bulk"
+    ACCOUNTS = "accounts"  # calls to homeservers while somebody waits
 
 
 class OutboxEntry(Base):
@@ -43,7 +45,7 @@ class OutboxEntry(Base):
     errand: Mapped[str]
     lane: Mapped[str]
     subject_id: Mapped[uuid.UUID] = mapped_column(index=True)
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime]  # when it became work: ordered for later, it waits for nobody yet
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)  # the fencing number of a lease as well
     last_error: Mapped[str | None]
@@ -63,11 +65,20 @@ WAITING = OutboxEntry.done_at.is_(None) & OutboxEntry.gave_up_at.is_(None)
 
 
 def put(
-    session: Session, errand: Errand, subject_id: uuid.UUID, now: datetime, *, lane: Lane
+    session: Session,
+    errand: Errand,
+    subject_id: uuid.UUID,
+    now: datetime,
+    *,
+    lane: Lane,
+    due_at: datetime | None = None,
 ) -> None:
-    """Order an errand. It leaves with the transaction or not at all."""
+    """Order an errand, for now or for later. It leaves with the transaction or not at all."""
+    due_at = max(due_at or now, now)
     session.add(
-        OutboxEntry(errand=errand, lane=lane, subject_id=subject_id, created_at=now, due_at=now)
+        OutboxEntry(
+            errand=errand, lane=lane, subject_id=subject_id, created_at=due_at, due_at=due_at
+        )
     )
     session.info.setdefault("outbox_lanes", set()).add(str(lane))
 
@@ -88,6 +99,13 @@ def lease_next(session: Session, now: datetime, lane: Lane) -> OutboxEntry | Non
         .returning(OutboxEntry)
         .execution_options(synchronize_session=False)
     ).one_or_none()
+
+
+def next_due(session: Session, lane: Lane) -> datetime | None:
+    """When the lane has work next; in the past if it has some now. None: nothing waits."""
+    return session.scalar(
+        select(func.min(OutboxEntry.due_at)).where(OutboxEntry.lane == lane, WAITING)
+    )
 
 
 def settle(session: Session, entry: OutboxEntry, now: datetime) -> bool:
@@ -128,11 +146,11 @@ def of_subject(
     return session.scalars(query.order_by(OutboxEntry.created_at.desc()).limit(1)).one_or_none()
 
 
-def depth(session: Session) -> dict[str, tuple[int, datetime]]:
-    """For each lane with waiting entries: how many, and when the oldest was ordered."""
+def depth(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:
+    """For each lane with work: how many entries, and since when the oldest is due. Later ones do not count."""
     rows = session.execute(
         select(OutboxEntry.lane, func.count(), func.min(OutboxEntry.created_at))
-        .where(WAITING)
+        .where(WAITING, OutboxEntry.created_at <= now)
         .group_by(OutboxEntry.lane)
     )
     return {lane: (count, oldest) for lane, count, oldest in rows}

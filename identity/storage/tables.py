@@ -1,12 +1,14 @@
 """Every table, for the migrations to compare with."""
 
 from . import (
+    account_attempts,
     accounts,
     address_lists,
     agents_feed,
     associations,
     credentials,
     feed_state,
+    homeserver_breakers,
     homeservers,
     identity_accounts,
     invitation_events,
@@ -27,15 +29,18 @@ from . import (
     third_party_invitations,
     validation_sessions,
     verification_requests,
+    worker_heartbeats,
 )
 
 TABLES = (
+    account_attempts,
     accounts,
     address_lists,
     agents_feed,
     associations,
     credentials,
     feed_state,
+    homeserver_breakers,
     homeservers,
     identity_accounts,
     invitation_events,
@@ -56,4 +61,5 @@ TABLES = (
     third_party_invitations,
     validation_sessions,
     verification_requests,
+    worker_heartbeats,
 )

@@ -106,11 +106,24 @@ def abandon(session: Session, account_id: UUID) -> None:
         session.delete(account)
 
 
-def wait_for_server(session: Session, now: datetime, request: VerificationRequest) -> None:
-    """The homeserver is away: look after it, and write to the person when it is back."""
-    entry = outbox.of_subject(session, request.id)
-    if entry is None or entry.errand != Errand.SERVER_PROBE or entry.done_at or entry.gave_up_at:
-        outbox.put(session, Errand.SERVER_PROBE, request.id, now, lane=Lane.NORMAL)
+def drop_unseen(session: Session, account_id: UUID) -> None:
+    """The claim of an account that no homeserver was asked for yet is given back."""
+    account = session.get(Account, account_id, with_for_update=True)
+    is_begun = account is not None and account.seen_free_at is not None
+    if account is not None and account.state == AccountState.CREATING and not is_begun:
+        session.delete(account)
+
+
+def wait_for_server(
+    session: Session, now: datetime, request: VerificationRequest, *, lane: Lane = Lane.BULK
+) -> None:
+    """The homeserver is away: look after it, and write to the person when it is back.
+
+    `lane`: where no worker answered, the lane of accounts, since only a worker that makes accounts empties it.
+    """
+    entry = outbox.of_subject(session, request.id, Errand.SERVER_PROBE)
+    if entry is None or entry.done_at or entry.gave_up_at:
+        outbox.put(session, Errand.SERVER_PROBE, request.id, now, lane=lane)
 
 
 def clean_display_name(typed: str) -> str:

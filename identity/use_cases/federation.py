@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from domain_rules.rules import Rule
 from identity.storage import homeservers
 from identity.storage.journal import Who
-from identity.vault import Vault
+from identity.vault import PublicHalf
 
 from . import drafts, homeserver_changes, rule_changes
 from .drafts import Draft
@@ -37,7 +37,7 @@ class Put:
 
 def put(
     session: Session,
-    vault: Vault,
+    public: PublicHalf,
     now: datetime,
     *,
     servers: Sequence[NewHomeserver],
@@ -53,7 +53,7 @@ def put(
     """
     missing = [server for server in servers if homeservers.find(session, server.name) is None]
     for server in missing:
-        homeserver_changes.add(session, vault, now, server, who)
+        homeserver_changes.add(session, public, now, server, who)
     draft = drafts.check(session, now, rule_changes.compare(session, put=rules), follow)
     revision = drafts.publish(
         session, now, draft, who, base=base, may_move_accounts=may_move_accounts

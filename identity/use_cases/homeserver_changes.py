@@ -16,7 +16,9 @@ from identity.problems import Problem, UnknownHomeserver
 from identity.storage import credentials, homeservers, journal, rules
 from identity.storage.homeservers import Homeserver
 from identity.storage.journal import Who
-from identity.vault import Vault
+from identity.vault import PublicHalf
+
+from . import homeserver_secrets
 
 # Matrix specification, appendix "Server name": a host name, an IPv4 address or [IPv6], and a port.
 SERVER_NAME = re.compile(r"(?:[0-9A-Za-z.-]{1,220}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -49,7 +51,9 @@ class NewHomeserver:
     insecure: bool = False  # for tests
 
 
-def add(session: Session, vault: Vault, now: datetime, new: NewHomeserver, who: Who) -> Homeserver:
+def add(
+    session: Session, public: PublicHalf, now: datetime, new: NewHomeserver, who: Who
+) -> Homeserver:
     """Register it. Raises WrongHomeserver, or HomeserverExists and changes nothing."""
     _check(new)
     if homeservers.find(session, new.name) is not None:
@@ -66,8 +70,6 @@ def add(session: Session, vault: Vault, now: datetime, new: NewHomeserver, who: 
         guests=new.guests,
         label=new.label or new.name,
         connector=new.connector,
-        registration_secret=_sealed(vault, new.registration_secret),
-        admin_token=_sealed(vault, new.admin_token),
         # Guests' addresses are often private ones: they make no public names.
         user_id_scheme=new.user_id_scheme or str(Scheme.RANDOM if new.guests else Scheme.ADDRESS),
         class_source=new.class_source or ("guest" if new.guests else "agent"),
@@ -75,6 +77,9 @@ def add(session: Session, vault: Vault, now: datetime, new: NewHomeserver, who: 
         insecure=new.insecure,
         created_at=now,
     )
+    if new.registration_secret and new.admin_token:
+        homeserver_secrets.seal(public, made, "registration_secret", new.registration_secret)
+        homeserver_secrets.seal(public, made, "admin_token", new.admin_token)
     session.add(made)
     session.flush()
     facts = {"url": made.url, "guests": made.guests, "connector": made.connector}
@@ -141,7 +146,3 @@ def _origin(url: str, what: str) -> str:
             "for example https://matrix.example.org"
         )
     return url.rstrip("/")
-
-
-def _sealed(vault: Vault, secret: SecretStr | None) -> str | None:
-    return vault.seal(secret.get_secret_value()) if secret else None

@@ -1,18 +1,15 @@
-"""Whatever is kept sealed is sealed anew with the newest storage key, so that older ones can go."""
+"""What storage keys seal is sealed anew with the newest, so that older ones can go."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from identity.storage.homeservers import Homeserver
 from identity.storage.signing_keys import StoredKey
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.storage.validation_sessions import ValidationSession
 from identity.vault import Vault
 
-SEALED: tuple[InstrumentedAttribute[str] | InstrumentedAttribute[str | None], ...] = (
+SEALED: tuple[InstrumentedAttribute[str], ...] = (
     StoredKey.sealed_seed,
-    Homeserver.registration_secret,
-    Homeserver.admin_token,
     ThirdPartyInvitation.sealed_key,
     ValidationSession.sealed_secret,
 )

@@ -6,6 +6,8 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from identity.storage import (
+    account_attempts,
+    accounts,
     identity_accounts,
     list_sign_ins,
     module_reports,
@@ -36,6 +38,7 @@ LISTS = timedelta(days=90)
 LIST_SIGN_INS = timedelta(days=7)
 ROOM_LOOKS = timedelta(days=1)
 SESSIONS = timedelta(days=7)  # after their beginning: every one is over by then
+ATTEMPTS = timedelta(days=7)
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
 
@@ -83,6 +86,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         deleted
         | _forget_reports(session, now)
         | _forget_sessions(session, now)
+        | _forget_accounts(session, now)
         | _forget_lists(session, now)
     )
 
@@ -101,6 +105,13 @@ def _forget_sessions(session: Session, now: datetime) -> dict[str, int]:
     return {
         "identity tokens": identity_accounts.forget(session, now),
         "sessions of people": people_sessions.forget(session, now - SESSIONS),
+    }
+
+
+def _forget_accounts(session: Session, now: datetime) -> dict[str, int]:
+    return {
+        "attempts at accounts": account_attempts.forget(session, now - ATTEMPTS),
+        "accounts never begun": accounts.forget_unseen(session, now - CONFIRMED),
     }
 
 

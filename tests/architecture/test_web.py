@@ -15,6 +15,7 @@ from identity.pages import errors as page_errors
 from identity.settings import read_settings
 from identity.storage.database import Base
 from identity.wiring import wire
+from tests.services.keys import PUBLIC_HALF
 
 LOOKING = {"GET", "HEAD", "OPTIONS"}
 # The specification wants this one to prove an address by being opened; our own mails do not carry it.
@@ -23,7 +24,11 @@ CHANGES_BY_SPECIFICATION = {"pages.submit_by_link"}
 
 @pytest.fixture
 def wiring(sqlite_url, tmp_path):
-    keys = {"secret_keys": "a key for links", "storage_keys": "a key for what is stored"}
+    keys = {
+        "secret_keys": "a key for links",
+        "storage_keys": "a key for what is stored",
+        "homeserver_public_key": PUBLIC_HALF.text,
+    }
     made = wire(read_settings(data_dir=tmp_path, database_url=sqlite_url, _env_file=None, **keys))
     yield made
     made.database.engine.dispose()

@@ -125,17 +125,21 @@ def test_a_masked_address_shows_its_first_letter_and_its_domain():
 
 
 @pytest.mark.parametrize(
-    ("typed", "flagged", "key"),
+    ("typed", "plus_in_names", "key"),
     [
-        ("lea+tchap@asso.example", {"asso.example"}, "lea@asso.example"),
-        ("lea+a+b@asso.example", {"asso.example"}, "lea@asso.example"),
-        ("lea+tchap@asso.example", set(), "lea+tchap@asso.example"),
-        ("+tchap@asso.example", {"asso.example"}, "+tchap@asso.example"),
-        ("lea@asso.example", {"asso.example"}, "lea@asso.example"),
+        ("lea+tchap@asso.example", set(), "lea@asso.example"),
+        ("Lea+a+b@asso.example", set(), "lea@asso.example"),
+        ("lea@asso.example", set(), "lea@asso.example"),
+        ("+tchap@asso.example", set(), "+tchap@asso.example"),
+        ("lea.petit@asso.example", set(), "lea.petit@asso.example"),
+        ("lea+tchap@asso.example", {"asso.example"}, "lea+tchap@asso.example"),
+        ("lea+tchap@asso.example", {"other.example"}, "lea@asso.example"),
     ],
 )
-def test_a_tag_leads_to_the_same_mailbox_only_where_flagged(typed, flagged, key):
-    assert EmailAddress.parse(typed).mailbox_key(frozenset(flagged)) == key
+def test_a_tag_leads_to_the_same_mailbox_unless_a_plus_is_part_of_names_there(
+    typed, plus_in_names, key
+):
+    assert EmailAddress.parse(typed).mailbox_key(frozenset(plus_in_names)) == key
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A federation for the tests of the service: education open, normandie its sibling, guests by default."""
 
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import partial
 
@@ -11,16 +12,20 @@ from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.gateways.federation import Federation
 from identity.gateways.limits import Limits
 from identity.settings import Settings
+from identity.storage import worker_heartbeats
 from identity.storage.homeservers import Homeserver
 from identity.storage.journal import Who
 from identity.storage.rules_in_force import RulesInForce
 from identity.terms import Terms
 from identity.tokens import Tokens
 from identity.use_cases import rule_changes
-from identity.vault import Vault
-from identity.wiring import Wiring, find_place
+from identity.vault import PrivateHalves, Vault, new_pair
+from identity.wiring import WorkerWiring, find_place
 
 EDUCATION = "education.example"
+FAR = datetime(
+    2100, 1, 1, tzinfo=UTC
+)  # the clock of a test stands still, the worker's heart does not
 GUESTS = "guests.example"
 
 
@@ -90,8 +95,9 @@ def settings(tmp_path) -> Settings:
 
 
 @pytest.fixture
-def wiring(database, rules, tokens, postbox, settings, clock) -> Wiring:
-    """A whole service on a real database, with the federation above published in it."""
+def wiring(database, rules, tokens, postbox, settings, clock) -> WorkerWiring:
+    """A whole service on a real database, with the federation above published in it, and a worker that lives."""
+    private, public = new_pair()
     with database.transaction() as session:
         for name, label, guests in (
             (EDUCATION, "Éducation nationale", False),
@@ -110,15 +116,18 @@ def wiring(database, rules, tokens, postbox, settings, clock) -> Wiring:
                 )
             )
         session.flush()
+        worker_heartbeats.beat(session, FAR, worker="of the tests", key_ids=[public.key_id])
         difference = rule_changes.compare(session, put=rules.rules)
         rule_changes.publish(session, clock(), difference, Who("tests", "here", "the sample"))
-    return Wiring(
+    return WorkerWiring(
         settings=settings,
         database=database,
         now=clock,
         rules=RulesInForce(database, clock),
         tokens=tokens,
         vault=Vault([SecretStr("a storage key for the tests")]),
+        public_half=public,
+        private_halves=PrivateHalves([private]),
         mailer=postbox,
         limits=Limits(settings),
         terms=Terms(),

@@ -1,69 +1,29 @@
-"""Claim, ask the homeserver, conclude: whatever happens in between, one account and nobody else's."""
+"""Claim, hand over, ask the homeserver, conclude: whatever happens in between, one account and nobody else's."""
 
+import contextlib
 import dataclasses
 import threading
 
 import pytest
+from sqlalchemy import select
 
-from identity import account_creation, problems
-from identity.gateways.homeserver import Found, NameTaken, Refused
+from identity import account_creation, passwords, problems
+from identity.gateways.homeserver import Refused
 from identity.gateways.http_client import Away
-from identity.storage import accounts, associations, mails, outbox
-from identity.storage.outbox import Errand
+from identity.storage import accounts, associations, homeservers, mails, outbox
+from identity.storage.account_attempts import TypedPassword
+from identity.storage.outbox import Errand, Lane
 from identity.storage.verification_requests import VerificationRequest
 from identity.use_cases import sign_up
+from identity.use_cases.account_attempts import Stands
 from identity.use_cases.sign_up import Step
+from tests.services.fake_homeserver import FakeHomeserver
+from tests.services.waiting import wait_for
+from workers import tasks
 
 PASSWORD = "correct horse battery staple"
 ADDRESS = "camille.durand@ac-rouen.example"
 USER_ID = "@camille.durand-ac=2drouen.example:education.example"
-
-
-class FakeHomeserver:
-    """A homeserver by value: what it holds, and how it fails. The real one is in gateways/test_homeserver.py."""
-
-    def __init__(self):
-        self.names: dict[str, str] = {}
-        self.addresses: dict[str, str] = {}
-        self.passwords: dict[str, str] = {}
-        self.failures: dict[str, Exception] = {}
-
-    def look(self, account):
-        self._fail("look")
-        holder = self.addresses.get(account.address)
-        if holder not in {None, account.user_id}:
-            return Found.ADDRESS_HELD
-        name = self.names.get(account.user_id)
-        if name is None:
-            return Found.NOTHING
-        if name == account.mark:
-            return Found.BEGUN
-        return Found.FINISHED if holder else Found.NAME_TAKEN
-
-    def create(self, account):
-        self._fail("create")
-        if account.user_id in self.names:
-            raise NameTaken
-        self.names[account.user_id] = account.mark
-        self.passwords[account.user_id] = account.password.get_secret_value()
-        self._fail("after register")
-        self._complete(account)
-
-    def finish(self, account):
-        self.passwords[account.user_id] = account.password.get_secret_value()
-        self._complete(account)
-
-    def probe(self):
-        self._fail("probe")
-
-    def _complete(self, account):
-        self.addresses[account.address] = account.user_id
-        self.names[account.user_id] = account.display_name
-        self._fail("after complete")
-
-    def _fail(self, place):
-        if place in self.failures:
-            raise self.failures.pop(place)
 
 
 @pytest.fixture
@@ -73,6 +33,8 @@ def homeserver():
 
 @pytest.fixture
 def wired(wiring, homeserver):
+    with wiring.database.transaction() as session:
+        homeservers.find(session, "education.example").connector = "synapse"
     return dataclasses.replace(wiring, connector_for=lambda _homeserver: homeserver)
 
 
@@ -97,12 +59,35 @@ def confirm(wired, camille, clock):
 
 
 @pytest.fixture
-def create(wired):
-    def create(request, **facts):
+def ask(wired):
+    """The web's part."""
+
+    def ask(request, **facts):
         given = {"display_name": "Camille Durand [Rouen]", "password": PASSWORD, "language": "fr"}
-        return account_creation.create(wired, request.id, **given | facts)
+        account_creation.ask(wired, request.id, **given | facts)
+
+    return ask
+
+
+@pytest.fixture
+def create(wired, ask):
+    """The web's part, and the worker's: the account, or where the attempt stands."""
+
+    def create(request, **facts):
+        ask(request, **facts)
+        tasks.run(wired, Lane.ACCOUNTS)
+        return account_creation.made(wired, request) or stands(wired, request)
 
     return create
+
+
+def stands(wired, request):
+    return account_creation.follow(wired, request).stands
+
+
+def passwords_kept(wired):
+    with wired.database.reading() as session:
+        return session.scalars(select(TypedPassword)).all()
 
 
 def templates(wired):
@@ -141,11 +126,56 @@ def test_a_display_name_that_could_mislead_is_refused(confirm, create, name):
         create(confirm(), display_name=name)
 
 
-def test_a_weak_password_is_refused_before_anything_is_claimed(wired, confirm, create):
+def test_of_a_weak_password_nothing_is_kept_and_the_next_is_taken(wired, confirm, create):
+    request = confirm()
     with pytest.raises(problems.WeakPassword):
-        create(confirm(), password="Camille-Durand-2027")
+        create(request, password="Camille-Durand-2027")
     with wired.database.reading() as session:
         assert accounts.of_address(session, ADDRESS) is None
+    assert passwords_kept(wired) == []
+    assert create(request).user_id == USER_ID
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "Camille-Durand-2027"])
+def test_of_many_forms_sent_at_once_one_password_is_judged(
+    wired, confirm, ask, monkeypatch, password
+):
+    """The claim comes first: judging is what costs time."""
+    request, judged, others = confirm(), [], threading.Barrier(8)
+
+    def judge(*args, **facts):
+        judged.append(args)
+        others.wait(60)  # for the seven that found the request claimed
+        return passwords.judge(*args, **facts)
+
+    monkeypatch.setattr(account_creation, "judge", judge)
+
+    def send():
+        with contextlib.suppress(problems.WeakPassword):
+            ask(request, password=password)
+
+    def find_it_claimed():
+        ask(request, password=password)
+        others.wait(60)
+
+    first = threading.Thread(target=send)
+    first.start()
+    wait_for(lambda: judged, what="the first is judged")
+    rest = [threading.Thread(target=find_it_claimed) for _ in range(7)]
+    for thread in rest:
+        thread.start()
+    for thread in (first, *rest):
+        thread.join()
+    assert len(judged) == 1
+
+
+def test_where_no_account_can_come_of_it_no_password_is_judged(wired, confirm, ask, monkeypatch):
+    request = confirm()
+    with wired.database.transaction() as session:
+        associations.bind(session, wired.now(), address=ADDRESS, user_id="@other:b.example")
+    monkeypatch.setattr(account_creation, "judge", None)
+    with pytest.raises(problems.AddressTaken):
+        ask(request)
 
 
 @pytest.mark.parametrize("failure", [Away("ConnectTimeout"), Refused("403 M_FORBIDDEN")])
@@ -155,8 +185,8 @@ def test_a_homeserver_that_fails_anywhere_costs_no_new_proof(
 ):
     request = confirm()
     homeserver.failures[place] = failure
-    with pytest.raises(problems.ServerAway):
-        create(request)
+    assert create(request) is Stands.AWAY
+    assert passwords_kept(wired) == []
     with wired.database.reading() as session:
         assert outbox.of_subject(session, request.id).errand == Errand.SERVER_PROBE
     made = create(request, password="another fine password here")
@@ -168,8 +198,7 @@ def test_a_homeserver_that_fails_anywhere_costs_no_new_proof(
 def test_an_account_that_was_there_before_keeps_its_password(confirm, create, homeserver):
     homeserver.names[USER_ID] = "Somebody else"
     homeserver.passwords[USER_ID] = "theirs"
-    with pytest.raises(problems.NameRefused):
-        create(confirm())
+    assert create(confirm()) is Stands.NAME_REFUSED
     assert homeserver.passwords == {USER_ID: "theirs"}
     assert homeserver.addresses == {}
 
@@ -180,8 +209,7 @@ def test_an_account_that_holds_the_address_already_is_not_touched(
     homeserver.names[USER_ID] = "Camille Durand [Rouen]"
     homeserver.addresses[ADDRESS] = USER_ID
     homeserver.passwords[USER_ID] = "theirs"
-    with pytest.raises(problems.AddressTaken):
-        create(confirm())
+    assert create(confirm()) is Stands.TAKEN
     assert homeserver.passwords == {USER_ID: "theirs"}
     with wired.database.reading() as session:
         assert accounts.of_address(session, ADDRESS) is None
@@ -192,7 +220,7 @@ def test_a_double_click_makes_one_account_and_one_welcome(wired, confirm, create
 
     def click():
         try:
-            made.append(create(request).user_id)
+            made.append(create(request))
         except problems.Problem as problem:
             refused.append(type(problem))
 
@@ -201,7 +229,8 @@ def test_a_double_click_makes_one_account_and_one_welcome(wired, confirm, create
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(made) == {USER_ID}
+    assert {each for each in made if isinstance(each, Stands)} <= {Stands.UNDER_WAY}
+    assert {each.user_id for each in made if not isinstance(each, Stands)} == {USER_ID}
     assert set(refused) <= {problems.AddressTaken, problems.NoSuchRequest}
     assert len(homeserver.names) == 1
     assert templates(wired) == ["verify", "welcome"]

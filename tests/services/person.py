@@ -5,6 +5,8 @@ from html.parser import HTMLParser
 
 import requests
 
+from .waiting import wait_for
+
 # Alone on its line: a user ID or a link can have six digits in a row as well.
 CODE = re.compile(r"^(\d{6})\s*$", re.MULTILINE)
 PASSWORD = "correct horse battery staple"
@@ -60,7 +62,15 @@ class Person:
         fields = {"password": password}
         if 'name="password_again"' in self.page.text:
             fields["password_again"] = password
-        return self.send(**fields)
+        self.send(**fields)
+        wait_for(lambda: not self._waits(), what="the end of the account's making", within=120)
+        return self.page
+
+    def _waits(self) -> bool:
+        """Whether the page asks for itself again, also after it did so once more."""
+        if "Refresh" in self.page.headers:
+            self.open(self.page.url)
+        return "Refresh" in self.page.headers
 
 
 def code_in(text: str) -> str:

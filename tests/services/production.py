@@ -2,17 +2,13 @@
 
 import pytest
 
+from .keys import KEYS
 from .processes import Processes
-
-KEYS = {
-    "GUICHET_SECRET_KEYS": "a key for the links of the tests",
-    "GUICHET_STORAGE_KEYS": "a key for the secrets of the tests",
-}
 
 
 @pytest.fixture
 def production(empty_postgresql_url, redis_url, smtp_server) -> dict[str, str]:
-    """The environment of every process; the schema is not there yet."""
+    """The environment of every process (the worker has a key of its own beside); the schema is not there yet."""
     return {
         **KEYS,
         "GUICHET_DATABASE_URL": empty_postgresql_url,

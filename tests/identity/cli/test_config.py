@@ -1,9 +1,17 @@
 """`guichet config`, and how commands end when the settings or the database are at fault."""
 
+import pytest
+
+from identity.vault import new_pair
 from tests.identity.cli.conftest import CommandLine
+from tests.services.keys import PUBLIC_HALF, WORKER_KEYS
 from tests.services.processes import free_port
 
-KEYS = {"GUICHET_SECRET_KEYS": "a secret key", "GUICHET_STORAGE_KEYS": "another secret key"}
+KEYS = {
+    "GUICHET_SECRET_KEYS": "a secret key",
+    "GUICHET_STORAGE_KEYS": "another secret key",
+    "GUICHET_HOMESERVER_PUBLIC_KEY": PUBLIC_HALF.text,
+}
 
 
 def test_good_settings_pass(run):
@@ -57,6 +65,46 @@ def test_secrets_are_masked(run):
 def test_a_shared_database_without_keys_says_which(run):
     env = {"GUICHET_DATABASE_URL": "postgresql+psycopg://guichet@127.0.0.1/guichet"}
     assert "GUICHET_SECRET_KEYS" in run("domain", "list", ends=1, env=env).stderr
+
+
+def test_a_shared_database_without_the_workers_key_says_which_half_is_missing(run):
+    env = {**KEYS, "GUICHET_DATABASE_URL": "postgresql+psycopg://guichet@127.0.0.1/guichet"}
+    del env["GUICHET_HOMESERVER_PUBLIC_KEY"]
+    told = run("config", "check", ends=1, env=env).stderr
+    assert "GUICHET_HOMESERVER_PUBLIC_KEY" in told
+    assert "hs-public-" in told, "with an example"
+    assert "hs-private-" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GUICHET_HOMESERVER_PUBLIC_KEY", "a long random string"),
+        ("GUICHET_HOMESERVER_PUBLIC_KEY", WORKER_KEYS["GUICHET_HOMESERVER_KEYS"]),
+        ("GUICHET_HOMESERVER_KEYS", "a long random string"),
+        ("GUICHET_HOMESERVER_KEYS", PUBLIC_HALF.text),
+        ("GUICHET_HOMESERVER_KEYS", f"{WORKER_KEYS['GUICHET_HOMESERVER_KEYS']},x"),
+    ],
+)
+def test_halves_that_are_none_or_mixed_up_are_named_and_never_shown(run, name, value):
+    told = run("config", "check", ends=1, env={name: value}).stderr
+    assert told.startswith(f"guichet: {name}: ")
+    assert value not in told
+
+
+def test_halves_that_do_not_belong_together_are_told(run):
+    other = new_pair()[1].text
+    env = {**WORKER_KEYS, "GUICHET_HOMESERVER_PUBLIC_KEY": other}
+    told = run("config", "check", ends=1, env=env).stderr
+    assert "none of GUICHET_HOMESERVER_KEYS opens what is sealed to it" in told
+    run("config", "check", env={**WORKER_KEYS, "GUICHET_HOMESERVER_PUBLIC_KEY": PUBLIC_HALF.text})
+
+
+def test_both_halves_are_masked(run):
+    env = KEYS | WORKER_KEYS
+    shown = run("config", "show", env=env).stdout
+    assert "GUICHET_HOMESERVER_KEYS=********" in shown
+    assert WORKER_KEYS["GUICHET_HOMESERVER_KEYS"] not in shown
 
 
 def test_a_database_that_is_away_is_one_line_and_a_code_of_its_own(run):

@@ -7,9 +7,14 @@ import pytest
 from identity.storage import mails
 from identity.storage.mails import MailState, Template
 from tests.identity.cli.conftest import EDUCATION
+from tests.services.keys import PUBLIC_HALF
 from tests.services.waiting import free_port
 
-KEYS = {"GUICHET_SECRET_KEYS": "a secret key", "GUICHET_STORAGE_KEYS": "another secret key"}
+KEYS = {
+    "GUICHET_SECRET_KEYS": "a secret key",
+    "GUICHET_STORAGE_KEYS": "another secret key",
+    "GUICHET_HOMESERVER_PUBLIC_KEY": PUBLIC_HALF.text,
+}
 
 
 def states(findings) -> dict[str, str]:

@@ -5,7 +5,9 @@ from pydantic import SecretStr
 
 from identity.settings import read_settings
 from identity.storage import credentials, homeservers
-from identity.wiring import wire
+from identity.use_cases.homeserver_secrets import opened as opened_secret
+from identity.vault import CannotOpen
+from identity.wiring import wire_worker
 from tests.identity.cli.conftest import EDUCATION, GUESTS
 
 URL = ("--url", "https://matrix.example")
@@ -99,10 +101,13 @@ def test_secrets_are_sealed_and_never_shown(run, opened):
     added = run("homeserver", "add", EDUCATION, *URL, "--connector", "synapse", *options, "--json")
     with opened.reading() as session:
         row = homeservers.find(session, EDUCATION)
-    wired = wire(read_settings(_env_file=None, data_dir=run.folder))
+    wired = wire_worker(read_settings(_env_file=None, data_dir=run.folder))
     wired.database.engine.dispose()
-    assert wired.vault.open(row.registration_secret) == SecretStr("the secret")
-    assert wired.vault.open(row.admin_token) == SecretStr("the token")
+    halves = wired.private_halves
+    for field, secret in (("registration_secret", "the secret"), ("admin_token", "the token")):
+        with pytest.raises(CannotOpen):
+            wired.vault.open(getattr(row, field))
+        assert opened_secret(wired.vault, halves, row, field) == SecretStr(secret)
     shown = added.output + run("homeserver", "show", EDUCATION, "--json").output
     assert '"has_secrets": true' in shown
     assert not [each for each in ("the secret", "the token", row.admin_token) if each in shown]

@@ -1,9 +1,13 @@
 """`guichet keys` and `guichet pepper`: what an operator does about them, and what stays as it was."""
 
 import pytest
+from pydantic import SecretStr
 
+from identity.settings import read_settings
 from identity.signing import new_key
-from identity.storage import associations, journal, lookup, peppers
+from identity.storage import associations, homeservers, journal, lookup, peppers
+from identity.vault import PUBLIC, PrivateHalves
+from identity.wiring import wire
 
 SYDENT = "ed25519 0 ERrwoB3j4PhAphRfLQgqrJx2p3jgHK5hz5bJ36Wqmts"
 NAME = "ed25519:0"
@@ -123,3 +127,59 @@ def test_a_dry_run_of_a_pepper_changes_nothing(run, opened):
 def current(opened) -> str:
     with opened.reading() as session:
         return peppers.current(session).pepper
+
+
+def add_homeserver(run, **more):
+    files = [run.file(name, f"the {name}") for name in ("secret", "token")]
+    run(
+        *("homeserver", "add", "a.example", "--url", "https://a.example", "--connector", "synapse"),
+        *("--registration-secret-file", files[0], "--admin-token-file", files[1]),
+        **more,
+    )
+
+
+def test_a_pair_has_its_private_half_in_a_file_for_its_owner_alone(run):
+    path = run.folder / "worker_key"
+    shown = run("keys", "pair", str(path))
+    private = path.read_text().strip()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert private.startswith("hs-private-")
+    assert private not in shown.output
+    assert PrivateHalves([SecretStr(private)]).newest.text == shown.stdout.strip()
+
+
+def test_a_second_pair_is_added_behind_the_first_and_takes_over_step_by_step(run):
+    path = run.folder / "worker_key"
+    first = run("keys", "pair", str(path)).stdout.strip()
+    add_homeserver(run, env={"GUICHET_HOMESERVER_PUBLIC_KEY": first})
+    second = run("keys", "pair", str(path)).stdout.strip()
+    both = {"GUICHET_HOMESERVER_KEYS_FILE": str(path), "GUICHET_HOMESERVER_PUBLIC_KEY": second}
+    assert [PUBLIC in half for half in path.read_text().split(",")] == [False, False]
+    assert f"{first}: 2 of 2" in run("keys", "list", env=both | one(first)).stderr
+    assert f"{second}: 0 of 2" in run("keys", "list", env=both).stderr
+    assert "GUICHET_HOMESERVER_KEYS" in run("keys", "reseal", env=one(second, path="")).stderr
+    assert "2 secrets would be" in run("keys", "reseal", "--dry-run", env=both).stderr
+    assert "2 secrets were sealed anew: 2 of 2" in run("keys", "reseal", env=both).stderr
+    assert "0 secrets were sealed anew: 2 of 2" in run("keys", "reseal", env=both).stderr
+
+
+def one(public: str, **more: str) -> dict[str, str]:
+    path = {"GUICHET_HOMESERVER_KEYS_FILE": more["path"]} if "path" in more else {}
+    return {"GUICHET_HOMESERVER_PUBLIC_KEY": public, **path}
+
+
+def test_a_rotation_seals_homeservers_secrets_to_the_worker_too(run, opened):
+    add_homeserver(run)
+    with opened.transaction() as session:
+        homeservers.find(session, "a.example").admin_token = sealed_before(run, "the token")
+    assert "storage keys, which the web has" in run("doctor", ends=1).stdout
+    told = run("keys", "rotate").stderr
+    assert "1 secrets of homeservers are sealed anew" in told
+    assert "storage keys, which the web has" not in run("doctor", ends=1).stdout
+
+
+def sealed_before(run, secret):
+    """As the version before sealed it."""
+    wired = wire(read_settings(_env_file=None, data_dir=run.folder))
+    wired.database.engine.dispose()
+    return wired.vault.seal(secret)

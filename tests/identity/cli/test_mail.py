@@ -13,6 +13,7 @@ from identity.storage.mails import MailState, Template
 from identity.storage.outbox import Lane
 from identity.tokens import Tokens
 from tests.identity.mail.reports import EXIM, IN_WORDS, OUT_OF_OFFICE, feedback, report
+from tests.services.keys import PUBLIC_HALF
 
 CAMILLE = "camille.durand@ac-rouen.example"
 LEA = "lea.petit@asso.example"
@@ -106,6 +107,7 @@ def bounce(run):
             "GUICHET_DATA_DIR": str(run.folder),
             "GUICHET_SECRET_KEYS": KEY,
             "GUICHET_STORAGE_KEYS": KEY,
+            "GUICHET_HOMESERVER_PUBLIC_KEY": PUBLIC_HALF.text,
             "GUICHET_MAIL_BOUNCE_DOMAIN": domain,
         }
         done = CliRunner(env=settings | more).invoke(guichet, ["mail", "bounce", *words], input=raw)

@@ -13,20 +13,22 @@ from werkzeug.test import TestResponse
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.app import create_app
-from identity.gateways.homeserver import Found
-from identity.gateways.http_client import Away
 from identity.gateways.limits import Limits
 from identity.settings import read_settings
-from identity.storage import mails
+from identity.storage import mails, worker_heartbeats
 from identity.storage.database import Database, make_engine
 from identity.storage.homeservers import Homeserver
+from identity.storage.outbox import Lane
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.storage.verification_requests import VerificationRequest
 from identity.terms import Terms
 from identity.tokens import Tokens
-from identity.vault import Vault
-from identity.wiring import Wiring
+from identity.vault import PrivateHalves, Vault, new_pair
+from identity.wiring import WorkerWiring
+from tests.identity.conftest import FAR
 from tests.identity.list_senders import FakeDesk, with_worker_beside
+
+from .servers import FakeServer, carry_out, web
 
 AGENT, GUEST = AccountClass.AGENT, AccountClass.GUEST
 RULES = RuleSet.compile(
@@ -82,34 +84,11 @@ class FixedRules:
 
 
 @dataclass
-class FakeServer:
-    """Makes every account that is asked for, unless it is away or knows the address already."""
-
-    away: bool = False
-    holds_address: bool = False
-    made: list[tuple[str, str]] = field(default_factory=list)
-
-    def look(self, account) -> Found:
-        if self.away:
-            raise Away("no answer")
-        return Found.ADDRESS_HELD if self.holds_address else Found.NOTHING
-
-    def create(self, account) -> None:
-        self.made.append((account.user_id, account.display_name))
-
-    def finish(self, account) -> None:
-        raise AssertionError("nothing was begun")
-
-    def probe(self) -> None:
-        raise AssertionError("nobody waits")
-
-
-@dataclass
 class Site:
     """The application, and what a test may know of it that no browser knows."""
 
     app: Flask
-    wiring: Wiring
+    wiring: WorkerWiring
     clock: object
     server: FakeServer
     desk: FakeDesk
@@ -185,13 +164,17 @@ class Site:
             session.add(row)
 
     def visitor(self, language="fr") -> "Visitor":
-        return Visitor(self.app, language)
+        return Visitor(self.app, language, self.wiring)
 
 
 class Visitor:
-    """One person in one browser without JavaScript. Follows where a form leads, like a browser."""
+    """One person in one browser without JavaScript. Follows where a form leads, like a browser.
 
-    def __init__(self, app: Flask, language: str) -> None:
+    `wiring`: the worker's, which makes the account somebody waits for.
+    """
+
+    def __init__(self, app: Flask, language: str, wiring: WorkerWiring | None = None) -> None:
+        self.wiring = wiring
         self.client = app.test_client()
         self.headers = {"Accept-Language": language}
         self.at = "/"
@@ -201,6 +184,9 @@ class Visitor:
         if answer.status_code in {302, 303}:
             return self.get(answer.location)
         self.at = path
+        if "Refresh" in answer.headers and self.wiring is not None:
+            carry_out(self.wiring, Lane.ACCOUNTS)
+            return self.get(path)
         return answer
 
     def send(self, path: str, **fields: str) -> TestResponse:
@@ -246,13 +232,16 @@ def site(settings, sqlite_url, clock):
     values = read_settings(**settings)
     database = Database(make_engine(sqlite_url))
     server, desk = FakeServer(), FakeDesk()
-    wiring = Wiring(
+    private, public = new_pair()
+    wiring = WorkerWiring(
         settings=values,
         database=database,
         now=clock,
         rules=FixedRules(),
         tokens=Tokens([KEY]),
         vault=Vault([KEY]),
+        public_half=public,
+        private_halves=PrivateHalves([private]),
         mailer=None,
         limits=Limits(values),
         terms=Terms(),
@@ -261,6 +250,7 @@ def site(settings, sqlite_url, clock):
         desk_for=lambda _homeserver: desk,
     )
     with database.transaction() as session:
+        worker_heartbeats.beat(session, FAR, worker="of the tests", key_ids=[public.key_id])
         for name, label in LABELS.items():
             session.add(
                 Homeserver(
@@ -275,7 +265,7 @@ def site(settings, sqlite_url, clock):
                 )
             )
     with_worker_beside(wiring)
-    yield Site(create_app(wiring), wiring, clock, server, desk)
+    yield Site(create_app(web(wiring)), wiring, clock, server, desk)
     database.engine.dispose()
 
 

@@ -62,7 +62,7 @@ def test_given_up_work_stays_to_be_seen_and_can_be_retried(database, clock):
     entry = lease(database, clock)
     with database.transaction() as session:
         outbox.give_up(session, entry, clock(), "no such mailbox")
-        assert outbox.depth(session) == {}
+        assert outbox.depth(session, clock()) == {}
     assert lease(database, clock) is None
     with database.transaction() as session:
         assert outbox.retry(session, subject, clock()) == 1
@@ -107,3 +107,25 @@ def test_of_many_at_once_each_entry_is_leased_by_one(database, clock):
     # SKIP LOCKED may let a thread see nothing for a moment; what it passed over is still there.
     work()
     assert Counter(taken) == Counter(subjects)
+
+
+def test_what_is_ordered_for_later_is_due_then_and_nobody_waits_for_it_before(database, clock):
+    subject, later = uuid.uuid4(), clock() + timedelta(hours=1)
+    with database.transaction() as session:
+        outbox.put(session, Errand.MAIL, subject, clock(), lane=Lane.URGENT, due_at=later)
+        assert outbox.next_due(session, Lane.URGENT) == later
+        assert outbox.next_due(session, Lane.BULK) is None
+        assert outbox.depth(session, clock()) == {}
+    assert lease(database, clock) is None
+    clock.advance(hours=1)
+    with database.reading() as session:
+        assert outbox.depth(session, clock()) == {"urgent": (1, later)}
+    assert lease(database, clock).subject_id == subject
+
+
+def test_what_was_due_before_it_was_ordered_is_due_at_once(database, clock):
+    subject, before = uuid.uuid4(), clock() - timedelta(hours=1)
+    with database.transaction() as session:
+        outbox.put(session, Errand.MAIL, subject, clock(), lane=Lane.URGENT, due_at=before)
+        assert outbox.next_due(session, Lane.URGENT) == clock()
+    assert lease(database, clock).subject_id == subject

@@ -47,5 +47,5 @@ def test_no_mail_is_ordered_before_the_room_holds_the_invitation(service, postbo
     run(service)
     with service.database.reading() as session:
         assert len(mails.to_address(session, "lea@asso.example")) == 1
-        assert outbox.depth(session) == {}
+        assert outbox.depth(session, service.now()) == {}
     assert seen == [0]

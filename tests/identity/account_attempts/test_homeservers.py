@@ -1,0 +1,185 @@
+"""Homeservers that are slow or away, and workers that are not there: who waits is told, and nothing is kept."""
+
+import dataclasses
+import threading
+
+import pytest
+from sqlalchemy import select, update
+
+from identity import account_creation, problems
+from identity.gateways.http_client import Away
+from identity.storage import (
+    accounts,
+    mails,
+    outbox,
+    worker_heartbeats,
+)
+from identity.storage.account_attempts import AccountAttempt
+from identity.storage.homeserver_breakers import OPEN_FOR
+from identity.storage.outbox import Lane, OutboxEntry
+from identity.storage.verification_requests import State, VerificationRequest
+from identity.storage.worker_heartbeats import WorkerHeartbeat
+from identity.use_cases.account_attempts import Stands
+from identity.vault import PrivateHalves, new_pair
+from tests.services.fake_homeserver import FakeHomeserver
+from tests.services.waiting import wait_for
+from workers import tasks
+
+from .conftest import kept, stands
+
+
+class Slow(FakeHomeserver):
+    """Holds every call until it is let go, and counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.go, self.lock = threading.Event(), threading.Lock()
+        self.now, self.most = 0, 0
+
+    def look(self, account):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        self.go.wait(60)
+        with self.lock:
+            self.now -= 1
+        return super().look(account)
+
+
+def test_a_homeserver_gets_two_calls_at_once_and_the_others_are_not_kept_waiting(
+    wired, confirm, ask, clock
+):
+    slow, quick = Slow(), FakeHomeserver()
+    by_name = {"education.example": slow, "guests.example": quick}
+    wired = dataclasses.replace(wired, connector_for=lambda each: by_name[each.name])
+    requests = [confirm(f"person{number}") for number in range(5)]
+    for request in requests:
+        ask(request)
+    with wired.database.transaction() as session:
+        last = session.scalars(select(AccountAttempt).order_by(AccountAttempt.id)).all()[-1]
+        last.homeserver = "guests.example"
+    runs = [threading.Thread(target=tasks.run, args=(wired, Lane.ACCOUNTS)) for _ in range(4)]
+    for thread in runs:
+        thread.start()
+    wait_for(lambda: slow.now == 2 and waiting(wired) == 0, what="two calls, the rest put off")
+    wait_for(lambda: quick.names, what="the call to another homeserver")
+    slow.go.set()
+    for thread in runs:
+        thread.join()
+    clock.advance(seconds=2)
+    tasks.run(wired, Lane.ACCOUNTS)
+    assert slow.most == 2
+    assert len(slow.names) == 4
+
+
+def waiting(wired) -> int:
+    with wired.database.reading() as session:
+        due = select(OutboxEntry).where(OutboxEntry.due_at <= wired.now(), outbox.WAITING)
+        return len(session.scalars(due.where(OutboxEntry.lane == Lane.ACCOUNTS)).all())
+
+
+def test_after_three_failures_nobody_waits_for_a_homeserver_until_one_call_has_tried(
+    wired, confirm, ask, work, homeserver, clock
+):
+    asked, look = [], homeserver.look
+    homeserver.look = lambda account: asked.append(1) or look(account)
+    for number in range(3):
+        request = confirm(f"person{number}")
+        ask(request)
+        homeserver.failures["look"] = Away("ConnectTimeout")
+        work()
+        assert stands(wired, request) is Stands.AWAY
+    with pytest.raises(problems.ServerAway):
+        ask(confirm("fourth"))
+    assert (len(asked), kept(wired)) == (3, [])
+    clock.time += OPEN_FOR
+    ask(confirm("fifth"))
+    ask(confirm("sixth"))
+    homeserver.failures["look"] = Away("ConnectTimeout")
+    work()
+    assert len(asked) == 4, "one call has tried; the other one did not wait for it"
+    clock.time += OPEN_FOR
+    for name in ("seventh", "eighth"):
+        ask(confirm(name))
+    work()
+    assert len(homeserver.names) == 2, "the one that tried found it there, and so did the next"
+
+
+def test_probes_wait_in_bulk_and_find_out_for_each_other(
+    wired, confirm, ask, work, homeserver, clock
+):
+    probed = []
+    homeserver.probe = lambda: probed.append(1) or homeserver._fail("probe")
+    for number in range(4):
+        request = confirm(f"person{number}")
+        homeserver.failures["look"] = Away("ConnectTimeout")
+        try:
+            ask(request)
+        except problems.ServerAway:
+            continue
+        work()
+    homeserver.failures["probe"] = Away("ConnectTimeout")
+    clock.time += OPEN_FOR
+    work(Lane.BULK)
+    assert len(probed) == 1
+    clock.advance(minutes=2)
+    work(Lane.BULK)
+    with wired.database.reading() as session:
+        assert [mail.template for mail in mails.recent(session)] == ["server_ready"] * 4
+
+
+def silence(wired, clock):
+    with wired.database.transaction() as session:
+        session.execute(
+            update(WorkerHeartbeat).values(seen_at=clock() - worker_heartbeats.GONE_AFTER)
+        )
+
+
+def beat(wired, clock, halves=None):
+    key_ids = [public.key_id for public in (halves or wired.private_halves).publics]
+    with wired.database.transaction() as session:
+        worker_heartbeats.beat(session, clock(), worker="another", key_ids=key_ids)
+
+
+def test_where_no_worker_lives_nothing_is_kept_and_a_mail_comes_when_one_does(
+    wired, confirm, ask, work, homeserver, clock
+):
+    silence(wired, clock)
+    request = confirm()
+    with pytest.raises(problems.ServerAway):
+        ask(request)
+    assert kept(wired) == []
+    with wired.database.reading() as session:
+        assert accounts.of_address(session, request.address) is None
+        assert session.get_one(VerificationRequest, request.id).state == State.CONFIRMED
+    # A worker of the version before makes no accounts: it empties other lanes, and promises nothing.
+    for lane in (Lane.URGENT, Lane.NORMAL, Lane.BULK):
+        work(lane)
+    with wired.database.reading() as session:
+        assert mails.recent(session) == []
+    beat(wired, clock)
+    work()
+    work(Lane.BULK)
+    with wired.database.reading() as session:
+        assert [mail.template for mail in mails.recent(session)] == ["server_ready"]
+    ask(request)
+    work()
+    assert account_creation.made(wired, request)
+
+
+def test_a_worker_without_the_private_half_is_as_good_as_none(wired, confirm, ask, clock):
+    silence(wired, clock)
+    beat(wired, clock, PrivateHalves([new_pair()[0]]))
+    with pytest.raises(problems.ServerAway):
+        ask(confirm())
+    beat(wired, clock)
+    ask(confirm())
+
+
+def test_a_worker_that_stops_says_so(wired, confirm, ask, clock):
+    silence(wired, clock)
+    beat(wired, clock)
+    with wired.database.transaction() as session:
+        worker_heartbeats.end(session, "another")
+    with pytest.raises(problems.ServerAway):
+        ask(confirm())

@@ -1,0 +1,207 @@
+"""A typed password on its way to the homeserver: sealed, short-lived, for one account, whoever dies on the way."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from identity import account_creation
+from identity.gateways.http_client import Away
+from identity.storage import (
+    account_attempts,
+    mails,
+    outbox,
+    verification_requests,
+)
+from identity.storage.account_attempts import TypedPassword
+from identity.storage.outbox import LEASE, Errand, Lane, OutboxEntry
+from identity.storage.verification_requests import State, VerificationRequest
+from identity.use_cases.account_attempts import PASSWORD_LIFETIME, Stands
+from workers import accounts as job
+
+from .conftest import AGAIN, PASSWORD, Killed, everything, kept, stands
+
+
+def test_a_typed_password_is_kept_for_the_worker_alone_to_open(wired, confirm, ask):
+    request = confirm()
+    ask(request)
+    [row] = kept(wired)
+    with wired.database.reading() as session:
+        attempt = account_attempts.of_request(session, request.id)
+        [entry] = session.scalars(select(OutboxEntry).where(OutboxEntry.lane == Lane.ACCOUNTS))
+    assert (entry.errand, entry.subject_id) == (Errand.ACCOUNT, attempt.id)
+    assert PASSWORD not in everything(wired)
+    assert len(row.sealed) > 256, "and it does not tell how long the password is"
+    assert stands(wired, request) is Stands.UNDER_WAY
+
+
+def test_the_password_is_gone_from_the_database_before_the_homeserver_is_asked(
+    wired, confirm, ask, work, homeserver
+):
+    seen = []
+    look = homeserver.look
+    homeserver.look = lambda account: seen.append(kept(wired)) or look(account)
+    ask(confirm())
+    work()
+    assert seen == [[]]
+    assert set(homeserver.passwords.values()) == {PASSWORD}
+
+
+@pytest.mark.parametrize("place", ["look", "create", "after register"])
+def test_a_worker_killed_before_the_account_stands_costs_the_password_and_nothing_else(
+    wired, confirm, ask, work, homeserver, clock, place
+):
+    request = confirm()
+    ask(request)
+    homeserver.failures[place] = Killed()
+    with pytest.raises(Killed):
+        work()
+    assert kept(wired) == []
+    assert stands(wired, request) is Stands.UNDER_WAY
+    clock.advance(seconds=LEASE.total_seconds())
+    work()
+    assert stands(wired, request) is Stands.AGAIN
+    ask(request, AGAIN)
+    work()
+    made = account_creation.made(wired, request)
+    assert homeserver.passwords == {made.user_id: AGAIN}
+    assert homeserver.names == {made.user_id: "Camille"}
+
+
+def test_a_worker_killed_after_the_account_stood_is_found_out_by_the_next(
+    wired, confirm, ask, work, homeserver, clock
+):
+    request = confirm()
+    ask(request)
+    homeserver.failures["after complete"] = Killed()
+    with pytest.raises(Killed):
+        work()
+    assert account_creation.made(wired, request) is None
+    clock.advance(seconds=LEASE.total_seconds())
+    work()
+    made = account_creation.made(wired, request)
+    assert homeserver.passwords == {made.user_id: PASSWORD}
+
+
+def test_a_second_password_that_was_lost_is_not_taken_for_the_first(
+    wired, confirm, ask, work, homeserver, clock
+):
+    """The account stands with the first; who typed the second is asked again, and gets what they type then."""
+    request = confirm()
+    ask(request)
+    homeserver.failures["after complete"] = Killed()
+    with pytest.raises(Killed):
+        work()
+    clock.advance(minutes=2)
+    ask(request, "the second password typed")
+    homeserver.failures["look"] = Killed()
+    with pytest.raises(Killed):
+        work()
+    clock.advance(seconds=LEASE.total_seconds())
+    work()
+    assert stands(wired, request) is Stands.AGAIN
+    ask(request, AGAIN)
+    work()
+    assert set(homeserver.passwords.values()) == {AGAIN}
+    assert len(homeserver.names) == 1
+
+
+def test_a_password_nobody_took_within_a_minute_is_deleted_and_asked_for_again(
+    wired, confirm, ask, work, homeserver, clock
+):
+    request = confirm()
+    ask(request)
+    clock.time += PASSWORD_LIFETIME - timedelta(seconds=1)
+    assert job.empty_passwords(wired) == 0
+    assert stands(wired, request) is Stands.UNDER_WAY
+    clock.advance(seconds=1)
+    assert stands(wired, request) is Stands.AGAIN
+    assert job.empty_passwords(wired) == 1
+    assert kept(wired) == []
+    work()
+    assert (homeserver.names, stands(wired, request)) == ({}, Stands.AGAIN)
+
+
+def test_a_worker_that_comes_too_late_takes_no_password_and_leaves_none(
+    wired, confirm, ask, work, homeserver, clock
+):
+    request = confirm()
+    ask(request)
+    clock.time += PASSWORD_LIFETIME
+    work()
+    assert (kept(wired), homeserver.names) == ([], {})
+    assert stands(wired, request) is Stands.AGAIN
+
+
+def test_the_next_form_anybody_sends_deletes_what_no_worker_took(wired, confirm, ask, clock):
+    ask(confirm())
+    clock.time += PASSWORD_LIFETIME
+    ask(confirm("zoe.martin"))
+    assert [row.typed_at for row in kept(wired)] == [clock()]
+
+
+def test_every_wait_ends_also_if_no_worker_ever_comes_back(
+    wired, confirm, ask, work, homeserver, clock
+):
+    request = confirm()
+    ask(request)
+    homeserver.failures["look"] = Killed()
+    with pytest.raises(Killed):
+        work()
+    clock.advance(minutes=2)
+    assert stands(wired, request) is Stands.AGAIN
+
+
+def test_the_password_of_one_is_not_opened_for_another(wired, confirm, ask, work, homeserver):
+    """Whoever can write into the database gives nobody somebody else's password."""
+    ana, zoe = confirm("ana.petit"), confirm("zoe.martin")
+    ask(ana, "a password of Ana's alone")
+    ask(zoe, "a password of Zoe's alone")
+    first, second = kept(wired)
+    with wired.database.transaction() as session:
+        for row, sealed in ((first, second.sealed), (second, first.sealed)):
+            session.execute(
+                update(TypedPassword)
+                .where(TypedPassword.attempt_id == row.attempt_id)
+                .values(sealed=sealed)
+            )
+    work()
+    assert (homeserver.names, kept(wired)) == ({}, [])
+    assert {stands(wired, request) for request in (ana, zoe)} == {Stands.AGAIN}
+
+
+def test_a_job_taken_up_twice_makes_one_account(wired, confirm, ask, homeserver):
+    request = confirm()
+    ask(request)
+    with wired.database.transaction() as session:
+        entry = outbox.lease_next(session, wired.now(), Lane.ACCOUNTS)
+    both = [threading.Thread(target=job.make, args=(wired, entry)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    with wired.database.reading() as session:
+        templates = [mail.template for mail in mails.recent(session)]
+    assert (len(homeserver.names), templates) == (1, ["welcome"])
+
+
+def test_who_cancels_meanwhile_gets_no_account(wired, confirm, ask, work, homeserver):
+    request = confirm()
+    ask(request)
+    with wired.database.transaction() as session:
+        row = session.get_one(VerificationRequest, request.id)
+        verification_requests.move(session, row, source=State.CONFIRMED, to=State.CANCELLED)
+    work()
+    assert (homeserver.names, kept(wired)) == ({}, [])
+
+
+def test_nothing_of_a_password_stands_in_a_log(wired, confirm, ask, work, homeserver, caplog):
+    caplog.set_level("DEBUG")
+    for number, failure in enumerate((Away("ConnectTimeout"), ZeroDivisionError())):
+        homeserver.failures["look"] = failure
+        ask(confirm(f"person{number}"))
+        sealed = kept(wired)[0].sealed
+        work()
+        assert PASSWORD not in caplog.text
+        assert sealed not in caplog.text

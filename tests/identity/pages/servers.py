@@ -1,0 +1,46 @@
+"""What stands behind the pages: a homeserver by value, and the worker that asks it."""
+
+from dataclasses import dataclass, field, fields, replace
+
+from identity.gateways.homeserver import Found
+from identity.gateways.http_client import Away
+from identity.gateways.mail_folder import FolderMailer
+from identity.storage.outbox import Lane
+from identity.wiring import Wiring, WorkerWiring
+from workers import tasks
+
+
+@dataclass
+class FakeServer:
+    """Makes every account that is asked for, unless it is away or knows address or name already."""
+
+    away: bool = False
+    holds_address: bool = False
+    name_taken: bool = False
+    made: list[tuple[str, str]] = field(default_factory=list)
+
+    def look(self, account) -> Found:
+        if self.away:
+            raise Away("no answer")
+        if self.name_taken:
+            return Found.NAME_TAKEN
+        return Found.ADDRESS_HELD if self.holds_address else Found.NOTHING
+
+    def create(self, account) -> None:
+        self.made.append((account.user_id, account.display_name))
+
+    def finish(self, account) -> None:
+        raise AssertionError("nothing was begun")
+
+    def probe(self) -> None:
+        raise AssertionError("nobody waits")
+
+
+def web(wiring: WorkerWiring) -> Wiring:
+    """As much of it as the web has."""
+    return Wiring(**{each.name: getattr(wiring, each.name) for each in fields(Wiring)})
+
+
+def carry_out(wiring: WorkerWiring, lane: Lane) -> None:
+    """What the worker does of a lane, once."""
+    tasks.run(replace(wiring, mailer=FolderMailer(wiring.settings.mail_dir)), lane)

@@ -1,0 +1,101 @@
+"""A lane is looked at again when it has work, not only when the timetable comes by."""
+
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from identity.gateways.mailer import NotSent
+from identity.mail.outcomes import Outcome
+from identity.storage import mails
+from identity.storage.mails import Template
+from identity.storage.outbox import Lane
+from workers import tasks
+from workers.alarms import NEAR, Alarms
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def order(wiring, clock):
+    def order(due_at):
+        with wiring.database.transaction() as session:
+            mails.order(
+                session,
+                clock(),
+                template=Template.NONE,
+                address=f"{uuid.uuid4().hex}@asso.example",
+                language="fr",
+                subject_id=uuid.uuid4(),
+                due_at=due_at,
+            )
+
+    return order
+
+
+class Bells:
+    """Hears the lanes that are rung for."""
+
+    def __init__(self):
+        self.heard: list[str] = []
+        self._something = threading.Condition()
+
+    def __call__(self, lanes):
+        with self._something:
+            self.heard += lanes
+            self._something.notify_all()
+
+    def wait(self, number):
+        with self._something:
+            assert self._something.wait_for(lambda: len(self.heard) >= number, timeout=60)
+
+
+@pytest.fixture
+def bells():
+    return Bells()
+
+
+def test_a_run_says_when_the_lane_has_work_next(wiring, order, postbox, clock):
+    assert tasks.run(wiring, Lane.NORMAL) is None
+    soon, later = clock() + 3 * SECOND, clock() + timedelta(hours=1)
+    order(later)
+    order(soon)
+    assert tasks.run(wiring, Lane.NORMAL) == soon
+    assert not postbox.sent
+    clock.time = soon
+    assert tasks.run(wiring, Lane.NORMAL) == later
+    assert len(postbox.sent) == 1
+    assert postbox.sent[0]["Date"].datetime == soon
+
+
+def test_a_lane_whose_relay_is_down_is_left_to_the_timetable(wiring, order, postbox, clock):
+    order(clock())
+    postbox.failure = NotSent(Outcome.RELAY_DOWN, "timed out")
+    assert tasks.run(wiring, Lane.NORMAL) is None
+
+
+def test_an_alarm_rings_once_at_its_moment(bells, clock):
+    alarms = Alarms(bells)
+    for _ in range(3):
+        alarms.set(Lane.URGENT, clock(), clock() + SECOND / 100)
+    bells.wait(1)
+    alarms.set(Lane.URGENT, clock(), clock())
+    bells.wait(2)
+    assert bells.heard == ["urgent", "urgent"]
+
+
+def test_an_alarm_is_set_to_another_moment(bells, clock):
+    alarms = Alarms(bells)
+    alarms.set(Lane.URGENT, clock(), clock() + NEAR)
+    alarms.set(Lane.BULK, clock(), clock() + NEAR)
+    alarms.set(Lane.URGENT, clock(), clock())
+    bells.wait(1)
+    assert bells.heard == ["urgent"]
+    alarms.set(Lane.BULK, clock(), None)
+
+
+def test_what_is_far_ahead_is_left_to_the_sweep(bells, clock):
+    before = set(threading.enumerate())
+    Alarms(bells).set(Lane.URGENT, clock(), clock() + NEAR + SECOND)
+    assert not set(threading.enumerate()) - before
