@@ -3,7 +3,7 @@
 import secrets
 from email.headerregistry import Address
 from email.utils import parseaddr
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -25,10 +25,10 @@ from pydantic_settings import (
 
 from domain_rules.addresses import parse_domain
 
+from .networks import UNIX, Header, Network, Proxy, read_network
+
 PREFIX = "GUICHET_"
 LOOPBACK_NAMES = {"localhost", "guichet.localhost"}
-
-Network = IPv4Network | IPv6Network
 
 
 def split_commas(value: object) -> object:
@@ -38,8 +38,13 @@ def split_commas(value: object) -> object:
     return value
 
 
-def read_network(value: object) -> object:
-    return ip_network(value, strict=False) if isinstance(value, str) else value
+def check_network(value: object) -> object:
+    return read_network(value) if isinstance(value, str) else value
+
+
+def check_proxy(value: object) -> object:
+    """A network, or the word `unix` for whoever connects through a Unix socket."""
+    return value if value == UNIX else check_network(value)
 
 
 def is_loopback(host: str | None) -> bool:
@@ -101,7 +106,12 @@ def check_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 Networks = Annotated[
-    tuple[Annotated[Network, BeforeValidator(read_network)], ...],
+    tuple[Annotated[Network, BeforeValidator(check_network)], ...],
+    NoDecode,
+    BeforeValidator(split_commas),
+]
+Proxies = Annotated[
+    tuple[Annotated[Proxy, BeforeValidator(check_proxy)], ...],
     NoDecode,
     BeforeValidator(split_commas),
 ]
@@ -139,7 +149,8 @@ class Settings(BaseSettings):
     internal_listen: Annotated[str, AfterValidator(check_listen)] = "127.0.0.1:8091"
     internal_networks: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     protected_networks: Networks = ()
-    trusted_proxies: Networks = ()
+    trusted_proxies: Proxies = ()
+    proxy_header: Header = "x-forwarded-for"
     shared_networks: Networks = ()
     info_person_level: Literal["off", "authenticated", "legacy"] = "off"
     client_url: str = "https://app.element.io"

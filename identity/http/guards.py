@@ -2,7 +2,8 @@
 
 from flask import current_app, g, request
 
-from identity.context import is_in, wired
+from identity.context import wired
+from identity.networks import is_in
 from identity.problems import CredentialNeeded
 from identity.storage import credentials, identity_accounts
 
