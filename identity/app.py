@@ -28,6 +28,8 @@ def create_app(wiring: Wiring, *, listener: Literal["public", "internal"] = "pub
         MAX_CONTENT_LENGTH=MOST_BODY,
         MAX_FORM_MEMORY_SIZE=MOST_BODY,
     )
+    # Else `//x` is answered with a redirection to whatever host the Host header names.
+    app.url_map.merge_slashes = False
     http.register(app)
     if listener == "public":
         pages.register(app)

@@ -29,6 +29,15 @@ EIGHT_GROUPS_AND_PORT = re.compile(
 )
 QUOTED_PAIR = re.compile(r"\\(.)")
 
+# A header of these names says that a proxy stands between, whose address everybody behind it has.
+SIGN_OF_A_PROXY = re.compile(
+    r"forwarded(-.*)?|x-forwarded.*|via|cdn-loop|proxy-.*|x-proxy.*|cf-.*|front-end-https"
+    r"|(.*-)?(client|real)-ip|x-(remote|originating|source|cluster|original|envoy|azure|amzn?|arr|appengine|akamai)\b.*"
+    r"|x-(host|scheme|url-scheme|rewrite-url|varnish)",
+    re.IGNORECASE,
+)
+HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+?)\.?(?::\d{0,5})?", re.ASCII | re.IGNORECASE)
+
 # Where the last 32 bits of an IPv6 address are an IPv4 address. As IPv6 the whole of IPv4 would be one subscriber.
 IPV4_INSIDE = (
     IPv6Network("::ffff:0:0/96"),  # mapped: how a socket for both sees IPv4
@@ -129,6 +138,17 @@ def subscriber(name: str) -> str:
 def neighbourhood(name: str) -> str:
     """The networks one organisation or one attacker easily has: /24 of IPv4, /48 of IPv6."""
     return of_size(name, 24, 48)
+
+
+def has_passed_a_proxy(header_names: Iterable[str]) -> bool:
+    """Whether the headers of a request betray a proxy of any kind."""
+    return any(SIGN_OF_A_PROXY.fullmatch(name) for name in header_names)
+
+
+def host_name(written: str | None) -> str:
+    """The host of a Host header, in small letters, without port and brackets; empty if it cannot be read."""
+    found = HOST_AND_PORT.fullmatch(written or "")
+    return found[1].strip("[]").lower() if found else ""
 
 
 def _unquoted(text: str) -> str | None:
