@@ -17,7 +17,14 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 class PagePath(BaseConverter):
     """Any path but those below which programs are answered."""
 
-    regex = r"(?!(?:_matrix|api|healthz|readyz)(?:/|$)).+"
+    regex = r"(?!(?:_matrix|api|healthz|readyz)(?:/|$))(?s:.+)"
+    part_isolating = False
+
+
+class MailedToken(BaseConverter):
+    """The token of a mailed link, with whatever a mail program left behind it: Tokens.read_link cuts that off."""
+
+    regex = r"[^/](?s:.*)"
     part_isolating = False
 
 
@@ -27,7 +34,7 @@ def unknown_path(_path: str) -> Response:
 
     A mailed link that some program on the way wrote with more slashes or dots leads to its page all the same.
     """
-    path = posixpath.normpath(f"/{request.path.lstrip('/')}")
+    path = posixpath.normpath(request.path)
     if request.method != "GET" or path == request.path or not MAILED_LINK.match(path):
         abort(404)
     return make_response(redirect(quote(path), HTTPStatus.SEE_OTHER))
