@@ -236,6 +236,11 @@ class Settings(BaseSettings):
         return self.database_url is None
 
     @property
+    def keeps_files(self) -> bool:
+        """Whether anything about people is kept in the data directory: database, keys, broker or mails."""
+        return None in {self.database_url, self.broker_url, self.smtp_url}
+
+    @property
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         if self.database_url is not None:

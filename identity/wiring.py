@@ -18,6 +18,7 @@ from .gateways.federation import Federation, Place
 from .gateways.homeserver import Connector, SynapseConnector
 from .gateways.limits import Limits
 from .gateways.mailer import Mailer, make_mailer
+from .private_files import private_file, private_folder
 from .settings import Settings, WrongSettings, new_secret
 from .storage import homeservers
 from .storage.database import Database, open_database
@@ -66,6 +67,8 @@ def wire(
     now: Callable[[], datetime] = utc_now,
 ) -> Wiring:
     """Build everything the settings ask for. Raises WrongSettings if keys are missing where they must be given."""
+    if settings.keeps_files:
+        private_folder(settings.data_dir)
     secret_keys, storage_keys = _keys(settings)
     database = open_database(settings, wake_outbox)
     vault = Vault(storage_keys)
@@ -154,10 +157,9 @@ def _keys(settings: Settings) -> tuple[tuple[SecretStr, ...], tuple[SecretStr, .
 
 
 def _kept_keys(path: Path) -> dict[str, list[str]]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     made = {"secret_keys": [new_secret()], "storage_keys": [new_secret()]}
     draft = path.with_suffix(f".{os.getpid()}")
-    draft.touch(mode=0o600)
+    private_file(draft)
     draft.write_text(json.dumps(made, indent=1))
     try:
         # A hard link appears whole or not at all: of several first starts one makes the keys.
@@ -166,5 +168,6 @@ def _kept_keys(path: Path) -> dict[str, list[str]]:
         pass
     finally:
         draft.unlink()
+    private_file(path)  # of an older version, or copied there
     kept: dict[str, list[str]] = json.loads(path.read_text())
     return kept
