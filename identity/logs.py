@@ -62,5 +62,8 @@ def set_up(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # gunicorn has handlers of its own, and writes request lines whole when it cannot read them.
+    web = logging.getLogger("gunicorn.error")
+    web.handlers[:], web.propagate = [], True
     for noisy in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
