@@ -8,10 +8,11 @@ PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --req
 ARGS ?=
 
 # What the tests need from Debian, and how each is recognised.
-DEBIAN := postgresql redis-server chromium fonts-liberation
+DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light
 FOUND_postgresql = ls /usr/lib/postgresql/*/bin/initdb || command -v initdb
 FOUND_redis-server = command -v redis-server
 FOUND_chromium = command -v chromium
+FOUND_nginx-light = command -v nginx || test -x /usr/sbin/nginx
 FOUND_wrk = command -v wrk
 FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*
 

@@ -1,8 +1,10 @@
 """create_app(wiring): blueprints, sessions, headers; nothing else."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, Request
+from werkzeug.routing import MapAdapter
 
 from . import http, pages
 from .context import EXTENSION
@@ -11,9 +13,22 @@ from .wiring import Wiring
 MOST_BODY = 1_000_000  # bytes of a request
 
 
+class Site(Flask):
+    """Knows its own address from the settings, whatever the Host header of a request says."""
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Redirections and absolute URLs of the framework begin with the public URL."""
+        adapter = super().create_url_adapter(request)
+        if request is not None and adapter is not None:
+            own = urlsplit(self.extensions[EXTENSION].settings.public_url)
+            adapter.url_scheme, adapter.server_name = own.scheme, own.netloc
+            adapter.path_info = adapter.path_info or "/"
+        return adapter
+
+
 def create_app(wiring: Wiring, *, listener: Literal["public", "internal"] = "public") -> Flask:
     """The web application. The internal listener answers homeservers without a credential, and has no pages."""
-    app = Flask("identity", static_folder=None, template_folder=None)
+    app = Site("identity", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = wiring
     secret, fallbacks = wiring.tokens.session_keys()
     at_https = wiring.settings.public_url.startswith("https://")
@@ -28,6 +43,7 @@ def create_app(wiring: Wiring, *, listener: Literal["public", "internal"] = "pub
         MAX_CONTENT_LENGTH=MOST_BODY,
         MAX_FORM_MEMORY_SIZE=MOST_BODY,
     )
+    app.url_map.merge_slashes = False  # no redirection for a slash too many
     http.register(app)
     if listener == "public":
         pages.register(app)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from .private_files import private_file, private_folder
 from .settings import Settings, WrongSettings, new_secret
 from .vault import PrivateHalves, PublicHalf, new_pair
 
@@ -124,11 +125,16 @@ def _read_private(given: tuple[SecretStr, ...]) -> PrivateHalves:
 
 def _kept(path: Path, made: str) -> str:
     """What stands in the file; of several first starts one writes it."""
-    if path.exists():
-        return path.read_text()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _make(path, made)
+    private_file(path)  # of an older version, or copied there
+    return path.read_text()
+
+
+def _make(path: Path, made: str) -> None:
+    private_folder(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
+    private_file(draft)
     draft.write_text(made)
     try:
         # A hard link appears whole or not at all.
@@ -137,4 +143,3 @@ def _kept(path: Path, made: str) -> str:
         pass
     finally:
         draft.unlink()
-    return path.read_text()

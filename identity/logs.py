@@ -9,8 +9,13 @@ from typing import Any
 
 import structlog
 
-# A link's token is cut to four characters, here as in the sample proxy configuration.
-TOKEN = re.compile(r"(/[virdn]/[A-Za-z0-9_-]{4})[A-Za-z0-9_.-]+")
+# A link's token is cut to four characters, here as in the sample proxy configuration: behind the path of
+# a link, and wherever else something of its shape stands, with letters written as %XX too.
+LETTER = r"(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9_-])"
+LINK = re.compile(
+    rf"(/+(?:[virdn]|%[67][0-9a-f])(?:/|%2f|\\./)+{LETTER}{{4}})(?:{LETTER}|\.)+", re.IGNORECASE
+)
+TOKEN = re.compile(rf"({LETTER}{{4}}){LETTER}{{18,}}(?:\.|%2e){LETTER}{{27,}}", re.IGNORECASE)
 # Clients and homeservers show tokens in queries; the secret of a session stands there too.
 QUERY = re.compile(r"\b((?:access_token|client_secret|token|sid)=)[^\s&\"']+")
 ADDRESS = re.compile(r"[^\s\"'<>@=/(\[]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
@@ -23,7 +28,9 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mappi
 
 def hide(text: str) -> str:
     """The text without the tokens and addresses in it."""
-    return ADDRESS.sub("(address)", QUERY.sub(r"\1…", TOKEN.sub(r"\1…", text)))
+    for secret in (LINK, TOKEN, QUERY):
+        text = secret.sub(r"\1…", text)
+    return ADDRESS.sub("(address)", text)
 
 
 def set_up(level: int = logging.INFO) -> None:
@@ -55,5 +62,8 @@ def set_up(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # gunicorn has handlers of its own, and writes request lines whole when it cannot read them.
+    web = logging.getLogger("gunicorn.error")
+    web.handlers[:], web.propagate = [], True
     for noisy in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,9 +1,10 @@
 """Everything that differs between deployments: typed, frozen, read once."""
 
+import os
 import secrets
 from email.headerregistry import Address
 from email.utils import parseaddr
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -25,10 +26,12 @@ from pydantic_settings import (
 
 from domain_rules.addresses import parse_domain
 
+from .networks import UNIX, Header, Network, Proxy, host_name, read_address, read_network
+
 PREFIX = "GUICHET_"
 LOOPBACK_NAMES = {"localhost", "guichet.localhost"}
-
-Network = IPv4Network | IPv6Network
+SOCKET = f"{UNIX}:"  # before the path, in GUICHET_INTERNAL_LISTEN as for gunicorn
+MAX_SOCKET_PATH = 107  # bytes: the system takes no longer one
 
 
 def split_commas(value: object) -> object:
@@ -38,8 +41,13 @@ def split_commas(value: object) -> object:
     return value
 
 
-def read_network(value: object) -> object:
-    return ip_network(value, strict=False) if isinstance(value, str) else value
+def check_network(value: object) -> object:
+    return read_network(value) if isinstance(value, str) else value
+
+
+def check_proxy(value: object) -> object:
+    """A network, or the word `unix` for whoever connects through a Unix socket."""
+    return value if value == UNIX else check_network(value)
 
 
 def is_loopback(host: str | None) -> bool:
@@ -48,10 +56,8 @@ def is_loopback(host: str | None) -> bool:
         return False
     if host in LOOPBACK_NAMES or host.endswith(".localhost"):
         return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    ip = read_address(host)
+    return ip is not None and ip.is_loopback
 
 
 def check_public_url(value: str) -> str:
@@ -86,11 +92,24 @@ def check_domain(value: str) -> str:
 
 
 def check_listen(value: str) -> str:
-    """host:port, or nothing: the listener is off."""
+    """host:port, unix:/path, or nothing: the listener is off."""
+    if value.startswith(SOCKET):
+        if not 0 < len(os.fsencode(value.removeprefix(SOCKET))) <= MAX_SOCKET_PATH:
+            raise ValueError(f"the path of a Unix socket has 1 to {MAX_SOCKET_PATH} bytes")
+        return value
     parts = urlsplit(f"//{value}")
     if value and (not parts.hostname or parts.port is None or parts.path):
-        raise ValueError("must look like 127.0.0.1:8091, or be empty")
+        raise ValueError(
+            "must look like 127.0.0.1:8091 or unix:/run/guichet/internal.sock, or be empty"
+        )
     return value
+
+
+def check_host(value: str) -> str:
+    """A value of the Host header; its port does not count."""
+    if not host_name(value):
+        raise ValueError("must be host names or addresses, for example guichet.internal,10.0.0.5")
+    return host_name(value)
 
 
 def check_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -101,7 +120,17 @@ def check_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 Networks = Annotated[
-    tuple[Annotated[Network, BeforeValidator(read_network)], ...],
+    tuple[Annotated[Network, BeforeValidator(check_network)], ...],
+    NoDecode,
+    BeforeValidator(split_commas),
+]
+Proxies = Annotated[
+    tuple[Annotated[Proxy, BeforeValidator(check_proxy)], ...],
+    NoDecode,
+    BeforeValidator(split_commas),
+]
+Hosts = Annotated[
+    tuple[Annotated[str, AfterValidator(check_host)], ...],
     NoDecode,
     BeforeValidator(split_commas),
 ]
@@ -140,8 +169,10 @@ class Settings(BaseSettings):
     mail_bounce_domain: Annotated[str, AfterValidator(check_domain)] | None = None
     internal_listen: Annotated[str, AfterValidator(check_listen)] = "127.0.0.1:8091"
     internal_networks: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    internal_hosts: Hosts = ()  # empty: the listener's own address and loopback
     protected_networks: Networks = ()
-    trusted_proxies: Networks = ()
+    trusted_proxies: Proxies = ()
+    proxy_header: Header = "x-forwarded-for"
     shared_networks: Networks = ()
     info_person_level: Literal["off", "authenticated", "legacy"] = "off"
     client_url: str = "https://app.element.io"
@@ -205,6 +236,11 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether the database is the embedded default, kept in the data directory."""
         return self.database_url is None
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether anything about people is kept in the data directory: database, keys, broker or mails."""
+        return None in {self.database_url, self.broker_url, self.smtp_url}
 
     @property
     def database(self) -> str:

@@ -14,6 +14,7 @@ from .gateways.federation import Federation, Place
 from .gateways.homeserver import Connector, SynapseConnector
 from .gateways.limits import Limits
 from .gateways.mailer import Mailer, make_mailer
+from .private_files import private_folder
 from .settings import Settings
 from .storage import credentials, homeservers
 from .storage.database import Database, open_database
@@ -71,6 +72,8 @@ def wire(
     now: Callable[[], datetime] = utc_now,
 ) -> Wiring:
     """Build everything the settings ask for. Raises WrongSettings if keys are missing where they must be given."""
+    if settings.keeps_files:
+        private_folder(settings.data_dir)
     secret_keys, storage_keys = keys.shared(settings)
     public_half = keys.public_half(settings)
     database = open_database(settings, wake_outbox)

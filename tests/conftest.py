@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.services.told_homeserver",
     "tests.services.trusting_synapse",
     "tests.services.browser",
+    "tests.services.nginx",
     "tests.services.processes",
     "tests.services.production",
 ]

@@ -2,7 +2,6 @@
 
 import logging
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -18,6 +17,7 @@ from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from identity import logs
+from identity.private_files import private_folder
 from identity.settings import Settings, WrongSettings, read_settings
 from identity.storage.outbox import Lane
 from identity.wiring import WorkerWiring, wire_worker
@@ -182,8 +182,8 @@ def _broker(settings: Settings) -> tuple[str, dict[str, Any]]:
             **timeouts,
         }
     folder = settings.data_dir.resolve() / "broker"
-    for name in ("messages", "control"):
-        Path(folder / name).mkdir(parents=True, exist_ok=True)
+    for made in (folder.parent, folder, folder / "messages", folder / "control"):
+        private_folder(made)
     return file_broker.URL, {
         "data_folder_in": str(folder / "messages"),
         "data_folder_out": str(folder / "messages"),

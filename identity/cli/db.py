@@ -3,6 +3,7 @@
 import click
 
 from identity import migrations
+from identity.private_files import private_folder
 from identity.settings import read_settings
 
 from .opening import dry_run, warn_of_unknown
@@ -21,7 +22,7 @@ def upgrade(*, dry_run: bool) -> None:
     settings = read_settings()
     warn_of_unknown()
     if settings.is_embedded and not dry_run:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.data_dir)
     before = _current()
     if before == migrations.newest():
         talk(f"The database is at {before}, the newest schema already.")

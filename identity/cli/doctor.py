@@ -28,6 +28,7 @@ from identity.storage.homeservers import Homeserver
 from identity.storage.mails import MailState
 from identity.storage.third_party_invitations import Delivery
 from identity.use_cases import homeserver_secrets
+from identity.use_cases.homeserver_changes import is_in_clear
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, WorkerWiring
 
@@ -158,6 +159,10 @@ def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterato
         told = "its certificate is not checked: for tests only"
         fix = "register it anew without --insecure-for-tests"
         yield Finding(name, State.ATTENTION, told, fix)
+    if any(map(is_in_clear, {homeserver.url, homeserver.federation_url or homeserver.url})):
+        told = "it is asked without TLS: what is sent there can be read and changed on the way"
+        state = State.ATTENTION if homeserver.connector == "none" else State.FAILED
+        yield Finding(name, state, told, "register it anew with an https:// URL")
     try:
         _ask(wired, homeserver)
         token = _admin_token(wired, homeserver)

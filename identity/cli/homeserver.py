@@ -97,6 +97,7 @@ def add(
         if dry_run:
             session.rollback()
             revision = difference.base
+    _warn_of_clear_text(made)
     _tell_added(name, is_default=bool(default), dry_run=dry_run)
     if json_wanted:
         print_json(
@@ -112,6 +113,14 @@ def add(
         print_facts(readable(shown))
     else:
         click.echo(credential)
+
+
+def _warn_of_clear_text(made: Homeserver) -> None:
+    for url in filter(homeserver_changes.is_in_clear, {made.url, made.federation_url or made.url}):
+        talk(
+            f"Warning: {url} has no TLS. Whoever is on the way can read the tokens by which people of "
+            f"{made.name} sign in to Guichet, and answer in its name."
+        )
 
 
 def _tell_added(name: str, *, is_default: bool, dry_run: bool) -> None:

@@ -1,15 +1,15 @@
 """`guichet serve`: web, worker and scheduler together, stopped together."""
 
-import socket
 import sys
 
 import click
 
 from identity import keys
-from identity.settings import Settings, WrongSettings, read_settings
+from identity.settings import Settings, read_settings
 from identity.use_cases import homeserver_secrets
 from identity.wiring import Wiring, wire
 
+from .listening import check_exposure, check_free, socket_options
 from .opening import bring_up_to_date, warn_of_unknown
 from .processes import Process, Supervisor, answers
 from .sample import load_sample
@@ -33,9 +33,9 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     )
     settings = _settings(host, port, at_https=bool(tls))
     wiring = wire(settings)
-    _check_free(_bind(host, port))
+    check_free(_bind(host, port))
     if settings.internal_listen:
-        _check_free(settings.internal_listen, "set GUICHET_INTERNAL_LISTEN, empty switches it off")
+        check_free(settings.internal_listen, "set GUICHET_INTERNAL_LISTEN, empty switches it off")
     _prepare(wiring)
     wiring.database.engine.dispose()
     base = settings.public_url
@@ -46,6 +46,7 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     processes = [Process("web", web, environment)]
     if settings.internal_listen:
         internal = _gunicorn("wsgi:internal", settings.internal_listen, threads=2)
+        internal += socket_options(settings.internal_listen)
         processes.append(Process("internal", internal, environment))
     processes += [
         Process("worker", _celery("worker", "--without-gossip", "--without-mingle"), worker),
@@ -60,6 +61,7 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
 
 def _settings(host: str, port: int, *, at_https: bool) -> Settings:
     settings = read_settings()
+    check_exposure(settings, host)
     if "public_url" in settings.model_fields_set:
         return settings
     # Links in mails lead to where this process listens, unless the settings say better.
@@ -82,18 +84,6 @@ def _with_private_halves(settings: Settings) -> dict[str, str]:
     if settings.homeserver_keys:
         return {}
     return {"GUICHET_HOMESERVER_KEYS_FILE": str((settings.data_dir / keys.PRIVATE_FILE).resolve())}
-
-
-def _check_free(bind: str, remedy: str = "choose another --port") -> None:
-    """Raises WrongSettings if something listens there: better said once than by each process."""
-    host, _, port = bind.rpartition(":")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), int(port)))
-        except OSError as error:
-            raise WrongSettings(f"cannot listen on {bind} ({error.strerror}): {remedy}") from None
 
 
 def _prepare(wiring: Wiring) -> None:

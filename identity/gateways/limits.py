@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address, ip_network
 from math import ceil
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from limits import RateLimitItem, RateLimitItemPerHour
 from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from identity.networks import is_in, subscriber
 from identity.problems import TooManyRequests
 from identity.settings import Settings
 
@@ -26,6 +26,7 @@ ADDRESSES_SHARED = RateLimitItemPerHour(2000)  # from a network where thousands 
 SIGN_INS = RateLimitItemPerHour(300)  # of Matrix users, from one /32 or /64: each asks a homeserver
 SIGN_INS_SHARED = RateLimitItemPerHour(20_000)
 LOOKUPS = 20_000  # different addresses looked up by one account in a day
+NEWS = RateLimitItemPerHour(1)  # the same thing told in the log
 REDIS_TIMEOUT = 0.3  # seconds
 LOOK_AGAIN = 5.0  # seconds before an absent Redis is asked again
 
@@ -62,13 +63,15 @@ class Limits:
         """One more address typed from this network. Raises TooManyRequests."""
         if self._on:
             shared = self._is_shared(client_ip)
-            self._spend(ADDRESSES_SHARED if shared else ADDRESSES, "addresses", _key(client_ip))
+            self._spend(
+                ADDRESSES_SHARED if shared else ADDRESSES, "addresses", subscriber(client_ip)
+            )
 
     def spend_sign_in(self, client_ip: str) -> None:
         """One more OpenID token handed in from this network. Raises TooManyRequests."""
         if self._on:
             shared = self._is_shared(client_ip)
-            self._spend(SIGN_INS_SHARED if shared else SIGN_INS, "sign-ins", _key(client_ip))
+            self._spend(SIGN_INS_SHARED if shared else SIGN_INS, "sign-ins", subscriber(client_ip))
 
     def spend_lookup(self, now: datetime, user_id: str, addresses: Collection[str]) -> None:
         """This account looks these up; whom it has looked up today already costs nothing. Raises TooManyRequests."""
@@ -78,6 +81,10 @@ class Limits:
         if count > LOOKUPS:
             tomorrow = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
             raise TooManyRequests(ceil((tomorrow - now).total_seconds()))
+
+    def is_news(self, told: str) -> bool:
+        """Whether this process has not told it within the hour: for the log."""
+        return self._here.limiter.hit(NEWS, "told", told)
 
     def _spend(self, limit: RateLimitItem, *key: str) -> None:
         self._together(lambda store: store.hit(limit, *key))
@@ -96,10 +103,7 @@ class Limits:
         return ask(self._here)
 
     def _is_shared(self, client_ip: str) -> bool:
-        try:
-            return any(ip_address(client_ip) in network for network in self._shared_networks)
-        except ValueError:
-            return False
+        return is_in(client_ip, self._shared_networks)
 
 
 def _common(settings: Settings, timeout: float) -> Store | None:
@@ -108,12 +112,3 @@ def _common(settings: Settings, timeout: float) -> Store | None:
     url = settings.redis_url.get_secret_value()
     storage: Storage = RedisStorage(url, socket_connect_timeout=timeout, socket_timeout=timeout)
     return Store(SlidingWindowCounterRateLimiter(storage), DistinctInRedis(url, timeout=timeout))
-
-
-def _key(client_ip: str) -> str:
-    """One subscriber: an IPv4 address, or the /64 an IPv6 subscriber has to himself."""
-    try:
-        ip = ip_address(client_ip)
-    except ValueError:
-        return "unknown"
-    return str(ip_network(f"{ip}/64", strict=False)) if ip.version == 6 else str(ip)  # noqa: PLR2004  the protocol's own number

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from identity.mail.message import as_sent
 from identity.mail.outcomes import NotSent, Outcome
+from identity.private_files import private_folder
 
 OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
 
@@ -41,7 +42,7 @@ class FolderMailer:
         mail_id, date = _id(message), _date(message)
         name = f"{date:%Y%m%dT%H%M%SZ}-{mail_id}.eml"
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self._directory)
             _write(self._directory / name, content)
         except OSError as error:
             reason = error.strerror or "the file cannot be written"

@@ -2,13 +2,12 @@
 
 from flask import current_app, g, request
 
-from identity.context import is_in, wired
+from identity.context import wired
+from identity.networks import is_in
 from identity.problems import CredentialNeeded, NotAllowed
+from identity.settings import SOCKET
 from identity.storage import credentials, identity_accounts
 from identity.use_cases import binding
-
-# Where one of these is, a proxy stands between, and everybody has the proxy's address.
-SIGNS_OF_A_PROXY = ("Forwarded", "X-Forwarded-For", "Via")
 
 
 def anyone() -> None:
@@ -71,10 +70,12 @@ def is_known_caller() -> bool:
 
 
 def _check_nearness() -> None:
-    """By the address of the connection itself: nothing that a header says counts here."""
-    if any(name in request.headers for name in SIGNS_OF_A_PROXY):
-        raise CredentialNeeded("A homeserver credential is needed behind a proxy.")
-    if not is_in(request.remote_addr or "", wired.settings.internal_networks):
+    """By the connection itself: nothing that a header says counts here (see internal_gate)."""
+    peer, settings = request.remote_addr or "", wired.settings
+    # Who may connect to a Unix socket is decided by its mode.
+    if settings.internal_listen.startswith(SOCKET) and not peer:
+        return
+    if not is_in(peer, settings.internal_networks):
         raise CredentialNeeded("A homeserver credential is needed from this network.")
 
 

@@ -1,6 +1,6 @@
 """Headers of every answer to a program: nothing is kept or guessed, and clients in browsers may read it."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 
 from identity.context import wired
 
@@ -47,4 +47,6 @@ def protect(response: Response) -> Response:
 
 
 def _is_for_browsers(path: str) -> bool:
+    if current_app.config["LISTENER"] == "internal":
+        return False
     return path.startswith("/_matrix/") and not path.startswith(NEVER_CROSS_ORIGIN)

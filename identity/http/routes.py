@@ -8,6 +8,7 @@ from . import (
     health,
     homeserver,
     internal_binding,
+    internal_gate,
     invitations,
     lists,
     registration,
@@ -33,6 +34,8 @@ BLUEPRINTS = (
 
 def register(app: Flask) -> None:
     """Both listeners have the same map; the guards know which one they stand at."""
+    if app.config["LISTENER"] == "internal":
+        internal_gate.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.session_interface = SessionsOfPeople()

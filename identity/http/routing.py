@@ -8,7 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision, Reason
-from identity.context import client_ip, is_in, wired
+from identity.context import client_ip, wired
+from identity.networks import is_in
 from identity.storage import associations
 from identity.use_cases import invitations
 

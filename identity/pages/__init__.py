@@ -42,4 +42,5 @@ __all__ = [
 def register(app: Flask) -> None:
     """The pages; they also answer every path that nobody else knows and no program would ask for."""
     app.url_map.converters["page_path"] = unknown.PagePath
+    app.url_map.converters["mailed"] = unknown.MailedToken
     app.register_blueprint(site.blueprint)

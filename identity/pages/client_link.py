@@ -18,6 +18,7 @@ from .rendering import Fault, go_to, page
 from .site import blueprint
 
 OWN_PAGE = "validated.html"  # of the operator, in the folder of the brand
+SID_LENGTH = 32  # characters
 SUBMIT = "/_matrix/identity/v2/validate/email/submitToken"
 
 
@@ -58,7 +59,8 @@ def submit_by_link() -> Response:
     sid, secret, token = (request.args.get(name, "") for name in ("sid", "client_secret", "token"))
     with wired.database.transaction() as session:
         try:
-            asked = validation.find(session, sid=sid, client_secret=secret)
+            # It is the last of the link: what a mail program left behind it is cut off.
+            asked = validation.find(session, sid=sid[:SID_LENGTH], client_secret=secret)
         except NoValidSession:
             return _answer(success=False, status=HTTPStatus.NOT_FOUND)
         prefer(asked.language)

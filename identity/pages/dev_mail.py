@@ -2,12 +2,12 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from flask import Response, abort, jsonify, make_response, request
 
 from identity.context import wired
 from identity.gateways.mail_folder import StoredMail, read_folder
+from identity.networks import has_passed_a_proxy, host_name
 from identity.settings import is_loopback
 
 from .headers import MAIL_POLICY
@@ -49,10 +49,21 @@ def _find(mail_id: str) -> StoredMail:
 
 
 def _mails() -> list[StoredMail]:
-    host = urlsplit(f"//{request.host}").hostname
-    if wired.settings.smtp_url or not wired.settings.is_at_home or not is_loopback(host):
+    if wired.settings.smtp_url or not wired.settings.is_at_home or not _is_asked_at_home():
         abort(404)
     return read_folder(wired.settings.mail_dir)
+
+
+def _is_asked_at_home() -> bool:
+    """Whether a browser on this very machine asks, under a name of this machine, with nothing in between.
+
+    The Host header alone proves nothing: whoever calls writes it.
+    """
+    return (
+        is_loopback(request.remote_addr)
+        and is_loopback(host_name(request.headers.get("Host")))
+        and not has_passed_a_proxy(name for name, _ in request.headers)
+    )
 
 
 def _moment(mail: StoredMail) -> datetime:

@@ -20,13 +20,13 @@ from .rendering import Fault, go_to, page
 from .site import blueprint
 
 
-@blueprint.get("/i/<token>")
+@blueprint.get("/i/<mailed:token>")
 def invitation_page(token: str) -> Response:
     """Who invites whom, until when, and a field for the code. Looking changes nothing."""
     return _invitation(token)
 
 
-@blueprint.post("/i/<token>")
+@blueprint.post("/i/<mailed:token>")
 def accept(token: str) -> Response:
     """The code of the mail opens the account's page in this browser; or a code is to be mailed anew."""
     known = browser.browser_id() or wired.tokens.new_browser()

@@ -22,7 +22,7 @@ from .site import blueprint
 RESTORED = "restored"
 
 
-@blueprint.get("/v/<token>")
+@blueprint.get("/v/<mailed:token>")
 def verify_page(token: str) -> Response:
     """A button for the browser that asked, a field for the code in any other."""
     with wired.database.reading() as session:
@@ -30,7 +30,7 @@ def verify_page(token: str) -> Response:
     return _verify_page(token, mailed) if mailed else client_link.show(token)
 
 
-@blueprint.post("/v/<token>")
+@blueprint.post("/v/<mailed:token>")
 def verify(token: str) -> Response:
     """Confirm here by the button, or by the code in another browser: that one goes on by itself."""
     with wired.database.reading() as session:
@@ -40,7 +40,7 @@ def verify(token: str) -> Response:
     return _confirm_here(mailed) if _is_same(mailed) else _open_here(token, mailed)
 
 
-@blueprint.get("/n/<token>")
+@blueprint.get("/n/<mailed:token>")
 def refuse_page(token: str) -> Response:
     """Not me: a button for the browser that asked, the code in any other."""
     with wired.database.reading() as session:
@@ -48,7 +48,7 @@ def refuse_page(token: str) -> Response:
     return _refuse_page(token, mailed) if mailed else unknown_inviter.show(token)
 
 
-@blueprint.post("/n/<token>")
+@blueprint.post("/n/<mailed:token>")
 def refuse(token: str) -> Response:
     """Cancel the request, or take the cancelling back."""
     undo = "undo" in request.form

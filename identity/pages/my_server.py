@@ -10,6 +10,7 @@ from domain_rules.rules import AccountClass, Rule
 from identity.context import wired
 from identity.storage import homeservers
 
+from .languages import chosen
 from .rendering import Fault, go_to, page
 from .site import blueprint
 from .wording import text
@@ -20,7 +21,7 @@ MOST_NAMED = 5  # former servers
 @blueprint.get("/mon-serveur")
 def mon_serveur() -> Response:
     """The French name of the page."""
-    return go_to("my_server", **request.args.to_dict())
+    return go_to("my_server", lang=chosen(), q=request.args.get("q"))
 
 
 @blueprint.get("/my-server")

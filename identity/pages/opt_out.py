@@ -16,13 +16,13 @@ from .rendering import Fault, go_to, page
 from .site import blueprint, is_one_click
 
 
-@blueprint.get("/d/<token>")
+@blueprint.get("/d/<mailed:token>")
 def opt_out_page(token: str) -> Response:
     """What ends and what does not, and the code that shows who wants it."""
     return _page(token)
 
 
-@blueprint.post("/d/<token>")
+@blueprint.post("/d/<mailed:token>")
 def opt_out(token: str) -> Response:
     """Stop the mails, or let them come again. The invitation itself stands either way."""
     if is_one_click():

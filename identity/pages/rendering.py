@@ -62,6 +62,10 @@ def _typed(name: str) -> str:
     return request.form.get(name, "")
 
 
-def go_to(endpoint: str, **values: Any) -> Response:
-    """After a POST: the browser asks for another page by GET, so that reloading repeats nothing."""
+def go_to(endpoint: str, /, **values: Any) -> Response:
+    """After a POST: the browser asks for another page by GET, so that reloading repeats nothing.
+
+    `values` are named by us one by one, never taken over from a query: `_external` and its like
+    would send the browser to the host of the Host header.
+    """
     return make_response(redirect(url_for(f"pages.{endpoint}", **values), HTTPStatus.SEE_OTHER))

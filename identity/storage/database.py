@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
+from identity.private_files import narrow_if_there, private_file
 from identity.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -108,8 +110,9 @@ def open_database(
 
 
 def make_engine(url: str) -> Engine:
-    """See `open_database`; the URL is SQLAlchemy's."""
+    """See `open_database`; the URL is SQLAlchemy's. A file of SQLite is for this user alone."""
     if make_url(url).get_backend_name() == "sqlite":
+        _keep_private(make_url(url).database)
         engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -123,6 +126,14 @@ def make_engine(url: str) -> Engine:
             "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c lock_timeout={STATEMENT_TIMEOUT}",
         },
     )
+
+
+def _keep_private(file: str | None) -> None:
+    if not file or file.startswith((":memory:", "file:")) or not Path(file).parent.is_dir():
+        return
+    private_file(Path(file))  # SQLite gives the files beside it the same mode
+    for beside in ("-wal", "-shm", "-journal"):
+        narrow_if_there(Path(file + beside))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

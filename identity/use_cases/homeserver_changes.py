@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from domain_rules.rules import AccountClass, Kind, Rule
 from domain_rules.user_ids import Scheme
 from identity.problems import Problem, UnknownHomeserver
+from identity.settings import is_loopback
 from identity.storage import credentials, homeservers, journal, rules
 from identity.storage.homeservers import Homeserver
 from identity.storage.journal import Who
@@ -116,10 +117,21 @@ def default_for(session: Session, homeserver: Homeserver) -> Sequence[Rule]:
     return (Rule(Kind.DEFAULT, "", AccountClass.GUEST, homeserver.name, requires_invite=True),)
 
 
+def is_in_clear(url: str) -> bool:
+    """Whether what is sent there can be read on the way: no TLS, and it leaves this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname)
+
+
 def _check(new: NewHomeserver) -> None:
     if not SERVER_NAME.fullmatch(new.name):
         raise WrongHomeserver(
             f"{new.name!r} is no server name: host or host:port, for example agents.example.org"
+        )
+    if new.connector != "none" and is_in_clear(_origin(new.url, "the URL")):
+        raise WrongHomeserver(
+            f"{new.name}: the connector {new.connector} sends secrets and passwords, which {new.url} would carry "
+            "in the clear; use https:// (with --ca-file for an authority of your own), or a loopback address"
         )
     has_secrets = bool(new.registration_secret and new.admin_token)
     if new.connector == "synapse" and not has_secrets:

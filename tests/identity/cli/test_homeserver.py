@@ -95,6 +95,55 @@ def test_the_connector_needs_both_secrets(run):
     assert "synapse only" in run("homeserver", "add", EDUCATION, *URL, *without, ends=1).stderr
 
 
+@pytest.fixture
+def with_connector(run) -> tuple[str, ...]:
+    secret, token = run.file("secret", "a secret"), run.file("token", "a token")
+    files = ("--registration-secret-file", secret, "--admin-token-file", token)
+    return ("--connector", "synapse", *files)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://matrix.example",
+        "HTTP://Matrix.Example:8008",
+        "http://10.0.0.5:8008",
+        "http://[2001:db8::1]",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.nip.example",
+        "http://0.0.0.0:8008",
+    ],
+)
+def test_no_secret_leaves_this_machine_in_the_clear(run, with_connector, url):
+    for dry in ((), ("--dry-run",)):
+        refused = run("homeserver", "add", EDUCATION, "--url", url, *with_connector, *dry, ends=1)
+        assert "in the clear" in refused.stderr
+        assert url in refused.stderr
+    assert run.json("homeserver", "list") == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://matrix.example",
+        "http://127.0.0.1:8008",
+        "http://[::1]:8008",
+        "http://localhost:8008",
+    ],
+)
+def test_secrets_go_by_tls_or_stay_on_this_machine(run, with_connector, url):
+    added = run("homeserver", "add", EDUCATION, "--url", url, *with_connector)
+    assert "Warning" not in added.stderr
+
+
+def test_a_homeserver_without_tls_and_without_secrets_is_taken_with_a_warning(run):
+    added = run("homeserver", "add", EDUCATION, "--url", "http://matrix.example")
+    assert "http://matrix.example has no TLS" in added.stderr
+    federation = ("--federation-url", "http://federation.example")
+    added = run("homeserver", "add", GUESTS, *URL, *federation)
+    assert "http://federation.example has no TLS" in added.stderr
+
+
 def test_secrets_are_sealed_and_never_shown(run, opened):
     files = {name: run.file(name, f"the {name}\n") for name in ("secret", "token")}
     options = ("--registration-secret-file", files["secret"], "--admin-token-file", files["token"])

@@ -44,10 +44,12 @@ def test_no_web_page_reads_what_homeservers_are_told(either, method, path):
     assert cors(either.open(f"{API}{path}", method=method, headers=BROWSER)) == {}
 
 
-def test_not_even_what_a_homeserver_near_by_is_told(internal):
-    answer = ask(internal, "a@ac-rouen.example", path="/internal-info", headers=BROWSER)
-    assert answer.status_code == 200
-    assert cors(answer) == {}
+@pytest.mark.parametrize("path", ["/internal-info", "/info"])
+def test_no_web_page_reads_what_a_homeserver_near_by_is_told(internal, path):
+    plain = ask(internal, "a@ac-rouen.example", path=path)
+    assert (plain.status_code, cors(plain)) == (200, {})
+    answer = ask(internal, "a@ac-rouen.example", path=path, headers=BROWSER)
+    assert (answer.status_code, cors(answer)) == (403, {})
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/start", "/nowhere"])

@@ -130,7 +130,8 @@ PROTECTED_ONE = {"hs": "inside.example", "shadow_hs": "agents.example"}
         # Not an address at all.
         ("127.0.0.1", [f"{INSIDE}, unknown"], PUBLIC_ONE),
         ("127.0.0.1", [""], PUBLIC_ONE),
-        ("127.0.0.1", [f"{INSIDE}:443"], PUBLIC_ONE),
+        # With the port, as some proxies write it, it is one.
+        ("127.0.0.1", [f"{INSIDE}:443"], PROTECTED_ONE),
     ],
 )
 def test_a_protected_homeserver_is_named_inside_its_networks_only(public, ip, forwarded, expected):

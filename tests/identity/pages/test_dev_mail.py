@@ -78,6 +78,42 @@ def test_another_host_name_opens_no_mailbox(ana, path, host):
 @pytest.mark.usefixtures("mailbox")
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
+    "peer", ["203.0.113.7", "10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "", "unix:", "127.0.0.1x"]
+)
+def test_another_machine_that_writes_our_name_opens_no_mailbox(ana, path, peer):
+    for host in ("localhost:8090", "127.0.0.1:8090"):
+        answer = ana.client.get(path, headers={"Host": host}, environ_base={"REMOTE_ADDR": peer})
+        assert answer.status_code == 404
+        assert LINK not in answer.text
+
+
+@pytest.mark.usefixtures("mailbox")
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "CF-Ray"])
+def test_a_proxy_on_this_machine_opens_no_mailbox(ana, path, header):
+    answer = ana.client.get(path, headers={header: "127.0.0.1"})
+    assert answer.status_code == 404
+    assert LINK not in answer.text
+
+
+@pytest.mark.usefixtures("mailbox")
+@pytest.mark.parametrize("host", ["", "[", "[::1", "a b", "localhost@evil.example", "é", "x" * 999])
+def test_a_host_that_cannot_be_read_is_no_name_of_this_machine(ana, host):
+    answer = ana.client.get("/dev/mail", headers={"Host": host.encode().decode("latin-1")})
+    assert answer.status_code in {400, 404}
+    assert LINK not in answer.text
+
+
+@pytest.mark.usefixtures("mailbox")
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+def test_a_browser_on_this_machine_reads_its_mails(ana, peer):
+    answer = ana.client.get("/dev/mail", environ_base={"REMOTE_ADDR": peer})
+    assert answer.status_code == 200
+
+
+@pytest.mark.usefixtures("mailbox")
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
     "changed",
     [
         {"public_url": "https://guichet.example"},

@@ -1,0 +1,70 @@
+"""Files and folders that only the service's own user may read, whatever the umask; those that are wider are narrowed."""
+
+import logging
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+FOLDER = 0o700
+FILE = 0o600
+OTHERS = 0o077
+
+
+def private_folder(path: Path) -> None:
+    """Make the folder, or narrow the one that is there. Raises OSError if it cannot be made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=FOLDER)
+    except FileExistsError:
+        _narrow(path, FOLDER)
+    else:
+        path.chmod(FOLDER)  # the umask may have taken our own rights too
+
+
+def private_file(path: Path) -> None:
+    """Make the file, empty, or narrow the one that is there. Raises OSError if it cannot be made."""
+    try:
+        made = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE)
+    except FileExistsError:
+        _narrow(path, FILE)
+        return
+    try:
+        os.fchmod(made, FILE)
+    finally:
+        os.close(made)
+
+
+def narrow_if_there(path: Path) -> None:
+    """As `private_file`, but make nothing."""
+    with suppress(FileNotFoundError):
+        _narrow(path, FILE)
+
+
+def _narrow(path: Path, mode: int) -> None:
+    found = path.stat()
+    before = stat.S_IMODE(found.st_mode)
+    if not before & OTHERS or not _is_plain(found.st_mode):
+        return
+    if found.st_uid != os.geteuid() or _is_shared(path, before):
+        log.warning(
+            "%s can be read by others (%04o); its owner should: chmod %o", path, before, mode
+        )
+        return
+    path.chmod(before & ~OTHERS)
+    log.warning(
+        "%s could be read by others (%04o): narrowed to %04o", path, before, before & ~OTHERS
+    )
+
+
+def _is_plain(mode: int) -> bool:
+    """A device or a pipe is nobody's file."""
+    return stat.S_ISDIR(mode) or stat.S_ISREG(mode)
+
+
+def _is_shared(path: Path, mode: int) -> bool:
+    """Whether a folder surely serves others as well: /tmp, a home, the folder one works in or one around it."""
+    here = Path.cwd()
+    return bool(mode & stat.S_ISVTX) or path.resolve() in {here, *here.parents, Path.home()}

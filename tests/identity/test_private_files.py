@@ -1,0 +1,124 @@
+"""What Guichet keeps in files is for its own user alone, whatever the umask, and however it was found."""
+
+import logging
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from identity import private_files
+from identity.gateways.mail_folder import FolderMailer
+from identity.migrations import upgrade
+from identity.settings import read_settings
+from identity.wiring import wire
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o277], ids="umask {:03o}".format)
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): mode(path) for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def start(tmp_path):
+    """The first things every process does, and a database that was written to."""
+
+    def start():
+        settings = read_settings(data_dir=tmp_path / "home/var", _env_file=None)
+        wired = wire(settings)
+        upgrade(settings.database)
+        with wired.database.transaction() as session:
+            session.connection().exec_driver_sql("create table if not exists written (x)")
+            found = modes(settings.data_dir) | {"var": mode(settings.data_dir)}
+        wired.database.engine.dispose()
+        return found
+
+    return start
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_first_start_leaves_nothing_to_others(start):
+    found = start()
+    assert found["var"] == 0o700
+    files = {name: found[name] for name in ("guichet.db", "guichet.db-wal", "guichet.db-shm")}
+    assert set(files.values()) | {found["keys.json"]} == {0o600}
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_an_older_version_left_open_is_narrowed_and_told(start, tmp_path, caplog):
+    start()
+    home = tmp_path / "home/var"
+    home.chmod(0o755)
+    for name in ("guichet.db", "keys.json"):
+        (home / name).chmod(0o644)
+    (home / "guichet.db-wal").write_bytes(b"")
+    (home / "guichet.db-wal").chmod(0o664)
+    with caplog.at_level(logging.WARNING):
+        found = start()
+    assert found["var"] == 0o700
+    assert {found[name] for name in ("guichet.db", "guichet.db-wal", "keys.json")} == {0o600}
+    for name in ("var ", "guichet.db ", "keys.json "):
+        assert [line for line in caplog.messages if name in line and "narrowed" in line]
+    caplog.clear()
+    start()
+    assert not caplog.messages
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_database_of_ones_own_choice_is_private_too(tmp_path):
+    url = f"sqlite:///{tmp_path / 'mine.db'}"
+    keys = {"secret_keys": "one key for links", "storage_keys": "one key for secrets"}
+    wired = wire(read_settings(database_url=url, data_dir=tmp_path, _env_file=None, **keys))
+    with wired.database.transaction() as session:
+        session.connection().exec_driver_sql("create table if not exists written (x)")
+        found = modes(tmp_path)
+    wired.database.engine.dispose()
+    assert {name: found[name] for name in ("mine.db", "mine.db-wal")} == {
+        "mine.db": 0o600,
+        "mine.db-wal": 0o600,
+    }
+
+
+@pytest.mark.usefixtures("umask")
+def test_mails_in_a_folder_are_private(tmp_path):
+    private_files.private_folder(tmp_path / "mail")
+    assert mode(tmp_path / "mail") == 0o700
+    (tmp_path / "mail").chmod(0o777)
+    FolderMailer(tmp_path / "mail").probe()
+    private_files.private_folder(tmp_path / "mail")
+    assert mode(tmp_path / "mail") == 0o700
+
+
+def test_a_folder_that_others_use_is_left_as_it_is(tmp_path, monkeypatch, caplog):
+    shared, work = tmp_path / "shared", tmp_path / "work/here"
+    shared.mkdir()
+    work.mkdir(parents=True)
+    shared.chmod(0o1777)
+    work.parent.chmod(0o755)
+    monkeypatch.chdir(work)
+    for folder in (shared, work.parent, work):
+        before = mode(folder)
+        private_files.private_folder(folder)
+        assert mode(folder) == before
+    assert len([line for line in caplog.messages if "can be read by others" in line]) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_another_user_is_told_and_left(tmp_path, caplog):
+    path = tmp_path / "theirs"
+    path.write_text("x")
+    path.chmod(0o644)
+    os.chown(path, 1, 1)
+    private_files.private_file(path)
+    assert mode(path) == 0o644
+    assert str(path) in caplog.text

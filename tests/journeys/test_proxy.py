@@ -1,0 +1,197 @@
+"""The sample proxy in front of a real Guichet: links open, callers are told apart, and no log holds a token."""
+
+import json
+import socket
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from identity.tokens import Tokens
+from tests.services.person import Person, link_in
+from tests.services.waiting import LOOPBACK, wait_for
+
+ADDRESS = "camille.durand@ac-rouen.example"
+FEW = 9
+PURPOSES = {"v": "verify", "n": "not_me", "i": "invitation", "d": "opt_out", "r": "verify"}
+
+
+@pytest.fixture
+def guichet(guichet_processes):
+    return guichet_processes.serve({"GUICHET_TRUSTED_PROXIES": "127.0.0.1/32"})
+
+
+@pytest.fixture
+def tokens(guichet_processes, guichet) -> Tokens:
+    kept = json.loads((guichet_processes.folder / "var/keys.json").read_text())
+    return Tokens([SecretStr(key) for key in kept["secret_keys"]])
+
+
+@pytest.fixture
+def link(guichet) -> str:
+    """The path of the link of a real mail."""
+    camille = Person(guichet.url)
+    camille.ask(ADDRESS)
+
+    def mailed():
+        mails = camille.session.get(f"{guichet.url}/dev/mail.json", timeout=10).json()
+        return [mail["text"] for mail in mails if mail["to"] == ADDRESS]
+
+    return urlsplit(link_in(wait_for(mailed, what="the mail", within=90)[0])).path
+
+
+def spelled(letter: str, token: str) -> list[str]:
+    """One link in every spelling that programs on the way, or people who play, have for it."""
+    code = f"%{ord(letter):02x}"
+    encoded = "".join(f"%{ord(each):02X}" for each in token)
+    twice = "".join(f"%25{ord(each):02X}" for each in token)
+    prefixes = [
+        f"/{letter}/",
+        f"//{letter}/",
+        f"/{letter}//",
+        f"///{letter}///",
+        f"/{code}/",
+        f"/{code.upper()}/",
+        f"/./{letter}/",
+        f"/{letter}/./",
+        f"/x/../{letter}/",
+        f"/x/..%2f{letter}/",
+        f"/{letter}%2f",
+        f"/%2f{letter}/",
+        f"/%2e/{letter}/",
+        f"/{letter.upper()}/",
+        f"/%25{ord(letter):02x}/",
+        f"/{letter};x/",
+        f"/{letter}%00/",
+        f"/x%0A/{letter}/",
+        f"/fr/{letter}/",
+        f"/_matrix/{letter}/",
+        f"/redirect/https://guichet.example.org/{letter}/",
+        f"https://guichet.example.org/{letter}/",
+        f"/{letter}",
+        "/",
+        "/start?next=/v/",
+        "/start#/v/",
+    ]
+    ends = [
+        "",
+        "/",
+        ".",
+        ">",
+        ").",
+        "?utm_source=mail",
+        "&utm=x",
+        "%20et%20la%20suite",
+        "%0A",
+        "%ff",
+    ]
+    half = len(token) // 2
+    return [
+        *(f"{prefix}{token}" for prefix in prefixes),
+        *(f"{prefix}{encoded}" for prefix in prefixes),
+        *(f"/{letter}/{token}{end}" for end in ends),
+        f"/x/{twice}",
+        f"/{letter}/{token[:half]}%{ord(token[half]):02x}{token[half + 1 :]}",
+        f"/{letter}/{token[:half]}/{token[half:]}",
+        f"/{letter}/{token[:half]} {token[half:]}",
+        f"/{letter}/{token}\x01",
+        f"/{letter}/{token}{'x' * 9000}",
+    ]
+
+
+def told(log: str, token: str) -> list[str]:
+    """What a log holds of a token beyond its first four characters, however it wrote them."""
+    written = {log, unquote(log), unquote(unquote(log))}
+    pieces = [token[:5], *(token[at : at + 8] for at in range(len(token) - 7))]
+    return [piece for piece in pieces if any(piece in each for each in written)]
+
+
+def test_no_log_holds_a_token_however_the_path_is_spelled(guichet, nginx, tokens):
+    proxy = nginx(guichet.url)
+    made = {letter: tokens.link(uuid4(), purpose) for letter, purpose in PURPOSES.items()}
+    for letter, token in made.items():
+        # The configuration does not tell one letter from another: one is tried in full.
+        for target in spelled(letter, token)[: None if letter == "v" else FEW]:
+            proxy.ask(target, Referer=f"https://guichet.example.org/{letter}/{token}")
+        for target in spelled(letter, token)[:FEW]:
+            proxy.ask(target, clear=True)
+    asked = proxy.logged
+    guichet.kill()
+    for letter, token in made.items():
+        assert proxy.ask(f"/{letter}/{token}").startswith(b"HTTP/1.1 502")
+        proxy.ask(f"//{letter}/{token}")
+    assert '"GET /start" ' in asked
+    for letter, token in made.items():
+        assert f"/{letter}/{token[:4]}..." in asked
+        assert not told(proxy.logged, token)
+        assert not told(guichet.log, token)
+
+
+def test_gunicorn_itself_keeps_tokens_out_of_its_log(guichet, tokens):
+    token = tokens.link(uuid4(), "verify")
+    for request in (
+        f"GET /v/{token} HTTP/9.9\r\n\r\n",
+        f"GET /v/{token} and more HTTP/1.1\r\n\r\n",
+        f"G@T /v/{token} HTTP/1.1\r\n\r\n",
+        f"GET /v/{token}{'x' * 9000} HTTP/1.1\r\n\r\n",
+        f"GET /v/{token} HTTP/1.1\r\nHost: a\r\nBad header\r\n\r\n",
+        f"GET / HTTP/1.1\r\nReferer : /v/{token}\r\n\r\n",
+        f"GET /%76/{token} HTTP/1.1\r\nTransfer-Encoding: nonsense\r\n\r\n",
+    ):
+        with socket.create_connection((LOOPBACK, urlsplit(guichet.url).port), 30) as talk:
+            talk.sendall(request.encode())
+            assert talk.recv(100)
+    wait_for(lambda: guichet.log.count("Invalid request") >= 3, what="gunicorn told of them")
+    assert not told(guichet.log, token)
+
+
+def test_links_open_through_the_proxy_with_anything_behind_the_token(guichet, nginx, link):
+    proxy = nginx(guichet.url)
+    letter, token = link[1], link[3:]
+    title = page_title(proxy.ask(link))
+    assert title
+    ends = [
+        "",
+        ".",
+        ",",
+        ">",
+        ")",
+        "]",
+        "/",
+        "//x",
+        "%20",
+        "%20Camille",
+        "&utm=1",
+        "?utm=1",
+        "=",
+        "Ce",
+    ]
+    for written in (
+        *(link + end for end in ends),
+        f"//{link[1:]}",
+        f"/./{link[1:]}",
+        f"/%76/{token}",
+    ):
+        answer = proxy.ask(written)
+        if answer.startswith(b"HTTP/1.1 303"):
+            assert f"Location: {link}\r\n".encode() in answer
+        else:
+            assert page_title(answer) == title, written
+    assert letter == "v"
+
+
+def test_the_proxy_leads_to_the_site_of_its_own_name_and_shows_nothing_of_the_operators(
+    guichet, nginx
+):
+    proxy = nginx(guichet.url)
+    answer = proxy.ask("/start?lang=en", clear=True)
+    assert b"Location: https://guichet.example.org/start?lang=en\r\n" in answer
+    for path in ("/readyz", "//readyz", "/./readyz", "/%72eadyz", "/metrics", "/dev/mail"):
+        assert proxy.ask(path).startswith(b"HTTP/1.1 404"), path
+
+
+def page_title(answer: bytes) -> str:
+    status, _, rest = answer.partition(b"\r\n")
+    assert b" 200 " in status, status
+    return rest.decode().partition("<title>")[2].partition("</title>")[0]
