@@ -69,7 +69,7 @@ class Holding:
                 us._dropped.wait()
                 self.close_connection = True
 
-            do_GET = do_POST = do_PUT = _pass_on
+            do_GET = do_POST = do_PUT = _pass_on  # noqa: N815  the library's names
 
             def log_message(self, *_):
                 """Nobody reads it."""
