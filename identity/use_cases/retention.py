@@ -81,13 +81,15 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         session, reports_before=now - MODULE_REPORTS, refusals_before=now - MODULE_REFUSALS
     )
     seats = successions.forget(session, now - SUCCESSIONS)
-    more = {
-        "module reports": reports,
-        "successions": seats,
+    more = {"module reports": reports, "successions": seats}
+    return deleted | more | _forget_lists(session, now) | _forget_attempts(session, now)
+
+
+def _forget_attempts(session: Session, now: datetime) -> dict[str, int]:
+    return {
         "attempts at accounts": account_attempts.forget(session, now - ATTEMPTS),
         "accounts never begun": accounts.forget_unseen(session, now - CONFIRMED),
     }
-    return deleted | more | _forget_lists(session, now)
 
 
 def _forget_lists(session: Session, now: datetime) -> dict[str, int]:
