@@ -36,6 +36,8 @@ def wire_with_secrets(settings: Settings) -> Wiring:
 
 def bring_up_to_date(settings: Settings) -> None:
     """Raises WrongSettings for a database that others share and that waits for its operator."""
+    if settings.is_embedded:  # where all keys were given, nothing has made the folder yet
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
     if current(settings.database) == newest():
         return
     if not settings.is_embedded:

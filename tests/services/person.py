@@ -63,7 +63,11 @@ class Person:
         if 'name="password_again"' in self.page.text:
             fields["password_again"] = password
         self.send(**fields)
-        wait_for(lambda: not self._waits(), what="the end of the account's making", within=120)
+        return self.wait_until_made()
+
+    def wait_until_made(self) -> requests.Response:
+        """The page after those that ask for themselves again."""
+        wait_for(lambda: not self._waits(), what="the end of the account's making", within=240)
         return self.page
 
     def _waits(self) -> bool:

@@ -1,0 +1,92 @@
+"""A worker killed in the middle of making an account, on a real Synapse: no takeover, no second account, no password left."""
+
+import pytest
+import sqlalchemy as sa
+
+from tests.services.holding import Holding
+from tests.services.person import PASSWORD, Person, code_in, plain
+
+ADDRESS = "camille.durand@ac-rouen.example"
+AGAIN = "another fine password here"
+
+pytestmark = pytest.mark.long  # a dead worker's lease lasts a minute
+
+
+@pytest.fixture
+def holding(synapse):
+    between = Holding(synapse.url)
+    yield between
+    between.close()
+
+
+@pytest.fixture
+def on_synapse(production, guichet_processes, synapse, holding, tmp_path) -> dict[str, str]:
+    secret, token = tmp_path / "secret", tmp_path / "token"
+    secret.write_text(synapse.registration_secret)
+    token.write_text(synapse.admin_token)
+    run = guichet_processes.run
+    run("guichet", "db", "upgrade", env=production)
+    run(
+        *("guichet", "homeserver", "add", synapse.server_name, "--url", holding.url),
+        *("--label", "Éducation nationale", "--connector", "synapse"),
+        *("--registration-secret-file", str(secret), "--admin-token-file", str(token)),
+        env=production,
+    )
+    run(
+        *("guichet", "domain", "add", "ac-rouen.example", "--homeserver", synapse.server_name),
+        env=production,
+    )
+    return production
+
+
+def rows(environment, table) -> int:
+    engine = sa.create_engine(environment["GUICHET_DATABASE_URL"])
+    with engine.connect() as connection:
+        count = connection.scalar(sa.text(f"select count(*) from {table}"))
+    engine.dispose()
+    return count
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "ends"),
+    [
+        ("before", {"method": "POST", "path": "/v1/register", "after": False}, "/account/1"),
+        ("after", {"method": "POST", "path": "/v1/register", "after": True}, "/account/1"),
+        ("whole", {"method": "PUT", "path": "/v2/users/", "after": True, "skip": 1}, "/done"),
+    ],
+    ids=["before the call", "after the call", "when the account stands"],
+)
+def test_whenever_the_worker_dies_one_account_stands_with_the_password_the_person_knows(
+    on_synapse, guichet_processes, smtp_server, synapse, holding, name, call, ends
+):
+    address = f"{name}.{ADDRESS}"
+    web = guichet_processes.gunicorn(on_synapse, "--threads", "4")
+    worker = guichet_processes.worker(on_synapse, "--concurrency", "2")
+    guichet_processes.beat(on_synapse)
+    camille = Person(web.url)
+    camille.ask(address)
+    camille.type_code(code_in(plain(smtp_server.wait_for_mail(address))))
+    holding.hold(**call)
+    camille.send(password=PASSWORD, password_again=PASSWORD)
+    assert camille.page.url.endswith("/account/1/progress")
+    assert holding.held.wait(90)
+    assert rows(on_synapse, "typed_passwords") == 0
+    worker.kill()
+    holding.drop()
+    another = guichet_processes.worker(on_synapse, "--concurrency", "2")
+    camille.wait_until_made()
+    assert camille.page.url.endswith(ends)
+    password = PASSWORD
+    if ends != "/done":
+        assert "n’a pas été gardé" in camille.page.text
+        password = AGAIN
+        assert camille.choose(password).url.endswith("/account/1/done")
+    by_mail = {"type": "m.id.thirdparty", "medium": "email", "address": address}
+    assert synapse.log_in(by_mail, password).status_code == 200
+    if password != PASSWORD:
+        assert synapse.log_in(by_mail, PASSWORD).status_code == 403
+    accounts = synapse.call("GET", f"/_synapse/admin/v2/users?name={name}").json()["users"]
+    assert len([each for each in accounts if name in each["name"]]) == 1
+    logs = web.log + worker.log + another.log
+    assert PASSWORD not in logs
+    assert AGAIN not in logs
