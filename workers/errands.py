@@ -65,7 +65,7 @@ def probe_server(wired: Wiring, entry: OutboxEntry) -> Note:
         request = session.get(VerificationRequest, entry.subject_id)
         if request is None or where(request, now) is not Step.CONFIRMED:
             return nothing
-        address = EmailAddress.parse(request.address, smtputf8=True)
+        address = EmailAddress.stored(request.address)
         name = wired.rules.current().decide(address).homeserver
         homeserver = homeservers.find(session, name or "")
     connector = wired.connector_for(homeserver) if homeserver else None

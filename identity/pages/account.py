@@ -102,7 +102,7 @@ def _own(n: int) -> VerificationRequest:
 
 def _form(own: VerificationRequest, *faults: Fault, name: str | None = None) -> Response:
     proposal = account_creation.propose(wired, own)
-    address = EmailAddress.parse(own.address, smtputf8=True)
+    address = EmailAddress.stored(own.address)
     return page(
         "account" if proposal.asks_password else "account_elsewhere",
         faults=faults,

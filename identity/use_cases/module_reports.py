@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.addresses import InvalidAddress
 from domain_rules.rules import RuleSet
 from identity import problems
 from identity.storage import (
@@ -212,7 +212,7 @@ def _deactivated(taker: Taker, report: OfUser) -> Outcome:
 def _bound(taker: Taker, report: Address) -> Outcome:
     """The proof makes the class, whether the rules keep the address for this homeserver or not."""
     try:
-        address = EmailAddress.parse(report.address, smtputf8=True)
+        address = taker.rules.read(report.address, smtputf8=True)
     except InvalidAddress as error:
         return Outcome("rejected", str(error.reason))
     session, now = taker.session, taker.now
