@@ -47,6 +47,8 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
         message, envelope_from = letter(wired, mail, now)
     except NoLongerWanted:
         return _noting(mail, state=MailState.DROPPED)
+    except NotSent as failure:  # what should stand in it cannot be written
+        raise _after(wired, failure, mail, entry) from None
     if domain := wired.settings.mail_bounce_domain:
         envelope_from = bounces.sender(mail.id, wired.tokens.bounce_marks(mail.id)[-1], domain)
     try:
