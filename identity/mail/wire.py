@@ -22,11 +22,11 @@ NEEDED: Final = frozenset(
     {
         *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
         *("X-Auto-Response-Suppress", "X-Guichet-Template", "MIME-Version", "Content-Type"),
-        "Content-Language",
     }
 )
 WRITTEN: Final = NEEDED | {
-    *("Reply-To", "List-Unsubscribe", "List-Unsubscribe-Post", "Content-Transfer-Encoding"),
+    *("Reply-To", "List-Unsubscribe", "List-Unsubscribe-Post"),
+    *("Content-Language", "Content-Transfer-Encoding"),
 }
 SENDER: Final = re.compile(r"[A-Za-z0-9.+_'=&#~/-]{1,64}@[A-Za-z0-9.-]{1,253}")
 HEADER: Final = re.compile(rb"([!-9;-~]+): (.*)", re.DOTALL)

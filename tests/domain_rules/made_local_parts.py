@@ -13,7 +13,19 @@ WORDS = (
     *("camille", "durand", "o'neil", "srs0", "srs1", "SRS0", "prvs", "msprvs1", "btv1", "imcea"),
     *("IMCEAEX-", "imceasmtp-", "evil.example", "evil", "x40", "=40", "=?utf-8?q?", "?=", "=0d=0a"),
     *("%40", "%evil.example", "evil.example!", "@evil.example:", "/c=fr/", "/o=rectorat/", "owner"),
-    *("=evil.example", "+tag", "fax=+331", "-oQ/tmp", "|sh", "bcc:", "&", "#", "~root", "..", "request"),
+    *(
+        "=evil.example",
+        "+tag",
+        "fax=+331",
+        "-oQ/tmp",
+        "|sh",
+        "bcc:",
+        "&",
+        "#",
+        "~root",
+        "..",
+        "request",
+    ),
     *("=?x?b?", "+AEA-", "\r\nBcc: eve@evil.example", "hélène", "ﬁona", "ſarah", "straße", "Kelly"),
 )
 
