@@ -29,8 +29,7 @@ def read_mailbox(text: str) -> str:
     An accented name comes out in encoded words, a domain as its A-label. Read again, it is the same.
     """
     bare = text.strip(" ")
-    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in bare):
-        raise ValueError(f"must hold no control characters, {EXAMPLE}")
+    _check_printable(bare)
     name, address = "", bare
     if bare.endswith(">"):
         name, _, address = bare[:-1].rpartition("<")
@@ -76,6 +75,11 @@ def _address(text: str) -> str:
     return address
 
 
+def _check_printable(text: str) -> None:
+    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in text):
+        raise ValueError(f"must hold no control characters, {EXAMPLE}")
+
+
 def _name(text: str) -> str:
     """What people read: without the quotes, and without the coding, it may be written in."""
     if text.startswith('"') and text.endswith('"') and len(text) > 1:
@@ -85,6 +89,7 @@ def _name(text: str) -> str:
             text = str(make_header(decode_header(text)))
         except (HeaderParseError, MessageError, LookupError, ValueError):
             raise ValueError(f"the name cannot be decoded, {EXAMPLE}") from None
+    _check_printable(text)
     name = " ".join(text.split())
     if "=?" in name or not name.isprintable():
         raise ValueError(f"the name cannot be written in a mail, {EXAMPLE}")

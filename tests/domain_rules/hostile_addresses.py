@@ -281,7 +281,7 @@ ROUTES = {
         ),
     ),
     "a list of hosts before the address, or a group, or a comment": [
-        *local_parts(Reason.NOT_AN_ADDRESS, "evil.com:a", "a;", "a,b", "(a)b", "a(b)", "<a", "a>"),
+        *local_parts(Reason.NOT_AN_ADDRESS, "evil.com:a", "a;", "(a)b", "a(b)", "<a", "a>"),
         ("@evil.com,@other.example:a@ac-rouen.example", Reason.TWO_ATS),
         ("a@evil.com@ac-rouen.example.", Reason.TWO_ATS),
     ],
@@ -384,7 +384,7 @@ ROUTES = {
                 "ﬁona",
                 "ſarah",
                 "\u212aarl",
-                "stra\u00dfe",
+                "gro\u00df",
                 "ª",
                 "ﬂ",
                 "ｆiona",
@@ -392,7 +392,7 @@ ROUTES = {
                 "\u24d0",
                 "𝐚",
             ),
-            *("ŉ", "\u01f0", "\u1e9e", "\u0130", "½", "™", "㏂", "\u00b5", "ﬀ"),
+            *("ŉ", "\u01f0", "\u1e9e", "\u0130zmir", "½", "™", "㏂", "\u00b5", "ﬀ"),
         )
     ],
 }

@@ -1,7 +1,6 @@
 """One text from what is typed to the wire, and a last look at the bytes that no mail gets around."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -10,6 +9,8 @@ from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.gateways.mail_folder import FolderMailer
+from identity.gateways.mail_relay import SmtpMailer
+from identity.gateways.mail_relay_url import read_relay_url
 from identity.mail.letters import Frame, none
 from identity.mail.message import build
 from identity.mail.outcomes import NotSent, Outcome
@@ -70,34 +71,33 @@ def mail_to(to, *, subject="Votre code"):
 def check_one_text(number: int, *, seed: int) -> int:
     """Policy, stored row, envelope and bytes say the same of each; returns how many were taken."""
     taken = 0
-    for local in made(number, seed=seed):
-        for domain in DOMAINS:
-            typed = f"{local}@{domain}"
-            try:
-                address = RULES.read(typed, smtputf8=True)
-            except InvalidAddress:
-                continue
-            taken += 1
-            to = address.canonical
-            content = finished(mail_to(to), envelope_from=FROM, to=to)
-            head = content.partition(b"\r\n\r\n")[0].split(b"\r\n")
-            to_lines = [line for line in head if line[:3].lower() == b"to:"]
-            assert to_lines == [b"To: " + to.encode()], typed
-            stored = EmailAddress.stored(to)
-            assert stored == address, typed
-            assert RULES.read(to, smtputf8=True) == address, typed
-            assert RULES.decide(stored).rule is RULES.decide(address).rule, typed
-            assert RULES.decide(stored).homeserver, typed
+    for turn, local in enumerate(made(number, seed=seed)):
+        typed = f"{local}@{DOMAINS[turn % len(DOMAINS)]}"
+        try:
+            address = RULES.read(typed, smtputf8=True)
+        except InvalidAddress:
+            continue
+        taken += 1
+        to = address.canonical
+        content = finished(mail_to(to), envelope_from=FROM, to=to)
+        head = content.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        to_lines = [line for line in head if line[:3].lower() == b"to:"]
+        assert to_lines == [b"To: " + to.encode()], typed
+        stored = EmailAddress.stored(to)
+        assert stored == address, typed
+        assert RULES.read(to, smtputf8=True) == address, typed
+        assert RULES.decide(stored).rule is RULES.decide(address).rule, typed
+        assert RULES.decide(stored).homeserver, typed
     return taken
 
 
 def test_policy_envelope_bytes_and_row_are_one_text():
-    assert check_one_text(10_000, seed=1) > 5_000
+    assert check_one_text(10_000, seed=1) > 2_000
 
 
 @pytest.mark.long
 def test_policy_envelope_bytes_and_row_are_one_text_a_million_times():
-    assert check_one_text(1_000_000, seed=2) > 500_000
+    assert check_one_text(1_000_000, seed=2) > 200_000
 
 
 @pytest.mark.parametrize(
@@ -115,16 +115,13 @@ def test_policy_envelope_bytes_and_row_are_one_text_a_million_times():
         "",
     ],
 )
-@pytest.mark.parametrize("kind", ["row of before", "folder"])
-def test_no_mail_is_handed_over_for_an_address_that_the_policy_would_not_take(kind, to, tmp_path):
-    message = letter()
-    with pytest.raises(NotSent) as held:
-        if kind == "folder":
-            FolderMailer(tmp_path).send(message, envelope_from=FROM, to=to)
-        else:
-            finished(message, envelope_from=FROM, to=to)
-    assert held.value.outcome is Outcome.CONTENT
-    assert list(Path(tmp_path).iterdir()) == []
+def test_no_mail_is_handed_over_for_an_address_that_the_policy_would_not_take(to, tmp_path):
+    nobody_listens = SmtpMailer(read_relay_url("smtp://127.0.0.1:9?tls=none"))
+    for mailer in (FolderMailer(tmp_path), nobody_listens):
+        with pytest.raises(NotSent) as held:
+            mailer.send(letter(), envelope_from=FROM, to=to)
+        assert held.value.outcome is Outcome.CONTENT
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
