@@ -261,7 +261,7 @@ def test_a_proof_of_before_for_an_address_refused_now_binds_nobody(
 ):
     asked = proved()
     with database.transaction() as session:
-        session.get(type(asked), asked.sid).address = address
+        session.get(type(asked), asked.id).address = address
     with pytest.raises(problems.WrongServer):
         bind(asked, policy=policy)
     with database.reading() as session:
