@@ -8,9 +8,10 @@ PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --req
 ARGS ?=
 
 # What the tests need from Debian, and how each is recognised.
-DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light
+DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light postfix
 FOUND_postgresql = ls /usr/lib/postgresql/*/bin/initdb || command -v initdb
 FOUND_redis-server = command -v redis-server
+FOUND_postfix = test -x /usr/sbin/postfix
 FOUND_chromium = command -v chromium
 FOUND_nginx-light = command -v nginx || test -x /usr/sbin/nginx
 FOUND_wrk = command -v wrk
@@ -121,4 +122,6 @@ debian:
 		echo "Missing Debian packages. Install them, then try again: sudo apt-get install $$missing" >&2; exit 1; \
 	fi; \
 	echo "Installing $$missing"; \
-	apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $$missing
+	apt-get update --quiet=2 && \
+	echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections && \
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends $$missing

@@ -88,7 +88,7 @@ def _hostile() -> Row:
     found = RuleSet.compile(rules(30_000))
     advise(found, EmailAddress.parse("a@é.example"))  # reads the tables of IDNA once
     worst, which = 0.0, ""
-    for text, _ in HOSTILE:
+    for text, _, _ in HOSTILE:
         began = time.process_time()
         with suppress(ValueError):
             advise(found, EmailAddress.parse(text, smtputf8=True))

@@ -8,12 +8,14 @@ from ipaddress import ip_address
 import idna
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
 
+from domain_rules import local_parts
+from domain_rules.address_faults import SENTENCES, InvalidAddress, Reason
 from domain_rules.display import display_domain
-from domain_rules.words import Word
+
+__all__ = ["SENTENCES", "EmailAddress", "InvalidAddress", "Reason", "parse_domain"]
 
 MAX_TYPED = 1000  # characters looked at: a real address and a generous paste around it
 MAX_BYTES = 254  # RFC 5321, erratum 1690
-MAX_LOCAL_BYTES = 64
 MAX_DOMAIN_CHARACTERS = 253
 MAX_LABEL_CHARACTERS = 63
 
@@ -25,60 +27,7 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 CONTROL_CATEGORIES = frozenset({"Cc", "Zl", "Zp"})
 # UTS 46 reads these as dots; done first so that labels can be counted.
 IDEOGRAPHIC_DOTS = dict.fromkeys(map(ord, "\u3002\uff0e\uff61"), ".")
-# RFC 5322, 3.2.3, in lower case.
-ATOM = frozenset("abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~.")
 OUTSIDE_AN_ATOM = frozenset('<>()[]\\,;: "')
-
-
-class Reason(Word):
-    """Why a text is no address of ours."""
-
-    EMPTY = "empty"
-    CONTROL_CHARACTER = "control_character"
-    TOO_LONG = "too_long"
-    LOCAL_TOO_LONG = "local_too_long"
-    NO_AT = "no_at"
-    TWO_ATS = "two_ats"
-    QUOTED = "quoted"
-    SPACE_INSIDE = "space_inside"
-    NOT_ASCII_LOCAL = "not_ascii_local"
-    IP_ADDRESS = "ip_address"
-    ONE_LABEL = "one_label"
-    NUMERIC_TOP_LABEL = "numeric_top_label"
-    EMPTY_LABEL = "empty_label"
-    TRAILING_DOT = "trailing_dot"
-    RESERVED = "reserved"
-    NOT_A_DOMAIN = "not_a_domain"
-    NOT_AN_ADDRESS = "not_an_address"
-
-
-SENTENCES = {
-    Reason.EMPTY: "There is nothing here, or a part of the address is missing.",
-    Reason.CONTROL_CHARACTER: "It contains an invisible control character.",
-    Reason.TOO_LONG: "It is too long for an email address.",
-    Reason.LOCAL_TOO_LONG: "The part before the @ is longer than 64 bytes.",
-    Reason.NO_AT: "The @ is missing.",
-    Reason.TWO_ATS: "It contains more than one @.",
-    Reason.QUOTED: "Quotation marks are not accepted in an address.",
-    Reason.SPACE_INSIDE: "It contains a space.",
-    Reason.NOT_ASCII_LOCAL: "Before the @ only unaccented letters, digits and signs are accepted.",
-    Reason.IP_ADDRESS: "After the @ stands an IP address, not a domain.",
-    Reason.ONE_LABEL: "The domain has no dot.",
-    Reason.NUMERIC_TOP_LABEL: "The domain ends with a number.",
-    Reason.EMPTY_LABEL: "The domain begins with a dot or has two dots in a row.",
-    Reason.TRAILING_DOT: "The domain ends with a dot.",
-    Reason.RESERVED: "This domain is reserved and receives no mail.",
-    Reason.NOT_A_DOMAIN: "This is not a domain name.",
-    Reason.NOT_AN_ADDRESS: "This is not an email address.",
-}
-
-
-class InvalidAddress(ValueError):
-    """A text that is not one plain email address, or not one domain."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(SENTENCES[reason])
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +43,13 @@ class EmailAddress:
     def parse(cls, text: str, *, smtputf8: bool = False) -> "EmailAddress":
         """Read what somebody typed; `InvalidAddress`, and nothing else, if it will not do.
 
-        Non-ASCII before the @ is refused unless `smtputf8`: the relay must carry it.
+        Non-ASCII before the @ is refused unless `smtputf8`: the relay must carry it. What is read
+        can be mailed to as it is; whether its domain has such addresses, the rules say
+        (`RuleSet.read`).
         """
         typed_local, typed_domain = _split(_clean(text))
-        local = _fold_local(typed_local, smtputf8=smtputf8)
-        ascii_domain = _to_ascii(typed_domain, local)
+        local = local_parts.fold(typed_local, smtputf8=smtputf8)
+        ascii_domain = _to_ascii(typed_domain)
         canonical = f"{local}@{ascii_domain}"
         if len(canonical.encode()) > MAX_BYTES:
             raise InvalidAddress(Reason.TOO_LONG)
@@ -106,9 +57,22 @@ class EmailAddress:
 
     @classmethod
     def stored(cls, canonical: str) -> "EmailAddress":
-        """One that was parsed before it was stored. Never for what somebody typed."""
+        """One that was parsed before it was stored. Never for what somebody typed.
+
+        What was taken then may be refused by now: see `refusal`.
+        """
         local, _, ascii_domain = canonical.rpartition("@")
         return cls(canonical, local, ascii_domain, display_domain(ascii_domain))
+
+    @property
+    def refusal(self) -> Reason | None:
+        """Why what stands before the @ would not be taken today: no mail goes there. None if it would."""
+        return local_parts.fault_of(self.local)
+
+    @property
+    def extra_signs(self) -> frozenset[str]:
+        """Which of `= & # ~ /` stand before the @: an agents' domain takes them by its rule only."""
+        return local_parts.extra_signs(self.local)
 
     def __str__(self) -> str:
         return self.canonical
@@ -180,39 +144,17 @@ def _split(text: str) -> tuple[str, str]:
     return local, domain
 
 
-def _fold_local(typed: str, *, smtputf8: bool) -> str:
-    """Letter case does not count (MSC2265); neither does the way accents are composed."""
-    if typed.isascii():
-        local = typed.lower()
-    elif not smtputf8:  # judged before NFC, which turns the Kelvin sign into a K
-        raise InvalidAddress(Reason.NOT_ASCII_LOCAL)
-    else:
-        local = _casefold(typed)
-        if _casefold(local) != local:  # some rare marks fold differently each time
-            raise InvalidAddress(Reason.NOT_AN_ADDRESS)
-    if len(local.encode()) > MAX_LOCAL_BYTES:
-        raise InvalidAddress(Reason.LOCAL_TOO_LONG)
-    return local
-
-
-def _casefold(text: str) -> str:
-    decomposed = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", decomposed.casefold())
-
-
-def _to_ascii(typed: str, local: str = "a") -> str:
-    """The A-label form, lower case. One domain has one: Unicode and xn-- give the same.
-
-    The local part is checked on the way: email-validator looks at whole addresses.
-    """
+def _to_ascii(typed: str) -> str:
+    """The A-label form, lower case. One domain has one: Unicode and xn-- give the same."""
     domain = typed.translate(IDEOGRAPHIC_DOTS).lower()
     _check_shape(domain)
     try:
-        ascii_domain = _validate(local, domain)
+        ascii_domain = _ascii_domain(domain)
         # A label in xn-- form must be what its own Unicode form is encoded to.
         is_one = "xn--" not in ascii_domain or _encoded_again(ascii_domain) == ascii_domain
     except ValueError:  # of email-validator and of idna alike
-        raise InvalidAddress(_why_not(local, domain)) from None
+        is_reserved = domain.rpartition(".")[2] in SPECIAL_USE_DOMAIN_NAMES
+        raise InvalidAddress(Reason.RESERVED if is_reserved else Reason.NOT_A_DOMAIN) from None
     if not is_one:
         raise InvalidAddress(Reason.NOT_A_DOMAIN)
     return ascii_domain
@@ -222,23 +164,15 @@ def _encoded_again(ascii_domain: str) -> str:
     return idna.encode(idna.decode(ascii_domain)).decode()
 
 
-def _validate(local: str, domain: str) -> str:
-    """The domain as email-validator encodes it; its error if the two make no address.
-
-    Its list of reserved domains stays in force: .localhost, .local, .test receive no mail
-    from outside; .example is not on it. Nothing of the library is changed or switched off.
-    """
-    if ATOM.issuperset(local) and ".." not in local and local.strip(".") == local:
-        local = "a"  # as good as any: what is left to check is the domain, and those repeat
-    return _ascii_domain(local, domain)
-
-
 @lru_cache(maxsize=4096)
-def _ascii_domain(local: str, domain: str) -> str:
-    address = f"{local}@{domain}"
-    ascii_domain: str = validate_email(
-        address, allow_smtputf8=not local.isascii(), check_deliverability=False
-    ).ascii_domain
+def _ascii_domain(domain: str) -> str:
+    """The domain as email-validator encodes it; its error if it is none.
+
+    It looks at whole addresses, so it is given one. Its list of reserved domains stays in force:
+    .localhost, .local, .test receive no mail from outside; .example is not on it. Nothing of the
+    library is changed or switched off.
+    """
+    ascii_domain: str = validate_email(f"a@{domain}", check_deliverability=False).ascii_domain
     return ascii_domain
 
 
@@ -265,14 +199,3 @@ def _is_ip_address(domain: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _why_not(local: str, domain: str) -> Reason:
-    if domain.rpartition(".")[2] in SPECIAL_USE_DOMAIN_NAMES:
-        return Reason.RESERVED
-    try:
-        _validate("a", domain)
-    except ValueError:
-        return Reason.NOT_A_DOMAIN
-    is_long = len(f"{local}@{domain}".encode()) > MAX_BYTES
-    return Reason.TOO_LONG if is_long else Reason.NOT_AN_ADDRESS

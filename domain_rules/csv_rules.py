@@ -2,8 +2,8 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
+from domain_rules.cells import unguarded, write_table
 from domain_rules.federation import HomeserverEntry, RuleReader
 from domain_rules.located import Fault, Located, excerpt
 from domain_rules.reading import NeverAgent, Reading, nobody_is_barred, without_repeats
@@ -13,7 +13,7 @@ from domain_rules.writing import facts, in_stable_order
 COLUMNS = (
     *("kind", "pattern", "class", "homeserver", "protected_homeserver", "requires_invite"),
     *("organisation", "sibling_of", "moved_from", "moving_until", "note"),
-    *("valid_from", "valid_until"),
+    *("valid_from", "valid_until", "extra_signs"),
 )
 KINDS = frozenset(kind.value for kind in Kind)
 NEEDED = frozenset({"kind", "pattern"})
@@ -62,24 +62,12 @@ def read_csv(
 
 def write_csv(rules: Iterable[Rule]) -> str:
     """The same file for the same rules, whatever their order."""
-    written = _Written()
-    # both ends of a line, so that a note with either of them stands in quotes
-    writer = csv.writer(written, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for rule in in_stable_order(rules):
-        said = facts(rule) | {"kind": rule.kind.value, "pattern": rule.pattern}
-        writer.writerow([_field(said.get(column)) for column in COLUMNS])
-    return "".join(written.parts)
+    return write_table([COLUMNS, *map(_fields, in_stable_order(rules))])
 
 
-@dataclass
-class _Written:
-    """What csv writes to."""
-
-    parts: list[str] = field(default_factory=list)
-
-    def write(self, part: str, /) -> None:
-        self.parts.append(part)
+def _fields(rule: Rule) -> list[str]:
+    said = facts(rule) | {"kind": rule.kind.value, "pattern": rule.pattern}
+    return [_field(said.get(column)) for column in COLUMNS]
 
 
 def _field(value: object) -> str:
@@ -121,7 +109,8 @@ def _rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, dict[object, ob
                 reason = f"{len(fields)} fields, and the header has {len(header)}"
                 faults.append(Fault(begun, excerpt(";".join(fields)), reason))
                 continue
-            yield begun, _values(dict(zip(header, fields, strict=False)))
+            cells = map(unguarded, fields)
+            yield begun, _values(dict(zip(header, cells, strict=False)))
     except csv.Error as error:
         faults.append(Fault(line, "", f"not CSV from here on: {error}"))
 

@@ -35,8 +35,13 @@ def _display_label(label: str) -> str:
     return shown if len(scripts) == 1 and scripts <= SCRIPTS else label
 
 
+def script_of(letter: str) -> str:
+    """The first word of its name, such as LATIN or GREEK; "?" for what is no letter of this Unicode."""
+    return unicodedata.name(letter, "?").partition(" ")[0]
+
+
 def _script(letter: str) -> str:
-    script = unicodedata.name(letter, "?").partition(" ")[0]
+    script = script_of(letter)
     if script != "LATIN" or letter in PLAIN_LATIN:
         return script
     return script if unicodedata.normalize("NFD", letter)[0].isascii() else "?"

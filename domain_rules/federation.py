@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
+from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.located import Located
-from domain_rules.rules import AccountClass, Kind, MisshapenRule, Rule
+from domain_rules.rules import AccountClass, Kind, MisshapenRule, Rule, in_order
 from domain_rules.user_ids import Scheme
 
 CONNECTORS = frozenset({"none", "synapse"})
@@ -17,6 +18,7 @@ PATTERN_KEYS = frozenset({"address", "domain", "suffix", "default"})
 RULE_KEYS = PATTERN_KEYS | {
     *("homeserver", "protected_homeserver", "class", "organisation", "sibling_of"),
     *("requires_invite", "moved_from", "moving_until", "note", "valid_from", "valid_until"),
+    "extra_signs",
 }
 HOMESERVER_KEYS = frozenset(
     {
@@ -112,6 +114,7 @@ class RuleReader:
             "note": entry.text("note") or "",
             "valid_from": entry.moment("valid_from"),
             "valid_until": entry.moment("valid_until"),
+            "extra_signs": _extra_signs(entry),
         }
         if facts["sibling_of"] is None:
             self._check_openable(entry, kind, pattern, account_class)
@@ -157,6 +160,8 @@ class RuleReader:
             return
         if kind is Kind.DEFAULT:
             entry.fault("class", "the default rule is for guests: it would make everybody an agent")
+        if kind is Kind.ADDRESS and not pattern.isascii():
+            entry.fault("address", "an agent's address has unaccented letters only")
         if kind in {Kind.DOMAIN, Kind.SUFFIX} and pattern:
             reason = self.never_agent(pattern)
             if reason:
@@ -176,6 +181,13 @@ def _pattern(entry: Located) -> tuple[Kind | None, str]:
     if kind is Kind.ADDRESS:
         return kind, _address(entry)
     return kind, _domain(entry, kind.value) or ""
+
+
+def _extra_signs(entry: Located) -> str:
+    text = "".join((entry.text("extra_signs") or "").split())
+    if set(text) - set(EXTRA_SIGNS):
+        entry.fault("extra_signs", f"extra_signs must be some of {' '.join(EXTRA_SIGNS)}")
+    return in_order(text)
 
 
 def _address(entry: Located) -> str:

@@ -81,7 +81,7 @@ def judge(
 
 def _judge(rules: RuleSet, row: Row, around: Circumstances, seen: _Seen) -> Judged:
     try:
-        address = EmailAddress.parse(row.text)
+        address = rules.read(row.text)
     except InvalidAddress as error:
         return Judged(row, Outcome.NOT_AN_ADDRESS, detail=error.reason.value)
     first = seen.lines.setdefault(address.canonical, row.line)

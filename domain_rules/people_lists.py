@@ -82,11 +82,6 @@ def decode(raw: bytes) -> str:
     return text
 
 
-def guarded(cell: str) -> str:
-    """A cell for a file that a spreadsheet opens: what it would take for a formula is plain text."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
-
-
 def _decoded(raw: bytes) -> str:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", errors="replace")

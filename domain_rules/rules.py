@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 
-from domain_rules.addresses import EmailAddress
+from domain_rules import address_faults
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.words import Word
 
 
@@ -31,6 +33,7 @@ class Reason(Word):
     INVITE_REQUIRED = "invite_required"
     SIBLING = "sibling"
     NOBODY = "nobody"
+    LOCAL_PART = "local_part"
 
 
 class MisshapenRule(ValueError):
@@ -43,6 +46,7 @@ class Rule:
 
     `pattern` is a canonical address, an A-label domain, or empty for the default; it is
     not parsed again here. A sibling rule has no homeserver: it names the domain to use.
+    `extra_signs`: which of `= & # ~ /` agents have before the @; guests may have all of them.
     """
 
     kind: Kind
@@ -59,6 +63,7 @@ class Rule:
     note: str = ""
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    extra_signs: str = ""
 
     def __post_init__(self) -> None:
         if (self.homeserver is None) == (self.sibling_of is None):
@@ -71,6 +76,10 @@ class Rule:
             raise MisshapenRule(f"{self.name}: the default cannot be a sibling")
         if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
             raise MisshapenRule(f"{self.name}: it ends before it begins")
+        if self.extra_signs != in_order(self.extra_signs):
+            raise MisshapenRule(
+                f"{self.name}: extra_signs are some of {EXTRA_SIGNS}, in this order"
+            )
 
     @property
     def name(self) -> str:
@@ -90,9 +99,22 @@ class Rule:
                 return False
         return True
 
+    def takes(self, address: EmailAddress) -> bool:
+        """Whether an agent of this rule may have what stands before the @.
+
+        A rule for one address has said so by its pattern.
+        """
+        named = self.kind is Kind.ADDRESS or address.extra_signs.issubset(self.extra_signs)
+        return named and address.local.isascii()
+
     def former_homeservers(self, at: datetime) -> tuple[str, ...]:
         """The homeservers a move left behind, as long as they still count."""
         return self.moved_from if self.moving_until and at < self.moving_until else ()
+
+
+def in_order(signs: str) -> str:
+    """These of `= & # ~ /`, each once, as a rule keeps them; others are left out."""
+    return "".join(sign for sign in EXTRA_SIGNS if sign in signs)
 
 
 class ConflictingRules(ValueError):
@@ -109,6 +131,8 @@ class Decision:
     """Where an address belongs. `rule` is the one that won, None if none did.
 
     For a sibling it is the sibling's rule, while homeserver and class are the default's.
+    By `local_part` nothing is decided: no such address exists at this domain, whatever the rule
+    says of others, and an address stored in other times is nobody's.
     """
 
     homeserver: str | None
@@ -120,6 +144,11 @@ class Decision:
     reason: Reason
     rule: Rule | None
     revision: int
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether no homeserver takes the address, not even by the default."""
+        return self.reason in {Reason.NOBODY, Reason.LOCAL_PART}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +221,17 @@ class RuleSet:
     def decide(self, address: EmailAddress) -> Decision:
         """Where this address belongs. Costs the labels of its domain, whatever the size."""
         rule = self._by_address.get(address.canonical) or self.rule_of_domain(address.ascii_domain)
-        return self._decision(rule or self._default)
+        return self._decision(rule or self._default, address)
+
+    def read(self, text: str, *, smtputf8: bool = False) -> EmailAddress:
+        """What somebody typed or a program sent. Raises InvalidAddress.
+
+        As `EmailAddress.parse`, and its domain must have such addresses.
+        """
+        address = EmailAddress.parse(text, smtputf8=smtputf8)
+        if self.decide(address).reason is Reason.LOCAL_PART:
+            raise InvalidAddress(address_faults.Reason.NOT_AT_THIS_DOMAIN)
+        return address
 
     def explain(self, address: EmailAddress) -> Explanation:
         """The same decision, with every rule looked for in the order of precedence."""
@@ -224,8 +263,10 @@ class RuleSet:
             domain = domain.partition(".")[2]
         yield Kind.DEFAULT, "", self._default
 
-    def _decision(self, rule: Rule | None) -> Decision:
+    def _decision(self, rule: Rule | None, address: EmailAddress) -> Decision:
         place = self._default if rule is None or rule.sibling_of else rule
+        if not _takes(place, address):
+            return self._refused(rule)
         if rule is None:
             reason = Reason.NOBODY
         elif rule.sibling_of:
@@ -243,6 +284,26 @@ class RuleSet:
             rule=rule,
             revision=self.revision,
         )
+
+    def _refused(self, rule: Rule | None) -> Decision:
+        return Decision(
+            homeserver=None,
+            protected_homeserver=None,
+            account_class=None,
+            requires_invite=True,
+            organisation=rule.organisation if rule else "",
+            sibling=None,
+            reason=Reason.LOCAL_PART,
+            rule=rule,
+            revision=self.revision,
+        )
+
+
+def _takes(place: Rule | None, address: EmailAddress) -> bool:
+    """Whether mail may be addressed so, and where agents are, whether their rule says so."""
+    if address.refusal:
+        return False
+    return place is None or place.account_class is AccountClass.GUEST or place.takes(address)
 
 
 def _sort_by_kind(rules: Iterable[Rule]) -> tuple[dict[Kind, dict[str, Rule]], list[Rule]]:

@@ -36,6 +36,7 @@ def facts(rule: Rule) -> dict[str, object]:
         "note": rule.note,
         "valid_from": _moment(rule.valid_from),
         "valid_until": _moment(rule.valid_until),
+        "extra_signs": rule.extra_signs,
     }
     return {key: value for key, value in said.items() if value not in (None, "", [])}
 

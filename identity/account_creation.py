@@ -69,7 +69,7 @@ def propose(wired: Wiring, request: VerificationRequest) -> Proposal:
 
     Raises NoSuchRequest if nobody takes it, InvitationNeeded.
     """
-    address = EmailAddress.parse(request.address, smtputf8=True)
+    address = EmailAddress.stored(request.address)
     rules = wired.rules.current()
     decision = rules.decide(address)
     with wired.database.reading() as session:

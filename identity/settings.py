@@ -2,8 +2,6 @@
 
 import os
 import secrets
-from email.headerregistry import Address
-from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from domain_rules.addresses import parse_domain
+from domain_rules.mailboxes import read_mail_domain, read_mailbox
 
 from .networks import UNIX, Header, Network, Proxy, host_name, read_address, read_network
 
@@ -66,7 +64,19 @@ def check_public_url(value: str) -> str:
         raise ValueError("must be an http(s) URL, for example https://guichet.example.org")
     if parts.path not in {"", "/"}:
         raise ValueError("must have no path: Guichet stands at the root of its host")
+    if not value.isascii():  # it stands in headers of mails, which take A-labels only
+        place = read_mail_domain(parts.hostname)
+        value = f"{parts.scheme}://{place}" + (f":{parts.port}" if parts.port else "")
     return value.rstrip("/")
+
+
+def check_name(value: str) -> str:
+    """A name for people, also in subjects of mails."""
+    if not value.isprintable():
+        raise ValueError(
+            "must hold no line breaks or other control characters, for example Guichet"
+        )
+    return value
 
 
 def check_smtp_url(value: SecretStr | None) -> SecretStr | None:
@@ -76,19 +86,6 @@ def check_smtp_url(value: SecretStr | None) -> SecretStr | None:
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
         raise ValueError("must look like smtp://user:password@relay.example.org:587?tls=starttls")
     return value
-
-
-def check_mailbox(value: str) -> str:
-    """A From line: "Name <address>" or an address alone. `.localhost` and `.test` are fine here."""
-    name, address = parseaddr(value)
-    if not address or "@" not in address:
-        raise ValueError("must look like Guichet <bonjour@example.org>")
-    return str(Address(display_name=name, addr_spec=address))
-
-
-def check_domain(value: str) -> str:
-    """A domain alone, in the form mail servers know it by."""
-    return parse_domain(value)
 
 
 def check_listen(value: str) -> str:
@@ -164,9 +161,9 @@ class Settings(BaseSettings):
     storage_keys: Secrets = ()
     homeserver_keys: Secrets = ()  # for the worker alone, see keys.py
     homeserver_public_key: SecretStr | None = None
-    mail_from: Annotated[str, AfterValidator(check_mailbox)] = "Guichet <bonjour@guichet.localhost>"
-    mail_reply_to: Annotated[str, AfterValidator(check_mailbox)] | None = None
-    mail_bounce_domain: Annotated[str, AfterValidator(check_domain)] | None = None
+    mail_from: Annotated[str, AfterValidator(read_mailbox)] = "Guichet <bonjour@guichet.localhost>"
+    mail_reply_to: Annotated[str, AfterValidator(read_mailbox)] | None = None
+    mail_bounce_domain: Annotated[str, AfterValidator(read_mail_domain)] | None = None
     internal_listen: Annotated[str, AfterValidator(check_listen)] = "127.0.0.1:8091"
     internal_networks: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     internal_hosts: Hosts = ()  # empty: the listener's own address and loopback
@@ -184,7 +181,9 @@ class Settings(BaseSettings):
     next_link_hosts: Strings = ()  # where clients may send people on to, beside messengers
     default_locale: Literal["fr", "en"] = "fr"
     limits: Literal["on", "off"] = "on"
-    service_name: Annotated[str, Field(min_length=1, max_length=40)] = "Guichet"
+    service_name: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(check_name)] = (
+        "Guichet"
+    )
     support_url: str | None = None
 
     @classmethod

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.services.redis_server",
     "tests.services.certificates",
     "tests.services.smtp",
+    "tests.services.postfix",
     "tests.services.synapse",
     "tests.services.told_desk",
     "tests.services.told_guichet",

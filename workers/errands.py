@@ -49,6 +49,8 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
         message, envelope_from = letter(wired, mail, now)
     except NoLongerWanted:
         return _noting(mail, state=MailState.DROPPED)
+    except NotSent as failure:  # what should stand in it cannot be written
+        raise _after(wired, failure, mail, entry) from None
     if domain := wired.settings.mail_bounce_domain:
         envelope_from = bounces.sender(mail.id, wired.tokens.bounce_marks(mail.id)[-1], domain)
     try:
@@ -69,7 +71,7 @@ def probe_server(wired: WorkerWiring, entry: OutboxEntry) -> Note:
         request = session.get(VerificationRequest, entry.subject_id)
         if request is None or where(request, now) is not Step.CONFIRMED:
             return nothing
-        address = EmailAddress.parse(request.address, smtputf8=True)
+        address = EmailAddress.stored(request.address)
         name = wired.rules.current().decide(address).homeserver
         homeserver = homeservers.find(session, name or "")
     try:

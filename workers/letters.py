@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from email.message import EmailMessage
-from email.utils import parseaddr
 
 from sqlalchemy.orm import Session
 
+from domain_rules.mailboxes import address_of
 from identity.mail import letters
 from identity.mail.letters import Frame, Welcome
 from identity.storage import accounts, homeservers
@@ -45,7 +45,7 @@ def letter(wired: Wiring, mail: Mail, now: datetime) -> tuple[EmailMessage, str]
     )
     with wired.database.reading() as session:
         message = _write(wired, session, frame, mail, now)
-    return message, parseaddr(settings.mail_from)[1]
+    return message, address_of(settings.mail_from)
 
 
 def _write(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.rules import AccountClass, Decision, Kind, Rule, RuleSet
+from domain_rules.rules import AccountClass, Decision, Kind, Rule, RuleSet, in_order
 
 from .configuration import ClassSource
 
@@ -61,7 +61,7 @@ class Copy:
 def read(told: Mapping[str, Any], at: datetime) -> Copy:
     """The answer of `/rules`, compiled for this moment. Raises `Unreadable`."""
     try:
-        every = tuple(_rules(told["rules"]))
+        every = tuple(_rules(told["rules"], told.get("extra_signs") or {}))
         names = told["identity_server"]
         return Copy(
             epoch=str(told["epoch"]),
@@ -89,17 +89,10 @@ def read_address(text: str) -> EmailAddress | None:
         return None
 
 
-def _rules(lines: Any) -> Iterator[Rule]:
-    for (
-        kind,
-        pattern,
-        account_class,
-        homeserver,
-        requires_invite,
-        organisation,
-        since,
-        until,
-    ) in lines:
+def _rules(lines: Any, extra_signs: Mapping[str, str]) -> Iterator[Rule]:
+    """`extra_signs`, by the place of the line: a Guichet of before tells none, one to come perhaps others."""
+    for place, line in enumerate(lines):
+        kind, pattern, account_class, homeserver, requires_invite, organisation, since, until = line
         yield Rule(
             Kind(kind),
             pattern,
@@ -112,6 +105,7 @@ def _rules(lines: Any) -> Iterator[Rule]:
             sibling_of=None if homeserver else pattern,
             valid_from=_moment(since),
             valid_until=_moment(until),
+            extra_signs=in_order(extra_signs.get(str(place), "")),
         )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.advice import Advice, advise
-from domain_rules.rules import Decision, Explanation
+from domain_rules.rules import Decision, Explanation, Reason
 from identity.storage import accounts, associations, third_party_invitations
 from identity.use_cases import address_lists, rule_changes
 from identity.use_cases.invitation_record import told_time
@@ -37,7 +37,8 @@ def explain(
     JSON: {"canonical", "display_domain": text, "tried": [{"rule": text, "matched", "won": boolean}],
            "decision": {"homeserver", "protected_homeserver", "account_class": text or null,
                         "requires_invite": boolean, "organisation": text,
-                        "sibling", "rule": text or null, "reason": text, "revision": number},
+                        "sibling", "rule": text or null, "reason", "extra_signs": text,
+                        "revision": number},
            "advice": {"state": text, "suggestion", "sibling": text or null},
            "known": {"user_id", "sponsor", "access_ends_at": text or null, "invitations": number}}
     What is known of the person is of now, also with --revision: the account, for a guest who answers for
@@ -93,6 +94,7 @@ def _described(explanation: Explanation, advice: Advice) -> dict[str, Any]:
             "sibling": decision.sibling,
             "rule": decision.rule.name if decision.rule else None,
             "reason": decision.reason,
+            "extra_signs": decision.rule.extra_signs if decision.rule else "",
             "revision": decision.revision,
         },
         "advice": {
@@ -118,6 +120,7 @@ def _readable(explanation: Explanation, advice: Advice) -> list[tuple[str, str]]
         *_where_given("class", decision.account_class),
         ("invitation", "needed" if decision.requires_invite else "not needed"),
         *_where_given("organisation", decision.organisation),
+        *_where_given("extra signs", decision.rule.extra_signs if decision.rule else None),
         ("reason", str(decision.reason)),
         ("people are told", _told(advice, decision)),
         ("revision", str(decision.revision)),
@@ -135,6 +138,8 @@ def _told(advice: Advice, decision: Decision) -> str:
         return f"not open: use an address of {advice.sibling}"
     if str(advice.state) == "shared_mailbox":
         return "several people may read this mailbox: use your own address"
+    if decision.reason is Reason.LOCAL_PART:
+        return "not an address of this domain, by what stands before the @: see --extra-signs"
     if str(advice.state) == "not_open":
         return "not open" + (": wait for an invitation" if decision.homeserver else "")
     return "go on"

@@ -11,7 +11,15 @@ from identity.use_cases.rule_changes import Difference
 
 FIELDS = (
     *("account_class", "homeserver", "protected_homeserver", "requires_invite", "organisation"),
-    *("sibling_of", "moved_from", "moving_until", "note", "valid_from", "valid_until"),
+    *(
+        "sibling_of",
+        "moved_from",
+        "moving_until",
+        "note",
+        "valid_from",
+        "valid_until",
+        "extra_signs",
+    ),
 )
 SHOWN = 20  # lines of a long difference
 

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
-from domain_rules.rules import AccountClass, Kind, Rule
+from domain_rules.local_parts import EXTRA_SIGNS
+from domain_rules.rules import AccountClass, Kind, Rule, in_order
 from identity.storage import homeservers, rules
 from identity.use_cases import address_lists, rule_changes
 from identity.wiring import Wiring
@@ -39,6 +40,12 @@ for command in (import_, export, history, diff, rollback):
 @click.option("--guest", is_flag=True, help="Its people are guests and need an invitation.")
 @click.option("--organisation", default="", help="The label people see.")
 @click.option("--sibling-of", metavar="DOMAIN", help="Not open: tell people to use that domain.")
+@click.option(
+    "--extra-signs",
+    default="",
+    metavar="SIGNS",
+    help="Its agents may also have these before the @: some of = & # ~ /",
+)
 @click.option("--note", default="", help="For operators.")
 @click.option("--allow-public", is_flag=True, help="Even a free mail service or public suffix.")
 @publishing
@@ -75,10 +82,21 @@ def _rule(wired: Wiring, kind: Kind, pattern: str, options: dict[str, Any]) -> R
         sibling_of=sibling,
         organisation=options["organisation"],
         note=options["note"],
+        extra_signs=_extra_signs(options["extra_signs"]),
     )
     if options["guest"] or is_for_guests(wired, rule.homeserver):
         return replace(rule, account_class=AccountClass.GUEST, requires_invite=True)
     return rule
+
+
+def _extra_signs(text: str) -> str:
+    signs = "".join(text.split())
+    if foreign := set(signs) - set(EXTRA_SIGNS):
+        raise click.BadParameter(
+            f"{' '.join(sorted(foreign))} cannot be taken; only {' '.join(EXTRA_SIGNS)}",
+            param_hint="--extra-signs",
+        )
+    return in_order(signs)
 
 
 def is_for_guests(wired: Wiring, name: str | None) -> bool:
@@ -136,7 +154,7 @@ def list_(*, homeserver: str | None, json_wanted: bool) -> None:
     JSON: {"revision": number, "rules": [{"kind": text, "pattern": text or null,
            "account_class", "homeserver", "protected_homeserver", "requires_invite",
            "organisation", "sibling_of", "moved_from", "moving_until", "note",
-           "valid_from", "valid_until"}]}
+           "valid_from", "valid_until", "extra_signs"}]}
     """  # noqa: D301  \b is click's: keep these lines
     with opened() as wired, wired.database.reading() as session:
         revision = rules.current_number(session)

@@ -10,8 +10,8 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from identity.mail.message import as_sent
 from identity.mail.outcomes import NotSent, Outcome
+from identity.mail.wire import finished
 from identity.private_files import private_folder
 
 OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
@@ -36,9 +36,9 @@ class FolderMailer:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:  # noqa: ARG002  a folder has no envelope
+    def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:
         """Write the file whole or not at all."""
-        content = as_sent(message, to=to)
+        content = finished(message, envelope_from=envelope_from, to=to)
         mail_id, date = _id(message), _date(message)
         name = f"{date:%Y%m%dT%H%M%SZ}-{mail_id}.eml"
         try:

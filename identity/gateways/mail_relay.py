@@ -5,18 +5,17 @@ import smtplib
 import ssl
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from email.message import EmailMessage
 
-from identity.mail.message import as_sent
 from identity.mail.outcomes import NotSent, Outcome, classify
 from identity.mail.replies import presentable
+from identity.mail.wire import finished
 
 from .mail_relay_url import Relay
 from .mail_talk import Deadline, Talk
 
 LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
-LINE_BREAK = re.compile(r"[\r\n]")
-UNSAFE_IN_ENVELOPE = re.compile(r"[\x00-\x20\x7f<>]")
 OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
 GO_AHEAD = 354
 GOING_AWAY = 421
@@ -25,6 +24,16 @@ GOODBYE = 2.0  # seconds for a polite end
 
 class _LostBeforeData(NotSent):
     """The connection ended before the whole mail was out: worth a fresh one at once if it was a kept one."""
+
+
+@dataclass(frozen=True)
+class _Mail:
+    """One mail, ready for the wire. `content` ends as DATA wants it."""
+
+    content: bytes
+    envelope_from: str
+    to: str
+    own_id: str
 
 
 class SmtpMailer:
@@ -45,17 +54,18 @@ class SmtpMailer:
 
     def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:
         """Hand over; returns the relay's last words. Raises NotSent."""
-        _refuse_unsafe(message, envelope_from, to)
+        content = _with_end(finished(message, envelope_from=envelope_from, to=to))
+        mail = _Mail(content, envelope_from, to, _own_id(message))
         deadline = Deadline(self._relay.timeout)
         kept = self._kept
         if kept is not None:
             try:
                 kept.renew(deadline)
                 self._begin_again(kept)
-                return self._hand_over(kept, message, envelope_from, to)
+                return self._hand_over(kept, mail)
             except _LostBeforeData:
                 self._drop()
-        return self._hand_over(self._open(deadline), message, envelope_from, to)
+        return self._hand_over(self._open(deadline), mail)
 
     def probe(self) -> None:
         """Connect, with TLS and login as the settings say, and leave. Raises NotSent."""
@@ -107,17 +117,17 @@ class SmtpMailer:
         if code // 100 != 2:  # noqa: PLR2004  2xx: done
             raise _LostBeforeData(Outcome.RELAY_DOWN, f"{code} to RSET")
 
-    def _hand_over(self, talk: Talk, message: EmailMessage, envelope_from: str, to: str) -> str:
+    def _hand_over(self, talk: Talk, mail: _Mail) -> str:
+        to = mail.to
         options = _options(talk, to)
-        reported, notify = _report_wishes(talk, message)
-        content = _with_end(as_sent(message, to=to))
+        reported, notify = _report_wishes(talk, mail.own_id)
         talk.command_encoding = "utf-8" if options else "ascii"
         is_out = False
         try:
-            self._say(talk, to, "MAIL", f"FROM:<{envelope_from}>{options}{reported}")
+            self._say(talk, to, "MAIL", f"FROM:<{mail.envelope_from}>{options}{reported}")
             self._say(talk, to, "RCPT", f"TO:<{to}>{notify}")
             self._say(talk, to, "DATA", wanted=GO_AHEAD)
-            talk.send(content)
+            talk.send(mail.content)
             is_out = True
             talk.step = self._relay.timeout  # the last reply may take all that is left
             code, text = talk.getreply()
@@ -159,14 +169,6 @@ class SmtpMailer:
         raise NotSent(outcome, reply)
 
 
-def _refuse_unsafe(message: EmailMessage, envelope_from: str, to: str) -> None:
-    for name, value in message.items():
-        if LINE_BREAK.search(f"{name}{value}"):
-            raise NotSent(Outcome.CONTENT, "a header holds a line break")
-    if not to or any(UNSAFE_IN_ENVELOPE.search(address) for address in (envelope_from, to)):
-        raise NotSent(Outcome.CONTENT, "an address of the envelope cannot be sent")
-
-
 def _options(talk: Talk, to: str) -> str:
     """SMTPUTF8 where the recipient needs it, and only there."""
     if to.isascii():
@@ -178,12 +180,16 @@ def _options(talk: Talk, to: str) -> str:
     return " SMTPUTF8" + (" BODY=8BITMIME" if talk.has_extn("8bitmime") else "")
 
 
-def _report_wishes(talk: Talk, message: EmailMessage) -> tuple[str, str]:
+def _own_id(message: EmailMessage) -> str:
+    found = OWN_ID.match(str(message["Message-ID"] or ""))
+    return found[1] if found else ""
+
+
+def _report_wishes(talk: Talk, own_id: str) -> tuple[str, str]:
     """How the sender and the recipient are named to a relay that reports on mails (RFC 3461)."""
     if not talk.has_extn("dsn"):
         return "", ""
-    own_id = OWN_ID.match(str(message["Message-ID"] or ""))
-    envelope_id = f" ENVID={own_id[1]}" if own_id else ""
+    envelope_id = f" ENVID={own_id}" if own_id else ""
     return f" RET=HDRS{envelope_id}", " NOTIFY=FAILURE,DELAY"
 
 

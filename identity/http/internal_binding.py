@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.addresses import InvalidAddress
 from identity import problems
 from identity.context import wired
 from identity.http.bodies import Body, Text, read_body
@@ -28,7 +28,7 @@ def bind() -> Response:
     """Associate; the homeserver's own verification is the proof."""
     asked = _read()
     try:
-        address = EmailAddress.parse(asked.address, smtputf8=True)
+        address = wired.rules.current().read(asked.address, smtputf8=True)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     with wired.database.transaction() as session:

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 from flask import request
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
+from identity.context import wired
 from identity.problems import InvalidEmail, MissingParameter, WrongParameter
 
 MOST_QUERY = 8_000  # bytes: the longest address, every byte of it encoded, and much beside it
@@ -39,7 +40,7 @@ def email_address() -> EmailAddress:
     if medium != "email":
         raise WrongParameter("The only medium here is email.")
     try:
-        return EmailAddress.parse(_with_plus(typed))
+        return wired.rules.current().read(_with_plus(typed))
     except InvalidAddress as error:
         raise InvalidEmail(str(error)) from None
 

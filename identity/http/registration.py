@@ -5,7 +5,7 @@ What `/internal-info` tells, asked without the address in a URL: Synapse logs ev
 
 from flask import Blueprint, Response, jsonify
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.addresses import InvalidAddress
 from identity import problems
 from identity.context import wired
 from identity.use_cases import invitations
@@ -30,11 +30,11 @@ def may_register() -> Response:
     asked = read_body(Candidate)
     if asked.medium != "email":
         raise problems.UnknownMedium
+    rules = wired.rules.current()
     try:
-        address = EmailAddress.parse(asked.address, smtputf8=True)
+        address = rules.read(asked.address, smtputf8=True)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
-    rules = wired.rules.current()
     decision = rules.decide(address)
     is_here = homeserver_of_module() in {decision.homeserver, decision.protected_homeserver}
     with wired.database.reading() as session:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import Decision, Reason
+from domain_rules.rules import Decision
 from identity.context import client_ip, wired
 from identity.networks import is_in
 from identity.storage import associations
@@ -46,7 +46,7 @@ def info() -> Response:
     is_inside = is_in(client_ip(), wired.settings.protected_networks)
     by_rule = _homeservers(decision, protected=is_inside)
     current = _current(address, decision) if _may_know_people() else None
-    if decision.reason is Reason.NOBODY and current is None:
+    if decision.is_nobodys and current is None:
         return jsonify({})
     return jsonify(_with_current(by_rule, current) | {OURS: _about(decision)})
 

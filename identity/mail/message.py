@@ -2,13 +2,15 @@
 
 from datetime import datetime
 from email.header import Header
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import parseaddr
-from typing import Final
+from email.utils import format_datetime
+from typing import Any, Final
 from uuid import UUID
 
+from domain_rules.mailboxes import address_of, with_name
+
+from .outcomes import NotSent, Outcome
 from .rendering import Written
 
 LINE: Final = 76  # and not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7)
@@ -17,30 +19,62 @@ FORM: Final = "quoted-printable"
 VERSION: Final = "2"  # of the set of templates; raise it when what they say changes
 
 
-# A link in a header stays on one line: folded, it is another one to some programs, and to DKIM.
-UNFOLDED: Final = frozenset({"list-unsubscribe"})
+# What goes into every other header is written by us, letter by letter. Handed to the library it would
+# be parsed, and what looks like an encoded word decoded: another address than the one that was judged.
+OF_THE_LIBRARY: Final = ("content-", "mime-version")
+# These are folded; a link on two lines is another one to some programs, and to DKIM.
+FOLDED: Final = frozenset({"from", "reply-to"})
 
 
 class Policy(EmailPolicy):
-    """The library's policy, but long subjects stay what they are.
+    """The library's policy for what it writes itself: the content's headers. All others are kept as they are."""
 
-    EmailPolicy doubles a space, or adds one, where it folds a subject that is partly not ASCII.
-    """
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        if name.lower().startswith(OF_THE_LIBRARY):
+            return super().header_store_parse(name, value)
+        if "\r" in value or "\n" in value or "\0" in value:
+            raise NotSent(Outcome.CONTENT, f"{name} would hold a line break")
+        return name, value
 
-    def fold(self, name: str, value: str) -> str:
-        if name.lower() in UNFOLDED:
-            return f"{name}: {value}{self.linesep}"
-        if name.lower() != "subject":
+    def header_fetch_parse(self, name: str, value: Any) -> Any:
+        if name.lower().startswith(OF_THE_LIBRARY):
+            return super().header_fetch_parse(name, value)
+        return value
+
+    def fold(self, name: str, value: Any) -> str:
+        if name.lower().startswith(OF_THE_LIBRARY):
             folded: str = super().fold(name, value)
             return folded
-        charset = "us-ascii" if value.isascii() else "utf-8"
-        header = Header(str(value), charset, maxlinelen=LINE, header_name=name)
-        return f"{name}: {header.encode(linesep=self.linesep)}{self.linesep}"
+        return f"{name}: {_body(name, value, self.linesep)}{self.linesep}"
 
-    def fold_binary(self, name: str, value: str) -> bytes:
-        if name.lower() not in {"subject", *UNFOLDED}:
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if name.lower().startswith(OF_THE_LIBRARY):
             return super().fold_binary(name, value)
-        return self.fold(name, value).encode("ascii")
+        # Only a recipient may have accents, and only where SMTPUTF8 carries them.
+        charset = "utf-8" if name.lower() == "to" and self.utf8 else "ascii"
+        return self.fold(name, value).encode(charset)
+
+
+def _body(name: str, value: str, linesep: str) -> str:
+    if name.lower() == "subject":
+        # EmailPolicy doubles a space, or adds one, where it folds a subject that is partly not ASCII.
+        is_bare = value.isascii() and "=?" not in value
+        header = Header(
+            value, "us-ascii" if is_bare else "utf-8", maxlinelen=LINE, header_name=name
+        )
+        return header.encode(linesep=linesep)
+    return _folded(f"{name}: ", value, linesep) if name.lower() in FOLDED else value
+
+
+def _folded(before: str, value: str, linesep: str) -> str:
+    """On several lines where one would be too long, broken at spaces."""
+    lines, room = [""], LINE - len(before)
+    for word in value.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
+            lines.append("")
+            room = LINE - 1
+        lines[-1] += f" {word}" if lines[-1] else word
+    return f"{linesep} ".join(lines)
 
 
 POLICY: Final = Policy(max_line_length=LINE, linesep="\r\n")
@@ -61,20 +95,17 @@ def build(
 ) -> EmailMessage:
     """One mail to one address. The same facts give the same bytes, so a retry is the same mail.
 
+    `to` is canonical; `sender` and `reply_to` are as `read_mailbox` gives them.
     `opt_out_link`: a mail program may post to it, which ends mails of this kind (RFC 8058).
     """
     message = EmailMessage(policy=POLICY)
-    name, address = parseaddr(sender)
-    message["From"] = Address(display_name=name or service, addr_spec=address)
+    message["From"] = with_name(sender, service)
     if reply_to:
-        reply_name, reply_address = parseaddr(reply_to)
-        message["Reply-To"] = Address(display_name=reply_name, addr_spec=reply_address)
-    # Not as addr_spec: that takes no accents, which SMTPUTF8 does.
-    local, _, domain = to.rpartition("@")
-    message["To"] = Address(username=local, domain=domain)
+        message["Reply-To"] = reply_to
+    message["To"] = to
     message["Subject"] = written.subject
-    message["Date"] = date
-    message["Message-ID"] = f"<{message_id}@{address.rpartition('@')[2]}>"
+    message["Date"] = format_datetime(date)
+    message["Message-ID"] = f"<{message_id}@{address_of(sender).rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["X-Guichet-Template"] = f"{template}; version={VERSION}"

@@ -139,7 +139,7 @@ def _form(
     own: VerificationRequest, *faults: Fault, name: str | None = None, again: bool = False
 ) -> Response:
     proposal = account_creation.propose(wired, own)
-    address = EmailAddress.parse(own.address, smtputf8=True)
+    address = EmailAddress.stored(own.address)
     return page(
         "account" if proposal.asks_password else "account_elsewhere",
         faults=faults,

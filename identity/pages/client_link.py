@@ -92,7 +92,7 @@ def _page(token: str, asked: ValidationSession, faults: list[Fault] | None = Non
         faults=faults or (),
         token=token,
         asked=asked,
-        masked=EmailAddress.parse(asked.address, smtputf8=True).masked,
+        masked=EmailAddress.stored(asked.address).masked,
     )
 
 

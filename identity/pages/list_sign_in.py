@@ -4,7 +4,7 @@ import uuid
 
 from flask import Response, request, session
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.addresses import InvalidAddress
 from identity.context import client_ip, wired
 from identity.storage import list_sign_ins
 from identity.use_cases import list_sign_in
@@ -32,7 +32,7 @@ def lists_ask() -> Response:
     """A code for this address, if it is an agent's; the page says the same for all."""
     typed = request.form.get("email", "")
     try:
-        address = EmailAddress.parse(typed)
+        address = wired.rules.current().read(typed)
     except InvalidAddress:
         return page("lists_sign_in", faults=[Fault("email", text("start.fault"))], email=typed)
     wired.limits.spend_network(client_ip())

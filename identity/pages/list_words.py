@@ -1,15 +1,13 @@
 """Rows of a list of people in the words of page and file: both say the same."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import Reason
+from domain_rules.cells import write_table
 from domain_rules.judged_people import NEEDS_YES, Caution, Outcome
-from domain_rules.people_lists import guarded
 from identity.storage import people_lists as stored
 from identity.storage.people_lists import PeopleList, PeopleListRow, Step
 from identity.use_cases.list_report import Line, Word
@@ -22,6 +20,10 @@ REASONS = {
     Reason.TWO_ATS: "lists.reason.two_ats",
     Reason.SPACE_INSIDE: "lists.reason.space_inside",
     Reason.NOT_ASCII_LOCAL: "lists.reason.not_ascii_local",
+    Reason.FOREIGN_SIGN: "lists.reason.signs",
+    Reason.LEADING_SIGN: "lists.reason.signs",
+    Reason.NOT_AT_THIS_DOMAIN: "lists.reason.signs",
+    Reason.ROUTED_ONWARD: "lists.reason.onward",
     Reason.EMPTY: "lists.reason.empty",
     Reason.TOO_LONG: "lists.reason.too_long",
     Reason.LOCAL_TOO_LONG: "lists.reason.too_long",
@@ -90,14 +92,12 @@ def waiting(session: Session, made: PeopleList) -> tuple[int, int]:
 
 def csv_of(lines: Sequence[Line]) -> str:
     """As a spreadsheet reads it in France: semicolons, and no cell is a formula."""
-    file = io.StringIO()
-    table = csv.writer(file, delimiter=";", lineterminator="\r\n")
     heads = ("line", "address", "result", "todo")
-    table.writerow([text(f"lists.table.{head}") for head in heads])
-    for each in written(lines):
-        cells = (str(each.row.line), each.shown, each.result, each.todo)
-        table.writerow([guarded(str(cell)) for cell in cells])
-    return file.getvalue()
+    rows = [
+        (str(each.row.line), each.shown, str(each.result), str(each.todo))
+        for each in written(lines)
+    ]
+    return write_table([[text(f"lists.table.{head}") for head in heads], *rows], delimiter=";")
 
 
 def _written(line: Line) -> Written:

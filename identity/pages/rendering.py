@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.utils import parseaddr
 from http import HTTPStatus
 from typing import Any
 
 from flask import Response, current_app, make_response, redirect, render_template, request, url_for
 
+from domain_rules.mailboxes import address_of
 from identity.context import wired
 from identity.translations import LANGUAGES
 
@@ -47,7 +47,7 @@ def page(
         service=wired.settings.service_name,
         client_url=values.pop("client_url", None) or wired.settings.client_url,
         support_url=wired.settings.support_url,
-        sender=parseaddr(wired.settings.mail_from)[1],
+        sender=address_of(wired.settings.mail_from),
         csrf_token=csrf.token,
         style_version=fingerprint(current_app.blueprints["pages"]),
         typed=_typed,

@@ -32,6 +32,10 @@ FAULTS = {
     REASONS.TWO_ATS: "start.fault.two_ats",
     REASONS.SPACE_INSIDE: "start.fault.space",
     REASONS.NOT_ASCII_LOCAL: "start.fault.accents",
+    REASONS.FOREIGN_SIGN: "start.fault.signs",
+    REASONS.LEADING_SIGN: "start.fault.signs",
+    REASONS.NOT_AT_THIS_DOMAIN: "start.fault.signs",
+    REASONS.ROUTED_ONWARD: "start.fault.onward",
     REASONS.TOO_LONG: "start.fault.too_long",
     REASONS.LOCAL_TOO_LONG: "start.fault.too_long",
     REASONS.RESERVED: "start.fault.reserved",
@@ -62,7 +66,7 @@ def start() -> Response:
         invited="invited" in request.form,
     )
     try:
-        address = EmailAddress.parse(asked.email)
+        address = wired.rules.current().read(asked.email)
     except InvalidAddress as error:
         fault = Fault("email", text(FAULTS.get(error.reason, "start.fault")))
         return page("start", faults=[fault], email=asked.email, invited=asked.invited)
@@ -82,7 +86,7 @@ def answer() -> Response:
     """What there is to say about the domain of the address just typed."""
     try:
         typed = session[TYPED]
-        address = EmailAddress.parse(typed["email"])
+        address = wired.rules.current().read(typed["email"])
     except (KeyError, TypeError, InvalidAddress):
         return go_to("start_form")
     judged = _judge(address, keep_typed=bool(typed.get("keep")))

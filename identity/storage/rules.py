@@ -54,6 +54,7 @@ class StoredRule(Base):
     note: Mapped[str]
     valid_from: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
+    extra_signs: Mapped[str] = mapped_column(server_default="")
 
 
 Index(
@@ -121,6 +122,8 @@ def digest(session: Session, revision: int) -> str:
     for sign, column in (("-", StoredRule.until_revision), ("+", StoredRule.since_revision)):
         for row in session.execute(select(*FIELDS).where(column == revision)):
             values = [v.isoformat() if isinstance(v, datetime) else v for v in row]
+            if not values[-1]:  # extra_signs, which rules of before did not have
+                del values[-1]
             lines.append(sign + json.dumps(values, ensure_ascii=False))
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
@@ -169,6 +172,7 @@ def _rule(row: Row[Any]) -> Rule:
         note=row.note,
         valid_from=row.valid_from,
         valid_until=row.valid_until,
+        extra_signs=row.extra_signs,
     )
 
 

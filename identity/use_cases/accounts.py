@@ -154,7 +154,7 @@ def _insert(
     *,
     another_name: bool,
 ) -> Account:
-    address = EmailAddress.parse(request.address, smtputf8=True)
+    address = EmailAddress.stored(request.address)
     decision = rules.decide(address)
     scheme = user_ids.Scheme(homeserver.user_id_scheme)
     localpart = user_ids.localpart(scheme, address, token=secrets.token_hex(16))

@@ -49,7 +49,7 @@ def bind(
     if proved.user_id != user_id:
         # The mail and its page named who asked: nobody else profits from the answer.
         raise problems.NoValidSession
-    address = EmailAddress.parse(proved.address, smtputf8=True)
+    address = EmailAddress.stored(proved.address)
     check_place(rules, now, address, user_id, policy=policy)
     prove(session, now, address=address.canonical, user_id=user_id)
     milliseconds = int(now.timestamp() * 1000)
@@ -162,6 +162,8 @@ def check_place(
 
     While a domain moves, whoever is still on its former homeserver is not locked out.
     """
+    if address.refusal:  # it was proved when such addresses were taken
+        raise problems.WrongServer("domain_not_open", None)
     if policy == "any":
         return
     decision = rules.decide(address)
@@ -186,7 +188,7 @@ def canonical(typed: str) -> str:
     try:
         return EmailAddress.parse(typed, smtputf8=True).canonical
     except InvalidAddress:
-        return typed
+        return typed.lower() if typed.isascii() else typed
 
 
 def _homes(decision: Decision) -> tuple[str, ...]:

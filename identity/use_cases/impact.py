@@ -89,7 +89,7 @@ def _effects(was: Decision, will: Decision) -> Iterator[str]:
         elif was.account_class is AccountClass.AGENT and will.account_class:
             yield "become_guests"
     could, can = (decision.reason is Reason.OPEN for decision in (was, will))
-    lost_all = will.reason is Reason.NOBODY and was.reason is not Reason.NOBODY
+    lost_all = will.is_nobodys and not was.is_nobodys
     if (could and not can) or lost_all:
         yield "lose_access"
     if can and not could:

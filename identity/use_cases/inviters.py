@@ -35,7 +35,7 @@ def inviter(session: Session, rules: RuleSet, user_id: str) -> tuple[str | None,
     bound = associations.of_user(session, user_id)
     if not bound:
         return None, None
-    address = EmailAddress.parse(bound[0].address, smtputf8=True)
+    address = EmailAddress.stored(bound[0].address)
     return names.display_name(address, ""), rules.decide(address).organisation or None
 
 

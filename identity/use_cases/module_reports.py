@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.addresses import InvalidAddress
 from domain_rules.rules import RuleSet
 from identity import problems
 from identity.storage import (
@@ -231,7 +231,7 @@ def _deactivated(taker: Taker, report: OfUser) -> Outcome:
 def _bound(taker: Taker, report: Address) -> Outcome:
     """What is rejected is neither associated nor proved: it makes nobody an agent."""
     try:
-        address = EmailAddress.parse(report.address, smtputf8=True)
+        address = taker.rules.read(report.address, smtputf8=True)
     except InvalidAddress as error:
         return Outcome("rejected", str(error.reason))
     try:

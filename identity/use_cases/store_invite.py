@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import AccountClass, Reason, RuleSet
+from domain_rules.rules import AccountClass, RuleSet
 from identity import problems
 from identity.storage import associations, mails, third_party_invitations
 from identity.storage.invitation_events import Happened
@@ -130,7 +130,7 @@ def masked(address: str) -> str:
 def _is_for_guest(rules: RuleSet, address: EmailAddress, *, is_welcome: bool) -> bool:
     """Raises NotAllowed if nobody could ever come in by this address."""
     decision = rules.decide(address)
-    if decision.reason is Reason.NOBODY and not is_welcome:
+    if decision.is_nobodys and not is_welcome:
         raise problems.NotAllowed("No homeserver takes this address: nobody can come in by it.")
     return decision.account_class is not AccountClass.AGENT
 

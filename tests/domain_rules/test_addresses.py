@@ -1,11 +1,11 @@
 import pytest
-from email_validator import EmailNotValidError, validate_email
+from email_validator import validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain_rules.addresses import SENTENCES, EmailAddress, InvalidAddress, Reason, parse_domain
 from domain_rules.display import display_domain
-from tests.domain_rules.hostile_addresses import HOSTILE
+from tests.domain_rules.hostile_addresses import AGENTS, HOSTILE
 
 ADDRESS_LETTERS = st.sampled_from(
     "aZ09.@-_+'%<>()[]\"\\,;: \n\0éßſıİаαא文\u0301\u0345\u00ad\u200d\u3002＠\u212a\u202e\u037e\ud800"
@@ -25,14 +25,18 @@ def outcome(text: str, *, smtputf8: bool = False) -> str:
         return error.reason
 
 
-@pytest.mark.parametrize(("text", "expected"), HOSTILE, ids=lambda value: ascii(value)[:50])
-def test_a_hostile_address_becomes_its_canonical_form_or_is_refused(text, expected):
-    assert outcome(text) == expected
+@pytest.mark.parametrize(("text", "expected", "why"), HOSTILE, ids=lambda value: ascii(value)[:50])
+def test_a_hostile_address_becomes_its_canonical_form_or_is_refused(text, expected, why):
+    try:
+        found = AGENTS.read(text).canonical
+    except InvalidAddress as error:
+        found = error.reason
+    assert found == expected, why
 
 
 def test_the_corpus_is_large_and_says_nothing_twice():
-    assert len(HOSTILE) >= 150
-    assert len({text for text, _ in HOSTILE}) == len(HOSTILE)
+    assert len(HOSTILE) >= 300
+    assert len({text for text, _, _ in HOSTILE}) == len(HOSTILE)
 
 
 def test_every_reason_has_a_sentence():
@@ -61,13 +65,9 @@ def test_the_canonical_and_the_shown_form_are_read_back_as_the_same(text, smtput
 
 
 @given(st.text("ab.-_+'%!#$&*/=?^`{|}~\"@", max_size=64))
-def test_a_local_part_is_judged_as_the_library_judges_whole_addresses(local):
-    try:
+def test_what_is_taken_before_the_at_the_library_takes_too(local):
+    if not isinstance(outcome(f"{local}@ac-rouen.example"), Reason):
         validate_email(f"{local}@ac-rouen.example", check_deliverability=False)
-        is_good = True
-    except EmailNotValidError:
-        is_good = False
-    assert isinstance(outcome(f"{local}@ac-rouen.example"), Reason) is not is_good
 
 
 @given(st.from_regex(r"[a-z0-9+._-]{1,20}@[a-z]{1,8}(-[a-z]{1,8})?\.example", fullmatch=True))
@@ -76,7 +76,7 @@ def test_letter_case_does_not_count(text):
 
 
 def test_a_megabyte_is_refused():
-    megabytes = [text for text, _ in HOSTILE if len(text) >= 1_000_000]
+    megabytes = [text for text, _, _ in HOSTILE if len(text) >= 1_000_000]
     for text in megabytes:
         assert outcome(text) is Reason.TOO_LONG
 
@@ -86,12 +86,34 @@ def test_a_megabyte_is_refused():
     [
         ("Hélène@ac-rouen.example", "hélène@ac-rouen.example"),
         ("He\u0301le\u0300ne@ac-rouen.example", "hélène@ac-rouen.example"),
-        ("Straße@ac-rouen.example", "strasse@ac-rouen.example"),
-        ("\u212aelly@ac-rouen.example", "kelly@ac-rouen.example"),
+        ("Straße@ac-rouen.example", Reason.UNSTABLE_LETTER),
+        ("\u212aelly@ac-rouen.example", Reason.UNSTABLE_LETTER),
+        ("ﬁona@ac-rouen.example", Reason.UNSTABLE_LETTER),
+        ("ſarah@ac-rouen.example", Reason.UNSTABLE_LETTER),
+        ("İ@ac-rouen.example", Reason.UNSTABLE_LETTER),
+        ("ª@ac-rouen.example", Reason.UNSTABLE_LETTER),
+        ("ｆiona@ac-rouen.example", Reason.UNSTABLE_LETTER),
+        ("ŉ@ac-rouen.example", Reason.UNSTABLE_LETTER),
         ("é" * 33 + "@ac-rouen.example", Reason.LOCAL_TOO_LONG),
-        ("a\u037eb@ac-rouen.example", Reason.NOT_AN_ADDRESS),
-        ("\u0301a@ac-rouen.example", Reason.NOT_AN_ADDRESS),
-        ("a＠b@ac-rouen.example", "a＠b@ac-rouen.example"),
+        ("a\u037eb@ac-rouen.example", Reason.UNSTABLE_LETTER),
+        ("\u0301a@ac-rouen.example", Reason.FOREIGN_SIGN),
+        ("a＠b@ac-rouen.example", Reason.UNSTABLE_LETTER),
+        ("i\u0307@ac-rouen.example", Reason.FOREIGN_SIGN),
+        ("cаmille@ac-rouen.example", Reason.MIXED_SCRIPTS),
+        ("элиз@asso.example", "элиз@asso.example"),
+        ("ЭЛИЗ@asso.example", "элиз@asso.example"),
+        ("элиз.2+1@asso.example", "элиз.2+1@asso.example"),
+        ("элизabc@asso.example", Reason.MIXED_SCRIPTS),
+        ("ΜΆΙΟΣ@asso.example", "μάιοσ@asso.example"),
+        ("मोहन@asso.example", "मोहन@asso.example"),
+        ("文子@asso.example", "文子@asso.example"),
+        ("あ文@asso.example", Reason.MIXED_SCRIPTS),
+        ("a\u3164@asso.example", Reason.FOREIGN_SIGN),
+        ("\u3164@asso.example", Reason.FOREIGN_SIGN),
+        ("😀@asso.example", Reason.FOREIGN_SIGN),
+        ("é%evil.com@asso.example", Reason.FOREIGN_SIGN),
+        ("é=evil.com@asso.example", Reason.ROUTED_ONWARD),
+        ("=?utf-8?q?é?=@asso.example", Reason.FOREIGN_SIGN),
     ],
 )
 def test_where_the_relay_carries_smtputf8_accents_are_kept_and_folded(text, expected):

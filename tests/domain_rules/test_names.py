@@ -23,7 +23,7 @@ from domain_rules.names import clean_name, display_name
         ("o'neil@x.example", "", "O'Neil"),
         ("hélène.petit@x.example", "", "Hélène Petit"),
         ("12345@x.example", "", "12345"),
-        ("%%%@asso.example", "", "asso example"),
+        ("___@asso.example", "", "asso example"),
         ("a@x.example", "Ministère [secret] – Lyon/Est", "A [Lyon Est]"),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Annotated
 from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.addresses import InvalidAddress
 from identity import problems, signing
 from identity.context import wired
 from identity.http.bodies import Body, Text, read_as, read_object
@@ -42,11 +42,11 @@ def store() -> Response:
     asked = read_as(StoreInvite, sent)
     if asked.sender != caller().user_id:
         raise problems.NotYourself
+    rules, now = wired.rules.current(), wired.now()
     try:
-        address = EmailAddress.parse(asked.address)
+        address = rules.read(asked.address)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
-    rules, now = wired.rules.current(), wired.now()
     with wired.database.transaction() as session:
         if not store_invite.may_invite(session, rules, asked.sender):
             raise problems.NotAllowed("Guests do not invite.")

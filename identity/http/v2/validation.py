@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.addresses import InvalidAddress
 from identity import devices, problems
 from identity.context import wired
 from identity.http import parameters
@@ -56,7 +56,7 @@ def request_token() -> Response:
     """Open a session, or go on with it, and have a mail sent."""
     asked = read_body(RequestToken)
     try:
-        address = EmailAddress.parse(asked.email)
+        address = wired.rules.current().read(asked.email)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     wanted = Wanted(

@@ -67,3 +67,29 @@ def test_an_address_is_an_agents_by_the_rules(address, is_agents):
 def test_what_is_not_read_letter_by_letter_would_be_read_the_same(text):
     address = read_address(text)
     assert address is None or address == EmailAddress.stored(text)
+
+
+def test_signs_that_a_rule_opens_come_beside_the_rules_and_may_be_missing():
+    first = [told()["rules"][0], *told()["rules"][1:]]
+    place = next(i for i, line in enumerate(first) if line[1] == "interieur.example")
+    assert not read(told(), NOW).is_agents("r&d@interieur.example")
+    opened = told(extra_signs={str(place): "&"})
+    assert read(opened, NOW).is_agents("r&d@interieur.example")
+    assert not read(opened, NOW).is_agents("a=b@interieur.example")
+    # A sign that is to come in a newer Guichet is left out, and the rule is read all the same.
+    newer = told(extra_signs={str(place): "&%"})
+    assert read(newer, NOW).is_agents("ana@interieur.example")
+    assert not read(newer, NOW).is_agents("a%b@interieur.example")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("a%evil.com@interieur.example", "evil.com!a@interieur.example", "-a@interieur.example"),
+        *("ﬁona@interieur.example", "srs0-a@interieur.example", "imceaex-a@interieur.example"),
+        *("a..b@interieur.example", ".a@interieur.example", "élise@interieur.example"),
+        "=?utf-8?q?a?=@interieur.example",
+    ],
+)
+def test_an_address_that_is_written_onward_or_folds_to_another_is_no_agents(address):
+    assert not read(told(), NOW).is_agents(address)

@@ -33,9 +33,33 @@ def test_the_way_to_a_decision_is_shown(rules):
         "sibling": None,
         "rule": "domain:ac-rouen.example",
         "reason": "open",
+        "extra_signs": "",
         "revision": 4,
     }
     assert shown["advice"] == {"state": "open", "suggestion": None, "sibling": None}
+
+
+def test_a_domain_takes_more_signs_before_the_at_once_its_rule_says_so(federation):
+    add = ("domain", "add", "ac-rouen.example", "--homeserver", EDUCATION)
+    federation(*add)
+    shown = federation.json("address", "explain", "r&d@ac-rouen.example")
+    assert shown["decision"]["reason"] == "local_part"
+    assert shown["decision"]["homeserver"] is None
+    told = federation("address", "explain", "r&d@ac-rouen.example").stdout
+    assert "see --extra-signs" in told
+    federation(*add, "--extra-signs", "&=")
+    shown = federation.json("address", "explain", "r&d@ac-rouen.example")
+    assert shown["decision"]["account_class"] == "agent"
+    assert shown["decision"]["extra_signs"] == "=&"
+    assert "extra signs" in federation("address", "explain", "r&d@ac-rouen.example").stdout
+    exported = federation("domain", "export", "--format", "csv").stdout
+    assert ",'=&\n" in exported.replace("\r\n", "\n")
+
+
+def test_a_sign_that_no_rule_may_open_is_refused(federation):
+    add = ("domain", "add", "ac-rouen.example", "--homeserver", EDUCATION)
+    refused = federation(*add, "--extra-signs", "%", ends=2)
+    assert "--extra-signs" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -67,11 +67,17 @@ def test_one_mail_goes_to_one_mailbox_byte_for_byte(smtp_server, mailer_to):
     assert not delivery.tls
 
 
-def test_only_the_envelopes_recipient_counts(smtp_server, mailer_to):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Cc", "third@asso.example"), ("Bcc", TO), ("To", TO), ("Subject", "again"), ("X-Own", "1")],
+)
+def test_a_header_that_is_not_ours_or_stands_there_twice_never_leaves(
+    smtp_server, mailer_to, name, value
+):
     message = letter()
-    message["Cc"] = "third@asso.example"
-    mailer_to(smtp_server).send(message, envelope_from=FROM, to=TO)
-    assert smtp_server.deliveries[0].recipients == (TO,)
+    message[name] = value
+    assert refusal(mailer_to(smtp_server), message).outcome is Outcome.CONTENT
+    assert smtp_server.deliveries == []
 
 
 def test_a_line_that_is_a_dot_does_not_end_the_mail(smtp_server, mailer_to):

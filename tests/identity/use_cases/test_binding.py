@@ -254,3 +254,18 @@ def test_what_is_bound_is_proved_until_the_homeserver_takes_it_away(
     with database.transaction() as session:
         binding.unbind_verified(session, clock(), address=ADDRESS.upper(), user_id=CAMILLE)
     assert proofs() == []
+
+
+@pytest.mark.parametrize("policy", ["rule", "any"])
+@pytest.mark.parametrize("address", ["a%evil.com@ac-rouen.example", "-a@ac-rouen.example"])
+def test_a_proof_of_before_for_an_address_refused_now_binds_nobody(
+    proved, bind, database, address, policy
+):
+    asked = proved()
+    with database.transaction() as session:
+        session.get(type(asked), asked.id).address = address
+    with pytest.raises(problems.WrongServer):
+        bind(asked, policy=policy)
+    with database.reading() as session:
+        assert associations.of_address(session, address) is None
+        assert proved_addresses.users_of(session, address) == []

@@ -261,3 +261,27 @@ def test_reports_and_refusals_are_forgotten_after_their_term(database, zoe, repo
     assert deleted() == 1
     with database.reading() as session:
         assert module_reports.refusals_of(session, INVITEE) == []
+
+
+@pytest.mark.parametrize(
+    ("reported", "why"),
+    [
+        ("ﬁona@ac-rouen.example", "unstable_letter"),
+        ("ſarah@ac-rouen.example", "unstable_letter"),
+        ("\u212aarl@ac-rouen.example", "unstable_letter"),
+        ("stra\u00dfe@ac-rouen.example", "unstable_letter"),
+        ("a%evil.com@ac-rouen.example", "foreign_sign"),
+        ("élise@ac-rouen.example", "not_at_this_domain"),
+        ("r&d@ac-rouen.example", "not_at_this_domain"),
+    ],
+)
+def test_a_report_proves_no_address_that_folds_to_somebody_elses(report, database, reported, why):
+    for mine in ("fiona@ac-rouen.example", "sarah@ac-rouen.example"):
+        assert report("bound", homeserver=EDUCATION, user_id=f"@own:{EDUCATION}", address=mine)
+    other = f"@eve:{EDUCATION}"
+    told = report("bound", homeserver=EDUCATION, user_id=other, address=reported)
+    assert told == Outcome("rejected", why)
+    report("unbound", homeserver=EDUCATION, user_id=f"@own:{EDUCATION}", address=reported)
+    assert proofs(database, other) == []
+    for mine in ("fiona@ac-rouen.example", "sarah@ac-rouen.example"):
+        assert bound(database, mine) == f"@own:{EDUCATION}"

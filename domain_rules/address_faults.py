@@ -1,0 +1,68 @@
+"""Why a text is no address of ours, with a sentence for each reason."""
+
+from domain_rules.words import Word
+
+
+class Reason(Word):
+    """Why a text is no address of ours."""
+
+    EMPTY = "empty"
+    CONTROL_CHARACTER = "control_character"
+    TOO_LONG = "too_long"
+    LOCAL_TOO_LONG = "local_too_long"
+    NO_AT = "no_at"
+    TWO_ATS = "two_ats"
+    QUOTED = "quoted"
+    SPACE_INSIDE = "space_inside"
+    NOT_ASCII_LOCAL = "not_ascii_local"
+    FOREIGN_SIGN = "foreign_sign"
+    LEADING_SIGN = "leading_sign"
+    ROUTED_ONWARD = "routed_onward"
+    MIXED_SCRIPTS = "mixed_scripts"
+    UNSTABLE_LETTER = "unstable_letter"
+    NOT_AT_THIS_DOMAIN = "not_at_this_domain"
+    IP_ADDRESS = "ip_address"
+    ONE_LABEL = "one_label"
+    NUMERIC_TOP_LABEL = "numeric_top_label"
+    EMPTY_LABEL = "empty_label"
+    TRAILING_DOT = "trailing_dot"
+    RESERVED = "reserved"
+    NOT_A_DOMAIN = "not_a_domain"
+    NOT_AN_ADDRESS = "not_an_address"
+
+
+SENTENCES = {
+    Reason.EMPTY: "There is nothing here, or a part of the address is missing.",
+    Reason.CONTROL_CHARACTER: "It contains an invisible control character.",
+    Reason.TOO_LONG: "It is too long for an email address.",
+    Reason.LOCAL_TOO_LONG: "The part before the @ is longer than 64 bytes.",
+    Reason.NO_AT: "The @ is missing.",
+    Reason.TWO_ATS: "It contains more than one @.",
+    Reason.QUOTED: "Quotation marks are not accepted in an address.",
+    Reason.SPACE_INSIDE: "It contains a space.",
+    Reason.NOT_ASCII_LOCAL: "Before the @ only unaccented letters, digits and signs are accepted.",
+    Reason.FOREIGN_SIGN: "Before the @ stands a sign that is not accepted there.",
+    Reason.LEADING_SIGN: "It begins with - or /, which mail servers do not take for a name.",
+    Reason.ROUTED_ONWARD: "It is written so that mail servers pass it on to another address.",
+    Reason.MIXED_SCRIPTS: "Before the @ stand letters of more than one script.",
+    Reason.UNSTABLE_LETTER: "Before the @ stands a letter that can also be read as another one.",
+    Reason.NOT_AT_THIS_DOMAIN: (
+        "At this domain only unaccented letters, digits and . _ + - ' are accepted before the @."
+    ),
+    Reason.IP_ADDRESS: "After the @ stands an IP address, not a domain.",
+    Reason.ONE_LABEL: "The domain has no dot.",
+    Reason.NUMERIC_TOP_LABEL: "The domain ends with a number.",
+    Reason.EMPTY_LABEL: "The domain begins with a dot or has two dots in a row.",
+    Reason.TRAILING_DOT: "The domain ends with a dot.",
+    Reason.RESERVED: "This domain is reserved and receives no mail.",
+    Reason.NOT_A_DOMAIN: "This is not a domain name.",
+    Reason.NOT_AN_ADDRESS: "This is not an email address.",
+}
+
+
+class InvalidAddress(ValueError):
+    """A text that is not one plain email address, or not one domain."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(SENTENCES[reason])
+        self.reason = reason
