@@ -99,7 +99,11 @@ def create(
     if connector is None:
         raise problems.NoSuchRequest
     name = use_case.clean_display_name(display_name)
-    verdict = judge(password, about=(name, request.address, proposal.organisation))
+    verdict = judge(
+        password,
+        about=(name, request.address, proposal.organisation),
+        nearby=(wired.settings.service_name, proposal.homeserver.label, proposal.homeserver.name),
+    )
     if verdict.reason is not None:
         raise problems.WeakPassword(verdict.reason)
     try:
