@@ -3,12 +3,21 @@
 from typing import Literal
 
 from flask import Flask
+from werkzeug.routing import IntegerConverter, Map
 
 from . import http, pages
 from .context import EXTENSION
 from .wiring import Wiring
 
+MOST_NUMBER = 2**31 - 1  # in a path: what a column of the database holds
 MOST_BODY = 1_000_000  # bytes of a request
+
+
+class Number(IntegerConverter):
+    """A number in a path; a longer one leads nowhere."""
+
+    def __init__(self, urls: Map) -> None:
+        super().__init__(urls, max=MOST_NUMBER)
 
 
 def create_app(wiring: Wiring, *, listener: Literal["public", "internal"] = "public") -> Flask:
@@ -28,6 +37,7 @@ def create_app(wiring: Wiring, *, listener: Literal["public", "internal"] = "pub
         MAX_CONTENT_LENGTH=MOST_BODY,
         MAX_FORM_MEMORY_SIZE=MOST_BODY,
     )
+    app.url_map.converters["int"] = Number
     http.register(app)
     if listener == "public":
         pages.register(app)

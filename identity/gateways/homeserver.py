@@ -132,7 +132,10 @@ class SynapseConnector:
         answer = self._admin(talk, "GET", f"/v1/threepid/email/users/{path_part(address)}")
         if answer.status == NOT_FOUND and answer.errcode == "M_NOT_FOUND":
             return None
-        return str(_expect(answer).body["user_id"])
+        holder = _expect(answer).body.get("user_id")
+        if not isinstance(holder, str):
+            raise Away("no user_id", sent=True)
+        return holder
 
     def _display_name_of(self, talk: JsonClient, user_id: str) -> str | None:
         """None if there is no such account; "" for one without a display name."""

@@ -1,6 +1,5 @@
 """JSON over HTTP to one homeserver: a deadline for the whole talk, a capped body, no redirects."""
 
-import json
 import ssl
 import time
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
+
+from identity import strict_json
 
 CONNECT_TIMEOUT = 3.0  # seconds
 READ_TIMEOUT = 5.0  # seconds between two pieces of an answer
@@ -105,9 +106,7 @@ class JsonClient:
             self._left()
             if len(taken) > MOST_BYTES:
                 raise ValueError("answer too long")
-        body = json.loads(taken)
-        if not isinstance(body, dict):
-            raise ValueError("no JSON object")  # noqa: TRY004  as wrong as text that is no JSON
+        body = strict_json.read_object(bytes(taken))
         if response.status_code >= requests.codes.internal_server_error:
             raise ValueError(f"status {response.status_code}")
         return body

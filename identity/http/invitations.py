@@ -25,7 +25,7 @@ from identity.storage.third_party_invitations import State, ThirdPartyInvitation
 from identity.use_cases import binding, invitation_record, invitations
 
 from . import parameters
-from .bodies import Body, Text, is_text, read_body
+from .bodies import Body, Text, read_body
 from .guards import homeserver_of_module, module_in_homeserver
 
 PAGE = 50
@@ -63,8 +63,8 @@ def of_sender() -> Response:
     wanted = Wanted(
         state=_state(state),
         sender=_own(sender),
-        room_id=_text(room_id),
-        address=_text(address and binding.canonical(address)),
+        room_id=room_id,
+        address=address and binding.canonical(address),
     )
     size, now = _size(limit), wired.now()
     with wired.database.reading() as session:
@@ -137,12 +137,6 @@ def _own(sender: str) -> str:
     if not sender.startswith("@") or binding.homeserver_of(sender) != homeserver_of_module():
         raise NotAllowed("This user ID belongs to another homeserver.")
     return sender
-
-
-def _text(value: str | None) -> str | None:
-    if value is not None and not is_text(value):
-        raise WrongParameter("A parameter is no text.")
-    return value
 
 
 def _state(name: str | None) -> State | None:

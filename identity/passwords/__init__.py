@@ -14,7 +14,24 @@ ENOUGH = 9.0  # as a power of ten of guesses
 OWN_PART = 4  # characters from which a part of a name or address counts
 # Nobody's own, though an organisation may have them in its name.
 EVERYDAY = frozenset(
-    "avec dans elle entre leur leurs nous pour sans sous sont tous tout toute vers vous".split()
+    [
+        "avec",
+        "dans",
+        "elle",
+        "entre",
+        "leur",
+        "leurs",
+        "nous",
+        "pour",
+        "sans",
+        "sous",
+        "sont",
+        "tous",
+        "tout",
+        "toute",
+        "vers",
+        "vous",
+    ]
 )
 NO_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 

@@ -28,7 +28,7 @@ from .binding import Policy, homeserver_of
 Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-MOST_KIND = 100  # characters
+NO_KIND = "?"  # kept in place of what is no kind we know: anything may stand there
 MOST_REFUSALS = 1000  # different ones in one report
 
 
@@ -137,12 +137,17 @@ def take(
 
     A homeserver reports deeds of its own people and what became of them, nothing else.
     """
-    kind = str(said.get("kind"))[:MOST_KIND]
+    kind = _kind(said)
     row = module_reports.claim(session, now, homeserver=homeserver, report_id=report_id, kind=kind)
     if row.result == module_reports.BEGUN:
         outcome = _take(Taker(session, rules, now, policy), homeserver, kind, said)
         row.result, row.why = outcome.result, outcome.why
     return Outcome(row.result, row.why)
+
+
+def _kind(said: Mapping[str, Any]) -> str:
+    kind = said.get("kind")
+    return kind if isinstance(kind, str) and kind in KINDS else NO_KIND
 
 
 def _take(taker: Taker, homeserver: str, kind: str, said: Mapping[str, Any]) -> Outcome:

@@ -17,7 +17,7 @@ from domain_rules.addresses import EmailAddress, InvalidAddress
 from identity import problems
 from identity.context import wired
 from identity.http import parameters
-from identity.http.bodies import Body, Text, read_body
+from identity.http.bodies import LARGEST, Body, Number, Text, read_body
 from identity.translations import choose
 from identity.use_cases import validation
 from identity.use_cases.codes import CodeAnswer, Result
@@ -26,7 +26,6 @@ from identity.use_cases.validation import Wanted, check_secret
 from . import V2
 from .guards import anyone, caller, signed_in
 
-LARGEST = 2**53 - 1  # integer of the specification's JSON
 # The first that a User-Agent names; "Mozilla" says nothing.
 DEVICES = re.compile(r"\b(Element(?: \w+)?|SchildiChat|Tchap|Edg|Firefox|Chrome|Safari)\b")
 SHOWN = {"Edg": "Edge"}
@@ -43,7 +42,7 @@ class RequestToken(Body):
 
     client_secret: Text
     email: Text
-    send_attempt: Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+    send_attempt: Annotated[Number, Field(ge=0, le=LARGEST)]
     next_link: Text | None = None
 
 
