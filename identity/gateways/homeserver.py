@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from .http_client import Answer, Away, JsonClient, path_part
+from .http_client import Answer, Away, JsonClient, code, path_part
 
 OK = 200
 NOT_FOUND = 404
@@ -146,7 +146,9 @@ class SynapseConnector:
 
     def _register(self, talk: JsonClient, account: NewAccount) -> None:
         # This call fails on a taken name; the PUT on /users would set the password of its owner.
-        nonce = str(_expect(self._admin(talk, "GET", "/v1/register")).body.get("nonce", ""))
+        nonce = code(_expect(self._admin(talk, "GET", "/v1/register")).body.get("nonce"))
+        if not nonce:
+            raise Away("no nonce")
         localpart = account.user_id[1:].partition(":")[0]
         password = account.password.get_secret_value()
         mac = hmac.new(

@@ -1,5 +1,6 @@
 """JSON over HTTP to one homeserver: a deadline for the whole talk, a capped body, no redirects."""
 
+import re
 import ssl
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ CONNECT_TIMEOUT = 3.0  # seconds
 READ_TIMEOUT = 5.0  # seconds between two pieces of an answer
 MOST_BYTES = 1_000_000  # of one answer
 CHUNK = 64 * 1024
+CODE = re.compile(r"[0-9A-Za-z_.-]{1,200}")
 
 
 class Away(Exception):
@@ -39,7 +41,8 @@ class Answer:
 
     @property
     def errcode(self) -> str:
-        return str(self.body.get("errcode", ""))
+        """What the homeserver names its refusal; empty if it does not, or not by a code."""
+        return code(self.body.get("errcode"))
 
 
 class JsonClient:
@@ -137,6 +140,11 @@ def _may_be_sent(error: Exception) -> bool:
         return False
     cause = error.args[0] if error.args else None
     return not isinstance(getattr(cause, "reason", None), NewConnectionError)
+
+
+def code(said: object) -> str:
+    """A code as it can be logged and kept, whatever a homeserver put in its place: then empty."""
+    return said if isinstance(said, str) and CODE.fullmatch(said) else ""
 
 
 def path_part(text: str) -> str:
