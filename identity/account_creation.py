@@ -118,7 +118,11 @@ def ask(
         return
     attempt_id, account = claimed
     # What costs time comes after the claim: of many forms sent at once, one password is judged.
-    verdict = judge(password, about=(name, request.address, proposal.organisation))
+    verdict = judge(
+        password,
+        about=(name, request.address, proposal.organisation),
+        nearby=(wired.settings.service_name, proposal.homeserver.label, proposal.homeserver.name),
+    )
     with wired.database.transaction() as session:
         if verdict.reason is not None:
             attempts.release(session, attempt_id)

@@ -4,12 +4,13 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from flask import Flask, Request
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import IntegerConverter, Map, MapAdapter
 
 from . import http, pages
 from .context import EXTENSION
 from .wiring import Wiring
 
+MOST_NUMBER = 2**31 - 1  # in a path: what a column of the database holds
 MOST_BODY = 1_000_000  # bytes of a request
 
 
@@ -24,6 +25,13 @@ class Site(Flask):
             adapter.url_scheme, adapter.server_name = own.scheme, own.netloc
             adapter.path_info = adapter.path_info or "/"
         return adapter
+
+
+class Number(IntegerConverter):
+    """A number in a path; a longer one leads nowhere."""
+
+    def __init__(self, urls: Map) -> None:
+        super().__init__(urls, max=MOST_NUMBER)
 
 
 def create_app(wiring: Wiring, *, listener: Literal["public", "internal"] = "public") -> Flask:
@@ -44,6 +52,7 @@ def create_app(wiring: Wiring, *, listener: Literal["public", "internal"] = "pub
         MAX_FORM_MEMORY_SIZE=MOST_BODY,
     )
     app.url_map.merge_slashes = False  # no redirection for a slash too many
+    app.url_map.converters["int"] = Number
     http.register(app)
     if listener == "public":
         pages.register(app)

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain_rules import desk_answers
+from identity.strict_json import is_text
 
 from .homeserver import Refused
-from .http_client import Answer, Away, JsonClient
+from .http_client import Answer, Away, JsonClient, code
 
 PATH = "/_synapse/client/org.guichet/v1"
 OK, NOT_FOUND, NOT_ALLOWED, TOO_MANY = 200, 404, 405, 429
@@ -74,7 +75,9 @@ class Desk:
             is_joined=told.get("joined") is True,
             may_invite=told.get("may_invite") is True,
             is_open_to_guests=told.get("open_to_guests") is True,
-            name=name[:MOST_NAME] if isinstance(name, str) and name.strip() else None,
+            name=name[:MOST_NAME]
+            if isinstance(name, str) and name.strip() and is_text(name)
+            else None,
         )
 
     def _ask(
@@ -124,5 +127,5 @@ def _read(answer: Answer) -> dict[str, Any]:
         raise Away("M_LIMIT_EXCEEDED")
     if answer.status in {NOT_FOUND, NOT_ALLOWED} and answer.errcode == "M_UNRECOGNIZED":
         raise NoModule("no module of ours answers there")
-    reason = answer.body.get("org.guichet.reason")
-    raise Refused(reason if isinstance(reason, str) else f"{answer.status} {answer.errcode}")
+    reason = code(answer.body.get("org.guichet.reason"))
+    raise Refused(reason or f"{answer.status} {answer.errcode}")

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from .http_client import Answer, Away, JsonClient, path_part
+from .http_client import Answer, Away, JsonClient, code, path_part
 
 PROBE_SECONDS = 3.0
 OK = 200
@@ -136,7 +136,10 @@ class SynapseConnector:
         answer = self._admin(talk, "GET", f"/v1/threepid/email/users/{path_part(address)}")
         if answer.status == NOT_FOUND and answer.errcode == "M_NOT_FOUND":
             return None
-        return str(_expect(answer).body["user_id"])
+        holder = _expect(answer).body.get("user_id")
+        if not isinstance(holder, str):
+            raise Away("no user_id", sent=True)
+        return holder
 
     def _display_name_of(self, talk: JsonClient, user_id: str) -> str | None:
         """None if there is no such account; "" for one without a display name."""
@@ -147,7 +150,9 @@ class SynapseConnector:
 
     def _register(self, talk: JsonClient, account: NewAccount) -> None:
         # This call fails on a taken name; the PUT on /users would set the password of its owner.
-        nonce = str(_expect(self._admin(talk, "GET", "/v1/register")).body.get("nonce", ""))
+        nonce = code(_expect(self._admin(talk, "GET", "/v1/register")).body.get("nonce"))
+        if not nonce:
+            raise Away("no nonce")
         localpart = account.user_id[1:].partition(":")[0]
         password = account.password.get_secret_value()
         mac = hmac.new(

@@ -1,6 +1,6 @@
 """JSON over HTTP to one homeserver: a deadline for the whole talk, a capped body, no redirects."""
 
-import json
+import re
 import ssl
 import time
 from dataclasses import dataclass
@@ -12,10 +12,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from identity import strict_json
+
 CONNECT_TIMEOUT = 3.0  # seconds
 READ_TIMEOUT = 5.0  # seconds between two pieces of an answer
 MOST_BYTES = 1_000_000  # of one answer
 CHUNK = 64 * 1024
+CODE = re.compile(r"[0-9A-Za-z_.-]{1,200}")
 
 
 class Away(Exception):
@@ -38,7 +41,8 @@ class Answer:
 
     @property
     def errcode(self) -> str:
-        return str(self.body.get("errcode", ""))
+        """What the homeserver names its refusal; empty if it does not, or not by a code."""
+        return code(self.body.get("errcode"))
 
 
 class JsonClient:
@@ -105,9 +109,7 @@ class JsonClient:
             self._left()
             if len(taken) > MOST_BYTES:
                 raise ValueError("answer too long")
-        body = json.loads(taken)
-        if not isinstance(body, dict):
-            raise ValueError("no JSON object")  # noqa: TRY004  as wrong as text that is no JSON
+        body = strict_json.read_object(bytes(taken))
         if response.status_code >= requests.codes.internal_server_error:
             raise ValueError(f"status {response.status_code}")
         return body
@@ -138,6 +140,11 @@ def _may_be_sent(error: Exception) -> bool:
         return False
     cause = error.args[0] if error.args else None
     return not isinstance(getattr(cause, "reason", None), NewConnectionError)
+
+
+def code(said: object) -> str:
+    """A code as it can be logged and kept, whatever a homeserver put in its place: then empty."""
+    return said if isinstance(said, str) and CODE.fullmatch(said) else ""
 
 
 def path_part(text: str) -> str:

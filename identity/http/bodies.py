@@ -1,17 +1,17 @@
 """The body of a request: a JSON object, whatever the Content-Type says, read into a model."""
 
-import json
-from typing import Annotated, Any, NoReturn, TypeVar
+import re
+from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from identity import strict_json
 from identity.problems import MissingParameter, UnreadableBody, WrongParameter
+from identity.strict_json import is_text
 
-
-def is_text(said: str) -> bool:
-    """Whether it can be kept and sent on: JSON also knows NUL, and halves of letters."""
-    return "\0" not in said and not any("\ud800" <= letter <= "\udfff" for letter in said)
+LARGEST = 2**53 - 1  # integer of the specification's JSON
+WRITTEN_NUMBER = re.compile(r"([0-9]{1,19})(?:\.0{1,3})?", re.ASCII)
 
 
 def check_text(said: str) -> str:
@@ -20,7 +20,16 @@ def check_text(said: str) -> str:
     return said
 
 
+def read_number(said: object) -> object:
+    """A whole number that was written as text or with a point, as clients in the field do; all else as it is."""
+    if isinstance(said, float) and said.is_integer():
+        return int(said)
+    written = WRITTEN_NUMBER.fullmatch(said) if isinstance(said, str) else None
+    return int(written[1]) if written else said
+
+
 Text = Annotated[str, AfterValidator(check_text)]
+Number = Annotated[int, BeforeValidator(read_number)]
 
 
 class Body(BaseModel):
@@ -35,12 +44,9 @@ Asked = TypeVar("Asked", bound=Body)
 def read_object() -> dict[str, Any]:
     """The JSON object that was sent. Raises UnreadableBody."""
     try:
-        found = json.loads(request.get_data().decode(), parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        return strict_json.read_object(request.get_data())
+    except ValueError:
         raise UnreadableBody from None
-    if not isinstance(found, dict):
-        raise UnreadableBody("The body is JSON, but no object.")
-    return found
 
 
 def read_body(model: type[Asked]) -> Asked:
@@ -54,17 +60,20 @@ def read_as(model: type[Asked], given: dict[str, Any]) -> Asked:
         return model.model_validate(given)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
-    missing = [_name(fault["loc"]) for fault in faults if fault["type"] == "missing"]
+    missing = [_name(model, fault["loc"]) for fault in faults if fault["type"] == "missing"]
     if missing:
         raise MissingParameter(f"Missing: {', '.join(missing)}.")
-    names = dict.fromkeys(_name(fault["loc"]) for fault in faults)
+    names = dict.fromkeys(_name(model, fault["loc"]) for fault in faults)
     raise WrongParameter(f"Not as it should be: {', '.join(names)}.")
 
 
-def _name(where: tuple[int | str, ...]) -> str:
-    """The field; which item of a list it was does not matter."""
-    return ".".join(part for part in where if isinstance(part, str))
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+def _name(model: type[BaseModel] | None, where: tuple[int | str, ...]) -> str:
+    """The field as the client wrote it. What pydantic puts behind it (items, branches of types) is our affair."""
+    names = []
+    for part in where:
+        if model is None or part not in model.model_fields:
+            break
+        names.append(str(part))
+        kind = model.model_fields[str(part)].annotation
+        model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    return ".".join(names)

@@ -83,6 +83,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, answer_http)
     for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
         app.register_error_handler(kind, answer_away)
+    for unfit in (exc.DataError, UnicodeEncodeError):
+        app.register_error_handler(unfit, answer_unfit)
 
 
 def is_for_programs(path: str | None = None) -> bool:
@@ -113,6 +115,14 @@ def answer_away(error: exc.SQLAlchemyError) -> Response:
         raise error
     log.warning("a request could not be answered: %s", type(error).__name__)
     return answer_problem(problems.Unavailable())
+
+
+def answer_unfit(error: Exception) -> Response:
+    """A value that no column takes, and that nobody refused before: it was sent, so it is the sender's fault."""
+    log.warning("a value could not be kept: %s", type(error).__name__)
+    if not is_for_programs():
+        raise error
+    return answer_problem(problems.WrongParameter())
 
 
 def answer_http(error: HTTPException) -> AnyResponse | HTTPException:

@@ -25,7 +25,7 @@ from identity.storage.third_party_invitations import State, ThirdPartyInvitation
 from identity.use_cases import binding, invitation_record, invitations, inviters
 
 from . import parameters
-from .bodies import Body, Text, is_text, read_body
+from .bodies import Body, Text, read_body
 from .guards import module_in_homeserver, own_user
 
 PAGE = 50
@@ -63,8 +63,8 @@ def of_sender() -> Response:
     wanted = Wanted(
         state=_state(state),
         sender=own_user(sender),
-        room_id=_text(room_id),
-        address=_text(address and binding.canonical(address)),
+        room_id=room_id,
+        address=address and binding.canonical(address),
     )
     size, now = _size(limit), wired.now()
     with wired.database.reading() as session:
@@ -138,12 +138,6 @@ def _find(session: Session, invitation_id: uuid.UUID, sender: str) -> ThirdParty
     if row is None or row.sender != sender:
         raise NoSuchInvitation
     return row
-
-
-def _text(value: str | None) -> str | None:
-    if value is not None and not is_text(value):
-        raise WrongParameter("A parameter is no text.")
-    return value
 
 
 def _state(name: str | None) -> State | None:

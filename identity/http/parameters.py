@@ -7,6 +7,7 @@ from flask import request
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from identity.context import wired
 from identity.problems import InvalidEmail, MissingParameter, WrongParameter
+from identity.strict_json import is_text
 
 MOST_QUERY = 8_000  # bytes: the longest address, every byte of it encoded, and much beside it
 MOST_PARAMETERS = 50
@@ -14,18 +15,39 @@ MOST_PARAMETERS = 50
 
 def required(*names: str) -> list[str]:
     """The values of these parameters. Raises MissingParameter or WrongParameter; others are not looked at."""
-    pairs = _pairs()
-    given = {name: [value for key, value in pairs if key == name] for name in names}
-    for name, values in given.items():
-        if not values:
-            raise MissingParameter(f"The parameter {name} is missing.")
-        if len(values) > 1:
-            raise WrongParameter(f"The parameter {name} is given more than once.")
-    return [values[0] for values in given.values()]
+    found = optional(*names)
+    for name, value in zip(names, found, strict=True):
+        if value is None:
+            raise _missing(name)
+    return [value for value in found if value is not None]
 
 
 def optional(*names: str) -> list[str | None]:
     """The values of these parameters, None for what is missing. Raises WrongParameter."""
+    found = _given(*names)
+    for name, value in zip(names, found, strict=True):
+        if value is not None and not is_text(value):
+            raise WrongParameter(f"The parameter {name} is no text.")
+    return found
+
+
+def email_address() -> EmailAddress:
+    """The address asked about: `medium` and `address`. A space in the local part is read as the plus it was.
+
+    Tchap's older clients send an empty medium, or none: they know only one.
+    """
+    medium, typed = _given("medium", "address")
+    if typed is None:
+        raise _missing("address")
+    if medium not in {None, "", "email"}:
+        raise WrongParameter("The only medium here is email.")
+    try:
+        return wired.rules.current().read(_with_plus(typed))
+    except InvalidAddress as error:
+        raise InvalidEmail(str(error)) from None
+
+
+def _given(*names: str) -> list[str | None]:
     pairs = _pairs()
     given = {name: [value for key, value in pairs if key == name] for name in names}
     for name, values in given.items():
@@ -34,15 +56,8 @@ def optional(*names: str) -> list[str | None]:
     return [values[0] if values else None for values in given.values()]
 
 
-def email_address() -> EmailAddress:
-    """The address asked about: `medium` and `address`. A space in the local part is read as the plus it was."""
-    medium, typed = required("medium", "address")
-    if medium != "email":
-        raise WrongParameter("The only medium here is email.")
-    try:
-        return wired.rules.current().read(_with_plus(typed))
-    except InvalidAddress as error:
-        raise InvalidEmail(str(error)) from None
+def _missing(name: str) -> MissingParameter:
+    return MissingParameter(f"The parameter {name} is missing.")
 
 
 def _pairs() -> list[tuple[str, str]]:

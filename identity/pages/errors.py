@@ -94,6 +94,12 @@ def away(error: Exception) -> Response:
     return response
 
 
+def unfit(error: Exception) -> Response:
+    """A value that no column takes, and that nobody refused before."""
+    log.warning("a value could not be kept: %s", type(error).__name__)
+    return answer_problem(problems.WrongParameter())
+
+
 def broken(error: Exception) -> Response:
     """Whatever else: a reference that stands in the log beside the cause."""
     reference = secrets.token_hex(4)

@@ -6,7 +6,8 @@ from flask import Blueprint, Response, request
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from identity.problems import Problem
+from identity.problems import Problem, WrongParameter
+from identity.strict_json import is_text
 
 from . import csrf, errors, headers, languages
 from .guards import anyone
@@ -28,6 +29,8 @@ blueprint.register_error_handler(Problem, errors.answer_problem)
 blueprint.register_error_handler(HTTPException, errors.answer_http)
 for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
     blueprint.register_error_handler(kind, errors.away)
+for unfit in (exc.DataError, UnicodeEncodeError):
+    blueprint.register_error_handler(unfit, errors.unfit)
 blueprint.register_error_handler(InternalServerError, errors.broken)
 
 # What a form that grew too old may hand back: fields to see and correct, and switches of the same form.
@@ -39,6 +42,15 @@ WITHOUT_FORM = {"pages.unknown_path"}
 def is_one_click() -> bool:
     """A mail program ends mails for its reader (RFC 8058): it has neither cookie nor form of ours."""
     return request.form.get("List-Unsubscribe") == "One-Click"
+
+
+@blueprint.before_request
+def check_text() -> None:
+    """No field holds NUL: nobody types it, and it can be neither kept nor mailed. Raises WrongParameter."""
+    typed = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    names = [file.filename or "" for file in request.files.values()]
+    if not all(map(is_text, [*names, *(text for pair in typed for text in pair)])):
+        raise WrongParameter
 
 
 @blueprint.before_request

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Index, UniqueConstraint, func, select, update
+from sqlalchemy import BigInteger, Index, UniqueConstraint, cast, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
@@ -85,8 +85,16 @@ def newest_for(session: Session, address: str) -> VerificationRequest | None:
     ).one_or_none()
 
 
+def lock_browser(session: Session, browser: str) -> None:
+    """Let one transaction at a time number the requests of a browser. On SQLite a writer is alone anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            select(func.pg_advisory_xact_lock(cast(func.hashtext(f"vr:{browser}"), BigInteger)))
+        )
+
+
 def next_ordinal(session: Session, browser: str) -> int:
-    """Two at once get the same: the unique constraint lets one through."""
+    """Behind `lock_browser`, or two at once get the same."""
     highest = session.scalar(
         select(func.max(VerificationRequest.ordinal)).where(VerificationRequest.browser == browser)
     )

@@ -31,7 +31,7 @@ UserId = Annotated[
 ]
 
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-MOST_KIND = 100  # characters
+NO_KIND = "?"  # kept in place of what is no kind we know: anything may stand there
 MOST_REFUSALS = 1000  # different ones in one report
 
 
@@ -143,12 +143,17 @@ def take(
     A homeserver reports what became of its own people and of the invitations they sent, nothing else. What
     is another's is answered as what there is not.
     """
-    kind = str(said.get("kind"))[:MOST_KIND]
+    kind = _kind(said)
     row = module_reports.claim(session, now, homeserver=homeserver, report_id=report_id, kind=kind)
     if row.result == module_reports.BEGUN:
         outcome = _take(Taker(session, rules, now, policy, homeserver), kind, said)
         row.result, row.why = outcome.result, outcome.why
     return Outcome(row.result, row.why)
+
+
+def _kind(said: Mapping[str, Any]) -> str:
+    kind = said.get("kind")
+    return kind if isinstance(kind, str) and kind in KINDS else NO_KIND
 
 
 def _take(taker: Taker, kind: str, said: Mapping[str, Any]) -> Outcome:

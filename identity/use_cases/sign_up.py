@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
@@ -262,16 +261,11 @@ def _open(
 
 
 def _add(session: Session, request: VerificationRequest) -> VerificationRequest:
-    # Two tabs at once may take the same ordinal: the constraint lets one in, the other counts again.
-    for _ in range(5):
-        request.ordinal = verification_requests.next_ordinal(session, request.browser)
-        try:
-            with session.begin_nested():
-                session.add(request)
-        except IntegrityError:
-            continue
-        return request
-    raise RuntimeError("one browser opens more requests at once than can be numbered")
+    verification_requests.lock_browser(session, request.browser)
+    request.ordinal = verification_requests.next_ordinal(session, request.browser)
+    session.add(request)
+    session.flush()
+    return request
 
 
 def _confirm(session: Session, now: datetime, request: VerificationRequest) -> bool:

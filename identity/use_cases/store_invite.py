@@ -13,6 +13,7 @@ from identity import problems
 from identity.storage import associations, mails, third_party_invitations
 from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.strict_json import is_text
 
 from . import binding, invitations, inviters
 from .invitation_states import note
@@ -117,7 +118,7 @@ def kept_facts(given: Mapping[str, object]) -> dict[str, str]:
     return {
         name: value[:MOST_FACT]
         for name in FACTS
-        if isinstance(value := given.get(name), str) and value
+        if isinstance(value := given.get(name), str) and value and is_text(value)
     }
 
 

@@ -189,9 +189,9 @@ def test_a_homeserver_that_fails_anywhere_costs_no_new_proof(
     assert passwords_kept(wired) == []
     with wired.database.reading() as session:
         assert outbox.of_subject(session, request.id).errand == Errand.SERVER_PROBE
-    made = create(request, password="another fine password here")
+    made = create(request, password="another lamp beside the violet")
     assert made.user_id == USER_ID
-    assert homeserver.passwords == {USER_ID: "another fine password here"}
+    assert homeserver.passwords == {USER_ID: "another lamp beside the violet"}
     assert templates(wired) == ["verify", "welcome"]
 
 

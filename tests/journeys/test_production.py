@@ -86,7 +86,7 @@ def test_a_homeserver_that_is_away_costs_no_new_proof(
     ready = smtp_server.wait_for_mail(address, number=2)
     zoe.open(urlsplit(link_in(plain(ready))).path)
     zoe.open("/account/1")
-    zoe.choose("another fine password here")
+    zoe.choose("another lamp beside the violet")
     assert zoe.page.url.endswith("/account/1/done")
     by_mail = {"type": "m.id.thirdparty", "medium": "email", "address": address}
-    assert synapse.log_in(by_mail, "another fine password here").status_code == 200
+    assert synapse.log_in(by_mail, "another lamp beside the violet").status_code == 200

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from identity.context import client_ip, wired
-from identity.http.bodies import Body, Text, read_body
+from identity.http.bodies import LARGEST, Body, Number, Text, read_body
 from identity.problems import WrongParameter
 from identity.storage import identity_accounts
 from identity.use_cases import identity_accounts as accounts
@@ -29,19 +29,22 @@ leaving.before_request(signed_in_before_terms)
 
 
 class OpenId(Body):
-    """What a homeserver answers to `openid/request_token`. How long it is good bounds nothing here."""
+    """What a homeserver answers to `openid/request_token`, as far as clients hand it on.
+
+    How long it is good bounds nothing here.
+    """
 
     access_token: Annotated[Text, Field(min_length=1, max_length=MOST_TOKEN)]
-    token_type: Text
     matrix_server_name: Text
-    expires_in: int | float
+    token_type: Text | None = None
+    expires_in: Annotated[Number, Field(ge=0, le=LARGEST)] | None = None
 
 
 @strangers.post("/register")
 def register() -> Response:
     """The homeserver is asked whose token it is; only registered ones are asked at all."""
     asked = read_body(OpenId)
-    if asked.token_type.lower() != "bearer":
+    if asked.token_type is not None and asked.token_type.lower() != "bearer":
         raise WrongParameter("token_type is not Bearer.")
     if not SERVER_NAME.fullmatch(asked.matrix_server_name):
         raise WrongParameter("matrix_server_name is no server name.")

@@ -4,9 +4,9 @@ from flask import Blueprint, Response, jsonify
 
 from identity.context import wired
 from identity.http import parameters
-from identity.http.bodies import is_text
 from identity.problems import KeyUnknown
 from identity.storage import third_party_invitations
+from identity.strict_json import is_text
 from identity.use_cases import signing_keys
 
 from . import V2

@@ -5,8 +5,9 @@ from typing import get_args
 from flask import Blueprint, Response, jsonify
 
 from identity.context import wired
-from identity.http.bodies import Body, Text, is_text, read_body
+from identity.http.bodies import Body, Text, read_body
 from identity.problems import TooMuchAtOnce, WrongParameter
+from identity.strict_json import is_text
 from identity.use_cases import lookups
 from identity.use_cases.lookups import Algorithm
 

@@ -16,7 +16,7 @@ from domain_rules.addresses import InvalidAddress
 from identity import devices, problems
 from identity.context import wired
 from identity.http import parameters
-from identity.http.bodies import Body, Text, read_body
+from identity.http.bodies import LARGEST, Body, Number, Text, read_body
 from identity.translations import choose
 from identity.use_cases import validation
 from identity.use_cases.codes import CodeAnswer, Result
@@ -24,8 +24,6 @@ from identity.use_cases.validation import Wanted, check_secret
 
 from . import V2
 from .guards import anyone, caller, signed_in
-
-LARGEST = 2**53 - 1  # integer of the specification's JSON
 
 blueprint = Blueprint("validation", __name__, url_prefix=V2)
 blueprint.before_request(signed_in)
@@ -39,7 +37,7 @@ class RequestToken(Body):
 
     client_secret: Text
     email: Text
-    send_attempt: Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
+    send_attempt: Annotated[Number, Field(ge=0, le=LARGEST)]
     next_link: Text | None = None
 
 

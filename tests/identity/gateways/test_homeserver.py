@@ -11,7 +11,7 @@ import requests
 from pydantic import SecretStr
 
 from identity.gateways.homeserver import Found, NameTaken, NewAccount, Refused, SynapseConnector
-from identity.gateways.http_client import Away
+from identity.gateways.http_client import Answer, Away
 from tests.services.peer import Peer
 
 PASSWORD = "correct horse battery staple"
@@ -199,3 +199,43 @@ def test_for_tests_any_certificate_may_be_taken_for_the_administration_too(autho
             SynapseConnector(peer.url, insecure=True, **secrets).probe()
     finally:
         peer.close()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{}",
+        b'{"user_id": 5}',
+        b'{"user_id": null}',
+        b'{"user_id": ' + b"[" * 300_000,
+        b'{"user_id": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"user_id": NaN}',
+        b'{"nonce": "\\ud800"}',
+        b'{"nonce": "a\\u0000b"}',
+    ],
+)
+def test_an_administration_api_that_answers_nonsense_is_away(raw):
+    """A proof of the address is kept then, as for a homeserver that does not answer at all."""
+    peer = Peer("education.example")
+    peer.raw = (200, raw)
+    connector = SynapseConnector(
+        peer.url, registration_secret=SecretStr("secret"), admin_token=SecretStr("token")
+    )
+    account = NewAccount(
+        "@ana:education.example", "Ana", "ana@ac-rouen.example", SecretStr(PASSWORD), "mark"
+    )
+    try:
+        for act in (connector.look, connector.create):
+            with pytest.raises(Away):
+                act(account)
+    finally:
+        peer.close()
+
+
+@pytest.mark.parametrize(
+    "said", ["a\0b", "\ud800", "x" * 100_000, 5, None, ["M_FORBIDDEN"], "é", ""]
+)
+def test_a_refusal_is_kept_by_its_code_or_not_at_all(said):
+    """What a homeserver says there is logged and stored."""
+    assert Answer(403, {"errcode": said}).errcode == ""
+    assert Answer(403, {"errcode": "M_FORBIDDEN"}).errcode == "M_FORBIDDEN"

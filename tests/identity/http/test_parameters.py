@@ -32,7 +32,6 @@ def asked(client, query: str | bytes, path="/info"):
     [
         ("", "M_MISSING_PARAMS"),
         ("medium=email", "M_MISSING_PARAMS"),
-        ("address=a@b.example", "M_MISSING_PARAMS"),
         ("Medium=email&Address=a@b.example", "M_MISSING_PARAMS"),
         ("medium=email;address=a@b.example", "M_MISSING_PARAMS"),
         ("medium=email&address=", "M_INVALID_EMAIL"),
@@ -46,7 +45,9 @@ def asked(client, query: str | bytes, path="/info"):
         ("medium=email&address=%2e@b.example", "M_INVALID_EMAIL"),
         ("medium=email&address=%22a b%22@b.example", "M_INVALID_EMAIL"),
         ("medium=msisdn&address=a@b.example", "M_INVALID_PARAM"),
-        ("medium=&address=a@b.example", "M_INVALID_PARAM"),
+        ("medium=%20&address=a@b.example", "M_INVALID_PARAM"),
+        ("medium=Email&address=a@b.example", "M_INVALID_PARAM"),
+        ("medium=&medium=email&address=a@b.example", "M_INVALID_PARAM"),
         ("medium=email%00&address=a@b.example", "M_INVALID_PARAM"),
         ("medium=msisdn&address=33612345678", "M_INVALID_PARAM"),
         ("medium=email&medium=email&address=a@b.example", "M_INVALID_PARAM"),
@@ -148,3 +149,14 @@ def test_a_host_that_is_none_is_overlooked_or_refused(public, host):
     answer = public.get(f"{API}/info", environ_overrides=environ)
     assert answer.status_code in {200, 400}
     assert answer.is_json
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("query", ["medium=&address={}", "address={}", "address={}&medium"])
+def test_a_client_that_names_no_medium_asks_about_email(internal, path, query):
+    """Tchap's older client for iOS sends it empty."""
+    answer = asked(internal, query.format("camille@ac-rouen.example"), path)
+    with_medium = asked(internal, "medium=email&address=camille@ac-rouen.example", path)
+    assert answer.status_code == 200
+    assert answer.json["hs"] == "education.example"
+    assert answer.json == with_medium.json

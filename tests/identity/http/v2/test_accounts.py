@@ -96,8 +96,8 @@ def test_s23_a_homeserver_that_is_away_is_no_fault_of_the_client(stranger, educa
     assert answer.headers["Retry-After"]
 
 
-@pytest.mark.parametrize("field", OPENID)
-def test_e3_s7_every_field_of_the_openid_token_is_needed(stranger, field):
+@pytest.mark.parametrize("field", ["access_token", "matrix_server_name"])
+def test_e3_s7_the_fields_of_the_openid_token_that_are_used_are_needed(stranger, field):
     body = {name: value for name, value in OPENID.items() if name != field}
     assert refused(stranger.post("/account/register", **body)) == (400, "M_MISSING_PARAMS")
 
@@ -110,9 +110,10 @@ def test_e3_s7_every_field_of_the_openid_token_is_needed(stranger, field):
         {"access_token": "a\0b"},
         {"access_token": "\ud800"},
         {"token_type": "Basic"},
-        {"token_type": None},
+        {"token_type": 5},
         {"matrix_server_name": ["education.example"]},
-        {"expires_in": "3600"},
+        {"expires_in": "soon"},
+        {"expires_in": True},
     ],
 )
 def test_e3_s7_a_field_of_another_type_is_refused(stranger, education, facts):

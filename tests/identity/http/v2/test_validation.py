@@ -54,7 +54,7 @@ def test_e10_e11_e15_an_address_is_proved_by_the_code_of_its_mail(camille, maile
         ({"email": "a@b@c.example"}, "M_INVALID_EMAIL"),
         ({"email": ADDRESS + "\0"}, "M_INVALID_PARAM"),
         ({"email": ["x"]}, "M_INVALID_PARAM"),
-        ({"send_attempt": "1"}, "M_INVALID_PARAM"),
+        ({"send_attempt": -1}, "M_INVALID_PARAM"),
         ({"send_attempt": 1.5}, "M_INVALID_PARAM"),
         ({"send_attempt": True}, "M_INVALID_PARAM"),
         ({"send_attempt": 2**53}, "M_INVALID_PARAM"),

@@ -1,0 +1,53 @@
+"""JSON from strangers, read so that whatever they send is either an object we can go through, or refused."""
+
+import json
+import math
+from typing import Any, NoReturn
+
+MOST_DEEP = (
+    50  # objects and lists inside each other: Matrix needs a handful, Python goes to about 1,000
+)
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """The object. Raises ValueError: not UTF-8, no JSON, no object, too deep, or a number that is none."""
+    try:
+        found = json.loads(raw.decode(), parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("too deep") from None
+    if not isinstance(found, dict):
+        raise ValueError("no object")  # noqa: TRY004  as wrong as text that is no JSON
+    if _is_deep(found):
+        raise ValueError("too deep")
+    return found
+
+
+def is_text(said: str) -> bool:
+    """Whether it can be kept and sent on: JSON also knows NUL, and halves of letters."""
+    return "\0" not in said and not any("\ud800" <= letter <= "\udfff" for letter in said)
+
+
+def _is_deep(found: object) -> bool:
+    level = [found]
+    for _ in range(MOST_DEEP):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(each: object) -> list[Any]:
+    if isinstance(each, dict):
+        return list(each.values())
+    return each if isinstance(each, list) else []
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("too large a number")
+    return number

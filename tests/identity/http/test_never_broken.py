@@ -1,0 +1,464 @@
+"""Whatever is sent, to every path, in every field: an answer that names the fault, never that we broke."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+
+from identity.app import create_app
+from identity.gateways.limits import Limits
+from identity.settings import Settings
+from identity.storage.verification_requests import State, VerificationRequest
+from identity.use_cases import identity_accounts, module_reports
+
+from .test_openapi import DOCUMENTS
+
+CAMILLE = "@camille:education.example"
+REPORT_ID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
+# As JSON writes them: some of these no encoder would.
+HOSTILE = {
+    "NUL": r'"a\u0000b"',
+    "NUL alone": r'"\u0000"',
+    "half a letter": r'"\ud800"',
+    "the other half": r'"x\udfff@ac-rouen.example"',
+    "no character": '"\\uffff"',
+    "right to left": '"\u202egro.elpmaxe@ellimac"',
+    "long": f'"{"x" * 900_000}"',
+    "long address": f'"{"x" * 900_000}@ac-rouen.example"',
+    "empty": '""',
+    "deep": "[" * 40 + "]" * 40,
+    "deeper": "[" * 900 + "]" * 900,
+    "deepest": "[" * 200_000 + "]" * 200_000,
+    "deep objects": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "never closed": "[" * 100_000,
+    "wide": "[" + "1," * 200_000 + "1]",
+    "huge": "1" + "0" * 30,
+    "beyond the columns": "9223372036854775808",
+    "beyond Python": "1" + "0" * 5000,
+    "infinite": "1e400",
+    "NaN": "NaN",
+    "Infinity": "-Infinity",
+    "minus nothing": "-0",
+    "minus nothing with a point": "-0.0",
+    "negative": "-9007199254740993",
+    "true": "true",
+    "null": "null",
+    "list": "[]",
+    "object": "{}",
+    "list of nulls": "[null]",
+    "texts": r'["\u0000", "\ud800", 5]',
+}
+# What stands in the other fields while one is hostile.
+PLAUSIBLE = {
+    "access_token": "token",
+    "matrix_server_name": "education.example",
+    "algorithm": "sha256",
+    "pepper": "pepper",
+    "addresses": ["x"],
+    "user_accepts": [],
+    "client_secret": "secret",
+    "email": "camille.durand@ac-rouen.example",
+    "send_attempt": 1,
+    "sid": "0" * 32,
+    "token": "123456",
+    "mxid": CAMILLE,
+    "threepid": {"medium": "email", "address": "camille.durand@ac-rouen.example"},
+    "medium": "email",
+    "address": "camille.durand@ac-rouen.example",
+    "room_id": "!room:education.example",
+    "sender": CAMILLE,
+    "private_key": "A" * 43,
+    "people": "gil@asso.example",
+    "reports": [],
+    "days": 30,
+    "user_id": CAMILLE,
+}
+# Words of our code, of its language or of its libraries.
+OURS = re.compile(
+    r"pydantic|https?://|function-|\b(?:int|str|bool|float|NoneType|dict|list|Body|RequestToken|SubmitToken"
+    r"|StoreInvite|OpenId|ThirdPartyId|Acceptance|Association|Lookup|Bind|Unbind|NewList|ForSender)\b"
+)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request) -> str:
+    """What one database takes may be too much for the other."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def served(wiring, tmp_path):
+    unlimited = Settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        secret_keys="a key for the tests, long enough",
+        limits="off",
+        lookup_algorithms="sha256,none",
+    )
+    return replace(wiring, settings=unlimited, limits=Limits(unlimited))
+
+
+@pytest.fixture
+def client(served):
+    return create_app(served).test_client()
+
+
+@pytest.fixture
+def bearers(served, clock, credential) -> dict[str, dict[str, str]]:
+    with served.database.transaction() as session:
+        token = identity_accounts.register(session, clock(), user_id=CAMILLE)
+    return {"token": {"Authorization": f"Bearer {token}"}, "credential": credential}
+
+
+def operations(method: str) -> Iterator[tuple[str, dict]]:
+    for document in DOCUMENTS.values():
+        for path, methods in document["paths"].items():
+            if method in methods:
+                yield path, methods[method]
+
+
+def kind_of_bearer(operation: dict) -> str:
+    wanted = {name for each in operation.get("security", []) for name in each}
+    return "token" if "token" in wanted else "credential"
+
+
+def fields_of(operation: dict) -> list[str]:
+    body = operation.get("requestBody", {})
+    schema = body.get("content", {}).get("application/json", {}).get("schema", {})
+    return list(schema.get("properties", {}))
+
+
+def whole(path: str) -> str:
+    return re.sub(r"\{[^}]+\}", REPORT_ID, path)
+
+
+def is_answered(answer) -> bool:
+    """Below 500 (503: a homeserver that is not there), as Matrix words it, without words of our code."""
+    if answer.status_code == 503:
+        return answer.json["errcode"] == "M_UNKNOWN"
+    if answer.status_code >= 500:
+        return False
+    if answer.status_code >= 400:
+        assert set(answer.json) >= {"errcode", "error"}
+        assert len(answer.json["error"]) < 300
+        assert not OURS.search(answer.json["error"]), answer.json
+    return True
+
+
+def test_every_operation_that_is_served_is_asked(client):
+    served = {
+        re.sub(r"<[^>]+>", "{}", rule.rule) for rule in client.application.url_map.iter_rules()
+    }
+    described = {
+        re.sub(r"\{[^}]+\}", "{}", path)
+        for method in ("get", "post")
+        for path, _ in operations(method)
+    }
+    programs = {each for each in served if each.startswith(("/_matrix/identity/v2", "/api"))}
+    phones = {each for each in programs if "/msisdn/" in each}
+    assert {each.rstrip("/") for each in programs - phones} <= {
+        each.rstrip("/") for each in described
+    }
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_field_of_a_body_breaks_anything(client, bearers, name, caplog):
+    caplog.set_level(logging.CRITICAL)
+    asked = 0
+    for path, operation in operations("post"):
+        headers = bearers[kind_of_bearer(operation)]
+        fields = fields_of(operation)
+        for field in fields:
+            given = [
+                f'"{each}": {HOSTILE[name] if each == field else json.dumps(PLAUSIBLE.get(each, "x"))}'
+                for each in fields
+            ]
+            answer = client.post(whole(path), data="{" + ", ".join(given) + "}", headers=headers)
+            assert is_answered(answer), (path, field, answer.data[:300])
+            asked += 1
+    assert asked > 40
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_body_breaks_anything(client, bearers, name, caplog):
+    caplog.set_level(logging.CRITICAL)
+    for path, operation in operations("post"):
+        headers = bearers[kind_of_bearer(operation)]
+        for body in (
+            HOSTILE[name],
+            f"{{{HOSTILE['NUL']}: {HOSTILE[name]}}}",
+            f'{{"a": 1, "a": {HOSTILE[name]}, "\\ud800": 1}}',
+            b"\xff" + HOSTILE[name].encode(),
+            b"\xef\xbb\xbf{}",
+        ):
+            answer = client.post(whole(path), data=body, headers=headers)
+            assert is_answered(answer), (path, answer.data[:300])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_field_of_a_report_breaks_anything(client, bearers, name, caplog):
+    """Nor keeps it the other reports of the same request from being taken."""
+    caplog.set_level(logging.CRITICAL)
+    fields = ["id", "kind", "room_id", "token", "by", "user_id", "address", "refusals"]
+    good = {
+        "user_id": CAMILLE,
+        "room_id": "!r:x",
+        "by": CAMILLE,
+        "token": "t",
+        "address": "a@b.example",
+    }
+    for number, kind in enumerate([*module_reports.KINDS, "unheard of"]):
+        for place, field in enumerate([*fields, "at_ms", "further"]):
+            facts = {"id": f"7d444840-9dc0-11d1-{number:04x}-{place:012x}", "kind": kind, **good}
+            facts["refusals"] = [{"user_id": CAMILLE, "reason": "r", "count": 1, "last_at": 1}]
+            given = ", ".join(
+                f'"{each}": {json.dumps(value)}' for each, value in facts.items() if each != field
+            )
+            answer = client.post(
+                "/api/homeserver/v1/reports",
+                data=f'{{"reports": [{{{given}, "{field}": {HOSTILE[name]}}}]}}',
+                headers=bearers["credential"],
+            )
+            assert is_answered(answer), (kind, field, answer.data[:300])
+
+
+@pytest.mark.parametrize("field", ["user_id", "reason", "count", "last_at"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_field_of_a_refusal_breaks_anything(client, bearers, field, name):
+    facts = {"user_id": CAMILLE, "reason": "r", "count": 1, "last_at": 1}
+    given = ", ".join(
+        f'"{each}": {json.dumps(value)}' for each, value in facts.items() if each != field
+    )
+    refusal = f'{{{given}, "{field}": {HOSTILE[name]}}}'
+    answer = client.post(
+        "/api/homeserver/v1/reports",
+        data=f'{{"reports": [{{"id": "{REPORT_ID}", "kind": "refusals", "refusals": [{refusal}]}}]}}',
+        headers=bearers["credential"],
+    )
+    assert is_answered(answer), answer.data[:300]
+
+
+QUERIES = [
+    "%00",
+    "a%00b",
+    "%ED%A0%80",
+    "%EF%BF%BF",
+    "%FF",
+    "x" * 7000,
+    "%E2%80%AEx",
+    "9" * 400,
+    "-1",
+    "1e400",
+    "99999999999999999999",
+    "0-" + "0" * 32,
+    "9" * 17 + "-" + "f" * 32,
+    "%",
+    "%zz",
+    "&",
+    "=",
+    "'",
+    "%5B%5D",
+]
+PARAMETERS = [
+    "medium",
+    "address",
+    "sid",
+    "client_secret",
+    "public_key",
+    "access_token",
+    "sender",
+    "state",
+    "room_id",
+    "after",
+    "limit",
+    "since",
+    "user_id",
+    "id",
+    "q",
+    "email",
+    "token",
+    "invited",
+]
+
+
+def paths(client) -> list[str]:
+    return [
+        re.sub(r"<[^>]+>", "{}", rule.rule)
+        for rule in client.application.url_map.iter_rules()
+        if "GET" in rule.methods and rule.endpoint != "pages.unknown_path"
+    ]
+
+
+@pytest.mark.parametrize("hostile", QUERIES)
+def test_no_query_and_no_path_breaks_anything(client, bearers, hostile, caplog):
+    caplog.set_level(logging.CRITICAL)
+    beside = "&sender=@camille:education.example&since=0&medium=email&sid=0&client_secret=s"
+    asked = paths(client)
+    assert len(asked) > 30
+    for path in asked:
+        urls = [path.replace("{}", hostile[:500])]
+        for name in PARAMETERS:
+            others = "".join(
+                f"&{each}" for each in beside[1:].split("&") if not each.startswith(name)
+            )
+            urls.append(f"{path.replace('{}', REPORT_ID)}?{name}={hostile}{others}")
+        for headers in ({}, *bearers.values()):
+            for url in urls:
+                answer = client.get(url, headers=headers)
+                assert answer.status_code < 500, (url[:200], answer.data[:300])
+
+
+HEADERS = [
+    "Authorization",
+    "User-Agent",
+    "Accept-Language",
+    "Cookie",
+    "X-Forwarded-For",
+    "Forwarded",
+    "Host",
+    "Content-Type",
+    "Content-Length",
+    "If-None-Match",
+    "If-Modified-Since",
+    "Origin",
+    "Referer",
+    "Range",
+    "Accept",
+]
+VALUES = [
+    "é",
+    "\xff\xfe",
+    "x" * 9000,
+    "Bearer \xff",
+    "X-Matrix origin=\xff,key=\xff,sig=\xff",
+    "Bearer ",
+    "-1",
+    "1e9",
+    "vr=\xff; session=\xff; lang=\xff",
+    "vr=a.b.c; session=a.b.c; session=.x",
+    '"',
+    'W/"' + "9" * 30 + '"',
+    "*;q=1e400, fr;q=x, \xff",
+    "bytes=0-" + "9" * 40,
+    "multipart/form-data; boundary=",
+    "text/html; charset=utf-7",
+    "Thu, 99 Foo 99999 99:99:99 GMT",
+    "[::1",
+    "a:99999999999",
+    "x\ty",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_no_header_breaks_anything(client, header, caplog):
+    caplog.set_level(logging.CRITICAL)
+    asked = [
+        "/",
+        "/start",
+        "/my-server?q=a@ac-rouen.example",
+        "/check/1",
+        "/healthz",
+        "/readyz",
+        "/i/x",
+        "/v/x",
+    ]
+    asked += [
+        "/_matrix/identity/v2/account",
+        "/_matrix/identity/api/v1/info?address=a@ac-rouen.example",
+    ]
+    asked += ["/api/homeserver/v1/rules", "/api/homeserver/v1/agents?since=0"]
+    for value in VALUES:
+        for path in asked:
+            answer = client.get(path, headers={header: value})
+            assert answer.status_code < 500, (path, value[:80], answer.data[:300])
+        for path in (
+            "/start",
+            "/_matrix/identity/v2/3pid/unbind",
+            "/_matrix/identity/v2/account/register",
+        ):
+            answer = client.post(path, data=b"{}", headers={header: value})
+            assert answer.status_code < 500, (path, value[:80], answer.data[:300])
+
+
+FORMS = [
+    "\0",
+    "a\0b",
+    "a\0@ac-rouen.example",
+    "\ud800",
+    "\uffff",
+    "\u202e",
+    "x" * 100_000,
+    "9" * 400,
+    "-1",
+    "٣" * 8,
+    "1e400",
+    "",
+    " ",
+    "'",
+    "\\",
+    "a@ac-rouen.example\0",
+    "{}",
+    "İ" * 300,
+    "\r\nBcc: x",
+]
+NAMES = [
+    "email",
+    "code",
+    "display_name",
+    "password",
+    "password_again",
+    "q",
+    "address",
+    "room",
+    "text",
+    "keep",
+    "invited",
+    "undo",
+    "correct",
+    "send",
+    "retry",
+    "List-Unsubscribe",
+    "locale",
+    "language",
+]
+
+
+@pytest.mark.parametrize("typed", FORMS)
+def test_no_field_of_a_form_breaks_anything(client, served, typed, caplog):
+    caplog.set_level(logging.CRITICAL)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/start").text)[1]
+    ours = {"csrf_token": token}
+    answer = client.post("/start", data={**ours, "email": "camille.durand@ac-rouen.example"})
+    assert answer.status_code == 303, answer.data
+    wire = typed.encode(errors="surrogatepass")
+    for state in (State.OPEN, State.CONFIRMED):
+        with served.database.transaction() as session:
+            session.query(VerificationRequest).update(
+                {"state": state, "confirmed_at": served.now()}
+            )
+        for rule in client.application.url_map.iter_rules():
+            if "POST" not in rule.methods or not rule.endpoint.startswith("pages."):
+                continue
+            path = re.sub(r"<[^>]+>", "1", rule.rule)
+            for name in NAMES:
+                answer = client.post(path, data={**ours, name: wire})
+                assert answer.status_code < 500, (path, name, answer.data[:500])
+            everything = client.post(path, data={**ours, **dict.fromkeys(NAMES, wire)})
+            assert everything.status_code < 500, (path, everything.data[:500])
+            odd_name = "&".join(
+                [f"csrf_token={quote(token)}", f"{quote(wire)[:900]}={quote(wire)[:900]}"]
+            )
+            kind = "application/x-www-form-urlencoded"
+            assert client.post(path, data=odd_name, content_type=kind).status_code < 500
+
+
+@pytest.mark.parametrize("number", ["0", "2147483648", "9223372036854775808", "9" * 400, "-1", "٣"])
+def test_no_number_in_a_path_breaks_anything(client, number):
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/start").text)[1]
+    client.post("/start", data={"csrf_token": token, "email": "camille.durand@ac-rouen.example"})
+    for path in ("/check/{}", "/account/{}", "/account/{}/done"):
+        assert client.get(path.format(number)).status_code == 404
