@@ -140,15 +140,18 @@ def rows_of(
     *,
     outcomes: Collection[str] | None = None,
     steps: Collection[str] | None = None,
+    cautions: Collection[str] | None = None,
     offset: int = 0,
     limit: int | None = None,
 ) -> list[PeopleListRow]:
-    """In the order of the list; of some outcomes, or at some steps, or all."""
+    """In the order of the list; of some outcomes, at some steps, with some cautions, or all."""
     query = select(PeopleListRow).where(PeopleListRow.list_id == list_id)
     if outcomes is not None:
         query = query.where(PeopleListRow.outcome.in_(outcomes))
     if steps is not None:
         query = query.where(PeopleListRow.step.in_(steps))
+    if cautions is not None:
+        query = query.where(PeopleListRow.caution.in_(cautions))
     return list(session.scalars(query.order_by(PeopleListRow.place).offset(offset).limit(limit)))
 
 
