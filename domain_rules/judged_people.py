@@ -1,6 +1,6 @@
 """Every row of a list of people, judged by the rules before anything is sent: it can be, or here is what to do."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
@@ -22,6 +22,7 @@ class Outcome(Word):
     READY = "ready"
     DUPLICATE = "duplicate"
     NOT_AN_ADDRESS = "not_an_address"
+    IN_TEXT = "in_text"  # in a sentence or a comment: not named as a person
     TYPO = "typo"
     SIBLING = "sibling"
     ROOM_CLOSED = "room_closed"
@@ -40,7 +41,8 @@ class Caution(Word):
 
 
 # Somebody must say yes to the address as it is typed, or take the other one.
-NEEDS_YES = frozenset({Outcome.TYPO, Outcome.LOOK_ALIKE})
+NEEDS_YES = frozenset({Outcome.TYPO, Outcome.LOOK_ALIKE, Outcome.IN_TEXT})
+MOST_DOUBTED = 500  # domains of one list that are compared with those they may be a slip of
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,23 @@ class Judged:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What else decides: `own` and `invited` are canonical addresses."""
+    """What else decides: `own` and `invited` are canonical addresses.
+
+    `exists`: whether people are known to have mail at a domain (A-label), so that it is no slip.
+    """
 
     own: Collection[str] = ()
     invited: Collection[str] = ()
     room_takes_guests: bool = True
     shared_mailboxes: SharedMailboxes = DEFAULT
+    exists: "Callable[[str], bool]" = frozenset[str]().__contains__
 
 
 @dataclass
 class _Seen:
     lines: "dict[str, int]" = field(default_factory=dict)
     mailboxes: "dict[str, int]" = field(default_factory=dict)
+    meant: "dict[str, str]" = field(default_factory=dict)  # for each domain, if it is a slip
 
 
 def judge(
@@ -84,13 +91,17 @@ def _judge(rules: RuleSet, row: Row, around: Circumstances, seen: _Seen) -> Judg
         address = rules.read(row.text)
     except InvalidAddress as error:
         return Judged(row, Outcome.NOT_AN_ADDRESS, detail=error.reason.value)
+    if row.aside and not row.is_kept:  # nobody yet: it does not stand in a later row's way
+        if (line := seen.lines.get(address.canonical)) is not None:
+            return Judged(row, Outcome.DUPLICATE, address, str(line))
+        return Judged(row, Outcome.IN_TEXT, address, row.aside)
     first = seen.lines.setdefault(address.canonical, row.line)
     if first != row.line or address.canonical in seen.mailboxes:
         return Judged(row, Outcome.DUPLICATE, address, str(first))
     seen.mailboxes[address.canonical] = row.line
     keyed = f"mailbox:{address.mailbox_key()}"
     shares = seen.mailboxes.setdefault(keyed, row.line)
-    judged = _by_rules(rules, row, address, around)
+    judged = _by_rules(rules, row, address, around, seen)
     if judged.outcome is Outcome.READY and shares != row.line:
         return Judged(
             row, judged.outcome, address, str(shares), Caution.SAME_MAILBOX, judged.for_guest
@@ -98,17 +109,22 @@ def _judge(rules: RuleSet, row: Row, around: Circumstances, seen: _Seen) -> Judg
     return judged
 
 
-def _by_rules(rules: RuleSet, row: Row, address: EmailAddress, around: Circumstances) -> Judged:
+def _by_rules(
+    rules: RuleSet, row: Row, address: EmailAddress, around: Circumstances, seen: _Seen
+) -> Judged:
+    is_looked_at = not row.is_kept and _may_be_a_slip(address, around, seen)
     advice = advise(
-        rules, address, keep_typed=row.is_kept, shared_mailboxes=around.shared_mailboxes
+        rules, address, keep_typed=not is_looked_at, shared_mailboxes=around.shared_mailboxes
     )
+    if is_looked_at:
+        seen.meant[address.ascii_domain] = _meant(address, advice)
     for_guest = advice.decision.account_class is not AccountClass.AGENT
     known = Outcome.YOUR_OWN if address.canonical in around.own else Outcome.ALREADY_INVITED
     if address.canonical in around.own or address.canonical in around.invited:
         return Judged(row, known, address)
     if advice.state is State.SIBLING:
         return Judged(row, Outcome.SIBLING, address, advice.sibling or "")
-    if not row.is_kept and (doubt := _doubt(row, address, advice)):
+    if not row.is_kept and (doubt := _doubt(row, address, advice, seen)):
         return doubt
     if advice.decision.homeserver is None:
         return Judged(row, Outcome.NOT_ACCEPTED, address)
@@ -119,23 +135,36 @@ def _by_rules(rules: RuleSet, row: Row, address: EmailAddress, around: Circumsta
     return Judged(row, Outcome.READY, address, caution=caution, for_guest=for_guest)
 
 
-def _doubt(row: Row, address: EmailAddress, advice: Advice) -> "Judged | None":
+def _may_be_a_slip(address: EmailAddress, around: Circumstances, seen: _Seen) -> bool:
+    """Not where people are known to have mail. Each domain is looked at once, and not too many of them."""
+    domain = address.ascii_domain
+    is_known = domain in seen.meant or len(seen.meant) >= MOST_DOUBTED
+    return not is_known and not around.exists(domain)
+
+
+def _doubt(row: Row, address: EmailAddress, advice: Advice, seen: _Seen) -> "Judged | None":
     """Somebody should look again; only at domains that no rule names."""
-    rule = advice.decision.rule
-    if rule is not None and rule.kind is not Kind.DEFAULT:
+    if _is_named(advice):
         return None
     if "xn--" in address.ascii_domain:
         return Judged(row, Outcome.LOOK_ALIKE, address, address.ascii_domain)
-    meant = advice.suggestion.display if advice.suggestion else _meant(address)
-    return Judged(row, Outcome.TYPO, address, meant) if meant else None
+    meant = seen.meant.get(address.ascii_domain)
+    return Judged(row, Outcome.TYPO, address, f"{address.local}@{meant}") if meant else None
 
 
-def _meant(address: EmailAddress) -> "str | None":
+def _is_named(advice: Advice) -> bool:
+    rule = advice.decision.rule
+    return rule is not None and rule.kind is not Kind.DEFAULT
+
+
+def _meant(address: EmailAddress, advice: Advice) -> str:
+    """The domain that may be meant instead; "" if there is none."""
     typed = address.ascii_domain
-    if typed in WELL_KNOWN:
-        return None
-    near = next((known for known in WELL_KNOWN if is_one_slip(typed, known)), None)
-    return f"{address.local}@{near}" if near else None
+    if advice.suggestion:
+        return advice.suggestion.display_domain
+    if _is_named(advice) or typed in WELL_KNOWN:
+        return ""
+    return next((known for known in WELL_KNOWN if is_one_slip(typed, known)), "")
 
 
 def is_one_slip(typed: str, meant: str) -> bool:

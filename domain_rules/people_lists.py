@@ -1,206 +1,224 @@
-"""A list of people as somebody has it: decoded, cut into rows, and the addresses found in it by what they look like."""
+"""A list of people as somebody has it, read as a whole: which column holds the addresses, who is meant, and what is not.
 
-import re
+Every word with an @ is a person, a row that is told with its reason, or counted as standing in another column.
+"""
+
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from domain_rules.words import Word
+from domain_rules.list_files import MOST_BYTES, Fault, Unreadable, decode
+from domain_rules.list_headers import NEVER_BY_ITSELF, UNSAID, rank, words
+from domain_rules.list_people import TO, Cell, Kind, one_address
+from domain_rules.list_records import declared_separator
+from domain_rules.list_tables import (
+    MOST_CELL,
+    MOST_LINES,
+    MOST_TOLD,
+    Line,
+    Row,
+    Table,
+    aside,
+    cut,
+    shown,
+    told,
+)
 
-MOST_BYTES = 1_000_000
-MOST_LINES = 2_000
-MOST_CELL = 400  # characters of a cell that we look at or repeat
-MOST_CELLS = MOST_LINES + 1  # in a row: some lists are one long line
-SAMPLE = 50  # rows looked at to find the column
-SEPARATORS = ";,\t"
-ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")
-OLD_OFFICE = b"\xd0\xcf\x11\xe0"
-# In a zip of a spreadsheet these names stand near the beginning, uncompressed.
-SHEET_MARKS = (b"xl/", b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis")
-BRACKETED = re.compile(r"<\s*(?:mailto:)?([^<>]*@[^<>]*)>", re.IGNORECASE)
-MAILTO = re.compile(r"^mailto:([^?]*)(?:\?.*)?$", re.IGNORECASE)
-# Decides what is looked at, not what is an address: that is for `addresses.py`.
-LIKE_AN_ADDRESS = re.compile(r"[^\s@<>\"]@[^\s@<>\"]")
+__all__ = [
+    "EVERY",
+    "MOST_BYTES",
+    "MOST_LINES",
+    "Column",
+    "Fault",
+    "NoSuchColumn",
+    "Reading",
+    "Row",
+    "Unreadable",
+    "one_address",
+    "read",
+]
+
+MOST_ATS = 10 * MOST_LINES  # so many words with an @ are no list of so many lines
+MOST_COLUMNS = 9  # that can be chosen from
+EXAMPLES = 2
+SEPARATORS = ";\t|,"  # a comma last, since it may stand inside names and numbers
+EVERY = 0  # in place of a column: every address, in a list that has none
+# Without a header, the column of so many addresses is meant although others hold a stray one.
+STRAY, ENOUGH = 10, 20
 
 
-class Fault(Word):
-    """Why nothing can be made of a file."""
-
-    EMPTY = "empty"
-    TOO_BIG = "too_big"
-    TOO_LONG = "too_long"
-    SPREADSHEET = "spreadsheet"
-    ARCHIVE = "archive"
-    BINARY = "binary"
-    NO_ADDRESS = "no_address"
-
-
-class Unreadable(ValueError):
-    """Nothing can be made of this file."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.value)
-        self.fault = fault
+class NoSuchColumn(ValueError):
+    """No column of that name or number holds addresses."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One person as the list names them. `line` counts from one, blank lines too. `is_kept`: confirmed as typed."""
+class Column:
+    """A column that holds addresses: what would be read if it is the one. `elsewhere`: addresses in the others.
 
-    line: int
-    text: str
-    is_kept: bool = False
+    `number` counts from one; EVERY for a list without columns.
+    """
+
+    number: int
+    name: str
+    examples: "tuple[str, ...]"
+    addresses: int
+    rows: "tuple[Row, ...]"
+    elsewhere: int
 
 
-def read(raw: bytes) -> list[Row]:
-    """The rows of a file or of a pasted text. Raises Unreadable."""
-    text = decode(raw)
-    lines = text.splitlines()
-    if sum(1 for line in lines if line.strip()) > MOST_LINES:
-        raise Unreadable(Fault.TOO_LONG)
-    rows = list(_rows(_records(lines)))
-    if len(rows) > MOST_LINES:
-        raise Unreadable(Fault.TOO_LONG)
-    if not any(LIKE_AN_ADDRESS.search(row.text) for row in rows):
+@dataclass(frozen=True)
+class Reading:
+    """A list that was read. `chosen` is None where somebody must say which column is meant."""
+
+    columns: "tuple[Column, ...]"
+    chosen: "Column | None"
+
+
+def read(raw: bytes, wanted: str = "") -> Reading:
+    """The rows of a file or of a pasted text. `wanted`: the column's name or number. Raises Unreadable, NoSuchColumn."""
+    separator, text = declared_separator(decode(raw))
+    if "@" not in text:
         raise Unreadable(Fault.NO_ADDRESS)
-    return rows
+    if text.count("@") > MOST_ATS:
+        raise Unreadable(Fault.TOO_LONG)
+    reading = _read(
+        cut(text, ""), [cut(text, each) for each in separator or SEPARATORS if each in text]
+    )
+    if any(len(column.rows) > MOST_LINES for column in reading.columns):
+        raise Unreadable(Fault.TOO_LONG)
+    return replace(reading, chosen=_wanted(reading.columns, wanted)) if wanted else reading
 
 
-def decode(raw: bytes) -> str:
-    """UTF-8 or UTF-16 as the file says or shows, else Windows-1252. Raises Unreadable."""
-    if len(raw) > MOST_BYTES:
-        raise Unreadable(Fault.TOO_BIG)
-    if raw.startswith(OLD_OFFICE):
-        raise Unreadable(Fault.SPREADSHEET)
-    if raw.startswith(ZIP):
-        is_sheet = any(mark in raw[:4096] for mark in SHEET_MARKS)
-        raise Unreadable(Fault.SPREADSHEET if is_sheet else Fault.ARCHIVE)
-    text = _decoded(raw)
-    if "\0" in text:
-        raise Unreadable(Fault.BINARY)
-    if not text.strip():
-        raise Unreadable(Fault.EMPTY)
-    return text
+def _read(plain: Table, tables: "list[Table]") -> Reading:
+    """Which way of cutting makes sense of the text, and which column of it."""
+    best = max(tables, key=lambda table: (bool(table.header[1:]), table.understood), default=plain)
+    has_names = bool(best.header[1:] and best.understood)
+    if has_names or best.understood > plain.understood:
+        _check_length(best)
+        columns = tuple(_column(best, place) for place in _places(best))
+        return Reading(columns, _best(columns))
+    _check_length(plain)
+    alone = _column(plain, 0)
+    if _looks_like_columns(best):
+        columns = tuple(_column(best, place) for place in _places(best))
+        return Reading((*columns, replace(alone, number=EVERY)), None)
+    return Reading((alone, *_everything(plain, alone)), alone)
 
 
-def _decoded(raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", errors="replace")
-    if half := _silent_half(raw):
-        return raw.decode(half, errors="replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # Five bytes of Windows-1252 stand for nothing: such a line is not lost for them.
-        return raw.decode("cp1252", errors="replace")
+def _everything(table: Table, told_only: Column) -> "list[Column]":
+    """Lines like `Camille Durand a@b` name nobody by themselves: somebody may say that they all do."""
+    kept = frozenset(table.told)
+    rows = [row if row in kept else replace(row, aside="") for row in told_only.rows]
+    found = [row.text for row in rows if not row.aside and "@" in row.text]
+    if told_only.addresses or len(found) < 2:  # noqa: PLR2004
+        return []
+    examples = tuple(found[:EXAMPLES])
+    return [Column(EVERY, "", examples, len(found), tuple(rows), 0)]
 
 
-def _silent_half(raw: bytes) -> "str | None":
-    """UTF-16 without a mark: every other byte of western text is zero."""
-    sample = raw[:400]
-    if len(sample) < len("a@") * 2 or len(raw) % 2:
-        return None
-    evens, odds = sample[0::2].count(0), sample[1::2].count(0)
-    most = len(sample) // 2 * 8 // 10
-    if odds >= most and evens == 0:
-        return "utf-16-le"
-    return "utf-16-be" if evens >= most and odds == 0 else None
+def _check_length(table: Table) -> None:
+    if table.is_over:
+        raise Unreadable(Fault.TOO_LONG)
 
 
-@dataclass(frozen=True)
-class _Record:
-    line: int
-    cells: "list[str]"
+def _looks_like_columns(table: Table) -> bool:
+    """Whether lines of several addresses may as well be columns: nobody but their owner knows."""
+    several = [line for line in table.lines if len(line.of_people) > 1]
+    if not several or len(table.lines) == 1 or TO.match(table.lines[0].cells[0]):
+        return False
+    many = max(len(line.of_people) for line in several)
+    filled = sum(bool(cell) for line in table.lines for cell in line.cells)
+    if many > 2 and filled == sum(len(line.of_people) for line in table.lines):  # noqa: PLR2004
+        return False
+    return not all(_are_last_and_first_names(line) for line in several)
 
 
-def _records(lines: "list[str]") -> "list[_Record]":
-    """Lines that say something, cut at the separator of the whole file."""
-    kept = [
-        (number, line)
-        for number, line in enumerate(lines, start=1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    separator = _separator([line for _, line in kept])
-    return [_Record(number, cells(line, separator)) for number, line in kept]
+def _are_last_and_first_names(line: Line) -> bool:
+    """`DURAND, Camille <a@b>, MARTIN, Jean <c@d>` cut at its commas."""
+    cells = line.cells
+    return all(
+        place and cells[place].endswith(">") and cells[place - 1] and "@" not in cells[place - 1]
+        for place in line.of_people
+    )
 
 
-def _separator(lines: "list[str]") -> str:
-    """The one most lines have; a semicolon wins, since a comma may stand inside names and numbers."""
-    sample = lines[:SAMPLE]
-    counts = {each: sum(each in _unquoted(line) for line in sample) for each in SEPARATORS}
-    best = max(counts.values(), default=0)
-    return next((each for each in SEPARATORS if counts[each] == best and best), "")
-
-
-def _unquoted(line: str) -> str:
-    return re.sub(r'"[^"]*"', "", line)
-
-
-def cells(line: str, separator: str) -> "list[str]":
-    """A line cut at the separator, quotation marks as spreadsheets write them."""
-    found: list[str] = []
-    cell, is_quoted, at = "", False, 0
-    while at < len(line) and len(found) < MOST_CELLS:
-        letter = line[at]
-        if letter == '"' and is_quoted and line[at + 1 : at + 2] == '"':
-            cell += letter
-            at += 1
-        elif letter == '"':
-            is_quoted = not is_quoted
-        elif letter == separator and not is_quoted:
-            found.append(cell.strip()[:MOST_CELL])
-            cell = ""
-        else:
-            cell += letter
-        at += 1
-    return [*found, cell.strip()[:MOST_CELL]]
-
-
-def _rows(records: "list[_Record]") -> Iterator[Row]:
-    if not records:
-        return
-    column = _column(records)
-    for place, record in enumerate(records):
-        named = [cell for cell in record.cells if LIKE_AN_ADDRESS.search(cell)]
-        if _is_line_of_people(record, named):
-            for cell in record.cells:
-                if cell:
-                    yield Row(record.line, plain(cell))
-            continue
-        cell = record.cells[column] if column < len(record.cells) else ""
-        if not LIKE_AN_ADDRESS.search(cell) and len(named) == 1:
-            cell = named[0]
-        if place == 0 and not named and _is_header(records):
-            continue
-        # A row without an address is a row that is told so; one that says nothing at all is none.
-        text = cell or next((each for each in record.cells if each), "")
-        if text:
-            yield Row(record.line, plain(text))
-
-
-def _column(records: "list[_Record]") -> int:
-    """Where most addresses stand."""
+def _places(table: Table) -> "list[int]":
+    """Where addresses stand, the likeliest column first if there are more than can be chosen from."""
     counts: dict[int, int] = {}
-    for record in records[: SAMPLE * 4]:
-        for place, cell in enumerate(record.cells):
-            if LIKE_AN_ADDRESS.search(cell):
-                counts[place] = counts.get(place, 0) + 1
-    return min(counts, key=lambda place: (-counts[place], place)) if counts else 0
+    for line in table.lines:
+        for place in line.of_people:
+            counts[place] = counts.get(place, 0) + 1
+    names = dict(enumerate(table.header))
+    likely = sorted(counts, key=lambda place: (-rank(names.get(place, "")), -counts[place], place))
+    return sorted(likely[:MOST_COLUMNS])
 
 
-def _is_line_of_people(record: _Record, named: "list[str]") -> bool:
-    """`a@b; c@d; e@f`, as mail programs hand it out: more addresses than anything else."""
-    return len(named) > 1 and len(named) * 2 > sum(bool(cell) for cell in record.cells)
+def _column(table: Table, place: int) -> Column:
+    rows, examples = list(table.told), dict[str, None]()
+    addresses = elsewhere = 0
+    for line in table.lines:
+        cell = line.found.get(place)
+        if cell is None and line.found and _is_shifted(table, line):
+            rows += told(line)
+            continue
+        rows += _rows_of(line, cell) if cell else [_without_address(line, place)]
+        elsewhere += sum(len(each.tokens) for at, each in line.found.items() if at != place)
+        if cell and cell.names_people:
+            addresses += cell.people
+            if len(examples) < EXAMPLES:
+                examples[shown(cell.text, MOST_TOLD)] = None
+    name = table.header[place] if place < len(table.header) else ""
+    rows.sort(key=lambda row: row.line)
+    return Column(
+        place + 1, shown(name, MOST_TOLD), tuple(examples), addresses, tuple(rows), elsewhere
+    )
 
 
-def _is_header(records: "list[_Record]") -> bool:
-    follows = records[1:2]
-    return bool(follows) and any(LIKE_AN_ADDRESS.search(cell) for cell in follows[0].cells)
+def _is_shifted(table: Table, line: Line) -> bool:
+    """`Durand, Camille,a@b` under `nom,adresse`: a separator stands in a cell, and nobody knows in which."""
+    return bool(table.header) and any(line.cells[len(table.header) :])
 
 
-def plain(cell: str) -> str:
-    """The address in `Nom Prénom <a@b>` or `mailto:a@b?subject=…`; everything else as it is."""
-    if bracketed := BRACKETED.search(cell):
-        return bracketed.group(1).strip()
-    if mailto := MAILTO.match(cell.strip()):
-        return mailto.group(1).strip()
-    return cell.strip().strip("'\"").strip()
+def _without_address(line: Line, place: int) -> Row:
+    """A record without an address is told so."""
+    typed = line.cells[place] if place < len(line.cells) else ""
+    others = (cell for cell in line.cells if cell and "@" not in cell)
+    return Row(line.number, shown(typed or " · ".join(others), MOST_TOLD) or "…")
+
+
+def _rows_of(line: Line, cell: Cell) -> "Iterator[Row]":
+    around = "" if cell.names_people else shown(cell.text, MOST_TOLD)
+    for piece in cell.pieces:
+        if piece.kind is Kind.ASIDE:
+            yield aside(line.number, piece.text, around or shown(piece.text, MOST_TOLD))
+        elif cell.names_people or piece.kind is Kind.PERSON:
+            yield Row(line.number, shown(piece.text, MOST_CELL), aside=around)
+
+
+def _best(columns: "tuple[Column, ...]") -> "Column | None":
+    """The one whose name says it; without names, the one that holds nearly all addresses. None: nobody knows."""
+    ranks = {column.number: rank(column.name) for column in columns}
+    best = max(ranks.values(), default=NEVER_BY_ITSELF)
+    likely = [column for column in columns if ranks[column.number] == best]
+    if best == NEVER_BY_ITSELF:
+        return None
+    if len(likely) == 1:
+        return likely[0]
+    return _fullest(likely) if best == UNSAID else None
+
+
+def _fullest(columns: "list[Column]") -> "Column | None":
+    first, *others = sorted(columns, key=lambda column: -column.addresses)
+    different = len({row.text.lower() for row in first.rows})
+    is_clear = all(other.addresses * STRAY <= first.addresses for other in others)
+    is_of_people = first.addresses >= ENOUGH and different * 2 >= first.addresses
+    return first if is_clear and is_of_people else None
+
+
+def _wanted(columns: "tuple[Column, ...]", wanted: str) -> Column:
+    """By number, else by name as it reads without capitals, accents and signs."""
+    said = wanted.strip()
+    named = [column for column in columns if words(column.name) == words(said) and words(said)]
+    for found in ([each for each in columns if str(each.number) == said], named):
+        if len(found) == 1:
+            return found[0]
+    raise NoSuchColumn(wanted)

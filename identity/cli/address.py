@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.advice import Advice, advise
 from domain_rules.rules import Decision, Explanation, Reason
+from identity import never_agent
 from identity.storage import accounts, associations, third_party_invitations
 from identity.use_cases import address_lists, rule_changes
 from identity.use_cases.invitation_record import told_time
@@ -57,7 +58,8 @@ def explain(
         shared = address_lists.shared_mailboxes(session)
         known = _known(session, wired.now(), parsed)
     explanation = rules.explain(parsed)
-    advice = advise(rules, parsed, shared_mailboxes=shared)
+    is_meant = never_agent.has_mailboxes(parsed.ascii_domain)
+    advice = advise(rules, parsed, keep_typed=is_meant, shared_mailboxes=shared)
     if json_wanted:
         print_json(_described(explanation, advice) | {"known": known})
     else:

@@ -1,14 +1,17 @@
 """`guichet invitation send`: a list of people is checked for somebody, and sent in their name."""
 
+import sys
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy.orm import Session
 
-from domain_rules.judged_people import Outcome
-from domain_rules.people_lists import MOST_BYTES, Unreadable
+from domain_rules.people_lists import MOST_BYTES, NoSuchColumn, Unreadable
+from domain_rules.rules import RuleSet
 from identity.gateways.desk import NoModule, Room
 from identity.gateways.homeserver import Refused
 from identity.gateways.http_client import Away
@@ -24,6 +27,18 @@ from .endings import Exit, Failure
 from .opening import opened
 from .printing import as_json, print_json, print_table, talk
 
+
+@dataclass(frozen=True)
+class Order:
+    """Who is to be invited where, and in whose name."""
+
+    file: Path
+    raw: bytes
+    room: RoomSeen
+    user_id: str
+    column: str
+
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -32,7 +47,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--file", "named", metavar="FILE", type=FILE, help="The same as FILE.")
 @click.option("--room", "room_id", required=True, metavar="ROOM", help="The ID of the room.")
 @click.option("--as", "user_id", required=True, metavar="USER", help="Who invites.")
-@click.option("--yes", is_flag=True, help="Send what can be sent; without it, only check.")
+@click.option("--column", default="", metavar="NAME|NUMBER", help="The column of the addresses.")
+@click.option("--yes", is_flag=True, help="Send what can be sent, unasked.")
 @as_json
 def send(
     path: Path | None,
@@ -40,32 +56,37 @@ def send(
     named: Path | None,
     room_id: str,
     user_id: str,
+    column: str,
     yes: bool,
     json_wanted: bool,
 ) -> None:
-    """Check a .txt or .csv list of people; with --yes invite them to a room in the name of one who may.
+    """Check a .txt or .csv list of people, and invite them to a room in the name of one who may.
 
-    Every line that is not sent is shown with its reason; the worker sends the others, and the same file
-    twice sends nothing twice. Exit code 5: some lines are not sent.
+    Every row is shown first: its number, its address, and what would happen. It is sent with --yes, or when you say
+    so at the terminal. The worker sends; the same file twice sends nothing twice. Where several columns hold
+    addresses and none is named for it, --column says which (0: every address of a list without columns). Exit code
+    5: some rows are not sent.
 
     \b
-    JSON: {"id", "state", "total", "sent", "waiting", "failed", "unsent", "ends_at",
-           "rows": [{"line", "typed", "outcome", "detail"}]}; without --yes "id" is null.
+    JSON: {"id", "state", "column": {"number", "name"}, "columns": [{"number", "name", "addresses", "examples"}],
+           "elsewhere", "total", "sent", "waiting", "failed", "unsent", "ends_at",
+           "rows": [{"line", "typed", "address", "outcome", "detail"}]}
+    "elsewhere" counts the addresses in other columns; as long as nothing is sent, "id" is null.
     """  # noqa: D301  \b is click's: keep these lines
     file = _one_file(path, named)
     with opened() as wired:
         room = _look(wired, room_id, user_id)
         seen = RoomSeen(room_id, room.name or "", room.is_open_to_guests)
-        told = _send(wired, file, seen, user_id, yes=yes)
+        order = Order(file, file.read_bytes(), seen, user_id, column)
+        told = _carry_out(wired, order, is_sent=False)
+        if not json_wanted:
+            _show(told)
+        _check_column(told, json_wanted=json_wanted)
+        if yes or (_can_ask(told, json_wanted=json_wanted) and click.confirm("Send them?")):
+            told = _carry_out(wired, order, is_sent=True, shown=told["rows"])
     if json_wanted:
         print_json(told)
-    else:
-        rows = [
-            [str(row[name]) for name in ("line", "typed", "outcome", "detail")]
-            for row in told["rows"]
-        ]
-        print_table(("line", "typed", "outcome", "detail"), rows)
-    talk(_said(told, yes=yes))
+    talk(_said(told))
     if told["unsent"]:
         raise click.exceptions.Exit(Exit.PARTLY)
 
@@ -79,54 +100,111 @@ def _one_file(path: Path | None, named: Path | None) -> Path:
     return file
 
 
-def _send(wired: Wiring, file: Path, room: RoomSeen, user_id: str, *, yes: bool) -> dict[str, Any]:
+def _carry_out(
+    wired: Wiring, order: Order, *, is_sent: bool, shown: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Check, and send unless the rows are no longer what was shown. What is not sent is not kept."""
     rules, now = wired.rules.current(), wired.now()
     with wired.database.transaction() as session:
-        bound = associations.of_user(session, user_id)
-        owner = Owner(user_id, bound[0].address if bound else "")
-        try:
-            made = people_lists.check(
-                session,
-                rules,
-                now,
-                owner=owner,
-                room=room,
-                raw=file.read_bytes(),
-                file_name=file.name,
-            )
-        except Unreadable as unread:
-            raise Failure(f"{file}: {unread.fault}; nothing was sent") from None
-        if yes:
+        made = _check(session, rules, now, order)
+        rows = _rows(session, made)
+        if is_sent and rows != shown:
+            raise Failure("the rules or the room changed meanwhile; nothing was sent, look again")
+        if is_sent:
             with suppress(NothingToSend):
                 people_lists.confirm(session, rules, now, made)
-        told = _told(wired, session, made)
-        if not yes:
+        told = _told(wired, session, made) | {"rows": rows}
+        if not is_sent:
             session.rollback()
             told["id"] = None
     return told
 
 
+def _check(session: Session, rules: RuleSet, now: datetime, order: Order) -> PeopleList:
+    bound = associations.of_user(session, order.user_id)
+    try:
+        return people_lists.check(
+            session,
+            rules,
+            now,
+            owner=Owner(order.user_id, bound[0].address if bound else ""),
+            room=order.room,
+            raw=order.raw,
+            file_name=order.file.name,
+            column=order.column,
+        )
+    except Unreadable as unread:
+        raise Failure(f"{order.file}: {unread.fault}; nothing was sent") from None
+    except NoSuchColumn:
+        raise Failure(f"{order.file}: no addresses in a column {order.column!r}") from None
+
+
+def _rows(session: Session, made: PeopleList) -> list[dict[str, Any]]:
+    return [
+        {
+            "line": row.line,
+            "typed": row.typed,
+            "address": row.address,
+            "outcome": row.outcome,
+            "detail": row.detail,
+        }
+        for row in stored.rows_of(session, made.id)
+    ]
+
+
 def _told(wired: Wiring, session: Session, made: PeopleList) -> dict[str, Any]:
     counted = list_report.counts(session, made)
-    rows = stored.rows_of(
-        session, made.id, outcomes=[each for each in Outcome if each is not Outcome.READY]
-    )
     return {
         "id": made.id,
         "state": made.state,
+        "column": list_report.column(made),
+        "columns": list_report.columns(session, made),
+        "elsewhere": made.elsewhere,
         "total": counted.total,
         "sent": counted.sent,
         "waiting": counted.waiting,
         "failed": counted.failed,
-        "unsent": len(rows),
+        "unsent": counted.total - counted.for_guests - counted.for_agents,
         "ends_at": list_report.ends_at(
             session, wired.now(), made, guests=counted.for_guests, agents=counted.for_agents
         ),
-        "rows": [
-            {"line": row.line, "typed": row.typed, "outcome": row.outcome, "detail": row.detail}
-            for row in rows
-        ],
     }
+
+
+def _show(told: dict[str, Any]) -> None:
+    if told["column"]:
+        talk(f"Addresses are read from {_named(told['column'])}.")
+    if told["elsewhere"]:
+        talk(f"Addresses in other columns, which receive nothing: {told['elsewhere']}.")
+    fields = ("line", "typed", "outcome", "detail")
+    print_table(fields, [[str(row[name]) for name in fields] for row in told["rows"]])
+
+
+def _check_column(told: dict[str, Any], *, json_wanted: bool) -> None:
+    """Raises Failure where somebody must say first which column is meant."""
+    if told["column"]:
+        return
+    if json_wanted:
+        print_json(told)
+    columns = [
+        f"--column {each['number']}: {_named(each)}, {each['addresses']} addresses:"
+        f" {', '.join(each['examples'])}"
+        for each in told["columns"]
+    ]
+    lines = ["several columns may hold the addresses; nothing was sent. Say which one:", *columns]
+    raise Failure("\n".join(lines), Exit.REFUSED)
+
+
+def _named(column: dict[str, Any]) -> str:
+    if not column["number"]:
+        return "the whole list"
+    name = f" ({column['name']})" if column["name"] else ""
+    return f"column {column['number']}{name}"
+
+
+def _can_ask(told: dict[str, Any], *, json_wanted: bool) -> bool:
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    return is_terminal and not json_wanted and told["unsent"] < told["total"]
 
 
 def _look(wired: Wiring, room_id: str, user_id: str) -> Room:
@@ -145,8 +223,8 @@ def _look(wired: Wiring, room_id: str, user_id: str) -> Room:
     return room
 
 
-def _said(told: dict[str, Any], *, yes: bool) -> str:
+def _said(told: dict[str, Any]) -> str:
     ready = told["total"] - told["unsent"]
-    if not yes:
+    if told["id"] is None:
         return f"{ready} of {told['total']} can be sent. Nothing was sent: --yes sends them."
     return f"{told['waiting']} of {told['total']} will be sent, by about {told['ends_at']:%Y-%m-%d %H:%M} UTC."

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from domain_rules.people_lists import MOST_BYTES, Unreadable
+from domain_rules.people_lists import MOST_BYTES, NoSuchColumn, Unreadable
 from identity.context import wired
 from identity.problems import (
     InvitationOver,
@@ -43,13 +43,23 @@ class ForOwner(Body):
 
 
 class NewList(ForOwner):
-    """A list as it stands in a file. Whether the room takes guests is asked again when a row is sent."""
+    """A list as it stands in a file. Whether the room takes guests is asked again when a row is sent.
+
+    `column`: the name or number of the one that holds the addresses; "": the likeliest, if there is one.
+    """
 
     room_id: Annotated[Text, Field(min_length=1, max_length=MOST_ID)]
     people: Annotated[Text, Field(max_length=MOST_BYTES)]
     room_name: Annotated[Text, Field(max_length=MOST_ID)] = ""
     file_name: Annotated[Text, Field(max_length=MOST_ID)] = ""
     takes_guests: bool = True
+    column: Annotated[Text, Field(max_length=MOST_ID)] | int = ""
+
+
+class Chosen(ForOwner):
+    """Which of the columns of a list is meant, by number."""
+
+    column: Annotated[int, Field(ge=0)] | Annotated[Text, Field(pattern=r"^[0-9]{1,6}$")]
 
 
 @blueprint.get("")
@@ -77,6 +87,7 @@ def check() -> Response:
             room=RoomSeen(asked.room_id, asked.room_name, asked.takes_guests),
             raw=asked.people.encode(),
             file_name=asked.file_name,
+            column=str(asked.column),
         )
         return jsonify(_whole(session, wired.now(), made))
 
@@ -88,6 +99,17 @@ def one(list_id: uuid.UUID) -> Response:
     with _told_plainly(), wired.database.reading() as session:
         made = people_lists.find(session, list_id, own_user(sender))
         return jsonify(_whole(session, wired.now(), made))
+
+
+@blueprint.post("/<uuid:list_id>/column")
+def choose(list_id: uuid.UUID) -> Response:
+    """Read another column: rows that were put right are as they stand in the list again."""
+    asked = read_body(Chosen)
+    sender, rules, now = own_user(asked.sender), wired.rules.current(), wired.now()
+    with _told_plainly(), wired.database.transaction() as session:
+        made = people_lists.find(session, list_id, sender)
+        people_lists.choose(session, rules, now, made, int(asked.column))
+        return jsonify(_whole(session, now, made))
 
 
 @blueprint.post("/<uuid:list_id>/send")
@@ -119,10 +141,14 @@ def _told_plainly() -> Iterator[None]:
         yield
     except Unreadable as unread:
         raise WrongParameter(f"people cannot be read as a list: {unread.fault}.") from None
+    except NoSuchColumn:
+        raise WrongParameter("column is none of those that hold addresses.") from None
     except people_lists.NoSuchList:
         raise NoSuchInvitation("There is no such list, or it is somebody else's.") from None
     except people_lists.TooManyLists:
         raise TooManyRequests(BUSY_SECONDS) from None
+    except people_lists.ColumnToChoose as unsaid:
+        raise WrongParameter(unsaid.__doc__ or "") from None
     except (people_lists.NothingToSend, people_lists.AlreadySent) as over:
         raise InvitationOver(over.__doc__ or "") from None
 
@@ -142,6 +168,8 @@ def _summary(session: Session, made: PeopleList) -> dict[str, Any]:
         "file_name": made.file_name,
         "state": made.state,
         "created_at": made.created_at.isoformat(),
+        "column": list_report.column(made),
+        "elsewhere": made.elsewhere,
         "counts": {
             "total": counted.total,
             "waiting": counted.waiting,
@@ -165,8 +193,11 @@ def _whole(session: Session, now: datetime, made: PeopleList) -> dict[str, Any]:
             "typed": each.row.typed,
             "outcome": each.word,
             "detail": each.row.detail,
+            "in_text": each.row.aside,
             "why": each.row.why,
         }
         for each in lines
     ]
-    return _summary(session, made) | {"ends_at": ends_at.isoformat(), "rows": rows}
+    columns = list_report.columns(session, made)
+    more = {"columns": columns, "ends_at": ends_at.isoformat(), "rows": rows}
+    return _summary(session, made) | more

@@ -42,7 +42,7 @@ WHYS = {
 }
 TO_DO = {
     *("duplicate", "not_an_address", "typo", "sibling", "room_closed", "not_accepted"),
-    *("look_alike", "your_own", "already_invited", "failed", "refused", "expired"),
+    *("in_text", "look_alike", "your_own", "already_invited", "failed", "refused", "expired"),
 }
 
 
@@ -70,8 +70,10 @@ def to_review(session: Session, made: PeopleList) -> tuple[list[Written], list[W
     """Rows that are not sent as they stand, and rows that are but deserve a look."""
     doubtful = [outcome for outcome in Outcome if outcome is not Outcome.READY]
     rows = stored.rows_of(session, made.id, outcomes=doubtful, limit=MOST_SHOWN)
-    ready = stored.rows_of(session, made.id, outcomes=[Outcome.READY])
-    cautious = [row for row in ready if row.caution != Caution.NONE][:MOST_SHOWN]
+    cautions = [caution for caution in Caution if caution is not Caution.NONE]
+    cautious = stored.rows_of(
+        session, made.id, outcomes=[Outcome.READY], cautions=cautions, limit=MOST_SHOWN
+    )
     return (
         written([Line(row, row.outcome) for row in rows]),
         [

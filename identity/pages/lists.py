@@ -10,7 +10,7 @@ from flask import Response, make_response, request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from domain_rules.people_lists import MOST_BYTES, Unreadable
+from domain_rules.people_lists import EVERY, MOST_BYTES, Unreadable
 from domain_rules.people_lists import Fault as Unread
 from identity.context import wired
 from identity.gateways.desk import Room
@@ -20,6 +20,7 @@ from identity.storage.people_lists import ListState, PeopleList
 from identity.use_cases import list_report, people_lists, store_invite
 from identity.use_cases.people_lists import (
     AlreadySent,
+    ColumnToChoose,
     NoSuchList,
     NothingToSend,
     Owner,
@@ -39,6 +40,10 @@ MOST_FORM = MOST_BYTES + 100_000  # the fields around the file
 ROWS = 100  # on one page
 MANY_GUESTS = 50
 UNREAD = {each: f"lists.fault.{each}" for each in Unread}
+REFUSED = {
+    TooManyLists: ("content", "lists.fault.too_many"),
+    ColumnToChoose: ("column", "lists.fault.column"),
+}
 TEMPLATE = "adresse;nom\nprenom.nom@exemple.fr;Prénom Nom\n"
 
 
@@ -136,7 +141,7 @@ def list_csv(list_id: uuid.UUID) -> Response:
 
 @blueprint.post("/lists/<uuid:list_id>")
 def list_change(list_id: uuid.UUID) -> Response:
-    """Put one row right, send what can be sent, or send again what failed."""
+    """Choose the column, put one row right, send what can be sent, or send again what failed."""
     who = agent()
     if who is None:
         return go_to("lists_sign_in")
@@ -144,7 +149,7 @@ def list_change(list_id: uuid.UUID) -> Response:
         with wired.database.transaction() as session:
             made = people_lists.find(session, list_id, who.user_id)
             _change(session, made)
-    except (NothingToSend, TooManyLists, AlreadySent) as problem:
+    except (NothingToSend, TooManyLists, AlreadySent, ColumnToChoose) as problem:
         return _refused(list_id, who, problem)
     return go_to("list_page", list_id=list_id)
 
@@ -164,6 +169,8 @@ def _change(session: Session, made: PeopleList) -> None:
         people_lists.confirm(session, rules, now, made)
     elif "retry" in request.form:
         people_lists.retry(session, now, made)
+    elif "column" in request.form:
+        people_lists.choose(session, rules, now, made, request.form.get("column", -1, type=int))
     elif "keep" in request.form:
         people_lists.keep(session, rules, now, made, _row_id(request.form["keep"]))
     elif "correct" in request.form:
@@ -175,8 +182,8 @@ def _change(session: Session, made: PeopleList) -> None:
 def _refused(list_id: uuid.UUID, who: Agent, problem: Problem) -> Response:
     if isinstance(problem, AlreadySent):  # pressed twice: it is on its way
         return go_to("list_page", list_id=list_id)
-    why = "lists.fault.too_many" if isinstance(problem, TooManyLists) else "lists.fault.nothing"
-    faults = [Fault("content", text(why))]
+    field, why = REFUSED.get(type(problem), ("content", "lists.fault.nothing"))
+    faults = [Fault(field, text(why))]
     with wired.database.reading() as session:
         made = people_lists.find(session, list_id, who.user_id)
         if _is_checked(made):
@@ -216,6 +223,8 @@ def _checked(session: Session, made: PeopleList, faults: list[Fault] | None = No
         many_guests=counted.for_guests > MANY_GUESTS,
         doubtful=doubtful,
         cautious=cautious,
+        columns=stored.columns_of(session, made.id),
+        every=EVERY,
         valid_until=now + store_invite.LIFETIME,
         ends_at=list_report.ends_at(
             session, now, made, guests=counted.for_guests, agents=counted.for_agents

@@ -8,6 +8,7 @@ from domain_rules import addresses, advice
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.advice import Advice, State
 from domain_rules.display import display_domain
+from identity import never_agent
 from identity.context import client_ip, wired
 from identity.use_cases import address_lists, sign_up
 
@@ -105,8 +106,9 @@ def answer() -> Response:
 def _judge(address: EmailAddress, *, keep_typed: bool) -> Advice:
     with wired.database.reading() as session:
         shared = address_lists.shared_mailboxes(session)
+    is_meant = keep_typed or never_agent.has_mailboxes(address.ascii_domain)
     rules = wired.rules.current()
-    return advice.advise(rules, address, keep_typed=keep_typed, shared_mailboxes=shared)
+    return advice.advise(rules, address, keep_typed=is_meant, shared_mailboxes=shared)
 
 
 def _open_request(address: EmailAddress) -> Response:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, delete, exists, func, select, update
+from sqlalchemy import JSON, ForeignKey, Index, delete, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import third_party_invitations
@@ -45,13 +45,33 @@ class PeopleList(Base):
     file_name: Mapped[str]  # "": pasted
     language: Mapped[str]
     state: Mapped[str] = mapped_column(default=ListState.CHECKED)
+    # Which column is read: its number; None: to be chosen, and there are no rows before.
+    address_column: Mapped[int | None]
+    column_name: Mapped[str]
+    elsewhere: Mapped[int]  # addresses that stand in other columns
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
 
+class PeopleListColumn(Base):
+    """A column that may be chosen, as long as nothing of the list is sent: what it would give."""
+
+    __tablename__ = "people_list_columns"
+
+    list_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("people_lists.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    examples: Mapped[list[str]] = mapped_column(JSON)
+    addresses: Mapped[int]
+    elsewhere: Mapped[int]
+    rows: Mapped[list[tuple[int, str, str]]] = mapped_column(JSON)  # line, text, what it stood in
+
+
 class PeopleListRow(Base):
-    """One person as the list names them."""
+    """One person as the list names them, or an address that is only told."""
 
     __tablename__ = "people_list_rows"
 
@@ -60,6 +80,7 @@ class PeopleListRow(Base):
     place: Mapped[int]  # in the list: one line may name several people
     line: Mapped[int]
     typed: Mapped[str]
+    aside: Mapped[str]  # the text in which it stood; "": it is a person
     address: Mapped[str | None]  # canonical, if it is one
     outcome: Mapped[str]  # domain_rules.judged_people.Outcome
     detail: Mapped[str]
@@ -119,16 +140,35 @@ def rows_of(
     *,
     outcomes: Collection[str] | None = None,
     steps: Collection[str] | None = None,
+    cautions: Collection[str] | None = None,
     offset: int = 0,
     limit: int | None = None,
 ) -> list[PeopleListRow]:
-    """In the order of the list; of some outcomes, or at some steps, or all."""
+    """In the order of the list; of some outcomes, at some steps, with some cautions, or all."""
     query = select(PeopleListRow).where(PeopleListRow.list_id == list_id)
     if outcomes is not None:
         query = query.where(PeopleListRow.outcome.in_(outcomes))
     if steps is not None:
         query = query.where(PeopleListRow.step.in_(steps))
+    if cautions is not None:
+        query = query.where(PeopleListRow.caution.in_(cautions))
     return list(session.scalars(query.order_by(PeopleListRow.place).offset(offset).limit(limit)))
+
+
+def columns_of(session: Session, list_id: uuid.UUID) -> list[PeopleListColumn]:
+    """What can be chosen from, in the order of the file; every address last."""
+    query = select(PeopleListColumn).where(PeopleListColumn.list_id == list_id)
+    return sorted(session.scalars(query), key=lambda column: (not column.number, column.number))
+
+
+def forget_columns(session: Session, list_id: uuid.UUID) -> None:
+    """The one that was chosen stands in the rows."""
+    session.execute(delete(PeopleListColumn).where(PeopleListColumn.list_id == list_id))
+
+
+def forget_rows(session: Session, list_id: uuid.UUID) -> None:
+    """Before another column is read."""
+    session.execute(delete(PeopleListRow).where(PeopleListRow.list_id == list_id))
 
 
 def row(session: Session, row_id: uuid.UUID) -> PeopleListRow | None:
@@ -161,6 +201,7 @@ def forget(session: Session, before: datetime) -> int:
     """Delete lists made before then, with their rows. How many lists that were."""
     old = select(PeopleList.id).where(PeopleList.created_at < before)
     session.execute(delete(PeopleListRow).where(PeopleListRow.list_id.in_(old)))
+    session.execute(delete(PeopleListColumn).where(PeopleListColumn.list_id.in_(old)))
     gone = session.scalars(
         delete(PeopleList).where(PeopleList.created_at < before).returning(PeopleList.id)
     ).all()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -99,6 +100,26 @@ def counts(session: Session, made: PeopleList) -> Counts:
         for_guests=classes[True],
         for_agents=classes[False],
     )
+
+
+def column(made: PeopleList) -> dict[str, Any] | None:
+    """The column that is read: its number, 0 for every address, and its name; None: it is to be chosen."""
+    if made.address_column is None:
+        return None
+    return {"number": made.address_column, "name": made.column_name}
+
+
+def columns(session: Session, made: PeopleList) -> list[dict[str, Any]]:
+    """What can be chosen from; nothing once the list is sent, or where there is no choice."""
+    return [
+        {
+            "number": each.number,
+            "name": each.name,
+            "addresses": each.addresses,
+            "examples": each.examples,
+        }
+        for each in stored.columns_of(session, made.id)
+    ]
 
 
 def ends_at(

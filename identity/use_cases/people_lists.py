@@ -9,15 +9,16 @@ from sqlalchemy.orm import Session
 
 from domain_rules import judged_people, people_lists
 from domain_rules.judged_people import NEEDS_YES, Circumstances, Judged, Outcome
-from domain_rules.people_lists import Row
+from domain_rules.people_lists import Column, Row
 from domain_rules.rules import RuleSet
+from identity import never_agent
 from identity.problems import Problem
 from identity.storage import associations, outbox, proved_addresses
 from identity.storage import people_lists as stored
 from identity.storage.outbox import Errand, Lane
 from identity.storage.people_lists import ListState, PeopleList, PeopleListRow, Step
 
-from . import address_lists
+from . import address_lists, list_columns
 
 MOST_AT_ONCE = 3  # lists of one owner being sent
 MOST_A_DAY = 30  # lists of one owner being checked
@@ -35,6 +36,10 @@ class TooManyLists(Problem):
 
 class NothingToSend(Problem):
     """No row of the list can be sent as it stands."""
+
+
+class ColumnToChoose(Problem):
+    """Several columns hold addresses: somebody must say which of them is meant."""
 
 
 class NoSuchList(Problem):
@@ -72,11 +77,15 @@ def check(
     room: RoomSeen,
     raw: bytes,
     file_name: str = "",
+    column: str = "",
 ) -> PeopleList:
-    """Read and judge a file; nothing is sent. Raises Unreadable, TooManyLists."""
+    """Read and judge a file; nothing is sent. `column`: the name or number of the one that is meant.
+
+    Raises Unreadable, TooManyLists, NoSuchColumn.
+    """
     if stored.count_since(session, owner.user_id, now - DAY) >= MOST_A_DAY:
         raise TooManyLists
-    rows = people_lists.read(raw)
+    reading = people_lists.read(raw, column)
     made = PeopleList(
         id=uuid.uuid4(),
         owner=owner.user_id,
@@ -87,18 +96,30 @@ def check(
         file_name=clean_name(file_name),
         language=owner.language,
         state=ListState.CHECKED,
+        column_name="",
+        elsewhere=0,
         created_at=now,
     )
     session.add(made)
     session.flush()
-    session.add_all(
-        PeopleListRow(list_id=made.id, place=place, line=row.line, typed=row.text, **_told(judged))
-        for place, (row, judged) in enumerate(
-            zip(rows, _judge(session, rules, now, made, rows), strict=True)
-        )
-    )
+    list_columns.offer(session, made, reading)
+    if reading.chosen is not None:
+        _fill(session, rules, now, made, reading.chosen)
     session.flush()
     return made
+
+
+def choose(session: Session, rules: RuleSet, now: datetime, made: PeopleList, number: int) -> None:
+    """Read another column than before, or the first one; nothing is sent. Raises NoSuchList, AlreadySent."""
+    made = stored.locked(session, made.id)
+    if made.state != ListState.CHECKED:
+        raise AlreadySent
+    column = list_columns.offered(session, made, number)
+    if column is None:
+        raise NoSuchList
+    stored.forget_rows(session, made.id)
+    _fill(session, rules, now, made, column)
+    session.flush()
 
 
 def find(session: Session, list_id: uuid.UUID, owner: str) -> PeopleList:
@@ -130,14 +151,15 @@ def correct(
 ) -> None:
     """Another address in place of the typed one. Raises NoSuchList, AlreadySent."""
     row = _row_to_change(session, made, row_id)
-    row.typed, row.kept = people_lists.plain(text[:MOST_TYPED]), False
+    row.typed, row.kept = people_lists.one_address(text[:MOST_TYPED]), False
+    row.aside = ""
     rejudge(session, rules, now, made)
 
 
 def rejudge(session: Session, rules: RuleSet, now: datetime, made: PeopleList) -> None:
     """Judge the rows that were not sent, as if the whole list had just come in."""
     rows = stored.rows_of(session, made.id)
-    texts = [Row(row.line, row.typed, row.kept) for row in rows]
+    texts = [Row(row.line, row.typed, row.kept, row.aside) for row in rows]
     for row, judged in zip(rows, _judge(session, rules, now, made, texts), strict=True):
         if row.step == Step.NONE:
             for name, value in _told(judged).items():
@@ -146,16 +168,22 @@ def rejudge(session: Session, rules: RuleSet, now: datetime, made: PeopleList) -
 
 
 def confirm(session: Session, rules: RuleSet, now: datetime, made: PeopleList) -> int:
-    """Order the sending of what can be sent; how many rows. Raises NothingToSend, TooManyLists, AlreadySent."""
+    """Order the sending of what can be sent; how many rows.
+
+    Raises NothingToSend, TooManyLists, AlreadySent, ColumnToChoose.
+    """
     made = stored.locked(session, made.id)
     if made.state != ListState.CHECKED:
         raise AlreadySent
+    if made.address_column is None:
+        raise ColumnToChoose
     if stored.count_sending(session, made.owner) >= MOST_AT_ONCE:
         raise TooManyLists
     rejudge(session, rules, now, made)
     ready = stored.rows_of(session, made.id, outcomes=[Outcome.READY])
     if not ready:
         raise NothingToSend
+    stored.forget_columns(session, made.id)
     _order(session, now, made, ready)
     return len(ready)
 
@@ -184,6 +212,26 @@ def clean_name(file_name: str) -> str:
     return "".join(letter for letter in last if letter.isprintable())[:MOST_NAME]
 
 
+def _fill(
+    session: Session, rules: RuleSet, now: datetime, made: PeopleList, column: Column
+) -> None:
+    """The rows of this column are those of the list."""
+    made.address_column, made.column_name = column.number, column.name
+    made.elsewhere = column.elsewhere
+    judged = _judge(session, rules, now, made, list(column.rows))
+    session.add_all(
+        PeopleListRow(
+            list_id=made.id,
+            place=place,
+            line=row.line,
+            typed=row.text,
+            aside=row.aside,
+            **_told(each),
+        )
+        for place, (row, each) in enumerate(zip(column.rows, judged, strict=True))
+    )
+
+
 def _order(
     session: Session, now: datetime, made: PeopleList, rows: Iterable[PeopleListRow]
 ) -> None:
@@ -204,6 +252,7 @@ def _judge(
         invited=invited,
         room_takes_guests=made.takes_guests,
         shared_mailboxes=address_lists.shared_mailboxes(session),
+        exists=never_agent.has_mailboxes,
     )
     return judged_people.judge(rules, rows, around)
 

@@ -27,15 +27,25 @@ def send(run, told_desk):
     return send
 
 
-def test_without_yes_a_list_is_only_checked(send, opened):
+def test_without_yes_every_row_is_shown_and_nothing_is_sent(send, opened):
     told = send()
     assert (told["id"], told["total"], told["unsent"]) == (None, 4, 2)
-    assert [(row["line"], row["outcome"]) for row in told["rows"]] == [
-        (2, "duplicate"),
-        (3, "not_an_address"),
+    assert [(row["line"], row["address"], row["outcome"]) for row in told["rows"]] == [
+        (1, "lea.petit@asso.example", "ready"),
+        (2, "lea.petit@asso.example", "duplicate"),
+        (3, None, "not_an_address"),
+        (4, "paul@mairie.example", "ready"),
     ]
     with opened.reading() as session:
         assert session.scalars(select(PeopleList)).all() == []
+
+
+def test_the_table_shows_the_ready_rows_too_before_anything_is_sent(send):
+    shown = send.run("invitation", "send", send.file, *HOW, ends=5)
+    assert "1\tlea.petit@asso.example\tready" in shown.stdout
+    assert "3\tno address\tnot_an_address\tno_at" in shown.stdout
+    assert "column 1" in shown.stderr
+    assert "Nothing was sent" in shown.stderr
 
 
 def test_with_yes_what_can_be_sent_waits_for_the_worker(send, opened):
@@ -70,3 +80,33 @@ def test_a_file_without_an_address_sends_nothing(send):
     empty = send.run.file("empty.txt", "nobody here\n")
     refused = send.run("invitation", "send", empty, *HOW, "--yes", ends=1)
     assert "nothing was sent" in refused.stderr
+
+
+TWO = (
+    "Nom;Courriel professionnel;Courriel personnel\nDurand;camille@mairie.example;c@asso.example\n"
+)
+UNSAID = "camille@mairie.example;c@asso.example\npaul@mairie.example;p@asso.example\n"
+
+
+def test_one_column_is_read_and_named_and_another_one_can_be_asked_for(send):
+    two = send.run.file("two.csv", TWO)
+    told = send.run.json("invitation", "send", two, *HOW)
+    assert [row["address"] for row in told["rows"]] == ["camille@mairie.example"]
+    assert told["column"] == {"number": 2, "name": "Courriel professionnel"}
+    assert told["elsewhere"] == 1
+    for column in ("3", "courriel PERSONNEL"):
+        told = send.run.json("invitation", "send", two, *HOW, "--column", column)
+        assert [row["address"] for row in told["rows"]] == ["c@asso.example"]
+    refused = send.run("invitation", "send", two, *HOW, "--column", "Nom", "--yes", ends=1)
+    assert "'Nom'" in refused.stderr
+
+
+def test_where_nobody_knows_the_column_nothing_is_sent_before_it_is_said(send, opened):
+    unsaid = send.run.file("unsaid.csv", UNSAID)
+    refused = send.run("invitation", "send", unsaid, *HOW, "--yes", ends=3)
+    assert "--column 1: column 1, 2 addresses: camille@mairie.example" in refused.stderr
+    with opened.reading() as session:
+        assert session.scalars(select(PeopleListRow)).all() == []
+    told = send.run.json("invitation", "send", unsaid, *HOW, "--column", "2", "--yes", ends=0)
+    assert [row["address"] for row in told["rows"]] == ["c@asso.example", "p@asso.example"]
+    assert (told["waiting"], told["elsewhere"]) == (2, 2)

@@ -1,0 +1,93 @@
+"""The bytes of a list of people as text, or the name of what they are instead."""
+
+import re
+
+from domain_rules.words import Word
+
+MOST_BYTES = 1_000_000
+LOOKED_AT = 4096  # bytes, or characters, that say what kind of file it is
+ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh")
+OLD_OFFICE = b"\xd0\xcf\x11\xe0"
+DOCUMENTS = (b"%PDF-", b"{\\rtf")
+# In a zip of a spreadsheet these names stand near the beginning, uncompressed.
+SHEET_MARKS = (b"xl/", b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis")
+CARDS = re.compile(r"\s*(?:begin:(?:vcard|vcalendar)|version:\s*1\s|dn::?\s)", re.IGNORECASE)
+CARD_INSIDE = re.compile(r"^(?:begin:vcard|dn::? )", re.IGNORECASE | re.MULTILINE)
+MARKUP = re.compile(
+    r"\s*<(?:!doctype|!--|\?xml|html|head|meta|body|table|tr|td|div|span|p|ul|ol|li|br|a\s+href)[\s>/]",
+    re.IGNORECASE,
+)
+
+
+class Fault(Word):
+    """Why nothing can be made of a file."""
+
+    EMPTY = "empty"
+    TOO_BIG = "too_big"
+    TOO_LONG = "too_long"
+    SPREADSHEET = "spreadsheet"
+    ARCHIVE = "archive"
+    DOCUMENT = "document"
+    CARDS = "cards"
+    WEB_PAGE = "web_page"
+    BINARY = "binary"
+    NO_ADDRESS = "no_address"
+
+
+class Unreadable(ValueError):
+    """Nothing can be made of this file."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+def decode(raw: bytes) -> str:
+    """UTF-8 or UTF-16 as the file says or shows, else Windows-1252. Raises Unreadable."""
+    if len(raw) > MOST_BYTES:
+        raise Unreadable(Fault.TOO_BIG)
+    if raw.startswith(OLD_OFFICE):
+        raise Unreadable(Fault.SPREADSHEET)
+    if raw.startswith(ARCHIVES):
+        is_sheet = any(mark in raw[:LOOKED_AT] for mark in SHEET_MARKS)
+        raise Unreadable(Fault.SPREADSHEET if is_sheet else Fault.ARCHIVE)
+    if raw.lstrip()[:8].startswith(DOCUMENTS):
+        raise Unreadable(Fault.DOCUMENT)
+    text = _decoded(raw).removeprefix("\ufeff")
+    if "\0" in text:
+        raise Unreadable(Fault.BINARY)
+    if not text.strip():
+        raise Unreadable(Fault.EMPTY)
+    _refuse_other_formats(text[:LOOKED_AT])
+    return text
+
+
+def _refuse_other_formats(beginning: str) -> None:
+    if MARKUP.match(beginning):
+        raise Unreadable(Fault.WEB_PAGE)
+    if CARDS.match(beginning) or CARD_INSIDE.search(beginning):
+        raise Unreadable(Fault.CARDS)
+
+
+def _decoded(raw: bytes) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", errors="replace")
+    if half := _silent_half(raw):
+        return raw.decode(half, errors="replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # Five bytes of Windows-1252 stand for nothing: such a line is not lost for them.
+        return raw.decode("cp1252", errors="replace")
+
+
+def _silent_half(raw: bytes) -> "str | None":
+    """UTF-16 without a mark: every other byte of western text is zero."""
+    sample = raw[: LOOKED_AT - LOOKED_AT % 2]
+    if len(sample) < len("a@") * 2:
+        return None
+    evens, odds = sample[0::2].count(0), sample[1::2].count(0)
+    most = len(sample) // 2 * 8 // 10
+    if odds >= most and evens * 20 <= odds:
+        return "utf-16-le"
+    return "utf-16-be" if evens >= most and odds * 20 <= evens else None
