@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, Route
 from sqlalchemy import select
 
 from domain_rules.addresses import EmailAddress
@@ -34,6 +34,13 @@ MANY = "".join(f"person{n}@asso.example\n" for n in range(120))
 def closed(**_asked: object) -> None:
     """A homeserver that has no desk any more."""
     raise NoModule("none")
+
+
+def without_refresh(route: Route) -> None:
+    """The page as it is, but it stays while a test looks at it."""
+    answer = route.fetch()
+    kept = {name: value for name, value in answer.headers.items() if name != "refresh"}
+    route.fulfill(response=answer, headers=kept)
 
 
 @dataclass
@@ -157,7 +164,9 @@ class Walk:
         yield "link confirmed", self.go(link)
         self.press(self.desk.locator("main a.button"))
         self.site.server.away = True
-        yield "account under way", self.send(password=PASSWORD, password_again=PASSWORD)
+        self.send(password=PASSWORD, password_again=PASSWORD)
+        self.desk.route("**/progress", without_refresh)
+        yield "account under way", self.go(f"/account/{self.site.newest().ordinal}/progress")
         yield "account under way, still", self.press(self.desk.locator("main a").last)
         yield "server away", self.made()
         self.site.server.away, self.site.server.holds_address = False, True
