@@ -18,7 +18,9 @@ REFUSED = (
 @pytest.mark.parametrize("address", REFUSED)
 def test_routing_knows_no_such_address(wiring, path, address):
     listener = "internal" if path == "/internal-info" else "public"
-    client = served(wiring, domain("ac-rouen.example", "education.example"), DEFAULT, listener=listener)
+    client = served(
+        wiring, domain("ac-rouen.example", "education.example"), DEFAULT, listener=listener
+    )
     quoted = address.replace("?", "%3F").replace("=", "%3D")
     answer = client.get(f"{API}{path}?medium=email&address={quoted}")
     assert (answer.status_code, answer.json["errcode"]) == (400, "M_INVALID_EMAIL")
