@@ -17,7 +17,9 @@ from domain_rules.address_faults import SENTENCES, Reason
 MAX_NAME = 78  # characters: in encoded words that is still a line of a mail
 MAX_BYTES = 254
 MAX_DOMAIN = 200  # characters: with what stands before the @ of a return path under MAX_BYTES
-WORD = 75  # characters of an encoded word (RFC 2047)
+WORD = (
+    64  # characters of an encoded word: with "Reply-To: " before it the line has its 76 (RFC 2047)
+)
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 EXAMPLE = "for example Guichet <bonjour@example.org>"

@@ -40,6 +40,8 @@ smtpd_peername_lookup = no
 mailbox_transport = smtp:[127.0.0.1]:{mailboxes}
 default_transport = smtp:[127.0.0.1]:{elsewhere}
 smtp_destination_recipient_limit = 1
+smtp_connection_cache_on_demand = no
+default_process_limit = 8
 """
 MASTER = """
 {listen} inet n - n - - smtpd

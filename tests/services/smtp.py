@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
+from types import SimpleNamespace
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -76,8 +77,13 @@ class Relay:
 
     def start(self) -> None:
         context = self._tls()
+        # Not `self`: with each connection aiosmtpd reads every attribute of what it is given, and
+        # `messages` parses all mails.
+        handler = SimpleNamespace(
+            handle_MAIL=self.handle_MAIL, handle_RCPT=self.handle_RCPT, handle_DATA=self.handle_DATA
+        )
         self._controller = Controller(
-            self,
+            handler,
             hostname=LOOPBACK,
             port=self.port,
             enable_SMTPUTF8=self.smtputf8,

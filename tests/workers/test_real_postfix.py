@@ -18,6 +18,8 @@ from tests.services.postfix import DOMAIN
 from tests.services.waiting import LOOPBACK
 
 SENDER = "bonjour@guichet.example"
+# Postfix keeps this name for probes of its own and throws away what is sent there.
+THROWN_AWAY = f"double-bounce@{DOMAIN}"
 # All that a rule can open: whatever it takes, Postfix must put into the mailbox of that name.
 WIDEST = RuleSet.compile(
     [
@@ -77,8 +79,8 @@ def test_postfix_sends_on_what_the_policy_once_took(postfix, address, lands_at):
 
 def test_whatever_the_policy_takes_is_delivered_to_its_own_mailbox(postfix):
     typed = [text for text, _, _ in HOSTILE] + [f"{local}@{DOMAIN}" for local in made(1_500)]
-    addresses = sorted(set(taken(typed)))
-    assert len(addresses) > 250
+    addresses = sorted(set(taken(typed)) - {THROWN_AWAY})
+    assert len(addresses) > 400
     assert all(any(sign in address for address in addresses) for sign in f"._+-'{EXTRA_SIGNS}")
     mailer = SmtpMailer(read_relay_url(postfix.url))
     for address in addresses:
