@@ -38,10 +38,11 @@ def look(settings: Settings) -> Iterator[Finding]:
     listen, what = settings.internal_listen, "internal listener"
     if listen.startswith(SOCKET):
         yield _look_at_socket(Path(listen.removeprefix(SOCKET)), what)
-    elif listen and not is_loopback(host_name(listen)):
-        if any(network.prefixlen == 0 for network in settings.internal_networks):
-            fix = "name the networks of your homeservers in GUICHET_INTERNAL_NETWORKS"
-            yield Finding(what, State.FAILED, "it answers everybody without a credential", fix)
+        return
+    has_everybody = any(network.prefixlen == 0 for network in settings.internal_networks)
+    if listen and has_everybody and not is_loopback(host_name(listen)):
+        fix = "name the networks of your homeservers in GUICHET_INTERNAL_NETWORKS"
+        yield Finding(what, State.FAILED, "it answers everybody without a credential", fix)
 
 
 def _look_at_socket(path: Path, what: str) -> Finding:
