@@ -132,15 +132,15 @@ def test_a_name_of_the_page_s_own_that_leads_here_opens_nothing(chromium, listen
     )
     try:
         opened = browser.new_page()
-        question = "_matrix/identity/api/v1/info?medium=email&address=ana@ac-rouen.example"
-        answer = opened.goto(f"http://evil.example:{port}/{question}")
-        assert answer.status == 403
-        status = opened.evaluate(
-            "async body => (await fetch('/_matrix/identity/internal/bind', {method: 'POST', body,"
-            " headers: {'Content-Type': 'application/json'}})).status",
-            BODY,
-        )
-        assert status == 403
+        # First the name leads to the attacker's own server, then here.
+        html = {"content_type": "text/html", "body": "<!doctype html><title>evil</title>"}
+        opened.route("**/attack", lambda route: route.fulfill(**html))
+        opened.goto(f"http://evil.example:{port}/attack")
+        ask = "async ([path, how]) => (await fetch(path, how)).status"
+        info = "/_matrix/identity/api/v1/info?medium=email&address=ana@ac-rouen.example"
+        assert opened.evaluate(ask, [info, {}]) == 403
+        how = {"method": "POST", "body": BODY, "headers": {"Content-Type": "application/json"}}
+        assert opened.evaluate(ask, ["/_matrix/identity/internal/bind", how]) == 403
     finally:
         browser.close()
     assert bound(decided) == 0
