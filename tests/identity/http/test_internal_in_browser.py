@@ -14,6 +14,7 @@ from tests.services.waiting import LOOPBACK, free_port
 BODY = (
     '{"medium": "email", "address": "ana@ac-rouen.example", "mxid": "@mallory:education.example"}'
 )
+ATTACK = "/attack"
 # Each is what a page of another site can try; it gives what it learned of the answer.
 TRIES = {
     "fetch without asking": "await fetch(url, {method: 'POST', mode: 'no-cors', body}).then(r => r.type)",
@@ -51,6 +52,9 @@ def listener(decided, asked):
     app = create_app(decided, listener="internal")
 
     def noted(environ, start_response):
+        if environ["PATH_INFO"] == ATTACK:
+            return empty(environ, start_response)
+
         def start(status, headers, *more):
             asked.append((environ["REQUEST_METHOD"], status[:3]))
             return start_response(status, headers, *more)
@@ -64,14 +68,16 @@ def listener(decided, asked):
 def page(browser_contexts):
     """A page of another site: another port is another origin."""
 
-    def empty(_environ, start_response):
-        start_response("200 OK", [("Content-Type", "text/html")])
-        return [b"<!doctype html><title>evil</title>"]
-
     for url in serving(empty):
         opened = browser_contexts().new_page()
         opened.goto(url)
         yield opened
+
+
+def empty(_environ, start_response):
+    """A page of somebody else's."""
+    start_response("200 OK", [("Content-Type", "text/html")])
+    return [b"<!doctype html><title>evil</title>"]
 
 
 def serving(application):
@@ -132,10 +138,8 @@ def test_a_name_of_the_page_s_own_that_leads_here_opens_nothing(chromium, listen
     )
     try:
         opened = browser.new_page()
-        # First the name leads to the attacker's own server, then here.
-        html = {"content_type": "text/html", "body": "<!doctype html><title>evil</title>"}
-        opened.route("**/attack", lambda route: route.fulfill(**html))
-        opened.goto(f"http://evil.example:{port}/attack")
+        # The name led to the attacker's own server when this page came, and leads here from now on.
+        opened.goto(f"http://evil.example:{port}{ATTACK}")
         ask = "async ([path, how]) => (await fetch(path, how)).status"
         info = "/_matrix/identity/api/v1/info?medium=email&address=ana@ac-rouen.example"
         assert opened.evaluate(ask, [info, {}]) == 403
