@@ -5,8 +5,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from identity.network_settings import SOCKET
 from identity.networks import host_name
-from identity.settings import SOCKET, Settings, WrongSettings, is_loopback
+from identity.settings import Settings, WrongSettings, is_loopback
 
 from .findings import Finding, State
 
