@@ -1,6 +1,5 @@
 """Everything that differs between deployments: typed, frozen, read once."""
 
-import os
 import secrets
 from ipaddress import ip_network
 from pathlib import Path
@@ -24,28 +23,11 @@ from pydantic_settings import (
 
 from domain_rules.mailboxes import read_mail_domain, read_mailbox
 
-from .networks import UNIX, Header, Network, Proxy, host_name, read_address, read_network
+from .network_settings import Hosts, Networks, Proxies, check_listen, split_commas
+from .networks import Header, read_address
 
 PREFIX = "GUICHET_"
 LOOPBACK_NAMES = {"localhost", "guichet.localhost"}
-SOCKET = f"{UNIX}:"  # before the path, in GUICHET_INTERNAL_LISTEN as for gunicorn
-MAX_SOCKET_PATH = 107  # bytes: the system takes no longer one
-
-
-def split_commas(value: object) -> object:
-    """Lists are written with commas; blanks around them do not count."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-def check_network(value: object) -> object:
-    return read_network(value) if isinstance(value, str) else value
-
-
-def check_proxy(value: object) -> object:
-    """A network, or the word `unix` for whoever connects through a Unix socket."""
-    return value if value == UNIX else check_network(value)
 
 
 def is_loopback(host: str | None) -> bool:
@@ -88,27 +70,6 @@ def check_smtp_url(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-def check_listen(value: str) -> str:
-    """host:port, unix:/path, or nothing: the listener is off."""
-    if value.startswith(SOCKET):
-        if not 0 < len(os.fsencode(value.removeprefix(SOCKET))) <= MAX_SOCKET_PATH:
-            raise ValueError(f"the path of a Unix socket has 1 to {MAX_SOCKET_PATH} bytes")
-        return value
-    parts = urlsplit(f"//{value}")
-    if value and (not parts.hostname or parts.port is None or parts.path):
-        raise ValueError(
-            "must look like 127.0.0.1:8091 or unix:/run/guichet/internal.sock, or be empty"
-        )
-    return value
-
-
-def check_host(value: str) -> str:
-    """A value of the Host header; its port does not count."""
-    if not host_name(value):
-        raise ValueError("must be host names or addresses, for example guichet.internal,10.0.0.5")
-    return host_name(value)
-
-
 def check_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
     if "sha256" not in value:
         raise ValueError("must name sha256, for example sha256 or sha256,none")
@@ -116,21 +77,6 @@ def check_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
-Networks = Annotated[
-    tuple[Annotated[Network, BeforeValidator(check_network)], ...],
-    NoDecode,
-    BeforeValidator(split_commas),
-]
-Proxies = Annotated[
-    tuple[Annotated[Proxy, BeforeValidator(check_proxy)], ...],
-    NoDecode,
-    BeforeValidator(split_commas),
-]
-Hosts = Annotated[
-    tuple[Annotated[str, AfterValidator(check_host)], ...],
-    NoDecode,
-    BeforeValidator(split_commas),
-]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_commas)]
 
 

@@ -32,7 +32,7 @@ from identity.use_cases.homeserver_changes import is_in_clear
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, WorkerWiring
 
-from . import homeserver_doors
+from . import homeserver_doors, listening
 from .endings import Exit
 from .findings import Finding, State
 from .opening import unknown_variables, wire_with_secrets
@@ -76,6 +76,7 @@ def _look() -> Iterator[Finding]:
         yield from _database(wired)
         yield from _redis(wired)
         yield _mail(wired)
+        yield from listening.look(wired.settings)
     finally:
         wired.database.engine.dispose()
 

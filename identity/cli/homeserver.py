@@ -97,8 +97,7 @@ def add(
         if dry_run:
             session.rollback()
             revision = difference.base
-    _warn_of_clear_text(made)
-    _tell_added(name, is_default=bool(default), dry_run=dry_run)
+    _tell_added(made, is_default=bool(default), dry_run=dry_run)
     if json_wanted:
         print_json(
             {
@@ -123,7 +122,9 @@ def _warn_of_clear_text(made: Homeserver) -> None:
         )
 
 
-def _tell_added(name: str, *, is_default: bool, dry_run: bool) -> None:
+def _tell_added(made: Homeserver, *, is_default: bool, dry_run: bool) -> None:
+    name = made.name
+    _warn_of_clear_text(made)
     if is_default:
         talk(f"Default rule: whoever no other rule names is a guest on {name}, with an invitation.")
     if dry_run:

@@ -1,9 +1,15 @@
 """Where `guichet serve` listens: an address and a port, or a Unix socket."""
 
 import socket
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
-from identity.settings import SOCKET, Settings, WrongSettings, is_loopback
+from identity.network_settings import SOCKET
+from identity.networks import host_name
+from identity.settings import Settings, WrongSettings, is_loopback
+
+from .findings import Finding, State
 
 SOCKET_UMASK = "0117"  # read and write for the user and the group of the process: 0660
 
@@ -26,6 +32,29 @@ def check_exposure(settings: Settings, host: str) -> None:
             f"--host {host!r} is reached by other machines, but without GUICHET_SMTP_URL no mail leaves this one. "
             "Set GUICHET_SMTP_URL, for example smtp://relay.example.org:587?tls=starttls, or listen on 127.0.0.1"
         )
+
+
+def look(settings: Settings) -> Iterator[Finding]:
+    """What `guichet doctor` says of the internal listener, where it is not the default."""
+    listen, what = settings.internal_listen, "internal listener"
+    if listen.startswith(SOCKET):
+        yield _look_at_socket(Path(listen.removeprefix(SOCKET)), what)
+        return
+    has_everybody = any(network.prefixlen == 0 for network in settings.internal_networks)
+    if listen and has_everybody and not is_loopback(host_name(listen)):
+        fix = "name the networks of your homeservers in GUICHET_INTERNAL_NETWORKS"
+        yield Finding(what, State.FAILED, "it answers everybody without a credential", fix)
+
+
+def _look_at_socket(path: Path, what: str) -> Finding:
+    if not path.is_socket():
+        fix = "does guichet serve run, or guichet-internal.service with the same --bind?"
+        return Finding(what, State.ATTENTION, f"there is no socket at {path}", fix)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & stat.S_IRWXO:
+        fix = f"start gunicorn with --umask {SOCKET_UMASK}"
+        return Finding(what, State.FAILED, f"everybody here may connect to it ({mode:04o})", fix)
+    return Finding(what, State.OK, f"a Unix socket ({mode:04o})")
 
 
 def socket_options(bind: str) -> list[str]:

@@ -3,9 +3,9 @@
 from flask import current_app, g, request
 
 from identity.context import wired
+from identity.network_settings import SOCKET
 from identity.networks import is_in
 from identity.problems import CredentialNeeded, NotAllowed
-from identity.settings import SOCKET
 from identity.storage import credentials, identity_accounts
 from identity.use_cases import binding
 

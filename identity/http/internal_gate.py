@@ -9,9 +9,10 @@ from http import HTTPStatus
 from flask import Flask, abort, request
 
 from identity.context import wired
+from identity.network_settings import SOCKET
 from identity.networks import has_passed_a_proxy, host_name, read_address
 from identity.problems import CredentialNeeded, NotAllowed
-from identity.settings import SOCKET, is_loopback
+from identity.settings import is_loopback
 
 from .guards import calling_homeserver
 

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import textwrap
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -62,6 +63,22 @@ def test_a_view_that_changes_something_answers_no_get(app):
     for rule in app.url_map.iter_rules():
         if rule.methods & {"GET"} and rule.endpoint not in CHANGES_BY_SPECIFICATION:
             assert not opens_a_writing_transaction(app.view_functions[rule.endpoint]), rule.rule
+
+
+# Whoever writes the Host header chooses what these say; links begin with the public URL.
+OF_THE_HOST_HEADER = {"host", "host_url", "url", "url_root", "root_url", "base_url", "full_path"}
+
+
+def test_nothing_is_made_of_the_host_header_and_no_query_names_our_arguments():
+    found = []
+    for path in sorted((Path(__file__).parents[2] / "identity").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "request":
+                found += [f"{path.name}: {node.attr}"] if node.attr in OF_THE_HOST_HEADER else []
+            if isinstance(node, ast.keyword):
+                spread = node.arg is None and "request." in ast.unparse(node.value)
+                found += [f"{path.name}: {ast.unparse(node)}"] * (spread or node.arg == "_external")
+    assert not found
 
 
 def opens_a_writing_transaction(view) -> bool:

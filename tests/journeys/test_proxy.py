@@ -41,12 +41,10 @@ def link(guichet) -> str:
     return urlsplit(link_in(wait_for(mailed, what="the mail", within=90)[0])).path
 
 
-def spelled(letter: str, token: str) -> list[str]:
-    """One link in every spelling that programs on the way, or people who play, have for it."""
+def ways_to(letter: str) -> list[str]:
+    """What may stand before the token, and mean the same path, or nearly."""
     code = f"%{ord(letter):02x}"
-    encoded = "".join(f"%{ord(each):02X}" for each in token)
-    twice = "".join(f"%25{ord(each):02X}" for each in token)
-    prefixes = [
+    return [
         f"/{letter}/",
         f"//{letter}/",
         f"/{letter}//",
@@ -74,6 +72,13 @@ def spelled(letter: str, token: str) -> list[str]:
         "/start?next=/v/",
         "/start#/v/",
     ]
+
+
+def spelled(letter: str, token: str) -> list[str]:
+    """One link in every spelling that programs on the way, or people who play, have for it."""
+    encoded = "".join(f"%{ord(each):02X}" for each in token)
+    twice = "".join(f"%25{ord(each):02X}" for each in token)
+    prefixes = ways_to(letter)
     ends = [
         "",
         "/",

@@ -22,7 +22,7 @@ def _sqlite_template(tmp_path_factory) -> Path:
 def sqlite_url(_sqlite_template, tmp_path) -> str:
     """A file with the newest schema and no rows, for this test alone."""
     path = tmp_path / "guichet.db"
-    shutil.copyfile(_sqlite_template, path)
+    shutil.copy(_sqlite_template, path)
     return f"sqlite:///{path}"
 
 

@@ -1,5 +1,7 @@
 """`guichet doctor` names what is wrong, and what mends it."""
 
+import json
+import socket
 import uuid
 
 import pytest
@@ -43,6 +45,36 @@ def test_a_homeserver_that_answers_is_asked_for_our_module(run, told_homeserver)
     run("homeserver", "add", name, "--url", told_homeserver.url, "--guests")
     told = [each["told"] for each in run.json("doctor") if each["what"] == name]
     assert told == ["it answers", "our module is loaded"]
+
+
+def test_a_socket_for_homeservers_is_looked_at(run, tmp_path):
+    path = tmp_path / "internal.sock"
+    env = {"GUICHET_INTERNAL_LISTEN": f"unix:{path}"}
+
+    def state(mode=None):
+        if mode is not None:
+            path.chmod(mode)
+        findings = json.loads(run("doctor", "--json", env=env, ends=mode == 0o777).stdout)
+        return states(findings)["internal listener"]
+
+    assert state() == "attention"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        assert [state(0o660), state(0o777)] == ["ok", "failed"]
+
+
+def test_an_internal_listener_for_everybody_is_a_failure(run):
+    everybody = {
+        "GUICHET_INTERNAL_LISTEN": "0.0.0.0:8091",
+        "GUICHET_INTERNAL_NETWORKS": "10.0.0.0/8, 0.0.0.0/0",
+    }
+    assert "everybody" in run("doctor", ends=1, env=everybody).stdout
+
+
+def test_a_homeserver_asked_without_tls_is_told(run):
+    run("homeserver", "add", EDUCATION, "--url", "http://matrix.invalid")
+    told = [each["told"] for each in run.json("doctor", ends=1) if each["what"] == EDUCATION]
+    assert any("without TLS" in each for each in told)
 
 
 def test_an_unchecked_certificate_is_shown(run):
