@@ -81,7 +81,9 @@ def test_a_file_without_an_address_sends_nothing(send):
     assert "nothing was sent" in refused.stderr
 
 
-TWO = "Nom;Courriel professionnel;Courriel personnel\nDurand;camille@mairie.example;c@asso.example\n"
+TWO = (
+    "Nom;Courriel professionnel;Courriel personnel\nDurand;camille@mairie.example;c@asso.example\n"
+)
 UNSAID = "camille@mairie.example;c@asso.example\npaul@mairie.example;p@asso.example\n"
 
 
