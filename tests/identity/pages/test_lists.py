@@ -246,8 +246,11 @@ def test_a_room_closed_to_guests_takes_agents_alone(browser, service, postbox, d
     ("raw", "words"),
     [
         (b"PK\x03\x04[Content_Types].xml", "classeur"),
-        (b"a@b.example\n" * 2001, "dépasse 2\u00a0000 lignes"),
+        (b"a@b.example\n" * 10_001, "dépasse 10\u00a0000 lignes"),
         (b"Zoe\nGil\n", "aucune adresse"),
+        (b"%PDF-1.7 a@b.example", "document"),
+        (b"BEGIN:VCARD\nEMAIL:a@b.example\n", "fiches de contacts"),
+        (b"<html><body>a@b.example", "page web"),
     ],
 )
 def test_a_file_that_will_not_do_is_refused_by_name(browser, service, postbox, raw, words):
@@ -271,3 +274,65 @@ def test_the_report_in_the_file_holds_no_formula(browser, service, postbox):
     path = hand_in(browser, "=1+1@x\nlea@asso.example\n")
     file = browser.get(f"{path}/report.csv").data.decode("utf-8-sig")
     assert "'=1+1@x" in file
+
+
+TWO = "Nom;Courriel pro;Courriel perso\nLéa;lea@asso.example;lea@maison.example\nGil;;gil@maison.example\n"
+UNSAID = "lea@asso.example;lea@maison.example\ngil@asso.example;gil@maison.example\n"
+
+
+def test_the_column_that_is_read_is_shown_and_another_one_can_be_chosen(
+    browser, service, postbox, desk
+):
+    sign_in(browser, service, postbox)
+    path = hand_in(browser, TWO)
+    text = unescape(browser.get(path).text).replace("\u00a0", " ")
+    assert re.search(r'<option value="2" selected>« Courriel pro » \(1\)', text)
+    assert "ne reçoivent rien : 2" in text
+    assert "Lignes prêtes : 1" in text
+    assert post(browser, path, column="3").status_code == 303
+    assert post(browser, path, column="9").status_code == 404
+    text = unescape(browser.get(path).text).replace("\u00a0", " ")
+    assert re.search(r'<option value="3" selected>', text)
+    assert "Lignes prêtes : 2" in text
+    post(browser, path, send="1")
+    run(service)
+    invited = sorted(address for _, address in desk.placed)
+    assert invited == ["gil@maison.example", "lea@maison.example"]
+
+
+def test_nothing_is_sent_before_somebody_says_which_column_is_meant(
+    browser, service, postbox, desk
+):
+    sign_in(browser, service, postbox)
+    path = hand_in(browser, UNSAID)
+    text = browser.get(path).text
+    assert "Quelle colonne contient les adresses à inviter" in text
+    assert 'name="send"' not in text
+    refused = post(browser, path, send="1")
+    assert refused.status_code == 400
+    assert "Choisissez d’abord la colonne" in refused.text
+    run(service)
+    assert desk.placed == []
+    post(browser, path, column="1")
+    post(browser, path, send="1")
+    run(service)
+    invited = sorted(address for _, address in desk.placed)
+    assert invited == ["gil@asso.example", "lea@asso.example"]
+
+
+def test_an_address_found_in_a_sentence_is_invited_only_when_it_is_kept(
+    browser, service, postbox, desk
+):
+    sign_in(browser, service, postbox)
+    path = hand_in(browser, "lea@asso.example\nvoir avec gil@asso.example svp\n")
+    text = browser.get(path).text
+    assert "au milieu d’un autre texte" in text
+    row = re.search(r'name="keep" value="([^"]+)"', text)[1]
+    file = browser.get(f"{path}/report.csv").data.decode("utf-8-sig")
+    assert "lea@asso.example;Prête" in file
+    assert "gil@asso.example;Adresse trouvée" in file
+    post(browser, path, keep=row)
+    post(browser, path, send="1")
+    run(service)
+    invited = sorted(address for _, address in desk.placed)
+    assert invited == ["gil@asso.example", "lea@asso.example"]
