@@ -70,10 +70,9 @@ def _refuse_other_formats(beginning: str) -> None:
 
 
 def _decoded(raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", errors="replace")
-    if half := _silent_half(raw):
-        return raw.decode(half, errors="replace")
+    codec = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else _silent_half(raw)
+    if codec:
+        return raw[: len(raw) - len(raw) % 2].decode(codec, errors="replace")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -75,7 +75,9 @@ def is_header(cells: "list[str]") -> bool:
     filled = [cell for cell in cells if cell.strip()]
     if any(_names_mailboxes(words(cell)) for cell in filled):
         return True
-    return sum(map(_is_known, filled)) * 2 > len(filled)
+    known = sum(map(_is_known, filled))
+    signs = sum(not any(map(str.isalnum, cell)) for cell in filled)  # `#`, over numbers
+    return bool(known) and (known + signs) * 2 > len(filled)
 
 
 def rank(header: str) -> int:
@@ -118,10 +120,8 @@ def _names_mailboxes(said: "list[str]") -> bool:
 
 
 def _is_known(cell: str) -> bool:
-    if not any(letter.isalnum() for letter in cell):
-        return True  # `#`, over numbers
     said = words(cell)
-    return KNOWN.issuperset(said) and not all(word.isdigit() for word in said)
+    return KNOWN.issuperset(said) and not all(word in LINKS or word.isdigit() for word in said)
 
 
 def _is_of_mail(said: "list[str]") -> bool:

@@ -56,11 +56,6 @@ class Cell:
         others = len(self.pieces) - people
         return bool(people) and (not others or (people >= MANY and others * FEW <= people))
 
-    @cached_property
-    def tokens(self) -> "list[str]":
-        """Each address in it, and whatever else has an @."""
-        return [piece.text for piece in self.pieces if piece.kind is not Kind.NAME]
-
 
 def read_cell(text: str) -> Cell:
     """A cell cut into its pieces."""
@@ -103,6 +98,11 @@ def one_address(text: str) -> str:
     if len(pieces) == 1 and pieces[0].kind is Kind.PERSON:
         return pieces[0].text
     return text.strip().strip("'\"").strip()
+
+
+def is_address(text: str) -> bool:
+    """Whether nothing but an address stands there."""
+    return _bare(text) == text != ""
 
 
 def _parts(text: str) -> "list[tuple[str, str]]":

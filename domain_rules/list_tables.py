@@ -107,7 +107,9 @@ def told(line: Line) -> "list[Row]":
     """A row for each address in a record that names nobody."""
     around = [(cell.text, shown(cell.text, MOST_TOLD)) for cell in line.found.values()]
     return [
-        aside(line.number, piece.text, short) for text, short in around for piece in asides(text)
+        aside(line.number, piece.text, short)
+        for text, short in around
+        for piece in asides(text.lstrip("#"))
     ]
 
 

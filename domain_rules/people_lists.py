@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from domain_rules.list_files import MOST_BYTES, Fault, Unreadable, decode
 from domain_rules.list_headers import NEVER_BY_ITSELF, UNSAID, rank, words
-from domain_rules.list_people import TO, Cell, Kind, one_address
+from domain_rules.list_people import TO, Cell, Kind, is_address, one_address
 from domain_rules.list_records import declared_separator
 from domain_rules.list_tables import (
     MOST_CELL,
@@ -107,8 +107,11 @@ def _read(plain: Table, tables: "list[Table]") -> Reading:
 def _everything(table: Table, told_only: Column) -> "list[Column]":
     """Lines like `Camille Durand a@b` name nobody by themselves: somebody may say that they all do."""
     kept = frozenset(table.told)
-    rows = [row if row in kept else replace(row, aside="") for row in told_only.rows]
-    found = [row.text for row in rows if not row.aside and "@" in row.text]
+    rows = [
+        replace(row, aside="") if is_address(row.text) and row not in kept else row
+        for row in told_only.rows
+    ]
+    found = [row.text for row in rows if is_address(row.text) and not row.aside]
     if told_only.addresses or len(found) < 2:  # noqa: PLR2004
         return []
     examples = tuple(found[:EXAMPLES])
@@ -161,7 +164,7 @@ def _column(table: Table, place: int) -> Column:
             rows += told(line)
             continue
         rows += _rows_of(line, cell) if cell else [_without_address(line, place)]
-        elsewhere += sum(len(each.tokens) for at, each in line.found.items() if at != place)
+        elsewhere += sum(each.text.count("@") for at, each in line.found.items() if at != place)
         if cell and cell.names_people:
             addresses += cell.people
             if len(examples) < EXAMPLES:

@@ -1,5 +1,11 @@
 """`guichet invitation send`: a list is checked first, and sent when that is said."""
 
+import os
+import pty
+import sys
+from pathlib import Path
+from subprocess import Popen
+
 import pytest
 from sqlalchemy import select
 
@@ -110,3 +116,34 @@ def test_where_nobody_knows_the_column_nothing_is_sent_before_it_is_said(send, o
     told = send.run.json("invitation", "send", unsaid, *HOW, "--column", "2", "--yes", ends=0)
     assert [row["address"] for row in told["rows"]] == ["c@asso.example", "p@asso.example"]
     assert (told["waiting"], told["elsewhere"]) == (2, 2)
+
+
+@pytest.mark.parametrize(("answer", "waiting"), [(b"y\n", 2), (b"n\n", 0)])
+def test_at_a_terminal_the_rows_are_shown_and_then_it_is_asked(send, opened, answer, waiting):
+    ours, theirs = pty.openpty()
+    command = (
+        str(Path(sys.executable).with_name("guichet")),
+        "invitation",
+        "send",
+        send.file,
+        *HOW,
+    )
+    env = os.environ | {"GUICHET_DATA_DIR": str(send.run.folder), "COLUMNS": "120"}
+    with Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as child:
+        os.close(theirs)
+        said = until(ours, b"Send them?")
+        assert said.index(b"lea.petit@asso.example") < said.index(b"Send them?")
+        os.write(ours, answer)
+        until(ours, b"sent")
+        assert child.wait(120) == 5
+    os.close(ours)
+    with opened.reading() as session:
+        steps = session.scalars(select(PeopleListRow.step)).all()
+    assert steps.count("waiting") == waiting
+
+
+def until(terminal: int, words: bytes) -> bytes:
+    said = b""
+    while words not in said:
+        said += os.read(terminal, 4096)
+    return said

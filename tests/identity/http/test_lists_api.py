@@ -108,3 +108,32 @@ def test_guests_invite_nobody_by_list_either(public, decided, clock):
     asked = {"sender": "@gil:guests.example", "room_id": ROOM, "people": PEOPLE}
     answer = public.post(PATH, json=asked, headers={"Authorization": f"Bearer {token}"})
     assert refused(answer) == (403, "M_FORBIDDEN")
+
+
+UNSAID = "lea@asso.example;lea@maison.example\nbea@asso.example;bea@maison.example\n"
+
+
+def test_where_nobody_knows_the_column_it_is_asked_for_and_nothing_is_sent(act):
+    told = act(room_id=ROOM, people=UNSAID).json
+    assert (told["column"], told["rows"]) == (None, [])
+    assert [each["number"] for each in told["columns"]] == [1, 2, 0]
+    assert refused(act(f"/{told['id']}/send")) == (400, "M_INVALID_PARAM")
+    assert refused(act(f"/{told['id']}/column", column=7)) == (404, "M_NOT_FOUND")
+    chosen = act(f"/{told['id']}/column", column="2").json
+    assert [row["typed"] for row in chosen["rows"]] == ["lea@maison.example", "bea@maison.example"]
+    assert (chosen["column"]["number"], chosen["elsewhere"]) == (2, 2)
+    sent = act(f"/{told['id']}/send").json
+    assert (sent["counts"]["waiting"], sent["columns"]) == (2, [])
+    assert refused(act(f"/{told['id']}/column", column=1)) == (409, "org.guichet.invitation_over")
+
+
+def test_the_column_can_be_named_with_the_list(act):
+    people = "Nom;Courriel pro;Courriel perso\nLea;lea@asso.example;lea@maison.example\n"
+    for column, typed in (
+        ("", "lea@asso.example"),
+        ("Courriel perso", "lea@maison.example"),
+        (3, "lea@maison.example"),
+    ):
+        told = act(room_id=ROOM, people=people, column=column).json
+        assert [row["typed"] for row in told["rows"]] == [typed]
+    assert refused(act(room_id=ROOM, people=people, column="Nom")) == (400, "M_INVALID_PARAM")

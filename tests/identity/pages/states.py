@@ -28,6 +28,7 @@ STILL += ["/dev/mail"]
 LONG = f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example"
 # Something of all that the check may find, then more guests than one day and one page take.
 MIXED = f"{LIST}{HERS}\n{LONG}\nana@ac-normandie.example\ncontact@ac-rouen.example\n"
+UNSAID = f"{LONG};lea@maison.example\nbea@asso.example;bea@maison.example\n"
 MANY = "".join(f"person{n}@asso.example\n" for n in range(120))
 
 
@@ -101,6 +102,10 @@ class Walk:
         yield "lists, form", self.send(code=code)
         yield "lists, nothing filled in", self.send()
         yield "lists, text at fault", self.send(room=ROOM, text="Zoe\n")
+        yield "list with a column to choose", self.send(room=ROOM, text=UNSAID)
+        self.desk.select_option("#column", "1")
+        yield "list with a column chosen", self.press(self.desk.locator("main form button").first)
+        self.go("/lists")
         yield "list checked", self.send(room=ROOM, text=MIXED)
         yield "list under way", self.send()
         site.desk.invite = closed

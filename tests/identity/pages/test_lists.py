@@ -246,8 +246,11 @@ def test_a_room_closed_to_guests_takes_agents_alone(browser, service, postbox, d
     ("raw", "words"),
     [
         (b"PK\x03\x04[Content_Types].xml", "classeur"),
-        (b"a@b.example\n" * 2001, "dépasse 2\u00a0000 lignes"),
+        (b"a@b.example\n" * 10_001, "dépasse 10\u00a0000 lignes"),
         (b"Zoe\nGil\n", "aucune adresse"),
+        (b"%PDF-1.7 a@b.example", "document"),
+        (b"BEGIN:VCARD\nEMAIL:a@b.example\n", "fiches de contacts"),
+        (b"<html><body>a@b.example", "page web"),
     ],
 )
 def test_a_file_that_will_not_do_is_refused_by_name(browser, service, postbox, raw, words):

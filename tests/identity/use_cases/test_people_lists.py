@@ -24,6 +24,29 @@ def test_the_estimate_knows_the_quota(service):
     assert (late - service.now()).days == 2
 
 
+TWO = "lea@asso.example;lea@maison.example\ngil@asso.example;gil@maison.example\n"
+
+
+def test_what_other_columns_held_is_forgotten_when_the_list_is_sent(service):
+    with service.database.transaction() as session:
+        made = checked(session, service, TWO)
+        people_lists.choose(session, service.rules.current(), service.now(), made, 2)
+        people_lists.choose(session, service.rules.current(), service.now(), made, 1)
+        assert len(people_lists.stored.columns_of(session, made.id)) == 3
+        people_lists.confirm(session, service.rules.current(), service.now(), made)
+        assert people_lists.stored.columns_of(session, made.id) == []
+        rows = people_lists.stored.rows_of(session, made.id)
+    assert [row.typed for row in rows] == ["lea@asso.example", "gil@asso.example"]
+
+
+def test_a_list_that_was_never_sent_is_forgotten_with_its_columns(service, clock):
+    with service.database.transaction() as session:
+        made = checked(session, service, TWO)
+        clock.advance(days=91)
+        assert people_lists.stored.forget(session, clock() - people_lists.KEPT) == 1
+        assert people_lists.stored.columns_of(session, made.id) == []
+
+
 def test_old_lists_are_forgotten(service, clock):
     with service.database.transaction() as session:
         checked(session, service)
