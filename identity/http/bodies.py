@@ -4,7 +4,14 @@ import re
 from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from identity import strict_json
 from identity.problems import MissingParameter, UnreadableBody, WrongParameter
@@ -30,6 +37,7 @@ def read_number(said: object) -> object:
 
 Text = Annotated[str, AfterValidator(check_text)]
 Number = Annotated[int, BeforeValidator(read_number)]
+Seconds = Annotated[float, BeforeValidator(read_number), Field(ge=0, le=LARGEST)]
 
 
 class Body(BaseModel):

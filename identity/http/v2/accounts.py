@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from identity.context import client_ip, wired
-from identity.http.bodies import LARGEST, Body, Number, Text, read_body
+from identity.http.bodies import Body, Seconds, Text, read_body
 from identity.problems import WrongParameter
 from identity.storage import identity_accounts
 from identity.use_cases import identity_accounts as accounts
@@ -37,7 +37,7 @@ class OpenId(Body):
     access_token: Annotated[Text, Field(min_length=1, max_length=MOST_TOKEN)]
     matrix_server_name: Text
     token_type: Text | None = None
-    expires_in: Annotated[Number, Field(ge=0, le=LARGEST)] | None = None
+    expires_in: Seconds | None = None
 
 
 @strangers.post("/register")
