@@ -13,6 +13,7 @@ from identity.storage import (
     associations,
     invitation_events,
     mails,
+    mutes,
     third_party_invitations,
 )
 
@@ -41,7 +42,9 @@ def inviter(session: Session, rules: RuleSet, user_id: str) -> tuple[str | None,
 
 def check_not_paused(session: Session, now: datetime, sender: str, *, for_guest: bool) -> None:
     """Raises InvitationsPaused for who invited several guests that did not know them. Agents can be invited."""
-    times = invitation_events.unknown_to(session, sender, now - UNKNOWN_COUNTS)
+    since = now - UNKNOWN_COUNTS
+    said = mutes.times(session, sender, since), invitation_events.unknown_to(session, sender, since)
+    times = max(said, key=len)  # also of invitations that their sender took back meanwhile
     if for_guest and len(times) >= MOST_UNKNOWN:
         raise problems.InvitationsPaused(times[-MOST_UNKNOWN] + UNKNOWN_COUNTS)
 
