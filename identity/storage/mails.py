@@ -218,6 +218,16 @@ def joinable(session: Session, address: str) -> Mail | None:
     ).one_or_none()
 
 
+def is_waiting(session: Session, template: Template, subject_id: uuid.UUID) -> bool:
+    """Whether such a mail about this is ordered and has not left."""
+    found = select(Mail.id).where(
+        Mail.subject_id == subject_id,
+        Mail.template == template,
+        Mail.state == MailState.WAITING,
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def about_invitation(
     session: Session, address: str, invitation_id: uuid.UUID, mail_id: uuid.UUID | None
 ) -> list[Mail]:

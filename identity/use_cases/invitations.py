@@ -99,10 +99,15 @@ def extend(
 
 
 def resend(session: Session, now: datetime, invitation: ThirdPartyInvitation, *, by: str) -> bool:
-    """Order its mail once more. False: too soon (see `again_at`), or nobody waits for it any more."""
+    """Order its mail once more. False: too soon (see `again_at`), or nobody waits for it any more.
+
+    Raises TooManyInvitations: its inviter has had as many mails sent as a day allows.
+    """
     _lock(session, invitation)
     if not is_open(invitation, now) or again_at(session, now, invitation) > now:
         return False
+    if by == invitation.sender:
+        inviters.check_quota(session, now, by, for_guest=invitation.for_guest)
     order_mail(session, now, invitation, by=by)
     return True
 

@@ -55,9 +55,10 @@ def check_quota(session: Session, now: datetime, sender: str, *, for_guest: bool
         return
     mails.lock_address(session, sender)  # or several at once would each be the last that is free
     most = MOST_GUESTS if for_guest else MOST_AGENTS
-    times = third_party_invitations.sent_times(
-        session, sender, for_guest=for_guest, since=now - DAY
-    )
+    since = now - DAY
+    made = third_party_invitations.sent_times(session, sender, for_guest=for_guest, since=since)
+    mailed = invitation_events.mailed_times(session, sender, for_guest=for_guest, since=since)
+    times = max(made, mailed, key=len)  # what is sent again counts as well
     if len(times) >= most:
         free_at = times[-most] + DAY
         raise problems.TooManyInvitations(max(1, math.ceil((free_at - now).total_seconds())))

@@ -112,21 +112,6 @@ def deeds(
     }
 
 
-def test_an_agent_whose_invitations_are_paused_hears_why(federation, told_guichet):
-    ana, name = federation.ana, federation.identity_server.name
-    room_id = ana.create()
-    where = f"/rooms/{quote(room_id)}/invite"
-    by_mail = {"medium": "email", "id_server": name, "id_access_token": "anything"}
-    told_guichet.paused.add(ana.user_id)
-    try:
-        answer = ana.ask("POST", where, address="somebody@asso.example", **by_mail)
-    finally:
-        told_guichet.paused.clear()
-    assert reason(answer) == "invitations_paused"
-    assert answer.json()["error"].startswith("Several people you invited")
-    assert ana.ask("POST", where, address="somebody@asso.example", **by_mail).ok
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_guest_begins_nothing_and_hears_why(federation, version):
     room_id = federation.room_of_both(room_version=version)
