@@ -13,10 +13,10 @@ from identity.mail import bounces
 from identity.mail.outcomes import Outcome, next_try
 from identity.storage import homeserver_breakers, homeservers, mails, outbox
 from identity.storage.homeservers import Homeserver
-from identity.storage.mails import Mail, MailState, Template
+from identity.storage.mails import INVITING, Mail, MailState, Template
 from identity.storage.outbox import Errand, Lane, OutboxEntry
 from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import mail_results
+from identity.use_cases import invitation_mails, mail_results
 from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, WorkerWiring
@@ -45,6 +45,7 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
             return nothing
         if mail_results.is_suppressed(session, wired.tokens, now, mail):
             return _concluding(mail, lambda session, row: mail_results.not_tried(session, now, row))
+    mail = _closed(wired, mail, now)
     try:
         message, envelope_from = letter(wired, mail, now)
     except NoLongerWanted:
@@ -60,6 +61,18 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
     return _concluding(
         mail, lambda session, row: mail_results.handed(session, wired.now(), row, reply)
     )
+
+
+def _closed(wired: Wiring, mail: Mail, now: datetime) -> Mail:
+    """The mail, which nothing joins any more. Raises Later if its mailbox has had enough for the moment."""
+    if mail.template not in INVITING:
+        return mail
+    with wired.database.transaction() as session:
+        leaves_at = invitation_mails.close(session, now, mail.id)
+        mail = session.get_one(Mail, mail.id)
+    if leaves_at is not None:
+        raise Later("the mailbox has had its mails for now", leaves_at - now)
+    return mail
 
 
 def probe_server(wired: WorkerWiring, entry: OutboxEntry) -> Note:
@@ -150,7 +163,7 @@ def _after(wired: Wiring, failure: NotSent, mail: Mail, entry: OutboxEntry) -> L
 
 
 def _patience(mail: Mail) -> timedelta:
-    return INVITING_GIVE_UP if mail.template in mail_results.INVITING else MAIL_GIVE_UP
+    return INVITING_GIVE_UP if mail.template in INVITING else MAIL_GIVE_UP
 
 
 def _concluding(mail: Mail, conclude: Callable[[Session, Mail], object]) -> Note:

@@ -25,7 +25,6 @@ def keep(wired: Wiring) -> None:
     calendar = invitation_calendar
     _each(wired, "expired", calendar.expired, calendar.expire, ends_at)
     _each(wired, "reminded of", calendar.unanswered, calendar.remind, ends_at)
-    _each(wired, "gathered into a digest", calendar.withheld_from, calendar.order_digest, ends_at)
     _each(wired, "told to be unwanted", calendar.silent, partial(_tell, wired), ends_at)
 
 

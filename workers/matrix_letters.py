@@ -14,6 +14,7 @@ from identity.storage.mails import Mail, Template
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 from identity.storage.validation_sessions import ValidationSession
 from identity.use_cases import (
+    invitation_mails,
     invitation_proof,
     invitations,
     inviters,
@@ -59,11 +60,11 @@ def _submit_link(wired: Wiring, asked: ValidationSession, code: str) -> str:
 def invite(
     wired: Wiring, session: Session, frame: Frame, mail: Mail, now: datetime
 ) -> EmailMessage:
-    """The invitation, from a person we know by a proved address. Raises NoLongerWanted once it has ended."""
-    invitation = third_party_invitations.find(session, mail.subject_id)
-    if invitation is None or not _is_wanted(wired, session, invitation, now):
-        raise NoLongerWanted
-    return _one(wired, session, frame, invitation, now)
+    """The invitations this mail tells of, from people we know by a proved address. Raises NoLongerWanted."""
+    wanted = _wanted(wired, session, mail, now)
+    if len(wanted) == 1:
+        return _one(wired, session, frame, wanted[0], now)
+    return _several(frame, mail, [_told(wired, session, frame, each, now) for each in wanted])
 
 
 def _one(
@@ -88,30 +89,30 @@ def reminder(
     wired: Wiring, session: Session, frame: Frame, mail: Mail, now: datetime
 ) -> EmailMessage:
     """Once more, to who has not answered. Raises NoLongerWanted."""
-    invitation = third_party_invitations.find(session, mail.subject_id)
-    if invitation is None or not _is_wanted(wired, session, invitation, now):
-        raise NoLongerWanted
-    return letters.reminder(frame, _told(wired, session, frame, invitation, now))
+    wanted = _wanted(wired, session, mail, now)
+    if len(wanted) == 1:
+        return letters.reminder(frame, _told(wired, session, frame, wanted[0], now))
+    return _several(frame, mail, [_told(wired, session, frame, each, now) for each in wanted])
 
 
-def invite_digest(
-    wired: Wiring, session: Session, frame: Frame, mail: Mail, now: datetime
-) -> EmailMessage:
-    """All invitations that wait for the address in one mail. Raises NoLongerWanted if none does."""
-    waiting = [
-        invitation
-        for invitation in third_party_invitations.waiting_for(session, mail.address, now)
-        if _is_wanted(wired, session, invitation, now)
-    ]
-    if not waiting:
+def _wanted(
+    wired: Wiring, session: Session, mail: Mail, now: datetime
+) -> list[ThirdPartyInvitation]:
+    """What there is to tell, newest first. Raises NoLongerWanted if nothing is."""
+    about = invitation_mails.about(session, now, mail)
+    wanted = [each for each in about if _is_wanted(wired, session, each, now)]
+    if not wanted:
         raise NoLongerWanted
-    if len(waiting) == 1:
-        return _one(wired, session, frame, waiting[0], now)
-    told = [_told(wired, session, frame, invitation, now) for invitation in waiting]
+    return wanted
+
+
+def _several(frame: Frame, mail: Mail, told: list[Invitation]) -> EmailMessage:
+    """All of them in one mail: how many, and by whom. Rooms have no names before the mailbox is proved."""
     names = tuple(dict.fromkeys(each.inviter or each.sender for each in told))
     return letters.invite_digest(
         frame,
         told[0],
+        template=mail.template,
         number=len(told),
         inviters=names[:MOST_INVITERS],
         more=len(names[MOST_INVITERS:]),
@@ -139,13 +140,15 @@ def language_of(session: Session, mail: Mail) -> str:
 def _is_wanted(
     wired: Wiring, session: Session, invitation: ThirdPartyInvitation, now: datetime
 ) -> bool:
-    """It waits, its sender may still invite, and the address has not had enough of invitations."""
+    """It waits, its sender may still invite, and the mailbox has not had enough of invitations, or of the sender."""
     rules = wired.rules.current()
     return (
         invitation.delivery == Delivery.WAITING
         and invitations.is_open(invitation, now)
         and inviters.may_invite(session, rules, invitation.sender)
-        and not opting_out.has_opted_out(session, wired.tokens, invitation.address)
+        and not opting_out.is_unwanted(
+            session, wired.tokens, address=invitation.address, sender=invitation.sender
+        )
     )
 
 
@@ -177,5 +180,5 @@ MATRIX_LETTERS = {
     Template.CLIENT_VERIFY: client_verify,
     Template.INVITE: invite,
     Template.REMINDER: reminder,
-    Template.INVITE_DIGEST: invite_digest,
+    Template.INVITE_DIGEST: invite,
 }

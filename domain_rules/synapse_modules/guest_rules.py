@@ -7,8 +7,10 @@ from domain_rules import conversations
 from domain_rules.conversations import Deed
 from domain_rules.rules import AccountClass
 
+from .clients import GuichetClient
 from .configuration import Config
 from .guards import Callback, Guards
+from .invitation_check import InvitationCheck
 from .knowledge import Knowledge, server_of
 from .refusals import Refusals
 from .sentences import Reason
@@ -38,8 +40,16 @@ TRUSTED, PRIVATE = "trusted_private_chat", "private_chat"
 class Part:
     """Each callback begins with whom it judges; a fault of ours closes for guests and opens for agents."""
 
-    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+    def __init__(
+        self,
+        config: Config,
+        api: Any,
+        knowledge: Knowledge,
+        refusals: Refusals,
+        client: GuichetClient | None = None,
+    ) -> None:
         self._config = config
+        self._invitations = InvitationCheck(client or GuichetClient(config, api), refusals)
         self._api = api
         self._knowledge = knowledge
         self._refusals = refusals
@@ -74,9 +84,13 @@ class Part:
         return await self._answer(event.sender, Deed.INVITE)
 
     async def user_may_send_3pid_invite(
-        self, inviter: str, _medium: str, _address: str, _room_id: str
+        self, inviter: str, medium: str, address: str, room_id: str
     ) -> Any:
-        return await self._answer(inviter, Deed.INVITE_BY_MAIL)
+        """By the class, and then by what Guichet has against this inviter or this address."""
+        answer = await self._answer(inviter, Deed.INVITE_BY_MAIL)
+        if answer is not self._refusals.allowed:
+            return answer
+        return await self._invitations.answer(inviter, medium, address, room_id)
 
     async def user_may_join_room(self, user_id: str, room_id: str, is_invited: bool) -> Any:  # noqa: FBT001  # Synapse calls by position
         """Synapse asks for a change of profile too, which is a join over a join."""

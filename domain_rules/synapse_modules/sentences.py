@@ -20,6 +20,9 @@ class Reason(Word):
     GUEST_MAY_NOT_HOLD_POWER = "guest_may_not_hold_power"
     GUEST_MAY_NOT_BE_CREATOR = "guest_may_not_be_creator"
     ROOM_CLOSED_TO_GUESTS = "room_closed_to_guests"
+    INVITATIONS_PAUSED = "invitations_paused"
+    TOO_MANY_INVITATIONS = "too_many_invitations"
+    ADDRESS_NOT_ACCEPTED = "address_not_accepted"
     CLASS_NOT_YET_KNOWN = "class_not_yet_known"
     NOT_ALLOWED = "not_allowed"
 
@@ -79,6 +82,19 @@ SENTENCES = {
     Reason.ROOM_CLOSED_TO_GUESTS: Sentence(
         "Ce salon n’est pas ouvert aux invités. Une personne propriétaire du salon peut l’ouvrir.",
         "This room is not open to guests. An owner of the room can open it.",
+    ),
+    Reason.INVITATIONS_PAUSED: Sentence(
+        "Plusieurs personnes que vous avez invitées ont dit ne pas vous connaître. Vous ne pouvez plus inviter"
+        " de personnes externes pour le moment.",
+        "Several people you invited said that they do not know you. You cannot invite external people for now.",
+    ),
+    Reason.TOO_MANY_INVITATIONS: Sentence(
+        "Vous avez invité beaucoup de personnes aujourd’hui. Continuez plus tard.",
+        "You have invited many people today. Go on later.",
+    ),
+    Reason.ADDRESS_NOT_ACCEPTED: Sentence(
+        "Cette adresse ne peut pas être invitée par courriel. Vérifiez-la avec la personne.",
+        "This address cannot be invited by email. Check it with the person.",
     ),
     Reason.CLASS_NOT_YET_KNOWN: Sentence(
         "Le serveur ne sait pas encore si ce compte est celui d’un agent. Réessayez dans un moment.",

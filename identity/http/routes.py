@@ -9,6 +9,7 @@ from . import (
     homeserver,
     internal_binding,
     internal_gate,
+    invitation_check,
     invitations,
     lists,
     registration,
@@ -25,6 +26,7 @@ BLUEPRINTS = (
     homeserver.blueprint,  # /api/homeserver/v1: what our modules in homeservers ask and report
     registration.blueprint,  # /api/homeserver/v1/may-register: the door of a homeserver
     successions.blueprint,  # /api/homeserver/v1/predecessors: seats in conversations of two
+    invitation_check.blueprint,  # /api/homeserver/v1/may-invite: before an invitation by mail
     invitations.blueprint,  # /api/homeserver/v1/invitations: for those who invited
     lists.blueprint,  # /api/homeserver/v1/lists: many at once
     health.blueprint,  # /healthz, /readyz

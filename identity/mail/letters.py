@@ -174,11 +174,21 @@ def reminder(frame: Frame, invitation: Invitation) -> EmailMessage:
 
 
 def invite_digest(
-    frame: Frame, newest: Invitation, *, number: int, inviters: tuple[str, ...], more: int
+    frame: Frame,
+    newest: Invitation,
+    *,
+    number: int,
+    inviters: tuple[str, ...],
+    more: int,
+    template: str = "invite_digest",
 ) -> EmailMessage:
-    """Several invitations in one mail, from `inviters` and from `more` others; the code is the newest one's."""
+    """Several invitations in one mail, from `inviters` and from `more` others; the code is the newest one's.
+
+    `template`: what it is counted as, an invitation, the digest of a day or a reminder.
+    """
     of_them = {"number": number, "inviters": inviters, "more": more}
-    return _letter("invite_digest", frame, sent_at=frame.date, **vars(newest), **of_them)
+    facts = {"sent_at": frame.date, **vars(newest), **of_them}
+    return _letter("invite_digest", frame, template, **facts)
 
 
 def list_code(
@@ -225,14 +235,14 @@ def _branded(
     return _message(written, template, frame, facts.get("opt_out_link"))
 
 
-def _letter(template: str, frame: Frame, **facts: Any) -> EmailMessage:
+def _letter(template: str, frame: Frame, named: str | None = None, /, **facts: Any) -> EmailMessage:
     for_all = {
         "service": frame.service,
         "help_url": frame.help_url,
         "public_url": frame.public_url,
     }
     written = write(template, frame.languages, frame.templates_dir, for_all | facts)
-    return _message(written, template, frame, facts.get("opt_out_link"))
+    return _message(written, named or template, frame, facts.get("opt_out_link"))
 
 
 def _message(

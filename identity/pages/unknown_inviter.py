@@ -1,4 +1,7 @@
-"""/n/<token> in the mail of an invitation: “I don't know this person”. It needs the code, and can be undone."""
+"""/n/<token> in the mail of an invitation: “I don't know this person”. It needs the code, and can be undone.
+
+It ends the invitation, and mutes its sender for the mailbox.
+"""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -8,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from identity.context import wired
 from identity.storage.third_party_invitations import OPEN, State, ThirdPartyInvitation
-from identity.use_cases import invitations, inviters
+from identity.use_cases import invitations, inviters, muting
 
 from . import browser, mailbox_proof
 from .check import TOO_LATE
@@ -16,6 +19,8 @@ from .mailbox_proof import RESTORED
 from .rendering import Fault, go_to, page
 
 INVITED = "the invited person"
+# It ended without a word of the invited person: they can say it all the same.
+UNASKED = (State.REVOKED, State.EXPIRED)
 
 
 def show(token: str, faults: list[Fault] | None = None) -> Response:
@@ -25,7 +30,8 @@ def show(token: str, faults: list[Fault] | None = None) -> Response:
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
         state = invitations.where(found, wired.now())
-        proof = mailbox_proof.of(session, found, until=_undo_until(found))
+        until = _undo_until(session, found)
+        proof = mailbox_proof.of(session, found, until=until)
         name, _ = inviters.inviter(session, wired.rules.current(), found.sender)
     return page(
         "invitation_unknown",
@@ -36,9 +42,10 @@ def show(token: str, faults: list[Fault] | None = None) -> Response:
         notice=mailbox_proof.notice(),
         masked=mailbox_proof.masked(found),
         inviter=name or found.sender,
-        declined=state is State.DECLINED,
-        can_undo=wired.now() < (_undo_until(found) or wired.now()),
-        over=state not in {*OPEN, State.DECLINED},
+        declined=state is State.DECLINED or until is not None,
+        can_undo=until is not None and wired.now() < until,
+        over=state not in OPEN,
+        can_still_say=state in UNASKED,
     )
 
 
@@ -53,7 +60,7 @@ def decline(token: str) -> Response:
             notice: str | None = mailbox_proof.send(session, found, known)
             return browser.mark(go_to("refuse_page", token=token, notice=notice), known)
         given = mailbox_proof.is_given(session, found)
-        until = _undo_until(found)
+        until = _undo_until(session, found)
         faults = [] if given else mailbox_proof.try_code(session, found, known, until=until)
         notice = None if faults else _change(session, found)
     if faults:
@@ -64,16 +71,22 @@ def decline(token: str) -> Response:
     return go_to("refuse_page", token=token, notice=notice)
 
 
-def _undo_until(found: ThirdPartyInvitation) -> datetime | None:
-    """Until when a decline can be taken back."""
-    if found.state != State.DECLINED or found.ended_at is None:
-        return None
-    return found.ended_at + invitations.UNDO_LIFETIME
+def _undo_until(session: Session, found: ThirdPartyInvitation) -> datetime | None:
+    """Until when what was said can be taken back; None: nothing was."""
+    if found.state == State.DECLINED and found.ended_at is not None:
+        return found.ended_at + invitations.UNDO_LIFETIME
+    return muting.undo_until(session, wired.tokens, address=found.address, sender=found.sender)
 
 
 def _change(session: Session, found: ThirdPartyInvitation) -> str | None:
-    now = wired.now()
+    """The invitation, if it still stands; and whatever this sender sends later, in every room."""
+    now, tokens = wired.now(), wired.tokens
+    who = {"address": found.address, "sender": found.sender}
     if "undo" in request.form:
-        return RESTORED if invitations.undo_decline(session, now, found) else TOO_LATE
-    invitations.decline(session, now, found, unknown_inviter=True, by=INVITED)
+        heard = muting.undo(session, tokens, now, **who)
+        stands = invitations.undo_decline(session, now, found)
+        return RESTORED if stands else None if heard else TOO_LATE
+    declined = invitations.decline(session, now, found, unknown_inviter=True, by=INVITED)
+    if declined or invitations.where(found, now) in UNASKED:
+        muting.mute(session, tokens, now, **who)
     return None

@@ -83,6 +83,26 @@ def last(session: Session, invitation_id: uuid.UUID, *kinds: Happened) -> Invita
     return found[-1] if found else None
 
 
+def mailed_times(
+    session: Session, sender: str, *, for_guest: bool, since: datetime
+) -> list[datetime]:
+    """When this inviter had guests, or agents, told of invitations, anew or again; oldest first."""
+    return list(
+        session.scalars(
+            select(InvitationEvent.at)
+            .join(ThirdPartyInvitation, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
+            .where(
+                ThirdPartyInvitation.sender == sender,
+                ThirdPartyInvitation.for_guest == for_guest,
+                InvitationEvent.happened == Happened.MAILED,
+                InvitationEvent.by == sender,
+                InvitationEvent.at > since,
+            )
+            .order_by(InvitationEvent.at)
+        )
+    )
+
+
 def unknown_to(session: Session, sender: str, since: datetime) -> list[datetime]:
     """When invited people last said that they do not know this inviter, and left it at that; oldest first."""
     return list(

@@ -1,9 +1,8 @@
 """Mails: one row for each that was asked for, what became of it, and the limits counted from them."""
 
 import uuid
-from bisect import bisect_left
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, Index, cast, func, select
@@ -13,25 +12,22 @@ from domain_rules.addresses import EmailAddress
 
 from . import outbox
 from .database import Base
+from .mail_bounds import (
+    ASKED_FOR,
+    BOUNDS,
+    DAILY,
+    DAY,
+    INVITING,
+    QUOTAS,
+    Bound,
+    Quotas,
+    Template,
+    first_free,
+    longest,
+)
 from .outbox import Errand, Lane
 
-
-class Template(StrEnum):
-    """Which text the mail carries."""
-
-    VERIFY = "verify"
-    EXISTS = "exists"
-    NONE = "none"
-    WELCOME = "welcome"
-    SERVER_READY = "server_ready"
-    CLIENT_VERIFY = "client_verify"  # what a Matrix client wants proved
-    INVITE = "invite"
-    INVITE_DIGEST = (
-        "invite_digest"  # instead of the invitations over what one address gets in a day
-    )
-    LIST_CODE = "list_code"  # to see one's lists of people
-    BULK_REPORT = "bulk_report"  # what became of a list
-    REMINDER = "reminder"  # of an invitation nobody answered
+__all__ = ["ASKED_FOR", "INVITING", "QUOTAS", "Template"]  # of mail_bounds, for who reads them here
 
 
 class MailState(StrEnum):
@@ -61,6 +57,9 @@ class Mail(Base):
     state: Mapped[str] = mapped_column(default=MailState.WAITING)
     created_at: Mapped[datetime]
     due_at: Mapped[datetime | None]  # when it may go; null: written by a version that knew no later
+    closed_at: Mapped[
+        datetime | None
+    ]  # of an inviting mail: it was written, no invitation joins it
     handed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]  # class of the last failure, see mail/outcomes.py
     last_reply: Mapped[str | None]  # what the mail server last said, addresses masked
@@ -90,16 +89,6 @@ LANES = {
 }
 
 
-Quotas = tuple[tuple[int, timedelta], ...]
-"""At most so many mails in such a time, all of them at once."""
-
-QUOTAS: Quotas = ((1, timedelta(minutes=1)), (5, timedelta(hours=1)), (10, timedelta(days=1)))
-# Stricter ones, by what the mailbox is told: over them the mail is withheld and nobody is told.
-DAILY = {Template.EXISTS: 3, Template.NONE: 1, Template.INVITE: 3}
-ASKED_FOR = (Template.VERIFY, Template.EXISTS, Template.NONE, Template.CLIENT_VERIFY)
-DAY = timedelta(days=1)
-
-
 def mailbox_of(address: str) -> str:
     """The mailbox of a canonical address: all its tagged addresses are counted together."""
     return EmailAddress.stored(address).mailbox_key()
@@ -117,13 +106,24 @@ def may_go_at(
     To be asked under `lock_address`, and given to `order` as `due_at`. What is ordered for later counts
     at its time, and withheld mails count like the others: the limit must not show which were sent.
     """
-    if not session.info.get("limited", True):
-        return now
-    since = now - max(window for _, window in quotas)
-    times = _times(session, address, templates, since)
-    freed = {time + window for time in times for _, window in quotas}
-    moments = sorted({now, *(moment for moment in freed if moment > now)})
-    return next(at for at in moments if all(_has_room(times, at, *quota) for quota in quotas))
+    return _free_at(session, now, address, (Bound(tuple(templates), quotas),))
+
+
+def bounded_at(
+    session: Session,
+    now: datetime,
+    address: str,
+    template: Template,
+    *,
+    earliest: datetime | None = None,
+) -> datetime:
+    """The first moment a mail may go to the mailbox by all that bounds its template: what `order` takes."""
+    return _free_at(session, earliest or now, address, BOUNDS[template])
+
+
+def may_leave_at(session: Session, now: datetime, mail: Mail) -> datetime:
+    """When an inviting mail that is due may go, by those that went: what waited long leaves one by one."""
+    return _free_at(session, now, mail.address, BOUNDS[Template(mail.template)], gone=True)
 
 
 def again_at(session: Session, now: datetime, address: str) -> datetime:
@@ -138,7 +138,7 @@ def is_over_daily(session: Session, now: datetime, address: str, template: Templ
     """Whether a mail of this kind would go over its stricter, silent limit."""
     if template not in DAILY or not session.info.get("limited", True):
         return False
-    return len(_times(session, address, (template,), now - DAY)) >= DAILY[template]
+    return len(_times(session, address, (template,), since=now - DAY)) >= DAILY[template]
 
 
 def order(
@@ -154,9 +154,11 @@ def order(
 ) -> Mail:
     """Write a mail down, and with it the errand to send it (unless it is withheld).
 
-    `due_at`: the first moment it may go (see `may_go_at`), if that is not now.
+    `due_at`: the first moment it may go (see `may_go_at`); not given, the bounds of its template say it.
     """
-    due_at = max(due_at or now, now)
+    if due_at is None:
+        due_at = now if withheld else bounded_at(session, now, address, template)
+    due_at = max(due_at, now)
     mail = Mail(
         id=uuid.uuid4(),
         template=template,
@@ -200,15 +202,43 @@ def to_address(session: Session, address: str, *, limit: int = 50) -> list[Mail]
     )
 
 
+def joinable(session: Session, address: str) -> Mail | None:
+    """The invitation or digest that waits for its moment, and can tell this address of more."""
+    return session.scalars(
+        select(Mail)
+        .where(
+            Mail.address == address,
+            Mail.template.in_((Template.INVITE, Template.INVITE_DIGEST)),
+            Mail.state == MailState.WAITING,
+            Mail.closed_at.is_(None),
+            Mail.due_at.is_not(None),
+        )
+        .order_by(Mail.due_at)
+        .limit(1)
+    ).one_or_none()
+
+
+def is_waiting(session: Session, template: Template, subject_id: uuid.UUID) -> bool:
+    """Whether such a mail about this is ordered and has not left."""
+    found = select(Mail.id).where(
+        Mail.subject_id == subject_id,
+        Mail.template == template,
+        Mail.state == MailState.WAITING,
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
 def about_invitation(
-    session: Session, address: str, invitation_id: uuid.UUID, since: datetime
+    session: Session, address: str, invitation_id: uuid.UUID, mail_id: uuid.UUID | None
 ) -> list[Mail]:
-    """The mails to an invited address that told of an invitation, newest first."""
-    told = (Mail.subject_id == invitation_id) | (Mail.template == Template.INVITE_DIGEST)
+    """The mails to an invited address that told of an invitation, newest first. `mail_id`: its latest."""
     return list(
         session.scalars(
             select(Mail)
-            .where(Mail.address == address, Mail.created_at >= since, told)
+            .where(
+                Mail.address == address,
+                (Mail.subject_id == invitation_id) | (Mail.id == mail_id),
+            )
             .order_by(Mail.created_at.desc())
         )
     )
@@ -226,22 +256,44 @@ def counts(session: Session) -> dict[str, int]:
     return {state: count for state, count in rows}  # noqa: C416  rows are not tuples to mypy
 
 
+def _free_at(
+    session: Session,
+    earliest: datetime,
+    address: str,
+    bounds: tuple[Bound, ...],
+    *,
+    gone: bool = False,
+) -> datetime:
+    if not session.info.get("limited", True):
+        return earliest
+    since = earliest - longest(each.quotas for each in bounds)
+    counted = [
+        (_times(session, address, each.templates, since=since, gone=gone), each.quotas)
+        for each in bounds
+    ]
+    return first_free(counted, earliest)
+
+
 def _times(
-    session: Session, address: str, templates: Collection[Template], since: datetime
+    session: Session,
+    address: str,
+    templates: Collection[Template],
+    *,
+    since: datetime,
+    gone: bool = False,
 ) -> list[datetime]:
-    """When such mails went to the mailbox, or will go; oldest first."""
-    found = session.scalars(
+    """When such mails went to the mailbox, or will go; oldest first. `gone`: those that were written alone.
+
+    Inviting mails whose reason ended before they left took nobody's turn. Others count: see `may_go_at`.
+    """
+    untold = (Mail.state == MailState.DROPPED) & Mail.template.in_(INVITING)
+    query = (
         select(Mail.due_at)
         .where(
             Mail.mailbox == mailbox_of(address), Mail.template.in_(templates), Mail.due_at > since
         )
-        .order_by(Mail.due_at)
+        .where(~untold)
     )
+    query = query.where(Mail.closed_at.is_not(None)) if gone else query
+    found = session.scalars(query.order_by(Mail.due_at))
     return [time for time in found if time is not None]
-
-
-def _has_room(times: Sequence[datetime], at: datetime, count: int, window: timedelta) -> bool:
-    """Whether with one more at this moment no span of `window` has over `count`, before or after it."""
-    place = bisect_left(times, at)
-    near = [*times[max(0, place - count) : place], at, *times[place : place + count]]
-    return all(last - first >= window for first, last in zip(near, near[count:], strict=False))

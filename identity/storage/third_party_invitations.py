@@ -68,6 +68,7 @@ class ThirdPartyInvitation(Base):
     asked_at: Mapped[datetime | None]  # when it was last asked for: created, or invited again
     ended_at: Mapped[datetime | None]  # declined, revoked or expired; null: it is live
     reminded_at: Mapped[datetime | None]
+    mail_id: Mapped[uuid.UUID | None]  # the latest mail that tells of it, perhaps with others
     # The code of its mail, as for verification requests.
     code_generation: Mapped[int] = mapped_column(default=1, server_default="1")
     code_made_at: Mapped[datetime | None]
@@ -86,6 +87,7 @@ Index(
     ThirdPartyInvitation.created_at,
 )
 Index("ix_third_party_invitations_delivery", ThirdPartyInvitation.delivery)
+Index("ix_third_party_invitations_mail", ThirdPartyInvitation.mail_id)
 
 
 def find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation | None:
@@ -124,6 +126,17 @@ def waiting_for(session: Session, address: str, now: datetime) -> list[ThirdPart
                 ThirdPartyInvitation.delivery == Delivery.WAITING,
                 is_open(now),
             )
+            .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
+        )
+    )
+
+
+def of_mail(session: Session, mail_id: uuid.UUID) -> list[ThirdPartyInvitation]:
+    """Those whose latest mail this is, newest first."""
+    return list(
+        session.scalars(
+            select(ThirdPartyInvitation)
+            .where(ThirdPartyInvitation.mail_id == mail_id)
             .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
         )
     )

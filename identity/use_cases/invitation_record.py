@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from identity.storage import accounts, invitation_events, mails
 from identity.storage.invitation_events import Happened, InvitationEvent
-from identity.storage.mails import Mail, MailState
+from identity.storage.mails import Mail, MailState, Template
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 
 from .invitation_states import where
@@ -43,7 +43,7 @@ def for_inviter(
     events = invitation_events.of_invitation(session, invitation.id)
     return summary_for_inviter(invitation, now) | {
         "history": [_event_for_inviter(event, invitation) for event in events],
-        "mails": [_mail(mail, open_only=True) for mail in _mails(session, invitation)],
+        "mails": [_mail_for_inviter(mail, invitation) for mail in _mails(session, invitation)],
     }
 
 
@@ -71,7 +71,7 @@ def for_operator(session: Session, invitation: ThirdPartyInvitation) -> dict[str
             }
             for event in events
         ],
-        "mails": [_mail(mail, open_only=False) for mail in _mails(session, invitation)],
+        "mails": [_mail(mail) for mail in _mails(session, invitation)],
     }
 
 
@@ -87,15 +87,28 @@ def told_time(moment: datetime | None) -> str | None:
 
 
 def _mails(session: Session, invitation: ThirdPartyInvitation) -> list[Mail]:
-    return mails.about_invitation(session, invitation.address, invitation.id, invitation.created_at)
+    return mails.about_invitation(session, invitation.address, invitation.id, invitation.mail_id)
 
 
-def _mail(mail: Mail, *, open_only: bool) -> dict[str, Any]:
-    is_hidden = open_only and mail.state in NOT_LEFT
+def _mail(mail: Mail) -> dict[str, Any]:
     return {
         "template": mail.template,
-        "state": MailState.WAITING.value if is_hidden else mail.state,
+        "state": mail.state,
         "created_at": told_time(mail.created_at),
+        "due_at": told_time(mail.goes_at),
+        "handed_at": told_time(mail.handed_at),
+        "outcome": mail.outcome,
+    }
+
+
+def _mail_for_inviter(mail: Mail, invitation: ThirdPartyInvitation) -> dict[str, Any]:
+    """As if it told of this invitation alone, and without what would show that it is not wanted."""
+    is_alone = mail.template == Template.REMINDER
+    is_hidden = mail.state in NOT_LEFT
+    return {
+        "template": mail.template if is_alone else Template.INVITE.value,
+        "state": MailState.WAITING.value if is_hidden else mail.state,
+        "created_at": told_time(max(mail.created_at, invitation.created_at)),
         "handed_at": told_time(mail.handed_at),
         "outcome": None if is_hidden else mail.outcome,
     }

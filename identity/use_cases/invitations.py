@@ -14,11 +14,11 @@ from identity.storage import (
     third_party_invitations,
 )
 from identity.storage.invitation_events import Happened
-from identity.storage.mails import Mail, Template
+from identity.storage.mails import Mail
 from identity.storage.outbox import Errand, Lane
 from identity.storage.third_party_invitations import Delivery, State, ThirdPartyInvitation
 
-from . import binding, inviters
+from . import binding, invitation_mails, inviters
 from .invitation_states import is_live, is_open, last_open, note, where
 
 __all__ = [
@@ -99,10 +99,15 @@ def extend(
 
 
 def resend(session: Session, now: datetime, invitation: ThirdPartyInvitation, *, by: str) -> bool:
-    """Order its mail once more. False: too soon (see `again_at`), or nobody waits for it any more."""
+    """Order its mail once more. False: too soon (see `again_at`), or nobody waits for it any more.
+
+    Raises TooManyInvitations: its inviter has had as many mails sent as a day allows.
+    """
     _lock(session, invitation)
     if not is_open(invitation, now) or again_at(session, now, invitation) > now:
         return False
+    if by == invitation.sender:
+        inviters.check_quota(session, now, by, for_guest=invitation.for_guest)
     order_mail(session, now, invitation, by=by)
     return True
 
@@ -124,22 +129,13 @@ def last_mailed(session: Session, invitation: ThirdPartyInvitation) -> datetime 
 def order_mail(
     session: Session, now: datetime, invitation: ThirdPartyInvitation, *, by: str
 ) -> Mail:
-    """Tell the address; over what one address gets in a day, the mail is withheld and a digest follows."""
+    """Tell the address, at the first moment its mailbox may get such a mail, perhaps with other invitations."""
     mails.lock_address(session, invitation.address)
     renew_code(now, invitation)
-    withheld = mails.is_over_daily(session, now, invitation.address, Template.INVITE)
-    mail = mails.order(
-        session,
-        now,
-        template=Template.INVITE,
-        address=invitation.address,
-        language=invitation.language,
-        subject_id=invitation.id,
-        withheld=withheld,
-    )
-    session.flush()
+    mail = invitation_mails.order(session, now, invitation)
     to = State.QUEUED if invitation.state == State.REFUSED else None
-    detail = "withheld: the address has had its mails of the day" if withheld else None
+    later = mail.goes_at > now + invitation_mails.GATHERED
+    detail = f"for {mail.goes_at.isoformat(timespec='seconds')}" if later else None
     note(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
     return mail
 
@@ -155,15 +151,8 @@ def renew_code(now: datetime, invitation: ThirdPartyInvitation) -> None:
 
 
 def mail_left(session: Session, now: datetime, mail: Mail) -> None:
-    """The relay took a mail: so it is noted on the invitation, or on all that a digest is about."""
-    if mail.template == Template.INVITE_DIGEST:
-        about = third_party_invitations.waiting_for(session, mail.address, now)
-    elif mail.template in {Template.INVITE, Template.REMINDER}:
-        found = third_party_invitations.find(session, mail.subject_id)
-        about = [found] if found else []
-    else:
-        return
-    for invitation in about:
+    """The relay took a mail: so it is noted on the invitations it told of."""
+    for invitation in invitation_mails.about(session, now, mail):
         note(session, now, invitation, State.SENT, Happened.SENT, by="worker")
 
 

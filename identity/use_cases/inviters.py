@@ -13,6 +13,7 @@ from identity.storage import (
     associations,
     invitation_events,
     mails,
+    mutes,
     third_party_invitations,
 )
 
@@ -41,7 +42,9 @@ def inviter(session: Session, rules: RuleSet, user_id: str) -> tuple[str | None,
 
 def check_not_paused(session: Session, now: datetime, sender: str, *, for_guest: bool) -> None:
     """Raises InvitationsPaused for who invited several guests that did not know them. Agents can be invited."""
-    times = invitation_events.unknown_to(session, sender, now - UNKNOWN_COUNTS)
+    since = now - UNKNOWN_COUNTS
+    said = mutes.times(session, sender, since), invitation_events.unknown_to(session, sender, since)
+    times = max(said, key=len)  # also of invitations that their sender took back meanwhile
     if for_guest and len(times) >= MOST_UNKNOWN:
         raise problems.InvitationsPaused(times[-MOST_UNKNOWN] + UNKNOWN_COUNTS)
 
@@ -52,9 +55,10 @@ def check_quota(session: Session, now: datetime, sender: str, *, for_guest: bool
         return
     mails.lock_address(session, sender)  # or several at once would each be the last that is free
     most = MOST_GUESTS if for_guest else MOST_AGENTS
-    times = third_party_invitations.sent_times(
-        session, sender, for_guest=for_guest, since=now - DAY
-    )
+    since = now - DAY
+    made = third_party_invitations.sent_times(session, sender, for_guest=for_guest, since=since)
+    mailed = invitation_events.mailed_times(session, sender, for_guest=for_guest, since=since)
+    times = max(made, mailed, key=len)  # what is sent again counts as well
     if len(times) >= most:
         free_at = times[-most] + DAY
         raise problems.TooManyInvitations(max(1, math.ceil((free_at - now).total_seconds())))

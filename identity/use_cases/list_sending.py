@@ -119,7 +119,10 @@ def _invitation(session: Session, row: PeopleListRow) -> ThirdPartyInvitation | 
 
 
 def _conclude(session: Session, now: datetime, made: PeopleList) -> None:
-    if stored.finish(session, made.id, now) and made.owner_address:
+    ended = stored.finish(session, made.id, now)
+    # A report that waits for its turn counts when it is written: a second one would say the same.
+    is_told = mails.is_waiting(session, Template.BULK_REPORT, made.id)
+    if ended and made.owner_address and not is_told:
         mails.order(
             session,
             now,

@@ -5,18 +5,17 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from identity.mail.outcomes import Outcome
-from identity.storage import accounts, mails, suppressions, third_party_invitations
+from identity.storage import accounts, mails, suppressions
 from identity.storage.invitation_events import Happened
-from identity.storage.mails import Mail, MailState, Template
+from identity.storage.mails import INVITING, Mail, MailState
 from identity.storage.suppressions import Why
-from identity.storage.third_party_invitations import State, ThirdPartyInvitation
+from identity.storage.third_party_invitations import State
 from identity.tokens import Tokens
 
-from . import invitations, opting_out
+from . import invitation_mails, invitations, opting_out
 
 BY = "mail"
 SUPPRESSED_FOR = timedelta(hours=24)  # the first time; the second time until somebody corrects it
-INVITING = (Template.INVITE, Template.REMINDER, Template.INVITE_DIGEST)
 IN_TIME = "could not be delivered in time"
 # What the inviter reads.
 WORDS = {
@@ -122,21 +121,10 @@ def _strike(session: Session, tokens: Tokens, now: datetime, address: str) -> No
 
 
 def _tell_refused(session: Session, now: datetime, mail: Mail, words: str) -> None:
-    for each in _about(session, now, mail):
+    for each in invitation_mails.about(session, now, mail):
         invitations.note(session, now, each, State.REFUSED, Happened.REFUSED, by=BY, detail=words)
 
 
 def _tell_uncertain(session: Session, now: datetime, mail: Mail) -> None:
-    for each in _about(session, now, mail):
+    for each in invitation_mails.about(session, now, mail):
         invitations.note(session, now, each, State.SENT, Happened.SENT, by=BY, detail=UNCERTAIN)
-
-
-def _about(session: Session, now: datetime, mail: Mail) -> list[ThirdPartyInvitation]:
-    """The invitations a mail is about: a digest's are those that waited when it was written."""
-    if mail.template == Template.INVITE_DIGEST:
-        waiting = third_party_invitations.waiting_for(session, mail.address, now)
-        return [each for each in waiting if each.created_at <= mail.created_at]
-    if mail.template in INVITING:
-        found = third_party_invitations.find(session, mail.subject_id)
-        return [found] if found else []
-    return []

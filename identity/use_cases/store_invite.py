@@ -19,7 +19,7 @@ from . import binding, invitations, inviters
 from .invitation_states import note
 from .inviters import inviter, may_invite
 
-__all__ = ["EphemeralKey", "Invited", "inviter", "masked", "may_invite", "store"]
+__all__ = ["EphemeralKey", "Invited", "check", "inviter", "masked", "may_invite", "store"]
 
 LIFETIME = timedelta(days=invitations.LIFETIME_DAYS)
 QUIET = timedelta(hours=72)  # the same invitation, repeated: no second mail
@@ -102,6 +102,19 @@ def store(
     elif not invited.mail_waits:
         order_due_mail(session, now, live)
     return live
+
+
+def check(session: Session, rules: RuleSet, now: datetime, *, invited: Invited) -> None:
+    """Raises what `store` would raise of the sender and the address, and changes nothing."""
+    address = invited.address.canonical
+    is_bound = associations.of_address(session, address) is not None
+    for_guest = _is_for_guest(rules, invited.address, is_welcome=is_bound or invited.anybody)
+    inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
+    live = third_party_invitations.live_of(
+        session, now, address=address, room_id=invited.room_id, sender=invited.sender
+    )
+    if live is None:
+        inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
 
 
 def order_due_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from alembic import command
 
 from identity import migrations
-from identity.storage import mails
+from identity.storage import mails, outbox
 from identity.storage.database import Database, make_engine
+from identity.storage.mails import MailState
+from identity.use_cases import invitation_mails
 
 THEN = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 KINDS = {
@@ -25,12 +27,13 @@ def upgraded_from(empty_database_url):
     """Make the schema of a revision, write rows as its version did, and go on to the newest."""
     opened = []
 
-    def upgraded_from(revision, table, rows) -> Database:
+    def upgraded_from(revision, **tables) -> Database:
         command.upgrade(migrations.config(empty_database_url), revision)
         engine = make_engine(empty_database_url)
         with engine.begin() as connection:
-            columns = [sa.column(name, KINDS.get(type(rows[0][name]))) for name in rows[0]]
-            connection.execute(sa.table(table, *columns).insert(), rows)
+            for table, rows in tables.items():
+                columns = [sa.column(name, KINDS.get(type(rows[0][name]))) for name in rows[0]]
+                connection.execute(sa.table(table, *columns).insert(), rows)
         engine.dispose()
         migrations.upgrade(empty_database_url)
         database = Database(make_engine(empty_database_url))
@@ -56,7 +59,7 @@ def a_mail(address):
 
 def test_mails_that_were_sent_before_count_against_their_mailbox(upgraded_from):
     addresses = ["lea@asso.example", "lea+a@asso.example", "+b@asso.example", "a.b@asso.example"]
-    database = upgraded_from("0008", "mails", [a_mail(address) for address in addresses])
+    database = upgraded_from("0008", mails=[a_mail(address) for address in addresses])
     with database.reading() as session:
         found = {mail.address: (mail.mailbox, mail.goes_at) for mail in mails.recent(session)}
         assert found == {
@@ -66,3 +69,40 @@ def test_mails_that_were_sent_before_count_against_their_mailbox(upgraded_from):
             "a.b@asso.example": ("a.b@asso.example", THEN),
         }
         assert mails.again_at(session, THEN, "lea+c@asso.example") > THEN
+
+
+def an_invitation(number):
+    return {
+        "id": uuid.uuid4(),
+        "address": "gil@asso.example",
+        "room_id": f"!{number}:x",
+        "sender": "@zoe:education.example",
+        "token": f"token {number}",
+        "public_key": f"key {number}",
+        "sealed_key": "",
+        "signing_key_id": "ed25519:0",
+        "facts": {},
+        "for_guest": True,
+        "created_at": THEN,
+        "expires_at": datetime(2099, 1, 1, tzinfo=UTC),
+        "delivery": "waiting",
+        "state": "queued",
+    }
+
+
+def test_invitations_that_waited_for_their_digest_are_told_of_by_one(upgraded_from):
+    invited = [an_invitation(number) for number in range(5)]
+    mailed = [
+        a_mail("gil@asso.example")
+        | {"template": "invite", "subject_id": row["id"], "state": "withheld" if late else "handed"}
+        for late, row in zip((False, False, True, True, True), invited, strict=True)
+    ]
+    for row in invited[:2]:
+        row["state"] = "sent"
+    database = upgraded_from("0008", third_party_invitations=invited, mails=mailed)
+    with database.reading() as session:
+        [digest] = mails.recent(session, state=MailState.WAITING)
+        told = invitation_mails.about(session, digest.goes_at, digest)
+        assert {row.room_id for row in told} == {"!2:x", "!3:x", "!4:x"}
+        entry = outbox.of_subject(session, digest.id)
+        assert (entry.errand, entry.lane, entry.due_at) == ("mail", "normal", digest.goes_at)

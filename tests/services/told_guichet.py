@@ -30,6 +30,7 @@ class ToldGuichet:
         self.removed: list[str] = []
         self.identity_server: dict[str, Any] = {"names": [], "public_keys": {}}
         self.reports: list[dict[str, Any]] = []
+        self.paused: set[str] = set()  # who may not invite by mail
         self.predecessors: dict[str, list[str]] = {}  # by who has their address now
         self.asked: list[tuple[str, int]] = []
         self._server: ThreadingHTTPServer | None = None
@@ -87,6 +88,10 @@ class ToldGuichet:
         if path == f"{PREFIX}/predecessors":
             known = self.predecessors.get(told["user_id"], [])
             return {"predecessors": [each for each in told["left"] if each in known]}
+        if path == f"{PREFIX}/may-invite":
+            if told["sender"] in self.paused:
+                return {"allowed": False, "org.guichet.reason": "invitations_paused"}
+            return {"allowed": True}
         self.reports.extend(told["reports"])
         return {"results": [{"id": one["id"], "result": "ok"} for one in told["reports"]]}
 

@@ -13,6 +13,7 @@ from identity.storage import invitation_events, mails, outbox, third_party_invit
 from identity.storage.mails import Template
 from identity.storage.outbox import Lane
 from identity.use_cases import invitations, mail_results, opting_out
+from identity.use_cases.invitation_mails import GATHERED
 from tests.identity.mail.reports import EXCHANGE, EXIM, GMAIL, POSTFIX, feedback, report
 from workers import tasks
 
@@ -49,6 +50,7 @@ def invitation(wired, invite, clock):
     with wired.database.transaction() as session:
         row = third_party_invitations.find(session, made.id)
         invitations.order_mail(session, clock(), row, by=ZOE)
+    clock.time += GATHERED
     return made
 
 
@@ -148,6 +150,7 @@ def test_an_invitation_to_an_address_left_alone_ends_without_a_try(
         row = third_party_invitations.find(session, invitation.id)
         invitations.order_mail(session, clock(), row, by=ZOE)
     assert state()[0] == "queued"
+    clock.time += GATHERED
     work()
     assert state() == ("refused", "no such mailbox")
     assert postbox.envelopes == []

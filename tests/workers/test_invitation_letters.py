@@ -8,6 +8,7 @@ from identity.storage.accounts import Account
 from identity.storage.mails import Template
 from identity.storage.outbox import Lane
 from identity.use_cases import invitations, opting_out, sign_up
+from identity.use_cases.invitation_mails import GATHERED
 from tests.identity.use_cases.inviting import GIL, ZOE, Inviting
 from workers import tasks
 
@@ -20,10 +21,11 @@ def zoe(wiring, rules, clock) -> Inviting:
 
 
 @pytest.fixture
-def sent(wiring, postbox):
-    """What left, in all lanes."""
+def sent(wiring, postbox, clock):
+    """What left, in all lanes, when the rooms of one go were gathered."""
 
     def sent():
+        clock.time += GATHERED
         for lane in Lane:
             tasks.run(wiring, lane)
         return postbox.sent
@@ -42,6 +44,7 @@ def order(wiring, clock):
                 address=GIL,
                 language=language,
                 subject_id=row.id,
+                due_at=clock(),
             )
 
     return order
@@ -135,15 +138,17 @@ def test_an_old_code_is_not_mailed_again(zoe, wiring, sent, order, postbox, cloc
 
 
 def test_a_digest_tells_of_all_that_waits_and_one_alone_is_told_like_an_invitation(
-    zoe, wiring, sent, order
+    zoe, wiring, sent, order, clock
 ):
     first, second = zoe.store(), zoe.store(room_id=OTHER)
     sent()
+    clock.advance(hours=1)
     order(Template.INVITE_DIGEST, second, "fr")
     digest = sent()[-1]
     assert digest["Subject"] == "2\u00a0invitations vous attendent"
     assert ZOE in text_of(digest)
     zoe.act(invitations.revoke, first, by=ZOE)
+    clock.advance(days=1)
     order(Template.INVITE_DIGEST, second, "fr")
     assert sent()[-1]["Subject"] == "Vous êtes invité sur Guichet"
 

@@ -11,6 +11,7 @@ from identity.storage import associations, mails, third_party_invitations
 from identity.storage.outbox import Lane
 from identity.storage.third_party_invitations import Delivery
 from identity.use_cases import store_invite, validation
+from identity.use_cases.invitation_mails import GATHERED
 from identity.use_cases.store_invite import EphemeralKey, Invited
 from identity.use_cases.validation import Wanted
 from workers import tasks
@@ -50,10 +51,11 @@ def invited(wiring, rules, clock):
 
 
 @pytest.fixture
-def sent(wiring, postbox):
-    """The mails that leave in a lane."""
+def sent(wiring, postbox, clock):
+    """The mails that leave in a lane, when the rooms of one go were gathered."""
 
     def sent(lane, wired=wiring):
+        clock.time += GATHERED
         tasks.run(wired, lane)
         return postbox.sent
 

@@ -208,6 +208,7 @@ def test_what_is_revoked_before_its_mail_leaves_is_not_mailed(
         row = session.get_one(ThirdPartyInvitation, invitation.id)
         invitations.order_mail(session, clock(), row, by=ZOE)
     revoke(invitation)
+    clock.advance(minutes=1)
     work(wired)
     assert postbox.sent == []
     with wired.database.reading() as session:

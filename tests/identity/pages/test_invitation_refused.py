@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from identity.storage.third_party_invitations import State
-from identity.use_cases import opting_out
+from identity.storage.third_party_invitations import State, ThirdPartyInvitation
+from identity.use_cases import invitations, muting, opting_out
 
 from .conftest import GIL, ZOE, heading, words
 
@@ -41,6 +41,16 @@ def has_opted_out(site):
     return has_opted_out
 
 
+@pytest.fixture
+def is_muted(site):
+    def is_muted():
+        with site.wiring.database.reading() as session:
+            who = {"address": GIL.replace("@", "+again@"), "sender": ZOE}
+            return muting.is_muted(session, site.wiring.tokens, **who)
+
+    return is_muted
+
+
 def test_looking_and_pressing_without_the_code_changes_nothing(
     site, phone, unknown, no_more, has_opted_out
 ):
@@ -54,16 +64,34 @@ def test_looking_and_pressing_without_the_code_changes_nothing(
     assert site.mails() == []
 
 
-def test_the_code_cancels_the_invitation_and_takes_it_back(site, phone, unknown, code):
+def test_the_code_cancels_the_invitation_and_takes_it_back(site, phone, unknown, code, is_muted):
     answer = phone.post(unknown, code=code)
     assert heading(answer) == "L’invitation est annulée"
     assert "La personne ne saura pas pourquoi" in words(answer)
     assert site.invitation().state == State.DECLINED
+    assert is_muted()
     assert heading(phone.get(site.mailed())) == "L’invitation est annulée"
     answer = phone.post(unknown, code=code, undo="1")
     assert "rétablie" in words(answer)
     assert site.invitation().state == State.QUEUED
+    assert not is_muted()
     assert heading(phone.get(site.mailed())) == "Vous êtes invité"
+
+
+def test_who_took_the_invitation_back_in_time_is_muted_all_the_same(
+    site, phone, invitation, unknown, code, is_muted
+):
+    with site.wiring.database.transaction() as session:
+        row = session.get_one(ThirdPartyInvitation, invitation.id)
+        invitations.revoke(session, site.clock(), row, by=ZOE)
+    assert f"Vous ne connaissez pas {ZOE}" in words(phone.get(unknown))
+    phone.post(unknown, code=code)
+    assert is_muted()
+    assert site.invitation().state == State.REVOKED
+    assert "Les invitations de cette personne" in words(phone.get(unknown))
+    phone.post(unknown, code=code, undo="1")
+    assert not is_muted()
+    assert site.invitation().state == State.REVOKED
 
 
 def test_after_a_week_it_is_too_late_to_take_it_back(site, phone, unknown, code, clock):

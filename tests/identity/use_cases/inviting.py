@@ -12,7 +12,7 @@ from identity.storage.homeservers import Homeserver
 from identity.storage.mails import MailState
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import invitations, store_invite
+from identity.use_cases import invitation_mails, invitations, store_invite
 from identity.use_cases.store_invite import EphemeralKey, Invited
 
 ZOE, ADA = "@zoe:education.example", "@ada:education.example"
@@ -90,11 +90,15 @@ class Inviting:
             return [(mail.template, mail.state) for mail in found]
 
     def relay_takes_all(self) -> None:
-        """What waits is handed over, as the worker would note it."""
+        """What is due once the rooms of one go are gathered is handed over, as the worker would note it."""
+        self.clock.time += invitation_mails.GATHERED
         with self.database.transaction() as session:
             for mail in mails.recent(session, state=MailState.WAITING, limit=1000):
-                mail.state, mail.handed_at = MailState.HANDED, self.clock()
-                invitations.mail_left(session, self.clock(), mail)
+                if mail.goes_at > self.clock():
+                    continue
+                if invitation_mails.close(session, self.clock(), mail.id) is None:
+                    mail.state, mail.handed_at = MailState.HANDED, self.clock()
+                    invitations.mail_left(session, self.clock(), mail)
 
     def errands(self, kind: Errand) -> int:
         with self.database.reading() as session:

@@ -1,12 +1,13 @@
-"""What time does to invitations: one reminder, a digest a day, an end, and an address that is forgotten."""
+"""What time does to invitations: one reminder of all, an end, and an address that is forgotten."""
 
 import pytest
 
-from identity.storage import invitation_events, third_party_invitations
+from identity.storage import invitation_events, mails, third_party_invitations
 from identity.use_cases import binding, invitation_calendar, invitations, opting_out, retention
 
 from .inviting import ADA, GIL, ZOE, Inviting
 
+PEOPLE = (ZOE, ADA)
 REFUSED = (third_party_invitations.State.REFUSED, invitation_events.Happened.REFUSED)
 
 
@@ -76,67 +77,47 @@ def test_who_has_answered_is_not_reminded(zoe, run, clock, end):
     assert run(invitation_calendar.unanswered, invitation_calendar.remind) == 0
 
 
-def test_on_a_day_with_three_mails_the_reminder_waits(zoe, run, clock):
+def test_after_another_mail_the_reminder_waits(zoe, run, clock):
     zoe.store()
     zoe.relay_takes_all()
     clock.advance(days=7)
-    for number in range(3):
-        zoe.store(room_id=f"!{number}:x", sender=ADA)
+    zoe.store(room_id="!other:x", sender=ADA)
+    zoe.relay_takes_all()
     assert run(invitation_calendar.unanswered, invitation_calendar.remind) == 0
-    clock.advance(days=1)
+    clock.advance(minutes=30)
     assert run(invitation_calendar.unanswered, invitation_calendar.remind) == 1
 
 
-def test_what_is_over_three_a_day_comes_in_one_mail(zoe, run, clock):
-    rows = [zoe.store(room_id=f"!{number}:x") for number in range(6)]
+def test_one_reminder_tells_of_all_that_is_due(zoe, run, clock):
+    rows = [zoe.store(room_id=f"!{number}:x", sender=who) for number in range(50) for who in PEOPLE]
     zoe.relay_takes_all()
-    assert [zoe.where(row) for row in rows] == ["sent"] * 3 + ["queued"] * 3
-    job = (invitation_calendar.withheld_from, invitation_calendar.order_digest)
-    assert run(*job) == 0, "more may be on their way"
-    clock.advance(minutes=30)
-    assert run(*job) == 1
-    zoe.relay_takes_all()
-    assert {zoe.where(row) for row in rows} == {"sent"}
-    assert templates(zoe).count("invite_digest") == 1
+    clock.advance(days=7)
+    assert run(invitation_calendar.unanswered, invitation_calendar.remind) == 1
+    assert templates(zoe) == ["invite", "reminder"]
+    assert {zoe.history(row)[-1] for row in rows} == {"reminded"}
 
 
-def test_a_digest_comes_once_a_day(zoe, run, clock):
-    job = (invitation_calendar.withheld_from, invitation_calendar.order_digest)
-    for number in range(4):
-        zoe.store(room_id=f"!{number}:x")
-    clock.advance(hours=1)
-    assert run(*job) == 1
-    clock.advance(minutes=1)
-    zoe.store(room_id="!late:x")
-    clock.advance(hours=22)
-    assert run(*job) == 0
-    clock.advance(hours=2)
-    assert run(*job) == 1
-
-
-def test_a_digest_of_nothing_that_stands_is_not_sent(zoe, run, clock):
-    rows = [zoe.store(room_id=f"!{number}:x") for number in range(4)]
-    for row in rows:
-        zoe.act(invitations.revoke, row, by=ZOE)
-    clock.advance(hours=1)
-    assert run(invitation_calendar.withheld_from, invitation_calendar.order_digest) == 0
-
-
-def test_what_was_mailed_already_needs_no_digest(zoe, run, clock):
-    row = zoe.store()
-    zoe.relay_takes_all()
+def test_a_mailbox_gets_one_reminder_a_day_however_its_addresses_are_tagged(zoe, run, clock):
+    for tag in ("", "+a", "+b"):
+        zoe.store(f"gil{tag}@association.example")
+        clock.advance(minutes=31)
+        zoe.relay_takes_all()
+    clock.advance(days=8)
     for _ in range(3):
-        clock.advance(hours=2)
-        zoe.act(invitations.resend, row, by=ZOE)
-    assert ("invite", "withheld") in zoe.mails()
-    clock.advance(hours=1)
-    assert run(invitation_calendar.withheld_from, invitation_calendar.order_digest) == 0
+        assert run(invitation_calendar.unanswered, invitation_calendar.remind) == 1
+        clock.advance(hours=12)
+        assert run(invitation_calendar.unanswered, invitation_calendar.remind) == 0
+        clock.advance(hours=12)
+    with zoe.database.reading() as session:
+        reminded = [mail.address for mail in mails.recent(session) if mail.template == "reminder"]
+    assert reminded[-1] == GIL, "the address itself comes first"
+    assert len(set(reminded)) == 3
 
 
 def test_that_somebody_wants_no_mail_is_told_a_day_later(zoe, run, clock, tokens, database):
     row, other = zoe.store(), zoe.store("lea@association.example")
     with database.transaction() as session:
-        opting_out.opt_out(session, tokens, clock(), GIL)
+        opting_out.opt_out(session, tokens, clock(), "gil+tag@association.example")
     job = (invitation_calendar.silent, invitation_calendar.tell_inviter, tokens)
     clock.advance(hours=23)
     assert run(*job) == 0

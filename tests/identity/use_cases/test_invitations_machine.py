@@ -170,7 +170,6 @@ class Life(RuleBasedStateMachine):
         for due, act in (
             (calendar.expired, calendar.expire),
             (calendar.unanswered, calendar.remind),
-            (calendar.withheld_from, calendar.order_digest),
         ):
             with zoe.database.transaction() as session:
                 for subject in due(session, zoe.clock()):

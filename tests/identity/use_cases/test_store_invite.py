@@ -1,18 +1,25 @@
 """Invitations are kept whole, mailed with measure, and say nothing of the address. S83, S84, S87."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.storage import associations, mails, third_party_invitations
+from identity.storage.database import Database
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import retention, store_invite, validation
+from identity.use_cases import invitation_mails, retention, store_invite, validation
+from identity.use_cases.invitation_mails import GATHERED
 from identity.use_cases.store_invite import EphemeralKey, Invited
+
+from .inviting import Inviting
 
 ZOE = "@zoe:education.example"
 ADDRESS = "gil@association.example"
+DAY, HALF_AN_HOUR = timedelta(days=1), timedelta(minutes=30)
 
 
 @pytest.fixture
@@ -49,6 +56,41 @@ def mailed(database):
             return [mail.state for mail in mails.recent(session) if mail.template == "invite"]
 
     return mailed
+
+
+@pytest.fixture
+def told_by(database):
+    """The mail that tells of an invitation."""
+
+    def told_by(row):
+        with database.reading() as session:
+            return third_party_invitations.find(session, row.id).mail_id
+
+    return told_by
+
+
+@pytest.fixture
+def goes_at(database, told_by):
+    """When the mail of an invitation goes."""
+
+    def goes_at(row):
+        with database.reading() as session:
+            return mails.find(session, told_by(row)).goes_at
+
+    return goes_at
+
+
+@pytest.fixture
+def worker_writes(database, clock):
+    """What is due is written and handed over."""
+
+    def worker_writes():
+        with database.transaction() as session:
+            for mail in mails.recent(session, state=mails.MailState.WAITING):
+                assert invitation_mails.close(session, clock(), mail.id) is None
+                mail.state = mails.MailState.HANDED
+
+    return worker_writes
 
 
 @pytest.fixture
@@ -113,25 +155,59 @@ def test_names_are_kept_as_far_as_a_mail_shows_them_and_nothing_else(store):
     assert kept.facts == {"room_name": "n" * 255}
 
 
-def test_the_same_invitation_again_is_kept_but_not_mailed_for_three_days(store, mailed, clock):
+def test_the_same_invitation_again_is_kept_but_not_mailed_for_three_days(
+    store, mailed, clock, worker_writes
+):
     store()
     clock.advance(hours=71)
+    worker_writes()
     store()
     assert len(mailed()) == 1
     store(room_id="!other:x")
-    store(sender="@ada:education.example")
-    assert len(mailed()) == 3
     clock.advance(hours=74)
+    worker_writes()
     store()
-    assert len(mailed()) == 4
+    assert len(mailed()) == 3
 
 
-def test_over_three_a_day_the_mail_is_withheld_and_the_invitation_kept(store, mailed, database):
-    for number in range(5):
-        store(room_id=f"!{number}:x")
-    assert sorted(mailed()) == ["waiting"] * 3 + ["withheld"] * 2
+def test_three_rooms_in_one_go_are_told_by_one_mail(store, mailed, clock, told_by, worker_writes):
+    rows = [store(room_id=f"!{number}:x") for number in range(3)]
+    assert mailed() == ["waiting"]
+    assert len({told_by(row) for row in rows}) == 1
+    clock.advance(seconds=10)
+    worker_writes()
+    later = [store(room_id=f"!later{number}:x") for number in range(3)]
+    assert len(mailed()) == 2
+    assert {told_by(row) for row in later}.isdisjoint({told_by(row) for row in rows})
+
+
+def test_one_mail_in_half_an_hour_and_three_a_day_tell_a_mailbox_of_invitations(
+    store, clock, goes_at, worker_writes
+):
+    start, ordered = clock(), []
+    for number in range(6):
+        ordered.append(goes_at(store(room_id=f"!{number}:x")))
+        clock.time = ordered[-1]
+        worker_writes()
+    first = start + GATHERED
+    half_hours = [first + number * HALF_AN_HOUR for number in range(4)]
+    assert ordered == [*half_hours, first + DAY, first + DAY + HALF_AN_HOUR]
+
+
+def test_another_tag_is_the_same_mailbox_and_has_a_mail_of_its_own_when_its_turn_comes(
+    store, goes_at, told_by
+):
+    first, second = store("gil+a@association.example"), store("gil+b@association.example")
+    assert told_by(first) != told_by(second)
+    assert goes_at(second) == goes_at(first) + HALF_AN_HOUR
+
+
+def test_without_limits_nothing_is_gathered_and_nothing_waits(database, rules, clock):
+    zoe = Inviting(Database(database.engine, limited=False), rules, clock)
+    for number in range(4):
+        zoe.store(room_id=f"!{number}:x")
     with database.reading() as session:
-        assert third_party_invitations.counts(session) == {"waiting": 5}
+        assert [mail.goes_at for mail in mails.recent(session)] == [clock()] * 4
 
 
 def test_s88_one_account_invites_fifty_guests_a_day(store, clock):

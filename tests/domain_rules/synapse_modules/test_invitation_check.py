@@ -1,0 +1,88 @@
+"""What Guichet would refuse is refused by the module: the client reads why, not Synapse's 500."""
+
+import pytest
+
+from domain_rules.synapse_modules.clients import Answer, GuichetAway
+from domain_rules.synapse_modules.configuration import Mode
+from domain_rules.synapse_modules.guest_rules import Part
+
+from .a_synapse import ANA, GIL, GUESTS, process, run
+
+ASKED = ("email", "lea@asso.example", "!room:agents.example")
+
+
+class Guichet:
+    """Answers as told, and keeps what it was asked."""
+
+    def __init__(self, told):
+        self.told, self.asked = told, []
+
+    async def post(self, path, question):
+        assert path == "/may-invite"
+        self.asked.append(question)
+        if isinstance(self.told, Exception):
+            raise self.told
+        return self.told
+
+
+def no(reason, **further):
+    return Answer(200, {"allowed": False, "org.guichet.reason": reason, **further}, None)
+
+
+def answer(told, who=ANA, **config):
+    there = process(GUESTS, **config)
+    guichet = Guichet(told)
+    Part(there.config, there.synapse, there.knowledge, there.refusals, guichet)
+    said = run(there.synapse.callbacks["user_may_send_3pid_invite"](who, *ASKED))
+    return said, there.refusals.terms.not_spam, guichet.asked
+
+
+@pytest.mark.parametrize(
+    ("reason", "further"),
+    [
+        ("invitations_paused", {"org.guichet.until": "2027-03-31T09:00:00+00:00"}),
+        ("too_many_invitations", {"retry_after_ms": 5000}),
+        ("address_not_accepted", {}),
+    ],
+)
+def test_a_refusal_goes_out_with_code_reason_and_a_sentence(reason, further):
+    (code, fields), _, asked = answer(no(reason, **further))
+    assert code == "M_FORBIDDEN"
+    assert fields["org.guichet.reason"] == reason
+    assert fields["error"] == " / ".join(
+        fields["org.guichet.message"][each] for each in ("en", "fr")
+    )
+    assert further.items() <= fields.items()
+    medium, address, room_id = ASKED
+    assert asked == [{"sender": ANA, "medium": medium, "address": address, "room_id": room_id}]
+
+
+def test_a_reason_of_a_newer_guichet_is_told_in_general_words():
+    (code, fields), _, _ = answer(no("something_new"))
+    assert (code, fields["org.guichet.reason"]) == ("M_FORBIDDEN", "not_allowed")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Answer(200, {"allowed": True}, None),
+        Answer(404, {"errcode": "M_UNRECOGNIZED"}, None),
+        Answer(200, ["?"], None),
+        GuichetAway("no answer"),
+    ],
+)
+def test_what_guichet_does_not_refuse_goes_on(told):
+    said, allowed, asked = answer(told)
+    assert said is allowed
+    assert len(asked) == 1
+
+
+def test_a_guest_is_refused_before_guichet_is_asked():
+    (_, fields), _, asked = answer(Answer(200, {"allowed": True}, None), who=GIL)
+    assert fields["org.guichet.reason"] == "guest_may_not_invite_by_mail"
+    assert asked == []
+
+
+def test_where_refusals_are_only_logged_the_invitation_goes_on():
+    said, allowed, _ = answer(no("invitations_paused"), mode=Mode.LOG)
+    assert said is allowed
