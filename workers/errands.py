@@ -15,7 +15,8 @@ from identity.storage import homeservers, mails
 from identity.storage.mails import Mail, MailState, Template
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import mail_results
+from identity.use_cases import code_mails, mail_results
+from identity.use_cases.code_mails import Fate
 from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
 from identity.wiring import Wiring
 
@@ -41,8 +42,13 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
         # A bounce may come before the relay's own answer does: that mail has ended.
         if mail is None or mail.state == MailState.REFUSED:
             return nothing
-        if mail_results.is_suppressed(session, wired.tokens, now, mail):
-            return _concluding(mail, lambda session, row: mail_results.not_tried(session, now, row))
+    mail, fate = _decide(wired, mail, now)
+    if fate is Fate.SUPPRESSED:
+        return _concluding(mail, lambda session, row: mail_results.not_tried(session, now, row))
+    if fate is Fate.WITHHELD:
+        return _noting(mail, state=MailState.WITHHELD)
+    if fate is Fate.DROPPED:
+        return _noting(mail, state=MailState.DROPPED)
     try:
         message, envelope_from = letter(wired, mail, now)
     except NoLongerWanted:
@@ -56,6 +62,16 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
     return _concluding(
         mail, lambda session, row: mail_results.handed(session, wired.now(), row, reply)
     )
+
+
+def _decide(wired: Wiring, mail: Mail, now: datetime) -> tuple[Mail, Fate]:
+    """The mail as it is to be written, and what becomes of it, now that its turn has come."""
+    with wired.database.transaction() as session:
+        row = session.get_one(Mail, mail.id)
+        if decide := code_mails.DECIDE.get(Template(row.template)):
+            return row, decide(session, wired.rules.current(), wired.tokens, now, row)
+        suppressed = mail_results.is_suppressed(session, wired.tokens, now, row)
+        return row, Fate.SUPPRESSED if suppressed else Fate.SENT
 
 
 def probe_server(wired: Wiring, entry: OutboxEntry) -> Note:

@@ -30,6 +30,7 @@ class Template(StrEnum):
         "invite_digest"  # instead of the invitations over what one address gets in a day
     )
     LIST_CODE = "list_code"  # to see one's lists of people
+    CODE_USED = "code_used"  # the mailbox hears that a code of its was used
     BULK_REPORT = "bulk_report"  # what became of a list
     REMINDER = "reminder"  # of an invitation nobody answered
 
@@ -85,6 +86,7 @@ LANES = {
     Template.INVITE: Lane.NORMAL,
     Template.INVITE_DIGEST: Lane.NORMAL,
     Template.LIST_CODE: Lane.URGENT,
+    Template.CODE_USED: Lane.NORMAL,
     Template.BULK_REPORT: Lane.NORMAL,
     Template.REMINDER: Lane.BULK,
 }

@@ -68,11 +68,6 @@ class ThirdPartyInvitation(Base):
     asked_at: Mapped[datetime | None]  # when it was last asked for: created, or invited again
     ended_at: Mapped[datetime | None]  # declined, revoked or expired; null: it is live
     reminded_at: Mapped[datetime | None]
-    # The code of its mail, as for verification requests.
-    code_generation: Mapped[int] = mapped_column(default=1, server_default="1")
-    code_made_at: Mapped[datetime | None]
-    tries_left: Mapped[int] = mapped_column(default=5, server_default="5")
-    wrong_tries: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 Index(

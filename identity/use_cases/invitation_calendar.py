@@ -17,7 +17,6 @@ from identity.tokens import Tokens
 
 from . import opting_out
 from .invitation_states import is_open, note, where
-from .invitations import renew_code
 
 BY = "timetable"
 REMIND_AFTER = timedelta(days=7)
@@ -68,7 +67,6 @@ def remind(session: Session, now: datetime, invitation_id: UUID) -> bool:
         return False
     if mails.is_over_daily(session, now, row.address, Template.INVITE):
         return False
-    renew_code(now, row)
     row.reminded_at = now
     mails.order(
         session,
@@ -115,7 +113,6 @@ def order_digest(session: Session, now: datetime, address: str) -> bool:
     if not waiting:
         return False
     for row in waiting:
-        renew_code(now, row)
         if row.state == State.QUEUED:
             note(session, now, row, None, Happened.MAILED, by=BY, detail="in one mail with others")
     mails.order(

@@ -41,8 +41,6 @@ __all__ = [
 LIFETIME_DAYS = 30
 GUEST_ACCESS = timedelta(days=365)  # how long a guest is expected, unless somebody says otherwise
 UNDO_LIFETIME = timedelta(days=7)
-CODE_LIFETIME = timedelta(hours=24)
-TRIES = 5  # of one code
 RESEND_PAUSE = timedelta(hours=1)  # a mail may well be under way that long
 
 
@@ -126,7 +124,6 @@ def order_mail(
 ) -> Mail:
     """Tell the address; over what one address gets in a day, the mail is withheld and a digest follows."""
     mails.lock_address(session, invitation.address)
-    renew_code(now, invitation)
     withheld = mails.is_over_daily(session, now, invitation.address, Template.INVITE)
     mail = mails.order(
         session,
@@ -142,16 +139,6 @@ def order_mail(
     detail = "withheld: the address has had its mails of the day" if withheld else None
     note(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
     return mail
-
-
-def renew_code(now: datetime, invitation: ThirdPartyInvitation) -> None:
-    """A spent or old code gets a successor, which the next mail will carry."""
-    made_at = invitation.code_made_at
-    if made_at is not None and invitation.tries_left > 0 and now < made_at + CODE_LIFETIME:
-        return
-    if made_at is not None:
-        invitation.code_generation += 1
-    invitation.code_made_at, invitation.tries_left = now, TRIES
 
 
 def mail_left(session: Session, now: datetime, mail: Mail) -> None:

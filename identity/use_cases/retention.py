@@ -5,7 +5,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from identity.storage import list_sign_ins, module_reports, people_lists, successions
+from identity.storage import (
+    list_sign_ins,
+    module_reports,
+    one_time_codes,
+    people_lists,
+    successions,
+)
 from identity.storage.mails import Mail
 from identity.storage.outbox import OutboxEntry
 from identity.storage.third_party_invitations import State, ThirdPartyInvitation
@@ -26,6 +32,8 @@ MODULE_REFUSALS = timedelta(days=90)
 SUCCESSIONS = timedelta(days=365)
 LISTS = timedelta(days=90)
 LIST_SIGN_INS = timedelta(days=7)
+WRONG_CODES = timedelta(days=1)  # what limits count
+CODES_ENDED = timedelta(days=9)  # with one that ended, a slip is taken back for a week
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
 
@@ -74,6 +82,10 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
     )
     seats = successions.forget(session, now - SUCCESSIONS)
     more = {"module reports": reports, "successions": seats}
+    tried = one_time_codes.forget(
+        session, tries_before=now - WRONG_CODES, codes_before=now - CODES_ENDED
+    )
+    more["codes and wrong tries"] = tried
     return deleted | more | _forget_lists(session, now)
 
 

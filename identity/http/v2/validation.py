@@ -5,7 +5,6 @@ the mail stands in the outbox with the session, so that there is no M_EMAIL_SEND
 """
 
 import math
-import re
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -14,23 +13,19 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
-from identity import problems
+from identity import devices, problems
 from identity.context import wired
 from identity.http import parameters
 from identity.http.bodies import Body, Text, read_body
 from identity.translations import choose
 from identity.use_cases import validation
-from identity.use_cases.codes import CodeAnswer, Result
+from identity.use_cases.one_time_codes import CodeAnswer, Result
 from identity.use_cases.validation import Wanted, check_secret
 
 from . import V2
 from .guards import anyone, caller, signed_in
 
 LARGEST = 2**53 - 1  # integer of the specification's JSON
-# The first that a User-Agent names; "Mozilla" says nothing.
-DEVICES = re.compile(r"\b(Element(?: \w+)?|SchildiChat|Tchap|Edg|Firefox|Chrome|Safari)\b")
-SHOWN = {"Edg": "Edge"}
-
 blueprint = Blueprint("validation", __name__, url_prefix=V2)
 blueprint.before_request(signed_in)
 
@@ -68,7 +63,7 @@ def request_token() -> Response:
         client_secret=check_secret(asked.client_secret),
         send_attempt=asked.send_attempt,
         user_id=caller().user_id,
-        device=_device(request.user_agent.string),
+        device=devices.family(request.user_agent.string),
         language=choose(
             [tag for tag, quality in request.accept_languages if quality > 0],
             wired.settings.default_locale,
@@ -122,8 +117,8 @@ def _check(answered: CodeAnswer, now: datetime) -> None:
             return
         case Result.WRONG:
             raise problems.WrongCode
-        case Result.LOCKED:
-            wait = (answered.again_at or now) - now
+        case Result.OFF:
+            wait = (answered.mail_at or now) - now
             raise problems.TooManyTries(max(1, math.ceil(wait.total_seconds())))
     raise problems.SessionExpired
 
@@ -135,8 +130,3 @@ def _hosts() -> set[str]:
         for url in (wired.settings.client_url, wired.settings.public_url)
     }
     return ours | set(wired.settings.next_link_hosts)
-
-
-def _device(user_agent: str) -> str:
-    found = DEVICES.search(user_agent)
-    return SHOWN.get(found[1], found[1]) if found else ""
