@@ -89,6 +89,7 @@ def test_who_was_invited_is_told_to_look_into_the_mail_whatever_the_domain(site,
     assert 'name="invited" value="1"' in ana.start("gil@asso.example").text
     answer = ana.start("gil@asso.example", invited="1")
     assert heading(answer) == "Consultez votre messagerie"
+    site.post()
     assert mails(site) == ["none"]
 
 
