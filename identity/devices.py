@@ -1,16 +1,17 @@
-"""What a browser or client is called by the people who use it."""
+"""What a browser or a client calls itself: its family, never a version or an address."""
 
 import re
 
 # The first that a User-Agent names; "Mozilla" says nothing.
-FAMILIES = re.compile(r"\b(Element(?: \w+)?|SchildiChat|Tchap|Edg|Firefox|Chrome|Safari)\b")
-SHOWN = {"Edg": "Edge"}
+FAMILIES = re.compile(
+    r"\b(Element(?: \w+)?|SchildiChat|Tchap|Edg|OPR|Firefox|FxiOS|CriOS|Chrome|Safari)\b"
+)
+# Those that name Chrome or Safari beside themselves come after it in the text.
+LATER = re.compile(r"\b(Edg|OPR)\b")
+SHOWN = {"Edg": "Edge", "OPR": "Opera", "FxiOS": "Firefox", "CriOS": "Chrome"}
 
 
 def family(user_agent: str) -> str:
-    """From the User-Agent header; "" where it names none of those we know."""
-    # Every Chrome calls itself Safari too, and Edge both: the most telling name stands last.
-    found = FAMILIES.findall(user_agent)
-    if "Edg" in found:
-        return SHOWN["Edg"]
-    return found[0] if found else ""
+    """As people call it; "" where the text says nothing that we know."""
+    found = LATER.search(user_agent) or FAMILIES.search(user_agent)
+    return SHOWN.get(found[1], found[1]) if found else ""

@@ -11,16 +11,21 @@ from uuid import UUID
 from itsdangerous import BadSignature, Signer
 from pydantic import SecretStr
 
-Purpose = Literal["verify", "not_me", "client", "invitation", "opt_out"]
+Purpose = Literal["verify", "not_me", "client", "invitation", "opt_out", "lists"]
 
 UUID_LENGTH = 16  # bytes
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits
-CODE_DIGITS = 6
+CODE_DIGITS = 8
+LONG_CODE_DIGITS = 12  # while somebody is guessing
 BOUNCE_MARK = 15  # bytes: 24 characters of base32 without padding
 MOST_TYPED = 40  # characters in a code field that can still hold a code
 # What people and clipboards put between digits.
 BETWEEN = " \t\n\r-.\u2010\u2011\u2013\u00a0\u2009\u202f\u200b\ufeff"
 LINK_LENGTH = 50  # characters; whatever a mail program leaves behind a link is not part of it
+
+
+class UnknownCodeKey(LookupError):
+    """The key that made a code is not among ours any more."""
 
 
 class Tokens:
@@ -48,23 +53,40 @@ class Tokens:
         except ValueError:
             return None
 
-    def code(self, subject: UUID, generation: int, *, key: int = -1) -> str:
-        """Six digits that stand in the mail of this request, the same in every mail of one generation."""
-        digest = hmac.digest(
-            self._keys[key].encode(), b"guichet code:%b:%d" % (subject.bytes, generation), "sha256"
-        )
-        return f"{int.from_bytes(digest[:8]) % 10**CODE_DIGITS:0{CODE_DIGITS}d}"
+    @property
+    def key_id(self) -> str:
+        """The name of the key that makes new codes."""
+        return _key_id(self._keys[-1])
 
-    def is_code(self, typed: str, subject: UUID, generation: int) -> bool:
-        """Whether `typed` is the code under any key: one was perhaps added since the mail was sent."""
-        if len(typed) > MOST_TYPED or any(not c.isdecimal() and c not in BETWEEN for c in typed):
-            return False
-        digits = "".join(str(int(c)) for c in typed if c.isdecimal())
-        matches = [
-            hmac.compare_digest(digits, self.code(subject, generation, key=index))
-            for index in range(len(self._keys))
-        ]
-        return any(matches)
+    def has_key(self, key_id: str) -> bool:
+        """Whether we still have the key of this name."""
+        return any(_key_id(key) == key_id for key in self._keys)
+
+    def code(
+        self,
+        purpose: str,
+        subject: str,
+        generation: int,
+        *,
+        digits: int = CODE_DIGITS,
+        key_id: str | None = None,
+    ) -> str:
+        """The digits that stand in the mails of one generation, made with the key of this name or with the newest.
+
+        `subject`: an address, or the sid of a validation session. Raises UnknownCodeKey.
+        """
+        wanted = key_id or self.key_id
+        key = next((each for each in self._keys if _key_id(each) == wanted), None)
+        if key is None:
+            raise UnknownCodeKey(wanted)
+        about = f"guichet code:{purpose}:{subject}:{generation}:{digits}"
+        digest = hmac.digest(key.encode(), about.encode(), "sha256")
+        return f"{int.from_bytes(digest[:16], 'big') % 10**digits:0{digits}d}"
+
+    @staticmethod
+    def is_same(typed: str, code: str) -> bool:
+        """Compare in a time that says nothing about where they differ."""
+        return hmac.compare_digest(typed, code)
 
     def new_browser(self) -> str:
         """A fresh browser id, for the cookie that marks the browser that asked."""
@@ -87,6 +109,12 @@ class Tokens:
         return hmac.digest(
             self._keys[0].encode(), b"guichet mailbox:" + address.encode(), "sha256"
         ).hex()[:12]
+
+    def network_hash(self, network: str) -> str:
+        """A stand-in for a network where wrong codes are counted: 16 hexadecimal digits, useless without the key."""
+        return hmac.digest(
+            self._keys[0].encode(), b"guichet network:" + network.encode(), "sha256"
+        ).hex()[:16]
 
     def suppression_hashes(self, address: str) -> list[str]:
         """What may stand for an address that wants no mail: one per key, the last is the one to write down."""
@@ -126,6 +154,22 @@ class Tokens:
             return self._signer(salt).unsign(token).decode()
         except (BadSignature, UnicodeError):
             return None
+
+
+def typed_digits(typed: str) -> str | None:
+    """The digits in a code field, however they were written; None if there is anything else in it."""
+    if len(typed) > MOST_TYPED or any(not c.isdecimal() and c not in BETWEEN for c in typed):
+        return None
+    return "".join(str(int(c)) for c in typed if c.isdecimal())
+
+
+def is_whole_code(typed: str) -> bool:
+    """Whether this can be a code at all. What cannot is no try."""
+    return len(typed_digits(typed) or "") in {CODE_DIGITS, LONG_CODE_DIGITS}
+
+
+def _key_id(key: str) -> str:
+    return hmac.digest(key.encode(), b"guichet code key", "sha256").hex()[:8]
 
 
 def _text(raw: bytes) -> str:

@@ -16,7 +16,8 @@ from identity.storage.homeservers import Homeserver
 from identity.storage.mails import INVITING, Mail, MailState, Template
 from identity.storage.outbox import Errand, Lane, OutboxEntry
 from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import invitation_mails, mail_results
+from identity.use_cases import code_mails, invitation_mails, mail_results
+from identity.use_cases.code_mails import Fate
 from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, WorkerWiring
@@ -43,8 +44,13 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
         # A bounce may come before the relay's own answer does: that mail has ended.
         if mail is None or mail.state == MailState.REFUSED:
             return nothing
-        if mail_results.is_suppressed(session, wired.tokens, now, mail):
-            return _concluding(mail, lambda session, row: mail_results.not_tried(session, now, row))
+    mail, fate = _decide(wired, mail, now)
+    if fate is Fate.SUPPRESSED:
+        return _concluding(mail, lambda session, row: mail_results.not_tried(session, now, row))
+    if fate is Fate.WITHHELD:
+        return _noting(mail, state=MailState.WITHHELD)
+    if fate is Fate.DROPPED:
+        return _noting(mail, state=MailState.DROPPED)
     mail = _closed(wired, mail, now)
     try:
         message, envelope_from = letter(wired, mail, now)
@@ -73,6 +79,16 @@ def _closed(wired: Wiring, mail: Mail, now: datetime) -> Mail:
     if leaves_at is not None:
         raise Later("the mailbox has had its mails for now", leaves_at - now)
     return mail
+
+
+def _decide(wired: Wiring, mail: Mail, now: datetime) -> tuple[Mail, Fate]:
+    """The mail as it is to be written, and what becomes of it, now that its turn has come."""
+    with wired.database.transaction() as session:
+        row = session.get_one(Mail, mail.id)
+        if decide := code_mails.DECIDE.get(Template(row.template)):
+            return row, decide(session, wired.rules.current(), wired.tokens, now, row)
+        suppressed = mail_results.is_suppressed(session, wired.tokens, now, row)
+        return row, Fate.SUPPRESSED if suppressed else Fate.SENT
 
 
 def probe_server(wired: WorkerWiring, entry: OutboxEntry) -> Note:

@@ -11,15 +11,14 @@ from identity.mail.letters import Frame, Welcome
 from identity.storage import accounts, homeservers
 from identity.storage.accounts import Account
 from identity.storage.mails import Mail, Template
-from identity.storage.verification_requests import Reality, State, VerificationRequest
-from identity.use_cases import codes, welcomes
-from identity.use_cases.codes import CODE_LIFETIME
+from identity.storage.one_time_codes import Purpose
+from identity.storage.verification_requests import State, VerificationRequest
+from identity.use_cases import one_time_codes, sign_up, welcomes
 from identity.wiring import Wiring
 
 from .list_letters import LIST_LETTERS
 from .matrix_letters import MATRIX_LETTERS, NoLongerWanted, inviter_of, language_of
 
-OTHERS = MATRIX_LETTERS | LIST_LETTERS
 MOST_ROOMS = 3  # named in a mail
 
 __all__ = ["NoLongerWanted", "letter"]
@@ -43,7 +42,9 @@ def letter(wired: Wiring, mail: Mail, now: datetime) -> tuple[EmailMessage, str]
         templates_dir=settings.templates_dir,
         brand_dir=settings.brand_dir,
     )
-    with wired.database.reading() as session:
+    # A code comes to life with the mail that carries it: committed before anything leaves, and not at
+    # all if the mail is not wanted any more.
+    with wired.database.transaction() as session:
         message = _write(wired, session, frame, mail, now)
     return message, address_of(settings.mail_from)
 
@@ -86,26 +87,43 @@ def _write(
                 link=f"{frame.public_url}/v/{wired.tokens.link(request.id, 'verify')}",
             )
         case _:
-            return OTHERS[template](wired, session, frame, mail, now)
+            return _OTHERS[template](wired, session, frame, mail, now)
 
 
 def _verify(
     wired: Wiring, session: Session, frame: Frame, mail: Mail, now: datetime
 ) -> EmailMessage:
     request = _request(session, mail)
-    if request.reality != Reality.VERIFY or not codes.is_mailable(request, now):
-        raise NoLongerWanted
-    off = codes.are_off(session, now, request.address)
+    code = one_time_codes.carry(session, wired.tokens, now, Purpose.SIGN_UP, mail.address)
+    others = sign_up.elsewhere(session, now, mail.address, browsers=(request.browser,))
     return letters.verify(
         frame,
-        code=None if off else wired.tokens.code(request.id, request.code_generation),
+        code=one_time_codes.digits(wired.tokens, code),
         link=f"{frame.public_url}/v/{wired.tokens.link(request.id, 'verify')}",
-        not_me_link=f"{frame.public_url}/n/{wired.tokens.link(request.id, 'not_me')}",
+        not_me_link=_not_me_link(wired, frame, request),
         requested_at=mail.created_at,
-        code_expires_at=request.code_made_at + CODE_LIFETIME,
+        code_expires_at=code.alive_until,
         link_expires_at=request.expires_at,
+        device=request.device,
+        others=tuple((each.device, each.asked_at or each.created_at) for each in others),
         inviter=inviter_of(wired, session, request.address, now),
     )
+
+
+def _code_used(
+    wired: Wiring, session: Session, frame: Frame, mail: Mail, _now: datetime
+) -> EmailMessage:
+    request = _request(session, mail)
+    return letters.code_used(
+        frame,
+        device=request.device,
+        used_at=request.confirmed_at or mail.created_at,
+        not_me_link=_not_me_link(wired, frame, request),
+    )
+
+
+def _not_me_link(wired: Wiring, frame: Frame, request: VerificationRequest) -> str:
+    return f"{frame.public_url}/n/{wired.tokens.link(request.id, 'not_me')}"
 
 
 def _welcome(wired: Wiring, session: Session, account: Account) -> Welcome:
@@ -138,3 +156,6 @@ def _label(session: Session, name: str | None) -> str | None:
 def _client_url(wired: Wiring, session: Session, name: str | None) -> str:
     homeserver = homeservers.find(session, name) if name else None
     return (homeserver and homeserver.client_url) or wired.settings.client_url
+
+
+_OTHERS = MATRIX_LETTERS | LIST_LETTERS | {Template.CODE_USED: _code_used}

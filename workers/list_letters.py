@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from identity.mail import letters
 from identity.mail.letters import Frame
-from identity.storage import list_sign_ins
 from identity.storage.mails import Mail, Template
+from identity.storage.one_time_codes import Purpose
 from identity.storage.people_lists import PeopleList
-from identity.use_cases import list_report, list_sign_in
+from identity.use_cases import list_report, one_time_codes
 from identity.wiring import Wiring
 
 from .matrix_letters import NoLongerWanted
@@ -19,16 +19,14 @@ from .matrix_letters import NoLongerWanted
 def list_code(
     wired: Wiring, session: Session, frame: Frame, mail: Mail, now: datetime
 ) -> EmailMessage:
-    """Raises NoLongerWanted once the code is of no use any more."""
-    asked = list_sign_ins.find(session, mail.subject_id)
-    if asked is None or not list_sign_in.is_mailable(asked, now):
-        raise NoLongerWanted
+    """Whether it is wanted was decided just before, see use_cases/code_mails.py."""
+    code = one_time_codes.carry(session, wired.tokens, now, Purpose.LISTS, mail.address)
     return letters.list_code(
         frame,
-        code=wired.tokens.code(asked.id, 1),
-        link=f"{frame.public_url}/lists",
-        requested_at=asked.created_at,
-        code_expires_at=asked.expires_at,
+        code=one_time_codes.digits(wired.tokens, code),
+        link=f"{frame.public_url}/v/{wired.tokens.link(mail.subject_id, 'lists')}",
+        requested_at=mail.created_at,
+        code_expires_at=code.alive_until,
     )
 
 

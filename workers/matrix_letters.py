@@ -11,6 +11,7 @@ from identity.mail import letters
 from identity.mail.letters import Frame, Invitation
 from identity.storage import third_party_invitations, validation_sessions
 from identity.storage.mails import Mail, Template
+from identity.storage.one_time_codes import Purpose
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 from identity.storage.validation_sessions import ValidationSession
 from identity.use_cases import (
@@ -18,6 +19,7 @@ from identity.use_cases import (
     invitation_proof,
     invitations,
     inviters,
+    one_time_codes,
     opting_out,
     validation,
 )
@@ -38,7 +40,8 @@ def client_verify(
     asked = validation_sessions.find(session, mail.subject_id)
     if asked is None or validation.is_over(asked, now):
         raise NoLongerWanted
-    code = wired.tokens.code(asked.id, asked.code_generation)
+    made = one_time_codes.carry(session, wired.tokens, now, Purpose.CLIENT, asked.sid)
+    code = one_time_codes.digits(wired.tokens, made)
     return letters.client_verify(
         frame,
         code=code,
@@ -160,14 +163,14 @@ def _told(
     now: datetime,
 ) -> Invitation:
     tokens = wired.tokens
-    has_code = invitation_proof.has_code(session, now, invitation)
+    code = one_time_codes.carry(session, tokens, now, Purpose.INVITATION, invitation.address)
     name, organisation = inviters.inviter(session, wired.rules.current(), invitation.sender)
     return Invitation(
         link=f"{frame.public_url}/i/{tokens.link(invitation.id, 'invitation')}",
         unknown_link=f"{frame.public_url}/n/{tokens.link(invitation.id, 'not_me')}",
         opt_out_link=f"{frame.public_url}/d/{tokens.link(invitation.id, 'opt_out')}",
-        code=tokens.code(invitation.id, invitation.code_generation) if has_code else None,
-        code_expires_at=invitation_proof.code_expires_at(invitation),
+        code=one_time_codes.digits(tokens, code),
+        code_expires_at=code.alive_until,
         masked=EmailAddress.stored(invitation.address).masked,
         inviter=name,
         organisation=organisation,

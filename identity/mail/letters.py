@@ -1,6 +1,6 @@
 """Every mail Guichet writes, one function each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -44,13 +44,13 @@ class Frame:
 class Invitation:
     """What a mail says of one invitation. `inviter`: a name that was proved, if there is one.
 
-    Without `code` (it is old, or codes are off for the address) its page has one mailed.
+    The code is that of all mails about invitations to this address.
     """
 
     link: str
     unknown_link: str
     opt_out_link: str
-    code: str | None
+    code: str
     code_expires_at: datetime
     masked: str
     inviter: str | None
@@ -72,17 +72,20 @@ class Welcome:
 def verify(
     frame: Frame,
     *,
-    code: str | None,
+    code: str,
     link: str,
     not_me_link: str,
     requested_at: datetime,
     code_expires_at: datetime,
     link_expires_at: datetime,
+    device: str = "",
+    others: Sequence[tuple[str, datetime]] = (),
     inviter: str | None = None,
 ) -> EmailMessage:
-    """Prove that you read this mailbox. Without `code` (codes are off for the address), by link alone.
+    """Prove that you read this mailbox.
 
-    `inviter`: whose invitation waits for the address.
+    `device`: the browser that asked; `others`: those that asked too, and when, for they take the same
+    code. `inviter`: whose invitation waits for the address.
     """
     return _letter(
         "verify",
@@ -93,8 +96,15 @@ def verify(
         requested_at=requested_at,
         code_expires_at=code_expires_at,
         link_expires_at=link_expires_at,
+        device=device,
+        others=others,
         inviter=inviter,
     )
+
+
+def code_used(frame: Frame, *, device: str, used_at: datetime, not_me_link: str) -> EmailMessage:
+    """A code of this mailbox was typed, in a browser of the family `device`; and how to say that it was not you."""
+    return _letter("code_used", frame, device=device, used_at=used_at, not_me_link=not_me_link)
 
 
 def exists(frame: Frame, *, sign_in_url: str, server: str | None) -> EmailMessage:

@@ -20,6 +20,7 @@ from .dates import day, day_of_a_year, in_words, until
 FOLDER: Final = Path(__file__).parent / "templates"
 BETWEEN_LANGUAGES: Final = "\n\n* * *\n\n"
 WIDTH: Final = 72
+CODE_GROUP: Final = 4  # digits that stand together
 BLANK_LINES: Final = re.compile(r"\n{3,}")
 # Line breaks and other controls, and what turns the direction of the text around it.
 UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -54,6 +55,11 @@ def write(
         ],
     )
     return Written(subject, BETWEEN_LANGUAGES.join(part.text for part in parts) + "\n", html)
+
+
+def grouped(code: str) -> str:
+    """A code as people read it: "4829 1375"."""
+    return " ".join(code[start : start + CODE_GROUP] for start in range(0, len(code), CODE_GROUP))
 
 
 def by_the_operator(
@@ -120,6 +126,7 @@ def _environment(templates_dir: Path | None, language: str, *, is_html: bool) ->
         day=partial(_spoken, day, language),
         day_of_a_year=partial(_spoken, day_of_a_year, language),
         without_scheme=_without_scheme,
+        grouped=grouped,
     )
     return environment
 

@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from identity.context import wired
+from identity import devices
+from identity.context import client_ip, wired
 from identity.use_cases import sign_up
+from identity.use_cases.code_limits import Place, place_of
 
 # As long as anything can still be done with a request: a proof is kept, and a slip undone, for a week.
 LIFETIME = timedelta(days=8)
@@ -42,6 +44,26 @@ def apart_hash(address: str) -> str | None:
 def apart(browser: str, address: str) -> str:
     """As `apart_hash`, of a browser whose cookie is on its way."""
     return wired.tokens.browser_hash(f"{browser}/{address}")
+
+
+def introduce(response: Response) -> Response:
+    """A first page gives the browser its id, so that two tabs, or a double click, are one browser."""
+    return response if browser_id() else mark(response, wired.tokens.new_browser())
+
+
+def names(address: str) -> tuple[str, ...]:
+    """All names under which the rows may know this browser, for requests of one address."""
+    return tuple(filter(None, (browser_hash(), apart_hash(address))))
+
+
+def device() -> str:
+    """What the browser says it is; "" if that says nothing."""
+    return devices.family(request.user_agent.string)
+
+
+def place() -> Place:
+    """The network this browser types codes from."""
+    return place_of(wired.tokens, client_ip(), wired.settings.shared_networks)
 
 
 def mark(response: Response, browser: str) -> Response:

@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import TypeVar
 
 from flask import Response, request
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from identity.context import wired
 from identity.problems import NoSuchRequest
 from identity.storage.verification_requests import VerificationRequest
-from identity.tokens import CODE_DIGITS
+from identity.tokens import is_whole_code, typed_digits
 from identity.use_cases import sign_up
-from identity.use_cases.codes import CodeAnswer, Result
+from identity.use_cases.one_time_codes import CodeAnswer, Result
 from identity.use_cases.sign_up import Step
 
 from . import browser
@@ -22,8 +23,9 @@ from .rendering import Fault, go_to, page
 from .site import blueprint
 from .wording import clock, counted, text
 
-SENT, SOON, WAITING, TOO_LATE = "sent", "soon", "waiting", "too_late"
-NOTICES = {SENT, SOON, WAITING, TOO_LATE}
+SENT, WAITING, TOO_LATE = "sent", "waiting", "too_late"
+NOTICES = {SENT, WAITING, TOO_LATE}
+OLD_DIGITS = 6  # of codes mailed by earlier versions
 
 Changed = TypeVar("Changed")
 
@@ -44,26 +46,42 @@ def shown(address: str) -> str:
 
 
 def unfinished_code() -> list[Fault]:
-    """What to say if the field holds no six digits.
+    """What to say if the field holds no whole code.
 
     That is no try: a scanner that presses every button uses up nobody's.
     """
-    digits = [letter for letter in request.form.get("code", "") if letter.isdecimal()]
-    return [] if len(digits) == CODE_DIGITS else [Fault("code", text("code.incomplete"))]
+    typed = request.form.get("code", "")
+    if is_whole_code(typed):
+        return []
+    is_old = len(typed_digits(typed) or "") == OLD_DIGITS
+    return [Fault("code", text("code.six" if is_old else "code.incomplete"))]
 
 
-def code_faults(answered: CodeAnswer) -> list[Fault]:
-    """What to say under the field after a code that was not right."""
+def code_faults(answered: CodeAnswer, *, held: bool = False) -> list[Fault]:
+    """What to say under the field after a code that was not right. `held`: behind the mailed link."""
     match answered:
         case CodeAnswer(result=Result.WRONG):
             said = counted("code.wrong", answered.tries_left)
-        case CodeAnswer(result=Result.EXPIRED, expired_at=datetime() as ended, mailed=True):
-            said = text("code.expired", time=clock(ended))
-        case CodeAnswer(result=Result.EXPIRED, expired_at=datetime() as ended, again_at=again):
-            said = text("code.expired_wait", time=clock(ended), again=clock(again or wired.now()))
+        case CodeAnswer(result=Result.OFF):
+            said = text("code.off_held" if held else "code.off")
+        case CodeAnswer(is_used=True):
+            said = text("code.used") + " " + _next_mail(answered.mail_at)
+        case CodeAnswer(ended_at=datetime() as ended):
+            said = text("code.ended", time=clock(ended)) + " " + _next_mail(answered.mail_at)
+        case CodeAnswer(mail_at=datetime() as later) if later > wired.now():
+            said = text("code.none_until", time=clock(later))
         case _:
-            said = text("code.locked", time=clock(answered.again_at or wired.now()))
+            said = text("code.none_yet")
     return [Fault("code", said)]
+
+
+def _next_mail(mail_at: datetime | None) -> Markup:
+    """Where the next code comes from."""
+    if mail_at is None:
+        return text("code.ask")
+    if mail_at <= wired.now():
+        return text("code.mailed")
+    return text("code.mailed_later", time=clock(mail_at))
 
 
 @blueprint.get("/check/<int:n>")
@@ -71,7 +89,6 @@ def check_page(n: int) -> Response:
     """The field for the code, or where the request stands instead."""
     with wired.database.reading() as session:
         own = own_request(session, n)
-        again_at = sign_up.again_at(session, wired.now(), own)
     match sign_up.where(own, wired.now()):
         case Step.CONFIRMED:
             return go_to("account_page", n=n)
@@ -81,8 +98,27 @@ def check_page(n: int) -> Response:
             return page("cancelled", n=n, address=shown(own.address), notice=_notice())
         case Step.EXPIRED:
             return page("request_expired", address=shown(own.address), expired_at=own.expires_at)
+    return _check_page(own)
+
+
+def _check_page(own: VerificationRequest, faults: list[Fault] | None = None) -> Response:
+    with wired.database.reading() as session:
+        others = sign_up.elsewhere(
+            session, wired.now(), own.address, browsers=browser.names(own.address)
+        )
+    asked_at = own.asked_at or own.created_at
+    mail_at = own.mail_at or asked_at
     return page(
-        "check", n=n, address=shown(own.address), own=own, again_at=again_at, notice=_notice()
+        "check",
+        faults=faults or (),
+        n=own.ordinal,
+        address=shown(own.address),
+        asked_at=asked_at,
+        mail_at=mail_at,
+        mail_waits=mail_at > wired.now(),
+        mail_was_there=mail_at < asked_at,
+        others=others,
+        notice=_notice(),
     )
 
 
@@ -98,24 +134,22 @@ def check_code(n: int) -> Response:
         if not faults:
             known = browser.renew(session, known)
     if faults:
-        return page("check", faults=faults, n=n, address=shown(own.address), own=own)
+        return _check_page(own, faults)
     return browser.mark(go_to("account_page", n=n), known)
 
 
 def _try_code(session: Session, own: VerificationRequest) -> list[Fault]:
-    typed = request.form.get("code", "")
-    answered = sign_up.type_code(session, wired.tokens, wired.now(), own, typed)
+    typed, place = request.form.get("code", ""), browser.place()
+    answered = sign_up.type_code(session, wired.tokens, wired.now(), own, typed, place=place)
     return [] if answered.result is Result.RIGHT else code_faults(answered)
 
 
 @blueprint.post("/check/<int:n>/resend")
 def resend(n: int) -> Response:
-    """Ask for the mail once more; pressed too early, the page says from when."""
+    """Ask for the mail once more; pressed too early, it leaves as soon as it may, and the page says when."""
     with wired.database.transaction() as session:
-        own = own_request(session, n)
-        rules = wired.rules.current()
-        mailed = sign_up.resend(session, wired.now(), own, rules=rules, language=language())
-    return go_to("check_page", n=n, notice=SENT if mailed else SOON)
+        mailed = sign_up.resend(session, wired.now(), own_request(session, n), language=language())
+    return go_to("check_page", n=n, notice=SENT if mailed else None)
 
 
 @blueprint.post("/check/<int:n>/not-me")

@@ -10,7 +10,7 @@ from identity.context import wired
 from identity.problems import NoValidSession
 from identity.storage.validation_sessions import ValidationSession
 from identity.use_cases import validation
-from identity.use_cases.codes import CodeAnswer, Result
+from identity.use_cases.one_time_codes import CodeAnswer, Result
 
 from .check import code_faults, unfinished_code
 from .languages import language, prefer
@@ -48,7 +48,7 @@ def try_code(token: str) -> Response:
         )
     if answered.result in {Result.RIGHT, Result.OVER}:
         return go_to("verify_page", token=token)
-    return _page(token, asked, code_faults(answered))
+    return _page(token, asked, code_faults(answered, held=True))
 
 
 @blueprint.get(SUBMIT)

@@ -23,7 +23,7 @@ from .site import blueprint
 @blueprint.get("/i/<mailed:token>")
 def invitation_page(token: str) -> Response:
     """Who invites whom, until when, and a field for the code. Looking changes nothing."""
-    return _invitation(token)
+    return browser.introduce(_invitation(token))
 
 
 @blueprint.post("/i/<mailed:token>")
@@ -39,10 +39,12 @@ def accept(token: str) -> Response:
             notice = mailbox_proof.send(session, found, known)
             return browser.mark(go_to("invitation_page", token=token, notice=notice), known)
         given = mailbox_proof.is_given(session, found)
-        faults = [] if given else mailbox_proof.try_code(session, found, known)
+        faults = [] if given else mailbox_proof.try_code(session, found, known, confirms=True)
         if not faults:
             known = known if given else browser.renew(session, known)
             opened = _open(session, found, known)
+            if not given:
+                sign_up.tell_used(session, wired.now(), opened)
             has_account = sign_up.has_account(session, found.address)
     if opened is None:
         return browser.mark(_invitation(token, faults), known)
@@ -58,6 +60,7 @@ def _open(session: Session, found: ThirdPartyInvitation, known: str) -> Verifica
         found,
         browser=wired.tokens.browser_hash(known),
         language=language(),
+        device=browser.device(),
     )
 
 

@@ -7,13 +7,13 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from identity.context import wired
-from identity.storage.verification_requests import VerificationRequest
+from identity.storage.verification_requests import State, VerificationRequest
 from identity.tokens import Purpose
 from identity.use_cases import sign_up
-from identity.use_cases.codes import Result
+from identity.use_cases.one_time_codes import Result
 from identity.use_cases.sign_up import Step
 
-from . import browser, client_link, unknown_inviter
+from . import browser, client_link, list_sign_in, unknown_inviter
 from .check import TOO_LATE, code_faults, shown, unfinished_code
 from .languages import language, prefer
 from .rendering import Fault, go_to, page
@@ -27,7 +27,9 @@ def verify_page(token: str) -> Response:
     """A button for the browser that asked, a field for the code in any other."""
     with wired.database.reading() as session:
         mailed = _mailed(session, token, "verify")
-    return _verify_page(token, mailed) if mailed else client_link.show(token)
+    if mailed is None:
+        return list_sign_in.show_link(token) or client_link.show(token)
+    return _verify_page(token, mailed)
 
 
 @blueprint.post("/v/<mailed:token>")
@@ -36,7 +38,7 @@ def verify(token: str) -> Response:
     with wired.database.reading() as session:
         mailed = _mailed(session, token, "verify")
     if mailed is None:
-        return client_link.try_code(token)
+        return list_sign_in.try_code_of_link(token) or client_link.try_code(token)
     return _confirm_here(mailed) if _is_same(mailed) else _open_here(token, mailed)
 
 
@@ -56,16 +58,19 @@ def refuse(token: str) -> Response:
         mailed = _mailed(session, token, "not_me")
     if mailed is None:
         return unknown_inviter.decline(token)
+    known = browser.browser_id() or wired.tokens.new_browser()
     with wired.database.transaction() as session:
         mailed = session.get_one(VerificationRequest, mailed.id)
         if _is_same(mailed):
             done, faults = _refuse_here(session, mailed, undo=undo)
         else:
-            done, faults = _refuse_by_code(session, mailed, undo=undo)
+            done, faults = _refuse_by_code(session, mailed, known, undo=undo)
     if faults:
-        return _refuse_page(token, mailed, faults)
+        return browser.mark(_refuse_page(token, mailed, faults), known)
+    if not undo and not _is_same(mailed) and mailed.state == State.USED:
+        return browser.mark(page("refuse", token=token, same=False, stands=Step.USED), known)
     notice = (RESTORED if done else TOO_LATE) if undo else None
-    return go_to("refuse_page", token=token, notice=notice)
+    return browser.mark(go_to("refuse_page", token=token, notice=notice), known)
 
 
 def _mailed(session: Session, token: str, purpose: Purpose) -> VerificationRequest | None:
@@ -85,6 +90,11 @@ def _is_apart(mailed: VerificationRequest) -> bool:
     return mailed.browser == browser.apart_hash(mailed.address)
 
 
+def _seen(mailed: VerificationRequest) -> Step:
+    """Where it stands for this browser: by the link alone nobody learns what came of the address."""
+    return sign_up.seen_in(mailed, wired.now(), browsers=browser.names(mailed.address))
+
+
 def _broken() -> Response:
     return page("link_broken", status=HTTPStatus.NOT_FOUND)
 
@@ -94,7 +104,7 @@ def _verify_page(
 ) -> Response:
     apart = _is_apart(mailed)
     same = _is_same(mailed) and not apart
-    step = sign_up.where(mailed, wired.now(), by_link=True)
+    step = _seen(mailed)
     known: dict[str, Any] = {
         "token": token,
         "same": same,
@@ -127,6 +137,7 @@ def _confirm_here(mailed: VerificationRequest) -> Response:
                 homeserver=own.homeserver,
                 browser=wired.tokens.browser_hash(known),
                 language=language(),
+                device=browser.device(),
             )
         if confirmed:
             known = browser.renew(session, known)
@@ -134,13 +145,13 @@ def _confirm_here(mailed: VerificationRequest) -> Response:
 
 
 def _open_here(token: str, mailed: VerificationRequest) -> Response:
+    if _seen(mailed) is not Step.OPEN:
+        return go_to("verify_page", token=token)
     if faults := unfinished_code():
         return _verify_page(token, mailed, faults)
     known = browser.browser_id() or wired.tokens.new_browser()
     with wired.database.transaction() as session:
-        first = _mailed(session, token, "verify")
-        if first is None:
-            return _broken()
+        first = session.get_one(VerificationRequest, mailed.id)
         answered, opened = sign_up.open_elsewhere(
             session,
             wired.tokens,
@@ -149,20 +160,22 @@ def _open_here(token: str, mailed: VerificationRequest) -> Response:
             request.form.get("code", ""),
             browser=wired.tokens.browser_hash(known),
             language=language(),
+            device=browser.device(),
         )
         if opened:
             known = browser.renew(session, known)
     if opened:
         return browser.mark(go_to("account_page", n=opened.ordinal), known)
-    if answered.result is Result.OVER:
-        return go_to("verify_page", token=token)
-    return _verify_page(token, mailed, code_faults(answered))
+    if answered.is_used and first.state == State.USED:
+        # Who has the code has proved enough to hear that nothing is left to do.
+        return browser.mark(page("link_used", token=token, same=False, n=None), known)
+    return browser.mark(_verify_page(token, mailed, code_faults(answered, held=True)), known)
 
 
 def _refuse_page(
     token: str, mailed: VerificationRequest, faults: list[Fault] | None = None
 ) -> Response:
-    stands = sign_up.where(mailed, wired.now())
+    stands = _seen(mailed)
     return page(
         "refuse",
         faults=() if stands in {Step.USED, Step.EXPIRED} else faults or (),
@@ -183,12 +196,20 @@ def _refuse_here(
 
 
 def _refuse_by_code(
-    session: Session, mailed: VerificationRequest, *, undo: bool
+    session: Session, mailed: VerificationRequest, known: str, *, undo: bool
 ) -> tuple[bool, list[Fault]]:
+    if _seen(mailed) is Step.EXPIRED:
+        return False, []
     if faults := unfinished_code():
         return False, faults
-    act = sign_up.undo_with_code if undo else sign_up.cancel_with_code
-    answered = act(session, wired.tokens, wired.now(), mailed, request.form.get("code", ""))
-    if answered.result in {Result.RIGHT, Result.OVER}:
+    tokens, now, code = wired.tokens, wired.now(), request.form.get("code", "")
+    if undo:
+        answered = sign_up.undo_with_code(session, tokens, now, mailed, code)
+    elif _seen(mailed) is Step.OPEN:
+        here = wired.tokens.browser_hash(known)
+        answered = sign_up.cancel_with_code(session, tokens, now, mailed, code, browser=here)
+    else:
+        return False, []
+    if answered.result is Result.RIGHT or (undo and answered.result is Result.OVER):
         return answered.result is Result.RIGHT, []
-    return False, code_faults(answered)
+    return False, code_faults(answered, held=True)

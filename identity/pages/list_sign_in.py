@@ -2,20 +2,22 @@
 
 import uuid
 
-from flask import Response, request, session
+from flask import Response, request, session, url_for
+from sqlalchemy.orm import Session
 
-from domain_rules.addresses import InvalidAddress
+from domain_rules.addresses import EmailAddress, InvalidAddress
 from identity.context import client_ip, wired
 from identity.storage import list_sign_ins
+from identity.storage.list_sign_ins import ListSignIn
 from identity.use_cases import list_sign_in
-from identity.use_cases.codes import CodeAnswer, Result
+from identity.use_cases.one_time_codes import CodeAnswer, Result
 
-from . import list_sessions
-from .check import shown, unfinished_code
+from . import browser, list_sessions
+from .check import code_faults, unfinished_code
 from .languages import language
 from .rendering import Fault, go_to, page
 from .site import blueprint
-from .wording import counted, text
+from .wording import text
 
 # In the browser's own signed cookie: which request is its own.
 ASKED = "lists_asked"
@@ -24,7 +26,7 @@ ASKED = "lists_asked"
 @blueprint.get("/lists/sign-in")
 def lists_sign_in() -> Response:
     """The field for the address."""
-    return page("lists_sign_in", email="")
+    return browser.introduce(page("lists_sign_in", email=""))
 
 
 @blueprint.post("/lists/sign-in")
@@ -38,7 +40,12 @@ def lists_ask() -> Response:
     wired.limits.spend_network(client_ip())
     with wired.database.transaction() as database:
         asked = list_sign_in.ask(
-            database, wired.rules.current(), wired.now(), address=address, language=language()
+            database,
+            wired.now(),
+            address=address,
+            language=language(),
+            asked=_asked(database),
+            device=browser.device(),
         )
     session[ASKED] = str(asked.id)
     return go_to("lists_code")
@@ -47,44 +54,90 @@ def lists_ask() -> Response:
 @blueprint.get("/lists/code")
 def lists_code() -> Response:
     """The field for the code."""
-    asked = _asked()
-    return page("lists_code", address=shown(asked.address)) if asked else go_to("lists_sign_in")
+    with wired.database.reading() as database:
+        asked = _asked(database)
+    return _code_page(asked) if asked else go_to("lists_sign_in")
 
 
 @blueprint.post("/lists/code")
 def lists_type_code() -> Response:
     """The right code opens the page of lists."""
-    asked = _asked()
-    if asked is None:
-        return go_to("lists_sign_in")
-    faults = unfinished_code()
-    if not faults:
-        with wired.database.transaction() as database:
-            found = list_sign_ins.find(database, asked.id)
-            answered = (
-                list_sign_in.type_code(
-                    database, wired.tokens, wired.now(), found, request.form["code"]
-                )
-                if found
-                else CodeAnswer(Result.OVER)
-            )
-        if answered.result is Result.RIGHT:
-            session.pop(ASKED, None)
-            return list_sessions.sign_in(str(asked.user_id), asked.address)
-        faults = [Fault("code", _said(answered))]
-    return page("lists_code", faults=faults, address=shown(asked.address))
+    with wired.database.transaction() as database:
+        asked = _asked(database)
+        if asked is None:
+            return go_to("lists_sign_in")
+        faults = unfinished_code() or _try_code(database, asked)
+    return _code_page(asked, faults) if faults else _sign_in(str(asked.user_id), asked.address)
 
 
-def _asked() -> list_sign_ins.ListSignIn | None:
+def _try_code(database: Session, asked: ListSignIn, *, held: bool = False) -> list[Fault]:
+    answered = list_sign_in.type_code(
+        database,
+        wired.tokens,
+        wired.now(),
+        asked,
+        request.form["code"],
+        rules=wired.rules.current(),
+        place=browser.place(),
+        held=held,
+    )
+    return [] if answered.result is Result.RIGHT else _said(answered, held=held)
+
+
+def _code_page(
+    asked: ListSignIn, faults: list[Fault] | None = None, *, token: str | None = None
+) -> Response:
+    """`token`: of the mailed link; who has only that sees no address."""
+    known = EmailAddress.stored(asked.address)
+    mail_at = asked.mail_at or asked.created_at
+    return page(
+        "lists_code",
+        faults=faults or (),
+        act=url_for("pages.verify", token=token) if token else url_for("pages.lists_code"),
+        address=known.masked if token else known.display,
+        mail_at=mail_at,
+        mail_waits=mail_at > wired.now(),
+    )
+
+
+def _sign_in(user_id: str, address: str) -> Response:
+    session.pop(ASKED, None)
+    return list_sessions.sign_in(user_id, address)
+
+
+def _asked(database: Session) -> ListSignIn | None:
     try:
         asked_id = uuid.UUID(session[ASKED])
     except (KeyError, TypeError, ValueError):
         return None
+    return list_sign_ins.find(database, asked_id)
+
+
+def show_link(token: str) -> Response | None:
+    """The link of the mail, in whatever browser: a field for its code. None: it is no link to lists."""
     with wired.database.reading() as database:
-        return list_sign_ins.find(database, asked_id)
+        asked = _mailed(database, token)
+    return _code_page(asked, token=token) if asked else None
 
 
-def _said(answered: CodeAnswer) -> str:
-    if answered.result is Result.WRONG:
-        return counted("code.wrong", answered.tries_left)
-    return text("lists.code.locked" if answered.result is Result.LOCKED else "lists.code.over")
+def try_code_of_link(token: str) -> Response | None:
+    """Behind the link the code has tries of its own; a right one opens the page of lists in this browser."""
+    with wired.database.transaction() as database:
+        asked = _mailed(database, token)
+        if asked is None:
+            return None
+        faults = unfinished_code() or _try_code(database, asked, held=True)
+    if faults:
+        return _code_page(asked, faults, token=token)
+    return _sign_in(str(asked.user_id), asked.address)
+
+
+def _mailed(database: Session, token: str) -> ListSignIn | None:
+    sign_in_id = wired.tokens.read_link(token, "lists")
+    return list_sign_ins.find(database, sign_in_id) if sign_in_id else None
+
+
+def _said(answered: CodeAnswer, *, held: bool) -> list[Fault]:
+    if answered.result is Result.OVER:
+        return [Fault("code", text("lists.code.over"))]
+    return code_faults(answered, held=held)

@@ -1,6 +1,6 @@
 """On the pages of a mailed invitation: this browser has proved the mailbox already, or types a code of a mail."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import request
@@ -8,20 +8,20 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from identity.context import wired
-from identity.storage import mails, third_party_invitations
+from identity.storage import third_party_invitations
 from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.storage.verification_requests import VerificationRequest
 from identity.tokens import Purpose
 from identity.use_cases import invitation_proof
-from identity.use_cases.codes import CodeAnswer, Result
+from identity.use_cases.one_time_codes import Result
 
 from . import browser
-from .check import SENT, SOON, TOO_LATE, code_faults, unfinished_code
+from .check import SENT, TOO_LATE, code_faults, unfinished_code
 from .languages import language, prefer
 from .rendering import Fault
-from .wording import clock, text
 
 RESTORED = "restored"
-NOTICES = {SENT, SOON, TOO_LATE, RESTORED}
+NOTICES = {SENT, TOO_LATE, RESTORED}
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Proof:
     is_given: bool
     has_field: bool
     has_button: bool
-    asked_at: datetime | None  # when this browser last had a code mailed
-    again_at: datetime  # when it may have another
+    mail_at: datetime | None  # when the code leaves, or left, that this browser asked for
+    waits: bool  # it has not left yet
 
 
 def invited(session: Session, token: str, purpose: Purpose) -> ThirdPartyInvitation | None:
@@ -70,8 +70,8 @@ def of(
         is_given=is_given(session, invitation),
         has_field=has_code or asked is not None,
         has_button=not has_code,
-        asked_at=asked.asked_at if asked else None,
-        again_at=mails.again_at(session, now, invitation.address),
+        mail_at=asked.mail_at if asked else None,
+        waits=bool(asked and asked.mail_at and asked.mail_at > now),
     )
 
 
@@ -87,8 +87,12 @@ def try_code(
     known: str,
     *,
     until: datetime | None = None,
+    confirms: bool = False,
 ) -> list[Fault]:
-    """Try the typed code; nothing to say if it was right. An old one has a new one mailed."""
+    """Try the typed code; nothing to say if it was right. One that has ended has the next one mailed.
+
+    `confirms`: a right code is used up by this browser, which goes on with it.
+    """
     if faults := unfinished_code():
         return faults
     answered = invitation_proof.try_code(
@@ -97,27 +101,34 @@ def try_code(
         wired.now(),
         invitation,
         request.form.get("code", ""),
-        browser=browser.apart(known, invitation.address),
+        apart=browser.apart(known, invitation.address),
+        browser=wired.tokens.browser_hash(known) if confirms else None,
         until=until,
     )
-    match answered:
-        case CodeAnswer(result=Result.RIGHT):
-            return []
-        case CodeAnswer(result=Result.EXPIRED, mailed=False, expired_at=datetime() as ended):
-            mailed = send(session, invitation, known) == SENT
-            said = "code.expired" if mailed else "invitation.code_expired"
-            return [Fault("code", text(said, time=clock(ended)))]
-    return code_faults(answered)
+    if answered.result is Result.RIGHT:
+        return []
+    if answered.result is Result.OVER:
+        asked = _ask(session, invitation, known, again=answered.is_used)
+        answered = replace(answered, mail_at=asked.mail_at)
+    return code_faults(answered, held=True)
 
 
 def send(session: Session, invitation: ThirdPartyInvitation, known: str) -> str:
     """Have a code mailed to the invited address: what to say about that."""
-    mailed = invitation_proof.ask_for_code(
+    _ask(session, invitation, known)
+    return SENT
+
+
+def _ask(
+    session: Session, invitation: ThirdPartyInvitation, known: str, *, again: bool = False
+) -> VerificationRequest:
+    return invitation_proof.ask_for_code(
         session,
         wired.rules.current(),
         wired.now(),
         invitation,
         browser=browser.apart(known, invitation.address),
         language=language(),
+        device=browser.device(),
+        again=again,
     )
-    return SENT if mailed else SOON

@@ -55,7 +55,7 @@ class Asked:
 @blueprint.get("/start")
 def start_form() -> Response:
     """The field for the address."""
-    return page("start", email="", invited="invited" in request.args)
+    return browser.introduce(page("start", email="", invited="invited" in request.args))
 
 
 @blueprint.post("/start")
@@ -121,6 +121,7 @@ def _open_request(address: EmailAddress) -> Response:
             address=address,
             browser=wired.tokens.browser_hash(browser_id),
             language=language(),
+            device=browser.device(),
         )
     session.pop(TYPED, None)
     return browser.mark(go_to("check_page", n=opened.ordinal), browser_id)

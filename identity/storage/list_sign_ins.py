@@ -10,16 +10,17 @@ from .database import Base
 
 
 class ListSignIn(Base):
-    """One request. Without a user ID no mail was sent, and no code is right."""
+    """One request. Whose lists it opens is known once the code was typed."""
 
     __tablename__ = "list_sign_ins"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     address: Mapped[str]
-    user_id: Mapped[str | None]
+    user_id: Mapped[str | None]  # whose lists it opened
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    tries_left: Mapped[int]
+    mail_at: Mapped[datetime | None]  # when the mail that serves it leaves or left
+    device: Mapped[str] = mapped_column(default="", server_default="")  # the browser's family
     used_at: Mapped[datetime | None]
 
 
@@ -30,34 +31,27 @@ def find(session: Session, sign_in_id: uuid.UUID) -> ListSignIn | None:
     return session.get(ListSignIn, sign_in_id)
 
 
-def asked_times(session: Session, address: str, since: datetime) -> list[datetime]:
-    """When codes were asked for this address, newest first; those that were not mailed count too."""
+def of_address(session: Session, address: str, now: datetime) -> list[ListSignIn]:
+    """Those that a code could still open, newest first."""
     return list(
         session.scalars(
-            select(ListSignIn.created_at)
-            .where(ListSignIn.address == address, ListSignIn.created_at > since)
-            .order_by(ListSignIn.created_at.desc())
+            select(ListSignIn)
+            .where(
+                ListSignIn.address == address,
+                ListSignIn.used_at.is_(None),
+                ListSignIn.expires_at > now,
+            )
+            .order_by(ListSignIn.created_at.desc(), ListSignIn.id)
         )
     )
 
 
-def spend_try(session: Session, sign_in: ListSignIn) -> int | None:
-    """Count a try. How many are left after it, or None if there was none."""
-    return session.scalar(
-        update(ListSignIn)
-        .where(ListSignIn.id == sign_in.id, ListSignIn.tries_left > 0)
-        .values(tries_left=ListSignIn.tries_left - 1)
-        .returning(ListSignIn.tries_left)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def use(session: Session, sign_in: ListSignIn, now: datetime) -> bool:
-    """A code works once. False: it has."""
+def use(session: Session, sign_in: ListSignIn, now: datetime, user_id: str) -> bool:
+    """A sign-in is opened once. False: it has been."""
     won = session.scalar(
         update(ListSignIn)
         .where(ListSignIn.id == sign_in.id, ListSignIn.used_at.is_(None))
-        .values(used_at=now)
+        .values(used_at=now, user_id=user_id)
         .returning(ListSignIn.id)
         .execution_options(synchronize_session=False)
     )

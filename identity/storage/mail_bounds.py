@@ -21,6 +21,7 @@ class Template(StrEnum):
         "invite_digest"  # instead of the invitations over what one address gets in a day
     )
     LIST_CODE = "list_code"  # to see one's lists of people
+    CODE_USED = "code_used"  # the mailbox hears that a code of its was used
     BULK_REPORT = "bulk_report"  # what became of a list
     REMINDER = "reminder"  # of an invitation nobody answered
 
@@ -52,7 +53,7 @@ OF_INVITING = Bound(INVITING, ((1, HALF_AN_HOUR),))
 OF_INVITES = Bound((Template.INVITE,), ((3, DAY),))
 OF_REPEATING = Bound((Template.INVITE_DIGEST, Template.REMINDER), ((1, DAY),))
 OF_RESULTS = Bound(
-    (Template.WELCOME, Template.SERVER_READY, Template.BULK_REPORT),
+    (Template.WELCOME, Template.SERVER_READY, Template.BULK_REPORT, Template.CODE_USED),
     ((5, timedelta(hours=1)), (10, DAY)),
 )
 BOUNDS: dict[Template, tuple[Bound, ...]] = {
@@ -67,6 +68,7 @@ BOUNDS: dict[Template, tuple[Bound, ...]] = {
     Template.WELCOME: (OF_RESULTS,),
     Template.SERVER_READY: (OF_RESULTS,),
     Template.BULK_REPORT: (OF_RESULTS,),
+    Template.CODE_USED: (OF_RESULTS,),
 }
 """Every mail has one; what caused it is bounded where it is caused (docs/operations.md has the table)."""
 

@@ -84,6 +84,7 @@ LANES = {
     Template.INVITE: Lane.NORMAL,
     Template.INVITE_DIGEST: Lane.NORMAL,
     Template.LIST_CODE: Lane.URGENT,
+    Template.CODE_USED: Lane.NORMAL,
     Template.BULK_REPORT: Lane.NORMAL,
     Template.REMINDER: Lane.BULK,
 }

@@ -69,11 +69,6 @@ class ThirdPartyInvitation(Base):
     ended_at: Mapped[datetime | None]  # declined, revoked or expired; null: it is live
     reminded_at: Mapped[datetime | None]
     mail_id: Mapped[uuid.UUID | None]  # the latest mail that tells of it, perhaps with others
-    # The code of its mail, as for verification requests.
-    code_generation: Mapped[int] = mapped_column(default=1, server_default="1")
-    code_made_at: Mapped[datetime | None]
-    tries_left: Mapped[int] = mapped_column(default=5, server_default="5")
-    wrong_tries: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 Index(

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, func, select, update
+from sqlalchemy import BigInteger, Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
@@ -27,9 +27,6 @@ class ValidationSession(Base):
     created_at: Mapped[datetime]
     asked_at: Mapped[datetime]  # when a mail was last asked for
     validated_at: Mapped[datetime | None]
-    code_generation: Mapped[int] = mapped_column(default=1)
-    tries_left: Mapped[int]  # of this generation
-    wrong_tries: Mapped[int] = mapped_column(default=0)  # of all generations
 
     @property
     def sid(self) -> str:
@@ -65,40 +62,6 @@ def opened_times(session: Session, user_id: str, since: datetime) -> list[dateti
     )
 
 
-def spend_try(session: Session, asked: ValidationSession) -> int | None:
-    """Take one try of the code in force. The tries left after it; None if there was none to take.
-
-    One statement, counted in the database: fifty at once take five between them.
-    """
-    return session.scalar(
-        update(ValidationSession)
-        .where(
-            ValidationSession.id == asked.id,
-            ValidationSession.tries_left > 0,
-            ValidationSession.code_generation == asked.code_generation,
-        )
-        .values(
-            tries_left=ValidationSession.tries_left - 1,
-            wrong_tries=ValidationSession.wrong_tries + 1,
-        )
-        .returning(ValidationSession.tries_left)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def give_try_back(session: Session, asked: ValidationSession) -> None:
-    """The try was right: it counts against nobody."""
-    session.execute(
-        update(ValidationSession)
-        .where(ValidationSession.id == asked.id)
-        .values(
-            tries_left=ValidationSession.tries_left + 1,
-            wrong_tries=ValidationSession.wrong_tries - 1,
-        )
-        .execution_options(synchronize_session=False)
-    )
-
-
 def validate(session: Session, asked: ValidationSession, now: datetime) -> None:
     """The address is proved. The first moment stays: later ones must not lengthen the window."""
     session.execute(
@@ -108,17 +71,3 @@ def validate(session: Session, asked: ValidationSession, now: datetime) -> None:
         .execution_options(synchronize_session=False)
     )
     session.refresh(asked)
-
-
-def wrong_tries_since(session: Session, *, address: str, user_id: str, since: datetime) -> int:
-    """Wrong codes typed for an address in the sessions of one account."""
-    return (
-        session.scalar(
-            select(func.sum(ValidationSession.wrong_tries)).where(
-                ValidationSession.address == address,
-                ValidationSession.user_id == user_id,
-                ValidationSession.created_at > since,
-            )
-        )
-        or 0
-    )

@@ -1,10 +1,20 @@
 """Verification requests: an address, the browser that asked, and how far the proof has come."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint, cast, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Index,
+    UniqueConstraint,
+    cast,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
@@ -19,14 +29,6 @@ class State(StrEnum):
     USED = "used"
 
 
-class Reality(StrEnum):
-    """What the mailbox is told; the web never shows it (R2)."""
-
-    VERIFY = "verify"
-    EXISTS = "exists"
-    NONE = "none"
-
-
 class VerificationRequest(Base):
     """One address asked for by one browser."""
 
@@ -38,18 +40,20 @@ class VerificationRequest(Base):
     browser: Mapped[str]  # SHA-256 of the browser id in the cookie
     ordinal: Mapped[int]  # the browser's first, second, … request: its name in URLs
     language: Mapped[str]
-    reality: Mapped[str]
     state: Mapped[str] = mapped_column(default=State.OPEN)
     homeserver: Mapped[str | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    asked_at: Mapped[datetime]  # when a mail was last asked for
+    # When a mail was last asked for; None: never, another mail's code proved the mailbox here.
+    asked_at: Mapped[datetime | None]
+    # When the mail that serves it leaves or left; before `asked_at` if another browser had asked for it.
+    mail_at: Mapped[datetime | None]
+    device: Mapped[str] = mapped_column(default="", server_default="")  # the browser's family
     confirmed_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
-    code_generation: Mapped[int] = mapped_column(default=1)
-    code_made_at: Mapped[datetime]
-    tries_left: Mapped[int]  # of this generation
-    wrong_tries: Mapped[int] = mapped_column(default=0)  # of all generations
+    # "Not me", said with the code in another browser: the request is dead, but looks like before.
+    refused_at: Mapped[datetime | None]
+    refused_by: Mapped[str | None]  # the browser in which that was said
 
 
 Index(
@@ -101,41 +105,6 @@ def next_ordinal(session: Session, browser: str) -> int:
     return (highest or 0) + 1
 
 
-def spend_try(session: Session, request: VerificationRequest) -> int | None:
-    """Take one try of the code in force. The tries left after it; None if there was none to take.
-
-    One statement, counted in the database: fifty at once take five between them.
-    """
-    return session.scalar(
-        update(VerificationRequest)
-        .where(
-            VerificationRequest.id == request.id,
-            VerificationRequest.state.in_((State.OPEN, State.CONFIRMED, State.CANCELLED)),
-            VerificationRequest.tries_left > 0,
-            VerificationRequest.code_generation == request.code_generation,
-        )
-        .values(
-            tries_left=VerificationRequest.tries_left - 1,
-            wrong_tries=VerificationRequest.wrong_tries + 1,
-        )
-        .returning(VerificationRequest.tries_left)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def give_try_back(session: Session, request: VerificationRequest) -> None:
-    """The try was right: it counts against nobody."""
-    session.execute(
-        update(VerificationRequest)
-        .where(VerificationRequest.id == request.id)
-        .values(
-            tries_left=VerificationRequest.tries_left + 1,
-            wrong_tries=VerificationRequest.wrong_tries - 1,
-        )
-        .execution_options(synchronize_session=False)
-    )
-
-
 def move(
     session: Session, request: VerificationRequest, *, source: State, to: State, **values: object
 ) -> bool:
@@ -152,34 +121,96 @@ def move(
 
 
 def use_up(session: Session, address: str) -> None:
-    """An account stands: every proof of its address is used."""
+    """An account stands: the proofs given of its address are used.
+
+    A request that nobody confirmed stays as it is: its browser must not see that an account was made.
+    """
     session.execute(
         update(VerificationRequest)
         .where(
             VerificationRequest.address == address,
-            VerificationRequest.state.in_((State.OPEN, State.CONFIRMED)),
+            VerificationRequest.state == State.CONFIRMED,
         )
         .values(state=State.USED)
         .execution_options(synchronize_session=False)
     )
 
 
-def wrong_tries_since(session: Session, address: str, since: datetime) -> int:
-    """Wrong codes typed for an address, over all browsers."""
-    return (
+def was_confirmed_in(session: Session, *, browser: str, address: str) -> bool:
+    """Whether this browser has proved the address before, as far as is remembered."""
+    return bool(
         session.scalar(
-            select(func.sum(VerificationRequest.wrong_tries)).where(
-                VerificationRequest.address == address, VerificationRequest.created_at > since
+            select(
+                exists().where(
+                    VerificationRequest.browser == browser,
+                    VerificationRequest.address == address,
+                    VerificationRequest.confirmed_at.is_not(None),
+                )
             )
         )
-        or 0
     )
+
+
+def proved_in(session: Session, *, browser: str, address: str) -> VerificationRequest | None:
+    """The newest request of this browser for this address that was confirmed, or has come to an account."""
+    return session.scalars(
+        select(VerificationRequest)
+        .where(
+            VerificationRequest.browser == browser,
+            VerificationRequest.address == address,
+            VerificationRequest.state.in_((State.CONFIRMED, State.USED)),
+        )
+        .order_by(VerificationRequest.ordinal.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def asked_elsewhere(
+    session: Session, address: str, *, browsers: Collection[str], now: datetime, limit: int
+) -> list[VerificationRequest]:
+    """The requests of other browsers for an address whose day is not over, newest first.
+
+    What somebody's proof has made of them makes no difference; one given up by its own browser is none.
+    """
+    row = VerificationRequest
+    given_up = (row.state == State.CANCELLED) & row.refused_at.is_(None)
+    return list(
+        session.scalars(
+            select(row)
+            .where(
+                row.address == address,
+                row.browser.not_in(browsers),
+                row.asked_at.is_not(None),
+                row.expires_at > now,
+                ~given_up,
+            )
+            .order_by(row.created_at.desc(), row.id)
+            .limit(limit)
+        )
+    )
+
+
+def newest_waiting(session: Session, address: str, now: datetime) -> VerificationRequest | None:
+    """The newest request that a mail to this address could still serve."""
+    row = VerificationRequest
+    return session.scalars(
+        select(row)
+        .where(
+            row.address == address,
+            row.state == State.OPEN,
+            row.refused_at.is_(None),
+            row.expires_at > now,
+        )
+        .order_by(row.created_at.desc(), row.id)
+        .limit(1)
+    ).one_or_none()
 
 
 def follow_browser(session: Session, *, old: str, new: str) -> None:
-    session.execute(
-        update(VerificationRequest)
-        .where(VerificationRequest.browser == old)
-        .values(browser=new)
-        .execution_options(synchronize_session="fetch")
-    )
+    for column in (VerificationRequest.browser, VerificationRequest.refused_by):
+        session.execute(
+            update(VerificationRequest)
+            .where(column == old)
+            .values({column: new})
+            .execution_options(synchronize_session="fetch")
+        )

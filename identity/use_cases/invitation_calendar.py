@@ -16,7 +16,6 @@ from identity.tokens import Tokens
 
 from . import invitation_mails, opting_out
 from .invitation_states import is_open, note, where
-from .invitations import renew_code
 
 BY = "timetable"
 REMIND_AFTER = timedelta(days=7)
@@ -69,7 +68,6 @@ def remind(session: Session, now: datetime, address: str) -> bool:
     if not due or invitation_mails.remind(session, now, due) is None:
         return False
     for row in due:
-        renew_code(now, row)
         row.reminded_at = now
         note(session, now, row, None, Happened.REMINDED, by=BY)
     return True

@@ -9,42 +9,22 @@ from domain_rules.rules import RuleSet
 from identity.storage import (
     accounts,
     associations,
-    invitation_codes,
     invited_rooms,
     mails,
     third_party_invitations,
     verification_requests,
 )
+from identity.storage.one_time_codes import Purpose
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.storage.verification_requests import VerificationRequest
 from identity.tokens import Tokens
 
-from . import binding, codes, sign_up
-from .codes import CodeAnswer, Result
-from .invitations import CODE_LIFETIME, TRIES
+from . import binding, one_time_codes, sign_up
+from .invitations import UNDO_LIFETIME
+from .one_time_codes import CodeAnswer, Typed
 from .sign_up import Step
 
-DAY = codes.DAY
 BOTH_LANGUAGES = ""  # nobody knows what the invited person reads
-
-__all__ = [
-    "TRIES",
-    "ask_for_code",
-    "asked_in",
-    "code_expires_at",
-    "has_code",
-    "is_invited",
-    "is_proved_in",
-    "language_of",
-    "open_request",
-    "try_code",
-    "type_code",
-]
-
-
-def code_expires_at(invitation: ThirdPartyInvitation) -> datetime:
-    """When the code of its mail ends."""
-    return (invitation.code_made_at or invitation.created_at) + CODE_LIFETIME
 
 
 def has_code(
@@ -55,9 +35,8 @@ def has_code(
     until: datetime | None = None,
 ) -> bool:
     """Whether the code of its mail can be typed now. `until` as for `type_code`."""
-    expires_at = max(code_expires_at(invitation), until or now)
-    is_usable = invitation.tries_left > 0 and now < expires_at
-    return is_usable and not codes.are_off(session, now, invitation.address)
+    address, since = invitation.address, _since(now, until)
+    return one_time_codes.has_code(session, now, Purpose.INVITATION, address, since=since)
 
 
 def type_code(
@@ -67,24 +46,26 @@ def type_code(
     invitation: ThirdPartyInvitation,
     code: str,
     *,
+    browser: str | None = None,
     until: datetime | None = None,
+    also: tuple[Purpose, ...] = (),
 ) -> CodeAnswer:
-    """Try the code of the invitation's mail, whatever is to be done if it is right. Counts the try.
+    """Try the code of the invitations' mails to its address. Counts the try if it is wrong.
 
-    `until`: what it did may be taken back with it for longer than a day.
+    `browser`: which one it confirms; None: it confirms nobody, something is declined or taken back.
+    `until`: what it did may be taken back with it for longer than a day. `also`: codes of these
+    purposes are taken as well.
     """
-    expired_at = max(code_expires_at(invitation), until or code_expires_at(invitation))
-    if now >= expired_at:
-        return CodeAnswer(Result.EXPIRED, expired_at=expired_at)
-    if codes.are_off(session, now, invitation.address):
-        return CodeAnswer(Result.LOCKED, again_at=expired_at)
-    left = invitation_codes.spend_try(session, invitation)
-    if left is not None and tokens.is_code(code, invitation.id, invitation.code_generation):
-        invitation_codes.give_try_back(session, invitation)
-        return CodeAnswer(Result.RIGHT)
-    if left:
-        return CodeAnswer(Result.WRONG, tries_left=left)
-    return CodeAnswer(Result.LOCKED, again_at=mails.again_at(session, now, invitation.address))
+    typed = Typed(code, held=True, browser=browser, since=_since(now, until))
+    return one_time_codes.spend(
+        session,
+        tokens,
+        now,
+        Purpose.INVITATION,
+        typed,
+        address=invitation.address,
+        also=also,
+    )
 
 
 def try_code(
@@ -94,15 +75,20 @@ def try_code(
     invitation: ThirdPartyInvitation,
     code: str,
     *,
-    browser: str | None,
+    apart: str | None,
+    browser: str | None = None,
     until: datetime | None = None,
 ) -> CodeAnswer:
-    """The code of the invitation's mail, or of the one that this browser asked for since."""
-    answer = type_code(session, tokens, now, invitation, code, until=until)
-    asked = asked_in(session, now, invitation, browser=browser)
-    if answer.result is Result.RIGHT or asked is None:
-        return answer
-    return sign_up.type_code(session, tokens, now, asked, code)
+    """The code of the invitation's mail, or of the one that this browser asked for since.
+
+    `apart`: the name under which this browser asks on pages of an invitation.
+    """
+    mails.lock_address(session, invitation.address)  # before the code's, as the worker does
+    asked = asked_in(session, now, invitation, browser=apart)
+    also = (Purpose.SIGN_UP,) if asked else ()
+    return type_code(
+        session, tokens, now, invitation, code, browser=browser, until=until, also=also
+    )
 
 
 def ask_for_code(
@@ -113,30 +99,32 @@ def ask_for_code(
     *,
     browser: str,
     language: str,
-) -> bool:
-    """Order the ordinary mail with a code to the invited address. False: it is too soon for another.
+    device: str = "",
+    again: bool = False,
+) -> VerificationRequest:
+    """Order the ordinary mail with a code to the invited address, for the first moment it may leave.
 
     `browser` is not the one under which requests show their address: who asks here may not know it.
     """
-    mails.lock_address(session, invitation.address)
-    if mails.again_at(session, now, invitation.address) > now:
-        return False
-    sign_up.start(
+    return sign_up.start(
         session,
         rules,
         now,
         address=EmailAddress.stored(invitation.address),
         browser=browser,
         language=language,
+        device=device,
+        again=again,
     )
-    return True
 
 
 def asked_in(
     session: Session, now: datetime, invitation: ThirdPartyInvitation, *, browser: str | None
 ) -> VerificationRequest | None:
     """The open request for a code that this browser made from a page of an invitation."""
-    found = _latest(session, invitation, browser)
+    if browser is None:
+        return None
+    found = verification_requests.latest_of(session, browser=browser, address=invitation.address)
     return found if found and sign_up.where(found, now) is Step.OPEN else None
 
 
@@ -144,8 +132,10 @@ def is_proved_in(
     session: Session, now: datetime, invitation: ThirdPartyInvitation, *, browser: str | None
 ) -> bool:
     """Whether this browser has proved the mailbox lately."""
-    found = _latest(session, invitation, browser)
-    return found is not None and sign_up.where(found, now) in {Step.CONFIRMED, Step.USED}
+    if browser is None:
+        return False
+    proved = verification_requests.proved_in(session, browser=browser, address=invitation.address)
+    return proved is not None and sign_up.where(proved, now) in {Step.CONFIRMED, Step.USED}
 
 
 def open_request(
@@ -156,6 +146,7 @@ def open_request(
     *,
     browser: str,
     language: str,
+    device: str = "",
 ) -> VerificationRequest:
     """The mailbox is proved in this browser: a confirmed request there leads to the account.
 
@@ -172,6 +163,7 @@ def open_request(
         homeserver=rules.decide(EmailAddress.stored(invitation.address)).homeserver,
         browser=browser,
         language=language,
+        device=device,
     )
 
 
@@ -195,9 +187,6 @@ def language_of(session: Session, invitation: ThirdPartyInvitation) -> str:
     return inviter.language if inviter else BOTH_LANGUAGES
 
 
-def _latest(
-    session: Session, invitation: ThirdPartyInvitation, browser: str | None
-) -> VerificationRequest | None:
-    if browser is None:
-        return None
-    return verification_requests.latest_of(session, browser=browser, address=invitation.address)
+def _since(now: datetime, until: datetime | None) -> datetime:
+    """When that was done which can be taken back until then; now if there is nothing of the kind."""
+    return min(now, until - UNDO_LIFETIME) if until is not None and now < until else now

@@ -41,8 +41,6 @@ __all__ = [
 LIFETIME_DAYS = 30
 GUEST_ACCESS = timedelta(days=365)  # how long a guest is expected, unless somebody says otherwise
 UNDO_LIFETIME = timedelta(days=7)
-CODE_LIFETIME = timedelta(hours=24)
-TRIES = 5  # of one code
 RESEND_PAUSE = timedelta(hours=1)  # a mail may well be under way that long
 
 
@@ -131,23 +129,12 @@ def order_mail(
 ) -> Mail:
     """Tell the address, at the first moment its mailbox may get such a mail, perhaps with other invitations."""
     mails.lock_address(session, invitation.address)
-    renew_code(now, invitation)
     mail = invitation_mails.order(session, now, invitation)
     to = State.QUEUED if invitation.state == State.REFUSED else None
     later = mail.goes_at > now + invitation_mails.GATHERED
     detail = f"for {mail.goes_at.isoformat(timespec='seconds')}" if later else None
     note(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
     return mail
-
-
-def renew_code(now: datetime, invitation: ThirdPartyInvitation) -> None:
-    """A spent or old code gets a successor, which the next mail will carry."""
-    made_at = invitation.code_made_at
-    if made_at is not None and invitation.tries_left > 0 and now < made_at + CODE_LIFETIME:
-        return
-    if made_at is not None:
-        invitation.code_generation += 1
-    invitation.code_made_at, invitation.tries_left = now, TRIES
 
 
 def mail_left(session: Session, now: datetime, mail: Mail) -> None:

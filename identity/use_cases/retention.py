@@ -11,6 +11,7 @@ from identity.storage import (
     identity_accounts,
     list_sign_ins,
     module_reports,
+    one_time_codes,
     people_lists,
     people_sessions,
     room_looks,
@@ -39,6 +40,8 @@ LIST_SIGN_INS = timedelta(days=7)
 ROOM_LOOKS = timedelta(days=1)
 SESSIONS = timedelta(days=7)  # after their beginning: every one is over by then
 ATTEMPTS = timedelta(days=7)
+WRONG_CODES = timedelta(days=1)  # what limits count
+CODES_ENDED = timedelta(days=9)  # with one that ended, a slip is taken back for a week
 ERRANDS_DONE = timedelta(days=7)
 ERRANDS_GIVEN_UP = timedelta(days=30)
 
@@ -87,6 +90,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         | _forget_reports(session, now)
         | _forget_sessions(session, now)
         | _forget_accounts(session, now)
+        | _forget_codes(session, now)
         | _forget_lists(session, now)
     )
 
@@ -113,6 +117,13 @@ def _forget_accounts(session: Session, now: datetime) -> dict[str, int]:
         "attempts at accounts": account_attempts.forget(session, now - ATTEMPTS),
         "accounts never begun": accounts.forget_unseen(session, now - CONFIRMED),
     }
+
+
+def _forget_codes(session: Session, now: datetime) -> dict[str, int]:
+    tried = one_time_codes.forget(
+        session, tries_before=now - WRONG_CODES, codes_before=now - CODES_ENDED
+    )
+    return {"codes and wrong tries": tried}
 
 
 def _forget_lists(session: Session, now: datetime) -> dict[str, int]:

@@ -11,7 +11,7 @@ from identity.storage import outbox, room_looks
 from identity.storage.outbox import Errand, Lane
 from identity.storage.room_looks import RoomLook
 
-LANE = Lane.URGENT  # somebody waits
+LANE = Lane.ACCOUNTS  # somebody waits, and a relay that is down must not delay it
 PATIENCE = timedelta(seconds=10)  # after which nobody waits for the answer any more
 MOST_OPEN = 3  # questions of one person at once
 

@@ -1,34 +1,40 @@
 """An address is typed, a mail goes out, and only the browser that asked, or who types the code, moves on."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
-from identity.storage import accounts, associations, mails, verification_requests
-from identity.storage.accounts import AccountState
-from identity.storage.verification_requests import Reality, State, VerificationRequest
+from identity.storage import mails, one_time_codes, verification_requests
+from identity.storage.mails import Template
+from identity.storage.one_time_codes import Purpose
+from identity.storage.verification_requests import State, VerificationRequest
 from identity.tokens import Tokens
 
-from . import codes, invitations
-from .codes import TRIES, CodeAnswer, Result
+from . import code_mails
+from .known_people import has_account
+from .not_me import cancel, cancel_with_code, spend, undo_cancel, undo_with_code
+from .one_time_codes import LIFETIMES, NOWHERE, CodeAnswer, Place, Result, Typed
+from .request_visibility import CONFIRMED_LIFETIME, Step, seen_in, where
 
 LIFETIME = timedelta(hours=24)  # of a request and its links
-CONFIRMED_LIFETIME = timedelta(days=7)  # a proof given is kept while a homeserver is away
-UNDO_LIFETIME = timedelta(days=7)
+MOST_ELSEWHERE = 3  # other browsers named on a page and in a mail
 
-
-class Step(StrEnum):
-    """Where a request stands now, for whoever looks at it."""
-
-    OPEN = "open"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
-    CONFIRMED = "confirmed"
-    USED = "used"
+__all__ = [
+    "CONFIRMED_LIFETIME",
+    "Step",
+    "cancel",
+    "cancel_with_code",
+    "has_account",
+    "seen_in",
+    "undo_cancel",
+    "undo_with_code",
+    "where",
+]
 
 
 def start(
@@ -39,20 +45,25 @@ def start(
     address: EmailAddress,
     browser: str,
     language: str,
+    device: str = "",
+    again: bool = False,
 ) -> VerificationRequest:
     """Open a request, or go on with the one this browser has for the address, and order its mail.
 
-    What the web answers is the same whatever is known of the address; only the mail differs: without
-    an open domain or a waiting invitation it says that none waits.
+    What is done is the same whatever is known of the address: what the mail says, the worker decides.
+    `again`: a mail that left just now is not enough.
     """
     mails.lock_address(session, address.canonical)
-    request = verification_requests.latest_of(session, browser=browser, address=address.canonical)
+    verification_requests.lock_browser(session, browser)
+    latest = verification_requests.latest_of(session, browser=browser, address=address.canonical)
+    request = latest
     if request is None or where(request, now) in {Step.EXPIRED, Step.CANCELLED, Step.USED}:
-        request = _open(session, rules, now, address=address, browser=browser, language=language)
+        request = _open(
+            session, rules, now, address=address, browser=browser, language=language, device=device
+        )
     if where(request, now) is Step.OPEN:
         request.language = language
-        request.reality = _reality(session, rules, now, address)
-        codes.order_mail(session, now, request)
+        _order_mail(session, now, request, had_one=latest is not None, again=again)
     return request
 
 
@@ -66,58 +77,61 @@ def by_token_id(session: Session, request_id: UUID) -> VerificationRequest | Non
     return session.get(VerificationRequest, request_id)
 
 
-def where(request: VerificationRequest, now: datetime, *, by_link: bool = False) -> Step:
-    """Where the request stands.
-
-    Only who holds the mailed link is told that an account has come of the address elsewhere: to a
-    browser that proved nothing the request stays open (R2).
-    """
-    match State(request.state):
-        case State.CANCELLED:
-            return Step.CANCELLED
-        case State.USED:
-            return Step.USED
-        case State.CONFIRMED:
-            kept_until = (request.confirmed_at or request.created_at) + CONFIRMED_LIFETIME
-            return Step.CONFIRMED if now < kept_until else Step.EXPIRED
-        case State.OPEN if now >= request.expires_at:
-            return Step.EXPIRED
-        case State.OPEN if by_link and request.reality != Reality.VERIFY:
-            return Step.USED
-    return Step.OPEN
+def elsewhere(
+    session: Session, now: datetime, address: str, *, browsers: Collection[str]
+) -> list[VerificationRequest]:
+    """The other browsers in which this address was typed, newest first: page and mail name them."""
+    return verification_requests.asked_elsewhere(
+        session, address, browsers=browsers, now=now, limit=MOST_ELSEWHERE
+    )
 
 
-def again_at(session: Session, now: datetime, request: VerificationRequest) -> datetime:
-    """When another mail may be asked for; `now` if at once."""
-    return mails.again_at(session, now, request.address)
-
-
-def resend(
-    session: Session, now: datetime, request: VerificationRequest, *, rules: RuleSet, language: str
-) -> bool:
-    """Order the mail once more, by what is true now. False: too soon (see `again_at`), or nothing to prove."""
+def resend(session: Session, now: datetime, request: VerificationRequest, *, language: str) -> bool:
+    """Order the mail once more, for the first moment it may leave (`mail_at`). False: nothing to prove."""
     if where(request, now) is not Step.OPEN:
         return False
     request.language = language
-    request.reality = _reality(session, rules, now, EmailAddress.stored(request.address))
-    return codes.order_mail(session, now, request)
+    _order_mail(session, now, request, had_one=request.asked_at is not None, again=True)
+    return True
 
 
 def type_code(
-    session: Session, tokens: Tokens, now: datetime, request: VerificationRequest, code: str
+    session: Session,
+    tokens: Tokens,
+    now: datetime,
+    request: VerificationRequest,
+    code: str,
+    *,
+    place: Place = NOWHERE,
 ) -> CodeAnswer:
-    """The code, typed in the browser that asked: if it is right the request is confirmed."""
+    """The code, typed in the browser that asked: if it is right the request is confirmed.
+
+    If it has ended, a mail with the next one is ordered.
+    """
+    mails.lock_address(session, request.address)  # before the code's, as the worker does
     if where(request, now) is not Step.OPEN:
         return CodeAnswer(Result.OVER)
-    answer = codes.type_code(session, tokens, now, request, code)
+    known = verification_requests.was_confirmed_in(
+        session, browser=request.browser, address=request.address
+    )
+    typed = Typed(code, place=place, known=known, browser=request.browser)
+    answer = spend(session, tokens, now, request, typed)
+    if answer.result is Result.RIGHT and not _confirm(session, now, request):
+        # "Not me" was said with the code in another browser: this one is not to go on.
+        answer = CodeAnswer(Result.OVER, is_used=True)
     if answer.result is Result.RIGHT:
-        _confirm(session, now, request)
+        tell_used(session, now, request)
+    if answer.result is Result.OVER:
+        # Where none has left yet, the mail that is on its way is the one to wait for.
+        again = answer.is_used or answer.ended_at is not None
+        _order_mail(session, now, request, had_one=request.asked_at is not None, again=again)
+        return replace(answer, mail_at=request.mail_at)
     return answer
 
 
 def confirm_by_link(session: Session, now: datetime, request: VerificationRequest) -> bool:
     """The button under the mailed link, pressed in the browser that asked."""
-    return where(request, now, by_link=True) is Step.OPEN and _confirm(session, now, request)
+    return where(request, now) is Step.OPEN and _confirm(session, now, request)
 
 
 def open_elsewhere(
@@ -129,16 +143,19 @@ def open_elsewhere(
     *,
     browser: str,
     language: str,
+    device: str = "",
 ) -> tuple[CodeAnswer, VerificationRequest | None]:
     """The code, typed in another browser that holds the link: a new, confirmed request opens there.
 
     The first request does not move.
     """
-    if where(request, now, by_link=True) not in {Step.OPEN, Step.CONFIRMED}:
+    if seen_in(request, now, browsers=(browser,)) is not Step.OPEN:
         return CodeAnswer(Result.OVER), None
-    answer = codes.type_code(session, tokens, now, request, code)
+    answer = spend(session, tokens, now, request, Typed(code, held=True, browser=browser))
     if answer.result is not Result.RIGHT:
         return answer, None
+    if request.refused_at is not None:
+        return CodeAnswer(Result.OVER, is_used=True), None
     opened = open_confirmed(
         session,
         now,
@@ -146,7 +163,9 @@ def open_elsewhere(
         homeserver=request.homeserver,
         browser=browser,
         language=language,
+        device=device,
     )
+    tell_used(session, now, opened)
     return answer, opened
 
 
@@ -158,6 +177,7 @@ def open_confirmed(
     homeserver: str | None,
     browser: str,
     language: str,
+    device: str = "",
 ) -> VerificationRequest:
     """The confirmed request of a browser in which the mailbox was just proved by another mail's code."""
     latest = verification_requests.latest_of(session, browser=browser, address=address)
@@ -169,68 +189,20 @@ def open_confirmed(
             address=address,
             browser=browser,
             language=language,
-            reality=Reality.VERIFY,
+            device=device,
             homeserver=homeserver,
             created_at=now,
             expires_at=now + LIFETIME,
-            asked_at=now,
-            code_made_at=now,
-            tries_left=0,  # nothing was mailed under its id
             state=State.CONFIRMED,
             confirmed_at=now,
         ),
     )
 
 
-def cancel(session: Session, now: datetime, request: VerificationRequest) -> None:
-    """“Not me”: the links and codes of this request end. Undone within seven days if it was a slip."""
-    for source in (State.OPEN, State.CONFIRMED):
-        verification_requests.move(
-            session, request, source=source, to=State.CANCELLED, cancelled_at=now
-        )
-
-
-def undo_cancel(session: Session, now: datetime, request: VerificationRequest) -> bool:
-    """Open a cancelled request again; it has to be proved anew. False: too late."""
-    if request.cancelled_at is None or now >= request.cancelled_at + UNDO_LIFETIME:
-        return False
-    return verification_requests.move(
-        session,
-        request,
-        source=State.CANCELLED,
-        to=State.OPEN,
-        cancelled_at=None,
-        confirmed_at=None,
-    )
-
-
-def cancel_with_code(
-    session: Session, tokens: Tokens, now: datetime, request: VerificationRequest, code: str
-) -> CodeAnswer:
-    """“Not me” from a browser without the cookie: who has the mail has its code."""
-    if where(request, now) not in {Step.OPEN, Step.CONFIRMED}:
-        return CodeAnswer(Result.OVER)
-    answer = codes.type_code(session, tokens, now, request, code)
-    if answer.result is Result.RIGHT:
-        cancel(session, now, request)
-    return answer
-
-
-def undo_with_code(
-    session: Session, tokens: Tokens, now: datetime, request: VerificationRequest, code: str
-) -> CodeAnswer:
-    """The way back from `cancel_with_code`."""
-    if where(request, now) is not Step.CANCELLED:
-        return CodeAnswer(Result.OVER)
-    answer = codes.type_code(session, tokens, now, request, code)
-    if answer.result is Result.RIGHT and not undo_cancel(session, now, request):
-        return CodeAnswer(Result.OVER)
-    return answer
-
-
 def rotate_browser(session: Session, *, old: str, new: str) -> None:
-    """A renewed cookie: all requests of the browser follow it."""
+    """A renewed cookie: all requests of the browser follow it, and the codes it has used."""
     verification_requests.follow_browser(session, old=old, new=new)
+    one_time_codes.follow_browser(session, old=old, new=new)
 
 
 def _open(
@@ -241,6 +213,7 @@ def _open(
     address: EmailAddress,
     browser: str,
     language: str,
+    device: str,
 ) -> VerificationRequest:
     return _add(
         session,
@@ -248,13 +221,10 @@ def _open(
             address=address.canonical,
             browser=browser,
             language=language,
-            reality=Reality.NONE,
+            device=device,
             homeserver=rules.decide(address).homeserver,
             created_at=now,
             expires_at=now + LIFETIME,
-            asked_at=now,
-            code_made_at=now,
-            tries_left=TRIES,
             state=State.OPEN,
         ),
     )
@@ -268,23 +238,47 @@ def _add(session: Session, request: VerificationRequest) -> VerificationRequest:
     return request
 
 
+def _order_mail(
+    session: Session,
+    now: datetime,
+    request: VerificationRequest,
+    *,
+    had_one: bool,
+    again: bool = False,
+) -> None:
+    ordered = code_mails.order(
+        session,
+        now,
+        template=Template.VERIFY,
+        address=request.address,
+        subject_id=request.id,
+        language=request.language,
+        had_one=had_one,
+        again=again,
+    )
+    if ordered.is_new or request.mail_at != ordered.leaves_at:
+        request.asked_at, request.mail_at = now, ordered.leaves_at
+    # A mail that has to wait long brings its code to a request that still stands.
+    request.expires_at = max(request.expires_at, ordered.leaves_at + LIFETIMES[Purpose.SIGN_UP])
+    session.flush()
+
+
+def tell_used(session: Session, now: datetime, request: VerificationRequest) -> None:
+    """The mailbox hears that a code of its was used, and how to say that it was somebody else."""
+    mails.order(
+        session,
+        now,
+        template=Template.CODE_USED,
+        address=request.address,
+        language=request.language,
+        subject_id=request.id,
+    )
+
+
 def _confirm(session: Session, now: datetime, request: VerificationRequest) -> bool:
+    if request.refused_at is not None:
+        return False
     won = verification_requests.move(
         session, request, source=State.OPEN, to=State.CONFIRMED, confirmed_at=now
     )
     return won or request.state == State.CONFIRMED
-
-
-def _reality(session: Session, rules: RuleSet, now: datetime, address: EmailAddress) -> Reality:
-    if has_account(session, address.canonical):
-        return Reality.EXISTS
-    may_register = invitations.may_register(session, rules, now, address)
-    return Reality.VERIFY if may_register else Reality.NONE
-
-
-def has_account(session: Session, address: str) -> bool:
-    """Whether somebody is known by this address. To be told only to who proved it (R2)."""
-    account = accounts.of_address(session, address)
-    if account is not None:
-        return account.state == AccountState.READY
-    return associations.of_address(session, address) is not None

@@ -16,11 +16,13 @@ from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.storage import homeservers, mails, validation_sessions
 from identity.storage.mails import Template
+from identity.storage.one_time_codes import Purpose
 from identity.storage.validation_sessions import ValidationSession
 from identity.tokens import Tokens
 from identity.vault import Vault
 
-from .codes import DAY, TRIES, TRIES_A_DAY, CodeAnswer, Result
+from .code_limits import DAY
+from .one_time_codes import CodeAnswer, Result, Typed, spend
 
 WINDOW = timedelta(hours=24)  # to prove the address, and again to use the proof
 SECRET = re.compile(r"[0-9a-zA-Z.=_-]{1,255}")
@@ -92,9 +94,6 @@ def request(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> Va
         asked = _open(session, vault, now, wanted)
     asked.send_attempt, asked.next_link = wanted.send_attempt, wanted.next_link
     asked.language, asked.asked_at = wanted.language, now
-    if asked.tries_left <= 0:
-        asked.code_generation += 1
-        asked.tries_left = TRIES
     mails.order(
         session,
         now,
@@ -148,22 +147,24 @@ def ends_at(asked: ValidationSession) -> datetime:
 def type_code(
     session: Session, tokens: Tokens, now: datetime, asked: ValidationSession, code: str
 ) -> CodeAnswer:
-    """Try a code, handed in by the client or typed on the link's page: they share the tries."""
+    """Try a code, handed in by the client or typed on the link's page: they share the tries.
+
+    The client shows its sid and secret, the page has the mailed link: the session's code has its five
+    tries, and no other limit.
+    """
     if is_over(asked, now):
         return CodeAnswer(Result.OVER)
-    wrong = validation_sessions.wrong_tries_since(
-        session, address=asked.address, user_id=asked.user_id, since=now - DAY
+    typed = Typed(code, held=True, browser=asked.sid)
+    answer = spend(
+        session, tokens, now, Purpose.CLIENT, typed, address=asked.address, subject=asked.sid
     )
-    if wrong >= TRIES_A_DAY:
-        return CodeAnswer(Result.LOCKED, again_at=asked.created_at + DAY)
-    left = validation_sessions.spend_try(session, asked)
-    if left is not None and tokens.is_code(code, asked.id, asked.code_generation):
-        validation_sessions.give_try_back(session, asked)
+    if answer.result is Result.RIGHT:
         validation_sessions.validate(session, asked, now)
-        return CodeAnswer(Result.RIGHT)
-    if left:
-        return CodeAnswer(Result.WRONG, tries_left=left)
-    return CodeAnswer(Result.LOCKED, again_at=mails.again_at(session, now, asked.address))
+    if answer.result is Result.OVER:  # its mail is still on its way: no code can be right
+        return CodeAnswer(Result.WRONG)
+    if answer.result is Result.OFF:
+        return CodeAnswer(Result.OFF, mail_at=mails.again_at(session, now, asked.address))
+    return answer
 
 
 def onward(asked: ValidationSession) -> str | None:
@@ -194,7 +195,6 @@ def _open(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> Vali
         send_attempt=wanted.send_attempt,
         created_at=now,
         asked_at=now,
-        tries_left=TRIES,
     )
     session.add(asked)
     session.flush()

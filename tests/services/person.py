@@ -8,7 +8,7 @@ import requests
 from .waiting import wait_for
 
 # Alone on its line: a user ID or a link can have six digits in a row as well.
-CODE = re.compile(r"^(\d{6})\s*$", re.MULTILINE)
+CODE = re.compile(r"^(\d{4} \d{4}(?: \d{4})?)\r?$", re.MULTILINE)
 PASSWORD = "correct horse battery staple"
 
 

@@ -7,13 +7,16 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity import signing
+from identity.mail.rendering import grouped
 from identity.storage import associations, mails, third_party_invitations
+from identity.storage.one_time_codes import Purpose
 from identity.storage.outbox import Lane
 from identity.storage.third_party_invitations import Delivery
 from identity.use_cases import store_invite, validation
 from identity.use_cases.invitation_mails import GATHERED
 from identity.use_cases.store_invite import EphemeralKey, Invited
 from identity.use_cases.validation import Wanted
+from tests.identity import codes
 from workers import tasks
 
 from .conftest import ADDRESS, CAMILLE
@@ -76,6 +79,11 @@ def branded(wiring, tmp_path):
     return branded
 
 
+def code_of(wiring, asked):
+    with wiring.database.reading() as session:
+        return codes.mailed(session, wiring.tokens, Purpose.CLIENT, asked.sid)
+
+
 def text_of(message):
     return message.get_body(("plain",)).get_content()
 
@@ -83,12 +91,12 @@ def text_of(message):
 def test_the_mail_of_a_client_carries_code_account_and_our_link_alone(wiring, asked, sent):
     [mail] = sent(Lane.URGENT)
     text = text_of(mail)
-    code = wiring.tokens.code(asked.id, 1)
-    assert code in text
+    code = code_of(wiring, asked)
+    assert f"\n\n{grouped(code)}\n\n" in text
     assert CAMILLE in text
     [link] = [line for line in text.splitlines() if "/v/" in line]
     assert wiring.tokens.read_link(link.rpartition("/")[2], "client") == asked.id
-    assert f"{code[:3]}\u00a0{code[3:]}" in mail["Subject"]
+    assert mail["Subject"] == "Votre code Guichet"
     assert "submitToken" not in mail.as_string()
     assert "of the client" not in mail.as_string()
 
@@ -140,7 +148,7 @@ def test_s61_the_operators_text_replaces_the_mail_and_leaves_as_it_is_written(
     [mail] = sent(Lane.URGENT, own)
     assert (mail.get_content_type(), mail["Content-Transfer-Encoding"]) == ("text/plain", "7bit")
     first, submit, link, people, message_id, date, nothing = mail.get_content().splitlines()[:7]
-    code = wiring.tokens.code(asked.id, 1)
+    code = code_of(wiring, asked)
     assert first == f"<<<{code}>>>"
     parts = urlsplit(submit)
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == (

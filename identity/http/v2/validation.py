@@ -19,7 +19,7 @@ from identity.http import parameters
 from identity.http.bodies import LARGEST, Body, Number, Text, read_body
 from identity.translations import choose
 from identity.use_cases import validation
-from identity.use_cases.codes import CodeAnswer, Result
+from identity.use_cases.one_time_codes import CodeAnswer, Result
 from identity.use_cases.validation import Wanted, check_secret
 
 from . import V2
@@ -116,8 +116,8 @@ def _check(answered: CodeAnswer, now: datetime) -> None:
             return
         case Result.WRONG:
             raise problems.WrongCode
-        case Result.LOCKED:
-            wait = (answered.again_at or now) - now
+        case Result.OFF:
+            wait = (answered.mail_at or now) - now
             raise problems.TooManyTries(max(1, math.ceil(wait.total_seconds())))
     raise problems.SessionExpired
 

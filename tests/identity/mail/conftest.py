@@ -32,7 +32,7 @@ def frame(**other) -> Frame:
 
 def verification(**other):
     facts = {
-        "code": "482913",
+        "code": "48291375",
         "link": f"{HOST}/v/{TOKEN}",
         "not_me_link": f"{HOST}/n/{TOKEN}",
         "requested_at": ORDERED,
@@ -47,7 +47,7 @@ def invitation(**other) -> Invitation:
         "link": f"{HOST}/v/{TOKEN}",
         "unknown_link": f"{HOST}/n/{TOKEN}",
         "opt_out_link": f"{HOST}/d/{TOKEN}",
-        "code": "482913",
+        "code": "48291375",
         "code_expires_at": ORDERED + timedelta(hours=24),
         "masked": "q•••@ac-rouen.example",
         "inviter": "Camille Durand",
@@ -103,7 +103,6 @@ OF_A_GUEST = {
 
 LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "verify": verification(),
-    "verify without code": verification(code=None),
     "exists": lambda of: letters.exists(
         of, sign_in_url="https://app.example/#/login", server="Éducation"
     ),
@@ -111,6 +110,16 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
         of, sign_in_url="https://app.example/#/login", server=None
     ),
     "verify for somebody invited": verification(inviter="Camille Durand"),
+    "verify while others wait": verification(
+        device="Firefox", others=(("Edge", ORDERED), ("", ORDERED))
+    ),
+    "verify while codes are guessed": verification(code="482913750041"),
+    "code_used": lambda of: letters.code_used(
+        of, device="Firefox", used_at=ORDERED, not_me_link=f"{HOST}/n/{TOKEN}"
+    ),
+    "code_used somewhere": lambda of: letters.code_used(
+        of, device="", used_at=ORDERED, not_me_link=f"{HOST}/n/{TOKEN}"
+    ),
     "welcome": welcome(),
     "welcome of a guest": welcome(**OF_A_GUEST),
     "welcome of a guest without names": welcome(
@@ -125,23 +134,21 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "none": letters.none,
     "client_verify": lambda of: letters.client_verify(
         of,
-        code="482913",
+        code="48291375",
         link=f"{HOST}/v/{TOKEN}",
-        submit_link=f"{HOST}/_matrix/identity/v2/validate/email/submitToken?token=482913",
+        submit_link=f"{HOST}/_matrix/identity/v2/validate/email/submitToken?token=48291375",
         user_id="@camille.durand-ac-rouen.example:agent.education.example",
         requested_at=ORDERED,
         ends_at=ORDERED + timedelta(hours=24),
     ),
     "invite": invited(),
-    "invite without code": invited(code=None),
     "invite from somewhere": invited(organisation=None),
     "invite from somebody": invited(inviter=None, organisation=None),
     "reminder": lambda of: letters.reminder(of, invitation()),
-    "reminder without code": lambda of: letters.reminder(of, invitation(code=None)),
     "list_code": lambda of: letters.list_code(
         of,
-        code="482913",
-        link=f"{HOST}/lists",
+        code="48291375",
+        link=f"{HOST}/v/{TOKEN}",
         requested_at=ORDERED,
         code_expires_at=ORDERED + timedelta(minutes=15),
     ),

@@ -1,7 +1,7 @@
 """What each mail says."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
@@ -19,17 +19,30 @@ def said(message: EmailMessage) -> str:
     return " ".join(text_of(message).replace("\u00a0", " ").split())
 
 
-def test_the_code_is_in_the_subject_in_two_groups():
+def test_the_code_is_in_no_subject():
     write = verification()
-    assert write(frame())["Subject"] == "482\u00a0913 est votre code Guichet"
-    assert write(frame(language="en"))["Subject"] == "482\u00a0913 is your Guichet code"
+    assert write(frame())["Subject"] == "Votre code Guichet"
+    assert write(frame(language="en"))["Subject"] == "Your Guichet code"
 
 
-def test_the_code_is_copied_as_six_digits():
-    message = verification()(frame())
-    assert "\n\n482913\n\n" in text_of(message)
-    code = re.search('<p class="code".*</p>', html_of(message))[0]
-    assert re.sub("<[^>]*>", "", code) == "482913"
+def test_the_code_stands_in_groups_of_four_and_is_copied_as_digits_in_a_row():
+    for digits, shown in (("48291375", "4829 1375"), ("482913750041", "4829 1375 0041")):
+        message = verification(code=digits)(frame())
+        assert f"\n\n{shown}\n\n" in text_of(message)
+        code = re.search('<p class="code".*</p>', html_of(message))[0]
+        assert re.sub("<[^>]*>", "", code) == digits
+
+
+def test_the_mail_names_the_browser_that_asked_and_those_that_wait_too():
+    at = datetime(2027, 3, 14, 14, 2, tzinfo=UTC)
+    facts = {"device": "Firefox", "others": [("Edge", at), ("", at)]}
+    french, english = (said(verification(**facts)(frame(language=each))) for each in ("fr", "en"))
+    assert "Demande faite avec Firefox. Aussi demandé depuis :" in french
+    assert "- Edge, dimanche 14 mars à 15 h 02 (heure de Paris)" in french
+    assert "- un autre navigateur, dimanche 14 mars" in french
+    assert "Requested with Firefox. Also requested from:" in english
+    assert "The code works in one browser only." in english
+    assert "Aussi demandé" not in said(verification()(frame()))
 
 
 def test_verify_tells_until_when_what_if_not_me_and_never_to_share():
@@ -45,15 +58,6 @@ def test_verify_tells_until_when_what_if_not_me_and_never_to_share():
     assert "valid until Monday 15 March at 16:30 (Paris time)" in english
     assert "Do not share this code. Nobody from Guichet will ask you for it." in english
     assert "ignore this email: no account will be created" in english
-
-
-def test_with_codes_off_there_is_no_code_anywhere():
-    for language in ("fr", "en", None):
-        message = verification(code=None)(frame(language=language))
-        whole = message["Subject"] + text_of(message) + html_of(message)
-        assert not re.search(r"\bcode\b", re.sub("<style.*</style>", "", whole, flags=re.DOTALL))
-        assert f"{HOST}/v/{TOKEN}" in whole
-    assert "Ne transmettez pas ce lien." in said(verification(code=None)(frame()))
 
 
 def test_a_code_that_lasts_over_midnight_names_the_day():

@@ -1,35 +1,39 @@
 """A site with a small federation, people with browsers of their own, and a mailbox that is only looked up."""
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from html import unescape
-from urllib.parse import unquote_to_bytes
 
 import pytest
 from flask import Flask
 from pydantic import SecretStr
-from sqlalchemy import select
-from werkzeug.test import TestResponse
+from sqlalchemy import func, select
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.app import create_app
 from identity.gateways.limits import Limits
+from identity.gateways.mail_folder import FolderMailer
 from identity.settings import read_settings
 from identity.storage import mails, worker_heartbeats
 from identity.storage.database import Database, make_engine
 from identity.storage.homeservers import Homeserver
+from identity.storage.one_time_codes import Purpose, WrongTry
 from identity.storage.outbox import Lane
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.storage.verification_requests import VerificationRequest
 from identity.terms import Terms
 from identity.tokens import Tokens
+from identity.use_cases import one_time_codes
 from identity.vault import PrivateHalves, Vault, new_pair
 from identity.wiring import WorkerWiring
+from tests.identity import codes
 from tests.identity.conftest import FAR
 from tests.identity.list_senders import FakeDesk, with_worker_beside
+from workers import tasks
 
-from .servers import FakeServer, carry_out, web
+from .servers import FakeServer, web
+from .visitors import Visitor, heading, title, words
+
+__all__ = ["heading", "title", "words"]
 
 AGENT, GUEST = AccountClass.AGENT, AccountClass.GUEST
 RULES = RuleSet.compile(
@@ -107,12 +111,31 @@ class Site:
         with self.wiring.database.reading() as session:
             return list(session.scalars(select(VerificationRequest)))
 
-    def code(self, request=None) -> str:
-        request = request or self.newest()
-        return self.wiring.tokens.code(request.id, request.code_generation)
+    def post(self) -> None:
+        """The worker sends what is due."""
+        wired = replace(self.wiring, mailer=FolderMailer(self.wiring.settings.mail_dir))
+        for lane in (Lane.URGENT, Lane.NORMAL):
+            tasks.run(wired, lane)
 
-    def wrong_code(self, request=None) -> str:
-        return f"{(int(self.code(request)) + 1) % 10**6:06d}"
+    def code(self, about=None) -> str:
+        """What stands in the last mail about a request or an invitation."""
+        about = about or self.newest()
+        self.post()
+        invited = isinstance(about, ThirdPartyInvitation)
+        purpose = Purpose.INVITATION if invited else Purpose.SIGN_UP
+        return self.mailed_code(purpose, about.address)
+
+    def mailed_code(self, purpose: Purpose, subject: str) -> str:
+        with self.wiring.database.reading() as session:
+            return codes.mailed(session, self.wiring.tokens, purpose, subject)
+
+    def wrong_code(self, about=None) -> str:
+        return codes.wrong(self.code(about))
+
+    def wrong_tries(self) -> int:
+        """How many wrong codes were counted."""
+        with self.wiring.database.reading() as session:
+            return session.scalar(select(func.count()).select_from(WrongTry))
 
     def link(self, request=None, purpose="verify") -> str:
         request = request or self.newest()
@@ -135,12 +158,15 @@ class Site:
                 "for_guest": True,
                 "created_at": self.clock(),
                 "asked_at": self.clock(),
-                "code_made_at": self.clock(),
                 "expires_at": self.clock() + timedelta(days=30),
             }
             | facts
         )
         self.add(row)
+        with self.wiring.database.transaction() as session:
+            one_time_codes.carry(
+                session, self.wiring.tokens, self.clock(), Purpose.INVITATION, row.address
+            )
         self.invitations.append(row)
         return row
 
@@ -164,69 +190,8 @@ class Site:
         with self.wiring.database.transaction() as session:
             session.add(row)
 
-    def visitor(self, language="fr") -> "Visitor":
+    def visitor(self, language="fr") -> Visitor:
         return Visitor(self.app, language, self.wiring)
-
-
-class Visitor:
-    """One person in one browser without JavaScript. Follows where a form leads, like a browser.
-
-    `wiring`: the worker's, which makes the account somebody waits for.
-    """
-
-    def __init__(self, app: Flask, language: str, wiring: WorkerWiring | None = None) -> None:
-        self.wiring = wiring
-        self.client = app.test_client()
-        self.headers = {"Accept-Language": language}
-        self.at = "/"
-
-    def get(self, path: str) -> TestResponse:
-        answer = self.client.get(path, headers=self.headers)
-        if answer.status_code in {302, 303}:
-            return self.get(answer.location)
-        self.at = path
-        if "Refresh" in answer.headers and self.wiring is not None:
-            carry_out(self.wiring, Lane.ACCOUNTS)
-            return self.get(path)
-        return answer
-
-    def get_as_written(self, path: str, **headers: str) -> TestResponse:
-        """As `get`, of a path that the test client would take for an address or tidy up."""
-        raw = {"PATH_INFO": unquote_to_bytes(path).decode("latin-1")}
-        answer = self.client.get("/", headers={**self.headers, **headers}, environ_overrides=raw)
-        return self.get(answer.location) if answer.status_code in {302, 303} else answer
-
-    def send(self, path: str, **fields: str) -> TestResponse:
-        """Send a form; the answer as it is, redirects not followed."""
-        token = re.search(r'name="csrf_token" value="([^"]+)"', self.get("/start").text)[1]
-        return self.client.post(path, data={"csrf_token": token, **fields}, headers=self.headers)
-
-    def post(self, path: str, **fields: str) -> TestResponse:
-        answer = self.send(path, **fields)
-        return self.get(answer.location) if answer.status_code == 303 else answer
-
-    def start(self, email="camille.durand@ac-rouen.example", **fields: str) -> TestResponse:
-        return self.post("/start", email=email, **fields)
-
-    def confirm(self, site: Site, **kind: str) -> TestResponse:
-        self.start(**kind)
-        return self.post(f"/check/{site.newest().ordinal}", code=site.code())
-
-
-def heading(answer: TestResponse) -> str:
-    return unescape(re.search(r"<h1>(.*?)</h1>", answer.text)[1]).replace("\u00a0", " ")
-
-
-def title(answer: TestResponse) -> str:
-    return unescape(re.search(r"<title>(.*?)</title>", answer.text)[1])
-
-
-def words(answer: TestResponse) -> str:
-    """What can be read on a page, in one line."""
-    body = answer.text.partition("<main")[2].partition("</main>")[0]
-    return " ".join(
-        unescape(re.sub(r"<[^>]*>", " ", f"<main{body}")).replace("\u00a0", " ").split()
-    )
 
 
 @pytest.fixture
@@ -236,8 +201,18 @@ def settings(tmp_path):
 
 @pytest.fixture
 def site(settings, sqlite_url, clock):
+    yield from open_site(settings, sqlite_url, clock)
+
+
+@pytest.fixture
+def site_on_either(settings, database_url, clock):
+    """The test runs twice, once on each database."""
+    yield from open_site(settings, database_url, clock)
+
+
+def open_site(settings, url, clock):
     values = read_settings(**settings)
-    database = Database(make_engine(sqlite_url))
+    database = Database(make_engine(url))
     server, desk = FakeServer(), FakeDesk()
     private, public = new_pair()
     wiring = WorkerWiring(

@@ -32,13 +32,20 @@ def test_an_account_is_made_and_the_welcome_says_what_to_keep(site, ana):
 
 
 def test_after_the_account_the_links_have_nothing_left_to_do(site, ana, phone):
-    ana.confirm(site)
+    ana.start()
+    code = site.code()
+    ana.post("/check/1", code=code)
     ana.post("/account/1", **FORM)
-    here, there = ana.get(site.link()), phone.get(site.link())
-    assert heading(here) == heading(there) == "Votre adresse est déjà confirmée"
+    here = ana.get(site.link())
+    assert heading(here) == "Votre adresse est déjà confirmée"
     assert "/account/1/done" in here.text
+    assert heading(phone.get(site.link())) == "Saisissez le code du courriel"
+    there = phone.post(site.link(), code=code)
+    assert heading(there) == "Votre adresse est déjà confirmée"
     assert "/account/1/done" not in there.text
-    assert "Un compte existe avec cette adresse." in words(phone.get(site.link(purpose="not_me")))
+    refuse = site.link(purpose="not_me")
+    assert "Un compte existe" not in words(phone.get(refuse))
+    assert "Un compte existe avec cette adresse." in words(phone.post(refuse, code=code))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from .conftest import heading, title, words
 def test_the_code_is_taken_however_it_is_written(site, ana, written):
     ana.start()
     code = site.code()
-    typed = written.format(code, code[:3], code[3:])
+    typed = written.format(code, code[:4], code[4:])
     if written == "fullwidth":
         typed = code.translate({ord(str(n)): 0xFF10 + n for n in range(10)})
     assert heading(ana.post("/check/1", code=typed)) == "Créez votre compte"
@@ -42,23 +42,38 @@ def test_a_wrong_code_says_how_many_tries_are_left(site, language, said):
     assert title(answer).startswith(("Erreur", "Error"))
 
 
-@pytest.mark.parametrize("typed", ["", "12345", "1234567", "my code", "12345x"])
+@pytest.mark.parametrize("typed", ["", "12345", "1234567", "123456789", "my code", "1234567x"])
 def test_what_is_no_code_is_said_and_counts_as_no_try(site, ana, typed):
     ana.start()
     answer = ana.send("/check/1", code=typed)
     assert answer.status_code == 400
-    assert "Saisissez les 6 chiffres du code" in words(answer)
+    assert "Saisissez les 8 chiffres du code" in words(answer)
     assert f'value="{typed}"' in answer.text
-    assert site.newest().wrong_tries == 0
+    assert site.wrong_tries() == 0
 
 
-def test_the_last_try_but_one_is_in_the_singular_and_then_there_is_a_time(site, ana):
+def test_the_last_try_but_one_is_in_the_singular_and_then_the_link_of_the_mail_is_named(site, ana):
     ana.start()
     wrong = site.wrong_code()
     answers = [words(ana.send("/check/1", code=wrong)) for _ in range(5)]
     assert "Il reste 1 essai." in answers[3]
-    assert "demandez un nouveau code à partir de 10 h 01 (heure de Paris)" in answers[4]
+    assert "ouvrez le lien du courriel, il fonctionne toujours" in answers[4]
     assert ana.send("/check/1", code=site.code()).status_code == 400
+    assert heading(ana.post(site.link())) == "Créez votre compte"
+
+
+def test_a_code_of_six_digits_is_of_an_old_mail_and_no_try(site, ana):
+    ana.start()
+    answer = ana.send("/check/1", code="123 456")
+    assert "Ce code à 6 chiffres vient d’un ancien courriel." in words(answer)
+    assert site.wrong_tries() == 0
+
+
+def test_before_its_mail_has_left_no_code_is_tried_and_the_page_says_so(site, ana):
+    ana.start()
+    answer = ana.send("/check/1", code="12345678")
+    assert "Le courriel n’est pas encore parti." in words(answer)
+    assert site.wrong_tries() == 0
 
 
 def test_a_code_that_grew_old_is_replaced_and_the_page_says_so(site, ana, clock):
@@ -72,9 +87,14 @@ def test_a_code_that_grew_old_is_replaced_and_the_page_says_so(site, ana, clock)
     assert heading(ana.post("/check/1", code=site.code())) == "Créez votre compte"
 
 
-def test_the_mail_can_be_had_again_after_a_minute_and_before_it_there_is_a_time(site, ana, clock):
+def test_a_mail_asked_for_too_soon_leaves_as_soon_as_it_may_and_the_page_says_when(
+    site, ana, clock
+):
     ana.start()
-    assert "Vous pourrez redemander un courriel à 10 h 01" in words(ana.post("/check/1/resend"))
+    assert "Le prochain courriel partira à 10 h 01" in words(ana.post("/check/1/resend"))
+    assert len(site.mails()) == 2
+    assert "Le prochain courriel partira à 10 h 01" in words(ana.post("/check/1/resend"))
+    assert len(site.mails()) == 2
     clock.advance(minutes=2)
     answer = ana.post("/check/1/resend")
     assert "Nouveau courriel demandé à 10 h 02 (heure de Paris)." in words(answer)
@@ -104,8 +124,9 @@ def test_who_confirmed_by_the_link_goes_on_and_who_did_not_is_told(site, ana):
 
 def test_a_cancelled_request_can_be_restored_for_a_week(site, ana, clock):
     ana.start()
+    code = site.code()
     assert heading(ana.post("/check/1/not-me")) == "La demande est annulée"
-    assert ana.send("/check/1", code=site.code()).status_code == 303  # nothing is tried any more
+    assert ana.send("/check/1", code=code).status_code == 303  # nothing is tried any more
     assert heading(ana.get("/check/1")) == "La demande est annulée"
     assert heading(ana.post("/check/1/undo")) == "Consultez votre messagerie"
     ana.post("/check/1/not-me")
@@ -133,5 +154,5 @@ def test_a_request_of_another_browser_is_no_request(site, ana, phone, path):
     assert "Ce navigateur ne connaît pas cette demande." in words(answer)
     assert "camille" not in answer.text
     for act in ("", "/resend", "/not-me", "/undo"):
-        assert stranger.send(f"/check/1{act}", code="123456").status_code == 404
+        assert stranger.send(f"/check/1{act}", code="12345678").status_code == 404
     assert {request.state for request in site.all()} == {"open"}

@@ -47,7 +47,7 @@ def everywhere(site, ana, phone, clock):
     pages["taken"] = ana.post("/account/1", **form)
     site.server.holds_address = False
     pages["done"] = ana.post("/account/1", **form)
-    pages["link used"] = phone.get(link)
+    pages["link used"] = ana.get(link)
     pages["elsewhere"] = ana.confirm(site, email="jean@interieur.example")
     ana.start("late@ac-rouen.example")
     clock.advance(hours=25)

@@ -58,7 +58,7 @@ def test_looking_and_pressing_without_the_code_changes_nothing(
     assert f"l’invitation de {ZOE}" in words(phone.get(unknown))
     assert heading(phone.get(no_more)) == "Ne plus recevoir d’invitations"
     for link in (unknown, no_more):
-        assert "Saisissez les 6 chiffres" in words(phone.post(link))
+        assert "Saisissez les 8 chiffres" in words(phone.post(link))
     assert site.invitation().state == State.QUEUED
     assert not has_opted_out()
     assert site.mails() == []
@@ -121,7 +121,7 @@ def test_a_browser_that_proved_the_mailbox_needs_a_button_alone(
 def test_wrong_codes_count_wherever_they_are_typed(site, phone, unknown, no_more):
     for link in (unknown, no_more):
         phone.post(link, code=site.wrong_code(site.invitation()))
-    assert site.invitation().wrong_tries == 2
+    assert site.wrong_tries() == 2
 
 
 def test_no_more_invitations_is_noted_and_can_be_taken_back_for_a_week(

@@ -33,7 +33,7 @@ def test_nobody_sees_a_list_without_signing_in(browser, service, postbox):
     for path in ("/lists", "/lists/6f1c1f6e-5a52-4f6e-9a2f-0a4b2b1f9d11"):
         assert browser.get(path).location.startswith("/lists/sign-in")
     post(browser, "/lists/sign-in", email=HERS)
-    assert post(browser, "/lists/code", code="000000").status_code == 400
+    assert post(browser, "/lists/code", code="00000000").status_code == 400
     assert browser.get("/lists").status_code == 303
 
 

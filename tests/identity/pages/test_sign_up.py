@@ -89,6 +89,7 @@ def test_who_was_invited_is_told_to_look_into_the_mail_whatever_the_domain(site,
     assert 'name="invited" value="1"' in ana.start("gil@asso.example").text
     answer = ana.start("gil@asso.example", invited="1")
     assert heading(answer) == "Consultez votre messagerie"
+    site.post()
     assert mails(site) == ["none"]
 
 
@@ -139,11 +140,13 @@ def test_the_answer_is_the_same_whatever_is_known_of_the_address(site, clock):
         visitor = site.visitor()
         sent = visitor.send("/start", email=email)
         waiting = visitor.get(sent.location)
-        typed = visitor.send("/check/1", code="123456")
+        site.post()
+        typed = visitor.send("/check/1", code="12345678")
         answers[email[:5]] = [
             masked(answer) for answer in (sent, waiting, typed, visitor.send("/check/1/resend"))
         ]
-    assert mails(site) == ["exists", "verify"]
+    site.post()
+    assert sorted(mails(site)) == ["exists", "verify", "verify", "verify"]
     assert repr(answers["known"]).replace("known@", "fresh@") == repr(answers["fresh"])
 
 
@@ -153,11 +156,11 @@ def test_the_answer_is_the_same_whether_an_invitation_waits_or_not(site):
     for email in ("known@asso.example", "fresh@asso.example"):
         visitor = site.visitor()
         sent = visitor.send("/start", email=email, invited="1")
-        typed = visitor.send("/check/1", code=site.wrong_code())
+        site.post()
+        typed = visitor.send("/check/1", code="12345678")
         seen = (sent, visitor.get(sent.location), typed, visitor.send("/check/1/resend"))
-        code = re.compile(r'(?<=value=")\d{6}(?=")')
-        answers[email[:5]] = [code.sub("", repr(masked(answer))) for answer in seen]
-    assert mails(site) == ["verify", "none"]
+        answers[email[:5]] = [repr(masked(answer)) for answer in seen]
+    assert sorted(set(mails(site))) == ["none", "verify"]
     assert repr(answers["known"]).replace("known@", "fresh@") == repr(answers["fresh"])
 
 

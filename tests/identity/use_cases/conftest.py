@@ -3,11 +3,15 @@
 import pytest
 
 from identity.storage import mails
+from identity.storage.one_time_codes import Purpose
+from identity.storage.outbox import Lane
 from identity.storage.verification_requests import VerificationRequest
 from identity.use_cases import sign_up
+from tests.identity import codes
+from workers import tasks
 
 ANA, BRUNO = "browser of Ana", "browser of Bruno"
-WRONG = "000000"
+WRONG = "00000000"
 
 
 @pytest.fixture
@@ -19,6 +23,29 @@ def start(database, rules, clock, camille):
             )
 
     return start
+
+
+@pytest.fixture
+def post(wiring):
+    """The worker sends what is due."""
+
+    def post():
+        for lane in (Lane.URGENT, Lane.NORMAL):
+            tasks.run(wiring, lane)
+
+    return post
+
+
+@pytest.fixture
+def begin(start, post):
+    """`start`, and its mail has left."""
+
+    def begin(*args, **facts):
+        request = start(*args, **facts)
+        post()
+        return request
+
+    return begin
 
 
 @pytest.fixture
@@ -50,5 +77,6 @@ def reread(database, request):
         return session.get_one(VerificationRequest, request.id)
 
 
-def right_code(tokens, request):
-    return tokens.code(request.id, request.code_generation)
+def right_code(database, tokens, request):
+    with database.reading() as session:
+        return codes.mailed(session, tokens, Purpose.SIGN_UP, request.address)

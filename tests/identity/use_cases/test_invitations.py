@@ -146,17 +146,6 @@ def test_its_mail_is_sent_again_at_most_once_an_hour(zoe, clock):
     assert [template for template, _ in zoe.mails()] == ["invite", "invite"]
 
 
-def test_a_mail_that_is_sent_again_after_a_day_has_a_new_code(zoe, clock):
-    row = zoe.store()
-    clock.advance(hours=23)
-    zoe.act(invitations.resend, row, by=ZOE)
-    assert zoe.read(row).code_generation == 1
-    clock.advance(hours=1)
-    zoe.act(invitations.resend, row, by=ZOE)
-    now = zoe.read(row)
-    assert (now.code_generation, now.code_made_at, now.tries_left) == (2, clock(), 5)
-
-
 def test_a_declined_one_can_be_taken_back_for_a_week(zoe, clock):
     row = zoe.store()
     zoe.relay_takes_all()

@@ -1,17 +1,20 @@
 """Whoever never asked ends the request, and can take that back for a week."""
 
+from datetime import timedelta
+
+from identity.storage import mails
 from identity.use_cases import sign_up
-from identity.use_cases.codes import Result
+from identity.use_cases.one_time_codes import Result
 from identity.use_cases.sign_up import Step
-from tests.identity.use_cases.conftest import WRONG, reread, right_code
+from tests.identity.use_cases.conftest import ANA, BRUNO, WRONG, reread, right_code
 
 
 def test_not_me_ends_codes_and_links_and_can_be_undone_for_seven_days(
-    start, act, tokens, clock, database
+    begin, act, tokens, clock, database
 ):
-    request = start()
+    request = begin()
     act(sign_up.cancel, request)
-    code = right_code(tokens, request)
+    code = right_code(database, tokens, request)
     assert act(sign_up.type_code, request, code, tokens=tokens).result is Result.OVER
     assert not act(sign_up.confirm_by_link, request)
     assert act(sign_up.undo_cancel, request)
@@ -21,12 +24,61 @@ def test_not_me_ends_codes_and_links_and_can_be_undone_for_seven_days(
     assert not act(sign_up.undo_cancel, request)
 
 
-def test_not_me_without_the_cookie_needs_the_code(start, act, tokens, clock, database):
-    request = start()
-    assert act(sign_up.cancel_with_code, request, WRONG, tokens=tokens).result is Result.WRONG
-    assert sign_up.where(reread(database, request), clock()) is Step.OPEN
-    code = right_code(tokens, request)
-    assert act(sign_up.cancel_with_code, request, code, tokens=tokens).result is Result.RIGHT
-    assert sign_up.where(reread(database, request), clock()) is Step.CANCELLED
+def refuse(act, tokens, request, code):
+    return act(sign_up.cancel_with_code, request, code, tokens=tokens, browser=BRUNO).result
+
+
+def test_not_me_without_the_cookie_needs_the_code(begin, act, tokens, clock, database):
+    request = begin()
+    assert refuse(act, tokens, request, WRONG) is Result.WRONG
+    assert reread(database, request).refused_at is None
+    code = right_code(database, tokens, request)
+    assert refuse(act, tokens, request, code) is Result.RIGHT
+    ended = reread(database, request)
+    assert sign_up.seen_in(ended, clock(), browsers={BRUNO}) is Step.CANCELLED
     assert act(sign_up.undo_with_code, request, code, tokens=tokens).result is Result.RIGHT
+    assert sign_up.seen_in(reread(database, request), clock(), browsers={BRUNO}) is Step.OPEN
+
+
+def test_a_request_refused_with_the_code_is_dead_and_its_own_browser_does_not_see_it(
+    begin, act, tokens, clock, database, post
+):
+    request = begin()
+    code = right_code(database, tokens, request)
+    refuse(act, tokens, request, code)
     assert sign_up.where(reread(database, request), clock()) is Step.OPEN
+    assert not act(sign_up.confirm_by_link, request)
+    answer = act(sign_up.type_code, request, code, tokens=tokens)
+    assert (answer.result, answer.is_used) == (Result.OVER, True)
+    clock.advance(minutes=2)
+    act(sign_up.resend, request, language="fr")
+    post()
+    with database.reading() as session:
+        newest = mails.recent(session)[0]
+    assert (newest.template, newest.state) == ("verify", "dropped")
+
+
+def test_giving_up_in_the_browser_that_asked_cannot_bring_a_refused_request_back(
+    begin, act, tokens, clock, database
+):
+    request = begin()
+    refuse(act, tokens, request, right_code(database, tokens, request))
+    act(sign_up.cancel, request)
+    assert sign_up.where(reread(database, request), clock()) is Step.CANCELLED
+    assert act(sign_up.undo_cancel, request)
+    assert sign_up.where(reread(database, request), clock()) is Step.OPEN
+    assert not act(sign_up.confirm_by_link, request)
+
+
+def test_it_was_not_me_after_the_code_was_used_ends_what_it_confirmed(
+    begin, act, tokens, clock, database
+):
+    request = begin()
+    code = right_code(database, tokens, request)
+    assert act(sign_up.type_code, request, code, tokens=tokens).result is Result.RIGHT
+    clock.advance(hours=3)
+    assert refuse(act, tokens, request, code) is Result.RIGHT
+    assert sign_up.where(reread(database, request), clock()) is Step.CANCELLED
+    assert reread(database, request).cancelled_at == clock() - timedelta(0)
+    with database.reading() as session:
+        assert sign_up.find(session, browser=ANA, ordinal=1).state == "cancelled"

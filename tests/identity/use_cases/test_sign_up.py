@@ -5,10 +5,12 @@ from datetime import timedelta
 
 from domain_rules.addresses import EmailAddress
 from identity.storage import associations
+from identity.storage import one_time_codes as store
 from identity.storage.mails import Mail, MailState
+from identity.storage.one_time_codes import OneTimeCode, Purpose
 from identity.storage.verification_requests import VerificationRequest
 from identity.use_cases import sign_up
-from identity.use_cases.codes import Result
+from identity.use_cases.one_time_codes import Result
 from identity.use_cases.sign_up import Step
 from tests.identity.use_cases.conftest import ANA, BRUNO, WRONG, reread, right_code
 
@@ -44,74 +46,62 @@ def test_two_addresses_of_one_browser_stand_side_by_side(start):
 
 
 def test_the_right_code_confirms_once_and_again_changes_nothing(
-    start, act, tokens, clock, database
+    begin, act, tokens, clock, database
 ):
-    request = start()
-    answer = act(sign_up.type_code, request, right_code(tokens, request), tokens=tokens)
-    assert answer.result is Result.RIGHT
+    request = begin()
+    code = right_code(database, tokens, request)
+    assert act(sign_up.type_code, request, code, tokens=tokens).result is Result.RIGHT
     assert sign_up.where(reread(database, request), clock()) is Step.CONFIRMED
-    again = act(sign_up.type_code, request, right_code(tokens, request), tokens=tokens)
-    assert again.result is Result.OVER
+    assert act(sign_up.type_code, request, code, tokens=tokens).result is Result.OVER
 
 
-def test_five_wrong_codes_lock_it_and_a_new_mail_brings_a_new_code(
-    start, act, tokens, clock, database, rules
+def test_five_wrong_codes_end_it_and_a_new_mail_brings_a_new_code(
+    begin, act, tokens, clock, database, post
 ):
-    request = start()
+    request = begin()
     answers = [act(sign_up.type_code, request, WRONG, tokens=tokens) for _ in range(5)]
     assert [answer.tries_left for answer in answers[:4]] == [4, 3, 2, 1]
-    assert answers[4].result is Result.LOCKED
-    assert answers[4].again_at == clock() + timedelta(minutes=1)
-    old = right_code(tokens, request)
-    assert act(sign_up.type_code, request, old, tokens=tokens).result is Result.LOCKED
+    assert answers[4].result is Result.OFF
+    old = right_code(database, tokens, request)
+    assert act(sign_up.type_code, request, old, tokens=tokens).result is Result.OFF
     clock.advance(minutes=1)
-    assert act(sign_up.resend, request, rules=rules, language="fr")
-    renewed = reread(database, request)
+    assert act(sign_up.resend, request, language="fr")
+    post()
     assert act(sign_up.type_code, request, old, tokens=tokens).result is Result.WRONG
-    new = right_code(tokens, renewed)
+    new = right_code(database, tokens, request)
     assert act(sign_up.type_code, request, new, tokens=tokens).result is Result.RIGHT
 
 
-def test_fifty_threads_take_five_tries_between_them(start, act, tokens):
-    request = start()
-    results = []
-
-    def guess():
-        results.append(act(sign_up.type_code, request, WRONG, tokens=tokens).result)
-
-    threads = [threading.Thread(target=guess) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results.count(Result.WRONG) == 4
-    assert results.count(Result.LOCKED) == 16
-
-
-def test_a_code_older_than_an_hour_is_replaced_by_a_new_mail(start, act, tokens, clock, sent):
-    request = start()
+def test_a_code_older_than_an_hour_is_replaced_by_a_new_mail(
+    begin, act, tokens, clock, sent, database
+):
+    request = begin()
     clock.advance(minutes=61)
-    answer = act(sign_up.type_code, request, right_code(tokens, request), tokens=tokens)
-    assert (answer.result, answer.mailed) == (Result.EXPIRED, True)
-    assert sent() == [("verify", "waiting")] * 2
+    old = right_code(database, tokens, request)
+    answer = act(sign_up.type_code, request, old, tokens=tokens)
+    assert (answer.result, answer.ended_at) == (Result.OVER, clock() - timedelta(minutes=1))
+    assert answer.mail_at == clock()
+    assert sent() == [("verify", "handed"), ("verify", "waiting")]
 
 
-def test_a_mail_sent_again_carries_the_same_code(start, act, clock, database, rules):
-    request = start()
+def test_a_mail_sent_again_carries_the_same_code(begin, act, tokens, clock, database, post):
+    request = begin()
+    first = right_code(database, tokens, request)
     clock.advance(minutes=2)
-    assert act(sign_up.resend, request, rules=rules, language="en")
-    renewed = reread(database, request)
-    assert (renewed.code_generation, renewed.language) == (request.code_generation, "en")
+    assert act(sign_up.resend, request, language="en")
+    post()
+    assert right_code(database, tokens, request) == first
+    assert reread(database, request).language == "en"
 
 
 def test_mails_to_one_address_are_limited_over_all_browsers(start, clock, sent):
     for minute in range(12):
         start(browser=f"browser {minute}")
         clock.advance(minutes=2)
-    assert len(sent()) == 5
+    assert len(sent()) == 6  # five have left, one waits for all who asked since
     clock.advance(hours=24)
     start()
-    assert len(sent()) == 6
+    assert len(sent()) == 7
 
 
 def test_a_flood_from_many_browsers_at_once_mails_once(start, sent):
@@ -123,79 +113,64 @@ def test_a_flood_from_many_browsers_at_once_mails_once(start, sent):
     assert sent() == [("verify", "waiting")]
 
 
-def test_after_twenty_wrong_codes_a_day_none_is_accepted_but_the_link_still_is(
-    start, act, tokens, clock, database, rules
-):
-    request = start()
-    for _ in range(4):
-        for _ in range(5):
-            act(sign_up.type_code, request, WRONG, tokens=tokens)
-        clock.advance(minutes=11)
-        act(sign_up.resend, request, rules=rules, language="fr")
-    renewed = reread(database, request)
-    answer = act(sign_up.type_code, request, right_code(tokens, renewed), tokens=tokens)
-    assert answer.result is Result.LOCKED
-    assert act(sign_up.confirm_by_link, request)
-
-
 def test_an_address_with_an_account_is_told_so_by_mail_and_no_code_is_right(
-    start, act, sent, tokens, clock, database, camille
+    begin, act, sent, tokens, clock, database, camille
 ):
     with database.transaction() as session:
         associations.bind(session, clock(), address=camille.canonical, user_id="@camille:x.example")
-    request = start()
-    assert sent() == [("exists", "waiting")]
-    answer = act(sign_up.type_code, request, right_code(tokens, request), tokens=tokens)
+    request = begin()
+    assert sent() == [("exists", "handed")]
+    with database.reading() as session:
+        assert store.newest(session, Purpose.SIGN_UP, request.address).key_id is None
+    answer = act(sign_up.type_code, request, WRONG, tokens=tokens)
     assert (answer.result, answer.tries_left) == (Result.WRONG, 4)
-    assert not act(sign_up.confirm_by_link, request)
 
 
 def test_what_the_web_sees_of_a_request_does_not_tell_whether_an_account_exists(
-    start, act, tokens, clock, database, camille, rules
+    begin, act, tokens, clock, database, camille
 ):
     other = EmailAddress.parse("lea.petit@ac-rouen.example")
     with database.transaction() as session:
         associations.bind(session, clock(), address=camille.canonical, user_id="@camille:x.example")
     seen = []
     for address in (camille, other):
-        request = start(browser=f"of {address}", address=address)
+        request = begin(browser=f"of {address}", address=address)
         story = [sign_up.where(request, clock())]
         story += [act(sign_up.type_code, request, WRONG, tokens=tokens) for _ in range(6)]
-        story.append(act(sign_up.resend, request, rules=rules, language="fr"))
-        with database.reading() as session:
-            story.append(sign_up.again_at(session, clock(), request))
+        story.append(act(sign_up.resend, request, language="fr"))
+        story.append(reread(database, request).mail_at)
         seen.append(story)
     assert seen[0] == seen[1]
 
 
 def test_already_have_an_account_is_mailed_three_times_a_day_at_most(
-    start, sent, clock, database, camille
+    begin, sent, clock, database, camille
 ):
     with database.transaction() as session:
         associations.bind(session, clock(), address=camille.canonical, user_id="@camille:x.example")
     for _ in range(5):
-        start()
+        begin()
         clock.advance(minutes=30)
-    assert [state for _, state in sent()].count(MailState.WAITING) == 3
+    assert [state for _, state in sent()].count(MailState.HANDED) == 3
     assert [state for _, state in sent()].count(MailState.WITHHELD) == 2
 
 
-def test_an_address_nobody_opened_is_told_that_no_invitation_waits_once_a_day(start, sent, clock):
+def test_an_address_nobody_opened_is_told_that_no_invitation_waits_once_a_day(begin, sent, clock):
     stranger = EmailAddress.parse("lea.petit@asso.example")
-    start(address=stranger)
+    begin(address=stranger)
     clock.advance(hours=2)
-    start(address=stranger)
-    assert sent() == [("none", "waiting"), ("none", "withheld")]
+    begin(address=stranger)
+    assert sent() == [("none", "handed"), ("none", "withheld")]
 
 
 def test_the_link_in_another_browser_opens_a_new_request_there_and_the_first_stands_still(
-    start, act, tokens, clock, database
+    begin, act, tokens, clock, database
 ):
-    request = start()
+    request = begin()
     answer, opened = act(
         sign_up.open_elsewhere,
         request,
-        right_code(tokens, request),
+        right_code(database, tokens, request),
         tokens=tokens,
         browser=BRUNO,
         language="fr",
@@ -226,11 +201,10 @@ def test_a_renewed_cookie_keeps_the_requests_of_the_browser(start, database):
         assert sign_up.find(session, browser=ANA, ordinal=1) is None
 
 
-def test_no_code_is_stored_anywhere(start, tokens, database):
-    request = start()
-    code = right_code(tokens, request)
+def test_no_code_is_stored_anywhere(begin, tokens, database):
+    code = right_code(database, tokens, begin())
     with database.reading() as session:
-        for table in (VerificationRequest, Mail):
+        for table in (VerificationRequest, Mail, OneTimeCode):
             for row in session.query(table):
                 values = [getattr(row, column.key) for column in table.__table__.columns]
                 assert code not in map(str, values)

@@ -1,14 +1,19 @@
 """Programs that call v2: by whom they are signed in, and what they send."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from identity.storage import associations, identity_accounts, validation_sessions
+from identity.storage.one_time_codes import Purpose
+from identity.storage.outbox import Lane
 from identity.storage.validation_sessions import ValidationSession
 from identity.wiring import Wiring
+from tests.identity import codes
+from tests.identity.conftest import Postbox
+from workers import tasks
 
 V2 = "/_matrix/identity/v2"
 CAMILLE, ZOE = "@camille:education.example", "@zoe:education.example"
@@ -64,12 +69,13 @@ class Program:
         return self.post("/3pid/bind", **given)
 
     def code(self, sid: str) -> str:
-        """What the mail says."""
-        asked = self.session(sid)
-        return self.wiring.tokens.code(asked.id, asked.code_generation)
+        """What the mail says, once it has left."""
+        tasks.run(replace(self.wiring, mailer=Postbox()), Lane.URGENT)
+        with self.wiring.database.reading() as session:
+            return codes.mailed(session, self.wiring.tokens, Purpose.CLIENT, sid)
 
     def wrong_code(self, sid: str) -> str:
-        return f"{(int(self.code(sid)) + 1) % 10**6:06d}"
+        return codes.wrong(self.code(sid))
 
     def session(self, sid: str) -> ValidationSession:
         with self.wiring.database.reading() as session:

@@ -1,0 +1,199 @@
+"""Mails that carry a code: ordered alike for everybody, and what they say is decided when they leave.
+
+Who asks for a mail causes the same rows and the same bell whatever is known of the address; only the
+worker looks at accounts, invitations and refusals (R2).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress
+from domain_rules.rules import RuleSet
+from identity.storage import list_sign_ins, mails, verification_requests
+from identity.storage.mail_bounds import DAILY
+from identity.storage.mails import Mail, Template
+from identity.storage.one_time_codes import Purpose
+from identity.storage.verification_requests import State, VerificationRequest
+from identity.tokens import Tokens
+
+from . import invitations, known_people, mail_results, one_time_codes
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+SIGN_UP = (Template.VERIFY, Template.EXISTS, Template.NONE)
+LISTS = (Template.LIST_CODE,)
+COUNTED = {Template.VERIFY: mails.ASKED_FOR, Template.LIST_CODE: LISTS}
+ALIKE = {Template.VERIFY: SIGN_UP, Template.LIST_CODE: LISTS}
+# One mail an hour is kept for a browser that has had none.
+QUOTAS_HAD_ONE = ((1, MINUTE), (4, HOUR), (10, DAY))
+KEPT = ((1, HOUR),)
+
+
+class Fate(StrEnum):
+    """What becomes of a mail whose turn has come."""
+
+    SENT = "sent"
+    WITHHELD = "withheld"  # over a limit the person is not told of
+    DROPPED = "dropped"  # nobody waits for it
+    SUPPRESSED = "suppressed"  # its mailbox does not exist
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """`leaves_at`: when the mail that serves this leaves or left. `is_new`: it was ordered just now."""
+
+    leaves_at: datetime
+    is_new: bool
+
+
+def order(
+    session: Session,
+    now: datetime,
+    *,
+    template: Template,
+    address: str,
+    subject_id: UUID,
+    language: str,
+    had_one: bool,
+    again: bool = False,
+) -> Ordered:
+    """Order a mail with a code for the first moment it may leave, or go with one that serves as well.
+
+    One that waits for its moment, or left within the minute, carries the code that works in every
+    browser. `again`: by who looks for a mail in vain, so one that left is not enough. `had_one`: the
+    browser has had a mail for this address.
+    """
+    mails.lock_address(session, address)
+    standing = _newest(session, address, template)
+    limited = session.info.get("limited", True)
+    if standing is not None and limited:
+        waits, has_left = standing.goes_at > now, standing.goes_at > now - MINUTE
+        if waits or (has_left and not again):
+            return Ordered(standing.goes_at, is_new=False)
+    due_at = _first_moment(session, now, address, template, had_one=had_one)
+    mails.order(
+        session,
+        now,
+        template=template,
+        address=address,
+        language=language,
+        subject_id=subject_id,
+        due_at=due_at,
+    )
+    session.flush()
+    return Ordered(due_at, is_new=True)
+
+
+def decide_sign_up(
+    session: Session, rules: RuleSet, tokens: Tokens, now: datetime, mail: Mail
+) -> Fate:
+    """What the mailbox is told, now that the mail leaves: a code, that it has an account, that nothing waits.
+
+    Whatever it is, a code comes to life as far as pages can show; without a code in the mail none is right.
+    """
+    mails.lock_address(session, mail.address)
+    request = _served(session, now, mail)
+    address = EmailAddress.stored(mail.address)
+    if known_people.has_account(session, mail.address):
+        mail.template = Template.EXISTS
+    elif invitations.may_register(session, rules, now, address):
+        mail.template = Template.VERIFY
+    else:
+        mail.template = Template.NONE
+    fate = Fate.SENT
+    if request is None:
+        fate = Fate.DROPPED
+    elif mail_results.is_suppressed(session, tokens, now, mail):
+        fate = Fate.SUPPRESSED
+    elif _is_over_daily(session, mail):
+        fate = Fate.WITHHELD
+    if fate is not Fate.SENT or mail.template != Template.VERIFY:
+        one_time_codes.carry(session, tokens, now, Purpose.SIGN_UP, mail.address, told=False)
+    if request is not None:
+        mail.subject_id = request.id
+    session.flush()
+    return fate
+
+
+def decide_lists(
+    session: Session, rules: RuleSet, tokens: Tokens, now: datetime, mail: Mail
+) -> Fate:
+    """A code leaves only for an agent who may send lists, while somebody waits for it."""
+    mails.lock_address(session, mail.address)
+    fate = Fate.SENT
+    if (
+        not list_sign_ins.of_address(session, mail.address, now)
+        or known_people.agent_of(session, rules, mail.address) is None
+    ):
+        fate = Fate.DROPPED
+    elif mail_results.is_suppressed(session, tokens, now, mail):
+        fate = Fate.SUPPRESSED
+    if fate is not Fate.SENT:
+        one_time_codes.carry(session, tokens, now, Purpose.LISTS, mail.address, told=False)
+    return fate
+
+
+DECIDE = dict.fromkeys(SIGN_UP, decide_sign_up) | dict.fromkeys(LISTS, decide_lists)
+
+
+def _first_moment(
+    session: Session, now: datetime, address: str, template: Template, *, had_one: bool
+) -> datetime:
+    counted = COUNTED[template]
+    if had_one:
+        return mails.may_go_at(session, now, address, counted, QUOTAS_HAD_ONE)
+    at = mails.may_go_at(session, now, address, counted)
+    if at == now:
+        return now
+    if mails.mailbox_of(address) != address:
+        # Many addresses of one mailbox share what is kept for it, or it could be flooded through them.
+        return min(at, mails.may_go_at(session, now, address, counted, KEPT))
+    last = _newest(session, address, template)
+    return min(at, max(now, last.goes_at + HOUR) if last else now)
+
+
+def _newest(session: Session, address: str, template: Template) -> Mail | None:
+    """The mail to exactly this address that leaves, or left, last."""
+    return session.scalars(
+        select(Mail)
+        .where(Mail.address == address, Mail.template.in_(ALIKE[template]))
+        .order_by(func.coalesce(Mail.due_at, Mail.created_at).desc(), Mail.id)
+        .limit(1)
+    ).one_or_none()
+
+
+def _served(session: Session, now: datetime, mail: Mail) -> VerificationRequest | None:
+    """The request the mail was ordered for, or another that waits for the same address."""
+    request = session.get(VerificationRequest, mail.subject_id)
+    if (
+        request is not None
+        and request.state == State.OPEN
+        and request.refused_at is None
+        and now < request.expires_at
+    ):
+        return request
+    return verification_requests.newest_waiting(session, mail.address, now)
+
+
+def _is_over_daily(session: Session, mail: Mail) -> bool:
+    """Whether the mailbox has had its mails of this kind for the day before this one."""
+    template = Template(mail.template)
+    if template not in DAILY or not session.info.get("limited", True):
+        return False
+    before = session.scalar(
+        select(func.count())
+        .select_from(Mail)
+        .where(
+            Mail.mailbox == mails.mailbox_of(mail.address),
+            Mail.template == template,
+            Mail.id != mail.id,
+            Mail.due_at > mail.goes_at - DAY,
+            Mail.due_at <= mail.goes_at,
+        )
+    )
+    return (before or 0) >= DAILY[template]
