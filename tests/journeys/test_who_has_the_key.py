@@ -101,7 +101,11 @@ print("walked", len(found), "openers")
 """
 
 
-@pytest.mark.parametrize("given", [None, PRIVATE.replace("private", "public"), "a string"])
+@pytest.mark.parametrize(
+    "given",
+    [None, PRIVATE.replace("private", "public"), "a string"],
+    ids=["none", "not private", "no key"],
+)
 def test_a_worker_without_it_does_not_start_and_says_what_is_missing(tmp_path, given):
     env = KEYS | {"GUICHET_DATABASE_URL": f"sqlite:///{tmp_path / 'guichet.db'}"}
     if given:

@@ -85,6 +85,7 @@ def test_a_shared_database_without_the_workers_key_says_which_half_is_missing(ru
         ("GUICHET_HOMESERVER_KEYS", PUBLIC_HALF.text),
         ("GUICHET_HOMESERVER_KEYS", f"{WORKER_KEYS['GUICHET_HOMESERVER_KEYS']},x"),
     ],
+    ids=["no public half", "the private half", "no private half", "the public half", "one of two"],
 )
 def test_halves_that_are_none_or_mixed_up_are_named_and_never_shown(run, name, value):
     told = run("config", "check", ends=1, env={name: value}).stderr
