@@ -31,14 +31,21 @@ def optional(*names: str) -> list[str | None]:
     return found
 
 
+def as_sent(name: str) -> str:
+    """The value of this parameter, NUL and all: for who judges it. Raises MissingParameter, WrongParameter."""
+    (found,) = _given(name)
+    if found is None:
+        raise _missing(name)
+    return found
+
+
 def email_address() -> EmailAddress:
     """The address asked about: `medium` and `address`. A space in the local part is read as the plus it was.
 
     Tchap's older clients send an empty medium, or none: they know only one.
     """
-    medium, typed = _given("medium", "address")
-    if typed is None:
-        raise _missing("address")
+    typed = as_sent("address")
+    (medium,) = _given("medium")
     if medium not in {None, "", "email"}:
         raise WrongParameter("The only medium here is email.")
     try:

@@ -52,4 +52,4 @@ def ephemeral_is_valid() -> Response:
 
 def _asked() -> str:
     # Base64 has no blanks: this one was a plus that nobody encoded.
-    return parameters.required("public_key")[0].replace(" ", "+")
+    return parameters.as_sent("public_key").replace(" ", "+")

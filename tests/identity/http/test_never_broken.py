@@ -16,72 +16,21 @@ from identity.settings import Settings
 from identity.storage.verification_requests import State, VerificationRequest
 from identity.use_cases import identity_accounts, module_reports
 
+from .hostile_requests import (
+    CAMILLE,
+    FIRST,
+    FORMS,
+    HEADERS,
+    HOSTILE,
+    NAMES,
+    PARAMETERS,
+    PLAUSIBLE,
+    QUERIES,
+    VALUES,
+)
 from .test_openapi import DOCUMENTS
 
-CAMILLE = "@camille:education.example"
 REPORT_ID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
-# As JSON writes them: some of these no encoder would.
-HOSTILE = {
-    "NUL": r'"a\u0000b"',
-    "NUL alone": r'"\u0000"',
-    "half a letter": r'"\ud800"',
-    "the other half": r'"x\udfff@ac-rouen.example"',
-    "no character": '"\\uffff"',
-    "right to left": '"\u202egro.elpmaxe@ellimac"',
-    "long": f'"{"x" * 900_000}"',
-    "long address": f'"{"x" * 900_000}@ac-rouen.example"',
-    "empty": '""',
-    "deep": "[" * 40 + "]" * 40,
-    "deeper": "[" * 900 + "]" * 900,
-    "deepest": "[" * 200_000 + "]" * 200_000,
-    "deep objects": '{"a":' * 100_000 + "1" + "}" * 100_000,
-    "never closed": "[" * 100_000,
-    "wide": "[" + "1," * 200_000 + "1]",
-    "huge": "1" + "0" * 30,
-    "beyond the columns": "9223372036854775808",
-    "beyond Python": "1" + "0" * 5000,
-    "infinite": "1e400",
-    "NaN": "NaN",
-    "Infinity": "-Infinity",
-    "minus nothing": "-0",
-    "minus nothing with a point": "-0.0",
-    "negative": "-9007199254740993",
-    "true": "true",
-    "null": "null",
-    "list": "[]",
-    "object": "{}",
-    "list of nulls": "[null]",
-    "texts": r'["\u0000", "\ud800", 5]',
-}
-# Tried each time, on both databases; all of them take minutes.
-FIRST = {"NUL", "half a letter", "deeper", "deepest", "huge", "infinite", "true"}
-
-
-# What stands in the other fields while one is hostile.
-PLAUSIBLE = {
-    "access_token": "token",
-    "matrix_server_name": "education.example",
-    "algorithm": "sha256",
-    "pepper": "pepper",
-    "addresses": ["x"],
-    "user_accepts": [],
-    "client_secret": "secret",
-    "email": "camille.durand@ac-rouen.example",
-    "send_attempt": 1,
-    "sid": "0" * 32,
-    "token": "123456",
-    "mxid": CAMILLE,
-    "threepid": {"medium": "email", "address": "camille.durand@ac-rouen.example"},
-    "medium": "email",
-    "address": "camille.durand@ac-rouen.example",
-    "room_id": "!room:education.example",
-    "sender": CAMILLE,
-    "private_key": "A" * 43,
-    "people": "gil@asso.example",
-    "reports": [],
-    "days": 30,
-    "user_id": CAMILLE,
-}
 # Words of our code, of its language or of its libraries.
 OURS = re.compile(
     r"pydantic|https?://|function-|\b(?:int|str|bool|float|NoneType|dict|list|Body|RequestToken|SubmitToken"
@@ -251,49 +200,6 @@ def test_no_field_of_a_refusal_breaks_anything(client, bearers, hostile):
         assert is_answered(answer), (field, value[:80], answer.data[:300])
 
 
-QUERIES = [
-    "%00",
-    "a%00b",
-    "%ED%A0%80",
-    "%EF%BF%BF",
-    "%FF",
-    "x" * 7000,
-    "%E2%80%AEx",
-    "9" * 400,
-    "-1",
-    "1e400",
-    "99999999999999999999",
-    "0-" + "0" * 32,
-    "9" * 17 + "-" + "f" * 32,
-    "%",
-    "%zz",
-    "&",
-    "=",
-    "'",
-    "%5B%5D",
-]
-PARAMETERS = [
-    "medium",
-    "address",
-    "sid",
-    "client_secret",
-    "public_key",
-    "access_token",
-    "sender",
-    "state",
-    "room_id",
-    "after",
-    "limit",
-    "since",
-    "user_id",
-    "id",
-    "q",
-    "email",
-    "token",
-    "invited",
-]
-
-
 def paths(client) -> list[str]:
     return [
         re.sub(r"<[^>]+>", "{}", rule.rule)
@@ -322,47 +228,6 @@ def test_no_query_and_no_path_breaks_anything(client, bearers, is_long):
             assert answer.status_code < 500, (url[:200], answer.data[:300])
 
 
-HEADERS = [
-    "Authorization",
-    "User-Agent",
-    "Accept-Language",
-    "Cookie",
-    "X-Forwarded-For",
-    "Forwarded",
-    "Host",
-    "Content-Type",
-    "Content-Length",
-    "If-None-Match",
-    "If-Modified-Since",
-    "Origin",
-    "Referer",
-    "Range",
-    "Accept",
-]
-VALUES = [
-    "é",
-    "\xff\xfe",
-    "x" * 9000,
-    "Bearer \xff",
-    "X-Matrix origin=\xff,key=\xff,sig=\xff",
-    "Bearer ",
-    "-1",
-    "1e9",
-    "vr=\xff; session=\xff; lang=\xff",
-    "vr=a.b.c; session=a.b.c; session=.x",
-    '"',
-    'W/"' + "9" * 30 + '"',
-    "*;q=1e400, fr;q=x, \xff",
-    "bytes=0-" + "9" * 40,
-    "multipart/form-data; boundary=",
-    "text/html; charset=utf-7",
-    "Thu, 99 Foo 99999 99:99:99 GMT",
-    "[::1",
-    "a:99999999999",
-    "x\ty",
-]
-
-
 def test_no_header_breaks_anything(client, is_long):
     looked_at = ["/start", "/_matrix/identity/api/v1/info?address=a@ac-rouen.example"]
     if is_long:
@@ -384,49 +249,6 @@ def test_no_header_breaks_anything(client, is_long):
         for path in posted:
             answer = client.post(path, data=b"{}", headers={header: value})
             assert answer.status_code < 500, (path, header, value[:80], answer.data[:300])
-
-
-FORMS = [
-    "\0",
-    "a\0b",
-    "a\0@ac-rouen.example",
-    "\ud800",
-    "\uffff",
-    "\u202e",
-    "x" * 100_000,
-    "9" * 400,
-    "-1",
-    "٣" * 8,
-    "1e400",
-    "",
-    " ",
-    "'",
-    "\\",
-    "a@ac-rouen.example\0",
-    "{}",
-    "İ" * 300,
-    "\r\nBcc: x",
-]
-NAMES = [
-    "email",
-    "code",
-    "display_name",
-    "password",
-    "password_again",
-    "q",
-    "address",
-    "room",
-    "text",
-    "keep",
-    "invited",
-    "undo",
-    "correct",
-    "send",
-    "retry",
-    "List-Unsubscribe",
-    "locale",
-    "language",
-]
 
 
 def test_no_field_of_a_form_breaks_anything(client, served, is_long):
