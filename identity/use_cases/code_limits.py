@@ -24,7 +24,7 @@ TRIES_NEAR = 30  # an hour, from one /24 or /64
 TRIES_FAR = 300  # an hour, from one /16 or /48
 TRIES_SHARED = 2000  # an hour, from a network where thousands share one address
 ATTACK = 300  # wrong codes for one purpose in an hour, from wherever
-# What keeps the chance of a false agent below one in ten thousand a day, see docs/security.d/codes.md.
+# What keeps the chance of a false agent below one in ten thousand a day, see docs/security.md.
 GUESSES = 7200  # a day, at codes of eight digits and for one purpose, without their mails
 
 
