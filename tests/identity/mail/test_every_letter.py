@@ -207,5 +207,4 @@ def test_subjects_fit_in_a_list_of_mails(write):
 
 def test_the_sender_without_a_name_carries_the_services(write):
     message = write(sender="bonjour@mail.example", service="Tchap, le service")
-    assert message["From"].addresses[0].display_name == "Tchap, le service"
-    assert message["From"].addresses[0].addr_spec == "bonjour@mail.example"
+    assert message["From"] == '"Tchap, le service" <bonjour@mail.example>'

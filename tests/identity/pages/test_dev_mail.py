@@ -8,9 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from identity.app import create_app
-from identity.gateways.mail_folder import FolderMailer
 
-from .conftest import Visitor, heading, words
+from .conftest import Visitor, heading, keep_mail, words
 
 PATHS = ["/dev/mail", "/dev/mail/first", "/dev/mail/first/html", "/dev/mail.json"]
 LINK = "http://127.0.0.1:8090/v/abc"
@@ -19,7 +18,6 @@ LINK = "http://127.0.0.1:8090/v/abc"
 @pytest.fixture
 def mailbox(site, clock):
     """Two mails, the first with a link and a style of its own."""
-    mailer = FolderMailer(site.wiring.settings.mail_dir)
     for name in ("first", "second"):
         message = EmailMessage()
         message["Message-ID"] = f"<{name}@guichet.localhost>"
@@ -29,7 +27,7 @@ def mailbox(site, clock):
         message["Subject"] = f"The {name} mail <b>"
         message.set_content(f"Open this link:\n\n{LINK}\n")
         message.add_alternative(f'<p style="color:#123">Open <a href="{LINK}">it</a></p>', "html")
-        mailer.send(message, envelope_from="b@guichet.localhost", to="ana@ac-rouen.example")
+        keep_mail(site.wiring.settings.mail_dir, message)
         clock.advance(minutes=1)
 
 

@@ -8,12 +8,11 @@ import pytest
 from playwright.sync_api import expect
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from identity.gateways.mail_folder import FolderMailer
 from identity.storage.outbox import Lane
 from tests.services.serving import serve
 from tests.services.waiting import LOOPBACK, free_port
 
-from .conftest import PASSWORD
+from .conftest import PASSWORD, keep_mail
 from .servers import carry_out
 from .states import Walk
 
@@ -127,7 +126,7 @@ def test_a_link_in_the_html_of_a_mail_at_home_can_be_followed(site, walk, clock)
     message.set_content("text")
     link = f'<style>a {{padding: 3px}}</style><a href="{ana.url}{site.link()}">Confirm</a>'
     message.add_alternative(f"{link}<script>document.title = 'ran'</script>", "html")
-    FolderMailer(site.wiring.settings.mail_dir).send(message, envelope_from="", to=ADDRESS)
+    keep_mail(site.wiring.settings.mail_dir, message)
     ana.go("/dev/mail")
     ana.press(ana.desk.get_by_role("link", name="Your code"))
     ana.press(ana.desk.get_by_role("link", name="HTML"))
