@@ -3,10 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
-from email.message import EmailMessage
-from email.utils import parsedate_to_datetime
 from html import unescape
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -237,14 +234,6 @@ def words(answer: TestResponse) -> str:
     return " ".join(
         unescape(re.sub(r"<[^>]*>", " ", f"<main{body}")).replace("\u00a0", " ").split()
     )
-
-
-def keep_mail(folder: Path, message: EmailMessage) -> None:
-    """A mail as the folder of a service at home holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    moment = parsedate_to_datetime(message["Date"])
-    own_id = message["Message-ID"].strip("<>").partition("@")[0]
-    (folder / f"{moment:%Y%m%dT%H%M%SZ}-{own_id}.eml").write_bytes(message.as_bytes())
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from tests.services.serving import serve
 from tests.services.waiting import LOOPBACK, free_port
 
-from .conftest import PASSWORD, keep_mail
+from .conftest import PASSWORD
+from .mail_files import keep_mail
 from .states import Walk
 
 ADDRESS = "camille.durand@ac-rouen.example"
