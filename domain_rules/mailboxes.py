@@ -59,6 +59,7 @@ def read_mail_domain(text: str) -> str:
         ascii_domain = ""
     labels = ascii_domain.split(".")
     is_domain = all(map(LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+    is_domain = is_domain and (len(labels) > 1 or ascii_domain == "localhost")
     if not is_domain or len(ascii_domain) > MAX_DOMAIN:
         raise ValueError(f"{text.strip()!r} is not a domain, for example bounce.example.org")
     return ascii_domain

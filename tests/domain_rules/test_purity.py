@@ -10,7 +10,11 @@ import pytest
 import domain_rules
 
 FOLDER = Path(domain_rules.__file__).parent
-OF_ADDRESSES = {"email_validator", "idna"}
+LIBRARIES = {
+    "addresses.py": {"email_validator", "idna"},
+    "display.py": {"idna"},
+    "mailboxes.py": {"idna"},
+}
 MODULES = sorted(path for path in FOLDER.glob("*.py"))
 
 
@@ -27,7 +31,7 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_a_module_imports_only_the_standard_library_and_its_neighbours(path):
     foreign = imported(path) - sys.stdlib_module_names - {"domain_rules"}
-    assert foreign <= (OF_ADDRESSES if path.name in {"addresses.py", "display.py"} else set())
+    assert foreign <= LIBRARIES.get(path.name, set())
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)

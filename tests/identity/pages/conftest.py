@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from email.message import EmailMessage
-from email.utils import parsedate_to_datetime
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -195,14 +192,6 @@ class Site:
 
     def visitor(self, language="fr") -> Visitor:
         return Visitor(self.app, language, self.wiring)
-
-
-def keep_mail(folder: Path, message: EmailMessage) -> None:
-    """A mail as the folder of a service at home holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    moment = parsedate_to_datetime(message["Date"])
-    own_id = message["Message-ID"].strip("<>").partition("@")[0]
-    (folder / f"{moment:%Y%m%dT%H%M%SZ}-{own_id}.eml").write_bytes(message.as_bytes())
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from identity.app import create_app
 
-from .conftest import Visitor, heading, keep_mail, words
+from .conftest import Visitor, heading, words
+from .mail_files import keep_mail
 
 PATHS = ["/dev/mail", "/dev/mail/first", "/dev/mail/first/html", "/dev/mail.json"]
 LINK = "http://127.0.0.1:8090/v/abc"

@@ -12,7 +12,8 @@ from identity.storage.outbox import Lane
 from tests.services.serving import serve
 from tests.services.waiting import LOOPBACK, free_port
 
-from .conftest import PASSWORD, keep_mail
+from .conftest import PASSWORD
+from .mail_files import keep_mail
 from .servers import carry_out
 from .states import Walk
 
