@@ -9,6 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from domain_rules.cells import unguarded
+
 BREAK = r"\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]"
 BREAKS = re.compile(BREAK)
 QUOTES = re.compile('"+')
@@ -68,13 +70,13 @@ def _quoted_records(text: str, separator: str) -> "Iterator[Record]":
 
 
 def _plain(cell: str) -> str:
-    """Without the quotation marks that hold the whole cell."""
+    """Without the quotation marks that hold the whole cell, and the apostrophe that our own files put before a sign."""
     cell = cell.strip()
     if len(cell) > 1 and cell[0] == cell[-1] == '"':
         inside = cell[1:-1].replace('""', "\0")
         if '"' not in inside:
-            return inside.replace("\0", '"').strip()
-    return cell
+            cell = inside.replace("\0", '"').strip()
+    return unguarded(cell)
 
 
 class _Quotes:

@@ -3,6 +3,7 @@
 import pytest
 
 from domain_rules import people_lists
+from domain_rules.cells import write_table
 from domain_rules.people_lists import Fault, Row, Unreadable, read
 
 PEOPLE = "Nom;Adresse\nÉloïse;eloise@ac-rouen.fr\n\n# en congé\nLéa;lea@asso.example\n"
@@ -204,3 +205,8 @@ def test_what_cannot_be_read_is_refused_by_name(raw, fault):
 def test_ten_thousand_people_are_read_though_their_cells_hold_line_breaks():
     lines = "".join(f'"rue {n}\nRouen";n{n}@a.example\n' for n in range(people_lists.MOST_LINES))
     assert len(people(f"lieu;courriel\n{lines}")) == people_lists.MOST_LINES
+
+
+def test_a_report_of_ours_read_again_names_the_same_people():
+    written = write_table([["courriel"], ["+lea@asso.example"], ["'o'neill@asso.example"]])
+    assert people(written) == ["+lea@asso.example", "'o'neill@asso.example"]
