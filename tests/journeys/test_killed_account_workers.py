@@ -7,7 +7,7 @@ from tests.services.holding import Holding
 from tests.services.person import PASSWORD, Person, code_in, plain
 
 ADDRESS = "camille.durand@ac-rouen.example"
-AGAIN = "another fine password here"
+AGAIN = "another lamp beside the violet"
 
 pytestmark = pytest.mark.long  # a dead worker's lease lasts a minute
 

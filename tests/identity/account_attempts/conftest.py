@@ -16,7 +16,7 @@ from tests.services.fake_homeserver import FakeHomeserver
 from workers import tasks
 
 PASSWORD = "correct horse battery staple"
-AGAIN = "another fine password here"
+AGAIN = "another lamp beside the violet"
 
 
 class Killed(BaseException):
