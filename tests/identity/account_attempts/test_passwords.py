@@ -94,7 +94,7 @@ def test_a_second_password_that_was_lost_is_not_taken_for_the_first(
     with pytest.raises(Killed):
         work()
     clock.advance(minutes=2)
-    ask(request, "the second password typed")
+    ask(request, "a second lamp under the hazel")
     homeserver.failures["look"] = Killed()
     with pytest.raises(Killed):
         work()
@@ -156,7 +156,7 @@ def test_every_wait_ends_also_if_no_worker_ever_comes_back(
 def test_the_password_of_one_is_not_opened_for_another(wired, confirm, ask, work, homeserver):
     """Whoever can write into the database gives nobody somebody else's password."""
     ana, zoe = confirm("ana.petit"), confirm("zoe.martin")
-    ask(ana, "a password of Ana's alone")
+    ask(ana, "an umbrella for the old harbour")
     ask(zoe, "a password of Zoe's alone")
     first, second = kept(wired)
     with wired.database.transaction() as session:

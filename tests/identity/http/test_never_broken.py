@@ -33,7 +33,7 @@ from .test_openapi import DOCUMENTS
 REPORT_ID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 # Words of our code, of its language or of its libraries.
 OURS = re.compile(
-    r"pydantic|https?://|function-|\b(?:int|str|bool|float|NoneType|dict|list|Body|RequestToken|SubmitToken"
+    r"pydantic|https?://|function-|\b(?:int|str|bool|float|NoneType|dict|valid list|Body|RequestToken|SubmitToken"
     r"|StoreInvite|OpenId|ThirdPartyId|Acceptance|Association|Lookup|Bind|Unbind|NewList|ForSender)\b"
 )
 
