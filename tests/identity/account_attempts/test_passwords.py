@@ -157,7 +157,7 @@ def test_the_password_of_one_is_not_opened_for_another(wired, confirm, ask, work
     """Whoever can write into the database gives nobody somebody else's password."""
     ana, zoe = confirm("ana.petit"), confirm("zoe.martin")
     ask(ana, "an umbrella for the old harbour")
-    ask(zoe, "a password of Zoe's alone")
+    ask(zoe, "a bicycle in the quiet attic")
     first, second = kept(wired)
     with wired.database.transaction() as session:
         for row, sealed in ((first, second.sealed), (second, first.sealed)):
