@@ -31,7 +31,7 @@ QUOTED_PAIR = re.compile(r"\\(.)")
 
 # A header of these names says that a proxy stands between, whose address everybody behind it has.
 SIGN_OF_A_PROXY = re.compile(
-    r"forwarded(-.*)?|x-forwarded.*|via|cdn-loop|proxy-.*|x-proxy.*|cf-.*|front-end-https"
+    r"(.*-)?(via|proxy|forwarded)(-.*)?|x-forwarded.*|cdn-loop|x-proxy.*|cf-.*|front-end-https"
     r"|(.*-)?(client|real)-ip|x-(remote|originating|source|cluster|original|envoy|azure|amzn?|arr|appengine|akamai)\b.*"
     r"|x-(host|scheme|url-scheme|rewrite-url|varnish)",
     re.IGNORECASE,

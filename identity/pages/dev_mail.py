@@ -14,6 +14,8 @@ from .headers import MAIL_POLICY
 from .rendering import page
 from .site import blueprint
 
+A_VISIT = {"none", "same-origin"}  # what browsers say in Sec-Fetch-Site
+
 
 @blueprint.get("/dev/mail")
 def dev_mails() -> Response:
@@ -57,10 +59,13 @@ def _mails() -> list[StoredMail]:
 def _is_asked_at_home() -> bool:
     """Whether a browser on this very machine asks, under a name of this machine, with nothing in between.
 
-    The Host header alone proves nothing: whoever calls writes it.
+    The Host header alone proves nothing: whoever calls writes it. Nor may a page from elsewhere, open in that
+    browser, ask: a visit has no Origin, and begins in the address bar or on a page of ours. Programs say neither.
     """
     return (
-        is_loopback(request.remote_addr)
+        "Origin" not in request.headers
+        and request.headers.get("Sec-Fetch-Site", "none") in A_VISIT
+        and is_loopback(request.remote_addr)
         and is_loopback(host_name(request.headers.get("Host")))
         and not has_passed_a_proxy(name for name, _ in request.headers)
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from zxcvbn import matching, scoring
 
-from .keyboards import GRAPHS
+from .keyboards import GRAPHS, interlaced
 from .words import LONGEST, composed, plain
 
 JUDGED = 64  # characters looked at: what stands behind them only makes a password harder
@@ -18,14 +18,19 @@ ODD_CAPITALS = 10  # guesses at most: capitals in odd places are decoration
 RESPELLED = 2  # guesses: backwards, or with figures for letters
 LEAST_WHOLE = 4  # letters of a word that is more than a syllable
 ANOTHER_WORD = 2  # guesses beside those of a whole word: which of several it is that comes next
-YEAR, DATE = 5, 2000  # guesses: years are no strength, a date has its day
+YEAR = 5  # guesses: years are no strength
+DATE = 36_500  # guesses: the days of a lifetime
+DATE_YEARS = range(1900, 2040)  # of dates written in figures alone, else any eight figures are one
+POSTCODE = 6_000  # guesses: there are about as many in France
 LEAST_DATE = 6  # characters
 LEAST_SEQUENCE = 3  # characters
 WALK, STEP = (
     20,
     2.5,
 )  # guesses at most: where fingers begin to walk on the keyboard, and where they go on
-YEARS = re.compile(r"(?=((?:19|20)[0-9]{2}|[0-9]{2}(?:91|02)))")  # backwards as well
+POSTCODES = re.compile(r"(?<![0-9])(?:0[1-9]|[1-8][0-9]|9[0-8])[0-9]{3}(?![0-9])")
+# Backwards as well, where it stands alone: in every long number some figures look so.
+YEARS = re.compile(r"(?=((?:19|20)[0-9]{2}|(?<![0-9])[0-9]{2}(?:91|02)(?![0-9])))")
 SIGNS = re.compile(r"[\W_]")
 DOUBLED = re.compile(r"(.)\1+", re.DOTALL)
 # What stands for a letter. Some stand for two: hence a second reading.
@@ -81,14 +86,19 @@ def _pieces(text: str, rank_of: Rank) -> Iterator[Piece]:
     for found in YEARS.finditer(text):
         yield Piece(found.start(), found.start() + 4, math.log10(YEAR))
     for found in matching.date_match(text):
-        if len(found["token"]) >= LEAST_DATE:
+        is_likely = found["separator"] or found["year"] in DATE_YEARS
+        if len(found["token"]) >= LEAST_DATE and is_likely:
             yield _piece(found, DATE)
+    for code in POSTCODES.finditer(text):
+        yield Piece(*code.span(), math.log10(POSTCODE))
     for found in matching.sequence_match(text):
         if len(found["token"]) >= LEAST_SEQUENCE:
             yield _piece(found, scoring.sequence_guesses(found))
     for found in matching.spatial_match(text, GRAPHS):
         most = WALK * STEP ** (len(found["token"]) - 1)
         yield _piece(found, min(most, scoring.spatial_guesses(found)))
+    for start, end in interlaced(text):
+        yield Piece(start, end, 2 * math.log10(WALK) + (end - start - 2) * math.log10(STEP))
     yield from _words(text, rank_of)
     yield from _repeats(text, rank_of)
 

@@ -1,6 +1,6 @@
 """Keyboards on which fingers walk: those that zxcvbn knows, and the French one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from zxcvbn import matching
 
@@ -15,6 +15,8 @@ AZERTY = (
 # The same neighbours, in the same order, as in zxcvbn's graphs: (row, column) from the left around. The key
 # itself too: "1&2é" is each key with and without shift.
 AROUND = ((0, -1), (-1, 0), (-1, 1), (0, 1), (1, 0), (1, -1), (0, 0))
+
+LEAST_INTERLACED = 8  # characters, four keys of each walk: fewer are found by chance
 
 Graph = Mapping[str, Sequence[str | None]]
 
@@ -34,3 +36,18 @@ def _graph(rows: Sequence[str]) -> Graph:
 
 
 GRAPHS: dict[str, Graph] = {**matching.GRAPHS, "azerty": _graph(AZERTY)}
+
+
+def interlaced(text: str) -> Iterator[tuple[int, int]]:
+    """Where two walks take turns, as in "a1z2e3": start and end of each stretch."""
+    for graph in (GRAPHS["azerty"], GRAPHS["qwerty"]):
+        start = 0
+        for at in range(2, len(text) + 1):
+            if at == len(text) or not _are_neighbours(graph, text[at - 2], text[at]):
+                if at - start >= LEAST_INTERLACED:
+                    yield start, at
+                start = at - 1
+
+
+def _are_neighbours(graph: Graph, one: str, other: str) -> bool:
+    return one != other and any(key and other in key for key in graph.get(one, ()))

@@ -34,11 +34,16 @@ GUESSED = {
         Azertyuiop123! AZERTYUIOP2026 azertyuiop^$12 qsdfghjklmù* Qsdfghjklm2026! Wxcvbn,;:!2026
         AzertyQsdfghWxcvbn1! aqwzsxedc2026! poiuytreza123! &é"'(-è_çà &é"'(-è_çà)= 1&2é3"4'5(6-
         1a2z3e4r5t6y 12345azertyui 1234567890-= qwertyuiop123! 1qaz2wsx3edc!""",
+    "two walks that take turns": """
+        a1z2e3r4t5y6 1q2s3d4f5g6h q1s2d3f4g5h6 q1w2e3r4t5y6! p0o9i8u7y6t5""",
     "the service and the administration": """
         Guichet2026!!! Tchap2026!!! Matrix-2026-!! Synapse2026!! MinistereInterieur2026 MinistereDeLInterieur2026!
         PrefectureNormandie2026! RectoratAcademie2026! EducationNationale2026! ProfesseurDesEcoles76
         ServiceInformatique2026! Gendarmerie17!""",
     "places": "Rouen2026!! Rouen76000!! Marseille13013! Bordeaux33000! VilleDeRouen2026! Normandie76!!",
+    "a town and its postcode": """
+        Yvetot76190!! Fecamp76400!!! Lisieux14100! Etretat76790! Dieppe76200!! Bzh29000bzh! Guingamp22200!!
+        Sarlat24200!! 59300Valenciennes""",
     "people": "Camille2026!! Nathalie14071985 Jean-Baptiste1985 JeanDupont2026 CamilleMartin76 Napoleon1er1815!",
     "the calendar": """
         Lundi01Janvier2026 Janvier2026Fevrier2027! lundimardimercredi Monday12Monday12 Hiver2026!!!!!
@@ -46,6 +51,10 @@ GUESSED = {
     "what everybody says": """
         BonjourLeMonde1 JeTaimeMaman2026! LaVieEstBelle2026! LibertéÉgalitéFraternité! VivelaFrance2026!
         AllezLesBleus2026! NouveauMotDePasse1 MotDePasseOublie! MonMotDePasse1! unDeuxTrois123! Soleil123!!!""",
+    "names, feasts, clubs, brands, films and sayings": """
+        Gwenaelle29!! Flaubert1821! Pentecote26! Hamdoulilah! PSG4everPSG! Iphone15pro! Snapchat26!!
+        Coronavirus19! VeniVidiVici Jadoremonchat Yoda900ans!! Lagrandevadrouille Supercalifragilistic
+        Maupassant1850! Nolwenn56!!!! Toussaint2026!! Instagram2026! Inchallah2026!""",
     "nothing but a pattern": """
         aaaaaaaaaaaaaaaa abcabcabcabcabc abcdefghijklmnop 123456789012345 a1a1a1a1a1a1a1 20262026202620
         !!!!!!!!!!!!!!""",
@@ -63,6 +72,7 @@ HOLDING = [
     "wq8-Tk2 mP0_zz",
     "x7#Kq9$Lm2@Vbn",
     "fjK29sdkQpz!",
+    "53134449121623199866",
     "Ключ от дома под ковриком",
     "日本語のパスワードです、長いもの",
 ]

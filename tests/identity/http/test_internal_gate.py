@@ -47,6 +47,11 @@ PROXY_HEADERS = [
     "CDN-Loop",
     "Proxy-Connection",
     "X-ProxyUser-Ip",
+    "X-NginX-Proxy",
+    "X-Via",
+    "X-Squid-Via-Port",
+    "X-Http-Forwarded-For",
+    "X-Sent-By-Proxy",
     "x-forwarded-for",
     "VIA",
 ]

@@ -88,6 +88,33 @@ def test_another_machine_that_writes_our_name_opens_no_mailbox(ana, path, peer):
 
 @pytest.mark.usefixtures("mailbox")
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:3000"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    ],
+)
+def test_a_page_from_elsewhere_opens_no_mailbox(ana, path, headers):
+    answer = ana.client.get(path, headers=headers)
+    assert answer.status_code == 404
+    assert LINK not in answer.text
+
+
+@pytest.mark.usefixtures("mailbox")
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("site_says", ["none", "same-origin"])
+def test_a_visit_opens_the_mailbox(ana, path, site_says):
+    answer = ana.client.get(path, headers={"Sec-Fetch-Site": site_says})
+    assert answer.status_code == 200
+
+
+@pytest.mark.usefixtures("mailbox")
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "CF-Ray"])
 def test_a_proxy_on_this_machine_opens_no_mailbox(ana, path, header):
     answer = ana.client.get(path, headers={header: "127.0.0.1"})
