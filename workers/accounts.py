@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -16,7 +17,7 @@ from identity.gateways.homeserver import Connector, Found, NameTaken, NewAccount
 from identity.gateways.http_client import Away
 from identity.storage import account_attempts, homeserver_breakers, homeservers
 from identity.storage.account_attempts import AccountAttempt, AttemptState
-from identity.storage.accounts import Account
+from identity.storage.accounts import Account, AccountState
 from identity.storage.homeservers import Homeserver
 from identity.storage.outbox import OutboxEntry
 from identity.use_cases import account_attempts as attempts
@@ -151,12 +152,13 @@ def _make(wired: WorkerWiring, job: Job, password: SecretStr) -> AttemptState:
         wanted = _wanted(account, password)
         match connector.look(wanted):
             case Found.NOTHING:
-                _note_free(wired, job, account)
+                _note_free(wired, account)
                 try:
-                    connector.create(wanted)
+                    connector.create(wanted, partial(_note_made, wired, job, account))
                 except NameTaken:
                     continue  # perhaps by the same person's other browser: look again
-            case Found.BEGUN:
+            case Found.BEGUN:  # it bears our mark
+                _note_made(wired, job, account)
                 connector.finish(wanted)
             case Found.FINISHED if _is_ours(wired, account):
                 connector.finish(wanted)
@@ -174,7 +176,7 @@ def _make(wired: WorkerWiring, job: Job, password: SecretStr) -> AttemptState:
 def _how_it_ended(wired: WorkerWiring, job: Job) -> AttemptState:
     """A worker died after it had taken the password: see whether the account stands with it."""
     is_whole = job.connector.look(_wanted(job.account, SecretStr(""))) is Found.FINISHED
-    if is_whole and job.attempt.saw_free:
+    if is_whole and job.attempt.was_made:
         return _conclude(wired, job.account)
     return AttemptState.AGAIN
 
@@ -195,17 +197,22 @@ def _claim(wired: WorkerWiring, job: Job, *, another_name: bool) -> Account:
         return account
 
 
-def _note_free(wired: WorkerWiring, job: Job, account: Account) -> None:
+def _note_free(wired: WorkerWiring, account: Account) -> None:
     with wired.database.transaction() as session:
         use_case.seen_free(session.get_one(Account, account.id), wired.now())
-        account_attempts.saw_free(session, job.attempt.id)
+
+
+def _note_made(wired: WorkerWiring, job: Job, account: Account) -> None:
+    with wired.database.transaction() as session:
+        use_case.created(session.get_one(Account, account.id))
+        account_attempts.was_made(session, job.attempt.id)
 
 
 def _is_ours(wired: WorkerWiring, account: Account) -> bool:
-    # Read anew: another attempt may have seen the name free after this one took its claim.
+    # Read anew: another attempt may have made it after this one took its claim.
     with wired.database.reading() as session:
         kept = session.get(Account, account.id)
-        return kept is not None and kept.seen_free_at is not None
+        return kept is not None and kept.state == AccountState.CREATED
 
 
 def _conclude(wired: WorkerWiring, account: Account) -> AttemptState:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -50,8 +51,11 @@ class Connector(Protocol):
     def look(self, account: NewAccount) -> Found:
         """What is there already. Changes nothing."""
 
-    def create(self, account: NewAccount) -> None:
-        """Make what was seen as NOTHING. Raises NameTaken if somebody was faster."""
+    def create(self, account: NewAccount, registered: Callable[[], None]) -> None:
+        """Make what was seen as NOTHING. Raises NameTaken if somebody was faster.
+
+        `registered` is called as soon as the homeserver has made it: from then on the account is ours.
+        """
 
     def finish(self, account: NewAccount) -> None:
         """Bring what an earlier try of ours began or finished to what is wanted now."""
@@ -106,9 +110,10 @@ class SynapseConnector:
                 return Found.BEGUN
             return Found.FINISHED if holder else Found.NAME_TAKEN
 
-    def create(self, account: NewAccount) -> None:
+    def create(self, account: NewAccount, registered: Callable[[], None]) -> None:
         with self._talk() as talk:
             self._register(talk, account)
+            registered()
             self._complete(talk, account)
 
     def finish(self, account: NewAccount) -> None:

@@ -39,8 +39,8 @@ class AccountAttempt(Base):
     state: Mapped[str]
     begun_at: Mapped[datetime]
     called_at: Mapped[datetime | None]
-    # This attempt saw the user ID free before it asked for the account: what stands there has its password.
-    saw_free: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # This attempt had the account made, or knew it by its mark: what stands there has its password.
+    was_made: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class TypedPassword(Base):
@@ -77,7 +77,7 @@ def begin(
         "state": AttemptState.JUDGING,
         "account_id": None,
         "called_at": None,
-        "saw_free": False,
+        "was_made": False,
     }
     if before is None:
         won = inserting.new(session, AccountAttempt, {"request_id": request_id, **new})
@@ -101,12 +101,12 @@ def belongs_to(session: Session, attempt_id: uuid.UUID, account_id: uuid.UUID) -
     )
 
 
-def saw_free(session: Session, attempt_id: uuid.UUID) -> None:
+def was_made(session: Session, attempt_id: uuid.UUID) -> None:
     """See the column."""
     session.execute(
         update(AccountAttempt)
         .where(AccountAttempt.id == attempt_id)
-        .values(saw_free=True)
+        .values(was_made=True)
         .execution_options(synchronize_session=False)
     )
 

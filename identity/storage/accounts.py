@@ -14,6 +14,7 @@ class AccountState(StrEnum):
     """`creating` is committed before the homeserver is asked: after a crash we know what to look into."""
 
     CREATING = "creating"
+    CREATED = "created"  # the homeserver made it for us, or it bears our mark; not whole yet
     READY = "ready"
 
 
@@ -33,7 +34,7 @@ class Account(Base):
     # Set as the display name when the account is created, and known to nobody else: after an
     # uncertain end it tells the account we made from one that was there before.
     creation_mark: Mapped[str]
-    # When the user ID was seen to be free: an account found under it later is ours.
+    # When the user ID was first seen to be free: from then on the homeserver may know of it.
     seen_free_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     ready_at: Mapped[datetime | None]

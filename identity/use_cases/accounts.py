@@ -75,8 +75,14 @@ def claim(
 
 
 def seen_free(account: Account, now: datetime) -> None:
-    """The homeserver said that the user ID is free: what stands under it from now on is ours."""
+    """The homeserver said that the user ID is free, and is about to be asked to make it."""
     account.seen_free_at = account.seen_free_at or now
+
+
+def created(account: Account) -> None:
+    """The homeserver made the account for us. What it merely did not have before may be anybody's."""
+    if account.state == AccountState.CREATING:
+        account.state = AccountState.CREATED
 
 
 def finish(session: Session, now: datetime, account: Account) -> None:
@@ -102,7 +108,7 @@ def finish(session: Session, now: datetime, account: Account) -> None:
 def abandon(session: Session, account_id: UUID) -> None:
     """The address has an account on the homeserver that is not ours: nothing was made, nothing is kept."""
     account = session.get(Account, account_id, with_for_update=True)
-    if account is not None and account.state == AccountState.CREATING:
+    if account is not None and account.state != AccountState.READY:
         session.delete(account)
 
 

@@ -215,6 +215,20 @@ def test_an_account_that_holds_the_address_already_is_not_touched(
         assert accounts.of_address(session, ADDRESS) is None
 
 
+def test_an_account_somebody_else_made_after_a_failed_try_is_not_taken_over(
+    confirm, create, homeserver
+):
+    """The name was free when the first try looked; the try made nothing."""
+    request = confirm()
+    homeserver.failures["create"] = Away("ConnectTimeout")
+    assert create(request) is Stands.AWAY
+    homeserver.names[USER_ID] = "Camille, by the administrator"
+    homeserver.addresses[ADDRESS] = USER_ID
+    homeserver.passwords[USER_ID] = "theirs"
+    assert create(request) is Stands.TAKEN
+    assert homeserver.passwords == {USER_ID: "theirs"}
+
+
 def test_a_double_click_makes_one_account_and_one_welcome(wired, confirm, create, homeserver):
     request, made, refused = confirm(), [], []
 

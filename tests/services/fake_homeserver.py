@@ -24,13 +24,14 @@ class FakeHomeserver:
             return Found.BEGUN
         return Found.FINISHED if holder else Found.NAME_TAKEN
 
-    def create(self, account):
+    def create(self, account, registered):
         self._fail("create")
         if account.user_id in self.names:
             raise NameTaken
         self.names[account.user_id] = account.mark
         self.passwords[account.user_id] = account.password.get_secret_value()
         self._fail("after register")
+        registered()
         self._complete(account)
 
     def finish(self, account):

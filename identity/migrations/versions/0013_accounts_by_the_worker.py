@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("called_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("saw_free", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("was_made", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("request_id", name=op.f("pk_account_attempts")),
         sa.UniqueConstraint("id", name=op.f("uq_account_attempts_id")),
     )

@@ -58,7 +58,7 @@ def client(synapse, token, path):
 
 def test_an_account_is_made_with_address_name_and_password(synapse, connector, wanted):
     assert connector.look(wanted) is Found.NOTHING
-    connector.create(wanted)
+    connector.create(wanted, lambda: None)
     by_mail = {"type": "m.id.thirdparty", "medium": "email", "address": wanted.address}
     session = login(synapse, by_mail, PASSWORD).json()
     assert session["user_id"] == wanted.user_id
@@ -72,7 +72,7 @@ def test_an_account_is_made_with_address_name_and_password(synapse, connector, w
 
 
 def test_an_existing_user_id_keeps_password_devices_and_address(synapse, connector, wanted):
-    connector.create(wanted)
+    connector.create(wanted, lambda: None)
     before = login(synapse, by_user(wanted.user_id), PASSWORD).json()
     other = dataclasses.replace(
         wanted,
@@ -82,7 +82,7 @@ def test_an_existing_user_id_keeps_password_devices_and_address(synapse, connect
     )
     assert connector.look(other) is Found.NAME_TAKEN
     with pytest.raises(NameTaken):
-        connector.create(other)
+        connector.create(other, lambda: None)
     assert client(synapse, before["access_token"], "/devices")["devices"]
     assert login(synapse, by_user(wanted.user_id), PASSWORD).status_code == 200
     assert login(synapse, by_user(wanted.user_id), "another password entirely").status_code == 403
@@ -91,7 +91,7 @@ def test_an_existing_user_id_keeps_password_devices_and_address(synapse, connect
 
 
 def test_an_address_that_an_account_holds_is_not_moved(synapse, connector, wanted):
-    connector.create(wanted)
+    connector.create(wanted, lambda: None)
     other = dataclasses.replace(wanted, user_id=wanted.user_id.replace("@", "@other."))
     assert connector.look(other) is Found.ADDRESS_HELD
 
@@ -118,7 +118,7 @@ def test_wrong_secrets_are_refused_not_taken_for_an_absence(synapse, connector, 
         return SynapseConnector(synapse.url, **given)
 
     with pytest.raises(Refused):
-        with_(registration_secret=SecretStr("wrong")).create(wanted)
+        with_(registration_secret=SecretStr("wrong")).create(wanted, lambda: None)
     with pytest.raises(Refused):
         with_(admin_token=SecretStr("wrong")).look(wanted)
     with pytest.raises(Refused):

@@ -26,7 +26,8 @@ class FakeServer:
             return Found.NAME_TAKEN
         return Found.ADDRESS_HELD if self.holds_address else Found.NOTHING
 
-    def create(self, account) -> None:
+    def create(self, account, registered) -> None:
+        registered()
         self.made.append((account.user_id, account.display_name))
 
     def finish(self, account) -> None:
