@@ -90,9 +90,15 @@ def read(raw: bytes, wanted: str = "") -> Reading:
 
 def _read(plain: Table, tables: "list[Table]") -> Reading:
     """Which way of cutting makes sense of the text, and which column of it."""
-    best = max(tables, key=lambda table: (bool(table.header[1:]), table.understood), default=plain)
+    best = max(
+        tables,
+        key=lambda table: (bool(table.header[1:]), table.has_breaks, table.understood),
+        default=plain,
+    )
     has_names = bool(best.header[1:] and best.understood)
-    if has_names or best.understood > plain.understood:
+    # Line by line, the inside of a note would be people.
+    is_torn = best.has_breaks and not plain.has_breaks
+    if has_names or is_torn or best.understood > plain.understood:
         _check_length(best)
         columns = tuple(_column(best, place) for place in _places(best))
         return Reading(columns, _best(columns))
@@ -148,7 +154,7 @@ def _places(table: Table) -> "list[int]":
     """Where addresses stand, the likeliest column first if there are more than can be chosen from."""
     counts: dict[int, int] = {}
     for line in table.lines:
-        for place in line.of_people:
+        for place in line.of_people if table.understood else line.found:
             counts[place] = counts.get(place, 0) + 1
     names = dict(enumerate(table.header))
     likely = sorted(counts, key=lambda place: (-rank(names.get(place, "")), -counts[place], place))
