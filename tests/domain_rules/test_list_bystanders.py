@@ -2,6 +2,8 @@
 
 import pytest
 
+from domain_rules.people_lists import EVERY, read
+
 from .test_people_lists import people
 
 NOTES = [
@@ -21,3 +23,24 @@ def test_an_address_in_a_note_of_several_lines_is_nobody_without_a_header_either
 
 def test_a_note_of_several_lines_that_is_all_there_is_names_nobody():
     assert people('D;"note\nboss@a.example\nfin"\n') == []
+
+
+ROWS = [
+    ["c@a.example", "boss@a.example", "perso@home.example"],
+    ["j@a.example", "boss@a.example", "j@home.example"],
+]
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t", "|", " ", "; ", ", "])
+@pytest.mark.parametrize("many", [2, 3])
+def test_lines_of_as_many_addresses_each_are_columns_and_somebody_says_which(separator, many):
+    reading = read("\n".join(separator.join(row[:many]) for row in ROWS).encode())
+    assert reading.chosen is None
+    assert [column.number for column in reading.columns] == [*range(1, many + 1), EVERY]
+    assert [row.text for row in reading.columns[0].rows] == ["c@a.example", "j@a.example"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", " "])
+def test_columns_of_addresses_that_all_differ_are_columns_too(separator):
+    lines = [[f"{a}{n}@a.example" for a in "abc"] for n in "12"]
+    assert read("\n".join(map(separator.join, lines)).encode()).chosen is None
