@@ -46,7 +46,7 @@ EVERY = 0  # in place of a column: every address, in a list that has none
 # Without a header, the column of so many addresses is meant although others hold a stray one.
 STRAY, ENOUGH = 10, 20
 IN_A_TABLE = re.compile(
-    r"[;,|]\S|\t|[^;,|] "
+    r"[;,|]\S|\t|@\S*[^\s;,|] "
 )  # between cells; mail programs put a sign and a blank between people
 
 
