@@ -45,7 +45,11 @@ SOMEBODY_ELSE = _set(
     " parrain marraine demandeur requester owner proprietaire createur creator created cree modifie modified auteur"
     " author expediteur sender from reply remplacant remplacante suppleant suppleante substitute delegate delegue"
     " drh rh hr correspondant coordinateur coordinatrice coordonnateur rapporteur formateur formatrice mentor"
-    " president presidente prescripteur inviter inviteur"
+    " president presidente prescripteur inviter inviteur cc cci bcc copie resp sup rl famille family prevenir host hote"
+    " organisateur organisatrice organizer organiser animateur animatrice excuse excuses exclu exclus exclure excluded"
+    " desinscrit desinscrits desinscrire unsubscribed etablissement generique direction secretariat signataire saisi"
+    " modificateur editeur editor updated legal legaux kin guardian hrbp n1 n2 superviser supervision hebergeur refuse"
+    " refuses declined absent absents bloque bloques blocked bounced bounce"
 )
 NOTES = _set(
     "note notes remarque remarques commentaire commentaires comment comments observation observations description"
@@ -62,12 +66,19 @@ OTHER_COLUMNS = _set(
 SHOWN = _set("display affichage label libelle type complet full")
 WITHOUT = _set("pas sans aucun aucune no none without")  # of a person, not of a column
 LINKS = _set("de du des d la le les l et and of the a e")
-ABOVE = re.compile(r"\bn [12]\b")  # `N+1`
+ABOVE = re.compile(r"\bn [12]\b|\bprof(?:esseur)? principal")  # `N+1`, a teacher of a class
+# `Personnes à inviter` are the people meant; `inviter` alone is who invites.
+MEANT = re.compile(r"(?<!pas )\b(?:a|to) (?:inviter|convier|invite)\b")
+NOT_MEANT = re.compile(r"\b(?:ne pas|do not|don t)\b")
 POSSESSIVE = re.compile(r"\b(?:du|de la|de l|des|of(?: the)?) ([a-z0-9]+)|\b([a-z0-9]+) s\b")
 KNOWN = MAIL | ADDRESS | WORK | PERSON | SECOND | SOMEBODY_ELSE | NOTES | OTHER_COLUMNS | LINKS
 
+PLAIN = ADDRESS | WORK | PERSON | LINKS
+
 # How well the words over a column fit the addresses of the people meant.
-NEVER_BY_ITSELF, PRIVATE_ONE, SECOND_ONE, UNSAID, MAILBOX, WORK_MAILBOX = range(6)
+NEVER_BY_ITSELF, PRIVATE_ONE, SECOND_ONE, UNSAID, UNSURE, MAILBOX, WORK_MAILBOX, MEANT_ONE = range(
+    8
+)
 
 
 def is_header(cells: "list[str]") -> bool:
@@ -89,8 +100,12 @@ def rank(header: str) -> int:
         return PRIVATE_ONE
     if SECOND.intersection(said):
         return SECOND_ONE
+    if MEANT.search(" ".join(said)):
+        return MEANT_ONE
     if SHOWN.intersection(said) or not (_is_of_mail(said) or ADDRESS.intersection(said)):
         return UNSAID
+    if not all(_is_of_mail([word]) or word in PLAIN for word in said):
+        return UNSURE  # an unknown word may be somebody else: `Courriel de X` is no better than `Courriel`
     return WORK_MAILBOX if WORK.intersection(said) else MAILBOX
 
 
@@ -129,7 +144,8 @@ def _is_of_mail(said: "list[str]") -> bool:
 
 
 def _is_somebody_elses(said: "list[str]") -> bool:
-    if SOMEBODY_ELSE.intersection(said) or ABOVE.search(" ".join(said)):
+    text = MEANT.sub("", " ".join(said))
+    if SOMEBODY_ELSE.intersection(text.split()) or ABOVE.search(text) or NOT_MEANT.search(text):
         return True
     owners = {one or other for one, other in POSSESSIVE.findall(" ".join(said))}
     return bool(owners - PERSON - WORK)

@@ -42,7 +42,7 @@ def records(text: str, separator: str) -> "Iterator[Record]":
     lines = BREAKS.split(text)
     for number, line in enumerate(lines if lines[-1] else lines[:-1], start=1):
         cells = line.split(separator) if separator else [line]
-        yield Record(number, [cell.strip() for cell in cells])
+        yield Record(number, [_plain(cell) for cell in cells])
 
 
 def _quoted_records(text: str, separator: str) -> "Iterator[Record]":

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from domain_rules.list_headers import is_header
 from domain_rules.list_people import Cell, asides, read_cell, words_with_at
-from domain_rules.list_records import Record, records
+from domain_rules.list_records import BREAKS, Record, records
 
 MOST_LINES = 10_000
 MOST_CELL = 400  # characters of a cell that are repeated
@@ -53,6 +53,11 @@ class Table:
     def understood(self) -> int:
         """Addresses in cells that hold nothing else."""
         return sum(line.found[place].people for line in self.lines for place in line.of_people)
+
+    @cached_property
+    def has_breaks(self) -> bool:
+        """Whether a quoted cell holds a line break: only this way of cutting keeps it together."""
+        return any(BREAKS.search(cell) for line in self.lines for cell in line.cells)
 
 
 def cut(text: str, separator: str) -> Table:

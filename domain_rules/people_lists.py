@@ -3,12 +3,13 @@
 Every word with an @ is a person, a row that is told with its reason, or counted as standing in another column.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from domain_rules.list_files import MOST_BYTES, Fault, Unreadable, decode
 from domain_rules.list_headers import NEVER_BY_ITSELF, UNSAID, rank, words
-from domain_rules.list_people import TO, Cell, Kind, is_address, one_address
+from domain_rules.list_people import TO, Cell, Kind, is_address, one_address, read_cell
 from domain_rules.list_records import declared_separator
 from domain_rules.list_tables import (
     MOST_CELL,
@@ -44,6 +45,9 @@ SEPARATORS = ";\t|,"  # a comma last, since it may stand inside names and number
 EVERY = 0  # in place of a column: every address, in a list that has none
 # Without a header, the column of so many addresses is meant although others hold a stray one.
 STRAY, ENOUGH = 10, 20
+IN_A_TABLE = re.compile(
+    r"[;,|]\S|\t|@\S*[^\s;,|] "
+)  # between cells; mail programs put a sign and a blank between people
 
 
 class NoSuchColumn(ValueError):
@@ -90,15 +94,23 @@ def read(raw: bytes, wanted: str = "") -> Reading:
 
 def _read(plain: Table, tables: "list[Table]") -> Reading:
     """Which way of cutting makes sense of the text, and which column of it."""
-    best = max(tables, key=lambda table: (bool(table.header[1:]), table.understood), default=plain)
+    best = max(
+        tables,
+        key=lambda table: (bool(table.header[1:]), table.has_breaks, table.understood),
+        default=plain,
+    )
     has_names = bool(best.header[1:] and best.understood)
-    if has_names or best.understood > plain.understood:
+    # Line by line, the inside of a note would be people.
+    is_torn = best.has_breaks and not plain.has_breaks
+    if has_names or is_torn or best.understood > plain.understood:
         _check_length(best)
         columns = tuple(_column(best, place) for place in _places(best))
         return Reading(columns, _best(columns))
     _check_length(plain)
     alone = _column(plain, 0)
-    if _looks_like_columns(best):
+    if not _looks_like_columns(best, plain):
+        best = _cut_at_blanks(plain)
+    if _looks_like_columns(best, plain):
         columns = tuple(_column(best, place) for place in _places(best))
         return Reading((*columns, replace(alone, number=EVERY)), None)
     return Reading((alone, *_everything(plain, alone)), alone)
@@ -123,16 +135,42 @@ def _check_length(table: Table) -> None:
         raise Unreadable(Fault.TOO_LONG)
 
 
-def _looks_like_columns(table: Table) -> bool:
+def _cut_at_blanks(plain: Table) -> Table:
+    """`a@b c@d` in two cells, where nothing but addresses stands in the line."""
+    lines = []
+    for line in plain.lines:
+        words = line.cells[0].split()
+        if len(words) == sum(cell.people for cell in line.found.values()):
+            found = {place: read_cell(word) for place, word in enumerate(words)}
+            lines.append(Line(line.number, words, found))
+        else:
+            lines.append(line)
+    return Table(lines=lines, told=plain.told)
+
+
+def _looks_like_columns(table: Table, plain: Table) -> bool:
     """Whether lines of several addresses may as well be columns: nobody but their owner knows."""
     several = [line for line in table.lines if len(line.of_people) > 1]
     if not several or len(table.lines) == 1 or TO.match(table.lines[0].cells[0]):
         return False
     many = max(len(line.of_people) for line in several)
     filled = sum(bool(cell) for line in table.lines for cell in line.cells)
-    if many > 2 and filled == sum(len(line.of_people) for line in table.lines):  # noqa: PLR2004
+    only_people = filled == sum(len(line.of_people) for line in table.lines)
+    if many > 2 and only_people and not _are_even(table, several, plain):  # noqa: PLR2004
         return False
     return not all(_are_last_and_first_names(line) for line in several)
+
+
+def _are_even(table: Table, several: "list[Line]", plain: Table) -> bool:
+    """Whether lines hold the same number of addresses, or one address again: as columns do, and hardly a list of people.
+
+    Mail programs write `; ` between people, and nobody twice.
+    """
+    found = [cell.text.lower() for line in table.lines for cell in line.found.values()]
+    if len(set(found)) < len(found):
+        return True
+    is_of_mail = all(IN_A_TABLE.search(line.cells[0]) is None for line in plain.lines)
+    return not is_of_mail and len({len(line.of_people) for line in several}) < len(several)
 
 
 def _are_last_and_first_names(line: Line) -> bool:
@@ -148,7 +186,7 @@ def _places(table: Table) -> "list[int]":
     """Where addresses stand, the likeliest column first if there are more than can be chosen from."""
     counts: dict[int, int] = {}
     for line in table.lines:
-        for place in line.of_people:
+        for place in line.of_people if table.understood else line.found:
             counts[place] = counts.get(place, 0) + 1
     names = dict(enumerate(table.header))
     likely = sorted(counts, key=lambda place: (-rank(names.get(place, "")), -counts[place], place))
