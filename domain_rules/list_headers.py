@@ -96,6 +96,10 @@ def rank(header: str) -> int:
     said = words(header)
     if NOTES.intersection(said) or _is_somebody_elses(said):
         return NEVER_BY_ITSELF
+    return _rank_of_mailbox(said)
+
+
+def _rank_of_mailbox(said: "list[str]") -> int:
     if any(PRIVATE.fullmatch(word) for word in said) and "du personnel" not in " ".join(said):
         return PRIVATE_ONE
     if SECOND.intersection(said):

@@ -12,6 +12,7 @@ from identity.gateways.mail_folder import FolderMailer
 from identity.migrations import upgrade
 from identity.settings import read_settings
 from identity.wiring import wire
+from tests.services.keys import KEYS
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o277], ids="umask {:03o}".format)
@@ -77,7 +78,7 @@ def test_what_an_older_version_left_open_is_narrowed_and_told(start, tmp_path, c
 @pytest.mark.usefixtures("umask")
 def test_a_database_of_ones_own_choice_is_private_too(tmp_path):
     url = f"sqlite:///{tmp_path / 'mine.db'}"
-    keys = {"secret_keys": "one key for links", "storage_keys": "one key for secrets"}
+    keys = {name.removeprefix("GUICHET_").lower(): value for name, value in KEYS.items()}
     wired = wire(read_settings(database_url=url, data_dir=tmp_path, _env_file=None, **keys))
     with wired.database.transaction() as session:
         session.connection().exec_driver_sql("create table if not exists written (x)")

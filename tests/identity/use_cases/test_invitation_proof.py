@@ -14,6 +14,7 @@ from identity.storage.outbox import Lane
 from identity.storage.third_party_invitations import Delivery
 from identity.use_cases import accounts as account_use_case
 from identity.use_cases import invitation_proof, invitations, opting_out, sign_up
+from identity.use_cases.invitation_mails import GATHERED
 from identity.use_cases.one_time_codes import Result
 from identity.use_cases.sign_up import Step
 from tests.identity import codes
@@ -30,10 +31,11 @@ def zoe(wiring, database, rules, clock) -> Inviting:
 
 
 @pytest.fixture
-def post(wiring):
-    """The worker sends what is due."""
+def post(wiring, clock):
+    """The worker sends what is due, once invitations that come together were gathered."""
 
     def post():
+        clock.time += GATHERED
         for lane in (Lane.URGENT, Lane.NORMAL):
             tasks.run(wiring, lane)
 
