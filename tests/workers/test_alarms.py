@@ -3,6 +3,7 @@
 import threading
 import uuid
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -11,6 +12,7 @@ from identity.mail.outcomes import Outcome
 from identity.storage import mails
 from identity.storage.mails import Template
 from identity.storage.outbox import Lane
+from identity.storage.verification_requests import VerificationRequest
 from workers import tasks
 from workers.alarms import NEAR, Alarms
 
@@ -21,13 +23,24 @@ SECOND = timedelta(seconds=1)
 def order(wiring, clock):
     def order(due_at):
         with wiring.database.transaction() as session:
+            asked = VerificationRequest(
+                address=f"{uuid.uuid4().hex}@asso.example",
+                browser=uuid.uuid4().hex,
+                ordinal=1,
+                language="fr",
+                created_at=clock(),
+                asked_at=clock(),
+                expires_at=clock() + timedelta(days=1),
+            )
+            session.add(asked)
+            session.flush()
             mails.order(
                 session,
                 clock(),
                 template=Template.NONE,
-                address=f"{uuid.uuid4().hex}@asso.example",
+                address=asked.address,
                 language="fr",
-                subject_id=uuid.uuid4(),
+                subject_id=asked.id,
                 due_at=due_at,
             )
 
@@ -66,7 +79,7 @@ def test_a_run_says_when_the_lane_has_work_next(wiring, order, postbox, clock):
     clock.time = soon
     assert tasks.run(wiring, Lane.NORMAL) == later
     assert len(postbox.sent) == 1
-    assert postbox.sent[0]["Date"].datetime == soon
+    assert parsedate_to_datetime(postbox.sent[0]["Date"]) == soon
 
 
 def test_a_lane_whose_relay_is_down_is_left_to_the_timetable(wiring, order, postbox, clock):

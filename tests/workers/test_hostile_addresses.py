@@ -15,6 +15,7 @@ from identity.app import create_app
 from identity.gateways.mail_relay import SmtpMailer
 from identity.gateways.mail_relay_url import read_relay_url
 from identity.settings import Settings
+from identity.storage.database import Database
 from identity.storage.mails import Mail
 from identity.storage.outbox import Lane
 from identity.storage.verification_requests import VerificationRequest
@@ -58,7 +59,10 @@ def desk(wiring, smtp_server, tmp_path):
     )
     relay = read_relay_url(f"smtp://127.0.0.1:{smtp_server.port}?tls=none")
     limits = type(wiring.limits)(settings)
-    return replace(wiring, settings=settings, limits=limits, mailer=SmtpMailer(relay))
+    unlimited = Database(wiring.database.engine, limited=False)
+    return replace(
+        wiring, settings=settings, database=unlimited, limits=limits, mailer=SmtpMailer(relay)
+    )
 
 
 def names_of_headers(raw: bytes) -> list[str]:
