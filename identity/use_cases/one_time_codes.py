@@ -159,6 +159,18 @@ def spend(
     if right:
         used_here = [each for each in right if _use(session, now, each, typed)]
         return CodeAnswer(Result.RIGHT) if used_here else CodeAnswer(Result.OVER, is_used=True)
+    return _count_wrong(session, now, codes, typed, address=address, allowed=allowed)
+
+
+def _count_wrong(
+    session: Session,
+    now: datetime,
+    codes: list[OneTimeCode],
+    typed: Typed,
+    *,
+    address: str,
+    allowed: int,
+) -> CodeAnswer:
     counts = [store.count_wrong(session, each, held=typed.held, allowed=allowed) for each in codes]
     if typed.held:
         code_limits.note_wrong(session, now, codes[0], guessed=False)

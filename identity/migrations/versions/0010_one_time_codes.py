@@ -67,6 +67,10 @@ def _create_tables() -> None:
             name=op.f("uq_one_time_codes_purpose_subject_generation"),
         ),
     )
+    _create_counters()
+
+
+def _create_counters() -> None:
     op.create_table(
         "wrong_code_tries",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -57,10 +57,8 @@ def upgraded(empty_database_url):
     migrations.upgrade(empty_database_url, "0008")
     engine = make_engine(empty_database_url)
     with engine.begin() as connection:
-        connection.execute(request(1, "open"))
-        connection.execute(request(2, "used"))
-        connection.execute(request(3, "used", NOW))
-        connection.execute(request(4, "confirmed", NOW))
+        for asked in ((1, "open"), (2, "used"), (3, "used", NOW), (4, "confirmed", NOW)):
+            connection.execute(request(*asked))
         connection.execute(
             row(
                 "validation_sessions",
