@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
@@ -32,6 +32,7 @@ ALIKE = {Template.VERIFY: SIGN_UP, Template.LIST_CODE: LISTS}
 # One mail an hour is kept for a browser that has had none.
 QUOTAS_HAD_ONE = ((1, MINUTE), (4, HOUR), (10, DAY))
 KEPT = ((1, HOUR),)
+GOES_AT = func.coalesce(Mail.due_at, Mail.created_at)
 
 
 class Fate(StrEnum):
@@ -69,13 +70,15 @@ def order(
     browser has had a mail for this address.
     """
     mails.lock_address(session, address)
-    standing = _newest(session, address, template)
-    limited = session.info.get("limited", True)
-    if standing is not None and limited:
-        waits, has_left = standing.goes_at > now, standing.goes_at > now - MINUTE
-        if waits or (has_left and not again):
-            return Ordered(standing.goes_at, is_new=False)
     due_at = _first_moment(session, now, address, template, had_one=had_one)
+    if session.info.get("limited", True):
+        # What another browser waits for serves as well, unless this one may have its own sooner.
+        waits = _next(session, now, address, template)
+        if waits is not None and waits.goes_at <= due_at:
+            return Ordered(waits.goes_at, is_new=False)
+        left = _last(session, now, address, template)
+        if left is not None and left.goes_at > now - MINUTE and not again:
+            return Ordered(left.goes_at, is_new=False)
     mails.order(
         session,
         now,
@@ -153,18 +156,26 @@ def _first_moment(
     if mails.mailbox_of(address) != address:
         # Many addresses of one mailbox share what is kept for it, or it could be flooded through them.
         return min(at, mails.may_go_at(session, now, address, counted, KEPT))
-    last = _newest(session, address, template)
+    last = _last(session, now, address, template)
     return min(at, max(now, last.goes_at + HOUR) if last else now)
 
 
-def _newest(session: Session, address: str, template: Template) -> Mail | None:
-    """The mail to exactly this address that leaves, or left, last."""
+def _last(session: Session, now: datetime, address: str, template: Template) -> Mail | None:
+    """The mail to exactly this address that left last, or is leaving."""
     return session.scalars(
-        select(Mail)
-        .where(Mail.address == address, Mail.template.in_(ALIKE[template]))
-        .order_by(func.coalesce(Mail.due_at, Mail.created_at).desc(), Mail.id)
-        .limit(1)
+        _to(address, template).where(now >= GOES_AT).order_by(GOES_AT.desc(), Mail.id).limit(1)
     ).one_or_none()
+
+
+def _next(session: Session, now: datetime, address: str, template: Template) -> Mail | None:
+    """The mail to exactly this address that waits for its moment and has it first."""
+    return session.scalars(
+        _to(address, template).where(now < GOES_AT).order_by(GOES_AT, Mail.id).limit(1)
+    ).one_or_none()
+
+
+def _to(address: str, template: Template) -> Select[Mail]:
+    return select(Mail).where(Mail.address == address, Mail.template.in_(ALIKE[template]))
 
 
 def _served(session: Session, now: datetime, mail: Mail) -> VerificationRequest | None:

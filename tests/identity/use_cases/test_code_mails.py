@@ -114,6 +114,30 @@ def test_after_ten_mails_in_a_day_a_new_browser_still_gets_one_within_the_hour(
     assert late.mail_at <= clock() + HOUR
 
 
+def test_one_browser_that_has_had_its_mails_of_the_day_keeps_no_mail_from_another(
+    begin, act, clock, post, leaving
+):
+    """It goes on asking: what it waits for is tomorrow's, and nobody else's."""
+    greedy = begin(browser=ANA)
+    post()
+    while len(leaving()) <= 10:
+        clock.advance(minutes=2)
+        act(sign_up.resend, greedy, language="fr")
+        post()
+    assert max(leaving()) > clock() + HOUR
+    clock.advance(minutes=61)
+    assert begin(browser=BRUNO).mail_at == clock()
+
+
+def test_a_mail_that_waits_for_another_browsers_hour_delays_nobody(begin, act, clock, post):
+    greedy = begin(browser=ANA)
+    for _ in range(4):
+        post()
+        clock.advance(seconds=61)
+        act(sign_up.resend, greedy, language="fr")
+    assert begin(browser=BRUNO).mail_at == clock()
+
+
 def test_many_addresses_of_one_mailbox_share_what_is_kept_for_it(begin, clock, database):
     for number in range(40):
         address = EmailAddress.parse(f"camille+{number}@ac-rouen.example")
