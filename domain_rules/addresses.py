@@ -40,16 +40,19 @@ class EmailAddress:
     display_domain: str
 
     @classmethod
-    def parse(cls, text: str, *, smtputf8: bool = False) -> "EmailAddress":
+    def parse(cls, text: str, *, smtputf8: bool = False, typed: bool = True) -> "EmailAddress":
         """Read what somebody typed; `InvalidAddress`, and nothing else, if it will not do.
 
         Non-ASCII before the @ is refused unless `smtputf8`: the relay must carry it. What is read
         can be mailed to as it is; whether its domain has such addresses, the rules say
-        (`RuleSet.read`).
+        (`RuleSet.read`). `typed=False`: a program sent it. What people paste along is not taken off
+        then, nor is a letter of the domain read as another one: the program goes on with its own text.
         """
-        typed_local, typed_domain = _split(_clean(text))
+        typed_local, typed_domain = _split(_clean(text) if typed else _as_it_is(text))
         local = local_parts.fold(typed_local, smtputf8=smtputf8)
         ascii_domain = _to_ascii(typed_domain)
+        if not typed and not _is_plain_domain(typed_domain, ascii_domain):
+            raise InvalidAddress(Reason.NOT_A_DOMAIN)
         canonical = f"{local}@{ascii_domain}"
         if len(canonical.encode()) > MAX_BYTES:
             raise InvalidAddress(Reason.TOO_LONG)
@@ -123,6 +126,20 @@ def _clean(text: str) -> str:
                 raise InvalidAddress(Reason.NOT_AN_ADDRESS)
         text = text.translate(INVISIBLE)
     return text.strip()
+
+
+def _as_it_is(text: str) -> str:
+    """The text, if nothing in it came with a paste."""
+    if len(_clean(text)) == len(text):
+        return text
+    raise InvalidAddress(Reason.CONTROL_CHARACTER if text.strip() == text else Reason.SPACE_INSIDE)
+
+
+def _is_plain_domain(given: str, ascii_domain: str) -> bool:
+    """Whether it was given in ASCII, or as the letters that its A-labels stand for."""
+    if given.isascii():
+        return True
+    return unicodedata.normalize("NFC", given).lower() == idna.decode(ascii_domain)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -103,7 +103,12 @@ def _turns_into_ascii(letter: str) -> bool:
     """Whether some program that folds or normalizes takes it for an ASCII letter or sign."""
     if letter.isascii():
         return False
-    read_as = (_fold(letter), letter.lower(), unicodedata.normalize("NFKC", letter).casefold())
+    read_as = (
+        _fold(letter),
+        letter.lower(),
+        letter.upper(),
+        unicodedata.normalize("NFKC", letter).casefold(),
+    )
     return any(each.isascii() for text in read_as for each in text)
 
 

@@ -140,12 +140,12 @@ class RuleSet:
         rule = self._by_address.get(address.canonical) or self.rule_of_domain(address.ascii_domain)
         return self._decision(rule or self._default, address)
 
-    def read(self, text: str, *, smtputf8: bool = False) -> EmailAddress:
-        """What somebody typed or a program sent. Raises InvalidAddress.
+    def read(self, text: str, *, smtputf8: bool = False, typed: bool = True) -> EmailAddress:
+        """What somebody typed or, `typed=False`, a program sent. Raises InvalidAddress.
 
         As `EmailAddress.parse`, and its domain must have such addresses.
         """
-        address = EmailAddress.parse(text, smtputf8=smtputf8)
+        address = EmailAddress.parse(text, smtputf8=smtputf8, typed=typed)
         if self.decide(address).reason is Reason.LOCAL_PART:
             raise InvalidAddress(address_faults.Reason.NOT_AT_THIS_DOMAIN)
         return address

@@ -84,7 +84,7 @@ def read(told: Mapping[str, Any], at: datetime) -> Copy:
 def read_address(text: str) -> EmailAddress | None:
     """One address, None for anything else."""
     try:
-        return EmailAddress.parse(text, smtputf8=True)
+        return EmailAddress.parse(text, smtputf8=True, typed=False)
     except InvalidAddress:
         return None
 

@@ -28,7 +28,7 @@ def bind() -> Response:
     """Associate; the homeserver's own verification is the proof."""
     asked = _read()
     try:
-        address = wired.rules.current().read(asked.address, smtputf8=True)
+        address = wired.rules.current().read(asked.address, smtputf8=True, typed=False)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     with wired.database.transaction() as session:

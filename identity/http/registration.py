@@ -32,7 +32,7 @@ def may_register() -> Response:
         raise problems.UnknownMedium
     rules = wired.rules.current()
     try:
-        address = rules.read(asked.address, smtputf8=True)
+        address = rules.read(asked.address, smtputf8=True, typed=False)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     decision = rules.decide(address)

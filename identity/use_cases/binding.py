@@ -186,7 +186,7 @@ def is_own(user_id: str, homeserver: str) -> bool:
 def canonical(typed: str) -> str:
     """The address as it is stored; what is no address stays as it is, and is bound to nobody."""
     try:
-        return EmailAddress.parse(typed, smtputf8=True).canonical
+        return EmailAddress.parse(typed, smtputf8=True, typed=False).canonical
     except InvalidAddress:
         return typed.lower() if typed.isascii() else typed
 

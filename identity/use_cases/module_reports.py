@@ -236,7 +236,7 @@ def _deactivated(taker: Taker, report: OfUser) -> Outcome:
 def _bound(taker: Taker, report: Address) -> Outcome:
     """What is rejected is neither associated nor proved: it makes nobody an agent."""
     try:
-        address = taker.rules.read(report.address, smtputf8=True)
+        address = taker.rules.read(report.address, smtputf8=True, typed=False)
     except InvalidAddress as error:
         return Outcome("rejected", str(error.reason))
     try:
