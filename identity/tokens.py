@@ -92,6 +92,11 @@ class Tokens:
         """A fresh browser id, for the cookie that marks the browser that asked."""
         return _text(secrets.token_bytes(BROWSER_ID_LENGTH))
 
+    def renewed_browser(self, browser_id: str, proof: UUID) -> str:
+        """The id that follows this one at a proof: nobody tells it who knows the old one, but we can tell it again."""
+        about = b"guichet renewed browser:%b:%b" % (browser_id.encode(), proof.bytes)
+        return _text(hmac.digest(self._keys[-1].encode(), about, "sha256")[:BROWSER_ID_LENGTH])
+
     def sign_browser(self, browser_id: str) -> str:
         return self._sign(browser_id, "browser")
 

@@ -1,18 +1,30 @@
 """The browser that asked, known by one signed random cookie; the database holds only its hash."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from flask import Response, request
 from sqlalchemy.orm import Session
 
 from identity import devices
 from identity.context import client_ip, wired
-from identity.use_cases import sign_up
+from identity.storage.verification_requests import VerificationRequest
+from identity.use_cases import one_time_codes, sign_up
 from identity.use_cases.code_limits import Place, place_of
 
 # As long as anything can still be done with a request: a proof is kept, and a slip undone, for a week.
 LIFETIME = timedelta(days=8)
+
+
+@dataclass(frozen=True)
+class Again:
+    """A request that was confirmed a moment ago, and what its browser is known by since."""
+
+    request: VerificationRequest
+    browser_id: str
 
 
 def cookie_name() -> str:
@@ -44,6 +56,18 @@ def apart_hash(address: str) -> str | None:
 def apart(browser: str, address: str) -> str:
     """As `apart_hash`, of a browser whose cookie is on its way."""
     return wired.tokens.browser_hash(f"{browser}/{address}")
+
+
+def has_just_typed(session: Session, confirmed: VerificationRequest) -> bool:
+    """Whether the code of the form is the one that confirmed this request."""
+    return one_time_codes.has_just_used(
+        session,
+        wired.tokens,
+        wired.now(),
+        subject=confirmed.address,
+        browser=confirmed.browser,
+        code=request.form.get("code", ""),
+    )
 
 
 def introduce(response: Response) -> Response:
@@ -80,9 +104,26 @@ def mark(response: Response, browser: str) -> Response:
     return response
 
 
-def renew(session: Session, old: str) -> str:
-    """A fresh id at the moment of proof: who knew the old one is left behind."""
-    new = wired.tokens.new_browser()
+def again(session: Session, is_it: Callable[[VerificationRequest], bool]) -> Again | None:
+    """The same proof sent twice, as by a double click: the browser lost the answer with its renewed cookie.
+
+    What it confirmed a moment ago, and the id it was given. `is_it`: whether the same proof was given for
+    this request; without that a cookie from before the proof opens nothing.
+    """
+    known = browser_id()
+    if known is None:
+        return None
+    before = wired.tokens.browser_hash(known)
+    for each in sign_up.just_confirmed(session, wired.now(), browser_before=before):
+        renewed = wired.tokens.renewed_browser(known, each.id)
+        if wired.tokens.browser_hash(renewed) == each.browser and is_it(each):
+            return Again(each, renewed)
+    return None
+
+
+def renew(session: Session, old: str, proof: UUID) -> str:
+    """The id after a proof: who knew the old one is left behind. `proof`: the request that was confirmed."""
+    new = wired.tokens.renewed_browser(old, proof)
     sign_up.rotate_browser(
         session, old=wired.tokens.browser_hash(old), new=wired.tokens.browser_hash(new)
     )

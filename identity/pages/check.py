@@ -127,12 +127,17 @@ def check_code(n: int) -> Response:
     """Try the code. A right one renews the browser's cookie and leads to the account."""
     known = browser.browser_id() or ""
     with wired.database.transaction() as session:
+        again = browser.again(
+            session, lambda it: it.ordinal == n and browser.has_just_typed(session, it)
+        )
+        if again:
+            return browser.mark(go_to("account_page", n=n), again.browser_id)
         own = own_request(session, n)
         if sign_up.where(own, wired.now()) is not Step.OPEN:
             return go_to("check_page", n=n)
         faults = unfinished_code() or _try_code(session, own)
         if not faults:
-            known = browser.renew(session, known)
+            known = browser.renew(session, known, own.id)
     if faults:
         return _check_page(own, faults)
     return browser.mark(go_to("account_page", n=n), known)

@@ -30,9 +30,12 @@ def invitation_page(token: str) -> Response:
 def accept(token: str) -> Response:
     """The code of the mail opens the account's page in this browser; or a code is to be mailed anew."""
     known = browser.browser_id() or wired.tokens.new_browser()
-    opened, has_account = None, False
+    opened, way = None, ""
     with wired.database.transaction() as session:
         found = mailbox_proof.invited(session, token, "invitation")
+        if found and (again := _same_proof(session, found)):
+            way = _way(session, found)
+            return browser.mark(go_to(way, n=again.request.ordinal), again.browser_id)
         if found is None or not _can_be_accepted(session, found):
             return go_to("invitation_page", token=token)
         if "send" in request.form:
@@ -41,15 +44,26 @@ def accept(token: str) -> Response:
         given = mailbox_proof.is_given(session, found)
         faults = [] if given else mailbox_proof.try_code(session, found, known, confirms=True)
         if not faults:
-            known = known if given else browser.renew(session, known)
             opened = _open(session, found, known)
             if not given:
+                known = browser.renew(session, known, opened.id)
                 sign_up.tell_used(session, wired.now(), opened)
-            has_account = sign_up.has_account(session, found.address)
+            way = _way(session, found)
     if opened is None:
         return browser.mark(_invitation(token, faults), known)
-    way = "account_taken" if has_account else "account_page"
     return browser.mark(go_to(way, n=opened.ordinal), known)
+
+
+def _same_proof(session: Session, found: ThirdPartyInvitation) -> browser.Again | None:
+    """The form was sent twice: what came of it the first time."""
+    return browser.again(
+        session,
+        lambda it: it.address == found.address and browser.has_just_typed(session, it),
+    )
+
+
+def _way(session: Session, found: ThirdPartyInvitation) -> str:
+    return "account_taken" if sign_up.has_account(session, found.address) else "account_page"
 
 
 def _open(session: Session, found: ThirdPartyInvitation, known: str) -> VerificationRequest:

@@ -1,5 +1,6 @@
 """/v/<token> and /n/<token>: the links of a mail. A link alone moves nothing; the cookie or the code does."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -28,8 +29,8 @@ def verify_page(token: str) -> Response:
     with wired.database.reading() as session:
         mailed = _mailed(session, token, "verify")
     if mailed is None:
-        return list_sign_in.show_link(token) or client_link.show(token)
-    return _verify_page(token, mailed)
+        return browser.introduce(list_sign_in.show_link(token) or client_link.show(token))
+    return browser.introduce(_verify_page(token, mailed))
 
 
 @blueprint.post("/v/<mailed:token>")
@@ -39,6 +40,10 @@ def verify(token: str) -> Response:
         mailed = _mailed(session, token, "verify")
     if mailed is None:
         return list_sign_in.try_code_of_link(token) or client_link.try_code(token)
+    with wired.database.reading() as session:
+        again = browser.again(session, partial(_is_same_proof, session, mailed))
+    if again:
+        return browser.mark(go_to("account_page", n=again.request.ordinal), again.browser_id)
     return _confirm_here(mailed) if _is_same(mailed) else _open_here(token, mailed)
 
 
@@ -47,7 +52,7 @@ def refuse_page(token: str) -> Response:
     """Not me: a button for the browser that asked, the code in any other."""
     with wired.database.reading() as session:
         mailed = _mailed(session, token, "not_me")
-    return _refuse_page(token, mailed) if mailed else unknown_inviter.show(token)
+    return browser.introduce(_refuse_page(token, mailed) if mailed else unknown_inviter.show(token))
 
 
 @blueprint.post("/n/<mailed:token>")
@@ -71,6 +76,15 @@ def refuse(token: str) -> Response:
         return browser.mark(page("refuse", token=token, same=False, stands=Step.USED), known)
     notice = (RESTORED if done else TOO_LATE) if undo else None
     return browser.mark(go_to("refuse_page", token=token, notice=notice), known)
+
+
+def _is_same_proof(
+    session: Session, mailed: VerificationRequest, confirmed: VerificationRequest
+) -> bool:
+    """Whether the form is sent a second time that confirmed this request: with the code, or by the button."""
+    if "code" in request.form:
+        return confirmed.address == mailed.address and browser.has_just_typed(session, confirmed)
+    return confirmed.id == mailed.id or (confirmed.address == mailed.address and _is_apart(mailed))
 
 
 def _mailed(session: Session, token: str, purpose: Purpose) -> VerificationRequest | None:
@@ -140,7 +154,7 @@ def _confirm_here(mailed: VerificationRequest) -> Response:
                 device=browser.device(),
             )
         if confirmed:
-            known = browser.renew(session, known)
+            known = browser.renew(session, known, mailed.id)
     return browser.mark(go_to("check_page", n=mailed.ordinal), known)
 
 
@@ -163,7 +177,7 @@ def _open_here(token: str, mailed: VerificationRequest) -> Response:
             device=browser.device(),
         )
         if opened:
-            known = browser.renew(session, known)
+            known = browser.renew(session, known, opened.id)
     if opened:
         return browser.mark(go_to("account_page", n=opened.ordinal), known)
     if answered.is_used and first.state == State.USED:

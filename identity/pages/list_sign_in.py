@@ -66,22 +66,20 @@ def lists_type_code() -> Response:
         asked = _asked(database)
         if asked is None:
             return go_to("lists_sign_in")
-        faults = unfinished_code() or _try_code(database, asked)
-    return _code_page(asked, faults) if faults else _sign_in(str(asked.user_id), asked.address)
-
-
-def _try_code(database: Session, asked: ListSignIn, *, held: bool = False) -> list[Fault]:
-    answered = list_sign_in.type_code(
-        database,
-        wired.tokens,
-        wired.now(),
-        asked,
-        request.form["code"],
-        rules=wired.rules.current(),
-        place=browser.place(),
-        held=held,
-    )
-    return [] if answered.result is Result.RIGHT else _said(answered, held=held)
+        if faults := unfinished_code():
+            return _code_page(asked, faults)
+        answered, user_id = list_sign_in.type_code(
+            database,
+            wired.tokens,
+            wired.now(),
+            asked,
+            request.form["code"],
+            rules=wired.rules.current(),
+            place=browser.place(),
+        )
+    if user_id is None:
+        return _code_page(asked, _said(answered, held=False))
+    return _sign_in(user_id, asked.address)
 
 
 def _code_page(
@@ -122,14 +120,25 @@ def show_link(token: str) -> Response | None:
 
 def try_code_of_link(token: str) -> Response | None:
     """Behind the link the code has tries of its own; a right one opens the page of lists in this browser."""
+    known = browser.browser_id() or wired.tokens.new_browser()
     with wired.database.transaction() as database:
         asked = _mailed(database, token)
         if asked is None:
             return None
-        faults = unfinished_code() or _try_code(database, asked, held=True)
-    if faults:
-        return _code_page(asked, faults, token=token)
-    return _sign_in(str(asked.user_id), asked.address)
+        if faults := unfinished_code():
+            return _code_page(asked, faults, token=token)
+        answered, user_id = list_sign_in.type_code_of_link(
+            database,
+            wired.tokens,
+            wired.now(),
+            asked,
+            request.form["code"],
+            rules=wired.rules.current(),
+            browser=wired.tokens.browser_hash(known),
+        )
+    if user_id is None:
+        return browser.mark(_code_page(asked, _said(answered, held=True), token=token), known)
+    return browser.mark(_sign_in(user_id, asked.address), known)
 
 
 def _mailed(database: Session, token: str) -> ListSignIn | None:

@@ -136,6 +136,19 @@ def use(session: Session, code: OneTimeCode, now: datetime, by: str) -> bool:
     return won is not None
 
 
+def used_by(session: Session, subject: str, browser: str, *, since: datetime) -> list[OneTimeCode]:
+    """The codes, of whatever purpose, that confirmed this browser since then."""
+    return list(
+        session.scalars(
+            select(OneTimeCode).where(
+                OneTimeCode.subject == subject,
+                OneTimeCode.used_by == browser,
+                OneTimeCode.used_at >= since,
+            )
+        )
+    )
+
+
 def follow_browser(session: Session, *, old: str, new: str) -> None:
     """A renewed cookie: what confirmed the browser goes on to."""
     session.execute(

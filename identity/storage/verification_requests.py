@@ -38,6 +38,7 @@ class VerificationRequest(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     address: Mapped[str]
     browser: Mapped[str]  # SHA-256 of the browser id in the cookie
+    browser_before: Mapped[str | None]  # the same of the cookie that its last proof renewed
     ordinal: Mapped[int]  # the browser's first, second, … request: its name in URLs
     language: Mapped[str]
     state: Mapped[str] = mapped_column(default=State.OPEN)
@@ -59,6 +60,7 @@ class VerificationRequest(Base):
 Index(
     "ix_verification_requests_address", VerificationRequest.address, VerificationRequest.created_at
 )
+Index("ix_verification_requests_browser_before", VerificationRequest.browser_before)
 
 
 def find(session: Session, *, browser: str, ordinal: int) -> VerificationRequest | None:
@@ -77,6 +79,23 @@ def latest_of(session: Session, *, browser: str, address: str) -> VerificationRe
         .order_by(VerificationRequest.ordinal.desc())
         .limit(1)
     ).one_or_none()
+
+
+def just_confirmed(
+    session: Session, *, browser_before: str, since: datetime
+) -> list[VerificationRequest]:
+    """What a browser has confirmed since then, known by the cookie that it had before; newest first."""
+    return list(
+        session.scalars(
+            select(VerificationRequest)
+            .where(
+                VerificationRequest.browser_before == browser_before,
+                VerificationRequest.state == State.CONFIRMED,
+                VerificationRequest.confirmed_at >= since,
+            )
+            .order_by(VerificationRequest.confirmed_at.desc(), VerificationRequest.id)
+        )
+    )
 
 
 def newest_for(session: Session, address: str) -> VerificationRequest | None:
@@ -207,10 +226,12 @@ def newest_waiting(session: Session, address: str, now: datetime) -> Verificatio
 
 
 def follow_browser(session: Session, *, old: str, new: str) -> None:
-    for column in (VerificationRequest.browser, VerificationRequest.refused_by):
+    """A renewed cookie: its requests go by the new name."""
+    row = VerificationRequest
+    for which, values in (
+        (row.browser == old, {row.browser: new, row.browser_before: old}),
+        (row.refused_by == old, {row.refused_by: new}),
+    ):
         session.execute(
-            update(VerificationRequest)
-            .where(column == old)
-            .values({column: new})
-            .execution_options(synchronize_session="fetch")
+            update(row).where(which).values(values).execution_options(synchronize_session="fetch")
         )

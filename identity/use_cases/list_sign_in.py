@@ -14,7 +14,16 @@ from identity.storage.one_time_codes import Purpose
 from identity.tokens import Tokens
 
 from . import code_mails, known_people
-from .one_time_codes import LIFETIMES, NOWHERE, CodeAnswer, Place, Result, Typed, spend
+from .one_time_codes import (
+    LIFETIMES,
+    NOWHERE,
+    CodeAnswer,
+    Place,
+    Result,
+    Typed,
+    has_just_used,
+    spend,
+)
 
 LIFETIME = LIFETIMES[Purpose.LISTS]
 
@@ -68,23 +77,55 @@ def type_code(
     *,
     rules: RuleSet,
     place: Place = NOWHERE,
-    held: bool = False,
-) -> CodeAnswer:
-    """Try a code. If it is right, `asked.user_id` says whose lists may be seen; that works once.
+) -> tuple[CodeAnswer, str | None]:
+    """Try a code where it was asked for. If it is right, the user ID whose lists may be seen; that works once.
 
-    `held`: typed behind the mailed link.
+    Sent twice, as by a double click, it is answered as the first time.
     """
+    if has_just_used(session, tokens, now, subject=asked.address, browser=str(asked.id), code=code):
+        return _opened(session, rules, asked.address)
     if not is_open(asked, now):
-        return CodeAnswer(Result.OVER)
-    typed = Typed(code, place=place, held=held, browser=str(asked.id))
+        return CodeAnswer(Result.OVER), None
+    typed = Typed(code, place=place, browser=str(asked.id))
     answer = spend(session, tokens, now, Purpose.LISTS, typed, address=asked.address)
     if answer.result is not Result.RIGHT:
-        return answer
-    user_id = known_people.agent_of(session, rules, asked.address)
-    if user_id is None or not list_sign_ins.use(session, asked, now, user_id):
-        return CodeAnswer(Result.OVER, is_used=True)
-    session.refresh(asked)
-    return answer
+        return answer, None
+    answer, user_id = _opened(session, rules, asked.address)
+    if user_id is not None:
+        list_sign_ins.use(session, asked, now, user_id)
+    return answer, user_id
+
+
+def type_code_of_link(
+    session: Session,
+    tokens: Tokens,
+    now: datetime,
+    asked: ListSignIn,
+    code: str,
+    *,
+    rules: RuleSet,
+    browser: str,
+) -> tuple[CodeAnswer, str | None]:
+    """Try a code behind the mailed link, in whatever browser (its name): as `type_code`.
+
+    Who asked for the mail sees nothing of it: their request stands as it stood.
+    """
+    if now >= asked.expires_at:
+        return CodeAnswer(Result.OVER), None
+    typed = Typed(code, held=True, browser=browser)
+    answer = spend(session, tokens, now, Purpose.LISTS, typed, address=asked.address)
+    if answer.result is not Result.RIGHT:
+        return answer, None
+    if not has_just_used(session, tokens, now, subject=asked.address, browser=browser, code=code):
+        return CodeAnswer(Result.OVER, is_used=True), None
+    return _opened(session, rules, asked.address)
+
+
+def _opened(session: Session, rules: RuleSet, address: str) -> tuple[CodeAnswer, str | None]:
+    user_id = known_people.agent_of(session, rules, address)
+    if user_id is None:
+        return CodeAnswer(Result.OVER, is_used=True), None
+    return CodeAnswer(Result.RIGHT), user_id
 
 
 def is_open(asked: ListSignIn, now: datetime) -> bool:

@@ -41,6 +41,9 @@ class Result(StrEnum):
     OVER = "over"  # it ended, it was used, or none has left yet: a new mail brings one
 
 
+JUST = timedelta(minutes=1)  # for an answer that was lost on its way
+
+
 @dataclass(frozen=True)
 class CodeAnswer:
     """`ended_at`: of a code too old. `is_used`: it was right, and has confirmed another browser.
@@ -160,6 +163,15 @@ def spend(
         used_here = [each for each in right if _use(session, now, each, typed)]
         return CodeAnswer(Result.RIGHT) if used_here else CodeAnswer(Result.OVER, is_used=True)
     return _count_wrong(session, now, codes, typed, address=address, allowed=allowed)
+
+
+def has_just_used(
+    session: Session, tokens: Tokens, now: datetime, *, subject: str, browser: str, code: str
+) -> bool:
+    """Whether this code confirmed this browser a moment ago: it was sent twice, as by a double click."""
+    given = typed_digits(code)
+    used = store.used_by(session, subject, browser, since=now - JUST)
+    return any(_is_right(tokens, each, given) for each in used)
 
 
 def _count_wrong(

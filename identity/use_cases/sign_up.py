@@ -18,7 +18,7 @@ from identity.tokens import Tokens
 from . import code_mails
 from .known_people import has_account
 from .not_me import cancel, cancel_with_code, spend, undo_cancel, undo_with_code
-from .one_time_codes import LIFETIMES, NOWHERE, CodeAnswer, Place, Result, Typed
+from .one_time_codes import JUST, LIFETIMES, NOWHERE, CodeAnswer, Place, Result, Typed
 from .request_visibility import CONFIRMED_LIFETIME, Step, seen_in, where
 
 LIFETIME = timedelta(hours=24)  # of a request and its links
@@ -196,6 +196,15 @@ def open_confirmed(
             state=State.CONFIRMED,
             confirmed_at=now,
         ),
+    )
+
+
+def just_confirmed(
+    session: Session, now: datetime, *, browser_before: str
+) -> list[VerificationRequest]:
+    """What a browser confirmed a moment ago, known by the cookie that was renewed then."""
+    return verification_requests.just_confirmed(
+        session, browser_before=browser_before, since=now - JUST
     )
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from identity.settings import read_settings
 from identity.storage import mails
 from identity.storage.mails import Template
+from identity.storage.verification_requests import VerificationRequest
 from identity.wiring import wire
 from workers import wake_outbox
 
@@ -16,13 +17,24 @@ def order(address: str, seconds: float) -> None:
     wired = wire(read_settings(), wake_outbox=wake_outbox)
     now = wired.now()
     with wired.database.transaction() as session:
+        asked = VerificationRequest(
+            address=address,
+            browser=uuid.uuid4().hex,
+            ordinal=1,
+            language="fr",
+            created_at=now,
+            asked_at=now,
+            expires_at=now + timedelta(days=1),
+        )
+        session.add(asked)
+        session.flush()
         mails.order(
             session,
             now,
             template=Template.NONE,
             address=address,
             language="fr",
-            subject_id=uuid.uuid4(),
+            subject_id=asked.id,
             due_at=now + timedelta(seconds=seconds),
         )
 

@@ -21,12 +21,16 @@ OLD_COUNTERS = {
 def upgrade() -> None:
     _create_tables()
     with op.batch_alter_table("verification_requests") as table:
+        table.add_column(sa.Column("browser_before", sa.String()))
         table.add_column(sa.Column("mail_at", TIME))
         table.add_column(sa.Column("device", sa.String(), nullable=False, server_default=""))
         table.add_column(sa.Column("refused_at", TIME))
         table.add_column(sa.Column("refused_by", sa.String()))
         table.alter_column("asked_at", existing_type=TIME, nullable=True)
         table.drop_column("reality")
+    op.create_index(
+        "ix_verification_requests_browser_before", "verification_requests", ["browser_before"]
+    )
     op.execute("UPDATE verification_requests SET mail_at = asked_at")
     # A request that nobody confirmed had been used up with its address, and its browser saw that.
     op.execute(
@@ -99,9 +103,10 @@ def downgrade() -> None:
     with op.batch_alter_table("list_sign_ins") as table:
         table.drop_column("device")
         table.drop_column("mail_at")
+    op.drop_index("ix_verification_requests_browser_before", "verification_requests")
     op.execute("UPDATE verification_requests SET asked_at = created_at WHERE asked_at IS NULL")
     with op.batch_alter_table("verification_requests") as table:
-        for column in ("refused_by", "refused_at", "device", "mail_at"):
+        for column in ("refused_by", "refused_at", "device", "mail_at", "browser_before"):
             table.drop_column(column)
         table.alter_column("asked_at", existing_type=TIME, nullable=False)
         table.add_column(sa.Column("reality", sa.String(), nullable=False, server_default="verify"))

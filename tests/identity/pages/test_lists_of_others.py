@@ -1,0 +1,34 @@
+"""Who typed an agent's address at /lists, and proved nothing, sees nothing of the agent's sign-in."""
+
+import pytest
+from sqlalchemy import select
+
+from identity.storage import associations
+from identity.storage.mails import Mail
+from identity.storage.one_time_codes import Purpose
+from tests.identity.list_senders import HERS
+
+from .conftest import ZOE, words
+
+
+@pytest.mark.parametrize("way", ["nobody", "the field", "the link"])
+def test_a_stranger_sees_the_page_of_an_open_request(site, way):
+    with site.wiring.database.transaction() as session:
+        associations.bind(session, site.clock(), address=HERS, user_id=ZOE)
+    stranger, zoe = site.visitor(), site.visitor()
+    stranger.post("/lists/sign-in", email=HERS)
+    zoe.post("/lists/sign-in", email=HERS)
+    site.post()
+    code = site.mailed_code(Purpose.LISTS, HERS)
+    with site.wiring.database.reading() as session:
+        (mail,) = session.scalars(select(Mail))
+    link = f"/v/{site.wiring.tokens.link(mail.subject_id, 'lists')}"
+    if way == "the field":
+        zoe.post("/lists/code", code=code)
+    elif way == "the link":
+        zoe.get(link)
+        zoe.post(link, code=code)
+    assert (zoe.at == "/lists") is (way != "nobody")
+    seen = words(stranger.post("/lists/code", code="00000000"))
+    assert "Ce code ne correspond pas" in seen
+    assert "4 essais" in seen
