@@ -4,9 +4,11 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import hypothesis
 import pytest
 
 pytest_plugins = [
+    "tests.services.url_rules",
     "tests.services.postgresql",
     "tests.services.databases",
     "tests.services.redis_server",
@@ -28,6 +30,10 @@ pytest_plugins = [
 for name in [name for name in os.environ if name.startswith("GUICHET_")]:
     del os.environ[name]
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
+
+# No test asserts a time; on a busy machine an example that takes longer than the first time is no fault.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
 
 # Who asks for the fixture carries the mark, so that `-m "not synapse"` leaves out what needs it.
 MARK_OF_FIXTURE = {

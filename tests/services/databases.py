@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from identity.storage.database import Database, make_engine
 
 from .schema import create_schema
+
+# A statement is written as SQL once for all tests, though each opens a database of its own. SQLAlchemy keeps what it wrote by
+# the dialect's object, of which every engine has another: here two of one kind are one.
+_statements: dict[object, object] = {}
+for _dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+    _dialect.__eq__ = lambda self, other: type(self) is type(other)
+    _dialect.__hash__ = lambda self: hash(type(self))
 
 
 @pytest.fixture(scope="session")
@@ -48,5 +57,6 @@ def empty_database_url(request) -> str:
 def database(database_url) -> Iterator[Database]:
     """Opened on `database_url`, closed afterwards."""
     opened = Database(make_engine(database_url))
+    opened.engine.update_execution_options(compiled_cache=_statements)
     yield opened
     opened.engine.dispose()
