@@ -14,6 +14,7 @@ from identity.storage import associations, mails, third_party_invitations
 from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 from identity.strict_json import is_text
+from identity.tokens import Tokens
 
 from . import binding, invitations, inviters
 from .invitation_states import note
@@ -70,12 +71,13 @@ def store(
     invited: Invited,
     key: EphemeralKey,
     signing_key_id: str,
+    tokens: Tokens | None = None,
 ) -> ThirdPartyInvitation:
     """Keep the invitation and order its mail; if the address is bound after all, deliver it at once.
 
     As long as this sender's invitation of this address to this room is live, asking again extends it
     and answers as before. Raises AddressBound if it was asked for by the very text we know: the caller
-    could have looked it up. Raises NotAllowed, TooManyInvitations, InvitationsPaused.
+    could have looked it up. Raises NotAllowed, TooManyInvitations, InvitationsPaused. `tokens`: as of `order_mail`.
     """
     address = invited.address.canonical
     mails.lock_address(session, address)
@@ -100,7 +102,7 @@ def store(
         # Synapse hashes what was typed: it looked for another address, and did not find this one.
         _deliver(session, now, live, bound.user_id)
     elif not invited.mail_waits:
-        order_due_mail(session, now, live)
+        order_due_mail(session, now, live, tokens)
     return live
 
 
@@ -117,12 +119,17 @@ def check(session: Session, rules: RuleSet, now: datetime, *, invited: Invited) 
         inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
 
 
-def order_due_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
+def order_due_mail(
+    session: Session,
+    now: datetime,
+    invitation: ThirdPartyInvitation,
+    tokens: Tokens | None = None,
+) -> bool:
     """Tell the address of the invitation, unless it was told lately. False if so."""
     mails.lock_address(session, invitation.address)
     is_due = _is_due_a_mail(session, now, invitation)
     if is_due:
-        invitations.order_mail(session, now, invitation, by=invitation.sender)
+        invitations.order_mail(session, now, invitation, by=invitation.sender, tokens=tokens)
     return is_due
 
 
