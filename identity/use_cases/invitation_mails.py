@@ -152,6 +152,18 @@ def about(session: Session, now: datetime, mail: Mail) -> list[ThirdPartyInvitat
     return [found] if found else []
 
 
+def of_other_senders(
+    session: Session, invitation: ThirdPartyInvitation
+) -> list[ThirdPartyInvitation]:
+    """What the latest mail of an invitation told its address of beside it: the newest of each other sender."""
+    if invitation.mail_id is None:
+        return []
+    told = third_party_invitations.of_mail(session, invitation.mail_id)
+    here = [each for each in told if each.address == invitation.address]
+    newest = {each.sender: each for each in reversed(here) if each.sender != invitation.sender}
+    return list(reversed(newest.values()))
+
+
 def _soonest(
     session: Session, earliest: datetime, address: str, template: Template
 ) -> tuple[Template, datetime]:

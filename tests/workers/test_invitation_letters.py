@@ -108,7 +108,9 @@ def test_an_address_that_wants_no_more_gets_none(zoe, wiring, sent, order, clock
     row = zoe.store()
     order(Template.REMINDER, row)
     order(Template.INVITE_DIGEST, row)
-    for _ in range(3):  # one after the other: each that is dropped lets the next one go, in its own lane
+    for _ in range(
+        3
+    ):  # one after the other: each that is dropped lets the next one go, in its own lane
         assert sent() == []
     assert states(wiring) == ["dropped", "dropped", "dropped"]
 
