@@ -173,9 +173,9 @@ def test_a_reminder_comes_though_strangers_never_stop(street):
 
 
 def test_codes_come_at_once_whatever_waits_of_invitations(street, rules, clock, wiring):
-    for each in senders(12):
+    for index, each in enumerate(senders(12)):
         for number in range(4):
-            street.invite(tagged(f"{each[9:11]}{number}"), sender=each)
+            street.invite(tagged(f"{index}.{number}"), sender=each)
     street.go_on(timedelta(hours=3))
     street.invite()
     with wiring.database.transaction() as session:
