@@ -88,9 +88,7 @@ def store(
         rules, invited.address, is_welcome=bound is not None or invited.anybody
     )
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
-    live = third_party_invitations.live_of(
-        session, now, address=address, room_id=invited.room_id, sender=invited.sender
-    )
+    live = _live(session, now, invited)
     if live is None:
         inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
         live = _insert(
@@ -112,10 +110,7 @@ def check(session: Session, rules: RuleSet, now: datetime, *, invited: Invited) 
     is_bound = associations.of_address(session, address) is not None
     for_guest = _is_for_guest(rules, invited.address, is_welcome=is_bound or invited.anybody)
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
-    live = third_party_invitations.live_of(
-        session, now, address=address, room_id=invited.room_id, sender=invited.sender
-    )
-    if live is None:
+    if _live(session, now, invited) is None:
         inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
 
 
@@ -154,6 +149,16 @@ def _is_for_guest(rules: RuleSet, address: EmailAddress, *, is_welcome: bool) ->
     if decision.is_nobodys and not is_welcome:
         raise problems.NotAllowed("No homeserver takes this address: nobody can come in by it.")
     return decision.account_class is not AccountClass.AGENT
+
+
+def _live(session: Session, now: datetime, invited: Invited) -> ThirdPartyInvitation | None:
+    return third_party_invitations.live_of(
+        session,
+        now,
+        address=invited.address.canonical,
+        room_id=invited.room_id,
+        sender=invited.sender,
+    )
 
 
 def _insert(

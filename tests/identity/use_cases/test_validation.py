@@ -1,6 +1,5 @@
 """Statements S48 to S68 of validation sessions, as far as they are decided below HTTP."""
 
-import uuid
 from threading import Thread
 
 import pytest
@@ -9,11 +8,10 @@ from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.storage import mails
 from identity.storage.database import Database
-from identity.storage.mails import Template
 from identity.storage.one_time_codes import Purpose
 from identity.storage.outbox import Lane
 from identity.storage.validation_sessions import ValidationSession
-from identity.use_cases import code_mails, retention, validation
+from identity.use_cases import retention, validation
 from identity.use_cases.one_time_codes import Result
 from identity.use_cases.validation import Wanted
 from tests.identity import codes
@@ -206,31 +204,6 @@ def test_s88_a_further_mail_to_an_address_has_its_time(ask, mailed):
         ask(send_attempt=2)
     assert refused.value.retry_after == 60
     assert len(mailed()) == 1
-
-
-@pytest.mark.parametrize("address", ["camille@ac-rouen.example", "camille+tag@ac-rouen.example"])
-def test_who_types_the_address_elsewhere_all_day_delays_no_client_by_more_than_an_hour(
-    ask, database, clock, address
-):
-    for number in range(40):
-        with database.transaction() as session:
-            code_mails.order(
-                session,
-                clock(),
-                template=Template.VERIFY,
-                address=f"camille+{number}@ac-rouen.example",
-                subject_id=uuid.uuid4(),
-                language="fr",
-                had_one=False,
-            )
-        clock.advance(minutes=2)
-    ask(address)
-    clock.advance(minutes=2)
-    with pytest.raises(problems.TooManyMails) as refused:
-        ask(address, send_attempt=2)
-    clock.advance(seconds=refused.value.retry_after)
-    assert refused.value.retry_after <= 3600
-    ask(address, send_attempt=2)
 
 
 def test_s88_one_account_asks_for_thirty_addresses_a_day(ask, clock):
