@@ -22,10 +22,9 @@ from identity.settings import Settings, WrongSettings, read_settings
 from identity.storage.outbox import Lane
 from identity.wiring import WorkerWiring, wire_worker
 
-from . import file_broker
+from . import file_broker, slots
 from .alarms import Alarms
 from .heartbeat import Heartbeat
-from .slots import POOL
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ def configure(celery: Celery, settings: Settings) -> None:
         # A bell nobody heard within a sweep is stale: the sweep has rung again.
         task_publish_retry_policy={"max_retries": 0},
         worker_prefetch_multiplier=1,
-        worker_concurrency=POOL,
+        worker_concurrency=slots.POOL,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
@@ -120,6 +119,13 @@ def have_keys(**_: Any) -> None:
         app.guichet_heartbeat = Heartbeat(wire_worker(read_settings()))  # type: ignore[attr-defined]  # as above
     except WrongSettings as error:
         raise SystemExit(f"guichet: {error}") from None
+
+
+@worker_init.connect
+def share_slots(sender: Any, **_: Any) -> None:
+    """Before the pool is made, as above: how large it is going to be."""
+    if isinstance(sender.concurrency, int):
+        slots.share(sender.concurrency)
 
 
 @worker_ready.connect

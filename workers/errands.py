@@ -55,7 +55,9 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
     try:
         message, envelope_from = letter(wired, mail, now)
     except NoLongerWanted:
-        return _noting(mail, state=MailState.DROPPED)
+        return _concluding(
+            mail, lambda session, row: invitation_mails.dropped(session, wired.now(), row)
+        )
     except NotSent as failure:  # what should stand in it cannot be written
         raise _after(wired, failure, mail, entry) from None
     if domain := wired.settings.mail_bounce_domain:

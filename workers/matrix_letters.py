@@ -111,14 +111,17 @@ def _wanted(
 
 def _several(frame: Frame, mail: Mail, told: list[Invitation]) -> EmailMessage:
     """All of them in one mail: how many, and by whom. Rooms have no names before the mailbox is proved."""
-    names = tuple(dict.fromkeys(each.inviter or each.sender for each in told))
+    newest = {
+        each.sender: each for each in reversed(told)
+    }  # of each sender, who can be refused by it
+    senders = tuple(newest[each] for each in dict.fromkeys(each.sender for each in told))
     return letters.invite_digest(
         frame,
         told[0],
         template=mail.template,
         number=len(told),
-        inviters=names[:MOST_INVITERS],
-        more=len(names[MOST_INVITERS:]),
+        inviters=senders[:MOST_INVITERS],
+        more=len(senders[MOST_INVITERS:]),
     )
 
 

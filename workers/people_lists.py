@@ -58,7 +58,11 @@ def send_row(wired: Wiring, entry: OutboxEntry) -> Note:
             raise _failed(wired, row, "away") from None
         raise Later(str(away), delay) from None
     return lambda session: list_sending.placed(
-        session, wired.now(), _again(session, row), is_member=is_member
+        session,
+        wired.now(),
+        _again(session, row),
+        is_member=is_member,
+        tokens=wired.tokens,
     )
 
 

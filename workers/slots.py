@@ -1,4 +1,4 @@
-"""How many runs of a lane one worker has at once: the other lanes keep their places in its pool.
+"""How many runs of a lane one worker has at once, so that each lane finds a place in its pool, and codes always do.
 
 Each slot is a byte of one nameless file that the worker's processes inherit. The system frees a lock
 when its process dies, however it dies.
@@ -7,27 +7,43 @@ when its process dies, however it dies.
 import fcntl
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from identity.storage.outbox import Lane
 
-SLOTS = {Lane.ACCOUNTS: 4}
-"""Of the lanes that are limited; the others share what is left of the pool."""
-
-POOL = len([lane for lane in Lane if lane not in SLOTS]) + sum(SLOTS.values())
+JOBS = "jobs"  # what the timetable does beside the lanes
+SLOTS: dict[str, int] = {Lane.URGENT: 2, Lane.NORMAL: 1, Lane.BULK: 1, Lane.ACCOUNTS: 4, JOBS: 1}
+POOL = sum(SLOTS.values())
+"""Processes of a worker, unless an operator wants fewer."""
 
 _file = tempfile.TemporaryFile()  # noqa: SIM115  as long as the worker lives
+_pool = POOL
+
+
+def share(pool: int) -> None:
+    """Before the processes are made: how many there are. All but the urgent lane leave one of them free."""
+    global _pool  # noqa: PLW0603  the processes inherit it
+    _pool = pool
 
 
 @contextmanager
-def slot(lane: Lane) -> Iterator[bool]:
-    """Whether there was a slot left; it is held until the block ends."""
-    number = next((n for n in range(SLOTS.get(lane, 0)) if _lock(n)), None)
-    try:
-        yield lane not in SLOTS or number is not None
-    finally:
-        if number is not None:
-            fcntl.lockf(_file, fcntl.LOCK_UN, 1, number)
+def slot(name: str) -> Iterator[bool]:
+    """Whether a lane, or the jobs, had a slot left; it is held until the block ends."""
+    first = POOL * list(SLOTS).index(name)
+    with ExitStack() as held:
+        is_free = _hold(held, range(first, first + SLOTS[name]))
+        if is_free and name != Lane.URGENT:
+            shared = POOL * len(SLOTS)
+            is_free = _hold(held, range(shared, shared + max(1, _pool - 1)))
+        yield is_free
+
+
+def _hold(held: ExitStack, numbers: range) -> bool:
+    number = next((n for n in numbers if _lock(n)), None)
+    if number is None:
+        return False
+    held.callback(fcntl.lockf, _file, fcntl.LOCK_UN, 1, number)
+    return True
 
 
 def _lock(number: int) -> bool:

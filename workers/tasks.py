@@ -15,11 +15,12 @@ from . import accounts, invitation_timetable
 from .celery_app import alarms, app, wiring
 from .endings import GiveUp, Later, StopRun
 from .errands import CARRY_OUT
-from .slots import slot
+from .slots import JOBS, slot
 
 log = logging.getLogger(__name__)
 
 RUN_TIME = 120.0  # seconds after which a run hands over to the next, so that no lane keeps a slot
+TURNED_AWAY = timedelta(seconds=1)  # a bell without a slot rings again: its work may be new
 UNFORESEEN = (
     timedelta(seconds=20),
     timedelta(minutes=1),
@@ -34,9 +35,8 @@ def empty_outbox(lane: str) -> None:
     """Carry out what is due in a lane, one entry at a time, until nothing is; come back when something will be."""
     wired = wiring()
     with slot(Lane(lane)) as is_free:
-        if is_free:
-            due_at = run(wired, Lane(lane))
-            alarms().set(Lane(lane), wired.now(), due_at)
+        due_at = run(wired, Lane(lane)) if is_free else wired.now() + TURNED_AWAY
+        alarms().set(Lane(lane), wired.now(), due_at)
 
 
 @app.task(name="workers.tasks.empty_passwords")
@@ -50,6 +50,12 @@ def empty_passwords() -> None:
 def clean_up() -> None:
     """Delete what has been kept long enough."""
     wired = wiring()
+    with slot(JOBS) as is_free:
+        if is_free:
+            _clean_up(wired)
+
+
+def _clean_up(wired: WorkerWiring) -> None:
     with wired.database.transaction() as session:
         for what, count in retention.clean_up(session, wired.now()).items():
             log.info("clean-up: %d %s deleted", count, what)
@@ -61,7 +67,9 @@ def clean_up() -> None:
 @app.task(name="workers.tasks.keep_invitations")
 def keep_invitations() -> None:
     """Do what is due about invitations: they expire, are reminded of, go into a digest."""
-    invitation_timetable.keep(wiring())
+    with slot(JOBS) as is_free:
+        if is_free:  # or another one is at it
+            invitation_timetable.keep(wiring())
 
 
 def run(wired: WorkerWiring, lane: Lane) -> datetime | None:

@@ -188,15 +188,22 @@ def invite_digest(
     newest: Invitation,
     *,
     number: int,
-    inviters: tuple[str, ...],
+    inviters: Sequence[Invitation],
     more: int,
     template: str = "invite_digest",
 ) -> EmailMessage:
     """Several invitations in one mail, from `inviters` and from `more` others; the code is the newest one's.
 
+    `inviters`: an invitation of each that is named, by whose link they can be refused.
+
     `template`: what it is counted as, an invitation, the digest of a day or a reminder.
     """
-    of_them = {"number": number, "inviters": inviters, "more": more}
+    of_them = {
+        "number": number,
+        "inviters": tuple(each.inviter or each.sender for each in inviters),
+        "unknown_links": tuple(each.unknown_link for each in inviters),
+        "more": more,
+    }
     facts = {"sent_at": frame.date, **vars(newest), **of_them}
     return _letter("invite_digest", frame, template, **facts)
 

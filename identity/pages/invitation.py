@@ -16,6 +16,7 @@ from identity.use_cases import invitation_proof, invitations, inviters, sign_up
 from . import browser, mailbox_proof
 from .languages import language
 from .mailbox_proof import Proof
+from .other_inviters import Other, others
 from .rendering import Fault, go_to, page
 from .site import blueprint
 
@@ -86,20 +87,20 @@ def _invitation(token: str, faults: list[Fault] | None = None) -> Response:
         if _can_be_accepted(session, found):
             proof = mailbox_proof.of(session, found)
             who = inviters.inviter(session, wired.rules.current(), found.sender)
-            return _open_page(token, found, proof, who, faults)
-    return _over(found)
+            return _open_page(token, found, proof, who, also=others(session, found), faults=faults)
+        return _over(found, others(session, found))
 
 
-def _over(found: ThirdPartyInvitation) -> Response:
+def _over(found: ThirdPartyInvitation, also: list[Other]) -> Response:
     """What became of it, and nothing more than its mail has said."""
     state = invitations.where(found, wired.now())
     if state is State.EXPIRED:
-        return page("invitation_over", ended_at=found.ended_at or found.expires_at)
+        return page("invitation_over", ended_at=found.ended_at or found.expires_at, others=also)
     if state is State.DECLINED:
-        return page("invitation_declined", unknown=_unknown(found))
+        return page("invitation_declined", unknown=_unknown(found), others=also)
     if state in TAKEN_UP or (state in OPEN and found.delivery != Delivery.WAITING):
-        return page("invitation_taken")
-    return page("invitation_revoked")
+        return page("invitation_taken", others=also)
+    return page("invitation_revoked", others=also)
 
 
 def _can_be_accepted(session: Session, found: ThirdPartyInvitation) -> bool:
@@ -118,6 +119,8 @@ def _open_page(
     found: ThirdPartyInvitation,
     proof: Proof,
     who: tuple[str | None, str | None],
+    *,
+    also: list[Other],
     faults: list[Fault] | None,
 ) -> Response:
     name, organisation = who
@@ -127,6 +130,7 @@ def _open_page(
         faults=faults or (),
         token=token,
         unknown=_unknown(found),
+        others=also,
         proof=proof,
         notice=mailbox_proof.notice(),
         masked=mailbox_proof.masked(found),

@@ -16,6 +16,7 @@ from identity.use_cases import invitations, inviters, muting
 from . import browser, mailbox_proof
 from .check import TOO_LATE
 from .mailbox_proof import RESTORED
+from .other_inviters import others
 from .rendering import Fault, go_to, page
 
 INVITED = "the invited person"
@@ -33,6 +34,7 @@ def show(token: str, faults: list[Fault] | None = None) -> Response:
         until = _undo_until(session, found)
         proof = mailbox_proof.of(session, found, until=until)
         name, _ = inviters.inviter(session, wired.rules.current(), found.sender)
+        also = others(session, found)
     return page(
         "invitation_unknown",
         faults=faults or (),
@@ -42,6 +44,7 @@ def show(token: str, faults: list[Fault] | None = None) -> Response:
         notice=mailbox_proof.notice(),
         masked=mailbox_proof.masked(found),
         inviter=name or found.sender,
+        others=also,
         declined=state is State.DECLINED or until is not None,
         can_undo=until is not None and wired.now() < until,
         over=state not in OPEN,

@@ -116,15 +116,13 @@ def bounded_at(
     address: str,
     template: Template,
     *,
-    earliest: datetime | None = None,
+    gone: bool = False,
 ) -> datetime:
-    """The first moment a mail may go to the mailbox by all that bounds its template: what `order` takes."""
-    return _free_at(session, earliest or now, address, BOUNDS[template])
+    """The first moment a mail may go to the mailbox by all that bounds its template: what `order` takes.
 
-
-def may_leave_at(session: Session, now: datetime, mail: Mail) -> datetime:
-    """When an inviting mail that is due may go, by those that went: what waited long leaves one by one."""
-    return _free_at(session, now, mail.address, BOUNDS[Template(mail.template)], gone=True)
+    `gone`: by those alone that were written, see `inviting_mails`.
+    """
+    return _free_at(session, now, address, BOUNDS[template], gone=gone)
 
 
 def again_at(session: Session, now: datetime, address: str) -> datetime:
@@ -201,22 +199,6 @@ def to_address(session: Session, address: str, *, limit: int = 50) -> list[Mail]
             .limit(limit)
         )
     )
-
-
-def joinable(session: Session, address: str) -> Mail | None:
-    """The invitation or digest that waits for its moment, and can tell this address of more."""
-    return session.scalars(
-        select(Mail)
-        .where(
-            Mail.address == address,
-            Mail.template.in_((Template.INVITE, Template.INVITE_DIGEST)),
-            Mail.state == MailState.WAITING,
-            Mail.closed_at.is_(None),
-            Mail.due_at.is_not(None),
-        )
-        .order_by(Mail.due_at)
-        .limit(1)
-    ).one_or_none()
 
 
 def is_waiting(session: Session, template: Template, subject_id: uuid.UUID) -> bool:

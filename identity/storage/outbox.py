@@ -136,6 +136,16 @@ def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
     return len(entries)
 
 
+def bring_forward(
+    session: Session, errand: Errand, subject_id: uuid.UUID, *, before: datetime, to: datetime
+) -> None:
+    """What was ordered for `before`, or a moment after, is to be done earlier; what is leased goes on."""
+    found = of_subject(session, subject_id, errand)
+    if found is not None and before <= found.due_at < before + LEASE / 2:
+        found.due_at = to
+        session.info.setdefault("outbox_lanes", set()).add(found.lane)
+
+
 def of_subject(
     session: Session, subject_id: uuid.UUID, errand: Errand | None = None
 ) -> OutboxEntry | None:

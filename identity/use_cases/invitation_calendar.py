@@ -55,8 +55,11 @@ def unanswered(session: Session, now: datetime) -> list[str]:
     )
 
 
-def remind(session: Session, now: datetime, address: str) -> bool:
-    """One reminder of all that is due for the address; if its mailbox has had its mails, it waits."""
+def remind(session: Session, now: datetime, address: str, *, tokens: Tokens | None = None) -> bool:
+    """One reminder of all that is due for the address; if its mailbox has had its mails, it waits.
+
+    With `tokens` those of senders it does not want are noted as all others, and nothing is ordered.
+    """
     mails.lock_address(session, address)
     due = list(
         session.scalars(
@@ -65,12 +68,11 @@ def remind(session: Session, now: datetime, address: str) -> bool:
             .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
         )
     )
-    if not due or invitation_mails.remind(session, now, due) is None:
-        return False
-    for row in due:
+    reminded = invitation_mails.remind(session, now, due, tokens)
+    for row in reminded:
         row.reminded_at = now
         note(session, now, row, None, Happened.REMINDED, by=BY)
-    return True
+    return bool(reminded)
 
 
 def silent(session: Session, now: datetime) -> list[UUID]:

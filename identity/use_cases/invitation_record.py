@@ -43,7 +43,7 @@ def for_inviter(
     events = invitation_events.of_invitation(session, invitation.id)
     return summary_for_inviter(invitation, now) | {
         "history": [_event_for_inviter(event, invitation) for event in events],
-        "mails": [_mail_for_inviter(mail, invitation) for mail in _mails(session, invitation)],
+        "mails": _mails_for_inviter(_mails(session, invitation), events, invitation),
     }
 
 
@@ -99,6 +99,38 @@ def _mail(mail: Mail) -> dict[str, Any]:
         "handed_at": told_time(mail.handed_at),
         "outcome": mail.outcome,
     }
+
+
+def _mails_for_inviter(
+    told: list[Mail], events: list[InvitationEvent], invitation: ThirdPartyInvitation
+) -> list[dict[str, Any]]:
+    """Newest first. A mail that was asked for waits, as far as its inviter can see, until one has left.
+
+    That none was ordered (it is not wanted), or that it goes with another address's, they are not shown.
+    """
+    shown = [_mail_for_inviter(mail, invitation) for mail in told]
+    asked = [event.at for event in events if event.happened == Happened.MAILED]
+    if asked and not any(_answers(mail, asked[-1]) for mail in told):
+        shown.insert(0, _WAITS | {"created_at": told_time(asked[-1])})
+    return shown
+
+
+_WAITS = {
+    "template": Template.INVITE.value,
+    "state": MailState.WAITING.value,
+    "handed_at": None,
+    "outcome": None,
+}
+
+
+def _answers(mail: Mail, asked_at: datetime) -> bool:
+    """Whether this mail is the one that was asked for then: a new one, or one that waited already."""
+    left_at = mail.closed_at or mail.handed_at
+    return (
+        mail.created_at >= asked_at
+        or mail.state == MailState.WAITING
+        or (left_at is not None and left_at >= asked_at)
+    )
 
 
 def _mail_for_inviter(mail: Mail, invitation: ThirdPartyInvitation) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from identity.storage.invitation_events import Happened
 from identity.storage.mails import Mail
 from identity.storage.outbox import Errand, Lane
 from identity.storage.third_party_invitations import Delivery, State, ThirdPartyInvitation
+from identity.tokens import Tokens
 
 from . import binding, invitation_mails, inviters
 from .invitation_states import is_live, is_open, last_open, note, where
@@ -96,7 +97,14 @@ def extend(
     return True
 
 
-def resend(session: Session, now: datetime, invitation: ThirdPartyInvitation, *, by: str) -> bool:
+def resend(
+    session: Session,
+    now: datetime,
+    invitation: ThirdPartyInvitation,
+    *,
+    by: str,
+    tokens: Tokens | None = None,
+) -> bool:
     """Order its mail once more. False: too soon (see `again_at`), or nobody waits for it any more.
 
     Raises TooManyInvitations: its inviter has had as many mails sent as a day allows.
@@ -106,7 +114,7 @@ def resend(session: Session, now: datetime, invitation: ThirdPartyInvitation, *,
         return False
     if by == invitation.sender:
         inviters.check_quota(session, now, by, for_guest=invitation.for_guest)
-    order_mail(session, now, invitation, by=by)
+    order_mail(session, now, invitation, by=by, tokens=tokens)
     return True
 
 
@@ -125,16 +133,23 @@ def last_mailed(session: Session, invitation: ThirdPartyInvitation) -> datetime 
 
 
 def order_mail(
-    session: Session, now: datetime, invitation: ThirdPartyInvitation, *, by: str
-) -> Mail:
-    """Tell the address, at the first moment its mailbox may get such a mail, perhaps with other invitations."""
+    session: Session,
+    now: datetime,
+    invitation: ThirdPartyInvitation,
+    *,
+    by: str,
+    tokens: Tokens | None = None,
+) -> None:
+    """Tell the address, at the first moment its mailbox may get such a mail, perhaps with other invitations.
+
+    With `tokens` nothing is ordered where the sender is not wanted; the history says the same.
+    """
     mails.lock_address(session, invitation.address)
-    mail = invitation_mails.order(session, now, invitation)
+    goes_at = invitation_mails.order(session, now, invitation, tokens)
     to = State.QUEUED if invitation.state == State.REFUSED else None
-    later = mail.goes_at > now + invitation_mails.GATHERED
-    detail = f"for {mail.goes_at.isoformat(timespec='seconds')}" if later else None
+    later = goes_at > now + invitation_mails.GATHERED
+    detail = f"for {goes_at.isoformat(timespec='seconds')}" if later else None
     note(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
-    return mail
 
 
 def mail_left(session: Session, now: datetime, mail: Mail) -> None:

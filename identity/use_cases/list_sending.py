@@ -14,6 +14,7 @@ from identity.storage import people_lists as stored
 from identity.storage.mails import Template
 from identity.storage.people_lists import PeopleList, PeopleListRow, Step
 from identity.storage.third_party_invitations import ThirdPartyInvitation
+from identity.tokens import Tokens
 from identity.vault import Vault
 
 from . import invitations, signing_keys, store_invite
@@ -65,7 +66,14 @@ def prepare(
     return Placing(token=invitation.token, keys=keys_of(invitation, lasting, public_url))
 
 
-def placed(session: Session, now: datetime, row: PeopleListRow, *, is_member: bool = False) -> None:
+def placed(
+    session: Session,
+    now: datetime,
+    row: PeopleListRow,
+    *,
+    is_member: bool = False,
+    tokens: Tokens | None = None,
+) -> None:
     """The room has it: order the mail, unless the same person was told lately, and see whether that was all."""
     made = stored.locked(session, row.list_id)
     row.step, row.sent_at = Step.MEMBER if is_member else Step.INVITED, now
@@ -73,7 +81,7 @@ def placed(session: Session, now: datetime, row: PeopleListRow, *, is_member: bo
     session.flush()
     invitation = _invitation(session, row)
     if invitation is not None:
-        store_invite.order_due_mail(session, now, invitation)
+        store_invite.order_due_mail(session, now, invitation, tokens)
     _conclude(session, now, made)
 
 

@@ -81,6 +81,8 @@ def not_tried(session: Session, now: datetime, mail: Mail) -> None:
     mail.last_reply = NOT_TRIED
     session.flush()
     _tell_refused(session, now, mail, WORDS[Outcome.NO_MAILBOX])
+    mails.lock_address(session, mail.address)
+    invitation_mails.go_on(session, now, mail)
 
 
 def complained(session: Session, tokens: Tokens, now: datetime, mail: Mail) -> bool:

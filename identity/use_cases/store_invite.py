@@ -14,6 +14,7 @@ from identity.storage import associations, mails, third_party_invitations
 from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 from identity.strict_json import is_text
+from identity.tokens import Tokens
 
 from . import binding, invitations, inviters
 from .invitation_states import note
@@ -70,12 +71,13 @@ def store(
     invited: Invited,
     key: EphemeralKey,
     signing_key_id: str,
+    tokens: Tokens | None = None,
 ) -> ThirdPartyInvitation:
     """Keep the invitation and order its mail; if the address is bound after all, deliver it at once.
 
     As long as this sender's invitation of this address to this room is live, asking again extends it
     and answers as before. Raises AddressBound if it was asked for by the very text we know: the caller
-    could have looked it up. Raises NotAllowed, TooManyInvitations, InvitationsPaused.
+    could have looked it up. Raises NotAllowed, TooManyInvitations, InvitationsPaused. `tokens`: as of `order_mail`.
     """
     address = invited.address.canonical
     mails.lock_address(session, address)
@@ -86,9 +88,7 @@ def store(
         rules, invited.address, is_welcome=bound is not None or invited.anybody
     )
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
-    live = third_party_invitations.live_of(
-        session, now, address=address, room_id=invited.room_id, sender=invited.sender
-    )
+    live = _live(session, now, invited)
     if live is None:
         inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
         live = _insert(
@@ -100,7 +100,7 @@ def store(
         # Synapse hashes what was typed: it looked for another address, and did not find this one.
         _deliver(session, now, live, bound.user_id)
     elif not invited.mail_waits:
-        order_due_mail(session, now, live)
+        order_due_mail(session, now, live, tokens)
     return live
 
 
@@ -110,19 +110,21 @@ def check(session: Session, rules: RuleSet, now: datetime, *, invited: Invited) 
     is_bound = associations.of_address(session, address) is not None
     for_guest = _is_for_guest(rules, invited.address, is_welcome=is_bound or invited.anybody)
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
-    live = third_party_invitations.live_of(
-        session, now, address=address, room_id=invited.room_id, sender=invited.sender
-    )
-    if live is None:
+    if _live(session, now, invited) is None:
         inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
 
 
-def order_due_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
+def order_due_mail(
+    session: Session,
+    now: datetime,
+    invitation: ThirdPartyInvitation,
+    tokens: Tokens | None = None,
+) -> bool:
     """Tell the address of the invitation, unless it was told lately. False if so."""
     mails.lock_address(session, invitation.address)
     is_due = _is_due_a_mail(session, now, invitation)
     if is_due:
-        invitations.order_mail(session, now, invitation, by=invitation.sender)
+        invitations.order_mail(session, now, invitation, by=invitation.sender, tokens=tokens)
     return is_due
 
 
@@ -147,6 +149,16 @@ def _is_for_guest(rules: RuleSet, address: EmailAddress, *, is_welcome: bool) ->
     if decision.is_nobodys and not is_welcome:
         raise problems.NotAllowed("No homeserver takes this address: nobody can come in by it.")
     return decision.account_class is not AccountClass.AGENT
+
+
+def _live(session: Session, now: datetime, invited: Invited) -> ThirdPartyInvitation | None:
+    return third_party_invitations.live_of(
+        session,
+        now,
+        address=invited.address.canonical,
+        room_id=invited.room_id,
+        sender=invited.sender,
+    )
 
 
 def _insert(

@@ -1,20 +1,24 @@
-"""Orders a mail as the web does, from a process of its own: `python -m tests.services.ordering ADDRESS SECONDS`."""
+"""Orders a mail as the web does, from a process of its own.
+
+`python -m tests.services.ordering ADDRESS SECONDS`: one, and rings once; and with `LANE NUMBER` so many mails in
+that lane, each with a bell of its own.
+"""
 
 import sys
 import uuid
 from datetime import timedelta
 
 from identity.settings import read_settings
-from identity.storage import mails
+from identity.storage import mails, outbox
 from identity.storage.mails import Template
+from identity.storage.outbox import Lane
 from identity.storage.verification_requests import VerificationRequest
-from identity.wiring import wire
+from identity.wiring import Wiring, wire
 from workers import wake_outbox
 
 
-def order(address: str, seconds: float) -> None:
+def order(wired: Wiring, address: str, seconds: float, lane: Lane) -> None:
     """A mail for so many seconds from now; its bell is rung now."""
-    wired = wire(read_settings(), wake_outbox=wake_outbox)
     now = wired.now()
     with wired.database.transaction() as session:
         asked = VerificationRequest(
@@ -28,7 +32,7 @@ def order(address: str, seconds: float) -> None:
         )
         session.add(asked)
         session.flush()
-        mails.order(
+        mail = mails.order(
             session,
             now,
             template=Template.NONE,
@@ -37,7 +41,16 @@ def order(address: str, seconds: float) -> None:
             subject_id=asked.id,
             due_at=now + timedelta(seconds=seconds),
         )
+        session.flush()
+        entry = outbox.of_subject(session, mail.id)
+        assert entry is not None
+        entry.lane = lane
 
 
 if __name__ == "__main__":
-    order(sys.argv[1], float(sys.argv[2]))
+    address, seconds, *rest = sys.argv[1:]
+    wanted, number = rest or (Lane.NORMAL, "1")
+    lane = Lane(wanted)
+    wired = wire(read_settings(), wake_outbox=lambda _lanes: wake_outbox({lane}))
+    for count in range(int(number)):
+        order(wired, f"{count}.{address}" if rest else address, float(seconds), lane)

@@ -1,10 +1,12 @@
 """An SMTP relay that keeps what it takes and answers as it is told."""
 
 import asyncio
+import contextlib
 import email
 import email.policy
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -175,6 +177,48 @@ class SilentRelay:
     @property
     def url(self) -> str:
         return f"smtp://{LOOPBACK}:{self.port}?tls=none"
+
+
+class HoldingRelay:
+    """A relay that takes connections and never greets; it knows how many it has, and had at most."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server((LOOPBACK, 0), backlog=100)
+        self._lock = threading.Lock()
+        self.held = self.most = self.in_all = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        port = self._listener.getsockname()[1]
+        return f"smtp://{LOOPBACK}:{port}?tls=none"
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                with self._lock:
+                    self.held += 1
+                    self.in_all += 1
+                    self.most = max(self.most, self.held)
+                threading.Thread(target=self._hold, args=(connection,), daemon=True).start()
+
+    def _hold(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            while connection.recv(1024):
+                """Whatever the client says, nothing is answered."""
+        with self._lock:
+            self.held -= 1
+
+
+@pytest.fixture
+def holding_smtp() -> Iterator[HoldingRelay]:
+    relay = HoldingRelay()
+    yield relay
+    relay.close()
 
 
 @pytest.fixture

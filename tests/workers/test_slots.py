@@ -1,4 +1,4 @@
-"""Accounts never fill the pool: a worker carries out four at once, and a slot outlives no process."""
+"""No lane fills the pool: each has its slots, the urgent one always a process, and a slot outlives no process."""
 
 import subprocess
 import sys
@@ -33,8 +33,56 @@ for pid, _ in got[1:]:
 """
 
 
-def test_the_pool_has_four_places_for_accounts_beside_those_of_the_other_lanes():
-    assert slots.POOL == 4 + len(Lane) - 1 == app.conf.worker_concurrency
+# So many processes, in a pool of so many, ask for a slot of each name; which of them get one.
+ASKING = """
+import os, signal, sys, time
+from workers import slots
+slots.share(int(sys.argv[1]))
+got = []
+for name in sys.argv[2:]:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with slots.slot(name) as is_free:
+            os.write(writing, b"1" if is_free else b"0")
+            time.sleep(600)
+    got.append((pid, os.read(reading, 1)))
+print("".join(bit.decode() for _, bit in got))
+for pid, _ in got:
+    os.kill(pid, signal.SIGKILL)
+"""
+
+
+def asked(pool, *names) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", ASKING, str(pool), *names],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout.strip()
+
+
+def test_every_lane_has_its_slots_and_the_pool_a_process_for_each():
+    assert set(slots.SLOTS) == {*Lane, slots.JOBS}
+    assert sum(slots.SLOTS.values()) == slots.POOL == app.conf.worker_concurrency
+
+
+def test_a_lane_with_many_bells_gets_no_more_than_its_slots():
+    wanted = [name for name, number in slots.SLOTS.items() for _ in range(number + 2)]
+    given = "".join("1" * number + "00" for number in slots.SLOTS.values())
+    assert asked(slots.POOL, *wanted) == given
+
+
+def test_of_two_processes_the_other_lanes_leave_one_to_the_codes():
+    others = [name for name in slots.SLOTS if name != Lane.URGENT]
+    assert asked(2, *others, Lane.URGENT) == "1" + "0" * (len(others) - 1) + "1"
+
+
+def test_one_process_alone_serves_all_lanes():
+    assert asked(1, Lane.BULK) == asked(1, Lane.URGENT) == "1"
 
 
 def test_four_processes_of_a_worker_make_accounts_and_one_that_is_killed_gives_its_place_back():
@@ -47,9 +95,3 @@ def test_four_processes_of_a_worker_make_accounts_and_one_that_is_killed_gives_i
         timeout=120,
     )
     assert done.stdout.splitlines() == ["['1', '1', '1', '1', '0']", "True"]
-
-
-def test_other_lanes_are_not_limited():
-    with slots.slot(Lane.URGENT) as one, slots.slot(Lane.URGENT) as another:
-        assert one
-        assert another

@@ -64,7 +64,8 @@ def invited(**other):
 
 
 def digest(**other):
-    facts = {"number": 5, "inviters": ("Camille Durand", "@zoe:education.example"), "more": 0}
+    inviters = (invitation(), invitation(inviter=None, sender="@zoe:education.example"))
+    facts = {"number": 5, "inviters": inviters, "more": 0}
     return lambda of: letters.invite_digest(of, invitation(), **(facts | other))
 
 

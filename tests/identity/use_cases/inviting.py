@@ -12,7 +12,8 @@ from identity.storage.homeservers import Homeserver
 from identity.storage.mails import MailState
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import invitation_mails, invitations, store_invite
+from identity.tokens import Tokens
+from identity.use_cases import invitation_mails, invitation_record, invitations, store_invite
 from identity.use_cases.store_invite import EphemeralKey, Invited
 
 ZOE, ADA = "@zoe:education.example", "@ada:education.example"
@@ -27,6 +28,7 @@ class Inviting:
     database: Database
     rules: RuleSet
     clock: Any
+    tokens: Tokens | None = None
 
     def open_homeservers(self) -> None:
         """Agents on education, guests on guests."""
@@ -55,6 +57,7 @@ class Inviting:
                 invited=invited,
                 key=EphemeralKey(f"public {uuid.uuid4()}", "sealed"),
                 signing_key_id="ed25519:0",
+                tokens=self.tokens,
             )
 
     def act(self, function, row, *args, **facts):
@@ -72,6 +75,14 @@ class Inviting:
 
     def where(self, row) -> str:
         return invitations.where(self.read(row), self.clock()).value
+
+    def seen(self, row) -> dict[str, Any]:
+        """What its inviter is told, but for what names the invitation."""
+        with self.database.reading() as session:
+            told = invitation_record.for_inviter(session, self.clock(), self.read_in(session, row))
+        names = ("id", "address", "room_id", "sender")
+        told["history"] = [event | {"by": ""} for event in told["history"]]
+        return {name: value for name, value in told.items() if name not in names}
 
     def history(self, row) -> list[str]:
         with self.database.reading() as session:

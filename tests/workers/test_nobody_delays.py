@@ -1,0 +1,205 @@
+"""Whoever causes mails into a mailbox, and under however many tags, delays those of others by what the documents say.
+
+Days go by on the clock, with the real worker and timetable; strangers do their worst all the time.
+"""
+
+import random
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from domain_rules.addresses import EmailAddress
+from identity.problems import InvitationsPaused, TooManyInvitations
+from identity.storage import invitation_events, mails, suppressions
+from identity.storage.mails import INVITING, MailState
+from identity.storage.outbox import Lane
+from identity.storage.suppressions import Why
+from identity.use_cases import invitations, muting, opting_out, sign_up
+from tests.identity.use_cases.inviting import ADA, ZOE, Inviting
+from workers import invitation_timetable, tasks
+
+MINUTE, HALF_AN_HOUR, DAY = timedelta(minutes=1), timedelta(minutes=30), timedelta(days=1)
+NAME, DOMAIN = "victim", "association.example"
+VICTIM = f"{NAME}@{DOMAIN}"
+# docs/operations.md, "How long others can delay a mail"
+WORKING = (Lane.URGENT, Lane.NORMAL, Lane.BULK)
+KEEPS = timedelta(hours=6)
+OWN_ADDRESS = DAY + HALF_AN_HOUR
+REMINDED = timedelta(days=3)
+
+
+def a_turn(others: int) -> timedelta:
+    """A tagged address, while so many other people invite the mailbox under other tags."""
+    return (others + 1) * DAY / 2 + DAY
+
+
+class Street:
+    """A mailbox, who invites it, and the service as time goes by."""
+
+    def __init__(self, wiring, rules, clock, postbox):
+        self.wiring, self.clock, self.postbox = wiring, clock, postbox
+        self.keeps_at = clock()
+        self.inviting = Inviting(wiring.database, rules, clock, wiring.tokens)
+
+    def invite(self, address=VICTIM, room="!room:x", sender=ADA):
+        with suppress(TooManyInvitations, InvitationsPaused):
+            return self.inviting.store(address, room_id=room, sender=sender)
+
+    def go_on(self, for_time):
+        """Lanes wake for what is due, and the timetable comes by, here a few times a day."""
+        until = self.clock() + for_time
+        while True:
+            if self.clock() >= self.keeps_at:
+                self.keeps_at = self.clock() + KEEPS
+                invitation_timetable.keep(self.wiring)
+            due = [each for lane in WORKING if (each := tasks.run(self.wiring, lane))]
+            if self.clock() >= until:
+                return
+            self.clock.time = min([*due, self.keeps_at, until])
+
+    def told(self, address=VICTIM, template=None):
+        """When mails to exactly this address left, of one template or of all about invitations."""
+        with self.wiring.database.reading() as session:
+            found = mails.recent(session, state=MailState.HANDED, limit=10_000)
+        wanted = (template,) if template else INVITING
+        return sorted(
+            mail.handed_at for mail in found if mail.address == address and mail.template in wanted
+        )
+
+    def waiting(self):
+        with self.wiring.database.reading() as session:
+            return [
+                mail
+                for mail in mails.recent(session, state=MailState.WAITING, limit=10_000)
+                if mail.template in INVITING
+            ]
+
+    def wait_of(self, row):
+        """How long it took until a mail told of an invitation."""
+        with self.wiring.database.reading() as session:
+            history = invitation_events.of_invitation(session, row.id)
+        return min(each.at for each in history if each.happened == "sent") - row.created_at
+
+
+@pytest.fixture
+def street(wiring, rules, clock, postbox) -> Street:
+    return Street(wiring, rules, clock, postbox)
+
+
+def senders(number):
+    return [f"@stranger{each}:education.example" for each in range(number)]
+
+
+def tagged(number):
+    return f"{NAME}+{number}@{DOMAIN}"
+
+
+def test_forty_nine_tags_of_one_sender_are_one_mail_that_waits(street):
+    for number in range(49):
+        street.invite(tagged(number), sender=ZOE)
+    assert len(street.waiting()) == 1
+    street.go_on(timedelta(hours=1))
+    assert len(street.waiting()) == 1
+    row = street.invite()
+    street.go_on(OWN_ADDRESS)
+    assert street.wait_of(row) <= HALF_AN_HOUR
+
+
+def test_each_address_is_told_in_the_end(street):
+    for number in range(9):
+        street.invite(tagged(number), sender=ZOE)
+    street.go_on(timedelta(days=3))
+    assert all(len(street.told(tagged(number))) == 1 for number in range(9))
+
+
+@pytest.mark.parametrize("no_more", ["muted", "opted out"])
+def test_for_who_is_not_wanted_nothing_is_ordered_and_they_see_what_others_see(
+    street, wiring, clock, no_more
+):
+    with wiring.database.transaction() as session:
+        if no_more == "muted":
+            muting.mute(session, wiring.tokens, clock(), address=VICTIM, sender=ZOE)
+        else:
+            opting_out.opt_out(session, wiring.tokens, clock(), VICTIM)
+    unwanted = [street.invite(tagged(number), sender=ZOE) for number in range(49)]
+    with wiring.database.reading() as session:
+        assert mails.recent(session) == []
+    waits = street.invite(f"other@{DOMAIN}")
+    for row in unwanted:
+        assert street.inviting.seen(row) == street.inviting.seen(waits)
+    row = street.invite(sender=ADA)
+    street.go_on(MINUTE)
+    if no_more == "muted":
+        assert street.wait_of(row) == timedelta(seconds=5)
+    street.go_on(2 * DAY)
+    assert {street.inviting.where(row) for row in unwanted} == {"refused"}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_strangers_with_tags_rooms_and_days_delay_nobody_for_longer_than_is_written(street, seed):
+    chance = random.Random(seed)
+    number = chance.choice([1, 3, 6])
+    strangers = senders(number)
+    friend = f"{NAME}+work@{DOMAIN}"
+    own, theirs = [], []
+    for day in range(5):
+        for each in strangers:
+            for count in range(4):
+                where = chance.choice([VICTIM, tagged(f"{day}{each[9]}{count}")])
+                street.invite(where, f"!{day}{count}{each}", each)
+        street.go_on(timedelta(hours=chance.randint(1, 12)))
+        own.append(street.invite(VICTIM, f"!own{day}:x", ADA))
+        theirs.append(street.invite(friend, f"!work{day}:x", "@bea:education.example"))
+        assert len(street.waiting()) <= number + 2
+        street.go_on(DAY / 2)
+    street.go_on(a_turn(number))
+    assert max(map(street.wait_of, own)) <= OWN_ADDRESS
+    assert max(map(street.wait_of, theirs)) <= a_turn(number)
+
+
+def test_a_reminder_comes_though_strangers_never_stop(street):
+    row = street.invite()
+    street.go_on(timedelta(days=7) - MINUTE)
+    start = street.clock()
+    for day in range(4):
+        for each in senders(2):
+            for count in range(3):
+                street.invite(tagged(f"{day}{each[9]}{count}"), f"!{day}{count}{each}", each)
+        street.go_on(DAY)
+    read = street.inviting.read(row)
+    assert read.reminded_at
+    assert any(start < at <= start + REMINDED for at in street.told())
+
+
+def test_codes_come_at_once_whatever_waits_of_invitations(street, rules, clock, wiring):
+    for index, each in enumerate(senders(12)):
+        for number in range(4):
+            street.invite(tagged(f"{index}.{number}"), sender=each)
+    street.go_on(timedelta(hours=3))
+    street.invite()
+    with wiring.database.transaction() as session:
+        facts = {"address": EmailAddress.parse(VICTIM), "browser": "ana", "language": "fr"}
+        sign_up.start(session, rules, clock(), **facts)
+    asked = clock()
+    street.go_on(MINUTE)
+    assert street.told(template="verify") == [asked]
+
+
+def test_who_revokes_in_turn_takes_nobodys_turn(street):
+    for each in senders(3):
+        row = street.invite(tagged(each[9]), sender=each)
+        street.inviting.act(invitations.revoke, row, by=each)
+    row = street.invite()
+    street.go_on(HALF_AN_HOUR)
+    assert street.wait_of(row) <= MINUTE
+
+
+def test_one_tag_that_has_no_mailbox_keeps_the_others_from_nothing(street, wiring, clock):
+    with wiring.database.transaction() as session:
+        [*_, gone] = wiring.tokens.suppression_hashes(tagged(0))
+        suppressions.add(session, clock(), gone, Why.NO_MAILBOX)
+    gone, other = (street.invite(tagged(number), sender=ZOE) for number in range(2))
+    street.go_on(HALF_AN_HOUR * 2)
+    assert street.inviting.where(gone) == "refused"
+    assert street.inviting.where(other) == "sent"
