@@ -5,6 +5,7 @@ import re
 from domain_rules.words import Word
 
 MOST_BYTES = 1_000_000
+MOST_ADDRESSES = 25_000  # of all columns together
 LOOKED_AT = 4096  # bytes, or characters, that say what kind of file it is
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh")
 OLD_OFFICE = b"\xd0\xcf\x11\xe0"
@@ -25,6 +26,7 @@ class Fault(Word):
     EMPTY = "empty"
     TOO_BIG = "too_big"
     TOO_LONG = "too_long"
+    TOO_MANY = "too_many_addresses"
     SPREADSHEET = "spreadsheet"
     ARCHIVE = "archive"
     DOCUMENT = "document"
