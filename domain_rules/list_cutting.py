@@ -5,17 +5,19 @@ from domain_rules.list_headers import (
     is_header,
     names_others,
     names_people,
+    status_against,
     words,
 )
 from domain_rules.list_records import Record, TooWide, records
 from domain_rules.list_tables import MOST_TOLD, TITLES, Cut, Line, Table, shown, told, told_header
 
 MOST_LINES = 10_000
+MOST_LOOKED_AT = 50  # cells of a record that may say something about the person
 MOST_RECORDS = 10 * MOST_LINES  # blank ones too
 
 
-def cut(text: str, separator: str) -> Cut:
-    """The text as this separator cuts it."""
+def cut(text: str, separator: str, most: int = MOST_RECORDS) -> Cut:
+    """The text as this separator cuts it, or its beginning: as far as the record `most` with an address."""
     cutter = _Cutter()
     try:
         for record in records(text, separator):
@@ -23,6 +25,8 @@ def cut(text: str, separator: str) -> Cut:
             is_long = cutter.lines > MOST_LINES or len(cutter.cut.told) > MOST_LINES
             if is_long or record.number > MOST_RECORDS:
                 cutter.cut.is_over = True
+                break
+            if cutter.with_addresses >= most:
                 break
     except TooWide:
         cutter.cut.is_wide = True
@@ -32,7 +36,7 @@ def cut(text: str, separator: str) -> Cut:
 class _Cutter:
     def __init__(self) -> None:
         self.cut = Cut()
-        self.lines = 0
+        self.lines = self.with_addresses = 0
         self._is_after_blank = False
         self._label = ""  # the words above that do not say that these are the people
         self._behind_comma = ""  # the same of a line that goes on below
@@ -99,10 +103,13 @@ class _Cutter:
 
     def _add(self, line: Line) -> None:
         self.lines += 1
+        self.with_addresses += bool(line.found)
         if not line.found:
             self._take_label(line)
-        line.label = self._label or self._behind_comma
-        self._behind_comma = _behind_comma(line) or (line.label if _goes_on(line) else "")
+        line.label = (
+            self._label or self._behind_comma or status_against(line.filled[:MOST_LOOKED_AT])
+        )
+        self._behind_comma = _behind_comma(line) or (self._behind_comma if _goes_on(line) else "")
         self._table.add(line)
 
     def _take_label(self, line: Line) -> None:
@@ -128,7 +135,8 @@ def _is_better_header(line: Line, header: "list[str]") -> bool:
 
 def _below(above: "list[str]", names: "list[str]") -> "list[str]":
     """`Responsable` over two columns, in a merged cell, belongs to the names of both."""
-    if sum(map(bool, above)) < 2 or any(cell.endswith(":") for cell in above):  # noqa: PLR2004
+    is_merged = len(above) >= len(names) and "" in above and sum(map(bool, above)) > 1
+    if not is_merged or any(cell.endswith(":") for cell in above):
         return names
     spread, last = [], ""
     for place in range(len(names)):

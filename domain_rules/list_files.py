@@ -5,7 +5,7 @@ import re
 from domain_rules.words import Word
 
 MOST_BYTES = 1_000_000
-MOST_ADDRESSES = 25_000  # of all columns together
+MOST_ADDRESSES = 20_000  # of all columns together
 LOOKED_AT = 4096  # bytes, or characters, that say what kind of file it is
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh")
 OLD_OFFICE = b"\xd0\xcf\x11\xe0"

@@ -60,6 +60,12 @@ EXCLUDED = re.compile(
     r"(?:exclu|refus|declin|absen|excus|desinscri|desabonn|unsubscri|bloqu|blocked|blacklist|bounce|annul|cancel|desist"
     r"|radie|inacti|removed|supprim|npai)[a-z]*"
 )
+HINT = re.compile(
+    r"exclu|refus|decl|décl|absen|excus|abonn|inscri|unsub|blo[qc]|blackl|bounce|annul|cancel|desist|désist|radi|inacti"
+    r"|remov|suppr|npai|pas|not|don.?t|opt",
+    re.IGNORECASE,
+)
+MOST_STATUS = 3  # words
 NOT_MEANT = re.compile(r"\b(?:(?:ne|a) pas|(?:do|must) not|don t|not to|opt(?:ed)? out)\b")
 NOTES = _set(
     "note notes remarque remarques commentaire commentaires comment comments observation observations description"
@@ -81,7 +87,7 @@ WITHOUT = _set("pas sans aucun aucune no none without")  # of a person, not of a
 LINKS = _set("de du des d la le les l et and of the a e to")
 ASKED = _set(  # as forms ask for it
     "quel quelle est votre vos mon ma my your what is please saisir entrer obligatoire requis required valide valid value"
-    " ex exemple example format"
+    " ex exemple example format avez vous une un indiquer indiquez merci"
 )
 LIST = _set("liste list groupe group equipe team")
 TO = _set("to a pour cc cci bcc copie")
@@ -112,7 +118,7 @@ DOUBTFUL = frozenset({Fit.SOMEBODY_ELSE, Fit.UNKNOWN})
 
 def is_header(cells: "list[str]") -> bool:
     """Whether a record without a person in it names columns."""
-    filled = [cell for cell in cells if cell.strip()]
+    filled = [ADDRESS_INSIDE.sub(" ", cell[: LONGEST + 1]) for cell in cells if cell.strip()]
     if any(_names_mailboxes(words(cell)) for cell in filled):
         return True
     known = sum(map(_is_known, filled))
@@ -153,6 +159,14 @@ def excludes(text: str) -> bool:
     """Whether it says that some people are not to be invited."""
     said = words(text[:LONGEST_TITLE], LONGEST_TITLE)
     return any(map(EXCLUDED.fullmatch, said)) or bool(NOT_MEANT.search(" ".join(said)))
+
+
+def status_against(cells: "list[str]") -> str:
+    """The cell of a record that says, and says nothing else, that this person is not to be invited: `désinscrit`."""
+    if not HINT.search(" ".join(cells)):
+        return ""
+    said = (cell for cell in cells if "@" not in cell and len(cell) <= LONGEST and excludes(cell))
+    return next((cell for cell in said if len(words(cell)) <= MOST_STATUS), "")
 
 
 def names_people(text: str) -> bool:

@@ -7,6 +7,7 @@ words and a colon that do not say that these are the people meant.
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from domain_rules.list_headers import names_people
 from domain_rules.list_records import BREAK
@@ -14,6 +15,9 @@ from domain_rules.words import Word
 
 # A mark or a bracket that is closed keeps what is inside it together.
 PIECES = re.compile(rf'"[^"]*"|<[^<>]*>|[;,\t]|{BREAK}')
+SIGNS = re.compile(rf"([;,\t]|{BREAK})")
+WRAPPED = frozenset('"<')
+MOST_PARTS = 30_000  # of one cell: nobody's list is so long
 TOKEN_ENDS = re.compile(r'[\s<>()\[\]";,]+')
 NOT_IN_AN_ADDRESS = frozenset('<>()[]"|;,:')
 AROUND = ".:!?'’«»…"  # of a sentence, not of an address
@@ -37,8 +41,7 @@ class Kind(Word):
     ASIDE = "aside"  # an address in the middle of other text
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A person's address, a name, or an address that stands in other text."""
 
     kind: Kind
@@ -59,7 +62,7 @@ class Cell:
     names_people: bool = False
 
     def __post_init__(self) -> None:
-        self.people = sum(piece.kind is Kind.PERSON for piece in self.pieces)
+        self.people = len([piece for piece in self.pieces if piece.kind is Kind.PERSON])
         others = len(self.pieces) - self.people
         self.names_people = self.people > 0 and (
             not others or (self.people >= MANY and others * FEW <= self.people)
@@ -72,6 +75,8 @@ def read_cell(text: str) -> Cell:
         return Cell(text)
     if BARE.fullmatch(text):
         return Cell(text, [Piece(Kind.PERSON, text)])
+    if sum(map(text.count, ",;\t\n")) > MOST_PARTS:
+        return Cell(text, asides(text))
     pieces: list[Piece] = []
     names: list[str] = []  # before a comma: `DURAND` of `DURAND, Camille <a@b>`
     is_meant, is_labelled = True, False
@@ -133,6 +138,9 @@ def is_address(text: str) -> bool:
 
 def _parts(text: str) -> "list[tuple[str, str]]":
     """Cut where one person ends and the next begins, each with the sign that ends it."""
+    if not WRAPPED.intersection(text):
+        cut = [*SIGNS.split(text), ""]
+        return list(zip(cut[::2], cut[1::2], strict=True))
     found, begins = [], 0
     for piece in PIECES.finditer(text):
         if piece.group()[0] not in '"<':
@@ -156,8 +164,12 @@ def _addresses(part: str) -> "tuple[list[str], bool]":
             same = _bare(name.strip()).lower() == address.lower()
             return ([address, address], True) if address and same else ([], False)
         return [address], True
-    words = [_bare(word) for word in part.split()]
-    return (words, False) if all(words) else ([], False)
+    words = []
+    for word in part.split():
+        words.append(_bare(word))
+        if not words[-1]:
+            return [], False
+    return words, False
 
 
 NOT_IN_A_NAME = frozenset("@<>:")
@@ -165,6 +177,8 @@ NOT_IN_A_NAME = frozenset("@<>:")
 
 def _bare(word: str) -> str:
     """An address without what it is often wrapped in; "" for anything else."""
+    if "@" not in word or BARE.fullmatch(word):
+        return word if "@" in word else ""
     for mark in "\"'":
         if len(word) > 1 and word[0] == word[-1] == mark:
             word = word[1:-1].strip()

@@ -33,6 +33,7 @@ __all__ = [
     "read",
 ]
 
+TRIED = 500  # records with an address, by which a separator is judged
 MOST_COLUMNS = 9  # that can be chosen from
 MOST_LOOKED_AT = 50  # columns of a table
 EXAMPLES = 2
@@ -76,8 +77,10 @@ def read(raw: bytes, wanted: str = "") -> Reading:
     if text.count("@") > MOST_ADDRESSES:
         raise Unreadable(Fault.TOO_MANY)
     reading = _read(text, separator or SEPARATORS)
-    if any(len(column.rows) > MOST_LINES for column in reading.columns):
+    fits = tuple(column for column in reading.columns if len(column.rows) <= MOST_LINES)
+    if not fits or reading.chosen not in (None, *fits):
         raise Unreadable(Fault.TOO_LONG)
+    reading = Reading(fits, reading.chosen)
     return replace(reading, chosen=_wanted(reading.columns, wanted)) if wanted else reading
 
 
@@ -101,15 +104,16 @@ def _read(text: str, separators: str) -> Reading:
 
 
 def _best_cut(text: str, separators: str) -> "Cut | None":
-    """The one that has the names of columns, keeps cells of several lines together, understands most addresses."""
-    best: Cut | None = None
-    for separator in separators:
-        if separator not in text:
-            continue
-        found = cut(text, separator)
-        if not found.is_wide and (best is None or _makes_sense(found) > _makes_sense(best)):
-            best = found
-    return best
+    """The one that has the names of columns, keeps cells of several lines together, understands most addresses.
+
+    Judged by its beginning, where several separators stand in the text: only one way is gone to the end.
+    """
+    there = [each for each in separators if each in text]
+    if there[1:]:
+        tried = {each: _makes_sense(cut(text, each, most=TRIED)) for each in there}
+        there.sort(key=tried.__getitem__, reverse=True)
+    cuts = (cut(text, each) for each in there)
+    return next((each for each in cuts if not each.is_wide), None)
 
 
 def _makes_sense(table: Cut) -> "tuple[bool, bool, int]":
@@ -159,11 +163,12 @@ def _may_be_columns(plain: Cut, best: Cut) -> bool:
     """
     typed = [line.cells[0] for line in plain.lines]
     several = any(cell.people > 1 for line in plain.lines for cell in line.found.values())
-    is_addressed = any(cell.is_labelled for cell in plain.lines[0].found.values())
-    if not several or not typed[1:] or is_addressed:
+    is_addressed = any(cell.is_labelled for line in plain.lines[:1] for cell in line.found.values())
+    is_alone = not (typed[1:] or plain.tables[0].names)
+    if not several or is_alone or is_addressed:
         return False
     goes_on = [text.endswith((",", ";")) for text in typed]
-    if all(goes_on[:-1]) and not goes_on[-1]:
+    if typed[1:] and all(goes_on[:-1]) and not goes_on[-1]:
         return False
     found = [line for line in best.lines if line.of_people[1:]]
     return not found or not all(map(_are_last_and_first_names, found))
@@ -202,7 +207,7 @@ def _everybody(cut: Cut) -> Column:
             rows += _rows_of(line.number, cell, "")
         if not line.found:
             rows.append(_without_address(line, 0))
-    if not cut.understood:
+    if not any(line.of_people and not line.label for line in cut.lines):
         rows = [replace(row, aside="") if is_address(row.text) else row for row in rows]
     people = [row.text for row in rows if not row.aside and is_address(row.text)]
     examples = tuple(dict.fromkeys(people[:EXAMPLES]))
@@ -215,7 +220,7 @@ def _columns(cut: Cut) -> "tuple[Column, ...]":
     for at, table in enumerate(cut.of_people):
         counts: Counter[int] = Counter()
         for line in table.lines:
-            counts.update(line.of_people if table.people else line.found)
+            counts.update(line.of_people if table.people else list(line.found))
         rank = {
             place: (-fit(table.name(place)), -count)
             for place, count in counts.most_common(MOST_LOOKED_AT)
