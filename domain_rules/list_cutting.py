@@ -1,5 +1,6 @@
 """A text becomes tables: a header begins one, and a text alone above addresses says whose they are."""
 
+from domain_rules.list_files import MOST_LINES
 from domain_rules.list_headers import (
     is_all_header,
     is_header,
@@ -11,7 +12,6 @@ from domain_rules.list_headers import (
 from domain_rules.list_records import Record, TooWide, records
 from domain_rules.list_tables import MOST_TOLD, TITLES, Cut, Line, Table, shown, told, told_header
 
-MOST_LINES = 10_000
 MOST_LOOKED_AT = 50  # cells of a record that may say something about the person
 MOST_RECORDS = 10 * MOST_LINES  # blank ones too
 

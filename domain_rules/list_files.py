@@ -5,6 +5,7 @@ import re
 from domain_rules.words import Word
 
 MOST_BYTES = 1_000_000
+MOST_LINES = 10_000
 MOST_ADDRESSES = 20_000  # of all columns together
 LOOKED_AT = 4096  # bytes, or characters, that say what kind of file it is
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh")
@@ -36,11 +37,19 @@ class Fault(Word):
     NO_ADDRESS = "no_address"
 
 
+LIMITS = {
+    Fault.TOO_BIG: f"{MOST_BYTES} bytes at most",
+    Fault.TOO_LONG: f"{MOST_LINES} lines at most",
+    Fault.TOO_MANY: f"{MOST_ADDRESSES} addresses at most, those of all columns counted",
+}
+
+
 class Unreadable(ValueError):
-    """Nothing can be made of this file."""
+    """Nothing can be made of this file. Its text names the limit, if it is one."""
 
     def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.value)
+        limit = LIMITS.get(fault)
+        super().__init__(f"{fault}: {limit}" if limit else fault.value)
         self.fault = fault
 
 

@@ -152,12 +152,12 @@ class Cut:
         return any(BREAKS.search(" ".join(line.filled)) for line in self.lines)
 
 
-def told(line: Line) -> "list[Row]":
-    """A row for each address in a record that names nobody."""
-    around = [(cell.text, shown(cell.text, MOST_TOLD)) for cell in line.found.values()]
+def told(line: Line, around: str = "") -> "list[Row]":
+    """A row for each address in a record that names nobody. `around`: what it is told with; "": its cell."""
+    cells = [(cell.text, shown(around or cell.text, MOST_TOLD)) for cell in line.found.values()]
     return [
         aside(line.number, piece.text, short)
-        for text, short in around
+        for text, short in cells
         for piece in asides(text.lstrip("#"))
     ]
 

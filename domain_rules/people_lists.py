@@ -11,8 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from domain_rules.addresses import INVISIBLE
-from domain_rules.list_cutting import MOST_LINES, cut
-from domain_rules.list_files import MOST_ADDRESSES, MOST_BYTES, Fault, Unreadable, decode
+from domain_rules.list_cutting import cut
+from domain_rules.list_files import (
+    MOST_ADDRESSES,
+    MOST_BYTES,
+    MOST_LINES,
+    Fault,
+    Unreadable,
+    decode,
+)
 from domain_rules.list_headers import DOUBTFUL, Fit, excludes, fit, names_others, words
 from domain_rules.list_people import Cell, Kind, is_address, one_address, read_cell
 from domain_rules.list_records import declared_separator
@@ -240,7 +247,7 @@ def _column(cut: Cut, table: Table, place: int) -> Column:
     for line in table.lines:
         cell = line.found.get(place)
         if line.found and table.is_shifted(line, place):
-            rows += told(line)
+            rows += told(line, " · ".join(line.filled))
             continue
         rows += _rows_of(line.number, cell, line.label) if cell else [_without_address(line, place)]
         elsewhere += line.ats - (cell.text.count("@") if cell else 0)
