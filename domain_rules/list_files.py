@@ -1,7 +1,9 @@
 """The bytes of a list of people as text, or the name of what they are instead."""
 
+import html
 import re
 
+from domain_rules.addresses import INVISIBLE
 from domain_rules.words import Word
 
 MOST_BYTES = 1_000_000
@@ -19,6 +21,7 @@ MARKUP = re.compile(
     r"\s*<(?:!doctype|!--|\?xml|html|head|meta|body|table|tr|td|div|span|p|ul|ol|li|br|a\s+href)[\s>/]",
     re.IGNORECASE,
 )
+ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#(?:3[2-9]|[4-9]\d|1[01]\d|12[0-6]|160));")
 
 
 class Fault(Word):
@@ -71,6 +74,11 @@ def decode(raw: bytes) -> str:
         raise Unreadable(Fault.EMPTY)
     _refuse_other_formats(text[:LOOKED_AT])
     return text
+
+
+def without_paste(text: str) -> str:
+    """Without what nobody sees and a paste brings; the signs that a web page writes in words are signs."""
+    return ENTITY.sub(lambda found: html.unescape(found.group()), text).translate(INVISIBLE)
 
 
 def _refuse_other_formats(beginning: str) -> None:

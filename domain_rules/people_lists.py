@@ -4,13 +4,10 @@ Every word with an @ is a person, a row that is told with its reason, or counted
 the file leaves a doubt, nobody is chosen: a row is told, or somebody must say which column is meant.
 """
 
-import html
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from domain_rules.addresses import INVISIBLE
 from domain_rules.list_cutting import cut
 from domain_rules.list_files import (
     MOST_ADDRESSES,
@@ -19,6 +16,7 @@ from domain_rules.list_files import (
     Fault,
     Unreadable,
     decode,
+    without_paste,
 )
 from domain_rules.list_headers import DOUBTFUL, Fit, excludes, fit, names_others, words
 from domain_rules.list_people import Cell, Kind, is_address, one_address, read_cell
@@ -46,7 +44,6 @@ MOST_LOOKED_AT = 50  # columns of a table
 EXAMPLES = 2
 SEPARATORS = ";\t|,"  # a comma last, since it may stand inside names and numbers
 EVERY = 0  # in place of a column: every address, in a list that has none
-ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#(?:3[2-9]|[4-9]\d|1[01]\d|12[0-6]|160));")
 
 
 class NoSuchColumn(ValueError):
@@ -78,7 +75,7 @@ class Reading:
 
 def read(raw: bytes, wanted: str = "") -> Reading:
     """The rows of a file or of a pasted text. `wanted`: the column's name or number. Raises Unreadable, NoSuchColumn."""
-    separator, text = declared_separator(_without_paste(decode(raw)))
+    separator, text = declared_separator(without_paste(decode(raw)))
     if "@" not in text:
         raise Unreadable(Fault.NO_ADDRESS)
     if text.count("@") > MOST_ADDRESSES:
@@ -89,11 +86,6 @@ def read(raw: bytes, wanted: str = "") -> Reading:
         raise Unreadable(Fault.TOO_LONG)
     reading = Reading(fits, reading.chosen)
     return replace(reading, chosen=_wanted(reading.columns, wanted)) if wanted else reading
-
-
-def _without_paste(text: str) -> str:
-    """Without what nobody sees and a paste brings; the signs that a web page writes in words are signs."""
-    return ENTITY.sub(lambda found: html.unescape(found.group()), text).translate(INVISIBLE)
 
 
 def _read(text: str, separators: str) -> Reading:
