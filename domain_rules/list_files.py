@@ -1,10 +1,14 @@
 """The bytes of a list of people as text, or the name of what they are instead."""
 
+import html
 import re
 
+from domain_rules.addresses import INVISIBLE
 from domain_rules.words import Word
 
 MOST_BYTES = 1_000_000
+MOST_LINES = 10_000
+MOST_ADDRESSES = 20_000  # of all columns together
 LOOKED_AT = 4096  # bytes, or characters, that say what kind of file it is
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh")
 OLD_OFFICE = b"\xd0\xcf\x11\xe0"
@@ -17,6 +21,7 @@ MARKUP = re.compile(
     r"\s*<(?:!doctype|!--|\?xml|html|head|meta|body|table|tr|td|div|span|p|ul|ol|li|br|a\s+href)[\s>/]",
     re.IGNORECASE,
 )
+ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#(?:3[2-9]|[4-9]\d|1[01]\d|12[0-6]|160));")
 
 
 class Fault(Word):
@@ -25,6 +30,7 @@ class Fault(Word):
     EMPTY = "empty"
     TOO_BIG = "too_big"
     TOO_LONG = "too_long"
+    TOO_MANY = "too_many_addresses"
     SPREADSHEET = "spreadsheet"
     ARCHIVE = "archive"
     DOCUMENT = "document"
@@ -34,11 +40,19 @@ class Fault(Word):
     NO_ADDRESS = "no_address"
 
 
+LIMITS = {
+    Fault.TOO_BIG: f"{MOST_BYTES} bytes at most",
+    Fault.TOO_LONG: f"{MOST_LINES} lines at most",
+    Fault.TOO_MANY: f"{MOST_ADDRESSES} addresses at most, those of all columns counted",
+}
+
+
 class Unreadable(ValueError):
-    """Nothing can be made of this file."""
+    """Nothing can be made of this file. Its text names the limit, if it is one."""
 
     def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.value)
+        limit = LIMITS.get(fault)
+        super().__init__(f"{fault}: {limit}" if limit else fault.value)
         self.fault = fault
 
 
@@ -60,6 +74,11 @@ def decode(raw: bytes) -> str:
         raise Unreadable(Fault.EMPTY)
     _refuse_other_formats(text[:LOOKED_AT])
     return text
+
+
+def without_paste(text: str) -> str:
+    """Without what nobody sees and a paste brings; the signs that a web page writes in words are signs."""
+    return ENTITY.sub(lambda found: html.unescape(found.group()), text).translate(INVISIBLE)
 
 
 def _refuse_other_formats(beginning: str) -> None:

@@ -5,17 +5,17 @@ letter like others, and does not swallow the lines below it. The work is linear 
 """
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from domain_rules.cells import unguarded
 
-BREAK = r"\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]"
+ENDS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+BREAK = rf"\r\n|[{ENDS}]"
 BREAKS = re.compile(BREAK)
-QUOTES = re.compile('"+')
 DECLARED = re.compile(r'\s*"?sep=([^\w\s"@.<>\'+-]|\t)"?[ \t]*$', re.IGNORECASE)
-BLANKS = " \t"
+MOST_CELLS = 1_000  # of one record: no table is so wide
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Record:
 
     number: int
     cells: "list[str]"
+
+
+class TooWide(ValueError):
+    """A record of more than MOST_CELLS cells."""
 
 
 def declared_separator(text: str) -> "tuple[str, str]":
@@ -35,38 +39,51 @@ def declared_separator(text: str) -> "tuple[str, str]":
 
 
 def records(text: str, separator: str) -> "Iterator[Record]":
-    """Every record, in order; without a separator each has one cell."""
-    if '"' in text:
-        yield from _quoted_records(text, separator)
-        return
-    lines = BREAKS.split(text)
-    for number, line in enumerate(lines if lines[-1] else lines[:-1], start=1):
-        cells = line.split(separator) if separator else [line]
-        yield Record(number, [_plain(cell) for cell in cells])
-
-
-def _quoted_records(text: str, separator: str) -> "Iterator[Record]":
-    quotes = _Quotes(text, separator)
-    marks = re.compile(f'"+|{BREAK}' + (f"|{re.escape(separator)}" if separator else ""))
-    number, cells, begins, is_quotable = 1, list[str](), 0, True
-    mark = marks.search(text)
-    while mark:
-        after = mark.end()
-        if mark.group().startswith('"'):
-            # Only the first mark of a cell may hold it, and only with nothing before it.
-            if is_quotable and not text[begins : mark.start()].strip(BLANKS):
-                after = quotes.closed_at(mark.start()) or after
-            is_quotable = False
+    """Every record, in order; without a separator each has one cell. Raises TooWide."""
+    at = number = 0
+    while at < len(text):
+        number += 1
+        ends = BREAKS.search(text, at)
+        line = text[at : ends.start() if ends else len(text)]
+        if '"' in line:
+            cells, at = _quoted_cells(text, separator, at)
         else:
-            cells.append(_plain(text[begins : mark.start()]))
-            begins, is_quotable = after, True
-            if mark.group() != separator:
-                yield Record(number, cells)
-                number, cells = number + 1, []
-        mark = marks.search(text, after)
-    cells.append(_plain(text[begins:]))
-    if cells != [""]:
-        yield Record(number, cells)
+            if separator and line.count(separator) >= MOST_CELLS:
+                raise TooWide
+            cells, at = line.split(separator) if separator else [line], _behind(text, ends)
+        yield Record(number, [_plain(cell) if cell else "" for cell in cells])
+
+
+def _behind(text: str, ends: "re.Match[str] | None") -> int:
+    return ends.end() if ends else len(text)
+
+
+def _quoted_cells(text: str, separator: str, begins: int) -> "tuple[list[str], int]":
+    """The cells of the record that begins here, and where the next one does."""
+    cells = []
+    for cell in _cell(separator).finditer(text, begins):
+        cells.append(cell.group(1))
+        if len(cells) > MOST_CELLS:
+            raise TooWide
+        if cell.group(2) != separator or not separator:
+            return cells, cell.end()
+    return cells, len(text)
+
+
+@lru_cache(maxsize=16)
+def _cell(separator: str) -> "re.Pattern[str]":
+    """A cell and what ends it.
+
+    Only the first mark of a cell may hold it, and only with nothing before it; two marks stand for one. Over several
+    lines a cell ends where it is closed, as a spreadsheet writes it. From an opening mark no further than to the
+    next single one is looked, so that no mark costs more than another.
+    """
+    sign = re.escape(separator)
+    blanks = " *" if separator == "\t" else r"[ \t]*"
+    rest = f"[^{sign}{ENDS}]*"
+    in_line = rf'{blanks}"[^"{ENDS}]*(?:""[^"{ENDS}]*)*"(?!"){rest}'
+    over_lines = rf'{blanks}"[^"]*(?:""[^"]*)*"(?!"){blanks}(?=[{sign}{ENDS}]|\Z)'
+    return re.compile(rf"({in_line}|{over_lines}|{rest})({BREAK}|[{sign}{ENDS}]|\Z)")
 
 
 def _plain(cell: str) -> str:
@@ -77,49 +94,3 @@ def _plain(cell: str) -> str:
         if '"' not in inside:
             cell = inside.replace("\0", '"').strip()
     return unguarded(cell)
-
-
-class _Quotes:
-    """Where a cell ends that a quotation mark begins. Looked up once for the whole text, so that no mark costs more than another."""
-
-    def __init__(self, text: str, separator: str) -> None:
-        self._text, self._separator = text, separator
-        self._runs = [found.span() for found in QUOTES.finditer(text)]
-        self._places = {start: place for place, (start, _) in enumerate(self._runs)}
-        self._breaks = [found.start() for found in BREAKS.finditer(text)]
-        self._closing = self._find_closing()
-        self._ends_cell: dict[int, bool] = {}
-
-    def closed_at(self, opens: int) -> "int | None":
-        """Behind the mark that closes what this one opens; None: it opens nothing."""
-        place = self._places[opens]
-        start, end = self._runs[place]
-        closing = place if (end - start) % 2 == 0 else self._closing[place]
-        if closing is None:
-            return None
-        closed = self._runs[closing][1]
-        broken = bisect_left(self._breaks, opens) != bisect_left(self._breaks, closed)
-        # Over several lines only what is written as a spreadsheet writes it.
-        return closed if not broken or self._is_end(closed) else None
-
-    def _find_closing(self) -> "list[int | None]":
-        """For each run the next one that closes: of an odd number, since two marks stand for one."""
-        found: list[int | None] = [None] * len(self._runs)
-        following = None
-        for place in range(len(self._runs) - 1, -1, -1):
-            found[place] = following
-            start, end = self._runs[place]
-            if (end - start) % 2:
-                following = place
-        return found
-
-    def _is_end(self, at: int) -> bool:
-        if at not in self._ends_cell:
-            self._ends_cell[at] = self._looks_like_end(at)
-        return self._ends_cell[at]
-
-    def _looks_like_end(self, at: int) -> bool:
-        text = self._text
-        while at < len(text) and text[at] in BLANKS and text[at] != self._separator:
-            at += 1
-        return at == len(text) or text[at] == self._separator or bool(BREAKS.match(text, at))

@@ -134,7 +134,7 @@ def _check(session: Session, rules: RuleSet, now: datetime, order: Order) -> Peo
             column=order.column,
         )
     except Unreadable as unread:
-        raise Failure(f"{order.file}: {unread.fault}; nothing was sent") from None
+        raise Failure(f"{order.file}: {unread}; nothing was sent") from None
     except NoSuchColumn:
         raise Failure(f"{order.file}: no addresses in a column {order.column!r}") from None
 

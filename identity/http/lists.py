@@ -140,7 +140,7 @@ def _told_plainly() -> Iterator[None]:
     try:
         yield
     except Unreadable as unread:
-        raise WrongParameter(f"people cannot be read as a list: {unread.fault}.") from None
+        raise WrongParameter(f"people cannot be read as a list: {unread}.") from None
     except NoSuchColumn:
         raise WrongParameter("column is none of those that hold addresses.") from None
     except people_lists.NoSuchList:

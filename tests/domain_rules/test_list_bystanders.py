@@ -41,10 +41,13 @@ def test_lines_of_as_many_addresses_each_are_columns_and_somebody_says_which(sep
     assert [row.text for row in reading.columns[0].rows] == ["c@a.example", "j@a.example"]
 
 
-@pytest.mark.parametrize("separator", [";", "\t", " "])
-def test_columns_of_addresses_that_all_differ_are_columns_too(separator):
-    lines = [[f"{a}{n}@a.example" for a in "abc"] for n in "12"]
-    assert read("\n".join(map(separator.join, lines)).encode()).chosen is None
+@pytest.mark.parametrize("separator", [";", ",", "\t", "|", " ", "; ", ", ", " | "])
+@pytest.mark.parametrize("many", [(3, 3), (3, 1), (1, 2), (4, 3)])
+def test_lines_of_several_addresses_are_people_or_columns_and_somebody_says_so(separator, many):
+    lines = [[f"{a}{n}@a.example" for a in "abcd"[:count]] for n, count in enumerate(many)]
+    text = "\n".join(map(separator.join, lines))
+    assert read(text.encode()).chosen is None
+    assert people(text, str(EVERY)) == [address for line in lines for address in line]
 
 
 @pytest.mark.parametrize(

@@ -89,15 +89,11 @@ def test_another_column_is_read_by_number_by_name_or_every_address_where_there_i
     assert people(none, "0") == [HERS, OTHER, "jean@agents.example", "jean@elsewhere.example"]
 
 
-def test_without_a_header_a_stray_address_makes_no_column_of_its_own():
+def test_without_a_header_two_columns_of_addresses_are_a_question_however_many_stand_in_one():
     lines = "".join(f"Nom{n};n{n}@agents.example;\n" for n in range(40))
-    found = chosen(f"{lines}Martin;j@agents.example;{OTHER}\n")
-    assert (found.number, found.addresses, found.elsewhere) == (2, 41, 1)
-
-
-def test_without_a_header_a_column_of_few_different_addresses_is_not_the_likeliest():
-    lines = "".join(f"{OTHER};Nom{n};\n" for n in range(40))
-    assert chosen(f"{lines}{OTHER};Martin;{HERS}\n") is None
+    reading = read(f"{lines}Martin;j@agents.example;{OTHER}\n".encode())
+    assert reading.chosen is None
+    assert [(each.number, each.addresses) for each in reading.columns] == [(2, 41), (3, 1)]
 
 
 def test_the_column_is_shown_with_its_name_and_two_examples():

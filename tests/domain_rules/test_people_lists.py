@@ -115,7 +115,14 @@ def test_a_quotation_mark_that_nothing_closes_swallows_no_line_below(text):
         ("Durand|c@a.example\r\nMartin|j@a.example\r\n", ["c@a.example", "j@a.example"]),
         ('nom;adresse\nPaire;"c@a.example, j@a.example"\n', ["c@a.example", "j@a.example"]),
         ('nom,adresse\nPaire,"c@a.example\nj@a.example"\n', ["c@a.example", "j@a.example"]),
-        ("\n".join("; ".join(f"{a}{n}@a.example" for a in "abc") for n in "12"), ["a1@a.example", "b1@a.example", "c1@a.example", "a2@a.example", "b2@a.example", "c2@a.example"]),
+        ("a1@a.example, b1@a.example,\n a2@a.example, b2@a.example", ["a1@a.example", "b1@a.example", "a2@a.example", "b2@a.example"]),
+        ("a1@a.example|b1@a.example | c1@a.example\n", ["a1@a.example", "b1@a.example", "c1@a.example"]),
+        ("Equipe: c@a.example, j@a.example;", ["c@a.example", "j@a.example"]),
+        ("To: Team: c@a.example, j@a.example;, l@a.example", ["c@a.example", "j@a.example", "l@a.example"]),
+        ("Participants : Zoé <z@a.example>; l@a.example\nInvités : j@a.example", ["z@a.example", "l@a.example", "j@a.example"]),
+        ("&lt;c@a.example&gt;, Zo&amp;Co &lt;j@a.example&gt;", ["c@a.example", "j@a.example"]),
+        ("c&amp;j@a.example", ["c&j@a.example"]),
+        ("\ufeffzo\u00ade@a.example\u200b\ngil@a\u200d.example", ["zoe@a.example", "gil@a.example"]),
     ],
 )  # fmt: skip
 def test_people_are_read_as_mail_programs_write_them(text, found):
@@ -193,6 +200,9 @@ def test_lines_of_a_name_and_an_address_are_told_until_somebody_says_that_all_ar
         (b"n;mail\n" + b"x;a@b.example\n" * (people_lists.MOST_LINES + 1), Fault.TOO_LONG),
         (b"a@b.example;" * (people_lists.MOST_LINES + 1), Fault.TOO_LONG),
         (b"#a@b.example\n" * (people_lists.MOST_LINES + 1), Fault.TOO_LONG),
+        (b"a@b.fr;" * (people_lists.MOST_ADDRESSES + 1), Fault.TOO_MANY),
+        ((b"a@b.fr;" * 3 + b"\n") * people_lists.MOST_LINES, Fault.TOO_MANY),
+        (b"a@b.fr\n" + b"\n" * 200_000, Fault.TOO_LONG),
         (b"x" * (people_lists.MOST_BYTES + 1), Fault.TOO_BIG),
     ],
 )
