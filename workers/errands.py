@@ -88,8 +88,8 @@ def _decide(wired: Wiring, mail: Mail, now: datetime) -> tuple[Mail, Fate]:
     with wired.database.transaction() as session:
         row = session.get_one(Mail, mail.id)
         if decide := code_mails.DECIDE.get(Template(row.template)):
-            made = {"tokens": wired.tokens, "hashes": wired.hashes}
-            return row, decide(session, wired.rules.current(), now, row, **made)
+            rules, tokens, hashes = wired.rules.current(), wired.tokens, wired.hashes
+            return row, decide(session, rules, now, row, tokens=tokens, hashes=hashes)
         suppressed = mail_results.is_suppressed(session, wired.hashes, now, row)
         return row, Fate.SUPPRESSED if suppressed else Fate.SENT
 
