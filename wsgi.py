@@ -33,6 +33,7 @@ def __getattr__(name: str) -> Flask:
     if name == "internal":
         return create_app(wiring, listener="internal")
     if name == "app":
+        made = create_app(wiring)
         warm_up()
-        return create_app(wiring)
+        return made
     raise AttributeError(name)
