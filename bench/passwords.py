@@ -11,7 +11,7 @@ from identity.passwords.words import ranks
 from .rows import Row, in_turn, seconds_each
 
 CALLS = 20
-ABOUT = ("Camille Durand", "camille.durand@ac-rouen.example", "Éducation nationale – Rouen")
+ABOUT = ("Camille Durand", "camille.durand@ac-rouen.example", "Éducation nationale, Rouen")
 PASSWORDS = {
     "of four words": "cheval-lampe-tiroir-violet",
     "made by a manager": "x7#Kq9!vTz2&LmW4pR8s",
