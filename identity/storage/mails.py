@@ -95,12 +95,6 @@ def mailbox_of(address: str) -> str:
     return EmailAddress.stored(address).mailbox_key()
 
 
-def names_of_mailbox(address: str) -> list[str]:
-    """Under which names its mailbox may be known: the one of now, those of versions before, and the address itself."""
-    untagged = EmailAddress.stored(address).untagged
-    return list(dict.fromkeys((mailbox_of(address), untagged, address)))
-
-
 def may_go_at(
     session: Session,
     now: datetime,

@@ -18,7 +18,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from identity.storage import hashing_key
+from domain_rules.addresses import EmailAddress
+from identity.storage import hashing_key, mails
 from identity.storage.mutes import Mute
 from identity.storage.suppressions import Suppression
 from identity.tokens import Tokens
@@ -56,6 +57,11 @@ class KeyedHashes:
             *([MARK + _hex(keys.own, about)] if keys else []),
             *(_hex(key, about) for key in self._link_keys(keys)),
         ]
+
+    def to_find_mailbox(self, session: Session, address: str) -> list[str]:
+        """The same for its mailbox: by the name it has now, by those of versions before, and by the address itself."""
+        names = (mails.mailbox_of(address), EmailAddress.stored(address).untagged, address)
+        return [each for name in dict.fromkeys(names) for each in self.to_find(session, name)]
 
     def to_keep(self, session: Session, address: str) -> str:
         """What is written down for it. In a writing transaction."""

@@ -35,27 +35,22 @@ def undo(
     until = undo_until(session, hashes, address=address, sender=sender)
     if until is None or now >= until:
         return False
-    return mutes.lift(session, _known(session, hashes, address), sender) > 0
+    return mutes.lift(session, hashes.to_find_mailbox(session, address), sender) > 0
 
 
 def is_muted(session: Session, hashes: KeyedHashes, *, address: str, sender: str) -> bool:
     """Whether this mailbox wants nothing of this sender."""
-    return mutes.find(session, _known(session, hashes, address), sender) is not None
+    return mutes.find(session, hashes.to_find_mailbox(session, address), sender) is not None
 
 
 def undo_until(
     session: Session, hashes: KeyedHashes, *, address: str, sender: str
 ) -> datetime | None:
     """Until when it can be taken back; None: nothing was said."""
-    found = mutes.find(session, _known(session, hashes, address), sender)
+    found = mutes.find(session, hashes.to_find_mailbox(session, address), sender)
     return found.since + UNDO_LIFETIME if found else None
 
 
 def forget(session: Session, hashes: KeyedHashes, address: str) -> int:
     """The person is erased, and with them whom they did not know. How many rows."""
-    return mutes.lift(session, _known(session, hashes, address))
-
-
-def _known(session: Session, hashes: KeyedHashes, address: str) -> list[str]:
-    names = mails.names_of_mailbox(address)
-    return [each for name in names for each in hashes.to_find(session, name)]
+    return mutes.lift(session, hashes.to_find_mailbox(session, address))

@@ -28,7 +28,7 @@ def undo(session: Session, hashes: KeyedHashes, now: datetime, address: str) -> 
     until = undo_until(session, hashes, address)
     if until is None or now >= until:
         return False
-    suppressions.lift(session, _known(session, hashes, address), Why.OPTED_OUT)
+    suppressions.lift(session, hashes.to_find_mailbox(session, address), Why.OPTED_OUT)
     return True
 
 
@@ -51,9 +51,4 @@ def undo_until(session: Session, hashes: KeyedHashes, address: str) -> datetime 
 
 
 def _find(session: Session, hashes: KeyedHashes, address: str) -> Suppression | None:
-    return suppressions.find(session, _known(session, hashes, address), Why.OPTED_OUT)
-
-
-def _known(session: Session, hashes: KeyedHashes, address: str) -> list[str]:
-    names = mails.names_of_mailbox(address)
-    return [each for name in names for each in hashes.to_find(session, name)]
+    return suppressions.find(session, hashes.to_find_mailbox(session, address), Why.OPTED_OUT)
