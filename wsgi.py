@@ -3,8 +3,11 @@
 import sys
 
 try:
+    from flask import Flask
+
     from identity import keys, logs
     from identity.app import create_app
+    from identity.passwords.warming import warm_up
     from identity.settings import WrongSettings, read_settings
     from identity.wiring import wire
     from workers import wake_outbox
@@ -23,5 +26,14 @@ try:
     wiring = wire(settings, wake_outbox=wake_outbox)
 except WrongSettings as error:
     sys.exit(f"guichet: {error}")
-app = create_app(wiring)
-internal = create_app(wiring, listener="internal")
+
+
+def __getattr__(name: str) -> Flask:
+    """The application that gunicorn was told to serve, and only that one is made."""
+    if name == "internal":
+        return create_app(wiring, listener="internal")
+    if name == "app":
+        made = create_app(wiring)
+        warm_up()
+        return made
+    raise AttributeError(name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import decisions, http, lookups, mails, modules
+from . import decisions, http, lookups, mails, modules, passwords
 from .rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -20,6 +20,7 @@ SUITES = {
     "lookups": lookups.measure,
     "mails": mails.measure,
     "modules": modules.measure,
+    "passwords": passwords.measure,
 }
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import idna
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
 
-from domain_rules import local_parts
+from domain_rules import local_parts, same_mailbox
 from domain_rules.address_faults import SENTENCES, InvalidAddress, Reason
 from domain_rules.display import display_domain
 
@@ -95,12 +95,18 @@ class EmailAddress:
 
         Most mail servers leave out what follows a plus, so whoever has one mailbox has endless addresses:
         it does not count, but at the domains of `plus_in_names`, where a plus is a letter as any other.
-        Dots stay: only few services read past them, and two people would share their limits elsewhere.
+        Dots stay but at the few services that read past them: two people would share their limits elsewhere.
         """
         name = self.local.partition("+")[0]
         if name and self.ascii_domain not in plus_in_names:
-            return f"{name}@{self.ascii_domain}"
+            return same_mailbox.folded(name, self.ascii_domain)
         return self.canonical
+
+    @property
+    def untagged(self) -> str:
+        """The mailbox as versions named it that read no service's rules: without what follows a plus."""
+        name = self.local.partition("+")[0]
+        return f"{name}@{self.ascii_domain}" if name else self.canonical
 
 
 def parse_domain(text: str) -> str:

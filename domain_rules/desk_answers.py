@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MARK = "org.guichet.answer"
+OK = 200
 
 
 def credential_hash(credential: str) -> str:
@@ -19,15 +20,31 @@ def credential_hash(credential: str) -> str:
 
 
 def marked(
-    facts: Mapping[str, Any], *, known_by: str, homeserver: str, action: str, letter: str
+    facts: Mapping[str, Any],
+    *,
+    known_by: str,
+    homeserver: str,
+    action: str,
+    letter: str,
+    status: int = OK,
 ) -> dict[str, Any]:
-    """The answer with the mark beside it. `known_by`: the hash; `letter`: the one-time id of what was asked."""
-    seal = _seal(facts, known_by=known_by, homeserver=homeserver, action=action, letter=letter)
-    return {**facts, MARK: {"by": homeserver, "to": letter, "action": action, "seal": seal}}
+    """The answer with the mark beside it. `known_by`: the hash; `letter`: the one-time id of what was asked.
+
+    `status`: that of the HTTP answer. A refusal is sealed as such: a yes is not turned into a no on the way,
+    nor a no into a yes.
+    """
+    about = {"by": homeserver, "to": letter, "action": action}
+    return {**facts, MARK: {**about, "seal": _seal(facts, known_by, about, status)}}
 
 
 def is_marked(
-    answer: Mapping[str, Any], *, known_by: str, homeserver: str, action: str, letter: str
+    answer: Mapping[str, Any],
+    *,
+    known_by: str,
+    homeserver: str,
+    action: str,
+    letter: str,
+    status: int = OK,
 ) -> bool:
     """Whether that module gave just this answer to just this letter."""
     mark = answer.get(MARK)
@@ -35,15 +52,11 @@ def is_marked(
     if not isinstance(given, str) or not given.isascii():
         return False
     facts = {name: value for name, value in answer.items() if name != MARK}
-    return hmac.compare_digest(
-        given,
-        _seal(facts, known_by=known_by, homeserver=homeserver, action=action, letter=letter),
-    )
+    about = {"by": homeserver, "to": letter, "action": action}
+    return hmac.compare_digest(given, _seal(facts, known_by, about, status))
 
 
-def _seal(
-    facts: Mapping[str, Any], *, known_by: str, homeserver: str, action: str, letter: str
-) -> str:
-    whole = {"about": "guichet desk answer", "facts": facts, "by": homeserver}
-    text = json.dumps({**whole, "action": action, "to": letter}, sort_keys=True)
+def _seal(facts: Mapping[str, Any], known_by: str, about: Mapping[str, str], status: int) -> str:
+    kind = "guichet desk answer" if status == OK else f"guichet desk refusal {status}"
+    text = json.dumps({"about": kind, "facts": facts, **about}, sort_keys=True)
     return hmac.digest(known_by.encode(), text.encode(), "sha256").hex()

@@ -1,10 +1,15 @@
-"""The localpart of a new account's Matrix ID, by the scheme of its homeserver."""
+"""Matrix user IDs: what is one, and the localpart of a new account's, by the scheme of its homeserver."""
 
+import re
 from base64 import b32encode
 from hashlib import sha256
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.words import Word
+
+# Local parts as people have had them since Matrix began: whatever is seen, but the colon.
+USER_ID = re.compile(r"@[^:\s\x00-\x1f\x7f]+:([0-9A-Za-z.:\[\]-]+)")
+MOST_USER_ID = 255  # bytes
 
 PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789.")
 LONGEST = 200  # bytes; an ID has 255, with its server name
@@ -19,6 +24,14 @@ class Scheme(Word):
     ADDRESS = "address"
     RANDOM = "random"
     TCHAP = "tchap"
+
+
+def homeserver_in(user_id: str) -> str | None:
+    """The name of the homeserver in a user ID; None if this is none, or too long for one."""
+    found = USER_ID.fullmatch(user_id)
+    if found is None or not user_id.isprintable() or len(user_id.encode()) > MOST_USER_ID:
+        return None
+    return found[1]
 
 
 def localpart(scheme: Scheme, address: EmailAddress, *, token: str) -> str:

@@ -135,11 +135,6 @@ def subscriber(name: str) -> str:
     return of_size(name, 32, 64)
 
 
-def neighbourhood(name: str) -> str:
-    """The networks one organisation or one attacker easily has: /24 of IPv4, /48 of IPv6."""
-    return of_size(name, 24, 48)
-
-
 def has_passed_a_proxy(header_names: Iterable[str]) -> bool:
     """Whether the headers of a request betray a proxy of any kind."""
     return any(SIGN_OF_A_PROXY.fullmatch(name) for name in header_names)

@@ -1,4 +1,7 @@
-"""Everything signed or derived from the link keys: one purpose, one salt; the newest key signs, all verify."""
+"""Everything signed or derived from the link keys: one purpose, one salt; the newest key signs, all verify.
+
+Link keys are renewed: nothing here is for longer than a link lives (see use_cases/keyed_hashes.py for that).
+"""
 
 import base64
 import hashlib
@@ -17,7 +20,6 @@ UUID_LENGTH = 16  # bytes
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits
 CODE_DIGITS = 8
 LONG_CODE_DIGITS = 12  # while somebody is guessing
-BOUNCE_MARK = 15  # bytes: 24 characters of base32 without padding
 MOST_TYPED = 40  # characters in a code field that can still hold a code
 # What people and clipboards put between digits.
 BETWEEN = " \t\n\r-.\u2010\u2011\u2013\u00a0\u2009\u202f\u200b\ufeff"
@@ -35,6 +37,11 @@ class Tokens:
         if not keys:
             raise ValueError("at least one secret key is needed")
         self._keys = [key.get_secret_value() for key in keys]
+
+    @property
+    def link_keys(self) -> tuple[str, ...]:
+        """Oldest first: what versions before hashed with them is found by them, see use_cases/keyed_hashes.py."""
+        return tuple(self._keys)
 
     def link(self, subject: UUID, purpose: Purpose) -> str:
         """The token of a mailed link: 50 URL-safe characters.
@@ -108,38 +115,6 @@ class Tokens:
     def browser_hash(browser_id: str) -> str:
         """What the rows hold of a browser id: a leaked table opens no session."""
         return hashlib.sha256(b"guichet browser:" + browser_id.encode()).hexdigest()
-
-    def mailbox_hash(self, address: str) -> str:
-        """A stand-in for an address in logs: 12 hexadecimal digits, useless without the key."""
-        return hmac.digest(
-            self._keys[0].encode(), b"guichet mailbox:" + address.encode(), "sha256"
-        ).hex()[:12]
-
-    def network_hash(self, network: str) -> str:
-        """A stand-in for a network where wrong codes are counted: 16 hexadecimal digits, useless without the key."""
-        return hmac.digest(
-            self._keys[0].encode(), b"guichet network:" + network.encode(), "sha256"
-        ).hex()[:16]
-
-    def suppression_hashes(self, address: str) -> list[str]:
-        """What may stand for an address that wants no mail: one per key, the last is the one to write down."""
-        return [
-            hmac.digest(key.encode(), b"guichet suppression:" + address.encode(), "sha256").hex()
-            for key in self._keys
-        ]
-
-    def bounce_marks(self, mail_id: UUID) -> list[str]:
-        """What proves that a bounce is about a mail of ours: one per key, the last goes out. In lower case."""
-        digests = [
-            hmac.digest(key.encode(), b"guichet bounce:" + mail_id.bytes, "sha256")
-            for key in self._keys
-        ]
-        return [base64.b32encode(digest[:BOUNCE_MARK]).decode().lower() for digest in digests]
-
-    def is_bounce_mark(self, mark: str, mail_id: UUID) -> bool:
-        """Whether one of our keys made it."""
-        made = [hmac.compare_digest(mark, each) for each in self.bounce_marks(mail_id)]
-        return any(made)
 
     def session_keys(self) -> tuple[str, list[str]]:
         """Keys for the web framework's own cookies (CSRF): the newest, and those that still verify."""

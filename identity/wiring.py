@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from . import keys
@@ -23,6 +23,7 @@ from .storage.rules_in_force import RulesInForce
 from .terms import Terms, read_terms
 from .tokens import Tokens
 from .use_cases import homeserver_secrets, signing_keys
+from .use_cases.keyed_hashes import KeyedHashes
 from .vault import PrivateHalves, PublicHalf, Vault
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,11 @@ class Wiring:
     federation: Federation
     desk_for: Callable[[Homeserver], Desk]
     """How invitations are put into rooms, where a homeserver has our module."""
+
+    @cached_property
+    def hashes(self) -> KeyedHashes:
+        """What stands for addresses, networks and mails, whatever becomes of link keys."""
+        return KeyedHashes(self.vault, self.tokens)
 
     def sign(self, facts: Mapping[str, Any], key_id: str) -> dict[str, Any]:
         """The object, signed in our name with this key. Raises UnknownKey."""

@@ -61,7 +61,9 @@ def send_mail(wired: Wiring, entry: OutboxEntry) -> Note:
     except NotSent as failure:  # what should stand in it cannot be written
         raise _after(wired, failure, mail, entry) from None
     if domain := wired.settings.mail_bounce_domain:
-        envelope_from = bounces.sender(mail.id, wired.tokens.bounce_marks(mail.id)[-1], domain)
+        with wired.database.transaction() as session:
+            mark = wired.hashes.bounce_mark(session, mail.id)
+        envelope_from = bounces.sender(mail.id, mark, domain)
     try:
         reply = wired.mailer.send(message, envelope_from=envelope_from, to=mail.address)
     except NotSent as failure:
@@ -88,8 +90,9 @@ def _decide(wired: Wiring, mail: Mail, now: datetime) -> tuple[Mail, Fate]:
     with wired.database.transaction() as session:
         row = session.get_one(Mail, mail.id)
         if decide := code_mails.DECIDE.get(Template(row.template)):
-            return row, decide(session, wired.rules.current(), wired.tokens, now, row)
-        suppressed = mail_results.is_suppressed(session, wired.tokens, now, row)
+            rules, tokens, hashes = wired.rules.current(), wired.tokens, wired.hashes
+            return row, decide(session, rules, now, row, tokens=tokens, hashes=hashes)
+        suppressed = mail_results.is_suppressed(session, wired.hashes, now, row)
         return row, Fate.SUPPRESSED if suppressed else Fate.SENT
 
 
@@ -169,7 +172,7 @@ def _after(wired: Wiring, failure: NotSent, mail: Mail, entry: OutboxEntry) -> L
     def conclude(session: Session, row: Mail) -> None:
         mail_results.refused(
             session,
-            wired.tokens,
+            wired.hashes,
             now,
             row,
             outcome=failure.outcome,

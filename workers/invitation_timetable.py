@@ -49,4 +49,4 @@ def _each(
 
 
 def _tell(wired: Wiring, session: Session, now: datetime, subject: UUID) -> bool:
-    return invitation_calendar.tell_inviter(session, wired.tokens, now, subject)
+    return invitation_calendar.tell_inviter(session, wired.hashes, now, subject)

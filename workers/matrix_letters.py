@@ -153,7 +153,7 @@ def _is_wanted(
         and invitations.is_open(invitation, now)
         and inviters.may_invite(session, rules, invitation.sender)
         and not opting_out.is_unwanted(
-            session, wired.tokens, address=invitation.address, sender=invitation.sender
+            session, wired.hashes, address=invitation.address, sender=invitation.sender
         )
     )
 

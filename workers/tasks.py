@@ -59,9 +59,11 @@ def _clean_up(wired: WorkerWiring) -> None:
     with wired.database.transaction() as session:
         for what, count in retention.clean_up(session, wired.now()).items():
             log.info("clean-up: %d %s deleted", count, what)
-        hidden = retention.hide_addresses(session, wired.tokens, wired.now())
+        hidden = retention.hide_addresses(session, wired.hashes, wired.now())
         log.info("clean-up: %d addresses of ended invitations hashed", hidden)
     accounts.reseal(wired)
+    with wired.database.transaction() as session:
+        wired.hashes.settle(session, wired.now())
 
 
 @app.task(name="workers.tasks.keep_invitations")

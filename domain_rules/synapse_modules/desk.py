@@ -190,8 +190,14 @@ def _resource(letters: Letters, action: str, answer: Any) -> Any:
         async def _async_render_POST(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802  # Synapse's name
             try:
                 asked = await letters.open(action, parse_json_object_from_request(request))
-                return 200, letters.answered(action, asked, await answer(asked))
             except NotGuichets as fault:
                 raise SynapseError(fault.status, str(fault), Codes.FORBIDDEN) from None
+            try:
+                return 200, letters.answered(action, asked, await answer(asked))
+            except SynapseError as refusal:
+                status, told = refusal.code, refusal.error_dict(None)
+            except NotGuichets as fault:
+                status, told = fault.status, {"errcode": Codes.FORBIDDEN, "error": str(fault)}
+            return status, letters.answered(action, asked, told, status=status)
 
     return Desk()

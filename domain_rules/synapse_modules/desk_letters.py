@@ -46,15 +46,19 @@ class Letters:
         return body
 
     def answered(
-        self, action: str, body: Mapping[str, Any], facts: Mapping[str, Any]
+        self, action: str, body: Mapping[str, Any], facts: Mapping[str, Any], *, status: int = 200
     ) -> dict[str, Any]:
-        """The answer to an opened letter, so that Guichet knows whose it is."""
+        """The answer to an opened letter, also if it is a refusal, so that Guichet knows whose it is.
+
+        What was not opened is answered without a seal: whoever is on the way could have changed it.
+        """
         return desk_answers.marked(
             facts,
             known_by=self._known_by,
             homeserver=self._knowledge.own_name,
             action=action,
             letter=str(body["nonce"]),
+            status=status,
         )
 
     async def _spend(self, nonce: object, expires_ts: object) -> None:

@@ -4,9 +4,11 @@ import click
 
 from identity import migrations
 from identity.private_files import private_folder
-from identity.settings import read_settings
+from identity.settings import Settings, WrongSettings, read_settings
+from identity.use_cases.keyed_hashes import LostKey
 
-from .opening import dry_run, warn_of_unknown
+from .endings import Failure
+from .opening import dry_run, settle_hashes, warn_of_unknown
 from .printing import as_json, print_json, talk
 
 
@@ -31,6 +33,17 @@ def upgrade(*, dry_run: bool) -> None:
     else:
         migrations.upgrade(settings.database)
         talk(f"The database went from {before or 'nothing'} to {_current()}.")
+    if not dry_run:
+        _settle(settings)
+
+
+def _settle(settings: Settings) -> None:
+    try:
+        settle_hashes(settings)
+    except WrongSettings as missing:
+        talk(f"Keep GUICHET_SECRET_KEYS as they are until the worker has run at night: {missing}")
+    except LostKey as lost:
+        raise Failure(f"{lost}: guichet doctor says what mends it") from None
 
 
 @db.command()

@@ -29,6 +29,7 @@ from identity.storage.mails import MailState
 from identity.storage.third_party_invitations import Delivery
 from identity.use_cases import homeserver_secrets
 from identity.use_cases.homeserver_changes import is_in_clear
+from identity.use_cases.keyed_hashes import LostKey
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, WorkerWiring
 
@@ -41,6 +42,7 @@ from .printing import as_json, print_json, print_table
 SECONDS = 5.0  # for one homeserver
 LATE = timedelta(minutes=10)
 VERSIONS = "/_matrix/client/versions"
+REFUSALS = "opt-outs"  # and mutes, and mailboxes that do not exist
 
 
 @click.command()
@@ -94,6 +96,7 @@ def _database(wired: Wiring) -> Iterator[Finding]:
             revision = rules.current_number(session)
             yield from _rules(session)
             yield from _work(wired, session)
+            yield _hashes(wired, session)
     except SQLAlchemyError as error:
         told = f"it does not answer: {type(error).__name__}"
         yield Finding("database", State.FAILED, told, "check GUICHET_DATABASE_URL and the server")
@@ -122,6 +125,25 @@ def _accounts(wired: Wiring) -> Iterator[Finding]:
         told = f"storage keys, which the web has, open {by_storage_keys} secrets of homeservers"
         fix = "guichet keys reseal, once every node runs this version"
         yield Finding("keys", State.ATTENTION, told, fix)
+
+
+def _hashes(wired: Wiring, session: Session) -> Finding:
+    """Whether those who want no mail can still be found, whatever becomes of link keys."""
+    try:
+        is_made, unsettled = wired.hashes.is_made(session), wired.hashes.unsettled(session)
+    except LostKey as lost:
+        fix = "put the row of hashing_key back from a backup"
+        return Finding(REFUSALS, State.FAILED, str(lost), fix)
+    except CannotOpen:
+        fix = "give GUICHET_STORAGE_KEYS the old keys too, then run guichet keys rotate"
+        return Finding(REFUSALS, State.FAILED, "no storage key here opens their key", fix)
+    fix = "guichet db upgrade, before a key is taken out of GUICHET_SECRET_KEYS"
+    if not is_made:
+        return Finding(REFUSALS, State.ATTENTION, "their key is not made yet", fix)
+    if unsettled:
+        told = f"{unsettled} are found by the present link keys alone"
+        return Finding(REFUSALS, State.ATTENTION, told, fix)
+    return Finding(REFUSALS, State.OK, "they are found by a key of their own")
 
 
 def _rules(session: Session) -> Iterator[Finding]:

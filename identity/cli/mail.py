@@ -15,6 +15,7 @@ from identity.settings import WrongSettings
 from identity.storage import mails, outbox
 from identity.storage.mails import Mail, MailState
 from identity.use_cases import mail_results
+from identity.use_cases.keyed_hashes import LostKey
 from identity.vault import CannotOpen
 from identity.wiring import Wiring
 
@@ -123,7 +124,7 @@ def allow(address: str, *, dry_run: bool) -> None:
     """Write to ADDRESS again, though its mail server said that there is no such mailbox."""
     canonical = _canonical(address)
     with opened() as wired, wired.database.transaction() as session:
-        stood = mail_results.allow(session, wired.tokens, canonical)
+        stood = mail_results.allow(session, wired.hashes, canonical)
         if dry_run:
             session.rollback()
     talk(f"{canonical}: {'mails go there again' if stood else 'nothing kept mails away'}.")
@@ -146,7 +147,7 @@ def bounce(to: str | None) -> None:
             told = take_bounce(wired, raw, to)
     except bounces.NoReport as error:
         told = f"ignored: {error}"
-    except (SQLAlchemyError, WrongSettings, CannotOpen, OSError) as error:
+    except (SQLAlchemyError, WrongSettings, CannotOpen, LostKey, OSError) as error:
         talk(f"guichet: the bounce cannot be taken now: {type(error).__name__}")
         raise SystemExit(TRY_AGAIN) from None
     talk(told)
@@ -159,7 +160,7 @@ def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
     addresses = [*([to] if to else bounces.recipients(message)), *complaints.senders(message)]
     named = (bounces.mail_of(each, domain) for each in addresses)
     mail_id, mark = next(filter(None, named), (None, ""))
-    if mail_id is None or not wired.tokens.is_bounce_mark(mark, mail_id):
+    if mail_id is None or not _is_ours(wired, mark, mail_id):
         raise Failure("refused: it did not come to the bounce address of a mail", Exit.REFUSED)
     if complaints.is_complaint(message):
         return _take_complaint(wired, mail_id)
@@ -171,15 +172,20 @@ def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
             mail_results.delayed(session, row, outcome=outcome, reply=reply)
         else:
             mail_results.refused(
-                session, wired.tokens, wired.now(), row, outcome=outcome, reply=reply
+                session, wired.hashes, wired.now(), row, outcome=outcome, reply=reply
             )
     return f"mail {mail_id}: {report.action}, {report.outcome}"
+
+
+def _is_ours(wired: Wiring, mark: str, mail_id: uuid.UUID) -> bool:
+    with wired.database.reading() as session:
+        return wired.hashes.is_bounce_mark(session, mark, mail_id)
 
 
 def _take_complaint(wired: Wiring, mail_id: uuid.UUID) -> str:
     with wired.database.transaction() as session:
         row = _known(session, mail_id)
-        is_over = mail_results.complained(session, wired.tokens, wired.now(), row)
+        is_over = mail_results.complained(session, wired.hashes, wired.now(), row)
     follows = "no more invitations to this address" if is_over else "not about an invitation"
     return f"mail {mail_id}: complaint, {follows}"
 

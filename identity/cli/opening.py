@@ -43,6 +43,17 @@ def bring_up_to_date(settings: Settings) -> None:
     if not settings.is_embedded:
         raise WrongSettings("the database has not the schema of this version: guichet db upgrade")
     upgrade(settings.database)
+    settle_hashes(settings)
+
+
+def settle_hashes(settings: Settings) -> None:
+    """Make the key of lasting hashes, and keep what older ones are found by. Raises WrongSettings without keys."""
+    wired = wire(settings)
+    try:
+        with wired.database.transaction() as session:
+            wired.hashes.settle(session, wired.now())
+    finally:
+        wired.database.engine.dispose()
 
 
 def unknown_variables() -> list[str]:

@@ -99,33 +99,37 @@ class Desk:
             seconds=seconds,
             insecure=self.insecure,
         ) as talk:
-            told = _read(_call(talk, f"{PATH}/{what}", signed))
-        return self._checked(told, what, letter)
+            answer = _call(talk, f"{PATH}/{what}", signed)
+        self._check(answer, what, letter)
+        if answer.status != OK:
+            reason = code(answer.body.get("org.guichet.reason"))
+            raise Refused(reason or f"{answer.status} {answer.errcode}")
+        return answer.body
 
-    def _checked(self, told: dict[str, Any], what: str, letter: str) -> dict[str, Any]:
-        """What is not from our module there was perhaps not done: it is asked again later. Raises Away."""
+    def _check(self, answer: Answer, what: str, letter: str) -> None:
+        """Raises Away for what is not from our module there: who knows what was done; it is asked again later.
+
+        A refusal too: it ends the errand for good, so nobody on the way may make one.
+        """
         about = {"homeserver": self.server_name, "action": what, "letter": letter}
-        known_by = self.known_by(self.server_name)
-        if not any(desk_answers.is_marked(told, known_by=each, **about) for each in known_by):
-            raise Away("this is not the answer of our module there", sent=True, status=OK)
-        return told
+        for known_by in self.known_by(self.server_name):
+            if desk_answers.is_marked(
+                answer.body, known_by=known_by, status=answer.status, **about
+            ):
+                return
+        told = f"{answer.status} {answer.errcode}".strip()
+        raise Away(f"not the answer of our module there: {told}", sent=True, status=answer.status)
 
 
 def _call(talk: JsonClient, path: str, body: dict[str, Any]) -> Answer:
     try:
-        return talk.call("POST", path, body=body)
+        answer = talk.call("POST", path, body=body)
     except Away as away:
         if away.status == NOT_FOUND:
             raise NoModule("no module of ours answers there") from None
         raise
-
-
-def _read(answer: Answer) -> dict[str, Any]:
-    if answer.status == OK:
-        return answer.body
     if answer.status == TOO_MANY:
         raise Away("M_LIMIT_EXCEEDED")
     if answer.status in {NOT_FOUND, NOT_ALLOWED} and answer.errcode == "M_UNRECOGNIZED":
         raise NoModule("no module of ours answers there")
-    reason = code(answer.body.get("org.guichet.reason"))
-    raise Refused(reason or f"{answer.status} {answer.errcode}")
+    return answer

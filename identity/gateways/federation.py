@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from domain_rules.user_ids import homeserver_in
 from identity.problems import (
     HomeserverSilent,
     NotAllowed,
@@ -26,9 +27,6 @@ LONGEST = timedelta(days=7)  # keys are believed, whatever they say of themselve
 PARAMETER = re.compile(
     r'\s*([0-9A-Za-z_-]{1,30})\s*=\s*(?:"([^"\\]{0,500})"|([^\s",]{0,500}))\s*(?:,|$)'
 )
-# Local parts as people have had them since Matrix began: whatever is seen, but the colon.
-USER_ID = re.compile(r"@[^:\s]+:[0-9A-Za-z.:\[\]-]+")
-MOST_USER_ID = 255  # bytes
 MOST_HEADER = 2000  # characters
 MOST_KEYS = 50
 
@@ -85,9 +83,7 @@ class Federation:
         user_id = answer.body.get("sub")
         if not isinstance(user_id, str):
             raise HomeserverSilent
-        if not USER_ID.fullmatch(user_id) or not user_id.isprintable():
-            raise WrongOwner
-        if user_id.partition(":")[2] != server_name or len(user_id.encode()) > MOST_USER_ID:
+        if homeserver_in(user_id) != server_name:
             raise WrongOwner
         return user_id
 

@@ -85,9 +85,9 @@ def device() -> str:
     return devices.family(request.user_agent.string)
 
 
-def place() -> Place:
+def place(session: Session) -> Place:
     """The network this browser types codes from."""
-    return place_of(wired.tokens, client_ip(), wired.settings.shared_networks)
+    return place_of(session, wired.hashes, client_ip(), wired.settings.shared_networks)
 
 
 def mark(response: Response, browser: str) -> Response:

@@ -144,7 +144,7 @@ def check_code(n: int) -> Response:
 
 
 def _try_code(session: Session, own: VerificationRequest) -> list[Fault]:
-    typed, place = request.form.get("code", ""), browser.place()
+    typed, place = request.form.get("code", ""), browser.place(session)
     answered = sign_up.type_code(session, wired.tokens, wired.now(), own, typed, place=place)
     return [] if answered.result is Result.RIGHT else code_faults(answered)
 

@@ -75,7 +75,7 @@ def lists_type_code() -> Response:
             asked,
             request.form["code"],
             rules=wired.rules.current(),
-            place=browser.place(),
+            place=browser.place(database),
         )
     if user_id is None:
         return _code_page(asked, _said(answered, held=False))

@@ -36,7 +36,7 @@ def opt_out(token: str) -> Response:
             notice: str | None = mailbox_proof.send(session, found, known)
             return browser.mark(go_to("opt_out_page", token=token, notice=notice), known)
         given = mailbox_proof.is_given(session, found)
-        until = opting_out.undo_until(session, wired.tokens, found.address)
+        until = opting_out.undo_until(session, wired.hashes, found.address)
         faults = [] if given else mailbox_proof.try_code(session, found, known, until=until)
         notice = None if faults else _change(session, found)
     if faults:
@@ -49,16 +49,16 @@ def _one_click(token: str) -> Response:
         found = mailbox_proof.invited(session, token, "opt_out")
         if found is None:
             return make_response("", HTTPStatus.NOT_FOUND)
-        opting_out.opt_out(session, wired.tokens, wired.now(), found.address)
+        opting_out.opt_out(session, wired.hashes, wired.now(), found.address)
     return make_response("", HTTPStatus.OK)
 
 
 def _change(session: Session, found: ThirdPartyInvitation) -> str | None:
     now = wired.now()
     if "undo" in request.form:
-        undone = opting_out.undo(session, wired.tokens, now, found.address)
+        undone = opting_out.undo(session, wired.hashes, now, found.address)
         return RESTORED if undone else TOO_LATE
-    opting_out.opt_out(session, wired.tokens, now, found.address)
+    opting_out.opt_out(session, wired.hashes, now, found.address)
     return None
 
 
@@ -67,7 +67,7 @@ def _page(token: str, faults: list[Fault] | None = None) -> Response:
         found = mailbox_proof.invited(session, token, "opt_out")
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
-        undo_until = opting_out.undo_until(session, wired.tokens, found.address)
+        undo_until = opting_out.undo_until(session, wired.hashes, found.address)
         proof = mailbox_proof.of(session, found, until=undo_until)
     return page(
         "opt_out",

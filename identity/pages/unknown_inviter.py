@@ -78,18 +78,18 @@ def _undo_until(session: Session, found: ThirdPartyInvitation) -> datetime | Non
     """Until when what was said can be taken back; None: nothing was."""
     if found.state == State.DECLINED and found.ended_at is not None:
         return found.ended_at + invitations.UNDO_LIFETIME
-    return muting.undo_until(session, wired.tokens, address=found.address, sender=found.sender)
+    return muting.undo_until(session, wired.hashes, address=found.address, sender=found.sender)
 
 
 def _change(session: Session, found: ThirdPartyInvitation) -> str | None:
     """The invitation, if it still stands; and whatever this sender sends later, in every room."""
-    now, tokens = wired.now(), wired.tokens
+    now, hashes = wired.now(), wired.hashes
     who = {"address": found.address, "sender": found.sender}
     if "undo" in request.form:
-        heard = muting.undo(session, tokens, now, **who)
+        heard = muting.undo(session, hashes, now, **who)
         stands = invitations.undo_decline(session, now, found)
         return RESTORED if stands else None if heard else TOO_LATE
     declined = invitations.decline(session, now, found, unknown_inviter=True, by=INVITED)
     if declined or invitations.where(found, now) in UNASKED:
-        muting.mute(session, tokens, now, **who)
+        muting.mute(session, hashes, now, **who)
     return None

@@ -13,7 +13,9 @@ from .database import Base
 def new(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
     """Insert one row. False if a row that is there stands in its way."""
     statement = insert(session, table).values(**row).on_conflict_do_nothing()
-    return bool(cast("CursorResult[Any]", session.execute(statement)).rowcount)
+    # Asked for by name: on PostgreSQL the count of an INSERT is else not kept, and reads -1, which is no 0.
+    done = session.execute(statement, execution_options={"preserve_rowcount": True})
+    return cast("CursorResult[Any]", done).rowcount > 0
 
 
 def several(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -91,7 +91,7 @@ LANES = {
 
 
 def mailbox_of(address: str) -> str:
-    """The mailbox of a canonical address: all its tagged addresses are counted together."""
+    """The mailbox of a canonical address: all its spellings are counted together."""
     return EmailAddress.stored(address).mailbox_key()
 
 

@@ -18,7 +18,7 @@ class Mute(Base):
     __table_args__ = (UniqueConstraint("mailbox_hash", "sender"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    mailbox_hash: Mapped[str]  # Tokens.suppression_hashes of the mailbox, the newest key's
+    mailbox_hash: Mapped[str]  # see use_cases/keyed_hashes.py
     sender: Mapped[str]
     since: Mapped[datetime]
 

@@ -26,7 +26,7 @@ class Suppression(Base):
     __table_args__ = (UniqueConstraint("address_hash", "why"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address_hash: Mapped[str]  # Tokens.suppression_hashes, the newest key's
+    address_hash: Mapped[str]  # see use_cases/keyed_hashes.py
     why: Mapped[str]
     since: Mapped[datetime]
     until: Mapped[datetime | None]  # None: for good

@@ -1,6 +1,5 @@
 """An address is associated with a user ID, if the rules keep it for that homeserver, and invitations follow it."""
 
-import re
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -8,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.rules import Decision, RuleSet
+from domain_rules.user_ids import homeserver_in
 from identity import problems
 from identity.storage import (
     associations,
@@ -27,8 +27,6 @@ from .invitation_states import note
 Policy = Literal["rule", "any"]
 
 CENTURY = timedelta(days=36_525)  # an association ends when it is withdrawn, not by a date
-USER_ID = re.compile(r"@[^:\x00-\x1f\x7f]+:([^\x00-\x20\x7f]+)")
-MOST_USER_ID = 255  # bytes
 
 
 def bind(
@@ -178,9 +176,7 @@ def homeserver_of(user_id: str) -> str:
 
 def is_own(user_id: str, homeserver: str) -> bool:
     """Whether this is the ID of a user of just this homeserver: all it may speak for."""
-    found = USER_ID.fullmatch(user_id)
-    is_short = len(user_id.encode(errors="surrogatepass")) <= MOST_USER_ID
-    return found is not None and found[1] == homeserver and is_short
+    return homeserver_in(user_id) == homeserver
 
 
 def canonical(typed: str) -> str:

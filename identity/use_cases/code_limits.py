@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from identity.networks import Network, is_in, of_size
 from identity.storage import one_time_codes as store
 from identity.storage.one_time_codes import OneTimeCode, Purpose, WrongTry
-from identity.tokens import CODE_DIGITS, LONG_CODE_DIGITS, Tokens
+from identity.tokens import CODE_DIGITS, LONG_CODE_DIGITS
+
+from .keyed_hashes import KeyedHashes
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +42,16 @@ class Place:
 NOWHERE = Place()
 
 
-def place_of(tokens: Tokens, caller: str, shared: tuple[Network, ...]) -> Place:
+def place_of(
+    session: Session, hashes: KeyedHashes, caller: str, shared: tuple[Network, ...]
+) -> Place:
     """Where a code is typed. `caller`: an IP address, or the word that stands for what could not be read."""
     for network in shared:
         if is_in(caller, (network,)):
-            return Place(tokens.network_hash(f"shared {network}"), shared=True)
+            return Place(hashes.of_network(session, f"shared {network}"), shared=True)
     return Place(
-        near=tokens.network_hash(of_size(caller, 24, 64)),
-        far=tokens.network_hash(of_size(caller, 16, 48)),
+        near=hashes.of_network(session, of_size(caller, 24, 64)),
+        far=hashes.of_network(session, of_size(caller, 16, 48)),
     )
 
 

@@ -22,6 +22,7 @@ from identity.storage.verification_requests import State, VerificationRequest
 from identity.tokens import Tokens
 
 from . import invitations, known_people, mail_results, one_time_codes
+from .keyed_hashes import KeyedHashes
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -92,7 +93,13 @@ def order(
 
 
 def decide_sign_up(
-    session: Session, rules: RuleSet, tokens: Tokens, now: datetime, mail: Mail
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    mail: Mail,
+    *,
+    tokens: Tokens,
+    hashes: KeyedHashes,
 ) -> Fate:
     """What the mailbox is told, now that the mail leaves: a code, that it has an account, that nothing waits.
 
@@ -110,7 +117,7 @@ def decide_sign_up(
     fate = Fate.SENT
     if request is None:
         fate = Fate.DROPPED
-    elif mail_results.is_suppressed(session, tokens, now, mail):
+    elif mail_results.is_suppressed(session, hashes, now, mail):
         fate = Fate.SUPPRESSED
     elif _is_over_daily(session, mail):
         fate = Fate.WITHHELD
@@ -123,7 +130,13 @@ def decide_sign_up(
 
 
 def decide_lists(
-    session: Session, rules: RuleSet, tokens: Tokens, now: datetime, mail: Mail
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    mail: Mail,
+    *,
+    tokens: Tokens,
+    hashes: KeyedHashes,
 ) -> Fate:
     """A code leaves only for an agent who may send lists, while somebody waits for it."""
     mails.lock_address(session, mail.address)
@@ -133,7 +146,7 @@ def decide_lists(
         or known_people.agent_of(session, rules, mail.address) is None
     ):
         fate = Fate.DROPPED
-    elif mail_results.is_suppressed(session, tokens, now, mail):
+    elif mail_results.is_suppressed(session, hashes, now, mail):
         fate = Fate.SUPPRESSED
     if fate is not Fate.SENT:
         one_time_codes.carry(session, tokens, now, Purpose.LISTS, mail.address, told=False)

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from identity.storage import mails, third_party_invitations
 from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import OPEN, State, ThirdPartyInvitation
-from identity.tokens import Tokens
 
 from . import invitation_mails, opting_out
 from .invitation_states import is_open, note, where
+from .keyed_hashes import KeyedHashes
 
 BY = "timetable"
 REMIND_AFTER = timedelta(days=7)
@@ -47,7 +47,7 @@ def expire(session: Session, now: datetime, invitation_id: UUID) -> bool:
 def unanswered(session: Session, now: datetime) -> list[str]:
     """The addresses with invitations whose mail left a week ago, and that nobody was reminded of.
 
-    Those without a tag come first: whoever invents further addresses of a mailbox does not delay its own.
+    Those spelled as the mailbox is named come first: whoever invents further spellings does not delay its own.
     """
     return sorted(
         session.scalars(select(ThirdPartyInvitation.address).where(_is_unanswered(now)).distinct()),
@@ -88,12 +88,12 @@ def silent(session: Session, now: datetime) -> list[UUID]:
     )
 
 
-def tell_inviter(session: Session, tokens: Tokens, now: datetime, invitation_id: UUID) -> bool:
+def tell_inviter(session: Session, hashes: KeyedHashes, now: datetime, invitation_id: UUID) -> bool:
     """Say that the person wants no such mail, of nobody or of this one, so late that nobody can try addresses out."""
     row = _locked(session, invitation_id)
     if row is None or not is_open(row, now) or row.state != State.QUEUED:
         return False
-    if not opting_out.is_unwanted(session, tokens, address=row.address, sender=row.sender):
+    if not opting_out.is_unwanted(session, hashes, address=row.address, sender=row.sender):
         return False
     return note(session, now, row, State.REFUSED, Happened.REFUSED, by=BY, detail=OPTED_OUT)
 

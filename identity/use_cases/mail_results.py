@@ -10,9 +10,9 @@ from identity.storage.invitation_events import Happened
 from identity.storage.mails import INVITING, Mail, MailState
 from identity.storage.suppressions import Why
 from identity.storage.third_party_invitations import State
-from identity.tokens import Tokens
 
 from . import invitation_mails, invitations, opting_out
+from .keyed_hashes import KeyedHashes
 
 BY = "mail"
 SUPPRESSED_FOR = timedelta(hours=24)  # the first time; the second time until somebody corrects it
@@ -47,7 +47,7 @@ def delayed(session: Session, mail: Mail, *, outcome: Outcome, reply: str) -> No
 
 def refused(
     session: Session,
-    tokens: Tokens,
+    hashes: KeyedHashes,
     now: datetime,
     mail: Mail,
     *,
@@ -70,7 +70,7 @@ def refused(
         _tell_uncertain(session, now, mail)
         return True
     if outcome is Outcome.NO_MAILBOX:
-        _strike(session, tokens, now, mail.address)
+        _strike(session, hashes, now, mail.address)
     _tell_refused(session, now, mail, WORDS.get(outcome, IN_TIME))
     return True
 
@@ -85,17 +85,17 @@ def not_tried(session: Session, now: datetime, mail: Mail) -> None:
     invitation_mails.go_on(session, now, mail)
 
 
-def complained(session: Session, tokens: Tokens, now: datetime, mail: Mail) -> bool:
+def complained(session: Session, hashes: KeyedHashes, now: datetime, mail: Mail) -> bool:
     """Its reader called it spam: no more invitations go there. False: it was none, and codes are asked for."""
     if mail.template not in INVITING:
         return False
-    opting_out.opt_out(session, tokens, now, mail.address)
+    opting_out.opt_out(session, hashes, now, mail.address)
     return True
 
 
-def is_suppressed(session: Session, tokens: Tokens, now: datetime, mail: Mail) -> bool:
+def is_suppressed(session: Session, hashes: KeyedHashes, now: datetime, mail: Mail) -> bool:
     """Whether this mail must not be tried. What the owner of an account asks for waits a day at most."""
-    found = suppressions.find(session, tokens.suppression_hashes(mail.address), Why.NO_MAILBOX)
+    found = suppressions.find(session, hashes.to_find(session, mail.address), Why.NO_MAILBOX)
     if found is None or (found.until is not None and now >= found.until):
         return False
     if mail.template in INVITING or accounts.of_address(session, mail.address) is None:
@@ -103,21 +103,22 @@ def is_suppressed(session: Session, tokens: Tokens, now: datetime, mail: Mail) -
     return now < found.since + SUPPRESSED_FOR
 
 
-def allow(session: Session, tokens: Tokens, address: str) -> bool:
+def allow(session: Session, hashes: KeyedHashes, address: str) -> bool:
     """The mailbox exists after all: mails go to this address again. False: they did anyway."""
-    hashes = tokens.suppression_hashes(address)
-    stood = suppressions.find(session, hashes, Why.NO_MAILBOX) is not None
-    suppressions.lift(session, hashes, Why.NO_MAILBOX)
+    known = hashes.to_find(session, address)
+    stood = suppressions.find(session, known, Why.NO_MAILBOX) is not None
+    suppressions.lift(session, known, Why.NO_MAILBOX)
     return stood
 
 
-def _strike(session: Session, tokens: Tokens, now: datetime, address: str) -> None:
+def _strike(session: Session, hashes: KeyedHashes, now: datetime, address: str) -> None:
     """The first lasts a day; one after that day lasts. Mails that were under way together count once."""
-    hashes = tokens.suppression_hashes(address)
-    found = suppressions.find(session, hashes, Why.NO_MAILBOX)
+    found = suppressions.find(session, hashes.to_find(session, address), Why.NO_MAILBOX)
     if found is None:
-        suppressions.add(session, now, hashes[-1], Why.NO_MAILBOX, until=now + SUPPRESSED_FOR)
+        kept = hashes.to_keep(session, address)
+        suppressions.add(session, now, kept, Why.NO_MAILBOX, until=now + SUPPRESSED_FOR)
     elif found.until is not None and now >= found.until:
+        found.address_hash = hashes.to_keep(session, address)  # a version before may have made it
         found.since, found.until, found.strikes = now, None, found.strikes + 1
         session.flush()
 

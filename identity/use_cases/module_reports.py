@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import InvalidAddress
 from domain_rules.rules import RuleSet
+from domain_rules.user_ids import MOST_USER_ID, USER_ID
 from identity import problems
 from identity.storage import (
     associations,
@@ -26,9 +27,7 @@ from . import account_ends, binding, invitations
 from .binding import Policy, homeserver_of, is_own
 
 Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
-UserId = Annotated[
-    str, Field(max_length=binding.MOST_USER_ID, pattern=rf"^{binding.USER_ID.pattern}$")
-]
+UserId = Annotated[str, Field(max_length=MOST_USER_ID, pattern=rf"^{USER_ID.pattern}$")]
 
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 NO_KIND = "?"  # kept in place of what is no kind we know: anything may stand there

@@ -9,40 +9,48 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from identity.storage import mails, mutes
-from identity.tokens import Tokens
+
+from .keyed_hashes import KeyedHashes
 
 UNDO_LIFETIME = timedelta(days=7)
 
 
-def mute(session: Session, tokens: Tokens, now: datetime, *, address: str, sender: str) -> None:
-    """For good, and for every tagged address of the mailbox."""
-    if not is_muted(session, tokens, address=address, sender=sender):
-        mutes.add(session, now, mailbox_hash=_hashes(tokens, address)[-1], sender=sender)
+def mute(
+    session: Session, hashes: KeyedHashes, now: datetime, *, address: str, sender: str
+) -> None:
+    """For good, and for every spelling of the mailbox."""
+    if not is_muted(session, hashes, address=address, sender=sender):
+        mutes.add(
+            session,
+            now,
+            mailbox_hash=hashes.to_keep(session, mails.mailbox_of(address)),
+            sender=sender,
+        )
 
 
-def undo(session: Session, tokens: Tokens, now: datetime, *, address: str, sender: str) -> bool:
+def undo(
+    session: Session, hashes: KeyedHashes, now: datetime, *, address: str, sender: str
+) -> bool:
     """It was a slip. False: it is too late, or nothing was said."""
-    until = undo_until(session, tokens, address=address, sender=sender)
+    until = undo_until(session, hashes, address=address, sender=sender)
     if until is None or now >= until:
         return False
-    return mutes.lift(session, _hashes(tokens, address), sender) > 0
+    return mutes.lift(session, hashes.to_find_mailbox(session, address), sender) > 0
 
 
-def is_muted(session: Session, tokens: Tokens, *, address: str, sender: str) -> bool:
+def is_muted(session: Session, hashes: KeyedHashes, *, address: str, sender: str) -> bool:
     """Whether this mailbox wants nothing of this sender."""
-    return mutes.find(session, _hashes(tokens, address), sender) is not None
+    return mutes.find(session, hashes.to_find_mailbox(session, address), sender) is not None
 
 
-def undo_until(session: Session, tokens: Tokens, *, address: str, sender: str) -> datetime | None:
+def undo_until(
+    session: Session, hashes: KeyedHashes, *, address: str, sender: str
+) -> datetime | None:
     """Until when it can be taken back; None: nothing was said."""
-    found = mutes.find(session, _hashes(tokens, address), sender)
+    found = mutes.find(session, hashes.to_find_mailbox(session, address), sender)
     return found.since + UNDO_LIFETIME if found else None
 
 
-def forget(session: Session, tokens: Tokens, address: str) -> int:
+def forget(session: Session, hashes: KeyedHashes, address: str) -> int:
     """The person is erased, and with them whom they did not know. How many rows."""
-    return mutes.lift(session, _hashes(tokens, address))
-
-
-def _hashes(tokens: Tokens, address: str) -> list[str]:
-    return tokens.suppression_hashes(mails.mailbox_of(address))
+    return mutes.lift(session, hashes.to_find_mailbox(session, address))

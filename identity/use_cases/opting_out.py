@@ -6,55 +6,49 @@ from sqlalchemy.orm import Session
 
 from identity.storage import mails, suppressions
 from identity.storage.suppressions import Suppression, Why
-from identity.tokens import Tokens
 
 from . import muting
+from .keyed_hashes import KeyedHashes
 
 UNDO_LIFETIME = timedelta(days=7)
 
 
-def opt_out(session: Session, tokens: Tokens, now: datetime, address: str) -> None:
-    """No invitations, reminders and digests any more, to no tagged address of the mailbox.
+def opt_out(session: Session, hashes: KeyedHashes, now: datetime, address: str) -> None:
+    """No invitations, reminders and digests any more, to no spelling of the mailbox.
 
     What was invited stands, and codes still come.
     """
-    if not has_opted_out(session, tokens, address):
+    if not has_opted_out(session, hashes, address):
         mailbox = mails.mailbox_of(address)
-        suppressions.add(session, now, tokens.suppression_hashes(mailbox)[-1], Why.OPTED_OUT)
+        suppressions.add(session, now, hashes.to_keep(session, mailbox), Why.OPTED_OUT)
 
 
-def undo(session: Session, tokens: Tokens, now: datetime, address: str) -> bool:
+def undo(session: Session, hashes: KeyedHashes, now: datetime, address: str) -> bool:
     """The mails may come again. False: it is too late, or they never stopped."""
-    until = undo_until(session, tokens, address)
+    until = undo_until(session, hashes, address)
     if until is None or now >= until:
         return False
-    suppressions.lift(session, _hashes(tokens, address), Why.OPTED_OUT)
+    suppressions.lift(session, hashes.to_find_mailbox(session, address), Why.OPTED_OUT)
     return True
 
 
-def has_opted_out(session: Session, tokens: Tokens, address: str) -> bool:
+def has_opted_out(session: Session, hashes: KeyedHashes, address: str) -> bool:
     """Whether this address wants no invitations by mail."""
-    return _find(session, tokens, address) is not None
+    return _find(session, hashes, address) is not None
 
 
-def is_unwanted(session: Session, tokens: Tokens, *, address: str, sender: str) -> bool:
+def is_unwanted(session: Session, hashes: KeyedHashes, *, address: str, sender: str) -> bool:
     """Whether it wants none of this sender: of nobody, or because it does not know them."""
-    return has_opted_out(session, tokens, address) or muting.is_muted(
-        session, tokens, address=address, sender=sender
+    return has_opted_out(session, hashes, address) or muting.is_muted(
+        session, hashes, address=address, sender=sender
     )
 
 
-def undo_until(session: Session, tokens: Tokens, address: str) -> datetime | None:
+def undo_until(session: Session, hashes: KeyedHashes, address: str) -> datetime | None:
     """Until when it can be taken back; None: nothing was said."""
-    found = _find(session, tokens, address)
+    found = _find(session, hashes, address)
     return found.since + UNDO_LIFETIME if found else None
 
 
-def _find(session: Session, tokens: Tokens, address: str) -> Suppression | None:
-    return suppressions.find(session, _hashes(tokens, address), Why.OPTED_OUT)
-
-
-def _hashes(tokens: Tokens, address: str) -> list[str]:
-    """Of the mailbox, and of the address itself, by which it was written before."""
-    mailbox = mails.mailbox_of(address)
-    return [*tokens.suppression_hashes(mailbox), *tokens.suppression_hashes(address)]
+def _find(session: Session, hashes: KeyedHashes, address: str) -> Suppression | None:
+    return suppressions.find(session, hashes.to_find_mailbox(session, address), Why.OPTED_OUT)

@@ -3,6 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from identity.storage.hashing_key import HashingKey
 from identity.storage.signing_keys import StoredKey
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.storage.validation_sessions import ValidationSession
@@ -10,6 +11,7 @@ from identity.vault import Vault
 
 SEALED: tuple[InstrumentedAttribute[str], ...] = (
     StoredKey.sealed_seed,
+    HashingKey.sealed_keys,
     ThirdPartyInvitation.sealed_key,
     ValidationSession.sealed_secret,
 )

@@ -23,7 +23,8 @@ from identity.storage.third_party_invitations import State, ThirdPartyInvitation
 from identity.storage.validation_sessions import ValidationSession
 from identity.storage.verification_requests import State as Request
 from identity.storage.verification_requests import VerificationRequest
-from identity.tokens import Tokens
+
+from .keyed_hashes import KeyedHashes
 
 UNCONFIRMED = timedelta(days=7)
 CONFIRMED = timedelta(days=30)
@@ -134,7 +135,7 @@ def _forget_lists(session: Session, now: datetime) -> dict[str, int]:
     }
 
 
-def hide_addresses(session: Session, tokens: Tokens, now: datetime) -> int:
+def hide_addresses(session: Session, hashes: KeyedHashes, now: datetime) -> int:
     """Put a keyed hash in place of the addresses of what ended some time ago: it can still be counted."""
     rows = session.scalars(
         select(ThirdPartyInvitation).where(
@@ -142,7 +143,7 @@ def hide_addresses(session: Session, tokens: Tokens, now: datetime) -> int:
         )
     ).all()
     for row in rows:
-        row.address, row.facts = tokens.mailbox_hash(row.address), {}
+        row.address, row.facts = hashes.stand_in(session, row.address), {}
     return len(rows)
 
 

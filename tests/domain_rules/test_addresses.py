@@ -156,12 +156,53 @@ def test_a_masked_address_shows_its_first_letter_and_its_domain():
         ("lea.petit@asso.example", set(), "lea.petit@asso.example"),
         ("lea+tchap@asso.example", {"asso.example"}, "lea+tchap@asso.example"),
         ("lea+tchap@asso.example", {"other.example"}, "lea@asso.example"),
+        ("lea+a@yahoo.example", set(), "lea@yahoo.example"),
     ],
 )
 def test_a_tag_leads_to_the_same_mailbox_unless_a_plus_is_part_of_names_there(
     typed, plus_in_names, key
 ):
     assert EmailAddress.parse(typed).mailbox_key(frozenset(plus_in_names)) == key
+
+
+@pytest.mark.parametrize(
+    ("spellings", "mailbox"),
+    [
+        (
+            [
+                *("leapetit@gmail.com", "lea.petit@gmail.com", "L.e.a.p.e.t.i.t@GMail.com"),
+                *("lea.petit+tchap@gmail.com", "lea.petit@googlemail.com"),
+            ],
+            "leapetit@gmail.com",
+        ),
+        (
+            ["lea.petit@icloud.com", "lea.petit@me.com", "lea.petit+a@mac.com"],
+            "lea.petit@icloud.com",
+        ),
+        (["lea-shop@yahoo.com", "lea-bank@yahoo.com", "lea@yahoo.com"], "lea@yahoo.com"),
+    ],
+)
+def test_a_service_that_reads_spellings_as_one_has_one_mailbox_for_them(spellings, mailbox):
+    read = [EmailAddress.parse(each) for each in spellings]
+    assert {each.mailbox_key() for each in read} == {mailbox}
+    assert len({each.canonical for each in read}) == len(read), "identity is the address as it is"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lea.petit@outlook.com", "leapetit@outlook.com"),
+        ("lea.petit@icloud.com", "leapetit@icloud.com"),
+        ("lea.petit@yahoo.com", "leapetit@yahoo.com"),
+        ("lea@yahoo.com", "lea@yahoo.fr"),
+        ("lea.petit@gmail.com.example", "leapetit@gmail.com.example"),
+        ("lea.petit@mail.gmail.com", "leapetit@mail.gmail.com"),
+        ("lea-petit@gmail.com", "leapetit@gmail.com"),
+        ("lea_petit@gmail.com", "leapetit@gmail.com"),
+    ],
+)
+def test_elsewhere_another_spelling_is_another_mailbox(one, other):
+    assert EmailAddress.parse(one).mailbox_key() != EmailAddress.parse(other).mailbox_key()
 
 
 @pytest.mark.parametrize(

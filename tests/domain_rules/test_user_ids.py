@@ -1,10 +1,11 @@
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.user_ids import Scheme, localpart
+from domain_rules.user_ids import Scheme, homeserver_in, localpart
 
 MATRIX = re.compile(r"[a-z0-9._=/-]{1,200}")
 LOCALS = st.text("a1._-+=%'éß", min_size=1, max_size=64)
@@ -72,3 +73,30 @@ def test_tchaps_ids_drop_what_matrix_does_not_take():
     assert tchap("Camille.Durand@ac-rouen.example") == "camille.durand-ac-rouen.example"
     assert tchap("a_b/c=d@asso.example") == "a_b/c=d-asso.example"
     assert tchap("o'neil+x@asso.example") == "oneilx-asso.example"
+
+
+@pytest.mark.parametrize(
+    ("user_id", "homeserver"),
+    [
+        ("@camille:education.example", "education.example"),
+        ("@Camille_=/+é!:education.example:8448", "education.example:8448"),
+        ("@camille:[2001:db8::1]:8448", "[2001:db8::1]:8448"),
+        ("@" + "a" * 235 + ":education.example", "education.example"),
+    ],
+)
+def test_a_user_id_names_its_homeserver(user_id, homeserver):
+    assert homeserver_in(user_id) == homeserver
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "camille", "@camille", "camille:education.example", "@:education.example"),
+        *("@camille:", "@ca mille:education.example", "@camille:education.example\n"),
+        *("@cam\u202eille:education.example", "@cam\0ille:education.example"),
+        *("@cam\ud800ille:education.example", "@camille:éducation.example"),
+        *("@" + "a" * 237 + ":education.example", "@" + "é" * 120 + ":education.example"),
+    ],
+)
+def test_what_is_no_user_id_names_none(text):
+    assert homeserver_in(text) is None

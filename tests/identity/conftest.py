@@ -19,6 +19,7 @@ from identity.storage.rules_in_force import RulesInForce
 from identity.terms import Terms
 from identity.tokens import Tokens
 from identity.use_cases import rule_changes
+from identity.use_cases.keyed_hashes import KeyedHashes
 from identity.vault import PrivateHalves, Vault, new_pair
 from identity.wiring import WorkerWiring, find_place
 
@@ -54,6 +55,16 @@ def rules() -> RuleSet:
 @pytest.fixture
 def tokens() -> Tokens:
     return Tokens([SecretStr("a key for the tests, long enough")])
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault([SecretStr("a storage key for the tests")])
+
+
+@pytest.fixture
+def hashes(vault, tokens) -> KeyedHashes:
+    return KeyedHashes(vault, tokens)
 
 
 @pytest.fixture
@@ -95,7 +106,7 @@ def settings(tmp_path) -> Settings:
 
 
 @pytest.fixture
-def wiring(database, rules, tokens, postbox, settings, clock) -> WorkerWiring:
+def wiring(database, rules, tokens, vault, postbox, settings, clock) -> WorkerWiring:
     """A whole service on a real database, with the federation above published in it, and a worker that lives."""
     private, public = new_pair()
     with database.transaction() as session:
@@ -125,7 +136,7 @@ def wiring(database, rules, tokens, postbox, settings, clock) -> WorkerWiring:
         now=clock,
         rules=RulesInForce(database, clock),
         tokens=tokens,
-        vault=Vault([SecretStr("a storage key for the tests")]),
+        vault=vault,
         public_half=public,
         private_halves=PrivateHalves([private]),
         mailer=postbox,

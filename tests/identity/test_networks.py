@@ -10,7 +10,6 @@ from identity.networks import (
     UNIX,
     caller,
     is_in,
-    neighbourhood,
     of_size,
     read_address,
     read_network,
@@ -276,11 +275,9 @@ def test_an_address_is_counted_in_networks_of_any_size(name, v4, v6, network):
     assert of_size(name, v4, v6) == network
 
 
-def test_two_subscribers_of_one_network_are_neighbours():
+def test_a_subscriber_has_one_address_of_ipv4_or_a_64_of_ipv6():
     assert subscriber(CAMILLE) != subscriber("203.0.113.8")
-    assert neighbourhood(CAMILLE) == neighbourhood("203.0.113.8") == "203.0.113.0/24"
     assert subscriber(f"{SIX}") == subscriber("2001:db8:1::8")
-    assert neighbourhood(SIX) == neighbourhood("2001:db8:1:99::1")
 
 
 @pytest.mark.parametrize(

@@ -74,14 +74,14 @@ class ToldDesk:
                 action = self.path.rpartition("/")[2]
                 assert asked["action"] == action
                 status, body = us.answer(action, asked)
-                if status == 200:
-                    body = marked(
-                        body,
-                        known_by=credential_hash(us.credential),
-                        homeserver=asked["destination"],
-                        action=action,
-                        letter=asked["nonce"],
-                    )
+                body = marked(
+                    body,
+                    known_by=credential_hash(us.credential),
+                    homeserver=asked["destination"],
+                    action=action,
+                    letter=asked["nonce"],
+                    status=status,
+                )
                 text = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))

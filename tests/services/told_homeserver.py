@@ -13,12 +13,16 @@ from .waiting import LOOPBACK
 
 
 class ToldHomeserver:
-    """`answers` are taken one a request, the last one stays: (status, body), or "hang up"."""
+    """`answers` are taken one a request, the last one stays: (status, body), or "hang up".
+
+    To a letter a 200 is sealed as our module does, and what stands in `refusals` (status, facts) before it.
+    """
 
     def __init__(self) -> None:
         self.told: list[dict] = []
         self.methods: list[str] = []
         self.answers: list = [(200, b"{}")]
+        self.refusals: list[tuple[int, dict]] = []
         self.published: dict = {}  # at /_matrix/key/v2/server
         self.credential = "the credential of its homeserver"
         self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
@@ -30,7 +34,7 @@ class ToldHomeserver:
         self._server.shutdown()
         self._server.server_close()
 
-    def as_module(self, facts: dict, asked: dict) -> dict:
+    def as_module(self, facts: dict, asked: dict, status: int = 200) -> dict:
         """The answer of our module to a letter; a test may replace it."""
         return marked(
             facts,
@@ -38,6 +42,7 @@ class ToldHomeserver:
             homeserver=asked["destination"],
             action=asked["action"],
             letter=asked["nonce"],
+            status=status,
         )
 
     def _handler(self):
@@ -52,9 +57,12 @@ class ToldHomeserver:
                 if answer == "hang up":
                     return
                 status, body = answer
-                if status == 200 and (asked := us.told[-1]).get("action"):
-                    facts = json.loads(body)
-                    body = json.dumps(us.as_module(facts, asked)).encode()
+                asked = us.told[-1]
+                if asked.get("action") and us.refusals:
+                    status, facts = us.refusals.pop(0)
+                    body = json.dumps(us.as_module(facts, asked, status)).encode()
+                elif asked.get("action") and status == 200:
+                    body = json.dumps(us.as_module(json.loads(body), asked)).encode()
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(body)

@@ -118,7 +118,7 @@ def test_who_is_not_in_the_room_or_may_not_invite_is_refused(place):
 def test_a_room_closed_to_guests_takes_no_guest_by_the_desk_either(place):
     room_id = place.ana.create(initial_state=[{"type": RULE, "content": {"rule": "restricted"}}])
     assert place.desk.look(room_id=room_id, sender=place.ana.user_id).is_open_to_guests is False
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match=r"room_closed_to_guests"):
         invite(place, room_id, sender=place.ana.user_id, address="lea@asso.example")
     invite(place, room_id, sender=place.ana.user_id, address="lea@agents.example")
 
@@ -205,7 +205,7 @@ def changed_after(place, facts):
 def test_a_letter_that_is_not_guichets_for_this_action_here_and_now_is_refused(place, sign):
     room_id = place.ana.create()
     wrong = replace(place.desk, sign=lambda facts: sign(place, facts))
-    with pytest.raises(Refused):
+    with pytest.raises(Away, match=r"40[13] M_FORBIDDEN"):
         wrong.look(room_id=room_id, sender=place.ana.user_id)
     assert place.desk.look(room_id=room_id, sender=place.ana.user_id).is_joined
 
@@ -231,6 +231,8 @@ def test_an_answer_is_known_by_the_homeservers_credential(place):
     unknown = replace(place.desk, known_by=lambda _name: [credential_hash("another")])
     with pytest.raises(Away):
         unknown.look(room_id=room_id, sender=place.ana.user_id)
+    with pytest.raises(Away, match="403 M_FORBIDDEN"):  # a refusal too
+        invite(replace(place, desk=unknown), room_id, sender=place.zoe.user_id)
 
 
 def test_a_homeserver_without_our_module_says_so(synapse, place):

@@ -147,8 +147,8 @@ def test_who_is_not_known_is_muted_in_every_room_by_mail_and_told_as_others_are(
     inviting.store(VICTIM)
     service.go_on(clock() + timedelta(minutes=1))
     with wiring.database.transaction() as session:
-        muting.mute(session, wiring.tokens, clock(), address=VICTIM, sender=ZOE)
-        opting_out.opt_out(session, wiring.tokens, clock(), "lea@association.example")
+        muting.mute(session, wiring.hashes, clock(), address=VICTIM, sender=ZOE)
+        opting_out.opt_out(session, wiring.hashes, clock(), "lea@association.example")
     del postbox.sent[:]
     rows = [
         inviting.store(address, room_id=room)
@@ -168,7 +168,7 @@ def test_who_is_not_known_is_muted_in_every_room_by_mail_and_told_as_others_are(
 
 def test_others_are_mailed_though_one_is_muted(service, inviting, clock, wiring, postbox):
     with wiring.database.transaction() as session:
-        muting.mute(session, wiring.tokens, clock(), address=GIL, sender=ZOE)
+        muting.mute(session, wiring.hashes, clock(), address=GIL, sender=ZOE)
     for number in range(20):
         inviting.store(GIL, room_id=f"!{number}:x")
         clock.advance(minutes=5)
@@ -185,18 +185,18 @@ def test_a_mute_can_be_taken_back_for_a_week_and_outlives_the_invitation(
 ):
     who = {"address": GIL, "sender": ZOE}
     with wiring.database.transaction() as session:
-        muting.mute(session, wiring.tokens, clock(), **who)
-        assert muting.undo(session, wiring.tokens, clock(), **who)
-        assert not muting.is_muted(session, wiring.tokens, **who)
-        muting.mute(session, wiring.tokens, clock(), **who)
+        muting.mute(session, wiring.hashes, clock(), **who)
+        assert muting.undo(session, wiring.hashes, clock(), **who)
+        assert not muting.is_muted(session, wiring.hashes, **who)
+        muting.mute(session, wiring.hashes, clock(), **who)
         clock.advance(days=7)
-        assert not muting.undo(session, wiring.tokens, clock(), **who)
+        assert not muting.undo(session, wiring.hashes, clock(), **who)
         clock.advance(days=400)
-        assert muting.is_muted(session, wiring.tokens, **who)
-        assert not muting.is_muted(session, wiring.tokens, address=GIL, sender=ADA)
+        assert muting.is_muted(session, wiring.hashes, **who)
+        assert not muting.is_muted(session, wiring.hashes, address=GIL, sender=ADA)
         assert GIL not in str(session.execute(text("select * from mutes")).all())
-        assert muting.forget(session, wiring.tokens, "gil+x@association.example") == 1
-        assert not muting.is_muted(session, wiring.tokens, **who)
+        assert muting.forget(session, wiring.hashes, "gil+x@association.example") == 1
+        assert not muting.is_muted(session, wiring.hashes, **who)
 
 
 def test_every_inviting_template_is_watched_here():

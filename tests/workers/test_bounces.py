@@ -94,7 +94,8 @@ def test_with_a_bounce_domain_the_sender_names_the_mail_and_proves_it(wired, inv
     [(sender, _)] = postbox.envelopes
     mail_id, mark = bounces.mail_of(sender, DOMAIN)
     assert mail_id == the_mail(wired).id
-    assert wired.tokens.is_bounce_mark(mark, mail_id)
+    with wired.database.reading() as session:
+        assert wired.hashes.is_bounce_mark(session, mark, mail_id)
 
 
 @pytest.mark.parametrize("form", [POSTFIX, EXCHANGE, GMAIL, EXIM])
@@ -122,7 +123,7 @@ def test_who_calls_an_invitation_spam_gets_no_more_of_them_and_it_stands(wired, 
         except bounces.NoReport:
             assert kind == "not-spam"
         with wired.database.reading() as session:
-            assert opting_out.has_opted_out(session, wired.tokens, GIL) is gone
+            assert opting_out.has_opted_out(session, wired.hashes, GIL) is gone
     assert state()[0] == "sent"
 
 
@@ -177,7 +178,7 @@ def test_a_bounce_that_came_before_the_relays_own_answer_stands(wired, state, wo
     with wired.database.transaction() as session:
         row = mails.find(session, the_mail(wired).id)
         mail_results.refused(
-            session, wired.tokens, clock(), row, outcome=Outcome.MAILBOX_FULL, reply="552"
+            session, wired.hashes, clock(), row, outcome=Outcome.MAILBOX_FULL, reply="552"
         )
     postbox.failure = None
     clock.time = the_entry(wired).due_at

@@ -107,7 +107,7 @@ def account(clock, address, user_id, language) -> Account:
 
 def test_an_address_that_wants_no_more_gets_none(zoe, wiring, sent, order, clock):
     with wiring.database.transaction() as session:
-        opting_out.opt_out(session, wiring.tokens, clock(), GIL)
+        opting_out.opt_out(session, wiring.hashes, clock(), GIL)
     row = zoe.store()
     order(Template.REMINDER, row)
     order(Template.INVITE_DIGEST, row)
@@ -123,7 +123,7 @@ def test_a_code_to_prove_the_mailbox_still_comes_to_who_wants_no_invitations(
 ):
     zoe.store()
     with wiring.database.transaction() as session:
-        opting_out.opt_out(session, wiring.tokens, clock(), GIL)
+        opting_out.opt_out(session, wiring.hashes, clock(), GIL)
         facts = {"address": EmailAddress.parse(GIL), "browser": "ana", "language": "fr"}
         sign_up.start(session, rules, clock(), **facts)
     assert [mail["X-Guichet-Template"].partition(";")[0] for mail in sent()] == ["verify"]

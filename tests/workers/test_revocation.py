@@ -143,16 +143,9 @@ def test_an_answer_that_is_not_our_modules_to_this_letter_is_no_answer(
     assert first != second
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (UNKNOWN, "no module of ours"),
-        ((404, b"<html>not found</html>"), "no module of ours"),
-        ((403, b'{"errcode": "M_FORBIDDEN"}'), "refused (403 M_FORBIDDEN)"),
-    ],
-)
+@pytest.mark.parametrize("answer", [UNKNOWN, (404, b"<html>not found</html>")])
 def test_a_homeserver_that_cannot_leaves_a_note_and_is_not_asked_again(
-    wired, invite, revoke, told, told_homeserver, clock, answer, said
+    wired, invite, revoke, told, told_homeserver, clock, answer
 ):
     invitation = invite()
     told_homeserver.answers = [answer]
@@ -162,8 +155,85 @@ def test_a_homeserver_that_cannot_leaves_a_note_and_is_not_asked_again(
     work(wired)
     happened, detail = told(invitation)[-1]
     assert happened == "room_not_emptied"
-    assert said in detail
+    assert "no module of ours" in detail
     assert len(told_homeserver.told) == 1
+
+
+def test_what_our_module_refuses_leaves_a_note_and_is_not_asked_again(
+    wired, invite, revoke, told, told_homeserver, clock
+):
+    invitation = invite()
+    told_homeserver.refusals = [(403, {"errcode": "M_FORBIDDEN", "error": "nobody here may"})]
+    revoke(invitation)
+    work(wired)
+    clock.advance(days=1)
+    work(wired)
+    happened, detail = told(invitation)[-1]
+    assert happened == "room_not_emptied"
+    assert "refused (403 M_FORBIDDEN)" in detail
+    assert len(told_homeserver.told) == 1
+
+
+def as_it_stands(facts, asked, status):
+    return facts
+
+
+def sealed_as_a_yes(facts, asked, status):
+    return marked(facts, **HOMESERVER, action="revoke", letter=asked["nonce"])
+
+
+def sealed_with_another_status(facts, asked, status):
+    return marked(facts, **HOMESERVER, action="revoke", letter=asked["nonce"], status=418)
+
+
+def sealed_for_an_older_letter(facts, asked, status):
+    return marked(facts, **HOMESERVER, action="revoke", letter="an older one", status=status)
+
+
+def sealed_by_a_stranger(facts, asked, status):
+    about = HOMESERVER | {"known_by": credential_hash("guess")}
+    return marked(facts, **about, action="revoke", letter=asked["nonce"], status=status)
+
+
+def with_another_reason(facts, asked, status):
+    true = marked(facts, **HOMESERVER, action="revoke", letter=asked["nonce"], status=status)
+    return true | {"errcode": "M_UNKNOWN"}
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        *(as_it_stands, sealed_as_a_yes, sealed_with_another_status),
+        *(sealed_for_an_older_letter, sealed_by_a_stranger, with_another_reason),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_a_refusal_that_is_not_our_modules_to_this_letter_ends_nothing(
+    wired, invite, revoke, told, told_homeserver, clock, refuse, status
+):
+    invitation = invite()
+    genuine, told_homeserver.as_module = told_homeserver.as_module, refuse
+    told_homeserver.refusals = [(status, {"errcode": "M_FORBIDDEN", "error": "no"})]
+    revoke(invitation)
+    work(wired)
+    assert [happened for happened, _ in told(invitation)] == ["revoked"]
+    told_homeserver.as_module = genuine
+    clock.advance(minutes=1)
+    work(wired)
+    assert [happened for happened, _ in told(invitation)] == ["revoked", "room_emptied"]
+
+
+def test_a_refusal_of_our_module_is_not_turned_into_a_yes(
+    wired, invite, revoke, told, told_homeserver
+):
+    def with_the_seal_of_a_no(facts, asked):
+        return marked(facts, **HOMESERVER, action="revoke", letter=asked["nonce"], status=403)
+
+    invitation = invite()
+    told_homeserver.as_module = with_the_seal_of_a_no
+    revoke(invitation)
+    work(wired)
+    assert [happened for happened, _ in told(invitation)] == ["revoked"]
 
 
 def test_a_homeserver_that_is_gone_from_the_federation_is_not_called(

@@ -1,9 +1,8 @@
 """/sign-ed25519: who was given the key of an invitation has it signed for a user ID. S86."""
 
-import re
-
 from flask import Blueprint, Response, jsonify
 
+from domain_rules.user_ids import homeserver_in
 from identity import problems
 from identity.context import wired
 from identity.http.bodies import Body, Text, read_body
@@ -14,8 +13,6 @@ from identity.use_cases.invitation_states import ENDED
 
 from . import V2
 from .guards import signed_in
-
-USER_ID = re.compile(r"@[!-~]{0,200}:[0-9A-Za-z.:\[\]-]{1,200}")
 
 blueprint = Blueprint("signing", __name__, url_prefix=V2)
 blueprint.before_request(signed_in)
@@ -33,7 +30,7 @@ class Sign(Body):
 def sign() -> Response:
     """The user ID, the inviter and the token, signed with the key that was sent. Nothing is kept of it."""
     asked = read_body(Sign)
-    if not USER_ID.fullmatch(asked.mxid):
+    if homeserver_in(asked.mxid) is None:
         raise problems.WrongParameter("mxid is no user ID.")
     try:
         key = key_of(asked.private_key)

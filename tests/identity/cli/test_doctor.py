@@ -3,10 +3,13 @@
 import json
 import socket
 import uuid
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete, update
 
-from identity.storage import mails
+from identity.storage import mails, mutes
+from identity.storage.hashing_key import HashingKey
 from identity.storage.mails import MailState, Template
 from tests.identity.cli.conftest import EDUCATION
 from tests.services.keys import PUBLIC_HALF
@@ -29,6 +32,7 @@ def test_at_home_nothing_fails_and_a_missing_default_is_told(run):
         "database": "ok",
         "rules": "attention",
         "outbox": "ok",
+        "opt-outs": "attention",
         "relay": "ok",
     }
     assert "--guests" in run("doctor").stdout
@@ -131,3 +135,39 @@ def test_mails_that_were_given_up_are_told(run, opened, clock):
 
 def test_an_unknown_setting_is_told(run):
     assert "GUICHET_NEW" in run("doctor", env={"GUICHET_NEW": "1"}).stdout
+
+
+def refusals(findings) -> tuple[str, str]:
+    return next((each["state"], each["told"]) for each in findings if each["what"] == "opt-outs")
+
+
+def test_the_key_of_those_who_want_no_mail_is_looked_for(run, opened, clock):
+    told = run.json("doctor")
+    assert refusals(told) == ("attention", "their key is not made yet")
+    run("db", "upgrade")
+    assert refusals(run.json("doctor"))[0] == "ok"
+    with opened.transaction() as session:
+        before = clock() - timedelta(days=700)
+        mutes.add(session, before, mailbox_hash="of a version before", sender="@zoe:a.example")
+        session.execute(update(HashingKey).values(settled_at=before - timedelta(hours=1)))
+    assert refusals(run.json("doctor")) == (
+        "attention",
+        "1 are found by the present link keys alone",
+    )
+    run("db", "upgrade")
+    assert refusals(run.json("doctor"))[0] == "ok"
+
+
+def test_a_key_of_those_who_want_no_mail_that_opens_no_more_or_is_gone_is_a_failure(
+    run, opened, clock
+):
+    run("db", "upgrade")
+    told = json.loads(
+        run("doctor", "--json", ends=1, env={"GUICHET_STORAGE_KEYS": "another one"}).stdout
+    )
+    assert refusals(told) == ("failed", "no storage key here opens their key")
+    with opened.transaction() as session:
+        mutes.add(session, clock(), mailbox_hash="2.hashed", sender="@zoe:a.example")
+        session.execute(delete(HashingKey))
+    assert refusals(run.json("doctor", ends=1))[0] == "failed"
+    assert "hashing_key" in run("db", "upgrade", ends=1).stderr

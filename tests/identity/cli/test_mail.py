@@ -4,14 +4,13 @@ import uuid
 
 import pytest
 from click.testing import CliRunner
-from pydantic import SecretStr
 
 from identity.cli.commands import guichet
 from identity.mail import bounces
 from identity.storage import mails, outbox
 from identity.storage.mails import MailState, Template
 from identity.storage.outbox import Lane
-from identity.tokens import Tokens
+from identity.use_cases.keyed_hashes import bounce_mark_by
 from tests.identity.mail.reports import EXIM, IN_WORDS, OUT_OF_OFFICE, feedback, report
 from tests.services.keys import PUBLIC_HALF
 
@@ -118,7 +117,8 @@ def bounce(run):
 
 
 def bounce_address(mail_id, key=KEY, domain=DOMAIN):
-    return bounces.sender(mail_id, Tokens([SecretStr(key)]).bounce_marks(mail_id)[-1], domain)
+    """As a version before wrote it, with the link key."""
+    return bounces.sender(mail_id, bounce_mark_by(key, mail_id), domain)
 
 
 def test_a_bounce_ends_the_mail_it_is_about(run, bounce, handed):

@@ -29,7 +29,7 @@ def test_a_paused_inviter_is_told_until_when_and_may_invite_agents(ask, wiring, 
     with wiring.database.transaction() as session:
         for number in range(3):
             address = f"guest{number}@asso.example"
-            muting.mute(session, wiring.tokens, clock(), address=address, sender=ZOE)
+            muting.mute(session, wiring.hashes, clock(), address=address, sender=ZOE)
     told = ask().json
     assert told == {
         "allowed": False,

@@ -36,7 +36,7 @@ def no_more(site, invitation):
 def has_opted_out(site):
     def has_opted_out():
         with site.wiring.database.reading() as session:
-            return opting_out.has_opted_out(session, site.wiring.tokens, GIL)
+            return opting_out.has_opted_out(session, site.wiring.hashes, GIL)
 
     return has_opted_out
 
@@ -46,7 +46,7 @@ def is_muted(site):
     def is_muted():
         with site.wiring.database.reading() as session:
             who = {"address": GIL.replace("@", "+again@"), "sender": ZOE}
-            return muting.is_muted(session, site.wiring.tokens, **who)
+            return muting.is_muted(session, site.wiring.hashes, **who)
 
     return is_muted
 

@@ -50,12 +50,12 @@ def invited(site, address):
 def opted_out(site, address):
     site.invited(address=address)
     with site.wiring.database.transaction() as session:
-        opting_out.opt_out(session, site.wiring.tokens, site.clock(), address)
+        opting_out.opt_out(session, site.wiring.hashes, site.clock(), address)
 
 
 def suppressed(site, address):
     with site.wiring.database.transaction() as session:
-        digest = site.wiring.tokens.suppression_hashes(address)[-1]
+        digest = site.wiring.hashes.to_keep(session, address)
         until = site.clock() + timedelta(days=30)
         suppressions.add(session, site.clock(), digest, Why.NO_MAILBOX, until=until)
 
@@ -143,7 +143,7 @@ def test_asking_for_a_code_on_an_invitations_page_works_alike(site_on_either):
 
 def opted_out_later(site, address):
     with site.wiring.database.transaction() as session:
-        opting_out.opt_out(session, site.wiring.tokens, site.clock(), address)
+        opting_out.opt_out(session, site.wiring.hashes, site.clock(), address)
 
 
 def ask(_site, visitor, path, _fields):

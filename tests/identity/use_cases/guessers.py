@@ -10,6 +10,7 @@ from identity.storage.database import Database
 from identity.storage.one_time_codes import Purpose
 from identity.tokens import Tokens
 from identity.use_cases import code_limits, one_time_codes
+from identity.use_cases.keyed_hashes import KeyedHashes
 from identity.use_cases.one_time_codes import Typed
 
 RATE = 10  # requests a second
@@ -27,6 +28,7 @@ class Guesser:
 
     database: Database
     tokens: Tokens
+    hashes: KeyedHashes
     clock: Any
     chance: float = 0.0
     requests: int = 0
@@ -37,10 +39,10 @@ class Guesser:
         self.requests += 1
         self.clock.time += SECOND / RATE
 
-    def place(self) -> code_limits.Place:
+    def place(self, session) -> code_limits.Place:
         """A network of its own each time: 65,536 of /48 are in a /32."""
         number = self.requests % 65_536
-        return code_limits.place_of(self.tokens, f"2001:db8:{number:x}::1", ())
+        return code_limits.place_of(session, self.hashes, f"2001:db8:{number:x}::1", ())
 
     def open(self, session) -> str:
         """One more request for an address nobody has; its mail leaves."""
@@ -55,7 +57,7 @@ class Guesser:
         self.spend_time()
         code = store.newest(session, Purpose.SIGN_UP, address)
         before = code.wrong
-        typed = Typed(NO_CODE, place=place or self.place(), browser="of the guesser")
+        typed = Typed(NO_CODE, place=place or self.place(session), browser="of the guesser")
         one_time_codes.spend(
             session, self.tokens, self.clock(), Purpose.SIGN_UP, typed, address=address
         )

@@ -22,14 +22,21 @@ HOME = "198.51.100.7"
 
 
 @pytest.fixture
-def guesser(sqlite_url, tokens, clock):
+def guesser(sqlite_url, tokens, hashes, clock):
     database = Database(make_engine(sqlite_url))
-    yield Guesser(database, tokens, clock)
+    yield Guesser(database, tokens, hashes, clock)
     database.engine.dispose()
 
 
-def place(tokens, ip, shared=()):
-    return code_limits.place_of(tokens, ip, shared)
+@pytest.fixture
+def place(database, hashes):
+    """Where somebody types, by their address."""
+
+    def place(ip, shared=()):
+        with database.transaction() as session:
+            return code_limits.place_of(session, hashes, ip, shared)
+
+    return place
 
 
 @pytest.fixture
@@ -58,8 +65,8 @@ def typed(database, tokens, clock):
     return typed
 
 
-def test_a_network_has_thirty_wrong_tries_an_hour(carried, typed, tokens, clock):
-    here, beside = place(tokens, HOME), place(tokens, "198.51.101.7")
+def test_a_network_has_thirty_wrong_tries_an_hour(carried, typed, place, clock):
+    here, beside = place(HOME), place("198.51.101.7")
     results = [typed(carried(f"a{n}@x.example"), WRONG, place=here) for n in range(31)]
     assert results == [Result.WRONG] * 30 + [Result.OFF]
     owner = carried("owner@x.example")
@@ -77,23 +84,23 @@ def test_a_network_has_thirty_wrong_tries_an_hour(carried, typed, tokens, clock)
         pytest.param("::ffff:198.51.{}.7", "198.52.0.7", id="a /16 written as IPv6"),
     ],
 )
-def test_a_wider_network_has_three_hundred(database, clock, carried, typed, tokens, there, beside):
+def test_a_wider_network_has_three_hundred(database, clock, carried, typed, place, there, beside):
     address = carried("a@x.example")
+    places = [place(there.format(number)) for number in range(100)]
     with database.transaction() as session:
         code = store.newest(session, Purpose.SIGN_UP, address)
         for number in range(299):
-            near = place(tokens, there.format(number % 100))
-            code_limits.note_wrong(session, clock(), code, place=near)
-    last = place(tokens, there.format(200))
+            code_limits.note_wrong(session, clock(), code, place=places[number % 100])
+    last = place(there.format(200))
     assert [typed(address, WRONG, place=last) for _ in range(2)] == [Result.WRONG, Result.OFF]
-    assert typed(address, place=place(tokens, beside)) is Result.RIGHT
+    assert typed(address, place=place(beside)) is Result.RIGHT
 
 
 def test_where_thousands_share_an_address_there_are_two_thousand(
-    database, clock, carried, typed, tokens
+    database, clock, carried, typed, place
 ):
     shared = (ip_network("198.51.100.0/24"),)
-    here, neighbour = (place(tokens, ip, shared) for ip in (HOME, "198.51.100.8"))
+    here, neighbour = (place(ip, shared) for ip in (HOME, "198.51.100.8"))
     assert (here.shared, here, here.far) == (True, neighbour, "")
     address = carried("a@x.example")
     with database.transaction() as session:

@@ -264,18 +264,18 @@ def account(clock, address, user_id, language):
 
 
 def test_no_more_mails_is_said_once_kept_without_the_address_and_taken_back_for_a_week(
-    database, tokens, clock
+    database, hashes, clock
 ):
     with database.transaction() as session:
         for _ in range(2):
-            opting_out.opt_out(session, tokens, clock(), GIL)
-        assert opting_out.has_opted_out(session, tokens, GIL)
-        assert not opting_out.has_opted_out(session, tokens, "other@association.example")
+            opting_out.opt_out(session, hashes, clock(), GIL)
+        assert opting_out.has_opted_out(session, hashes, GIL)
+        assert not opting_out.has_opted_out(session, hashes, "other@association.example")
     clock.advance(days=7)
     with database.transaction() as session:
-        assert not opting_out.undo(session, tokens, clock(), GIL)
+        assert not opting_out.undo(session, hashes, clock(), GIL)
     clock.advance(seconds=-1)
     with database.transaction() as session:
-        assert opting_out.undo(session, tokens, clock(), GIL)
-        assert not opting_out.undo(session, tokens, clock(), GIL)
-        assert not opting_out.has_opted_out(session, tokens, GIL)
+        assert opting_out.undo(session, hashes, clock(), GIL)
+        assert not opting_out.undo(session, hashes, clock(), GIL)
+        assert not opting_out.has_opted_out(session, hashes, GIL)

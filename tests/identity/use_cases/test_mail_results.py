@@ -30,12 +30,12 @@ def newest(database):
 
 
 @pytest.fixture
-def refuse(database, tokens, clock):
+def refuse(database, hashes, clock):
     def refuse(mail, outcome=Outcome.NO_MAILBOX, **facts):
         with database.transaction() as session:
             row = mails.find(session, mail.id)
             return mail_results.refused(
-                session, tokens, clock(), row, outcome=outcome, reply="550 5.1.1 no", **facts
+                session, hashes, clock(), row, outcome=outcome, reply="550 5.1.1 no", **facts
             )
 
     return refuse
@@ -51,10 +51,10 @@ def hand(database, clock):
 
 
 @pytest.fixture
-def is_suppressed(database, tokens, clock):
+def is_suppressed(database, hashes, clock):
     def is_suppressed(mail):
         with database.reading() as session:
-            return mail_results.is_suppressed(session, tokens, clock(), mail)
+            return mail_results.is_suppressed(session, hashes, clock(), mail)
 
     return is_suppressed
 
@@ -220,11 +220,11 @@ def test_the_owner_of_an_account_waits_a_day_at_most(order, refuse, is_suppresse
     assert is_suppressed(order(signing_in, "somebody@association.example")) is False
 
 
-def test_somebody_who_corrects_it_frees_the_address(order, refuse, is_suppressed, database, tokens):
+def test_somebody_who_corrects_it_frees_the_address(order, refuse, is_suppressed, database, hashes):
     refuse(order())
     with database.transaction() as session:
-        assert mail_results.allow(session, tokens, GIL)
-        assert not mail_results.allow(session, tokens, GIL)
+        assert mail_results.allow(session, hashes, GIL)
+        assert not mail_results.allow(session, hashes, GIL)
     assert not is_suppressed(order())
 
 
