@@ -32,7 +32,6 @@ Quotas = tuple[tuple[int, timedelta], ...]
 DAY = timedelta(days=1)
 HALF_AN_HOUR = timedelta(minutes=30)
 QUOTAS: Quotas = ((1, timedelta(minutes=1)), (5, timedelta(hours=1)), (10, DAY))
-KEPT: Quotas = ((1, timedelta(hours=1)),)  # beside them, for who has had none
 # Stricter ones, by what the mailbox is told: over them the mail is withheld and nobody is told.
 DAILY = {Template.EXISTS: 3, Template.NONE: 1}
 ASKED_FOR = (Template.VERIFY, Template.EXISTS, Template.NONE, Template.CLIENT_VERIFY)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
 from identity.storage import list_sign_ins, mails, verification_requests
-from identity.storage.mail_bounds import DAILY, KEPT
+from identity.storage.mail_bounds import DAILY
 from identity.storage.mails import Mail, Template
 from identity.storage.one_time_codes import Purpose
 from identity.storage.verification_requests import State, VerificationRequest
@@ -30,8 +30,9 @@ SIGN_UP = (Template.VERIFY, Template.EXISTS, Template.NONE)
 LISTS = (Template.LIST_CODE,)
 COUNTED = {Template.VERIFY: mails.ASKED_FOR, Template.LIST_CODE: LISTS}
 ALIKE = {Template.VERIFY: SIGN_UP, Template.LIST_CODE: LISTS}
-# One mail an hour is kept (KEPT) for a browser that has had none.
+# One mail an hour is kept for a browser that has had none.
 QUOTAS_HAD_ONE = ((1, MINUTE), (4, HOUR), (10, DAY))
+KEPT = ((1, HOUR),)
 GOES_AT = func.coalesce(Mail.due_at, Mail.created_at)
 
 

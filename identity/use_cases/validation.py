@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.storage import homeservers, mails, validation_sessions
-from identity.storage.mail_bounds import KEPT
 from identity.storage.mails import Template
 from identity.storage.one_time_codes import Purpose
 from identity.storage.validation_sessions import ValidationSession
@@ -86,7 +85,7 @@ def request(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> Va
     is_open = asked is not None and not is_over(asked, now)
     if asked is not None and is_open and wanted.send_attempt <= asked.send_attempt:
         return asked
-    again_at = _mail_may_go_at(session, now, wanted.address.canonical)
+    again_at = mails.again_at(session, now, wanted.address.canonical)
     if not is_open:
         again_at = max(again_at, _may_open_at(session, now, wanted.user_id))
     if again_at > now:
@@ -102,7 +101,6 @@ def request(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> Va
         address=asked.address,
         language=asked.language,
         subject_id=asked.id,
-        due_at=now,
     )
     return asked
 
@@ -165,7 +163,7 @@ def type_code(
     if answer.result is Result.OVER:  # its mail is still on its way: no code can be right
         return CodeAnswer(Result.WRONG)
     if answer.result is Result.OFF:
-        return CodeAnswer(Result.OFF, mail_at=_mail_may_go_at(session, now, asked.address))
+        return CodeAnswer(Result.OFF, mail_at=mails.again_at(session, now, asked.address))
     return answer
 
 
@@ -176,14 +174,6 @@ def onward(asked: ValidationSession) -> str | None:
     parts = urlsplit(asked.next_link)
     query = "&".join(filter(None, (parts.query, urlencode({"sid": asked.sid}))))
     return urlunsplit(parts._replace(query=query))
-
-
-def _mail_may_go_at(session: Session, now: datetime, address: str) -> datetime:
-    """One an hour is kept for clients: whoever types the address elsewhere does not use up their day."""
-    at = mails.again_at(session, now, address)
-    kept = mails.may_go_at(session, now, address, (Template.CLIENT_VERIFY,), KEPT)
-    apart = mails.may_go_at(session, now, address, mails.ASKED_FOR, ((1, timedelta(minutes=1)),))
-    return min(at, max(kept, apart))
 
 
 def _may_open_at(session: Session, now: datetime, user_id: str) -> datetime:
