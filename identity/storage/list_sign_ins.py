@@ -58,6 +58,18 @@ def use(session: Session, sign_in: ListSignIn, now: datetime, user_id: str) -> b
     return won is not None
 
 
+def mail_comes_sooner(
+    session: Session, address: str, *, was: datetime, is_now: datetime
+) -> None:
+    """The mail that leaves `was` leaves at another moment: for all who were told so."""
+    session.execute(
+        update(ListSignIn)
+        .where(ListSignIn.address == address, ListSignIn.mail_at == was)
+        .values(mail_at=is_now)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
 def forget(session: Session, before: datetime) -> int:
     """Delete those made before then. How many that were."""
     old = ListSignIn.created_at < before

@@ -83,6 +83,18 @@ def put(
     session.info.setdefault("outbox_lanes", set()).add(str(lane))
 
 
+def bring_forward(session: Session, subject_id: uuid.UUID, due_at: datetime) -> None:
+    """What was ordered for later becomes work then."""
+    lanes = session.scalars(
+        update(OutboxEntry)
+        .where(OutboxEntry.subject_id == subject_id, WAITING, OutboxEntry.due_at > due_at)
+        .values(created_at=due_at, due_at=due_at)
+        .returning(OutboxEntry.lane)
+        .execution_options(synchronize_session=False)
+    )
+    session.info.setdefault("outbox_lanes", set()).update(lanes)
+
+
 def lease_next(session: Session, now: datetime, lane: Lane) -> OutboxEntry | None:
     """Take the entry due longest. Nobody else sees it until the lease ends."""
     due_longest: Select[uuid.UUID] = (

@@ -39,11 +39,12 @@ def ask(
 ) -> ListSignIn:
     """Open a request, or go on with the one this browser has (`asked`), and order the mail with its code.
 
+    The one it has goes on also if it was used: nobody else may see by that it was.
     Whether the address is an agent's, and so whether a mail leaves, the worker finds out.
     """
     mails.lock_address(session, address.canonical)
-    had_one = asked is not None and asked.address == address.canonical
-    if asked is None or not had_one or not is_open(asked, now):
+    had_at = asked.mail_at if asked and asked.address == address.canonical else None
+    if asked is None or asked.address != address.canonical or now >= asked.expires_at:
         asked = ListSignIn(
             id=uuid.uuid4(),
             address=address.canonical,
@@ -53,6 +54,7 @@ def ask(
         )
         session.add(asked)
         session.flush()
+    asked.used_at = asked.user_id = None
     ordered = code_mails.order(
         session,
         now,
@@ -60,7 +62,7 @@ def ask(
         address=asked.address,
         subject_id=asked.id,
         language=language,
-        had_one=had_one,
+        had_at=had_at,
     )
     asked.mail_at = ordered.leaves_at
     asked.expires_at = max(asked.expires_at, ordered.leaves_at + LIFETIME)
