@@ -209,9 +209,7 @@ def asked_elsewhere(
     )
 
 
-def mail_comes_sooner(
-    session: Session, address: str, *, was: datetime, is_now: datetime
-) -> None:
+def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
     """The mail that leaves `was` leaves at another moment: for all who were told so."""
     session.execute(
         update(VerificationRequest)

@@ -16,13 +16,13 @@ from identity.storage.verification_requests import State, VerificationRequest
 from identity.tokens import Tokens
 
 from . import code_mails
+from .code_mails import MOST_ELSEWHERE
 from .known_people import has_account
 from .not_me import cancel, cancel_with_code, spend, undo_cancel, undo_with_code
 from .one_time_codes import JUST, LIFETIMES, NOWHERE, CodeAnswer, Place, Result, Typed
 from .request_visibility import CONFIRMED_LIFETIME, Step, seen_in, where
 
 LIFETIME = timedelta(hours=24)  # of a request and its links
-MOST_ELSEWHERE = 3  # other browsers named on a page and in a mail
 
 __all__ = [
     "CONFIRMED_LIFETIME",
