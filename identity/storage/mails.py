@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from sqlalchemy import BigInteger, Index, cast, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -266,14 +267,8 @@ def _free_at(
     if not session.info.get("limited", True):
         return earliest
     since = earliest - longest(each.quotas for each in bounds)
-    counted = [
-        (
-            _times(session, address, each.templates, since=since, gone=gone, tagged=tagged),
-            each.quotas,
-        )
-        for each in bounds
-    ]
-    return first_free(counted, earliest)
+    times = partial(_times, session, address, since=since, gone=gone, tagged=tagged)
+    return first_free([(times(each.templates), each.quotas) for each in bounds], earliest)
 
 
 def _times(

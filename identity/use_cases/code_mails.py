@@ -77,18 +77,9 @@ def order(
     mails.lock_address(session, address)
     due_at = _first_moment(session, now, address, template, had_at=had_at)
     if session.info.get("limited", True):
-        # What another browser waits for serves as well; if this one may have one sooner, so may all.
-        waits = _next(session, now, address, template)
-        if waits is not None and waits.goes_at > due_at:
-            TELL_SOONER[template](session, address, was=waits.goes_at, is_now=due_at)
-            mails.bring_forward(session, waits, due_at)
-            session.flush()
-            return Ordered(due_at, is_new=True)
-        if waits is not None:
-            return Ordered(waits.goes_at, is_new=False)
-        left = _last(session, now, address, template)
-        if left is not None and left.goes_at > now - MINUTE and not again:
-            return Ordered(left.goes_at, is_new=False)
+        served = _by_another(session, now, address, template, due_at=due_at, again=again)
+        if served is not None:
+            return served
     mails.order(
         session,
         now,
@@ -156,6 +147,30 @@ TELL_SOONER = {
     Template.LIST_CODE: list_sign_ins.mail_comes_sooner,
 }
 DECIDE = dict.fromkeys(SIGN_UP, decide_sign_up) | dict.fromkeys(LISTS, decide_lists)
+
+
+def _by_another(
+    session: Session,
+    now: datetime,
+    address: str,
+    template: Template,
+    *,
+    due_at: datetime,
+    again: bool,
+) -> Ordered | None:
+    """The mail that was ordered before and serves as well, if there is one; brought forward if it waits for later."""
+    waits = _next(session, now, address, template)
+    if waits is not None and waits.goes_at > due_at:
+        TELL_SOONER[template](session, address, was=waits.goes_at, is_now=due_at)
+        mails.bring_forward(session, waits, due_at)
+        session.flush()
+        return Ordered(due_at, is_new=True)
+    if waits is not None:
+        return Ordered(waits.goes_at, is_new=False)
+    left = _last(session, now, address, template)
+    if left is not None and left.goes_at > now - MINUTE and not again:
+        return Ordered(left.goes_at, is_new=False)
+    return None
 
 
 def _first_moment(

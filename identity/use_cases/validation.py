@@ -95,9 +95,8 @@ def request(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> Va
         asked.send_attempt, asked.next_link = wanted.send_attempt, wanted.next_link
         return asked  # the mail that waits brings the code
     own = _own_times(session, now, wanted.user_id, wanted.address.canonical)
-    again_at = first_free([(own, OWN_QUOTAS)], now)
-    if not is_open:
-        again_at = max(again_at, _may_open_at(session, now, wanted.user_id))
+    opens_at = now if is_open else _may_open_at(session, now, wanted.user_id)
+    again_at = max(first_free([(own, OWN_QUOTAS)], now), opens_at)
     if again_at > now:
         raise problems.TooManyMails(math.ceil((again_at - now).total_seconds()))
     if asked is None or not is_open:

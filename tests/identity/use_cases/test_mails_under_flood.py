@@ -10,97 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain_rules.addresses import EmailAddress
-from identity import problems
 from identity.storage import associations, mails
 from identity.storage.database import Database, make_engine
 from identity.storage.mails import Template
-from identity.storage.one_time_codes import Purpose
 from identity.storage.outbox import Lane
-from identity.use_cases import code_mails, list_sign_in, sign_up, validation
-from identity.use_cases.one_time_codes import Result
-from identity.use_cases.validation import Wanted
-from tests.identity import codes
+from identity.use_cases import code_mails, sign_up, validation
 from workers import tasks
 
+from .askers import MAILBOX, People, tagged
 from .conftest import ANA, BRUNO
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-MAILBOX = "camille.durand@ac-rouen.example"
 SIGN_UP_IN_A_DAY, SIGN_UP_IN_AN_HOUR = 55, 6
 CLIENT_SOON = timedelta(minutes=10)  # a minute for each account that wants the same
 DOCS = Path(__file__).parents[3] / "docs"
-
-
-def tagged(number):
-    return MAILBOX.replace("@", f"+{number}@")
-
-
-class People:
-    """What anybody may ask for, in one transaction that is thrown away."""
-
-    def __init__(self, session, rules, vault, clock):
-        self.session, self.rules, self.vault, self.clock = session, rules, vault, clock
-        self.accounts_that_asked = set()
-
-    def sign_up(self, address, browser):
-        return sign_up.start(
-            self.session,
-            self.rules,
-            self.clock(),
-            address=EmailAddress.parse(address),
-            browser=browser,
-            language="fr",
-            again=True,
-        )
-
-    def lists(self, address, asked=None):
-        parsed = EmailAddress.parse(address)
-        return list_sign_in.ask(
-            self.session, self.clock(), address=parsed, language="fr", asked=asked
-        )
-
-    def client(self, address, account, attempt=1, secret="secret"):
-        wanted = Wanted(
-            address=EmailAddress.parse(address),
-            client_secret=secret,
-            send_attempt=attempt,
-            user_id=account,
-            device="",
-            language="fr",
-        )
-        return validation.request(self.session, self.vault, self.clock(), wanted)
-
-    def outsider(self, what, number):
-        match what:
-            case "sign-up, new browser":
-                self.sign_up(MAILBOX, str(uuid.uuid4()))
-            case "sign-up, same browser":
-                self.sign_up(MAILBOX, "greedy")
-            case "sign-up, tags":
-                self.sign_up(tagged(number), str(uuid.uuid4()))
-            case "lists":
-                self.lists(MAILBOX)
-            case "lists, tags":
-                self.lists(tagged(number))
-            case "invitation":
-                facts = {"address": MAILBOX, "language": "fr", "subject_id": uuid.uuid4()}
-                mails.order(self.session, self.clock(), template=Template.INVITE, **facts)
-            case "client" | "client, tags":
-                account = f"@outsider{number}:education.example"
-                address = MAILBOX if what == "client" else tagged(number)
-                try:
-                    self.client(address, account, secret=str(uuid.uuid4()))
-                except problems.TooManyMails:
-                    assert account in self.accounts_that_asked, "refused for others' acts"
-                self.accounts_that_asked.add(account)
-
-    def mail_of(self, asked):
-        (mail,) = [
-            each
-            for each in mails.to_address(self.session, asked.address, limit=1000)
-            if each.subject_id == asked.id and each.created_at == self.clock()
-        ]
-        return mail
 
 
 ACTS = [
@@ -285,73 +208,3 @@ def test_what_a_mailbox_is_told_under_tags_is_not_kept_from_its_own_address(
 
 def known(session, now, address, number):
     associations.bind(session, now, address=address, user_id=f"@gil{number}:guests.example")
-
-
-@pytest.fixture
-def client(database, wiring, clock):
-    def client(account, attempt=1, secret="secret", address=MAILBOX):
-        with database.transaction() as session:
-            people = People(session, None, wiring.vault, clock)
-            return people.client(address, account, attempt, secret)
-
-    return client
-
-
-def test_thirty_starts_for_tags_of_an_address_refuse_no_client_its_mail(
-    begin, client, clock, database, wiring, tokens
-):
-    for number in range(30):
-        begin(browser=f"browser {number}", address=EmailAddress.parse(tagged(number)))
-        clock.advance(minutes=1)
-    asked = client("@camille:education.example")
-    tasks.run(wiring, Lane.URGENT)
-    assert proves(database, tokens, clock, asked)
-
-
-def test_other_accounts_may_delay_a_client_by_minutes_and_what_it_has_stays_good(
-    client, clock, database, wiring, tokens
-):
-    """Four accounts take all that the mailbox has in common for a day."""
-    for number in range(40):
-        client(f"@outsider{number % 4}:education.example", secret=f"s{number}", address=tagged(1))
-        clock.advance(minutes=13)
-    first = client("@camille:education.example")
-    with database.reading() as session:
-        assert People(session, None, None, clock).mail_of(first).goes_at <= clock() + CLIENT_SOON
-    clock.advance(minutes=10)
-    asked_at = clock()
-    assert client("@camille:education.example", attempt=2).sid == first.sid
-    assert client("@camille:education.example", attempt=3).sid == first.sid
-    with database.reading() as session:
-        second = max(
-            mail.goes_at
-            for mail in mails.to_address(session, MAILBOX)
-            if mail.subject_id == first.id
-        )
-    assert asked_at + timedelta(minutes=40) < second <= asked_at + HOUR
-    clock.time = second
-    tasks.run(wiring, Lane.URGENT)
-    clock.time = second + timedelta(hours=23)
-    assert proves(database, tokens, clock, first)
-
-
-def test_who_asks_too_much_is_refused_alone_and_told_when(client, clock):
-    for number in range(10):
-        client("@greedy:education.example", secret=f"s{number}", address=tagged(number))
-        clock.advance(minutes=13)
-    with pytest.raises(problems.TooManyMails) as refused:
-        client("@greedy:education.example", secret="one more")
-    assert refused.value.retry_after == (24 * 60 - 130) * 60
-    client("@camille:education.example", secret="one more")
-
-
-def test_two_accounts_with_the_same_secret_have_a_session_each(client):
-    assert client("@a:education.example").sid != client("@b:education.example").sid
-
-
-def proves(database, tokens, clock, asked):
-    with database.transaction() as session:
-        row = validation.find(session, sid=asked.sid, client_secret="secret")
-        code = codes.mailed(session, tokens, Purpose.CLIENT, row.sid)
-        answer = validation.type_code(session, tokens, clock(), row, code)
-        return answer.result is Result.RIGHT
