@@ -10,6 +10,7 @@ from identity.mail import letters
 from identity.mail.letters import Frame, Welcome
 from identity.storage import accounts, homeservers
 from identity.storage.accounts import Account
+from identity.storage.list_sign_ins import ListSignIn
 from identity.storage.mails import Mail, Template
 from identity.storage.one_time_codes import Purpose
 from identity.storage.verification_requests import State, VerificationRequest
@@ -113,16 +114,19 @@ def _verify(
 def _code_used(
     wired: Wiring, session: Session, frame: Frame, mail: Mail, _now: datetime
 ) -> EmailMessage:
-    request = _request(session, mail)
+    lists = session.get(ListSignIn, mail.subject_id)
+    used = lists or _request(session, mail)
+    used_at = used.used_at if isinstance(used, ListSignIn) else used.confirmed_at
     return letters.code_used(
         frame,
-        device=request.device,
-        used_at=request.confirmed_at or mail.created_at,
-        not_me_link=_not_me_link(wired, frame, request),
+        device=used.device,
+        used_at=used_at or mail.created_at,
+        not_me_link=_not_me_link(wired, frame, used),
+        lists=lists is not None,
     )
 
 
-def _not_me_link(wired: Wiring, frame: Frame, request: VerificationRequest) -> str:
+def _not_me_link(wired: Wiring, frame: Frame, request: VerificationRequest | ListSignIn) -> str:
     return f"{frame.public_url}/n/{wired.tokens.link(request.id, 'not_me')}"
 
 

@@ -7,10 +7,11 @@ from sqlalchemy.orm import Session
 
 from identity.mail import letters
 from identity.mail.letters import Frame
+from identity.storage.list_sign_ins import ListSignIn
 from identity.storage.mails import Mail, Template
 from identity.storage.one_time_codes import Purpose
 from identity.storage.people_lists import PeopleList
-from identity.use_cases import list_report, one_time_codes
+from identity.use_cases import list_report, list_sign_in, one_time_codes
 from identity.wiring import Wiring
 
 from .matrix_letters import NoLongerWanted
@@ -20,13 +21,19 @@ def list_code(
     wired: Wiring, session: Session, frame: Frame, mail: Mail, now: datetime
 ) -> EmailMessage:
     """Whether it is wanted was decided just before, see use_cases/code_mails.py."""
+    asked = session.get(ListSignIn, mail.subject_id)
+    if asked is None:
+        raise NoLongerWanted
     code = one_time_codes.carry(session, wired.tokens, now, Purpose.LISTS, mail.address)
+    others = list_sign_in.elsewhere(session, now, asked)
     return letters.list_code(
         frame,
         code=one_time_codes.digits(wired.tokens, code),
-        link=f"{frame.public_url}/v/{wired.tokens.link(mail.subject_id, 'lists')}",
+        link=f"{frame.public_url}/v/{wired.tokens.link(asked.id, 'lists')}",
         requested_at=mail.created_at,
         code_expires_at=code.alive_until,
+        device=asked.device,
+        others=tuple((each.device, each.created_at) for each in others),
     )
 
 

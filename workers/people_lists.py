@@ -62,7 +62,7 @@ def send_row(wired: Wiring, entry: OutboxEntry) -> Note:
         wired.now(),
         _again(session, row),
         is_member=is_member,
-        tokens=wired.tokens,
+        hashes=wired.hashes,
     )
 
 

@@ -88,7 +88,7 @@ def resend(invitation_id: uuid.UUID) -> Response:
     asked = read_body(ForSender)
     with _changed(invitation_id, asked) as (session, now, row):
         _check_agent(session, asked.sender)
-        if not invitations.resend(session, now, row, by=asked.sender, tokens=wired.tokens):
+        if not invitations.resend(session, now, row, by=asked.sender, hashes=wired.hashes):
             again_at = invitations.again_at(session, now, row)
             if again_at > now and invitations.is_open(row, now):
                 raise TooManyMails(max(1, int((again_at - now).total_seconds())))

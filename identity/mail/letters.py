@@ -102,9 +102,15 @@ def verify(
     )
 
 
-def code_used(frame: Frame, *, device: str, used_at: datetime, not_me_link: str) -> EmailMessage:
-    """A code of this mailbox was typed, in a browser of the family `device`; and how to say that it was not you."""
-    return _letter("code_used", frame, device=device, used_at=used_at, not_me_link=not_me_link)
+def code_used(
+    frame: Frame, *, device: str, used_at: datetime, not_me_link: str, lists: bool = False
+) -> EmailMessage:
+    """A code of this mailbox was typed, in a browser of the family `device`; and how to say that it was not you.
+
+    `lists`: it opened the lists of people.
+    """
+    facts = {"device": device, "used_at": used_at, "not_me_link": not_me_link}
+    return _letter("code_used", frame, lists=lists, **facts)
 
 
 def exists(frame: Frame, *, sign_in_url: str, server: str | None) -> EmailMessage:
@@ -209,11 +215,19 @@ def invite_digest(
 
 
 def list_code(
-    frame: Frame, *, code: str, link: str, requested_at: datetime, code_expires_at: datetime
+    frame: Frame,
+    *,
+    code: str,
+    link: str,
+    requested_at: datetime,
+    code_expires_at: datetime,
+    device: str = "",
+    others: Sequence[tuple[str, datetime]] = (),
 ) -> EmailMessage:
-    """The code that shows an agent their lists of people."""
+    """The code that shows an agent their lists of people. `device`, `others` as in `verify`."""
     facts = {"code": code, "link": link, "requested_at": requested_at}
-    return _letter("list_code", frame, code_expires_at=code_expires_at, **facts)
+    facts |= {"code_expires_at": code_expires_at, "device": device, "others": others}
+    return _letter("list_code", frame, **facts)
 
 
 def bulk_report(

@@ -14,7 +14,7 @@ from identity.use_cases import sign_up
 from identity.use_cases.one_time_codes import Result
 from identity.use_cases.sign_up import Step
 
-from . import browser, client_link, list_sign_in, unknown_inviter
+from . import browser, client_link, list_not_me, list_sign_in, unknown_inviter
 from .check import TOO_LATE, code_faults, shown, unfinished_code
 from .languages import language, prefer
 from .rendering import Fault, go_to, page
@@ -52,7 +52,9 @@ def refuse_page(token: str) -> Response:
     """Not me: a button for the browser that asked, the code in any other."""
     with wired.database.reading() as session:
         mailed = _mailed(session, token, "not_me")
-    return browser.introduce(_refuse_page(token, mailed) if mailed else unknown_inviter.show(token))
+    if mailed is None:
+        return browser.introduce(list_not_me.show(token) or unknown_inviter.show(token))
+    return browser.introduce(_refuse_page(token, mailed))
 
 
 @blueprint.post("/n/<mailed:token>")
@@ -62,7 +64,7 @@ def refuse(token: str) -> Response:
     with wired.database.reading() as session:
         mailed = _mailed(session, token, "not_me")
     if mailed is None:
-        return unknown_inviter.decline(token)
+        return list_not_me.end(token) or unknown_inviter.decline(token)
     known = browser.browser_id() or wired.tokens.new_browser()
     with wired.database.transaction() as session:
         mailed = session.get_one(VerificationRequest, mailed.id)

@@ -56,7 +56,7 @@ def lists_code() -> Response:
     """The field for the code."""
     with wired.database.reading() as database:
         asked = _asked(database)
-    return _code_page(asked) if asked else go_to("lists_sign_in")
+    return _code_page(asked) if asked and asked.used_at is None else go_to("lists_sign_in")
 
 
 @blueprint.post("/lists/code")
@@ -75,6 +75,7 @@ def lists_type_code() -> Response:
             asked,
             request.form["code"],
             rules=wired.rules.current(),
+            language=language(),
             place=browser.place(database),
         )
     if user_id is None:
@@ -88,6 +89,8 @@ def _code_page(
     """`token`: of the mailed link; who has only that sees no address."""
     known = EmailAddress.stored(asked.address)
     mail_at = asked.mail_at or asked.created_at
+    with wired.database.reading() as database:
+        others = [] if token else list_sign_in.elsewhere(database, wired.now(), asked)
     return page(
         "lists_code",
         faults=faults or (),
@@ -95,11 +98,11 @@ def _code_page(
         address=known.masked if token else known.display,
         mail_at=mail_at,
         mail_waits=mail_at > wired.now(),
+        others=others,
     )
 
 
 def _sign_in(user_id: str, address: str) -> Response:
-    session.pop(ASKED, None)
     return list_sessions.sign_in(user_id, address)
 
 
@@ -135,6 +138,8 @@ def try_code_of_link(token: str) -> Response | None:
             request.form["code"],
             rules=wired.rules.current(),
             browser=wired.tokens.browser_hash(known),
+            language=language(),
+            device=browser.device(),
         )
     if user_id is None:
         return browser.mark(_code_page(asked, _said(answered, held=True), token=token), known)

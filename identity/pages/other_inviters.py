@@ -23,7 +23,7 @@ def others(session: Session, found: ThirdPartyInvitation) -> list[Other]:
     return [
         Other(_name(session, each.sender), wired.tokens.link(each.id, "not_me"))
         for each in told
-        if not muting.is_muted(session, wired.tokens, address=each.address, sender=each.sender)
+        if not muting.is_muted(session, wired.hashes, address=each.address, sender=each.sender)
     ]
 
 

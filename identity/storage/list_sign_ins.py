@@ -46,6 +46,23 @@ def of_address(session: Session, address: str, now: datetime) -> list[ListSignIn
     )
 
 
+def asked_elsewhere(
+    session: Session, address: str, *, but: uuid.UUID, now: datetime, limit: int
+) -> list[ListSignIn]:
+    """The requests of other browsers for an address that are not over, newest first.
+
+    Whether one was used makes no difference: who proved nothing is not to see it.
+    """
+    return list(
+        session.scalars(
+            select(ListSignIn)
+            .where(ListSignIn.address == address, ListSignIn.id != but, ListSignIn.expires_at > now)
+            .order_by(ListSignIn.created_at.desc(), ListSignIn.id)
+            .limit(limit)
+        )
+    )
+
+
 def use(session: Session, sign_in: ListSignIn, now: datetime, user_id: str) -> bool:
     """A sign-in is opened once. False: it has been."""
     won = session.scalar(
@@ -56,6 +73,16 @@ def use(session: Session, sign_in: ListSignIn, now: datetime, user_id: str) -> b
         .execution_options(synchronize_session=False)
     )
     return won is not None
+
+
+def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
+    """The mail that leaves `was` leaves at another moment: for all who were told so."""
+    session.execute(
+        update(ListSignIn)
+        .where(ListSignIn.address == address, ListSignIn.mail_at == was)
+        .values(mail_at=is_now)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 def forget(session: Session, before: datetime) -> int:

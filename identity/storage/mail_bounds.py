@@ -34,7 +34,7 @@ HALF_AN_HOUR = timedelta(minutes=30)
 QUOTAS: Quotas = ((1, timedelta(minutes=1)), (5, timedelta(hours=1)), (10, DAY))
 # Stricter ones, by what the mailbox is told: over them the mail is withheld and nobody is told.
 DAILY = {Template.EXISTS: 3, Template.NONE: 1}
-ASKED_FOR = (Template.VERIFY, Template.EXISTS, Template.NONE, Template.CLIENT_VERIFY)
+ASKED_FOR = (Template.VERIFY, Template.EXISTS, Template.NONE)
 INVITING = (Template.INVITE, Template.INVITE_DIGEST, Template.REMINDER)
 
 
@@ -47,6 +47,11 @@ class Bound:
 
 
 OF_ASKED_FOR = Bound(ASKED_FOR, QUOTAS)
+# Wide, for all accounts together: each has narrower bounds of its own, see use_cases/validation.py.
+OF_CLIENTS = Bound(
+    (Template.CLIENT_VERIFY,),
+    ((1, timedelta(minutes=1)), (10, timedelta(hours=1)), (30, DAY)),
+)
 OF_LIST_CODES = Bound((Template.LIST_CODE,), QUOTAS)
 # Nobody asked for these: one mail in half an hour tells of all that came meanwhile.
 OF_INVITING = Bound(INVITING, ((1, HALF_AN_HOUR),))
@@ -60,7 +65,7 @@ BOUNDS: dict[Template, tuple[Bound, ...]] = {
     Template.VERIFY: (OF_ASKED_FOR,),
     Template.EXISTS: (OF_ASKED_FOR,),
     Template.NONE: (OF_ASKED_FOR,),
-    Template.CLIENT_VERIFY: (OF_ASKED_FOR,),
+    Template.CLIENT_VERIFY: (OF_CLIENTS,),
     Template.LIST_CODE: (OF_LIST_CODES,),
     Template.INVITE: (OF_INVITING, OF_INVITES),
     Template.INVITE_DIGEST: (OF_INVITING, OF_REPEATING),

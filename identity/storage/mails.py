@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from sqlalchemy import BigInteger, Index, cast, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -15,8 +16,6 @@ from .database import Base
 from .mail_bounds import (
     ASKED_FOR,
     BOUNDS,
-    DAILY,
-    DAY,
     INVITING,
     QUOTAS,
     Bound,
@@ -90,6 +89,11 @@ LANES = {
 }
 
 
+def is_tagged(address: str) -> bool:
+    """Whether a canonical address has a tag behind a plus."""
+    return mailbox_of(address) != address
+
+
 def mailbox_of(address: str) -> str:
     """The mailbox of a canonical address: all its spellings are counted together."""
     return EmailAddress.stored(address).mailbox_key()
@@ -101,13 +105,16 @@ def may_go_at(
     address: str,
     templates: Collection[Template],
     quotas: Quotas = QUOTAS,
+    *,
+    tagged: bool = False,
 ) -> datetime:
     """The first moment at which one more mail of these templates may go to the mailbox; `now` if at once.
 
     To be asked under `lock_address`, and given to `order` as `due_at`. What is ordered for later counts
     at its time, and withheld mails count like the others: the limit must not show which were sent.
+    `tagged`: mails to the address without a tag do not count.
     """
-    return _free_at(session, now, address, (Bound(tuple(templates), quotas),))
+    return _free_at(session, now, address, (Bound(tuple(templates), quotas),), tagged=tagged)
 
 
 def bounded_at(
@@ -123,21 +130,6 @@ def bounded_at(
     `gone`: by those alone that were written, see `inviting_mails`.
     """
     return _free_at(session, now, address, BOUNDS[template], gone=gone)
-
-
-def again_at(session: Session, now: datetime, address: str) -> datetime:
-    """When the next mail to this address may be asked for; `now` if at once.
-
-    Every reality counts by the same limits, so the answer says nothing about the address (R2).
-    """
-    return may_go_at(session, now, address, ASKED_FOR)
-
-
-def is_over_daily(session: Session, now: datetime, address: str, template: Template) -> bool:
-    """Whether a mail of this kind would go over its stricter, silent limit."""
-    if template not in DAILY or not session.info.get("limited", True):
-        return False
-    return len(_times(session, address, (template,), since=now - DAY)) >= DAILY[template]
 
 
 def order(
@@ -173,6 +165,12 @@ def order(
     if not withheld:
         outbox.put(session, Errand.MAIL, mail.id, now, lane=LANES[template], due_at=due_at)
     return mail
+
+
+def bring_forward(session: Session, mail: Mail, due_at: datetime) -> None:
+    """A mail that waits for its moment may go sooner. Under `lock_address`, as all that orders mails."""
+    before, mail.due_at = mail.goes_at, due_at
+    outbox.bring_forward(session, Errand.MAIL, mail.id, before=before, to=due_at)
 
 
 def find(session: Session, mail_id: uuid.UUID) -> Mail | None:
@@ -246,15 +244,13 @@ def _free_at(
     bounds: tuple[Bound, ...],
     *,
     gone: bool = False,
+    tagged: bool = False,
 ) -> datetime:
     if not session.info.get("limited", True):
         return earliest
     since = earliest - longest(each.quotas for each in bounds)
-    counted = [
-        (_times(session, address, each.templates, since=since, gone=gone), each.quotas)
-        for each in bounds
-    ]
-    return first_free(counted, earliest)
+    times = partial(_times, session, address, since=since, gone=gone, tagged=tagged)
+    return first_free([(times(each.templates), each.quotas) for each in bounds], earliest)
 
 
 def _times(
@@ -264,6 +260,7 @@ def _times(
     *,
     since: datetime,
     gone: bool = False,
+    tagged: bool = False,
 ) -> list[datetime]:
     """When such mails went to the mailbox, or will go; oldest first. `gone`: those that were written alone.
 
@@ -278,5 +275,6 @@ def _times(
         .where(~untold)
     )
     query = query.where(Mail.closed_at.is_not(None)) if gone else query
+    query = query.where(Mail.address != Mail.mailbox) if tagged else query
     found = session.scalars(query.order_by(Mail.due_at))
     return [time for time in found if time is not None]

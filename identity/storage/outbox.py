@@ -142,7 +142,7 @@ def bring_forward(
     """What was ordered for `before`, or a moment after, is to be done earlier; what is leased goes on."""
     found = of_subject(session, subject_id, errand)
     if found is not None and before <= found.due_at < before + LEASE / 2:
-        found.due_at = to
+        found.created_at = found.due_at = to
         session.info.setdefault("outbox_lanes", set()).add(found.lane)
 
 

@@ -89,6 +89,12 @@ def end_all(session: Session, now: datetime, user_id: str, *, but_at: Collection
     return _set(session, which, ended_at=now)
 
 
+def end_at(session: Session, now: datetime, *, address: str, purpose: str) -> int:
+    """End every session to this part that was opened with the address. How many."""
+    which = (PersonSession.address == address) & (PersonSession.purpose == purpose)
+    return _set(session, which, ended_at=now)
+
+
 def forget(session: Session, before: datetime) -> int:
     """Delete those begun before then. How many that were."""
     old = PersonSession.created_at < before

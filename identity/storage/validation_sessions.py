@@ -3,10 +3,11 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import BigInteger, Index, func, select, update
+from sqlalchemy.orm import Mapped, Session, column_property, mapped_column
 
 from .database import Base
+from .mails import Mail, Template
 
 
 class ValidationSession(Base):
@@ -15,7 +16,7 @@ class ValidationSession(Base):
     __tablename__ = "validation_sessions"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address: Mapped[str]
+    address: Mapped[str] = mapped_column()
     secret_hash: Mapped[str]  # SHA-256 of the client_secret
     # For brands whose mail carries the link of the specification, which holds the secret itself.
     sealed_secret: Mapped[str]
@@ -27,6 +28,18 @@ class ValidationSession(Base):
     created_at: Mapped[datetime]
     asked_at: Mapped[datetime]  # when a mail was last asked for
     validated_at: Mapped[datetime | None]
+    # When its last mail leaves, or left, that had to wait for its moment; None: none had to.
+    waited_until: Mapped[datetime | None] = column_property(
+        select(func.max(Mail.due_at))
+        .where(
+            Mail.address == address,
+            Mail.subject_id == id,  # noqa: A003  the column
+            Mail.template == Template.CLIENT_VERIFY,
+            Mail.due_at > Mail.created_at,
+        )
+        .correlate_except(Mail)
+        .scalar_subquery()
+    )
 
     @property
     def sid(self) -> str:
@@ -37,11 +50,17 @@ Index("ix_validation_sessions_address", ValidationSession.address, ValidationSes
 Index("ix_validation_sessions_user", ValidationSession.user_id, ValidationSession.created_at)
 
 
-def latest_of(session: Session, *, address: str, secret_hash: str) -> ValidationSession | None:
-    """The newest session of this client for this address."""
+def latest_of(
+    session: Session, *, address: str, secret_hash: str, user_id: str
+) -> ValidationSession | None:
+    """The newest session of this client, of this account, for this address."""
     return session.scalars(
         select(ValidationSession)
-        .where(ValidationSession.address == address, ValidationSession.secret_hash == secret_hash)
+        .where(
+            ValidationSession.address == address,
+            ValidationSession.secret_hash == secret_hash,
+            ValidationSession.user_id == user_id,
+        )
         .order_by(ValidationSession.created_at.desc())
         .limit(1)
     ).one_or_none()
@@ -60,6 +79,33 @@ def opened_times(session: Session, user_id: str, since: datetime) -> list[dateti
             .order_by(ValidationSession.created_at)
         )
     )
+
+
+def mail_times(session: Session, user_id: str, mailbox: str, since: datetime) -> list[datetime]:
+    """When mails left for this mailbox, or will leave, that this account asked for; oldest first."""
+    found = session.scalars(
+        select(Mail.due_at)
+        .join(ValidationSession, ValidationSession.id == Mail.subject_id)
+        .where(
+            Mail.mailbox == mailbox,
+            Mail.template == Template.CLIENT_VERIFY,
+            Mail.due_at > since,
+            ValidationSession.user_id == user_id,
+        )
+        .order_by(Mail.due_at)
+    )
+    return [time for time in found if time is not None]
+
+
+def has_waiting_mail(session: Session, asked: ValidationSession, now: datetime) -> bool:
+    """Whether a mail of this session waits for its moment."""
+    waiting = select(Mail.id).where(
+        Mail.address == asked.address,
+        Mail.subject_id == asked.id,
+        Mail.template == Template.CLIENT_VERIFY,
+        Mail.due_at > now,
+    )
+    return session.scalar(waiting.limit(1)) is not None
 
 
 def validate(session: Session, asked: ValidationSession, now: datetime) -> None:

@@ -209,6 +209,16 @@ def asked_elsewhere(
     )
 
 
+def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
+    """The mail that leaves `was` leaves at another moment: for all who were told so."""
+    session.execute(
+        update(VerificationRequest)
+        .where(VerificationRequest.address == address, VerificationRequest.mail_at == was)
+        .values(mail_at=is_now)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
 def newest_waiting(session: Session, address: str, now: datetime) -> VerificationRequest | None:
     """The newest request that a mail to this address could still serve."""
     row = VerificationRequest

@@ -30,9 +30,14 @@ SIGN_UP = (Template.VERIFY, Template.EXISTS, Template.NONE)
 LISTS = (Template.LIST_CODE,)
 COUNTED = {Template.VERIFY: mails.ASKED_FOR, Template.LIST_CODE: LISTS}
 ALIKE = {Template.VERIFY: SIGN_UP, Template.LIST_CODE: LISTS}
-# One mail an hour is kept for a browser that has had none.
+# The fifth of an hour is for a browser that has had none.
 QUOTAS_HAD_ONE = ((1, MINUTE), (4, HOUR), (10, DAY))
+# Beyond these, one mail an hour is kept for the address without a tag, and one for all its tagged ones:
+# who floods one of the two keeps nothing from the other.
 KEPT = ((1, HOUR),)
+# A browser that has had one may have a kept mail so long after it.
+HAD_ENOUGH = timedelta(hours=2)
+MOST_ELSEWHERE = 3  # other browsers named on a page and in a mail
 GOES_AT = func.coalesce(Mail.due_at, Mail.created_at)
 
 
@@ -47,7 +52,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Ordered:
-    """`leaves_at`: when the mail that serves this leaves or left. `is_new`: it was ordered just now."""
+    """`leaves_at`: when the mail that serves this leaves or left. `is_new`: that was settled just now."""
 
     leaves_at: datetime
     is_new: bool
@@ -61,25 +66,21 @@ def order(
     address: str,
     subject_id: UUID,
     language: str,
-    had_one: bool,
+    had_at: datetime | None,
     again: bool = False,
 ) -> Ordered:
     """Order a mail with a code for the first moment it may leave, or go with one that serves as well.
 
     One that waits for its moment, or left within the minute, carries the code that works in every
-    browser. `again`: by who looks for a mail in vain, so one that left is not enough. `had_one`: the
-    browser has had a mail for this address.
+    browser. `again`: by who looks for a mail in vain, so one that left is not enough. `had_at`: when the
+    last mail for this address leaves or left that this browser was told of.
     """
     mails.lock_address(session, address)
-    due_at = _first_moment(session, now, address, template, had_one=had_one)
+    due_at = _first_moment(session, now, address, template, had_at=had_at)
     if session.info.get("limited", True):
-        # What another browser waits for serves as well, unless this one may have its own sooner.
-        waits = _next(session, now, address, template)
-        if waits is not None and waits.goes_at <= due_at:
-            return Ordered(waits.goes_at, is_new=False)
-        left = _last(session, now, address, template)
-        if left is not None and left.goes_at > now - MINUTE and not again:
-            return Ordered(left.goes_at, is_new=False)
+        served = _by_another(session, now, address, template, due_at=due_at, again=again)
+        if served is not None:
+            return served
     mails.order(
         session,
         now,
@@ -154,23 +155,58 @@ def decide_lists(
     return fate
 
 
+TELL_SOONER = {
+    Template.VERIFY: verification_requests.mail_comes_sooner,
+    Template.LIST_CODE: list_sign_ins.mail_comes_sooner,
+}
 DECIDE = dict.fromkeys(SIGN_UP, decide_sign_up) | dict.fromkeys(LISTS, decide_lists)
 
 
+def _by_another(
+    session: Session,
+    now: datetime,
+    address: str,
+    template: Template,
+    *,
+    due_at: datetime,
+    again: bool,
+) -> Ordered | None:
+    """The mail that was ordered before and serves as well, if there is one; brought forward if it waits for later."""
+    waits = _next(session, now, address, template)
+    if waits is not None and waits.goes_at > due_at:
+        TELL_SOONER[template](session, address, was=waits.goes_at, is_now=due_at)
+        mails.bring_forward(session, waits, due_at)
+        session.flush()
+        return Ordered(due_at, is_new=True)
+    if waits is not None:
+        return Ordered(waits.goes_at, is_new=False)
+    left = _last(session, now, address, template)
+    if left is not None and left.goes_at > now - MINUTE and not again:
+        return Ordered(left.goes_at, is_new=False)
+    return None
+
+
 def _first_moment(
-    session: Session, now: datetime, address: str, template: Template, *, had_one: bool
+    session: Session, now: datetime, address: str, template: Template, *, had_at: datetime | None
 ) -> datetime:
-    counted = COUNTED[template]
-    if had_one:
-        return mails.may_go_at(session, now, address, counted, QUOTAS_HAD_ONE)
-    at = mails.may_go_at(session, now, address, counted)
-    if at == now:
-        return now
-    if mails.mailbox_of(address) != address:
-        # Many addresses of one mailbox share what is kept for it, or it could be flooded through them.
-        return min(at, mails.may_go_at(session, now, address, counted, KEPT))
+    quotas = mails.QUOTAS if had_at is None else QUOTAS_HAD_ONE
+    at = mails.may_go_at(session, now, address, COUNTED[template], quotas)
+    return at if at == now else min(at, _kept(session, now, address, template, had_at=had_at))
+
+
+def _kept(
+    session: Session, now: datetime, address: str, template: Template, *, had_at: datetime | None
+) -> datetime:
+    """When a mail leaves that is over the quotas.
+
+    Who has the mailbox cannot be told from who invents tags for it, so tagged addresses share theirs and
+    wait their turn: one for each would flood the mailbox.
+    """
+    earliest = now if had_at is None else max(now, had_at + HAD_ENOUGH)
+    if mails.is_tagged(address):
+        return mails.may_go_at(session, earliest, address, COUNTED[template], KEPT, tagged=True)
     last = _last(session, now, address, template)
-    return min(at, max(now, last.goes_at + HOUR) if last else now)
+    return max(earliest, last.goes_at + HOUR) if last else earliest
 
 
 def _last(session: Session, now: datetime, address: str, template: Template) -> Mail | None:
@@ -205,7 +241,10 @@ def _served(session: Session, now: datetime, mail: Mail) -> VerificationRequest 
 
 
 def _is_over_daily(session: Session, mail: Mail) -> bool:
-    """Whether the mailbox has had its mails of this kind for the day before this one."""
+    """Whether the mailbox has had its mails of this kind for the day before this one.
+
+    Those to tagged addresses take none from the address without a tag, as for what is kept.
+    """
     template = Template(mail.template)
     if template not in DAILY or not session.info.get("limited", True):
         return False
@@ -213,7 +252,8 @@ def _is_over_daily(session: Session, mail: Mail) -> bool:
         select(func.count())
         .select_from(Mail)
         .where(
-            Mail.mailbox == mails.mailbox_of(mail.address),
+            Mail.mailbox == mail.mailbox,
+            (Mail.address != Mail.mailbox) == mails.is_tagged(mail.address),
             Mail.template == template,
             Mail.id != mail.id,
             Mail.due_at > mail.goes_at - DAY,

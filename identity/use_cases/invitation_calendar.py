@@ -55,10 +55,12 @@ def unanswered(session: Session, now: datetime) -> list[str]:
     )
 
 
-def remind(session: Session, now: datetime, address: str, *, tokens: Tokens | None = None) -> bool:
+def remind(
+    session: Session, now: datetime, address: str, *, hashes: KeyedHashes | None = None
+) -> bool:
     """One reminder of all that is due for the address; if its mailbox has had its mails, it waits.
 
-    With `tokens` those of senders it does not want are noted as all others, and nothing is ordered.
+    With `hashes` those of senders it does not want are noted as all others, and nothing is ordered.
     """
     mails.lock_address(session, address)
     due = list(
@@ -68,7 +70,7 @@ def remind(session: Session, now: datetime, address: str, *, tokens: Tokens | No
             .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
         )
     )
-    reminded = invitation_mails.remind(session, now, due, tokens)
+    reminded = invitation_mails.remind(session, now, due, hashes)
     for row in reminded:
         row.reminded_at = now
         note(session, now, row, None, Happened.REMINDED, by=BY)

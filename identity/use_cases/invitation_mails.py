@@ -14,14 +14,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from identity.storage import inviting_mails, mails, outbox, third_party_invitations
+from identity.storage import inviting_mails, mails, third_party_invitations
 from identity.storage.mail_bounds import HALF_AN_HOUR
 from identity.storage.mails import INVITING, Mail, MailState, Template
-from identity.storage.outbox import Errand
 from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.tokens import Tokens
 
 from . import opting_out
+from .keyed_hashes import KeyedHashes
 
 # Who invites to several rooms at once has a homeserver ask for one after the other.
 GATHERED = timedelta(seconds=5)
@@ -36,12 +35,12 @@ def order(
     session: Session,
     now: datetime,
     invitation: ThirdPartyInvitation,
-    tokens: Tokens | None = None,
+    hashes: KeyedHashes | None = None,
 ) -> datetime:
     """See that a mail tells of this invitation: when that may be.
 
     Nothing is ordered, and the same is answered, if the mailbox wants none of the sender. Without
-    `tokens` nobody can tell here, and the worker finds it out.
+    `hashes` nobody can tell here, and the worker finds it out.
 
     The caller holds `mails.lock_address`.
     """
@@ -49,7 +48,7 @@ def order(
     if session.info.get("limited", True):
         mail = _joinable(session, invitation)
         template, due_at = _soonest(session, now + GATHERED, invitation.address, Template.INVITE)
-    if tokens is not None and _is_unwanted(session, tokens, invitation):
+    if hashes is not None and _is_unwanted(session, hashes, invitation):
         return mail.goes_at if mail else due_at
     if mail is None:
         mail = _new(session, now, invitation, template, due_at)
@@ -64,7 +63,7 @@ def remind(
     session: Session,
     now: datetime,
     due: list[ThirdPartyInvitation],
-    tokens: Tokens | None = None,
+    hashes: KeyedHashes | None = None,
 ) -> list[ThirdPartyInvitation]:
     """One reminder of several invitations of one address, newest first: those that need no other.
 
@@ -73,7 +72,7 @@ def remind(
 
     The caller holds `mails.lock_address`.
     """
-    unwanted = [each for each in due if tokens and _is_unwanted(session, tokens, each)]
+    unwanted = [each for each in due if hashes and _is_unwanted(session, hashes, each)]
     told = [each for each in due if each not in unwanted]
     if not told:
         return unwanted
@@ -208,9 +207,9 @@ def _has_turn(session: Session, mailbox: str, sender: str) -> bool:
     return inviting_mails.of_sender(session, mailbox, sender) is not None
 
 
-def _is_unwanted(session: Session, tokens: Tokens, invitation: ThirdPartyInvitation) -> bool:
+def _is_unwanted(session: Session, hashes: KeyedHashes, invitation: ThirdPartyInvitation) -> bool:
     return opting_out.is_unwanted(
-        session, tokens, address=invitation.address, sender=invitation.sender
+        session, hashes, address=invitation.address, sender=invitation.sender
     )
 
 
@@ -235,7 +234,6 @@ def _new(
 
 
 def _bring_forward(session: Session, mail: Mail, template: Template, due_at: datetime) -> None:
-    before, mail.template = mail.goes_at, template
-    if due_at < before:
-        mail.due_at = due_at
-        outbox.bring_forward(session, Errand.MAIL, mail.id, before=before, to=due_at)
+    mail.template = template
+    if due_at < mail.goes_at:
+        mails.bring_forward(session, mail, due_at)

@@ -17,10 +17,10 @@ from identity.storage.invitation_events import Happened
 from identity.storage.mails import Mail
 from identity.storage.outbox import Errand, Lane
 from identity.storage.third_party_invitations import Delivery, State, ThirdPartyInvitation
-from identity.tokens import Tokens
 
 from . import binding, invitation_mails, inviters
 from .invitation_states import is_live, is_open, last_open, note, where
+from .keyed_hashes import KeyedHashes
 
 __all__ = [
     "decline",
@@ -103,7 +103,7 @@ def resend(
     invitation: ThirdPartyInvitation,
     *,
     by: str,
-    tokens: Tokens | None = None,
+    hashes: KeyedHashes | None = None,
 ) -> bool:
     """Order its mail once more. False: too soon (see `again_at`), or nobody waits for it any more.
 
@@ -114,7 +114,7 @@ def resend(
         return False
     if by == invitation.sender:
         inviters.check_quota(session, now, by, for_guest=invitation.for_guest)
-    order_mail(session, now, invitation, by=by, tokens=tokens)
+    order_mail(session, now, invitation, by=by, hashes=hashes)
     return True
 
 
@@ -138,14 +138,14 @@ def order_mail(
     invitation: ThirdPartyInvitation,
     *,
     by: str,
-    tokens: Tokens | None = None,
+    hashes: KeyedHashes | None = None,
 ) -> None:
     """Tell the address, at the first moment its mailbox may get such a mail, perhaps with other invitations.
 
-    With `tokens` nothing is ordered where the sender is not wanted; the history says the same.
+    With `hashes` nothing is ordered where the sender is not wanted; the history says the same.
     """
     mails.lock_address(session, invitation.address)
-    goes_at = invitation_mails.order(session, now, invitation, tokens)
+    goes_at = invitation_mails.order(session, now, invitation, hashes)
     to = State.QUEUED if invitation.state == State.REFUSED else None
     later = goes_at > now + invitation_mails.GATHERED
     detail = f"for {goes_at.isoformat(timespec='seconds')}" if later else None

@@ -14,10 +14,10 @@ from identity.storage import people_lists as stored
 from identity.storage.mails import Template
 from identity.storage.people_lists import PeopleList, PeopleListRow, Step
 from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.tokens import Tokens
 from identity.vault import Vault
 
 from . import invitations, signing_keys, store_invite
+from .keyed_hashes import KeyedHashes
 from .store_invite import EphemeralKey, Invited
 
 V2 = "/_matrix/identity/v2"
@@ -72,7 +72,7 @@ def placed(
     row: PeopleListRow,
     *,
     is_member: bool = False,
-    tokens: Tokens | None = None,
+    hashes: KeyedHashes | None = None,
 ) -> None:
     """The room has it: order the mail, unless the same person was told lately, and see whether that was all."""
     made = stored.locked(session, row.list_id)
@@ -81,7 +81,7 @@ def placed(
     session.flush()
     invitation = _invitation(session, row)
     if invitation is not None:
-        store_invite.order_due_mail(session, now, invitation, tokens)
+        store_invite.order_due_mail(session, now, invitation, hashes)
     _conclude(session, now, made)
 
 

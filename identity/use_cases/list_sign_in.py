@@ -7,13 +7,14 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
-from identity.storage import list_sign_ins, mails
+from identity.storage import list_sign_ins, mails, people_sessions
 from identity.storage.list_sign_ins import ListSignIn
 from identity.storage.mails import Template
 from identity.storage.one_time_codes import Purpose
 from identity.tokens import Tokens
 
 from . import code_mails, known_people
+from .code_mails import MOST_ELSEWHERE
 from .one_time_codes import (
     LIFETIMES,
     NOWHERE,
@@ -24,6 +25,7 @@ from .one_time_codes import (
     has_just_used,
     spend,
 )
+from .people_sessions import LISTS
 
 LIFETIME = LIFETIMES[Purpose.LISTS]
 
@@ -39,11 +41,12 @@ def ask(
 ) -> ListSignIn:
     """Open a request, or go on with the one this browser has (`asked`), and order the mail with its code.
 
+    The one it has goes on also if it was used: nobody else may see by that it was.
     Whether the address is an agent's, and so whether a mail leaves, the worker finds out.
     """
     mails.lock_address(session, address.canonical)
-    had_one = asked is not None and asked.address == address.canonical
-    if asked is None or not had_one or not is_open(asked, now):
+    had_at = asked.mail_at if asked and asked.address == address.canonical else None
+    if asked is None or asked.address != address.canonical or now >= asked.expires_at:
         asked = ListSignIn(
             id=uuid.uuid4(),
             address=address.canonical,
@@ -53,6 +56,7 @@ def ask(
         )
         session.add(asked)
         session.flush()
+    asked.used_at = asked.user_id = None
     ordered = code_mails.order(
         session,
         now,
@@ -60,7 +64,7 @@ def ask(
         address=asked.address,
         subject_id=asked.id,
         language=language,
-        had_one=had_one,
+        had_at=had_at,
     )
     asked.mail_at = ordered.leaves_at
     asked.expires_at = max(asked.expires_at, ordered.leaves_at + LIFETIME)
@@ -76,11 +80,12 @@ def type_code(
     code: str,
     *,
     rules: RuleSet,
+    language: str,
     place: Place = NOWHERE,
 ) -> tuple[CodeAnswer, str | None]:
     """Try a code where it was asked for. If it is right, the user ID whose lists may be seen; that works once.
 
-    Sent twice, as by a double click, it is answered as the first time.
+    The mailbox is told. Sent twice, as by a double click, it is answered as the first time.
     """
     if has_just_used(session, tokens, now, subject=asked.address, browser=str(asked.id), code=code):
         return _opened(session, rules, asked.address)
@@ -93,6 +98,7 @@ def type_code(
     answer, user_id = _opened(session, rules, asked.address)
     if user_id is not None:
         list_sign_ins.use(session, asked, now, user_id)
+        _tell_used(session, now, asked, language)
     return answer, user_id
 
 
@@ -105,11 +111,15 @@ def type_code_of_link(
     *,
     rules: RuleSet,
     browser: str,
+    language: str,
+    device: str = "",
 ) -> tuple[CodeAnswer, str | None]:
     """Try a code behind the mailed link, in whatever browser (its name): as `type_code`.
 
     Who asked for the mail sees nothing of it: their request stands as it stood.
     """
+    if has_just_used(session, tokens, now, subject=asked.address, browser=browser, code=code):
+        return _opened(session, rules, asked.address)
     if now >= asked.expires_at:
         return CodeAnswer(Result.OVER), None
     typed = Typed(code, held=True, browser=browser)
@@ -118,7 +128,59 @@ def type_code_of_link(
         return answer, None
     if not has_just_used(session, tokens, now, subject=asked.address, browser=browser, code=code):
         return CodeAnswer(Result.OVER, is_used=True), None
-    return _opened(session, rules, asked.address)
+    answer, user_id = _opened(session, rules, asked.address)
+    if user_id is not None:
+        opened = _opened_here(session, now, asked.address, user_id=user_id, device=device)
+        _tell_used(session, now, opened, language)
+    return answer, user_id
+
+
+def elsewhere(session: Session, now: datetime, asked: ListSignIn) -> list[ListSignIn]:
+    """The other browsers in which this address was typed, newest first: page and mail name them."""
+    return list_sign_ins.asked_elsewhere(
+        session, asked.address, but=asked.id, now=now, limit=MOST_ELSEWHERE
+    )
+
+
+def end_all(
+    session: Session, tokens: Tokens, now: datetime, used: ListSignIn, code: str
+) -> CodeAnswer:
+    """“It was not me”: with the code of the mail, whoever is signed in to lists by this address is signed out."""
+    # The mail that tells of a use brings no code of its own: that of the used mail is still good for this.
+    typed = Typed(code, held=True, since=min(now, used.created_at))
+    answer = spend(session, tokens, now, Purpose.LISTS, typed, address=used.address)
+    if answer.result is Result.RIGHT:
+        people_sessions.end_at(session, now, address=used.address, purpose=LISTS)
+    return answer
+
+
+def _opened_here(
+    session: Session, now: datetime, address: str, *, user_id: str, device: str
+) -> ListSignIn:
+    """What the browser behind the link has opened: nothing waits there, it is kept to be told of."""
+    opened = ListSignIn(
+        id=uuid.uuid4(),
+        address=address,
+        user_id=user_id,
+        device=device,
+        created_at=now,
+        expires_at=now,
+        used_at=now,
+    )
+    session.add(opened)
+    session.flush()
+    return opened
+
+
+def _tell_used(session: Session, now: datetime, used: ListSignIn, language: str) -> None:
+    mails.order(
+        session,
+        now,
+        template=Template.CODE_USED,
+        address=used.address,
+        language=language,
+        subject_id=used.id,
+    )
 
 
 def _opened(session: Session, rules: RuleSet, address: str) -> tuple[CodeAnswer, str | None]:

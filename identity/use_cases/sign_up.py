@@ -16,13 +16,13 @@ from identity.storage.verification_requests import State, VerificationRequest
 from identity.tokens import Tokens
 
 from . import code_mails
+from .code_mails import MOST_ELSEWHERE
 from .known_people import has_account
 from .not_me import cancel, cancel_with_code, spend, undo_cancel, undo_with_code
 from .one_time_codes import JUST, LIFETIMES, NOWHERE, CodeAnswer, Place, Result, Typed
 from .request_visibility import CONFIRMED_LIFETIME, Step, seen_in, where
 
 LIFETIME = timedelta(hours=24)  # of a request and its links
-MOST_ELSEWHERE = 3  # other browsers named on a page and in a mail
 
 __all__ = [
     "CONFIRMED_LIFETIME",
@@ -63,7 +63,8 @@ def start(
         )
     if where(request, now) is Step.OPEN:
         request.language = language
-        _order_mail(session, now, request, had_one=latest is not None, again=again)
+        had_at = latest.mail_at if latest else None
+        _order_mail(session, now, request, had_at=had_at, again=again)
     return request
 
 
@@ -91,7 +92,7 @@ def resend(session: Session, now: datetime, request: VerificationRequest, *, lan
     if where(request, now) is not Step.OPEN:
         return False
     request.language = language
-    _order_mail(session, now, request, had_one=request.asked_at is not None, again=True)
+    _order_mail(session, now, request, had_at=request.mail_at, again=True)
     return True
 
 
@@ -124,7 +125,7 @@ def type_code(
     if answer.result is Result.OVER:
         # Where none has left yet, the mail that is on its way is the one to wait for.
         again = answer.is_used or answer.ended_at is not None
-        _order_mail(session, now, request, had_one=request.asked_at is not None, again=again)
+        _order_mail(session, now, request, had_at=request.mail_at, again=again)
         return replace(answer, mail_at=request.mail_at)
     return answer
 
@@ -252,7 +253,7 @@ def _order_mail(
     now: datetime,
     request: VerificationRequest,
     *,
-    had_one: bool,
+    had_at: datetime | None,
     again: bool = False,
 ) -> None:
     ordered = code_mails.order(
@@ -262,7 +263,7 @@ def _order_mail(
         address=request.address,
         subject_id=request.id,
         language=request.language,
-        had_one=had_one,
+        had_at=had_at,
         again=again,
     )
     if ordered.is_new or request.mail_at != ordered.leaves_at:

@@ -14,11 +14,11 @@ from identity.storage import associations, mails, third_party_invitations
 from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 from identity.strict_json import is_text
-from identity.tokens import Tokens
 
 from . import binding, invitations, inviters
 from .invitation_states import note
 from .inviters import inviter, may_invite
+from .keyed_hashes import KeyedHashes
 
 __all__ = ["EphemeralKey", "Invited", "check", "inviter", "masked", "may_invite", "store"]
 
@@ -71,13 +71,13 @@ def store(
     invited: Invited,
     key: EphemeralKey,
     signing_key_id: str,
-    tokens: Tokens | None = None,
+    hashes: KeyedHashes | None = None,
 ) -> ThirdPartyInvitation:
     """Keep the invitation and order its mail; if the address is bound after all, deliver it at once.
 
     As long as this sender's invitation of this address to this room is live, asking again extends it
     and answers as before. Raises AddressBound if it was asked for by the very text we know: the caller
-    could have looked it up. Raises NotAllowed, TooManyInvitations, InvitationsPaused. `tokens`: as of `order_mail`.
+    could have looked it up. Raises NotAllowed, TooManyInvitations, InvitationsPaused. `hashes`: as of `order_mail`.
     """
     address = invited.address.canonical
     mails.lock_address(session, address)
@@ -100,7 +100,7 @@ def store(
         # Synapse hashes what was typed: it looked for another address, and did not find this one.
         _deliver(session, now, live, bound.user_id)
     elif not invited.mail_waits:
-        order_due_mail(session, now, live, tokens)
+        order_due_mail(session, now, live, hashes)
     return live
 
 
@@ -118,13 +118,13 @@ def order_due_mail(
     session: Session,
     now: datetime,
     invitation: ThirdPartyInvitation,
-    tokens: Tokens | None = None,
+    hashes: KeyedHashes | None = None,
 ) -> bool:
     """Tell the address of the invitation, unless it was told lately. False if so."""
     mails.lock_address(session, invitation.address)
     is_due = _is_due_a_mail(session, now, invitation)
     if is_due:
-        invitations.order_mail(session, now, invitation, by=invitation.sender, tokens=tokens)
+        invitations.order_mail(session, now, invitation, by=invitation.sender, hashes=hashes)
     return is_due
 
 

@@ -15,19 +15,23 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.storage import homeservers, mails, validation_sessions
+from identity.storage.mail_bounds import QUOTAS, first_free, longest
 from identity.storage.mails import Template
 from identity.storage.one_time_codes import Purpose
 from identity.storage.validation_sessions import ValidationSession
 from identity.tokens import Tokens
 from identity.vault import Vault
 
-from .code_limits import DAY
+from .code_limits import DAY, HOUR
 from .one_time_codes import CodeAnswer, Result, Typed, spend
 
 WINDOW = timedelta(hours=24)  # to prove the address, and again to use the proof
 SECRET = re.compile(r"[0-9a-zA-Z.=_-]{1,255}")
 SID = re.compile(r"[0-9a-f]{32}")
 MOST_SESSIONS = 30  # a day, by one account
+# Of one account to one mailbox; all accounts together have wider bounds (storage/mail_bounds.py).
+OWN_QUOTAS = QUOTAS
+PACE = ((1, timedelta(minutes=1)),)
 MOST_LINK = 2000  # characters
 PRINTABLE = re.compile(r"[!-~]+")
 
@@ -74,20 +78,25 @@ def check_next_link(session: Session, link: str, *, hosts: Collection[str]) -> s
 def request(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> ValidationSession:
     """Open a session, or go on with the one of this client, and order the mail if it asks for a further one.
 
-    Raises TooManyRequests: no further mail to this address before then.
+    What others did may delay the mail, and then the session stands as much longer; nobody is refused for
+    it. A client cannot be told when the mail leaves. Raises TooManyMails: this account has asked too much.
     """
     mails.lock_address(session, wanted.address.canonical)
     asked = validation_sessions.latest_of(
         session,
         address=wanted.address.canonical,
         secret_hash=_hash(wanted.client_secret),
+        user_id=wanted.user_id,
     )
     is_open = asked is not None and not is_over(asked, now)
     if asked is not None and is_open and wanted.send_attempt <= asked.send_attempt:
         return asked
-    again_at = mails.again_at(session, now, wanted.address.canonical)
-    if not is_open:
-        again_at = max(again_at, _may_open_at(session, now, wanted.user_id))
+    if asked is not None and is_open and validation_sessions.has_waiting_mail(session, asked, now):
+        asked.send_attempt, asked.next_link = wanted.send_attempt, wanted.next_link
+        return asked  # the mail that waits brings the code
+    own = _own_times(session, now, wanted.user_id, wanted.address.canonical)
+    opens_at = now if is_open else _may_open_at(session, now, wanted.user_id)
+    again_at = max(first_free([(own, OWN_QUOTAS)], now), opens_at)
     if again_at > now:
         raise problems.TooManyMails(math.ceil((again_at - now).total_seconds()))
     if asked is None or not is_open:
@@ -101,7 +110,10 @@ def request(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> Va
         address=asked.address,
         language=asked.language,
         subject_id=asked.id,
+        due_at=_leaves_at(session, now, asked.address, own),
     )
+    session.flush()
+    session.refresh(asked)
     return asked
 
 
@@ -140,8 +152,10 @@ def is_over(asked: ValidationSession, now: datetime) -> bool:
 
 
 def ends_at(asked: ValidationSession) -> datetime:
-    """Further mails lengthen nothing."""
-    return (asked.validated_at or asked.created_at) + WINDOW
+    """Further mails lengthen nothing, unless one had to wait: it has its day too."""
+    if asked.validated_at is not None:
+        return asked.validated_at + WINDOW
+    return max(asked.created_at, asked.waited_until or asked.created_at) + WINDOW
 
 
 def type_code(
@@ -163,7 +177,8 @@ def type_code(
     if answer.result is Result.OVER:  # its mail is still on its way: no code can be right
         return CodeAnswer(Result.WRONG)
     if answer.result is Result.OFF:
-        return CodeAnswer(Result.OFF, mail_at=mails.again_at(session, now, asked.address))
+        own = _own_times(session, now, asked.user_id, asked.address)
+        return CodeAnswer(Result.OFF, mail_at=first_free([(own, OWN_QUOTAS)], now))
     return answer
 
 
@@ -174,6 +189,22 @@ def onward(asked: ValidationSession) -> str | None:
     parts = urlsplit(asked.next_link)
     query = "&".join(filter(None, (parts.query, urlencode({"sid": asked.sid}))))
     return urlunsplit(parts._replace(query=query))
+
+
+def _own_times(session: Session, now: datetime, user_id: str, address: str) -> list[datetime]:
+    """When mails leave, or left, that this account has asked for to this mailbox."""
+    if not session.info.get("limited", True):
+        return []
+    mailbox, since = mails.mailbox_of(address), now - longest([OWN_QUOTAS])
+    return validation_sessions.mail_times(session, user_id, mailbox, since)
+
+
+def _leaves_at(session: Session, now: datetime, address: str, own: list[datetime]) -> datetime:
+    """The first moment by what all accounts may send to the mailbox; one mail an hour is kept for each of them."""
+    at = mails.bounded_at(session, now, address, Template.CLIENT_VERIFY)
+    earliest = max(now, own[-1] + HOUR) if own else now
+    kept = mails.may_go_at(session, earliest, address, (Template.CLIENT_VERIFY,), PACE)
+    return min(at, kept)
 
 
 def _may_open_at(session: Session, now: datetime, user_id: str) -> datetime:

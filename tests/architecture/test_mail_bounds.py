@@ -10,6 +10,8 @@ from identity.storage.mails import LANES, Template
 
 DAY = timedelta(days=1)
 MOST_A_DAY = 10
+# Each Matrix account has ten; those of all accounts together keep nobody else from theirs.
+OF_ALL_ACCOUNTS = 30
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
@@ -33,7 +35,8 @@ def test_a_mailbox_gets_a_few_of_each_mail_in_a_day(template):
         if window >= DAY
     ]
     assert counts, f"{template} has no bound for a day"
-    assert min(counts) <= MOST_A_DAY
+    most = OF_ALL_ACCOUNTS if template is Template.CLIENT_VERIFY else MOST_A_DAY
+    assert min(counts) <= most
 
 
 @pytest.mark.parametrize("template", Template)

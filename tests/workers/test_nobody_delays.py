@@ -40,7 +40,7 @@ class Street:
     def __init__(self, wiring, rules, clock, postbox):
         self.wiring, self.clock, self.postbox = wiring, clock, postbox
         self.keeps_at = clock()
-        self.inviting = Inviting(wiring.database, rules, clock, wiring.tokens)
+        self.inviting = Inviting(wiring.database, rules, clock, wiring.hashes)
 
     def invite(self, address=VICTIM, room="!room:x", sender=ADA):
         with suppress(TooManyInvitations, InvitationsPaused):
@@ -119,9 +119,9 @@ def test_for_who_is_not_wanted_nothing_is_ordered_and_they_see_what_others_see(
 ):
     with wiring.database.transaction() as session:
         if no_more == "muted":
-            muting.mute(session, wiring.tokens, clock(), address=VICTIM, sender=ZOE)
+            muting.mute(session, wiring.hashes, clock(), address=VICTIM, sender=ZOE)
         else:
-            opting_out.opt_out(session, wiring.tokens, clock(), VICTIM)
+            opting_out.opt_out(session, wiring.hashes, clock(), VICTIM)
     unwanted = [street.invite(tagged(number), sender=ZOE) for number in range(49)]
     with wiring.database.reading() as session:
         assert mails.recent(session) == []
@@ -197,7 +197,7 @@ def test_who_revokes_in_turn_takes_nobodys_turn(street):
 
 def test_one_tag_that_has_no_mailbox_keeps_the_others_from_nothing(street, wiring, clock):
     with wiring.database.transaction() as session:
-        [*_, gone] = wiring.tokens.suppression_hashes(tagged(0))
+        gone = wiring.hashes.to_keep(session, tagged(0))
         suppressions.add(session, clock(), gone, Why.NO_MAILBOX)
     gone, other = (street.invite(tagged(number), sender=ZOE) for number in range(2))
     street.go_on(HALF_AN_HOUR * 2)

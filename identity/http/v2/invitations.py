@@ -61,7 +61,7 @@ def store() -> Response:
             ),
             key=_ephemeral_key(),
             signing_key_id=key.key_id,
-            tokens=wired.tokens,
+            hashes=wired.hashes,
         )
         # An invitation that was there before keeps the key that its room knows.
         lasting = signing_keys.public_key(session, stored.signing_key_id) or key.public

@@ -121,6 +121,9 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "code_used somewhere": lambda of: letters.code_used(
         of, device="", used_at=ORDERED, not_me_link=f"{HOST}/n/{TOKEN}"
     ),
+    "code_used for lists": lambda of: letters.code_used(
+        of, device="Firefox", used_at=ORDERED, not_me_link=f"{HOST}/n/{TOKEN}", lists=True
+    ),
     "welcome": welcome(),
     "welcome of a guest": welcome(**OF_A_GUEST),
     "welcome of a guest without names": welcome(
@@ -152,6 +155,15 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
         link=f"{HOST}/v/{TOKEN}",
         requested_at=ORDERED,
         code_expires_at=ORDERED + timedelta(minutes=15),
+    ),
+    "list_code asked for elsewhere too": lambda of: letters.list_code(
+        of,
+        code="48291375",
+        link=f"{HOST}/v/{TOKEN}",
+        requested_at=ORDERED,
+        code_expires_at=ORDERED + timedelta(minutes=15),
+        device="Firefox",
+        others=(("Edge", ORDERED), ("", ORDERED)),
     ),
     "bulk_report": report(),
     "bulk_report of a paste that all left": report(file_name="", failed=0, unsent=0),

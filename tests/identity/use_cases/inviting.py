@@ -12,8 +12,8 @@ from identity.storage.homeservers import Homeserver
 from identity.storage.mails import MailState
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.tokens import Tokens
 from identity.use_cases import invitation_mails, invitation_record, invitations, store_invite
+from identity.use_cases.keyed_hashes import KeyedHashes
 from identity.use_cases.store_invite import EphemeralKey, Invited
 
 ZOE, ADA = "@zoe:education.example", "@ada:education.example"
@@ -28,7 +28,7 @@ class Inviting:
     database: Database
     rules: RuleSet
     clock: Any
-    tokens: Tokens | None = None
+    hashes: KeyedHashes | None = None
 
     def open_homeservers(self) -> None:
         """Agents on education, guests on guests."""
@@ -57,7 +57,7 @@ class Inviting:
                 invited=invited,
                 key=EphemeralKey(f"public {uuid.uuid4()}", "sealed"),
                 signing_key_id="ed25519:0",
-                tokens=self.tokens,
+                hashes=self.hashes,
             )
 
     def act(self, function, row, *args, **facts):
