@@ -24,7 +24,8 @@ def waiting(session: Session, mailbox: str) -> list[Mail]:
 def to_address(session: Session, address: str) -> Mail | None:
     """The mail that waits for its turn, and can tell exactly this address of more."""
     found = _waiting(mails.mailbox_of(address)).where(Mail.address == address)
-    return session.scalars(found.limit(1)).one_or_none()
+    soonest = found.order_by(None).order_by(Mail.due_at, Mail.created_at, Mail.id)
+    return session.scalars(soonest.limit(1)).one_or_none()
 
 
 def of_sender(session: Session, mailbox: str, sender: str) -> Mail | None:
