@@ -35,7 +35,7 @@ def muted(site):
                 for sender in PEOPLE
                 if muting.is_muted(
                     session,
-                    site.wiring.tokens,
+                    site.wiring.hashes,
                     address=GIL.replace("@", "+tag@"),
                     sender=sender,
                 )
