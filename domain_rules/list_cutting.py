@@ -1,5 +1,6 @@
 """A text becomes tables: a header begins one, and a text alone above addresses says whose they are."""
 
+from domain_rules.list_doubts import answer_against, begins_with_others, crosses_by, says_yes
 from domain_rules.list_files import MOST_LINES
 from domain_rules.list_headers import (
     is_all_header,
@@ -13,6 +14,7 @@ from domain_rules.list_records import Record, TooWide, records
 from domain_rules.list_tables import MOST_TOLD, TITLES, Cut, Line, Table, shown, told, told_header
 
 MOST_LOOKED_AT = 50  # cells of a record that may say something about the person
+MINUS = "-\u2010\u2011\u2012\u2013\u2014\u2212"
 MOST_RECORDS = 10 * MOST_LINES  # blank ones too
 
 
@@ -37,7 +39,7 @@ class _Cutter:
     def __init__(self) -> None:
         self.cut = Cut()
         self.lines = self.with_addresses = 0
-        self._is_after_blank = False
+        self._is_after_blank = self._is_after_title = False
         self._label = ""  # the words above that do not say that these are the people
         self._behind_comma = ""  # the same of a line that goes on below
 
@@ -53,11 +55,14 @@ class _Cutter:
         else:
             self._add(line)
         # What stands alone behind it is a title of what follows.
-        self._is_after_blank &= not (line.found or line.filled[1:])
+        self._is_after_title = not (line.found or line.filled[1:])
+        self._is_after_blank &= self._is_after_title
 
     def end(self) -> Cut:
         first = 0
         for table in self.cut.tables:
+            _take_crosses(table)
+            _take_signs(table)
             table.first = first
             first += max([len(table.names), *(len(line.cells) for line in table.lines)])
         return self.cut
@@ -76,7 +81,7 @@ class _Cutter:
         if line.found or not line.filled[1:]:
             return False
         is_near_top = not table.names and len(table.lines) < TITLES
-        is_expected = self._is_after_blank or is_near_top
+        is_expected = self._is_after_blank or self._is_after_title or is_near_top
         return is_header(line.cells) if is_expected else is_all_header(line.cells)
 
     def _take_header(self, line: Line) -> None:
@@ -106,11 +111,19 @@ class _Cutter:
         self.with_addresses += bool(line.found)
         if not line.found:
             self._take_label(line)
-        line.label = (
-            self._label or self._behind_comma or status_against(line.filled[:MOST_LOOKED_AT])
-        )
+        line.label = self._label or self._behind_comma or self._against(line)
         self._behind_comma = _behind_comma(line) or (self._behind_comma if _goes_on(line) else "")
         self._table.add(line)
+
+    def _against(self, line: Line) -> str:
+        """What the record itself says against its address."""
+        names = self._table.names
+        return (
+            status_against(line.filled[:MOST_LOOKED_AT])
+            or answer_against(names, line.cells, self._table.asked)
+            or (line.found and begins_with_others(names, line.cells, is_apart=self._is_after_blank))
+            or ""
+        )
 
     def _take_label(self, line: Line) -> None:
         """A text that stands alone between people, behind a blank record, with a colon, or with words for others."""
@@ -125,6 +138,24 @@ class _Cutter:
             self._is_after_blank or said.endswith(":") or names_others(said)
         ):
             self._label = shown(said, MOST_TOLD)
+
+
+def _take_crosses(table: Table) -> None:
+    """Where those to invite are marked with a cross, nobody knows of the others."""
+    for place in crosses_by(table.names):
+        cells = [line.cells[place] if place < len(line.cells) else "" for line in table.lines]
+        if any(map(says_yes, cells)):
+            for line, cell in zip(table.lines, cells, strict=True):
+                line.label = line.label or ("" if cell else f"{table.names[place]} : …")
+
+
+def _take_signs(table: Table) -> None:
+    """Where people are to be added, `+ a@b`, those of `- c@d` are to be taken off."""
+    signs = [line.cells[0][:1] for line in table.lines]
+    if "+" in signs:
+        for line, sign in zip(table.lines, signs, strict=True):
+            if sign in MINUS and sign:
+                line.label = line.label or shown(line.cells[0], MOST_TOLD)
 
 
 def _is_better_header(line: Line, header: "list[str]") -> bool:

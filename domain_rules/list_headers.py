@@ -20,13 +20,13 @@ CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
 NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 ADDRESS_INSIDE = re.compile(r"\S*@\S+")  # `Courriel (prenom.nom@agents.example)`
 
-MAIL = _set("mel messagerie electronique smtp adel")
+MAIL = _set("mel messagerie electronique electr elec elect smtp adel")
 MAIL_INSIDE = ("mail", "courriel")
-ADDRESS = _set("adresse adresses address addresses")
+ADDRESS = _set("adresse adresses adr address addresses courrier")
 WORK = _set(
     "pro professionnel professionnelle professionnels work business travail bureau office entreprise"
     " corporate company academique institutionnel institutionnelle administratif principal principale primary"
-    " main 1"
+    " main 1 acad officiel officielle individuel individuelle premiere"
 )
 PERSON = _set(
     "agent agents collaborateur collaboratrice collaborateurs employe employee employes salarie salaries participant"
@@ -34,6 +34,7 @@ PERSON = _set(
     " members stagiaire stagiaires eleve eleves student students etudiant etudiants user users utilisateur utilisateurs"
     " personne personnes person people destinataire destinataires recipient recipients contact contacts inscrit inscrits"
     " interesse interesses personnel staff respondent candidat candidats adherent adherents"
+    " present presents presente presentes"
 )
 PRIVATE = re.compile(
     r"perso(nnel(le)?s?|nal)?|priv(e|ee|es|ate)|home|domicile|maison|particuliere?"
@@ -58,15 +59,17 @@ SOMEBODY_ELSE = _set(
 # `Exclus`, `désinscrits`, `absents excusés`, `unsubscribed`: these people are not to be invited.
 EXCLUDED = re.compile(
     r"(?:exclu|refus|declin|absen|excus|desinscri|desabonn|unsubscri|bloqu|blocked|blacklist|bounce|annul|cancel|desist"
-    r"|radie|inacti|removed|supprim|npai)[a-z]*"
+    r"|radie|inacti|removed|supprim|npai|denied|reject|rejet|demission|deced)[a-z]*"
 )
 HINT = re.compile(
     r"exclu|refus|decl|décl|absen|excus|abonn|inscri|unsub|blo[qc]|blackl|bounce|annul|cancel|desist|désist|radi|inacti"
-    r"|remov|suppr|npai|pas|not|don.?t|opt",
+    r"|remov|suppr|npai|pas|plus|not|don.?t|opt|denied|reje|d[eé]mis|d[eé]c[eé]d|parti|quitt|left",
     re.IGNORECASE,
 )
 MOST_STATUS = 3  # words
-NOT_MEANT = re.compile(r"\b(?:(?:ne|a) pas|(?:do|must) not|don t|not to|opt(?:ed)? out)\b")
+# As a whole cell, or as its beginning.
+GONE = re.compile(r"partie?s?|(?:a|ont) quittee?s? .*|(?:has )?left")
+NOT_MEANT = re.compile(r"\b(?:(?:ne|a) (?:pas|plus)|(?:do|must) not|don t|not to|opt(?:ed)? out)\b")
 NOTES = _set(
     "note notes remarque remarques commentaire commentaires comment comments observation observations description"
     " divers memo info infos information informations"
@@ -144,6 +147,8 @@ def fit(header: str) -> Fit:
         return Fit.SOMEBODY_ELSE
     if MEANT.search(text):
         return Fit.MEANT
+    if LIST.intersection(said) and names_people(text):
+        return Fit.UNSAID
     return _fit_of_known(said) if _is_of_known_people(said) else Fit.UNKNOWN
 
 
@@ -165,8 +170,14 @@ def status_against(cells: "list[str]") -> str:
     """The cell of a record that says, and says nothing else, that this person is not to be invited: `désinscrit`."""
     if not HINT.search(" ".join(cells)):
         return ""
-    said = (cell for cell in cells if "@" not in cell and len(cell) <= LONGEST and excludes(cell))
-    return next((cell for cell in said if len(words(cell)) <= MOST_STATUS), "")
+    said = (cell for cell in cells if "@" not in cell and len(cell) <= LONGEST)
+    return next((cell for cell in said if _is_against(cell)), "")
+
+
+def _is_against(cell: str) -> bool:
+    said = words(cell)
+    is_short = len(said) <= MOST_STATUS
+    return (is_short and excludes(cell)) or bool(GONE.fullmatch(" ".join(said)))
 
 
 def names_people(text: str) -> bool:

@@ -29,6 +29,10 @@ NO_LABELS: "list[str]" = []
 MAILTO = "mailto:"
 # A cut entity of HTML is no part of an address: `camille@a.example&gt`.
 ENTITY = re.compile(r"&(?:[lg]t|amp|quot|apos|nbsp|#\d)", re.IGNORECASE)
+# Before an item of a list: `- a@b`, `2) a@b`.
+LIST_MARK = re.compile(
+    r"(?:[-*\u2010-\u2015\u2022\u2023\u25aa\u25cf\u25e6\u00b7\uf0b7]|\d{1,4}[.)])\s+"
+)
 MANY = 3  # addresses from which a line is one of people although a few things in it are none
 FEW = 4  # such things in as many addresses
 
@@ -165,7 +169,7 @@ def _addresses(part: str) -> "tuple[list[str], bool]":
             return ([address, address], True) if address and same else ([], False)
         return [address], True
     words = []
-    for word in part.split():
+    for word in LIST_MARK.sub("", part, count=1).split():
         words.append(_bare(word))
         if not words[-1]:
             return [], False

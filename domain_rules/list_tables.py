@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from domain_rules.list_headers import may_hold_addresses
+from domain_rules.list_doubts import asking, fit_in
+from domain_rules.list_headers import Fit, may_hold_addresses
 from domain_rules.list_people import Cell, asides, read_cell, words_with_at
 from domain_rules.list_records import BREAKS, Record
 
@@ -87,6 +88,19 @@ class Table:
         """Columns in which an address may be expected."""
         named = {place for place, name in enumerate(self.names) if may_hold_addresses(name)}
         return frozenset(named.union(*(line.found for line in self.lines)))
+
+    @cached_property
+    def asked(self) -> "dict[int, bool]":
+        """Columns that say of each person whether they are meant; False where a yes is against it."""
+        return asking(self.names)
+
+    @cached_property
+    def with_addresses(self) -> "frozenset[int]":
+        return frozenset().union(*(line.found for line in self.lines))
+
+    def fit(self, number: int, name: str) -> Fit:
+        """How well a column fits, by the number it has in the file."""
+        return fit_in(self.names, number - 1 - self.first, self.with_addresses, name)
 
     def name(self, place: int) -> str:
         """What stands above a column, also where it was not recognised as a header."""

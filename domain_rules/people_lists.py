@@ -238,7 +238,8 @@ def _column(cut: Cut, table: Table, place: int) -> Column:
     addresses, elsewhere = 0, cut.ats - table.ats
     for line in table.lines:
         cell = line.found.get(place)
-        if line.found and table.is_shifted(line, place):
+        is_uncut = place > 0 and len(line.cells) == 1  # `Durand,a@b` between lines of `Durand;a@b`
+        if line.found and (is_uncut or table.is_shifted(line, place)):
             rows += told(line, " · ".join(line.filled))
             continue
         rows += _rows_of(line.number, cell, line.label) if cell else [_without_address(line, place)]
@@ -282,7 +283,7 @@ def _likeliest(columns: "tuple[Column, ...]", cut: Cut) -> "Column | None":
         return None
     # Below a header, a column without a name may belong to the one beside it.
     unsaid = Fit.UNKNOWN if len(names) > 1 else Fit.UNSAID
-    fits = [fit(column.name) if column.name else unsaid for column in columns]
+    fits = [table.fit(each.number, each.name) if each.name else unsaid for each in columns]
     likely = [column for column, found in zip(columns, fits) if found is max(fits)]  # noqa: B905
     return likely[0] if len(likely) == 1 and max(fits) not in DOUBTFUL else None
 

@@ -184,13 +184,15 @@ OF_ADDRESSES = {
     "names and brackets": '"x" <a@b>;"y, z" <c@d>,\tD|<e@f>\n',
     "addresses in text": "x (a@b) y, (c@d); (e@f) z\n",
     "groups": "x: a@b, c@d;\n",
+    "items to add and to take off": "- a@b\n+ c@d\n",
     "two tables": "Nom;Mail\nD;c@x.fr\n\nX Mail;Nom\nc@x.fr;D\n\n",
 }
 ENDS = ("\nzoe@a.example", '"\nzoe@a.example', "> zoe@a.example\n")
 
 
 def hostile(piece: str, end: str, size: int) -> bytes:
-    return (piece * (size // len(piece)) + end).encode()[-size:]
+    """Whole pieces, of an even number: an odd mark of quotation would have the longer list cut in another way."""
+    return (piece * (size // len(piece) // 4 * 4) + end).encode()
 
 
 def of_addresses(piece: str, count: int) -> bytes:
