@@ -83,6 +83,11 @@ def to_review(session: Session, made: PeopleList) -> tuple[list[Written], list[W
     )
 
 
+def to_send(session: Session, made: PeopleList) -> list[PeopleListRow]:
+    """The first of the rows that are sent as they stand."""
+    return stored.rows_of(session, made.id, outcomes=[Outcome.READY], limit=MOST_SHOWN)
+
+
 def waiting(session: Session, made: PeopleList) -> tuple[int, int]:
     """How many guests and agents are still to be told."""
     counts = {True: 0, False: 0}

@@ -221,6 +221,7 @@ def _checked(session: Session, made: PeopleList, faults: list[Fault] | None = No
         counted=counted,
         ready=counted.for_guests + counted.for_agents,
         many_guests=counted.for_guests > MANY_GUESTS,
+        to_send=list_words.to_send(session, made),
         doubtful=doubtful,
         cautious=cautious,
         columns=stored.columns_of(session, made.id),

@@ -76,3 +76,20 @@ def test_an_address_found_in_a_sentence_is_invited_only_when_it_is_kept(
     run(service)
     invited = sorted(address for _, address in desk.placed)
     assert invited == ["gil@asso.example", "lea@asso.example"]
+
+
+def test_who_would_be_invited_is_shown_before_anything_is_sent(browser, service, postbox, desk):
+    sign_in(browser, service, postbox)
+    text = browser.get(hand_in(browser, "lea@asso.example\nLéa (boss@asso.example)\n")).text
+    shown = re.search(r"<details>.*?</details>", text, re.DOTALL).group()
+    assert "à qui les invitations seront envoyées" in shown
+    assert "lea@asso.example" in shown
+    assert "boss@asso.example" not in shown
+
+
+def test_a_column_without_an_example_names_none(browser, service, postbox, desk):
+    sign_in(browser, service, postbox)
+    text = browser.get(hand_in(browser, "Léa (lea@asso.example)\nGil (gil@asso.example)\n")).text
+    examples = re.search(r'<ul class="plain small">.*?</ul>', text, re.DOTALL).group()
+    assert examples.count("<li>") == 1
+    assert "lea@asso.example, gil@asso.example" in examples
