@@ -1,6 +1,12 @@
 """A text becomes tables: a header begins one, and a text alone above addresses says whose they are."""
 
-from domain_rules.list_doubts import answer_against, begins_with_others, crosses_by, says_yes
+from domain_rules.list_doubts import (
+    answer_against,
+    begins_with_others,
+    begins_with_role,
+    crosses_by,
+    says_yes,
+)
 from domain_rules.list_files import MOST_LINES
 from domain_rules.list_headers import (
     is_all_header,
@@ -63,6 +69,7 @@ class _Cutter:
         for table in self.cut.tables:
             _take_crosses(table)
             _take_signs(table)
+            _take_roles(table)
             table.first = first
             first += max([len(table.names), *(len(line.cells) for line in table.lines)])
         return self.cut
@@ -156,6 +163,15 @@ def _take_signs(table: Table) -> None:
         for line, sign in zip(table.lines, signs, strict=True):
             if sign in MINUS and sign:
                 line.label = line.label or shown(line.cells[0], MOST_TOLD)
+
+
+def _take_roles(table: Table) -> None:
+    """Where no header says what stands first, `Responsable;a@b` among others is somebody else."""
+    of_people = [] if table.names else [line for line in table.lines if line.of_people]
+    roles = [line for line in of_people if begins_with_role(line.cells)]
+    if len(roles) < len(of_people):
+        for line in roles:
+            line.label = line.label or shown(line.filled[0], MOST_TOLD)
 
 
 def _is_better_header(line: Line, header: "list[str]") -> bool:

@@ -135,6 +135,13 @@ def crosses_by(names: "list[str]") -> "list[int]":
     ]
 
 
+def begins_with_role(cells: "list[str]") -> bool:
+    """`Responsable;a@b` where others are called otherwise; not `Parent`, which is a name too."""
+    filled = [cell for cell in cells if cell]
+    said = frozenset(words(filled[0])) if len(filled) == 2 else frozenset[str]()  # noqa: PLR2004
+    return bool(said & ROLES) and said <= KNOWN and "@" not in filled[0] and said != {"parent"}
+
+
 def begins_with_others(names: "list[str]", cells: "list[str]", *, is_apart: bool) -> str:
     """The first cell of a record with an address, where it is no name: `Contact;a@b`, `De<tab>Chef <a@b>`."""
     place = next((place for place, cell in enumerate(cells) if cell), 0)

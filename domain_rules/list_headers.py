@@ -94,6 +94,8 @@ ASKED = _set(  # as forms ask for it
 )
 LIST = _set("liste list groupe group equipe team")
 TO = _set("to a pour cc cci bcc copie")
+# As programs for meetings say it: `Participants obligatoires : …`
+INVITED_AS = _set("obligatoires obligatoire facultatifs facultatif required optional")
 ABOVE = re.compile(r"\bn [12]\b")  # `N+1`
 # `Personnes à inviter` are the people meant; `inviter` alone is who invites.
 MEANT = re.compile(r"(?<!pas )\b(?:a|to) (?:inviter|convier|invite)\b")
@@ -183,7 +185,7 @@ def _is_against(cell: str) -> bool:
 def names_people(text: str) -> bool:
     """Whether a line above addresses, or words and a colon before them, say that these are the people: `Participants :`."""
     said = [word for word in words(text) if not (word.isdigit() or _is_of_mail([word]))]
-    return bool(OF_PEOPLE.intersection(said)) and (OF_PEOPLE | LINKS).issuperset(said)
+    return bool(OF_PEOPLE.intersection(said)) and (OF_PEOPLE | LINKS | INVITED_AS).issuperset(said)
 
 
 def names_others(text: str) -> bool:

@@ -171,3 +171,22 @@ def test_a_record_with_another_separator_is_told_with_its_address(other):
 def test_ordinary_words_over_addresses_need_no_question(header):
     assert people(f"{header}\n{HERS}\n{HIS}\n") == [HERS, HIS]
     assert people(f"Nom;{header}\nDurand;{HERS}\n") == [HERS]
+
+
+@pytest.mark.parametrize("names", [("Participant", "Responsable"), ("Agent", "Manager")])
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_without_a_header_a_record_that_begins_with_somebody_elses_role_is_told(names, separator):
+    text = f"{names[0]}{separator}{HERS}\n{names[1]}{separator}{BOSS}\n"
+    assert people(text) == [HERS]
+    assert told(text) == [BOSS]
+
+
+def test_a_list_of_roles_alone_and_a_surname_need_no_question():
+    assert people(f"Directeur;{HERS}\nDirectrice;{HIS}\n") == [HERS, HIS]
+    assert people(f"Parent;{HERS}\nMartin;{HIS}\n") == [HERS, HIS]
+
+
+def test_people_are_read_as_programs_for_meetings_write_them():
+    text = f"Organisateur : {BOSS}\nParticipants obligatoires : {HERS}\nOptional attendees: {HIS}\n"
+    assert people(text) == [HERS, HIS]
+    assert told(text) == [BOSS]

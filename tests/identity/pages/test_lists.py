@@ -75,7 +75,7 @@ def test_a_list_is_checked_and_nothing_is_sent_before_its_owner_says_so(
     assert "le @ manque" in text
     assert "dont 1 agents et 1 invités" in text.replace("\u00a0", " ")
     run(service)
-    assert len(postbox.sent) == 1
+    assert len(postbox.sent) == 2  # the code, and that it was used
     assert desk.placed == []
 
 
@@ -90,11 +90,11 @@ def test_a_list_put_right_is_sent_and_told_on_the_page_in_the_file_and_by_mail(
     assert "0 lignes traitées sur 3" in browser.get(path).text.replace("\u00a0", " ")
     run(service)
     run(service, Lane.NORMAL)
-    told = [mail["To"] for mail in postbox.sent[1:]]
+    told = [mail["To"] for mail in postbox.sent[2:]]  # after the code, and that it was used
     people = ["eloise@ac-rouen.example", "lea@asso.example", "paul@gmail.com"]
     assert sorted(told) == sorted([*people, HERS])
     assert sorted(address for _, address in desk.placed) == people
-    report = next(mail for mail in postbox.sent[1:] if mail["To"] == HERS)
+    report = next(mail for mail in postbox.sent[2:] if mail["To"] == HERS)
     assert "3 envoyées, 2 à revoir" in report["Subject"]
     assert browser.get(path).text.count("Invitation enregistrée") == 3
     file = browser.get(f"{path}/report.csv")
@@ -102,7 +102,7 @@ def test_a_list_put_right_is_sent_and_told_on_the_page_in_the_file_and_by_mail(
     assert "Lea@asso.example;Invitation enregistrée" in file.data.decode("utf-8-sig")
     post(browser, path, send="1")
     run(service)
-    assert len(postbox.sent) == 5
+    assert len(postbox.sent) == 6
 
 
 def test_what_failed_is_sent_again_and_only_that(browser, service, postbox, desk):
@@ -112,11 +112,11 @@ def test_what_failed_is_sent_again_and_only_that(browser, service, postbox, desk
     post(browser, path, send="1")
     run(service)
     assert "Échecs\u00a0: 2" in browser.get(path).text
-    assert [mail["To"] for mail in postbox.sent[1:]] == [HERS]
+    assert [mail["To"] for mail in postbox.sent[2:]] == [HERS]
     del desk.invite
     post(browser, path, retry="1")
     run(service)
-    told = [mail["To"] for mail in postbox.sent[2:]]
+    told = [mail["To"] for mail in postbox.sent[3:]]
     assert sorted(told) == ["eloise@ac-rouen.example", "lea@asso.example", HERS]
 
 
