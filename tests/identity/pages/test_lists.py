@@ -73,7 +73,7 @@ def test_a_list_is_checked_and_nothing_is_sent_before_its_owner_says_so(
     assert "Même adresse que la ligne 3" in text
     assert "Utiliser paul@gmail.com" in text
     assert "le @ manque" in text
-    assert "dont 1 agents et 1 invités" in text.replace("\u00a0", " ")
+    assert "(agents : 1 ; invités externes : 1)" in text.replace("\u00a0", " ")
     run(service)
     assert len(postbox.sent) == 2  # the code, and that it was used
     assert desk.placed == []
@@ -239,7 +239,7 @@ def test_a_room_closed_to_guests_takes_agents_alone(browser, service, postbox, d
     sign_in(browser, service, postbox)
     text = browser.get(hand_in(browser)).text
     assert "Le salon n’accepte pas les personnes externes" in text
-    assert "dont 1 agents et 0 invités" in text.replace("\u00a0", " ")
+    assert "(agents : 1 ; invités externes : 0)" in text.replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize(
