@@ -30,10 +30,10 @@ def to_address(session: Session, address: str) -> Mail | None:
 
 def of_sender(session: Session, mailbox: str, sender: str) -> Mail | None:
     """The mail that waits for its turn at this mailbox because of this sender, or of them too."""
-    told = select(ThirdPartyInvitation.mail_id).where(
-        ThirdPartyInvitation.sender == sender, ThirdPartyInvitation.mail_id.is_not(None)
+    told = exists().where(
+        ThirdPartyInvitation.mail_id == Mail.id, ThirdPartyInvitation.sender == sender
     )
-    found = _waiting(mailbox).where(Mail.id.in_(told))
+    found = _waiting(mailbox).where(told)
     return session.scalars(found.limit(1)).one_or_none()
 
 

@@ -170,7 +170,8 @@ def order(
 def bring_forward(session: Session, mail: Mail, due_at: datetime) -> None:
     """A mail that waits for its moment may go sooner. Under `lock_address`, as all that orders mails."""
     before, mail.due_at = mail.goes_at, due_at
-    outbox.bring_forward(session, Errand.MAIL, mail.id, before=before, to=due_at)
+    lane = LANES[Template(mail.template)]
+    outbox.bring_forward(session, Errand.MAIL, mail.id, lane=lane, before=before, to=due_at)
 
 
 def find(session: Session, mail_id: uuid.UUID) -> Mail | None:

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from . import inserting
 from .database import Base
 
+NOBODY = ""  # no browser has this name
+
 
 class Purpose(StrEnum):
     """What a code is for. The code of one purpose is never right for another."""
@@ -134,6 +136,20 @@ def use(session: Session, code: OneTimeCode, now: datetime, by: str) -> bool:
         .execution_options(synchronize_session=False)
     )
     return won is not None
+
+
+def end_used(session: Session, purpose: Purpose, subject: str) -> None:
+    """Who has used a code goes on with it no more, nor does anybody else."""
+    session.execute(
+        update(OneTimeCode)
+        .where(
+            OneTimeCode.purpose == purpose,
+            OneTimeCode.subject == subject,
+            OneTimeCode.used_by.is_not(None),
+        )
+        .values(used_by=NOBODY)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def used_by(session: Session, subject: str, browser: str, *, since: datetime) -> list[OneTimeCode]:

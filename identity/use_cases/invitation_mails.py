@@ -5,7 +5,8 @@ addresses of a mailbox share its turns: whose mail leaves is found out when ther
 what waits delays nobody.
 
 - Of one sender one mail waits for a mailbox, whatever tags they know. It carries their invitations to its
-  other addresses; when it leaves, they go into the next mail, which begins anew at the end.
+  other tagged addresses; when it leaves, they go into the next mail, which begins anew at the end.
+  Nothing carries those to the address without a tag: it has turns of its own.
 - The mailbox's own address, and all the tagged ones together, take turns.
 """
 
@@ -80,7 +81,7 @@ def remind(
     mail = inviting_mails.to_address(session, address)
     if mail is None:
         mailbox = mails.mailbox_of(address)
-        told = [each for each in told if not _has_turn(session, mailbox, each.sender)]
+        told = [each for each in told if _turn_of(session, address, each.sender) is None]
         _, due_at = _soonest(session, now, address, Template.REMINDER)
         if not told or (due_at > now and not inviting_mails.waiting(session, mailbox)):
             return unwanted
@@ -121,10 +122,24 @@ def close(session: Session, now: datetime, mail_id: UUID) -> datetime | None:
 
 def go_on(session: Session, now: datetime, mail: Mail) -> None:
     """A mail leaves, or never will: what it carried for other addresses of the mailbox goes into the next."""
-    for each in inviting_mails.carried_for_others(session, mail):
+    carried = inviting_mails.carried_for_others(session, mail)
+    for each in carried:
         each.mail_id = None
-        session.flush()
-        order(session, now, each)
+    session.flush()
+    # There may be thousands: whoever has a mail for one has it for all, and nothing is asked for each.
+    of_address: dict[str, UUID | None] = {}
+    of_sender: dict[str, UUID | None] = {}
+    for each in carried:
+        is_tagged = mails.is_tagged(each.address)
+        each.mail_id = (
+            of_address.get(each.address) or (is_tagged and of_sender.get(each.sender)) or None
+        )
+        if each.mail_id is None:
+            order(session, now, each)
+            of_address[each.address] = each.mail_id
+            if is_tagged:
+                of_sender[each.sender] = each.mail_id
+    session.flush()
 
 
 def dropped(session: Session, now: datetime, mail: Mail) -> None:
@@ -197,14 +212,15 @@ def _may_leave(session: Session, now: datetime, mail: Mail) -> bool:
 
 
 def _joinable(session: Session, invitation: ThirdPartyInvitation) -> Mail | None:
-    mailbox = mails.mailbox_of(invitation.address)
-    return inviting_mails.to_address(session, invitation.address) or inviting_mails.of_sender(
-        session, mailbox, invitation.sender
-    )
+    waiting = inviting_mails.to_address(session, invitation.address)
+    return waiting or _turn_of(session, invitation.address, invitation.sender)
 
 
-def _has_turn(session: Session, mailbox: str, sender: str) -> bool:
-    return inviting_mails.of_sender(session, mailbox, sender) is not None
+def _turn_of(session: Session, address: str, sender: str) -> Mail | None:
+    """The mail of this sender that waits for a turn at the mailbox; the address without a tag waits for none."""
+    if not mails.is_tagged(address):
+        return None
+    return inviting_mails.of_sender(session, mails.mailbox_of(address), sender)
 
 
 def _is_unwanted(session: Session, hashes: KeyedHashes, invitation: ThirdPartyInvitation) -> bool:
@@ -234,6 +250,6 @@ def _new(
 
 
 def _bring_forward(session: Session, mail: Mail, template: Template, due_at: datetime) -> None:
-    mail.template = template
-    if due_at < mail.goes_at:
-        mails.bring_forward(session, mail, due_at)
+    was, mail.template = mail.template, template
+    if due_at < mail.goes_at or was != template:
+        mails.bring_forward(session, mail, min(due_at, mail.goes_at))

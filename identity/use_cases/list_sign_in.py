@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
-from identity.storage import list_sign_ins, mails, people_sessions
+from identity.storage import list_sign_ins, mails, one_time_codes, people_sessions
 from identity.storage.list_sign_ins import ListSignIn
 from identity.storage.mails import Template
 from identity.storage.one_time_codes import Purpose
@@ -95,6 +95,10 @@ def type_code(
     answer = spend(session, tokens, now, Purpose.LISTS, typed, address=asked.address)
     if answer.result is not Result.RIGHT:
         return answer, None
+    if not has_just_used(
+        session, tokens, now, subject=asked.address, browser=str(asked.id), code=code
+    ):
+        return CodeAnswer(Result.OVER, is_used=True), None  # before, by this very browser
     answer, user_id = _opened(session, rules, asked.address)
     if user_id is not None:
         list_sign_ins.use(session, asked, now, user_id)
@@ -150,6 +154,8 @@ def end_all(
     typed = Typed(code, held=True, since=min(now, used.created_at))
     answer = spend(session, tokens, now, Purpose.LISTS, typed, address=used.address)
     if answer.result is Result.RIGHT:
+        # First, and under its lock: who sends the used code a second time is not let in again.
+        one_time_codes.end_used(session, Purpose.LISTS, used.address)
         people_sessions.end_at(session, now, address=used.address, purpose=LISTS)
     return answer
 

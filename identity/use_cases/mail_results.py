@@ -77,11 +77,11 @@ def refused(
 
 def not_tried(session: Session, now: datetime, mail: Mail) -> None:
     """The address has no mailbox, as was said before: the mail ends here, and that is no further strike."""
+    mails.lock_address(session, mail.address)  # before its rows, as all others do
     mail.state, mail.outcome = MailState.REFUSED, Outcome.NO_MAILBOX
     mail.last_reply = NOT_TRIED
     session.flush()
     _tell_refused(session, now, mail, WORDS[Outcome.NO_MAILBOX])
-    mails.lock_address(session, mail.address)
     invitation_mails.go_on(session, now, mail)
 
 

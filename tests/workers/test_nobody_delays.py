@@ -8,13 +8,15 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from domain_rules.addresses import EmailAddress
 from identity.problems import InvitationsPaused, TooManyInvitations
-from identity.storage import invitation_events, mails, suppressions
+from identity.storage import invitation_events, mails, suppressions, third_party_invitations
 from identity.storage.mails import INVITING, MailState
 from identity.storage.outbox import Lane
 from identity.storage.suppressions import Why
+from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.use_cases import invitations, muting, opting_out, sign_up
 from tests.identity.use_cases.inviting import ADA, ZOE, Inviting
 from workers import invitation_timetable, tasks
@@ -170,6 +172,56 @@ def test_a_reminder_comes_though_strangers_never_stop(street):
     read = street.inviting.read(row)
     assert read.reminded_at
     assert any(start < at <= start + REMINDED for at in street.told())
+
+
+def test_the_address_without_a_tag_does_not_wait_with_its_senders_tags(street, clock):
+    """Who invites it has invited a tag of it before, which waits behind many strangers."""
+    bea = "@bea:education.example"
+    reminded = street.invite(VICTIM, "!before:x", bea)
+    street.go_on(timedelta(days=6, hours=20))
+    for count in range(3):
+        for each in range(12):
+            sender = f"@stranger{each}:education.example"
+            street.invite(tagged(f"{count}.{each}"), f"!{count}{each}:x", sender)
+        street.go_on(timedelta(hours=1))
+    street.invite(f"{NAME}+work@{DOMAIN}", "!work:x", bea)
+    street.go_on(timedelta(hours=1))
+    reminded_from = clock()
+    street.go_on(timedelta(hours=6))
+    row = street.invite(VICTIM, "!own:x", bea)
+    street.go_on(REMINDED)
+    assert street.wait_of(row) <= OWN_ADDRESS
+    assert street.inviting.read(reminded).reminded_at <= reminded_from + KEEPS
+
+
+def test_a_thousand_that_wait_are_no_more_work_when_a_mail_leaves_than_fifty(street, wiring, clock):
+    statements = []
+    count = lambda *call: statements.append(call[2])  # noqa: E731
+    event.listen(wiring.database.engine, "before_cursor_execute", count)
+    taken = []
+    for day, number in enumerate((50, 1000)):
+        first = street.invite(f"box{day}+first@{DOMAIN}", sender=senders(2)[day])
+        with wiring.database.transaction() as session:
+            mail_id = session.get_one(ThirdPartyInvitation, first.id).mail_id
+            session.add_all(_like(first, f"{day}+{each}", mail_id) for each in range(number))
+        statements.clear()
+        clock.advance(minutes=1)
+        tasks.run(wiring, Lane.NORMAL)
+        taken.append(len(statements))
+        with wiring.database.reading() as session:
+            assert len(third_party_invitations.of_mail(session, mail_id)) == 1
+    assert taken[1] < taken[0] * 1.5
+
+
+def _like(first, tag, mail_id):
+    facts = {
+        name: getattr(first, name)
+        for name in ("room_id", "sender", "sealed_key", "signing_key_id", "facts", "for_guest")
+    }
+    times = {name: getattr(first, name) for name in ("created_at", "asked_at", "expires_at")}
+    return ThirdPartyInvitation(
+        address=f"box{tag}@{DOMAIN}", token=tag, public_key=tag, mail_id=mail_id, **facts, **times
+    )
 
 
 def test_codes_come_at_once_whatever_waits_of_invitations(street, rules, clock, wiring):

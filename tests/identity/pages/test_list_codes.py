@@ -146,3 +146,33 @@ def test_looking_at_the_link_signs_nobody_out(site, zoe, phone):
     zoe.post("/lists/code", code=code(site))
     phone.get(not_me(site))
     assert is_in(zoe)
+
+
+@pytest.mark.parametrize("way", ["the field", "the link"])
+def test_who_was_signed_out_is_not_let_in_by_the_same_code_sent_again(
+    site, zoe, edge, phone, clock, way
+):
+    ask(edge)
+    right = code(site)
+    where = "/lists/code" if way == "the field" else link(site)
+    edge.get(where)
+    edge.post(where, code=right)
+    assert is_in(edge)
+    phone.post(not_me(site), code=right)
+    clock.advance(seconds=20)
+    edge.post(where, code=right)
+    assert not is_in(edge)
+    ask(edge)  # the next mail has not left yet
+    edge.post("/lists/code", code=right)
+    assert not is_in(edge)
+
+
+def test_a_code_opens_the_lists_once_also_in_the_browser_that_asks_anew(site, zoe, clock):
+    ask(zoe)
+    right = code(site)
+    zoe.post("/lists/code", code=right)
+    zoe.post("/lists/sign-out")
+    clock.advance(minutes=2)
+    ask(zoe)
+    zoe.post("/lists/code", code=right)
+    assert not is_in(zoe)

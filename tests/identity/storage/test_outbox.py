@@ -129,3 +129,36 @@ def test_what_was_due_before_it_was_ordered_is_due_at_once(database, clock):
         outbox.put(session, Errand.MAIL, subject, clock(), lane=Lane.URGENT, due_at=before)
         assert outbox.next_due(session, Lane.URGENT) == clock()
     assert lease(database, clock).subject_id == subject
+
+
+def test_what_is_leased_at_that_moment_is_not_brought_forward(database, clock):
+    """Else two workers would have it, and a mail would leave twice."""
+    subject = put(database, clock)
+    before = clock()
+
+    def bring_forward():
+        sooner = before - timedelta(seconds=1)
+        with database.transaction() as session:
+            outbox.bring_forward(
+                session, Errand.MAIL, subject, lane=Lane.URGENT, before=before, to=sooner
+            )
+
+    other = threading.Thread(target=bring_forward)
+    with database.transaction() as session:
+        leased = outbox.lease_next(session, clock(), Lane.URGENT)
+        other.start()
+        other.join(timeout=0.3)  # it waits for this transaction
+    other.join()
+    assert leased.subject_id == subject
+    assert lease(database, clock) is None
+
+
+def test_what_is_brought_forward_may_change_its_lane(database, clock):
+    subject = put(database, clock, Lane.BULK)
+    with database.transaction() as session:
+        outbox.bring_forward(
+            session, Errand.MAIL, subject, lane=Lane.NORMAL, before=clock(), to=clock()
+        )
+        assert session.info["outbox_lanes"] == {"normal"}
+    assert lease(database, clock, Lane.BULK) is None
+    assert lease(database, clock, Lane.NORMAL).subject_id == subject

@@ -1,0 +1,32 @@
+"""Who ends a mail takes the lock of its mailbox before any row: else two would wait for one another."""
+
+import pytest
+from sqlalchemy import event
+
+from identity.mail.outcomes import Outcome
+from identity.storage import mails
+from identity.use_cases import invitation_mails, mail_results
+
+from .inviting import GIL, Inviting
+
+
+@pytest.mark.parametrize("end", ["not tried", "refused", "dropped"])
+def test_the_mailbox_is_locked_before_its_rows(wiring, rules, clock, hashes, end):
+    Inviting(wiring.database, rules, clock).store()
+    said = []
+    with wiring.database.transaction() as session:
+        (mail,) = mails.to_address(session, GIL)
+        remember = lambda *call: said.append(call[2])  # noqa: E731
+        event.listen(session.get_bind(), "before_cursor_execute", remember)
+        match end:
+            case "not tried":
+                mail_results.not_tried(session, clock(), mail)
+            case "refused":
+                facts = {"outcome": Outcome.NO_MAILBOX, "reply": "550"}
+                mail_results.refused(session, hashes, clock(), mail, **facts)
+            case "dropped":
+                invitation_mails.dropped(session, clock(), mail)
+    written = [text for text in said if text.startswith(("UPDATE", "INSERT")) or "lock" in text]
+    if session.get_bind().dialect.name == "postgresql":
+        assert "pg_advisory_xact_lock" in written[0]
+    assert any(text.startswith("UPDATE mails") for text in written)
