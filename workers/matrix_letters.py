@@ -67,7 +67,7 @@ def invite(
     wanted = _wanted(wired, session, mail, now)
     if len(wanted) == 1:
         return _one(wired, session, frame, wanted[0], now)
-    return _several(frame, mail, [_told(wired, session, frame, each, now) for each in wanted])
+    return _several(wired, session, frame, mail, wanted=wanted, now=now)
 
 
 def _one(
@@ -95,7 +95,7 @@ def reminder(
     wanted = _wanted(wired, session, mail, now)
     if len(wanted) == 1:
         return letters.reminder(frame, _told(wired, session, frame, wanted[0], now))
-    return _several(frame, mail, [_told(wired, session, frame, each, now) for each in wanted])
+    return _several(wired, session, frame, mail, wanted=wanted, now=now)
 
 
 def _wanted(
@@ -109,19 +109,28 @@ def _wanted(
     return wanted
 
 
-def _several(frame: Frame, mail: Mail, told: list[Invitation]) -> EmailMessage:
+def _several(
+    wired: Wiring,
+    session: Session,
+    frame: Frame,
+    mail: Mail,
+    *,
+    wanted: list[ThirdPartyInvitation],
+    now: datetime,
+) -> EmailMessage:
     """All of them in one mail: how many, and by whom. Rooms have no names before the mailbox is proved."""
-    newest = {
-        each.sender: each for each in reversed(told)
-    }  # of each sender, who can be refused by it
-    senders = tuple(newest[each] for each in dict.fromkeys(each.sender for each in told))
+    of_sender: dict[str, ThirdPartyInvitation] = {}  # the newest, by which they can be refused
+    for each in wanted:
+        of_sender.setdefault(each.sender, each)
+    named = list(of_sender.values())[:MOST_INVITERS]
+    told = [_told(wired, session, frame, each, now) for each in named]
     return letters.invite_digest(
         frame,
         told[0],
         template=mail.template,
-        number=len(told),
-        inviters=senders[:MOST_INVITERS],
-        more=len(senders[MOST_INVITERS:]),
+        number=len(wanted),
+        inviters=tuple(told),
+        more=len(of_sender) - len(named),
     )
 
 

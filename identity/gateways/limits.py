@@ -1,5 +1,6 @@
 """Limits by network and by account: shared by all nodes in Redis, or kept by this process when there is none or it is away."""
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection
@@ -8,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import TypeVar
 
-from limits import RateLimitItem, RateLimitItemPerHour
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour
 from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from domain_rules.addresses import EmailAddress
 from identity.networks import is_in, subscriber
 from identity.problems import TooManyRequests
 from identity.settings import Settings
@@ -23,6 +25,7 @@ T = TypeVar("T")
 
 ADDRESSES = RateLimitItemPerHour(30)  # from one /32 or /64
 ADDRESSES_SHARED = RateLimitItemPerHour(2000)  # from a network where thousands share one address
+TAGS = RateLimitItemPerDay(10)  # of one mailbox, from one /32 or /64, shared or not
 SIGN_INS = RateLimitItemPerHour(300)  # of Matrix users, from one /32 or /64: each asks a homeserver
 SIGN_INS_SHARED = RateLimitItemPerHour(20_000)
 LOOKUPS = 20_000  # different addresses looked up by one account in a day
@@ -66,6 +69,16 @@ class Limits:
             self._spend(
                 ADDRESSES_SHARED if shared else ADDRESSES, "addresses", subscriber(client_ip)
             )
+
+    def spend_tag(self, client_ip: str, address: EmailAddress) -> None:
+        """One more address typed in this network that has a tag, or is another spelling of its mailbox.
+
+        Their mails wait for one another, and nobody is to fill that queue alone. Raises TooManyRequests.
+        """
+        mailbox = address.mailbox_key()
+        if self._on and mailbox != address.canonical:
+            kept = hashlib.blake2b(mailbox.encode(), digest_size=16).hexdigest()
+            self._spend(TAGS, "tags", subscriber(client_ip), kept)
 
     def spend_sign_in(self, client_ip: str) -> None:
         """One more OpenID token handed in from this network. Raises TooManyRequests."""

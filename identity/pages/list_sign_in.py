@@ -38,6 +38,7 @@ def lists_ask() -> Response:
     except InvalidAddress:
         return page("lists_sign_in", faults=[Fault("email", text("start.fault"))], email=typed)
     wired.limits.spend_network(client_ip())
+    wired.limits.spend_tag(client_ip(), address)
     with wired.database.transaction() as database:
         asked = list_sign_in.ask(
             database,

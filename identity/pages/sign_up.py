@@ -79,6 +79,7 @@ def start() -> Response:
     ):
         session[TYPED] = {"email": address.canonical, "keep": asked.keep}
         return go_to("answer")
+    wired.limits.spend_tag(client_ip(), address)
     return _open_request(address)
 
 

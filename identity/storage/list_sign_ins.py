@@ -85,9 +85,9 @@ def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: 
     )
 
 
-def forget(session: Session, before: datetime) -> int:
-    """Delete those made before then. How many that were."""
-    old = ListSignIn.created_at < before
+def forget(session: Session, now: datetime, *, made_before: datetime) -> int:
+    """Delete those made before then, unless their mail still waits for its turn. How many that were."""
+    old = (ListSignIn.created_at < made_before) & (ListSignIn.expires_at < now)
     count = session.scalar(select(func.count()).where(old)) or 0
     session.execute(delete(ListSignIn).where(old))
     return count

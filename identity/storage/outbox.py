@@ -166,6 +166,27 @@ def bring_forward(
         session.info.setdefault("outbox_lanes", set()).add(str(lane))
 
 
+def hurry(
+    session: Session, now: datetime, errand: Errand, subject_id: uuid.UUID, lane: Lane
+) -> None:
+    """What is due in another lane is to be done in this one; what is leased goes on."""
+    moved = session.scalars(
+        update(OutboxEntry)
+        .where(
+            OutboxEntry.subject_id == subject_id,
+            OutboxEntry.errand == errand,
+            WAITING,
+            OutboxEntry.due_at <= now,
+            OutboxEntry.lane != lane,
+        )
+        .values(lane=lane)
+        .returning(OutboxEntry.id)
+        .execution_options(synchronize_session="fetch")
+    )
+    if moved.all():
+        session.info.setdefault("outbox_lanes", set()).add(str(lane))
+
+
 def of_subject(
     session: Session, subject_id: uuid.UUID, errand: Errand | None = None
 ) -> OutboxEntry | None:

@@ -15,9 +15,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from identity.storage import inviting_mails, mails, third_party_invitations
+from identity.storage import inviting_mails, mails, outbox, third_party_invitations
 from identity.storage.mail_bounds import HALF_AN_HOUR
-from identity.storage.mails import INVITING, Mail, MailState, Template
+from identity.storage.mails import INVITING, LANES, Mail, MailState, Template
+from identity.storage.outbox import Errand
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 
 from . import opting_out
@@ -106,8 +107,10 @@ def close(session: Session, now: datetime, mail_id: UUID) -> datetime | None:
     if mail.state != MailState.WAITING or mail.closed_at is not None:
         return None
     template, leaves_at = _soonest(session, now, mail.address, Template(mail.template))
-    if leaves_at <= now and _next(session, now, mail).id != mail.id:
+    if leaves_at <= now and (first := _next(session, now, mail)).id != mail.id:
         leaves_at = now + HALF_AN_HOUR
+        if mail.template != Template.REMINDER:  # who waits for it does not wait for its lane too
+            outbox.hurry(session, now, Errand.MAIL, first.id, LANES[Template(mail.template)])
     mail.template, mail.due_at = template, leaves_at
     if leaves_at > now:
         session.flush()

@@ -58,16 +58,7 @@ Table = (
 def clean_up(session: Session, now: datetime) -> dict[str, int]:
     """Delete what is older than its term. How many rows of each kind that were."""
     old: dict[str, tuple[Table, ColumnElement[bool]]] = {
-        "unconfirmed requests": (
-            VerificationRequest,
-            VerificationRequest.state.in_((Request.OPEN, Request.CANCELLED))
-            & (VerificationRequest.created_at < now - UNCONFIRMED)
-            # A "not me" can be undone as long as the request stands.
-            & (
-                VerificationRequest.cancelled_at.is_(None)
-                | (VerificationRequest.cancelled_at < now - UNCONFIRMED)
-            ),
-        ),
+        "unconfirmed requests": (VerificationRequest, _unconfirmed(now)),
         "confirmed requests": (
             VerificationRequest,
             VerificationRequest.state.in_((Request.CONFIRMED, Request.USED))
@@ -81,7 +72,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
             ThirdPartyInvitation,
             _ended_before(now - INVITATIONS_ENDED),
         ),
-        "mails": (Mail, Mail.created_at < now - MAIL_STATUS),
+        "mails": (Mail, func.coalesce(Mail.due_at, Mail.created_at) < now - MAIL_STATUS),
         "errands done": (OutboxEntry, OutboxEntry.done_at < now - ERRANDS_DONE),
         "errands given up": (OutboxEntry, OutboxEntry.gave_up_at < now - ERRANDS_GIVEN_UP),
     }
@@ -93,6 +84,18 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         | _forget_accounts(session, now)
         | _forget_codes(session, now)
         | _forget_lists(session, now)
+    )
+
+
+def _unconfirmed(now: datetime) -> ColumnElement[bool]:
+    old = now - UNCONFIRMED
+    return (
+        VerificationRequest.state.in_((Request.OPEN, Request.CANCELLED))
+        & (VerificationRequest.created_at < old)
+        # Its mail may wait for its turn.
+        & (VerificationRequest.expires_at < now)
+        # A "not me" can be undone as long as the request stands.
+        & (VerificationRequest.cancelled_at.is_(None) | (VerificationRequest.cancelled_at < old))
     )
 
 
@@ -131,7 +134,7 @@ def _forget_lists(session: Session, now: datetime) -> dict[str, int]:
     return {
         "lists of people": people_lists.forget(session, now - LISTS),
         "looks at rooms": room_looks.forget(session, now - ROOM_LOOKS),
-        "sign-ins to lists": list_sign_ins.forget(session, now - LIST_SIGN_INS),
+        "sign-ins to lists": list_sign_ins.forget(session, now, made_before=now - LIST_SIGN_INS),
     }
 
 

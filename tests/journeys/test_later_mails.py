@@ -1,9 +1,14 @@
 """A mail ordered for later goes at its moment, through real processes. No scheduler runs here: nothing sweeps."""
 
+import sqlite3
+from datetime import timedelta
+
 import pytest
 
+from identity.clock import utc_now
 from tests.services.waiting import wait_for
 
+STORED = "%Y-%m-%d %H:%M:%S.%f"  # as SQLAlchemy writes a moment into SQLite
 NOW, SOON = "now@asso.example", "soon@asso.example"
 
 
@@ -46,11 +51,17 @@ def test_a_worker_that_was_killed_meanwhile_is_replaced_by_one_that_wakes_as_wel
     guichet_processes, embedded, order
 ):
     first = guichet_processes.worker(embedded)
-    order(embedded, SOON, 8)
+    order(embedded, SOON, 3000)
     order(embedded, NOW, 0)
     wait_for(lambda: folder_has(guichet_processes, NOW), what="the bells are heard")
     first.kill()
     assert not folder_has(guichet_processes, SOON)
+    # The hour passes while nobody is there: what is ordered is due a moment after the next worker looks.
+    with sqlite3.connect(guichet_processes.folder / "var" / "guichet.db") as database:
+        later = utc_now() + timedelta(seconds=15)
+        database.execute(
+            "UPDATE outbox SET due_at = ? WHERE done_at IS NULL", [later.strftime(STORED)]
+        )
     guichet_processes.worker(embedded)
     wait_for(lambda: folder_has(guichet_processes, SOON), what="the later mail")
 

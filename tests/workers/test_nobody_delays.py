@@ -255,3 +255,21 @@ def test_one_tag_that_has_no_mailbox_keeps_the_others_from_nothing(street, wirin
     street.go_on(HALF_AN_HOUR * 2)
     assert street.inviting.where(gone) == "refused"
     assert street.inviting.where(other) == "sent"
+
+
+def test_an_invitation_does_not_wait_for_the_lane_of_a_reminder_that_goes_first(
+    street, wiring, clock
+):
+    """The lane of bulk mail is busy with a list of thousands all day."""
+    street.invite(tagged("reminded"), sender=ADA)
+    street.go_on(timedelta(days=7) - HALF_AN_HOUR)
+    clock.advance(hours=1)
+    invitation_timetable.keep(wiring)
+    assert [mail.template for mail in street.waiting()] == ["reminder"]
+    clock.advance(minutes=1)
+    row = street.invite(tagged("new"), "!new:x", sender=ZOE)
+    until = clock() + DAY
+    while street.inviting.where(row) != "sent":
+        due = tasks.run(wiring, Lane.NORMAL)
+        assert due is None or due < until
+        clock.time = max(clock(), due or clock())

@@ -5,15 +5,17 @@ from datetime import timedelta
 
 import pytest
 
+from domain_rules.addresses import EmailAddress
 from identity.gateways.mailer import NotSent
 from identity.mail.outcomes import Outcome
 from identity.mail.rendering import grouped
 from identity.storage import associations, mails, one_time_codes, outbox
+from identity.storage.list_sign_ins import ListSignIn
 from identity.storage.mails import Mail
 from identity.storage.one_time_codes import Purpose
 from identity.storage.outbox import LEASE, Errand, Lane
 from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import retention, sign_up
+from identity.use_cases import list_sign_in, retention, sign_up
 from tests.identity import codes
 from workers import tasks
 from workers.celery_app import TASK_LIMIT, VISIBILITY_TIMEOUT
@@ -229,3 +231,24 @@ def test_what_is_old_is_deleted_and_what_is_young_stays(wiring, request_, clock)
     assert clean_up()["mails"] == 1
     with wiring.database.reading() as session:
         assert session.query(Mail).count() == 0
+
+
+def test_who_waits_for_a_mail_for_more_than_a_week_is_not_forgotten_meanwhile(
+    wiring, request_, clock
+):
+    with wiring.database.transaction() as session:
+        row = session.get_one(VerificationRequest, request_.id)
+        row.expires_at = clock() + timedelta(days=40)
+        mail = session.query(Mail).one()
+        mail.due_at = clock() + timedelta(days=39)
+        asked = list_sign_in.ask(
+            session, clock(), address=EmailAddress.parse("zoe@ac-rouen.example"), language="fr"
+        )
+        asked.expires_at = clock() + timedelta(days=40)
+    clock.advance(days=39)
+    with wiring.database.transaction() as session:
+        retention.clean_up(session, clock())
+    with wiring.database.reading() as session:
+        assert session.get(VerificationRequest, request_.id)
+        assert session.get(ListSignIn, asked.id)
+        assert session.get(Mail, mail.id)

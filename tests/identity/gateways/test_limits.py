@@ -2,7 +2,8 @@
 
 import pytest
 
-from identity.gateways.limits import ADDRESSES, ADDRESSES_SHARED, Limits
+from domain_rules.addresses import EmailAddress
+from identity.gateways.limits import ADDRESSES, ADDRESSES_SHARED, TAGS, Limits
 from identity.problems import TooManyRequests
 from identity.settings import Settings
 
@@ -45,6 +46,23 @@ def test_callers_without_an_address_spend_no_budget_but_theirs(limits):
         limits.spend_network("unreadable via 192.0.2.1")
     for other in ("192.0.2.1", "unreadable via 192.0.2.2", "unix", "203.0.113.7"):
         limits.spend_network(other)
+
+
+def test_ten_tags_of_one_mailbox_a_day_come_from_one_network(limits):
+    def typed(address, caller="203.0.113.7"):
+        limits.spend_tag(caller, EmailAddress.parse(address))
+
+    for number in range(TAGS.amount):
+        typed(f"victim+{number}@association.example")
+    with pytest.raises(TooManyRequests):
+        typed("victim+again@association.example")
+    typed("victim@association.example")
+    typed("other+tag@association.example")
+    typed("victim+tag@association.example", "203.0.113.8")
+    for number in range(TAGS.amount):
+        typed("v.ictim@gmail.com" if number % 2 else "vict.im@googlemail.com")
+    with pytest.raises(TooManyRequests):
+        typed("victi.m@gmail.com")
 
 
 def test_what_was_told_is_no_news_for_an_hour(limits):

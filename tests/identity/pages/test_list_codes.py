@@ -176,3 +176,12 @@ def test_a_code_opens_the_lists_once_also_in_the_browser_that_asks_anew(site, zo
     ask(zoe)
     zoe.post("/lists/code", code=right)
     assert not is_in(zoe)
+
+
+def test_the_code_of_a_mail_that_the_relay_took_late_opens_the_lists(site, zoe, clock):
+    ask(zoe)
+    clock.advance(minutes=25)
+    right = code(site)
+    clock.advance(minutes=14)
+    zoe.post("/lists/code", code=right)
+    assert zoe.at == "/lists"

@@ -173,6 +173,17 @@ def test_too_many_addresses_from_one_network_get_a_clock_time(site, ana):
     assert re.search(r"Vous pourrez continuer à \d+ h \d\d", words(answer))
 
 
+@pytest.mark.parametrize("path", ["/start", "/lists/sign-in"])
+def test_a_network_types_ten_tags_of_one_mailbox_a_day(site, ana, path):
+    """Their mails wait for one another: nobody fills that queue alone."""
+    for n in range(10):
+        ana.send(path, email=f"camille+{n}@ac-rouen.example")
+    answer = ana.send(path, email="camille+other@ac-rouen.example")
+    assert answer.status_code == 429
+    assert re.search(r"Vous pourrez continuer .*à \d+ h \d\d", words(answer))
+    assert ana.send(path, email="camille@ac-rouen.example").status_code == 303
+
+
 def test_two_addresses_of_one_browser_do_not_disturb_each_other(site, ana):
     ana.start("camille@ac-rouen.example")
     ana.start("dominique@ac-rouen.example")
