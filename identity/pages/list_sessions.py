@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 from flask import Response
+from sqlalchemy.orm import Session
 
 from identity.context import wired
 from identity.storage.people_sessions import PersonSession
@@ -38,20 +39,26 @@ def agent() -> Agent | None:
     return Agent(found.user_id, found.address, found.id) if found else None
 
 
-def sign_in(user_id: str, address: str) -> Response:
-    """To the lists, with a token that nobody knew before; what this browser had ends."""
+def begin(session: Session, user_id: str, address: str) -> str:
+    """Sign this browser in, and end what it had: a token that nobody knew before.
+
+    In the transaction that took the code: whoever then says "it was not me" finds the session there.
+    """
     before = session_cookies.token(LISTS)
-    with wired.database.transaction() as session:
-        if before is not None:
-            people_sessions.end_by_token(session, wired.now(), token=before, purpose=LISTS)
-        token = people_sessions.open(
-            session,
-            wired.now(),
-            purpose=LISTS,
-            user_id=user_id,
-            address=address,
-            device=session_cookies.device(),
-        )
+    if before is not None:
+        people_sessions.end_by_token(session, wired.now(), token=before, purpose=LISTS)
+    return people_sessions.open(
+        session,
+        wired.now(),
+        purpose=LISTS,
+        user_id=user_id,
+        address=address,
+        device=session_cookies.device(),
+    )
+
+
+def let_in(token: str) -> Response:
+    """To the lists, with the token of `begin`."""
     return session_cookies.give(go_to("lists_page"), LISTS, token)
 
 

@@ -79,9 +79,10 @@ def lists_type_code() -> Response:
             language=language(),
             place=browser.place(database),
         )
-    if user_id is None:
+        opened = list_sessions.begin(database, user_id, asked.address) if user_id else None
+    if opened is None:
         return _code_page(asked, _said(answered, held=False))
-    return _sign_in(user_id, asked.address)
+    return list_sessions.let_in(opened)
 
 
 def _code_page(
@@ -101,10 +102,6 @@ def _code_page(
         mail_waits=mail_at > wired.now(),
         others=others,
     )
-
-
-def _sign_in(user_id: str, address: str) -> Response:
-    return list_sessions.sign_in(user_id, address)
 
 
 def _asked(database: Session) -> ListSignIn | None:
@@ -142,9 +139,10 @@ def try_code_of_link(token: str) -> Response | None:
             language=language(),
             device=browser.device(),
         )
-    if user_id is None:
+        opened = list_sessions.begin(database, user_id, asked.address) if user_id else None
+    if opened is None:
         return browser.mark(_code_page(asked, _said(answered, held=True), token=token), known)
-    return browser.mark(_sign_in(user_id, asked.address), known)
+    return browser.mark(list_sessions.let_in(opened), known)
 
 
 def _mailed(database: Session, token: str) -> ListSignIn | None:
