@@ -191,7 +191,9 @@ def test_signing_in_gives_a_token_that_nobody_knew_and_ends_the_one_before(
     with browser.application.test_request_context(
         headers={"Cookie": f"{COOKIE}={planted}", "User-Agent": FIREFOX}
     ):
-        answer = list_sessions.sign_in(ZOE, HERS)
+        with service.database.transaction() as session:
+            token = list_sessions.begin(session, ZOE, HERS)
+        answer = list_sessions.let_in(token)
     given = re.search(rf"{COOKIE}=([^;]+)", answer.headers["Set-Cookie"]).group(1)
     assert given != planted
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(answer.headers["Set-Cookie"].split("; "))
