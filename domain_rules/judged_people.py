@@ -172,7 +172,7 @@ def is_one_slip(typed: str, meant: str) -> bool:
     if abs(len(typed) - len(meant)) > 1 or typed == meant:
         return False
     same = next(
-        (at for at, pair in enumerate(zip(typed, meant)) if pair[0] != pair[1]),  # noqa: B905  # the rest is compared below
+        (at for at, pair in enumerate(zip(typed, meant, strict=False)) if pair[0] != pair[1]),
         min(len(typed), len(meant)),
     )
     rest, other = typed[same:], meant[same:]

@@ -189,7 +189,7 @@ def _below(above: "list[str]", names: "list[str]") -> "list[str]":
     for place in range(len(names)):
         last = (above[place] if place < len(above) else "") or last
         spread.append(last)
-    return [f"{over} {name}".strip() for over, name in zip(spread, names)]  # noqa: B905
+    return [f"{over} {name}".strip() for over, name in zip(spread, names, strict=True)]
 
 
 def _is_typed(said: str) -> bool:

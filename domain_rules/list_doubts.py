@@ -137,9 +137,11 @@ def crosses_by(names: "list[str]") -> "list[int]":
 
 def begins_with_role(cells: "list[str]") -> bool:
     """`Responsable;a@b` where others are called otherwise; not `Parent`, which is a name too."""
-    filled = [cell for cell in cells if cell]
-    said = frozenset(words(filled[0])) if len(filled) == 2 else frozenset[str]()  # noqa: PLR2004
-    return bool(said & ROLES) and said <= KNOWN and "@" not in filled[0] and said != {"parent"}
+    match [cell for cell in cells if cell]:
+        case [first, _] if "@" not in first:
+            said = frozenset(words(first))
+            return bool(said & ROLES) and said <= KNOWN and said != {"parent"}
+    return False
 
 
 def begins_with_others(names: "list[str]", cells: "list[str]", *, is_apart: bool) -> str:

@@ -284,7 +284,7 @@ def _likeliest(columns: "tuple[Column, ...]", cut: Cut) -> "Column | None":
     # Below a header, a column without a name may belong to the one beside it.
     unsaid = Fit.UNKNOWN if len(names) > 1 else Fit.UNSAID
     fits = [table.fit(each.number, each.name) if each.name else unsaid for each in columns]
-    likely = [column for column, found in zip(columns, fits) if found is max(fits)]  # noqa: B905
+    likely = [column for column, found in zip(columns, fits, strict=True) if found is max(fits)]
     return likely[0] if len(likely) == 1 and max(fits) not in DOUBTFUL else None
 
 

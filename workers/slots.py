@@ -8,6 +8,7 @@ import fcntl
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from identity.storage.outbox import Lane
 
@@ -17,13 +18,21 @@ POOL = sum(SLOTS.values())
 """Processes of a worker, unless an operator wants fewer."""
 
 _file = tempfile.TemporaryFile()  # noqa: SIM115  as long as the worker lives
-_pool = POOL
 
 
-def share(pool: int) -> None:
+@dataclass
+class Pool:
+    """The worker's processes, which inherit this too."""
+
+    size: int = POOL
+
+
+_pool = Pool()
+
+
+def share(size: int) -> None:
     """Before the processes are made: how many there are. All but the urgent lane leave one of them free."""
-    global _pool  # noqa: PLW0603  the processes inherit it
-    _pool = pool
+    _pool.size = size
 
 
 @contextmanager
@@ -34,7 +43,7 @@ def slot(name: str) -> Iterator[bool]:
         is_free = _hold(held, range(first, first + SLOTS[name]))
         if is_free and name != Lane.URGENT:
             shared = POOL * len(SLOTS)
-            is_free = _hold(held, range(shared, shared + max(1, _pool - 1)))
+            is_free = _hold(held, range(shared, shared + max(1, _pool.size - 1)))
         yield is_free
 
 

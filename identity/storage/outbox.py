@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Index, Select, func, select, update
+from sqlalchemy import ColumnElement, Index, Select, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
@@ -145,41 +145,33 @@ def bring_forward(
     before: datetime,
     to: datetime,
 ) -> None:
-    """What was ordered for `before`, or a moment after, is to be done earlier; what is leased goes on.
-
-    One statement, for a lease that is taken meanwhile must stand: nothing is done twice.
-    """
-    moved = session.scalars(
-        update(OutboxEntry)
-        .where(
-            OutboxEntry.subject_id == subject_id,
-            OutboxEntry.errand == errand,
-            WAITING,
-            OutboxEntry.due_at >= before,
-            OutboxEntry.due_at < before + LEASE / 2,
-        )
-        .values(created_at=to, due_at=to, lane=lane)
-        .returning(OutboxEntry.id)
-        .execution_options(synchronize_session="fetch")
-    )
-    if moved.all():
-        session.info.setdefault("outbox_lanes", set()).add(str(lane))
+    """What was ordered for `before`, or a moment after, is to be done earlier; what is leased goes on."""
+    at_its_moment = (OutboxEntry.due_at >= before) & (OutboxEntry.due_at < before + LEASE / 2)
+    _move(session, errand, subject_id, at_its_moment, lane=lane, created_at=to, due_at=to)
 
 
 def hurry(
     session: Session, now: datetime, errand: Errand, subject_id: uuid.UUID, lane: Lane
 ) -> None:
     """What is due in another lane is to be done in this one; what is leased goes on."""
+    is_due = (OutboxEntry.due_at <= now) & (OutboxEntry.lane != lane)
+    _move(session, errand, subject_id, is_due, lane=lane)
+
+
+def _move(
+    session: Session,
+    errand: Errand,
+    subject_id: uuid.UUID,
+    which: ColumnElement[bool],
+    *,
+    lane: Lane,
+    **times: datetime,
+) -> None:
+    """One statement, for a lease that is taken meanwhile must stand: nothing is done twice."""
     moved = session.scalars(
         update(OutboxEntry)
-        .where(
-            OutboxEntry.subject_id == subject_id,
-            OutboxEntry.errand == errand,
-            WAITING,
-            OutboxEntry.due_at <= now,
-            OutboxEntry.lane != lane,
-        )
-        .values(lane=lane)
+        .where(OutboxEntry.subject_id == subject_id, OutboxEntry.errand == errand, WAITING, which)
+        .values(lane=lane, **times)
         .returning(OutboxEntry.id)
         .execution_options(synchronize_session="fetch")
     )

@@ -33,7 +33,7 @@ class ValidationSession(Base):
         select(func.max(Mail.due_at))
         .where(
             Mail.address == address,
-            Mail.subject_id == id,  # noqa: A003  the column
+            Mail.subject_id == id,  # noqa: A003  the column above; SQLAlchemy reads it from the class that is being made
             Mail.template == Template.CLIENT_VERIFY,
             Mail.due_at > Mail.created_at,
         )

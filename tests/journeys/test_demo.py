@@ -97,7 +97,11 @@ def test_the_whole_demo(started):
     everything_answers(demo)
     guests_answer_and_agents_begin(demo)
     an_invitation_by_mail_reaches_the_mailbox(demo)
-    ctrl_c_leaves_nothing_behind(demo)
+    folder = Path(demo.facts["ca_file"]).parent
+    assert len(processes_of(folder)) > 4
+    assert demo.child.stop(signal.SIGINT) == 0, demo.child.log
+    assert processes_of(folder) == []
+    assert not (folder / "demo.json").exists()
 
 
 def shape_is_as_promised(facts):
@@ -168,14 +172,6 @@ def an_invitation_by_mail_reaches_the_mailbox(demo):
     assert answer.ok, answer.text
     mails = wait_for(lambda: demo.get(demo.facts["mailbox"]).json(), what="the mail is there")
     assert [mail["to"] for mail in mails] == ["lea.petit@asso.example"]
-
-
-def ctrl_c_leaves_nothing_behind(demo):
-    folder = Path(demo.facts["ca_file"]).parent
-    assert len(processes_of(folder)) > 4
-    assert demo.child.stop(signal.SIGINT) == 0, demo.child.log
-    assert processes_of(folder) == []
-    assert not (folder / "demo.json").exists()
 
 
 def test_each_start_begins_afresh(tmp_path):

@@ -36,7 +36,7 @@ def folder_has(guichet_processes, address):
 def test_a_lane_wakes_for_what_was_ordered_for_later(guichet_processes, embedded, order):
     guichet_processes.worker(embedded)
     order(embedded, SOON, 3)
-    wait_for(lambda: folder_has(guichet_processes, SOON), what="the later mail")
+    assert wait_for(lambda: folder_has(guichet_processes, SOON), what="the later mail")
 
 
 def test_who_waits_for_a_later_mail_holds_up_no_other(guichet_processes, embedded, order):
@@ -69,4 +69,4 @@ def test_a_worker_that_was_killed_meanwhile_is_replaced_by_one_that_wakes_as_wel
 def test_in_production_too(guichet_processes, federation, order, smtp_server):
     guichet_processes.worker(federation)
     order(federation, SOON, 3)
-    smtp_server.wait_for_mail(SOON)
+    assert SOON in smtp_server.wait_for_mail(SOON)["To"]

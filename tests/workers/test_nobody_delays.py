@@ -196,8 +196,11 @@ def test_the_address_without_a_tag_does_not_wait_with_its_senders_tags(street, c
 
 def test_a_thousand_that_wait_are_no_more_work_when_a_mail_leaves_than_fifty(street, wiring, clock):
     statements = []
-    count = lambda *call: statements.append(call[2])  # noqa: E731
-    event.listen(wiring.database.engine, "before_cursor_execute", count)
+
+    @event.listens_for(wiring.database.engine, "before_cursor_execute")
+    def count(*call):
+        statements.append(call[2])
+
     taken = []
     for day, number in enumerate((50, 1000)):
         first = street.invite(f"box{day}+first@{DOMAIN}", sender=senders(2)[day])

@@ -32,6 +32,9 @@ def test_the_whole_of_ipv4_is_not_one_subscriber(limits):
     limits.spend_network("203.0.113.8")
     spend_all(limits, "2001:db8::1")
     limits.spend_network("2001:db8:0:1::1")
+    for spent in ("::ffff:203.0.113.7", "2001:db8::2"):
+        with pytest.raises(TooManyRequests):
+            limits.spend_network(spent)
 
 
 @pytest.mark.parametrize("caller", ["198.51.100.9", "::ffff:198.51.100.9", "192.0.2.9"])

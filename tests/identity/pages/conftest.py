@@ -31,7 +31,7 @@ from tests.identity.list_senders import FakeDesk, with_worker_beside
 from workers import tasks
 
 from .servers import FakeServer, web
-from .visitors import Visitor, heading, title, words
+from .visitors import EDGE, FIREFOX, Visitor, heading, title, words
 
 __all__ = ["heading", "title", "words"]
 
@@ -255,6 +255,20 @@ def open_site(settings, url, clock):
 def ana(site) -> Visitor:
     """An agent at her desk."""
     return site.visitor()
+
+
+@pytest.fixture
+def firefox(site) -> Visitor:
+    visitor = site.visitor()
+    visitor.headers["User-Agent"] = FIREFOX
+    return visitor
+
+
+@pytest.fixture
+def edge(site) -> Visitor:
+    visitor = site.visitor()
+    visitor.headers["User-Agent"] = EDGE
+    return visitor
 
 
 @pytest.fixture

@@ -15,25 +15,13 @@ from tests.identity.list_senders import HERS
 
 from .conftest import ZOE, heading, words
 
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-EDGE = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
-
 
 @pytest.fixture
-def zoe(site):
+def zoe(site, firefox):
     """An agent, in Firefox."""
     with site.wiring.database.transaction() as session:
         associations.bind(session, site.clock(), address=HERS, user_id=ZOE)
-    visitor = site.visitor()
-    visitor.headers["User-Agent"] = FIREFOX
-    return visitor
-
-
-@pytest.fixture
-def edge(site):
-    visitor = site.visitor()
-    visitor.headers["User-Agent"] = EDGE
-    return visitor
+    return firefox
 
 
 def ask(visitor):

@@ -21,10 +21,11 @@ from tests.identity.list_senders import (
     settings,
 )
 
+from .visitors import FIREFOX
+
 __all__ = ["browser", "desk", "service", "settings"]
 
 COOKIE = "guichet-lists"
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 @pytest.fixture

@@ -8,23 +8,6 @@ from identity.storage import mails
 
 from .conftest import heading, words
 
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-EDGE = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
-
-
-@pytest.fixture
-def firefox(site):
-    visitor = site.visitor()
-    visitor.headers["User-Agent"] = FIREFOX
-    return visitor
-
-
-@pytest.fixture
-def edge(site):
-    visitor = site.visitor()
-    visitor.headers["User-Agent"] = EDGE
-    return visitor
-
 
 @pytest.mark.parametrize("path", ["/start", "/start?invited=1", "/lists/sign-in"])
 def test_a_first_page_gives_the_browser_its_id(site, path):

@@ -108,7 +108,8 @@ def resend(_site, visitor, path, fields):
     visitor.send("/check/1/resend")
 
 
-def all_alike(site, path, step, **fields):
+def unlike_nobody(site, path, step, **fields):
+    """The realities in which the work differs from that for an address nobody knows."""
     costs = {}
     began = site.clock()
     for number, (what, (domain, know)) in enumerate(REALITIES.items()):
@@ -117,17 +118,16 @@ def all_alike(site, path, step, **fields):
         know(site, address)
         costs[what] = work(site, address, path, step, **fields)
     assert any("INSERT INTO outbox" in each for each in costs["of nobody"])
-    for what, cost in costs.items():
-        assert cost == costs["of nobody"], what
+    return {what: cost for what, cost in costs.items() if cost != costs["of nobody"]}
 
 
 @pytest.mark.parametrize("step", [first, resend], ids=["asked", "asked again"])
 def test_start_works_alike_for_every_address(site_on_either, step):
-    all_alike(site_on_either, "/start", step, invited="1")
+    assert unlike_nobody(site_on_either, "/start", step, invited="1") == {}
 
 
 def test_signing_in_to_lists_works_alike_for_every_address(site_on_either):
-    all_alike(site_on_either, "/lists/sign-in", first)
+    assert unlike_nobody(site_on_either, "/lists/sign-in", first) == {}
 
 
 def test_asking_for_a_code_on_an_invitations_page_works_alike(site_on_either):

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from .conftest import Site
 
 
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+EDGE = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
+
+
 class Visitor:
     """One person in one browser without JavaScript. Follows where a form leads, like a browser.
 

@@ -16,8 +16,11 @@ def test_the_mailbox_is_locked_before_its_rows(wiring, rules, clock, hashes, end
     said = []
     with wiring.database.transaction() as session:
         (mail,) = mails.to_address(session, GIL)
-        remember = lambda *call: said.append(call[2])  # noqa: E731
-        event.listen(session.get_bind(), "before_cursor_execute", remember)
+
+        @event.listens_for(session.get_bind(), "before_cursor_execute")
+        def remember(*call):
+            said.append(call[2])
+
         match end:
             case "not tried":
                 mail_results.not_tried(session, clock(), mail)
