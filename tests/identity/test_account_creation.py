@@ -76,7 +76,9 @@ def create(wired, ask):
     def create(request, **facts):
         ask(request, **facts)
         tasks.run(wired, Lane.ACCOUNTS)
-        return account_creation.made(wired, request) or stands(wired, request)
+        # In this order: an attempt that another thread ends between the two reads reads as made.
+        standing = stands(wired, request)
+        return account_creation.made(wired, request) or standing
 
     return create
 
