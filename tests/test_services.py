@@ -11,7 +11,7 @@ LETTER = b"From: a@example.org\r\nTo: b@example.org\r\nSubject: hello\r\n\r\nA b
 
 
 def send(relay, to="b@example.org"):
-    with smtplib.SMTP("127.0.0.1", relay.port, timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", relay.port, timeout=60) as client:
         client.sendmail("a@example.org", [to], LETTER)
 
 
@@ -66,7 +66,7 @@ def test_the_relay_goes_away_and_comes_back(smtp_server):
 def test_the_relay_speaks_tls(smtp_servers, authority):
     relay = smtp_servers(certificate=authority.issue())
     trusting = ssl.create_default_context(cafile=authority.ca_file)
-    with smtplib.SMTP("localhost", relay.port, timeout=30) as client:
+    with smtplib.SMTP("localhost", relay.port, timeout=60) as client:
         client.starttls(context=trusting)
         client.sendmail("a@example.org", ["b@example.org"], LETTER)
     assert relay.deliveries[0].tls

@@ -33,7 +33,7 @@ class Load:
                     return
                 address = f"ana@d{number * 97 % DOMAINS}.example"
                 query = {"medium": "email", "address": address}
-                answer = session.get(self.url + INFO, params=query, timeout=10)
+                answer = session.get(self.url + INFO, params=query, timeout=60)
                 self.note(answer)
 
     def note(self, answer: requests.Response) -> None:

@@ -41,11 +41,11 @@ class Demo:
             self.facts["homeservers"][user["homeserver"]]["client_url"] + CLIENT + path,
             json=body,
             headers={"Authorization": f"Bearer {user['access_token']}"},
-            timeout=30,
+            timeout=60,
         )
 
     def get(self, url: str) -> requests.Response:
-        return requests.get(url, verify=self.facts["ca_file"], timeout=30)
+        return requests.get(url, verify=self.facts["ca_file"], timeout=60)
 
 
 def seven_free_ports() -> int:
@@ -131,7 +131,7 @@ def everything_answers(demo):
             "identifier": {"type": "m.id.user", "user": user["user_id"]},
             "password": user["password"],
         }
-        answer = requests.post(f"{client_url}{CLIENT}/login", json=asked, timeout=30)
+        answer = requests.post(f"{client_url}{CLIENT}/login", json=asked, timeout=60)
         assert answer.ok, answer.text
 
 
@@ -161,7 +161,7 @@ def an_invitation_by_mail_reaches_the_mailbox(demo):
     room = f"/rooms/{quote(made.json()['room_id'])}"
     proof = demo.ask("agent", f"/user/{quote(user['user_id'])}/openid/request_token").json()
     register = f"{guichet}/_matrix/identity/v2/account/register"
-    token = requests.post(register, json=proof, verify=demo.facts["ca_file"], timeout=30).json()
+    token = requests.post(register, json=proof, verify=demo.facts["ca_file"], timeout=60).json()
     by_mail = {
         "medium": "email",
         "address": "lea.petit@asso.example",

@@ -19,7 +19,7 @@ def guichet(guichet_processes):
 
 
 def mails_to(person: Person, address: str = ADDRESS):
-    found = person.session.get(f"{person.url}/dev/mail.json", timeout=10).json()
+    found = person.session.get(f"{person.url}/dev/mail.json", timeout=60).json()
     return [mail for mail in found if mail["to"] == address]
 
 

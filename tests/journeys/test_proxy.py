@@ -35,7 +35,7 @@ def link(guichet) -> str:
     camille.ask(ADDRESS)
 
     def mailed():
-        mails = camille.session.get(f"{guichet.url}/dev/mail.json", timeout=10).json()
+        mails = camille.session.get(f"{guichet.url}/dev/mail.json", timeout=60).json()
         return [mail["text"] for mail in mails if mail["to"] == ADDRESS]
 
     return urlsplit(link_in(wait_for(mailed, what="the mail", within=90)[0])).path

@@ -38,7 +38,7 @@ class Person:
 
     def open(self, path: str) -> requests.Response:
         address = path if path.startswith("http") else self.url + path
-        self.page = self.session.get(address, timeout=20)
+        self.page = self.session.get(address, timeout=60)
         return self.page
 
     def send(self, action: str | None = None, **fields: str) -> requests.Response:
@@ -48,7 +48,7 @@ class Person:
             f for f in forms if action is None or f[0].split("?")[0].endswith(action)
         )
         address = self.url + path if path.startswith("/") else path or self.page.url
-        self.page = self.session.post(address, data=given | fields, timeout=30)
+        self.page = self.session.post(address, data=given | fields, timeout=60)
         return self.page
 
     def ask(self, address: str) -> requests.Response:

@@ -89,7 +89,7 @@ class Relay:
             hostname=LOOPBACK,
             port=self.port,
             enable_SMTPUTF8=self.smtputf8,
-            ready_timeout=10,
+            ready_timeout=60,
             ssl_context=context if self.implicit_tls else None,
             tls_context=None if self.implicit_tls else context,
             require_starttls=bool(context) and not self.implicit_tls,

@@ -80,7 +80,7 @@ class Homeserver:
     def register(self, localpart: str, password: str, *, admin: bool = False) -> dict[str, Any]:
         """A new account by the shared secret: `user_id`, `access_token`, `device_id`."""
         address = f"{self.url}/_synapse/admin/v1/register"
-        nonce = requests.get(address, timeout=10).json()["nonce"]
+        nonce = requests.get(address, timeout=60).json()["nonce"]
         facts = "\0".join([nonce, localpart, password, "admin" if admin else "notadmin"])
         mac = hmac.new(self.registration_secret.encode(), facts.encode(), hashlib.sha1).hexdigest()
         asked = {
@@ -90,7 +90,7 @@ class Homeserver:
             "admin": admin,
             "mac": mac,
         }
-        answer = requests.post(address, json=asked, timeout=30)
+        answer = requests.post(address, json=asked, timeout=60)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -99,14 +99,14 @@ class Homeserver:
     ) -> requests.Response:
         """Any request; with the administrator's token unless another is given."""
         headers = {"Authorization": f"Bearer {token or self.admin_token}"}
-        return requests.request(method, self.url + path, headers=headers, timeout=30, **how)
+        return requests.request(method, self.url + path, headers=headers, timeout=60, **how)
 
     def log_in(self, identifier: dict[str, str] | str, password: str) -> requests.Response:
         """By local part, or by {"type": "m.id.thirdparty", "medium": "email", "address": …}."""
         if isinstance(identifier, str):
             identifier = {"type": "m.id.user", "user": identifier}
         asked = {"type": "m.login.password", "identifier": identifier, "password": password}
-        return requests.post(f"{self.url}/_matrix/client/v3/login", json=asked, timeout=30)
+        return requests.post(f"{self.url}/_matrix/client/v3/login", json=asked, timeout=60)
 
     def _settings(self) -> dict[str, Any]:
         listener = {

@@ -58,7 +58,7 @@ class User:
             method,
             f"https://{self.id_server}{V2}{path}",
             headers={"Authorization": f"Bearer {self.id_token}"},
-            timeout=20,
+            timeout=60,
             **{"params" if method == "GET" else "json": body},
         )
 
@@ -66,7 +66,7 @@ class User:
         path = f"/user/{quote(self.user_id)}/openid/request_token"
         openid = self.matrix("POST", path)
         address = f"https://{self.id_server}{V2}/account/register"
-        answer = requests.post(address, json=openid, timeout=20)
+        answer = requests.post(address, json=openid, timeout=60)
         assert answer.ok, answer.text
         return answer.json()["token"]
 

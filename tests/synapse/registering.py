@@ -112,7 +112,7 @@ class Candidate:
     sid: str = ""
 
     def post(self, path: str, **body: Any) -> requests.Response:
-        return requests.post(self.door.homeserver.url + CLIENT + path, json=body, timeout=30)
+        return requests.post(self.door.homeserver.url + CLIENT + path, json=body, timeout=60)
 
     def order_mail(self) -> requests.Response:
         asked = {"client_secret": self.secret, "email": self.address, "send_attempt": 1}
@@ -124,7 +124,7 @@ class Candidate:
         text = plain(self.door.relay.wait_for_mail(self.address))
         link = search(r"https?://\S+submit_token\S+", unescape(text))
         assert link, text
-        assert requests.get(link[0], timeout=30).ok
+        assert requests.get(link[0], timeout=60).ok
 
     def register(self) -> requests.Response:
         begun = self.post("/register", username=f"u{self.secret}", password="correct horse")

@@ -218,7 +218,7 @@ def test_a_letter_is_opened_once_on_every_path_and_also_after_a_restart(place):
 
     def play_back(path):
         url = f"{place.homeserver.url}{PATH}/{path}"
-        return requests.post(url, json=seen[0], timeout=10).status_code
+        return requests.post(url, json=seen[0], timeout=60).status_code
 
     assert [play_back(path) for path in ("room", "invite", "revoke")] == [403, 403, 403]
     place.homeserver.stop()

@@ -216,5 +216,5 @@ def test_beside_the_authentication_service_synapse_starts_and_says_what_is_not_e
     log = door.homeserver.log
     assert "NOT ENFORCED on this homeserver" in log
     assert "registration_gate" in log[log.rindex("Guichet's module is on") :].splitlines()[0]
-    answer = requests.post(f"{door.homeserver.url}{CLIENT}/register", json={}, timeout=30)
+    answer = requests.post(f"{door.homeserver.url}{CLIENT}/register", json={}, timeout=60)
     assert (answer.status_code, answer.json()["errcode"]) == (403, "M_FORBIDDEN")

@@ -50,7 +50,7 @@ def test_a_worker_knows_what_the_main_process_was_told(homeserver, guichet):
             f"{homeserver.worker_url}/_matrix/client/v3/createRoom",
             json={},
             headers=mia.authorization,
-            timeout=30,
+            timeout=60,
         )
 
     refused = create()

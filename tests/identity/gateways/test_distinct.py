@@ -18,7 +18,7 @@ def things(count, first=0):
 
 
 def in_redis(redis_url):
-    return DistinctInRedis(redis_url, timeout=10)
+    return DistinctInRedis(redis_url, timeout=60)
 
 
 @pytest.fixture(params=["here", pytest.param("redis", marks=pytest.mark.redis)])
@@ -64,7 +64,7 @@ def test_nodes_share_a_budget_of_lookups_and_each_has_its_own_while_redis_is_awa
     tmp_path, redis_url, redis_server
 ):
     # Longer than people would wait: a busy machine is not away.
-    nodes = [Limits(settings(tmp_path, redis_url), redis_timeout=10) for _ in range(2)]
+    nodes = [Limits(settings(tmp_path, redis_url), redis_timeout=60) for _ in range(2)]
     for first in range(0, LOOKUPS + 2000, 1000):
         try:
             nodes[first // 1000 % 2].spend_lookup(NOON, ANA, things(1000, first))

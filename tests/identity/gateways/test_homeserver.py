@@ -42,7 +42,7 @@ def login(synapse, identifier, password):
     return requests.post(
         f"{synapse.url}/_matrix/client/v3/login",
         json={"type": "m.login.password", "identifier": identifier, "password": password},
-        timeout=10,
+        timeout=60,
     )
 
 
@@ -52,7 +52,7 @@ def by_user(user_id):
 
 def client(synapse, token, path):
     headers = {"Authorization": f"Bearer {token}"}
-    answer = requests.get(f"{synapse.url}/_matrix/client/v3{path}", headers=headers, timeout=10)
+    answer = requests.get(f"{synapse.url}/_matrix/client/v3{path}", headers=headers, timeout=60)
     return answer.json()
 
 
