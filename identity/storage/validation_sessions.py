@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Index, func, select, update
-from sqlalchemy.orm import Mapped, Session, column_property, mapped_column
+from sqlalchemy.orm import Mapped, Session, column_property, declared_attr, mapped_column
 
 from .database import Base
 from .mails import Mail, Template
@@ -28,18 +28,22 @@ class ValidationSession(Base):
     created_at: Mapped[datetime]
     asked_at: Mapped[datetime]  # when a mail was last asked for
     validated_at: Mapped[datetime | None]
-    # When its last mail leaves, or left, that had to wait for its moment; None: none had to.
-    waited_until: Mapped[datetime | None] = column_property(
-        select(func.max(Mail.due_at))
-        .where(
-            Mail.address == address,
-            Mail.subject_id == id,  # noqa: A003  the column above; SQLAlchemy reads it from the class that is being made
-            Mail.template == Template.CLIENT_VERIFY,
-            Mail.due_at > Mail.created_at,
+
+    @declared_attr
+    @classmethod
+    def waited_until(cls) -> Mapped[datetime | None]:
+        """When its last mail leaves, or left, that had to wait for its moment; None: none had to."""
+        return column_property(
+            select(func.max(Mail.due_at))
+            .where(
+                Mail.address == cls.address,
+                Mail.subject_id == cls.id,
+                Mail.template == Template.CLIENT_VERIFY,
+                Mail.due_at > Mail.created_at,
+            )
+            .correlate_except(Mail)
+            .scalar_subquery()
         )
-        .correlate_except(Mail)
-        .scalar_subquery()
-    )
 
     @property
     def sid(self) -> str:

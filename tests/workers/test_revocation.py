@@ -143,32 +143,35 @@ def test_an_answer_that_is_not_our_modules_to_this_letter_is_no_answer(
     assert first != second
 
 
+@pytest.fixture
+def ended(wired, invite, revoke, told, clock):
+    """The last line of the history, a day after a revocation that the homeserver did not carry out."""
+
+    def ended():
+        invitation = invite()
+        revoke(invitation)
+        work(wired)
+        clock.advance(days=1)
+        work(wired)
+        return told(invitation)[-1]
+
+    return ended
+
+
 @pytest.mark.parametrize("answer", [UNKNOWN, (404, b"<html>not found</html>")])
 def test_a_homeserver_that_cannot_leaves_a_note_and_is_not_asked_again(
-    wired, invite, revoke, told, told_homeserver, clock, answer
+    told_homeserver, ended, answer
 ):
-    invitation = invite()
     told_homeserver.answers = [answer]
-    revoke(invitation)
-    work(wired)
-    clock.advance(days=1)
-    work(wired)
-    happened, detail = told(invitation)[-1]
+    happened, detail = ended()
     assert happened == "room_not_emptied"
     assert "no module of ours" in detail
     assert len(told_homeserver.told) == 1
 
 
-def test_what_our_module_refuses_leaves_a_note_and_is_not_asked_again(
-    wired, invite, revoke, told, told_homeserver, clock
-):
-    invitation = invite()
+def test_what_our_module_refuses_leaves_a_note_and_is_not_asked_again(told_homeserver, ended):
     told_homeserver.refusals = [(403, {"errcode": "M_FORBIDDEN", "error": "nobody here may"})]
-    revoke(invitation)
-    work(wired)
-    clock.advance(days=1)
-    work(wired)
-    happened, detail = told(invitation)[-1]
+    happened, detail = ended()
     assert happened == "room_not_emptied"
     assert "refused (403 M_FORBIDDEN)" in detail
     assert len(told_homeserver.told) == 1

@@ -69,6 +69,16 @@ def digest(**other):
     return lambda of: letters.invite_digest(of, invitation(), **(facts | other))
 
 
+def list_code(**asked):
+    facts = {
+        "code": "48291375",
+        "link": f"{HOST}/v/{TOKEN}",
+        "requested_at": ORDERED,
+        "code_expires_at": ORDERED + timedelta(minutes=15),
+    }
+    return lambda of: letters.list_code(of, **facts, **asked)
+
+
 def report(**other):
     facts = {
         "room": "Cellule d’appui",
@@ -149,21 +159,9 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "invite from somewhere": invited(organisation=None),
     "invite from somebody": invited(inviter=None, organisation=None),
     "reminder": lambda of: letters.reminder(of, invitation()),
-    "list_code": lambda of: letters.list_code(
-        of,
-        code="48291375",
-        link=f"{HOST}/v/{TOKEN}",
-        requested_at=ORDERED,
-        code_expires_at=ORDERED + timedelta(minutes=15),
-    ),
-    "list_code asked for elsewhere too": lambda of: letters.list_code(
-        of,
-        code="48291375",
-        link=f"{HOST}/v/{TOKEN}",
-        requested_at=ORDERED,
-        code_expires_at=ORDERED + timedelta(minutes=15),
-        device="Firefox",
-        others=(("Edge", ORDERED), ("", ORDERED)),
+    "list_code": list_code(),
+    "list_code asked for elsewhere too": list_code(
+        device="Firefox", others=(("Edge", ORDERED), ("", ORDERED))
     ),
     "bulk_report": report(),
     "bulk_report of a paste that all left": report(file_name="", failed=0, unsent=0),
