@@ -44,6 +44,7 @@ STARTING = {
     "m.room.third_party_invite": Deed.INVITE_BY_MAIL,
     "m.room.canonical_alias": Deed.MAKE_ALIAS,
 }
+JUDGED_EVENTS = frozenset({"m.room.create", "m.room.member", *STARTING})
 INSIDE = ("invite", "join")
 
 

@@ -8,6 +8,7 @@ import importlib
 import logging
 from typing import Any
 
+from . import plain_requests
 from .clients import GuichetClient
 from .configuration import Config, FaultyConfiguration
 from .knowledge import Knowledge
@@ -35,8 +36,14 @@ class Guichet:
         self.config = config
         self.client = GuichetClient(config, api)
         self.knowledge = Knowledge(config, api)
-        self.refusals = Refusals(Terms.of_synapse(), api.get_current_time_msec, mode=config.mode)
-        self.feeds = Feeds(config, api, self.knowledge, self.client)
+        self.refusals = Refusals(
+            Terms.of_synapse(),
+            api.get_current_time_msec,
+            mode=config.mode,
+            language=config.language,
+        )
+        api.register_third_party_rules_callbacks(on_create_room=plain_requests.on_create_room)
+        self.feeds = Feeds(config, api, self.knowledge, self.client, self.refusals)
         self.parts = {
             name: part(config, api, self.knowledge, self.refusals)
             for name, part in _parts_of(config)

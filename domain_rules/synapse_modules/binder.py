@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from . import report_queue, reports
 from .clients import GuichetAway, GuichetClient
 from .configuration import Config
+from .guards import Guards
 from .knowledge import MS, Knowledge
 from .refusals import Refusals
 from .reports import Heard, Kind, Pair, Report, Told
@@ -51,10 +52,11 @@ class Part:
         self._again_ms = 0
         self._compare_ms = 0
         self._most = MOST
+        guards = Guards(refusals, closes_for=lambda _user_id: False)
         api.register_third_party_rules_callbacks(
-            on_add_user_third_party_identifier=self.on_add,
-            on_remove_user_third_party_identifier=self.on_remove,
-            on_user_deactivation_status_changed=self.on_deactivation,
+            on_add_user_third_party_identifier=guards.noticing(self.on_add),
+            on_remove_user_third_party_identifier=guards.noticing(self.on_remove),
+            on_user_deactivation_status_changed=guards.noticing(self.on_deactivation),
         )
         api.looping_background_call(
             self.report_refusals, REFUSALS_MS, desc="guichet_refusals", run_on_all_instances=True

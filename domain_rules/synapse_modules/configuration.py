@@ -29,6 +29,13 @@ class SoftFail(Word):
     ON = "on"
 
 
+class Language(Word):
+    """In which `error` is written, the sentence that clients show; `org.guichet.message` has both."""
+
+    FRENCH = "fr"
+    ENGLISH = "en"
+
+
 class ClassSource(Word):
     """Where the class of a homeserver's users comes from."""
 
@@ -71,6 +78,7 @@ class Config:
     parts: Parts = Parts()
     soft_fail: SoftFail = SoftFail.LOG
     class_source: ClassSource | None = None
+    language: Language = Language.FRENCH
 
     def __repr__(self) -> str:
         return f"Config({self.guichet_url}, {self.mode})"  # never the credential
@@ -91,12 +99,13 @@ class Config:
             parts=_parts(block),
             soft_fail=_word(block, "soft_fail", SoftFail, SoftFail.LOG),
             class_source=_word(block, "class_source", ClassSource, None),
+            language=_word(block, "language", Language, Language.FRENCH),
         )
 
 
 KEYS = (
     *("guichet_url", "credential", "credential_file", "identity_server", "ca_file"),
-    *("poll_seconds", "mode", "exempt", "parts", "soft_fail", "class_source"),
+    *("poll_seconds", "mode", "exempt", "parts", "soft_fail", "class_source", "language"),
 )
 
 

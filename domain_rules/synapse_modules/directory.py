@@ -13,6 +13,7 @@ from domain_rules.rules import AccountClass
 
 from . import agents_only
 from .configuration import Config
+from .guards import Guards
 from .knowledge import Knowledge
 from .refusals import Refusals
 from .sentences import Reason
@@ -86,8 +87,15 @@ class Directory:
         self.refusals = refusals
         self.red_list: frozenset[str] | None = None  # None: not read yet
         self._noted_ms: dict[str, int] = {}
-        api.register_spam_checker_callbacks(check_username_for_spam=self.is_hidden)
-        api.register_account_data_callbacks(on_account_data_updated=self.account_data_changed)
+        guards = Guards(refusals, closes_for=lambda _user_id: True)
+        api.register_spam_checker_callbacks(
+            check_username_for_spam=guards.deciding(
+                self.is_hidden, otherwise=lambda: not refusals.is_log_only
+            )
+        )
+        api.register_account_data_callbacks(
+            on_account_data_updated=guards.noticing(self.account_data_changed)
+        )
         # Only one process is told of a change; the others read it from the table.
         self._query = reconcile if api.should_run_background_tasks() else begin
         api.delayed_background_call(0, self.refresh, desc="guichet_red_list_start")

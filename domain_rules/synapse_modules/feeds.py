@@ -11,8 +11,10 @@ from . import kept
 from .clients import Answer, GuichetAway, GuichetClient
 from .configuration import ClassSource, Config
 from .copies import Copy, read
+from .guards import Guards
 from .kept import AGENTS, RULES, Feed, Version
 from .knowledge import MS, Knowledge
+from .refusals import Refusals
 
 RELOAD_MS = 2000
 # An account's change is read again for a while: clocks of processes differ, transactions take time.
@@ -30,9 +32,15 @@ class Feeds:
     """Never lets anything out but log lines: what is known goes on serving."""
 
     def __init__(
-        self, config: Config, api: Any, knowledge: Knowledge, client: GuichetClient
+        self,
+        config: Config,
+        api: Any,
+        knowledge: Knowledge,
+        client: GuichetClient,
+        refusals: Refusals,
     ) -> None:
         self._config = config
+        self._guards = Guards(refusals, closes_for=lambda _user_id: False)
         self._api = api
         self._knowledge = knowledge
         self._client = client
@@ -59,8 +67,8 @@ class Feeds:
                 self.refresh, self._config.poll_seconds * MS, desc="guichet_refresh"
             )
         self._api.register_third_party_rules_callbacks(
-            on_add_user_third_party_identifier=self._on_address,
-            on_remove_user_third_party_identifier=self._on_address,
+            on_add_user_third_party_identifier=self._guards.noticing(self._on_address),
+            on_remove_user_third_party_identifier=self._guards.noticing(self._on_address),
         )
 
     async def refresh(self) -> None:

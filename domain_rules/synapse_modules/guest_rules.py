@@ -9,11 +9,12 @@ from domain_rules.rules import AccountClass
 
 from .clients import GuichetClient
 from .configuration import Config
-from .guards import Callback, Guards
+from .guards import Guards
 from .invitation_check import InvitationCheck
 from .knowledge import Knowledge, server_of
 from .refusals import Refusals
 from .sentences import Reason
+from .time_limits import ASKING_SECONDS, Callback
 
 MEMBER = "m.room.member"
 CREATE = "m.room.create"
@@ -58,14 +59,19 @@ class Part:
             user_may_create_room=_two(guards.answering(self.user_may_create_room)),
             user_may_invite=guards.answering(self.user_may_invite),
             federated_user_may_invite=guards.answering(self.federated_user_may_invite),
-            user_may_send_3pid_invite=guards.answering(self.user_may_send_3pid_invite),
+            user_may_send_3pid_invite=guards.answering(
+                self.user_may_send_3pid_invite, seconds=ASKING_SECONDS
+            ),
             user_may_join_room=guards.answering(self.user_may_join_room),
             user_may_create_room_alias=guards.answering(self.user_may_create_room_alias),
             user_may_publish_room=guards.answering(self.user_may_publish_room),
         )
         api.register_third_party_rules_callbacks(
             on_create_room=guards.insisting(self.on_create_room),
-            check_event_allowed=guards.insisting(self.check_event_allowed),
+            check_event_allowed=guards.insisting(
+                self.check_event_allowed,
+                concerns=lambda event: event.type in conversations.JUDGED_EVENTS,
+            ),
         )
 
     async def user_may_create_room(self, user_id: str, asked: Mapping[str, Any]) -> Any:

@@ -38,9 +38,7 @@ class InvitationCheck:
             return answer
         code, fields = answer
         further = {name: told[name] for name in FURTHER if isinstance(told.get(name), str | int)}
-        said = fields["org.guichet.message"]
-        # Else Synapse says "Cannot send threepid invite", and nothing more.
-        return code, fields | further | {"error": f"{said['en']} / {said['fr']}"}
+        return code, fields | further
 
     async def _ask(self, question: Mapping[str, str]) -> Mapping[str, Any] | None:
         try:

@@ -10,8 +10,9 @@ from prometheus_client import Counter
 
 from domain_rules.words import Word
 
-from .configuration import Mode
+from .configuration import Language, Mode
 from .sentences import SENTENCES, Reason, Sentence
+from .time_limits import Within, within
 
 FORBIDDEN = 403
 KEPT = 1000
@@ -32,6 +33,7 @@ class Terms:
     not_spam: Any
     forbidden: Any
     error_class: type[Exception]
+    within: Within = within
 
     @classmethod
     def of_synapse(cls) -> "Terms":
@@ -55,10 +57,18 @@ class Refusal:
 class Refusals:
     """Gives reasons, counts them, and keeps the last until they are drained for the report."""
 
-    def __init__(self, terms: Terms, now_ms: Callable[[], int], *, mode: Mode) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        now_ms: Callable[[], int],
+        *,
+        mode: Mode,
+        language: Language = Language.FRENCH,
+    ) -> None:
         self.terms = terms
         self._now_ms = now_ms
         self._mode = mode
+        self._language = language
         self._sentences: dict[str, Sentence] = {
             word.value: said for word, said in SENTENCES.items()
         }
@@ -90,14 +100,18 @@ class Refusals:
 
     def error(self, reason: Word, *, status: int = FORBIDDEN) -> Exception:
         """Synapse's own exception, which reaches the client as it is."""
-        said = self._said(reason)
-        text = f"{said.english} / {said.french}"
-        return self.terms.error_class(status, text, self.terms.forbidden, self.fields(reason))
+        fields = self.fields(reason)
+        return self.terms.error_class(status, fields["error"], self.terms.forbidden, fields)
 
     def fields(self, reason: Word) -> dict[str, Any]:
-        """What the client gets beside the code."""
+        """What the client gets beside the code.
+
+        `error` is what clients show: ours takes the place of Synapse's own sentence. Synapse does not tell a
+        module the language of a request, so it is the homeserver's.
+        """
         said = self._said(reason)
         return {
+            "error": said.french if self._language is Language.FRENCH else said.english,
             "org.guichet.reason": reason.value,
             "org.guichet.message": {"fr": said.french, "en": said.english},
         }

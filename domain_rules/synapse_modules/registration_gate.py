@@ -17,8 +17,11 @@ from domain_rules.words import Word
 from .clients import GuichetAway, GuichetClient
 from .configuration import ClassSource, Config, Mode
 from .copies import read_address
+from .guards import Guards
 from .knowledge import Knowledge
 from .refusals import Refusals, counted
+from .sentences import Reason
+from .time_limits import ASKING_SECONDS
 
 EMAIL_PROOF = "m.login.email.identity"
 MOST_NAMES = 5  # that are drawn before a random one is left to fail
@@ -150,23 +153,43 @@ class Part:
 
     def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
         self.api = api
+        self.refusals = refusals
         self.gate = Gate(knowledge, refusals, GuichetClient(config, api))
-        self.is_enforced = self._register(changes=not refusals.is_log_only)
+        self.is_enforced = self._register()
 
-    def _register(self, *, changes: bool) -> bool:
+    def _register(self) -> bool:
         from synapse.module_api.errors import ConfigError  # noqa: PLC0415  # only in Synapse
 
-        callbacks: dict[str, Any] = {"is_3pid_allowed": self.gate.is_3pid_allowed}
-        if changes:
-            callbacks["get_username_for_registration"] = self.user_name
-            callbacks["get_displayname_for_registration"] = self.display_name
+        guards = Guards(self.refusals, closes_for=lambda _user_id: True)
+        callbacks: dict[str, Any] = {
+            "is_3pid_allowed": guards.deciding(
+                self.gate.is_3pid_allowed,
+                otherwise=lambda: self.refusals.is_log_only,
+                seconds=ASKING_SECONDS,
+            )
+        }
+        if not self.refusals.is_log_only:
+            # Without ours the person would get the name they typed.
+            callbacks["get_username_for_registration"] = guards.deciding(
+                self.user_name, otherwise=self._refuse
+            )
+            callbacks["get_displayname_for_registration"] = guards.deciding(
+                self.display_name, otherwise=self._refuse
+            )
         try:
             self.api.register_password_auth_provider_callbacks(**callbacks)
         except ConfigError:
             logger.warning(NOT_ENFORCED)
             return False
-        self.api.register_spam_checker_callbacks(check_registration_for_spam=self.second_look)
+        self.api.register_spam_checker_callbacks(
+            check_registration_for_spam=guards.deciding(
+                self.second_look, otherwise=lambda: _behaviour(welcome=self.refusals.is_log_only)
+            )
+        )
         return True
+
+    def _refuse(self) -> None:
+        self.refusals.refuse_by_raising(Reason.NOT_ALLOWED, "somebody who registers")
 
     async def user_name(self, uia_results: Mapping[str, Any], _: Mapping[str, Any]) -> str | None:
         """A random name that is taken is drawn again; another one is the person's own, and Synapse refuses it."""
@@ -187,7 +210,10 @@ class Part:
     async def second_look(
         self, email: Mapping[str, Any] | None, _name: str | None, _from: Any, _provider: str | None
     ) -> Any:
-        from synapse.spam_checker_api import RegistrationBehaviour  # noqa: PLC0415  # only in Synapse
+        return _behaviour(welcome=self.gate.lets_in(email))
 
-        welcome = self.gate.lets_in(email)
-        return RegistrationBehaviour.ALLOW if welcome else RegistrationBehaviour.DENY
+
+def _behaviour(*, welcome: bool) -> Any:
+    from synapse.spam_checker_api import RegistrationBehaviour  # noqa: PLC0415  # only in Synapse
+
+    return RegistrationBehaviour.ALLOW if welcome else RegistrationBehaviour.DENY

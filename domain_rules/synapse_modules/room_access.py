@@ -15,7 +15,16 @@ from domain_rules.room_membership import (
     judge_membership,
 )
 from domain_rules.room_reasons import MALFORMED_CREATIONS, RoomReason
-from domain_rules.rooms import MEMBER, RULE_EVENT, AccessRule, People, RoomState, mapping, read_room
+from domain_rules.rooms import (
+    CREATE,
+    MEMBER,
+    RULE_EVENT,
+    AccessRule,
+    People,
+    RoomState,
+    mapping,
+    read_room,
+)
 from domain_rules.words import Word
 
 from .clients import GuichetClient
@@ -26,8 +35,9 @@ from .knowledge import Knowledge
 from .predecessors import Predecessors
 from .refusals import Refusals
 from .room_upgrades import Upgrades
-from .room_views import NEWEST, RoomViews, State, version_of
+from .room_views import NEWEST, RoomViews, State
 from .sentences import Sentence
+from .time_limits import ASKING_SECONDS
 
 BAD_REQUEST, FORBIDDEN = 400, 403
 
@@ -51,22 +61,25 @@ class Part:
         self._refusals = refusals
         self._views = RoomViews(api, knowledge, refusals)
         self._upgrades = Upgrades(api, self._views, refusals)
-        self._inbound = Inbound(config, self._views, knowledge, refusals)
+        self._inbound = Inbound(config, api, self._views, knowledge, refusals)
         refusals.teach(_sentences())
         guards = Guards(refusals, closes_for=lambda _user_id: True)
+        of_others = Guards(refusals, closes_for=lambda _user_id: False)
+        # What Synapse loads a room's whole state for, or every event, is left out where another callback can judge.
         api.register_spam_checker_callbacks(
-            user_may_invite=guards.answering(self.user_may_invite),
-            user_may_send_3pid_invite=guards.answering(self.user_may_send_3pid_invite),
+            user_may_invite=guards.answering(self.user_may_invite, seconds=ASKING_SECONDS),
+            user_may_send_3pid_invite=guards.answering(
+                self.user_may_send_3pid_invite, seconds=ASKING_SECONDS
+            ),
             user_may_publish_room=guards.answering(self.user_may_publish_room),
-            federated_user_may_invite=self._inbound.federated_user_may_invite,
+            federated_user_may_invite=of_others.answering(self._inbound.federated_user_may_invite),
             check_event_for_spam=self._inbound.check_event_for_spam,
         )
         api.register_third_party_rules_callbacks(
             on_create_room=guards.insisting(self.on_create_room),
-            check_event_allowed=guards.insisting(self.check_event_allowed),
-            check_threepid_can_be_invited=self.check_threepid_can_be_invited,
-            check_visibility_can_be_modified=self.check_visibility_can_be_modified,
-            on_new_event=self._upgrades.on_new_event,
+            check_event_allowed=guards.insisting(
+                self.check_event_allowed, seconds=ASKING_SECONDS, concerns=_is_judged
+            ),
         )
 
     async def on_create_room(self, requester: Any, asked: dict[str, Any], is_admin: bool) -> None:  # noqa: FBT001  # Synapse calls by position
@@ -86,9 +99,7 @@ class Part:
             asked.update(completed(creation))
 
     async def check_event_allowed(self, event: Any, events: State) -> tuple[bool, None]:
-        """Every event that is made on this homeserver; few of them concern the rule."""
-        if event.type not in JUDGES or not event.is_state():
-            return ALLOWED
+        """Every event that is made on this homeserver and concerns the rule."""
         if event.type == RULE_EVENT and self._upgrades.is_carrying(event.room_id):
             return ALLOWED
         state = read_room(event.room_version.identifier, events)
@@ -117,6 +128,8 @@ class Part:
         if reason is not None:
             said = self._views.said(reason, asked.concerned)
             self._refusals.refuse_by_raising(said, event.sender)
+        if event.type == CREATE:
+            self._upgrades.begin(event)
         return ALLOWED
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Any:
@@ -160,35 +173,6 @@ class Part:
             reason = None
         return self._answer(user_id, reason)
 
-    async def check_threepid_can_be_invited(self, medium: str, address: str, events: State) -> bool:
-        """Asked first, without inviter, and its no carries no reason.
-
-        So a refusal is left to the callbacks that come next and give it; all that this one
-        refuses is what cannot be judged, because Synapse takes a fault in here for a yes.
-        """
-        try:
-            await self._knowledge.ready()
-            state = read_room(version_of(events), events)
-            judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
-        except Exception:
-            logger.exception("a fault in judging an invitation by mail")
-            return self._refusals.is_log_only
-        return True
-
-    async def check_visibility_can_be_modified(
-        self, room_id: str, events: State, new_visibility: str
-    ) -> bool:
-        """At a room's creation the state is empty, and the request was judged already."""
-        try:
-            if not events:
-                return True
-            state = read_room(version_of(events), events)
-            reason = judge_visibility(state, new_visibility)
-        except Exception:
-            logger.exception("a fault in judging the visibility of %s", room_id)
-            return self._refusals.is_log_only
-        return reason is None or self._refusals.is_log_only
-
     def _judge_mail_at_creation(self, creation: Creation) -> RoomReason | None:
         rule = creation.rule or AccessRule.RESTRICTED
         state = RoomState(rule_event={"rule": rule.value})
@@ -226,6 +210,10 @@ class Part:
 
     def _answer(self, user_id: str, reason: Word | None) -> Any:
         return self._refusals.refuse(reason, user_id) if reason else self._refusals.allowed
+
+
+def _is_judged(event: Any) -> bool:
+    return event.type in JUDGES and event.is_state()
 
 
 def _sentences() -> Mapping[Word, Sentence]:

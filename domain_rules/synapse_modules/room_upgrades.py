@@ -1,12 +1,17 @@
-"""A room that replaces another keeps its rule: Synapse does not copy it, so we send it."""
+"""A room that replaces another keeps its rule: Synapse does not copy it, so we send it.
+
+It begins where the new room's first event is judged, in the process that makes the room. What that process
+leaves undone is done when somebody next asks about the room.
+"""
 
 import logging
 from typing import Any
 
 from domain_rules.room_changes import carried, judge_upgrade
 from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import CREATE, RULE_EVENT, People, RoomState, mapping
+from domain_rules.rooms import RULE_EVENT, People, RoomState, mapping
 
+from .knowledge import MS
 from .refusals import Refusals
 from .room_views import Judge, RoomViews
 
@@ -14,39 +19,35 @@ PATIENCE = 600  # looks at the new room, until it has its power levels
 PATIENCE_OF_PEOPLE = 50
 BETWEEN = 0.1
 TRIES = 3
-MS = 1000
 FRESH_MS = 60 * MS
 
 logger = logging.getLogger(__name__)
 
 
 class Upgrades:
-    """One process sends the rule. Until it is there the new room counts as closed to guests."""
+    """Until the rule is there the new room counts as closed to guests."""
 
     def __init__(self, api: Any, views: RoomViews, refusals: Refusals) -> None:
         self._api = api
         self._views = views
         self._refusals = refusals
         self._carrying: set[str] = set()
+        self._begun: set[str] = set()
 
     def is_carrying(self, room_id: str) -> bool:
         """Whether the rule event that is being judged is ours."""
         return room_id in self._carrying
 
-    async def on_new_event(self, event: Any, _state: Any) -> None:
-        """Called in every process, while people wait for their next events."""
-        if event.type != CREATE or self._refusals.is_log_only:
-            return
-        old_room = mapping(event.content.get("predecessor")).get("room_id")
-        if not isinstance(old_room, str) or not self._api.is_mine(event.sender):
-            return
-        if self._api.should_run_background_tasks():
-            self._api.run_as_background_process(
-                "guichet_room_upgrade", self._carry, old_room, event.room_id, event.sender
-            )
+    def begin(self, create: Any) -> None:
+        """A create event that may be made. Who waits for it does not wait for this."""
+        old_room = mapping(create.content.get("predecessor")).get("room_id")
+        if isinstance(old_room, str) and self._api.is_mine(create.sender):
+            self._begin(old_room, create.room_id, create.sender)
 
     async def settled(self, room_id: str, state: RoomState) -> RoomState:
         """The state once the rule has arrived, if it is on its way."""
+        if state.rule_event is None and state.predecessor and self._api.is_mine(state.creator):
+            self._begin(state.predecessor, room_id, state.creator)
         for _ in range(PATIENCE_OF_PEOPLE):
             is_fresh = self._api.get_current_time_msec() - state.made_at < FRESH_MS
             if state.rule_event is not None or not state.predecessor or not is_fresh:
@@ -54,6 +55,15 @@ class Upgrades:
             await self._api.sleep(BETWEEN)
             state = await self._views.room(room_id) or state
         return state
+
+    def _begin(self, old_room: str, new_room: str, sender: str) -> None:
+        """Once in each process: who may not upgrade is not asked about again."""
+        if self._refusals.is_log_only or new_room in self._begun:
+            return
+        self._begun.add(new_room)
+        self._api.run_as_background_process(
+            "guichet_room_upgrade", self._carry, old_room, new_room, sender
+        )
 
     async def _carry(self, old_room: str, new_room: str, sender: str) -> None:
         old = await self._views.room(old_room)
@@ -89,6 +99,7 @@ class Upgrades:
             if await self._is_sent(event):
                 return
             await self._api.sleep(1)
+        self._begun.discard(room_id)
 
     async def _is_sent(self, event: dict[str, Any]) -> bool:
         try:

@@ -21,6 +21,7 @@ from domain_rules.rooms import (
 from domain_rules.rules import AccountClass
 from domain_rules.words import Word
 
+from . import room_rows
 from .knowledge import Knowledge
 from .refusals import Refusals
 from .sentences import Reason
@@ -43,15 +44,34 @@ class RoomViews:
 
     async def room(self, room_id: str, about: str | None = None) -> RoomState | None:
         """None for a room that this homeserver does not know. `about` is who matters in it."""
+        seen = await self.look(room_id, about)
+        return seen[0] if seen else None
+
+    async def look(self, room_id: str, about: str | None = None) -> "tuple[RoomState, bool] | None":
+        """The same, and whether Synapse is still fetching who is in it. This waits for nobody."""
         wanted = [*SETTINGS, (MEMBER, about)] if about else SETTINGS
-        events = await self._api.get_room_state(room_id, wanted)
-        if (CREATE, "") not in events:
+        rows = await self._rows(room_id, wanted)
+        if rows is None or (CREATE, "") not in rows.events:
             return None
-        state = read_room(version_of(events), events)
+        state = read_room(rows.version, rows.events)
         if state.rule is AccessRule.DIRECT:
-            events |= await self._api.get_room_state(room_id, SEATS)
-            state = read_room(version_of(events), events)
-        return state
+            rows = await self._rows(room_id, [*SETTINGS, *SEATS]) or rows
+            state = read_room(rows.version, rows.events)
+        return state, rows.is_partial
+
+    async def is_complete(self, room_id: str) -> bool:
+        """Whether Synapse knows everybody who is in this room."""
+        database = self._api.run_db_interaction
+        return not await database("guichet_is_partial", room_rows.is_partial, room_id)
+
+    async def _rows(
+        self, room_id: str, wanted: Iterable[tuple[str, str | None]]
+    ) -> "room_rows.Rows | None":
+        database = self._api.run_db_interaction
+        found: room_rows.Rows | None = await database(
+            "guichet_room", room_rows.read, room_id, wanted
+        )
+        return found
 
     async def with_listing(self, room_id: str, state: RoomState) -> RoomState:
         """The same, knowing whether it is in the room directory."""

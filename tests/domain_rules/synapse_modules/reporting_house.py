@@ -4,12 +4,15 @@ import asyncio
 import json
 import sqlite3
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from domain_rules.rules import AccountClass, RuleSet
 from domain_rules.synapse_modules import binder, reports
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
 from domain_rules.synapse_modules.configuration import Config
+
+from .a_synapse import at_once
 
 OWN = "guests.example"
 GIL, ZOE = f"@gil:{OWN}", "@zoe:education.example"
@@ -137,6 +140,7 @@ class Refused:
     """The refusals, by value."""
 
     kept: list = field(default_factory=list)
+    terms: Any = field(default_factory=lambda: SimpleNamespace(within=at_once))
 
     def drain(self):
         kept, self.kept = self.kept, []

@@ -1,5 +1,7 @@
 """A Synapse of nothing but rooms, in memory: its state events, its directory, one process of it."""
 
+import json
+import sqlite3
 from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +12,17 @@ from domain_rules.synapse_modules.knowledge import Knowledge
 from domain_rules.synapse_modules.refusals import Refusals, Terms
 from domain_rules.synapse_modules.room_access import Part
 from tests.domain_rules.made_rooms import ANA, GIL, OLGA
+from tests.domain_rules.synapse_modules.a_synapse import at_once
 
 ROOM = "!room"
 ALLOWED = object()
+# Of Synapse's tables, what the module reads of rooms.
+SYNAPSE = """
+CREATE TABLE rooms (room_id TEXT, room_version TEXT);
+CREATE TABLE partial_state_rooms (room_id TEXT);
+CREATE TABLE current_state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
+CREATE TABLE event_json (event_id TEXT, json TEXT);
+"""
 
 
 class Refused(Exception):
@@ -44,7 +54,10 @@ def member(user_id: str, membership: str, **facts: Any) -> Any:
 
 
 class House:
-    """`broken`: its database is away. What runs in the background waits in `waiting`."""
+    """`broken`: its database is away. `partial`: rooms it is still joining.
+
+    What runs in the background waits in `waiting`, what is done again and again in `loops`.
+    """
 
     server_name = "agents.example"
 
@@ -55,8 +68,9 @@ class House:
         self.waiting: list[tuple[Any, ...]] = []
         self.sent: list[dict[str, Any]] = []
         self.callbacks: dict[str, Any] = {}
+        self.loops: dict[str, Any] = {}
+        self.partial: set[str] = set()
         self.broken = False
-        self.runs_background = True
         self.now_ms = 2_000
         self.public_room_list_manager = SimpleNamespace(room_is_in_public_room_list=self.is_listed)
 
@@ -80,12 +94,33 @@ class House:
 
     register_third_party_rules_callbacks = register_spam_checker_callbacks
 
-    async def get_room_state(self, room_id: str, wanted: list[tuple[str, str | None]]) -> Any:
+    async def run_db_interaction(self, _desc: str, function: Any, *facts: Any) -> Any:
         if self.broken:
             raise OSError("the database restarts")
-        asked = set(wanted)
-        state = self.rooms[room_id]
-        return {key: state[key] for key in state if key in asked or (key[0], None) in asked}
+        database = sqlite3.connect(":memory:")
+        database.executescript(SYNAPSE)
+        database.executemany(
+            "INSERT INTO rooms VALUES (?, '12')",
+            [(room,) for room, state in self.rooms.items() if state],
+        )
+        database.executemany(
+            "INSERT INTO partial_state_rooms VALUES (?)", [(room,) for room in self.partial]
+        )
+        for room, state in self.rooms.items():
+            for (kind, key), each in state.items():
+                name = f"${room}{kind}{key}"
+                told = {
+                    "sender": each.sender,
+                    "content": each.content,
+                    "origin_server_ts": each.origin_server_ts,
+                }
+                row = (name, room, kind, key)
+                database.execute("INSERT INTO current_state_events VALUES (?, ?, ?, ?)", row)
+                database.execute("INSERT INTO event_json VALUES (?, ?)", (name, json.dumps(told)))
+        return function(database.cursor(), *facts)
+
+    def looping_background_call(self, function: Any, _ms: int, *, desc: str, **_how: Any) -> None:
+        self.loops[desc] = function
 
     async def is_listed(self, room_id: str) -> bool:
         self.directory_asked.append(room_id)
@@ -102,9 +137,6 @@ class House:
 
     def is_mine(self, user_id: str) -> bool:
         return user_id.endswith(":agents.example")
-
-    def should_run_background_tasks(self) -> bool:
-        return self.runs_background
 
     def run_as_background_process(self, _name: str, work: Any, *facts: Any) -> None:
         self.waiting.append((work, *facts))
@@ -130,7 +162,7 @@ def part_of(
     knowledge = Knowledge(config, house)
     sources = {"agents.example": ClassSource.AGENT, "guests.example": ClassSource.GUEST}
     knowledge.copy = Copy(epoch="e", own_name=house.server_name, sources=sources)
-    terms = Terms(not_spam=ALLOWED, forbidden="M_FORBIDDEN", error_class=Refused)
+    terms = Terms(not_spam=ALLOWED, forbidden="M_FORBIDDEN", error_class=Refused, within=at_once)
     refusals = Refusals(terms, house.get_current_time_msec, mode=mode)
     return Part(config, house, knowledge, refusals, client)
 

@@ -17,6 +17,8 @@ from domain_rules.synapse_modules.directory import HIDE_PROFILE, Directory
 from domain_rules.synapse_modules.knowledge import Knowledge
 from domain_rules.synapse_modules.refusals import Refusals, Terms
 
+from .a_synapse import at_once
+
 AGENTS, GUESTS = "agents.example", "guests.example"
 ANA, ZOE, BOSS = f"@ana:{AGENTS}", f"@zoe:{AGENTS}", f"@boss:{AGENTS}"
 GIL, STRANGER = f"@gil:{GUESTS}", "@who:unknown.example"
@@ -92,7 +94,9 @@ def process(database):
         knowledge = Knowledge(CONFIG, synapse)
         sources = {AGENTS: ClassSource.AGENT, GUESTS: ClassSource.GUEST}
         knowledge.copy = Copy(epoch="e", own_name=AGENTS, sources=sources)
-        terms = Terms(not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError)
+        terms = Terms(
+            not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError, within=at_once
+        )
         refusals = Refusals(terms, synapse.get_current_time_msec, mode=mode)
         part = Directory(CONFIG, synapse, knowledge, refusals)
         if begun:

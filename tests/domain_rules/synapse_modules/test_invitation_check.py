@@ -49,9 +49,7 @@ def test_a_refusal_goes_out_with_code_reason_and_a_sentence(reason, further):
     (code, fields), _, asked = answer(no(reason, **further))
     assert code == "M_FORBIDDEN"
     assert fields["org.guichet.reason"] == reason
-    assert fields["error"] == " / ".join(
-        fields["org.guichet.message"][each] for each in ("en", "fr")
-    )
+    assert fields["error"] == fields["org.guichet.message"]["fr"]
     assert further.items() <= fields.items()
     medium, address, room_id = ASKED
     assert asked == [{"sender": ANA, "medium": medium, "address": address, "room_id": room_id}]

@@ -3,12 +3,12 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from domain_rules.synapse_modules.configuration import Mode
+from domain_rules.synapse_modules.configuration import Language, Mode
 from domain_rules.synapse_modules.refusals import KEPT, Refusals, Terms
 from domain_rules.synapse_modules.sentences import SENTENCES, Reason, Sentence
 from domain_rules.words import Word
 
-from .a_synapse import Refused
+from .a_synapse import Refused, at_once
 
 GIL = "@gil:guests.example"
 
@@ -19,9 +19,9 @@ class OfAPart(Word):
     FULL = "conversation_is_full"
 
 
-def refusals(mode: Mode = Mode.ENFORCE) -> Refusals:
-    terms = Terms(not_spam=object(), forbidden="M_FORBIDDEN", error_class=Refused)
-    return Refusals(terms, lambda: 1234, mode=mode)
+def refusals(mode: Mode = Mode.ENFORCE, language: Language = Language.FRENCH) -> Refusals:
+    terms = Terms(not_spam=object(), forbidden="M_FORBIDDEN", error_class=Refused, within=at_once)
+    return Refusals(terms, lambda: 1234, mode=mode, language=language)
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -37,12 +37,22 @@ def test_a_refusal_is_the_code_with_reason_and_message():
     code, fields = refusals().refuse(Reason.GUEST_MAY_NOT_KNOCK, GIL)
     assert code == "M_FORBIDDEN"
     assert fields == {
+        "error": "Les invités ne demandent pas à entrer dans un salon. Attendez une invitation.",
         "org.guichet.reason": "guest_may_not_knock",
         "org.guichet.message": {
             "fr": "Les invités ne demandent pas à entrer dans un salon. Attendez une invitation.",
             "en": "Guests do not ask to join a room. Wait for an invitation.",
         },
     }
+
+
+def test_clients_show_our_sentence_in_the_language_of_the_homeserver():
+    french, english = SENTENCES[Reason.GUEST_MAY_NOT_KNOCK]
+    for language, said in ((Language.FRENCH, french), (Language.ENGLISH, english)):
+        speaking = refusals(language=language)
+        assert speaking.fields(Reason.GUEST_MAY_NOT_KNOCK)["error"] == said
+        with pytest.raises(Refused, match=said):
+            speaking.refuse_by_raising(Reason.GUEST_MAY_NOT_KNOCK, GIL)
 
 
 def test_where_nothing_is_enforced_yes_is_the_very_object_synapse_compares_with():

@@ -14,6 +14,8 @@ from domain_rules.synapse_modules.knowledge import Knowledge
 from domain_rules.synapse_modules.refusals import Refusals, Terms, counted
 from domain_rules.synapse_modules.registration_gate import EMAIL_PROOF, Gate, Refused
 
+from .a_synapse import at_once
+
 AGENTS, GUESTS, MIXED = "agents.example", "guests.example", "mixed.example"
 ANA, GIL, NOE = "ana@ac-rouen.example", "gil@asso.example", "noe@mixte.example"
 CONFIG = Config(guichet_url="https://guichet.example", credential="secret")
@@ -81,7 +83,9 @@ def gate_of(guichet):
             },
             rules=RuleSet.compile(rules),
         )
-        terms = Terms(not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError)
+        terms = Terms(
+            not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError, within=at_once
+        )
         return Gate(knowledge, Refusals(terms, lambda: 0, mode=mode), guichet)
 
     return gate_of

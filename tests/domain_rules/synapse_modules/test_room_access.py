@@ -1,10 +1,14 @@
 """Around the rules of rooms: faults refuse, log-only changes nothing, one process carries the rule over."""
 
 import asyncio
+import json
 from copy import deepcopy
+from types import MappingProxyType
 
 import pytest
+from prometheus_client import REGISTRY
 
+from domain_rules.synapse_modules import plain_requests
 from domain_rules.synapse_modules.configuration import ClassSource, Mode, SoftFail
 from domain_rules.synapse_modules.copies import Copy
 from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
@@ -99,18 +103,11 @@ def test_d13_a_fault_in_judging_mail_or_an_event_refuses(house):
     assert refused.value.reason == "not_allowed"
 
 
-def test_3_1_where_synapse_takes_a_fault_for_yes_ours_is_a_no(house):
-    part = part_of(house)
-    broken = {("m.room.create", ""): event("m.room.create", {}), (RULE, ""): "no event"}
-    assert run(part.check_threepid_can_be_invited("email", "x@y.example", broken)) is False
-    assert run(part.check_visibility_can_be_modified(ROOM, broken, "public")) is False
-
-
-def test_3_2_the_visibility_of_a_room_that_is_being_made_was_judged_before(house):
-    part = part_of(house)
-    assert run(part.check_visibility_can_be_modified(ROOM, {}, "public")) is True
-    house.make("unrestricted")
-    assert run(part.check_visibility_can_be_modified(ROOM, house.rooms[ROOM], "public")) is False
+def test_callbacks_for_which_synapse_loads_whole_rooms_are_left_out(house):
+    """Each of these is called beside one that can judge, gives the reason, and costs a line of memory."""
+    part_of(house)
+    costly = {"on_new_event", "check_threepid_can_be_invited", "check_visibility_can_be_modified"}
+    assert not costly & set(house.callbacks)
 
 
 def test_ra_84_a_listed_room_may_always_be_taken_out(house):
@@ -132,6 +129,27 @@ def test_the_room_directory_is_read_only_where_it_decides(house):
     house.listed.add(ROOM)
     with pytest.raises(Refused, match="public"):
         run(part.check_event_allowed(rules[1], house.rooms[ROOM]))
+
+
+def test_what_other_modules_left_in_a_request_is_made_plain():
+    """As modules do: views, tuples, generators; what it says stays."""
+    events = {RULE: {"type": RULE, "content": MappingProxyType({"rule": "restricted"})}}
+    asked = {
+        "initial_state": events.values(),
+        "invite": (ANA, GIL),
+        "invite_3pid": (each for each in [{"medium": "email"}]),
+        "name": "Budget",
+        "is_direct": False,
+    }
+    run(plain_requests.on_create_room(requester(), asked, False))
+    assert asked == {
+        "initial_state": [{"type": RULE, "content": {"rule": "restricted"}}],
+        "invite": [ANA, GIL],
+        "invite_3pid": [{"medium": "email"}],
+        "name": "Budget",
+        "is_direct": False,
+    }
+    assert json.loads(json.dumps(asked)) == asked
 
 
 def test_ra_02_what_exempt_people_make_and_send_is_left_as_it_is(house):
@@ -165,10 +183,9 @@ def test_log_only_mode_changes_nothing_and_refuses_nothing(house):
     coming = member(GIL, "invite")
     assert run(part.check_event_allowed(coming, house.rooms[ROOM])) == (True, None)
     assert run(part.user_may_invite(ANA, GIL, ROOM)) is ALLOWED
-    assert run(part.check_visibility_can_be_modified(ROOM, house.rooms[ROOM], "public"))
     inbound = member(GIL, "join", sender=GIL, origin_server_ts=2_000)
     assert run(part._inbound.check_event_for_spam(inbound)) is ALLOWED
-    run(part._upgrades.on_new_event(event("m.room.create", {"predecessor": {"room_id": "x"}}), {}))
+    part._upgrades.begin(event("m.room.create", {"predecessor": {"room_id": "x"}}))
     assert not house.waiting
     assert {kept.reason for kept in part._refusals.drain()} == {"room_closed_to_guests"}
 
@@ -190,6 +207,39 @@ def test_federation_events_of_guests_homeservers_fail_softly_where_it_is_on(hous
     assert judged(member(FROM_ELSEWHERE, "join", sender=FROM_ELSEWHERE)) is ALLOWED
     assert judged(event("m.room.message", {}, key=None, sender=GIL)) is ALLOWED
     assert judged(member(GIL, "invite", room_id="!unknown", sender=FROM_ELSEWHERE)) is ALLOWED
+
+
+def test_federation_a_room_that_is_not_complete_is_judged_when_it_is(house):
+    house.make("restricted")
+    house.partial.add(ROOM)
+    part = part_of(house, soft_fail=SoftFail.ON)
+    arriving = member(GIL, "join", sender=GIL, origin_server_ts=2_000, event_id="$early")
+    before = inbound("noted"), inbound("logged")
+    assert run(part._inbound.check_event_for_spam(arriving)) is ALLOWED
+    assert (inbound("noted"), inbound("logged")) == (before[0] + 1, before[1])
+    run(house.loops["guichet_inbound"]())
+    assert inbound("logged") == before[1]
+    house.partial.clear()
+    run(house.loops["guichet_inbound"]())
+    assert inbound("logged") == before[1] + 1
+    run(house.loops["guichet_inbound"]())
+    assert inbound("logged") == before[1] + 1
+
+
+def test_federation_a_room_that_never_becomes_complete_is_given_up(house):
+    house.make("restricted")
+    house.partial.add(ROOM)
+    part = part_of(house)
+    before = inbound("given_up")
+    run(part._inbound.check_event_for_spam(member(GIL, "join", sender=GIL)))
+    house.now_ms += 25 * 3_600_000
+    run(house.loops["guichet_inbound"]())
+    assert inbound("given_up") == before + 1
+    assert not part._inbound._noted
+
+
+def inbound(done):
+    return REGISTRY.get_sample_value("guichet_inbound_total", {"done": done}) or 0.0
 
 
 @pytest.mark.parametrize(
@@ -217,7 +267,7 @@ def upgraded(house, rule="unrestricted", sender=ANA):
 
 
 def carry(house, created):
-    run(part_of(house)._upgrades.on_new_event(created, {}))
+    assert run(part_of(house).check_event_allowed(created, {})) == (True, None)
     for work, *facts in house.waiting:
         run(work(*facts))
     return [(sent["room_id"], sent["content"]) for sent in house.sent]
@@ -229,16 +279,25 @@ def test_d11_the_rule_is_carried_into_the_new_room(house):
     assert carry(house, created) == [(ROOM, {"rule": "unrestricted"})]
 
 
-def test_d11_only_one_process_carries_it(house):
-    house.runs_background = False
-    assert carry(house, upgraded(house)) == []
-    assert not house.waiting
+def test_d11_what_a_killed_process_left_undone_is_done_when_somebody_asks(house):
+    """The homeserver started anew: nobody remembers that a rule was on its way."""
+    house.make("unrestricted", room_id="!old")
+    house.make(None, predecessor={"room_id": "!old"})
+    house.now_ms += 3_600_000
+    part = part_of(house)
+    for _ in range(2):
+        assert why(run(part.user_may_invite(ANA, GIL, ROOM))) == "room_closed_to_guests"
+    ((work, *facts),) = house.waiting
+    run(work(*facts))
+    assert [sent["content"] for sent in house.sent] == [{"rule": "unrestricted"}]
 
 
 def test_d11_only_for_owners_of_the_old_room_and_for_people_of_this_homeserver(house):
     house.make(None)
     assert carry(house, upgraded(house, sender=ALICE)) == []
-    assert carry(house, upgraded(house, sender=FROM_ELSEWHERE)) == []
+    house.waiting.clear()
+    part_of(house)._upgrades.begin(upgraded(house, sender=FROM_ELSEWHERE))
+    assert not house.waiting
 
 
 def test_d11_the_rule_goes_along_with_whoever_is_exempt(house):

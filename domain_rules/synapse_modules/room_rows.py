@@ -1,0 +1,68 @@
+"""A room's state as Synapse's database holds it, read at once.
+
+Synapse's own way to it waits until a room that is being joined is complete, and that may wait for
+the very callback that asks. This one waits for nothing, and says whether the room is complete.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain_rules.rooms import StateKey, mapping
+
+MOST = 1000  # events of one room in one look: conversations of two, and settings, have a few
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """A state event, as far as rules look at it. `origin_server_ts`: milliseconds."""
+
+    sender: str
+    content: Mapping[str, Any]
+    origin_server_ts: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """`is_partial`: Synapse knows who joined last and the settings, and fetches the other members still."""
+
+    version: str
+    is_partial: bool = False
+    events: Mapping[StateKey, StateRow] = field(default_factory=dict)
+
+
+def read(txn: Any, room_id: str, wanted: Iterable[tuple[str, str | None]]) -> Rows | None:
+    """The state events of these types and keys, of every key where that is None; None for an unknown room."""
+    txn.execute(
+        "SELECT r.room_version, p.room_id FROM rooms r"
+        " LEFT JOIN partial_state_rooms p ON p.room_id = r.room_id WHERE r.room_id = ?",
+        (room_id,),
+    )
+    found = txn.fetchone()
+    if found is None:
+        return None
+    version, partial = found
+    clauses, values = [], []
+    for kind, key in wanted:
+        clauses.append("c.type = ?" if key is None else "(c.type = ? AND c.state_key = ?)")
+        values += [kind] if key is None else [kind, key]
+    txn.execute(
+        "SELECT c.type, c.state_key, j.json FROM current_state_events c"  # noqa: S608  # made of the texts above
+        " JOIN event_json j ON j.event_id = c.event_id"
+        f" WHERE c.room_id = ? AND ({' OR '.join(clauses)}) LIMIT {MOST}",
+        (room_id, *values),
+    )
+    events = {(kind, key): _row(text) for kind, key, text in txn.fetchall()}
+    return Rows(str(version), partial is not None, events)
+
+
+def is_partial(txn: Any, room_id: str) -> bool:
+    """Whether Synapse is still fetching who is in this room."""
+    txn.execute("SELECT 1 FROM partial_state_rooms WHERE room_id = ?", (room_id,))
+    return txn.fetchone() is not None
+
+
+def _row(text: str) -> StateRow:
+    told = json.loads(text)
+    return StateRow(told["sender"], mapping(told["content"]), told["origin_server_ts"])
