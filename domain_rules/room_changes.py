@@ -2,14 +2,21 @@
 
 from typing import Any
 
-from domain_rules.room_power import holds_guest_power
+from domain_rules.room_power import holds_guest_power, judge_levels
 from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import SETTINGS, AccessRule, Content, People, RoomState, level
+from domain_rules.rooms import (
+    SETTINGS,
+    AccessRule,
+    Content,
+    People,
+    RoomState,
+    encrypts,
+)
 
 # Tuples: what people send may not be hashable.
 VISIBILITIES = ("private", "public")
 KNOCKS = ("knock", "knock_restricted")
-SITTING = ("join", "invite")
+FOR_MEMBERS = ("shared", "invited", "joined")
 
 
 def judge_rule(
@@ -31,18 +38,18 @@ def _judge_turn(state: RoomState, rule: AccessRule, people: People) -> RoomReaso
         return RoomReason.NEVER_DIRECT
     if rule is AccessRule.UNRESTRICTED:
         return _judge_opening(state, people)
-    inside = [user for user, member in state.members.items() if member.membership in SITTING]
-    if people.guests(inside):
+    if state.has_guests(people):
         return RoomReason.GUESTS_INSIDE
     return RoomReason.INVITATIONS_OPEN if state.live_invitations() else None
 
 
 def _judge_opening(state: RoomState, people: People) -> RoomReason | None:
+    """By what a guest would get here."""
     if state.is_public or state.listed:
         return RoomReason.PUBLIC_STAYS_CLOSED
-    if level((state.power_levels or {}).get("users_default"), 0) != 0:
-        return RoomReason.USERS_DEFAULT
-    return RoomReason.GUEST_POWER if holds_guest_power(state, people) else None
+    if people.guests(state.creators_above):
+        return RoomReason.GUEST_POWER
+    return judge_levels(AccessRule.UNRESTRICTED, state.power_levels or {}, people)
 
 
 def _judge_settings(state: RoomState, content: Content) -> RoomReason | None:
@@ -86,15 +93,33 @@ def judge_join_rule(
     return None if next_step is RoomReason.JOIN_RULE_FIRST else next_step
 
 
-def judge_encryption(state: RoomState, sender: str, people: People) -> RoomReason | None:
-    """Public rooms have none, until one on its way to being private."""
+def judge_encryption(
+    state: RoomState, sender: str, content: Content, people: People
+) -> RoomReason | None:
+    """With an algorithm that encrypts, once and for good. Public rooms have none, until one on its way to being private."""
     if state.is_unencrypted_for_good:
         return RoomReason.NEVER_ENCRYPTED
+    if not encrypts(content):
+        return RoomReason.NOT_ENCRYPTING
     if not state.is_public:
         return None
     if state.listed:
         return RoomReason.UNPUBLISH_FIRST
     return None if state.is_owner(sender, people) else RoomReason.NOT_OWNER
+
+
+def judge_history(content: Content, *, is_public: bool) -> RoomReason | None:
+    """Who reads what was said: members, in every room that is not public."""
+    wanted = content.get("history_visibility")
+    if wanted in FOR_MEMBERS or (wanted == "world_readable" and is_public):
+        return None
+    return RoomReason.WORLD_READABLE
+
+
+def judge_guest_access(content: Content) -> RoomReason | None:
+    """Matrix's "guests" have no account at all. Nothing said means that they stay outside."""
+    wanted = content.get("guest_access", "forbidden")
+    return None if wanted == "forbidden" else RoomReason.ANONYMOUS
 
 
 def judge_naming(state: RoomState) -> RoomReason | None:

@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from domain_rules.room_changes import judge_guest_access, judge_history
 from domain_rules.room_power import (
     MODERATOR,
     filled,
@@ -16,8 +17,10 @@ from domain_rules.room_power import (
 from domain_rules.room_reasons import RoomReason
 from domain_rules.rooms import (
     ENCRYPTION,
+    GUEST_ACCESS,
     HISTORY_VISIBILITY,
     JOIN_RULES,
+    MEGOLM,
     MEMBER,
     POWER_LEVELS,
     RULE_EVENT,
@@ -25,12 +28,12 @@ from domain_rules.rooms import (
     AccessRule,
     Content,
     People,
+    encrypts,
     has_creators_above,
     mapping,
     texts,
 )
 
-MEGOLM = "m.megolm.v1.aes-sha2"
 PUBLIC_PRESET, PRIVATE_PRESET, TRUSTED_PRESET = (
     "public_chat",
     "private_chat",
@@ -40,12 +43,16 @@ PUBLIC_PRESET, PRIVATE_PRESET, TRUSTED_PRESET = (
 
 @dataclass(frozen=True)
 class Creation:
-    """What a client asks for. `version` is the homeserver's default where the request names none."""
+    """What a client asks for. `version` is the homeserver's default where the request names none.
+
+    `guests_by_mail`: whether one of those invited by address would be a guest.
+    """
 
     request: Content
     creator: str
     default_version: str
     people: People
+    guests_by_mail: bool = False
 
     @property
     def version(self) -> str:
@@ -71,7 +78,11 @@ class Creation:
 
     @property
     def is_direct(self) -> bool:
-        return self.request.get("is_direct") is True
+        """Clients say so of every chat that is started with people: with several of them it is a private room."""
+        if self.request.get("is_direct") is not True:
+            return False
+        asked = self.initial(RULE_EVENT) or {}
+        return self.invitations <= 1 or asked.get("rule") == AccessRule.DIRECT
 
     @property
     def is_space(self) -> bool:
@@ -79,7 +90,11 @@ class Creation:
 
     @property
     def visibility(self) -> str:
-        return "public" if self.request.get("visibility") == "public" else "private"
+        """Whoever asks for the preset of public rooms, as Tchap's clients do, and for nothing else, means it."""
+        said = self.request.get("visibility")
+        if said is None and self.preset == PUBLIC_PRESET:
+            return "public"
+        return "public" if said == "public" else "private"
 
     @property
     def join_rule(self) -> str:
@@ -97,11 +112,26 @@ class Creation:
         asked = self.initial(RULE_EVENT)
         if asked is not None:
             return AccessRule.of(asked.get("rule"))
-        return AccessRule.DIRECT if self.is_direct else AccessRule.RESTRICTED
+        if self.is_direct:
+            return AccessRule.DIRECT
+        if self.request.get("is_direct") is True and self.has_guests:
+            return AccessRule.UNRESTRICTED
+        return AccessRule.RESTRICTED
 
     @property
     def invited(self) -> list[str]:
         return texts(self.request.get("invite"))
+
+    @property
+    def invitations(self) -> int:
+        """How many people are invited, by ID or by address."""
+        by_mail = self.request.get("invite_3pid")
+        return len(set(self.invited)) + (len(by_mail) if isinstance(by_mail, list) else 0)
+
+    @property
+    def has_guests(self) -> bool:
+        """Whether a guest is among those invited."""
+        return self.guests_by_mail or bool(self.people.guests(self.invited))
 
     @property
     def is_trusted(self) -> bool:
@@ -173,11 +203,18 @@ def _judge_rule(creation: Creation) -> RoomReason | None:
 
 def _judge_settings(creation: Creation) -> RoomReason | None:
     asked = creation.initial(RULE_EVENT) or {}
+    is_public = creation.visibility == "public"
     if "visibility" in asked and asked["visibility"] != creation.visibility:
         return RoomReason.VISIBILITY_MISMATCH
-    if creation.initial(ENCRYPTION) is not None and creation.visibility == "public":
+    encryption = creation.initial(ENCRYPTION)
+    if encryption is not None and is_public:
         return RoomReason.PUBLIC_UNENCRYPTED
-    return None
+    if encryption and not encrypts(encryption):
+        return RoomReason.NOT_ENCRYPTING
+    history, access = creation.initial(HISTORY_VISIBILITY), creation.initial(GUEST_ACCESS)
+    return (history and judge_history(history, is_public=is_public)) or (
+        judge_guest_access(access or {})
+    )
 
 
 def _judge_people(creation: Creation) -> RoomReason | None:
@@ -186,9 +223,7 @@ def _judge_people(creation: Creation) -> RoomReason | None:
     guests = creation.people.guests(creation.invited)
     if guests and creation.rule is AccessRule.RESTRICTED:
         return RoomReason.CLOSED_TO_GUESTS
-    by_mail = creation.request.get("invite_3pid")
-    invitations = len(set(creation.invited)) + (len(by_mail) if isinstance(by_mail, list) else 0)
-    if creation.rule is AccessRule.DIRECT and invitations > 1:
+    if creation.rule is AccessRule.DIRECT and creation.invitations > 1:
         return RoomReason.DIRECT_FULL
     return None
 
@@ -209,9 +244,11 @@ def completed(creation: Creation) -> dict[str, Any]:
     events.append(
         _event(RULE_EVENT, {**asked, "rule": rule.value, "visibility": creation.visibility})
     )
-    if creation.is_encrypted and not _has_algorithm(creation.initial(ENCRYPTION)):
+    if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
         events.append(_event(ENCRYPTION, {"algorithm": MEGOLM}))
-    if creation.initial(HISTORY_VISIBILITY) is None:
+    if not creation.initial(GUEST_ACCESS):  # Synapse's presets open it
+        events.append(_event(GUEST_ACCESS, {"guest_access": "forbidden"}))
+    if not creation.initial(HISTORY_VISIBILITY):
         seen = "shared" if creation.visibility == "public" else "invited"
         events.append(_event(HISTORY_VISIBILITY, {"history_visibility": seen}))
     if creation.initial(POWER_LEVELS) is not None:
@@ -219,6 +256,7 @@ def completed(creation: Creation) -> dict[str, Any]:
     else:
         request["power_level_content_override"] = creation.levels
     request["initial_state"] = [deepcopy(dict(event)) for event in events]
+    request["visibility"] = creation.visibility
     if creation.preset == TRUSTED_PRESET and not creation.is_trusted:
         request["preset"] = PRIVATE_PRESET
     return request
@@ -227,13 +265,10 @@ def completed(creation: Creation) -> dict[str, Any]:
 def _is_ours(event: Content, creation: Creation) -> bool:
     """Events that are written anew: there is one of each."""
     anew = [RULE_EVENT, POWER_LEVELS]
-    if creation.is_encrypted and not _has_algorithm(creation.initial(ENCRYPTION)):
+    if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
         anew.append(ENCRYPTION)
+    anew += [kind for kind in (GUEST_ACCESS, HISTORY_VISIBILITY) if not creation.initial(kind)]
     return event.get("type") in anew and not event.get("state_key")
-
-
-def _has_algorithm(content: Content | None) -> bool:
-    return isinstance((content or {}).get("algorithm"), str)
 
 
 def _event(event_type: str, content: Content) -> dict[str, Any]:

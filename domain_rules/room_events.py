@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from domain_rules.room_changes import (
     judge_encryption,
+    judge_guest_access,
+    judge_history,
     judge_join_rule,
     judge_naming,
     judge_rule,
@@ -21,6 +23,8 @@ from domain_rules.room_reasons import RoomReason
 from domain_rules.rooms import (
     CREATE,
     ENCRYPTION,
+    GUEST_ACCESS,
+    HISTORY_VISIBILITY,
     JOIN_RULES,
     MEMBER,
     POWER_LEVELS,
@@ -102,7 +106,7 @@ def _levels(
     state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
 ) -> RoomReason | None:
     rule = AccessRule.RESTRICTED if state.is_being_made else state.rule
-    return judge_levels(rule, event.content, people)
+    return judge_levels(rule, event.content, people, guests_inside=state.has_guests(people))
 
 
 def _rule(
@@ -121,7 +125,19 @@ def _join_rule(
 def _encryption(
     state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
 ) -> RoomReason | None:
-    return judge_encryption(state, event.sender, people)
+    return judge_encryption(state, event.sender, event.content, people)
+
+
+def _history(
+    state: RoomState, event: RoomEvent, _people: People, _guichet: Guichet
+) -> RoomReason | None:
+    return judge_history(event.content, is_public=state.is_public)
+
+
+def _guest_access(
+    _state: RoomState, event: RoomEvent, _people: People, _guichet: Guichet
+) -> RoomReason | None:
+    return judge_guest_access(event.content)
 
 
 def _naming(
@@ -144,6 +160,8 @@ JUDGES: dict[str, Judge] = {
     RULE_EVENT: _rule,
     JOIN_RULES: _join_rule,
     ENCRYPTION: _encryption,
+    HISTORY_VISIBILITY: _history,
+    GUEST_ACCESS: _guest_access,
     "m.room.name": _naming,
     "m.room.avatar": _naming,
     "m.room.topic": _naming,

@@ -6,7 +6,13 @@ from typing import Any
 from domain_rules.room_reasons import RoomReason
 from domain_rules.rooms import (
     CREATOR_LEVEL,
+    ENCRYPTION,
+    GUEST_ACCESS,
+    HISTORY_VISIBILITY,
+    JOIN_RULES,
+    POWER_LEVELS,
     RULE_EVENT,
+    TOMBSTONE,
     AccessRule,
     Content,
     People,
@@ -24,6 +30,14 @@ OF_EVERYBODY = (
     "org.matrix.msc3672.beacon_info",
     "m.call.member",
     "org.matrix.msc3401.call.member",
+)
+
+# What rules stand on, and what takes others out of a room: never within a guest's reach.
+OUT_OF_REACH = {"state_default": 50, "ban": 50, "kick": 50, "redact": 50, "invite": 0}
+"""With the level that Matrix takes where the event names none."""
+EVENTS_OUT_OF_REACH = (
+    *(RULE_EVENT, POWER_LEVELS, ENCRYPTION, JOIN_RULES, HISTORY_VISIBILITY, GUEST_ACCESS),
+    *(TOMBSTONE, "m.room.server_acl"),
 )
 
 
@@ -80,15 +94,32 @@ def undercuts(wanted: Content, otherwise: Content) -> bool:
     return any(level(wanted.get(key), floor) < floor for key, floor in floors.items())
 
 
-def judge_levels(rule: AccessRule, content: Content, people: People) -> RoomReason | None:
-    """Guests stay at the default, under every rule; lower is muting, and allowed."""
+def judge_levels(
+    rule: AccessRule, content: Content, people: People, *, guests_inside: bool = False
+) -> RoomReason | None:
+    """What guests get by it: they stay at the default, under every rule, and the default reaches nothing of weight.
+
+    Lower is muting, and allowed. `guests_inside`: of a closed room, from when it was open or they were no guests.
+    """
     users_default = level(content.get("users_default"), 0)
     if rule is AccessRule.UNRESTRICTED and users_default != 0:
         return RoomReason.USERS_DEFAULT
     for user_id, power in mapping(content.get("users")).items():
         if level(power, CREATOR_LEVEL) > users_default and people.counts_as_guest(user_id):
             return RoomReason.GUEST_POWER
-    return None
+    if rule is AccessRule.RESTRICTED and not guests_inside:
+        return None
+    if users_default > 0:
+        return RoomReason.USERS_DEFAULT
+    return RoomReason.LEVELS_TOO_LOW if _reaches(users_default, content) else None
+
+
+def _reaches(power: int, content: Content) -> bool:
+    """Whether somebody of this power could do what is out of a guest's reach."""
+    needed = [level(content.get(act), usual) for act, usual in OUT_OF_REACH.items()]
+    listed = mapping(content.get("events"))
+    needed += [level(listed[kind], 0) for kind in EVENTS_OUT_OF_REACH if kind in listed]
+    return min(needed) <= power
 
 
 def judge_creators(create: Content, sender: str, people: People) -> RoomReason | None:

@@ -35,6 +35,9 @@ class RoomReason(Word):
     JOIN_RULE_FIRST = "change_the_join_rule_first"
     PUBLIC_UNENCRYPTED = "public_room_is_not_encrypted"
     NEVER_ENCRYPTED = "room_made_without_encryption"
+    NOT_ENCRYPTING = "algorithm_does_not_encrypt"
+    WORLD_READABLE = "history_is_for_members"
+    ANONYMOUS = "no_access_without_an_account"
     DIRECT_FULL = "direct_room_is_full"
     DIRECT_PRIVATE = "direct_room_is_never_public"
     DIRECT_NAMELESS = "direct_room_has_no_name"
@@ -59,6 +62,9 @@ MALFORMED_CREATIONS = frozenset(
         RoomReason.VISIBILITY_MISMATCH,
         RoomReason.LEVELS_TOO_LOW,
         RoomReason.INVITE_APART,
+        RoomReason.NOT_ENCRYPTING,
+        RoomReason.WORLD_READABLE,
+        RoomReason.ANONYMOUS,
     }
 )
 
@@ -191,6 +197,18 @@ _TEXTS = {
     RoomReason.NEVER_ENCRYPTED: (
         "Ce salon a été créé sans chiffrement, et le reste. Créez un nouveau salon.",
         "This room was created without encryption, and stays so. Create a new room.",
+    ),
+    RoomReason.NOT_ENCRYPTING: (
+        "Cet algorithme ne chiffre pas les messages. Utilisez le chiffrement de votre application.",
+        "This algorithm does not encrypt messages. Use the encryption of your application.",
+    ),
+    RoomReason.WORLD_READABLE: (
+        "Seuls les membres lisent l’historique d’un salon privé. Choisissez un réglage pour les membres.",
+        "Only members read the history of a private room. Choose a setting for members.",
+    ),
+    RoomReason.ANONYMOUS: (
+        "On n’entre pas dans un salon sans compte. Laissez l’accès anonyme fermé.",
+        "Nobody enters a room without an account. Leave anonymous access closed.",
     ),
     RoomReason.DIRECT_FULL: (
         "Une conversation à deux n’accueille personne d’autre. Créez un salon.",

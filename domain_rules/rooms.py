@@ -15,13 +15,18 @@ THIRD_PARTY_INVITE = "m.room.third_party_invite"
 JOIN_RULES = "m.room.join_rules"
 ENCRYPTION = "m.room.encryption"
 HISTORY_VISIBILITY = "m.room.history_visibility"
+GUEST_ACCESS = "m.room.guest_access"
 TOMBSTONE = "m.room.tombstone"
 SPACE = "m.space"
 
 FIRST_VERSION_WITH_CREATORS_ABOVE = 12
 DEFAULT_STATE_LEVEL = 50
 CREATOR_LEVEL = 100
+SITTING = ("join", "invite")
 SETTINGS = ("visibility", "force_unencrypted_at_creation")
+MEGOLM = "m.megolm.v1.aes-sha2"
+ENCRYPTING = frozenset({MEGOLM})
+"""Algorithms that encrypt. Whatever else stands in an encryption event does not, and neither does nothing."""
 
 Content = Mapping[str, Any]
 Value = TypeVar("Value")
@@ -144,6 +149,11 @@ class RoomState:
             return False
         return self.power(user_id) >= max(self.level_of(RULE_EVENT), CREATOR_LEVEL)
 
+    def has_guests(self, people: People) -> bool:
+        """Whether one of those who are in, or invited, is a guest."""
+        inside = (user for user, member in self.members.items() if member.membership in SITTING)
+        return any(people.counts_as_guest(user_id) for user_id in inside)
+
     def live_invitations(self) -> frozenset[str]:
         """Third-party invites that are neither revoked nor turned into a member."""
         used = {member.token for member in self.members.values()}
@@ -157,6 +167,12 @@ def has_creators_above(version: str) -> bool:
     if version.isdecimal():
         return int(version) >= FIRST_VERSION_WITH_CREATORS_ABOVE
     return "hydra" in version
+
+
+def encrypts(content: Content) -> bool:
+    """Whether this encryption event makes clients encrypt."""
+    algorithm = content.get("algorithm")
+    return isinstance(algorithm, str) and algorithm in ENCRYPTING
 
 
 def mapping(value: object) -> Content:
@@ -205,7 +221,7 @@ def read_room(version: str, events: Mapping[StateKey, Any], *, listed: bool = Fa
         rule_sent_at=_sent_at(rule),
         made_at=_sent_at(creation),
         join_rule=join_rule if isinstance(join_rule, str) else None,
-        encrypted=isinstance(content(ENCRYPTION).get("algorithm"), str),
+        encrypted=encrypts(content(ENCRYPTION)),
         listed=listed,
     )
 

@@ -25,6 +25,7 @@ from domain_rules.rooms import (
     mapping,
     read_room,
 )
+from domain_rules.rules import AccountClass
 from domain_rules.words import Word
 
 from .clients import GuichetClient
@@ -89,7 +90,13 @@ class Part:
             return
         named = concerned(asked, creator)
         people = await self._views.people(named)
-        creation = Creation(asked, creator, self._default_version(), people)
+        creation = Creation(
+            asked,
+            creator,
+            self._default_version(),
+            people,
+            guests_by_mail=self._has_guests_by_mail(asked),
+        )
         reason = judge_creation(creation) or self._judge_mail_at_creation(creation)
         if reason is not None:
             status = BAD_REQUEST if reason in MALFORMED_CREATIONS else FORBIDDEN
@@ -172,6 +179,18 @@ class Part:
         if reason is not None and await self._knowledge.is_free(user_id):
             reason = None
         return self._answer(user_id, reason)
+
+    def _has_guests_by_mail(self, asked: Mapping[str, Any]) -> bool:
+        listed = asked.get("invite_3pid")
+        addresses = [
+            str(mapping(each).get("address"))
+            for each in (listed if isinstance(listed, list) else ())
+        ]
+        decisions = [self._knowledge.decide(address) for address in addresses]
+        return any(
+            each and each.homeserver and each.account_class is AccountClass.GUEST
+            for each in decisions
+        )
 
     def _judge_mail_at_creation(self, creation: Creation) -> RoomReason | None:
         rule = creation.rule or AccessRule.RESTRICTED

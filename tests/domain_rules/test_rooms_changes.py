@@ -7,6 +7,8 @@ import pytest
 from domain_rules.room_changes import (
     carried,
     judge_encryption,
+    judge_guest_access,
+    judge_history,
     judge_join_rule,
     judge_naming,
     judge_rule,
@@ -32,6 +34,7 @@ from tests.domain_rules.made_rooms import (
 every_version = pytest.mark.parametrize("version", VERSIONS)
 every_rule = pytest.mark.parametrize("rule", ["restricted", "unrestricted", "direct"])
 PUBLIC = {"visibility": "public", "join_rule": "public"}
+MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
 
 
 def change(state, rule, *, by=ANA, **settings):
@@ -156,7 +159,7 @@ def test_d6_public_becomes_private_step_by_step(version):
 
     def steps(state):
         return (
-            judge_encryption(state, ANA, PEOPLE),
+            judge_encryption(state, ANA, MEGOLM, PEOPLE),
             judge_join_rule(state, ANA, leave, PEOPLE),
             change(state, "restricted", visibility="private"),
         )
@@ -173,7 +176,7 @@ def test_d6_public_becomes_private_step_by_step(version):
 @every_version
 def test_d6_only_owners_take_the_steps(version):
     state = room(version, **PUBLIC)
-    assert judge_encryption(state, ALICE, PEOPLE) is RoomReason.NOT_OWNER
+    assert judge_encryption(state, ALICE, MEGOLM, PEOPLE) is RoomReason.NOT_OWNER
     leave = {"join_rule": "invite"}
     assert judge_join_rule(state, ALICE, leave, PEOPLE) is RoomReason.NOT_OWNER
     closing = change(state, "restricted", by=ALICE, visibility="private")
@@ -230,9 +233,72 @@ def test_ra_71_72_d7_guests_hold_no_power_under_any_rule(version, rule, power, r
 
 
 @every_version
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"users_default": 100},
+        {"users_default": 1},
+        {"state_default": 0},
+        {"invite": 0},
+        {"kick": 0},
+        {"ban": -1},
+        {"redact": "0"},
+        {"events": {RULE_EVENT: 0}},
+        {"events": {"m.room.power_levels": 0}},
+        {"events": {"m.room.encryption": 0}},
+        {"events": {"m.room.history_visibility": 0}},
+    ],
+)
+def test_d7_levels_set_later_give_a_guest_nothing_that_creation_would_not(version, later):
+    content = levels(version, **later)
+    for rule in (AccessRule.UNRESTRICTED, AccessRule.DIRECT):
+        assert judge_levels(rule, content, PEOPLE) is not None
+    assert judge_levels(AccessRule.RESTRICTED, content, PEOPLE) is None
+    assert judge_levels(AccessRule.RESTRICTED, content, PEOPLE, guests_inside=True) is not None
+    assert change(room(version, power_levels=content), "unrestricted") is not None
+
+
+@every_version
+@pytest.mark.parametrize(
+    "later", [{"events_default": 50}, {"state_default": 50}, {"events": {"m.room.name": 0}}]
+)
+def test_d7_levels_that_give_a_guest_nothing_are_set_as_owners_like(version, later):
+    content = levels(version, **later)
+    for rule in AccessRule:
+        assert judge_levels(rule, content, PEOPLE, guests_inside=True) is None
+
+
+@every_version
 def test_ra_72_agents_are_promoted(version):
     content = levels(version, users={ANA: 100, ALICE: 100})
     assert judge_levels(AccessRule.DIRECT, content, PEOPLE) is None
+
+
+@every_version
+@every_rule
+@pytest.mark.parametrize("algorithm", ["", "m.none", None, 7])
+def test_encryption_is_never_replaced_by_none(version, rule, algorithm):
+    state = room(version, rule, encrypted=True)
+    for content in ({"algorithm": algorithm}, {}):
+        assert judge_encryption(state, ANA, content, PEOPLE) is RoomReason.NOT_ENCRYPTING
+    assert judge_encryption(state, ANA, MEGOLM, PEOPLE) is None
+
+
+def test_history_is_for_members_where_the_room_is_not_public():
+    for wanted in ("shared", "invited", "joined"):
+        for is_public in (True, False):
+            content = {"history_visibility": wanted}
+            assert judge_history(content, is_public=is_public) is None
+    for content in ({"history_visibility": "world_readable"}, {}, {"history_visibility": [1]}):
+        assert judge_history(content, is_public=False) is RoomReason.WORLD_READABLE
+    assert judge_history({"history_visibility": "world_readable"}, is_public=True) is None
+
+
+def test_nobody_without_an_account_is_let_in_later():
+    assert judge_guest_access({"guest_access": "forbidden"}) is None
+    assert judge_guest_access({}) is None
+    for wanted in ("can_join", "", None, 7):
+        assert judge_guest_access({"guest_access": wanted}) is RoomReason.ANONYMOUS
 
 
 @every_version
@@ -261,10 +327,10 @@ def test_ra_82_a_direct_room_has_no_name(version):
 @every_version
 def test_ra_83_d5_public_rooms_are_not_encrypted_private_ones_may_be(version):
     listed = room(version, listed=True, **PUBLIC)
-    assert judge_encryption(listed, ANA, PEOPLE) is RoomReason.UNPUBLISH_FIRST
-    assert judge_encryption(room(version, join_rule="public"), ANA, PEOPLE) is None
+    assert judge_encryption(listed, ANA, MEGOLM, PEOPLE) is RoomReason.UNPUBLISH_FIRST
+    assert judge_encryption(room(version, join_rule="public"), ANA, MEGOLM, PEOPLE) is None
     forced = room(version, force_unencrypted_at_creation=True)
-    assert judge_encryption(forced, ANA, PEOPLE) is RoomReason.NEVER_ENCRYPTED
+    assert judge_encryption(forced, ANA, MEGOLM, PEOPLE) is RoomReason.NEVER_ENCRYPTED
 
 
 @every_version

@@ -1,5 +1,7 @@
 """A room at its creation, by statement: RA-10 to RA-24, D2, D5, D7, D8, D12, in room versions 11 and 12."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain_rules.room_creation import completed, judge_creation
@@ -111,9 +113,21 @@ REFUSED = {
         {"is_direct": True, "power_level_content_override": {"users": {ANA: 100, GIL: 100}}},
         RoomReason.GUEST_POWER,
     ),
-    "D9 three people": ({"is_direct": True, "invite": [GIL, ALICE]}, RoomReason.DIRECT_FULL),
+    "D9 three people": (
+        {
+            "is_direct": True,
+            "invite": [GIL, ALICE],
+            "initial_state": [rule_event(rule="direct")],
+        },
+        RoomReason.DIRECT_FULL,
+    ),
     "D9 one of them by mail": (
-        {"is_direct": True, "invite": [GIL], "invite_3pid": [{"medium": "email"}]},
+        {
+            "is_direct": True,
+            "invite": [GIL],
+            "invite_3pid": [{"medium": "email"}],
+            "initial_state": [rule_event(rule="direct")],
+        },
         RoomReason.DIRECT_FULL,
     ),
     "D12": (
@@ -154,7 +168,10 @@ def test_ra_04_d13_exempt_people_are_invited_into_closed_rooms(version):
         pytest.param({"preset": "private_chat"}, True, id="private_chat"),
         pytest.param({"is_direct": True, "preset": "trusted_private_chat"}, True, id="two people"),
         pytest.param({"visibility": "public", "preset": "public_chat"}, False, id="public"),
-        pytest.param({"preset": "public_chat"}, True, id="D5 by link, but private"),
+        pytest.param({"preset": "public_chat"}, False, id="public, as Tchap's clients say it"),
+        pytest.param(
+            {"preset": "public_chat", "visibility": "private"}, True, id="D5 by link, but private"
+        ),
         pytest.param({"creation_content": {"type": "m.space"}}, False, id="D12 a space"),
         pytest.param(
             {
@@ -273,11 +290,79 @@ def test_ra_24_what_was_asked_for_stays():
 
 def test_beside_another_module_its_rule_is_kept_and_there_is_one_of_each():
     asked = rule_event(rule="restricted", visibility="private", force_unencrypted_at_creation=False)
-    request = made("12", initial_state=[asked, initial("m.room.encryption", algorithm="x"), asked])
+    request = made("12", initial_state=[asked, initial("m.room.encryption", **MEGOLM[0]), asked])
     assert contents(request, RULE_EVENT) == [asked["content"]]
-    assert contents(request, "m.room.encryption") == [{"algorithm": "x"}]
+    assert contents(request, "m.room.encryption") == MEGOLM
     again = completed(creation(**request))
     assert sorted(again["initial_state"], key=str) == sorted(request["initial_state"], key=str)
+
+
+@every_version
+@pytest.mark.parametrize(
+    ("request_", "rule"),
+    [
+        ({"invite": [ALICE, OLGA]}, "restricted"),
+        ({"invite": [ALICE, GIL]}, "unrestricted"),
+        ({"invite": [ALICE], "invite_3pid": [{"medium": "email"}]}, "restricted"),
+        ({"invite": [ALICE]}, "direct"),
+        ({"invite": [GIL, GIL]}, "direct"),
+        ({}, "direct"),
+    ],
+)
+def test_a_chat_that_is_started_with_several_people_is_a_private_room(version, request_, rule):
+    """Stock clients say `is_direct` of it, whoever is invited."""
+    request = made(version, is_direct=True, preset="trusted_private_chat", **request_)
+    assert contents(request, RULE_EVENT) == [{"rule": rule, "visibility": "private"}]
+    assert contents(request, "m.room.encryption") == MEGOLM
+    assert request["is_direct"] is True
+
+
+def test_a_chat_with_somebody_invited_by_mail_who_would_be_a_guest_is_open_to_guests():
+    asked = {"is_direct": True, "invite": [ALICE], "invite_3pid": [{"medium": "email"}]}
+    request = completed(replace(creation(**asked), guests_by_mail=True))
+    assert contents(request, RULE_EVENT)[0]["rule"] == "unrestricted"
+
+
+@every_version
+@pytest.mark.parametrize(
+    ("request_", "visibility"),
+    [
+        ({"preset": "public_chat"}, "public"),
+        ({"preset": "public_chat", "visibility": "private"}, "private"),
+        ({"preset": "public_chat", "visibility": "public"}, "public"),
+        ({"preset": "private_chat"}, "private"),
+        ({}, "private"),
+    ],
+)
+def test_d5_the_preset_of_public_rooms_makes_one_of_the_directory(version, request_, visibility):
+    request = made(version, **request_)
+    assert request["visibility"] == visibility
+    assert contents(request, RULE_EVENT) == [{"rule": "restricted", "visibility": visibility}]
+
+
+@pytest.mark.parametrize("algorithm", ["", "m.none", "m.megolm", "M.MEGOLM.V1.AES-SHA2", 7, None])
+def test_an_algorithm_that_does_not_encrypt_is_refused(algorithm):
+    asked = creation(initial_state=[initial("m.room.encryption", algorithm=algorithm)])
+    assert judge_creation(asked) is RoomReason.NOT_ENCRYPTING
+
+
+@pytest.mark.parametrize("wanted", ["world_readable", "anybody", 7, None])
+def test_the_history_of_a_private_room_is_for_its_members(wanted):
+    state = [initial("m.room.history_visibility", history_visibility=wanted)]
+    assert judge_creation(creation(initial_state=state)) is RoomReason.WORLD_READABLE
+    public = judge_creation(creation(initial_state=state, visibility="public"))
+    assert public is (None if wanted == "world_readable" else RoomReason.WORLD_READABLE)
+
+
+@every_version
+@pytest.mark.parametrize("preset", ["public_chat", "private_chat", "trusted_private_chat", None])
+def test_nobody_without_an_account_enters(version, preset):
+    request = made(version, preset=preset)
+    assert contents(request, "m.room.guest_access") == [{"guest_access": "forbidden"}]
+    asked = creation(
+        version, initial_state=[initial("m.room.guest_access", guest_access="can_join")]
+    )
+    assert judge_creation(asked) is RoomReason.ANONYMOUS
 
 
 def test_the_request_itself_is_left_alone():

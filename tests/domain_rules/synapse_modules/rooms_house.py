@@ -82,7 +82,7 @@ class House:
         """Ana's room."""
         self.put(
             event("m.room.create", create, room_id=room_id),
-            event("m.room.power_levels", {"state_default": 100}, room_id=room_id),
+            event("m.room.power_levels", {"state_default": 100, "invite": 50}, room_id=room_id),
             member(ANA, "join", room_id=room_id),
             *members,
         )
