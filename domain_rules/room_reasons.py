@@ -38,6 +38,7 @@ class RoomReason(Word):
     NOT_ENCRYPTING = "algorithm_does_not_encrypt"
     WORLD_READABLE = "history_is_for_members"
     ANONYMOUS = "no_access_without_an_account"
+    NOT_REDACTED = "room_settings_are_not_redacted"
     DIRECT_FULL = "direct_room_is_full"
     DIRECT_PRIVATE = "direct_room_is_never_public"
     DIRECT_NAMELESS = "direct_room_has_no_name"
@@ -209,6 +210,10 @@ _TEXTS = {
     RoomReason.ANONYMOUS: (
         "On n’entre pas dans un salon sans compte. Laissez l’accès anonyme fermé.",
         "Nobody enters a room without an account. Leave anonymous access closed.",
+    ),
+    RoomReason.NOT_REDACTED: (
+        "Un réglage du salon ne se supprime pas comme un message. Modifiez le réglage.",
+        "A setting of the room is not deleted like a message. Change the setting.",
     ),
     RoomReason.DIRECT_FULL: (
         "Une conversation à deux n’accueille personne d’autre. Créez un salon.",

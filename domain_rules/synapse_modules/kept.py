@@ -17,6 +17,9 @@ TABLES = (
         user_id TEXT PRIMARY KEY, changed_ms BIGINT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS guichet_letters (
         id TEXT PRIMARY KEY, until_ms BIGINT NOT NULL)""",
+    # What was redacted by somebody whose homeserver let them: Synapse forgets it after a week.
+    """CREATE TABLE IF NOT EXISTS guichet_redacted_settings (
+        room_id TEXT NOT NULL, type TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (room_id, type))""",
 )
 
 Version = tuple[str, int, str]  # epoch, number, ETag

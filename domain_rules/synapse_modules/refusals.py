@@ -28,20 +28,30 @@ exemptions = Counter("guichet_exemptions", "What only an exempt account was allo
 
 @dataclass(frozen=True)
 class Terms:
-    """What Synapse understands. `not_spam` must be its own object: an equal one is taken for a refusal."""
+    """What Synapse understands. `not_spam` must be its own object: an equal one is taken for a refusal.
+
+    `prune`: an event as a redaction leaves it, by the rules of its room's version.
+    """
 
     not_spam: Any
     forbidden: Any
     error_class: type[Exception]
     within: Within = within
+    prune: Callable[[Any], Any] = lambda event: event
 
     @classmethod
     def of_synapse(cls) -> "Terms":
         """Imported here, so that everything else can be read and tested without Synapse."""
         from synapse.api.errors import Codes, SynapseError  # noqa: PLC0415  # see above
+        from synapse.events.utils import prune_event  # noqa: PLC0415  # see above
         from synapse.module_api import NOT_SPAM  # noqa: PLC0415  # see above
 
-        return cls(not_spam=NOT_SPAM, forbidden=Codes.FORBIDDEN, error_class=SynapseError)
+        return cls(
+            not_spam=NOT_SPAM,
+            forbidden=Codes.FORBIDDEN,
+            error_class=SynapseError,
+            prune=prune_event,
+        )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from domain_rules.room_membership import (
     judge_membership,
 )
 from domain_rules.room_reasons import MALFORMED_CREATIONS, RoomReason
+from domain_rules.room_redactions import judge_redaction
 from domain_rules.rooms import (
     CREATE,
     MEMBER,
@@ -23,7 +24,6 @@ from domain_rules.rooms import (
     People,
     RoomState,
     mapping,
-    read_room,
 )
 from domain_rules.rules import AccountClass
 from domain_rules.words import Word
@@ -41,6 +41,7 @@ from .sentences import Sentence
 from .time_limits import ASKING_SECONDS
 
 BAD_REQUEST, FORBIDDEN = 400, 403
+REDACTION = "m.room.redaction"
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Part:
         self._upgrades = Upgrades(api, self._views, refusals)
         self._inbound = Inbound(config, api, self._views, knowledge, refusals)
         refusals.teach(_sentences())
+        self._views.start()
         guards = Guards(refusals, closes_for=lambda _user_id: True)
         of_others = Guards(refusals, closes_for=lambda _user_id: False)
         # What Synapse loads a room's whole state for, or every event, is left out where another callback can judge.
@@ -107,9 +109,12 @@ class Part:
 
     async def check_event_allowed(self, event: Any, events: State) -> tuple[bool, None]:
         """Every event that is made on this homeserver and concerns the rule."""
+        if event.type == REDACTION:
+            await self._check_redaction(event, events)
+            return ALLOWED
         if event.type == RULE_EVENT and self._upgrades.is_carrying(event.room_id):
             return ALLOWED
-        state = read_room(event.room_version.identifier, events)
+        state = await self._views.restored(event.room_id, event.room_version.identifier, events)
         asked = RoomEvent(event.type, event.sender, event.state_key, mapping(event.content))
         guichet = self._guichet()
 
@@ -138,6 +143,20 @@ class Part:
         if event.type == CREATE:
             self._upgrades.begin(event)
         return ALLOWED
+
+    async def _check_redaction(self, event: Any, events: State) -> None:
+        """Of what stands in the room now; messages, and settings that were replaced since, are the moderators'."""
+        redacted = next((each for each in events.values() if each.event_id == event.redacts), None)
+        if redacted is None:
+            return
+        content = mapping(self._refusals.terms.prune(redacted).content)
+        left = RoomEvent(redacted.type, event.sender, redacted.state_key, content)
+        state = await self._views.restored(event.room_id, event.room_version.identifier, events)
+        reason = await self._views.verdict(
+            lambda people: judge_redaction(state, left, people, self._guichet()), {event.sender}
+        )
+        if reason is not None:
+            self._refusals.refuse_by_raising(reason, event.sender)
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Any:
         """By Matrix ID, or by mail to somebody who is known: before anything is sent."""
@@ -232,7 +251,7 @@ class Part:
 
 
 def _is_judged(event: Any) -> bool:
-    return event.type in JUDGES and event.is_state()
+    return event.type == REDACTION or (event.type in JUDGES and event.is_state())
 
 
 def _sentences() -> Mapping[Word, Sentence]:

@@ -5,7 +5,7 @@ the very callback that asks. This one waits for nothing, and says whether the ro
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,35 @@ def is_partial(txn: Any, room_id: str) -> bool:
     """Whether Synapse is still fetching who is in this room."""
     txn.execute("SELECT 1 FROM partial_state_rooms WHERE room_id = ?", (room_id,))
     return txn.fetchone() is not None
+
+
+def keep_redacted(txn: Any, kinds: Sequence[str], since_ms: int) -> None:
+    """Write down what redactions since then took out of state events of these types, as long as Synapse has it."""
+    txn.execute(
+        "SELECT s.room_id, s.type, j.json FROM redactions r"  # noqa: S608  # question marks alone
+        " JOIN state_events s ON s.event_id = r.redacts JOIN event_json j ON j.event_id = r.redacts"
+        " WHERE NOT r.have_censored AND r.received_ts >= ? AND s.state_key = ''"
+        f" AND s.type IN ({', '.join('?' * len(kinds))}) ORDER BY r.received_ts",
+        (since_ms, *kinds),
+    )
+    for room_id, kind, text in txn.fetchall():
+        txn.execute(
+            "INSERT INTO guichet_redacted_settings (room_id, type, json) VALUES (?, ?, ?)"
+            " ON CONFLICT (room_id, type) DO UPDATE SET json = excluded.json",
+            (room_id, kind, text),
+        )
+
+
+def before_redaction(txn: Any, room_id: str, kinds: Sequence[str]) -> dict[str, StateRow]:
+    """The settings of these types that stand in the room, with the content they were sent with; by type.
+
+    Synapse's tables have it for a week after a redaction, ours from then on.
+    """
+    rows = read(txn, room_id, [(kind, "") for kind in kinds])
+    found = {kind: row for (kind, _), row in rows.events.items() if row.content} if rows else {}
+    txn.execute("SELECT type, json FROM guichet_redacted_settings WHERE room_id = ?", (room_id,))
+    kept = {kind: _row(text) for kind, text in txn.fetchall() if kind in kinds}
+    return kept | found
 
 
 def _row(text: str) -> StateRow:

@@ -22,13 +22,17 @@ from domain_rules.rules import AccountClass
 from domain_rules.words import Word
 
 from . import room_rows
-from .knowledge import Knowledge
+from .knowledge import MS, Knowledge
 from .refusals import Refusals
 from .sentences import Reason
 
 NEWEST = "12"
 SETTINGS = [(kind, "") for kind in (CREATE, RULE_EVENT, POWER_LEVELS, JOIN_RULES, ENCRYPTION)]
 SEATS = [(MEMBER, None), (THIRD_PARTY_INVITE, None)]
+FOR_GOOD = (RULE_EVENT, ENCRYPTION)
+"""What no redaction takes back, whoever's homeserver let it through."""
+KEEP_MS = 600 * MS
+OVERLAP_MS = 3600 * MS
 
 State = Mapping[tuple[str, str], Any]
 Judge = Callable[[People], RoomReason | None]
@@ -41,6 +45,33 @@ class RoomViews:
         self._api = api
         self._knowledge = knowledge
         self._refusals = refusals
+        self._kept_ms = 0
+
+    def start(self) -> None:
+        """One process writes down what is redacted, for as long as Synapse still has it."""
+        if self._api.should_run_background_tasks():
+            self._api.looping_background_call(
+                self.keep_redacted, KEEP_MS, desc="guichet_redacted", run_on_all_instances=False
+            )
+
+    async def keep_redacted(self) -> None:
+        since, now = self._kept_ms, self._api.get_current_time_msec()
+        database = self._api.run_db_interaction
+        await database("guichet_redacted", room_rows.keep_redacted, FOR_GOOD, since - OVERLAP_MS)
+        self._kept_ms = now
+
+    async def restored(self, room_id: str, version: str, events: State) -> RoomState:
+        """Of these events, but with the rule and the encryption that a redaction took out of them."""
+        state = read_room(version, events)
+        lacks_rule = (
+            state.rule_event is not None and AccessRule.of(state.rule_event.get("rule")) is None
+        )
+        lacks_encryption = (ENCRYPTION, "") in events and not state.encrypted
+        if not (lacks_rule or lacks_encryption):
+            return state
+        database = self._api.run_db_interaction
+        found = await database("guichet_before", room_rows.before_redaction, room_id, FOR_GOOD)
+        return read_room(version, {**events, **{(kind, ""): row for kind, row in found.items()}})
 
     async def room(self, room_id: str, about: str | None = None) -> RoomState | None:
         """None for a room that this homeserver does not know. `about` is who matters in it."""
@@ -53,10 +84,10 @@ class RoomViews:
         rows = await self._rows(room_id, wanted)
         if rows is None or (CREATE, "") not in rows.events:
             return None
-        state = read_room(rows.version, rows.events)
+        state = await self.restored(room_id, rows.version, rows.events)
         if state.rule is AccessRule.DIRECT:
             rows = await self._rows(room_id, [*SETTINGS, *SEATS]) or rows
-            state = read_room(rows.version, rows.events)
+            state = await self.restored(room_id, rows.version, rows.events)
         return state, rows.is_partial
 
     async def is_complete(self, room_id: str) -> bool:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
+from domain_rules.synapse_modules import kept
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode, SoftFail
 from domain_rules.synapse_modules.copies import Copy
 from domain_rules.synapse_modules.knowledge import Knowledge
@@ -22,6 +23,8 @@ CREATE TABLE rooms (room_id TEXT, room_version TEXT);
 CREATE TABLE partial_state_rooms (room_id TEXT);
 CREATE TABLE current_state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
 CREATE TABLE event_json (event_id TEXT, json TEXT);
+CREATE TABLE state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
+CREATE TABLE redactions (event_id TEXT, redacts TEXT, have_censored BOOL, received_ts BIGINT);
 """
 
 
@@ -71,6 +74,10 @@ class House:
         self.loops: dict[str, Any] = {}
         self.partial: set[str] = set()
         self.broken = False
+        self.database = sqlite3.connect(":memory:")
+        self.database.executescript(SYNAPSE)
+        for table in kept.TABLES:
+            self.database.execute(table)
         self.now_ms = 2_000
         self.public_room_list_manager = SimpleNamespace(room_is_in_public_room_list=self.is_listed)
 
@@ -97,8 +104,15 @@ class House:
     async def run_db_interaction(self, _desc: str, function: Any, *facts: Any) -> Any:
         if self.broken:
             raise OSError("the database restarts")
-        database = sqlite3.connect(":memory:")
-        database.executescript(SYNAPSE)
+        with self._database() as database:
+            return function(database.cursor(), *facts)
+
+    def _database(self) -> sqlite3.Connection:
+        """Synapse's tables as they are now; ours keep what is in them."""
+        database = self.database
+        for table in ("rooms", "partial_state_rooms", "current_state_events", "event_json"):
+            database.execute(f"DELETE FROM {table}")
+        database.execute("DELETE FROM state_events")
         database.executemany(
             "INSERT INTO rooms VALUES (?, '12')",
             [(room,) for room, state in self.rooms.items() if state],
@@ -111,13 +125,32 @@ class House:
                 name = f"${room}{kind}{key}"
                 told = {
                     "sender": each.sender,
-                    "content": each.content,
+                    "content": getattr(each, "sent", each.content),
                     "origin_server_ts": each.origin_server_ts,
                 }
                 row = (name, room, kind, key)
                 database.execute("INSERT INTO current_state_events VALUES (?, ?, ?, ?)", row)
+                database.execute("INSERT INTO state_events VALUES (?, ?, ?, ?)", row)
                 database.execute("INSERT INTO event_json VALUES (?, ?)", (name, json.dumps(told)))
-        return function(database.cursor(), *facts)
+        return database
+
+    def is_redacted_from_afar(self, kind: str, *, room_id: str = ROOM) -> None:
+        """By somebody whose homeserver let them: what is left is what events say from now on."""
+        redacted = self.rooms[room_id][kind, ""]
+        redacted.sent, redacted.content = redacted.content, {}
+        self.database.execute(
+            "INSERT INTO redactions VALUES ('$r', ?, 0, ?)", (f"${room_id}{kind}", self.now_ms)
+        )
+
+    def forgets_what_was_redacted(self) -> None:
+        """As Synapse does after a week."""
+        self.database.execute("UPDATE redactions SET have_censored = 1")
+        for state in self.rooms.values():
+            for each in state.values():
+                vars(each).pop("sent", None)
+
+    def should_run_background_tasks(self) -> bool:
+        return True
 
     def looping_background_call(self, function: Any, _ms: int, *, desc: str, **_how: Any) -> None:
         self.loops[desc] = function
@@ -145,6 +178,14 @@ class House:
         self.sent.append(sent)
 
 
+def pruned(redacted: Any) -> Any:
+    """What a redaction leaves, as far as these tests need it."""
+    kept_keys = {"m.room.power_levels": ("users", "users_default", "state_default", "events")}
+    keys = kept_keys.get(redacted.type, ())
+    content = {key: redacted.content[key] for key in keys if key in redacted.content}
+    return SimpleNamespace(content=content)
+
+
 def part_of(
     house: House,
     *,
@@ -162,7 +203,13 @@ def part_of(
     knowledge = Knowledge(config, house)
     sources = {"agents.example": ClassSource.AGENT, "guests.example": ClassSource.GUEST}
     knowledge.copy = Copy(epoch="e", own_name=house.server_name, sources=sources)
-    terms = Terms(not_spam=ALLOWED, forbidden="M_FORBIDDEN", error_class=Refused, within=at_once)
+    terms = Terms(
+        not_spam=ALLOWED,
+        forbidden="M_FORBIDDEN",
+        error_class=Refused,
+        within=at_once,
+        prune=pruned,
+    )
     refusals = Refusals(terms, house.get_current_time_msec, mode=mode)
     return Part(config, house, knowledge, refusals, client)
 

@@ -131,6 +131,54 @@ def test_the_room_directory_is_read_only_where_it_decides(house):
         run(part.check_event_allowed(rules[1], house.rooms[ROOM]))
 
 
+def redaction(redacted: str, sender: str = ANA):
+    return event("m.room.redaction", {}, key=None, redacts=redacted, sender=sender)
+
+
+@pytest.mark.parametrize("rule", ["unrestricted", "restricted", "direct"])
+@pytest.mark.parametrize(
+    "kind", [RULE, "m.room.encryption", "m.room.create", "m.room.power_levels"]
+)
+def test_what_a_rule_stands_on_is_not_redacted(house, rule, kind):
+    house.make(rule)
+    megolm = {"algorithm": "m.megolm.v1.aes-sha2"}
+    house.put(event("m.room.encryption", megolm), event("m.room.name", {"name": "x"}))
+    for (each, _), standing in house.rooms[ROOM].items():
+        standing.event_id = f"${each}"
+    part = part_of(house)
+
+    def redacts(what, by):
+        run(part.check_event_allowed(redaction(what, by), house.rooms[ROOM]))
+
+    if kind != "m.room.power_levels" or rule != "restricted":
+        with pytest.raises(Refused) as refused:
+            redacts(f"${kind}", ANA)
+        assert refused.value.reason == "room_settings_are_not_redacted"
+    with pytest.raises(Refused):
+        redacts("$m.room.name", ALICE)  # she may not rename it either
+    redacts("$m.room.name", ANA)
+    redacts("$of a message", ALICE)
+    redacts(f"${kind}", OLGA)
+
+
+def test_what_was_redacted_from_afar_goes_on_deciding(house):
+    """The rule and the encryption, as Synapse's own tables have them for a week, and ours for ever."""
+    house.make("unrestricted", member(GIL, "join"))
+    house.put(event("m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"}))
+    part = part_of(house)
+    for kind in (RULE, "m.room.encryption"):
+        house.is_redacted_from_afar(kind)
+    for _ in range(2):
+        invited = member("@gina:guests.example", "invite")
+        assert run(part.check_event_allowed(invited, house.rooms[ROOM])) == (True, None)
+        assert run(part.user_may_invite(ANA, "@gina:guests.example", ROOM)) is ALLOWED
+        closing = event(RULE, {"rule": "restricted"})
+        with pytest.raises(Refused, match="invités"):
+            run(part.check_event_allowed(closing, house.rooms[ROOM]))
+        run(house.loops["guichet_redacted"]())
+        house.forgets_what_was_redacted()
+
+
 def test_what_other_modules_left_in_a_request_is_made_plain():
     """As modules do: views, tuples, generators; what it says stays."""
     events = {RULE: {"type": RULE, "content": MappingProxyType({"rule": "restricted"})}}
