@@ -70,7 +70,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class RoomState:
-    """`listed`: in the room directory. Without power levels the room is still being made. Times are Matrix's."""
+    """`listed`: in the room directory. Without power levels the room is still being made. Times are Matrix's.
+
+    `used_tokens`: of third-party invites by which somebody was invited who is out of the room again.
+    """
 
     version: str = "12"
     creator: str = ""
@@ -86,6 +89,7 @@ class RoomState:
     join_rule: str | None = None
     encrypted: bool = False
     listed: bool = False
+    used_tokens: frozenset[str] = frozenset()
 
     @property
     def rule(self) -> AccessRule:
@@ -156,7 +160,7 @@ class RoomState:
 
     def live_invitations(self) -> frozenset[str]:
         """Third-party invites that are neither revoked nor turned into a member."""
-        used = {member.token for member in self.members.values()}
+        used = {*self.used_tokens, *(member.token for member in self.members.values())}
         return frozenset(
             token for token, content in self.third_party_invites.items() if content
         ) - {token for token in used if token}

@@ -123,11 +123,7 @@ class Part:
         ) -> RoomReason | None:
             return judge_event(state, asked, people, replace(guichet, successors=successors))
 
-        if state.is_public or event.type == RULE_EVENT:
-            # Being listed never allows anything: what is allowed as if it were needs no look into the database.
-            listed = replace(state, listed=True)
-            if await self._views.may_refuse(lambda people: judge(listed, people)):
-                state = await self._views.with_listing(event.room_id, state)
+        state = await self._fully_seen(event, state, judge)
         inviter = state.members.get(asked.state_key)
         involved = asked.concerned | ({inviter.sender} if inviter else set())
         reason = await self._seated(
@@ -143,6 +139,19 @@ class Part:
         if event.type == CREATE:
             self._upgrades.begin(event)
         return ALLOWED
+
+    async def _fully_seen(
+        self, event: Any, state: RoomState, judge: Callable[[RoomState, People], RoomReason | None]
+    ) -> RoomState:
+        """With what is read only where it decides: whether the room is listed, and who came by mail and left."""
+        if state.is_public or event.type == RULE_EVENT:
+            # Being listed never allows anything: what is allowed as if it were needs no look into the database.
+            listed = replace(state, listed=True)
+            if await self._views.may_refuse(lambda people: judge(listed, people)):
+                state = await self._views.with_listing(event.room_id, state)
+        if event.type == RULE_EVENT and state.live_invitations():
+            state = await self._views.with_used_tokens(event.room_id, state)
+        return state
 
     async def _check_redaction(self, event: Any, events: State) -> None:
         """Of what stands in the room now; messages, and settings that were replaced since, are the moderators'."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain_rules.rooms import StateKey, mapping
+from domain_rules.rooms import StateKey, mapping, token_of
 
 MOST = 1000  # events of one room in one look: conversations of two, and settings, have a few
 
@@ -61,6 +61,17 @@ def is_partial(txn: Any, room_id: str) -> bool:
     """Whether Synapse is still fetching who is in this room."""
     txn.execute("SELECT 1 FROM partial_state_rooms WHERE room_id = ?", (room_id,))
     return txn.fetchone() is not None
+
+
+def used_tokens(txn: Any, room_id: str) -> frozenset[str]:
+    """Of third-party invites in this room that somebody was ever invited by, also those who are out again."""
+    txn.execute(
+        "SELECT j.json FROM room_memberships m JOIN event_json j ON j.event_id = m.event_id"
+        " WHERE m.room_id = ? AND m.membership = 'invite'",
+        (room_id,),
+    )
+    tokens = (token_of(_row(text).content) for (text,) in txn.fetchall())
+    return frozenset(token for token in tokens if token)
 
 
 def keep_redacted(txn: Any, kinds: Sequence[str], since_ms: int) -> None:

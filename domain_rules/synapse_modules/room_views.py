@@ -109,6 +109,12 @@ class RoomViews:
         directory = self._api.public_room_list_manager
         return replace(state, listed=await directory.room_is_in_public_room_list(room_id))
 
+    async def with_used_tokens(self, room_id: str, state: RoomState) -> RoomState:
+        """The same, knowing who was ever invited by mail: a look through the history of memberships."""
+        database = self._api.run_db_interaction
+        used = await database("guichet_used_tokens", room_rows.used_tokens, room_id)
+        return replace(state, used_tokens=used)
+
     async def may_refuse(self, judge: Judge) -> bool:
         """From memory, as if nobody were exempt."""
         await self._knowledge.ready()

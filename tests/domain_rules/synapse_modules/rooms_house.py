@@ -24,6 +24,7 @@ CREATE TABLE partial_state_rooms (room_id TEXT);
 CREATE TABLE current_state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
 CREATE TABLE event_json (event_id TEXT, json TEXT);
 CREATE TABLE state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
+CREATE TABLE room_memberships (event_id TEXT, room_id TEXT, membership TEXT);
 CREATE TABLE redactions (event_id TEXT, redacts TEXT, have_censored BOOL, received_ts BIGINT);
 """
 
@@ -73,6 +74,7 @@ class House:
         self.callbacks: dict[str, Any] = {}
         self.loops: dict[str, Any] = {}
         self.partial: set[str] = set()
+        self.past: list[tuple[str, str]] = []
         self.broken = False
         self.database = sqlite3.connect(":memory:")
         self.database.executescript(SYNAPSE)
@@ -132,7 +134,15 @@ class House:
                 database.execute("INSERT INTO current_state_events VALUES (?, ?, ?, ?)", row)
                 database.execute("INSERT INTO state_events VALUES (?, ?, ?, ?)", row)
                 database.execute("INSERT INTO event_json VALUES (?, ?)", (name, json.dumps(told)))
+        database.executemany("INSERT INTO event_json VALUES (?, ?)", self.past)
         return database
+
+    def was_invited_by_mail(self, token: str) -> None:
+        """Somebody who came by this third-party invite, whatever they are now."""
+        content = {"membership": "invite", "third_party_invite": {"signed": {"token": token}}}
+        told = {"sender": ANA, "content": content, "origin_server_ts": 1}
+        self.database.execute("INSERT INTO room_memberships VALUES (?, ?, 'invite')", (token, ROOM))
+        self.past.append((token, json.dumps(told)))
 
     def is_redacted_from_afar(self, kind: str, *, room_id: str = ROOM) -> None:
         """By somebody whose homeserver let them: what is left is what events say from now on."""

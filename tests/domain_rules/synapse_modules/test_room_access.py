@@ -179,6 +179,24 @@ def test_what_was_redacted_from_afar_goes_on_deciding(house):
         house.forgets_what_was_redacted()
 
 
+@pytest.mark.parametrize("now", ["leave", "ban"])
+def test_d4_who_came_by_mail_and_is_gone_leaves_no_open_invitation(house, now):
+    """Their membership does not say any more by which invitation they came."""
+    house.make("unrestricted", member(GIL, now))
+    tokens = ("used", "waiting")
+    house.put(
+        *(event("m.room.third_party_invite", {"public_key": "k"}, key=each) for each in tokens)
+    )
+    part = part_of(house)
+    closing = event(RULE, {"rule": "restricted"})
+    house.was_invited_by_mail("used")
+    with pytest.raises(Refused) as refused:
+        run(part.check_event_allowed(closing, house.rooms[ROOM]))
+    assert refused.value.reason == "invitations_are_still_open"
+    house.put(event("m.room.third_party_invite", {}, key="waiting"))
+    assert run(part.check_event_allowed(closing, house.rooms[ROOM])) == (True, None)
+
+
 def test_what_other_modules_left_in_a_request_is_made_plain():
     """As modules do: views, tuples, generators; what it says stays."""
     events = {RULE: {"type": RULE, "content": MappingProxyType({"rule": "restricted"})}}
