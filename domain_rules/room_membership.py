@@ -6,7 +6,15 @@ from urllib.parse import urlsplit
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import AccessRule, Content, People, RoomState, mapping, token_of
+from domain_rules.rooms import (
+    AccessRule,
+    Content,
+    People,
+    RoomState,
+    level,
+    mapping,
+    token_of,
+)
 from domain_rules.rules import AccountClass, Decision
 
 SEATS = 2
@@ -143,22 +151,30 @@ def _is_ours(place: object, names: Collection[str]) -> bool:
     return parts.netloc.lower().removesuffix(implied) in plain
 
 
+def judge_inviter(state: RoomState, inviter: str) -> RoomReason | None:
+    """Whether the room would take an invitation of theirs at all: what Matrix asks of everybody, exempt or not."""
+    if state.membership(inviter) != "join":
+        return RoomReason.NOT_IN_ROOM
+    needed = level((state.power_levels or {}).get("invite"), 0)
+    return RoomReason.NO_RIGHT_TO_INVITE if state.power(inviter) < needed else None
+
+
 def judge_invitation_by_mail(
     state: RoomState, medium: str, address: str, decide: Decide
 ) -> RoomReason | None:
-    """Before anything is sent. Rooms open to guests take every address, and ask nobody about it."""
+    """Before anything is sent. Rooms open to guests take every address that is one, and ask nobody about it."""
     if medium != "email":
         return RoomReason.ONLY_BY_MAIL
+    try:
+        EmailAddress.parse(address, smtputf8=True, typed=False)
+    except InvalidAddress:
+        return RoomReason.ADDRESS_UNCLEAR
     if state.rule is AccessRule.DIRECT and not _has_seat_by_mail(state):
         return RoomReason.DIRECT_FULL
     return None if state.is_open_to_guests else _judge_address(address, decide)
 
 
 def _judge_address(address: str, decide: Decide) -> RoomReason | None:
-    try:
-        EmailAddress.parse(address)
-    except InvalidAddress:
-        return RoomReason.ADDRESS_UNCLEAR
     decision = decide(address)
     if decision is None or decision.homeserver is None:
         return RoomReason.ADDRESS_BELONGS_NOWHERE

@@ -13,6 +13,9 @@ class RoomReason(Word):
     ADDRESS_UNCLEAR = "address_unclear"
     ONLY_BY_MAIL = "invitation_only_by_mail"
     NOT_FROM_GUICHET = "invitation_not_from_guichet"
+    NOT_IN_ROOM = "only_members_invite"
+    NO_RIGHT_TO_INVITE = "no_right_to_invite"
+    ALREADY_HERE = "already_in_the_room"
     INVITE_APART = "invite_with_the_list_of_invitations"
     GUEST_CREATES = "guest_may_not_create_room"
     GUEST_AS_CREATOR = "guest_may_not_be_creator"
@@ -110,6 +113,18 @@ _TEXTS = {
     RoomReason.NOT_FROM_GUICHET: (
         "Cette invitation ne vient pas du serveur d’identité. Invitez depuis votre application.",
         "This invitation is not of our identity server. Invite from your usual application.",
+    ),
+    RoomReason.NOT_IN_ROOM: (
+        "On invite dans un salon dont on est membre. Rejoignez-le d’abord.",
+        "People invite to a room they are in. Join it first.",
+    ),
+    RoomReason.NO_RIGHT_TO_INVITE: (
+        "Vous n’avez pas le droit d’inviter dans ce salon. Demandez à une personne qui le gère.",
+        "You have no right to invite to this room. Ask somebody who manages it.",
+    ),
+    RoomReason.ALREADY_HERE: (
+        "Cette personne est déjà dans ce salon.",
+        "This person is in this room already.",
     ),
     RoomReason.INVITE_APART: (
         "À la création, on invite par la liste des invitations, pas par l’état initial.",

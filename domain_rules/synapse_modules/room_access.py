@@ -12,6 +12,7 @@ from domain_rules.room_membership import (
     Coming,
     Successors,
     judge_invitation_by_mail,
+    judge_inviter,
     judge_membership,
 )
 from domain_rules.room_reasons import MALFORMED_CREATIONS, RoomReason
@@ -188,13 +189,17 @@ class Part:
     async def user_may_send_3pid_invite(
         self, inviter: str, medium: str, address: str, room_id: str
     ) -> Any:
-        """To an address that is not known yet."""
-        state = await self._views.room(room_id)
-        if state is None or await self._knowledge.is_free(inviter):
+        """To an address that Guichet knows nobody by. What is refused here, no mail leaves for."""
+        state = await self._views.room(room_id, inviter)
+        if state is None:
             return self._refusals.allowed
-        state = await self._upgrades.settled(room_id, state)
-        await self._knowledge.ready()
-        reason = judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
+        reason = judge_inviter(state, inviter)
+        if reason is None and not await self._knowledge.is_free(inviter):
+            state = await self._upgrades.settled(room_id, state)
+            await self._knowledge.ready()
+            reason = judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
+        if reason is None and await self._views.is_here(room_id, address):
+            reason = RoomReason.ALREADY_HERE
         return self._answer(inviter, self._views.said(reason, ()) if reason else None)
 
     async def user_may_publish_room(self, user_id: str, room_id: str) -> Any:

@@ -63,6 +63,17 @@ def is_partial(txn: Any, room_id: str) -> bool:
     return txn.fetchone() is not None
 
 
+def is_here(txn: Any, room_id: str, address: str) -> bool:
+    """Whether an account of this homeserver with that verified address has joined the room."""
+    txn.execute(
+        "SELECT 1 FROM user_threepids t JOIN current_state_events c"
+        " ON c.room_id = ? AND c.type = 'm.room.member' AND c.state_key = t.user_id"
+        " WHERE t.medium = 'email' AND t.address = ? AND c.membership = 'join'",
+        (room_id, address),
+    )
+    return txn.fetchone() is not None
+
+
 def used_tokens(txn: Any, room_id: str) -> frozenset[str]:
     """Of third-party invites in this room that somebody was ever invited by, also those who are out again."""
     txn.execute(

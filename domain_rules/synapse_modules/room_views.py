@@ -22,6 +22,7 @@ from domain_rules.rules import AccountClass
 from domain_rules.words import Word
 
 from . import room_rows
+from .copies import read_address
 from .knowledge import MS, Knowledge
 from .refusals import Refusals
 from .sentences import Reason
@@ -103,6 +104,14 @@ class RoomViews:
             "guichet_room", room_rows.read, room_id, wanted
         )
         return found
+
+    async def is_here(self, room_id: str, address: str) -> bool:
+        """Whether somebody of this homeserver who has that address is in the room, however it is spelled here."""
+        read = read_address(address)
+        if read is None:
+            return False
+        database = self._api.run_db_interaction
+        return bool(await database("guichet_is_here", room_rows.is_here, room_id, read.canonical))
 
     async def with_listing(self, room_id: str, state: RoomState) -> RoomState:
         """The same, knowing whether it is in the room directory."""

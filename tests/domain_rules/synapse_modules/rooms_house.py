@@ -21,7 +21,9 @@ ALLOWED = object()
 SYNAPSE = """
 CREATE TABLE rooms (room_id TEXT, room_version TEXT);
 CREATE TABLE partial_state_rooms (room_id TEXT);
-CREATE TABLE current_state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
+CREATE TABLE current_state_events (
+    event_id TEXT, room_id TEXT, type TEXT, state_key TEXT, membership TEXT);
+CREATE TABLE user_threepids (user_id TEXT, medium TEXT, address TEXT);
 CREATE TABLE event_json (event_id TEXT, json TEXT);
 CREATE TABLE state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
 CREATE TABLE room_memberships (event_id TEXT, room_id TEXT, membership TEXT);
@@ -131,11 +133,18 @@ class House:
                     "origin_server_ts": each.origin_server_ts,
                 }
                 row = (name, room, kind, key)
-                database.execute("INSERT INTO current_state_events VALUES (?, ?, ?, ?)", row)
+                membership = each.content.get("membership")
+                database.execute(
+                    "INSERT INTO current_state_events VALUES (?, ?, ?, ?, ?)", (*row, membership)
+                )
                 database.execute("INSERT INTO state_events VALUES (?, ?, ?, ?)", row)
                 database.execute("INSERT INTO event_json VALUES (?, ?)", (name, json.dumps(told)))
         database.executemany("INSERT INTO event_json VALUES (?, ?)", self.past)
         return database
+
+    def has_address(self, user_id: str, address: str) -> None:
+        row = (user_id, "email", address)
+        self.database.execute("INSERT INTO user_threepids VALUES (?, ?, ?)", row)
 
     def was_invited_by_mail(self, token: str) -> None:
         """Somebody who came by this third-party invite, whatever they are now."""
