@@ -1,14 +1,14 @@
 """What Guichet told, as it is read: who decides on which homeserver, the rules, the names and keys."""
 
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.rules import AccountClass, Decision, Kind, Rule, RuleSet, in_order
+from domain_rules.rules import AccountClass, Decision, Rule, RuleSet
+from domain_rules.wire_format import Unreadable, read_rules
 
 from .configuration import ClassSource
 
@@ -16,13 +16,12 @@ from .configuration import ClassSource
 PLAIN = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]+")
 
 
-class Unreadable(ValueError):
-    """Not what Guichet sends."""
-
-
 @dataclass(frozen=True)
 class Copy:
-    """One revision of the rules, with what comes beside them. `every_rule`: also those not in force now."""
+    """One revision of the rules, with what comes beside them. `every_rule`: also those not in force now.
+
+    `skipped`: what this module cannot read of it, which a newer one can.
+    """
 
     epoch: str = ""
     revision: int = 0
@@ -33,6 +32,7 @@ class Copy:
     rules: RuleSet = field(default_factory=lambda: RuleSet.compile(()))
     identity_servers: frozenset[str] = frozenset()
     guichet_keys: Mapping[str, str] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -61,19 +61,19 @@ class Copy:
 def read(told: Mapping[str, Any], at: datetime) -> Copy:
     """The answer of `/rules`, compiled for this moment. Raises `Unreadable`."""
     try:
-        every = tuple(_rules(told["rules"], told.get("extra_signs") or {}))
+        revision = int(told["revision"])
+        reading = read_rules(told, revision=revision, at=at)
+        sources, strange = _sources(told["homeservers"])
         names = told["identity_server"]
         return Copy(
             epoch=str(told["epoch"]),
-            revision=int(told["revision"]),
+            revision=revision,
             own_name=str(told["homeserver"]["name"]),
             user_id_scheme=str(told["homeserver"]["user_id_scheme"]),
-            sources={
-                name: ClassSource(facts["class_source"])
-                for name, facts in told["homeservers"].items()
-            },
-            every_rule=every,
-            rules=RuleSet.compile(every, revision=int(told["revision"]), at=at),
+            sources=sources,
+            every_rule=reading.every,
+            rules=reading.in_force,
+            skipped=(*strange, *reading.skipped),
             identity_servers=frozenset(names["names"]),
             guichet_keys=dict(names["public_keys"]),
         )
@@ -89,25 +89,14 @@ def read_address(text: str) -> EmailAddress | None:
         return None
 
 
-def _rules(lines: Any, extra_signs: Mapping[str, str]) -> Iterator[Rule]:
-    """`extra_signs`, by the place of the line: a Guichet of before tells none, one to come perhaps others."""
-    for place, line in enumerate(lines):
-        kind, pattern, account_class, homeserver, requires_invite, organisation, since, until = line
-        yield Rule(
-            Kind(kind),
-            pattern,
-            AccountClass(account_class),
-            # A text of a few homeservers and organisations, not one for each of many thousand rules.
-            sys.intern(homeserver) if homeserver else None,
-            requires_invite=bool(requires_invite),
-            organisation=sys.intern(organisation),
-            # A rule without homeserver says: this belongs to a sibling domain. Which, nobody asks here.
-            sibling_of=None if homeserver else pattern,
-            valid_from=_moment(since),
-            valid_until=_moment(until),
-            extra_signs=in_order(extra_signs.get(str(place), "")),
-        )
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _sources(told: Mapping[str, Any]) -> tuple[dict[str, ClassSource], list[str]]:
+    """Who decides on which homeserver, and those of a kind that is unknown here: their people are guests."""
+    known: dict[str, ClassSource] = {}
+    strange: list[str] = []
+    for name, facts in told.items():
+        kind = facts["class_source"]
+        try:
+            known[name] = ClassSource(kind)
+        except ValueError:
+            strange.append(f"homeserver {name}: the class source {kind!r} is unknown here")
+    return known, strange

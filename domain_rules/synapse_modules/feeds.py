@@ -7,6 +7,8 @@ from typing import Any
 
 from prometheus_client import Gauge
 
+from domain_rules.wire_format import VERSION
+
 from . import kept
 from .clients import Answer, GuichetAway, GuichetClient
 from .configuration import ClassSource, Config
@@ -22,10 +24,12 @@ OVERLAP_MS = 30_000
 ADMINISTRATORS_MS = 300_000
 TOO_OLD_SECONDS = 7 * 24 * 3600
 WAITS, WAIT_SECONDS = 300, 0.1
+SAID_AT_MOST = 20  # lines of the log for one revision
 
 logger = logging.getLogger(__name__)
 age = Gauge("guichet_rules_age_seconds", "Since Guichet last answered which rules are in force")
 too_old = Gauge("guichet_rules_too_old", "1 when that is more than seven days ago, or was never")
+skipped = Gauge("guichet_rules_skipped", "Rules this module does not understand: a newer one does")
 
 
 class Feeds:
@@ -57,6 +61,7 @@ class Feeds:
         """Register the loops, and what tells of a changed address here."""
         self._knowledge.filled_by(self._wait_until_loaded, self.refresh)
         age.set_function(lambda: self._knowledge.age_seconds)
+        skipped.set_function(lambda: len(self._knowledge.copy.skipped))
         too_old.set_function(lambda: float(self._knowledge.age_seconds > TOO_OLD_SECONDS))
         self._api.delayed_background_call(0, self._begin, desc="guichet_begin")
         self._api.looping_background_call(
@@ -131,7 +136,7 @@ class Feeds:
             await self._api.sleep(WAIT_SECONDS)
 
     async def _ask_for_rules(self, have: Feed) -> None:
-        answer = await self._client.get("/rules", have.etag or None)
+        answer = await self._client.get(f"/rules?version={VERSION}", have.etag or None)
         if answer.is_unchanged:
             await self._heard(RULES)
             return
@@ -192,6 +197,8 @@ class Feeds:
         agents = await self._agents_by(copy)
         # Together: nobody is judged by new rules with the agents of the old.
         self._knowledge.copy, self._knowledge.agents_here = copy, agents
+        for what in copy.skipped[:SAID_AT_MOST]:
+            logger.error("revision %s, not understood by this module: %s", copy.revision, what)
         self._seen[RULES] = stored.version
 
     async def _copy_of(self, stored: Feed) -> Copy:

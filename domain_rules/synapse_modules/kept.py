@@ -118,7 +118,8 @@ def open_letter(txn: Any, letter_id: str, until_ms: int, now_ms: int) -> bool:
     return bool(txn.rowcount == 1)
 
 
-def _mark(txn: Any, user_ids: Iterable[str], number: int, *, is_agent: int) -> None:
-    rows = [(user_id, number, is_agent) for user_id in user_ids]
+def _mark(txn: Any, user_ids: Iterable[Any], number: int, *, is_agent: int) -> None:
+    """Whom a newer Guichet names otherwise than by a user ID is left out."""
+    rows = [(user_id, number, is_agent) for user_id in user_ids if isinstance(user_id, str)]
     txn.executemany("DELETE FROM guichet_agents WHERE user_id = ?", [row[:1] for row in rows])
     txn.executemany("INSERT INTO guichet_agents (user_id, number, is_agent) VALUES (?, ?, ?)", rows)

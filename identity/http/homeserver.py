@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask.blueprints import BlueprintSetupState
 
+from domain_rules import wire_format
 from identity.context import wired
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.storage.feed_state import FeedState
@@ -40,14 +41,15 @@ class Reports(Body):
 
 @blueprint.get("/rules")
 def rules() -> Response:
-    """The rules of now, with what the asking homeserver is and what the others are."""
+    """The rules of now, with what the asking homeserver is and what the others are, in the version its module reads."""
     feed: RulesFeed = current_app.extensions[FEED]
+    version = _version()
     homeserver, settings = homeserver_of_module(), wired.settings
     names = {*settings.names, urlsplit(settings.public_url).netloc}
 
     def answer(state: FeedState) -> Answer:
         with wired.database.reading() as session:
-            return feed.answer(session, state, homeserver=homeserver, names=names)
+            return feed.answer(session, state, homeserver=homeserver, names=names, version=version)
 
     return _unless_known(answer)
 
@@ -90,6 +92,14 @@ def reports() -> Response:
             )
         results.append({"id": str(each["id"])} | outcome.told)
     return jsonify({"results": results, "epoch": _state().epoch})
+
+
+def _version() -> int:
+    """The newest version that both sides know. Modules of before name none: they read version 1."""
+    (text,) = parameters.optional("version")
+    if text is None or not text.isascii() or not text.isdecimal():
+        return 1
+    return max(1, min(int(text[:MOST_DIGITS]), wire_format.VERSION))
 
 
 def _unless_known(answer: Callable[[FeedState], Answer]) -> Response:

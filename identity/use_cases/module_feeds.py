@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from domain_rules import wire_format
 from domain_rules.rules import Rule, RuleSet
 from identity.storage import agents_feed, feed_state, homeservers, proved_addresses, signing_keys
 from identity.storage import rules as stored_rules
@@ -48,7 +49,7 @@ class _Revision:
 
     number: int
     protected: frozenset[str]
-    lines: dict[str, Lines]
+    lines: dict[tuple[str, int], Lines]
 
 
 class RulesFeed:
@@ -59,11 +60,17 @@ class RulesFeed:
         self._making = threading.Lock()
 
     def answer(
-        self, session: Session, state: FeedState, *, homeserver: str, names: Collection[str]
+        self,
+        session: Session,
+        state: FeedState,
+        *,
+        homeserver: str,
+        names: Collection[str],
+        version: int,
     ) -> Answer:
-        """The rules as this homeserver needs them. `names`: those of the identity server."""
+        """The rules as this homeserver needs them, in the version its module reads. `names`: those of the identity server."""
         number = stored_rules.current_number(session)
-        lines = self._lines(session, number, homeserver)
+        lines = self._lines(session, number, homeserver, version)
         head = _head(session, homeserver, names)
         head["epoch"], head["revision"] = state.epoch, number
         before = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
@@ -71,19 +78,19 @@ class RulesFeed:
         body = b"%s,%s}" % (before[:-1], lines.text)
         return Answer(body, number, f"{state.epoch}.{number}.{digest}")
 
-    def _lines(self, session: Session, number: int, homeserver: str) -> Lines:
+    def _lines(self, session: Session, number: int, homeserver: str, version: int) -> Lines:
         with self._making:
-            held = self._held
+            held, found = self._held, None
             if held is None or held.number != number:
                 found = stored_rules.load(session, number)
                 protected = {rule.protected_homeserver for rule in found}
-                held = _Revision(number, frozenset(filter(None, protected)), {"": _lines(found)})
-                self._held = held
+                held = self._held = _Revision(number, frozenset(filter(None, protected)), {})
             seen_by = homeserver if homeserver in held.protected else ""
-            if seen_by not in held.lines:
-                found = stored_rules.load(session, number)
-                held.lines[seen_by] = _lines(found, seen_by)
-            return held.lines[seen_by]
+            kept = held.lines.get((seen_by, version))
+            if kept is None:
+                found = stored_rules.load(session, number) if found is None else found
+                kept = held.lines[seen_by, version] = _lines(found, version, seen_by)
+            return kept
 
 
 def state(session: Session) -> FeedState | None:
@@ -155,6 +162,7 @@ def agents_since(session: Session, state: FeedState, since: int) -> Answer:
     complete = since == 0 or since > state.number
     found = agents_feed.since(session, 0 if complete else since)
     facts = {
+        "version": wire_format.VERSION,
         "epoch": state.epoch,
         "number": state.number,
         "added": [user_id for user_id, is_agent in found if is_agent],
@@ -182,33 +190,23 @@ def _head(session: Session, homeserver: str, names: Collection[str]) -> dict[str
     }
 
 
-def _lines(rules: Iterable[Rule], protected: str | None = None) -> Lines:
-    rows = [
-        (
-            rule.kind.value,
-            rule.pattern,
-            rule.account_class.value,
-            protected if protected and rule.protected_homeserver == protected else rule.homeserver,
-            int(rule.requires_invite),
-            rule.organisation,
-            _moment(rule.valid_from),
-            _moment(rule.valid_until),
-            rule.extra_signs,
-        )
-        for rule in rules
-    ]
-    rows.sort(key=lambda row: [str(value) for value in row])
-    # Beside the rules, by their place: a module of before knows lines of eight values only.
-    facts = {
-        "rules": [row[:-1] for row in rows],
-        "extra_signs": {str(place): row[-1] for place, row in enumerate(rows) if row[-1]},
-    }
+def _lines(rules: Iterable[Rule], version: int, protected: str = "") -> Lines:
+    entries = [wire_format.written(rule, protected=protected) for rule in rules]
+    entries.sort(key=lambda entry: [str(entry.get(name, "")) for name in wire_format.POSITIONS])
+    facts: dict[str, Any] = {"version": wire_format.VERSION, "rules": entries}
+    if version < wire_format.VERSION:
+        # Signs beside the rules, by their place: lines of version 1 have eight values.
+        signs = {
+            place: entry["extra_signs"]
+            for place, entry in enumerate(entries)
+            if "extra_signs" in entry
+        }
+        facts = {
+            "rules": [wire_format.by_position(entry) for entry in entries],
+            "extra_signs": signs,
+        }
     text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()[1:-1]
     return Lines(text, hashlib.sha256(text).hexdigest())
-
-
-def _moment(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
 
 
 def _agents(rules: RuleSet, names: Collection[str], pairs: Iterable[tuple[str, str]]) -> set[str]:

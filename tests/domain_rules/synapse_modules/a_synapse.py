@@ -143,7 +143,11 @@ class Told:
         self.asked.append((path, etag))
         if self.raw is not None:
             return Answer(200, self.raw, None)
-        body = self._rules() if path == "/rules" else self._agents(int(path.rpartition("=")[2]))
+        body = (
+            self._rules()
+            if path.startswith("/rules?")
+            else self._agents(int(path.rpartition("=")[2]))
+        )
         tag = f"{self.epoch}.{self.revision}.{self.number}.{path}"
         return Answer(304, None, tag) if tag == etag else Answer(200, body, tag)
 

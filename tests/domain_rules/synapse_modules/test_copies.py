@@ -25,10 +25,10 @@ def told(**facts):
         {"revision": "newest"},
         {"rules": [["suffix", "interieur.example"]]},
         {"rules": [["tribe", "interieur.example", "agent", AGENTS, 0, "", None, None]]},
-        {"rules": [OPEN_RULE, OPEN_RULE]},
         {"rules": [[*OPEN_RULE[:6], "yesterday", None]]},
-        {"homeservers": {AGENTS: {"class_source": "unknown"}}},
+        {"rules": {"0": OPEN_RULE}},
         {"homeservers": []},
+        {"homeservers": {AGENTS: {}}},
         {"homeserver": {}},
         {"identity_server": {"names": []}},
     ],
@@ -69,17 +69,23 @@ def test_what_is_not_read_letter_by_letter_would_be_read_the_same(text):
     assert address is None or address == EmailAddress.stored(text)
 
 
-def test_signs_that_a_rule_opens_come_beside_the_rules_and_may_be_missing():
-    first = [told()["rules"][0], *told()["rules"][1:]]
-    place = next(i for i, line in enumerate(first) if line[1] == "interieur.example")
-    assert not read(told(), NOW).is_agents("r&d@interieur.example")
-    opened = told(extra_signs={str(place): "&"})
-    assert read(opened, NOW).is_agents("r&d@interieur.example")
-    assert not read(opened, NOW).is_agents("a=b@interieur.example")
-    # A sign that is to come in a newer Guichet is left out, and the rule is read all the same.
-    newer = told(extra_signs={str(place): "&%"})
-    assert read(newer, NOW).is_agents("ana@interieur.example")
-    assert not read(newer, NOW).is_agents("a%b@interieur.example")
+def test_a_homeserver_of_a_kind_that_is_to_come_has_guests_only_and_the_others_are_read():
+    of_old = told()["homeservers"]
+    copy = read(told(homeservers=of_old | {"new.example": {"class_source": "by_office"}}), NOW)
+    assert copy.sources == read(told(), NOW).sources
+    assert copy.skipped == ("homeserver new.example: the class source 'by_office' is unknown here",)
+
+
+def test_fields_that_are_to_come_are_ignored_wherever_they_stand():
+    plain = told()
+    newer = plain | {
+        "version": 3,
+        "mood": [1],
+        "homeserver": plain["homeserver"] | {"colour": "blue"},
+        "homeservers": {name: facts | {"since": 3} for name, facts in plain["homeservers"].items()},
+        "identity_server": plain["identity_server"] | {"motto": {}},
+    }
+    assert read(newer, NOW) == read(plain, NOW)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_nothing_is_told_without_a_credential_also_not_inside(client, path):
 
 
 def test_the_rules_say_what_a_module_decides_by(client, credential):
-    answer = client.get(f"{API}/rules", headers=credential)
+    answer = client.get(f"{API}/rules?version=2", headers=credential)
     assert answer.headers["Cache-Control"] == "private, no-cache"
     said = answer.json
     assert said["revision"] == 1
@@ -92,12 +92,21 @@ def test_the_rules_say_what_a_module_decides_by(client, credential):
         "education.example": {"class_source": "agent"},
         "guests.example": {"class_source": "guest"},
     }
+    assert said["version"] == 2
     assert said["rules"] == [
-        ["default", "", "guest", "guests.example", 1, "", None, None],
-        [
-            *("domain", "ac-rouen.example", "agent", "education.example", 0),
-            *("Éducation nationale – Rouen", None, None),
-        ],
+        {
+            "kind": "default",
+            "class": "guest",
+            "homeserver": "guests.example",
+            "requires_invite": True,
+        },
+        {
+            "kind": "domain",
+            "pattern": "ac-rouen.example",
+            "class": "agent",
+            "homeserver": "education.example",
+            "organisation": "Éducation nationale – Rouen",
+        },
     ]
     assert said["identity_server"]["names"] == ["127.0.0.1:8090", "guichet.localhost"]
     assert len(said["identity_server"]["public_keys"]) == 1

@@ -142,7 +142,9 @@ def test_a_revision_is_read_once_however_many_ask(database, mixed, clock):
     def ask(homeserver):
         with database.transaction() as session:
             state = module_feeds.make_state(session)
-            return made.answer(session, state, homeserver=homeserver, names=["is.example"])
+            return made.answer(
+                session, state, homeserver=homeserver, names=["is.example"], version=2
+            )
 
     first, again, other = ask(MIXED), ask(MIXED), ask("education.example")
     assert len(read) == 1
@@ -159,7 +161,7 @@ def test_signs_that_a_rule_opens_stand_beside_lines_that_older_modules_read(data
     with database.transaction() as session:
         state = module_feeds.make_state(session)
         made = module_feeds.RulesFeed().answer(
-            session, state, homeserver=MIXED, names=["is.example"]
+            session, state, homeserver=MIXED, names=["is.example"], version=1
         )
     told = json.loads(made.body)
     assert {len(line) for line in told["rules"]} == {8}

@@ -1,0 +1,169 @@
+"""Rules on their way from Guichet to its module in a homeserver: objects with named fields, and a version.
+
+What is as usual is left out. The reader ignores fields it does not know; a rule it cannot read is skipped and told,
+never the whole revision. It also reads version 1, lines of eight values by their place, which a Guichet of before sends
+and which a homeserver may have kept.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from domain_rules.rules import AccountClass, ConflictingRules, Kind, Rule, RuleSet, in_order
+
+VERSION = 2
+POSITIONS = (
+    *("kind", "pattern", "class", "homeserver", "requires_invite", "organisation"),
+    *("valid_from", "valid_until"),
+)
+"""The fields of a line of version 1."""
+CLASSES = {each.value: each for each in AccountClass}
+
+
+class Unreadable(ValueError):
+    """Not what Guichet sends."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The rules that could be read, compiled for a moment, also those not in force then. `skipped`: which could not be, and why."""
+
+    every: tuple[Rule, ...]
+    in_force: RuleSet
+    skipped: tuple[str, ...]
+
+
+def written(rule: Rule, *, protected: str | None = None) -> dict[str, Any]:
+    """A rule as version 2 has it. To the homeserver `protected` its protected addresses are its own."""
+    homeserver = (
+        protected if protected and rule.protected_homeserver == protected else rule.homeserver
+    )
+    facts = {
+        "kind": rule.kind.value,
+        "pattern": rule.pattern,
+        "class": rule.account_class.value,
+        "homeserver": homeserver,
+        "requires_invite": rule.requires_invite,
+        "organisation": rule.organisation,
+        "valid_from": _written_moment(rule.valid_from),
+        "valid_until": _written_moment(rule.valid_until),
+        "extra_signs": rule.extra_signs,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def by_position(facts: Mapping[str, Any]) -> list[Any]:
+    """The same as a line of version 1, which has no extra signs."""
+    usual = {"pattern": "", "organisation": "", "requires_invite": 0}
+    line = [facts.get(name, usual.get(name)) for name in POSITIONS]
+    line[POSITIONS.index("requires_invite")] = int(facts.get("requires_invite", False))
+    return line
+
+
+def read_rules(told: Mapping[str, Any], *, revision: int, at: datetime) -> Reading:
+    """`rules` of an answer of either version. Raises `Unreadable` where they are no list, or none can be read."""
+    entries = told.get("rules")
+    if not isinstance(entries, list):
+        raise Unreadable("rules is no list")
+    skipped: list[str] = []
+    named = enumerate(_named(entries, told.get("extra_signs")))
+    found = [rule for place, facts in named if (rule := _try_to_read(facts, place, skipped))]
+    if entries and not found:
+        raise Unreadable(f"no rule can be read, the first is {skipped[0]}")
+    compiled = _compiled_or_conflict(found, revision, at)
+    while isinstance(compiled, ConflictingRules):
+        wider = _wider(compiled)
+        found = [rule for rule in found if rule is not wider]
+        skipped.append(f"{wider.name}: there are two")
+        compiled = _compiled_or_conflict(found, revision, at)
+    return Reading(tuple(found), compiled, tuple(skipped))
+
+
+def _compiled_or_conflict(
+    rules: list[Rule], revision: int, at: datetime
+) -> RuleSet | ConflictingRules:
+    try:
+        return RuleSet.compile(rules, revision=revision, at=at)
+    except ConflictingRules as conflict:
+        return conflict
+
+
+def _wider(conflict: ConflictingRules) -> Rule:
+    """Of two rules at once, which what is unknown here may tell apart, the one that opens more."""
+    is_agents = conflict.first.account_class is AccountClass.AGENT
+    return conflict.first if is_agents else conflict.second
+
+
+def _try_to_read(facts: Any, place: int, skipped: list[str]) -> Rule | None:
+    try:
+        return _read(facts, skipped)
+    except (TypeError, ValueError) as fault:
+        skipped.append(f"{_name(facts, place)}: {fault}")
+        return None
+
+
+def _named(entries: Iterable[Any], extra_signs: Any) -> Iterator[Any]:
+    signs = extra_signs if isinstance(extra_signs, Mapping) else {}
+    for place, entry in enumerate(entries):
+        if isinstance(entry, list):
+            named = dict(zip(POSITIONS, entry, strict=False))
+            yield named | {"extra_signs": signs.get(str(place), "")}
+        else:
+            yield entry
+
+
+def _read(facts: Any, skipped: list[str]) -> Rule:
+    if not isinstance(facts, Mapping):
+        raise Unreadable("no rule")
+    kind, pattern = Kind(_text(facts, "kind")), _text(facts, "pattern")
+    homeserver = _text(facts, "homeserver") or None
+    named = _text(facts, "class")
+    if not named:
+        raise Unreadable("it has no class")
+    rule = Rule(
+        kind,
+        pattern,
+        # Closed: were a narrower rule left out, a wider one would decide for its people.
+        CLASSES.get(named, AccountClass.GUEST),
+        # A text of a few homeservers and organisations, not one for each of many thousand rules.
+        sys.intern(homeserver) if homeserver else None,
+        requires_invite=bool(facts.get("requires_invite")),
+        organisation=sys.intern(_text(facts, "organisation")),
+        # A rule without homeserver says: this belongs to a sibling domain. Which, nobody asks here.
+        sibling_of=None if homeserver else pattern or None,
+        valid_from=_moment(facts, "valid_from"),
+        valid_until=_moment(facts, "valid_until"),
+        extra_signs=in_order(_text(facts, "extra_signs")),
+    )
+    if named not in CLASSES:
+        skipped.append(f"{rule.name}: the class {named!r} is unknown here, and counts as guest")
+    return rule
+
+
+def _text(facts: Mapping[str, Any], key: str) -> str:
+    value = facts.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Unreadable(f"{key} is no text")
+    return value
+
+
+def _moment(facts: Mapping[str, Any], key: str) -> datetime | None:
+    text = _text(facts, key)
+    moment = datetime.fromisoformat(text) if text else None
+    if moment is not None and moment.tzinfo is None:
+        raise Unreadable(f"{key} has no time zone")
+    return moment
+
+
+def _written_moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _name(facts: Any, place: int) -> str:
+    if isinstance(facts, Mapping) and facts.get("kind"):
+        return f"{facts['kind']}:{facts.get('pattern', '')}"[:200]
+    return f"rule {place}"
