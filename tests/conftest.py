@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.services.told_guichet",
     "tests.services.told_homeserver",
     "tests.services.trusting_synapse",
+    "tests.services.guichet_before",
     "tests.services.browser",
     "tests.services.nginx",
     "tests.services.processes",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import yaml
 from requests import Response
 
 from .certificates import Authority
@@ -27,7 +28,8 @@ OF_GUESTS = {
 class GuichetHomeserver(TrustingHomeserver):
     """`module` is laid over the block of our module; further settings over those of Synapse.
 
-    The module is taken from this tree, not from the wheel: what is tested is what is written here.
+    The module is taken from this tree, not from the wheel: what is tested is what is written here. Set `tree` to a
+    folder with another version of it, and it is that one's after the next start.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class GuichetHomeserver(TrustingHomeserver):
     ) -> None:
         self._guichet_url, self._credential = guichet_url, credential
         self._module = module or {}
+        self.tree = ROOT
         super().__init__(folder, authority, **further)
 
     @property
@@ -53,6 +56,12 @@ class GuichetHomeserver(TrustingHomeserver):
             for line in lines
             if not line.startswith("#")
         }
+
+    def configure(self, **module: Any) -> None:
+        """Lay this over the block of our module, from the next start on."""
+        settings = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        settings["modules"][0]["config"].update(module)
+        self.config.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def _settings(self) -> dict[str, Any]:
         settings = super()._settings()
@@ -72,7 +81,7 @@ class GuichetHomeserver(TrustingHomeserver):
         }
 
     def _environment(self) -> dict[str, str]:
-        return super()._environment() | {"PYTHONPATH": str(ROOT)}
+        return super()._environment() | {"PYTHONPATH": str(self.tree)}
 
 
 def start(*homeservers: GuichetHomeserver) -> None:

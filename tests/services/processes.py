@@ -36,8 +36,9 @@ class Web(Child):
 class Processes:
     """Each method starts one process and gives it back; all are ended with the test, their logs printed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, tree: Path = ROOT) -> None:
+        """`tree`: whose Guichet it is, this one unless told otherwise."""
+        self.folder, self.tree = folder, tree
         self.started: list[Child] = []
 
     def start(self, *argv: str, env: Mapping[str, str], kind: type[Child] = Child) -> Child:
@@ -102,7 +103,7 @@ class Processes:
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """Nothing of the shell's but what programs need to run; of GUICHET_* only what is given."""
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ") if name in os.environ}
-        paths = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+        paths = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.tree)}
         data = {"GUICHET_DATA_DIR": str(self.folder / "var"), "PYTHONUNBUFFERED": "1"}
         return kept | paths | data | dict(given)
 
