@@ -66,6 +66,13 @@ class Pair:
         web.wait_until_up()
         web.wait_for_log("Stop with Ctrl-C")
 
+    def is_open(self, address: str) -> bool:
+        """Whether the service goes by a rule for this address."""
+        url = f"{self.environment['GUICHET_PUBLIC_URL']}/_matrix/identity/api/v1/info"
+        asked = {"medium": "email", "address": address}
+        told = requests.get(url, params=asked, timeout=60).json()
+        return told.get("hs") == self.homeserver.server_name
+
     def agents_elsewhere(self) -> list[str]:
         """Whom another homeserver is told of as agents."""
         url = f"{self.environment['GUICHET_PUBLIC_URL']}/api/homeserver/v1/agents?since=0"
@@ -125,6 +132,7 @@ def test_people_rooms_and_invitations_by_mail_are_as_they_should_be(pair, guiche
     # A rule that is published while both run, with a sign that lines of eight values have no place for.
     add = ("domain", "add", LATER, "--homeserver", pair.homeserver.server_name)
     pair.run(*add, "--extra-signs", "&")
+    wait_for(lambda: pair.is_open(f"r&d@{LATER}"), what="the rule is in force")
     pair.has_address(gil, f"r&d@{LATER}")
     pair.becomes_an_agent(gil)
     wait_for(lambda: gil.user_id in pair.agents_elsewhere(), what="others hear of it too")
