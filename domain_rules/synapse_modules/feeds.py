@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import Gauge
 
-from . import kept
+from . import declarations, kept
 from .clients import Answer, GuichetAway, GuichetClient
 from .configuration import ClassSource, Config
 from .copies import Copy, read
@@ -131,7 +131,8 @@ class Feeds:
             await self._api.sleep(WAIT_SECONDS)
 
     async def _ask_for_rules(self, have: Feed) -> None:
-        answer = await self._client.get("/rules", have.etag or None)
+        declared = declarations.query(self._config.parts)
+        answer = await self._client.get(f"/rules?{declared}", have.etag or None)
         if answer.is_unchanged:
             await self._heard(RULES)
             return

@@ -11,7 +11,7 @@ from flask.blueprints import BlueprintSetupState
 from identity.context import wired
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.storage.feed_state import FeedState
-from identity.use_cases import module_feeds, module_reports, signing_keys
+from identity.use_cases import homeserver_modules, module_feeds, module_reports, signing_keys
 from identity.use_cases.module_feeds import Answer, RulesFeed
 
 from . import parameters
@@ -40,10 +40,14 @@ class Reports(Body):
 
 @blueprint.get("/rules")
 def rules() -> Response:
-    """The rules of now, with what the asking homeserver is and what the others are."""
+    """The rules of now, with what the asking homeserver is and what the others are.
+
+    The query says what the module can do; modules of before say nothing.
+    """
     feed: RulesFeed = current_app.extensions[FEED]
     homeserver, settings = homeserver_of_module(), wired.settings
     names = {*settings.names, urlsplit(settings.public_url).netloc}
+    _hear(homeserver)
 
     def answer(state: FeedState) -> Answer:
         with wired.database.reading() as session:
@@ -120,6 +124,17 @@ def _first_state() -> FeedState:
     with wired.database.transaction() as session:
         signing_keys.current(session, wired.vault, wired.now())
         return module_feeds.make_state(session)
+
+
+def _hear(homeserver: str) -> None:
+    """Write down what the module says of itself; not each time, for it may ask every second."""
+    declared = homeserver_modules.read(*parameters.optional("version", "reports", "actions"))
+    now = wired.now()
+    with wired.database.reading() as session:
+        is_news = homeserver_modules.is_news(session, now, homeserver, declared)
+    if is_news:
+        with wired.database.transaction() as session:
+            homeserver_modules.hear(session, now, homeserver, declared)
 
 
 def _judge() -> None:

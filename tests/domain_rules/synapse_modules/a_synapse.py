@@ -136,10 +136,13 @@ class Told:
     is_away: bool = False
     raw: Any = None
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    declared: str = ""
 
     async def get(self, path, etag=None):
         if self.is_away:
             raise GuichetAway("no answer")
+        path, _, query = path.partition("?") if path.startswith("/rules") else (path, "", "")
+        self.declared = query or self.declared
         self.asked.append((path, etag))
         if self.raw is not None:
             return Answer(200, self.raw, None)

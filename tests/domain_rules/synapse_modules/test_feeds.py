@@ -1,9 +1,12 @@
 """What Guichet tells is kept in Synapse's database, taken up in every process, and never goes backwards."""
 
+from urllib.parse import parse_qs
+
 import pytest
 from prometheus_client import REGISTRY
 
-from domain_rules.synapse_modules.configuration import ClassSource
+from domain_rules.synapse_modules.configuration import ClassSource, Parts
+from domain_rules.synapse_modules.reports import Kind
 
 from .a_synapse import (
     AGENTS,
@@ -42,6 +45,16 @@ def test_what_was_told_is_known_by_its_names():
     assert knowledge.class_of_server("elsewhere.example") is None
     assert knowledge.decide("Camille@sd.interieur.example").organisation == "Intérieur"
     assert knowledge.decide("Camille <camille@interieur.example>") is None
+
+
+def test_who_asks_for_the_rules_says_what_the_module_can_do():
+    there = process(AGENTS)
+    declared = parse_qs(there.told.declared)
+    assert declared["version"] == ["2"]
+    assert set(declared["reports"][0].split(",")) == {kind.value for kind in Kind}
+    assert {"invite", "revoke", "room"} <= set(declared["actions"][0].split(","))
+    silent = process(AGENTS, parts=Parts(binder=False, desk=False))
+    assert parse_qs(silent.told.declared) == {"version": ["2"]}
 
 
 def test_an_unchanged_revision_is_not_sent_again_and_still_renews_the_age():
