@@ -6,8 +6,8 @@ from .configuration import Parts
 from .reports import Kind
 
 VERSION = 2
-ACTIONS = ("invite", "revoke", "room")
-"""Of the desk."""
+ACTIONS = ("invite", "membership", "revoke", "room")
+"""Of the desk: a path, and a method of it, for each."""
 
 
 def query(parts: Parts) -> str:

@@ -25,6 +25,8 @@ class ToldRoom:
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     invited: list[str] = field(default_factory=list)
     sent: list[tuple[str, str]] = field(default_factory=list)  # token and address, as they came
+    memberships: dict[str, str] = field(default_factory=dict)  # of those who are not in it
+    is_known: bool = True  # whether this homeserver can tell
 
 
 class ToldDesk:
@@ -45,6 +47,11 @@ class ToldDesk:
 
     def answer(self, what: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         room = self.rooms.setdefault(asked["room_id"], ToldRoom())
+        if what == "membership":
+            is_in = asked["user_id"] in room.members
+            membership = "join" if is_in else room.memberships.get(asked["user_id"])
+            held = bool(room.events.get(asked["token"])) if asked.get("token") else None
+            return 200, {"membership": membership, "known": room.is_known, "invitation": held}
         sender = asked["sender"]
         if what == "room":
             joined = sender in room.members
