@@ -8,9 +8,7 @@ from . import room_rows
 from .knowledge import server_of
 
 
-def read(
-    txn: Any, room_id: str, user_id: str, token: str | None, own_name: str
-) -> dict[str, Any]:
+def read(txn: Any, room_id: str, user_id: str, token: str | None, own_name: str) -> dict[str, Any]:
     """`membership`: as in Matrix, null if they never had any. `known`: whether this homeserver can tell.
 
     `invitation`: whether the event of this token stands in the room and holds keys; null if none was asked about.

@@ -52,13 +52,14 @@ class ToldDesk:
             membership = "join" if is_in else room.memberships.get(asked["user_id"])
             held = bool(room.events.get(asked["token"])) if asked.get("token") else None
             return 200, {"membership": membership, "known": room.is_known, "invitation": held}
-        sender = asked["sender"]
+        sender = asked.get("sender")
         if what == "room":
             joined = sender in room.members
             may = joined and sender in room.may_invite
             return 200, {"joined": joined, "may_invite": may, "open_to_guests": True, "name": None}
         if what == "revoke":
-            room.events = {token: {} for token in [asked["token"]] if token in room.events}
+            if asked["token"] in room.events:
+                room.events[asked["token"]] = {}
             return 200, {}
         if sender not in room.members or sender not in room.may_invite:
             return FORBIDDEN, {"errcode": "M_FORBIDDEN", "error": "not in this room"}
