@@ -1,7 +1,7 @@
-"""The homeserver of who bound an address is told of an invitation: once, and never blindly again.
+"""The homeserver of who bound an address is told of an invitation, after it was asked who they are in the room.
 
-Told twice, Synapse puts somebody who has joined since back to "invited". So what is about to be sent is
-written down first, and an end that nobody saw is looked into before anything else is done.
+Told of somebody who has joined, Synapse puts them back to "invited". So it is asked before each time, the
+first too, and what is about to be sent is written down before. A homeserver where nobody can be asked is told once.
 """
 
 import logging
@@ -15,17 +15,19 @@ from identity.gateways.homeserver import Refused
 from identity.gateways.http_client import Away
 from identity.gateways.third_party_invites import Unsure
 from identity.problems import NotOfFederation
-from identity.storage import associations, homeservers, mails, third_party_invitations
+from identity.storage import associations, homeservers, mails, outbox, third_party_invitations
 from identity.storage.homeservers import Homeserver
 from identity.storage.invitation_events import Happened
-from identity.storage.outbox import OutboxEntry
+from identity.storage.outbox import Errand, Lane, OutboxEntry
 from identity.storage.third_party_invitations import Delivery, State, ThirdPartyInvitation
 from identity.use_cases import invitations, inviters
 from identity.use_cases.binding import homeserver_of
 from identity.use_cases.invitation_states import last_open, note
 from identity.wiring import WorkerWiring
 
+from . import standings
 from .endings import GiveUp, Later, Note, nothing
+from .standings import NobodyToAsk
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,14 @@ DELAYS = (
     timedelta(hours=3),
     timedelta(hours=6),
 )
+LATE = timedelta(minutes=10)  # of what is held: from then on it is an error in the log
 THERE = {"join", "invite"}
+ENDS = {
+    "join": (State.JOINED, Happened.JOINED, "was in the room already: nothing was sent"),
+    "invite": (State.DELIVERED, Happened.DELIVERED, "was invited already: nothing was sent"),
+    "ban": (State.REVOKED, Happened.REVOKED, "is banned from the room: nothing was sent"),
+}
+"""Of whom nothing is told: how their invitation ends."""
 BEGUN = (Delivery.DUE, Delivery.SENDING)
 
 
@@ -56,10 +65,8 @@ def deliver(wired: WorkerWiring, entry: OutboxEntry) -> Note:
         bound = associations.of_address(session, invitation.address)
         others = third_party_invitations.same_room(session, invitation)
         invitee = bound.user_id if bound else None
-        server = homeservers.find(session, homeserver_of(invitation.invitee or ""))
-        home = homeservers.find(session, homeserver_of(invitee or ""))
     if invitation.delivery == Delivery.SENDING:
-        if _has_arrived(wired, entry, invitation, server):
+        if _has_arrived(wired, entry, invitation):
             return _delivered(wired, invitation)
         _write(wired, invitation, Delivery.DUE)
     if invitee is None or invitation.ended_at is not None:
@@ -68,10 +75,25 @@ def deliver(wired: WorkerWiring, entry: OutboxEntry) -> Note:
         # Rules change: who was an agent when they invited may be none by now.
         return _revoked(wired, invitation)
     if any(_covers(other, invitation, invitee) for other in others):
-        return _superseded(wired, invitation)
+        detail = "by another invitation to the same room"
+        return _needless(wired, invitation, State.DELIVERED, Happened.DELIVERED, detail)
+    return _ask_and_send(wired, entry, invitation, invitee)
+
+
+def _ask_and_send(
+    wired: WorkerWiring, entry: OutboxEntry, invitation: ThirdPartyInvitation, invitee: str
+) -> Note:
+    with wired.database.reading() as session:
+        home = homeservers.find(session, homeserver_of(invitee))
     if home is None:
         raise _dead(invitation, f"{homeserver_of(invitee)} is not registered")
-    return _send(wired, entry, invitation, invitee, home)
+    try:
+        membership, can_ask = _membership(wired, entry, invitation, invitee), True
+    except NobodyToAsk:
+        membership, can_ask = None, False
+    if membership in ENDS:
+        return _needless(wired, invitation, *ENDS[membership])
+    return _send(wired, entry, invitation, invitee, home, can_ask=can_ask)
 
 
 def _send(
@@ -80,6 +102,8 @@ def _send(
     invitation: ThirdPartyInvitation,
     invitee: str,
     home: Homeserver,
+    *,
+    can_ask: bool,
 ) -> Note:
     told = told_of(wired, invitation, invitee)
     if not _claim(wired, invitation, invitee):
@@ -88,12 +112,14 @@ def _send(
         with wired.federation.talk(home.name, seconds=third_party_invites.SECONDS) as talk:
             third_party_invites.tell(talk, told)
     except Away as away:
+        if away.sent and not can_ask:
+            raise _dead(invitation, f"told once, and nobody to ask: {away}") from None
         _write(wired, invitation, Delivery.DUE)
         raise _later(entry, wired.now(), invitation, str(away)) from None
     except (Refused, NotOfFederation) as refused:
         raise _dead(invitation, str(refused)) from None
     except Unsure as unsure:
-        if wired.connector_for(home) is None:
+        if not can_ask:
             raise _dead(invitation, f"uncertain, and nobody to ask: {unsure}") from None
         # It stays "sending": the next attempt begins by asking.
         raise Later(f"uncertain: {unsure}", DELAYS[1]) from None
@@ -126,22 +152,27 @@ def _claim(wired: WorkerWiring, invitation: ThirdPartyInvitation, invitee: str) 
         )
 
 
-def _has_arrived(
-    wired: WorkerWiring,
-    entry: OutboxEntry,
-    invitation: ThirdPartyInvitation,
-    server: Homeserver | None,
-) -> bool:
-    connector = wired.connector_for(server) if server else None
-    if connector is None and invitation.ended_at is not None:
-        return False  # nothing more is sent, so nobody has to look into it
-    if connector is None:
-        raise _dead(invitation, "an earlier attempt ended uncertain, and there is nobody to ask")
+def _has_arrived(wired: WorkerWiring, entry: OutboxEntry, invitation: ThirdPartyInvitation) -> bool:
     try:
-        membership = connector.membership(invitation.invitee or "", invitation.room_id)
-    except (Away, Refused) as error:
-        raise _later(entry, wired.now(), invitation, f"cannot ask how it ended: {error}") from None
+        membership = _membership(wired, entry, invitation, invitation.invitee or "")
+    except NobodyToAsk:
+        if invitation.ended_at is not None:
+            return False  # nothing more is sent, so nobody has to look into it
+        why = "an earlier attempt ended uncertain, and there is nobody to ask"
+        raise _dead(invitation, why) from None
     return membership in THERE
+
+
+def _membership(
+    wired: WorkerWiring, entry: OutboxEntry, invitation: ThirdPartyInvitation, user_id: str
+) -> str | None:
+    """Raises NobodyToAsk; Later, or GiveUp in the end, where who could tell does not answer."""
+    try:
+        return standings.ask(
+            wired, user_id=user_id, room_id=invitation.room_id, inviter=invitation.sender
+        )
+    except Away as silent:
+        raise _later(entry, wired.now(), invitation, str(silent)) from None
 
 
 def told_of(wired: WorkerWiring, invitation: ThirdPartyInvitation, invitee: str) -> dict[str, Any]:
@@ -177,12 +208,22 @@ def _delivered(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
     return conclude
 
 
-def _superseded(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
+def _needless(
+    wired: WorkerWiring,
+    invitation: ThirdPartyInvitation,
+    state: State,
+    happened: Happened,
+    detail: str,
+) -> Note:
+    """Nothing is told. Its event leaves the room, which it would keep from closing."""
+    now, rules = wired.now(), wired.rules.current()
+
     def conclude(session: Session) -> None:
         row = _row(session, invitation)
+        invitations.reconsider(session, rules, row)
         _to(row, Delivery.SUPERSEDED)(session)
-        detail = "by another invitation to the same room"
-        note(session, wired.now(), row, State.DELIVERED, Happened.DELIVERED, by=BY, detail=detail)
+        if note(session, now, row, state, happened, by=BY, detail=detail):
+            outbox.put(session, Errand.REVOCATION, row.id, now, lane=Lane.NORMAL)
 
     return conclude
 
@@ -223,6 +264,8 @@ def _later(
     delay = DELAYS[min(entry.attempts, len(DELAYS)) - 1]
     if now + delay > entry.created_at + GIVE_UP:
         return _dead(invitation, why)
+    if now >= entry.created_at + LATE:
+        log.error("invitation %s is held: %s", invitation.id, why)
     return Later(why, delay)
 
 

@@ -16,7 +16,9 @@ from domain_rules.rooms import (
 )
 from domain_rules.rules import AccountClass
 
+from . import desk_memberships
 from .configuration import Config
+from .declarations import ACTIONS
 from .desk_letters import Letters, NotGuichets
 from .knowledge import Knowledge, server_of
 from .refusals import Refusals
@@ -34,13 +36,14 @@ logger = logging.getLogger(__name__)
 
 
 class Part:
-    """Three paths for Guichet alone: what it signed for this homeserver, for two minutes, once."""
+    """Paths for Guichet alone: what it signed for this homeserver, for two minutes, once."""
 
     def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
         self._api, self._knowledge, self._refusals = api, knowledge, refusals
         self._judges_rooms = config.parts.room_access_rules
         letters = Letters(api, knowledge, credential=config.credential)
-        for name, answer in (("invite", self.invite), ("revoke", self.revoke), ("room", self.room)):
+        for name in ACTIONS:
+            answer = getattr(self, name)
             api.register_web_resource(f"{PATH}/{name}", _resource(letters, name, answer))
 
     async def invite(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,6 +87,19 @@ class Part:
             "open_to_guests": not self._judges_rooms or state.is_open_to_guests,
             "name": name if isinstance(name, str) else None,
         }
+
+    async def membership(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Who somebody is in a room, before they are invited there; with a token, whether its invitation stands."""
+        token = asked.get("token")
+        told: dict[str, Any] = await self._api.run_db_interaction(
+            "guichet_membership",
+            desk_memberships.read,
+            _text(asked, "room_id"),
+            _text(asked, "user_id"),
+            token if isinstance(token, str) and token else None,
+            self._knowledge.own_name,
+        )
+        return told
 
     async def _invite_by_id(
         self, state: RoomState, sender: str, room_id: str, target: str

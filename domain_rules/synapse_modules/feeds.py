@@ -7,9 +7,7 @@ from typing import Any
 
 from prometheus_client import Gauge
 
-from domain_rules.wire_format import VERSION
-
-from . import kept
+from . import declarations, kept
 from .clients import Answer, GuichetAway, GuichetClient
 from .configuration import ClassSource, Config
 from .copies import Copy, read
@@ -29,7 +27,9 @@ SAID_AT_MOST = 20  # lines of the log for one revision
 logger = logging.getLogger(__name__)
 age = Gauge("guichet_rules_age_seconds", "Since Guichet last answered which rules are in force")
 too_old = Gauge("guichet_rules_too_old", "1 when that is more than seven days ago, or was never")
-skipped = Gauge("guichet_rules_skipped", "Rules this module does not understand: a newer one does")
+not_understood = Gauge(
+    "guichet_rules_skipped", "Rules this module does not understand: a newer one does"
+)
 
 
 class Feeds:
@@ -61,7 +61,7 @@ class Feeds:
         """Register the loops, and what tells of a changed address here."""
         self._knowledge.filled_by(self._wait_until_loaded, self.refresh)
         age.set_function(lambda: self._knowledge.age_seconds)
-        skipped.set_function(lambda: len(self._knowledge.copy.skipped))
+        not_understood.set_function(lambda: len(self._knowledge.copy.skipped))
         too_old.set_function(lambda: float(self._knowledge.age_seconds > TOO_OLD_SECONDS))
         self._api.delayed_background_call(0, self._begin, desc="guichet_begin")
         self._api.looping_background_call(
@@ -136,7 +136,9 @@ class Feeds:
             await self._api.sleep(WAIT_SECONDS)
 
     async def _ask_for_rules(self, have: Feed) -> None:
-        answer = await self._client.get(f"/rules?version={VERSION}", have.etag or None)
+        skipped = len(self._knowledge.copy.skipped)
+        declared = declarations.query(self._config.parts, skipped=skipped)
+        answer = await self._client.get(f"/rules?{declared}", have.etag or None)
         if answer.is_unchanged:
             await self._heard(RULES)
             return

@@ -156,7 +156,24 @@ def _with_past(txn: Any, seen: Seen) -> Seen:
     )
     past = txn.fetchall()
     contents = [seen.content, *(json.loads(text)["content"] for _, text in past)]
-    return replace(seen, before=past[0][0] if past else None, by_mail=_is_by_mail(contents))
+    return replace(
+        seen,
+        before=past[0][0] if past else None,
+        by_mail=_is_by_mail(contents),
+        invites=_invites(txn, seen),
+    )
+
+
+def _invites(txn: Any, seen: Seen) -> bool:
+    """Whether an invitation by mail of theirs stands in the room, which is asked when they go."""
+    if seen.content.get("membership") == "join":
+        return False
+    txn.execute(
+        "SELECT 1 FROM current_state_events AS c JOIN events AS e ON e.event_id = c.event_id"
+        " WHERE c.room_id = ? AND c.type = ? AND e.sender = ? LIMIT 1",
+        (seen.room_id, THIRD_PARTY_INVITE, seen.state_key),
+    )
+    return txn.fetchone() is not None
 
 
 def _inviter(txn: Any, seen: Seen) -> str | None:

@@ -15,6 +15,7 @@ FIRST_DELAY, LONGEST_DELAY = 2, 60  # seconds
 class Kind(Word):
     """What a report is about."""
 
+    INVITED_BY_MAIL = "third_party_invited"
     REVOKED = "third_party_invite_revoked"
     INVITED = "invited"
     JOINED = "joined"
@@ -53,7 +54,8 @@ class Report:
 class Seen:
     """A state event with what was so before it: the membership, and whether the last invitation came by mail.
 
-    `inviter`: of a third-party invitation that stood until then, who had sent it.
+    `inviter`: of a third-party invitation that stood until then, who had sent it. `invites`: whose
+    membership it is has sent one here that still stands.
     """
 
     event_id: str
@@ -67,6 +69,7 @@ class Seen:
     before: str | None = None
     by_mail: bool = False
     inviter: str | None = None
+    invites: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,21 +85,31 @@ Pair = tuple[str, str]
 
 
 def of_event(seen: Seen, *, own_name: str, is_guest: bool) -> Report | None:
-    """The report this event is worth, if it is: of guests, of who was invited by mail, of invitations taken back.
+    """The report this event is worth, if it is: of guests, of who was invited by mail, of these invitations.
 
-    Every homeserver reports what became of its own people and of the invitations they sent, whoever
+    Whoever invited by mail is told of when they leave. Every homeserver reports what became of its own people and of the invitations they sent, whoever
     took one back. `is_guest`: whose membership it is.
     """
     if seen.type == THIRD_PARTY_INVITE:
-        if seen.content.get("public_key") or server_of(seen.inviter or "") != own_name:
-            return None
-        facts = {"room_id": seen.room_id, "token": seen.state_key, "by": seen.sender}
-        return _report(Kind.REVOKED, seen, facts)
+        return _of_invitation(seen, own_name)
     kind = _kind_of_membership(seen)
-    if kind is None or server_of(seen.state_key) != own_name or not (is_guest or seen.by_mail):
+    if kind is None or server_of(seen.state_key) != own_name:
+        return None
+    if not (is_guest or seen.by_mail or (seen.invites and kind is Kind.LEFT)):
         return None
     facts = {"room_id": seen.room_id, "user_id": seen.state_key, "by": seen.sender}
     return _report(kind, seen, facts)
+
+
+def _of_invitation(seen: Seen, own_name: str) -> Report | None:
+    facts = {"room_id": seen.room_id, "token": seen.state_key}
+    if seen.content.get("public_key"):
+        is_ours = server_of(seen.sender) == own_name
+        sent = facts | {"sender": seen.sender}
+        return _report(Kind.INVITED_BY_MAIL, seen, sent) if is_ours else None
+    if server_of(seen.inviter or "") != own_name:
+        return None
+    return _report(Kind.REVOKED, seen, facts | {"by": seen.sender})
 
 
 def of_refusals(kept: Iterable[Any], at_ms: int) -> Report | None:

@@ -17,6 +17,7 @@ from identity.gateways.http_client import Away, JsonClient
 from identity.mail.outcomes import NotSent
 from identity.settings import read_settings
 from identity.storage import (
+    homeserver_modules,
     homeservers,
     mails,
     outbox,
@@ -33,7 +34,7 @@ from identity.use_cases.keyed_hashes import LostKey
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, WorkerWiring
 
-from . import homeserver_doors, listening
+from . import homeserver_doors, listening, module_declarations
 from .endings import Exit
 from .findings import Finding, State
 from .opening import unknown_variables, wire_with_secrets
@@ -178,6 +179,8 @@ def _work(wired: Wiring, session: Session) -> Iterator[Finding]:
 
 def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterator[Finding]:
     name = homeserver.name
+    with wired.database.reading() as session:
+        yield from module_declarations.look(homeserver_modules.find(session, name), name)
     if homeserver.insecure:
         told = "its certificate is not checked: for tests only"
         fix = "register it anew without --insecure-for-tests"

@@ -19,7 +19,7 @@ MEANING = {
     Delivery.DUE: "the homeserver of the invited person is to be told",
     Delivery.SENDING: "being told; if it stays so, the end is looked into",
     Delivery.DELIVERED: "the homeserver was told, the invitation is with the person",
-    Delivery.SUPERSEDED: "another invitation to the same room was delivered",
+    Delivery.SUPERSEDED: "needless: another was delivered, or the person was in the room already",
     Delivery.DEAD: "given up; `guichet invitation deliver` tries again",
 }
 

@@ -40,6 +40,14 @@ class Room:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Who somebody is in a room (None: never invited), and whether an invitation by mail stands there."""
+
+    membership: str | None
+    holds_invitation: bool
+
+
+@dataclass(frozen=True)
 class Desk:
     """The desk of one homeserver. Everything raises Away, Refused or NoModule."""
 
@@ -78,6 +86,18 @@ class Desk:
             name=name[:MOST_NAME]
             if isinstance(name, str) and name.strip() and is_text(name)
             else None,
+        )
+
+    def standing(self, *, room_id: str, user_id: str, token: str = "") -> Standing:
+        """Raises Away, too, where the homeserver cannot tell: it is not in the room, or just joining it."""
+        asked = {"room_id": room_id, "user_id": user_id} | ({"token": token} if token else {})
+        told = self._ask("membership", asked, seconds=LOOK_SECONDS)
+        membership = told.get("membership")
+        if told.get("known") is not True and not token:
+            raise Away("it does not know who is in this room")
+        return Standing(
+            membership if isinstance(membership, str) else None,
+            holds_invitation=told.get("invitation") is True,
         )
 
     def _ask(

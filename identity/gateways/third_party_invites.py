@@ -36,7 +36,7 @@ def tell(talk: JsonClient, association: dict[str, Any]) -> None:
     if answer.status == OK:
         return
     if answer.status == TOO_MANY:
-        raise Away("M_LIMIT_EXCEEDED")
+        raise Away("M_LIMIT_EXCEEDED", sent=True, status=answer.status)
     raise Refused(f"{answer.status} {answer.errcode}")
 
 

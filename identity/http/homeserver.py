@@ -12,7 +12,7 @@ from domain_rules import wire_format
 from identity.context import wired
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.storage.feed_state import FeedState
-from identity.use_cases import module_feeds, module_reports, signing_keys
+from identity.use_cases import homeserver_modules, module_feeds, module_reports, signing_keys
 from identity.use_cases.module_feeds import Answer, RulesFeed
 
 from . import parameters
@@ -41,11 +41,15 @@ class Reports(Body):
 
 @blueprint.get("/rules")
 def rules() -> Response:
-    """The rules of now, with what the asking homeserver is and what the others are, in the version its module reads."""
+    """The rules of now, with what the asking homeserver is and what the others are.
+
+    The query says what the module can do; modules of before say nothing. The answer is in the newest version
+    that both sides know.
+    """
     feed: RulesFeed = current_app.extensions[FEED]
-    version = _version()
     homeserver, settings = homeserver_of_module(), wired.settings
     names = {*settings.names, urlsplit(settings.public_url).netloc}
+    version = min(_hear(homeserver), wire_format.VERSION)
 
     def answer(state: FeedState) -> Answer:
         with wired.database.reading() as session:
@@ -94,14 +98,6 @@ def reports() -> Response:
     return jsonify({"results": results, "epoch": _state().epoch})
 
 
-def _version() -> int:
-    """The newest version that both sides know. Modules of before name none: they read version 1."""
-    (text,) = parameters.optional("version")
-    if text is None or not text.isascii() or not text.isdecimal():
-        return 1
-    return max(1, min(int(text[:MOST_DIGITS]), wire_format.VERSION))
-
-
 def _unless_known(answer: Callable[[FeedState], Answer]) -> Response:
     """The answer; 304 if the module has it. A module that has more than there is brings a new epoch about."""
     state = _state()
@@ -130,6 +126,19 @@ def _first_state() -> FeedState:
     with wired.database.transaction() as session:
         signing_keys.current(session, wired.vault, wired.now())
         return module_feeds.make_state(session)
+
+
+def _hear(homeserver: str) -> int:
+    """The version of the module. What it says of itself is written down; not each time, for it may ask every second."""
+    said = parameters.optional("version", "reports", "actions", "skipped")
+    declared = homeserver_modules.read(*said)
+    now = wired.now()
+    with wired.database.reading() as session:
+        is_news = homeserver_modules.is_news(session, now, homeserver, declared)
+    if is_news:
+        with wired.database.transaction() as session:
+            homeserver_modules.hear(session, now, homeserver, declared)
+    return declared.version
 
 
 def _judge() -> None:

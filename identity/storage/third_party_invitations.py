@@ -19,7 +19,7 @@ class Delivery(StrEnum):
     DUE = "due"  # somebody has: the homeserver is to be told
     SENDING = "sending"  # written before the call: if it stays, nobody knows how the call ended
     DELIVERED = "delivered"
-    SUPERSEDED = "superseded"  # another invitation to the same room was delivered
+    SUPERSEDED = "superseded"  # needless: another was delivered, or the person is in the room
     DEAD = "dead"  # no further try without a person
 
 

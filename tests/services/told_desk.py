@@ -25,6 +25,8 @@ class ToldRoom:
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     invited: list[str] = field(default_factory=list)
     sent: list[tuple[str, str]] = field(default_factory=list)  # token and address, as they came
+    memberships: dict[str, str] = field(default_factory=dict)  # of those who are not in it
+    is_known: bool = True  # whether this homeserver can tell
 
 
 class ToldDesk:
@@ -45,13 +47,19 @@ class ToldDesk:
 
     def answer(self, what: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         room = self.rooms.setdefault(asked["room_id"], ToldRoom())
-        sender = asked["sender"]
+        if what == "membership":
+            is_in = asked["user_id"] in room.members
+            membership = "join" if is_in else room.memberships.get(asked["user_id"])
+            held = bool(room.events.get(asked["token"])) if asked.get("token") else None
+            return 200, {"membership": membership, "known": room.is_known, "invitation": held}
+        sender = asked.get("sender")
         if what == "room":
             joined = sender in room.members
             may = joined and sender in room.may_invite
             return 200, {"joined": joined, "may_invite": may, "open_to_guests": True, "name": None}
         if what == "revoke":
-            room.events = {token: {} for token in [asked["token"]] if token in room.events}
+            if asked["token"] in room.events:
+                room.events[asked["token"]] = {}
             return 200, {}
         if sender not in room.members or sender not in room.may_invite:
             return FORBIDDEN, {"errcode": "M_FORBIDDEN", "error": "not in this room"}

@@ -144,6 +144,29 @@ def test_who_has_an_account_is_invited_by_id_and_a_member_is_left_alone(place):
     assert place.desk.invite_user(**asked) is False
 
 
+def test_it_tells_who_somebody_is_in_a_room_and_whether_an_invitation_stands(place):
+    room_id = place.ana.create()
+    token = invite(place, room_id, sender=place.ana.user_id)
+
+    def standing(person=place.zoe, token=""):
+        told = place.desk.standing(room_id=room_id, user_id=person.user_id, token=token)
+        return told.membership, told.holds_invitation
+
+    assert standing() == (None, False)
+    assert standing(place.ana, token) == ("join", True)
+    assert standing(token="another") == (None, False)
+    for act, membership in (("invite", "invite"), ("kick", "leave"), ("ban", "ban")):
+        place.ana.do("POST", f"/rooms/{quote(room_id)}/{act}", user_id=place.zoe.user_id)
+        assert standing() == (membership, False)
+    place.desk.revoke(room_id=room_id, token=token, sender=place.ana.user_id)
+    assert standing(place.ana, token) == ("join", False)
+
+
+def test_what_it_cannot_know_it_does_not_tell(place):
+    with pytest.raises(Away):
+        place.desk.standing(room_id="!elsewhere:b.example", user_id="@gil:b.example")
+
+
 def by_another_key(place, facts):
     stranger = signing.new_key(place.key.key_id.partition(":")[2])
     return stranger.sign(facts | {"signer": NAME}, server_name=NAME)

@@ -61,32 +61,32 @@ def test_two_invitations_to_one_room_are_one_delivery(wired, invite, bind, now_a
 
 @pytest.mark.parametrize("answer", [(502, b"<html>"), (503, b"{}"), (429, b"{}"), (404, b"no")])
 def test_a_homeserver_that_cannot_now_is_told_later(
-    wired, alone, invite, bind, now_at, told_homeserver, clock, answer
+    wired, invite, bind, now_at, told_homeserver, clock, answer
 ):
     invitation = invite()
     bind()
     told_homeserver.answers = [answer, (200, b"{}")]
-    work(alone)
+    work(wired)
     assert now_at(invitation) is Delivery.DUE
-    work(alone)
+    work(wired)
     assert len(told_homeserver.told) == 1, "not before its time"
     clock.advance(seconds=1)
-    work(alone)
+    work(wired)
     assert now_at(invitation) is Delivery.DELIVERED
 
 
 def test_a_homeserver_nobody_answers_for_is_tried_for_fourteen_days(
-    alone, invite, bind, now_at, told_homeserver, clock
+    wired, invite, bind, now_at, told_homeserver, clock
 ):
     invitation = invite()
     bind()
     told_homeserver.answers = [(503, b"{}")]
     began = clock()
     for _ in range(200):
-        work(alone)
+        work(wired)
         if now_at(invitation) is Delivery.DEAD:
             break
-        with alone.database.reading() as session:
+        with wired.database.reading() as session:
             clock.time = outbox.of_subject(session, invitation.id).due_at
     assert now_at(invitation) is Delivery.DEAD
     assert timedelta(days=13) < clock() - began <= onbind.GIVE_UP

@@ -4,9 +4,10 @@ import pytest
 
 from identity.gateways.homeserver import Refused
 from identity.gateways.http_client import Away
-from identity.storage import third_party_invitations
+from identity.storage import homeservers, third_party_invitations
 from identity.storage.outbox import Lane
 from identity.storage.third_party_invitations import Delivery
+from tests.services.waiting import free_port
 from workers import tasks
 
 from .conftest import CAMILLE, ROOM
@@ -29,7 +30,7 @@ def test_after_an_uncertain_end_a_member_is_not_told_again(
     clock.advance(minutes=1)
     work(wired)
     assert now_at(invitation) is Delivery.DELIVERED
-    assert (len(told_homeserver.told), connector.asked) == (1, 1)
+    assert (len(told_homeserver.told), connector.asked) == (1, 2)
 
 
 def test_after_an_uncertain_end_who_is_not_there_is_told_again(
@@ -64,6 +65,37 @@ def test_after_an_uncertain_end_with_nobody_to_ask_a_person_decides(
     clock.advance(days=1)
     work(alone)
     assert len(told_homeserver.told) == 1
+
+
+@pytest.mark.parametrize("lost", [(502, b"<html>"), (503, b"{}"), (429, b"{}"), (404, b"no")])
+def test_where_nobody_can_be_asked_what_left_is_never_told_again(
+    alone, invite, bind, now_at, told_homeserver, clock, lost
+):
+    """Who says that it was not handed on may be wrong."""
+    invitation = invite()
+    bind()
+    told_homeserver.answers = [lost]
+    work(alone)
+    assert now_at(invitation) is Delivery.DEAD
+    clock.advance(days=1)
+    work(alone)
+    assert len(told_homeserver.told) == 1
+
+
+def test_where_nobody_can_be_asked_a_connection_that_failed_is_tried_again(
+    alone, invite, bind, now_at, told_homeserver, clock
+):
+    invitation = invite()
+    bind()
+    with alone.database.transaction() as session:
+        homeservers.find(session, "education.example").url = f"http://127.0.0.1:{free_port()}"
+    work(alone)
+    assert now_at(invitation) is Delivery.DUE
+    with alone.database.transaction() as session:
+        homeservers.find(session, "education.example").url = told_homeserver.url
+    clock.advance(minutes=1)
+    work(alone)
+    assert now_at(invitation) is Delivery.DELIVERED
 
 
 def test_a_worker_that_died_while_telling_leaves_an_uncertain_end(

@@ -136,18 +136,17 @@ class Told:
     is_away: bool = False
     raw: Any = None
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    declared: str = ""
 
     async def get(self, path, etag=None):
         if self.is_away:
             raise GuichetAway("no answer")
+        path, _, query = path.partition("?") if path.startswith("/rules") else (path, "", "")
+        self.declared = query or self.declared
         self.asked.append((path, etag))
         if self.raw is not None:
             return Answer(200, self.raw, None)
-        body = (
-            self._rules()
-            if path.startswith("/rules?")
-            else self._agents(int(path.rpartition("=")[2]))
-        )
+        body = self._rules() if path == "/rules" else self._agents(int(path.rpartition("=")[2]))
         tag = f"{self.epoch}.{self.revision}.{self.number}.{path}"
         return Answer(304, None, tag) if tag == etag else Answer(200, body, tag)
 

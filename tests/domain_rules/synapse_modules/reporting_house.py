@@ -23,7 +23,9 @@ ADDRESS = "gil@asso.example"
 SYNAPSE = """
 CREATE TABLE user_threepids (user_id TEXT, medium TEXT, address TEXT);
 CREATE TABLE events (
-    stream_ordering INTEGER, event_id TEXT, type TEXT, room_id TEXT, rejection_reason TEXT);
+    stream_ordering INTEGER, event_id TEXT, type TEXT, room_id TEXT, rejection_reason TEXT,
+    sender TEXT);
+CREATE TABLE current_state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
 CREATE TABLE state_events (event_id TEXT, state_key TEXT);
 CREATE TABLE event_json (event_id TEXT, json TEXT, internal_metadata TEXT);
 CREATE TABLE room_memberships (
@@ -67,8 +69,15 @@ class Synapse:
         event_id = f"$event{self.number}"
         facts = {"origin_server_ts": self.now, **event}
         rows = (
-            ("events", (self.number, event_id, event["type"], event["room_id"], rejected)),
+            (
+                "events",
+                (self.number, event_id, event["type"], event["room_id"], rejected, event["sender"]),
+            ),
             ("state_events", (event_id, event.get("state_key"))),
+            (
+                "current_state_events",
+                (event_id, event["room_id"], event["type"], event.get("state_key")),
+            ),
             ("event_json", (event_id, json.dumps(facts), json.dumps({"soft_failed": soft_failed}))),
         )
         with self.database as database:

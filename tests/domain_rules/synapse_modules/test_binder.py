@@ -130,8 +130,9 @@ def test_events_are_read_from_where_the_last_process_stopped(house):
     house.synapse.add_event(member("leave"))
     for _ in range(3):
         house.work()
-    assert house.guichet.kinds == ["invited", "joined", "third_party_invite_revoked", "left"]
-    revoked = house.guichet.got[2]
+    invitation = ["third_party_invited", "third_party_invite_revoked"]
+    assert house.guichet.kinds == ["invited", "joined", *invitation, "left"]
+    revoked = house.guichet.got[3]
     assert (revoked["token"], revoked["by"]) == ("token", f"@ana:{OWN}")
 
 
@@ -143,7 +144,24 @@ def test_the_homeserver_of_who_invited_tells_that_it_was_taken_back_whoever_did(
     house.synapse.add_event(third_party(ana, {}, "theirs"))
     house.synapse.add_event(third_party(ana, {}, "nobody's"))
     house.work()
-    assert [(one["token"], one["by"]) for one in house.guichet.got] == [("ours", max_)]
+    invited, revoked = house.guichet.got
+    assert (invited["token"], invited["sender"]) == ("ours", ana)
+    assert (revoked["token"], revoked["by"]) == ("ours", max_)
+    assert house.guichet.kinds == ["third_party_invited", "third_party_invite_revoked"]
+
+
+def test_an_agent_who_invited_by_mail_is_reported_when_they_go(house):
+    house.knowledge.guests = False
+    ana = f"@ana:{OWN}"
+    house.synapse.add_event(third_party(ana, {"public_key": "key"}))
+    for who in (ana, GIL):
+        for membership in ("join", "leave"):
+            house.synapse.add_event(member(membership, by=who, user_id=who))
+    house.work()
+    assert [(one["kind"], one.get("user_id")) for one in house.guichet.got] == [
+        ("third_party_invited", None),
+        ("left", ana),
+    ]
 
 
 def test_an_agent_is_reported_only_where_a_mail_invited_them(house):

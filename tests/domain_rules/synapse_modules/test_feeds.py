@@ -48,7 +48,7 @@ def test_an_unchanged_revision_is_not_sent_again_and_still_renews_the_age():
     there = process(AGENTS)
     there.poll(seconds=100)
     there.reload()
-    assert [tag is None for path, tag in there.told.asked if path.startswith("/rules?")] == [
+    assert [tag is None for path, tag in there.told.asked if path == "/rules"] == [
         True,
         False,
     ]
@@ -134,28 +134,6 @@ def test_an_answer_that_makes_no_sense_changes_nothing(raw):
     assert there.is_agent(ANA)
 
 
-def test_what_a_newer_guichet_says_and_this_module_cannot_read_is_said_and_the_rest_decides(caplog):
-    there = process(AGENTS)
-    there.told.publish(OPEN_RULE, {"kind": "tribe", "pattern": "asso.example"}, DEFAULT_RULE)
-    there.poll()
-    assert there.knowledge.copy.revision == 2
-    assert there.knowledge.decide("ana@interieur.example").account_class.value == "agent"
-    (line,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
-    assert "not understood by this module: tribe:asso.example" in line
-    assert REGISTRY.get_sample_value("guichet_rules_skipped") == 1
-    there.told.publish(OPEN_RULE, DEFAULT_RULE)
-    there.poll()
-    assert REGISTRY.get_sample_value("guichet_rules_skipped") == 0
-
-
-def test_who_is_told_of_in_a_way_that_is_to_come_is_no_agent_and_the_others_are():
-    there = process(AGENTS)
-    there.told.agents, there.told.number = [ODA, {"user_id": f"@new:{OTHER}"}, None], 2
-    there.poll()
-    assert there.is_agent(ODA)
-    assert not there.is_agent(f"@new:{OTHER}")
-
-
 def test_the_rules_of_another_homeserver_are_not_taken():
     there = Process(Synapse(AGENTS), Told(GUESTS)).begin()
     assert not there.knowledge.is_known
@@ -170,7 +148,7 @@ def test_other_processes_take_up_what_one_has_stored():
     worker.reload()
     assert worker.knowledge.rules.revision == 2
     assert "guichet_refresh" not in worker.synapse.loops
-    assert len([path for path, _ in main.told.asked[asked:] if path.startswith("/rules?")]) == 1
+    assert len([path for path, _ in main.told.asked[asked:] if path == "/rules"]) == 1
 
 
 def test_a_validity_that_begins_is_in_force_by_itself():

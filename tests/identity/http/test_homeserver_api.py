@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from domain_rules.rules import AccountClass, Kind, Rule
 from identity.app import create_app
-from identity.storage import homeservers, proved_addresses
+from identity.storage import homeserver_modules, homeservers, proved_addresses
 from identity.storage.feed_state import FeedState
 from identity.storage.homeservers import Homeserver
 from identity.storage.journal import Who
@@ -122,6 +122,22 @@ def test_what_the_module_has_is_not_sent_again(client, credential, publish):
     assert changed.status_code == 200
     assert changed.json["revision"] == 2
     assert ["domain", "asso.example"] in [each[:2] for each in changed.json["rules"]]
+
+
+def test_who_asks_for_the_rules_says_what_it_can_do(client, credential, wiring, clock):
+    def declared():
+        with wiring.database.reading() as session:
+            row = homeserver_modules.find(session, "education.example")
+            return row.heard_at, row.version, row.reports, row.actions
+
+    client.get(f"{API}/rules", headers=credential)
+    assert declared() == (clock(), 1, "", "")
+    tag = client.get(f"{API}/rules?version=2", headers=credential).headers["ETag"]
+    query = "version=2&reports=joined,left,danced&actions=room,fly"
+    again = client.get(f"{API}/rules?{query}", headers=credential | {"If-None-Match": tag})
+    assert again.status_code == 304
+    assert declared() == (clock(), 2, "joined,left", "room")
+    assert client.get(f"{API}/rules?{query}&actions=room", headers=credential).status_code == 400
 
 
 def test_a_homeserver_that_changes_its_kind_is_told_without_a_new_revision(

@@ -1,0 +1,211 @@
+"""Before anybody is invited anew it is asked who they are in the room: who has joined is never thrown back."""
+
+from dataclasses import replace
+
+import pytest
+
+from domain_rules.desk_answers import credential_hash
+from identity.gateways.desk import Desk
+from identity.gateways.homeserver import Refused
+from identity.gateways.http_client import Away
+from identity.storage import invitation_events, outbox, third_party_invitations
+from identity.storage.outbox import Errand, Lane
+from identity.storage.third_party_invitations import Delivery
+from identity.use_cases import homeserver_modules
+from tests.services.told_desk import ToldRoom
+from workers import onbind, tasks
+
+from .conftest import CAMILLE, ROOM
+
+EDUCATION = "education.example"
+ZOE = f"@zoe:{EDUCATION}"
+
+
+def work(wired):
+    tasks.run(wired, Lane.NORMAL)
+
+
+@pytest.fixture
+def read(wired):
+    """State, delivery, and what the history says last but of the room's event."""
+
+    def read(invitation):
+        with wired.database.reading() as session:
+            row = third_party_invitations.find(session, invitation.id)
+            history = [
+                event.happened
+                for event in invitation_events.of_invitation(session, row.id)
+                if not event.happened.startswith("room_")
+            ]
+            return row.state, Delivery(row.delivery), history[-1]
+
+    return read
+
+
+@pytest.fixture
+def hear(wired, clock):
+    """The module of a homeserver asks for the rules."""
+
+    def hear(homeserver=EDUCATION, actions="membership,revoke"):
+        declared = homeserver_modules.read("2", "", actions)
+        with wired.database.transaction() as session:
+            homeserver_modules.hear(session, clock(), homeserver, declared)
+
+    return hear
+
+
+@pytest.fixture
+def wired(wired, clock, told_desk):
+    """With a desk in each homeserver, at one address."""
+    known_by = [credential_hash(told_desk.credential)]
+
+    def desk_for(homeserver):
+        return Desk(homeserver.name, told_desk.url, dict, clock, lambda _name: known_by)
+
+    return replace(wired, desk_for=desk_for)
+
+
+def is_told(homeserver) -> bool:
+    return any("onbind" in method for method in homeserver.methods)
+
+
+@pytest.mark.parametrize(
+    ("membership", "end"),
+    [
+        ("join", ("joined", Delivery.SUPERSEDED, "joined")),
+        ("invite", ("delivered", Delivery.SUPERSEDED, "delivered")),
+        ("ban", ("revoked", Delivery.SUPERSEDED, "revoked")),
+    ],
+)
+@pytest.mark.parametrize("asked", ["administration", "module"])
+def test_who_is_in_the_room_is_not_invited_anew_and_the_room_is_free_of_the_invitation(
+    wired,
+    alone,
+    invite,
+    bind,
+    read,
+    connector,
+    told_homeserver,
+    told_desk,
+    hear,
+    asked,
+    membership,
+    end,
+):
+    invitation = invite()
+    room = told_desk.rooms[ROOM] = ToldRoom(events={invitation.token: {"public_key": "key"}})
+    if asked == "administration":
+        connector.rooms[CAMILLE, ROOM] = membership
+    else:
+        hear()
+        room.memberships[CAMILLE] = membership
+    bind()
+    work(wired if asked == "administration" else alone)
+    assert read(invitation) == end
+    assert not is_told(told_homeserver)
+    assert room.events == {invitation.token: {}}
+
+
+@pytest.mark.parametrize("membership", [None, "leave", "knock"])
+def test_who_is_not_there_is_invited(
+    wired, invite, bind, read, connector, told_homeserver, membership
+):
+    invitation = invite()
+    connector.rooms[CAMILLE, ROOM] = membership
+    bind()
+    work(wired)
+    assert read(invitation) == ("delivered", Delivery.DELIVERED, "delivered")
+    assert is_told(told_homeserver)
+
+
+def test_the_inviters_homeserver_tells_of_who_lives_where_nobody_can_be_asked(
+    alone, invite, bind, read, told_homeserver, told_desk, hear
+):
+    invitation = invite()
+    told_desk.rooms[ROOM] = ToldRoom(members={"@camille:guests.example"})
+    hear(EDUCATION)
+    bind("@camille:guests.example")
+    work(alone)
+    assert read(invitation)[:2] == ("joined", Delivery.SUPERSEDED)
+    assert not is_told(told_homeserver)
+
+
+@pytest.mark.parametrize("failure", [Away("no answer"), Refused("401 M_UNKNOWN_TOKEN")])
+def test_while_who_could_tell_is_silent_the_invitation_is_held_and_seen(
+    wired, invite, bind, now_at, connector, told_homeserver, clock, caplog, failure
+):
+    invitation = invite()
+    connector.failure = failure
+    bind()
+    began = clock()
+    while clock() < began + onbind.LATE:
+        work(wired)
+        clock.advance(minutes=1)
+    assert "is held" not in caplog.text
+    clock.advance(minutes=15)
+    work(wired)
+    assert now_at(invitation) is Delivery.DUE
+    assert f"invitation {invitation.id} is held" in caplog.text
+    assert not is_told(told_homeserver)
+    connector.failure = None
+    clock.advance(hours=1)
+    work(wired)
+    assert now_at(invitation) is Delivery.DELIVERED
+
+
+def test_a_module_that_is_silent_is_waited_for_as_long_as_it_counts_as_there(
+    alone, invite, bind, now_at, told_desk, told_homeserver, hear, clock
+):
+    invitation = invite()
+    hear()
+    told_desk.stop()
+    bind()
+    work(alone)
+    clock.advance(days=6)
+    work(alone)
+    assert now_at(invitation) is Delivery.DUE
+    assert not is_told(told_homeserver)
+    clock.advance(days=2)
+    work(alone)
+    assert now_at(invitation) is Delivery.DELIVERED
+
+
+def test_a_homeserver_that_cannot_tell_is_no_answer(
+    alone, invite, bind, now_at, told_desk, told_homeserver, hear
+):
+    """It is not in the room, or fetches its members still."""
+    invitation = invite()
+    hear()
+    told_desk.rooms[ROOM] = ToldRoom(is_known=False)
+    bind()
+    work(alone)
+    assert now_at(invitation) is Delivery.DUE
+    assert not is_told(told_homeserver)
+
+
+def test_a_module_that_does_not_say_that_it_can_is_not_asked(
+    alone, invite, bind, now_at, told_desk, told_homeserver, hear
+):
+    invitation = invite()
+    hear(actions="room,revoke")
+    told_desk.stop()
+    bind()
+    work(alone)
+    assert now_at(invitation) is Delivery.DELIVERED
+
+
+def test_the_second_of_two_to_one_room_leaves_it_when_the_first_is_delivered(
+    wired, invite, bind, read, told_desk
+):
+    both = [invite("one"), invite("two")]
+    room = told_desk.rooms[ROOM] = ToldRoom(
+        events={each.token: {"public_key": "key"} for each in both}
+    )
+    bind()
+    work(wired)
+    left = next(each for each in both if read(each)[1] is Delivery.SUPERSEDED)
+    assert room.events[left.token] == {}
+    with wired.database.reading() as session:
+        for each in both:
+            entry = outbox.of_subject(session, each.id, Errand.REVOCATION)
+            assert (entry is not None) == (each is left)
