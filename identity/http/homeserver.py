@@ -91,6 +91,7 @@ def reports() -> Response:
                 homeserver=homeserver_of_module(),
                 report_id=report_id,
                 said=each,
+                hashes=wired.hashes,
             )
         results.append({"id": str(each["id"])} | outcome.told)
     return jsonify({"results": results, "epoch": _state().epoch})

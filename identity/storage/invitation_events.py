@@ -28,6 +28,7 @@ class Happened(StrEnum):
     DECLINED = "declined"
     UNKNOWN_INVITER = "unknown_inviter"  # declined, with "I don't know this person"
     REVOKED = "revoked"
+    NOT_IN_ROOM = "not_in_room"  # the room did not take it, as far as anybody says: no mail left
     EXPIRED = "expired"
     ROOM_EMPTIED = "room_emptied"  # after the end: its event in the room holds no keys any more
     ROOM_NOT_EMPTIED = "room_not_emptied"  # the inviter's homeserver could not, or would not
