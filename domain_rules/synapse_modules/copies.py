@@ -33,6 +33,7 @@ class Copy:
     rules: RuleSet = field(default_factory=lambda: RuleSet.compile(()))
     identity_servers: frozenset[str] = frozenset()
     guichet_keys: Mapping[str, str] = field(default_factory=dict)
+    paused_inviters: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
@@ -76,6 +77,8 @@ def read(told: Mapping[str, Any], at: datetime) -> Copy:
             rules=RuleSet.compile(every, revision=int(told["revision"]), at=at),
             identity_servers=frozenset(names["names"]),
             guichet_keys=dict(names["public_keys"]),
+            # A Guichet of before names nobody here, and says so only when it is asked.
+            paused_inviters=frozenset(told.get("paused_inviters") or ()),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise Unreadable(f"{type(fault).__name__}: {fault}") from fault

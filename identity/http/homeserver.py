@@ -11,7 +11,13 @@ from flask.blueprints import BlueprintSetupState
 from identity.context import wired
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.storage.feed_state import FeedState
-from identity.use_cases import homeserver_modules, module_feeds, module_reports, signing_keys
+from identity.use_cases import (
+    homeserver_modules,
+    inviters,
+    module_feeds,
+    module_reports,
+    signing_keys,
+)
 from identity.use_cases.module_feeds import Answer, RulesFeed
 
 from . import parameters
@@ -51,7 +57,8 @@ def rules() -> Response:
 
     def answer(state: FeedState) -> Answer:
         with wired.database.reading() as session:
-            return feed.answer(session, state, homeserver=homeserver, names=names)
+            paused = inviters.paused_on(session, wired.now(), homeserver)
+            return feed.answer(session, state, homeserver=homeserver, names=names, paused=paused)
 
     return _unless_known(answer)
 

@@ -29,6 +29,15 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_third_party_invitations_room_id"), "third_party_invitations", ["room_id"]
     )
+    # Asked at every poll of a module: a few rows of many.
+    unknown = sa.text("happened = 'unknown_inviter'")
+    op.create_index(
+        "ix_invitation_events_unknown_inviter",
+        "invitation_events",
+        ["at"],
+        postgresql_where=unknown,
+        sqlite_where=unknown,
+    )
     op.create_table(
         "room_members",
         sa.Column("room_id", sa.String(), nullable=False),
@@ -41,6 +50,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("room_members")
+    op.drop_index("ix_invitation_events_unknown_inviter", "invitation_events")
     op.drop_index(op.f("ix_third_party_invitations_room_id"), "third_party_invitations")
     # An older version mails what waits here: it would not look whether the room took it.
     op.execute("DELETE FROM outbox WHERE errand = 'room_took'")
