@@ -19,7 +19,6 @@ from .endings import Later, Note, nothing
 
 log = logging.getLogger(__name__)
 
-LATE = timedelta(minutes=10)  # of what is held: from then on it is an error in the log
 HELD_DELAYS = (timedelta(minutes=5), timedelta(minutes=15))
 
 
@@ -73,7 +72,7 @@ def _held(wired: WorkerWiring, invitation: ThirdPartyInvitation, why: str) -> No
     if age >= room_agreement.HELD:
         log.error("invitation %s is dropped, the module did not answer: %s", invitation.id, why)
         return _refusing(wired, invitation, room_agreement.UNKNOWN)
-    if age >= LATE:
+    if age >= room_agreement.LATE:
         log.error("the mail of invitation %s is held: %s", invitation.id, why)
     following = next((each - age for each in room_agreement.ASKED if each > age), None)
     raise Later(why, following or HELD_DELAYS[age >= timedelta(hours=1)])

@@ -15,6 +15,7 @@ from domain_rules.rules import RuleSet
 from identity import problems
 from identity.storage import (
     associations,
+    invitation_events,
     module_reports,
     outbox,
     proved_addresses,
@@ -158,11 +159,15 @@ def _left(taker: Taker, report: InRoom) -> Outcome:
     """
     room_members.left(taker.session, room_id=report.room_id, user_id=report.user_id)
     for each in _theirs(taker, report):
-        if each.delivery == Delivery.DELIVERED:
+        if each.delivery == Delivery.DELIVERED and not _is_emptied(taker.session, each):
             outbox.put(taker.session, Errand.REVOCATION, each.id, taker.now, lane=Lane.NORMAL)
     if report.by != report.user_id:
         return IGNORED
     return _note(taker, report, State.DECLINED, Happened.DECLINED)
+
+
+def _is_emptied(session: Session, invitation: ThirdPartyInvitation) -> bool:
+    return invitation_events.last(session, invitation.id, Happened.ROOM_EMPTIED) is not None
 
 
 def _note(taker: Taker, report: InRoom, state: State, happened: Happened) -> Outcome:

@@ -23,6 +23,8 @@ from .keyed_hashes import KeyedHashes
 GRACE = timedelta(seconds=3)
 ASKED = (GRACE, timedelta(seconds=15), timedelta(seconds=60))
 """So long after it was asked for the room is looked into; after the last, a no is believed."""
+LATE = timedelta(minutes=10)
+"""So long a mail may be held before operators hear of it."""
 HELD = timedelta(hours=24)
 QUIET = timedelta(hours=72)  # the same invitation, repeated: no second mail
 BY = "worker"
