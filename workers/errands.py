@@ -22,7 +22,7 @@ from identity.use_cases.sign_up import CONFIRMED_LIFETIME, Step, where
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, WorkerWiring
 
-from . import accounts, onbind, people_lists, revocation, room_looks
+from . import accounts, onbind, people_lists, revocation, room_agreement, room_looks
 from .endings import GiveUp, Later, Note, nothing
 from .letters import NoLongerWanted, letter
 
@@ -153,6 +153,7 @@ CARRY_OUT: dict[Errand, Callable[[WorkerWiring, OutboxEntry], Note]] = {
     Errand.REVOCATION: revocation.empty_room,
     Errand.LIST_ROW: people_lists.send_row,
     Errand.ROOM_LOOK: room_looks.look,
+    Errand.ROOM_TOOK: room_agreement.see,
     Errand.ACCOUNT: accounts.make,
 }
 

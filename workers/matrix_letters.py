@@ -21,11 +21,13 @@ from identity.use_cases import (
     inviters,
     one_time_codes,
     opting_out,
+    room_agreement,
     validation,
 )
 from identity.wiring import Wiring
 
 MOST_INVITERS = 3  # named in one mail
+MOST_NOT_INVITED = 10  # addresses named in one mail
 SUBMIT = "/_matrix/identity/v2/validate/email/submitToken"
 
 
@@ -191,7 +193,21 @@ def _told(
     )
 
 
+def not_invited(
+    _wired: Wiring, session: Session, frame: Frame, mail: Mail, _now: datetime
+) -> EmailMessage:
+    """To who invited, of what their rooms did not take. Raises NoLongerWanted."""
+    told = room_agreement.told_of(session, mail.id)
+    addresses = [EmailAddress.stored(each.address).masked for each in told if "@" in each.address]
+    if not addresses:
+        raise NoLongerWanted
+    return letters.not_invited(
+        frame, addresses=addresses[:MOST_NOT_INVITED], more=len(addresses[MOST_NOT_INVITED:])
+    )
+
+
 MATRIX_LETTERS = {
+    Template.NOT_INVITED: not_invited,
     Template.CLIENT_VERIFY: client_verify,
     Template.INVITE: invite,
     Template.REMINDER: reminder,

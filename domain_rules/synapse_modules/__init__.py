@@ -14,15 +14,17 @@ from .configuration import Config, FaultyConfiguration
 from .knowledge import Knowledge
 from .refusals import Refusals, Terms
 
-# In this order: what refuses comes before what changes, so that nothing is changed and then refused.
-PARTS = {
-    "guest_rules": "guest_rules",
-    "registration_gate": "registration_gate",
-    "directory": "directory",
-    "room_access_rules": "room_access",
-    "binder": "binder",
-    "desk": "desk",
-}
+# In this order: what refuses comes before what changes, so that nothing is changed and then refused; and what
+# asks Guichet about an invitation comes after what decides here. By the key that switches it.
+PARTS = (
+    ("guest_rules", "guest_rules"),
+    ("registration_gate", "registration_gate"),
+    ("directory", "directory"),
+    ("room_access_rules", "room_access"),
+    ("guest_rules", "invitation_check"),
+    ("binder", "binder"),
+    ("desk", "desk"),
+)
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class Guichet:
 
 def _parts_of(config: Config) -> list[tuple[str, Any]]:
     return [
-        (name, importlib.import_module(f"{__name__}.{module}").Part)
-        for name, module in PARTS.items()
+        (module, importlib.import_module(f"{__name__}.{module}").Part)
+        for name, module in PARTS
         if getattr(config.parts, name)
     ]

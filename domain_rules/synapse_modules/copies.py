@@ -33,6 +33,7 @@ class Copy:
     identity_servers: frozenset[str] = frozenset()
     guichet_keys: Mapping[str, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    paused_inviters: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
@@ -76,6 +77,8 @@ def read(told: Mapping[str, Any], at: datetime) -> Copy:
             skipped=(*strange, *reading.skipped),
             identity_servers=frozenset(names["names"]),
             guichet_keys=dict(names["public_keys"]),
+            # A Guichet of before names nobody here, and says so only when it is asked.
+            paused_inviters=_texts(told.get("paused_inviters")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise Unreadable(f"{type(fault).__name__}: {fault}") from fault
@@ -100,3 +103,12 @@ def _sources(told: Mapping[str, Any]) -> tuple[dict[str, ClassSource], list[str]
         except ValueError:
             strange.append(f"homeserver {name}: the class source {kind!r} is unknown here")
     return known, strange
+
+
+def _texts(told: Any) -> frozenset[str]:
+    """Those of a list that are texts; nobody where there is no list."""
+    return (
+        frozenset(each for each in told if isinstance(each, str))
+        if isinstance(told, list)
+        else frozenset()
+    )

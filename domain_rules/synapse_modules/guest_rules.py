@@ -7,14 +7,12 @@ from domain_rules import conversations
 from domain_rules.conversations import Deed
 from domain_rules.rules import AccountClass
 
-from .clients import GuichetClient
 from .configuration import Config
 from .guards import Guards
-from .invitation_check import InvitationCheck
 from .knowledge import Knowledge, server_of
 from .refusals import Refusals
 from .sentences import Reason
-from .time_limits import ASKING_SECONDS, Callback
+from .time_limits import Callback
 
 MEMBER = "m.room.member"
 CREATE = "m.room.create"
@@ -47,10 +45,8 @@ class Part:
         api: Any,
         knowledge: Knowledge,
         refusals: Refusals,
-        client: GuichetClient | None = None,
     ) -> None:
         self._config = config
-        self._invitations = InvitationCheck(client or GuichetClient(config, api), refusals)
         self._api = api
         self._knowledge = knowledge
         self._refusals = refusals
@@ -59,9 +55,7 @@ class Part:
             user_may_create_room=_two(guards.answering(self.user_may_create_room)),
             user_may_invite=guards.answering(self.user_may_invite),
             federated_user_may_invite=guards.answering(self.federated_user_may_invite),
-            user_may_send_3pid_invite=guards.answering(
-                self.user_may_send_3pid_invite, seconds=ASKING_SECONDS
-            ),
+            user_may_send_3pid_invite=guards.answering(self.user_may_send_3pid_invite),
             user_may_join_room=guards.answering(self.user_may_join_room),
             user_may_create_room_alias=guards.answering(self.user_may_create_room_alias),
             user_may_publish_room=guards.answering(self.user_may_publish_room),
@@ -90,13 +84,10 @@ class Part:
         return await self._answer(event.sender, Deed.INVITE)
 
     async def user_may_send_3pid_invite(
-        self, inviter: str, medium: str, address: str, room_id: str
+        self, inviter: str, _medium: str, _address: str, _room_id: str
     ) -> Any:
-        """By the class, and then by what Guichet has against this inviter or this address."""
-        answer = await self._answer(inviter, Deed.INVITE_BY_MAIL)
-        if answer is not self._refusals.allowed:
-            return answer
-        return await self._invitations.answer(inviter, medium, address, room_id)
+        """By the class alone; what Guichet has against an inviter or an address is asked last, see `invitation_check`."""
+        return await self._answer(inviter, Deed.INVITE_BY_MAIL)
 
     async def user_may_join_room(self, user_id: str, room_id: str, is_invited: bool) -> Any:  # noqa: FBT001  # Synapse calls by position
         """Synapse asks for a change of profile too, which is a join over a join."""

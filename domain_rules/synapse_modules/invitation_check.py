@@ -8,25 +8,50 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from domain_rules.rules import AccountClass
+
 from .clients import GuichetAway, GuichetClient
+from .configuration import Config
+from .guards import Guards
+from .knowledge import Knowledge
 from .refusals import Refusals
 from .sentences import Reason
+from .time_limits import ASKING_SECONDS
 
 PATH = "/may-invite"
 # What clients are told beside the reason, as Guichet says it.
 FURTHER = ("org.guichet.until", "retry_after_ms")
+# So long Guichet is not heard before everybody is told to try again later: seconds, or polls in vain.
+SHORTEST_SILENCE, POLLS = 60, 3
 
 logger = logging.getLogger(__name__)
 
 
-class InvitationCheck:
-    """While Guichet is away nothing is refused here; it cannot store the invitation then either."""
+class Part:
+    """The last to be asked: who may not invite there at all, or whom the room has, is told so by other parts before."""
 
-    def __init__(self, client: GuichetClient, refusals: Refusals) -> None:
-        self._client, self._refusals = client, refusals
+    def __init__(
+        self,
+        config: Config,
+        api: Any,
+        knowledge: Knowledge,
+        refusals: Refusals,
+        client: GuichetClient | None = None,
+    ) -> None:
+        self._client = client or GuichetClient(config, api)
+        self._knowledge, self._refusals = knowledge, refusals
+        self._longest_silence = max(SHORTEST_SILENCE, POLLS * config.poll_seconds)
+        guards = Guards(refusals, closes_for=lambda _user_id: False)
+        api.register_spam_checker_callbacks(
+            user_may_send_3pid_invite=guards.answering(self.answer, seconds=ASKING_SECONDS)
+        )
 
     async def answer(self, inviter: str, medium: str, address: str, room_id: str) -> Any:
         """What a spam checker's callback returns: yes, or the code and what goes with it."""
+        await self._knowledge.ready()
+        reason = self._from_memory(inviter, address)
+        if reason is not None:
+            return self._refusals.refuse(reason, inviter)
         told = await self._ask(
             {"sender": inviter, "medium": medium, "address": address, "room_id": room_id}
         )
@@ -39,6 +64,15 @@ class InvitationCheck:
         code, fields = answer
         further = {name: told[name] for name in FURTHER if isinstance(told.get(name), str | int)}
         return code, fields | further
+
+    def _from_memory(self, inviter: str, address: str) -> Reason | None:
+        if self._knowledge.age_seconds > self._longest_silence:
+            return Reason.GUICHET_UNREACHABLE
+        if inviter not in self._knowledge.copy.paused_inviters:
+            return None
+        decision = self._knowledge.decide(address)  # who is paused invites agents all the same
+        is_agent = decision is not None and decision.account_class is AccountClass.AGENT
+        return None if is_agent else Reason.INVITATIONS_PAUSED
 
     async def _ask(self, question: Mapping[str, str]) -> Mapping[str, Any] | None:
         try:

@@ -23,6 +23,7 @@ class Reason(Word):
     INVITATIONS_PAUSED = "invitations_paused"
     TOO_MANY_INVITATIONS = "too_many_invitations"
     ADDRESS_NOT_ACCEPTED = "address_not_accepted"
+    GUICHET_UNREACHABLE = "guichet_unreachable"
     CLASS_NOT_YET_KNOWN = "class_not_yet_known"
     NOT_ALLOWED = "not_allowed"
 
@@ -95,6 +96,10 @@ SENTENCES = {
     Reason.ADDRESS_NOT_ACCEPTED: Sentence(
         "Cette adresse ne peut pas être invitée par courriel. Vérifiez-la avec la personne.",
         "This address cannot be invited by email. Check it with the person.",
+    ),
+    Reason.GUICHET_UNREACHABLE: Sentence(
+        "Les invitations par courriel ne sont pas possibles pour le moment. Réessayez plus tard.",
+        "Invitations by email are not possible for now. Try again later.",
     ),
     Reason.CLASS_NOT_YET_KNOWN: Sentence(
         "Le serveur ne sait pas encore si ce compte est celui d’un agent. Réessayez dans un moment.",

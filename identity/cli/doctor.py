@@ -22,19 +22,17 @@ from identity.storage import (
     mails,
     outbox,
     rules,
-    third_party_invitations,
     worker_heartbeats,
 )
 from identity.storage.homeservers import Homeserver
 from identity.storage.mails import MailState
-from identity.storage.third_party_invitations import Delivery
 from identity.use_cases import homeserver_secrets
 from identity.use_cases.homeserver_changes import is_in_clear
 from identity.use_cases.keyed_hashes import LostKey
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, WorkerWiring
 
-from . import homeserver_doors, listening, module_declarations
+from . import homeserver_doors, invitation_findings, listening, module_declarations
 from .endings import Exit
 from .findings import Finding, State
 from .opening import unknown_variables, wire_with_secrets
@@ -97,6 +95,7 @@ def _database(wired: Wiring) -> Iterator[Finding]:
             revision = rules.current_number(session)
             yield from _rules(session)
             yield from _work(wired, session)
+            yield from invitation_findings.look(session, wired.now(), registered)
             yield _hashes(wired, session)
     except SQLAlchemyError as error:
         told = f"it does not answer: {type(error).__name__}"
@@ -170,11 +169,6 @@ def _work(wired: Wiring, session: Session) -> Iterator[Finding]:
     if given_up:
         fix = "guichet mail list --state gave_up, then guichet mail retry"
         yield Finding("mails", State.ATTENTION, f"{given_up} were given up", fix)
-    dead = third_party_invitations.counts(session).get(Delivery.DEAD, 0)
-    if dead:
-        fix = "guichet invitation list --delivery dead, then guichet invitation deliver"
-        told = f"{dead} could not be delivered"
-        yield Finding("invitations", State.ATTENTION, told, fix)
 
 
 def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterator[Finding]:

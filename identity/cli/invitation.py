@@ -30,6 +30,7 @@ def invitation() -> None:
 @click.option("--sender", metavar="USER", help="Who invited, as @name:homeserver.")
 @click.option("--room", "room_id", metavar="ROOM", help="The ID of a room.")
 @click.option("--address", help="Who was invited.")
+@click.option("--held", is_flag=True, help="Those whose mail waits till the room took them.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @as_json
 def list_(
@@ -39,6 +40,7 @@ def list_(
     sender: str | None,
     room_id: str | None,
     address: str | None,
+    held: bool,
     limit: int,
     json_wanted: bool,
 ) -> None:
@@ -55,6 +57,7 @@ def list_(
         sender=sender,
         room_id=room_id,
         address=binding.canonical(address) if address else None,
+        is_held=held,
     )
     with opened() as wired, wired.database.reading() as session:
         now = wired.now()
@@ -80,6 +83,7 @@ def show(invitation_id: uuid.UUID, *, json_wanted: bool) -> None:
            "delivery", "meaning", "created_at", "asked_at", "expires_at", "language": text,
            "for_guest": boolean, "ended_at", "reminded_at", "invitee", "attempted_at", "delivered_at",
            "last_error", "due_at", "sponsor", "access_ends_at": text or null, "attempts": number,
+           "awaits": "report", "grace" or null (the room took it),
            "history": [{"at", "happened", "by": text, "detail": text or null}],
            "mails": [{"template", "state", "created_at": text, "handed_at", "outcome": text or null}]}
     """  # noqa: D301  \b is click's: keep these lines

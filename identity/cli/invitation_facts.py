@@ -23,6 +23,8 @@ MEANING = {
     Delivery.DEAD: "given up; `guichet invitation deliver` tries again",
 }
 
+AWAITING = "its mail leaves once the room is seen to have taken it"
+
 
 def found(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
     """Raises Failure."""
@@ -33,13 +35,15 @@ def found(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
 
 
 def described(session: Session, row: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
-    """With the errand to deliver it."""
-    entry = outbox.of_subject(session, row.id, Errand.ONBIND)
+    """With the errand to deliver it, or to see whether its room took it."""
+    errand = Errand.ROOM_TOOK if row.awaits else Errand.ONBIND
+    entry = outbox.of_subject(session, row.id, errand)
     waits = entry is not None and entry.done_at is None and entry.gave_up_at is None
     return invitation_record.summary(row, now) | {
         "address": invitation_record.masked(row),
+        "awaits": row.awaits,
         "delivery": row.delivery,
-        "meaning": MEANING[Delivery(row.delivery)],
+        "meaning": AWAITING if row.awaits else MEANING[Delivery(row.delivery)],
         "invitee": row.invitee,
         "attempted_at": told_time(row.attempted_at),
         "delivered_at": told_time(row.delivered_at),

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from .http_client import Answer, Away, JsonClient, code, path_part
 
 PROBE_SECONDS = 3.0
+THIRD_PARTY_INVITE = "m.room.third_party_invite"
 OK = 200
 NOT_FOUND = 404
 
@@ -66,6 +67,9 @@ class Connector(Protocol):
     def membership(self, user_id: str, room_id: str) -> str | None:
         """`join`, `invite`, `leave`, …: what the homeserver knows of a person in a room."""
 
+    def holds_invitation(self, room_id: str, token: str) -> bool:
+        """Whether the event of an invitation by mail stands in the room, with keys in it."""
+
 
 class SynapseConnector:
     """Synapse's administration API: registration by shared secret, then address and name by token."""
@@ -97,6 +101,21 @@ class SynapseConnector:
         rooms = answer.body.get("memberships")
         found = rooms.get(room_id) if isinstance(rooms, dict) else None
         return found if isinstance(found, str) else None
+
+    def holds_invitation(self, room_id: str, token: str) -> bool:
+        path = f"/v1/rooms/{path_part(room_id)}/state?type={THIRD_PARTY_INVITE}"
+        with self._talk() as talk:
+            answer = self._admin(talk, "GET", path)
+        if answer.status == NOT_FOUND and answer.errcode == "M_NOT_FOUND":
+            return False  # it is in no such room
+        events = _expect(answer).body.get("state")
+        return any(
+            isinstance(event, dict)
+            and (event.get("type"), event.get("state_key")) == (THIRD_PARTY_INVITE, token)
+            and isinstance(event.get("content"), dict)
+            and bool(event["content"].get("public_key"))
+            for event in (events if isinstance(events, list) else ())
+        )
 
     def look(self, account: NewAccount) -> Found:
         with self._talk() as talk:

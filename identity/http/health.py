@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity.context import wired
-from identity.storage import outbox, third_party_invitations
+from identity.storage import invitation_search, outbox, third_party_invitations
 from identity.storage.third_party_invitations import Delivery
 
 from .errors import AWAY_RETRY
@@ -48,6 +48,7 @@ def ready() -> Response:
         degraded=degraded,
         oldest_outbox_entry_seconds=oldest,
         dead_deliveries=None if waiting is None else _dead(),
+        held_invitations=None if waiting is None else _held(),
     )
 
 
@@ -67,6 +68,15 @@ def _dead() -> int | None:
     try:
         with wired.database.reading() as session:
             return third_party_invitations.counts(session).get(Delivery.DEAD, 0)
+    except SQLAlchemyError:
+        return None  # said above
+
+
+def _held() -> int | None:
+    """Mails of invitations that wait for long till a homeserver says that the room took them."""
+    try:
+        with wired.database.reading() as session:
+            return invitation_search.held(session, wired.now() - LATE)
     except SQLAlchemyError:
         return None  # said above
 

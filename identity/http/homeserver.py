@@ -12,7 +12,13 @@ from domain_rules import wire_format
 from identity.context import wired
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.storage.feed_state import FeedState
-from identity.use_cases import homeserver_modules, module_feeds, module_reports, signing_keys
+from identity.use_cases import (
+    homeserver_modules,
+    inviters,
+    module_feeds,
+    module_reports,
+    signing_keys,
+)
 from identity.use_cases.module_feeds import Answer, RulesFeed
 
 from . import parameters
@@ -53,7 +59,10 @@ def rules() -> Response:
 
     def answer(state: FeedState) -> Answer:
         with wired.database.reading() as session:
-            return feed.answer(session, state, homeserver=homeserver, names=names, version=version)
+            paused = inviters.paused_on(session, wired.now(), homeserver)
+            return feed.answer(
+                session, state, homeserver=homeserver, names=names, version=version, paused=paused
+            )
 
     return _unless_known(answer)
 
@@ -93,6 +102,7 @@ def reports() -> Response:
                 homeserver=homeserver_of_module(),
                 report_id=report_id,
                 said=each,
+                hashes=wired.hashes,
             )
         results.append({"id": str(each["id"])} | outcome.told)
     return jsonify({"results": results, "epoch": _state().epoch})

@@ -214,6 +214,11 @@ def invite_digest(
     return _letter("invite_digest", frame, template, **facts)
 
 
+def not_invited(frame: Frame, *, addresses: Sequence[str], more: int) -> EmailMessage:
+    """To who invited: these did not go, for their room did not take them, or nobody said that it had. Addresses masked."""
+    return _letter("not_invited", frame, addresses=addresses, more=more)
+
+
 def list_code(
     frame: Frame,
     *,

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
@@ -28,6 +28,7 @@ class Happened(StrEnum):
     DECLINED = "declined"
     UNKNOWN_INVITER = "unknown_inviter"  # declined, with "I don't know this person"
     REVOKED = "revoked"
+    NOT_IN_ROOM = "not_in_room"  # the room did not take it, as far as anybody says: no mail left
     EXPIRED = "expired"
     ROOM_EMPTIED = "room_emptied"  # after the end: its event in the room holds no keys any more
     ROOM_NOT_EMPTIED = "room_not_emptied"  # the inviter's homeserver could not, or would not
@@ -49,6 +50,12 @@ class InvitationEvent(Base):
 
 
 Index("ix_invitation_events_invitation", InvitationEvent.invitation_id, InvitationEvent.at)
+Index(
+    "ix_invitation_events_unknown_inviter",
+    InvitationEvent.at,
+    postgresql_where=InvitationEvent.happened == Happened.UNKNOWN_INVITER.value,
+    sqlite_where=InvitationEvent.happened == Happened.UNKNOWN_INVITER.value,
+)
 
 
 def add(
@@ -116,5 +123,22 @@ def unknown_to(session: Session, sender: str, since: datetime) -> list[datetime]
                 InvitationEvent.at > since,
             )
             .order_by(InvitationEvent.at)
+        )
+    )
+
+
+def often_unknown(session: Session, since: datetime, most: int) -> list[str]:
+    """The inviters of whom so many invited people said that, and left it at that."""
+    return list(
+        session.scalars(
+            select(ThirdPartyInvitation.sender)
+            .join(InvitationEvent, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
+            .where(
+                ThirdPartyInvitation.state == State.DECLINED,
+                InvitationEvent.happened == Happened.UNKNOWN_INVITER,
+                InvitationEvent.at > since,
+            )
+            .group_by(ThirdPartyInvitation.sender)
+            .having(func.count() >= most)
         )
     )

@@ -19,6 +19,7 @@ class Wanted:
     sender: str | None = None
     room_id: str | None = None
     address: str | None = None
+    is_held: bool = False  # its mail waits until its room is seen to have it
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,13 @@ def find(
     return list(session.scalars(query))
 
 
+def held(session: Session, asked_before: datetime) -> int:
+    """How many mails wait so long for a homeserver to say whether the room took their invitation."""
+    asked_at = func.coalesce(ThirdPartyInvitation.asked_at, ThirdPartyInvitation.created_at)
+    query = select(func.count()).where(_is_held(), asked_at < asked_before)
+    return session.scalar(query) or 0
+
+
 def counts(session: Session, now: datetime, wanted: Wanted) -> dict[str, int]:
     """How many of these stand in each state; those whose time ran out are expired."""
     conditions = _conditions(wanted, now)
@@ -67,7 +75,14 @@ def _conditions(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
         (row.address, wanted.address),
     )
     conditions = [column == value for column, value in asked if value is not None]
+    if wanted.is_held:
+        conditions.append(_is_held())
     return conditions + ([_stands_in(wanted.state, now)] if wanted.state else [])
+
+
+def _is_held() -> ColumnElement[bool]:
+    row = ThirdPartyInvitation
+    return row.awaits.is_not(None) & row.ended_at.is_(None) & row.state.in_(OPEN)
 
 
 def _stands_in(state: State, now: datetime) -> ColumnElement[bool]:

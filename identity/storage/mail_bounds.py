@@ -23,6 +23,7 @@ class Template(StrEnum):
     LIST_CODE = "list_code"  # to see one's lists of people
     CODE_USED = "code_used"  # the mailbox hears that a code of its was used
     BULK_REPORT = "bulk_report"  # what became of a list
+    NOT_INVITED = "not_invited"  # who invited hears that the room did not take it
     REMINDER = "reminder"  # of an invitation nobody answered
 
 
@@ -56,6 +57,7 @@ OF_LIST_CODES = Bound((Template.LIST_CODE,), QUOTAS)
 # Nobody asked for these: one mail in half an hour tells of all that came meanwhile.
 OF_INVITING = Bound(INVITING, ((1, HALF_AN_HOUR),))
 OF_INVITES = Bound((Template.INVITE,), ((3, DAY),))
+OF_NOT_INVITED = Bound((Template.NOT_INVITED,), ((1, HALF_AN_HOUR), (10, DAY)))
 OF_REPEATING = Bound((Template.INVITE_DIGEST, Template.REMINDER), ((1, DAY),))
 OF_RESULTS = Bound(
     (Template.WELCOME, Template.SERVER_READY, Template.BULK_REPORT, Template.CODE_USED),
@@ -74,6 +76,7 @@ BOUNDS: dict[Template, tuple[Bound, ...]] = {
     Template.SERVER_READY: (OF_RESULTS,),
     Template.BULK_REPORT: (OF_RESULTS,),
     Template.CODE_USED: (OF_RESULTS,),
+    Template.NOT_INVITED: (OF_NOT_INVITED,),
 }
 """Every mail has one; what caused it is bounded where it is caused (docs/operations.md has the table)."""
 

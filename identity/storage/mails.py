@@ -84,6 +84,7 @@ LANES = {
     Template.INVITE_DIGEST: Lane.NORMAL,
     Template.LIST_CODE: Lane.URGENT,
     Template.CODE_USED: Lane.NORMAL,
+    Template.NOT_INVITED: Lane.NORMAL,
     Template.BULK_REPORT: Lane.NORMAL,
     Template.REMINDER: Lane.BULK,
 }
@@ -208,6 +209,19 @@ def is_waiting(session: Session, template: Template, subject_id: uuid.UUID) -> b
         Mail.state == MailState.WAITING,
     )
     return session.scalar(found.limit(1)) is not None
+
+
+def ordered_for_later(
+    session: Session, now: datetime, template: Template, address: str
+) -> Mail | None:
+    """Such a mail to this address that waits for its moment. Nobody is writing it."""
+    found = select(Mail).where(
+        Mail.address == address,
+        Mail.template == template,
+        Mail.state == MailState.WAITING,
+        Mail.due_at > now,
+    )
+    return session.scalars(found.limit(1)).one_or_none()
 
 
 def about_invitation(

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint, delete, select
+from sqlalchemy import UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import inserting
@@ -43,6 +43,12 @@ def times(session: Session, sender: str, since: datetime) -> list[datetime]:
     """When people said that they do not know this sender, and left it at that; oldest first."""
     said = select(Mute.since).where(Mute.sender == sender, Mute.since > since)
     return list(session.scalars(said.order_by(Mute.since)))
+
+
+def said_often(session: Session, since: datetime, most: int) -> list[str]:
+    """The senders of whom so many people said so."""
+    often = select(Mute.sender).where(Mute.since > since).group_by(Mute.sender)
+    return list(session.scalars(often.having(func.count() >= most)))
 
 
 def lift(session: Session, mailbox_hashes: Collection[str], sender: str | None = None) -> int:

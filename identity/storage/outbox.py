@@ -21,6 +21,7 @@ class Errand(StrEnum):
     MAIL = "mail"
     SERVER_PROBE = "server_probe"
     ONBIND = "onbind"
+    ROOM_TOOK = "room_took"  # whether a room took an invitation, before its mail leaves
     LIST_ROW = "list_row"  # one person of a list is invited
     REVOCATION = "revocation"  # an ended invitation leaves its room
     ROOM_LOOK = "room_look"  # a page waits for what a homeserver says of a room

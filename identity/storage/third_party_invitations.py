@@ -37,6 +37,13 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
+class Awaits(StrEnum):
+    """What shows that the room took an invitation, see use_cases/room_agreement.py."""
+
+    REPORT = "report"  # the homeserver's module tells, or says so when it is asked
+    GRACE = "grace"  # nobody tells: a moment has to pass
+
+
 # Nobody has answered yet: only these run out by time.
 OPEN = (State.QUEUED, State.SENT, State.REFUSED)
 
@@ -48,7 +55,7 @@ class ThirdPartyInvitation(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     address: Mapped[str]  # some time after the end a keyed hash of it, which has no "@"
-    room_id: Mapped[str]
+    room_id: Mapped[str] = mapped_column(index=True)
     sender: Mapped[str]
     token: Mapped[str] = mapped_column(unique=True)  # the state key in the room
     public_key: Mapped[str] = mapped_column(unique=True)  # ephemeral, as it was given out
@@ -69,6 +76,12 @@ class ThirdPartyInvitation(Base):
     ended_at: Mapped[datetime | None]  # declined, revoked or expired; null: it is live
     reminded_at: Mapped[datetime | None]
     mail_id: Mapped[uuid.UUID | None]  # the latest mail that tells of it, perhaps with others
+    awaits: Mapped[str | None]  # until its room is seen to have it; null: it has
+
+    @property
+    def last_asked(self) -> datetime:
+        """When somebody invited, or invited again."""
+        return self.asked_at or self.created_at
 
 
 Index(
@@ -112,13 +125,14 @@ def is_live(now: datetime) -> ColumnElement[bool]:
 
 
 def waiting_for(session: Session, address: str, now: datetime) -> list[ThirdPartyInvitation]:
-    """The live invitations nobody has taken yet, newest first."""
+    """The live invitations nobody has taken yet and that their rooms have, newest first."""
     return list(
         session.scalars(
             select(ThirdPartyInvitation)
             .where(
                 ThirdPartyInvitation.address == address,
                 ThirdPartyInvitation.delivery == Delivery.WAITING,
+                ThirdPartyInvitation.awaits.is_(None),
                 is_open(now),
             )
             .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
@@ -145,6 +159,7 @@ def is_invited(session: Session, address: str, now: datetime) -> bool:
                 exists().where(
                     ThirdPartyInvitation.address == address,
                     ThirdPartyInvitation.delivery == Delivery.WAITING,
+                    ThirdPartyInvitation.awaits.is_(None),
                     is_open(now),
                 )
             )
@@ -173,7 +188,11 @@ def oldest_live(session: Session, now: datetime, address: str) -> ThirdPartyInvi
     """Who invited first, of those whose invitations stand."""
     return session.scalars(
         select(ThirdPartyInvitation)
-        .where(ThirdPartyInvitation.address == address, is_live(now))
+        .where(
+            ThirdPartyInvitation.address == address,
+            ThirdPartyInvitation.awaits.is_(None),
+            is_live(now),
+        )
         .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
         .limit(1)
     ).one_or_none()

@@ -4,7 +4,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from identity.storage import associations, identity_accounts, people_sessions, proved_addresses
+from identity.storage import (
+    associations,
+    identity_accounts,
+    people_sessions,
+    proved_addresses,
+    room_members,
+)
 
 
 def end(session: Session, now: datetime, user_id: str) -> None:
@@ -20,6 +26,7 @@ def end(session: Session, now: datetime, user_id: str) -> None:
     identity_accounts.end_all(session, user_id)
     identity_accounts.note_end(session, now, user_id)
     people_sessions.end_all(session, now, user_id)
+    room_members.gone(session, user_id)
 
 
 def address_gone(session: Session, now: datetime, user_id: str) -> None:

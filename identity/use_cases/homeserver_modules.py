@@ -8,10 +8,15 @@ from sqlalchemy.orm import Session
 
 from identity.storage import homeserver_modules
 
-from . import module_reports
-
 FIRST = 1  # of modules that do not say it
 MOST_DIGITS = 5
+REPORTS = frozenset(
+    {
+        *("third_party_invited", "third_party_invite_revoked", "invited", "joined", "left"),
+        *("deactivated", "bound", "unbound", "refusals"),
+    }
+)
+"""The kinds that `module_reports` takes."""
 ACTIONS = frozenset({"invite", "membership", "revoke", "room"})
 MEMBERSHIP, THIRD_PARTY_INVITED = "membership", "third_party_invited"
 TELLS = timedelta(minutes=2)
@@ -36,7 +41,7 @@ def read(
     """From the query of a module. What we do not know, of a newer one perhaps, is left out; nothing is a fault."""
     return Declared(
         _number(version) or FIRST,
-        _known(reports, module_reports.KINDS),
+        _known(reports, REPORTS),
         _known(actions, ACTIONS),
         _number(skipped),
     )

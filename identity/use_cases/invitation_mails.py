@@ -25,7 +25,7 @@ from . import opting_out
 from .keyed_hashes import KeyedHashes
 
 # Who invites to several rooms at once has a homeserver ask for one after the other.
-GATHERED = timedelta(seconds=5)
+GATHERED = timedelta(seconds=3)
 WAYS = {
     Template.INVITE: (Template.INVITE_DIGEST,),
     Template.INVITE_DIGEST: (Template.INVITE,),
@@ -49,7 +49,8 @@ def order(
     mail, template, due_at = None, Template.INVITE, now
     if session.info.get("limited", True):
         mail = _joinable(session, invitation)
-        template, due_at = _soonest(session, now + GATHERED, invitation.address, Template.INVITE)
+        earliest = max(now, invitation.last_asked + GATHERED)
+        template, due_at = _soonest(session, earliest, invitation.address, Template.INVITE)
     if hashes is not None and _is_unwanted(session, hashes, invitation):
         return mail.goes_at if mail else due_at
     if mail is None:

@@ -17,7 +17,10 @@ from .invitation_states import where
 OURSELVES = ("worker", "mail", "timetable", "the rules")
 INVITED = "the invited person"
 # Details that speak of the invitation alone; others would tell what else the address gets, or wants.
-PLAIN = (Happened.REFUSED, Happened.EXTENDED, Happened.ROOM_EMPTIED, Happened.ROOM_NOT_EMPTIED)
+PLAIN = (
+    *(Happened.REFUSED, Happened.EXTENDED, Happened.NOT_IN_ROOM),
+    *(Happened.ROOM_EMPTIED, Happened.ROOM_NOT_EMPTIED),
+)
 NOT_LEFT = (MailState.DROPPED, MailState.WITHHELD)
 
 

@@ -33,6 +33,7 @@ MOVES = {
     Happened.UNKNOWN_INVITER: Move(OPEN, (State.DECLINED,)),
     Happened.TAKEN_BACK: Move((State.DECLINED,), OPEN),
     Happened.REVOKED: Move((*OPEN, State.ACCEPTED), (State.REVOKED,)),
+    Happened.NOT_IN_ROOM: Move(OPEN, (State.REVOKED,)),
     Happened.EXPIRED: Move(OPEN, (State.EXPIRED,)),
     Happened.EXTENDED: Move((State.EXPIRED,), OPEN),
 }

@@ -112,6 +112,8 @@ def resend(
     _lock(session, invitation)
     if not is_open(invitation, now) or again_at(session, now, invitation) > now:
         return False
+    if invitation.awaits:  # its room may never take it
+        return False
     if by == invitation.sender:
         inviters.check_quota(session, now, by, for_guest=invitation.for_guest)
     order_mail(session, now, invitation, by=by, hashes=hashes)

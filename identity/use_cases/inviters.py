@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from domain_rules import names
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
+from domain_rules.user_ids import homeserver_in
 from identity import problems
 from identity.storage import (
     associations,
@@ -47,6 +48,16 @@ def check_not_paused(session: Session, now: datetime, sender: str, *, for_guest:
     times = max(said, key=len)  # also of invitations that their sender took back meanwhile
     if for_guest and len(times) >= MOST_UNKNOWN:
         raise problems.InvitationsPaused(times[-MOST_UNKNOWN] + UNKNOWN_COUNTS)
+
+
+def paused_on(session: Session, now: datetime, homeserver: str) -> list[str]:
+    """Who of this homeserver's users is paused, as `check_not_paused` judges each."""
+    since = now - UNKNOWN_COUNTS
+    found = {
+        *mutes.said_often(session, since, MOST_UNKNOWN),
+        *invitation_events.often_unknown(session, since, MOST_UNKNOWN),
+    }
+    return sorted(each for each in found if homeserver_in(each) == homeserver)
 
 
 def check_quota(session: Session, now: datetime, sender: str, *, for_guest: bool) -> None:

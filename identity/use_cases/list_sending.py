@@ -16,7 +16,7 @@ from identity.storage.people_lists import PeopleList, PeopleListRow, Step
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.vault import Vault
 
-from . import invitations, signing_keys, store_invite
+from . import invitations, room_agreement, signing_keys, store_invite
 from .keyed_hashes import KeyedHashes
 from .store_invite import EphemeralKey, Invited
 
@@ -52,7 +52,7 @@ def prepare(
     if bound is not None:
         return Placing(user_id=bound.user_id)
     key = signing_keys.current(session, vault, now)
-    asked = Invited(address.canonical, address, made.room_id, made.owner, mail_waits=True)
+    asked = Invited(address.canonical, address, made.room_id, made.owner, is_placed_by_us=True)
     invitation = store_invite.store(
         session,
         rules,
@@ -81,7 +81,7 @@ def placed(
     session.flush()
     invitation = _invitation(session, row)
     if invitation is not None:
-        store_invite.order_due_mail(session, now, invitation, hashes)
+        room_agreement.confirm(session, now, invitation, hashes)
     _conclude(session, now, made)
 
 

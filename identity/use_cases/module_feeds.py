@@ -6,7 +6,7 @@ Both are numbered within an epoch. A module never goes back to an older number o
 import hashlib
 import json
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,12 +67,17 @@ class RulesFeed:
         homeserver: str,
         names: Collection[str],
         version: int,
+        paused: Sequence[str] = (),
     ) -> Answer:
-        """The rules as this homeserver needs them, in the version its module reads. `names`: those of the identity server."""
+        """The rules as this homeserver needs them, in the version its module reads.
+
+        `names`: those of the identity server. `paused`: its users who may not invite guests for now.
+        """
         number = stored_rules.current_number(session)
         lines = self._lines(session, number, homeserver, version)
         head = _head(session, homeserver, names)
         head["epoch"], head["revision"] = state.epoch, number
+        head["paused_inviters"] = list(paused)
         before = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
         digest = hashlib.sha256(before + lines.digest.encode()).hexdigest()[:DIGEST]
         body = b"%s,%s}" % (before[:-1], lines.text)

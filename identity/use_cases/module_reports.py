@@ -1,37 +1,38 @@
 """What a homeserver's module saw there: invitations end or are taken up, addresses come and go, people are refused."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import InvalidAddress
 from domain_rules.rules import RuleSet
-from domain_rules.user_ids import MOST_USER_ID, USER_ID
 from identity import problems
 from identity.storage import (
     associations,
+    invitation_events,
     module_reports,
+    outbox,
     proved_addresses,
+    room_members,
     third_party_invitations,
 )
 from identity.storage.invitation_events import Happened
-from identity.storage.third_party_invitations import State, ThirdPartyInvitation
+from identity.storage.outbox import Errand, Lane
+from identity.storage.third_party_invitations import Delivery, State, ThirdPartyInvitation
 
-from . import account_ends, binding, invitations
+from . import account_ends, binding, invitations, room_agreement
 from .binding import Policy, homeserver_of, is_own
-
-Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
-UserId = Annotated[str, Field(max_length=MOST_USER_ID, pattern=rf"^{USER_ID.pattern}$")]
+from .keyed_hashes import KeyedHashes
+from .reported import Address, InRoom, InvitedByMail, OfUser, Refusals, Revoked
 
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 NO_KIND = "?"  # kept in place of what is no kind we know: anything may stand there
-MOST_REFUSALS = 1000  # different ones in one report
 
 
 @dataclass(frozen=True)
@@ -52,68 +53,7 @@ UNREADABLE = Outcome("rejected", "unreadable")
 UNKNOWN_KIND = Outcome("rejected", "unknown_kind")
 
 
-@dataclass(frozen=True)
-class Revoked:
-    """The event of a third-party invitation was emptied."""
-
-    room_id: Text
-    token: Text
-    by: UserId
-
-    @property
-    def of(self) -> tuple[str, ...]:
-        """Whom it is about: that is whoever invited, see `_revoked`."""
-        return ()
-
-
-@dataclass(frozen=True)
-class OfUser:
-    """Something about one of the homeserver's own people."""
-
-    user_id: UserId
-
-    @property
-    def of(self) -> tuple[str, ...]:
-        return (self.user_id,)
-
-
-@dataclass(frozen=True)
-class InRoom(OfUser):
-    """Invited, joined or left. `by`: who invited, or who ended it."""
-
-    room_id: Text
-    by: UserId
-
-
-@dataclass(frozen=True)
-class Address(OfUser):
-    """An address that the homeserver verified, or took away."""
-
-    address: Text
-
-
-@dataclass(frozen=True)
-class Refused:
-    """One user was refused for one reason so many times."""
-
-    user_id: UserId
-    reason: Text
-    count: Annotated[int, Field(ge=1, le=1_000_000)]
-    last_at: Annotated[int, Field(ge=0, le=4_102_444_800_000)]  # milliseconds
-
-
-@dataclass(frozen=True)
-class Refusals:
-    """What was refused since the report before."""
-
-    refusals: Annotated[tuple[Refused, ...], Field(max_length=MOST_REFUSALS)]
-
-    @property
-    def of(self) -> tuple[str, ...]:
-        return tuple(each.user_id for each in self.refusals)
-
-
-Said = Revoked | OfUser | InRoom | Address | Refusals
+Said = InvitedByMail | Revoked | OfUser | InRoom | Address | Refusals
 
 
 @dataclass(frozen=True)
@@ -125,6 +65,7 @@ class Taker:
     now: datetime
     policy: Policy
     homeserver: str
+    hashes: KeyedHashes | None = None
 
 
 def take(
@@ -136,16 +77,17 @@ def take(
     homeserver: str,
     report_id: uuid.UUID,
     said: Mapping[str, Any],
+    hashes: KeyedHashes | None = None,
 ) -> Outcome:
     """Do what the report asks for, once; the same one again is answered as the first time.
 
     A homeserver reports what became of its own people and of the invitations they sent, nothing else. What
-    is another's is answered as what there is not.
+    is another's is answered as what there is not. `hashes`: as of `room_agreement.confirm`.
     """
     kind = _kind(said)
     row = module_reports.claim(session, now, homeserver=homeserver, report_id=report_id, kind=kind)
     if row.result == module_reports.BEGUN:
-        outcome = _take(Taker(session, rules, now, policy, homeserver), kind, said)
+        outcome = _take(Taker(session, rules, now, policy, homeserver, hashes), kind, said)
         row.result, row.why = outcome.result, outcome.why
     return Outcome(row.result, row.why)
 
@@ -166,6 +108,23 @@ def _take(taker: Taker, kind: str, said: Mapping[str, Any]) -> Outcome:
     if not all(is_own(user_id, taker.homeserver) for user_id in report.of):
         return NOT_YOURS
     return take_it(taker, report)
+
+
+def _invited_by_mail(taker: Taker, report: InvitedByMail) -> Outcome:
+    """Its mail may leave. Of one that had ended, as the room took it too late, the room is emptied again."""
+    invitation = third_party_invitations.by_token(taker.session, report.token)
+    if (
+        invitation is None
+        or invitation.room_id != report.room_id
+        or invitation.sender != report.sender
+    ):
+        return IGNORED
+    room_members.joined(taker.session, taker.now, room_id=report.room_id, user_id=report.sender)
+    if room_agreement.confirm(taker.session, taker.now, invitation, taker.hashes):
+        return OK
+    if invitation.ended_at is not None:
+        outbox.put(taker.session, Errand.REVOCATION, invitation.id, taker.now, lane=Lane.NORMAL)
+    return IGNORED
 
 
 def _revoked(taker: Taker, report: Revoked) -> Outcome:
@@ -189,29 +148,30 @@ def _invited(taker: Taker, report: InRoom) -> Outcome:
 def _joined(taker: Taker, report: InRoom) -> Outcome:
     if report.by != report.user_id:
         return IGNORED  # nobody joins for another
+    room_members.joined(taker.session, taker.now, room_id=report.room_id, user_id=report.user_id)
     return _note(taker, report, State.JOINED, Happened.JOINED)
 
 
 def _left(taker: Taker, report: InRoom) -> Outcome:
-    """Before joining, by themselves: declined. What becomes of a member later is no matter of invitations."""
+    """Before joining, by themselves: declined. What becomes of a member later moves no invitation.
+
+    Whoever is out again, by whomever, leaves no event behind by which they came: it would keep the room from closing.
+    """
+    room_members.left(taker.session, room_id=report.room_id, user_id=report.user_id)
+    for each in _theirs(taker, report):
+        if each.delivery == Delivery.DELIVERED and not _is_emptied(taker.session, each):
+            outbox.put(taker.session, Errand.REVOCATION, each.id, taker.now, lane=Lane.NORMAL)
     if report.by != report.user_id:
         return IGNORED
     return _note(taker, report, State.DECLINED, Happened.DECLINED)
 
 
+def _is_emptied(session: Session, invitation: ThirdPartyInvitation) -> bool:
+    return invitation_events.last(session, invitation.id, Happened.ROOM_EMPTIED) is not None
+
+
 def _note(taker: Taker, report: InRoom, state: State, happened: Happened) -> Outcome:
     """Move what was delivered to this user in this room. The history names them or who invited, nobody else."""
-    bound = (each.address for each in associations.of_user(taker.session, report.user_id))
-    addresses = {*proved_addresses.of_user(taker.session, report.user_id), *bound}
-    found = taker.session.scalars(
-        select(ThirdPartyInvitation)
-        .where(
-            ThirdPartyInvitation.address.in_(addresses),
-            ThirdPartyInvitation.room_id == report.room_id,
-            ThirdPartyInvitation.invitee == report.user_id,
-        )
-        .order_by(ThirdPartyInvitation.created_at)
-    )
     moved = [
         invitations.note(
             taker.session,
@@ -221,9 +181,24 @@ def _note(taker: Taker, report: InRoom, state: State, happened: Happened) -> Out
             happened,
             by=report.by if report.by in {report.user_id, each.sender} else taker.homeserver,
         )
-        for each in found.all()
+        for each in _theirs(taker, report)
     ]
     return OK if any(moved) else IGNORED
+
+
+def _theirs(taker: Taker, report: InRoom) -> Sequence[ThirdPartyInvitation]:
+    """What was delivered, or is about to be, to this user in this room; oldest first."""
+    bound = (each.address for each in associations.of_user(taker.session, report.user_id))
+    addresses = {*proved_addresses.of_user(taker.session, report.user_id), *bound}
+    return taker.session.scalars(
+        select(ThirdPartyInvitation)
+        .where(
+            ThirdPartyInvitation.address.in_(addresses),
+            ThirdPartyInvitation.room_id == report.room_id,
+            ThirdPartyInvitation.invitee == report.user_id,
+        )
+        .order_by(ThirdPartyInvitation.created_at)
+    ).all()
 
 
 def _deactivated(taker: Taker, report: OfUser) -> Outcome:
@@ -273,6 +248,7 @@ def _refusals(taker: Taker, report: Refusals) -> Outcome:
 
 
 KINDS: dict[str, tuple[TypeAdapter[Any], Callable[[Taker, Any], Outcome]]] = {
+    "third_party_invited": (TypeAdapter(InvitedByMail), _invited_by_mail),
     "third_party_invite_revoked": (TypeAdapter(Revoked), _revoked),
     "invited": (TypeAdapter(InRoom), _invited),
     "joined": (TypeAdapter(InRoom), _joined),

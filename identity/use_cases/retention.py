@@ -15,6 +15,7 @@ from identity.storage import (
     people_lists,
     people_sessions,
     room_looks,
+    room_members,
     successions,
 )
 from identity.storage.mails import Mail
@@ -36,6 +37,7 @@ MAIL_STATUS = timedelta(days=30)
 MODULE_REPORTS = timedelta(days=60)  # a homeserver that was away so long sends its own again
 MODULE_REFUSALS = timedelta(days=90)
 SUCCESSIONS = timedelta(days=365)
+ROOM_MEMBERS = timedelta(days=365)
 LISTS = timedelta(days=90)
 LIST_SIGN_INS = timedelta(days=7)
 ROOM_LOOKS = timedelta(days=1)
@@ -106,6 +108,7 @@ def _forget_reports(session: Session, now: datetime) -> dict[str, int]:
     return {
         "module reports": reports,
         "successions": successions.forget(session, now - SUCCESSIONS),
+        "room members": room_members.forget(session, now - ROOM_MEMBERS),
     }
 
 

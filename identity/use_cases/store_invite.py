@@ -10,20 +10,18 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import AccountClass, RuleSet
 from identity import problems
-from identity.storage import associations, mails, third_party_invitations
+from identity.storage import associations, mails, room_members, third_party_invitations
 from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
 from identity.strict_json import is_text
 
-from . import binding, invitations, inviters
+from . import binding, invitations, inviters, room_agreement
 from .invitation_states import note
 from .inviters import inviter, may_invite
-from .keyed_hashes import KeyedHashes
 
 __all__ = ["EphemeralKey", "Invited", "check", "inviter", "masked", "may_invite", "store"]
 
 LIFETIME = timedelta(days=invitations.LIFETIME_DAYS)
-QUIET = timedelta(hours=72)  # the same invitation, repeated: no second mail
 TOKEN_BYTES = 32
 KEPT = 3  # characters of each half of a masked address
 # What the mail may name; other fields of a request are not kept.
@@ -51,7 +49,8 @@ class EphemeralKey:
 class Invited:
     """A request to store an invitation. `typed` is the address as it was sent, `sender` who sent it.
 
-    `mail_waits`: the room has to hold it first; then `order_due_mail`.
+    `is_placed_by_us`: nobody looks whether the room took it; who places it there says so by
+    `room_agreement.confirm`.
     """
 
     typed: str
@@ -59,7 +58,7 @@ class Invited:
     room_id: str
     sender: str
     facts: Mapping[str, str] = field(default_factory=dict)
-    mail_waits: bool = False
+    is_placed_by_us: bool = False
     anybody: bool = False  # where rules do not say who may be bound, nor do they here
 
 
@@ -71,18 +70,19 @@ def store(
     invited: Invited,
     key: EphemeralKey,
     signing_key_id: str,
-    hashes: KeyedHashes | None = None,
 ) -> ThirdPartyInvitation:
-    """Keep the invitation and order its mail; if the address is bound after all, deliver it at once.
+    """Keep the invitation; once its room took it, its mail leaves, or it is delivered to who has the address.
 
     As long as this sender's invitation of this address to this room is live, asking again extends it
     and answers as before. Raises AddressBound if it was asked for by the very text we know: the caller
-    could have looked it up. Raises NotAllowed, TooManyInvitations, InvitationsPaused. `hashes`: as of `order_mail`.
+    could have looked it up; also, whatever was typed, if both are known to be in the room. Raises NotAllowed, TooManyInvitations, InvitationsPaused.
     """
     address = invited.address.canonical
     mails.lock_address(session, address)
     bound = associations.of_address(session, address)
-    if bound is not None and invited.typed == address:
+    if bound is not None and (
+        invited.typed == address or _share_the_room(session, invited, bound.user_id)
+    ):
         raise problems.AddressBound(bound.user_id)
     for_guest = _is_for_guest(
         rules, invited.address, is_welcome=bound is not None or invited.anybody
@@ -96,11 +96,11 @@ def store(
         )
     else:
         _repeat(session, now, live, invited, for_guest=for_guest)
-    if bound is not None:
+    if bound is not None and live.awaits is None:
         # Synapse hashes what was typed: it looked for another address, and did not find this one.
         _deliver(session, now, live, bound.user_id)
-    elif not invited.mail_waits:
-        order_due_mail(session, now, live, hashes)
+    elif not invited.is_placed_by_us and room_agreement.is_open_question(session, now, live):
+        room_agreement.begin(session, now, live)
     return live
 
 
@@ -112,20 +112,6 @@ def check(session: Session, rules: RuleSet, now: datetime, *, invited: Invited) 
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
     if _live(session, now, invited) is None:
         inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
-
-
-def order_due_mail(
-    session: Session,
-    now: datetime,
-    invitation: ThirdPartyInvitation,
-    hashes: KeyedHashes | None = None,
-) -> bool:
-    """Tell the address of the invitation, unless it was told lately. False if so."""
-    mails.lock_address(session, invitation.address)
-    is_due = _is_due_a_mail(session, now, invitation)
-    if is_due:
-        invitations.order_mail(session, now, invitation, by=invitation.sender, hashes=hashes)
-    return is_due
 
 
 def kept_facts(given: Mapping[str, object]) -> dict[str, str]:
@@ -141,6 +127,11 @@ def masked(address: str) -> str:
     """The invited person's name in the room until they come: `cam...@ac-...`, never the address."""
     local, _, domain = address.rpartition("@")
     return f"{_cut(local)}@{_cut(domain)}"
+
+
+def _share_the_room(session: Session, invited: Invited, user_id: str) -> bool:
+    """As modules reported it: nobody is asked here. Whoever is in the room sees who else is."""
+    return room_members.are_in(session, invited.room_id, {invited.sender, user_id})
 
 
 def _is_for_guest(rules: RuleSet, address: EmailAddress, *, is_welcome: bool) -> bool:
@@ -183,6 +174,7 @@ def _insert(
         created_at=now,
         asked_at=now,
         expires_at=now + LIFETIME,
+        awaits=room_agreement.awaits(session, now, invited.sender),
     )
     session.add(invitation)
     session.flush()
@@ -210,14 +202,6 @@ def _deliver(
         binding.deliver_again(session, now, invitation)
     else:
         binding.order_delivery(session, now, invitation, user_id)
-
-
-def _is_due_a_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
-    if not invitations.is_open(invitation, now):
-        return False
-    mailed_at = invitations.last_mailed(session, invitation)
-    is_limited = session.info.get("limited", True)
-    return mailed_at is None or not is_limited or now >= mailed_at + QUIET
 
 
 def _cut(text: str) -> str:

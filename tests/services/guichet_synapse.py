@@ -68,9 +68,10 @@ class GuichetHomeserver(TrustingHomeserver):
         name = settings["server_name"]
         block = {
             "guichet_url": self._guichet_url,
-            "credential": self._credential or name,
             "poll_seconds": 1,
         }
+        if "credential_file" not in self._module:
+            block["credential"] = self._credential or name
         clients = settings["listeners"][0]["resources"][0]
         clients["names"] = [*clients["names"], "metrics"]
         return settings | {

@@ -150,6 +150,43 @@ def test_the_invitation_crosses_to_another_homeserver(trusting_synapses, id_serv
     gil.wait_for_invite(room)
 
 
+def test_a_member_invited_by_another_spelling_of_their_address_stays_one(
+    trusting_synapses, id_server, smtp_server, deliveries
+):
+    """Also the room's only owner, who would not come back by themselves."""
+    one, _ = trusting_synapses
+    zoe, camille = User(one, id_server), User(one, id_server)
+    hers = address("one.example")
+    zoe.bind(hers, smtp_server)
+    room = zoe.matrix("POST", "/createRoom", invite=[camille.user_id])["room_id"]
+    levels = zoe.matrix("GET", f"/rooms/{room}/state/m.room.power_levels/")
+    zoe.matrix("PUT", f"/rooms/{room}/state/m.room.power_levels/", **levels | {"invite": 0})
+    camille.join(room)
+    assert camille.invite(room, hers.upper()).ok
+    wait_for(lambda: deliveries() == {"superseded": 1}, what="nothing is sent")
+    assert zoe.membership(room) == "join"
+
+
+def test_without_a_module_nothing_is_mailed_that_the_room_did_not_take(
+    trusting_synapses, id_server, smtp_server, environment, guichet_processes
+):
+    one, _ = trusting_synapses
+    zoe, camille = User(one, id_server), User(one, id_server)
+    room = zoe.matrix("POST", "/createRoom", invite=[camille.user_id])["room_id"]
+    his = [address("one.example") for _ in range(2)]
+    assert camille.invite(room, his[0]).status_code == 403
+    camille.join(room)
+    assert camille.invite(room, his[1]).status_code == 403
+
+    def states():
+        command = ("guichet", "invitation", "list", "--json")
+        said = guichet_processes.run(*command, env=environment)
+        return json.loads(said[said.index("{") :])["states"]
+
+    wait_for(lambda: states() == {"revoked": 2}, what="both ended", within=A_LEASE_AND_MORE)
+    assert [smtp_server.to(each) for each in his] == [[], []]
+
+
 def test_an_address_of_another_homeserver_is_refused_with_its_reason(
     trusting_synapses, id_server, smtp_server
 ):

@@ -5,8 +5,9 @@ import pytest
 from domain_rules.addresses import EmailAddress
 from identity.storage import mails, third_party_invitations
 from identity.storage.mails import Mail, Template
-from identity.use_cases import invitation_mails, invitations, retention, store_invite
+from identity.use_cases import invitation_mails, invitations, retention
 from identity.use_cases.store_invite import EphemeralKey, Invited
+from tests.identity.use_cases.inviting import stored_in_room
 from workers import celery_app, invitation_timetable
 
 GIL = EmailAddress.parse("gil@association.example")
@@ -16,7 +17,7 @@ GIL = EmailAddress.parse("gil@association.example")
 def store(wiring, rules, clock):
     def store(number=0):
         with wiring.database.transaction() as session:
-            return store_invite.store(
+            return stored_in_room(
                 session,
                 rules,
                 clock(),

@@ -12,11 +12,12 @@ from identity.storage import associations, mails, third_party_invitations
 from identity.storage.one_time_codes import Purpose
 from identity.storage.outbox import Lane
 from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import store_invite, validation
+from identity.use_cases import validation
 from identity.use_cases.invitation_mails import GATHERED
 from identity.use_cases.store_invite import EphemeralKey, Invited
 from identity.use_cases.validation import Wanted
 from tests.identity import codes
+from tests.identity.use_cases.inviting import stored_in_room
 from workers import tasks
 
 from .conftest import ADDRESS, CAMILLE
@@ -43,7 +44,7 @@ def invited(wiring, rules, clock):
     key = signing.new_key("0")
     sealed = wiring.vault.seal(key.seed.get_secret_value())
     with wiring.database.transaction() as session:
-        return store_invite.store(
+        return stored_in_room(
             session,
             rules,
             clock(),

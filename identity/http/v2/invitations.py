@@ -35,7 +35,7 @@ class StoreInvite(Body):
 
 @blueprint.post("/store-invite")
 def store() -> Response:
-    """Keep the invitation until the address is bound, and tell the address by mail."""
+    """Keep the invitation until the address is bound; once the room took it, the address is told by mail."""
     sent = read_object()
     if sent.get("medium", "email") != "email":
         raise problems.UnknownMedium
@@ -61,7 +61,6 @@ def store() -> Response:
             ),
             key=_ephemeral_key(),
             signing_key_id=key.key_id,
-            hashes=wired.hashes,
         )
         # An invitation that was there before keeps the key that its room knows.
         lasting = signing_keys.public_key(session, stored.signing_key_id) or key.public

@@ -1,4 +1,4 @@
-"""What homeservers' modules say that they can do, and when they were last heard."""
+"""What homeservers' modules say that they can do, and what they say of rooms before a mail leaves."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,7 +25,35 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("homeserver", name=op.f("pk_homeserver_modules")),
     )
+    # Null: the room has it. So it is of what is there, and of what the running version writes meanwhile.
+    op.add_column("third_party_invitations", sa.Column("awaits", sa.String(), nullable=True))
+    op.create_index(
+        op.f("ix_third_party_invitations_room_id"), "third_party_invitations", ["room_id"]
+    )
+    # Asked at every poll of a module: a few rows of many.
+    unknown = sa.text("happened = 'unknown_inviter'")
+    op.create_index(
+        "ix_invitation_events_unknown_inviter",
+        "invitation_events",
+        ["at"],
+        postgresql_where=unknown,
+        sqlite_where=unknown,
+    )
+    op.create_table(
+        "room_members",
+        sa.Column("room_id", sa.String(), nullable=False),
+        sa.Column("user_id", sa.String(), nullable=False),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("room_id", "user_id", name=op.f("pk_room_members")),
+    )
+    op.create_index(op.f("ix_room_members_user_id"), "room_members", ["user_id"])
 
 
 def downgrade() -> None:
+    op.drop_table("room_members")
+    op.drop_index("ix_invitation_events_unknown_inviter", "invitation_events")
+    op.drop_index(op.f("ix_third_party_invitations_room_id"), "third_party_invitations")
+    # An older version mails what waits here: it would not look whether the room took it.
+    op.execute("DELETE FROM outbox WHERE errand = 'room_took'")
+    op.drop_column("third_party_invitations", "awaits")
     op.drop_table("homeserver_modules")

@@ -137,6 +137,7 @@ class Told:
     raw: Any = None
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     declared: str = ""
+    paused: list[str] = field(default_factory=list)
 
     async def get(self, path, etag=None):
         if self.is_away:
@@ -164,6 +165,7 @@ class Told:
             },
             "homeservers": {name: {"class_source": kind} for name, kind in self.sources.items()},
             "rules": json.loads(json.dumps(self.rules)),
+            "paused_inviters": self.paused,
             "identity_server": {"names": ["guichet.example"], "public_keys": {"ed25519:1": "key"}},
         }
 

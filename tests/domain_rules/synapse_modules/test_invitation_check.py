@@ -2,9 +2,9 @@
 
 import pytest
 
+from domain_rules.synapse_modules import guest_rules, invitation_check
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
 from domain_rules.synapse_modules.configuration import Mode
-from domain_rules.synapse_modules.guest_rules import Part
 
 from .a_synapse import ANA, GIL, GUESTS, process, run
 
@@ -29,11 +29,25 @@ def no(reason, **further):
     return Answer(200, {"allowed": False, "org.guichet.reason": reason, **further}, None)
 
 
-def answer(told, who=ANA, **config):
+YES = Answer(200, {"allowed": True}, None)
+
+
+def answer(told, who=ANA, *, asked=ASKED, silent_for=0, paused=(), **config):
     there = process(GUESTS, **config)
+    there.told.paused = list(paused)
+    there.told.revision += 1
+    there.poll()
+    there.synapse.now += silent_for * 1000
     guichet = Guichet(told)
-    Part(there.config, there.synapse, there.knowledge, there.refusals, guichet)
-    said = run(there.synapse.callbacks["user_may_send_3pid_invite"](who, *ASKED))
+    facts = there.config, there.synapse, there.knowledge, there.refusals
+    said = there.refusals.terms.not_spam
+    for make in (
+        lambda: guest_rules.Part(*facts),
+        lambda: invitation_check.Part(*facts, client=guichet),
+    ):
+        make()
+        if said is there.refusals.terms.not_spam:
+            said = run(there.synapse.callbacks["user_may_send_3pid_invite"](who, *asked))
     return said, there.refusals.terms.not_spam, guichet.asked
 
 
@@ -79,6 +93,41 @@ def test_a_guest_is_refused_before_guichet_is_asked():
     (_, fields), _, asked = answer(Answer(200, {"allowed": True}, None), who=GIL)
     assert fields["org.guichet.reason"] == "guest_may_not_invite_by_mail"
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("silent_for", "config", "is_refused"),
+    [
+        (60, {}, False),
+        (61, {}, True),
+        (61, {"poll_seconds": 60}, False),
+        (181, {"poll_seconds": 60}, True),
+        (61, {"poll_seconds": 1}, True),
+        (61, {"mode": Mode.LOG}, False),
+        (61, {"exempt": frozenset({ANA})}, True),
+    ],
+)
+def test_while_guichet_is_not_heard_everybody_is_told_to_try_later(silent_for, config, is_refused):
+    """Nobody could store the invitation, and Synapse would make a 500 of that."""
+    said, allowed, asked = answer(YES, silent_for=silent_for, **config)
+    assert (said is not allowed) == is_refused
+    if is_refused:
+        code, fields = said
+        assert (code, fields["org.guichet.reason"]) == ("M_FORBIDDEN", "guichet_unreachable")
+        assert "later" in fields["org.guichet.message"]["en"]
+        assert asked == []
+
+
+def test_who_is_paused_is_refused_from_memory_and_invites_agents_all_the_same():
+    (_, fields), _, asked = answer(YES, paused=[ANA])
+    assert (fields["org.guichet.reason"], asked) == ("invitations_paused", [])
+    for config in ({}, {"mode": Mode.LOG}):
+        said, allowed, _ = answer(
+            YES, paused=[ANA], asked=("email", "bo@interieur.example", "!r:x"), **config
+        )
+        assert said is allowed
+    said, allowed, _ = answer(YES, paused=[GIL])
+    assert said is allowed
 
 
 def test_where_refusals_are_only_logged_the_invitation_goes_on():

@@ -4,8 +4,9 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity.storage import credentials
-from identity.use_cases import muting, store_invite
+from identity.use_cases import muting
 from identity.use_cases.store_invite import EphemeralKey, Invited
+from tests.identity.use_cases.inviting import stored_in_room
 
 PATH = "/api/homeserver/v1/may-invite"
 ZOE = "@zoe:education.example"
@@ -45,7 +46,7 @@ def test_over_the_quota_it_is_told_when_there_is_room_again(ask, wiring, rules, 
     for number in range(50):
         address = EmailAddress.parse(f"guest{number}@asso.example")
         with wiring.database.transaction() as session:
-            store_invite.store(
+            stored_in_room(
                 session,
                 rules,
                 clock(),

@@ -8,8 +8,9 @@ import pytest
 from domain_rules.addresses import EmailAddress
 from identity.storage import credentials, mails, third_party_invitations
 from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import binding, invitation_mails, invitations, store_invite
+from identity.use_cases import binding, invitation_mails, invitations
 from identity.use_cases.store_invite import EphemeralKey, Invited
+from tests.identity.use_cases.inviting import stored_in_room
 
 ZOE, ADA = "@zoe:education.example", "@ada:education.example"
 EVE = "@eve:agents.example"
@@ -22,7 +23,7 @@ def store(decided, clock):
     def store(address=GIL, sender=ZOE, room_id="!room:education.example"):
         clock.advance(seconds=1)
         with decided.database.transaction() as session:
-            kept = store_invite.store(
+            kept = stored_in_room(
                 session,
                 decided.rules.current(),
                 clock(),

@@ -5,9 +5,10 @@ import uuid
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.use_cases import people_lists, store_invite
+from identity.use_cases import people_lists
 from identity.use_cases.people_lists import Owner, RoomSeen
 from identity.use_cases.store_invite import EphemeralKey, Invited
+from tests.identity.use_cases.inviting import stored_in_room
 
 from .two_homeservers import (
     API,
@@ -104,7 +105,7 @@ def test_who_has_become_a_guest_takes_back_and_lets_nothing_stand_longer(world, 
     """The class is asked anew, also of what was sent as an agent."""
     database, rules = world.wiring.database, world.wiring.rules.current()
     with database.transaction() as session:
-        made = store_invite.store(
+        made = stored_in_room(
             session,
             rules,
             clock(),

@@ -13,9 +13,10 @@ from identity.storage import credentials
 from identity.storage.database import Base
 from identity.storage.homeservers import Homeserver
 from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import binding, people_lists, store_invite
+from identity.use_cases import binding, people_lists
 from identity.use_cases.people_lists import Owner, RoomSeen
 from identity.use_cases.store_invite import EphemeralKey, Invited
+from tests.identity.use_cases.inviting import stored_in_room
 
 MIXED = "mixed.example"
 MALLORY = f"@mallory:{MIXED}"
@@ -83,7 +84,7 @@ def world(decided, clock) -> World:
         token = credentials.issue(session, clock(), homeserver=MIXED)
         binding.prove(session, clock(), address=HERS, user_id=CAMILLE)
         invitations = [
-            store_invite.store(
+            stored_in_room(
                 session,
                 rules,
                 clock(),

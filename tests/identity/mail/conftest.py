@@ -146,6 +146,10 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
         of, server="", link=f"{HOST}/v/{TOKEN}"
     ),
     "none": letters.none,
+    "not_invited": lambda of: letters.not_invited(of, addresses=["g…@a….example"], more=0),
+    "not_invited of many": lambda of: letters.not_invited(
+        of, addresses=["g…@a….example", "l…@a….example"], more=3
+    ),
     "client_verify": lambda of: letters.client_verify(
         of,
         code="48291375",

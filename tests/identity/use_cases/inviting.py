@@ -12,13 +12,26 @@ from identity.storage.homeservers import Homeserver
 from identity.storage.mails import MailState
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import invitation_mails, invitation_record, invitations, store_invite
+from identity.use_cases import (
+    invitation_mails,
+    invitation_record,
+    invitations,
+    room_agreement,
+    store_invite,
+)
 from identity.use_cases.keyed_hashes import KeyedHashes
 from identity.use_cases.store_invite import EphemeralKey, Invited
 
 ZOE, ADA = "@zoe:education.example", "@ada:education.example"
 GIL = "gil@association.example"
 ROOM = "!room:education.example"
+
+
+def stored_in_room(session, rules, now, *, hashes=None, **facts) -> ThirdPartyInvitation:
+    """As a homeserver has it stored, and its room takes it."""
+    made = store_invite.store(session, rules, now, **facts)
+    room_agreement.confirm(session, now, made, hashes)
+    return made
 
 
 @dataclass
@@ -50,7 +63,7 @@ class Inviting:
     def store(self, typed=GIL, room_id=ROOM, sender=ZOE, facts=()) -> ThirdPartyInvitation:
         invited = Invited(typed, EmailAddress.parse(typed), room_id, sender, dict(facts))
         with self.database.transaction() as session:
-            return store_invite.store(
+            return stored_in_room(
                 session,
                 self.rules,
                 self.clock(),

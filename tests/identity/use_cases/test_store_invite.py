@@ -15,7 +15,7 @@ from identity.use_cases import invitation_mails, retention, store_invite, valida
 from identity.use_cases.invitation_mails import GATHERED
 from identity.use_cases.store_invite import EphemeralKey, Invited
 
-from .inviting import Inviting
+from .inviting import Inviting, stored_in_room
 
 ZOE = "@zoe:education.example"
 ADDRESS = "gil@association.example"
@@ -35,7 +35,7 @@ def store(database, rules, clock):
             facts=dict(facts),
         )
         with database.transaction() as session:
-            return store_invite.store(
+            return stored_in_room(
                 session,
                 rules,
                 clock(),

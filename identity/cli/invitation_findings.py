@@ -1,0 +1,33 @@
+"""What `guichet doctor` says of invitations: which wait for a person or a homeserver, and where nobody can be asked."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from identity.storage import invitation_search, third_party_invitations
+from identity.storage.homeservers import Homeserver
+from identity.storage.third_party_invitations import Delivery
+from identity.use_cases import homeserver_modules, room_agreement
+from identity.use_cases.homeserver_modules import MEMBERSHIP
+
+from .findings import Finding, State
+
+
+def look(session: Session, now: datetime, registered: Sequence[Homeserver]) -> Iterator[Finding]:
+    """Nothing where all is well."""
+    dead = third_party_invitations.counts(session).get(Delivery.DEAD, 0)
+    if dead:
+        fix = "guichet invitation list --delivery dead, then guichet invitation deliver"
+        told = f"{dead} could not be delivered"
+        yield Finding("invitations", State.ATTENTION, told, fix)
+    held = invitation_search.held(session, now - room_agreement.LATE)
+    if held:
+        told = f"{held} mails are held: the inviter's homeserver does not say whether the room took them"
+        yield Finding("invitations", State.ATTENTION, told, "guichet invitation list --held")
+    for homeserver in registered:
+        is_silent = not homeserver_modules.does(session, now, homeserver.name, MEMBERSHIP)
+        if is_silent and not homeserver.makes_accounts:
+            told = "nobody there says who is in a room: its people are told of each invitation once"
+            fix = "load our module there, or give an administration token (docs/synapse.md)"
+            yield Finding(homeserver.name, State.ATTENTION, told, fix)
