@@ -44,7 +44,9 @@ def test_no_rule_from_elsewhere_makes_of_two_what_they_are_not(later):
     assert standing(RULE, two, later, {"rule": "direct"}) == {"rule": "direct"}
 
 
-@pytest.mark.parametrize("later", [{"rule": "direct"}, {"rule": "restricted", "visibility": "public"}])
+@pytest.mark.parametrize(
+    "later", [{"rule": "direct"}, {"rule": "restricted", "visibility": "public"}]
+)
 def test_no_rule_from_elsewhere_makes_a_private_room_public_or_one_for_two(later):
     private = {"rule": "restricted", "visibility": "private"}
     assert standing(RULE, private, later) == private
@@ -63,7 +65,9 @@ def test_what_people_here_sent_was_judged_when_they_sent_it():
     }
 
 
-@pytest.mark.parametrize("later", [{}, {"algorithm": ""}, {"algorithm": "m.none"}, {"algorithm": 7}])
+@pytest.mark.parametrize(
+    "later", [{}, {"algorithm": ""}, {"algorithm": "m.none"}, {"algorithm": 7}]
+)
 def test_encryption_once_is_encryption_for_good(later):
     assert standing(ENCRYPTION, MEGOLM, later) == MEGOLM
 

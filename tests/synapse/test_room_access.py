@@ -11,12 +11,11 @@ from requests import Response
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
 from tests.services.told_identity_server import A_KEY, ToldIdentityServer
 from tests.services.waiting import wait_for
+from tests.synapse.rooms import ROOMS_ALONE, RULE, invite, put, reason, rule_event
 
 pytestmark = pytest.mark.synapse
 
-RULE = "im.vector.room.access_rules"
-PARTS = {"registration_gate": False, "binder": False, "directory": False, "desk": False}
-every_version = pytest.mark.parametrize("version", ["11", "12"])
+every_version = pytest.mark.parametrize("version", ["10", "11", "12"])
 
 
 @dataclass
@@ -55,7 +54,7 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
             tmp_path_factory.mktemp(name),
             authority,
             guichet_url=told_guichet.url,
-            module={"parts": PARTS},
+            module={"parts": ROOMS_ALONE},
             room_list_publication_rules=[{"action": "allow"}],
             room_prejoin_state={"additional_event_types": [RULE]},
             **further,
@@ -77,25 +76,6 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
         identity_server.known |= {"gil@asso.example": gil.user_id, "zoe@gov.example": zoe.user_id}
         yield Federation(agents, guests, identity_server, ana, zoe, gil, gina)
     identity_server.close()
-
-
-def reason(answer: Response, status: int = 403) -> str:
-    assert answer.status_code == status, answer.text
-    told = answer.json()
-    assert set(told["org.guichet.message"]) == {"fr", "en"}
-    return told["org.guichet.reason"]
-
-
-def rule_event(rule: str, **more: Any) -> dict[str, Any]:
-    return {"type": RULE, "state_key": "", "content": {"rule": rule, **more}}
-
-
-def invite(person: Person, room_id: str, **whom: str) -> Response:
-    return person.ask("POST", f"/rooms/{quote(room_id)}/invite", **whom)
-
-
-def put(person: Person, room_id: str, kind: str, key: str = "", **content: Any) -> Response:
-    return person.ask("PUT", f"/rooms/{quote(room_id)}/state/{kind}/{quote(key)}", **content)
 
 
 @every_version
