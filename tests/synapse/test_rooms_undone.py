@@ -5,6 +5,10 @@ from urllib.parse import quote
 
 import pytest
 
+from identity.cli import readable_rooms
+from identity.gateways.http_client import JsonClient
+from tests.services.guichet_synapse import GuichetHomeserver
+from tests.services.waiting import wait_for
 from tests.synapse.ordinary_day import THE_DAY
 from tests.synapse.rooms import (
     RULE,
@@ -200,11 +204,20 @@ def test_6_an_upgrade_takes_no_open_door_along(federation, version):
     }
     old = agents.call("POST", path, json=asked).json()["room_id"]
     assert ana.join(old, by=agents).ok
+    public = ana.create(preset="public_chat", initial_state=open_to_all[:1], room_version=version)
+    wait_for(lambda: old in seen_by_the_doctor(agents), what="the doctor tells of the old room")
+    assert public not in seen_by_the_doctor(agents)
     assert ana.state(old, "m.room.history_visibility")["history_visibility"] == "world_readable"
     new_room = upgrade(ana, old, version)
     becomes(ana, new_room, "m.room.history_visibility", {"history_visibility": "shared"})
     becomes(ana, new_room, "m.room.guest_access", {"guest_access": "forbidden"})
     becomes(ana, new_room, RULE, {"rule": "restricted"})
+
+
+def seen_by_the_doctor(homeserver: GuichetHomeserver) -> str:
+    with JsonClient(homeserver.url) as talk:
+        found = readable_rooms.look(talk, homeserver.server_name, token=homeserver.admin_token)
+        return " ".join(each.told for each in found)
 
 
 @every_version
