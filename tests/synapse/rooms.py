@@ -8,8 +8,54 @@ from requests import Response
 from tests.services.guichet_synapse import Person
 
 RULE = "im.vector.room.access_rules"
+ENCRYPTION, LEVELS = "m.room.encryption", "m.room.power_levels"
+MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
 ROOMS_ALONE = {"registration_gate": False, "binder": False, "directory": False, "desk": False}
 """Parts of the module that tests of rooms do without."""
+
+CONTENTS = {
+    "an empty algorithm": (ENCRYPTION, {"algorithm": ""}, "algorithm_does_not_encrypt"),
+    "no algorithm": (ENCRYPTION, {}, "algorithm_does_not_encrypt"),
+    "none of them": (ENCRYPTION, {"algorithm": "m.none"}, "algorithm_does_not_encrypt"),
+    "no text": (ENCRYPTION, {"algorithm": 7}, "algorithm_does_not_encrypt"),
+    "history for all": (
+        "m.room.history_visibility",
+        {"history_visibility": "world_readable"},
+        "history_is_for_members",
+    ),
+    "history for whom": ("m.room.history_visibility", {}, "history_is_for_members"),
+    "without account": (
+        "m.room.guest_access",
+        {"guest_access": "can_join"},
+        "no_access_without_an_account",
+    ),
+    "default power": (LEVELS, {"users_default": 50}, "users_default_stays_zero"),
+    "state for all": (LEVELS, {"state_default": 0}, "power_levels_too_low"),
+    "rule for all": (LEVELS, {"events": {RULE: 0}}, "power_levels_too_low"),
+    "kicks for all": (LEVELS, {"kick": 0}, "power_levels_too_low"),
+    "invitations for all": (LEVELS, {"invite": 0}, "power_levels_too_low"),
+    "an unknown rule": (RULE, {"rule": "open"}, "invalid_access_rule"),
+    "no rule": (RULE, {}, "invalid_access_rule"),
+    "public after all": (
+        RULE,
+        {"rule": "unrestricted", "visibility": "public"},
+        "private_room_stays_private",
+    ),
+}
+"""What is tried in a room that is open to guests: type of the event, content, and why it is refused."""
+
+OTHERS = (
+    ("m.room.topic", "", {"topic": "Trees"}),
+    ("m.room.avatar", "", {"url": "mxc://localhost/picture"}),
+    ("m.room.tombstone", "", {"body": "moved", "replacement_room": "!new:localhost"}),
+    ("m.room.server_acl", "", {"allow": ["*"], "deny": ["elsewhere.example"]}),
+    ("m.room.policy", "", {"via": "localhost"}),
+    ("m.space.child", "!child:localhost", {"via": ["localhost"]}),
+    ("m.space.parent", "!parent:localhost", {"via": ["localhost"]}),
+    ("m.room.canonical_alias", "", {}),
+    ("m.room.pinned_events", "", {"pinned": []}),
+)
+"""One event of each type that an owner may send and a room is not made with."""
 
 
 def reason(answer: Response, status: int = 403) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from identity.cli import readable_rooms
+from identity.gateways.http_client import JsonClient
 from tests.services.certificates import Authority
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
 from tests.services.told_guichet import ToldGuichet
@@ -97,3 +99,19 @@ def becomes(person: Person, room_id: str, kind: str, content: dict[str, Any]) ->
         what=f"{kind} is {content} for {person.user_id}",
         pause=0.2,
     )
+
+
+def seen_by_the_doctor(homeserver: GuichetHomeserver) -> str:
+    with JsonClient(homeserver.url) as talk:
+        found = readable_rooms.look(talk, homeserver.server_name, token=homeserver.admin_token)
+        return " ".join(each.told for each in found)
+
+
+def disturbances(federation: Federation) -> dict[str, float]:
+    counted = ("guichet_refusals_total", "guichet_callback_failures_total", "guichet_inbound_total")
+    return {
+        f"{homeserver.server_name} {name}": value
+        for homeserver in (federation.agents, federation.guests)
+        for name, value in homeserver.metrics.items()
+        if name.startswith(counted)
+    }

@@ -218,6 +218,20 @@ def test_a_public_room_is_closed_to_guests_and_becomes_private_step_by_step(fede
     assert reason(ana.ask("PUT", publish, visibility="public")) == "private_room_stays_private"
 
 
+@every_version
+def test_11_who_says_public_chat_means_the_directory_unless_it_says_private(federation, version):
+    ana, zoe = federation.ana, federation.zoe
+    asked = {"preset": "public_chat", "room_version": version}
+    for more, visibility in (({}, "public"), ({"visibility": "private"}, "private")):
+        room_id = ana.create(**asked, **more)
+        listed = ana.do("GET", f"/directory/list/room/{quote(room_id)}")
+        assert listed["visibility"] == visibility
+        assert ana.state(room_id, RULE) == {"rule": "restricted", "visibility": visibility}
+        assert zoe.join(room_id, by=federation.agents).ok
+        refused = reason(federation.gil.join(room_id, by=federation.agents))
+        assert refused == "guest_may_not_join_uninvited"
+
+
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
