@@ -5,6 +5,11 @@ from typing import Any
 from domain_rules.room_power import holds_guest_power, judge_levels
 from domain_rules.room_reasons import RoomReason
 from domain_rules.rooms import (
+    ENCRYPTION,
+    GUEST_ACCESS,
+    HISTORY_VISIBILITY,
+    MEGOLM,
+    RULE_EVENT,
     SETTINGS,
     AccessRule,
     Content,
@@ -17,6 +22,7 @@ from domain_rules.rooms import (
 VISIBILITIES = ("private", "public")
 KNOCKS = ("knock", "knock_restricted")
 FOR_MEMBERS = ("shared", "invited", "joined")
+WORLD_READABLE = "world_readable"
 
 
 def judge_rule(
@@ -73,6 +79,8 @@ def _next_step_to_private(state: RoomState) -> RoomReason | None:
         return RoomReason.UNPUBLISH_FIRST
     if not (state.encrypted or state.is_space or state.is_unencrypted_for_good):
         return RoomReason.ENCRYPT_FIRST
+    if state.history == WORLD_READABLE:
+        return RoomReason.WORLD_READABLE
     return RoomReason.JOIN_RULE_FIRST if state.join_rule == "public" else None
 
 
@@ -90,7 +98,8 @@ def judge_join_rule(
     if not state.is_owner(sender, people):
         return RoomReason.NOT_OWNER
     next_step = _next_step_to_private(state)
-    return None if next_step is RoomReason.JOIN_RULE_FIRST else next_step
+    in_any_order = (RoomReason.JOIN_RULE_FIRST, RoomReason.WORLD_READABLE)
+    return None if next_step in in_any_order else next_step
 
 
 def judge_encryption(
@@ -111,7 +120,7 @@ def judge_encryption(
 def judge_history(content: Content, *, is_public: bool) -> RoomReason | None:
     """Who reads what was said: members, in every room that is not public."""
     wanted = content.get("history_visibility")
-    if wanted in FOR_MEMBERS or (wanted == "world_readable" and is_public):
+    if wanted in FOR_MEMBERS or (wanted == WORLD_READABLE and is_public):
         return None
     return RoomReason.WORLD_READABLE
 
@@ -149,8 +158,24 @@ def judge_upgrade(state: RoomState, sender: str, people: People) -> RoomReason |
     return RoomReason.GUEST_POWER if holds_guest_power(state, people) else None
 
 
-def carried(state: RoomState) -> dict[str, Any]:
-    """The rule event of the room that replaces this one."""
-    settings = {key: (state.rule_event or {}).get(key) for key in SETTINGS}
+def carried(old: RoomState, new: RoomState) -> dict[str, dict[str, Any]]:
+    """What the room that replaces another still lacks of its settings: state events, by type.
+
+    Synapse copies all but the rule, also what would be refused today, and what a redaction left.
+    """
+    settings: dict[str, dict[str, Any]] = {}
+    if new.rule_event is None:  # first: people wait for it
+        settings[RULE_EVENT] = _carried_rule(old)
+    if old.encrypted and not new.encrypted:
+        settings[ENCRYPTION] = {"algorithm": MEGOLM}
+    if new.history == WORLD_READABLE and not (old.is_public or old.listed):
+        settings[HISTORY_VISIBILITY] = {"history_visibility": "shared"}
+    if new.guest_access not in {None, "forbidden"}:
+        settings[GUEST_ACCESS] = {"guest_access": "forbidden"}
+    return settings
+
+
+def _carried_rule(old: RoomState) -> dict[str, Any]:
+    settings = {key: (old.rule_event or {}).get(key) for key in SETTINGS}
     given = {key: value for key, value in settings.items() if value is not None}
-    return {"rule": state.rule.value, **given}
+    return {"rule": old.rule.value, **given}

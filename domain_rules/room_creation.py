@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from domain_rules.room_changes import judge_guest_access, judge_history
+from domain_rules.room_changes import KNOCKS, judge_guest_access, judge_history
 from domain_rules.room_power import (
     MODERATOR,
     filled,
@@ -68,7 +68,7 @@ class Creation:
         """The content of the last such event, which is the one that Synapse takes."""
         found = None
         for event in self.initial_state:
-            if event.get("type") == event_type and not event.get("state_key"):
+            if event.get("type") == event_type and _is_of_the_room(event):
                 found = mapping(event.get("content"))
         return found
 
@@ -196,6 +196,8 @@ def _judge_rule(creation: Creation) -> RoomReason | None:
         is_visible or creation.join_rule == "public" or creation.preset == PUBLIC_PRESET
     ):
         return RoomReason.DIRECT_PRIVATE
+    if rule is AccessRule.DIRECT and creation.join_rule in KNOCKS:
+        return RoomReason.DIRECT_NO_KNOCK
     if rule is AccessRule.UNRESTRICTED and is_visible:
         return RoomReason.PUBLIC_STAYS_CLOSED
     return None
@@ -268,7 +270,12 @@ def _is_ours(event: Content, creation: Creation) -> bool:
     if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
         anew.append(ENCRYPTION)
     anew += [kind for kind in (GUEST_ACCESS, HISTORY_VISIBILITY) if not creation.initial(kind)]
-    return event.get("type") in anew and not event.get("state_key")
+    return event.get("type") in anew and _is_of_the_room(event)
+
+
+def _is_of_the_room(event: Content) -> bool:
+    """As Synapse reads it: null, for one, makes it no state at all."""
+    return event.get("state_key", "") == ""
 
 
 def _event(event_type: str, content: Content) -> dict[str, Any]:

@@ -37,7 +37,7 @@ OUT_OF_REACH = {"state_default": 50, "ban": 50, "kick": 50, "redact": 50, "invit
 """With the level that Matrix takes where the event names none."""
 EVENTS_OUT_OF_REACH = (
     *(RULE_EVENT, POWER_LEVELS, ENCRYPTION, JOIN_RULES, HISTORY_VISIBILITY, GUEST_ACCESS),
-    *(TOMBSTONE, "m.room.server_acl"),
+    *(TOMBSTONE, "m.room.server_acl", "m.room.policy"),
 )
 
 

@@ -87,6 +87,8 @@ class RoomState:
     rule_sent_at: int = 0
     made_at: int = 0
     join_rule: str | None = None
+    history: str | None = None
+    guest_access: str | None = None
     encrypted: bool = False
     listed: bool = False
     used_tokens: frozenset[str] = frozenset()
@@ -191,8 +193,8 @@ def texts(value: object) -> list[str]:
 
 
 def level(value: object, otherwise: int) -> int:
-    """Rooms of old versions may write it as text."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
+    """Rooms of old versions may write it as text, and take a truth value for a number."""
+    if not isinstance(value, (int, str)):
         return otherwise
     try:
         return int(value)
@@ -211,23 +213,29 @@ def read_room(version: str, events: Mapping[StateKey, Any], *, listed: bool = Fa
     levels = events.get((POWER_LEVELS, ""))
     creation = events.get((CREATE, ""))
     predecessor = mapping(create.get("predecessor")).get("room_id")
-    room_type, join_rule = create.get("type"), content(JOIN_RULES).get("join_rule")
+    room_type = create.get("type")
     return RoomState(
         version=version,
         creator=creation.sender if creation else "",
         additional_creators=frozenset(texts(create.get("additional_creators"))),
-        room_type=room_type if isinstance(room_type, str) else None,
-        predecessor=predecessor if isinstance(predecessor, str) else None,
+        room_type=_text(room_type),
+        predecessor=_text(predecessor),
         power_levels=mapping(levels.content) if levels else None,
         members=OneKind(events, MEMBER, _member),
         third_party_invites=OneKind(events, THIRD_PARTY_INVITE, _content),
         rule_event=mapping(rule.content) if rule else None,
         rule_sent_at=_sent_at(rule),
         made_at=_sent_at(creation),
-        join_rule=join_rule if isinstance(join_rule, str) else None,
+        join_rule=_text(content(JOIN_RULES).get("join_rule")),
+        history=_text(content(HISTORY_VISIBILITY).get("history_visibility")),
+        guest_access=_text(content(GUEST_ACCESS).get("guest_access")),
         encrypted=encrypts(content(ENCRYPTION)),
         listed=listed,
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _sent_at(event: Any) -> int:

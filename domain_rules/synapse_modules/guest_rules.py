@@ -140,10 +140,10 @@ class Part:
 
     def _take_power_from_guests(self, asked: dict[str, Any]) -> None:
         guests = [named for named in conversations.invitees(asked) if self._is_guest(named)]
-        if guests:
+        if guests and self._refusals.is_log_only:
             self._refusals.note(Reason.GUEST_MAY_NOT_HOLD_POWER, guests[0])
-            if not self._refusals.is_log_only:
-                asked["preset"] = PRIVATE
+        elif guests:  # nothing is refused: every client starts a chat so
+            asked["preset"] = PRIVATE
 
     async def _answer(self, user_id: str, deed: Deed) -> Any:
         if await self._may(user_id, deed):

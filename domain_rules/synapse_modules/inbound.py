@@ -88,8 +88,7 @@ class Inbound:
 
     async def federated_user_may_invite(self, event: Any) -> Any:
         """An invitation to somebody here: the room says its rule with it, where its homeserver is set so."""
-        closed = _rule_told(event) is AccessRule.RESTRICTED
-        if not closed or not self._views.is_guest(event.state_key):
+        if not _is_told_closed(event) or not self._views.is_guest(event.state_key):
             return self._refusals.allowed
         if await self._knowledge.is_free(event.state_key):
             return self._refusals.allowed
@@ -159,11 +158,15 @@ class Inbound:
         return source == ClassSource.GUEST.value
 
 
-def _rule_told(event: Any) -> AccessRule | None:
-    """From the state that comes with an invitation; None where it says nothing."""
+def _is_told_closed(event: Any) -> bool:
+    """By the state that comes with an invitation: of several rules the strictest, and one that nobody knows is that."""
     told = event.unsigned.get("invite_room_state")
     listed: Iterable[Any] = told if isinstance(told, (list, tuple)) else ()
-    for each in map(mapping, listed):
-        if each.get("type") == RULE_EVENT and not each.get("state_key"):
-            return AccessRule.of(mapping(each.get("content")).get("rule"))
-    return None
+    rules = [
+        AccessRule.of(mapping(each.get("content"))["rule"])
+        for each in map(mapping, listed)
+        if each.get("type") == RULE_EVENT
+        and not each.get("state_key")
+        and "rule" in mapping(each.get("content"))
+    ]
+    return any(rule in {None, AccessRule.RESTRICTED} for rule in rules)

@@ -19,7 +19,7 @@ TABLES = (
         id TEXT PRIMARY KEY, until_ms BIGINT NOT NULL)""",
     # What was redacted by somebody whose homeserver let them: Synapse forgets it after a week.
     """CREATE TABLE IF NOT EXISTS guichet_redacted_settings (
-        room_id TEXT NOT NULL, type TEXT NOT NULL, json TEXT NOT NULL, PRIMARY KEY (room_id, type))""",
+        event_id TEXT PRIMARY KEY, json TEXT NOT NULL)""",
 )
 
 Version = tuple[str, int, str]  # epoch, number, ETag

@@ -88,30 +88,33 @@ def used_tokens(txn: Any, room_id: str) -> frozenset[str]:
 def keep_redacted(txn: Any, kinds: Sequence[str], since_ms: int) -> None:
     """Write down what redactions since then took out of state events of these types, as long as Synapse has it."""
     txn.execute(
-        "SELECT s.room_id, s.type, j.json FROM redactions r"  # noqa: S608  # question marks alone
-        " JOIN state_events s ON s.event_id = r.redacts JOIN event_json j ON j.event_id = r.redacts"
-        " WHERE NOT r.have_censored AND r.received_ts >= ? AND s.state_key = ''"
-        f" AND s.type IN ({', '.join('?' * len(kinds))}) ORDER BY r.received_ts",
+        "INSERT INTO guichet_redacted_settings (event_id, json)"  # noqa: S608  # question marks alone
+        " SELECT s.event_id, j.json FROM state_events s JOIN event_json j ON j.event_id = s.event_id"
+        " WHERE s.event_id IN (SELECT redacts FROM redactions"
+        " WHERE NOT have_censored AND received_ts >= ?)"
+        f" AND s.state_key = '' AND s.type IN ({_marks(kinds)}) ON CONFLICT (event_id) DO NOTHING",
         (since_ms, *kinds),
     )
-    for room_id, kind, text in txn.fetchall():
-        txn.execute(
-            "INSERT INTO guichet_redacted_settings (room_id, type, json) VALUES (?, ?, ?)"
-            " ON CONFLICT (room_id, type) DO UPDATE SET json = excluded.json",
-            (room_id, kind, text),
-        )
 
 
-def before_redaction(txn: Any, room_id: str, kinds: Sequence[str]) -> dict[str, StateRow]:
-    """The settings of these types that stand in the room, with the content they were sent with; by type.
+def past(txn: Any, room_id: str, kinds: Sequence[str]) -> list[tuple[str, StateRow]]:
+    """The settings of these types that ever stood in the room, as they were sent, by type, oldest first.
 
-    Synapse's tables have it for a week after a redaction, ours from then on.
+    Synapse's tables have what was redacted for a week, ours from then on.
     """
-    rows = read(txn, room_id, [(kind, "") for kind in kinds])
-    found = {kind: row for (kind, _), row in rows.events.items() if row.content} if rows else {}
-    txn.execute("SELECT type, json FROM guichet_redacted_settings WHERE room_id = ?", (room_id,))
-    kept = {kind: _row(text) for kind, text in txn.fetchall() if kind in kinds}
-    return kept | found
+    txn.execute(
+        "SELECT d.type, COALESCE(k.json, j.json) FROM current_state_delta_stream d"  # noqa: S608  # question marks alone
+        " JOIN event_json j ON j.event_id = d.event_id"
+        " LEFT JOIN guichet_redacted_settings k ON k.event_id = d.event_id"
+        f" WHERE d.room_id = ? AND d.state_key = '' AND d.type IN ({_marks(kinds)})"
+        " ORDER BY d.stream_id",
+        (room_id, *kinds),
+    )
+    return [(kind, _row(text)) for kind, text in txn.fetchall()]
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _row(text: str) -> StateRow:

@@ -9,7 +9,7 @@ from typing import Any
 
 from domain_rules.room_changes import carried, judge_upgrade
 from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import RULE_EVENT, People, RoomState, mapping
+from domain_rules.rooms import People, RoomState, mapping
 
 from .knowledge import MS
 from .refusals import Refusals
@@ -69,43 +69,50 @@ class Upgrades:
         old = await self._views.room(old_room)
         if old is None or await self._views.verdict(_judge(old, sender), {sender}):
             return
-        if not await self._waits_for_rule(new_room):
+        new = await self._made(new_room)
+        if new is None:
             return
-        self._carrying.add(new_room)
-        try:
-            await self._send(new_room, sender, carried(old))
-        finally:
-            self._carrying.discard(new_room)
+        old = await self._views.with_listing(old_room, old)
+        for event_type, content in carried(old, new).items():
+            await self._send(new_room, sender, event_type, content)
 
-    async def _waits_for_rule(self, room_id: str) -> bool:
-        """Its own settings come first, in one go; one that was made with a rule needs none."""
+    async def _made(self, room_id: str) -> RoomState | None:
+        """Once it has its power levels: its own settings come first, in one go."""
         for _ in range(PATIENCE):
             state = await self._views.room(room_id)
             if state is not None and state.power_levels is not None:
-                return state.rule_event is None
+                return state
             await self._api.sleep(BETWEEN)
         logger.warning("%s has no power levels: its rule is not carried over", room_id)
-        return False
+        return None
 
-    async def _send(self, room_id: str, sender: str, content: dict[str, Any]) -> None:
+    async def _send(
+        self, room_id: str, sender: str, event_type: str, content: dict[str, Any]
+    ) -> None:
         event = {
-            "type": RULE_EVENT,
+            "type": event_type,
             "state_key": "",
             "room_id": room_id,
             "sender": sender,
             "content": content,
         }
-        for _ in range(TRIES):
-            if await self._is_sent(event):
-                return
-            await self._api.sleep(1)
+        self._carrying.add(room_id)
+        try:
+            for _ in range(TRIES):
+                if await self._is_sent(event):
+                    return
+                await self._api.sleep(1)
+        finally:
+            self._carrying.discard(room_id)
         self._begun.discard(room_id)
 
     async def _is_sent(self, event: dict[str, Any]) -> bool:
         try:
             await self._api.create_and_send_event_into_room(event)
         except Exception:
-            logger.warning("the rule of %s was not carried over", event["room_id"], exc_info=True)
+            logger.warning(
+                "%s of %s was not carried over", event["type"], event["room_id"], exc_info=True
+            )
             return False
         return True
 

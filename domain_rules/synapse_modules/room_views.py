@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from domain_rules.room_past import FOR_GOOD, is_doubtful, last_good
 from domain_rules.room_reasons import ABOUT_GUESTS, RoomReason
 from domain_rules.rooms import (
     CREATE,
     ENCRYPTION,
+    GUEST_ACCESS,
+    HISTORY_VISIBILITY,
     JOIN_RULES,
     MEMBER,
     POWER_LEVELS,
@@ -28,10 +31,11 @@ from .refusals import Refusals
 from .sentences import Reason
 
 NEWEST = "12"
-SETTINGS = [(kind, "") for kind in (CREATE, RULE_EVENT, POWER_LEVELS, JOIN_RULES, ENCRYPTION)]
+SETTINGS = [
+    *((kind, "") for kind in (CREATE, RULE_EVENT, POWER_LEVELS, JOIN_RULES)),
+    *((kind, "") for kind in (ENCRYPTION, HISTORY_VISIBILITY, GUEST_ACCESS)),
+]
 SEATS = [(MEMBER, None), (THIRD_PARTY_INVITE, None)]
-FOR_GOOD = (RULE_EVENT, ENCRYPTION)
-"""What no redaction takes back, whoever's homeserver let it through."""
 KEEP_MS = 600 * MS
 OVERLAP_MS = 3600 * MS
 
@@ -62,17 +66,12 @@ class RoomViews:
         self._kept_ms = now
 
     async def restored(self, room_id: str, version: str, events: State) -> RoomState:
-        """Of these events, but with the rule and the encryption that a redaction took out of them."""
-        state = read_room(version, events)
-        lacks_rule = (
-            state.rule_event is not None and AccessRule.of(state.rule_event.get("rule")) is None
-        )
-        lacks_encryption = (ENCRYPTION, "") in events and not state.encrypted
-        if not (lacks_rule or lacks_encryption):
-            return state
-        database = self._api.run_db_interaction
-        found = await database("guichet_before", room_rows.before_redaction, room_id, FOR_GOOD)
-        return read_room(version, {**events, **{(kind, ""): row for kind, row in found.items()}})
+        """Of these events, but where others than ours changed them, with what the room's past says."""
+        if is_doubtful(events, self._api.is_mine):
+            database = self._api.run_db_interaction
+            past = await database("guichet_past", room_rows.past, room_id, FOR_GOOD)
+            events = {**events, **last_good(past, self._api.is_mine)}
+        return read_room(version, events)
 
     async def room(self, room_id: str, about: str | None = None) -> RoomState | None:
         """None for a room that this homeserver does not know. `about` is who matters in it."""

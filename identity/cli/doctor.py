@@ -32,7 +32,13 @@ from identity.use_cases.keyed_hashes import LostKey
 from identity.vault import CannotOpen
 from identity.wiring import Wiring, WorkerWiring
 
-from . import homeserver_doors, invitation_findings, listening, module_declarations
+from . import (
+    homeserver_doors,
+    invitation_findings,
+    listening,
+    module_declarations,
+    readable_rooms,
+)
 from .endings import Exit
 from .findings import Finding, State
 from .opening import unknown_variables, wire_with_secrets
@@ -203,6 +209,7 @@ def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterato
             yield from homeserver_doors.look(
                 talk, name, class_source=source, token=token, revision=revision
             )
+            yield from readable_rooms.look(talk, name, token=token)
 
 
 def _client(homeserver: Homeserver) -> JsonClient:

@@ -9,7 +9,7 @@ from domain_rules.rooms import RULE_EVENT, Member, People, RoomState
 ANA, ALICE = "@ana:agents.example", "@alice:agents.example"
 GIL, GINA = "@gil:guests.example", "@gina:guests.example"
 OLGA = "@olga:agents.example"
-VERSIONS = ("11", "12")
+VERSIONS = ("10", "11", "12")
 PEOPLE = People(
     is_guest=lambda user_id: user_id.endswith(":guests.example"), free=frozenset({OLGA})
 )

@@ -168,6 +168,8 @@ def test_d6_public_becomes_private_step_by_step(version):
     unpublished = replace(state, listed=False)
     assert steps(unpublished) == (None, RoomReason.ENCRYPT_FIRST, RoomReason.ENCRYPT_FIRST)
     encrypted = replace(unpublished, encrypted=True)
+    seen_by_all = replace(encrypted, history="world_readable")
+    assert steps(seen_by_all) == (None, None, RoomReason.WORLD_READABLE)
     assert steps(encrypted) == (None, None, RoomReason.JOIN_RULE_FIRST)
     assert judge_visibility(encrypted, "public") is RoomReason.PUBLIC_UNENCRYPTED
     assert steps(replace(encrypted, join_rule="invite")) == (None, None, None)
@@ -187,8 +189,23 @@ def test_d6_only_owners_take_the_steps(version):
 @pytest.mark.parametrize("rule", ["restricted", "unrestricted"])
 def test_ra_40_d11_the_rule_and_its_settings_are_carried_over(version, rule):
     settings = {"visibility": "private", "force_unencrypted_at_creation": True}
-    assert carried(room(version, rule, **settings)) == {"rule": rule, **settings}
-    assert carried(room(version, None)) == {"rule": "restricted"}
+    old, new = room(version, rule, **settings), room(version, None)
+    assert carried(old, new) == {RULE_EVENT: {"rule": rule, **settings}}
+    assert carried(new, new) == {RULE_EVENT: {"rule": "restricted"}}
+    assert carried(old, room(version, rule)) == {}
+
+
+@every_version
+def test_what_a_redaction_left_or_was_open_before_is_not_carried_over(version):
+    old, new = room(version, "unrestricted", encrypted=True), room(version, "unrestricted")
+    open_to_all = replace(new, history="world_readable", guest_access="can_join")
+    assert carried(old, open_to_all) == {
+        "m.room.encryption": MEGOLM,
+        "m.room.history_visibility": {"history_visibility": "shared"},
+        "m.room.guest_access": {"guest_access": "forbidden"},
+    }
+    for public in (replace(new, listed=True), room(version, **PUBLIC)):
+        assert "m.room.history_visibility" not in carried(public, open_to_all)
 
 
 @every_version

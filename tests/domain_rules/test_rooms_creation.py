@@ -65,6 +65,10 @@ REFUSED = {
         RoomReason.DIRECT_PRIVATE,
     ),
     "RA-15 listed": ({"is_direct": True, "visibility": "public"}, RoomReason.DIRECT_PRIVATE),
+    "RA-15 knocking": (
+        {"is_direct": True, "initial_state": [initial("m.room.join_rules", join_rule="knock")]},
+        RoomReason.DIRECT_NO_KNOCK,
+    ),
     "RA-16": ({"by": GIL}, RoomReason.GUEST_CREATES),
     "RA-16 two people": ({"by": GIL, "is_direct": True}, RoomReason.GUEST_CREATES),
     "RA-17": (
@@ -344,6 +348,21 @@ def test_d5_the_preset_of_public_rooms_makes_one_of_the_directory(version, reque
 def test_an_algorithm_that_does_not_encrypt_is_refused(algorithm):
     asked = creation(initial_state=[initial("m.room.encryption", algorithm=algorithm)])
     assert judge_creation(asked) is RoomReason.NOT_ENCRYPTING
+
+
+@pytest.mark.parametrize("key", [None, 0, False, "another"])
+def test_an_event_with_another_state_key_sets_nothing(key):
+    """Synapse takes null for no state at all: the room would not be encrypted."""
+    settings = {
+        "m.room.encryption": MEGOLM[0],
+        RULE_EVENT: {"rule": "unrestricted"},
+        "m.room.guest_access": {"guest_access": "forbidden"},
+    }
+    odd = [{"type": kind, "state_key": key, "content": what} for kind, what in settings.items()]
+    made_of = made("12", initial_state=odd)["initial_state"]
+    ours = {each["type"]: each["content"] for each in made_of if each["state_key"] == ""}
+    assert ours[RULE_EVENT]["rule"] == "restricted"
+    assert set(settings) <= set(ours)
 
 
 @pytest.mark.parametrize("wanted", ["world_readable", "anybody", 7, None])

@@ -11,12 +11,11 @@ from requests import Response
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
 from tests.services.told_identity_server import A_KEY, ToldIdentityServer
 from tests.services.waiting import wait_for
+from tests.synapse.rooms import ROOMS_ALONE, RULE, invite, put, reason, rule_event
 
 pytestmark = pytest.mark.synapse
 
-RULE = "im.vector.room.access_rules"
-PARTS = {"registration_gate": False, "binder": False, "directory": False, "desk": False}
-every_version = pytest.mark.parametrize("version", ["11", "12"])
+every_version = pytest.mark.parametrize("version", ["10", "11", "12"])
 
 
 @dataclass
@@ -55,7 +54,7 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
             tmp_path_factory.mktemp(name),
             authority,
             guichet_url=told_guichet.url,
-            module={"parts": PARTS},
+            module={"parts": ROOMS_ALONE},
             room_list_publication_rules=[{"action": "allow"}],
             room_prejoin_state={"additional_event_types": [RULE]},
             **further,
@@ -77,25 +76,6 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
         identity_server.known |= {"gil@asso.example": gil.user_id, "zoe@gov.example": zoe.user_id}
         yield Federation(agents, guests, identity_server, ana, zoe, gil, gina)
     identity_server.close()
-
-
-def reason(answer: Response, status: int = 403) -> str:
-    assert answer.status_code == status, answer.text
-    told = answer.json()
-    assert set(told["org.guichet.message"]) == {"fr", "en"}
-    return told["org.guichet.reason"]
-
-
-def rule_event(rule: str, **more: Any) -> dict[str, Any]:
-    return {"type": RULE, "state_key": "", "content": {"rule": rule, **more}}
-
-
-def invite(person: Person, room_id: str, **whom: str) -> Response:
-    return person.ask("POST", f"/rooms/{quote(room_id)}/invite", **whom)
-
-
-def put(person: Person, room_id: str, kind: str, key: str = "", **content: Any) -> Response:
-    return person.ask("PUT", f"/rooms/{quote(room_id)}/state/{kind}/{quote(key)}", **content)
 
 
 @every_version
@@ -236,6 +216,20 @@ def test_a_public_room_is_closed_to_guests_and_becomes_private_step_by_step(fede
     assert put(ana, room_id, "m.room.join_rules", join_rule="invite").ok
     assert put(ana, room_id, RULE, **closed).ok
     assert reason(ana.ask("PUT", publish, visibility="public")) == "private_room_stays_private"
+
+
+@every_version
+def test_11_who_says_public_chat_means_the_directory_unless_it_says_private(federation, version):
+    ana, zoe = federation.ana, federation.zoe
+    asked = {"preset": "public_chat", "room_version": version}
+    for more, visibility in (({}, "public"), ({"visibility": "private"}, "private")):
+        room_id = ana.create(**asked, **more)
+        listed = ana.do("GET", f"/directory/list/room/{quote(room_id)}")
+        assert listed["visibility"] == visibility
+        assert ana.state(room_id, RULE) == {"rule": "restricted", "visibility": visibility}
+        assert zoe.join(room_id, by=federation.agents).ok
+        refused = reason(federation.gil.join(room_id, by=federation.agents))
+        assert refused == "guest_may_not_join_uninvited"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ CREATE TABLE current_state_events (
 CREATE TABLE user_threepids (user_id TEXT, medium TEXT, address TEXT);
 CREATE TABLE event_json (event_id TEXT, json TEXT);
 CREATE TABLE state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
+CREATE TABLE current_state_delta_stream (
+    stream_id INTEGER PRIMARY KEY, event_id TEXT, room_id TEXT, type TEXT, state_key TEXT);
 CREATE TABLE room_memberships (event_id TEXT, room_id TEXT, membership TEXT);
 CREATE TABLE redactions (event_id TEXT, redacts TEXT, have_censored BOOL, received_ts BIGINT);
 """
@@ -69,6 +71,7 @@ class House:
 
     def __init__(self) -> None:
         self.rooms: dict[str, dict[tuple[str, str], Any]] = defaultdict(dict)
+        self.stood: list[Any] = []  # every state event there was, in that order
         self.listed: set[str] = set()
         self.directory_asked: list[str] = []
         self.waiting: list[tuple[Any, ...]] = []
@@ -87,7 +90,9 @@ class House:
 
     def put(self, *events: Any) -> None:
         for each in events:
+            each.event_id = f"${len(self.stood)}"
             self.rooms[each.room_id][each.type, each.state_key] = each
+            self.stood.append(each)
 
     def make(self, rule: str | None, *members: Any, room_id: str = ROOM, **create: Any) -> None:
         """Ana's room."""
@@ -116,7 +121,8 @@ class House:
         database = self.database
         for table in ("rooms", "partial_state_rooms", "current_state_events", "event_json"):
             database.execute(f"DELETE FROM {table}")
-        database.execute("DELETE FROM state_events")
+        for table in ("state_events", "current_state_delta_stream"):
+            database.execute(f"DELETE FROM {table}")
         database.executemany(
             "INSERT INTO rooms VALUES (?, '12')",
             [(room,) for room, state in self.rooms.items() if state],
@@ -124,21 +130,24 @@ class House:
         database.executemany(
             "INSERT INTO partial_state_rooms VALUES (?)", [(room,) for room in self.partial]
         )
-        for room, state in self.rooms.items():
-            for (kind, key), each in state.items():
-                name = f"${room}{kind}{key}"
-                told = {
-                    "sender": each.sender,
-                    "content": getattr(each, "sent", each.content),
-                    "origin_server_ts": each.origin_server_ts,
-                }
-                row = (name, room, kind, key)
-                membership = each.content.get("membership")
+        for each in self.stood:
+            told = {
+                "sender": each.sender,
+                "content": getattr(each, "sent", each.content),
+                "origin_server_ts": each.origin_server_ts,
+            }
+            row = (each.event_id, each.room_id, each.type, each.state_key)
+            database.execute("INSERT INTO state_events VALUES (?, ?, ?, ?)", row)
+            database.execute(
+                "INSERT INTO current_state_delta_stream VALUES (NULL, ?, ?, ?, ?)", row
+            )
+            json_row = (each.event_id, json.dumps(told))
+            database.execute("INSERT INTO event_json VALUES (?, ?)", json_row)
+            if self.rooms[each.room_id].get((each.type, each.state_key)) is each:
                 database.execute(
-                    "INSERT INTO current_state_events VALUES (?, ?, ?, ?, ?)", (*row, membership)
+                    "INSERT INTO current_state_events VALUES (?, ?, ?, ?, ?)",
+                    (*row, each.content.get("membership")),
                 )
-                database.execute("INSERT INTO state_events VALUES (?, ?, ?, ?)", row)
-                database.execute("INSERT INTO event_json VALUES (?, ?)", (name, json.dumps(told)))
         database.executemany("INSERT INTO event_json VALUES (?, ?)", self.past)
         return database
 
@@ -158,15 +167,14 @@ class House:
         redacted = self.rooms[room_id][kind, ""]
         redacted.sent, redacted.content = redacted.content, {}
         self.database.execute(
-            "INSERT INTO redactions VALUES ('$r', ?, 0, ?)", (f"${room_id}{kind}", self.now_ms)
+            "INSERT INTO redactions VALUES ('$r', ?, 0, ?)", (redacted.event_id, self.now_ms)
         )
 
     def forgets_what_was_redacted(self) -> None:
         """As Synapse does after a week."""
         self.database.execute("UPDATE redactions SET have_censored = 1")
-        for state in self.rooms.values():
-            for each in state.values():
-                vars(each).pop("sent", None)
+        for each in self.stood:
+            vars(each).pop("sent", None)
 
     def should_run_background_tasks(self) -> bool:
         return True

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from domain_rules.synapse_modules import configuration, feeds, refusals
+from domain_rules.room_events import JUDGES
+from domain_rules.room_power import EVENTS_OUT_OF_REACH
+from domain_rules.room_redactions import NEVER, STANDING
+from domain_rules.synapse_modules import configuration, feeds, refusals, room_access
 from domain_rules.synapse_modules.configuration import Config, Parts
+from tests.services import guide
 
 GUIDE = (Path(__file__).parents[3] / "docs/synapse.md").read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)]
@@ -30,6 +34,15 @@ def test_every_metric_is_explained():
     table = GUIDE.partition("**Metrics**")[2].partition("**Logs.**")[0]
     explained = re.findall(r"^\| `(guichet_\w+)", table, re.MULTILINE)
     assert set(explained) == {*counters, *gauges}
+
+
+def test_every_event_type_that_a_rule_stands_on_is_explained():
+    """No cell of the table is left open, and its column of redactions says which of three it is."""
+    table = guide.event_types()
+    assert set(table) >= {*JUDGES, *STANDING, *NEVER, *EVENTS_OUT_OF_REACH, room_access.REDACTION}
+    assert all(told for row in table.values() for told in row.values())
+    redactions = {row["By redaction"].split()[0].strip(",;") for row in table.values()}
+    assert redactions == {"refused", "judged", "allowed", "no"}
 
 
 def test_the_block_of_the_guide_is_taken(tmp_path):

@@ -179,6 +179,28 @@ def test_what_was_redacted_from_afar_goes_on_deciding(house):
         house.forgets_what_was_redacted()
 
 
+@pytest.mark.parametrize("left", [{}, {"rule": "open"}, {"rule": "unrestricted"}])
+def test_what_a_homeserver_without_our_module_makes_of_two_does_not_count(house, left):
+    """Also when an older rule is redacted after it, and after Synapse forgot what that was."""
+    house.make("restricted", member(GIL, "join"))
+    older = house.rooms[ROOM][RULE, ""]
+    house.put(event(RULE, {"rule": "direct"}))
+    newer = house.rooms[ROOM][RULE, ""]
+    part = part_of(house)
+    house.is_redacted_from_afar(RULE)
+    house.rooms[ROOM][RULE, ""] = older
+    house.is_redacted_from_afar(RULE)
+    house.rooms[ROOM][RULE, ""] = newer
+    house.put(event(RULE, left, sender=FROM_ELSEWHERE))
+    for _ in range(2):
+        assert why(run(part.user_may_invite(ANA, ALICE, ROOM))) == "direct_room_is_full"
+        with pytest.raises(Refused) as refused:
+            run(part.check_event_allowed(member(ALICE, "invite"), house.rooms[ROOM]))
+        assert refused.value.reason == "direct_room_is_full"
+        run(house.loops["guichet_redacted"]())
+        house.forgets_what_was_redacted()
+
+
 @pytest.mark.parametrize("now", ["leave", "ban"])
 def test_d4_who_came_by_mail_and_is_gone_leaves_no_open_invitation(house, now):
     """Their membership does not say any more by which invitation they came."""
@@ -363,6 +385,14 @@ def inbound(done):
         ([], True),
         (None, True),
         ([7, {"type": RULE, "content": 7}], True),
+        ([{"type": RULE, "state_key": "", "content": {"rule": "open"}}], False),
+        (
+            [
+                {"type": RULE, "state_key": "", "content": {"rule": each}}
+                for each in ("unrestricted", "restricted")
+            ],
+            False,
+        ),
     ],
 )
 def test_federation_an_invitation_that_says_its_room_is_closed_is_refused(house, told, allowed):

@@ -1,0 +1,70 @@
+"""Rooms that everybody reads are told, if they are this homeserver's and not public."""
+
+import pytest
+
+from identity.cli import readable_rooms
+from identity.cli.findings import State
+from identity.gateways.http_client import Answer, Away
+
+NAME = "agents.example"
+
+
+def room(room_id, visibility="world_readable", *, creator="@ana:agents.example", public=False):
+    return {
+        "room_id": room_id,
+        "history_visibility": visibility,
+        "creator": creator,
+        "public": public,
+    }
+
+
+class Homeserver:
+    """Its list of rooms has a page for each of `pages`; `rules` is what rooms say of themselves."""
+
+    def __init__(self, *pages, rules=None):
+        self.pages, self.rules = pages, rules or {}
+
+    def call(self, _method, path, *, token=None, body=None):
+        if path.endswith("/state"):
+            [visibility] = [said for each, said in self.rules.items() if each in path] or [None]
+            rule = {"type": "im.vector.room.access_rules", "content": {"visibility": visibility}}
+            return Answer(200, {"state": [{"type": "m.room.create"}, rule]})
+        if not self.pages:
+            raise Away("no answer", status=502)
+        number = int(path.rpartition("=")[2])
+        more = {"next_batch": number + 1} if number + 1 < len(self.pages) else {}
+        return Answer(200, {"rooms": self.pages[number]} | more)
+
+
+def look(*pages, rules=None, token="admin"):
+    return list(readable_rooms.look(Homeserver(*pages, rules=rules), NAME, token=token))
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        room("a", "shared"),
+        room("a", public=True),
+        room("a", creator="@nina:elsewhere.example"),
+        room("a", None),
+    ],
+)
+def test_public_rooms_and_those_of_others_are_fine(fine):
+    [finding] = look([fine])
+    assert finding.state is State.OK
+    [finding] = look([room("a")], rules={"a": "public"})
+    assert finding.state is State.OK
+
+
+def test_the_others_are_named_and_counted_over_every_page():
+    uncounted = [room(str(number), None) for number in range(3)]
+    found = [room(f"room{number}") for number in range(5)]
+    [finding] = look(uncounted, found[:2], [*found[2:], room("b", "shared")], rules={"b": None})
+    assert finding.state is State.ATTENTION
+    assert "room0, room1, room2 and 2 more" in finding.told
+    assert "history_visibility" in finding.fix
+
+
+def test_nothing_is_told_without_an_administrators_token_or_an_answer():
+    assert look([room("a")], token=None) == []
+    assert look() == []
