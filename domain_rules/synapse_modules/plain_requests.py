@@ -4,14 +4,25 @@ One of Tchap's leaves `initial_state` as a view of a dictionary, over which Syna
 has gone through the request. So whatever comes in goes on as the JSON it was.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 
 async def on_create_room(_requester: Any, asked: dict[str, Any], _is_admin: bool) -> None:  # noqa: FBT001  # Synapse calls by position
     """Before anybody of ours looks at it, in every mode; what it says stays what it was."""
-    for key, value in asked.items():
-        asked[key] = plain(value)
+    for key, value in list(asked.items()):
+        asked[key] = _plain_if_readable(key, value)
+
+
+def _plain_if_readable(key: str, value: Any) -> Any:
+    try:
+        return plain(value)
+    except Exception:  # whatever it is, Synapse answers to it as it would without us
+        logger.warning("%s in a request to create a room cannot be read", key, exc_info=True)
+        return value
 
 
 def plain(value: Any) -> Any:

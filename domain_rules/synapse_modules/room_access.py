@@ -156,7 +156,7 @@ class Part:
 
     async def _check_redaction(self, event: Any, events: State) -> None:
         """Of what stands in the room now; messages, and settings that were replaced since, are the moderators'."""
-        redacted = next((each for each in events.values() if each.event_id == event.redacts), None)
+        redacted = next((each for each in events.values() if _is(each, event.redacts)), None)
         if redacted is None:
             return
         content = mapping(self._refusals.terms.prune(redacted).content)
@@ -169,12 +169,14 @@ class Part:
             self._refusals.refuse_by_raising(reason, event.sender)
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Any:
-        """By Matrix ID, or by mail to somebody who is known: before anything is sent."""
+        """A guest, by Matrix ID, or by mail if they are known. An agent is judged with the event, which knows the room."""
+        await self._knowledge.ready()
+        if not self._views.is_guest(invitee):
+            return self._refusals.allowed
         state = await self._views.room(room_id, invitee)
         if state is None:
             return self._refusals.allowed  # an invitation that arrives from elsewhere
-        if self._views.is_guest(invitee):
-            state = await self._upgrades.settled(room_id, state)
+        state = await self._upgrades.settled(room_id, state)
         coming = Coming(inviter, invitee, "invite")
         reason = await self._seated(
             invitee,
@@ -262,6 +264,10 @@ class Part:
 
     def _answer(self, user_id: str, reason: Word | None) -> Any:
         return self._refusals.refuse(reason, user_id) if reason else self._refusals.allowed
+
+
+def _is(event: Any, event_id: object) -> bool:
+    return bool(getattr(event, "event_id", None) == event_id)
 
 
 def _is_judged(event: Any) -> bool:
