@@ -7,7 +7,7 @@ from domain_rules import conversations
 from domain_rules.conversations import Deed
 from domain_rules.rules import AccountClass
 
-from . import room_rows
+from . import other_modules, room_rows
 from .clients import GuichetClient
 from .configuration import Config
 from .guards import Guards
@@ -133,6 +133,7 @@ class Part:
         self, event: Any, state: Mapping[tuple[str, str], Any]
     ) -> tuple[bool, None]:
         """What has no callback of its own: knocks, and people of other homeservers in rooms of this one."""
+        state = other_modules.state_events(state)
         subject = getattr(event, "state_key", None)
         before = state.get((MEMBER, subject)) if event.type == MEMBER and subject else None
         deed = conversations.deed_of_event(

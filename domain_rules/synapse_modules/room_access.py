@@ -29,6 +29,7 @@ from domain_rules.rooms import (
 from domain_rules.rules import AccountClass
 from domain_rules.words import Word
 
+from . import other_modules
 from .clients import GuichetClient
 from .configuration import Config
 from .guards import ALLOWED, Guards
@@ -110,6 +111,7 @@ class Part:
 
     async def check_event_allowed(self, event: Any, events: State) -> tuple[bool, None]:
         """Every event that is made on this homeserver and concerns the rule."""
+        events = other_modules.state_events(events)
         if event.type == REDACTION:
             await self._check_redaction(event, events)
             return ALLOWED
@@ -156,7 +158,7 @@ class Part:
 
     async def _check_redaction(self, event: Any, events: State) -> None:
         """Of what stands in the room now; messages, and settings that were replaced since, are the moderators'."""
-        redacted = next((each for each in events.values() if _is(each, event.redacts)), None)
+        redacted = next((each for each in events.values() if each.event_id == event.redacts), None)
         if redacted is None:
             return
         content = mapping(self._refusals.terms.prune(redacted).content)
@@ -264,10 +266,6 @@ class Part:
 
     def _answer(self, user_id: str, reason: Word | None) -> Any:
         return self._refusals.refuse(reason, user_id) if reason else self._refusals.allowed
-
-
-def _is(event: Any, event_id: object) -> bool:
-    return bool(getattr(event, "event_id", None) == event_id)
 
 
 def _is_judged(event: Any) -> bool:

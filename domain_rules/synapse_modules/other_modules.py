@@ -1,4 +1,4 @@
-"""A request to create a room, made plain: other modules leave in it whatever they worked with.
+"""What other modules leave behind in what Synapse shows to all of them, made plain.
 
 One of Tchap's leaves `initial_state` as a view of a dictionary, over which Synapse stumbles once somebody
 has gone through the request. So whatever comes in goes on as the JSON it was.
@@ -23,6 +23,15 @@ def _plain_if_readable(key: str, value: Any) -> Any:
     except Exception:  # whatever it is, Synapse answers to it as it would without us
         logger.warning("%s in a request to create a room cannot be read", key, exc_info=True)
         return value
+
+
+def state_events(state: Mapping[Any, Any]) -> dict[tuple[str, str], Any]:
+    """Of the state that Synapse gives with an event, the events by type and state key."""
+    return {
+        key: event
+        for key, event in state.items()
+        if isinstance(key, tuple) and len(key) == 2 and hasattr(event, "content")  # noqa: PLR2004  # a pair
+    }
 
 
 def plain(value: Any) -> Any:
