@@ -30,7 +30,7 @@ def state_events(state: Mapping[Any, Any]) -> dict[tuple[str, str], Any]:
     return {
         key: event
         for key, event in state.items()
-        if isinstance(key, tuple) and len(key) == 2 and hasattr(event, "content")  # noqa: PLR2004  # a pair
+        if isinstance(key, tuple) and len(key) == 2 and hasattr(event, "sender")  # noqa: PLR2004  # a pair
     }
 
 

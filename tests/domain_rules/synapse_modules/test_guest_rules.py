@@ -248,7 +248,8 @@ def test_events_that_start_something_are_refused_from_guests_near_and_far(
 
 
 def test_what_answers_is_not_looked_at(house):
-    invited = {("m.room.member", GIL): SimpleNamespace(content={"membership": "invite"})}
+    invitation = SimpleNamespace(sender=ANA, content={"membership": "invite"})
+    invited = {("m.room.member", GIL): invitation}
     assert house.send(GIL, "m.room.member", state_key=GIL, state=invited, membership="join")
     assert house.send(GIL, "m.room.message", body="Bonjour") == (True, None)
     assert house.send(GIL, "m.room.member", state_key=GIL, membership="leave") == (True, None)
