@@ -8,7 +8,7 @@ import importlib
 import logging
 from typing import Any
 
-from . import plain_requests
+from . import other_modules
 from .clients import GuichetClient
 from .configuration import Config, FaultyConfiguration
 from .knowledge import Knowledge
@@ -44,7 +44,7 @@ class Guichet:
             mode=config.mode,
             language=config.language,
         )
-        api.register_third_party_rules_callbacks(on_create_room=plain_requests.on_create_room)
+        api.register_third_party_rules_callbacks(on_create_room=other_modules.on_create_room)
         self.feeds = Feeds(config, api, self.knowledge, self.client, self.refusals)
         self.parts = {
             name: part(config, api, self.knowledge, self.refusals)

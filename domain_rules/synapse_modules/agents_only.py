@@ -27,9 +27,7 @@ class AgentsOnly:
             return OK, self._about_us()
         if self.knowledge.class_of(user_id) is AccountClass.AGENT or self.refusals.is_log_only:
             return OK, {}
-        error = "Guest accounts may not ask this here."
-        body = {"errcode": "M_FORBIDDEN", "error": error}
-        return FORBIDDEN, body | self.refusals.fields(Reason.NOT_ALLOWED)
+        return FORBIDDEN, {"errcode": "M_FORBIDDEN"} | self.refusals.fields(Reason.NOT_ALLOWED)
 
     def _about_us(self) -> dict[str, Any]:
         age = self.knowledge.age_seconds

@@ -1,7 +1,7 @@
 """What Guichet may ask of this homeserver: put an invitation into a room in the name of who invites, empty it, look."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from domain_rules import rooms
@@ -16,7 +16,7 @@ from domain_rules.rooms import (
 )
 from domain_rules.rules import AccountClass
 
-from . import desk_memberships
+from . import desk_memberships, room_rows
 from .configuration import Config
 from .declarations import ACTIONS
 from .desk_letters import Letters, NotGuichets
@@ -31,6 +31,7 @@ INVITE_LEVEL = 0  # where the power levels say nothing
 KEYS = ("display_name", "public_key", "public_keys", "key_validity_url")
 ABOUT_ROOM = ((CREATE, ""), (POWER_LEVELS, ""), (RULE_EVENT, ""), (NAME, ""))
 FORBIDDEN, WRONG = 403, 400
+MOST_EVENTS = 100_000  # of a room, when somebody is looked for who may empty an invitation
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Part:
     async def revoke(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """By who invited, if they still may; else by whoever here has the power in this room."""
         room_id, token = _text(asked, "room_id"), _text(asked, "token")
-        events = await self._api.get_room_state(
+        events = await self._events(
             room_id, [*ABOUT_ROOM, (MEMBER, None), (THIRD_PARTY_INVITE, token)]
         )
         state = _read(events)
@@ -77,7 +78,7 @@ class Part:
     async def room(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Whether the sender may invite here, and whom the room takes."""
         sender, room_id = _text(asked, "sender"), _text(asked, "room_id")
-        events = await self._api.get_room_state(room_id, [*ABOUT_ROOM, (MEMBER, sender)])
+        events = await self._events(room_id, [*ABOUT_ROOM, (MEMBER, sender)])
         state, named = _read(events), events.get((NAME, ""))
         joined = state.membership(sender) == JOIN
         name = named.content.get("name") if joined and named else None
@@ -132,7 +133,15 @@ class Part:
         wanted: list[tuple[str, Any]] = [(MEMBER, user_id) for user_id in people]
         if self._judges_rooms:
             wanted.append((THIRD_PARTY_INVITE, None))
-        return _read(await self._api.get_room_state(room_id, [*ABOUT_ROOM, *wanted]))
+        return _read(await self._events(room_id, [*ABOUT_ROOM, *wanted]))
+
+    async def _events(
+        self, room_id: str, wanted: Iterable[tuple[str, "str | None"]]
+    ) -> Mapping[tuple[str, str], Any]:
+        """As far as they are known here: Guichet asks again, and waits for no room to be complete."""
+        database = self._api.run_db_interaction
+        rows = await database("guichet_desk", room_rows.read, room_id, wanted, MOST_EVENTS)
+        return rows.events if rows else {}
 
     def _check_sender(self, state: RoomState, sender: str) -> None:
         if not self._is_here(sender) or state.membership(sender) != JOIN:

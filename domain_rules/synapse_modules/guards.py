@@ -11,7 +11,7 @@ from typing import Any
 
 from prometheus_client import Counter
 
-from .refusals import Refusals, Terms
+from .refusals import Refusals
 from .sentences import Reason
 from .time_limits import SECONDS, Callback, Late
 
@@ -39,7 +39,7 @@ class Guards:
 
         @functools.wraps(callback)
         async def guarded(actor: Any, *facts: Any) -> Any:
-            answer = await attempt(self._refusals.terms, seconds, callback, actor, *facts)
+            answer = await attempt(self._refusals, seconds, callback, actor, *facts)
             if answer is not FAILED:
                 return answer
             user_id = getattr(actor, "sender", actor)
@@ -65,7 +65,7 @@ class Guards:
         async def guarded(actor: Any, *facts: Any) -> Any:
             if not concerns(actor):
                 return ALLOWED
-            answer = await attempt(self._refusals.terms, seconds, callback, actor, *facts)
+            answer = await attempt(self._refusals, seconds, callback, actor, *facts)
             if answer is not FAILED:
                 return answer
             user_id = getattr(actor, "sender", None) or actor.user.to_string()
@@ -82,7 +82,7 @@ class Guards:
 
         @functools.wraps(callback)
         async def guarded(*facts: Any) -> Any:
-            answer = await attempt(self._refusals.terms, seconds, callback, *facts)
+            answer = await attempt(self._refusals, seconds, callback, *facts)
             return otherwise() if answer is FAILED else answer
 
         return guarded
@@ -92,17 +92,20 @@ class Guards:
         return self.deciding(callback, otherwise=lambda: None)
 
 
-async def attempt(terms: Terms, seconds: float, callback: Callback, *facts: Any) -> Any:
-    """What the callback says; `FAILED`, logged and counted, if it does not. Synapse's own errors go through."""
+async def attempt(refusals: Refusals, seconds: float, callback: Callback, *facts: Any) -> Any:
+    """What the callback says; `FAILED`, logged and counted, if it does not.
+
+    Only a refusal of ours goes through: what Synapse raises when it is asked for something is a fault like any other.
+    """
     name = callback.__name__
     try:
-        return await terms.within(seconds, callback, *facts)
-    except terms.error_class:
-        raise
+        return await refusals.terms.within(seconds, callback, *facts)
     except Late as late:
         failures.labels(name, "late").inc()
         logger.error("%s: %s", name, late)  # noqa: TRY400  # where it hangs, the trace does not say
-    except Exception:
+    except Exception as error:
+        if refusals.gave(error):
+            raise
         failures.labels(name, "fault").inc()
         logger.exception("a fault in %s, asked about %s", name, _whom(facts))
     return FAILED

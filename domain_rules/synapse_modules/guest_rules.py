@@ -7,12 +7,12 @@ from domain_rules import conversations
 from domain_rules.conversations import Deed
 from domain_rules.rules import AccountClass
 
+from . import other_modules, room_rows
 from .configuration import Config
 from .guards import Guards
 from .knowledge import Knowledge, server_of
 from .refusals import Refusals
 from .sentences import Reason
-from .time_limits import Callback
 
 MEMBER = "m.room.member"
 CREATE = "m.room.create"
@@ -52,7 +52,7 @@ class Part:
         self._refusals = refusals
         guards = Guards(refusals, closes_for=self._is_guest)
         api.register_spam_checker_callbacks(
-            user_may_create_room=_two(guards.answering(self.user_may_create_room)),
+            user_may_create_room=guards.answering(self.user_may_create_room),
             user_may_invite=guards.answering(self.user_may_invite),
             federated_user_may_invite=guards.answering(self.federated_user_may_invite),
             user_may_send_3pid_invite=guards.answering(self.user_may_send_3pid_invite),
@@ -68,10 +68,16 @@ class Part:
             ),
         )
 
-    async def user_may_create_room(self, user_id: str, asked: Mapping[str, Any]) -> Any:
-        """Also a room upgrade, which `on_create_room` does not hear of."""
-        creation = asked.get("creation_content")
-        return await self._answer(user_id, conversations.deed_of_creation(creation))
+    async def user_may_create_room(self, user_id: str) -> Any:
+        """A room upgrade: of any other creation `on_create_room` was asked before.
+
+        With a second parameter Synapse would copy the request for us, and fail over what other modules leave in it.
+        """
+        if self._refusals.is_log_only:
+            return (
+                self._refusals.allowed
+            )  # counted with the create event, which says which of the two it is
+        return await self._answer(user_id, Deed.UPGRADE_ROOM)
 
     async def user_may_invite(self, inviter: str, _invitee: str, _room_id: str) -> Any:
         """Also an invitation by mail, when the address is known."""
@@ -107,7 +113,7 @@ class Part:
         """Before any other part looks at the request: a guest's is refused, guests in an agent's get no power."""
         user_id = requester.user.to_string()
         creation = asked.get("creation_content")
-        if not self._refusals.is_log_only:  # there it would be counted twice
+        if not self._refusals.is_log_only:  # there it is counted with the create event
             await self._insist(user_id, conversations.deed_of_creation(creation))
         self._refuse_guest_creators(creation)
         if asked.get("preset") == TRUSTED:
@@ -117,6 +123,7 @@ class Part:
         self, event: Any, state: Mapping[tuple[str, str], Any]
     ) -> tuple[bool, None]:
         """What has no callback of its own: knocks, and people of other homeservers in rooms of this one."""
+        state = other_modules.state_events(state)
         subject = getattr(event, "state_key", None)
         before = state.get((MEMBER, subject)) if event.type == MEMBER and subject else None
         deed = conversations.deed_of_event(
@@ -125,7 +132,7 @@ class Part:
             is_own=subject == event.sender,
             membership_before=before.content.get("membership") if before else None,
         )
-        is_judged = self._is_counted(event.sender, deed) or _is_creators_first_join(event, state)
+        is_judged = self._is_counted(event, deed) or _is_creators_first_join(event, state)
         if deed is not None and not is_judged:
             await self._insist(event.sender, deed)
         if event.type == CREATE:
@@ -164,10 +171,11 @@ class Part:
             return True
         return False
 
-    def _is_counted(self, user_id: str, deed: Deed | None) -> bool:
+    def _is_counted(self, event: Any, deed: Deed | None) -> bool:
         """Where nothing is refused, what was counted by another callback comes here as well."""
-        is_here = server_of(user_id) == self._knowledge.own_name
-        return self._refusals.is_log_only and is_here and deed in ASKED_BEFORE
+        is_here = server_of(event.sender) == self._knowledge.own_name
+        was_asked = deed in ASKED_BEFORE and event.type != CREATE
+        return self._refusals.is_log_only and is_here and was_asked
 
     def _is_guest(self, user_id: str) -> bool:
         return self._knowledge.class_of(user_id) is AccountClass.GUEST
@@ -177,18 +185,10 @@ class Part:
         return REASONS[deed] if is_known else Reason.CLASS_NOT_YET_KNOWN
 
     async def _is_joined(self, user_id: str, room_id: str) -> bool:
-        state = await self._api.get_room_state(room_id, [(MEMBER, user_id)])
-        membership = state.get((MEMBER, user_id))
-        return membership is not None and membership.content.get("membership") == "join"
-
-
-def _two(callback: Callback) -> Callback:
-    """Synapse counts the parameters of this one."""
-
-    async def user_may_create_room(user_id: str, asked: Mapping[str, Any]) -> Any:
-        return await callback(user_id, asked)
-
-    return user_may_create_room
+        database, wanted = self._api.run_db_interaction, [(MEMBER, user_id)]
+        rows = await database("guichet_joined", room_rows.read, room_id, wanted)
+        member = rows.events.get((MEMBER, user_id)) if rows else None
+        return member is not None and member.content.get("membership") == "join"
 
 
 def _is_creators_first_join(event: Any, state: Mapping[tuple[str, str], Any]) -> bool:

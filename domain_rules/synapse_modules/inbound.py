@@ -73,7 +73,7 @@ class Inbound:
         """Also called for what is pulled from a room's past, and for what people here write."""
         if not self._is_judged(event):
             return self._refusals.allowed
-        reason = await attempt(self._refusals.terms, INBOUND_SECONDS, self._judge, event)
+        reason = await attempt(self._refusals, INBOUND_SECONDS, self._judge, event)
         if reason is None or reason is FAILED:
             return self._refusals.allowed
         return self._fail_softly(reason, event)
@@ -82,7 +82,7 @@ class Inbound:
         """Of the rooms that were not complete: what their events would have been answered. It is too late to refuse."""
         waiting, self._noted = self._noted, deque()
         for arrival in waiting:
-            done = await attempt(self._refusals.terms, INBOUND_SECONDS, self._judge_noted, arrival)
+            done = await attempt(self._refusals, INBOUND_SECONDS, self._judge_noted, arrival)
             if done is FAILED:
                 counted.labels("given_up").inc()
 

@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from prometheus_client import Counter
 
@@ -111,7 +111,13 @@ class Refusals:
     def error(self, reason: Word, *, status: int = FORBIDDEN) -> Exception:
         """Synapse's own exception, which reaches the client as it is."""
         fields = self.fields(reason)
-        return self.terms.error_class(status, fields["error"], self.terms.forbidden, fields)
+        error: Any = self.terms.error_class(status, fields["error"], self.terms.forbidden, fields)
+        error.reason_of_guichet = reason
+        return cast("Exception", error)
+
+    def gave(self, error: Exception) -> bool:
+        """Whether that is one of these, and not Synapse's."""
+        return hasattr(error, "reason_of_guichet")
 
     def fields(self, reason: Word) -> dict[str, Any]:
         """What the client gets beside the code.

@@ -20,7 +20,7 @@ from .copies import read_address
 from .guards import Guards
 from .knowledge import Knowledge
 from .refusals import Refusals, counted
-from .sentences import Reason
+from .sentences import Reason, Sentence
 from .time_limits import ASKING_SECONDS
 
 EMAIL_PROOF = "m.login.email.identity"
@@ -34,7 +34,10 @@ logger = logging.getLogger(__name__)
 
 
 class Refused(Word):
-    """Why an address may not have an account here. Counted and logged; clients get M_THREEPID_DENIED alone."""
+    """Why an address may not have an account here. Counted and logged.
+
+    When the mail is ordered clients get Synapse's M_THREEPID_DENIED alone; at the last moment, `SENTENCE`.
+    """
 
     NO_EMAIL = "registration_other_than_email"
     NO_ADDRESS = "registration_no_address"
@@ -42,6 +45,12 @@ class Refused(Word):
     ELSEWHERE = "registration_elsewhere"
     NOT_INVITED = "registration_not_invited"
     GUICHET_AWAY = "registration_guichet_away"
+
+
+SENTENCE = Sentence(
+    "Cette adresse ne donne pas de compte sur ce serveur. Vérifiez-la, ou demandez une invitation.",
+    "This address gives no account on this server. Check it, or ask for an invitation.",
+)
 
 
 def objection(decision: Decision | None, own_name: str) -> Refused | None:
@@ -70,6 +79,7 @@ class Gate:
     def __init__(self, knowledge: Knowledge, refusals: Refusals, client: GuichetClient) -> None:
         self.knowledge = knowledge
         self.refusals = refusals
+        refusals.teach(dict.fromkeys(Refused, SENTENCE))
         self.client = client
 
     async def is_3pid_allowed(
@@ -135,13 +145,17 @@ class Gate:
             return None
         return display_name(address, self.knowledge.rules.decide(address).organisation)
 
-    def lets_in(self, email: Mapping[str, Any] | None) -> bool:
-        """The last moment before the account, by memory alone: a change of rules since the first look counts."""
+    def check(self, email: Mapping[str, Any] | None) -> None:
+        """The last moment before the account, by memory alone: a change of rules since the first look counts.
+
+        Raises our refusal: Synapse's own answer to who is not let in is that they ask too often.
+        """
         if not email or email.get("medium") != "email":
-            return True
+            return
         decision = self.knowledge.decide(str(email.get("address")))
         why = objection(decision, self.knowledge.own_name)
-        return why is None or self._refuse(why, decision)
+        if why is not None and not self._refuse(why, decision):
+            raise self.refusals.error(why)
 
 
 class Part:
@@ -174,7 +188,7 @@ class Part:
                 self.user_name, otherwise=self._refuse
             )
             callbacks["get_displayname_for_registration"] = guards.deciding(
-                self.display_name, otherwise=self._refuse
+                self.display_name, otherwise=lambda: None
             )
         try:
             self.api.register_password_auth_provider_callbacks(**callbacks)
@@ -183,13 +197,18 @@ class Part:
             return False
         self.api.register_spam_checker_callbacks(
             check_registration_for_spam=guards.deciding(
-                self.second_look, otherwise=lambda: _behaviour(welcome=self.refusals.is_log_only)
+                self.second_look, otherwise=self._refuse_or_let_in
             )
         )
         return True
 
     def _refuse(self) -> None:
-        self.refusals.refuse_by_raising(Reason.NOT_ALLOWED, "somebody who registers")
+        if not self.refusals.is_log_only:
+            raise self.refusals.error(Reason.NOT_ALLOWED)
+
+    def _refuse_or_let_in(self) -> Any:
+        self._refuse()
+        return _allow()
 
     async def user_name(self, uia_results: Mapping[str, Any], _: Mapping[str, Any]) -> str | None:
         """A random name that is taken is drawn again; another one is the person's own, and Synapse refuses it."""
@@ -210,10 +229,11 @@ class Part:
     async def second_look(
         self, email: Mapping[str, Any] | None, _name: str | None, _from: Any, _provider: str | None
     ) -> Any:
-        return _behaviour(welcome=self.gate.lets_in(email))
+        self.gate.check(email)
+        return _allow()
 
 
-def _behaviour(*, welcome: bool) -> Any:
+def _allow() -> Any:
     from synapse.spam_checker_api import RegistrationBehaviour  # noqa: PLC0415  # only in Synapse
 
-    return RegistrationBehaviour.ALLOW if welcome else RegistrationBehaviour.DENY
+    return RegistrationBehaviour.ALLOW

@@ -29,6 +29,7 @@ from domain_rules.rooms import (
 from domain_rules.rules import AccountClass
 from domain_rules.words import Word
 
+from . import other_modules
 from .clients import GuichetClient
 from .configuration import Config
 from .guards import ALLOWED, Guards
@@ -110,6 +111,7 @@ class Part:
 
     async def check_event_allowed(self, event: Any, events: State) -> tuple[bool, None]:
         """Every event that is made on this homeserver and concerns the rule."""
+        events = other_modules.state_events(events)
         if event.type == REDACTION:
             await self._check_redaction(event, events)
             return ALLOWED
@@ -169,12 +171,14 @@ class Part:
             self._refusals.refuse_by_raising(reason, event.sender)
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Any:
-        """By Matrix ID, or by mail to somebody who is known: before anything is sent."""
+        """A guest, by Matrix ID, or by mail if they are known. An agent is judged with the event, which knows the room."""
+        await self._knowledge.ready()
+        if not self._views.is_guest(invitee):
+            return self._refusals.allowed
         state = await self._views.room(room_id, invitee)
         if state is None:
             return self._refusals.allowed  # an invitation that arrives from elsewhere
-        if self._views.is_guest(invitee):
-            state = await self._upgrades.settled(room_id, state)
+        state = await self._upgrades.settled(room_id, state)
         coming = Coming(inviter, invitee, "invite")
         reason = await self._seated(
             invitee,

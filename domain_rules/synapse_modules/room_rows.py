@@ -32,7 +32,9 @@ class Rows:
     events: Mapping[StateKey, StateRow] = field(default_factory=dict)
 
 
-def read(txn: Any, room_id: str, wanted: Iterable[tuple[str, str | None]]) -> Rows | None:
+def read(
+    txn: Any, room_id: str, wanted: Iterable[tuple[str, str | None]], most: int = MOST
+) -> Rows | None:
     """The state events of these types and keys, of every key where that is None; None for an unknown room."""
     txn.execute(
         "SELECT r.room_version, p.room_id FROM rooms r"
@@ -50,8 +52,8 @@ def read(txn: Any, room_id: str, wanted: Iterable[tuple[str, str | None]]) -> Ro
     txn.execute(
         "SELECT c.type, c.state_key, j.json FROM current_state_events c"  # noqa: S608  # made of the texts above
         " JOIN event_json j ON j.event_id = c.event_id"
-        f" WHERE c.room_id = ? AND ({' OR '.join(clauses)}) LIMIT {MOST}",
-        (room_id, *values),
+        f" WHERE c.room_id = ? AND ({' OR '.join(clauses)}) LIMIT ?",
+        (room_id, *values, most),
     )
     events = {(kind, key): _row(text) for kind, key, text in txn.fetchall()}
     return Rows(str(version), partial is not None, events)

@@ -45,7 +45,9 @@ class Upgrades:
             self._begin(old_room, create.room_id, create.sender)
 
     async def settled(self, room_id: str, state: RoomState) -> RoomState:
-        """The state once the rule has arrived, if it is on its way."""
+        """The state once the rule has arrived, if it is on its way. Where nothing is sent, nobody waits for it."""
+        if self._refusals.is_log_only:
+            return state
         if state.rule_event is None and state.predecessor and self._api.is_mine(state.creator):
             self._begin(state.predecessor, room_id, state.creator)
         for _ in range(PATIENCE_OF_PEOPLE):

@@ -1,46 +1,19 @@
 """On two real Synapses that federate, one of guests and one of agents: guests answer, they do not start."""
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from requests import Response
 
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, start, started
 from tests.services.told_identity_server import ToldIdentityServer
 from tests.services.waiting import wait_for
+from tests.synapse.beginnings import Federation, a_name, deeds, reason
 
 pytestmark = pytest.mark.synapse
 
 VERSIONS = ("11", "12")
-OPEN_TO_GUESTS = {
-    "type": "im.vector.room.access_rules",
-    "state_key": "",
-    "content": {"rule": "unrestricted"},
-}
-
-
-@dataclass
-class Federation:
-    """Gil is a guest, Ana and Zoe are agents, Max administers the guests' homeserver."""
-
-    guests: GuichetHomeserver
-    agents: GuichetHomeserver
-    identity_server: ToldIdentityServer
-    gil: Person
-    ana: Person
-    zoe: Person
-
-    def room_of_both(self, **asked: Any) -> str:
-        """Ana's; Gil was invited and came."""
-        room_id = self.ana.create(
-            invite=[self.gil.user_id], initial_state=[OPEN_TO_GUESTS], **asked
-        )
-        wait_for(lambda: self.gil.join(room_id, by=self.agents).ok, what="Gil is in Ana's room")
-        return room_id
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +26,10 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
             user_directory={"search_all_users": True},
             **further,
         )
-        for name, further in (("guests", OF_GUESTS), ("agents", {}))
+        for name, further in (
+            ("guests", OF_GUESTS),
+            ("agents", {"module": {"language": "en"}}),
+        )
     )
     told_guichet.sources = {guests.server_name: "guest", agents.server_name: "agent"}
     told_guichet.rules = [
@@ -67,49 +43,6 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
         people = Person(guests, "gil"), Person(agents, "ana"), Person(agents, "zoe")
         yield Federation(guests, agents, identity_server, *people)
     identity_server.close()
-
-
-def reason(answer: Response) -> str:
-    """Why it was refused; fails if it was not, or without both texts."""
-    assert answer.status_code == 403, answer.text
-    told = answer.json()
-    assert told["errcode"] == "M_FORBIDDEN"
-    assert told["org.guichet.message"]["fr"]
-    assert told["org.guichet.message"]["en"]
-    return told["org.guichet.reason"]
-
-
-def a_name() -> str:
-    return f"n{uuid.uuid4().hex[:8]}"
-
-
-def deeds(
-    federation: Federation, person: Person, room_id: str, version: str, *, public: str
-) -> dict[str, Response]:
-    """Every way to begin a conversation, by one person who is in both rooms: what each answered."""
-    other = federation.zoe.user_id
-    room = f"/rooms/{quote(room_id)}"
-    new = {"room_version": version}
-    by_mail = {
-        "medium": "email",
-        "id_server": federation.identity_server.name,
-        "id_access_token": "anything",
-    }
-    alias = f"/directory/room/{quote(f'#{a_name()}:{person.homeserver.server_name}')}"
-    return {
-        "private": person.ask("POST", "/createRoom", preset="private_chat", **new),
-        "public": person.ask("POST", "/createRoom", visibility="public", **new),
-        "direct": person.ask("POST", "/createRoom", is_direct=True, invite=[other], **new),
-        "space": person.ask("POST", "/createRoom", creation_content={"type": "m.space"}, **new),
-        "invite": person.ask("POST", f"{room}/invite", user_id=other),
-        "by mail": person.ask("POST", f"{room}/invite", address="new@agents.example", **by_mail),
-        "known by mail": person.ask(
-            "POST", f"{room}/invite", address="known@agents.example", **by_mail
-        ),
-        "alias": person.ask("PUT", alias, room_id=room_id),
-        "publish": person.ask("PUT", f"/directory/list/room/{quote(public)}", visibility="public"),
-        "upgrade": person.ask("POST", f"{room}/upgrade", new_version=version),
-    }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -128,6 +61,38 @@ def test_a_guest_begins_nothing_and_hears_why(federation, version):
         "publish": "guest_may_not_publish_room",
         "upgrade": "guest_may_not_upgrade_room",
     }
+
+
+def test_7_what_clients_show_is_our_sentence_in_the_homeservers_language(federation):
+    """The guests' homeserver says nothing of a language, which is French; the agents' says English."""
+    gil, ana = federation.gil, federation.ana
+    room_id, public = federation.room_of_both(), ana.create(preset="public_chat")
+    door = {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "knock"}}
+    here = admins_room(federation.guests, initial_state=[door])
+    french = deeds(federation, gil, room_id, "12", public=room_id) | {
+        "join": gil.join(public, by=federation.agents),
+        "knock": gil.ask("POST", f"/knock/{quote(here)}"),
+    }
+    closed = ana.create(preset="private_chat")
+    room, rule = f"/rooms/{quote(closed)}", f"/rooms/{quote(closed)}/state/m.room.encryption/"
+    encryption = ana.do("GET", f"{rule}?format=event")["event_id"]
+    creators = {"additional_creators": [gil.user_id]}
+    english = {
+        "create": ana.ask("POST", "/createRoom", creation_content=creators),
+        "create so": ana.ask("POST", "/createRoom", is_direct=True, visibility="public"),
+        "invite": ana.ask("POST", f"{room}/invite", user_id=gil.user_id),
+        "publish": ana.ask("PUT", f"/directory/list/room/{quote(closed)}", visibility="public"),
+        "redact": ana.ask("PUT", f"{room}/redact/{quote(encryption)}/1"),
+        "send": ana.ask("PUT", f"{room}/state/m.room.encryption/", algorithm="m.none"),
+        "upgrade": ana.ask("POST", f"{room}/upgrade", new_version="12", **creators),
+    }
+    for told, language in ((french, "fr"), (english, "en")):
+        for what, answer in told.items():
+            fields = answer.json()
+            assert not answer.ok, what
+            assert set(fields["org.guichet.message"]) == {"fr", "en"}, what
+            assert fields["error"] == fields["org.guichet.message"][language], what
+            assert fields["org.guichet.message"]["fr"] != fields["org.guichet.message"]["en"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -3,8 +3,10 @@
 Two homeservers never show it: who joins second is told of everybody by the room's own server.
 """
 
+import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +21,9 @@ pytestmark = pytest.mark.synapse
 RULE = "im.vector.room.access_rules"
 PARTS = {"registration_gate": False, "binder": False, "directory": False, "desk": False}
 OPEN = {"type": RULE, "state_key": "", "content": {"rule": "unrestricted"}}
+WHEELS = Path(__file__).with_name("before")
+# Synapse logs where in its code, and on whose behalf, somebody waits for a room to be whole.
+WAITS_FOR_ITSELF = {"check_event_for_spam", "un-partial-stating"}
 every_version = pytest.mark.parametrize("version", ["10", "11", "12"])
 
 
@@ -99,6 +104,31 @@ def with_workers(
         module={"parts": PARTS, "ca_file": str(authority.ca_file)},
     )
     yield from three(tmp_path_factory, authority, told_guichet, third)
+
+
+class Upgraded(GuichetHomeserver):
+    """Runs the module of the wheel of before; from `upgrade` on, this tree's."""
+
+    before = True
+
+    def upgrade(self) -> None:
+        """The old process may wait for itself, and does not end by being asked."""
+        self.kill()
+        self.before = False
+        self.start()
+
+    def is_partial(self, room_id: str) -> bool:
+        """Whether Synapse does not know yet who is in it."""
+        database = sqlite3.connect(f"file:{self.folder / 'homeserver.db'}?mode=ro", uri=True)
+        try:
+            asked = "SELECT 1 FROM partial_state_rooms WHERE room_id = ?"
+            return database.execute(asked, (room_id,)).fetchone() is not None
+        finally:
+            database.close()
+
+    def _environment(self) -> dict[str, str]:
+        (wheel,) = WHEELS.glob("*.whl")  # Python imports from it as it is
+        return super()._environment() | ({"PYTHONPATH": str(wheel)} if self.before else {})
 
 
 def members(person: Person, room_id: str) -> dict[str, dict[str, Any]]:
@@ -198,3 +228,39 @@ def a_day_with_guests(on: Three, version: str) -> None:
         assert "guichet_callback_failures_total" not in "".join(
             name for name, value in homeserver.metrics.items() if value
         )
+
+
+def test_1_a_room_that_hangs_in_the_module_of_before_is_whole_after_the_upgrade(
+    federation, told_guichet, tmp_path_factory, authority
+):
+    third = Upgraded(
+        tmp_path_factory.mktemp("before"),
+        authority,
+        guichet_url=told_guichet.url,
+        module={"parts": PARTS},
+        room_prejoin_state={"additional_event_types": [RULE]},
+    )
+    told_guichet.sources[third.server_name] = "agent"
+    with started(third):
+        on = replace(federation, third=third, nina=Person(third, "nina"))
+        room_id = _hung(on, third)
+        third.upgrade()
+        wait_for(lambda: not third.is_partial(room_id), what="the room is whole", pause=0.2)
+        sees(on.nina, room_id, on.gina, membership="join")
+        sees(on.nina, room_id, on.gil, membership="leave")
+        everybody_hears_everybody(on.ana, on.gina, on.nina, room_id=room_id, when="at last")
+
+
+def _hung(on: Three, third: Upgraded) -> str:
+    """A room in which the third homeserver takes up nothing any more."""
+    room_id = on.make("11", on.gil, on.gina, on.nina)
+    on.comes(on.gil, room_id)
+    on.comes(on.nina, room_id)
+    on.ana.do("POST", f"/rooms/{quote(room_id)}/kick", user_id=on.gil.user_id)
+    on.comes(on.gina, room_id)
+    says(on.ana, room_id, "Is anybody there?")
+    wait_for(
+        lambda: set(third.log.split()) >= WAITS_FOR_ITSELF, what="it waits for itself", pause=0.2
+    )
+    assert third.is_partial(room_id)
+    return room_id

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import sqlite3
+import uuid
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
@@ -23,6 +23,11 @@ DEFAULT_RULE = ["default", "", "guest", GUESTS, 1, "", None, None]
 SYNAPSE = """
 CREATE TABLE IF NOT EXISTS user_threepids (user_id TEXT, medium TEXT, address TEXT);
 CREATE TABLE IF NOT EXISTS users (name TEXT, admin SMALLINT);
+CREATE TABLE IF NOT EXISTS rooms (room_id TEXT PRIMARY KEY, room_version TEXT);
+CREATE TABLE IF NOT EXISTS partial_state_rooms (room_id TEXT);
+CREATE TABLE IF NOT EXISTS current_state_events (
+    event_id TEXT, room_id TEXT, type TEXT, state_key TEXT, PRIMARY KEY (room_id, type, state_key));
+CREATE TABLE IF NOT EXISTS event_json (event_id TEXT, json TEXT);
 """
 
 
@@ -57,7 +62,6 @@ class Synapse:
         self.now = 1_800_000_000_000
         self.callbacks: dict[str, Any] = {}
         self.loops: dict[str, Any] = {}
-        self.rooms: dict[tuple[str, str], str] = {}
         self.asked_about: list[str] = []
         self.transactions: list[str] = []
 
@@ -100,12 +104,18 @@ class Synapse:
         )
         return [{"medium": medium, "address": address} for medium, address in found]
 
-    async def get_room_state(self, room_id, _which):
-        return {
-            ("m.room.member", user_id): SimpleNamespace(content={"membership": membership})
-            for (room, user_id), membership in self.rooms.items()
-            if room == room_id
-        }
+    def has_member(self, room_id, user_id, membership):
+        """From now on."""
+        event_id = f"${uuid.uuid4()}"
+        told = {"sender": user_id, "content": {"membership": membership}, "origin_server_ts": 1}
+        for row in (
+            ("rooms", room_id, "12"),
+            ("current_state_events", event_id, room_id, "m.room.member", user_id),
+            ("event_json", event_id, json.dumps(told)),
+        ):
+            table, *values = row
+            marks = ", ".join("?" * len(values))
+            self.database.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values)
 
     def has_address(self, user_id, address):
         """In the database, and nobody was told."""

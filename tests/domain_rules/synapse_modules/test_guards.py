@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from domain_rules.synapse_modules.configuration import Mode
 from domain_rules.synapse_modules.guards import ALLOWED, Guards
 from domain_rules.synapse_modules.refusals import Refusals, Terms
+from domain_rules.synapse_modules.sentences import Reason
 from domain_rules.synapse_modules.time_limits import Late
 
 from .a_synapse import Refused, at_once, run
@@ -24,13 +25,17 @@ async def broken(*_facts):
     raise OSError("the database restarts")
 
 
-async def refusing(*_facts):
-    raise Refused(403, "no", "M_FORBIDDEN", {})
+async def faltering(*_facts):
+    raise Refused(404, "no row found", "M_NOT_FOUND", {})
 
 
 def guards(mode: Mode = Mode.ENFORCE, within=at_once) -> Guards:
+    return Guards(refusals_of(mode, within), closes_for=GIL.__eq__)
+
+
+def refusals_of(mode: Mode, within) -> Refusals:
     terms = Terms(not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=Refused, within=within)
-    return Guards(Refusals(terms, lambda: 0, mode=mode), closes_for=GIL.__eq__)
+    return Refusals(terms, lambda: 0, mode=mode)
 
 
 def failures(why: str) -> float:
@@ -62,9 +67,25 @@ def test_what_is_no_concern_is_not_even_asked():
 
 
 def test_a_refusal_of_the_callbacks_own_goes_through():
-    for guarded in (guards().insisting(refusing), guards().answering(refusing)):
-        with pytest.raises(Refused):
-            run(guarded(SimpleNamespace(sender=ANA)))
+    refusals = refusals_of(Mode.ENFORCE, at_once)
+
+    async def refusing(*_facts):
+        refusals.refuse_by_raising(Reason.GUEST_MAY_NOT_KNOCK, GIL)
+
+    guarded = Guards(refusals, closes_for=GIL.__eq__).insisting(refusing)
+    with pytest.raises(Refused) as refused:
+        run(guarded(SimpleNamespace(sender=ANA)))
+    assert refused.value.fields["org.guichet.reason"] == "guest_may_not_knock"
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_an_error_that_synapse_raises_when_it_is_asked_for_something_is_no_answer(mode):
+    """In log mode it would refuse, and else say something that nobody of ours has written."""
+    guarded = guards(mode)
+    assert run(guarded.insisting(faltering)(SimpleNamespace(sender=ANA))) == ALLOWED
+    assert run(guarded.answering(faltering)(ANA)) == "NOT_SPAM"
+    assert run(guarded.deciding(faltering, otherwise=lambda: "no")("email", ADDRESS)) == "no"
+    assert run(guarded.noticing(faltering)(GIL, "email", ADDRESS)) is None
 
 
 def test_where_refusals_are_only_logged_a_fault_refuses_nobody():

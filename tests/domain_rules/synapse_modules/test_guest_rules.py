@@ -1,5 +1,6 @@
 """Every callback that could begin a conversation, and what it answers to whom."""
 
+import inspect
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,7 @@ from .a_synapse import ANA, GIL, GUESTS, MIA, OTHER, Process, Refused, Synapse, 
 ROOM = "!room:agents.example"
 BOSS = f"@boss:{GUESTS}"
 CALLS = {
-    "user_may_create_room": ({},),
+    "user_may_create_room": (),
     "user_may_invite": (ANA, ROOM),
     "user_may_send_3pid_invite": ("email", "a@interieur.example", ROOM),
     "user_may_join_room": (ROOM, False),
@@ -20,7 +21,7 @@ CALLS = {
     "user_may_publish_room": (ROOM,),
 }
 REASONS = {
-    "user_may_create_room": "guest_may_not_create_room",
+    "user_may_create_room": "guest_may_not_upgrade_room",
     "user_may_invite": "guest_may_not_invite",
     "user_may_send_3pid_invite": "guest_may_not_invite_by_mail",
     "user_may_join_room": "guest_may_not_join_uninvited",
@@ -98,7 +99,7 @@ def test_a_listed_account_passes_and_each_use_is_logged(callback, caplog):
     assert f"{GIL} is exempt" in caplog.text
 
 
-@pytest.mark.parametrize("callback", CALLS)
+@pytest.mark.parametrize("callback", [each for each in CALLS if each != "user_may_create_room"])
 def test_watching_only_lets_a_guest_pass_and_counts(watching, callback):
     assert watching.is_allowed(callback, GIL, *CALLS[callback])
     [kept] = watching.refusals.drain()
@@ -132,23 +133,18 @@ def test_a_fault_is_no_500_where_events_are_judged(house, event_type):
     house.create(ANA)
 
 
-def test_synapse_counts_two_parameters_of_the_question_about_rooms(house):
+def test_synapse_copies_no_request_for_the_question_about_rooms(house):
+    """It would for a second parameter, and cannot copy everything that modules leave in a request."""
     callback = house.synapse.callbacks["user_may_create_room"]
-    assert callback.__code__.co_argcount == 2
-
-
-def test_an_upgrade_is_told_as_one(house):
-    asked = {"creation_content": {"predecessor": {"room_id": "!old"}}}
-    _, fields = house.ask("user_may_create_room", GIL, asked)
-    assert fields["org.guichet.reason"] == "guest_may_not_upgrade_room"
+    assert len(inspect.signature(callback).parameters) == 1
 
 
 def test_a_guest_joins_by_invitation_and_changes_the_profile_where_they_are(house):
     assert house.is_allowed("user_may_join_room", GIL, ROOM, True)
     assert not house.is_allowed("user_may_join_room", GIL, ROOM, False)
-    house.synapse.rooms[ROOM, GIL] = "join"
+    house.synapse.has_member(ROOM, GIL, "join")
     assert house.is_allowed("user_may_join_room", GIL, ROOM, False)
-    house.synapse.rooms[ROOM, GIL] = "leave"
+    house.synapse.has_member(ROOM, GIL, "leave")
     assert not house.is_allowed("user_may_join_room", GIL, ROOM, False)
 
 
@@ -170,7 +166,7 @@ def test_a_distant_person_whose_class_is_not_known_hears_that(house):
 
 def test_before_guichet_was_ever_heard_a_person_hears_that_the_class_is_not_known():
     house = House(Process(Synapse(GUESTS), Told(GUESTS, is_away=True)).begin())
-    _, fields = house.ask("user_may_create_room", GIL, {})
+    _, fields = house.ask("user_may_create_room", GIL)
     assert fields["org.guichet.reason"] == "class_not_yet_known"
 
 
@@ -199,7 +195,7 @@ def test_a_guest_who_is_invited_to_a_trusted_conversation_gets_no_power(house):
 
 def test_watching_only_counts_a_deed_once_whoever_asks_about_it(watching):
     watching.create(GIL)
-    watching.ask("user_may_create_room", GIL, {})
+    watching.ask("user_may_create_room", GIL)
     watching.send(GIL, "m.room.create")
     event = SimpleNamespace(sender=f"@oda:{OTHER}", state_key=GIL, room_id=ROOM)
     watching.ask("federated_user_may_invite", event)
@@ -252,7 +248,8 @@ def test_events_that_start_something_are_refused_from_guests_near_and_far(
 
 
 def test_what_answers_is_not_looked_at(house):
-    invited = {("m.room.member", GIL): SimpleNamespace(content={"membership": "invite"})}
+    invitation = SimpleNamespace(sender=ANA, content={"membership": "invite"})
+    invited = {("m.room.member", GIL): invitation}
     assert house.send(GIL, "m.room.member", state_key=GIL, state=invited, membership="join")
     assert house.send(GIL, "m.room.message", body="Bonjour") == (True, None)
     assert house.send(GIL, "m.room.member", state_key=GIL, membership="leave") == (True, None)
