@@ -167,7 +167,7 @@ def an_invitation_by_mail_reaches_the_mailbox(demo):
 
 def test_without_nginx_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(proxy, "program", lambda: None)
-    demo = TheDemo(tmp_path / "demo", 20_000)
+    demo = TheDemo(tmp_path, 20_000)
     assert all(each.own_url == each.client_url for each in demo.homeservers)
     demo.open_doors()
     assert demo.running == []
