@@ -208,7 +208,7 @@ def _doors(homeserver: Homeserver, token: str | None, revision: int) -> Iterator
     """What a guest could try there, by the URL Guichet has and by the one clients are sent to."""
     name, source = homeserver.name, homeserver.class_source
     with _client(homeserver) as talk:
-        url = homeserver_proxy.clients_url(talk, homeserver.url)
+        url = homeserver_proxy.clients_url(talk)
         with _client(homeserver, url) as clients:
             yield from homeserver_doors.look(
                 talk, name, class_source=source, token=token, revision=revision, clients=clients

@@ -22,12 +22,12 @@ FORGETTING = "caches: {per_cache_factors: {does_pair_of_users_share_a_room_joine
 KEYS = "experimental_features: {msc4263_limit_key_queries_to_users_who_share_rooms: true}"
 
 
-def clients_url(talk: JsonClient, otherwise: str) -> str:
-    """Where the homeserver sends its clients, whatever the URL they began with."""
+def clients_url(talk: JsonClient) -> str | None:
+    """Where the homeserver sends its clients, whatever the URL they began with. None if it does not say."""
     told = ask(talk, "GET", WELL_KNOWN)
     server = told.body.get("m.homeserver") if told and told.status == OK else None
     url = server.get("base_url") if isinstance(server, dict) else None
-    return url if isinstance(url, str) else otherwise
+    return url if isinstance(url, str) else None
 
 
 def look(
@@ -35,14 +35,18 @@ def look(
     clients: JsonClient,
     name: str,
     *,
-    url: str,
+    url: str | None,
     class_source: str,
     token: str | None,
 ) -> Iterator[Finding]:
-    """`talk` is by the URL Guichet has, `clients` by `url`, where clients are sent."""
+    """`talk` is by the URL Guichet has, `clients` by `url`, where clients are sent, if it says so."""
     if class_source == "agent":
         return
-    yield from _refusals(clients, name, url)
+    if url is not None:
+        yield from _refusals(clients, name, url)
+    elif token is not None:
+        told = "it does not say where it sends its clients: their proxy was not seen"
+        yield Finding(name, State.ATTENTION, told, "public_baseurl: the address of the proxy")
     if token is not None:
         yield from _keys(talk, name, token)
         yield from _settings(talk, name, token, of_guests=class_source == "guest")

@@ -151,7 +151,7 @@ def test_the_doctor_looks_where_clients_are_sent(homeserver, told_guichet, proxy
             return {each.fix or each.told: each.state for each in looks}
 
     with JsonClient(homeserver.url) as talk:
-        own = homeserver_proxy.clients_url(talk, "")
+        own = homeserver_proxy.clients_url(talk)
     assert own == f"http://localhost:{homeserver.port}/"
     mended = " ".join(fix for fix, state in found(own, "guest").items() if state is not State.OK)
     assert "deploy/synapse-mixed.conf" in mended

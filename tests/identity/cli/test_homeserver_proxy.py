@@ -41,9 +41,11 @@ class Homeserver:
         return answer
 
 
-def look(homeserver: Homeserver, source="guest", token: str | None = "admin") -> list[Finding]:
+def look(
+    homeserver: Homeserver, source="guest", token: str | None = "admin", url: str | None = URL
+) -> list[Finding]:
     found = homeserver_proxy.look(
-        homeserver, homeserver, NAME, url=URL, class_source=source, token=token
+        homeserver, homeserver, NAME, url=url, class_source=source, token=token
     )
     return list(found)
 
@@ -102,8 +104,8 @@ def test_what_only_our_module_knows_of_is_told():
 @pytest.mark.parametrize(
     "told", [None, Answer(404, {}), Answer(200, {}), Answer(200, {"m.homeserver": "x"})]
 )
-def test_a_homeserver_that_sends_clients_nowhere_else_is_asked_by_our_own_url(told):
-    assert homeserver_proxy.clients_url(Homeserver(), "https://ours") == URL
-    assert (
-        homeserver_proxy.clients_url(Homeserver(well_known=told), "https://ours") == "https://ours"
-    )
+def test_a_homeserver_that_does_not_say_where_clients_go_is_not_called_good(told):
+    assert homeserver_proxy.clients_url(Homeserver()) == URL
+    assert homeserver_proxy.clients_url(Homeserver(well_known=told)) is None
+    [finding] = worst(look(Homeserver(bind=None), url=None))
+    assert "public_baseurl" in finding.fix
