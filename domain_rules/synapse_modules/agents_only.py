@@ -10,6 +10,11 @@ from .sentences import Reason
 
 PATH = "/_synapse/client/org.guichet/v1/agents-only"
 OK, FORBIDDEN = 200, 403
+PROFILES = "allow_profile_lookup_over_federation"
+# Where key queries are limited to people who share a room, Synapse remembers who shares none, and does not forget
+# it when they do: the cache has to be off.
+KEYS_REMEMBERED = "who_shares_no_room_is_remembered"
+SHARED_ROOMS = "does_pair_of_users_share_a_room_joined_or_invited"
 
 
 class AgentsOnly:
@@ -35,7 +40,22 @@ class AgentsOnly:
             "revision": self.knowledge.rules.revision if self.knowledge.is_known else None,
             "age_seconds": None if age == float("inf") else round(age),
             "mode": "log" if self.refusals.is_log_only else "enforce",
+            **self._settings(),
         }
+
+    def _settings(self) -> dict[str, bool]:
+        """Of Synapse, where no call from outside would tell."""
+        try:
+            config = self.api._hs.config  # noqa: SLF001  # said nowhere else
+            limits = config.experimental.msc4263_limit_key_queries_to_users_who_share_rooms
+            return {
+                PROFILES: bool(config.federation.allow_profile_lookup_over_federation),
+                KEYS_REMEMBERED: bool(
+                    limits and config.caches.cache_factors.get(SHARED_ROOMS) != 0
+                ),
+            }
+        except AttributeError:
+            return {}
 
 
 def register(api: Any, knowledge: Knowledge, refusals: Refusals) -> None:

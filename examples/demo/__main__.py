@@ -12,15 +12,16 @@ import click
 
 from identity.clock import utc_now
 
-from . import authority, children, people
+from . import authority, children, people, proxy
 from .children import ROOT, Child, Failed
 from .guichet import Guichet
 from .people import Person
 from .place import Place
 from .synapse import LOOPBACK, PYTHON, Homeserver
 
-PORTS = 7
+PORTS = 9
 CLASS_SOURCES = {"agents": "agent", "guests": "guest", "mixed": "by_person"}
+NO_PROXY = "nginx is not installed (apt-get install nginx-light): what only a proxy closes to guests is open."
 
 
 class Demo:
@@ -31,6 +32,7 @@ class Demo:
         self.running: list[Child] = []
         self._certificates = authority.make(folder, utc_now())
         self.guichet = Guichet(folder / "guichet", self._certificates, port=port)
+        nginx = proxy.program()
         self.agents, self.guests, self.mixed = self.homeservers = [
             Homeserver(
                 name,
@@ -38,9 +40,16 @@ class Demo:
                 self._certificates,
                 port=port + 1 + 2 * number,
                 class_source=source,
+                own_port=port + 6 + number if nginx and source != "agent" else None,
             )
             for number, (name, source) in enumerate(CLASS_SOURCES.items())
         ]
+        self._proxy = nginx and proxy.Proxy(
+            nginx,
+            folder / "nginx",
+            (self.guests, self.mixed),
+            identity_server=self.guichet.name,
+        )
 
     def start(self) -> dict[str, Any]:
         """What stands in demo.json."""
@@ -55,6 +64,7 @@ class Demo:
         self.running.append(self.guichet.start())
         self._start_synapses()
         self.running[0].wait_until(self.guichet.answers)
+        self.open_doors()
         _say("The first people come…")
         return self._inhabit()
 
@@ -79,6 +89,15 @@ class Demo:
             self.running.append(homeserver.start())
         for homeserver in self.homeservers:
             homeserver.wait()
+
+    def open_doors(self) -> None:
+        """The proxy, where there is one."""
+        if not self._proxy:
+            _say(NO_PROXY)
+            return
+        nginx = self._proxy.start()
+        self.running.append(nginx)
+        nginx.wait_until(self._proxy.answers)
 
     def _configure(self) -> None:
         for homeserver, label in (
@@ -123,6 +142,7 @@ class Demo:
             "guichet": self.guichet.url,
             "mailbox": f"{self.guichet.url}/dev/mail.json",
             "ca_file": str(self._certificates.ca_file),
+            "proxy": bool(self._proxy),
             "homeservers": {
                 each.name: {"server_name": each.server_name, "client_url": each.client_url}
                 for each in self.homeservers
@@ -139,10 +159,10 @@ class Demo:
     default=18400,
     show_default=True,
     type=click.IntRange(1024, 65000),
-    help="The first of seven.",
+    help="The first of nine.",
 )
 def demo(folder: Path, port: int) -> None:
-    """Run three Synapses with Guichet's module, and Guichet, until Ctrl-C. Every start begins afresh."""
+    """Run three Synapses with Guichet's module, nginx and Guichet, until Ctrl-C. Every start begins afresh."""
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had it ignored
         signal.signal(number, _interrupt)
     try:
@@ -198,6 +218,8 @@ def _tell(facts: dict[str, Any], facts_file: Path) -> None:
     for role in ("agent", "guest"):
         user = facts["users"][role]
         click.echo(f"{role:<9} {user['user_id']}   password {user['password']}")
+    if not facts["proxy"]:
+        click.echo(f"Proxy     {NO_PROXY}")
     click.echo("Domains   agents.example, mixed.example; of guests: visitors.example\n")
     click.echo(f"For programs: {facts_file}. Stop with Ctrl-C.", err=True)
 

@@ -37,7 +37,7 @@ class Guichet:
         guests = ["--guests"] if homeserver.class_source == "guest" else []
         made = self.run(
             *("homeserver", "add", homeserver.server_name, "--label", label, *guests),
-            *("--url", homeserver.client_url, "--client-url", homeserver.client_url),
+            *("--url", homeserver.own_url, "--client-url", homeserver.client_url),
             *("--federation-url", homeserver.federation_url),
             *("--ca-file", str(self._certificates.ca_file)),
             *("--connector", "synapse", "--class-source", homeserver.class_source),

@@ -16,31 +16,53 @@ from .children import ROOT, Child, Failed, environment
 
 PYTHON = ROOT / ".venv-synapse/bin/python"
 LOOPBACK = "127.0.0.1"
-# What has no hook for a module is closed by keys: docs/synapse.md, section 5. A proxy is left out here.
+# What has no hook for a module is closed by keys, and by the proxy: docs/synapse.md, section 5.
 DIRECTORY_CLOSED = {"enable_room_list_search": False, "allow_public_rooms_over_federation": False}
 PROFILES_CLOSED = {
     "require_auth_for_profile_requests": True,  # Synapse insists, with the next
     "limit_profile_requests_to_users_who_share_rooms": True,
 }
+KEYS_OF_STRANGERS_CLOSED = {
+    "experimental_features": {"msc4263_limit_key_queries_to_users_who_share_rooms": True},
+    # Else Synapse goes on denying that two share a room after they do.
+    "caches": {
+        "per_cache_factors": {"does_pair_of_users_share_a_room_joined_or_invited": 0},
+    },
+}
 KEYS: dict[str, dict[str, Any]] = {
     "agent": {},
-    "guest": DIRECTORY_CLOSED | PROFILES_CLOSED,
-    "by_person": PROFILES_CLOSED,
+    "guest": DIRECTORY_CLOSED
+    | PROFILES_CLOSED
+    | KEYS_OF_STRANGERS_CLOSED
+    | {"allow_profile_lookup_over_federation": False},
+    "by_person": PROFILES_CLOSED | KEYS_OF_STRANGERS_CLOSED,
 }
 FREELY = {"per_second": 1000, "burst_count": 1000}  # whoever tries things out is quick
 
 
 class Homeserver:
-    """A folder, two ports (clients over HTTP, homeservers over TLS) and an administrator."""
+    """A folder, its ports (clients over HTTP, homeservers over TLS) and an administrator.
+
+    Clients ask on `port`. Behind a proxy Synapse itself listens on `own_port`, which is told to Guichet alone.
+    """
 
     def __init__(
-        self, name: str, folder: Path, certificates: Certificates, *, port: int, class_source: str
+        self,
+        name: str,
+        folder: Path,
+        certificates: Certificates,
+        *,
+        port: int,
+        class_source: str,
+        own_port: int | None = None,
     ) -> None:
         self.name, self.folder, self.class_source = name, folder, class_source
-        self._certificates, self._port = certificates, port
+        self._certificates, self.port = certificates, port
+        self.own_port = port if own_port is None else own_port
         self.server_name = f"localhost:{port + 1}"
         self.federation_url = f"https://{self.server_name}"
         self.client_url = f"http://localhost:{port}"
+        self.own_url = f"http://localhost:{self.own_port}"
         self.secret_file, self.token_file = folder / "registration_secret", folder / "admin_token"
         self.child: Child | None = None
         folder.mkdir(parents=True)
@@ -69,7 +91,7 @@ class Homeserver:
 
     def make_administrator(self) -> None:
         """As `register_new_matrix_user --admin` does; the token is for Guichet."""
-        address = f"{self.client_url}/_synapse/admin/v1/register"
+        address = f"{self.own_url}/_synapse/admin/v1/register"
         nonce = told(requests.get(address, timeout=30))["nonce"]
         name, password = "guichet", secrets.token_urlsafe(24)
         facts = f"{nonce}\x00{name}\x00{password}\x00admin"
@@ -97,7 +119,7 @@ class Homeserver:
     def admin(self, method: str, path: str, **how: Any) -> dict[str, Any]:
         """A call with the administrator's token."""
         headers = {"Authorization": f"Bearer {self.token_file.read_text(encoding='utf-8')}"}
-        url = f"{self.client_url}/_synapse/admin{path}"
+        url = f"{self.own_url}/_synapse/admin{path}"
         return told(requests.request(method, url, headers=headers, timeout=30, **how))
 
     def make_account(self, localpart: str, **facts: Any) -> str:
@@ -108,7 +130,7 @@ class Homeserver:
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"{self.client_url}/health", timeout=2).ok
+            return requests.get(f"{self.own_url}/health", timeout=2).ok
         except requests.RequestException:
             return False
 
@@ -126,8 +148,8 @@ class Homeserver:
             "server_name": self.server_name,
             "public_baseurl": f"{self.client_url}/",
             "listeners": [
-                listener(self._port, "client", tls=False),
-                listener(self._port + 1, "federation", tls=True),
+                listener(self.own_port, "client", tls=False),
+                listener(self.port + 1, "federation", tls=True),
             ],
             "tls_certificate_path": str(self._certificates.certificate),
             "tls_private_key_path": str(self._certificates.key),

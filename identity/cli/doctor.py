@@ -34,6 +34,7 @@ from identity.wiring import Wiring, WorkerWiring
 
 from . import (
     homeserver_doors,
+    homeserver_proxy,
     invitation_findings,
     listening,
     module_declarations,
@@ -204,17 +205,28 @@ def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterato
         if homeserver.makes_accounts:
             told = "accounts can be made" if token else f"{told}; only a worker opens its secrets"
         yield Finding(name, State.OK, told)
-        source = homeserver.class_source
-        with _client(homeserver) as talk:
+        yield from _doors(homeserver, token, revision)
+
+
+def _doors(homeserver: Homeserver, token: str | None, revision: int) -> Iterator[Finding]:
+    """What a guest could try there, by the URL Guichet has and by the one clients are sent to."""
+    name, source = homeserver.name, homeserver.class_source
+    with _client(homeserver) as talk:
+        url = homeserver_proxy.clients_url(talk)
+        with _client(homeserver, url) as clients:
             yield from homeserver_doors.look(
-                talk, name, class_source=source, token=token, revision=revision
+                talk, name, class_source=source, token=token, revision=revision, clients=clients
             )
-            yield from readable_rooms.look(talk, name, token=token)
+    with _client(homeserver) as talk, _client(homeserver, url) as clients:
+        yield from homeserver_proxy.look(
+            talk, clients, name, url=url, class_source=source, token=token
+        )
+        yield from readable_rooms.look(talk, name, token=token)
 
 
-def _client(homeserver: Homeserver) -> JsonClient:
+def _client(homeserver: Homeserver, url: str | None = None) -> JsonClient:
     ca_pem, insecure = homeserver.ca_pem, homeserver.insecure
-    return JsonClient(homeserver.url, ca_pem=ca_pem, seconds=SECONDS, insecure=insecure)
+    return JsonClient(url or homeserver.url, ca_pem=ca_pem, seconds=SECONDS, insecure=insecure)
 
 
 def _admin_token(wired: Wiring, homeserver: Homeserver) -> str | None:

@@ -18,20 +18,30 @@ GUIDE = "docs/synapse.md"
 
 
 def look(
-    talk: JsonClient, name: str, *, class_source: str, token: str | None, revision: int
+    talk: JsonClient,
+    name: str,
+    *,
+    class_source: str,
+    token: str | None,
+    revision: int,
+    clients: JsonClient | None = None,
 ) -> Iterator[Finding]:
-    """`token`: an administrator's, without which only what everybody sees can be looked at."""
+    """`token`: an administrator's, without which only what everybody sees can be looked at.
+
+    `clients` talks to the URL that clients use, where it is another.
+    """
     yield from _registration(talk, name)
     yield from _module(talk, name, token=token, revision=revision)
     if class_source == "agent" or token is None:
         return
-    yield _rooms(talk, name, token=token, is_mixed=class_source == "by_person")
-    yield _profiles(talk, name, token=token, is_mixed=class_source == "by_person")
+    is_mixed = class_source == "by_person"
+    yield _rooms(talk, name, token=token, proxy=(clients or talk) if is_mixed else None)
+    yield _profiles(talk, name, token=token, is_mixed=is_mixed)
 
 
 def _registration(talk: JsonClient, name: str) -> Iterator[Finding]:
     """Nobody shall get an account without having proved an address."""
-    flows = _ask(talk, "POST", f"{CLIENT}/register", body={})
+    flows = ask(talk, "POST", f"{CLIENT}/register", body={})
     offered = flows.body.get("flows") if flows and flows.status == UNAUTHORIZED else None
     if not isinstance(offered, list):
         return
@@ -43,7 +53,7 @@ def _registration(talk: JsonClient, name: str) -> Iterator[Finding]:
 
 
 def _module(talk: JsonClient, name: str, *, token: str | None, revision: int) -> Iterator[Finding]:
-    answer = _ask(talk, "GET", AGENTS_ONLY, token=token)
+    answer = ask(talk, "GET", AGENTS_ONLY, token=token)
     if answer is None:
         return
     if answer.status == NOT_FOUND:
@@ -73,16 +83,16 @@ def _decides_by(name: str, answer: Answer, revision: int) -> Finding:
     return Finding(name, State.OK, told)
 
 
-def _rooms(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Finding:
+def _rooms(talk: JsonClient, name: str, *, token: str, proxy: JsonClient | None) -> Finding:
     """A closed directory answers with an empty list, whichever server was asked for."""
-    closed = _ask(talk, "GET", f"{CLIENT}/publicRooms?limit=1&server={NO_SERVER}", token=token)
+    closed = ask(talk, "GET", f"{CLIENT}/publicRooms?limit=1&server={NO_SERVER}", token=token)
     if closed is not None and closed.status == OK:
         return Finding(name, State.OK, "the directory of rooms is closed")
-    if not is_mixed:
+    if proxy is None:
         fix = "enable_room_list_search: false, allow_public_rooms_over_federation: false"
         return Finding(name, State.FAILED, "guests can look through the directory of rooms", fix)
-    proxy = _ask(talk, "GET", PROXY)
-    if proxy is not None and proxy.body.get("agents_only") is True:
+    rule = ask(proxy, "GET", PROXY)
+    if rule is not None and rule.body.get("agents_only") is True:
         return Finding(name, State.OK, "the proxy shows the directory of rooms to agents alone")
     fix = "deploy/synapse-mixed.conf in the proxy of its clients; ask by the URL that clients use"
     told = "no proxy rule seen: guests may look through the directory of rooms"
@@ -92,7 +102,7 @@ def _rooms(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Findin
 def _profiles(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Finding:
     """Nobody's profile: forbidden where only those are shown who share a room, else not found."""
     path = f"{CLIENT}/profile/{path_part(f'@{NO_SERVER}:{name}')}"
-    answer = _ask(talk, "GET", path, token=token)
+    answer = ask(talk, "GET", path, token=token)
     if answer is not None and answer.status == FORBIDDEN:
         return Finding(name, State.OK, "profiles are shown to those who share a room")
     fix = "limit_profile_requests_to_users_who_share_rooms: true, require_auth_for_profile_requests: true"
@@ -100,7 +110,7 @@ def _profiles(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Fin
     return Finding(name, state, "guests can look up anybody's profile", fix)
 
 
-def _ask(
+def ask(
     talk: JsonClient,
     method: str,
     path: str,
@@ -108,6 +118,7 @@ def _ask(
     token: str | None = None,
     body: dict[str, object] | None = None,
 ) -> Answer | None:
+    """None where nothing useful answers."""
     try:
         return talk.call(method, path, token=token, body=body)
     except Away:

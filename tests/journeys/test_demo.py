@@ -6,49 +6,35 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 import requests
 
+from examples.demo import proxy
+from examples.demo.__main__ import Demo as TheDemo
 from examples.demo.children import Failed
 from examples.demo.place import Place
 from tests.services.children import Child
+from tests.services.demo import (
+    CLIENT,
+    Demo,
+    guests_find_closed_what_no_module_closes,
+    nobody_names_another_identity_server,
+    the_doctor_finds_nothing_open,
+    who_is_invited_comes_in_through_the_same_door,
+)
 from tests.services.processes import ROOT
 from tests.services.waiting import port_answers, wait_for
 
 pytestmark = pytest.mark.synapse
 
-CLIENT = "/_matrix/client/v3"
 CLOSED_TO_GUESTS = "room_closed_to_guests"
-PORTS = 7
+PORTS = 9
 
 
-@dataclass
-class Demo:
-    """The running demo, and what it says of itself to programs."""
-
-    child: Child
-    facts: dict[str, Any]
-
-    def ask(self, role: str, path: str, **body: Any) -> requests.Response:
-        """By the token of demo.json."""
-        user = self.facts["users"][role]
-        return requests.post(
-            self.facts["homeservers"][user["homeserver"]]["client_url"] + CLIENT + path,
-            json=body,
-            headers={"Authorization": f"Bearer {user['access_token']}"},
-            timeout=60,
-        )
-
-    def get(self, url: str) -> requests.Response:
-        return requests.get(url, verify=self.facts["ca_file"], timeout=60)
-
-
-def seven_free_ports() -> int:
+def free_ports() -> int:
     """The first of them. Above those that other tests take, below those the kernel gives out."""
     return next(
         first
@@ -60,7 +46,7 @@ def seven_free_ports() -> int:
 @pytest.fixture(scope="module")
 def started(tmp_path_factory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
-    port = seven_free_ports()
+    port = free_ports()
     child = Child(
         [sys.executable, "-m", "examples.demo", "--folder", folder / "demo", "--port", str(port)],
         log=folder / "output.log",
@@ -97,6 +83,10 @@ def test_the_whole_demo(started):
     everything_answers(demo)
     guests_answer_and_agents_begin(demo)
     an_invitation_by_mail_reaches_the_mailbox(demo)
+    guests_find_closed_what_no_module_closes(demo)
+    who_is_invited_comes_in_through_the_same_door(demo)
+    nobody_names_another_identity_server(demo)
+    the_doctor_finds_nothing_open(demo)
     folder = Path(demo.facts["ca_file"]).parent
     assert len(processes_of(folder)) > 4
     assert demo.child.stop(signal.SIGINT) == 0, demo.child.log
@@ -105,7 +95,8 @@ def test_the_whole_demo(started):
 
 
 def shape_is_as_promised(facts):
-    assert set(facts) == {"guichet", "mailbox", "ca_file", "homeservers", "users", "room"}
+    assert set(facts) == {"guichet", "mailbox", "ca_file", "proxy", "homeservers", "users", "room"}
+    assert facts["proxy"] is True  # the suite installs nginx
     homes = {"agent": "agents", "guest": "guests", "mixed_agent": "mixed", "mixed_guest": "mixed"}
     assert set(facts["homeservers"]) == {"agents", "guests", "mixed"}
     for homeserver in facts["homeservers"].values():
@@ -172,6 +163,15 @@ def an_invitation_by_mail_reaches_the_mailbox(demo):
     assert answer.ok, answer.text
     mails = wait_for(lambda: demo.get(demo.facts["mailbox"]).json(), what="the mail is there")
     assert [mail["to"] for mail in mails] == ["lea.petit@asso.example"]
+
+
+def test_without_nginx_the_rest_starts_and_one_line_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(proxy, "program", lambda: None)
+    demo = TheDemo(tmp_path, 20_000)
+    assert all(each.own_url == each.client_url for each in demo.homeservers)
+    demo.open_doors()
+    assert demo.running == []
+    assert capsys.readouterr().err.count("nginx is not installed") == 1
 
 
 def test_each_start_begins_afresh(tmp_path):

@@ -22,6 +22,11 @@ OF_GUESTS = {
     "allow_public_rooms_over_federation": False,
     "require_auth_for_profile_requests": True,  # Synapse insists, with the next
     "limit_profile_requests_to_users_who_share_rooms": True,
+    "allow_profile_lookup_over_federation": False,
+    "experimental_features": {"msc4263_limit_key_queries_to_users_who_share_rooms": True},
+    "caches": {
+        "per_cache_factors": {"does_pair_of_users_share_a_room_joined_or_invited": 0},
+    },
 }
 
 

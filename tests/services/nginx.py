@@ -1,4 +1,4 @@
-"""A real nginx with the sample configuration of deploy/nginx.conf, its paths and ports replaced and nothing else."""
+"""A real nginx with the samples of deploy/, their paths, names and ports replaced and nothing else."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from .certificates import Certificate
 from .children import Child, MissingService
 from .waiting import LOOPBACK, free_port
 
-SAMPLE = Path(__file__).parents[2] / "deploy/nginx.conf"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = "guichet.example.org"  # of the site, in the sample
 AROUND = """
 daemon off; pid {folder}/nginx.pid; error_log {folder}/main-error.log crit;
@@ -53,28 +53,50 @@ class Nginx(Child):
 
 def sample(folder: Path, certificate: Certificate, *, port: int, clear_port: int, web: str) -> str:
     """The sample for this machine: each replacement must find what it replaces."""
-    text = SAMPLE.read_text(encoding="utf-8")
-    for old, new in (
-        ("    listen [::]:443 ssl;\n", ""),
-        ("    listen [::]:80;\n", ""),
-        ("listen 443 ssl;", f"listen {LOOPBACK}:{port} ssl;"),
-        ("listen 80;", f"listen {LOOPBACK}:{clear_port};"),
-        (f"/etc/ssl/{NAME}.pem", str(certificate.certificate)),
-        (f"/etc/ssl/{NAME}.key", str(certificate.key)),
-        ("/var/log/nginx", str(folder)),
-        ("http://127.0.0.1:8000", web),
-    ):
+    return replaced(
+        (DEPLOY / "nginx.conf").read_text(encoding="utf-8"),
+        {
+            "    listen [::]:443 ssl;\n": "",
+            "    listen [::]:80;\n": "",
+            "listen 443 ssl;": f"listen {LOOPBACK}:{port} ssl;",
+            "listen 80;": f"listen {LOOPBACK}:{clear_port};",
+            f"/etc/ssl/{NAME}.pem": str(certificate.certificate),
+            f"/etc/ssl/{NAME}.key": str(certificate.key),
+            "/var/log/nginx": str(folder),
+            "http://127.0.0.1:8000": web,
+        },
+    )
+
+
+def replaced(text: str, pairs: dict[str, str]) -> str:
+    """Each of them must be there."""
+    for old, new in pairs.items():
         assert old in text, old
         text = text.replace(old, new)
     return text
 
 
+def program() -> str:
+    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        raise MissingService("nginx is not installed: apt-get install nginx-light")
+    return found
+
+
+def run(folder: Path, sample: str, *, port: int) -> Nginx:
+    """Whatever stands in the http block, answering on `port`. Kill it in the end."""
+    (folder / "sample.conf").write_text(sample, encoding="utf-8")
+    (folder / "nginx.conf").write_text(AROUND.format(folder=folder), encoding="utf-8")
+    command = [program(), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    child = Nginx(command, log=folder / "output.log", env={}, cwd=folder)
+    child.folder, child.port = folder, port
+    child.wait_until(lambda: listens(port), what="nginx listens")
+    return child
+
+
 @pytest.fixture
 def nginx(tmp_path, authority) -> Iterator[Callable[[str], Nginx]]:
     """`nginx("http://127.0.0.1:8090")`: the sample in front of that address."""
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        raise MissingService("nginx is not installed: apt-get install nginx-light")
     started: list[Nginx] = []
 
     def start(web: str) -> Nginx:
@@ -82,13 +104,9 @@ def nginx(tmp_path, authority) -> Iterator[Callable[[str], Nginx]]:
         folder.mkdir()
         ports = {"port": free_port(), "clear_port": free_port()}
         text = sample(folder, authority.issue(NAME), web=web, **ports)
-        (folder / "sample.conf").write_text(text, encoding="utf-8")
-        (folder / "nginx.conf").write_text(AROUND.format(folder=folder), encoding="utf-8")
-        command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf")]
-        child = Nginx(command, log=folder / "output.log", env={}, cwd=folder)
-        child.folder, child.port, child.clear_port = folder, ports["port"], ports["clear_port"]
+        child = run(folder, text, port=ports["port"])
+        child.clear_port = ports["clear_port"]
         started.append(child)
-        child.wait_until(lambda: listens(child.port), what="nginx listens")
         return child
 
     yield start

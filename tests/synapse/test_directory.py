@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
+import requests
 
 from domain_rules.synapse_modules.agents_only import PATH as AGENTS_ONLY
-from identity.cli import homeserver_doors
+from identity.cli import homeserver_doors, homeserver_proxy
+from identity.cli.findings import State
 from identity.gateways.http_client import JsonClient
-from tests.services.guichet_synapse import GuichetHomeserver, Person, started
-from tests.services.waiting import wait_for
+from tests.services.guichet_synapse import CLIENT, GuichetHomeserver, Person, started
+from tests.services.homeserver_proxy import before
+from tests.services.waiting import LOOPBACK, wait_for
 
 pytestmark = pytest.mark.synapse
 
@@ -24,6 +27,8 @@ def homeserver(tmp_path_factory, authority, told_guichet) -> Iterator[GuichetHom
         authority,
         guichet_url=told_guichet.url,
         user_directory={"enabled": True, "search_all_users": True},
+        # With Synapse's cache of who shares no room left on: the doctor tells.
+        experimental_features={"msc4263_limit_key_queries_to_users_who_share_rooms": True},
     )
     told_guichet.sources = {homeserver.server_name: "by_person"}
     rule = ["domain", "ac-rouen.example", "agent", homeserver.server_name, 0, "", None, None]
@@ -92,3 +97,67 @@ def test_the_doctor_tells_what_stands_open_and_the_proxy_may_ask_who_is_an_agent
     refused = hugo.ask("GET", AGENTS_ONLY)
     assert (refused.status_code, refused.json()["org.guichet.reason"]) == (403, "not_allowed")
     assert homeserver.call("GET", AGENTS_ONLY, token="nobody's").status_code == 401
+
+
+@pytest.fixture
+def proxy(homeserver, tmp_path) -> Iterator[str]:
+    """Where clients ask: nginx with our file, before the homeserver."""
+    synapse = f"{LOOPBACK}:{homeserver.port}"
+    with before(tmp_path / "nginx", synapse, identity_server="guichet.example.org") as here:
+        yield f"http://{here}"
+
+
+def through(proxy: str, person: Person, method: str, path: str, **body: str) -> requests.Response:
+    url = proxy + CLIENT + path
+    headers = person.authorization | {"Origin": "https://client.example"}
+    return requests.request(method, url, json=body, headers=headers, timeout=60)
+
+
+def test_the_proxy_closes_to_guests_what_no_module_can_and_nothing_else(homeserver, agent, proxy):
+    ivy, jim = agent("ivy"), Person(homeserver, f"{PREFIX}-jim")
+    wait_for(lambda: ivy.ask("GET", AGENTS_ONLY).status_code == 200, what="Ivy is an agent")
+    rule = {"type": "im.vector.room.access_rules", "content": {"rule": "unrestricted"}}
+    opened = [rule | {"state_key": ""}]
+    room = ivy.do("POST", "/createRoom", initial_state=opened, room_alias_name="jardin")["room_id"]
+    alias = quote(f"#jardin:{homeserver.server_name}", safe="")
+    assert jim.ask("GET", f"/directory/room/{alias}").ok  # Synapse itself
+    for method, path in (
+        ("GET", f"/directory/room/{alias}"),
+        ("POST", f"/join/{alias}"),
+        ("POST", f"/knock/{alias}"),
+        ("GET", f"/rooms/{quote(room)}/initialSync"),
+        ("GET", "/publicRooms"),
+    ):
+        refused = through(proxy, jim, method, path)
+        assert (refused.status_code, refused.json()["errcode"]) == (403, "M_FORBIDDEN"), path
+        assert refused.headers["Access-Control-Allow-Origin"] == "*"
+        beforehand = requests.options(proxy + CLIENT + path, timeout=60)
+        assert "Authorization" in beforehand.headers["Access-Control-Allow-Headers"]
+    assert through(proxy, ivy, "GET", f"/directory/room/{alias}").json()["room_id"] == room
+    assert through(proxy, ivy, "POST", f"/rooms/{quote(room)}/invite", user_id=jim.user_id).ok
+    assert through(proxy, jim, "POST", f"/join/{quote(room)}").ok
+    by_mail = {"medium": "email", "address": "a@b.example", "id_access_token": "x"}
+    refused = through(
+        proxy, ivy, "POST", f"/rooms/{quote(room)}/invite", id_server="other.invalid", **by_mail
+    )
+    assert refused.json()["org.guichet.reason"] == "foreign_identity_server"
+
+
+def test_the_doctor_looks_where_clients_are_sent(homeserver, told_guichet, proxy):
+    def found(url: str, source: str) -> dict[str, State]:
+        facts = {"url": url, "class_source": source, "token": homeserver.admin_token}
+        with JsonClient(homeserver.url) as talk, JsonClient(url) as clients:
+            looks = homeserver_proxy.look(talk, clients, homeserver.server_name, **facts)
+            return {each.fix or each.told: each.state for each in looks}
+
+    with JsonClient(homeserver.url) as talk:
+        own = homeserver_proxy.clients_url(talk)
+    assert own == f"http://localhost:{homeserver.port}/"
+    mended = " ".join(fix for fix, state in found(own, "guest").items() if state is not State.OK)
+    assert "deploy/synapse-mixed.conf" in mended
+    assert "per_cache_factors" in mended
+    assert "allow_profile_lookup_over_federation: false" in mended
+    closed = [told for told, state in found(proxy, "by_person").items() if state is State.OK]
+    assert "the proxy refuses other identity servers" in closed
+    assert "the proxy shows aliases and previews to agents alone" in closed
+    assert "devices are shown to those who share a room" in closed

@@ -1,0 +1,105 @@
+"""nginx before the demo's homeservers of guests: the samples of deploy/, their names and ports replaced."""
+
+import os
+import pwd
+import re
+import shutil
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from .children import ROOT, Child, environment
+from .synapse import LOOPBACK, Homeserver
+
+DEPLOY = ROOT / "deploy"
+FRAME = """daemon off;
+{user}worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/synapse-limits.conf;
+{servers}}}
+"""
+SERVER = """    server {{
+        listen {address}:{port};
+        server_name localhost;
+        client_max_body_size 50m;
+        include {folder}/{name}.conf;
+        location / {{
+            proxy_pass http://{synapse};
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_read_timeout 600s;
+        }}
+    }}
+"""
+
+
+def program() -> str | None:
+    """Debian's, where it is installed."""
+    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+class Proxy:
+    """A folder and one process; answers where each homeserver says that its clients ask."""
+
+    def __init__(
+        self, program: str, folder: Path, homeservers: Sequence[Homeserver], *, identity_server: str
+    ) -> None:
+        self._program, self._folder, self._homeservers = program, folder, homeservers
+        self._child: Child | None = None
+        folder.mkdir(parents=True)
+        shutil.copy(DEPLOY / "synapse-limits.conf", folder)
+        sample = (DEPLOY / "synapse-mixed.conf").read_text(encoding="utf-8")
+        sample = sample.replace(r"guichet\.example\.org", re.escape(identity_server))
+        for each in homeservers:
+            doors = sample.replace("127.0.0.1:8008", f"{LOOPBACK}:{each.own_port}")
+            (folder / f"{each.name}.conf").write_text(doors, encoding="utf-8")
+        (folder / "nginx.conf").write_text(self._configuration(), encoding="utf-8")
+
+    def start(self) -> Child:
+        """Under way when this returns."""
+        self._child = Child(
+            "nginx",
+            [
+                *(self._program, "-e", str(self._folder / "error.log")),
+                *("-p", str(self._folder), "-c", str(self._folder / "nginx.conf")),
+            ],
+            log=self._folder / "output.log",
+            env=environment(),
+            cwd=self._folder,
+        )
+        return self._child
+
+    def answers(self) -> bool:
+        """Whether all its ports are open."""
+        return all(map(_is_open, (each.port for each in self._homeservers)))
+
+    def _configuration(self) -> str:
+        servers = "".join(
+            SERVER.format(
+                address=LOOPBACK,
+                port=each.port,
+                folder=self._folder,
+                name=each.name,
+                synapse=f"{LOOPBACK}:{each.own_port}",
+            )
+            for each in self._homeservers
+        )
+        # Started by root, its worker would become somebody who may not enter this folder.
+        name = pwd.getpwuid(os.geteuid()).pw_name
+        user = f"user {name};\n" if os.geteuid() == 0 else ""
+        return FRAME.format(user=user, folder=self._folder, servers=servers)
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -1,0 +1,111 @@
+"""What only a proxy or a key of Synapse's closes is looked at where clients are sent."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from identity.cli import homeserver_proxy
+from identity.cli.findings import Finding, State
+from identity.gateways.http_client import Answer, Away
+
+NAME = "guests.example"
+URL = "https://matrix.guests.example/"
+FOREIGN = Answer(403, {"errcode": "M_FORBIDDEN", "org.guichet.reason": "foreign_identity_server"})
+PROFILES = "allow_profile_lookup_over_federation"
+
+
+@dataclass
+class Homeserver:
+    """Closed as it should be, but for what a test lays over it. None: no answer."""
+
+    bind: Answer | None = FOREIGN
+    alias: Answer | None = field(default_factory=lambda: Answer(401, {}))
+    keys: Answer | None = field(default_factory=lambda: Answer(200, {"device_keys": {}}))
+    module: Answer | None = field(default_factory=lambda: Answer(200, {PROFILES: False}))
+    well_known: Answer | None = field(
+        default_factory=lambda: Answer(200, {"m.homeserver": {"base_url": URL}})
+    )
+
+    def call(self, method: str, path: str, *, token=None, body=None) -> Answer:
+        named = {
+            "3pid/bind": self.bind,
+            "directory/room": self.alias,
+            "keys/query": self.keys,
+            "agents-only": self.module,
+            "well-known": self.well_known,
+        }
+        [answer] = [answer for part, answer in named.items() if part in path]
+        assert (token is not None) == (answer in (self.keys, self.module))
+        if answer is None:
+            raise Away("no answer", status=502)
+        return answer
+
+
+def look(
+    homeserver: Homeserver, source="guest", token: str | None = "admin", url: str | None = URL
+) -> list[Finding]:
+    found = homeserver_proxy.look(
+        homeserver, homeserver, NAME, url=url, class_source=source, token=token
+    )
+    return list(found)
+
+
+def worst(findings: list[Finding]) -> list[Finding]:
+    return [each for each in findings if each.state is not State.OK]
+
+
+def test_where_all_is_closed_there_is_nothing_to_mend():
+    assert [each.state for each in look(Homeserver())] == [State.OK] * 4
+    assert [each.state for each in look(Homeserver(), "by_person")] == [State.OK] * 3
+    assert [each.state for each in look(Homeserver(), token=None)] == [State.OK] * 2
+    assert look(Homeserver(bind=None), "agent") == []
+
+
+@pytest.mark.parametrize("source", ["guest", "by_person"])
+@pytest.mark.parametrize(
+    "open_one",
+    [
+        {"bind": Answer(401, {"errcode": "M_MISSING_TOKEN"})},
+        {"bind": Answer(403, {"errcode": "M_FORBIDDEN"})},
+        {"alias": Answer(404, {"errcode": "M_NOT_FOUND"})},
+        {"alias": None},
+    ],
+)
+def test_without_the_proxy_file_that_is_told_with_the_address_clients_use(source, open_one):
+    [finding] = worst(look(Homeserver(**open_one), source))
+    assert URL in finding.told
+    assert "deploy/synapse-mixed.conf" in finding.fix
+    assert "public_baseurl" in finding.fix
+
+
+def test_a_proxy_that_is_out_of_reach_is_not_called_good():
+    [finding] = worst(look(Homeserver(bind=None), token=None))
+    assert "not seen" in finding.told
+
+
+def test_keys_that_everybody_sees_are_told():
+    nobody = f"@{homeserver_proxy.NO_SERVER}:{NAME}"
+    [finding] = worst(look(Homeserver(keys=Answer(200, {"device_keys": {nobody: {}}}))))
+    assert "msc4263_limit_key_queries_to_users_who_share_rooms" in finding.fix
+    assert worst(look(Homeserver(keys=None))) == []
+
+
+def test_what_only_our_module_knows_of_is_told():
+    [finding] = worst(look(Homeserver(module=Answer(200, {PROFILES: True}))))
+    assert f"{PROFILES}: false" in finding.fix
+    assert worst(look(Homeserver(module=Answer(200, {PROFILES: True})), "by_person")) == []
+    remembers = Answer(200, {homeserver_proxy.REMEMBERED: True})
+    [finding] = worst(look(Homeserver(module=remembers), "by_person"))
+    assert finding.state is State.FAILED
+    assert "per_cache_factors" in finding.fix
+    assert len(look(Homeserver(module=Answer(200, {"revision": 3})))) == len(look(Homeserver())) - 1
+
+
+@pytest.mark.parametrize(
+    "told", [None, Answer(404, {}), Answer(200, {}), Answer(200, {"m.homeserver": "x"})]
+)
+def test_a_homeserver_that_does_not_say_where_clients_go_is_not_called_good(told):
+    assert homeserver_proxy.clients_url(Homeserver()) == URL
+    assert homeserver_proxy.clients_url(Homeserver(well_known=told)) is None
+    [finding] = worst(look(Homeserver(bind=None), url=None))
+    assert "public_baseurl" in finding.fix
