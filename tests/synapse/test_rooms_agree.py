@@ -38,6 +38,19 @@ class World:
     def id_server(self) -> str:
         return self.env["GUICHET_PUBLIC_URL"].removeprefix("https://")
 
+    def register(self) -> str:
+        """The homeserver, and the domain of its agents. Its credential."""
+        name = self.homeserver.server_name
+        said = self.processes.run(
+            *("guichet", "homeserver", "add", name, "--url", self.homeserver.url),
+            *("--federation-url", self.homeserver.federation_url, "--connector", "none"),
+            *("--ca-file", str(self.authority.ca_file)),
+            env=self.env,
+        )
+        add = ("guichet", "domain", "add", "agents.example", "--homeserver", name)
+        self.processes.run(*add, env=self.env)
+        return re.search(r"guichet_\S+", said)[0]
+
     def start(self) -> None:
         port = int(self.id_server.rpartition(":")[2])
         wait_for(lambda: not port_answers(port), what="the port is free")
@@ -57,6 +70,18 @@ class World:
         return json.loads(said[said.index("{") :])["invitations"]
 
 
+def settings(url: str, relay: Relay) -> dict[str, str]:
+    return {
+        "GUICHET_PUBLIC_URL": url,
+        "GUICHET_SERVER_NAME": "is.example",
+        "GUICHET_SERVER_ALIASES": url.removeprefix("https://"),
+        "GUICHET_SMTP_URL": relay.url,
+        "GUICHET_MAIL_FROM": "Guichet <bonjour@guichet.example>",
+        "GUICHET_INTERNAL_LISTEN": "",
+        "GUICHET_LIMITS": "off",
+    }
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, authority) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("rooms-agree")
@@ -70,25 +95,8 @@ def world(tmp_path_factory, authority) -> Iterator[World]:
         guichet_url=url,
         module={"credential_file": str(credential), "ca_file": str(authority.ca_file)},
     )
-    env = {
-        "GUICHET_PUBLIC_URL": url,
-        "GUICHET_SERVER_NAME": "is.example",
-        "GUICHET_SERVER_ALIASES": url.removeprefix("https://"),
-        "GUICHET_SMTP_URL": relay.url,
-        "GUICHET_MAIL_FROM": "Guichet <bonjour@guichet.example>",
-        "GUICHET_INTERNAL_LISTEN": "",
-        "GUICHET_LIMITS": "off",
-    }
-    said = processes.run(
-        *("guichet", "homeserver", "add", homeserver.server_name, "--url", homeserver.url),
-        *("--federation-url", homeserver.federation_url, "--connector", "none"),
-        *("--ca-file", str(authority.ca_file)),
-        env=env,
-    )
-    credential.write_text(re.search(r"guichet_\S+", said)[0])
-    add = ("guichet", "domain", "add", "agents.example", "--homeserver", homeserver.server_name)
-    processes.run(*add, env=env)
-    made = World(processes, authority, homeserver, relay, env)
+    made = World(processes, authority, homeserver, relay, settings(url, relay))
+    credential.write_text(made.register())
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
