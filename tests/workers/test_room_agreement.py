@@ -95,7 +95,7 @@ def test_while_the_module_is_silent_the_mail_is_held_and_seen_and_not_lost(
     hear()
     told_desk.stop()
     invitation = store()
-    for _ in range(int(LATE.total_seconds() // 60)):
+    for _ in range(int(LATE.total_seconds() // 60) - 1):
         after(minutes=1)
     assert f"the mail of invitation {invitation.id} is held" not in caplog.text
     after(minutes=6)
@@ -112,6 +112,23 @@ def test_while_the_module_is_silent_the_mail_is_held_and_seen_and_not_lost(
     after(minutes=30)
     assert read(invitation) == ("revoked", "report", "not_in_room")
     assert (mailed(), mailed(HERS)) == ([], ["not_invited"])
+
+
+def test_a_module_that_is_not_heard_is_not_asked_for_each_and_once_it_is_back_it_tells(
+    hear, room, told_desk, store, after, mailed
+):
+    """One dead homeserver must not keep the lane from sending other mails."""
+    hear()
+    invitation = store()
+    after(minutes=3)
+    asked = told_desk.asked
+    after(seconds=30)
+    after(minutes=2)
+    assert told_desk.asked == asked
+    room.events[invitation.token] = {"public_key": "key"}
+    hear()
+    after(seconds=30)
+    assert mailed() == ["invite"]
 
 
 def test_a_report_after_a_long_silence_lets_the_mail_leave(
