@@ -19,7 +19,12 @@ from .endings import Later, Note, nothing
 
 log = logging.getLogger(__name__)
 
-HELD_DELAYS = (timedelta(minutes=5), timedelta(minutes=15))
+HELD_DELAYS = (
+    (timedelta(minutes=10), timedelta(seconds=30)),
+    (timedelta(hours=1), timedelta(minutes=5)),
+    (room_agreement.HELD, timedelta(minutes=15)),
+)
+"""Up to which age what is held is looked at how often."""
 
 
 def see(wired: WorkerWiring, entry: OutboxEntry) -> Note:
@@ -30,9 +35,13 @@ def see(wired: WorkerWiring, entry: OutboxEntry) -> Note:
         if invitation is None or not room_agreement.is_open_question(session, now, invitation):
             return nothing
         home = homeservers.find(session, homeserver_of(invitation.sender))
-        awaits = invitation.awaits or room_agreement.awaits(session, now, invitation.sender)
+        heard = room_agreement.awaits(session, now, invitation.sender)
+        awaits = Awaits(invitation.awaits or heard)
+    if awaits is Awaits.REPORT and heard is not Awaits.REPORT:
+        # Nor would it answer: the lane does not wait for each of its invitations.
+        return _held(wired, invitation, "the module there is not heard")
     try:
-        is_there = _is_there(wired, invitation, home, Awaits(awaits))
+        is_there = _is_there(wired, invitation, home, awaits)
     except (Away, Refused) as silent:
         return _held(wired, invitation, str(silent) or type(silent).__name__)
     if is_there:
@@ -75,7 +84,8 @@ def _held(wired: WorkerWiring, invitation: ThirdPartyInvitation, why: str) -> No
     if age >= room_agreement.LATE:
         log.error("the mail of invitation %s is held: %s", invitation.id, why)
     following = next((each - age for each in room_agreement.ASKED if each > age), None)
-    raise Later(why, following or HELD_DELAYS[age >= timedelta(hours=1)])
+    pause = next(pause for until, pause in HELD_DELAYS if age < until)
+    raise Later(why, following or pause)
 
 
 def _confirm(wired: WorkerWiring, session: Session, invitation: ThirdPartyInvitation) -> None:

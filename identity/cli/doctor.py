@@ -102,8 +102,9 @@ def _database(wired: Wiring) -> Iterator[Finding]:
             revision = rules.current_number(session)
             yield from _rules(session)
             yield from _work(wired, session)
-            yield from invitation_findings.look(session, wired.now(), registered)
+            yield from invitation_findings.look(session, wired.now())
             yield _hashes(wired, session)
+            unasked = list(invitation_findings.nobody_tells(session, wired.now(), registered))
     except SQLAlchemyError as error:
         told = f"it does not answer: {type(error).__name__}"
         yield Finding("database", State.FAILED, told, "check GUICHET_DATABASE_URL and the server")
@@ -112,6 +113,7 @@ def _database(wired: Wiring) -> Iterator[Finding]:
         yield from _accounts(wired)
     for homeserver in registered:
         yield from _homeserver(wired, homeserver, revision)
+    yield from unasked
 
 
 def _accounts(wired: Wiring) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from identity.use_cases.homeserver_modules import MEMBERSHIP
 from .findings import Finding, State
 
 
-def look(session: Session, now: datetime, registered: Sequence[Homeserver]) -> Iterator[Finding]:
+def look(session: Session, now: datetime) -> Iterator[Finding]:
     """Nothing where all is well."""
     dead = third_party_invitations.counts(session).get(Delivery.DEAD, 0)
     if dead:
@@ -25,9 +25,19 @@ def look(session: Session, now: datetime, registered: Sequence[Homeserver]) -> I
     if held:
         told = f"{held} mails are held: the inviter's homeserver does not say whether the room took them"
         yield Finding("invitations", State.ATTENTION, told, "guichet invitation list --held")
-    for homeserver in registered:
-        is_silent = not homeserver_modules.does(session, now, homeserver.name, MEMBERSHIP)
-        if is_silent and not homeserver.makes_accounts:
-            told = "nobody there says who is in a room: its people are told of each invitation once"
-            fix = "load our module there, or give an administration token (docs/synapse.md)"
-            yield Finding(homeserver.name, State.ATTENTION, told, fix)
+
+
+def nobody_tells(
+    session: Session, now: datetime, registered: Sequence[Homeserver]
+) -> Iterator[Finding]:
+    """The homeservers of which nobody can be asked who is in a room."""
+    silent = [
+        each.name
+        for each in registered
+        if not each.makes_accounts
+        and not homeserver_modules.does(session, now, each.name, MEMBERSHIP)
+    ]
+    if silent:
+        told = f"nobody says who is in a room: of {', '.join(silent)}, told of each invitation once"
+        fix = "load our module there, or register it with an administration token (docs/synapse.md)"
+        yield Finding("rooms", State.ATTENTION, told, fix)

@@ -37,6 +37,7 @@ class ToldDesk:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.rooms: dict[str, ToldRoom] = {}
+        self.asked = 0
         self._server = ThreadingHTTPServer((LOOPBACK, self.port), self._handler())
         self._server.daemon_threads = True
         serve(self._server)
@@ -46,6 +47,7 @@ class ToldDesk:
         self._server.server_close()
 
     def answer(self, what: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.asked += 1
         room = self.rooms.setdefault(asked["room_id"], ToldRoom())
         if what == "membership":
             is_in = asked["user_id"] in room.members

@@ -18,6 +18,7 @@ from identity.storage.outbox import Lane
 from identity.storage.suppressions import Why
 from identity.storage.third_party_invitations import ThirdPartyInvitation
 from identity.use_cases import invitations, muting, opting_out, sign_up
+from identity.use_cases.invitation_mails import GATHERED
 from tests.identity.use_cases.inviting import ADA, ZOE, Inviting
 from workers import invitation_timetable, tasks
 
@@ -133,7 +134,7 @@ def test_for_who_is_not_wanted_nothing_is_ordered_and_they_see_what_others_see(
     row = street.invite(sender=ADA)
     street.go_on(MINUTE)
     if no_more == "muted":
-        assert street.wait_of(row) == timedelta(seconds=5)
+        assert street.wait_of(row) == GATHERED
     street.go_on(2 * DAY)
     assert {street.inviting.where(row) for row in unwanted} == {"refused"}
 

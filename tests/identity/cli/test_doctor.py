@@ -51,6 +51,13 @@ def test_a_homeserver_that_answers_is_asked_for_our_module(run, told_homeserver)
     assert told == ["it answers", "our module is loaded"]
 
 
+def test_a_homeserver_of_which_nobody_says_who_is_in_a_room_is_named(run):
+    run("homeserver", "add", "told.example", "--url", "http://127.0.0.1:1", "--guests")
+    [found] = [each for each in run.json("doctor", ends=1) if each["what"] == "rooms"]
+    assert found["state"] == "attention"
+    assert "told.example" in found["told"]
+
+
 def test_a_socket_for_homeservers_is_looked_at(run, tmp_path):
     path = tmp_path / "internal.sock"
     env = {"GUICHET_INTERNAL_LISTEN": f"unix:{path}"}

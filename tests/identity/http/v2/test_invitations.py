@@ -15,7 +15,7 @@ from identity.storage import (
     third_party_invitations,
 )
 from identity.storage.journal import Who
-from identity.use_cases import invitations, signing_keys, store_invite
+from identity.use_cases import invitations, room_agreement, signing_keys, store_invite
 from identity.use_cases.validation import SECRET as TOKEN
 from tests.identity.http.conftest import FEDERATION, FixedRules, ask
 
@@ -43,6 +43,13 @@ def invite(program, **facts):
 def stored(program, token):
     with program.wiring.database.reading() as session:
         return third_party_invitations.by_token(session, token)
+
+
+def take(program, clock, token):
+    """Its room has it."""
+    with program.wiring.database.transaction() as session:
+        row = third_party_invitations.by_token(session, token)
+        assert room_agreement.confirm(session, clock(), row, program.wiring.hashes)
 
 
 def test_e21_s82_s83_an_invitation_is_kept_and_its_keys_are_told(camille):
@@ -80,10 +87,15 @@ def test_a_room_is_opaque(camille):
     assert stored(camille, token).room_id == "$of:another"
 
 
-def test_s84_a_mail_is_ordered(camille):
-    invite(camille)
-    with camille.wiring.database.reading() as session:
-        assert [(m.template, m.address) for m in mails.recent(session)] == [("invite", GIL)]
+def test_s84_a_mail_is_ordered_once_the_room_has_the_invitation(camille, clock):
+    def ordered():
+        with camille.wiring.database.reading() as session:
+            return [(mail.template, mail.address) for mail in mails.recent(session)]
+
+    told = invite(camille).json
+    assert ordered() == []
+    take(camille, clock, told["token"])
+    assert ordered() == [("invite", GIL)]
 
 
 @pytest.mark.parametrize(
@@ -142,6 +154,7 @@ def test_s84_s87_what_is_bound_is_refused_folded_and_delivered_unfolded(camille,
     assert refused(answer) == (400, "M_THREEPID_IN_USE")
     assert answer.json["mxid"] == CAMILLE
     told = invite(camille, address="Camille.Durand@AC-Rouen.example")
+    take(camille, clock, told.json["token"])
     assert stored(camille, told.json["token"]).delivery == "due"
 
 
@@ -233,6 +246,8 @@ def test_a_revoked_invitation_opens_nothing_any_more(camille, public, decided, c
         answer = ask(public, GIL, path="/internal-info", headers=credential)
         return answer.json["requires_invite"], answer.json["invited"]
 
+    assert (asked(), ephemeral_is_valid(camille, told)) == ((True, False), True)
+    take(camille, clock, told["token"])
     assert (asked(), ephemeral_is_valid(camille, told)) == ((True, True), True)
     revoke(camille, clock, told["token"])
     assert (asked(), ephemeral_is_valid(camille, told)) == ((True, False), False)

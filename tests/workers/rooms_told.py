@@ -1,0 +1,138 @@
+"""Invitations that wait for their room, the module that reports of it, and what is mailed in the end."""
+
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from domain_rules.addresses import EmailAddress
+from domain_rules.desk_answers import credential_hash
+from identity.gateways.desk import Desk
+from identity.storage import (
+    invitation_events,
+    mails,
+    third_party_invitations,
+)
+from identity.storage.outbox import Lane
+from identity.use_cases import (
+    homeserver_modules,
+    module_reports,
+    store_invite,
+)
+from identity.use_cases.store_invite import EphemeralKey, Invited
+from tests.services.told_desk import ToldRoom
+from workers import tasks
+
+EDUCATION = "education.example"
+ZOE = f"@zoe:{EDUCATION}"
+HERS = "zoe@ac-rouen.example"
+GIL = "gil@association.example"
+ROOM = "!room:education.example"
+
+
+@pytest.fixture
+def wired(wired, clock, told_desk):
+    known_by = [credential_hash(told_desk.credential)]
+
+    def desk_for(homeserver):
+        return Desk(homeserver.name, told_desk.url, dict, clock, lambda _name: known_by)
+
+    return replace(wired, desk_for=desk_for, connector_for=lambda _homeserver: None)
+
+
+@pytest.fixture
+def room(told_desk) -> ToldRoom:
+    told_desk.rooms[ROOM] = ToldRoom(members={ZOE})
+    return told_desk.rooms[ROOM]
+
+
+@pytest.fixture
+def hear(wired, clock):
+    """The module of Zoé's homeserver asks for the rules."""
+
+    def hear(reports="third_party_invited", actions="membership,revoke"):
+        declared = homeserver_modules.read("2", reports, actions)
+        with wired.database.transaction() as session:
+            homeserver_modules.hear(session, clock(), EDUCATION, declared)
+
+    return hear
+
+
+@pytest.fixture
+def store(wired, rules, clock):
+    """A homeserver asks us to keep an invitation."""
+
+    def store(typed=GIL, room_id=ROOM):
+        invited = Invited(typed, EmailAddress.parse(typed), room_id, ZOE)
+        key = EphemeralKey(f"public {uuid.uuid4()}", "sealed")
+        with wired.database.transaction() as session:
+            return store_invite.store(
+                session, rules, clock(), invited=invited, key=key, signing_key_id="ed25519:0"
+            )
+
+    return store
+
+
+@pytest.fixture
+def report(wired, rules, clock):
+    def report(kind, **facts):
+        with wired.database.transaction() as session:
+            return module_reports.take(
+                session,
+                rules,
+                clock(),
+                policy="rule",
+                homeserver=EDUCATION,
+                report_id=uuid.uuid4(),
+                said={"kind": kind, "at": 1, **facts},
+            ).result
+
+    return report
+
+
+@pytest.fixture
+def took(report):
+    """The module reports that the room took it."""
+
+    def took(invitation):
+        return report(
+            "third_party_invited", room_id=ROOM, token=invitation.token, sender=invitation.sender
+        )
+
+    return took
+
+
+@pytest.fixture
+def after(wired, clock):
+    """So long after the last time, all that is due."""
+
+    def after(**time):
+        clock.advance(**time)
+        tasks.run(wired, Lane.NORMAL)
+
+    return after
+
+
+@pytest.fixture
+def mailed(wired):
+    """Templates of the mails that left to an address, oldest first."""
+
+    def mailed(address=GIL):
+        with wired.database.reading() as session:
+            found = mails.to_address(session, address)
+            return [mail.template for mail in reversed(found) if mail.state == "handed"]
+
+    return mailed
+
+
+@pytest.fixture
+def read(wired):
+    """State, what it waits for, and what happened last."""
+
+    def read(invitation):
+        with wired.database.reading() as session:
+            row = third_party_invitations.find(session, invitation.id)
+            history = invitation_events.of_invitation(session, row.id)
+            return row.state, row.awaits, history[-1].happened
+
+    return read
