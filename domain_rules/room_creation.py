@@ -191,16 +191,19 @@ def _judge_rule(creation: Creation) -> RoomReason | None:
         return RoomReason.SPACE_DIRECT
     if creation.is_direct != (rule is AccessRule.DIRECT):
         return RoomReason.DIRECT_MISMATCH
-    is_visible = creation.visibility == "public"
-    if rule is AccessRule.DIRECT and (
-        is_visible or creation.join_rule == "public" or creation.preset == PUBLIC_PRESET
-    ):
-        return RoomReason.DIRECT_PRIVATE
-    if rule is AccessRule.DIRECT and creation.join_rule in KNOCKS:
-        return RoomReason.DIRECT_NO_KNOCK
-    if rule is AccessRule.UNRESTRICTED and is_visible:
+    if rule is AccessRule.DIRECT:
+        return _judge_two(creation)
+    if rule is AccessRule.UNRESTRICTED and creation.visibility == "public":
         return RoomReason.PUBLIC_STAYS_CLOSED
     return None
+
+
+def _judge_two(creation: Creation) -> RoomReason | None:
+    """Nobody finds a conversation of two, or comes by."""
+    is_visible = creation.visibility == "public" or creation.preset == PUBLIC_PRESET
+    if is_visible or creation.join_rule == "public":
+        return RoomReason.DIRECT_PRIVATE
+    return RoomReason.DIRECT_NO_KNOCK if creation.join_rule in KNOCKS else None
 
 
 def _judge_settings(creation: Creation) -> RoomReason | None:
@@ -275,7 +278,7 @@ def _is_ours(event: Content, creation: Creation) -> bool:
 
 def _is_of_the_room(event: Content) -> bool:
     """As Synapse reads it: null, for one, makes it no state at all."""
-    return event.get("state_key", "") == ""
+    return bool(event.get("state_key", "") == "")
 
 
 def _event(event_type: str, content: Content) -> dict[str, Any]:

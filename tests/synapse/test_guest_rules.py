@@ -15,7 +15,7 @@ from tests.services.waiting import wait_for
 
 pytestmark = pytest.mark.synapse
 
-VERSIONS = ("11", "12")
+VERSIONS = ("10", "11", "12")
 OPEN_TO_GUESTS = {
     "type": "im.vector.room.access_rules",
     "state_key": "",

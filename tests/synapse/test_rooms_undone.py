@@ -20,7 +20,6 @@ from tests.synapse.rooms import (
     put,
     reason,
     redact,
-    rule_event,
     state_ids,
     upgrade,
 )
@@ -28,6 +27,7 @@ from tests.synapse.rooms_federation import (
     Federation,
     becomes,
     disturbances,
+    doors_of,
     federated,
     seen_by_the_doctor,
 )
@@ -222,19 +222,7 @@ def test_guests_of_a_homeserver_without_our_module_come_in_by_invitation_alone(
     """By link, through a space they are in, or knocking: the room's own homeserver refuses them."""
     ana, nina = federation.ana, federation.nina
     space = federation.of_owners(version, creation_content={"type": "m.space"})
-    inside = {"allow": [{"type": "m.room_membership", "room_id": space}]}
-    doors = {
-        kind: ana.create(
-            room_version=version,
-            initial_state=[rule_event(rule), initial("m.room.join_rules", join_rule=kind, **more)],
-        )
-        for kind, rule, more in (
-            ("public", "restricted", {}),
-            ("restricted", "unrestricted", inside),
-            ("knock_restricted", "restricted", inside),
-            ("knock", "unrestricted", {}),
-        )
-    }
+    doors = doors_of(ana, space, version)
     name = federation.bare.server_name
     told_guichet.sources[name] = "guest"
     told_guichet.publish(*told_guichet.rules)
