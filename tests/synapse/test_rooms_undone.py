@@ -162,11 +162,14 @@ def test_5_6_no_content_takes_from_a_room_what_it_was_made_with(federation, vers
 @every_version
 def test_5_6_no_room_is_made_without_encryption_or_open_to_everybody(federation, version):
     ana = federation.ana
-    for kind in (ENCRYPTION, "m.room.history_visibility", "m.room.guest_access"):
+    for kind in (ENCRYPTION, "m.room.history_visibility"):
         for _, content, why in (each for each in CONTENTS.values() if each[0] == kind):
             asked = {"initial_state": [initial(kind, **content)], "room_version": version}
             if content:
                 assert reason(ana.ask("POST", "/createRoom", **asked), status=400) == why
+    anonymous = [initial("m.room.guest_access", guest_access="can_join")]
+    room_id = ana.create(initial_state=anonymous, room_version=version)
+    assert ana.state(room_id, "m.room.guest_access") == {"guest_access": "forbidden"}
     empty = [{"type": ENCRYPTION, "content": {}}]
     assert ana.state(ana.create(initial_state=empty, room_version=version), ENCRYPTION) == MEGOLM
     unsettled = [{"type": ENCRYPTION, "state_key": None, "content": MEGOLM}]
