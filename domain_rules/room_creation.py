@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from domain_rules.room_changes import KNOCKS, judge_guest_access, judge_history
+from domain_rules.room_changes import KNOCKS, judge_history
 from domain_rules.room_power import (
     MODERATOR,
     filled,
@@ -191,16 +191,19 @@ def _judge_rule(creation: Creation) -> RoomReason | None:
         return RoomReason.SPACE_DIRECT
     if creation.is_direct != (rule is AccessRule.DIRECT):
         return RoomReason.DIRECT_MISMATCH
-    is_visible = creation.visibility == "public"
-    if rule is AccessRule.DIRECT and (
-        is_visible or creation.join_rule == "public" or creation.preset == PUBLIC_PRESET
-    ):
-        return RoomReason.DIRECT_PRIVATE
-    if rule is AccessRule.DIRECT and creation.join_rule in KNOCKS:
-        return RoomReason.DIRECT_NO_KNOCK
-    if rule is AccessRule.UNRESTRICTED and is_visible:
+    if rule is AccessRule.DIRECT:
+        return _judge_two(creation)
+    if rule is AccessRule.UNRESTRICTED and creation.visibility == "public":
         return RoomReason.PUBLIC_STAYS_CLOSED
     return None
+
+
+def _judge_two(creation: Creation) -> RoomReason | None:
+    """Nobody finds a conversation of two, or comes by."""
+    is_visible = creation.visibility == "public" or creation.preset == PUBLIC_PRESET
+    if is_visible or creation.join_rule == "public":
+        return RoomReason.DIRECT_PRIVATE
+    return RoomReason.DIRECT_NO_KNOCK if creation.join_rule in KNOCKS else None
 
 
 def _judge_settings(creation: Creation) -> RoomReason | None:
@@ -213,10 +216,8 @@ def _judge_settings(creation: Creation) -> RoomReason | None:
         return RoomReason.PUBLIC_UNENCRYPTED
     if encryption and not encrypts(encryption):
         return RoomReason.NOT_ENCRYPTING
-    history, access = creation.initial(HISTORY_VISIBILITY), creation.initial(GUEST_ACCESS)
-    return (history and judge_history(history, is_public=is_public)) or (
-        judge_guest_access(access or {})
-    )
+    history = creation.initial(HISTORY_VISIBILITY)
+    return judge_history(history, is_public=is_public) if history else None
 
 
 def _judge_people(creation: Creation) -> RoomReason | None:
@@ -248,8 +249,8 @@ def completed(creation: Creation) -> dict[str, Any]:
     )
     if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
         events.append(_event(ENCRYPTION, {"algorithm": MEGOLM}))
-    if not creation.initial(GUEST_ACCESS):  # Synapse's presets open it
-        events.append(_event(GUEST_ACCESS, {"guest_access": "forbidden"}))
+    # Synapse's presets open it, and clients ask for it in every room they make.
+    events.append(_event(GUEST_ACCESS, {"guest_access": "forbidden"}))
     if not creation.initial(HISTORY_VISIBILITY):
         seen = "shared" if creation.visibility == "public" else "invited"
         events.append(_event(HISTORY_VISIBILITY, {"history_visibility": seen}))
@@ -266,16 +267,17 @@ def completed(creation: Creation) -> dict[str, Any]:
 
 def _is_ours(event: Content, creation: Creation) -> bool:
     """Events that are written anew: there is one of each."""
-    anew = [RULE_EVENT, POWER_LEVELS]
+    anew = [RULE_EVENT, POWER_LEVELS, GUEST_ACCESS]
     if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
         anew.append(ENCRYPTION)
-    anew += [kind for kind in (GUEST_ACCESS, HISTORY_VISIBILITY) if not creation.initial(kind)]
+    if not creation.initial(HISTORY_VISIBILITY):
+        anew.append(HISTORY_VISIBILITY)
     return event.get("type") in anew and _is_of_the_room(event)
 
 
 def _is_of_the_room(event: Content) -> bool:
     """As Synapse reads it: null, for one, makes it no state at all."""
-    return event.get("state_key", "") == ""
+    return bool(event.get("state_key", "") == "")
 
 
 def _event(event_type: str, content: Content) -> dict[str, Any]:

@@ -68,7 +68,6 @@ MALFORMED_CREATIONS = frozenset(
         RoomReason.INVITE_APART,
         RoomReason.NOT_ENCRYPTING,
         RoomReason.WORLD_READABLE,
-        RoomReason.ANONYMOUS,
     }
 )
 

@@ -1,4 +1,4 @@
-"""Who comes into a room, by statement: RA-03 to RA-05, RA-50 to RA-57, D9, D10, D12, in room versions 11 and 12."""
+"""Who comes into a room, by statement: RA-03 to RA-05, RA-50 to RA-57, D9, D10, D12, in room versions 10 to 12."""
 
 from dataclasses import replace
 from types import SimpleNamespace

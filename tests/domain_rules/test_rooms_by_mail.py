@@ -1,4 +1,4 @@
-"""Invitations by mail and over federation, by statement: RA-54, RA-60 to RA-63, D10, D13, in room versions 11 and 12."""
+"""Invitations by mail and over federation, by statement: RA-54, RA-60 to RA-63, D10, D13, in room versions 10 to 12."""
 
 from copy import deepcopy
 

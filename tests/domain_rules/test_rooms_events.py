@@ -1,4 +1,4 @@
-"""State events meet their rule: in a room that lives, and in its first moment, in room versions 11 and 12."""
+"""State events meet their rule: in a room that lives, and in its first moment, in room versions 10 to 12."""
 
 from dataclasses import replace
 from itertools import product

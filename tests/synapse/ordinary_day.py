@@ -40,7 +40,11 @@ def rooms(on: Federation, version: str) -> None:
     """A private room is made, named and run; who leaves comes again."""
     ana, zoe, nina = on.ana, on.zoe, on.nina
     room_id = ana.create(
-        name="Budget", topic="2027", room_version=version, invite=[zoe.user_id, nina.user_id]
+        name="Budget",
+        topic="2027",
+        room_version=version,
+        invite=[zoe.user_id, nina.user_id],
+        initial_state=[initial("m.room.guest_access", guest_access="can_join")],  # as clients do
     )
     on.comes(zoe, nina, room_id=room_id)
     talk(room_id, ana, nina)

@@ -12,7 +12,7 @@ from tests.services.told_guichet import ToldGuichet
 from tests.services.told_identity_server import ToldIdentityServer
 from tests.services.trusting_synapse import TrustingHomeserver
 from tests.services.waiting import wait_for
-from tests.synapse.rooms import RULE, rule_event
+from tests.synapse.rooms import RULE, initial, rule_event
 
 
 @dataclass
@@ -114,4 +114,21 @@ def disturbances(federation: Federation) -> dict[str, float]:
         for homeserver in (federation.agents, federation.guests)
         for name, value in homeserver.metrics.items()
         if name.startswith(counted)
+    }
+
+
+def doors_of(ana: Person, space: str, version: str) -> dict[str, str]:
+    """A room for each way in that needs no invitation, by its join rule; two of them open to guests."""
+    inside = {"allow": [{"type": "m.room_membership", "room_id": space}]}
+    return {
+        kind: ana.create(
+            room_version=version,
+            initial_state=[rule_event(rule), initial("m.room.join_rules", join_rule=kind, **more)],
+        )
+        for kind, rule, more in (
+            ("public", "restricted", {}),
+            ("restricted", "unrestricted", inside),
+            ("knock_restricted", "restricted", inside),
+            ("knock", "unrestricted", {}),
+        )
     }

@@ -125,6 +125,15 @@ def tokens(user: User, room: str) -> set[str]:
     return {one["state_key"] for one in mailed if one["content"]}
 
 
+def leaves_and_the_room_is_closed(leaver: User, owner: User, room: str) -> None:
+    """Who came by mail into a room open to guests leaves no open invitation that would keep it open."""
+    rule = f"/rooms/{quote(room)}/state/im.vector.room.access_rules/"
+    owner.matrix("PUT", rule, rule="unrestricted", visibility="private")
+    leaver.matrix("POST", f"/rooms/{quote(room)}/leave")
+    assert tokens(owner, room)
+    owner.matrix("PUT", rule, rule="restricted", visibility="private")
+
+
 def test_what_happens_here_and_while_guichet_is_away_reaches_it(house):
     zoe, camille, lou = (User(house.homeserver, house.id_server) for _ in range(3))
     room = zoe.matrix("POST", "/createRoom", name="Cellule")["room_id"]
@@ -135,6 +144,7 @@ def test_what_happens_here_and_while_guichet_is_away_reaches_it(house):
     lou.join(room)
     wait_for(lambda: house.states() == {"joined": 1}, what="Guichet knows who joined")
     assert zoe.look_up(early) == lou.user_id
+    leaves_and_the_room_is_closed(lou, zoe, room)
 
     unwanted = address()
     assert zoe.invite(room, unwanted).ok

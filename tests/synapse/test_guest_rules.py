@@ -13,7 +13,7 @@ from tests.synapse.beginnings import Federation, a_name, deeds, reason
 
 pytestmark = pytest.mark.synapse
 
-VERSIONS = ("11", "12")
+VERSIONS = ("10", "11", "12")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from tests.synapse.rooms import (
     put,
     reason,
     redact,
-    rule_event,
     state_ids,
     upgrade,
 )
@@ -28,6 +27,7 @@ from tests.synapse.rooms_federation import (
     Federation,
     becomes,
     disturbances,
+    doors_of,
     federated,
     seen_by_the_doctor,
 )
@@ -162,11 +162,14 @@ def test_5_6_no_content_takes_from_a_room_what_it_was_made_with(federation, vers
 @every_version
 def test_5_6_no_room_is_made_without_encryption_or_open_to_everybody(federation, version):
     ana = federation.ana
-    for kind in (ENCRYPTION, "m.room.history_visibility", "m.room.guest_access"):
+    for kind in (ENCRYPTION, "m.room.history_visibility"):
         for _, content, why in (each for each in CONTENTS.values() if each[0] == kind):
             asked = {"initial_state": [initial(kind, **content)], "room_version": version}
             if content:
                 assert reason(ana.ask("POST", "/createRoom", **asked), status=400) == why
+    anonymous = [initial("m.room.guest_access", guest_access="can_join")]
+    room_id = ana.create(initial_state=anonymous, room_version=version)
+    assert ana.state(room_id, "m.room.guest_access") == {"guest_access": "forbidden"}
     empty = [{"type": ENCRYPTION, "content": {}}]
     assert ana.state(ana.create(initial_state=empty, room_version=version), ENCRYPTION) == MEGOLM
     unsettled = [{"type": ENCRYPTION, "state_key": None, "content": MEGOLM}]
@@ -222,19 +225,7 @@ def test_guests_of_a_homeserver_without_our_module_come_in_by_invitation_alone(
     """By link, through a space they are in, or knocking: the room's own homeserver refuses them."""
     ana, nina = federation.ana, federation.nina
     space = federation.of_owners(version, creation_content={"type": "m.space"})
-    inside = {"allow": [{"type": "m.room_membership", "room_id": space}]}
-    doors = {
-        kind: ana.create(
-            room_version=version,
-            initial_state=[rule_event(rule), initial("m.room.join_rules", join_rule=kind, **more)],
-        )
-        for kind, rule, more in (
-            ("public", "restricted", {}),
-            ("restricted", "unrestricted", inside),
-            ("knock_restricted", "restricted", inside),
-            ("knock", "unrestricted", {}),
-        )
-    }
+    doors = doors_of(ana, space, version)
     name = federation.bare.server_name
     told_guichet.sources[name] = "guest"
     told_guichet.publish(*told_guichet.rules)

@@ -1,0 +1,116 @@
+"""What arrives from other homeservers: judged as far as it can be without splitting rooms."""
+
+import asyncio
+
+import pytest
+from prometheus_client import REGISTRY
+
+from domain_rules.synapse_modules.configuration import SoftFail
+from tests.domain_rules.made_rooms import ALICE, GIL
+from tests.domain_rules.synapse_modules.rooms_house import (
+    ALLOWED,
+    ROOM,
+    House,
+    event,
+    member,
+    part_of,
+)
+
+RULE = "im.vector.room.access_rules"
+
+
+FROM_ELSEWHERE = "@mallory:other.example"
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def run(awaited):
+    return asyncio.run(awaited)
+
+
+def why(answer):
+    code, fields = answer
+    assert code == "M_FORBIDDEN"
+    assert set(fields["org.guichet.message"]) == {"fr", "en"}
+    return fields["org.guichet.reason"]
+
+
+@pytest.mark.parametrize("soft_fail", list(SoftFail))
+def test_federation_events_of_guests_homeservers_fail_softly_where_it_is_on(house, soft_fail):
+    house.make("restricted")
+    part = part_of(house, soft_fail=soft_fail)
+
+    def judged(which):
+        return run(part._inbound.check_event_for_spam(which))
+
+    joins = judged(member(GIL, "join", sender=GIL, origin_server_ts=2_000))
+    if soft_fail is SoftFail.ON:
+        assert why(joins) == "room_closed_to_guests"
+    else:
+        assert joins is ALLOWED
+    assert judged(member(GIL, "join", sender=GIL, origin_server_ts=1)) is ALLOWED
+    assert judged(member(FROM_ELSEWHERE, "join", sender=FROM_ELSEWHERE)) is ALLOWED
+    assert judged(event("m.room.message", {}, key=None, sender=GIL)) is ALLOWED
+    assert judged(member(GIL, "invite", room_id="!unknown", sender=FROM_ELSEWHERE)) is ALLOWED
+
+
+def test_federation_a_room_that_is_not_complete_is_judged_when_it_is(house):
+    house.make("restricted")
+    house.partial.add(ROOM)
+    part = part_of(house, soft_fail=SoftFail.ON)
+    arriving = member(GIL, "join", sender=GIL, origin_server_ts=2_000, event_id="$early")
+    before = inbound("noted"), inbound("logged")
+    assert run(part._inbound.check_event_for_spam(arriving)) is ALLOWED
+    assert (inbound("noted"), inbound("logged")) == (before[0] + 1, before[1])
+    run(house.loops["guichet_inbound"]())
+    assert inbound("logged") == before[1]
+    house.partial.clear()
+    run(house.loops["guichet_inbound"]())
+    assert inbound("logged") == before[1] + 1
+    run(house.loops["guichet_inbound"]())
+    assert inbound("logged") == before[1] + 1
+
+
+def test_federation_a_room_that_never_becomes_complete_is_given_up(house):
+    house.make("restricted")
+    house.partial.add(ROOM)
+    part = part_of(house)
+    before = inbound("given_up")
+    run(part._inbound.check_event_for_spam(member(GIL, "join", sender=GIL)))
+    house.now_ms += 25 * 3_600_000
+    run(house.loops["guichet_inbound"]())
+    assert inbound("given_up") == before + 1
+    assert not part._inbound._noted
+
+
+def inbound(done):
+    return REGISTRY.get_sample_value("guichet_inbound_total", {"done": done}) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("told", "allowed"),
+    [
+        ([{"type": RULE, "state_key": "", "content": {"rule": "restricted"}}], False),
+        ([{"type": RULE, "state_key": "", "content": {"rule": "unrestricted"}}], True),
+        ([], True),
+        (None, True),
+        ([7, {"type": RULE, "content": 7}], True),
+        ([{"type": RULE, "state_key": "", "content": {"rule": "open"}}], False),
+        (
+            [
+                {"type": RULE, "state_key": "", "content": {"rule": each}}
+                for each in ("unrestricted", "restricted")
+            ],
+            False,
+        ),
+    ],
+)
+def test_federation_an_invitation_that_says_its_room_is_closed_is_refused(house, told, allowed):
+    arriving = member(GIL, "invite", sender=FROM_ELSEWHERE, unsigned={"invite_room_state": told})
+    answer = run(part_of(house)._inbound.federated_user_may_invite(arriving))
+    assert (answer is ALLOWED) == allowed
+    arriving.state_key = ALICE
+    assert run(part_of(house)._inbound.federated_user_may_invite(arriving)) is ALLOWED

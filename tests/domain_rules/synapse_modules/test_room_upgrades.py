@@ -1,0 +1,95 @@
+"""A room that replaces another: its rule is carried over, by one process."""
+
+import asyncio
+
+import pytest
+
+from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
+from tests.domain_rules.synapse_modules.rooms_house import (
+    ALLOWED,
+    ROOM,
+    House,
+    event,
+    part_of,
+)
+
+RULE = "im.vector.room.access_rules"
+
+
+FROM_ELSEWHERE = "@mallory:other.example"
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def run(awaited):
+    return asyncio.run(awaited)
+
+
+def why(answer):
+    code, fields = answer
+    assert code == "M_FORBIDDEN"
+    assert set(fields["org.guichet.message"]) == {"fr", "en"}
+    return fields["org.guichet.reason"]
+
+
+def upgraded(house, rule="unrestricted", sender=ANA):
+    """The create event of the room that replaces the old one."""
+    house.make(rule, room_id="!old")
+    return event("m.room.create", {"predecessor": {"room_id": "!old"}}, sender=sender)
+
+
+def carry(house, created):
+    assert run(part_of(house).check_event_allowed(created, {})) == (True, None)
+    for work, *facts in house.waiting:
+        run(work(*facts))
+    return [(sent["room_id"], sent["content"]) for sent in house.sent]
+
+
+def test_d11_the_rule_is_carried_into_the_new_room(house):
+    created = upgraded(house)
+    house.make(None, predecessor=created.content["predecessor"])
+    assert carry(house, created) == [(ROOM, {"rule": "unrestricted"})]
+
+
+def test_d11_what_a_killed_process_left_undone_is_done_when_somebody_asks(house):
+    """The homeserver started anew: nobody remembers that a rule was on its way."""
+    house.make("unrestricted", room_id="!old")
+    house.make(None, predecessor={"room_id": "!old"})
+    house.now_ms += 3_600_000
+    part = part_of(house)
+    for _ in range(2):
+        assert why(run(part.user_may_invite(ANA, GIL, ROOM))) == "room_closed_to_guests"
+    ((work, *facts),) = house.waiting
+    run(work(*facts))
+    assert [sent["content"] for sent in house.sent] == [{"rule": "unrestricted"}]
+
+
+def test_d11_only_for_owners_of_the_old_room_and_for_people_of_this_homeserver(house):
+    house.make(None)
+    assert carry(house, upgraded(house, sender=ALICE)) == []
+    house.waiting.clear()
+    part_of(house)._upgrades.begin(upgraded(house, sender=FROM_ELSEWHERE))
+    assert not house.waiting
+
+
+def test_d11_the_rule_goes_along_with_whoever_is_exempt(house):
+    house.make(None)
+    assert carry(house, upgraded(house, "direct", sender=OLGA)) == [(ROOM, {"rule": "direct"})]
+
+
+def test_d11_a_room_that_has_a_rule_keeps_its_own(house):
+    created = upgraded(house)
+    house.make("restricted")
+    assert carry(house, created) == []
+
+
+def test_d11_until_the_rule_is_there_the_new_room_is_closed(house):
+    created = upgraded(house)
+    house.make(None, predecessor=created.content["predecessor"])
+    part = part_of(house)
+    assert why(run(part.user_may_invite(ANA, GIL, ROOM))) == "room_closed_to_guests"
+    house.put(event(RULE, {"rule": "unrestricted"}))
+    assert run(part.user_may_invite(ANA, GIL, ROOM)) is ALLOWED
