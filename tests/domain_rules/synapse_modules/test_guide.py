@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from domain_rules.synapse_modules import configuration, feeds, refusals
+from domain_rules.synapse_modules import configuration, feeds, guards, inbound, refusals
 from domain_rules.synapse_modules.configuration import Config, Parts
 
 GUIDE = (Path(__file__).parents[3] / "docs/synapse.md").read_text(encoding="utf-8")
@@ -25,7 +25,8 @@ def test_every_part_is_explained(part):
 
 
 def test_every_metric_is_explained():
-    counters = [f"{each._name}_total" for each in (refusals.counted, refusals.exemptions)]
+    counted = (refusals.counted, refusals.exemptions, guards.failures, inbound.counted)
+    counters = [f"{each._name}_total" for each in counted]
     gauges = [each._name for each in (feeds.age, feeds.too_old)]
     table = GUIDE.partition("**Metrics**")[2].partition("**Logs.**")[0]
     explained = re.findall(r"^\| `(guichet_\w+)", table, re.MULTILINE)
