@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from domain_rules.synapse_modules.configuration import POLL_SECONDS
 from tests.services.certificates import Authority
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
 from tests.services.synapse import FREELY, ROOT
@@ -56,6 +57,13 @@ class WithEmptyModule(TrustingHomeserver):
         return super()._environment() | {"PYTHONPATH": str(ROOT)}
 
 
+class Taken(NamedTuple):
+    """Seconds."""
+
+    wall: float
+    processor: float
+
+
 @dataclass
 class People:
     """The same two on each homeserver, and the big room they are in."""
@@ -75,7 +83,14 @@ def measure(folder: Path, authority: Authority) -> Iterator[Row]:
     for place in places:
         place.mkdir()
     further = {"server_name": NAME, "rc_joins_per_room": FREELY, "rc_room_creation": FREELY}
-    ours = Timed(places[0], authority, guichet_url=guichet.url, credential=NAME, **further)
+    ours = Timed(
+        places[0],
+        authority,
+        guichet_url=guichet.url,
+        credential=NAME,
+        module={"poll_seconds": POLL_SECONDS},
+        **further,
+    )
     empty, none = (
         kind(place, authority, **further)
         for kind, place in ((WithEmptyModule, places[1]), (TrustingHomeserver, places[2]))
@@ -120,7 +135,7 @@ def _compared(
     for each in everybody.values():  # what Synapse keeps in memory is there before it counts
         _round(each, -1)
     ours.times.write_text("")
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in everybody}
+    taken: dict[str, list[dict[str, Taken]]] = {name: [] for name in everybody}
     names = list(everybody)
     for number in range(ROUNDS):
         names.append(names.pop(0))
@@ -128,49 +143,60 @@ def _compared(
             times = ours.times if name == OURS else None
             taken[name].append(_round(everybody[name], number, times))
     for deed, at_most in (("create", 1.2), ("invite", 1.2), ("join", 1.2), ("send", 1.25)):
-        times = {name: [each[deed] for each in rounds] for name, rounds in taken.items()}
+        spent = {name: [each[deed] for each in rounds] for name, rounds in taken.items()}
         yield Row(
             f"{deed}: a Synapse with the module, to one without",
-            _ratio(times[OURS], times[NONE]),
+            _ratio([each.wall for each in spent[OURS]], [each.wall for each in spent[NONE]]),
             "x",
             at_most=at_most,
-            detail=_told(times),
+            detail=_told(spent),
         )
+    whole = [(each["send"].wall, each["own"].wall) for each in taken[OURS]]
     yield Row(
         f"our own part of sending a message into a room of {MEMBERS:,} members",
-        statistics.median(each["send"] / (each["send"] - each["own"]) for each in taken[OURS]),
+        statistics.median(send / (send - own) for send, own in whole),
         "x",
         at_most=1.02,
         detail="the time inside our callbacks, of the whole request",
     )
 
 
-def _round(on: People, number: int, times: Path | None = None) -> dict[str, float]:
-    """Seconds of each deed: a private room as clients make it, one person invited and joining, a message."""
-    seconds: dict[str, float] = {}
-    made = _clocked(
-        seconds,
-        "create",
-        lambda: on.ana.create(name="Budget", preset="private_chat", initial_state=[ENCRYPTED]),
-    )
+def _round(on: People, number: int, times: Path | None = None) -> dict[str, Taken]:
+    """A private room as clients make it, one person invited and joining, a message into the big room."""
+    clock, taken = _Clock(on.ana.homeserver), {}
+    asked = {"name": "Budget", "preset": "private_chat", "initial_state": [ENCRYPTED]}
+    made, taken["create"] = clock.of(lambda: on.ana.create(**asked))
     room = f"/rooms/{quote(made)}"
-    _clocked(seconds, "invite", lambda: on.ana.do("POST", f"{room}/invite", user_id=on.bob.user_id))
-    _clocked(seconds, "join", lambda: on.bob.do("POST", f"{room}/join"))
+    invite = {"user_id": on.bob.user_id}
+    _, taken["invite"] = clock.of(lambda: on.ana.do("POST", f"{room}/invite", **invite))
+    _, taken["join"] = clock.of(lambda: on.bob.do("POST", f"{room}/join"))
     big = f"/rooms/{quote(on.big_room)}/send/m.room.message/{number}"
     said = {"msgtype": "m.text", "body": "Bonjour"}
     before = times.stat().st_size if times else 0
-    _clocked(seconds, "send", lambda: on.ana.do("PUT", big, **said))
+    _, taken["send"] = clock.of(lambda: on.ana.do("PUT", big, **said))
     if times:
         lines = times.read_text(encoding="utf-8")[before:].splitlines()
-        seconds["own"] = sum(float(line.split()[1]) for line in lines)
-    return seconds
+        own = sum(float(line.split()[1]) for line in lines)
+        taken["own"] = Taken(own, own)
+    return taken
 
 
-def _clocked(seconds: dict[str, float], deed: str, act: Callable[[], Any]) -> Any:
-    began = time.perf_counter()
-    done = act()
-    seconds[deed] = time.perf_counter() - began
-    return done
+class _Clock:
+    """What a request takes, by the wall and of the processor in this homeserver's process."""
+
+    def __init__(self, homeserver: TrustingHomeserver) -> None:
+        assert homeserver.child is not None
+        self._threads = Path(f"/proc/{homeserver.child.pid}/task")
+
+    def of(self, act: Callable[[], Any]) -> tuple[Any, Taken]:
+        began, before = time.perf_counter(), self._processor()
+        done = act()
+        return done, Taken(time.perf_counter() - began, self._processor() - before)
+
+    def _processor(self) -> float:
+        """Seconds, of all its threads."""
+        run = (each.joinpath("schedstat").read_text() for each in self._threads.iterdir())
+        return sum(int(each.split()[0]) for each in run) / 1e9
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> float:
@@ -178,6 +204,12 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
 
 
-def _told(times: dict[str, list[float]]) -> str:
-    told = [f"{name} {statistics.median(each) * 1e3:.1f} ms" for name, each in times.items()]
-    return f"{', '.join(told)}; a module that does nothing: {_ratio(times[EMPTY], times[NONE]):.2f}"
+def _told(times: dict[str, list[Taken]]) -> str:
+    walls = {name: [each.wall for each in taken] for name, taken in times.items()}
+    processor = {name: [each.processor for each in taken] for name, taken in times.items()}
+    told = [f"{name} {statistics.median(each) * 1e3:.1f} ms" for name, each in walls.items()]
+    return (
+        f"{', '.join(told)}; with a module that does nothing {_ratio(walls[EMPTY], walls[NONE]):.2f};"
+        f" of the processor {_ratio(processor[OURS], processor[NONE]):.2f}"
+        f" and {_ratio(processor[EMPTY], processor[NONE]):.2f}"
+    )
