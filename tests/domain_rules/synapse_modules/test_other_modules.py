@@ -1,14 +1,15 @@
-"""What other modules leave behind misleads nobody."""
+"""What other modules leave behind misleads nobody, and who only watches keeps nobody waiting."""
 
 from types import SimpleNamespace
 
 import pytest
 
 from domain_rules.synapse_modules import other_modules
+from domain_rules.synapse_modules.configuration import Mode
 from tests.domain_rules.made_rooms import ANA, GIL
 
 from .a_synapse import run
-from .rooms_house import ROOM, House, Refused, event, member, part_of
+from .rooms_house import ALLOWED, ROOM, House, Refused, event, member, part_of
 
 requester = SimpleNamespace(user=SimpleNamespace(to_string=lambda: ANA))
 
@@ -35,3 +36,14 @@ def test_10_what_other_modules_put_into_a_state_is_no_part_of_the_room():
     assert run(part.check_event_allowed(name, littered)) == (True, None)
     with pytest.raises(Refused):
         run(part.check_event_allowed(member(GIL, "invite"), littered))
+
+
+@pytest.mark.parametrize(("mode", "waits"), [(Mode.ENFORCE, True), (Mode.LOG, False)])
+def test_10_where_nothing_is_sent_nobody_waits_for_the_rule_of_an_upgraded_room(mode, waits):
+    house = House()
+    house.make(None, predecessor={"room_id": "!old"})
+    before = house.now_ms
+    part = part_of(house, mode=mode)
+    answer = run(part.user_may_invite(ANA, GIL, ROOM))
+    assert (answer is ALLOWED) is not waits
+    assert (house.now_ms > before) is waits
