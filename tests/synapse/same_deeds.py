@@ -148,8 +148,9 @@ class Deeds:
         self.ask("register", "POST", "/register", username=name, password="p", auth=auth)
         self.ask("register again", "POST", "/register", username=name, password="p", auth=auth)
         self.eve.create(preset="public_chat")  # who is in one is found by everybody
-        wait_for(lambda: self.eve.user_id in self.who.finds("eve"), what="eve is in the directory")
-        self.ask("search", "POST", "/user_directory/search", search_term="eve")
+        name = self.eve.user_id[1:].partition(":")[0]
+        wait_for(lambda: self.who.finds(name), what="eve is in the directory")
+        self.ask("search", "POST", "/user_directory/search", search_term=name)
 
     def _named(self, value: Any) -> Any:
         """With user IDs in place of the names above."""
