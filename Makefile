@@ -50,7 +50,7 @@ sure: $(VENV)/.test  ## Check format, style, types and floors (a minute; the tes
 	$(BIN)/lint-imports
 
 bench: DEBIAN = wrk
-bench: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Measure speed, as ratios in one run (six minutes; ARGS=decisions)
+bench: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Measure speed, as ratios in one run (ten minutes; ARGS=decisions)
 	$(BIN)/python -m bench $(ARGS)
 
 migration: $(VENV)/.test  ## Write the next migration from the tables: make migration m="what changes"

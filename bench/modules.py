@@ -6,17 +6,17 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from tests.services.certificates import Authority
-from tests.services.guichet_synapse import GuichetHomeserver, Person, started
+from tests.services.guichet_synapse import Person, started
 from tests.services.told_guichet import ToldGuichet
 from tests.services.trusting_synapse import TrustingHomeserver
 from tests.services.waiting import wait_for
 
+from . import beside_none
+from .beside_none import Timed
 from .rows import Row
-from .timed_module import TIMES
 
 RULES = 33_000
 PEOPLE = 100_000  # agents of another homeserver that decides by person
@@ -26,31 +26,14 @@ MEMBERS = 4
 ELSEWHERE = "elsewhere.example"
 # A question to Synapse's database, or a line written there, is part of these.
 WITH_DATABASE = (
-    "room_access.user_may_invite",
     "feeds.on_add_user_third_party_identifier",
     "binder.on_add_user_third_party_identifier",
 )
 
 
-class Timed(GuichetHomeserver):
-    """Notes the time of every callback in `times`."""
-
-    @property
-    def times(self) -> Path:
-        return self.folder / "times"
-
-    def _settings(self) -> dict[str, Any]:
-        settings = super()._settings()
-        settings["modules"][0]["module"] = "bench.timed_module.Timed"
-        return settings
-
-    def _environment(self) -> dict[str, str]:
-        return super()._environment() | {TIMES: str(self.times)}
-
-
 def measure() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        places = [Path(folder) / name for name in ("authority", "with", "without")]
+        places = [Path(folder) / name for name in ("authority", "with", "without", "beside")]
         for place in places:
             place.mkdir()
         authority, guichet = Authority(places[0]), ToldGuichet()
@@ -66,6 +49,7 @@ def measure() -> Iterator[Row]:
                 yield from _callbacks(synapse.times)
         finally:
             guichet.stop()
+        yield from beside_none.measure(places[3], authority)
 
 
 def _fill(guichet: ToldGuichet, name: str) -> None:

@@ -72,7 +72,10 @@ class Deeds:
             made = self.ask(f"create {name}", "POST", "/createRoom", **asked)
             if made.ok:
                 self._look(f"room {name}", made.json()["room_id"])
-        self._in_a_room()
+        room_id = self.who.create(name="Cellule", preset="public_chat", visibility="private")
+        self._who_comes(room_id)
+        self._settings(f"/rooms/{quote(room_id)}")
+        self._who_goes(room_id)
         self._around()
         return self.told
 
@@ -80,9 +83,8 @@ class Deeds:
         found = self.who.do("GET", f"/rooms/{quote(room_id)}/state")
         self.told[what] = sorted(map(str, self._plain(found)))
 
-    def _in_a_room(self) -> None:
-        room_id = self.who.create(name="Cellule", preset="public_chat", visibility="private")
-        room, state = f"/rooms/{quote(room_id)}", f"/rooms/{quote(room_id)}/state"
+    def _who_comes(self, room_id: str) -> None:
+        room = f"/rooms/{quote(room_id)}"
         for whom in ("eve", "nobody-at-all", "who"):
             self.ask(f"invite {whom}", "POST", f"{room}/invite", user_id=whom)
         by_mail = {"medium": "email", "id_server": "localhost:1", "id_access_token": "t"}
@@ -90,7 +92,10 @@ class Deeds:
             self.ask(f"invite {address}", "POST", f"{room}/invite", address=address, **by_mail)
         self.ask("join invited", "POST", f"{room}/join", by=self.eve)
         self.ask("join uninvited", "POST", f"/join/{quote(room_id)}", by=self.oda)
-        self.ask("no power", "PUT", f"{state}/m.room.name/", by=self.oda, name="Mine")
+        self.ask("no power", "PUT", f"{room}/state/m.room.name/", by=self.oda, name="Mine")
+
+    def _settings(self, room: str) -> None:
+        state = f"{room}/state"
         for kind, content in (
             ("m.room.name", {"name": "Autre"}),
             (RULE, {"rule": "unrestricted"}),
@@ -107,10 +112,16 @@ class Deeds:
             if sent.ok and kind == "m.room.encryption":
                 redacted = f"{room}/redact/{quote(sent.json()['event_id'])}/1"
                 self.ask("redact", "PUT", redacted, reason="mistaken")
+
+    def _who_goes(self, room_id: str) -> None:
+        room, levels_at = (
+            f"/rooms/{quote(room_id)}",
+            f"/rooms/{quote(room_id)}/state/m.room.power_levels/",
+        )
         self.ask("say", "PUT", f"{room}/send/m.room.message/1", msgtype="m.text", body="Bonjour")
         levels = self.who.state(room_id, "m.room.power_levels")
         levels["users"] = levels.get("users", {}) | {"oda": 100}
-        self.ask("levels", "PUT", f"{state}/m.room.power_levels/", **levels)
+        self.ask("levels", "PUT", levels_at, **levels)
         for deed in ("kick", "ban", "unban"):
             self.ask(deed, "POST", f"{room}/{deed}", user_id="eve")
         self.ask("knock", "POST", f"/knock/{quote(room_id)}", by=self.eve)
@@ -137,8 +148,9 @@ class Deeds:
         self.ask("register", "POST", "/register", username=name, password="p", auth=auth)
         self.ask("register again", "POST", "/register", username=name, password="p", auth=auth)
         self.eve.create(preset="public_chat")  # who is in one is found by everybody
-        wait_for(lambda: self.eve.user_id in self.who.finds("eve"), what="eve is in the directory")
-        self.ask("search", "POST", "/user_directory/search", search_term="eve")
+        name = self.eve.user_id[1:].partition(":")[0]
+        wait_for(lambda: self.who.finds(name), what="eve is in the directory")
+        self.ask("search", "POST", "/user_directory/search", search_term=name)
 
     def _named(self, value: Any) -> Any:
         """With user IDs in place of the names above."""

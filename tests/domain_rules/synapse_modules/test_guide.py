@@ -10,7 +10,14 @@ import yaml
 from domain_rules.room_events import JUDGES
 from domain_rules.room_power import EVENTS_OUT_OF_REACH
 from domain_rules.room_redactions import NEVER, STANDING
-from domain_rules.synapse_modules import configuration, feeds, refusals, room_access
+from domain_rules.synapse_modules import (
+    configuration,
+    feeds,
+    guards,
+    inbound,
+    refusals,
+    room_access,
+)
 from domain_rules.synapse_modules.configuration import Config, Parts
 from tests.services import guide
 
@@ -29,7 +36,8 @@ def test_every_part_is_explained(part):
 
 
 def test_every_metric_is_explained():
-    counters = [f"{each._name}_total" for each in (refusals.counted, refusals.exemptions)]
+    counted = (refusals.counted, refusals.exemptions, guards.failures, inbound.counted)
+    counters = [f"{each._name}_total" for each in counted]
     gauges = [each._name for each in (feeds.age, feeds.too_old)]
     table = GUIDE.partition("**Metrics**")[2].partition("**Logs.**")[0]
     explained = re.findall(r"^\| `(guichet_\w+)", table, re.MULTILINE)

@@ -153,29 +153,6 @@ def test_what_other_modules_left_in_a_request_is_made_plain():
     assert json.loads(json.dumps(asked)) == asked
 
 
-def test_10_what_cannot_be_read_in_a_request_is_synapses_to_answer():
-    def failing():
-        yield 1
-        raise OSError("of another module")
-
-    nested: list = []
-    nested.append(nested)
-    asked = {"invite": failing(), "topic": nested, "initial_state": ()}
-    run(other_modules.on_create_room(requester(), asked, False))
-    assert asked["topic"] is nested
-    assert asked["initial_state"] == []
-
-
-def test_10_what_other_modules_put_into_a_state_is_no_part_of_the_room(house):
-    house.make("restricted")
-    littered = house.rooms[ROOM] | {"rules": object(), ("m.room.topic", ""): "2027"}
-    part = part_of(house)
-    name = event("m.room.name", {"name": "Us"})
-    assert run(part.check_event_allowed(name, littered)) == (True, None)
-    with pytest.raises(Refused):
-        run(part.check_event_allowed(member(GIL, "invite"), littered))
-
-
 def test_ra_02_what_exempt_people_make_and_send_is_left_as_it_is(house):
     part = part_of(house)
     asked = {"initial_state": [{"type": RULE, "content": {"rule": "open"}}]}

@@ -1,0 +1,13 @@
+"""A module that judges every event and does nothing: what Synapse itself spends on asking."""
+
+from typing import Any
+
+
+class Empty:
+    """Loaded by a Synapse of the bench, to be compared with ours."""
+
+    def __init__(self, _config: Any, api: Any) -> None:
+        api.register_third_party_rules_callbacks(check_event_allowed=self.check_event_allowed)
+
+    async def check_event_allowed(self, _event: Any, _state: Any) -> tuple[bool, None]:
+        return True, None
