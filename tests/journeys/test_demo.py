@@ -80,6 +80,8 @@ def processes_of(folder: Path) -> list[str]:
 def test_the_whole_demo(started):
     demo, facts = started, started.facts
     shape_is_as_promised(facts)
+    written = Path(facts["ca_file"]).with_name("demo.json")
+    assert written.stat().st_mode & 0o077 == 0  # it holds passwords
     everything_answers(demo)
     guests_answer_and_agents_begin(demo)
     an_invitation_by_mail_reaches_the_mailbox(demo)
