@@ -27,7 +27,7 @@ SAID_AT_MOST = 20  # lines of the log for one revision
 logger = logging.getLogger(__name__)
 age = Gauge("guichet_rules_age_seconds", "Since Guichet last answered which rules are in force")
 too_old = Gauge("guichet_rules_too_old", "1 when that is more than seven days ago, or was never")
-not_understood = Gauge(
+skipped_rules = Gauge(
     "guichet_rules_skipped", "Rules this module does not understand: a newer one does"
 )
 
@@ -61,7 +61,7 @@ class Feeds:
         """Register the loops, and what tells of a changed address here."""
         self._knowledge.filled_by(self._wait_until_loaded, self.refresh)
         age.set_function(lambda: self._knowledge.age_seconds)
-        not_understood.set_function(lambda: len(self._knowledge.copy.skipped))
+        skipped_rules.set_function(lambda: len(self._knowledge.copy.skipped))
         too_old.set_function(lambda: float(self._knowledge.age_seconds > TOO_OLD_SECONDS))
         self._api.delayed_background_call(0, self._begin, desc="guichet_begin")
         self._api.looping_background_call(

@@ -38,7 +38,7 @@ def test_every_part_is_explained(part):
 def test_every_metric_is_explained():
     counted = (refusals.counted, refusals.exemptions, guards.failures, inbound.counted)
     counters = [f"{each._name}_total" for each in counted]
-    gauges = [each._name for each in (feeds.age, feeds.too_old)]
+    gauges = [each._name for each in (feeds.age, feeds.too_old, feeds.skipped_rules)]
     table = GUIDE.partition("**Metrics**")[2].partition("**Logs.**")[0]
     explained = re.findall(r"^\| `(guichet_\w+)", table, re.MULTILINE)
     assert set(explained) == {*counters, *gauges}
