@@ -1,14 +1,13 @@
-"""Who is in a room as modules reported it, of rooms that somebody was invited to by mail."""
+"""Who is in a room as modules reported it, of those who invited there by mail or came by such an invitation."""
 
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import inserting
 from .database import Base
-from .third_party_invitations import ThirdPartyInvitation
 
 
 class RoomMember(Base):
@@ -22,10 +21,9 @@ class RoomMember(Base):
 
 
 def joined(session: Session, now: datetime, *, room_id: str, user_id: str) -> None:
-    """Kept of rooms alone that somebody was invited to by mail."""
-    if session.scalar(select(exists().where(ThirdPartyInvitation.room_id == room_id))):
-        row = {"room_id": room_id, "user_id": user_id, "reported_at": now}
-        inserting.new(session, RoomMember, row)
+    """They are in this room now."""
+    row = {"room_id": room_id, "user_id": user_id, "reported_at": now}
+    inserting.new(session, RoomMember, row)
 
 
 def left(session: Session, *, room_id: str, user_id: str) -> None:

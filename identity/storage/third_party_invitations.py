@@ -55,7 +55,7 @@ class ThirdPartyInvitation(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     address: Mapped[str]  # some time after the end a keyed hash of it, which has no "@"
-    room_id: Mapped[str] = mapped_column(index=True)
+    room_id: Mapped[str]
     sender: Mapped[str]
     token: Mapped[str] = mapped_column(unique=True)  # the state key in the room
     public_key: Mapped[str] = mapped_column(unique=True)  # ephemeral, as it was given out

@@ -148,7 +148,10 @@ def _invited(taker: Taker, report: InRoom) -> Outcome:
 def _joined(taker: Taker, report: InRoom) -> Outcome:
     if report.by != report.user_id:
         return IGNORED  # nobody joins for another
-    room_members.joined(taker.session, taker.now, room_id=report.room_id, user_id=report.user_id)
+    if _theirs(taker, report):
+        room_members.joined(
+            taker.session, taker.now, room_id=report.room_id, user_id=report.user_id
+        )
     return _note(taker, report, State.JOINED, Happened.JOINED)
 
 

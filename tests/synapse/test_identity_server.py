@@ -172,7 +172,8 @@ def test_without_a_module_nothing_is_mailed_that_the_room_did_not_take(
 ):
     one, _ = trusting_synapses
     zoe, camille = User(one, id_server), User(one, id_server)
-    room = zoe.matrix("POST", "/createRoom", invite=[camille.user_id])["room_id"]
+    owners = {"power_level_content_override": {"invite": 50}}
+    room = zoe.matrix("POST", "/createRoom", invite=[camille.user_id], **owners)["room_id"]
     his = [address("one.example") for _ in range(2)]
     assert camille.invite(room, his[0]).status_code == 403
     camille.join(room)

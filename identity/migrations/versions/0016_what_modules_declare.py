@@ -27,9 +27,6 @@ def upgrade() -> None:
     )
     # Null: the room has it. So it is of what is there, and of what the running version writes meanwhile.
     op.add_column("third_party_invitations", sa.Column("awaits", sa.String(), nullable=True))
-    op.create_index(
-        op.f("ix_third_party_invitations_room_id"), "third_party_invitations", ["room_id"]
-    )
     # Asked at every poll of a module: a few rows of many.
     unknown = sa.text("happened = 'unknown_inviter'")
     op.create_index(
@@ -52,7 +49,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("room_members")
     op.drop_index("ix_invitation_events_unknown_inviter", "invitation_events")
-    op.drop_index(op.f("ix_third_party_invitations_room_id"), "third_party_invitations")
     # An older version mails what waits here: it would not look whether the room took it.
     op.execute("DELETE FROM outbox WHERE errand = 'room_took'")
     op.drop_column("third_party_invitations", "awaits")
