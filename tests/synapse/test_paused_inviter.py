@@ -40,7 +40,7 @@ def test_an_agent_whose_invitations_are_paused_reads_why(ana, told_guichet, iden
     assert refused.status_code == 403
     told = refused.json()
     assert (told["errcode"], told["org.guichet.reason"]) == ("M_FORBIDDEN", "invitations_paused")
-    assert told["error"].startswith("Several people you invited")
+    assert told["error"].startswith("Plusieurs personnes que vous avez invitées")
     assert set(told["org.guichet.message"]) == {"fr", "en"}
     assert identity_server.invited == []
     told_guichet.paused = set()
