@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
+from tests.domain_rules.made_rooms import ALICE, ANA, GIL, GINA, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
     ROOM,
@@ -99,7 +99,7 @@ def test_what_a_homeserver_without_our_module_makes_of_two_does_not_count(house,
     house.rooms[ROOM][RULE, ""] = newer
     house.put(event(RULE, left, sender=FROM_ELSEWHERE))
     for _ in range(2):
-        assert why(run(part.user_may_invite(ANA, ALICE, ROOM))) == "direct_room_is_full"
+        assert why(run(part.user_may_invite(ANA, GINA, ROOM))) == "direct_room_is_full"
         with pytest.raises(Refused) as refused:
             run(part.check_event_allowed(member(ALICE, "invite"), house.rooms[ROOM]))
         assert refused.value.reason == "direct_room_is_full"
