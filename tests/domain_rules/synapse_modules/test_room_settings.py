@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from domain_rules.synapse_modules import room_rows
 from tests.domain_rules.made_rooms import ALICE, ANA, GIL, GINA, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
@@ -123,3 +124,13 @@ def test_d4_who_came_by_mail_and_is_gone_leaves_no_open_invitation(house, now):
     assert refused.value.reason == "invitations_are_still_open"
     house.put(event("m.room.third_party_invite", {}, key="waiting"))
     assert run(part.check_event_allowed(closing, house.rooms[ROOM])) == (True, None)
+
+
+def test_a_room_that_is_full_of_people_keeps_its_settings(house):
+    """However many there are of them, what is read of a room at most begins with what it is."""
+    house.put(*(member(f"@p{number}:other.example", "join") for number in range(20)))
+    house.make("direct")
+    wanted = [("m.room.create", ""), (RULE, ""), ("m.room.member", None)]
+    rows = run(house.run_db_interaction("look", room_rows.read, ROOM, wanted, 5))
+    assert {("m.room.create", ""), (RULE, "")} < set(rows.events)
+    assert len(rows.events) == 5
