@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from domain_rules.room_changes import KNOCKS, judge_history
+from domain_rules.room_changes import KNOCKS, WORLD_READABLE, judge_history
 from domain_rules.room_power import (
     MODERATOR,
     filled,
@@ -95,6 +95,14 @@ class Creation:
         if said is None and self.preset == PUBLIC_PRESET:
             return "public"
         return "public" if said == "public" else "private"
+
+    @property
+    def history(self) -> Content | None:
+        """None: what is usual. Stock clients want a space by link read by everybody, also where none is published."""
+        asked = self.initial(HISTORY_VISIBILITY) or {}
+        by_link = self.preset == PUBLIC_PRESET and self.visibility != "public"
+        is_too_open = asked.get("history_visibility") == WORLD_READABLE
+        return None if by_link and is_too_open else asked or None
 
     @property
     def join_rule(self) -> str:
@@ -216,8 +224,7 @@ def _judge_settings(creation: Creation) -> RoomReason | None:
         return RoomReason.PUBLIC_UNENCRYPTED
     if encryption and not encrypts(encryption):
         return RoomReason.NOT_ENCRYPTING
-    history = creation.initial(HISTORY_VISIBILITY)
-    return judge_history(history, is_public=is_public) if history else None
+    return judge_history(creation.history, is_public=is_public) if creation.history else None
 
 
 def _judge_people(creation: Creation) -> RoomReason | None:
@@ -251,8 +258,9 @@ def completed(creation: Creation) -> dict[str, Any]:
         events.append(_event(ENCRYPTION, {"algorithm": MEGOLM}))
     # Synapse's presets open it, and clients ask for it in every room they make.
     events.append(_event(GUEST_ACCESS, {"guest_access": "forbidden"}))
-    if not creation.initial(HISTORY_VISIBILITY):
-        seen = "shared" if creation.visibility == "public" else "invited"
+    if not creation.history:
+        wanted = creation.initial(HISTORY_VISIBILITY)
+        seen = "shared" if wanted or creation.visibility == "public" else "invited"
         events.append(_event(HISTORY_VISIBILITY, {"history_visibility": seen}))
     if creation.initial(POWER_LEVELS) is not None:
         events.append(_event(POWER_LEVELS, creation.levels))
@@ -270,7 +278,7 @@ def _is_ours(event: Content, creation: Creation) -> bool:
     anew = [RULE_EVENT, POWER_LEVELS, GUEST_ACCESS]
     if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
         anew.append(ENCRYPTION)
-    if not creation.initial(HISTORY_VISIBILITY):
+    if not creation.history:
         anew.append(HISTORY_VISIBILITY)
     return event.get("type") in anew and _is_of_the_room(event)
 

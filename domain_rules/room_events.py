@@ -106,7 +106,13 @@ def _levels(
     state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
 ) -> RoomReason | None:
     rule = AccessRule.RESTRICTED if state.is_being_made else state.rule
-    return judge_levels(rule, event.content, people, guests_inside=state.has_guests(people))
+    return judge_levels(
+        rule,
+        event.content,
+        people,
+        guests_inside=state.has_guests(people),
+        before=state.power_levels,
+    )
 
 
 def _rule(

@@ -95,31 +95,51 @@ def undercuts(wanted: Content, otherwise: Content) -> bool:
 
 
 def judge_levels(
-    rule: AccessRule, content: Content, people: People, *, guests_inside: bool = False
+    rule: AccessRule,
+    content: Content,
+    people: People,
+    *,
+    guests_inside: bool = False,
+    before: Content | None = None,
 ) -> RoomReason | None:
     """What guests get by it: they stay at the default, under every rule, and the default reaches nothing of weight.
 
     Lower is muting, and allowed. `guests_inside`: of a closed room, from when it was open or they were no guests.
+    `before`: the levels these take the place of. What guests have by those may stay or become less, so that
+    rooms from before can be mended step by step, as clients do.
     """
-    users_default = level(content.get("users_default"), 0)
-    if rule is AccessRule.UNRESTRICTED and users_default != 0:
+    had: Content = before or {}
+    users_default, had_default = (level(each.get("users_default"), 0) for each in (content, had))
+    stays = before is not None and users_default == had_default
+    if rule is AccessRule.UNRESTRICTED and users_default != 0 and not stays:
         return RoomReason.USERS_DEFAULT
-    for user_id, power in mapping(content.get("users")).items():
-        if level(power, CREATOR_LEVEL) > users_default and people.counts_as_guest(user_id):
+    held = _above_default(had)
+    for user_id, power in _above_default(content).items():
+        if power > held.get(user_id, users_default) and people.counts_as_guest(user_id):
             return RoomReason.GUEST_POWER
     if rule is AccessRule.RESTRICTED and not guests_inside:
         return None
-    if users_default > 0:
+    if users_default > max(0, had_default):
         return RoomReason.USERS_DEFAULT
-    return RoomReason.LEVELS_TOO_LOW if _reaches(users_default, content) else None
+    reached = set() if before is None else _reached(before)
+    return RoomReason.LEVELS_TOO_LOW if _reached(content) - reached else None
 
 
-def _reaches(power: int, content: Content) -> bool:
-    """Whether somebody of this power could do what is out of a guest's reach."""
-    needed = [level(content.get(act), usual) for act, usual in OUT_OF_REACH.items()]
+def _above_default(content: Content) -> dict[str, int]:
+    """Who has more than everybody. What is no number counts as the most."""
+    users_default = level(content.get("users_default"), 0)
+    listed = mapping(content.get("users")).items()
+    powers = {user_id: level(power, CREATOR_LEVEL) for user_id, power in listed}
+    return {user_id: power for user_id, power in powers.items() if power > users_default}
+
+
+def _reached(content: Content) -> set[str]:
+    """Of what is out of a guest's reach, what everybody may do by these levels."""
+    needed = {act: level(content.get(act), usual) for act, usual in OUT_OF_REACH.items()}
     listed = mapping(content.get("events"))
-    needed += [level(listed[kind], 0) for kind in EVENTS_OUT_OF_REACH if kind in listed]
-    return min(needed) <= power
+    needed |= {kind: level(listed[kind], 0) for kind in EVENTS_OUT_OF_REACH if kind in listed}
+    users_default = level(content.get("users_default"), 0)
+    return {act for act, power in needed.items() if power <= users_default}
 
 
 def judge_creators(create: Content, sender: str, people: People) -> RoomReason | None:

@@ -95,11 +95,14 @@ class Inbound:
         return self._refusals.refuse(RoomReason.CLOSED_TO_GUESTS, event.sender)
 
     def _is_judged(self, event: Any) -> bool:
-        """From memory: somebody of a guests' homeserver comes in, and not by somebody's deed here."""
-        return (
+        """From memory: somebody of a guests' homeserver comes in, and not by somebody's deed here.
+
+        Anybody may send the type without a state key: it is no membership, and Synapse's event has no such attribute.
+        """
+        return bool(
             event.type == MEMBER
             and self._soft_fail is not SoftFail.OFF
-            and isinstance(event.state_key, str)
+            and event.is_state()
             and mapping(event.content).get("membership") in COMING_IN
             and server_of(event.sender) != self._knowledge.own_name
             and self._is_of_guests(event.state_key)
@@ -119,6 +122,7 @@ class Inbound:
         state, is_partial = seen
         if is_partial:
             self._note(arrival)
+            counted.labels("noted").inc()
             return None
         return judge_inbound(state, arrival.coming, arrival.sent_at, is_guests_server=True)
 
@@ -127,7 +131,6 @@ class Inbound:
             self._noted.popleft()
             counted.labels("given_up").inc()
         self._noted.append(arrival)
-        counted.labels("noted").inc()
 
     async def _judge_noted(self, arrival: Arrival) -> None:
         if await self._views.is_complete(arrival.room_id):
@@ -140,7 +143,7 @@ class Inbound:
         elif self._api.get_current_time_msec() - arrival.noted_ms > NEVER_MS:
             counted.labels("given_up").inc()
         else:
-            self._noted.append(arrival)
+            self._note(arrival)
 
     def _fail_softly(self, reason: RoomReason, event: Any) -> Any:
         if self._soft_fail is SoftFail.ON and not self._refusals.is_log_only:

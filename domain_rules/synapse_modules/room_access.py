@@ -115,7 +115,7 @@ class Part:
         if event.type == REDACTION:
             await self._check_redaction(event, events)
             return ALLOWED
-        if event.type == RULE_EVENT and self._upgrades.is_carrying(event.room_id):
+        if event.type == RULE_EVENT and self._upgrades.is_carrying(event):
             return ALLOWED
         state = await self._views.restored(event.room_id, event.room_version.identifier, events)
         asked = RoomEvent(event.type, event.sender, event.state_key, mapping(event.content))

@@ -35,7 +35,10 @@ class Rows:
 def read(
     txn: Any, room_id: str, wanted: Iterable[tuple[str, str | None]], most: int = MOST
 ) -> Rows | None:
-    """The state events of these types and keys, of every key where that is None; None for an unknown room."""
+    """The state events of these types and keys, of every key where that is None; None for an unknown room.
+
+    Where there are more than `most`, members are left out: a room full of them keeps its settings.
+    """
     txn.execute(
         "SELECT r.room_version, p.room_id FROM rooms r"
         " LEFT JOIN partial_state_rooms p ON p.room_id = r.room_id WHERE r.room_id = ?",
@@ -52,7 +55,8 @@ def read(
     txn.execute(
         "SELECT c.type, c.state_key, j.json FROM current_state_events c"  # noqa: S608  # made of the texts above
         " JOIN event_json j ON j.event_id = c.event_id"
-        f" WHERE c.room_id = ? AND ({' OR '.join(clauses)}) LIMIT ?",
+        f" WHERE c.room_id = ? AND ({' OR '.join(clauses)})"
+        " ORDER BY CASE WHEN c.type = 'm.room.member' THEN 1 ELSE 0 END LIMIT ?",
         (room_id, *values, most),
     )
     events = {(kind, key): _row(text) for kind, key, text in txn.fetchall()}
@@ -80,8 +84,8 @@ def used_tokens(txn: Any, room_id: str) -> frozenset[str]:
     """Of third-party invites in this room that somebody was ever invited by, also those who are out again."""
     txn.execute(
         "SELECT j.json FROM room_memberships m JOIN event_json j ON j.event_id = m.event_id"
-        " WHERE m.room_id = ? AND m.membership = 'invite'",
-        (room_id,),
+        " WHERE m.room_id = ? AND m.membership = 'invite' AND j.json LIKE ?",
+        (room_id, "%third_party_invite%"),  # a big room has many invitations, and few by mail
     )
     tokens = (token_of(_row(text).content) for (text,) in txn.fetchall())
     return frozenset(token for token in tokens if token)

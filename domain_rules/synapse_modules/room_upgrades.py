@@ -31,12 +31,15 @@ class Upgrades:
         self._api = api
         self._views = views
         self._refusals = refusals
-        self._carrying: set[str] = set()
+        self._carrying: dict[str, dict[str, Any]] = {}
         self._begun: set[str] = set()
 
-    def is_carrying(self, room_id: str) -> bool:
-        """Whether the rule event that is being judged is ours."""
-        return room_id in self._carrying
+    def is_carrying(self, event: Any) -> bool:
+        """Whether the event that is being judged is ours, and not what its owner sends there meanwhile."""
+        carried_now = self._carrying.get(event.room_id)
+        return carried_now is not None and (
+            carried_now["type"] == event.type and carried_now["content"] == dict(event.content)
+        )
 
     def begin(self, create: Any) -> None:
         """A create event that may be made. Who waits for it does not wait for this."""
@@ -98,14 +101,14 @@ class Upgrades:
             "sender": sender,
             "content": content,
         }
-        self._carrying.add(room_id)
+        self._carrying[room_id] = event
         try:
             for _ in range(TRIES):
                 if await self._is_sent(event):
                     return
                 await self._api.sleep(1)
         finally:
-            self._carrying.discard(room_id)
+            self._carrying.pop(room_id, None)
         self._begun.discard(room_id)
 
     async def _is_sent(self, event: dict[str, Any]) -> bool:

@@ -224,6 +224,32 @@ def test_the_history_of_a_private_room_is_for_its_members(wanted):
     assert public is (None if wanted == "world_readable" else RoomReason.WORLD_READABLE)
 
 
+@every_version
+def test_a_space_by_link_that_a_client_wants_read_by_everybody_is_read_by_its_members(version):
+    """Asked for a second time, without the directory, where a homeserver publishes nothing."""
+    asked = {
+        "preset": "public_chat",
+        "creation_content": {"type": "m.space"},
+        "power_level_content_override": {"events_default": 100, "invite": 0},
+        "initial_state": [
+            initial("m.room.guest_access", guest_access="can_join"),
+            initial("m.room.history_visibility", history_visibility="world_readable"),
+        ],
+    }
+    seen = {
+        visibility: contents(
+            made(version, visibility=visibility, **asked), "m.room.history_visibility"
+        )
+        for visibility in ("public", "private")
+    }
+    assert seen == {
+        "public": [{"history_visibility": "world_readable"}],
+        "private": [{"history_visibility": "shared"}],
+    }
+    closed = creation(version, **asked | {"preset": "private_chat"})
+    assert judge_creation(closed) is RoomReason.WORLD_READABLE
+
+
 @pytest.mark.parametrize("odd", [None, 7, "x", [], [7], {}, {"users": 7}, [{"type": []}]])
 def test_d13_requests_of_any_shape_are_judged_without_a_fault(odd):
     keys = ("initial_state", "invite", "invite_3pid", "creation_content", "preset", "room_version")

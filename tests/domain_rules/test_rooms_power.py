@@ -5,18 +5,23 @@ import pytest
 from domain_rules.room_changes import (
     judge_rule,
 )
+from domain_rules.room_events import Guichet, RoomEvent, judge_event
 from domain_rules.room_power import judge_levels
 from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import RULE_EVENT, AccessRule
+from domain_rules.rooms import POWER_LEVELS, RULE_EVENT, AccessRule
 from tests.domain_rules.made_rooms import (
     ALICE,
     ANA,
     GIL,
+    GINA,
     PEOPLE,
     VERSIONS,
+    joined,
     levels,
     room,
 )
+
+GUSTAVE = "@gustave:guests.example"
 
 every_version = pytest.mark.parametrize("version", VERSIONS)
 
@@ -95,3 +100,44 @@ def test_d7_levels_that_give_a_guest_nothing_are_set_as_owners_like(version, lat
 def test_ra_72_agents_are_promoted(version):
     content = levels(version, users={ANA: 100, ALICE: 100})
     assert judge_levels(AccessRule.DIRECT, content, PEOPLE) is None
+
+
+@every_version
+@every_rule
+def test_d7_a_room_from_before_is_mended_step_by_step(version, rule):
+    """Synapse's own presets let everybody invite, and guests had power. Clients change one thing at a time."""
+    had = levels(version, invite=0, users={ANA: 100, GIL: 50, GINA: 100})
+
+    def becomes(**content):
+        state = room(version, rule, power_levels=had, members=joined(ANA, GIL, GINA))
+        asked = RoomEvent(POWER_LEVELS, ANA, "", had | content)
+        return judge_event(state, asked, PEOPLE, Guichet())
+
+    assert becomes(users={ANA: 100, GIL: 50, GINA: 50}) is None
+    assert becomes(users={ANA: 100, GIL: 50}) is None
+    assert becomes(users={ANA: 100, ALICE: 50, GIL: 50, GINA: 100}) is None
+    assert becomes(invite=50, events_default=50) is None
+    assert becomes(users={ANA: 100, GIL: 51, GINA: 100}) is RoomReason.GUEST_POWER
+    assert becomes(users={ANA: 100, GIL: 50, GINA: 100, GUSTAVE: 1}) is RoomReason.GUEST_POWER
+    assert becomes(kick=0) is RoomReason.LEVELS_TOO_LOW
+    assert becomes(events={RULE_EVENT: 0}) is RoomReason.LEVELS_TOO_LOW
+    assert becomes(users_default=1) is RoomReason.USERS_DEFAULT
+
+
+@every_version
+def test_d7_what_everybody_has_by_default_becomes_no_guests_own(version):
+    had = levels(version, users_default=50)
+    content = levels(version, users={ANA: 100, GIL: 50})
+    reason = judge_levels(AccessRule.RESTRICTED, content, PEOPLE, before=had)
+    assert reason is RoomReason.GUEST_POWER
+
+
+@every_version
+@every_rule
+def test_d7_a_default_from_before_stays_or_becomes_nothing(version, rule):
+    had = levels(version, users_default=10)
+    kept = judge_levels(AccessRule(rule), had, PEOPLE, guests_inside=True, before=had)
+    gone = judge_levels(AccessRule(rule), levels(version), PEOPLE, guests_inside=True, before=had)
+    more = levels(version, users_default=11)
+    raised = judge_levels(AccessRule(rule), more, PEOPLE, guests_inside=True, before=had)
+    assert (kept, gone, raised) == (None, None, RoomReason.USERS_DEFAULT)

@@ -45,7 +45,7 @@ def event(kind: str, content: dict[str, Any], *, key: str | None = "", **facts: 
     given = {
         "type": kind,
         "content": content,
-        "state_key": key,
+        **({} if key is None else {"state_key": key}),  # as Synapse: no key, no attribute
         "sender": ANA,
         "room_id": ROOM,
         "event_id": "$event",

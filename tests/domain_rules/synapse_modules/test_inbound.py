@@ -86,6 +86,31 @@ def test_federation_a_room_that_never_becomes_complete_is_given_up(house):
     assert not part._inbound._noted
 
 
+def test_federation_what_has_the_type_of_a_membership_and_no_state_key_is_none(house):
+    part = part_of(house, soft_fail=SoftFail.ON)
+    arriving = event("m.room.member", {"membership": "join"}, key=None, sender=GIL)
+    assert run(part._inbound.check_event_for_spam(arriving)) is ALLOWED
+
+
+def test_federation_however_many_come_what_waits_does_not_grow_without_an_end(house, monkeypatch):
+    monkeypatch.setattr("domain_rules.synapse_modules.inbound.MOST_NOTED", 3)
+    house.make("restricted")
+    house.partial.add(ROOM)
+    part = part_of(house)
+    arriving = member(GIL, "join", sender=GIL)
+
+    async def is_complete_after_some_more(_room_id):
+        await part._inbound.check_event_for_spam(arriving)
+        return False
+
+    monkeypatch.setattr(part._views, "is_complete", is_complete_after_some_more)
+    for _ in range(5):
+        for _ in range(3):
+            run(part._inbound.check_event_for_spam(arriving))
+        run(house.loops["guichet_inbound"]())
+    assert len(part._inbound._noted) == 3
+
+
 def inbound(done):
     return REGISTRY.get_sample_value("guichet_inbound_total", {"done": done}) or 0.0
 

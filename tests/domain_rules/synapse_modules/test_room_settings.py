@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
+from domain_rules.synapse_modules import room_rows
+from tests.domain_rules.made_rooms import ALICE, ANA, GIL, GINA, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
     ROOM,
@@ -99,7 +100,7 @@ def test_what_a_homeserver_without_our_module_makes_of_two_does_not_count(house,
     house.rooms[ROOM][RULE, ""] = newer
     house.put(event(RULE, left, sender=FROM_ELSEWHERE))
     for _ in range(2):
-        assert why(run(part.user_may_invite(ANA, ALICE, ROOM))) == "direct_room_is_full"
+        assert why(run(part.user_may_invite(ANA, GINA, ROOM))) == "direct_room_is_full"
         with pytest.raises(Refused) as refused:
             run(part.check_event_allowed(member(ALICE, "invite"), house.rooms[ROOM]))
         assert refused.value.reason == "direct_room_is_full"
@@ -123,3 +124,13 @@ def test_d4_who_came_by_mail_and_is_gone_leaves_no_open_invitation(house, now):
     assert refused.value.reason == "invitations_are_still_open"
     house.put(event("m.room.third_party_invite", {}, key="waiting"))
     assert run(part.check_event_allowed(closing, house.rooms[ROOM])) == (True, None)
+
+
+def test_a_room_that_is_full_of_people_keeps_its_settings(house):
+    """However many there are of them, what is read of a room at most begins with what it is."""
+    house.put(*(member(f"@p{number}:other.example", "join") for number in range(20)))
+    house.make("direct")
+    wanted = [("m.room.create", ""), (RULE, ""), ("m.room.member", None)]
+    rows = run(house.run_db_interaction("look", room_rows.read, ROOM, wanted, 5))
+    assert {("m.room.create", ""), (RULE, "")} < set(rows.events)
+    assert len(rows.events) == 5

@@ -9,6 +9,7 @@ from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
     ROOM,
     House,
+    Refused,
     event,
     part_of,
 )
@@ -52,6 +53,27 @@ def test_d11_the_rule_is_carried_into_the_new_room(house):
     created = upgraded(house)
     house.make(None, predecessor=created.content["predecessor"])
     assert carry(house, created) == [(ROOM, {"rule": "unrestricted"})]
+
+
+def test_d11_what_an_owner_sends_while_the_rule_is_carried_is_judged(house):
+    created = upgraded(house)
+    house.make(None, predecessor=created.content["predecessor"])
+    part = part_of(house)
+    answers = []
+
+    async def send(sent):
+        for content in (sent["content"], {"rule": "direct"}):
+            try:
+                await part.check_event_allowed(event(RULE, content), house.rooms[ROOM])
+                answers.append(None)
+            except Refused as refused:
+                answers.append(refused.reason)
+
+    house.create_and_send_event_into_room = send
+    run(part.check_event_allowed(created, {}))
+    ((work, *facts),) = house.waiting
+    run(work(*facts))
+    assert answers == [None, "rule_never_changes_to_or_from_direct"]
 
 
 def test_d11_what_a_killed_process_left_undone_is_done_when_somebody_asks(house):
