@@ -8,6 +8,7 @@ from identity.gateways.http_client import Away
 from identity.storage import outbox
 from identity.storage.outbox import Errand, Lane
 from identity.use_cases import binding
+from identity.vault import CannotOpen
 from workers import tasks
 
 from .rooms_told import *  # noqa: F403  its fixtures
@@ -22,6 +23,17 @@ def test_the_administration_is_asked_where_there_is_no_module_and_its_silence_st
     clock.advance(seconds=3)
     tasks.run(replace(wired, connector_for=lambda _h: Administration(answer)), Lane.NORMAL)
     assert mailed() == ["invite"]
+
+
+def test_a_token_that_no_key_here_opens_is_silence_too(wired, store, mailed, clock):
+    store()
+    clock.advance(seconds=3)
+    tasks.run(replace(wired, connector_for=without_key), Lane.NORMAL)
+    assert mailed() == ["invite"]
+
+
+def without_key(_homeserver):
+    raise CannotOpen
 
 
 def test_what_the_administration_does_not_see_in_the_room_is_not_mailed(
