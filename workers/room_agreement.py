@@ -68,9 +68,7 @@ def _is_there(
         return told.holds_invitation and (bool(invitation.awaits) or told.membership == "join")
     try:
         connector = wired.connector_for(home)
-        return connector is None or connector.holds_invitation(
-            invitation.room_id, invitation.token
-        )
+        return connector is None or connector.holds_invitation(invitation.room_id, invitation.token)
     except (Away, Refused, CannotOpen) as silent:
         why = str(silent) or type(silent).__name__
         log.warning("%s does not say whether the room took an invitation: %s", home.name, why)
