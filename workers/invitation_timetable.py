@@ -24,6 +24,7 @@ def keep(wired: Wiring) -> None:
     ends_at = time.monotonic() + RUN_TIME
     calendar = invitation_calendar
     _each(wired, "expired", calendar.expired, calendar.expire, ends_at)
+    _each(wired, "to be asked for in their rooms", calendar.unasked, calendar.ask, ends_at)
     remind = partial(calendar.remind, hashes=wired.hashes)
     _each(wired, "reminded of", calendar.unanswered, remind, ends_at)
     _each(wired, "told to be unwanted", calendar.silent, partial(_tell, wired), ends_at)

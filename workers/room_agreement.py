@@ -13,6 +13,7 @@ from identity.storage.outbox import OutboxEntry
 from identity.storage.third_party_invitations import Awaits, ThirdPartyInvitation
 from identity.use_cases import room_agreement
 from identity.use_cases.binding import homeserver_of
+from identity.vault import CannotOpen
 from identity.wiring import WorkerWiring
 
 from .endings import Later, Note, nothing
@@ -65,13 +66,12 @@ def _is_there(
         )
         # What stands there from before says nothing of who asks again.
         return told.holds_invitation and (bool(invitation.awaits) or told.membership == "join")
-    connector = wired.connector_for(home)
-    if connector is None:
-        return True
     try:
-        return connector.holds_invitation(invitation.room_id, invitation.token)
-    except (Away, Refused) as silent:
-        log.warning("%s does not say whether the room took an invitation: %s", home.name, silent)
+        connector = wired.connector_for(home)
+        return connector is None or connector.holds_invitation(invitation.room_id, invitation.token)
+    except (Away, Refused, CannotOpen) as silent:
+        why = str(silent) or type(silent).__name__
+        log.warning("%s does not say whether the room took an invitation: %s", home.name, why)
         return True
 
 

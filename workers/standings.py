@@ -14,6 +14,7 @@ from identity.storage.homeservers import Homeserver
 from identity.use_cases import homeserver_modules
 from identity.use_cases.binding import homeserver_of
 from identity.use_cases.homeserver_modules import MEMBERSHIP
+from identity.vault import CannotOpen
 from identity.wiring import WorkerWiring
 
 log = logging.getLogger(__name__)
@@ -54,16 +55,28 @@ def _ways(
     wired: WorkerWiring, session: Session, user_id: str, room_id: str, inviter: str
 ) -> Iterator[_Way]:
     home = homeservers.find(session, homeserver_of(user_id))
-    if home is not None and (connector := wired.connector_for(home)) is not None:
-        yield _Way(
-            f"administration of {home.name}", partial(connector.membership, user_id, room_id)
-        )
+    if home is not None and (asking := _of_administration(wired, home)) is not None:
+        yield _Way(f"administration of {home.name}", partial(asking, user_id, room_id))
     there = homeservers.find(session, homeserver_of(inviter))
     for server in dict.fromkeys((home, there)):
         if server is not None and _has_module(wired, session, server):
             yield _Way(
                 f"module in {server.name}", partial(_by_module, wired, server, user_id, room_id)
             )
+
+
+def _of_administration(
+    wired: WorkerWiring, home: Homeserver
+) -> Callable[[str, str], str | None] | None:
+    try:
+        connector = wired.connector_for(home)
+    except CannotOpen:
+        return _without_key
+    return connector.membership if connector else None
+
+
+def _without_key(_user_id: str, _room_id: str) -> str | None:
+    raise Away("no key here opens its token")
 
 
 def _has_module(wired: WorkerWiring, session: Session, server: Homeserver) -> bool:

@@ -1,7 +1,7 @@
 """The queue of reports in Synapse's own database, and what is read there to fill it."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -147,21 +147,35 @@ def _seen(place: int, event_id: str, event: Mapping[str, Any]) -> Seen:
 def _with_past(txn: Any, seen: Seen) -> Seen:
     if seen.type != MEMBER:
         return replace(seen, inviter=_inviter(txn, seen))
-    txn.execute(
-        "SELECT m.membership, j.json FROM room_memberships AS m"
-        " JOIN event_json AS j ON j.event_id = m.event_id"
-        " WHERE m.user_id = ? AND m.room_id = ? AND m.event_stream_ordering < ?"
-        " ORDER BY m.event_stream_ordering DESC LIMIT 5",
-        (seen.state_key, seen.room_id, seen.place),
-    )
-    past = txn.fetchall()
-    contents = [seen.content, *(json.loads(text)["content"] for _, text in past)]
     return replace(
         seen,
-        before=past[0][0] if past else None,
-        by_mail=_is_by_mail(contents),
+        before=_membership_before(txn, seen),
+        by_mail=_is_by_mail(txn, seen),
         invites=_invites(txn, seen),
     )
+
+
+def _membership_before(txn: Any, seen: Seen) -> str | None:
+    txn.execute(
+        "SELECT membership FROM room_memberships"
+        " WHERE user_id = ? AND room_id = ? AND event_stream_ordering < ?"
+        " ORDER BY event_stream_ordering DESC LIMIT 1",
+        (seen.state_key, seen.room_id, seen.place),
+    )
+    row = txn.fetchone()
+    return str(row[0]) if row else None
+
+
+def _is_by_mail(txn: Any, seen: Seen) -> bool:
+    """Whether their last invitation goes back to an address, however often their name changed since."""
+    txn.execute(
+        "SELECT j.json FROM room_memberships AS m JOIN event_json AS j ON j.event_id = m.event_id"
+        " WHERE m.user_id = ? AND m.room_id = ? AND m.membership = 'invite'"
+        " AND m.event_stream_ordering <= ? ORDER BY m.event_stream_ordering DESC LIMIT 1",
+        (seen.state_key, seen.room_id, seen.place),
+    )
+    row = txn.fetchone()
+    return bool(row) and "third_party_invite" in json.loads(row[0])["content"]
 
 
 def _invites(txn: Any, seen: Seen) -> bool:
@@ -192,14 +206,6 @@ def _inviter(txn: Any, seen: Seen) -> str | None:
     if not before or not before[-1]["content"].get("public_key"):
         return None
     return str(before[0]["sender"])
-
-
-def _is_by_mail(contents: Collection[Mapping[str, Any]]) -> bool:
-    """Whether the last invitation among these, newest first, goes back to an address."""
-    for content in contents:
-        if content.get("membership") == "invite":
-            return "third_party_invite" in content
-    return False
 
 
 def _value(txn: Any, name: str) -> str | None:

@@ -195,8 +195,8 @@ class Part:
     ) -> Any:
         """To an address that Guichet knows nobody by. What is refused here, no mail leaves for."""
         state = await self._views.room(room_id, inviter)
-        if state is None:
-            return self._refusals.allowed
+        if state is None:  # a made-up room, or one that everybody of this homeserver has left
+            return self._answer(inviter, RoomReason.NOT_IN_ROOM)
         reason = judge_inviter(state, inviter)
         if reason is None and not await self._knowledge.is_free(inviter):
             state = await self._upgrades.settled(room_id, state)

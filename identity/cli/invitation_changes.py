@@ -12,7 +12,7 @@ from identity.storage.third_party_invitations import State, ThirdPartyInvitation
 from identity.use_cases import invitation_record, invitations
 
 from .endings import Exit, Failure
-from .invitation_facts import described, found
+from .invitation_facts import AWAITING, described, found
 from .opening import author, dry_run, opened
 from .printing import as_json, print_json, talk
 
@@ -103,5 +103,7 @@ def _refusal(session: Session, now: datetime, row: ThirdPartyInvitation, otherwi
     state = invitations.where(row, now)
     if state in OVER:
         return Failure(f"{row.id}: {otherwise}, {OVER[state]}")
+    if row.awaits and invitations.again_at(session, now, row) <= now:
+        return Failure(f"{row.id}: {AWAITING}", Exit.REFUSED)
     again = invitation_record.told_time(invitations.again_at(session, now, row))
     return Failure(f"{row.id}: a mail was sent not long ago, again from {again}", Exit.REFUSED)

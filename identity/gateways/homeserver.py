@@ -13,6 +13,8 @@ from .http_client import Answer, Away, JsonClient, code, path_part
 
 PROBE_SECONDS = 3.0
 THIRD_PARTY_INVITE = "m.room.third_party_invite"
+MEMBERSHIPS = ("join", "invite", "leave", "ban", "knock")
+NONSENSE = ""
 OK = 200
 NOT_FOUND = 404
 
@@ -65,7 +67,7 @@ class Connector(Protocol):
         """Returns if accounts can be made now."""
 
     def membership(self, user_id: str, room_id: str) -> str | None:
-        """`join`, `invite`, `leave`, …: what the homeserver knows of a person in a room."""
+        """`join`, `invite`, `leave`, …: what the homeserver knows of a person in a room; None: nothing."""
 
     def holds_invitation(self, room_id: str, token: str) -> bool:
         """Whether the event of an invitation by mail stands in the room, with keys in it."""
@@ -99,8 +101,11 @@ class SynapseConnector:
                 self._admin(talk, "GET", f"/v1/users/{path_part(user_id)}/memberships")
             )
         rooms = answer.body.get("memberships")
-        found = rooms.get(room_id) if isinstance(rooms, dict) else None
-        return found if isinstance(found, str) else None
+        found = rooms.get(room_id) if isinstance(rooms, dict) else NONSENSE
+        if found is not None and found not in MEMBERSHIPS:
+            # Taken for "never there", somebody who has joined would be invited anew.
+            raise Away("no memberships", sent=True)
+        return str(found) if found else None
 
     def holds_invitation(self, room_id: str, token: str) -> bool:
         path = f"/v1/rooms/{path_part(room_id)}/state?type={THIRD_PARTY_INVITE}"
@@ -109,12 +114,14 @@ class SynapseConnector:
         if answer.status == NOT_FOUND and answer.errcode == "M_NOT_FOUND":
             return False  # it is in no such room
         events = _expect(answer).body.get("state")
+        if not isinstance(events, list):
+            raise Away("no state", sent=True)
         return any(
             isinstance(event, dict)
             and (event.get("type"), event.get("state_key")) == (THIRD_PARTY_INVITE, token)
             and isinstance(event.get("content"), dict)
             and bool(event["content"].get("public_key"))
-            for event in (events if isinstance(events, list) else ())
+            for event in events
         )
 
     def look(self, account: NewAccount) -> Found:

@@ -4,9 +4,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from .outbox import WAITING, Errand, OutboxEntry
+from .people_lists import PeopleListRow, Step
 from .third_party_invitations import OPEN, Delivery, State, ThirdPartyInvitation
 
 
@@ -50,6 +52,20 @@ def held(session: Session, asked_before: datetime) -> int:
     asked_at = func.coalesce(ThirdPartyInvitation.asked_at, ThirdPartyInvitation.created_at)
     query = select(func.count()).where(_is_held(), asked_at < asked_before)
     return session.scalar(query) or 0
+
+
+def nobody_asks(session: Session, asked_before: datetime) -> list[uuid.UUID]:
+    """Of those that wait so long: whose room nobody is about to ask, and which no list is about to place."""
+    row = ThirdPartyInvitation
+    asked_at = func.coalesce(row.asked_at, row.created_at)
+    errand = exists().where(
+        OutboxEntry.subject_id == row.id, OutboxEntry.errand == Errand.ROOM_TOOK, WAITING
+    )
+    placed = exists().where(
+        PeopleListRow.invitation_id == row.id, PeopleListRow.step == Step.WAITING
+    )
+    query = select(row.id).where(_is_held(), asked_at < asked_before, ~errand, ~placed)
+    return list(session.scalars(query))
 
 
 def counts(session: Session, now: datetime, wanted: Wanted) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What time does to invitations: they are reminded of, expire; each job is safe twice.
+"""What time does to invitations: their rooms are asked, they are reminded of, expire; each job is safe twice.
 
 A job is two functions: who is due, and what is done about one of them, in a transaction of its own.
 """
@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from identity.storage import mails, third_party_invitations
+from identity.storage import invitation_search, mails, third_party_invitations
 from identity.storage.invitation_events import Happened
 from identity.storage.third_party_invitations import OPEN, State, ThirdPartyInvitation
 
-from . import invitation_mails, opting_out
+from . import invitation_mails, opting_out, room_agreement
 from .invitation_states import is_open, note, where
 from .keyed_hashes import KeyedHashes
 
@@ -42,6 +42,20 @@ def expire(session: Session, now: datetime, invitation_id: UUID) -> bool:
     if row is None or row.ended_at or where(row, now) is not State.EXPIRED:
         return False
     return note(session, now, row, State.EXPIRED, Happened.EXPIRED, by=BY)
+
+
+def unasked(session: Session, now: datetime) -> list[UUID]:
+    """The invitations whose room nobody asks any more: a worker of before gave the errand up, which it did not know."""
+    return invitation_search.nobody_asks(session, now - room_agreement.LATE)
+
+
+def ask(session: Session, now: datetime, invitation_id: UUID) -> bool:
+    """See that its room is asked."""
+    row = _locked(session, invitation_id)
+    if row is None or not room_agreement.is_open_question(session, now, row):
+        return False
+    room_agreement.begin(session, now, row)
+    return True
 
 
 def unanswered(session: Session, now: datetime) -> list[str]:

@@ -48,20 +48,18 @@ def is_open_question(session: Session, now: datetime, invitation: ThirdPartyInvi
     """Whether it is still to be seen that the room has it: anew, too, where a mail is due once more."""
     if not is_live(invitation, now):
         return False
-    if invitation.awaits is not None:
-        return True
-    mailed_at = invitations.last_mailed(session, invitation)
-    is_newer = mailed_at is None or mailed_at < invitation.last_asked
-    return is_newer and is_due_a_mail(session, now, invitation)
+    return invitation.awaits is not None or is_due_a_mail(session, now, invitation)
 
 
 def is_due_a_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
-    """Whether its address waits for nobody's answer yet, or was told of it so long ago that it may be once more."""
+    """Whether its address was never told of it; or it was asked for anew, so long after that it may be once more."""
     if not is_open(invitation, now):
         return False
     mailed_at = invitations.last_mailed(session, invitation)
+    if mailed_at is None:
+        return True
     is_limited = session.info.get("limited", True)
-    return mailed_at is None or not is_limited or now >= mailed_at + QUIET
+    return mailed_at < invitation.last_asked and (not is_limited or now >= mailed_at + QUIET)
 
 
 def confirm(
@@ -92,11 +90,15 @@ def confirm(
 def refuse(session: Session, now: datetime, invitation: ThirdPartyInvitation, why: str) -> None:
     """The room has not got it, or nobody says so: it ends, and who sent it is told.
 
-    One that was mailed before and asked for again stays, without a further mail.
+    One that was mailed before and asked for again stays, without a further mail. Nothing happens
+    if the room took it after all while it was asked.
     """
     bound = associations.of_user(session, invitation.sender)
     if bound:  # before any row, as all that orders mails
         mails.lock_address(session, bound[0].address)
+    session.refresh(invitation, with_for_update=True)
+    if not is_open_question(session, now, invitation):
+        return
     state = State.REVOKED if invitation.awaits else None
     is_noted = note(session, now, invitation, state, Happened.NOT_IN_ROOM, by=BY, detail=why)
     if is_noted and state and bound:

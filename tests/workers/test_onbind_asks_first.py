@@ -12,6 +12,7 @@ from identity.storage import invitation_events, outbox, third_party_invitations
 from identity.storage.outbox import Errand, Lane
 from identity.storage.third_party_invitations import Delivery
 from identity.use_cases import homeserver_modules
+from identity.vault import CannotOpen
 from tests.services.told_desk import ToldRoom
 from workers import onbind, tasks
 
@@ -151,6 +152,27 @@ def test_while_who_could_tell_is_silent_the_invitation_is_held_and_seen(
     clock.advance(hours=1)
     work(wired)
     assert now_at(invitation) is Delivery.DELIVERED
+
+
+def test_a_token_that_no_key_here_opens_keeps_an_invitation_as_silence_does(
+    wired, invite, bind, now_at, told_homeserver, told_desk, hear, clock
+):
+    """An operator renews keys, and a worker has not got the new one: for days, perhaps."""
+    invitation = invite()
+    bind()
+
+    def without_key(_homeserver):
+        raise CannotOpen
+
+    for _ in range(30):
+        work(replace(wired, connector_for=without_key))
+        clock.advance(hours=7)
+    assert now_at(invitation) is Delivery.DUE
+    assert not is_told(told_homeserver)
+    hear()
+    told_desk.rooms[ROOM] = ToldRoom(members={CAMILLE})
+    work(replace(wired, connector_for=without_key))
+    assert now_at(invitation) is Delivery.SUPERSEDED
 
 
 def test_a_module_that_is_silent_is_waited_for_as_long_as_it_counts_as_there(

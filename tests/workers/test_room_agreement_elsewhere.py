@@ -1,17 +1,21 @@
 """The mail of an invitation where others tell of its room, or somebody asks again, or a worker dies."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from identity.gateways.desk import Standing
 from identity.gateways.http_client import Away
-from identity.storage import outbox
+from identity.storage import invitation_events, invitation_search, outbox
 from identity.storage.outbox import Errand, Lane
+from identity.storage.people_lists import PeopleList, PeopleListRow, Step
 from identity.use_cases import binding
-from workers import tasks
+from identity.vault import CannotOpen
+from workers import invitation_timetable, tasks
 
 from .rooms_told import *  # noqa: F403  its fixtures
-from .rooms_told import EDUCATION, HERS, ZOE
+from .rooms_told import EDUCATION, GIL, HERS, ROOM, ZOE
 
 
 @pytest.mark.parametrize("answer", [True, Away("no answer")])
@@ -22,6 +26,17 @@ def test_the_administration_is_asked_where_there_is_no_module_and_its_silence_st
     clock.advance(seconds=3)
     tasks.run(replace(wired, connector_for=lambda _h: Administration(answer)), Lane.NORMAL)
     assert mailed() == ["invite"]
+
+
+def test_a_token_that_no_key_here_opens_is_silence_too(wired, store, mailed, clock):
+    store()
+    clock.advance(seconds=3)
+    tasks.run(replace(wired, connector_for=without_key), Lane.NORMAL)
+    assert mailed() == ["invite"]
+
+
+def without_key(_homeserver):
+    raise CannotOpen
 
 
 def test_what_the_administration_does_not_see_in_the_room_is_not_mailed(
@@ -70,6 +85,39 @@ def test_who_asks_again_and_is_out_of_the_room_by_then_mails_nobody(
     assert mailed() == ["invite", "invite"]
 
 
+def test_a_report_that_comes_while_the_room_is_asked_has_the_last_word(
+    wired, hear, room, store, took, after, mailed, read, clock
+):
+    hear()
+    invitation = store()
+    for seconds in (3, 12):
+        after(seconds=seconds)
+
+    class Desk:
+        def standing(self, **_facts):
+            assert took(invitation) == "ok"
+            return Standing("join", holds_invitation=False)
+
+    clock.advance(seconds=45)
+    tasks.run(replace(wired, desk_for=lambda _homeserver: Desk()), Lane.NORMAL)
+    assert mailed() == ["invite"]
+    assert read(invitation)[1:] == (None, "sent")
+    with wired.database.reading() as session:
+        history = invitation_events.of_invitation(session, invitation.id)
+    assert "not_in_room" not in {event.happened for event in history}
+
+
+def test_a_report_that_comes_late_mails_nobody_a_second_time(store, took, after, mailed):
+    """Nobody asked for it anew: the module was away, and its homeserver passed for one without."""
+    invitation = store()
+    after(seconds=3)
+    assert mailed() == ["invite"]
+    after(hours=80)
+    assert took(invitation) == "ok"
+    after(hours=1)
+    assert mailed() == ["invite"]
+
+
 def test_of_a_worker_that_died_meanwhile_nothing_is_missing(
     wired, hear, room, store, after, mailed, clock
 ):
@@ -84,6 +132,84 @@ def test_of_a_worker_that_died_meanwhile_nothing_is_missing(
     assert mailed() == []
     after(seconds=60)
     assert mailed() == ["invite"]
+
+
+def test_a_room_that_nobody_asks_any_more_is_asked_by_the_timetable(
+    wired, hear, room, store, after, mailed, clock
+):
+    """Beside a new web a worker of the version before gives the errand up: it does not know it."""
+    hear()
+    invitation = store()
+    with wired.database.transaction() as session:
+        entry = outbox.lease_next(session, clock() + timedelta(seconds=3), Lane.NORMAL)
+        assert outbox.give_up(session, entry, clock(), "ValueError")
+    room.events[invitation.token] = {"public_key": "key"}
+    after(minutes=9)
+    invitation_timetable.keep(wired)
+    after(minutes=2)
+    assert mailed() == []
+    for _ in range(2):
+        invitation_timetable.keep(wired)
+    hear()
+    after(seconds=3)
+    assert mailed() == ["invite"]
+    with wired.database.reading() as session:
+        assert invitation_search.nobody_asks(session, clock()) == []
+
+
+@pytest.mark.parametrize("step", [Step.WAITING, Step.FAILED])
+def test_what_a_list_is_about_to_place_is_asked_for_by_nobody_else(
+    wired, place_by_list, clock, step
+):
+    invitation = place_by_list(step)
+    clock.advance(hours=1)
+    invitation_timetable.keep(wired)
+    with wired.database.reading() as session:
+        asked = outbox.of_subject(session, invitation.id, Errand.ROOM_TOOK)
+    assert (asked is None) == (step is Step.WAITING)
+
+
+@pytest.fixture
+def place_by_list(wired, store, clock):
+    """An invitation that a row of a list keeps, at this step."""
+
+    def place_by_list(step):
+        invitation = store()
+        with wired.database.transaction() as session:
+            session.delete(outbox.of_subject(session, invitation.id))
+            made = PeopleList(
+                owner=ZOE,
+                owner_address=HERS,
+                room_id=ROOM,
+                room_name="",
+                takes_guests=True,
+                file_name="",
+                language="fr",
+                column_name="",
+                elsewhere=0,
+                created_at=clock(),
+            )
+            session.add(made)
+            session.flush()
+            session.add(
+                PeopleListRow(
+                    list_id=made.id,
+                    place=1,
+                    line=1,
+                    typed=GIL,
+                    aside="",
+                    address=GIL,
+                    outcome="ready",
+                    detail="",
+                    caution="",
+                    for_guest=True,
+                    step=step,
+                    invitation_id=invitation.id,
+                )
+            )
+        return invitation
+
+    return place_by_list
 
 
 def test_another_spelling_of_a_bound_address_is_delivered_once_the_room_took_it(

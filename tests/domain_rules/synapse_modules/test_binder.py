@@ -178,6 +178,16 @@ def test_an_agent_is_reported_only_where_a_mail_invited_them(house):
     assert house.guichet.kinds == ["invited", "joined", "left"]
 
 
+def test_who_came_by_mail_is_reported_when_they_go_however_often_their_name_changed(house):
+    house.knowledge.guests = False
+    house.synapse.add_event(member("invite", by=ZOE, by_mail=True))
+    for number in range(10):
+        house.synapse.add_event(member("join", displayname=f"Gil {number}"))
+    house.synapse.add_event(member("leave"))
+    house.work()
+    assert house.guichet.kinds == ["invited", "joined", "left"]
+
+
 def test_what_the_room_did_not_accept_is_no_news(house):
     house.synapse.add_event(member("join"), soft_failed=True)
     house.synapse.add_event(member("join"), rejected="auth_error")

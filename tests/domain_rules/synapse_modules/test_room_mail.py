@@ -50,6 +50,15 @@ def test_nothing_is_mailed_for_who_is_not_in_the_room_or_may_not_invite(house, b
     assert by_mail(part, "x@asso.example", by=by) is ALLOWED
 
 
+def test_nothing_is_mailed_for_a_room_that_this_homeserver_does_not_know_or_has_left(house):
+    part = part_of(house)
+    assert why(by_mail(part, "x@asso.example")) == "only_members_invite"
+    house.make("unrestricted")
+    assert by_mail(part, "x@asso.example") is ALLOWED
+    house.rooms.clear()
+    assert why(by_mail(part, "x@asso.example")) == "only_members_invite"
+
+
 @pytest.mark.parametrize("rule", ["unrestricted", "restricted", "direct"])
 @pytest.mark.parametrize(
     "address",

@@ -155,6 +155,13 @@ def test_its_mail_is_sent_again_and_once_an_hour_is_enough(run, waiting, opened)
     assert "a mail was sent not long ago" in run("invitation", "resend", waiting, ends=3).stderr
 
 
+def test_while_its_room_is_asked_its_mail_is_not_sent_again_and_the_command_says_why(run, add):
+    held = add(awaits="report")
+    said = run("invitation", "resend", held, ends=3).stderr
+    assert "once the room is seen to have taken it" in said
+    assert run.json("invitation", "show", held)["mails"] == []
+
+
 def test_it_is_extended_also_when_it_has_expired(run, add, waiting):
     until = run.json("invitation", "show", waiting)["expires_at"]
     run("invitation", "extend", waiting, "--days", "60", "--dry-run")

@@ -236,6 +236,59 @@ def test_an_administration_api_that_answers_nonsense_is_away(raw):
         peer.close()
 
 
+@pytest.fixture
+def asked_of_rooms():
+    peer = Peer("education.example")
+    connector = SynapseConnector(
+        peer.url, registration_secret=SecretStr("secret"), admin_token=SecretStr("token")
+    )
+
+    def asked_of_rooms(raw):
+        peer.raw = (200, raw)
+        return connector
+
+    yield asked_of_rooms
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{}",
+        b'{"memberships": []}',
+        b'{"memberships": null}',
+        b'{"memberships": {"!room": 5}}',
+        b'{"memberships": {"!room": ["join"]}}',
+        b'{"memberships": {"!room": "joined"}}',
+        b'{"memberships": {"!room": ""}}',
+        b'{"joined_rooms": ["!room"]}',
+    ],
+)
+def test_nonsense_about_who_is_in_a_room_is_no_answer(asked_of_rooms, raw):
+    """Taken for "never there", it would throw who has joined back to invited."""
+    with pytest.raises(Away):
+        asked_of_rooms(raw).membership("@ana:education.example", "!room")
+
+
+def test_who_never_had_to_do_with_a_room_is_not_in_it(asked_of_rooms):
+    connector = asked_of_rooms(b'{"memberships": {"!other": "join"}}')
+    assert connector.membership("@ana:education.example", "!room") is None
+    assert connector.membership("@ana:education.example", "!other") == "join"
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"state": {}}', b'{"state": null}', b'{"events": []}'])
+def test_nonsense_about_what_stands_in_a_room_is_no_answer(asked_of_rooms, raw):
+    """Taken for a no, it would end the invitation."""
+    with pytest.raises(Away):
+        asked_of_rooms(raw).holds_invitation("!room", "token")
+
+
+@pytest.mark.parametrize("state", [b"[]", b"[5, null, {}]"])
+def test_a_room_without_the_invitation_does_not_hold_it(asked_of_rooms, state):
+    connector = asked_of_rooms(b'{"state": ' + state + b"}")
+    assert not connector.holds_invitation("!room", "token")
+
+
 @pytest.mark.parametrize(
     "said", ["a\0b", "\ud800", "x" * 100_000, 5, None, ["M_FORBIDDEN"], "é", ""]
 )

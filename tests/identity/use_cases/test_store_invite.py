@@ -11,7 +11,13 @@ from identity.storage import associations, mails, third_party_invitations
 from identity.storage.database import Database
 from identity.storage.outbox import Errand, OutboxEntry
 from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import invitation_mails, retention, store_invite, validation
+from identity.use_cases import (
+    invitation_mails,
+    retention,
+    room_agreement,
+    store_invite,
+    validation,
+)
 from identity.use_cases.invitation_mails import GATHERED
 from identity.use_cases.store_invite import EphemeralKey, Invited
 
@@ -211,6 +217,20 @@ def test_without_limits_nothing_is_gathered_and_nothing_waits(database, rules, c
         zoe.store(room_id=f"!{number}:x")
     with database.reading() as session:
         assert [mail.goes_at for mail in mails.recent(session)] == [clock()] * 4
+
+
+def test_without_limits_who_asks_once_is_mailed_once_whoever_says_that_the_room_took_it(
+    database, rules, clock
+):
+    """The module's report, and whoever placed it there or asked the room."""
+    zoe = Inviting(Database(database.engine, limited=False), rules, clock)
+    for ordered in (1, 2):
+        row = zoe.store()
+        clock.advance(seconds=2)
+        assert zoe.act(room_agreement.confirm, row)
+        with database.reading() as session:
+            assert len(mails.recent(session)) == ordered
+        clock.advance(seconds=2)
 
 
 def test_s88_one_account_invites_fifty_guests_a_day(store, clock):
