@@ -45,6 +45,25 @@ class Part:
         api.register_spam_checker_callbacks(
             user_may_send_3pid_invite=guards.answering(self.answer, seconds=ASKING_SECONDS)
         )
+        api.register_third_party_rules_callbacks(
+            on_create_room=guards.insisting(self.on_create_room)
+        )
+
+    async def on_create_room(
+        self,
+        requester: Any,
+        asked: Mapping[str, Any],
+        _is_admin: bool,  # noqa: FBT001  # Synapse calls by position
+    ) -> None:
+        """A room that is made for invitations by mail is not left behind without them."""
+        if self._refusals.is_log_only:
+            return  # counted with the invitations
+        await self._knowledge.ready()
+        inviter = requester.user.to_string()
+        for address in _addresses(asked.get("invite_3pid")):
+            reason = self._from_memory(inviter, address)
+            if reason is not None:
+                self._refusals.refuse_by_raising(reason, inviter)
 
     async def answer(self, inviter: str, medium: str, address: str, room_id: str) -> Any:
         """What a spam checker's callback returns: yes, or the code and what goes with it."""
@@ -81,6 +100,12 @@ class Part:
             logger.warning("whether an invitation is allowed cannot be asked: %s", fault)
             return None
         return answer.body if answer.is_good and isinstance(answer.body, Mapping) else None
+
+
+def _addresses(invited: object) -> list[str]:
+    entries = invited if isinstance(invited, list) else []
+    found = (entry.get("address") for entry in entries if isinstance(entry, Mapping))
+    return [address for address in found if isinstance(address, str)]
 
 
 def _reason(name: object) -> Reason:

@@ -49,7 +49,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("room_members")
     op.drop_index("ix_invitation_events_unknown_inviter", "invitation_events")
-    # An older version mails what waits here: it would not look whether the room took it.
+    # An older version knows no such errand: what waited for its room is not mailed, until somebody invites again.
     op.execute("DELETE FROM outbox WHERE errand = 'room_took'")
     op.drop_column("third_party_invitations", "awaits")
     op.drop_table("homeserver_modules")

@@ -1,12 +1,14 @@
 """What Guichet would refuse is refused by the module: the client reads why, not Synapse's 500."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from domain_rules.synapse_modules import guest_rules, invitation_check
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
 from domain_rules.synapse_modules.configuration import Mode
 
-from .a_synapse import ANA, GIL, GUESTS, process, run
+from .a_synapse import ANA, GIL, GUESTS, Refused, process, run
 
 ASKED = ("email", "lea@asso.example", "!room:agents.example")
 
@@ -133,3 +135,34 @@ def test_who_is_paused_is_refused_from_memory_and_invites_agents_all_the_same():
 def test_where_refusals_are_only_logged_the_invitation_goes_on():
     said, allowed, _ = answer(no("invitations_paused"), mode=Mode.LOG)
     assert said is allowed
+
+
+def creation(invited, *, silent_for=0, paused=(), **config):
+    """What is said to a room that is made for these invitations by mail."""
+    there = process(GUESTS, **config)
+    there.told.paused = list(paused)
+    there.told.revision += 1
+    there.poll()
+    there.synapse.now += silent_for * 1000
+    facts = there.config, there.synapse, there.knowledge, there.refusals
+    invitation_check.Part(*facts, client=Guichet(YES))
+    requester = SimpleNamespace(user=SimpleNamespace(to_string=lambda: ANA))
+    asked = {"preset": "private_chat", "invite_3pid": invited}
+    return run(there.synapse.callbacks["on_create_room"](requester, asked, False))
+
+
+BY_MAIL = [{"medium": "email", "address": "lea@asso.example"}]
+
+
+@pytest.mark.parametrize("how", [{"silent_for": 61}, {"paused": [ANA]}])
+def test_no_room_is_left_behind_whose_invitations_by_mail_would_be_refused(how):
+    with pytest.raises(Refused):
+        creation(BY_MAIL, **how)
+    creation(BY_MAIL, **how, mode=Mode.LOG)
+    for none in ([], None, {}, "lea@asso.example", [None, {}, {"address": 7}]):
+        creation(none, **how)
+
+
+def test_a_room_is_made_with_invitations_by_mail_that_may_be_sent():
+    creation(BY_MAIL)
+    creation([{"medium": "email", "address": "ana@interieur.example"}], paused=[ANA])
