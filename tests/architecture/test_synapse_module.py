@@ -23,7 +23,7 @@ LOAD = f"""
 import importlib, pkgutil, sys
 import domain_rules.synapse_modules as package
 from domain_rules.synapse_modules import Guichet
-parts = [importlib.import_module(f"{{package.__name__}}.{{name}}").Part for name in package.PARTS.values()]
+parts = [importlib.import_module(f"{{package.__name__}}.{{name}}").Part for _, name in package.PARTS]
 brought = {{name.partition(".")[0] for name in sys.modules}}
 print(sorted(set({HEAVY}) & brought))
 from synapse.module_api.errors import ConfigError

@@ -253,6 +253,8 @@ def test_1_a_room_that_hangs_in_the_module_of_before_is_whole_after_the_upgrade(
 
 def _hung(on: Three, third: Upgraded) -> str:
     """A room in which the third homeserver takes up nothing any more."""
+    # It has just begun, and lets nobody be invited before it heard who is an agent.
+    wait_for(lambda: on.nina.ask("POST", "/createRoom").ok, what="it knows its agents", pause=0.2)
     room_id = on.make("11", on.gil, on.gina, on.nina)
     on.comes(on.gil, room_id)
     on.comes(on.nina, room_id)

@@ -33,6 +33,12 @@ class FakeServer:
     def finish(self, account) -> None:
         raise AssertionError("nothing was begun")
 
+    def membership(self, _user_id, _room_id) -> None:
+        """Nobody was ever in any room."""
+
+    def holds_invitation(self, _room_id, _token) -> bool:
+        return True
+
     def probe(self) -> None:
         raise AssertionError("nobody waits")
 

@@ -1,6 +1,7 @@
 """The pages in Chromium: whole journeys without JavaScript, and what a mail scanner can do with it."""
 
 import re
+from contextlib import closing
 from email.message import EmailMessage
 from email.utils import format_datetime
 
@@ -34,7 +35,13 @@ class Silent(WSGIRequestHandler):
 @pytest.fixture
 def url(site):
     port = free_port()
-    server = make_server(LOOPBACK, port, site.app, threaded=True, request_handler=Silent)
+
+    def whole(environ, start_response):
+        # Where a browser hangs up, this server would leave the file open that it was sending.
+        with closing(site.app(environ, start_response)) as answer:
+            return [b"".join(answer)]
+
+    server = make_server(LOOPBACK, port, whole, threaded=True, request_handler=Silent)
     thread = serve(server)
     yield f"http://{LOOPBACK}:{port}"
     server.shutdown()
