@@ -70,7 +70,7 @@ def three(
 
     rooms, guests = homeserver("rooms"), homeserver("guests", **OF_GUESTS)
     third = third or homeserver("third")
-    told_guichet.sources = {
+    told_guichet.sources |= {
         rooms.server_name: "agent",
         third.server_name: "agent",
         guests.server_name: "guest",
