@@ -3,13 +3,17 @@
 from collections.abc import Iterable
 from typing import Any
 
-from domain_rules.room_creation import Creation
+import pytest
+
+from domain_rules.room_creation import Creation, completed, judge_creation
 from domain_rules.rooms import RULE_EVENT, Member, People, RoomState
 
 ANA, ALICE = "@ana:agents.example", "@alice:agents.example"
 GIL, GINA = "@gil:guests.example", "@gina:guests.example"
 OLGA = "@olga:agents.example"
 VERSIONS = ("10", "11", "12")
+every_version = pytest.mark.parametrize("version", VERSIONS)
+MEGOLM = [{"algorithm": "m.megolm.v1.aes-sha2"}]
 PEOPLE = People(
     is_guest=lambda user_id: user_id.endswith(":guests.example"), free=frozenset({OLGA})
 )
@@ -72,3 +76,14 @@ def rule_event(**content: Any) -> dict[str, Any]:
 def contents(request: dict[str, Any], event_type: str) -> list[dict[str, Any]]:
     events: Iterable[dict[str, Any]] = request["initial_state"]
     return [event["content"] for event in events if event["type"] == event_type]
+
+
+def made(version: str, **request: Any) -> dict[str, Any]:
+    """The request as it is completed, for a room that may be made."""
+    asked = creation(version, **request)
+    assert judge_creation(asked) is None
+    return completed(asked)
+
+
+def levels_of(request: dict[str, Any]) -> Any:
+    return request["power_level_content_override"]

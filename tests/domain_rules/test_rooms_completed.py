@@ -2,34 +2,22 @@
 
 import pytest
 
-from domain_rules.room_creation import completed, judge_creation
+from domain_rules.room_creation import completed
 from domain_rules.rooms import RULE_EVENT
 from tests.domain_rules.made_rooms import (
     ALICE,
     ANA,
     GIL,
     GINA,
-    VERSIONS,
+    MEGOLM,
     contents,
     creation,
+    every_version,
     initial,
+    levels_of,
+    made,
     rule_event,
 )
-
-every_version = pytest.mark.parametrize("version", VERSIONS)
-
-
-MEGOLM = [{"algorithm": "m.megolm.v1.aes-sha2"}]
-
-
-def made(version, **request):
-    asked = creation(version, **request)
-    assert judge_creation(asked) is None
-    return completed(asked)
-
-
-def levels_of(request):
-    return request["power_level_content_override"]
 
 
 @every_version

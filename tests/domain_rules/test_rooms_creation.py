@@ -11,28 +11,15 @@ from tests.domain_rules.made_rooms import (
     ALICE,
     ANA,
     GIL,
+    MEGOLM,
     OLGA,
-    VERSIONS,
     contents,
     creation,
+    every_version,
     initial,
+    made,
     rule_event,
 )
-
-every_version = pytest.mark.parametrize("version", VERSIONS)
-
-
-MEGOLM = [{"algorithm": "m.megolm.v1.aes-sha2"}]
-
-
-def made(version, **request):
-    asked = creation(version, **request)
-    assert judge_creation(asked) is None
-    return completed(asked)
-
-
-def levels_of(request):
-    return request["power_level_content_override"]
 
 
 @every_version

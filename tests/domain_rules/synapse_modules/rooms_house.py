@@ -1,5 +1,6 @@
 """A Synapse of nothing but rooms, in memory: its state events, its directory, one process of it."""
 
+import asyncio
 import json
 import sqlite3
 from collections import defaultdict
@@ -17,6 +18,8 @@ from tests.domain_rules.synapse_modules.a_synapse import at_once
 
 ROOM = "!room"
 ALLOWED = object()
+RULE = "im.vector.room.access_rules"
+FROM_ELSEWHERE = "@mallory:other.example"
 # Of Synapse's tables, what the module reads of rooms.
 SYNAPSE = """
 CREATE TABLE rooms (room_id TEXT, room_version TEXT);
@@ -55,6 +58,18 @@ def event(kind: str, content: dict[str, Any], *, key: str | None = "", **facts: 
         "is_state": lambda: key is not None,
     }
     return SimpleNamespace(**(given | facts))
+
+
+def run(awaited: Any) -> Any:
+    return asyncio.run(awaited)
+
+
+def why(answer: Any) -> str:
+    """The reason of a refusal, which comes with its sentence in both languages."""
+    code, fields = answer
+    assert code == "M_FORBIDDEN"
+    assert set(fields["org.guichet.message"]) == {"fr", "en"}
+    return str(fields["org.guichet.reason"])
 
 
 def member(user_id: str, membership: str, **facts: Any) -> Any:

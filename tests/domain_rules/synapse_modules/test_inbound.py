@@ -1,7 +1,5 @@
 """What arrives from other homeservers: judged as far as it can be without splitting rooms."""
 
-import asyncio
-
 import pytest
 from prometheus_client import REGISTRY
 
@@ -9,33 +7,15 @@ from domain_rules.synapse_modules.configuration import SoftFail
 from tests.domain_rules.made_rooms import ALICE, GIL
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
+    FROM_ELSEWHERE,
     ROOM,
-    House,
+    RULE,
     event,
     member,
     part_of,
+    run,
+    why,
 )
-
-RULE = "im.vector.room.access_rules"
-
-
-FROM_ELSEWHERE = "@mallory:other.example"
-
-
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
-def run(awaited):
-    return asyncio.run(awaited)
-
-
-def why(answer):
-    code, fields = answer
-    assert code == "M_FORBIDDEN"
-    assert set(fields["org.guichet.message"]) == {"fr", "en"}
-    return fields["org.guichet.reason"]
 
 
 @pytest.mark.parametrize("soft_fail", list(SoftFail))

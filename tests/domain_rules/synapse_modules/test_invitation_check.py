@@ -164,5 +164,6 @@ def test_no_room_is_left_behind_whose_invitations_by_mail_would_be_refused(how):
 
 
 def test_a_room_is_made_with_invitations_by_mail_that_may_be_sent():
-    creation(BY_MAIL)
-    creation([{"medium": "email", "address": "ana@interieur.example"}], paused=[ANA])
+    assert creation(BY_MAIL) is None
+    to_an_agent = [{"medium": "email", "address": "ana@interieur.example"}]
+    assert creation(to_an_agent, paused=[ANA]) is None

@@ -1,6 +1,5 @@
 """Around the rules of rooms: faults refuse, log-only changes nothing, one process carries the rule over."""
 
-import asyncio
 import json
 from copy import deepcopy
 from types import MappingProxyType
@@ -13,35 +12,17 @@ from domain_rules.synapse_modules.copies import Copy
 from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
+    FROM_ELSEWHERE,
     ROOM,
-    House,
+    RULE,
     Refused,
     event,
     member,
     part_of,
     requester,
+    run,
+    why,
 )
-
-RULE = "im.vector.room.access_rules"
-
-
-FROM_ELSEWHERE = "@mallory:other.example"
-
-
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
-def run(awaited):
-    return asyncio.run(awaited)
-
-
-def why(answer):
-    code, fields = answer
-    assert code == "M_FORBIDDEN"
-    assert set(fields["org.guichet.message"]) == {"fr", "en"}
-    return fields["org.guichet.reason"]
 
 
 def test_d13_an_invitation_of_a_guest_into_a_closed_room_is_refused_with_its_reason(house):

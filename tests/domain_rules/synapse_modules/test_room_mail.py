@@ -1,34 +1,17 @@
 """Invitations by mail into rooms: what is no address, no right, or no need, is told before anything is sent."""
 
-import asyncio
-
 import pytest
 
 from tests.domain_rules.made_rooms import ALICE, ANA, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
     ROOM,
-    House,
     event,
     member,
     part_of,
+    run,
+    why,
 )
-
-
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
-def run(awaited):
-    return asyncio.run(awaited)
-
-
-def why(answer):
-    code, fields = answer
-    assert code == "M_FORBIDDEN"
-    assert set(fields["org.guichet.message"]) == {"fr", "en"}
-    return fields["org.guichet.reason"]
 
 
 def by_mail(part, address, *, by=ANA):

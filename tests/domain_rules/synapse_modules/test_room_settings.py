@@ -1,41 +1,21 @@
 """Around the rules of rooms: what was redacted, or sent, where our module is not; who came by mail and is gone."""
 
-import asyncio
-
 import pytest
 
 from domain_rules.synapse_modules import room_rows
 from tests.domain_rules.made_rooms import ALICE, ANA, GIL, GINA, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
+    FROM_ELSEWHERE,
     ROOM,
-    House,
+    RULE,
     Refused,
     event,
     member,
     part_of,
+    run,
+    why,
 )
-
-RULE = "im.vector.room.access_rules"
-
-
-FROM_ELSEWHERE = "@mallory:other.example"
-
-
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
-def run(awaited):
-    return asyncio.run(awaited)
-
-
-def why(answer):
-    code, fields = answer
-    assert code == "M_FORBIDDEN"
-    assert set(fields["org.guichet.message"]) == {"fr", "en"}
-    return fields["org.guichet.reason"]
 
 
 def redaction(redacted: str, sender: str = ANA):

@@ -1,39 +1,17 @@
 """A room that replaces another: its rule is carried over, by one process."""
 
-import asyncio
-
-import pytest
-
 from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,
+    FROM_ELSEWHERE,
     ROOM,
-    House,
+    RULE,
     Refused,
     event,
     part_of,
+    run,
+    why,
 )
-
-RULE = "im.vector.room.access_rules"
-
-
-FROM_ELSEWHERE = "@mallory:other.example"
-
-
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
-def run(awaited):
-    return asyncio.run(awaited)
-
-
-def why(answer):
-    code, fields = answer
-    assert code == "M_FORBIDDEN"
-    assert set(fields["org.guichet.message"]) == {"fr", "en"}
-    return fields["org.guichet.reason"]
 
 
 def upgraded(house, rule="unrestricted", sender=ANA):
