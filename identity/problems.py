@@ -166,6 +166,10 @@ class InvitationOver(Problem):
     """This invitation has ended or was taken up: it cannot be changed any more."""
 
 
+class InvitationHeld(Problem):
+    """The room has not taken this invitation yet: its mail leaves by itself as soon as it does."""
+
+
 class UnknownMedium(Problem):
     """The only medium here is email."""
 

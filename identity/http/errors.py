@@ -46,6 +46,7 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.InvitationsPaused: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.NoSuchInvitation: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.InvitationOver: (HTTPStatus.CONFLICT, "org.guichet.invitation_over"),
+    problems.InvitationHeld: (HTTPStatus.CONFLICT, "org.guichet.invitation_held"),
     problems.UnknownMedium: (HTTPStatus.BAD_REQUEST, "M_UNRECOGNIZED"),
     problems.UnknownInvitation: (HTTPStatus.NOT_FOUND, "M_UNRECOGNIZED"),
     problems.AddressBound: (HTTPStatus.BAD_REQUEST, "M_THREEPID_IN_USE"),

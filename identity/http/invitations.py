@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 
 from identity.context import wired
 from identity.problems import (
+    InvitationHeld,
     InvitationOver,
     NoSuchInvitation,
     NotAllowed,
+    Problem,
     TooManyMails,
     WrongParameter,
 )
@@ -89,10 +91,7 @@ def resend(invitation_id: uuid.UUID) -> Response:
     with _changed(invitation_id, asked) as (session, now, row):
         _check_agent(session, asked.sender)
         if not invitations.resend(session, now, row, by=asked.sender, hashes=wired.hashes):
-            again_at = invitations.again_at(session, now, row)
-            if again_at > now and invitations.is_open(row, now):
-                raise TooManyMails(max(1, int((again_at - now).total_seconds())))
-            raise InvitationOver
+            raise _not_again(session, now, row)
         return jsonify(invitation_record.for_inviter(session, now, row))
 
 
@@ -125,6 +124,15 @@ def _changed(
     sender = own_user(asked.sender)
     with wired.database.transaction() as session:
         yield session, wired.now(), _find(session, invitation_id, sender)
+
+
+def _not_again(session: Session, now: datetime, row: ThirdPartyInvitation) -> Problem:
+    if not invitations.is_open(row, now):
+        return InvitationOver()
+    again_at = invitations.again_at(session, now, row)
+    if again_at > now:
+        return TooManyMails(max(1, int((again_at - now).total_seconds())))
+    return InvitationHeld()
 
 
 def _check_agent(session: Session, sender: str) -> None:

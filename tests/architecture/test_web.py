@@ -134,6 +134,7 @@ def test_every_problem_has_a_sentence_for_people():
         problems.InvitationsPaused,
         problems.NoSuchInvitation,
         problems.InvitationOver,
+        problems.InvitationHeld,
         problems.UnknownMedium,
         problems.UnknownInvitation,
         problems.AddressBound,

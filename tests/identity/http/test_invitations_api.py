@@ -7,7 +7,7 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity.storage import credentials, mails, third_party_invitations
-from identity.storage.third_party_invitations import Delivery
+from identity.storage.third_party_invitations import Awaits, Delivery
 from identity.use_cases import binding, invitation_mails, invitations
 from identity.use_cases.store_invite import EphemeralKey, Invited
 from tests.identity.use_cases.inviting import stored_in_room
@@ -163,6 +163,17 @@ def test_its_mail_is_sent_again_after_an_hour(act, store, clock, wiring):
         [mail] = mails.recent(session)
         invitation_mails.close(session, clock(), mail.id)
     assert len(act(f"{made}/resend").json["mails"]) == 2
+
+
+def test_what_its_room_has_not_taken_yet_is_not_sent_and_not_said_to_be_over(
+    ask, act, store, clock, wiring
+):
+    made = store()
+    clock.advance(hours=1)
+    with wiring.database.transaction() as session:
+        third_party_invitations.find(session, UUID(made)).awaits = Awaits.REPORT
+    assert refused(act(f"{made}/resend")) == (409, "org.guichet.invitation_held")
+    assert len(ask(made).json["mails"]) == 1
 
 
 def test_it_is_extended_and_one_that_expired_stands_again(act, store, clock):
