@@ -45,7 +45,7 @@ from .findings import Finding, State
 from .opening import unknown_variables, wire_with_secrets
 from .printing import as_json, print_json, print_table
 
-SECONDS = 5.0  # for one homeserver
+SECONDS = 10.0  # for one question to a homeserver
 LATE = timedelta(minutes=10)
 VERSIONS = "/_matrix/client/versions"
 REFUSALS = "opt-outs"  # and mutes, and mailboxes that do not exist
@@ -207,11 +207,12 @@ def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterato
         if homeserver.makes_accounts:
             told = "accounts can be made" if token else f"{told}; only a worker opens its secrets"
         yield Finding(name, State.OK, told)
-        yield from _doors(homeserver, token, revision)
+        doors = _doors(homeserver, token, revision)
+        yield from homeserver_doors.seen(name, "what a guest could try there", doors)
 
 
 def _doors(homeserver: Homeserver, token: str | None, revision: int) -> Iterator[Finding]:
-    """What a guest could try there, by the URL Guichet has and by the one clients are sent to."""
+    """By the URL Guichet has and by the one clients are sent to. Raises Silent if it does not say which that is."""
     name, source = homeserver.name, homeserver.class_source
     with _client(homeserver) as talk:
         url = homeserver_proxy.clients_url(talk)
@@ -219,16 +220,21 @@ def _doors(homeserver: Homeserver, token: str | None, revision: int) -> Iterator
             yield from homeserver_doors.look(
                 talk, name, class_source=source, token=token, revision=revision, clients=clients
             )
-    with _client(homeserver) as talk, _client(homeserver, url) as clients:
-        yield from homeserver_proxy.look(
-            talk, clients, name, url=url, class_source=source, token=token
-        )
+            yield from homeserver_proxy.look(
+                talk, clients, name, url=url, class_source=source, token=token
+            )
         yield from readable_rooms.look(talk, name, token=token)
 
 
 def _client(homeserver: Homeserver, url: str | None = None) -> JsonClient:
     ca_pem, insecure = homeserver.ca_pem, homeserver.insecure
-    return JsonClient(url or homeserver.url, ca_pem=ca_pem, seconds=SECONDS, insecure=insecure)
+    return JsonClient(
+        url or homeserver.url,
+        ca_pem=ca_pem,
+        seconds=SECONDS,
+        insecure=insecure,
+        one_deadline=False,
+    )
 
 
 def _admin_token(wired: Wiring, homeserver: Homeserver) -> str | None:

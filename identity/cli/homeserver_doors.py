@@ -1,6 +1,6 @@
 """Whether a homeserver leaves open what no module can close, and whether it carries ours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from identity.gateways.http_client import Answer, Away, JsonClient, path_part
 
@@ -17,6 +17,10 @@ OLD_SECONDS = 300
 GUIDE = "docs/synapse.md"
 
 
+class Silent(Exception):
+    """No answer in time, of whatever kind: nothing is known, so nothing is said to be open."""
+
+
 def look(
     talk: JsonClient,
     name: str,
@@ -30,13 +34,24 @@ def look(
 
     `clients` talks to the URL that clients use, where it is another.
     """
-    yield from _registration(talk, name)
-    yield from _module(talk, name, token=token, revision=revision)
+    yield from seen(name, "how accounts are registered", _registration(talk, name))
+    module = _module(talk, name, token=token, revision=revision)
+    yield from seen(name, "our module there", module)
     if class_source == "agent" or token is None:
         return
     is_mixed = class_source == "by_person"
-    yield _rooms(talk, name, token=token, proxy=(clients or talk) if is_mixed else None)
-    yield _profiles(talk, name, token=token, is_mixed=is_mixed)
+    rooms = _rooms(talk, name, token=token, proxy=(clients or talk) if is_mixed else None)
+    yield from seen(name, "its directory of rooms", rooms)
+    yield from seen(name, "its profiles", _profiles(talk, name, token=token, is_mixed=is_mixed))
+
+
+def seen(name: str, what: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What was found, or that nothing was seen of it."""
+    try:
+        yield from findings
+    except Silent:
+        told = f"it did not answer in time: {what} was not looked at"
+        yield Finding(name, State.ATTENTION, told, "ask again; if it stays so, is it overloaded?")
 
 
 def _registration(talk: JsonClient, name: str) -> Iterator[Finding]:
@@ -83,31 +98,37 @@ def _decides_by(name: str, answer: Answer, revision: int) -> Finding:
     return Finding(name, State.OK, told)
 
 
-def _rooms(talk: JsonClient, name: str, *, token: str, proxy: JsonClient | None) -> Finding:
+def _rooms(
+    talk: JsonClient, name: str, *, token: str, proxy: JsonClient | None
+) -> Iterator[Finding]:
     """A closed directory answers with an empty list, whichever server was asked for."""
     closed = ask(talk, "GET", f"{CLIENT}/publicRooms?limit=1&server={NO_SERVER}", token=token)
     if closed is not None and closed.status == OK:
-        return Finding(name, State.OK, "the directory of rooms is closed")
+        yield Finding(name, State.OK, "the directory of rooms is closed")
+        return
     if proxy is None:
         fix = "enable_room_list_search: false, allow_public_rooms_over_federation: false"
-        return Finding(name, State.FAILED, "guests can look through the directory of rooms", fix)
+        yield Finding(name, State.FAILED, "guests can look through the directory of rooms", fix)
+        return
     rule = ask(proxy, "GET", PROXY)
     if rule is not None and rule.body.get("agents_only") is True:
-        return Finding(name, State.OK, "the proxy shows the directory of rooms to agents alone")
+        yield Finding(name, State.OK, "the proxy shows the directory of rooms to agents alone")
+        return
     fix = "deploy/synapse-mixed.conf in the proxy of its clients; ask by the URL that clients use"
     told = "no proxy rule seen: guests may look through the directory of rooms"
-    return Finding(name, State.ATTENTION, told, fix)
+    yield Finding(name, State.ATTENTION, told, fix)
 
 
-def _profiles(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Finding:
+def _profiles(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Iterator[Finding]:
     """Nobody's profile: forbidden where only those are shown who share a room, else not found."""
     path = f"{CLIENT}/profile/{path_part(f'@{NO_SERVER}:{name}')}"
     answer = ask(talk, "GET", path, token=token)
     if answer is not None and answer.status == FORBIDDEN:
-        return Finding(name, State.OK, "profiles are shown to those who share a room")
+        yield Finding(name, State.OK, "profiles are shown to those who share a room")
+        return
     fix = "limit_profile_requests_to_users_who_share_rooms: true, require_auth_for_profile_requests: true"
     state = State.ATTENTION if is_mixed else State.FAILED
-    return Finding(name, state, "guests can look up anybody's profile", fix)
+    yield Finding(name, state, "guests can look up anybody's profile", fix)
 
 
 def ask(
@@ -118,8 +139,10 @@ def ask(
     token: str | None = None,
     body: dict[str, object] | None = None,
 ) -> Answer | None:
-    """None where nothing useful answers."""
+    """None for an answer that is no use. Raises Silent where there is none."""
     try:
         return talk.call(method, path, token=token, body=body)
-    except Away:
+    except Away as away:
+        if away.status is None:
+            raise Silent from None
         return None

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from identity.gateways.http_client import JsonClient, path_part
 
 from .findings import Finding, State
-from .homeserver_doors import AGENTS_ONLY, CLIENT, GUIDE, NO_SERVER, OK, UNAUTHORIZED, ask
+from .homeserver_doors import (
+    AGENTS_ONLY,
+    CLIENT,
+    GUIDE,
+    NO_SERVER,
+    OK,
+    UNAUTHORIZED,
+    Silent,
+    ask,
+    seen,
+)
 
 WELL_KNOWN = "/.well-known/matrix/client"
 # Without a token: whatever lets it through, nothing comes of it.
@@ -23,7 +33,10 @@ KEYS = "experimental_features: {msc4263_limit_key_queries_to_users_who_share_roo
 
 
 def clients_url(talk: JsonClient) -> str | None:
-    """Where the homeserver sends its clients, whatever the URL they began with. None if it does not say."""
+    """Where the homeserver sends its clients, whatever the URL they began with. None if it does not say.
+
+    Raises Silent.
+    """
     told = ask(talk, "GET", WELL_KNOWN)
     server = told.body.get("m.homeserver") if told and told.status == OK else None
     url = server.get("base_url") if isinstance(server, dict) else None
@@ -43,18 +56,22 @@ def look(
     if class_source == "agent":
         return
     if url is not None:
-        yield from _refusals(clients, name, url)
+        yield from seen(name, f"the proxy at {url}", _refusals(clients, name, url))
     elif token is not None:
         told = "it does not say where it sends its clients: their proxy was not seen"
         yield Finding(name, State.ATTENTION, told, "public_baseurl: the address of the proxy")
     if token is not None:
-        yield from _keys(talk, name, token)
-        yield from _settings(talk, name, token, of_guests=class_source == "guest")
+        yield from seen(name, "whose devices it shows", _keys(talk, name, token))
+        settings = _settings(talk, name, token, of_guests=class_source == "guest")
+        yield from seen(name, "what its module knows of its settings", settings)
 
 
 def _refusals(clients: JsonClient, name: str, url: str) -> Iterator[Finding]:
     fix = f"deploy/synapse-mixed.conf in the proxy, public_baseurl its address ({GUIDE})"
-    foreign = ask(clients, "POST", f"{CLIENT}/account/3pid/bind", body=FOREIGN)
+    try:
+        foreign = ask(clients, "POST", f"{CLIENT}/account/3pid/bind", body=FOREIGN)
+    except Silent:
+        foreign = None
     if foreign is None:
         told = f"clients are sent to {url}, which does not answer from here: its proxy was not seen"
         yield Finding(name, State.ATTENTION, told, "ask from where clients are, or open it to here")

@@ -25,6 +25,8 @@ def look(talk: JsonClient, name: str, *, token: str | None) -> Iterator[Finding]
             room for room in _world_readable(talk, name, token) if not _is_public(talk, room, token)
         ]
     except Away:
+        told = "its rooms that everybody reads were not looked at: it did not answer in time"
+        yield Finding(name, State.ATTENTION, told, "ask again; if it stays so, is it overloaded?")
         return
     if not found:
         told = "no room but public ones can be read by everybody"

@@ -1,4 +1,4 @@
-"""JSON over HTTP to one homeserver: a deadline for the whole talk, a capped body, no redirects."""
+"""JSON over HTTP to one homeserver: a deadline for the whole talk or each call, a capped body, no redirects."""
 
 import re
 import ssl
@@ -46,7 +46,10 @@ class Answer:
 
 
 class JsonClient:
-    """One talk of several calls with one homeserver; `seconds` is for all of them together."""
+    """One talk of several calls with one homeserver.
+
+    `seconds` is for all of them together, or for each where the talk is not `one_deadline`.
+    """
 
     def __init__(
         self,
@@ -55,8 +58,10 @@ class JsonClient:
         ca_pem: str | None = None,
         seconds: float = 10.0,
         insecure: bool = False,
+        one_deadline: bool = True,
     ) -> None:
         self._base_url = base_url.rstrip("/")
+        self._seconds, self._one_deadline = seconds, one_deadline
         self._ends_at = time.monotonic() + seconds
         self._session = requests.Session()
         self._session.trust_env = (
@@ -84,6 +89,8 @@ class JsonClient:
         """One request. Any status with a JSON object is an Answer; everything else raises Away."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         status = None
+        if not self._one_deadline:
+            self._ends_at = time.monotonic() + self._seconds
         try:
             with self._session.request(
                 method,

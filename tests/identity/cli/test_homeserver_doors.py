@@ -10,12 +10,13 @@ from identity.gateways.http_client import Answer, Away
 
 NAME = "guests.example"
 FLOWS = {"session": "s", "flows": [{"stages": ["m.login.email.identity"]}]}
+SILENT = Answer(0, {})  # in place of any answer
 MODULE = {"revision": 7, "age_seconds": 3, "mode": "enforce"}
 
 
 @dataclass
 class Homeserver:
-    """Closed as it should be, but for what a test lays over it. None: no answer."""
+    """Closed as it should be, but for what a test lays over it. None: an answer that is no use."""
 
     register: Answer | None = field(default_factory=lambda: Answer(401, FLOWS))
     agents_only: Answer | None = field(default_factory=lambda: Answer(200, MODULE))
@@ -33,7 +34,9 @@ class Homeserver:
         }
         [answer] = [answer for part, answer in named.items() if part in path]
         if answer is None:
-            raise Away("no answer", status=502)
+            raise Away("no use", status=502)
+        if answer is SILENT:
+            raise Away("ReadTimeout", sent=True)
         return answer
 
 
@@ -104,3 +107,11 @@ def test_what_the_module_decides_by_is_told(answer, said):
 def test_without_an_administrators_token_what_everybody_sees_is_looked_at():
     unsigned = Homeserver(agents_only=Answer(401, {"errcode": "M_MISSING_TOKEN"}), rooms=None)
     assert [each.state for each in look(unsigned, token=None)] == [State.OK] * 2
+
+
+@pytest.mark.parametrize("silent", ["register", "agents_only", "rooms", "profile"])
+def test_a_homeserver_too_busy_to_answer_is_not_said_to_be_open(silent):
+    [finding] = worst(look(Homeserver(**{silent: SILENT})))
+    assert finding.state is State.ATTENTION
+    assert "was not looked at" in finding.told
+    assert "ask again" in finding.fix

@@ -4,19 +4,20 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from identity.cli import homeserver_proxy
+from identity.cli import homeserver_doors, homeserver_proxy
 from identity.cli.findings import Finding, State
 from identity.gateways.http_client import Answer, Away
 
 NAME = "guests.example"
 URL = "https://matrix.guests.example/"
 FOREIGN = Answer(403, {"errcode": "M_FORBIDDEN", "org.guichet.reason": "foreign_identity_server"})
+SILENT = Answer(0, {})  # in place of any answer
 PROFILES = "allow_profile_lookup_over_federation"
 
 
 @dataclass
 class Homeserver:
-    """Closed as it should be, but for what a test lays over it. None: no answer."""
+    """Closed as it should be, but for what a test lays over it. None: an answer that is no use."""
 
     bind: Answer | None = FOREIGN
     alias: Answer | None = field(default_factory=lambda: Answer(401, {}))
@@ -37,7 +38,9 @@ class Homeserver:
         [answer] = [answer for part, answer in named.items() if part in path]
         assert (token is not None) == (answer in (self.keys, self.module))
         if answer is None:
-            raise Away("no answer", status=502)
+            raise Away("no use", status=502)
+        if answer is SILENT:
+            raise Away("ReadTimeout", sent=True)
         return answer
 
 
@@ -109,3 +112,12 @@ def test_a_homeserver_that_does_not_say_where_clients_go_is_not_called_good(told
     assert homeserver_proxy.clients_url(Homeserver(well_known=told)) is None
     [finding] = worst(look(Homeserver(bind=None), url=None))
     assert "public_baseurl" in finding.fix
+
+
+@pytest.mark.parametrize("silent", ["bind", "alias", "keys", "module"])
+def test_what_is_too_busy_to_answer_is_not_said_to_be_open(silent):
+    [finding] = worst(look(Homeserver(**{silent: SILENT})))
+    assert finding.state is State.ATTENTION
+    assert "not looked at" in finding.told or "not seen" in finding.told
+    with pytest.raises(homeserver_doors.Silent):
+        homeserver_proxy.clients_url(Homeserver(well_known=SILENT))

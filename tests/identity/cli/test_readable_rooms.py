@@ -65,6 +65,11 @@ def test_the_others_are_named_and_counted_over_every_page():
     assert "history_visibility" in finding.fix
 
 
-def test_nothing_is_told_without_an_administrators_token_or_an_answer():
+def test_nothing_is_told_without_an_administrators_token():
     assert look([room("a")], token=None) == []
-    assert look() == []
+
+
+def test_a_homeserver_that_does_not_answer_is_not_said_to_be_closed():
+    [finding] = look()
+    assert finding.state is State.ATTENTION
+    assert "not looked at" in finding.told
