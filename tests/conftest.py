@@ -46,6 +46,13 @@ MARK_OF_FIXTURE = {
     "guichet_processes": "processes",
 }
 SLOW = ("synapse", "browser", "processes")
+# Where real processes wait for one another, a test that failed is tried once more. The summary names it (RERUN),
+# and one that is seen there twice is mended.
+REAL_SERVERS = (
+    "faults",
+    "journeys",
+    "synapse",
+)  # folders, beside who carries a mark of the slow ones
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,6 +61,9 @@ def pytest_collection_modifyitems(items) -> None:
         for fixture, mark in MARK_OF_FIXTURE.items():
             if fixture in item.fixturenames:
                 item.add_marker(mark)
+        is_slow = any(map(item.get_closest_marker, SLOW)) or "postfix" in item.fixturenames
+        if is_slow or item.path.parent.name in REAL_SERVERS:
+            item.add_marker(pytest.mark.flaky(reruns=1))
     # Side by side, the files that take longest begin: none of them is left over at the end.
     slow = {item.path for item in items if any(map(item.get_closest_marker, SLOW))}
     if os.environ.get("PYTEST_XDIST_WORKER"):
