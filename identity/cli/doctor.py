@@ -41,7 +41,7 @@ from . import (
     readable_rooms,
 )
 from .endings import Exit
-from .findings import Finding, State
+from .findings import Finding, State, seen
 from .opening import unknown_variables, wire_with_secrets
 from .printing import as_json, print_json, print_table
 
@@ -208,7 +208,7 @@ def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterato
             told = "accounts can be made" if token else f"{told}; only a worker opens its secrets"
         yield Finding(name, State.OK, told)
         doors = _doors(homeserver, token, revision)
-        yield from homeserver_doors.seen(name, "what a guest could try there", doors)
+        yield from seen(name, "what a guest could try there", doors)
 
 
 def _doors(homeserver: Homeserver, token: str | None, revision: int) -> Iterator[Finding]:
@@ -223,17 +223,24 @@ def _doors(homeserver: Homeserver, token: str | None, revision: int) -> Iterator
             yield from homeserver_proxy.look(
                 talk, clients, name, url=url, class_source=source, token=token
             )
+    with _client(homeserver, seconds=readable_rooms.SECONDS, one_deadline=True) as talk:
         yield from readable_rooms.look(talk, name, token=token)
 
 
-def _client(homeserver: Homeserver, url: str | None = None) -> JsonClient:
+def _client(
+    homeserver: Homeserver,
+    url: str | None = None,
+    *,
+    seconds: float = SECONDS,
+    one_deadline: bool = False,
+) -> JsonClient:
     ca_pem, insecure = homeserver.ca_pem, homeserver.insecure
     return JsonClient(
         url or homeserver.url,
         ca_pem=ca_pem,
-        seconds=SECONDS,
+        seconds=seconds,
         insecure=insecure,
-        one_deadline=False,
+        one_deadline=one_deadline,
     )
 
 

@@ -1,5 +1,6 @@
 """What `guichet doctor` says of one thing it looked at."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,3 +21,16 @@ class Finding:
     state: State
     told: str
     fix: str = ""
+
+
+class Silent(Exception):
+    """No answer in time, or none that is of use: nothing is known, so nothing is said to be open."""
+
+
+def seen(what: str, question: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What was found at `what`; or that nothing was, where looking raises Silent."""
+    try:
+        yield from findings
+    except Silent:
+        told = f"it gave no useful answer: {question} was not looked at"
+        yield Finding(what, State.ATTENTION, told, "ask again; if it stays so, is it overloaded?")

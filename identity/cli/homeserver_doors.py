@@ -1,12 +1,13 @@
 """Whether a homeserver leaves open what no module can close, and whether it carries ours."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from domain_rules.rooms import mapping, texts
 from identity.gateways.http_client import Answer, Away, JsonClient, path_part
 
-from .findings import Finding, State
+from .findings import Finding, Silent, State, seen
 
-OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
+OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 200, 401, 403, 404, 429
 CLIENT = "/_matrix/client/v3"
 AGENTS_ONLY = "/_synapse/client/org.guichet/v1/agents-only"
 PROXY = "/_matrix/client/org.guichet/proxy"
@@ -15,10 +16,6 @@ EMAIL = "m.login.email.identity"
 NO_SERVER = "guichet-doctor.invalid"
 OLD_SECONDS = 300
 GUIDE = "docs/synapse.md"
-
-
-class Silent(Exception):
-    """No answer in time, of whatever kind: nothing is known, so nothing is said to be open."""
 
 
 def look(
@@ -45,22 +42,15 @@ def look(
     yield from seen(name, "its profiles", _profiles(talk, name, token=token, is_mixed=is_mixed))
 
 
-def seen(name: str, what: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """What was found, or that nothing was seen of it."""
-    try:
-        yield from findings
-    except Silent:
-        told = f"it did not answer in time: {what} was not looked at"
-        yield Finding(name, State.ATTENTION, told, "ask again; if it stays so, is it overloaded?")
-
-
 def _registration(talk: JsonClient, name: str) -> Iterator[Finding]:
     """Nobody shall get an account without having proved an address."""
     flows = ask(talk, "POST", f"{CLIENT}/register", body={})
-    offered = flows.body.get("flows") if flows and flows.status == UNAUTHORIZED else None
+    if flows is None:
+        raise Silent
+    offered = flows.body.get("flows") if flows.status == UNAUTHORIZED else None
     if not isinstance(offered, list):
         return
-    if all(isinstance(each, dict) and EMAIL in each.get("stages", []) for each in offered):
+    if all(EMAIL in texts(mapping(each).get("stages")) for each in offered):
         yield Finding(name, State.OK, "accounts need a proved address")
         return
     fix = f"registrations_require_3pid: [email], no registration without it ({GUIDE})"
@@ -70,7 +60,7 @@ def _registration(talk: JsonClient, name: str) -> Iterator[Finding]:
 def _module(talk: JsonClient, name: str, *, token: str | None, revision: int) -> Iterator[Finding]:
     answer = ask(talk, "GET", AGENTS_ONLY, token=token)
     if answer is None:
-        return
+        raise Silent
     if answer.status == NOT_FOUND:
         fix = f"load domain_rules.synapse_modules.Guichet there ({GUIDE})"
         yield Finding(name, State.ATTENTION, "our module is not loaded: rules bind nobody", fix)
@@ -139,10 +129,13 @@ def ask(
     token: str | None = None,
     body: dict[str, object] | None = None,
 ) -> Answer | None:
-    """None for an answer that is no use. Raises Silent where there is none."""
+    """None for what is no Matrix answer, such as a proxy's own page. Raises Silent where none comes, or comes later."""
     try:
-        return talk.call(method, path, token=token, body=body)
+        answer = talk.call(method, path, token=token, body=body)
     except Away as away:
         if away.status is None:
             raise Silent from None
         return None
+    if answer.status == TOO_MANY:
+        raise Silent
+    return answer

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from identity.gateways.http_client import JsonClient, path_part
 
-from .findings import Finding, State
+from .findings import Finding, Silent, State, seen
 from .homeserver_doors import (
     AGENTS_ONLY,
     CLIENT,
@@ -12,9 +12,7 @@ from .homeserver_doors import (
     NO_SERVER,
     OK,
     UNAUTHORIZED,
-    Silent,
     ask,
-    seen,
 )
 
 WELL_KNOWN = "/.well-known/matrix/client"
@@ -99,7 +97,7 @@ def _keys(talk: JsonClient, name: str, token: str) -> Iterator[Finding]:
     )
     shown = answer.body.get("device_keys") if answer and answer.status == OK else None
     if not isinstance(shown, dict):
-        return
+        raise Silent
     if nobody in shown:
         told = "guests can ask for anybody's devices, and so learn who has an account"
         yield Finding(name, State.ATTENTION, told, KEYS)

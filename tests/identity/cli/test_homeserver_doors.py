@@ -81,9 +81,10 @@ def test_a_homeserver_of_agents_may_show_its_rooms():
 
 
 def test_accounts_without_a_proved_address_are_told():
-    flows = {"flows": [*FLOWS["flows"], {"stages": ["m.login.dummy"]}]}
-    [finding] = worst(look(Homeserver(register=Answer(401, flows))))
-    assert "registrations_require_3pid" in finding.fix
+    for other in ({"stages": ["m.login.dummy"]}, {"stages": None}, "m.login.dummy"):
+        flows = {"flows": [*FLOWS["flows"], other]}
+        [finding] = worst(look(Homeserver(register=Answer(401, flows))))
+        assert "registrations_require_3pid" in finding.fix
     assert worst(look(Homeserver(register=Answer(403, {"errcode": "M_FORBIDDEN"})))) == []
 
 
@@ -109,9 +110,16 @@ def test_without_an_administrators_token_what_everybody_sees_is_looked_at():
     assert [each.state for each in look(unsigned, token=None)] == [State.OK] * 2
 
 
-@pytest.mark.parametrize("silent", ["register", "agents_only", "rooms", "profile"])
-def test_a_homeserver_too_busy_to_answer_is_not_said_to_be_open(silent):
-    [finding] = worst(look(Homeserver(**{silent: SILENT})))
+@pytest.mark.parametrize(
+    "answers",
+    [
+        *({silent: SILENT} for silent in ("register", "agents_only", "rooms", "profile")),
+        *({useless: None} for useless in ("register", "agents_only")),
+        *({later: Answer(429, {})} for later in ("register", "agents_only", "rooms", "profile")),
+    ],
+)
+def test_a_homeserver_too_busy_to_answer_is_not_said_to_be_open(answers):
+    [finding] = worst(look(Homeserver(**answers)))
     assert finding.state is State.ATTENTION
     assert "was not looked at" in finding.told
     assert "ask again" in finding.fix

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from identity.cli import homeserver_doors, homeserver_proxy
-from identity.cli.findings import Finding, State
+from identity.cli import homeserver_proxy
+from identity.cli.findings import Finding, Silent, State
 from identity.gateways.http_client import Answer, Away
 
 NAME = "guests.example"
@@ -90,7 +90,6 @@ def test_keys_that_everybody_sees_are_told():
     nobody = f"@{homeserver_proxy.NO_SERVER}:{NAME}"
     [finding] = worst(look(Homeserver(keys=Answer(200, {"device_keys": {nobody: {}}}))))
     assert "msc4263_limit_key_queries_to_users_who_share_rooms" in finding.fix
-    assert worst(look(Homeserver(keys=None))) == []
 
 
 def test_what_only_our_module_knows_of_is_told():
@@ -114,10 +113,16 @@ def test_a_homeserver_that_does_not_say_where_clients_go_is_not_called_good(told
     assert "public_baseurl" in finding.fix
 
 
+@pytest.mark.parametrize("useless", [None, Answer(429, {}), Answer(200, {"device_keys": []})])
+def test_keys_that_were_not_seen_are_not_called_hidden(useless):
+    [finding] = worst(look(Homeserver(keys=useless)))
+    assert "not looked at" in finding.told
+
+
 @pytest.mark.parametrize("silent", ["bind", "alias", "keys", "module"])
 def test_what_is_too_busy_to_answer_is_not_said_to_be_open(silent):
     [finding] = worst(look(Homeserver(**{silent: SILENT})))
     assert finding.state is State.ATTENTION
     assert "not looked at" in finding.told or "not seen" in finding.told
-    with pytest.raises(homeserver_doors.Silent):
+    with pytest.raises(Silent):
         homeserver_proxy.clients_url(Homeserver(well_known=SILENT))

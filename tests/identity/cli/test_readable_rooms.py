@@ -69,7 +69,32 @@ def test_nothing_is_told_without_an_administrators_token():
     assert look([room("a")], token=None) == []
 
 
-def test_a_homeserver_that_does_not_answer_is_not_said_to_be_closed():
-    [finding] = look()
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"?": Answer(403, {})},
+        {"?": Answer(200, {"rooms": None})},
+        {"/state": Answer(429, {})},
+        {"/state": Answer(200, {"state": {}})},
+    ],
+    ids=str,
+)
+def test_what_was_not_seen_is_not_said_to_be_closed(answers):
+    class Useless(Homeserver):
+        def call(self, method, path, *, token=None, body=None):
+            [useless] = [answer for part, answer in answers.items() if part in path] or [None]
+            return useless or super().call(method, path)
+
+    [finding] = readable_rooms.look(Useless([room("a")]), NAME, token="admin")
     assert finding.state is State.ATTENTION
     assert "not looked at" in finding.told
+
+
+def test_a_homeserver_that_does_not_answer_is_not_said_to_be_closed():
+    [finding] = look()
+    assert "not looked at" in finding.told
+
+
+def test_nonsense_among_rooms_is_passed_over():
+    [finding] = look(["no room", {}, {"room_id": 7}, room("a")], rules={"a": None})
+    assert ": a" in finding.told
