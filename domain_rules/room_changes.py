@@ -136,15 +136,25 @@ def judge_naming(state: RoomState) -> RoomReason | None:
     return RoomReason.DIRECT_NAMELESS if state.rule is AccessRule.DIRECT else None
 
 
+def _looks_public(state: RoomState) -> bool:
+    """By link, and without the encryption that every private room has from the start, but spaces and the odd exception."""
+    is_private = "visibility" in (state.rule_event or {}) or state.is_unencrypted_for_good
+    return state.join_rule == "public" and not (is_private or state.encrypted or state.is_space)
+
+
 def judge_visibility(state: RoomState, wanted: str) -> RoomReason | None:
-    """In the room directory, or out of it, which is always accepted."""
+    """In the room directory, or out of it, which is always accepted.
+
+    Where the rule does not say whether the room is public, it is private: owners may leave that out later. A room
+    made before our module is as public as it looks, and no private one of ours can be made to look so.
+    """
     if wanted != "public":
         return None
     if state.rule is AccessRule.DIRECT:
         return RoomReason.DIRECT_PRIVATE
     if state.is_open_to_guests:
         return RoomReason.PUBLIC_STAYS_CLOSED
-    if (state.rule_event or {}).get("visibility") == "private":
+    if state.rule_event and not (state.is_public or _looks_public(state)):
         return RoomReason.NEVER_PUBLIC
     return RoomReason.PUBLIC_UNENCRYPTED if state.is_public and state.encrypted else None
 

@@ -35,8 +35,9 @@ class _Way:
 def ask(wired: WorkerWiring, *, user_id: str, room_id: str, inviter: str) -> str | None:
     """`join`, `invite`, `leave`, …; None if they never had to do with the room.
 
-    Their own homeserver is asked, by its administration or by our module there, or else the module in
-    that of who invites. Raises Away if all who could tell are silent, and NobodyToAsk.
+    Their own homeserver is asked, by its administration or by our module there, or else the module in that of
+    who invites; also where the administration knows nothing: it forgets who was banned from a room that none of
+    its people is in. Raises Away if all who could tell are silent, and NobodyToAsk.
     """
     with wired.database.reading() as session:
         ways = list(_ways(wired, session, user_id, room_id, inviter))
@@ -45,9 +46,14 @@ def ask(wired: WorkerWiring, *, user_id: str, room_id: str, inviter: str) -> str
     silent = []
     for way in ways:
         try:
-            return way.ask()
+            membership = way.ask()
         except (Away, Refused) as error:
             silent.append(f"{way.name}: {str(error) or type(error).__name__}")
+        else:
+            if membership is not None:
+                return membership
+    if len(silent) < len(ways):
+        return None
     raise Away(f"nobody says who is in the room: {'; '.join(silent)}")
 
 

@@ -8,14 +8,16 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from domain_rules.room_reasons import RoomReason
 from domain_rules.rules import AccountClass
+from domain_rules.words import Word
 
 from .clients import GuichetAway, GuichetClient
 from .configuration import Config
 from .guards import Guards
 from .knowledge import Knowledge
 from .refusals import Refusals
-from .sentences import Reason
+from .sentences import Reason, Sentence
 from .time_limits import ASKING_SECONDS
 
 PATH = "/may-invite"
@@ -41,6 +43,8 @@ class Part:
         self._client = client or GuichetClient(config, api)
         self._knowledge, self._refusals = knowledge, refusals
         self._longest_silence = max(SHORTEST_SILENCE, POLLS * config.poll_seconds)
+        already = RoomReason.ALREADY_HERE
+        refusals.teach({already: Sentence(already.texts["fr"], already.texts["en"])})
         guards = Guards(refusals, closes_for=lambda _user_id: False)
         api.register_spam_checker_callbacks(
             user_may_send_3pid_invite=guards.answering(self.answer, seconds=ASKING_SECONDS)
@@ -68,9 +72,9 @@ class Part:
     async def answer(self, inviter: str, medium: str, address: str, room_id: str) -> Any:
         """What a spam checker's callback returns: yes, or the code and what goes with it."""
         await self._knowledge.ready()
-        reason = self._from_memory(inviter, address)
-        if reason is not None:
-            return self._refusals.refuse(reason, inviter)
+        known = self._from_memory(inviter, address)
+        if known is not None:
+            return self._refusals.refuse(known, inviter)
         told = await self._ask(
             {"sender": inviter, "medium": medium, "address": address, "room_id": room_id}
         )
@@ -108,6 +112,6 @@ def _addresses(invited: object) -> list[str]:
     return [address for address in found if isinstance(address, str)]
 
 
-def _reason(name: object) -> Reason:
-    known = {reason.value: reason for reason in Reason}
+def _reason(name: object) -> Word:
+    known: dict[str, Word] = {reason.value: reason for reason in (*Reason, RoomReason.ALREADY_HERE)}
     return known.get(str(name), Reason.NOT_ALLOWED)

@@ -24,7 +24,14 @@ class Finding:
 
 
 class Silent(Exception):
-    """No answer in time, or none that is of use: nothing is known, so nothing is said to be open."""
+    """No answer in time, or none that is of use: nothing is known, so nothing is said to be open.
+
+    `status`: of the answer that was no use, if there was one.
+    """
+
+    def __init__(self, status: int | None = None) -> None:
+        super().__init__()
+        self.status = status
 
 
 def seen(what: str, question: str, findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from identity.gateways.http_client import Answer, Away, JsonClient, path_part
 from .findings import Finding, Silent, State, seen
 
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 200, 401, 403, 404, 429
+FAULT, BAD_GATEWAY = 500, 502
 CLIENT = "/_matrix/client/v3"
 AGENTS_ONLY = "/_synapse/client/org.guichet/v1/agents-only"
 PROXY = "/_matrix/client/org.guichet/proxy"
@@ -47,9 +48,12 @@ def _registration(talk: JsonClient, name: str) -> Iterator[Finding]:
     flows = ask(talk, "POST", f"{CLIENT}/register", body={})
     if flows is None:
         raise Silent
-    offered = flows.body.get("flows") if flows.status == UNAUTHORIZED else None
-    if not isinstance(offered, list):
+    if flows.status == FORBIDDEN:  # nobody registers there
         return
+    is_made = flows.status == OK and "user_id" in flows.body
+    offered = [{}] if is_made else flows.body.get("flows")
+    if not isinstance(offered, list) or not offered:
+        raise Silent
     if all(EMAIL in texts(mapping(each).get("stages")) for each in offered):
         yield Finding(name, State.OK, "accounts need a proved address")
         return
@@ -65,10 +69,12 @@ def _module(talk: JsonClient, name: str, *, token: str | None, revision: int) ->
         fix = f"load domain_rules.synapse_modules.Guichet there ({GUIDE})"
         yield Finding(name, State.ATTENTION, "our module is not loaded: rules bind nobody", fix)
         return
-    if answer.status != OK or "mode" not in answer.body:
+    if answer.status == OK and "mode" in answer.body:
+        yield _decides_by(name, answer, revision)
+    elif answer.status in {OK, FORBIDDEN} or (answer.status == UNAUTHORIZED and token is None):
         yield Finding(name, State.OK, "our module is loaded")
-        return
-    yield _decides_by(name, answer, revision)
+    else:
+        raise Silent(answer.status)
 
 
 def _decides_by(name: str, answer: Answer, revision: int) -> Finding:
@@ -92,8 +98,15 @@ def _rooms(
     talk: JsonClient, name: str, *, token: str, proxy: JsonClient | None
 ) -> Iterator[Finding]:
     """A closed directory answers with an empty list, whichever server was asked for."""
-    closed = ask(talk, "GET", f"{CLIENT}/publicRooms?limit=1&server={NO_SERVER}", token=token)
-    if closed is not None and closed.status == OK:
+    try:
+        found = ask(talk, "GET", f"{CLIENT}/publicRooms?limit=1&server={NO_SERVER}", token=token)
+    except Silent as silent:
+        if silent.status != BAD_GATEWAY:  # so Synapse says that it tried to ask that server
+            raise
+        found = None
+    if found is not None and found.status == OK and "chunk" not in found.body:
+        raise Silent(OK)
+    if found is not None and found.body.get("chunk") == []:
         yield Finding(name, State.OK, "the directory of rooms is closed")
         return
     if proxy is None:
@@ -116,6 +129,8 @@ def _profiles(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Ite
     if answer is not None and answer.status == FORBIDDEN:
         yield Finding(name, State.OK, "profiles are shown to those who share a room")
         return
+    if answer is None or answer.status not in {OK, NOT_FOUND}:
+        raise Silent
     fix = "limit_profile_requests_to_users_who_share_rooms: true, require_auth_for_profile_requests: true"
     state = State.ATTENTION if is_mixed else State.FAILED
     yield Finding(name, state, "guests can look up anybody's profile", fix)
@@ -129,13 +144,16 @@ def ask(
     token: str | None = None,
     body: dict[str, object] | None = None,
 ) -> Answer | None:
-    """None for what is no Matrix answer, such as a proxy's own page. Raises Silent where none comes, or comes later."""
+    """None for what is no Matrix answer, such as a proxy's own page.
+
+    Raises Silent where none comes, where something fails there, and where we are to ask later.
+    """
     try:
         answer = talk.call(method, path, token=token, body=body)
     except Away as away:
-        if away.status is None:
-            raise Silent from None
+        if away.status is None or away.status >= FAULT:
+            raise Silent(away.status) from None
         return None
     if answer.status == TOO_MANY:
-        raise Silent
+        raise Silent(TOO_MANY)
     return answer

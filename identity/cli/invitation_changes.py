@@ -103,7 +103,7 @@ def _refusal(session: Session, now: datetime, row: ThirdPartyInvitation, otherwi
     state = invitations.where(row, now)
     if state in OVER:
         return Failure(f"{row.id}: {otherwise}, {OVER[state]}")
-    if row.awaits and invitations.again_at(session, now, row) <= now:
+    if row.awaits:
         return Failure(f"{row.id}: {AWAITING}", Exit.REFUSED)
     again = invitation_record.told_time(invitations.again_at(session, now, row))
     return Failure(f"{row.id}: a mail was sent not long ago, again from {again}", Exit.REFUSED)

@@ -52,7 +52,7 @@ def _world_readable(talk: JsonClient, name: str, token: str) -> Iterator[dict[st
             raise Silent
         for room in filter(_is_named, rooms):
             visibility = room.get("history_visibility")
-            if counted >= MOST or visibility not in {None, "world_readable"}:
+            if counted >= MOST or visibility not in (None, "world_readable"):
                 return
             is_ours = str(room.get("creator")).endswith(f":{name}")
             if visibility and is_ours and not room.get("public"):

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from identity import strict_json
@@ -24,7 +25,7 @@ CODE = re.compile(r"[0-9A-Za-z_.-]{1,200}")
 class Away(Exception):
     """The homeserver cannot be reached, is too slow, or answers what is no Matrix answer. Worth another try.
 
-    `sent`: it may have got the request, and done what was asked. `status`: of an answer that was no use.
+    `sent`: it may have got the request, and done what was asked. `status`: of an answer that came whole and was no use.
     """
 
     def __init__(self, why: str, *, sent: bool = False, status: int | None = None) -> None:
@@ -103,15 +104,17 @@ class JsonClient:
             ) as response:
                 status = response.status_code
                 return Answer(response.status_code, self._read(response))
-        except (requests.RequestException, OSError, ValueError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             # The message of the library may hold the URL, and with it an address.
             sent = status is not None or _may_be_sent(error)
+            if isinstance(error, TimeoutError | UrllibTimeoutError):
+                status = None  # it began to answer, and never did
             raise Away(type(error).__name__, sent=sent, status=status) from None
 
     def _read(self, response: requests.Response) -> dict[str, Any]:
         taken = bytearray()
-        # One byte a second is slow too: the clock is looked at between the pieces.
-        for piece in response.raw.stream(CHUNK, decode_content=True):
+        # One byte a second is slow too: the clock is looked at after whatever has come, not after a full piece.
+        while piece := response.raw.read1(CHUNK, decode_content=True):
             taken += piece
             self._left()
             if len(taken) > MOST_BYTES:

@@ -42,24 +42,23 @@ def may_invite() -> Response:
     asked = read_body(Inviting)
     if homeserver_of(asked.sender) != homeserver_of_module():
         raise problems.NotAllowed("This user ID belongs to another homeserver.")
-    if asked.medium != "email":
-        return _refused("address_not_accepted")
     try:
-        address = EmailAddress.parse(asked.address)
-    except InvalidAddress:
-        return _refused("address_not_accepted")
-    try:
-        _check(asked, address)
+        _check(asked)
     except problems.TooManyInvitations as limit:
         return _refused("too_many_invitations", retry_after_ms=limit.retry_after * 1000)
     except problems.InvitationsPaused as paused:
         return _refused("invitations_paused", **paused.further)
-    except problems.NotAllowed:
+    except (problems.NotAllowed, problems.UnknownMedium, InvalidAddress):
         return _refused("address_not_accepted")
+    except problems.AddressBound:
+        return _refused("already_in_the_room")
     return jsonify({"allowed": True})
 
 
-def _check(asked: Inviting, address: EmailAddress) -> None:
+def _check(asked: Inviting) -> None:
+    if asked.medium != "email":
+        raise problems.UnknownMedium
+    address = EmailAddress.parse(asked.address)
     anybody = wired.settings.association_policy == "any"
     with wired.database.reading() as session:
         store_invite.check(

@@ -129,10 +129,10 @@ def _changed(
 def _not_again(session: Session, now: datetime, row: ThirdPartyInvitation) -> Problem:
     if not invitations.is_open(row, now):
         return InvitationOver()
+    if row.awaits:
+        return InvitationHeld()
     again_at = invitations.again_at(session, now, row)
-    if again_at > now:
-        return TooManyMails(max(1, int((again_at - now).total_seconds())))
-    return InvitationHeld()
+    return TooManyMails(max(1, int((again_at - now).total_seconds())))
 
 
 def _check_agent(session: Session, sender: str) -> None:

@@ -78,9 +78,11 @@ def extend(
 ) -> bool:
     """Let it stand until `days` from now, or longer if it does already; what has expired stands again.
 
-    False: it ended otherwise, or a newer one took its place.
+    False: it ended otherwise, or a newer one took its place. Raises InvitationsPaused for its inviter.
     """
     _lock(session, invitation)
+    if by == invitation.sender:
+        inviters.check_not_paused(session, now, by, for_guest=invitation.for_guest)
     state = where(invitation, now)
     if state is State.EXPIRED:
         if not _can_return(session, now, invitation):
@@ -107,7 +109,7 @@ def resend(
 ) -> bool:
     """Order its mail once more. False: too soon (see `again_at`), or nobody waits for it any more.
 
-    Raises TooManyInvitations: its inviter has had as many mails sent as a day allows.
+    Raises TooManyInvitations: its inviter has had as many mails sent as a day allows; InvitationsPaused.
     """
     _lock(session, invitation)
     if not is_open(invitation, now) or again_at(session, now, invitation) > now:
@@ -115,6 +117,7 @@ def resend(
     if invitation.awaits:  # its room may never take it
         return False
     if by == invitation.sender:
+        inviters.check_not_paused(session, now, by, for_guest=invitation.for_guest)
         inviters.check_quota(session, now, by, for_guest=invitation.for_guest)
     order_mail(session, now, invitation, by=by, hashes=hashes)
     return True

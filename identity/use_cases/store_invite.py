@@ -105,10 +105,16 @@ def store(
 
 
 def check(session: Session, rules: RuleSet, now: datetime, *, invited: Invited) -> None:
-    """Raises what `store` would raise of the sender and the address, and changes nothing."""
-    address = invited.address.canonical
-    is_bound = associations.of_address(session, address) is not None
-    for_guest = _is_for_guest(rules, invited.address, is_welcome=is_bound or invited.anybody)
+    """Raises what `store` would raise of the sender and the address, and changes nothing.
+
+    AddressBound only of who is in the room: by other texts that we know Synapse finds people itself.
+    """
+    bound = associations.of_address(session, invited.address.canonical)
+    if bound is not None and _share_the_room(session, invited, bound.user_id):
+        raise problems.AddressBound(bound.user_id)
+    for_guest = _is_for_guest(
+        rules, invited.address, is_welcome=bound is not None or invited.anybody
+    )
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
     if _live(session, now, invited) is None:
         inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
@@ -190,8 +196,10 @@ def _repeat(
     *,
     for_guest: bool,
 ) -> None:
+    live.for_guest = for_guest
+    session.flush()
     invitations.extend(session, now, live, by=invited.sender)
-    live.asked_at, live.for_guest, live.facts = now, for_guest, kept_facts(invited.facts)
+    live.asked_at, live.facts = now, kept_facts(invited.facts)
     session.flush()
 
 

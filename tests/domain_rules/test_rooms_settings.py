@@ -99,8 +99,16 @@ def test_ra_83_d5_public_rooms_are_not_encrypted_private_ones_may_be(version):
     ("rule", "settings", "reason"),
     [
         ("restricted", {"visibility": "public"}, None),
-        ("restricted", {}, None),
+        ("restricted", {"join_rule": "public"}, None),  # of Tchap's
         (None, {}, None),
+        ("restricted", {}, RoomReason.NEVER_PUBLIC),
+        ("restricted", {"join_rule": "public", "encrypted": True}, RoomReason.NEVER_PUBLIC),
+        ("restricted", {"join_rule": "public", "room_type": "m.space"}, RoomReason.NEVER_PUBLIC),
+        (
+            "restricted",
+            {"join_rule": "public", "force_unencrypted_at_creation": True},
+            RoomReason.NEVER_PUBLIC,
+        ),
         ("restricted", {"visibility": "private"}, RoomReason.NEVER_PUBLIC),
         ("unrestricted", {}, RoomReason.PUBLIC_STAYS_CLOSED),
         ("direct", {}, RoomReason.DIRECT_PRIVATE),

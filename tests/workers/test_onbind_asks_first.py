@@ -107,6 +107,22 @@ def test_who_is_in_the_room_is_not_invited_anew_and_the_room_is_free_of_the_invi
     assert room.events == {invitation.token: {}}
 
 
+def test_who_is_banned_from_a_room_their_homeserver_is_out_of_is_not_invited(
+    wired, invite, bind, read, connector, told_homeserver, told_desk, hear
+):
+    """Its administration has forgotten the room by then."""
+    invitation = invite()
+    room = told_desk.rooms[ROOM] = ToldRoom(events={invitation.token: {"public_key": "key"}})
+    hear()
+    room.memberships[CAMILLE] = "ban"
+    assert (CAMILLE, ROOM) not in connector.rooms
+    bind()
+    work(wired)
+    assert read(invitation) == ("revoked", Delivery.SUPERSEDED, "revoked")
+    assert not is_told(told_homeserver)
+    assert room.events == {invitation.token: {}}
+
+
 @pytest.mark.parametrize("membership", [None, "leave", "knock"])
 def test_who_is_not_there_is_invited(
     wired, invite, bind, read, connector, told_homeserver, membership

@@ -7,6 +7,7 @@ import pytest
 from domain_rules.synapse_modules import guest_rules, invitation_check
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
 from domain_rules.synapse_modules.configuration import Mode
+from domain_rules.synapse_modules.sentences import SENTENCES, Reason
 
 from .a_synapse import ANA, GIL, GUESTS, Refused, process, run
 
@@ -59,6 +60,7 @@ def answer(told, who=ANA, *, asked=ASKED, silent_for=0, paused=(), **config):
         ("invitations_paused", {"org.guichet.until": "2027-03-31T09:00:00+00:00"}),
         ("too_many_invitations", {"retry_after_ms": 5000}),
         ("address_not_accepted", {}),
+        ("already_in_the_room", {}),
     ],
 )
 def test_a_refusal_goes_out_with_code_reason_and_a_sentence(reason, further):
@@ -66,6 +68,7 @@ def test_a_refusal_goes_out_with_code_reason_and_a_sentence(reason, further):
     assert code == "M_FORBIDDEN"
     assert fields["org.guichet.reason"] == reason
     assert fields["error"] == fields["org.guichet.message"]["fr"]
+    assert fields["error"] != SENTENCES[Reason.NOT_ALLOWED].french
     assert further.items() <= fields.items()
     medium, address, room_id = ASKED
     assert asked == [{"sender": ANA, "medium": medium, "address": address, "room_id": room_id}]

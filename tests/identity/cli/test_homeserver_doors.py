@@ -61,7 +61,8 @@ def test_an_open_directory_of_rooms_is_a_failure_where_everybody_is_a_guest(room
 
 
 def test_on_a_mixed_homeserver_the_proxy_closes_it():
-    [finding] = worst(look(Homeserver(rooms=None), "by_person"))
+    bare = Homeserver(rooms=None, proxy=Answer(404, {"errcode": "M_NOT_FOUND"}))
+    [finding] = worst(look(bare, "by_person"))
     assert finding.state is State.ATTENTION
     assert "deploy/synapse-mixed.conf" in finding.fix
     proxied = Homeserver(rooms=None, proxy=Answer(200, {"agents_only": True}))
@@ -70,7 +71,9 @@ def test_on_a_mixed_homeserver_the_proxy_closes_it():
     assert worst(look(other, "by_person"))
 
 
-@pytest.mark.parametrize("profile", [Answer(404, {"errcode": "M_NOT_FOUND"}), None])
+@pytest.mark.parametrize(
+    "profile", [Answer(404, {"errcode": "M_NOT_FOUND"}), Answer(200, {"displayname": "A"})]
+)
 def test_profiles_that_everybody_sees_are_told(profile):
     [finding] = worst(look(Homeserver(profile=profile)))
     assert "limit_profile_requests" in finding.fix
@@ -81,6 +84,8 @@ def test_a_homeserver_of_agents_may_show_its_rooms():
 
 
 def test_accounts_without_a_proved_address_are_told():
+    [finding] = worst(look(Homeserver(register=Answer(200, {"user_id": "@a:b"}))))
+    assert "registrations_require_3pid" in finding.fix
     for other in ({"stages": ["m.login.dummy"]}, {"stages": None}, "m.login.dummy"):
         flows = {"flows": [*FLOWS["flows"], other]}
         [finding] = worst(look(Homeserver(register=Answer(401, flows))))
@@ -114,7 +119,13 @@ def test_without_an_administrators_token_what_everybody_sees_is_looked_at():
     "answers",
     [
         *({silent: SILENT} for silent in ("register", "agents_only", "rooms", "profile")),
-        *({useless: None} for useless in ("register", "agents_only")),
+        *({failing: None} for failing in ("register", "agents_only", "profile")),
+        {"rooms": Answer(200, {})},
+        {"profile": Answer(401, {"errcode": "M_UNKNOWN_TOKEN"})},
+        {"agents_only": Answer(401, {"errcode": "M_UNKNOWN_TOKEN"})},
+        {"agents_only": Answer(302, {})},
+        {"register": Answer(401, {"flows": []})},
+        {"register": Answer(401, {})},
         *({later: Answer(429, {})} for later in ("register", "agents_only", "rooms", "profile")),
     ],
 )
@@ -123,3 +134,14 @@ def test_a_homeserver_too_busy_to_answer_is_not_said_to_be_open(answers):
     assert finding.state is State.ATTENTION
     assert "was not looked at" in finding.told
     assert "ask again" in finding.fix
+
+
+def test_only_what_synapse_says_of_an_open_directory_counts_as_open():
+    class Failing(Homeserver):
+        def call(self, method, path, *, token=None, body=None):
+            if "publicRooms" in path:
+                raise Away("status 503", sent=True, status=503)
+            return super().call(method, path)
+
+    [finding] = worst(look(Failing()))
+    assert "was not looked at" in finding.told

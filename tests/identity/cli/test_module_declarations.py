@@ -22,7 +22,7 @@ def told(run, told_homeserver, opened, clock):
 
 
 def test_nothing_is_said_of_a_module_that_understands_everything(told):
-    assert [said for said, _ in told()] == ["it answers", "our module is loaded"]
+    assert not [said for said, _ in told() if "its module" in said]
 
 
 @pytest.mark.parametrize(

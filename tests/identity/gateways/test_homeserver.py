@@ -1,9 +1,6 @@
 """Accounts on a real Synapse: made whole, finished after an interruption, never taken over."""
 
 import dataclasses
-import socket
-import threading
-import time
 import uuid
 
 import pytest
@@ -13,6 +10,7 @@ from pydantic import SecretStr
 from identity.gateways.homeserver import Found, NameTaken, NewAccount, Refused, SynapseConnector
 from identity.gateways.http_client import Answer, Away
 from tests.services.peer import Peer
+from tests.services.serving import serve_once
 
 PASSWORD = "correct horse battery staple"
 
@@ -126,24 +124,6 @@ def test_wrong_secrets_are_refused_not_taken_for_an_absence(synapse, connector, 
     connector.probe()
 
 
-def serve_once(answer, *, pause=0.0):
-    """A server of one connection that answers these bytes, one by one if there is a pause."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def run():
-        with listener, listener.accept()[0] as connection:
-            connection.recv(65536)
-            try:
-                for piece in (answer[i : i + 1] for i in range(len(answer))) if pause else [answer]:
-                    connection.sendall(piece)
-                    time.sleep(pause)
-            except OSError:
-                return
-
-    threading.Thread(target=run, daemon=True).start()
-    return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
 
 
@@ -157,8 +137,15 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\
         (HEAD.replace(b"200", b"502") + b"{}", 0),
         (HEAD.replace(b"200 OK", b"302 Found\r\nLocation: http://127.0.0.1:1/"), 0),
         (b"", 0),
+        (HEAD.replace(b"Connection", b"Content-Length: 99\r\nConnection") + b"{}", 0),
+        (HEAD.replace(b"Connection", b"Transfer-Encoding: chunked\r\nConnection") + b"zz", 0),
+        (HEAD.replace(b"Connection", b"Content-Encoding: gzip\r\nConnection") + b"{}", 0),
+        (HEAD.replace(b"Connection", b"Content-Length: 99\r\nConnection") + b"{" * 99, 0.1),
     ],
-    ids=["html", "no object", "10 MB", "a byte at a time", "502", "redirect", "closed"],
+    ids=[
+        *("html", "no object", "10 MB", "a byte at a time", "502", "redirect", "closed"),
+        *("cut short", "no chunk", "no gzip", "99 bytes, one at a time"),
+    ],
 )
 def test_a_homeserver_that_answers_badly_is_away_and_costs_no_more_than_its_time(
     answer, pause, wanted_nowhere

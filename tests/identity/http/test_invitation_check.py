@@ -3,7 +3,7 @@
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import credentials
+from identity.storage import associations, credentials, room_members
 from identity.use_cases import muting
 from identity.use_cases.store_invite import EphemeralKey, Invited
 from tests.identity.use_cases.inviting import stored_in_room
@@ -60,6 +60,21 @@ def test_over_the_quota_it_is_told_when_there_is_room_again(ask, wiring, rules, 
         24 * 3600 * 1000,
     )
     assert ask("guest7@asso.example").json == {"allowed": True}, "it is invited already"
+
+
+def test_who_is_in_the_room_with_the_inviter_is_not_invited_in_another_spelling(ask, wiring, clock):
+    """Synapse would make a 500 of what store-invite answers."""
+    mia = "@mia:mixed.example"
+    with wiring.database.transaction() as session:
+        associations.bind(session, clock(), address="mia@asso.example", user_id=mia)
+        room_members.joined(session, clock(), room_id="!a:x", user_id=mia)
+    assert ask("MIA@asso.example").json == {"allowed": True}, "who is not there learns nothing"
+    with wiring.database.transaction() as session:
+        room_members.joined(session, clock(), room_id="!a:x", user_id=ZOE)
+    assert ask("MIA@asso.example").json == {
+        "allowed": False,
+        "org.guichet.reason": "already_in_the_room",
+    }
 
 
 @pytest.mark.parametrize("fault", [{"address": "no address"}, {"medium": "msisdn"}])

@@ -8,7 +8,7 @@ import pytest
 from domain_rules.addresses import EmailAddress
 from identity.storage import credentials, mails, third_party_invitations
 from identity.storage.third_party_invitations import Awaits, Delivery
-from identity.use_cases import binding, invitation_mails, invitations
+from identity.use_cases import binding, invitation_mails, invitations, muting
 from identity.use_cases.store_invite import EphemeralKey, Invited
 from tests.identity.use_cases.inviting import stored_in_room
 
@@ -153,6 +153,21 @@ def test_revoked_it_is_over(ask, act, store):
     assert ask(made).json["history"][-1]["by"] == ZOE
 
 
+def test_a_paused_inviter_sends_nothing_again_and_lets_nothing_stand_longer(
+    act, store, clock, wiring
+):
+    made, of_agent = store(), store("camille@ac-rouen.example")
+    clock.advance(hours=1)
+    with wiring.database.transaction() as session:
+        for number in range(3):
+            address = f"guest{number}@asso.example"
+            muting.mute(session, wiring.hashes, clock(), address=address, sender=ZOE)
+    for what in ("resend", "extend"):
+        assert act(f"{made}/{what}", days=80).json["org.guichet.reason"] == "invitations_paused"
+        assert act(f"{of_agent}/{what}").status_code == 200
+    assert act(f"{made}/revoke").json["state"] == "revoked"
+
+
 def test_its_mail_is_sent_again_after_an_hour(act, store, clock, wiring):
     made = store()
     too_soon = act(f"{made}/resend")
@@ -173,6 +188,9 @@ def test_what_its_room_has_not_taken_yet_is_not_sent_and_not_said_to_be_over(
     with wiring.database.transaction() as session:
         third_party_invitations.find(session, UUID(made)).awaits = Awaits.REPORT
     assert refused(act(f"{made}/resend")) == (409, "org.guichet.invitation_held")
+    clock.advance(hours=-1)
+    assert refused(act(f"{made}/resend")) == (409, "org.guichet.invitation_held")
+    clock.advance(hours=1)
     assert len(ask(made).json["mails"]) == 1
 
 
