@@ -5,11 +5,12 @@ import sys
 try:
     from flask import Flask
 
-    from identity import keys, logs
     from identity.app import create_app
-    from identity.passwords.warming import warm_up
+    from identity.core import logging as logs
+    from identity.keys import process_keys as keys
+    from identity.registration.passwords.warming import warm_up
+    from identity.services import wire
     from identity.settings import WrongSettings, read_settings
-    from identity.wiring import wire
     from workers import wake_outbox
 except ModuleNotFoundError as error:
     if error.name and error.name.partition(".")[0] in {"identity", "domain_rules", "workers"}:

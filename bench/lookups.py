@@ -12,12 +12,12 @@ from sqlalchemy import event, text
 
 from domain_rules.rules import RuleSet
 from identity import migrations
-from identity.clock import utc_now
-from identity.storage import peppers
-from identity.storage.database import Database, make_engine
-from identity.storage.homeservers import Homeserver
-from identity.storage.journal import Who
-from identity.use_cases import lookups, pepper_rotation
+from identity.core.clock import utc_now
+from identity.core.database import Database, make_engine
+from identity.core.journal import Who
+from identity.homeservers.models import Homeserver
+from identity.threepids import lookup as lookups
+from identity.threepids import pepper_rotation, peppers
 from tests.services.postgresql import PostgreSQLServer
 
 from .rows import Row

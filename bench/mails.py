@@ -12,9 +12,9 @@ from pathlib import Path
 
 import requests
 
-from identity.clock import utc_now
-from identity.storage import identity_accounts
-from identity.storage.database import Database, make_engine
+from identity.core.clock import utc_now
+from identity.core.database import Database, make_engine
+from identity.threepids import account_models as identity_accounts
 from tests.services.postgresql import PostgreSQLServer
 from tests.services.processes import Processes
 from tests.services.production import KEYS

@@ -5,8 +5,8 @@ from functools import partial
 
 from zxcvbn import zxcvbn
 
-from identity.passwords import judge
-from identity.passwords.words import ranks
+from identity.registration.passwords import judge
+from identity.registration.passwords.words import ranks
 
 from .rows import Row, in_turn, seconds_each
 

@@ -6,8 +6,8 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from identity.app import create_app
+from identity.services import wire
 from identity.settings import read_settings
-from identity.wiring import wire
 
 CONSTANT = "/constant"
 REGEXES = "/regexes"

@@ -1,6 +1,6 @@
 """Why a text is no address of ours, with a sentence for each reason."""
 
-from domain_rules.words import Word
+from domain_rules.enums import Word
 
 
 class Reason(Word):

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.enums import Word
 from domain_rules.rules import AccountClass, Decision, Kind, Reason, Rule, RuleSet
-from domain_rules.words import Word
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-."
 SHORTEST_HINTED = 6  # characters; everything shorter is one slip away from something

@@ -3,11 +3,11 @@
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 
-from domain_rules.cells import unguarded, write_table
 from domain_rules.federation import HomeserverEntry, RuleReader
 from domain_rules.located import Fault, Located, excerpt
 from domain_rules.reading import NeverAgent, Reading, nobody_is_barred, without_repeats
 from domain_rules.rules import Kind, Rule
+from domain_rules.spreadsheet_cells import unguarded, write_table
 from domain_rules.writing import facts, in_stable_order
 
 COLUMNS = (

@@ -4,8 +4,8 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 
 from domain_rules.addresses import EmailAddress
+from domain_rules.enums import Word
 from domain_rules.local_parts import EXTRA_SIGNS
-from domain_rules.words import Word
 
 
 class Kind(Word):

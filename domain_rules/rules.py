@@ -6,8 +6,8 @@ from datetime import datetime
 
 from domain_rules import address_faults
 from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.enums import Word
 from domain_rules.rule import AccountClass, Kind, MisshapenRule, Rule, in_order
-from domain_rules.words import Word
 
 __all__ = [
     "AccountClass",

@@ -5,7 +5,7 @@ from base64 import b32encode
 from hashlib import sha256
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.words import Word
+from domain_rules.enums import Word
 
 # Local parts as people have had them since Matrix began: whatever is seen, but the colon.
 USER_ID = re.compile(r"@[^:\s\x00-\x1f\x7f]+:([0-9A-Za-z.:\[\]-]+)")

@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(items) -> None:
 
 @dataclass
 class Clock:
-    """Stands still until told otherwise. Called, it tells the time, like `identity.clock.utc_now`."""
+    """Stands still until told otherwise. Called, it tells the time, like `identity.core.clock.utc_now`."""
 
     time: datetime
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from identity.storage.outbox import Lane
+from identity.core.outbox import Lane
 
 NEAR = timedelta(seconds=60)  # further ahead the sweep looks again, and sets the timer then
 LATE = 0.005  # seconds after the moment: a bell before it would find nothing due

@@ -16,11 +16,11 @@ from celery.signals import (
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from identity import logs
-from identity.private_files import private_folder
+from identity.core import logging as logs
+from identity.core.outbox import Lane
+from identity.core.private_files import private_folder
+from identity.services import WorkerWiring, wire_worker
 from identity.settings import Settings, WrongSettings, read_settings
-from identity.storage.outbox import Lane
-from identity.wiring import WorkerWiring, wire_worker
 
 from . import file_broker, slots
 from .alarms import Alarms

@@ -8,8 +8,8 @@ from threading import Event, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from identity.storage import worker_heartbeats
-from identity.wiring import WorkerWiring
+from identity.core import worker_heartbeats
+from identity.services import WorkerWiring
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from identity.storage.outbox import Lane
+from identity.core.outbox import Lane
 
 JOBS = "jobs"  # what the timetable does beside the lanes
 SLOTS: dict[str, int] = {Lane.URGENT: 2, Lane.NORMAL: 1, Lane.BULK: 1, Lane.ACCOUNTS: 4, JOBS: 1}

@@ -6,15 +6,16 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from identity.storage import outbox
-from identity.storage.outbox import Errand, Lane, OutboxEntry
-from identity.use_cases import retention
-from identity.wiring import WorkerWiring
+from identity.core import outbox
+from identity.core.job_outcomes import GiveUp, Later, StopRun
+from identity.core.outbox import Errand, Lane, OutboxEntry
+from identity.invitations.jobs import timetable as invitation_timetable
+from identity.maintenance import retention
+from identity.registration import jobs as accounts
+from identity.services import WorkerWiring
 
-from . import accounts, invitation_timetable
 from .celery_app import alarms, app, wiring
-from .endings import GiveUp, Later, StopRun
-from .errands import CARRY_OUT
+from .jobs import CARRY_OUT
 from .slots import JOBS, slot
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ import logging
 from typing import Any
 
 from . import other_modules
+from .cache import Knowledge
 from .clients import GuichetClient
 from .configuration import Config, FaultyConfiguration
-from .knowledge import Knowledge
 from .refusals import Refusals, Terms
 
 # In this order: what refuses comes before what changes, so that nothing is changed and then refused; and what
@@ -22,8 +22,8 @@ PARTS = (
     ("directory", "directory"),
     ("room_access_rules", "room_access"),
     ("guest_rules", "invitation_check"),
-    ("binder", "binder"),
-    ("desk", "desk"),
+    ("binder", "reporter"),
+    ("desk", "room_actions"),
 )
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Guichet:
     """What Synapse makes one of, in each of its processes."""
 
     def __init__(self, config: Config, api: Any) -> None:
-        from .feeds import Feeds  # noqa: PLC0415  # brings in Twisted, which only Synapse has
+        from .sync import Feeds  # noqa: PLC0415  # brings in Twisted, which only Synapse has
 
         self.config = config
         self.client = GuichetClient(config, api)

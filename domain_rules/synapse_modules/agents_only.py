@@ -4,7 +4,7 @@ from typing import Any
 
 from domain_rules.rules import AccountClass
 
-from .knowledge import Knowledge
+from .cache import Knowledge
 from .refusals import Refusals
 from .sentences import Reason
 

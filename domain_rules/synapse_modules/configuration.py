@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from domain_rules.words import Word
+from domain_rules.enums import Word
 
 POLL_SECONDS = 20
 SHORTEST, LONGEST = 1, 3600

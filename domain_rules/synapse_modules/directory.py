@@ -12,9 +12,9 @@ from typing import Any
 from domain_rules.rules import AccountClass
 
 from . import agents_only
+from .cache import Knowledge
 from .configuration import Config
 from .guards import Guards
-from .knowledge import Knowledge
 from .refusals import Refusals
 from .sentences import Reason
 

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain_rules import conversations
-from domain_rules.conversations import Deed
+from domain_rules.rooms import guest_permissions as conversations
+from domain_rules.rooms.guest_permissions import Deed
 from domain_rules.rules import AccountClass
 
 from . import other_modules, room_rows
+from .cache import Knowledge, server_of
 from .configuration import Config
 from .guards import Guards
-from .knowledge import Knowledge, server_of
 from .refusals import Refusals
 from .sentences import Reason
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from prometheus_client import Counter
 
-from domain_rules.room_membership import Coming, judge_inbound
-from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import MEMBER, RULE_EVENT, AccessRule, mapping
+from domain_rules.rooms.membership import Coming, judge_inbound
+from domain_rules.rooms.reasons import RoomReason
+from domain_rules.rooms.room import MEMBER, RULE_EVENT, AccessRule, mapping
 
+from .cache import MS, Knowledge, server_of
 from .configuration import ClassSource, Config, SoftFail
 from .guards import FAILED, attempt
-from .knowledge import MS, Knowledge, server_of
 from .refusals import Refusals
 from .room_views import RoomViews
 from .time_limits import INBOUND_SECONDS

@@ -8,14 +8,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from domain_rules.room_reasons import RoomReason
+from domain_rules.enums import Word
+from domain_rules.rooms.reasons import RoomReason
 from domain_rules.rules import AccountClass
-from domain_rules.words import Word
 
+from .cache import Knowledge
 from .clients import GuichetAway, GuichetClient
 from .configuration import Config
 from .guards import Guards
-from .knowledge import Knowledge
 from .refusals import Refusals
 from .sentences import Reason, Sentence
 from .time_limits import ASKING_SECONDS

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from domain_rules.room_membership import Successors
-from domain_rules.rooms import RoomState
+from domain_rules.rooms.membership import Successors
+from domain_rules.rooms.room import RoomState
 
 from .clients import GuichetAway, GuichetClient
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from prometheus_client import Counter
 
-from domain_rules.words import Word
+from domain_rules.enums import Word
 
 from .configuration import Language, Mode
 from .sentences import SENTENCES, Reason, Sentence

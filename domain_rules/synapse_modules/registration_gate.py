@@ -9,18 +9,18 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from domain_rules.names import display_name
+from domain_rules.display_names import display_name
+from domain_rules.enums import Word
 from domain_rules.rules import Decision
 from domain_rules.user_ids import Scheme, localpart
-from domain_rules.words import Word
 
+from .cache import Knowledge
 from .clients import GuichetAway, GuichetClient
 from .configuration import ClassSource, Config, Mode
-from .copies import read_address
 from .guards import Guards
-from .knowledge import Knowledge
 from .refusals import Refusals, counted
 from .sentences import Reason, Sentence
+from .snapshot import read_address
 from .time_limits import ASKING_SECONDS
 
 EMAIL_PROOF = "m.login.email.identity"

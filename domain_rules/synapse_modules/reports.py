@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain_rules.words import Word
+from domain_rules.enums import Word
 
 NAMESPACE = uuid.UUID("6f6d3f1e-0e6c-4d0a-9a53-5f0a5b6b7c11")
 MEMBER, THIRD_PARTY_INVITE = "m.room.member", "m.room.third_party_invite"

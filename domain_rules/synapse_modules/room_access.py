@@ -5,19 +5,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain_rules.room_changes import judge_visibility
-from domain_rules.room_creation import Creation, completed, concerned, judge_creation
-from domain_rules.room_events import JUDGES, Guichet, RoomEvent, judge_event
-from domain_rules.room_membership import (
+from domain_rules.enums import Word
+from domain_rules.rooms.changes import judge_visibility
+from domain_rules.rooms.creation import Creation, completed, concerned, judge_creation
+from domain_rules.rooms.events import JUDGES, Guichet, RoomEvent, judge_event
+from domain_rules.rooms.membership import (
     Coming,
     Successors,
     judge_invitation_by_mail,
     judge_inviter,
     judge_membership,
 )
-from domain_rules.room_reasons import MALFORMED_CREATIONS, RoomReason
-from domain_rules.room_redactions import judge_redaction
-from domain_rules.rooms import (
+from domain_rules.rooms.reasons import MALFORMED_CREATIONS, RoomReason
+from domain_rules.rooms.redactions import judge_redaction
+from domain_rules.rooms.room import (
     CREATE,
     MEMBER,
     RULE_EVENT,
@@ -27,14 +28,13 @@ from domain_rules.rooms import (
     mapping,
 )
 from domain_rules.rules import AccountClass
-from domain_rules.words import Word
 
 from . import other_modules
+from .cache import Knowledge
 from .clients import GuichetClient
 from .configuration import Config
 from .guards import ALLOWED, Guards
 from .inbound import Inbound
-from .knowledge import Knowledge
 from .predecessors import Predecessors
 from .refusals import Refusals
 from .room_upgrades import Upgrades

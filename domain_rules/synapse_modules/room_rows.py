@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain_rules.rooms import StateKey, mapping, token_of
+from domain_rules.rooms.room import StateKey, mapping, token_of
 
 MOST = 1000  # events of one room in one look: conversations of two, and settings, have a few
 

@@ -7,11 +7,11 @@ leaves undone is done when somebody next asks about the room.
 import logging
 from typing import Any
 
-from domain_rules.room_changes import carried, judge_upgrade
-from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import People, RoomState, mapping
+from domain_rules.rooms.changes import carried, judge_upgrade
+from domain_rules.rooms.reasons import RoomReason
+from domain_rules.rooms.room import People, RoomState, mapping
 
-from .knowledge import MS
+from .cache import MS
 from .refusals import Refusals
 from .room_views import Judge, RoomViews
 

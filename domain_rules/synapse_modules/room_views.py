@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain_rules.room_past import FOR_GOOD, is_doubtful, last_good
-from domain_rules.room_reasons import ABOUT_GUESTS, RoomReason
-from domain_rules.rooms import (
+from domain_rules.enums import Word
+from domain_rules.rooms.past import FOR_GOOD, is_doubtful, last_good
+from domain_rules.rooms.reasons import ABOUT_GUESTS, RoomReason
+from domain_rules.rooms.room import (
     CREATE,
     ENCRYPTION,
     GUEST_ACCESS,
@@ -22,13 +23,12 @@ from domain_rules.rooms import (
     read_room,
 )
 from domain_rules.rules import AccountClass
-from domain_rules.words import Word
 
 from . import room_rows
-from .copies import read_address
-from .knowledge import MS, Knowledge
+from .cache import MS, Knowledge
 from .refusals import Refusals
 from .sentences import Reason
+from .snapshot import read_address
 
 NEWEST = "12"
 SETTINGS = [

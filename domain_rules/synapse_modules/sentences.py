@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from domain_rules.words import Word
+from domain_rules.enums import Word
 
 
 class Reason(Word):

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from identity.clock import utc_now
+from identity.core.clock import utc_now
 
 from . import authority, children, people, proxy
 from .children import ROOT, Child, Failed

@@ -2,23 +2,24 @@
 
 import click
 
-from .address import address
-from .address_lists import never_agent, shared_mailbox
+from identity.accounts.cli import session
+from identity.bulk_invites.cli import send
+from identity.command.outcomes import Guichet
+from identity.health.cli.doctor import doctor
+from identity.homeservers.cli import homeserver
+from identity.invitations.cli.invitation import invitation
+from identity.keys.cli import keys
+from identity.mail.cli import mail
+from identity.routing.cli import address
+from identity.rule_changes.cli.address_lists import never_agent, shared_mailbox
+from identity.rule_changes.cli.domain import domain
+from identity.rule_changes.cli.journal import journal
+from identity.synapse_api.cli import refusals
+from identity.threepids.cli import pepper
+
 from .config import config
 from .db import db
-from .doctor import doctor
-from .domain import domain
-from .endings import Guichet
-from .homeserver import homeserver
-from .invitation import invitation
-from .invitation_lists import send
-from .journal import journal
-from .keys import keys
-from .mail import mail
-from .pepper import pepper
-from .refusals import refusals
 from .serve import serve
-from .session import session
 
 
 @click.group(cls=Guichet, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,11 +6,10 @@ import click
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from identity import keys
+from identity.command.opening import unknown_variables, warn_of_unknown, wire_with_secrets
+from identity.command.printing import as_json, print_json, talk
+from identity.keys import process_keys as keys
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
-
-from .opening import unknown_variables, warn_of_unknown, wire_with_secrets
-from .printing import as_json, print_json, talk
 
 MASK = "********"
 

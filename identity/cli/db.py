@@ -3,13 +3,12 @@
 import click
 
 from identity import migrations
-from identity.private_files import private_folder
+from identity.command.opening import dry_run, settle_hashes, warn_of_unknown
+from identity.command.outcomes import Failure
+from identity.command.printing import as_json, print_json, talk
+from identity.core.keyed_hashes import LostKey
+from identity.core.private_files import private_folder
 from identity.settings import Settings, WrongSettings, read_settings
-from identity.use_cases.keyed_hashes import LostKey
-
-from .endings import Failure
-from .opening import dry_run, settle_hashes, warn_of_unknown
-from .printing import as_json, print_json, talk
 
 
 @click.group()

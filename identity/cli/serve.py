@@ -4,15 +4,15 @@ import sys
 
 import click
 
-from identity import keys
+from identity.command.listening import check_exposure, check_free, socket_options
+from identity.command.opening import bring_up_to_date, warn_of_unknown
+from identity.homeservers import secrets as homeserver_secrets
+from identity.keys import process_keys as keys
+from identity.rule_changes.cli.sample import load_sample
+from identity.services import Wiring, wire
 from identity.settings import Settings, read_settings
-from identity.use_cases import homeserver_secrets
-from identity.wiring import Wiring, wire
 
-from .listening import check_exposure, check_free, socket_options
-from .opening import bring_up_to_date, warn_of_unknown
 from .processes import Process, Supervisor, answers
-from .sample import load_sample
 
 
 @click.command()

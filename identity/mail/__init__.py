@@ -1,1 +1,1 @@
-"""Every mail, one function each; how it is written, and what a mail server's answer means."""
+"""A mail as such: stored, limited, written, sent, and what became of it."""

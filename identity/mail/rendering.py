@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from identity.core import templates
+from identity.core.dates import day, day_of_a_year, in_words, until
 from identity.translations import texts
 
-from .dates import day, day_of_a_year, in_words, until
-
-FOLDER: Final = Path(__file__).parent / "templates"
+FOLDERS: Final = tuple(folder / "mails" for folder in templates.FOLDERS)
 BETWEEN_LANGUAGES: Final = "\n\n* * *\n\n"
 WIDTH: Final = 72
 CODE_GROUP: Final = 4  # digits that stand together
@@ -109,9 +109,9 @@ def _wrapped(text: str) -> str:
 @cache
 def _environment(templates_dir: Path | None, language: str, *, is_html: bool) -> Environment:
     """Where a template is looked up: the operator's for this language first, then ours."""
-    folders = [FOLDER] if templates_dir is None else [templates_dir / language, FOLDER]
+    own = [] if templates_dir is None else [templates_dir / language]
     environment = Environment(
-        loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
+        loader=FileSystemLoader([*own, *FOLDERS]),
         autoescape=is_html,  # noqa: S701  subject and text part are not HTML
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,8 +7,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from identity.storage.database import Base, make_engine
-from identity.storage.tables import TABLES
+from identity.core.database import Base, make_engine
+
+from .tables import TABLES
 
 FOLDER = Path(__file__).parent
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import text
 
-from identity.storage.database import UtcDateTime, make_engine
+from identity.core.database import UtcDateTime, make_engine
 
 LOCK = 7_265_002  # any number of ours: PostgreSQL's advisory lock against two upgrades at once
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from identity.storage.mail_bounds import BOUNDS
-from identity.storage.mails import LANES, Template
+from identity.mail.models import LANES, Template
+from identity.mail.quota import BOUNDS
 
 DAY = timedelta(days=1)
 MOST_A_DAY = 10

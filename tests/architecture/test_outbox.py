@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from identity.gateways.mail_relay_url import LONGEST_TIMEOUT
-from identity.storage.outbox import LEASE, Errand, Lane
+from identity.core.outbox import LEASE, Errand, Lane
+from identity.mail.relay_url import LONGEST_TIMEOUT
 from workers import celery_app, tasks
-from workers.errands import CARRY_OUT
+from workers.jobs import CARRY_OUT
 
 
 def test_every_errand_has_a_hand():

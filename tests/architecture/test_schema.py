@@ -4,7 +4,7 @@ from alembic import command
 from sqlalchemy import inspect
 
 from identity import migrations
-from identity.storage.database import Base, make_engine
+from identity.core.database import Base, make_engine
 
 
 def test_models_and_migrations_agree(empty_database_url):

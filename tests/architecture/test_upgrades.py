@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from alembic import command
 
 from identity import migrations
-from identity.storage import mails, outbox
-from identity.storage.database import Database, make_engine
-from identity.storage.mails import MailState
-from identity.use_cases import invitation_mails
+from identity.core import outbox
+from identity.core.database import Database, make_engine
+from identity.invitations import mail_grouping as invitation_mails
+from identity.mail import models as mails
+from identity.mail.models import MailState
 
 THEN = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 KINDS = {

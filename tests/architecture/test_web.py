@@ -11,11 +11,11 @@ from sqlalchemy import func, select
 
 from identity import problems
 from identity.app import create_app
-from identity.http import errors as http_errors
-from identity.pages import errors as page_errors
+from identity.core.database import Base
+from identity.services import wire
 from identity.settings import read_settings
-from identity.storage.database import Base
-from identity.wiring import wire
+from identity.web import api_errors as http_errors
+from identity.web import page_errors
 from tests.services.keys import PUBLIC_HALF
 
 LOOKING = {"GET", "HEAD", "OPTIONS"}
@@ -51,7 +51,7 @@ def test_every_blueprint_names_its_guard(app):
     assert app.blueprints
     for blueprint in app.blueprints.values():
         before = blueprint.before_request_funcs.get(None, [])
-        assert [f for f in before if f.__module__.endswith(".guards")], blueprint.name
+        assert [f for f in before if f.__module__.endswith("guards")], blueprint.name
 
 
 def test_every_route_belongs_to_a_blueprint(app):

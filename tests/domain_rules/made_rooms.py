@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from domain_rules.room_creation import Creation, completed, judge_creation
-from domain_rules.rooms import RULE_EVENT, Member, People, RoomState
+from domain_rules.rooms.creation import Creation, completed, judge_creation
+from domain_rules.rooms.room import RULE_EVENT, Member, People, RoomState
 
 ANA, ALICE = "@ana:agents.example", "@alice:agents.example"
 GIL, GINA = "@gil:guests.example", "@gina:guests.example"

@@ -1,6 +1,6 @@
 """Old files as the servers that are moved from have them, as values and not as text."""
 
-from domain_rules.info_yaml import OldReading, read_info
+from domain_rules.info_yaml.reading import OldReading, read_info
 
 A = {"hs": "a.fake.server", "requires_invite": False}
 P = {"hs": "p.fake.server", "shadow_hs": "public.p.fake.server", "requires_invite": False}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain_rules.cells import guarded, unguarded, write_table
+from domain_rules.spreadsheet_cells import guarded, unguarded, write_table
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain_rules import conversations
-from domain_rules.conversations import Deed, deed_of_event, may
+from domain_rules.rooms import guest_permissions as conversations
+from domain_rules.rooms.guest_permissions import Deed, deed_of_event, may
 from domain_rules.rules import AccountClass
 
 ANSWERS = {"accept_invitation", "write", "share_file", "change_own_profile", "leave", "report"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain_rules.info_yaml import read_info
+from domain_rules.info_yaml.reading import read_info
 from domain_rules.rules import AccountClass
 from tests.domain_rules.old_files import KNOWN, WITHOUT_INVITE, A, E, P, names, read
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from domain_rules.judged_people import Caution, Circumstances, Outcome, is_one_slip, judge
-from domain_rules.people_lists import Row
+from domain_rules.bulk_invites.checks import Caution, Circumstances, Outcome, is_one_slip, judge
+from domain_rules.bulk_invites.reading import Row
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from identity import never_agent
+from identity.routing import never_agent
 
 AGENTS = RuleSet.compile(
     [

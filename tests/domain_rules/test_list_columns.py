@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain_rules.list_headers import is_header
-from domain_rules.people_lists import EVERY, NoSuchColumn, read
+from domain_rules.bulk_invites.headers import is_header
+from domain_rules.bulk_invites.reading import EVERY, NoSuchColumn, read
 
 from .test_people_lists import people
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain_rules.people_lists import EVERY, read
+from domain_rules.bulk_invites.reading import EVERY, read
 
 from .test_list_columns import chosen
 from .test_people_lists import people, rows

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from domain_rules.people_lists import MOST_ADDRESSES, MOST_BYTES, Reading, Unreadable, read
+from domain_rules.bulk_invites.reading import MOST_ADDRESSES, MOST_BYTES, Reading, Unreadable, read
 
 FILES = 1_500
 ADDRESS = re.compile(r"p\d+@d\d\.example")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.names import clean_name, display_name
+from domain_rules.display_names import clean_name, display_name
 
 
 @pytest.mark.parametrize(

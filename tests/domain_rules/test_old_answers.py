@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain_rules.near_misses import tried_with
-from domain_rules.old_answers import OldServer
+from domain_rules.info_yaml.legacy_lookup import OldServer
+from domain_rules.info_yaml.probe_addresses import tried_with
 from tests.domain_rules.old_files import A, E, P, read
 
 PATTERNS = st.lists(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from domain_rules import people_lists
-from domain_rules.cells import write_table
-from domain_rules.people_lists import Fault, Row, Unreadable, read
+from domain_rules.bulk_invites import reading as people_lists
+from domain_rules.bulk_invites.reading import Fault, Row, Unreadable, read
+from domain_rules.spreadsheet_cells import write_table
 
 PEOPLE = "Nom;Adresse\nÉloïse;eloise@ac-rouen.fr\n\n# en congé\nLéa;lea@asso.example\n"
 READ = [Row(2, "eloise@ac-rouen.fr"), Row(5, "lea@asso.example")]

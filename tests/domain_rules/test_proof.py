@@ -3,9 +3,9 @@
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.old_answers import OldServer, Seen, seen_now
-from domain_rules.old_dangers import Trap, dangers
-from domain_rules.proof import Cause, prove
+from domain_rules.info_yaml.legacy_lookup import OldServer, Seen, seen_now
+from domain_rules.info_yaml.lint import Trap, dangers
+from domain_rules.info_yaml.proof import Cause, prove
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from tests.domain_rules.old_files import WITHOUT_INVITE, A, E, P, read
 

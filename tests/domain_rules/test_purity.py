@@ -15,7 +15,7 @@ LIBRARIES = {
     "display.py": {"idna"},
     "mailboxes.py": {"idna"},
 }
-MODULES = sorted(path for path in FOLDER.glob("*.py"))
+MODULES = sorted(path for path in FOLDER.rglob("*.py") if "synapse_modules" not in path.parts)
 
 
 def imported(path: Path) -> set[str]:
@@ -23,7 +23,7 @@ def imported(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module or "")
     return {name.partition(".")[0] for name in names}
 

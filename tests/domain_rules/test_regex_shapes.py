@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain_rules.near_misses import tried_with
-from domain_rules.regex_shapes import LONGEST, Target, UnknownShape, recognise
+from domain_rules.info_yaml.probe_addresses import tried_with
+from domain_rules.info_yaml.regex_shapes import LONGEST, Target, UnknownShape, recognise
 from domain_rules.rules import Kind
 
 D, S, A = Kind.DOMAIN, Kind.SUFFIX, Kind.ADDRESS

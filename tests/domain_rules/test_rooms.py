@@ -5,13 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from domain_rules.room_membership import (
-    Coming,
-    judge_membership,
-    judge_third_party_event,
-)
-from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import AccessRule, Member, has_creators_above, read_room
+from domain_rules.rooms.membership import Coming, judge_membership, judge_third_party_event
+from domain_rules.rooms.reasons import RoomReason
+from domain_rules.rooms.room import AccessRule, Member, has_creators_above, read_room
 from tests.domain_rules.made_rooms import (
     ALICE,
     ANA,

@@ -5,15 +5,15 @@ from copy import deepcopy
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.room_membership import (
+from domain_rules.rooms.membership import (
     Coming,
     comes_from_guichet,
     judge_inbound,
     judge_invitation_by_mail,
     judge_third_party_event,
 )
-from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import Member
+from domain_rules.rooms.reasons import RoomReason
+from domain_rules.rooms.room import Member
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from tests.domain_rules.made_rooms import (
     ALICE,

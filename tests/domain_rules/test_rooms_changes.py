@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain_rules.room_changes import (
+from domain_rules.rooms.changes import (
     carried,
     judge_encryption,
     judge_join_rule,
@@ -12,8 +12,8 @@ from domain_rules.room_changes import (
     judge_upgrade,
     judge_visibility,
 )
-from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import RULE_EVENT, Member
+from domain_rules.rooms.reasons import RoomReason
+from domain_rules.rooms.room import RULE_EVENT, Member
 from tests.domain_rules.made_rooms import (
     ALICE,
     ANA,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain_rules.room_creation import completed
-from domain_rules.rooms import RULE_EVENT
+from domain_rules.rooms.creation import completed
+from domain_rules.rooms.room import RULE_EVENT
 from tests.domain_rules.made_rooms import (
     ALICE,
     ANA,

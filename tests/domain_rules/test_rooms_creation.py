@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from domain_rules.room_creation import completed, judge_creation
-from domain_rules.room_reasons import MALFORMED_CREATIONS, RoomReason
-from domain_rules.rooms import RULE_EVENT
+from domain_rules.rooms.creation import completed, judge_creation
+from domain_rules.rooms.reasons import MALFORMED_CREATIONS, RoomReason
+from domain_rules.rooms.room import RULE_EVENT
 from tests.domain_rules.made_rooms import (
     ALICE,
     ANA,

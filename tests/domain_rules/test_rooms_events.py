@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
-from domain_rules.room_events import Guichet, RoomEvent, judge_event
-from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import RULE_EVENT, Member
+from domain_rules.rooms.events import Guichet, RoomEvent, judge_event
+from domain_rules.rooms.reasons import RoomReason
+from domain_rules.rooms.room import RULE_EVENT, Member
 from tests.domain_rules.made_rooms import (
     ALICE,
     ANA,

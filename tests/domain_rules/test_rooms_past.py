@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from domain_rules.room_past import is_doubtful, last_good
+from domain_rules.rooms.past import is_doubtful, last_good
 from tests.domain_rules.made_rooms import ANA
 
 FROM_ELSEWHERE = "@nina:bare.example"

@@ -2,13 +2,11 @@
 
 import pytest
 
-from domain_rules.room_changes import (
-    judge_rule,
-)
-from domain_rules.room_events import Guichet, RoomEvent, judge_event
-from domain_rules.room_power import judge_levels
-from domain_rules.room_reasons import RoomReason
-from domain_rules.rooms import POWER_LEVELS, RULE_EVENT, AccessRule
+from domain_rules.rooms.changes import judge_rule
+from domain_rules.rooms.events import Guichet, RoomEvent, judge_event
+from domain_rules.rooms.power import judge_levels
+from domain_rules.rooms.reasons import RoomReason
+from domain_rules.rooms.room import POWER_LEVELS, RULE_EVENT, AccessRule
 from tests.domain_rules.made_rooms import (
     ALICE,
     ANA,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain_rules.room_changes import (
+from domain_rules.rooms.changes import (
     judge_encryption,
     judge_guest_access,
     judge_history,
@@ -11,7 +11,7 @@ from domain_rules.room_changes import (
     judge_rule,
     judge_visibility,
 )
-from domain_rules.room_reasons import RoomReason
+from domain_rules.rooms.reasons import RoomReason
 from tests.domain_rules.made_rooms import (
     ANA,
     PEOPLE,

@@ -10,7 +10,7 @@ from domain_rules.csv_rules import is_rules_csv, read_csv, write_csv
 from domain_rules.reading import read_federation
 from domain_rules.rules import AccountClass, Kind, Rule
 from domain_rules.writing import write_yaml
-from identity.cli.yaml_lines import load
+from identity.rule_changes.yaml_lines import load
 
 A_DAY = datetime(2027, 1, 31, 8, 0, 0, 123, tzinfo=UTC)
 KNOWN = {"a.example": False, "public.example:8448": False, "guests.example": True}

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import create_engine, text
 
-from identity.storage.outbox import Lane
+from identity.core.outbox import Lane
 from tests.services.waiting import wait_for
 from workers import slots
 

@@ -8,8 +8,8 @@ import pytest
 from celery import Celery
 from sqlalchemy import create_engine, text
 
-from domain_rules.people_lists import read
-from identity.storage.outbox import Lane
+from domain_rules.bulk_invites.reading import read
+from identity.core.outbox import Lane
 from tests.services.told_desk import ToldRoom
 from tests.services.waiting import wait_for
 

@@ -2,10 +2,10 @@
 
 from sqlalchemy.orm import Session
 
-from identity.storage import one_time_codes as store
-from identity.storage.one_time_codes import Purpose
-from identity.tokens import Tokens
-from identity.use_cases import one_time_codes
+from identity.core.one_time_codes import models as store
+from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes.models import Purpose
+from identity.core.tokens import Tokens
 
 
 def mailed(session: Session, tokens: Tokens, purpose: Purpose, subject: str) -> str:

@@ -9,19 +9,19 @@ from pydantic import SecretStr
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from identity.gateways.federation import Federation
-from identity.gateways.limits import Limits
+from identity.core import worker_heartbeats
+from identity.core.journal import Who
+from identity.core.keyed_hashes import KeyedHashes
+from identity.core.rate_limits import Limits
+from identity.core.sealing import PrivateHalves, Vault, new_pair
+from identity.core.tokens import Tokens
+from identity.homeservers.federation_client import Federation
+from identity.homeservers.models import Homeserver
+from identity.routing.rules_in_force import RulesInForce
+from identity.rule_changes import service as rule_changes
+from identity.services import WorkerWiring, find_place
 from identity.settings import Settings
-from identity.storage import worker_heartbeats
-from identity.storage.homeservers import Homeserver
-from identity.storage.journal import Who
-from identity.storage.rules_in_force import RulesInForce
-from identity.terms import Terms
-from identity.tokens import Tokens
-from identity.use_cases import rule_changes
-from identity.use_cases.keyed_hashes import KeyedHashes
-from identity.vault import PrivateHalves, Vault, new_pair
-from identity.wiring import WorkerWiring, find_place
+from identity.threepids.terms import Terms
 
 EDUCATION = "education.example"
 FAR = datetime(

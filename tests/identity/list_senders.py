@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 import pytest
 from sqlalchemy import select
 
+from identity.accounts import verified_addresses as proved_addresses
 from identity.app import create_app
-from identity.gateways.desk import NoModule, Room
+from identity.core import outbox
+from identity.core.outbox import Lane, OutboxEntry
+from identity.homeservers.room_actions import NoModule, Room
+from identity.invitations.mail_grouping import GATHERED
 from identity.settings import Settings
-from identity.storage import associations, outbox, proved_addresses
-from identity.storage.outbox import Lane, OutboxEntry
-from identity.use_cases.invitation_mails import GATHERED
+from identity.threepids import associations
 from tests.services.person import code_in, plain
 from workers import tasks
 

@@ -7,16 +7,21 @@ import threading
 import pytest
 from sqlalchemy import select
 
-from identity import account_creation, passwords, problems
-from identity.gateways.homeserver import Refused
-from identity.gateways.http_client import Away
-from identity.storage import accounts, associations, homeservers, mails, outbox
-from identity.storage.account_attempts import TypedPassword
-from identity.storage.outbox import Errand, Lane
-from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import sign_up
-from identity.use_cases.account_attempts import Stands
-from identity.use_cases.sign_up import Step
+from identity import problems
+from identity.accounts import models as accounts
+from identity.core import outbox
+from identity.core.http_client import Away
+from identity.core.outbox import Errand, Lane
+from identity.homeservers import models as homeservers
+from identity.homeservers.admin_client import Refused
+from identity.mail import models as mails
+from identity.registration import account_creation, passwords
+from identity.registration.attempts import Stands
+from identity.registration.models import TypedPassword
+from identity.sign_up import service as sign_up
+from identity.sign_up.models import VerificationRequest
+from identity.sign_up.service import Step
+from identity.threepids import associations
 from tests.services.fake_homeserver import FakeHomeserver
 from tests.services.waiting import wait_for
 from workers import tasks

@@ -4,7 +4,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from identity.logs import hide
+from identity.core.logging import hide
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from identity.mail import bounces
-from identity.mail.letters import Frame, none
-from identity.mail.wire import finished
+from identity.mail.checks import finished
+from identity.mail.composing import Frame, none
 from identity.settings import WrongSettings, read_settings
 
 ODD = {

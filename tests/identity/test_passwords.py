@@ -6,9 +6,9 @@ import string
 import pytest
 from spellchecker import SpellChecker
 
-from identity.passwords import ENOUGH, Reason, judge
-from identity.passwords.guesses import JUDGED, power_of_ten
-from identity.passwords.words import ranks
+from identity.registration.passwords import ENOUGH, Reason, judge
+from identity.registration.passwords.guesses import JUDGED, power_of_ten
+from identity.registration.passwords.words import ranks
 
 CAMILLE = (
     "Camille Durand [Rouen]",

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from identity import private_files
-from identity.gateways.mail_folder import FolderMailer
+from identity.core import private_files
+from identity.mail.folder import FolderMailer
 from identity.migrations import upgrade
+from identity.services import wire
 from identity.settings import read_settings
-from identity.wiring import wire
 from tests.services.keys import KEYS
 
 

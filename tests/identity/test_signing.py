@@ -3,7 +3,15 @@
 import pytest
 from pydantic import SecretStr
 
-from identity.signing import NotSigned, SigningKey, WrongKey, decoded, key_of, new_key, verify
+from identity.core.signatures import (
+    NotSigned,
+    SigningKey,
+    WrongKey,
+    decoded,
+    key_of,
+    new_key,
+    verify,
+)
 
 US = "guichet.example"
 FACTS = {"mxid": "@ana:x.example", "b": [1, {"é": None}], "a": "ü"}

@@ -3,7 +3,7 @@
 import pytest
 
 from identity.settings import WrongSettings
-from identity.terms import Terms, read_terms
+from identity.threepids.terms import Terms, read_terms
 
 GOOD = """
 policies:

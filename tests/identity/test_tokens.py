@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from identity.core.tokens import Tokens, UnknownCodeKey, is_whole_code, typed_digits
 from identity.mail.rendering import grouped
-from identity.tokens import Tokens, UnknownCodeKey, is_whole_code, typed_digits
 
 OLD, NEW = SecretStr("an old key of some length"), SecretStr("a new key of some length")
 TOKENS = Tokens([NEW])

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from identity.vault import CannotOpen, PrivateHalves, PublicHalf, Vault, key_of, new_pair
+from identity.core.sealing import CannotOpen, PrivateHalves, PublicHalf, Vault, key_of, new_pair
 
 OLD, NEW = SecretStr("old storage key"), SecretStr("new storage key")
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from identity.clock import utc_now
+from identity.core.clock import utc_now
 from tests.services.waiting import wait_for
 
 STORED = "%Y-%m-%d %H:%M:%S.%f"  # as SQLAlchemy writes a moment into SQLite

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from identity.tokens import Tokens
+from identity.core.tokens import Tokens
 from tests.services.person import Person, link_in
 from tests.services.waiting import LOOPBACK, wait_for
 

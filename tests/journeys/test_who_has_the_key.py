@@ -79,9 +79,9 @@ from nacl.public import PrivateKey
 from identity.vault import PrivateHalves
 upgrade(read_settings().database)
 import wsgi
-from identity.use_cases import homeserver_changes
-from identity.use_cases.homeserver_changes import NewHomeserver
-from identity.storage.journal import Who
+from identity.homeservers import service as homeserver_changes
+from identity.homeservers.service import NewHomeserver
+from identity.core.journal import Who
 from pydantic import SecretStr
 with wsgi.wiring.database.transaction() as session:
     homeserver_changes.add(session, wsgi.wiring.public_half, wsgi.wiring.now(), NewHomeserver(

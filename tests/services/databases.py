@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from identity.storage.database import Database, make_engine
+from identity.core.database import Database, make_engine
 
 from .schema import create_schema
 

@@ -1,6 +1,6 @@
 """A homeserver by value, for the accounts made on it: what it holds, and how it fails."""
 
-from identity.gateways.homeserver import Found, NameTaken
+from identity.homeservers.admin_client import Found, NameTaken
 
 
 class FakeHomeserver:

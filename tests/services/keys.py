@@ -1,6 +1,6 @@
 """The keys of a deployment, as an operator hands them out: some to every process, one to the worker alone."""
 
-from identity.vault import new_pair
+from identity.core.sealing import new_pair
 
 PRIVATE_HALF, PUBLIC_HALF = new_pair()
 KEYS = {

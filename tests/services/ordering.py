@@ -8,12 +8,13 @@ import sys
 import uuid
 from datetime import timedelta
 
+from identity.core import outbox
+from identity.core.outbox import Lane
+from identity.mail import models as mails
+from identity.mail.models import Template
+from identity.services import Wiring, wire
 from identity.settings import read_settings
-from identity.storage import mails, outbox
-from identity.storage.mails import Template
-from identity.storage.outbox import Lane
-from identity.storage.verification_requests import VerificationRequest
-from identity.wiring import Wiring, wire
+from identity.sign_up.models import VerificationRequest
 from workers import wake_outbox
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain_rules.desk_answers import credential_hash, marked
+from domain_rules.room_action_answers import credential_hash, marked
 
 from .serving import serve
 from .waiting import LOOPBACK, free_port

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from domain_rules.desk_answers import credential_hash, marked
+from domain_rules.room_action_answers import credential_hash, marked
 
 from .serving import serve
 from .waiting import LOOPBACK

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from identity.cli import readable_rooms
-from identity.gateways.http_client import JsonClient
+from identity.core.http_client import JsonClient
+from identity.health.cli import readable_rooms
 from tests.services.certificates import Authority
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
 from tests.services.told_guichet import ToldGuichet

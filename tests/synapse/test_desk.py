@@ -8,12 +8,12 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from domain_rules.desk_answers import credential_hash
-from identity import signing
-from identity.clock import utc_now
-from identity.gateways.desk import PATH, Desk, NoModule
-from identity.gateways.homeserver import Refused
-from identity.gateways.http_client import Away
+from domain_rules.room_action_answers import credential_hash
+from identity.core import signatures as signing
+from identity.core.clock import utc_now
+from identity.core.http_client import Away
+from identity.homeservers.admin_client import Refused
+from identity.homeservers.room_actions import PATH, Desk, NoModule
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
 from tests.services.told_desk import ToldRoom
 

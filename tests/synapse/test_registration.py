@@ -11,13 +11,13 @@ from datetime import timedelta
 import pytest
 import requests
 
-from identity.cli import homeserver_doors
-from identity.cli.findings import State
-from identity.clock import utc_now
-from identity.gateways.http_client import JsonClient
-from identity.storage.database import Database, make_engine
-from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import invitations
+from identity.command.findings import State
+from identity.core.clock import utc_now
+from identity.core.database import Database, make_engine
+from identity.core.http_client import JsonClient
+from identity.health.cli import exposure as homeserver_doors
+from identity.invitations import service as invitations
+from identity.invitations.models import ThirdPartyInvitation
 from tests.services.guichet_synapse import CLIENT
 from tests.services.processes import Processes
 from tests.services.smtp import Relay

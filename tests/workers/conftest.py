@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from identity import signing
-from identity.storage import homeservers, signing_keys, third_party_invitations
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
-from identity.use_cases import binding
+from identity.binding import service as binding
+from identity.core import signatures as signing
+from identity.homeservers import models as homeservers
+from identity.invitations import models as third_party_invitations
+from identity.invitations.models import Delivery, ThirdPartyInvitation
+from identity.keys import models as signing_keys
 from tests.identity.conftest import *  # noqa: F403  its fixtures
 
 ADDRESS = "camille.durand@ac-rouen.example"

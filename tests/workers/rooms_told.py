@@ -6,20 +6,16 @@ from dataclasses import replace
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.desk_answers import credential_hash
-from identity.gateways.desk import Desk
-from identity.storage import (
-    invitation_events,
-    mails,
-    third_party_invitations,
-)
-from identity.storage.outbox import Lane
-from identity.use_cases import (
-    homeserver_modules,
-    module_reports,
-    store_invite,
-)
-from identity.use_cases.store_invite import EphemeralKey, Invited
+from domain_rules.room_action_answers import credential_hash
+from identity.core.outbox import Lane
+from identity.homeservers import modules as homeserver_modules
+from identity.homeservers.room_actions import Desk
+from identity.invitations import history as invitation_events
+from identity.invitations import models as third_party_invitations
+from identity.invitations import store_invite
+from identity.invitations.store_invite import EphemeralKey, Invited
+from identity.mail import models as mails
+from identity.synapse_api import reports as module_reports
 from tests.services.told_desk import ToldRoom
 from workers import tasks
 

@@ -7,15 +7,17 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from identity.gateways.mailer import NotSent
+from identity.core.outbox import Lane
+from identity.invitations import muting, opting_out
+from identity.invitations import service as invitations
+from identity.invitations.jobs import timetable as invitation_timetable
+from identity.mail import models as mails
+from identity.mail.mailer import NotSent
+from identity.mail.models import INVITING, MailState
 from identity.mail.outcomes import Outcome
 from identity.problems import TooManyInvitations
-from identity.storage import mails
-from identity.storage.mails import INVITING, MailState
-from identity.storage.outbox import Lane
-from identity.use_cases import invitations, muting, opting_out
 from tests.identity.use_cases.inviting import ADA, GIL, ROOM, ZOE, Inviting
-from workers import invitation_timetable, tasks
+from workers import tasks
 
 DAY, HALF_AN_HOUR = timedelta(days=1), timedelta(minutes=30)
 VICTIM = "victim@association.example"

@@ -7,12 +7,12 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from identity.gateways.mailer import NotSent
+from identity.core.outbox import Lane
+from identity.mail import models as mails
+from identity.mail.mailer import NotSent
+from identity.mail.models import Template
 from identity.mail.outcomes import Outcome
-from identity.storage import mails
-from identity.storage.mails import Template
-from identity.storage.outbox import Lane
-from identity.storage.verification_requests import VerificationRequest
+from identity.sign_up.models import VerificationRequest
 from workers import tasks
 from workers.alarms import NEAR, Alarms
 

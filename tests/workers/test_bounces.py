@@ -5,15 +5,20 @@ from datetime import timedelta
 
 import pytest
 
-from identity.cli.mail import take_bounce
-from identity.gateways.mailer import NotSent
+from identity.core import outbox
+from identity.core.outbox import Lane
+from identity.invitations import history as invitation_events
+from identity.invitations import models as third_party_invitations
+from identity.invitations import opting_out
+from identity.invitations import service as invitations
+from identity.invitations.mail_grouping import GATHERED
 from identity.mail import bounces
+from identity.mail import models as mails
+from identity.mail import results as mail_results
+from identity.mail.cli import take_bounce
+from identity.mail.mailer import NotSent
+from identity.mail.models import Template
 from identity.mail.outcomes import Outcome
-from identity.storage import invitation_events, mails, outbox, third_party_invitations
-from identity.storage.mails import Template
-from identity.storage.outbox import Lane
-from identity.use_cases import invitations, mail_results, opting_out
-from identity.use_cases.invitation_mails import GATHERED
 from tests.identity.mail.reports import EXCHANGE, EXIM, GMAIL, POSTFIX, feedback, report
 from workers import tasks
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from identity.storage import worker_heartbeats
-from identity.storage.database import Database, make_engine
-from identity.storage.worker_heartbeats import GONE_AFTER, WorkerHeartbeat
+from identity.core import worker_heartbeats
+from identity.core.database import Database, make_engine
+from identity.core.worker_heartbeats import GONE_AFTER, WorkerHeartbeat
 from tests.services.waiting import wait_for
 from workers.heartbeat import Heartbeat
 

@@ -12,13 +12,13 @@ from sqlalchemy import select
 
 from domain_rules.addresses import Reason
 from identity.app import create_app
-from identity.gateways.mail_relay import SmtpMailer
-from identity.gateways.mail_relay_url import read_relay_url
+from identity.core.database import Database
+from identity.core.outbox import Lane
+from identity.mail.models import Mail
+from identity.mail.relay import SmtpMailer
+from identity.mail.relay_url import read_relay_url
 from identity.settings import Settings
-from identity.storage.database import Database
-from identity.storage.mails import Mail
-from identity.storage.outbox import Lane
-from identity.storage.verification_requests import VerificationRequest
+from identity.sign_up.models import VerificationRequest
 from tests.domain_rules.hostile_addresses import HOSTILE
 from tests.identity.pages.conftest import Visitor
 from workers import tasks

@@ -5,14 +5,17 @@ import re
 import pytest
 
 from domain_rules.addresses import EmailAddress
+from identity.accounts.models import Account
+from identity.core.one_time_codes.models import Purpose
+from identity.core.outbox import Lane
+from identity.invitations import opting_out
+from identity.invitations import service as invitations
+from identity.invitations.mail_grouping import GATHERED
+from identity.mail import models as mails
+from identity.mail.models import Template
 from identity.mail.rendering import grouped
-from identity.storage import associations, mails
-from identity.storage.accounts import Account
-from identity.storage.mails import Template
-from identity.storage.one_time_codes import Purpose
-from identity.storage.outbox import Lane
-from identity.use_cases import invitations, opting_out, sign_up
-from identity.use_cases.invitation_mails import GATHERED
+from identity.sign_up import service as sign_up
+from identity.threepids import associations
 from tests.identity import codes
 from tests.identity.use_cases.inviting import GIL, ZOE, Inviting
 from tests.services.person import code_in

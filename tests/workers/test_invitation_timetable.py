@@ -3,12 +3,16 @@
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import mails, third_party_invitations
-from identity.storage.mails import Mail, Template
-from identity.use_cases import invitation_mails, invitations, retention
-from identity.use_cases.store_invite import EphemeralKey, Invited
+from identity.invitations import mail_grouping as invitation_mails
+from identity.invitations import models as third_party_invitations
+from identity.invitations import service as invitations
+from identity.invitations.jobs import timetable as invitation_timetable
+from identity.invitations.store_invite import EphemeralKey, Invited
+from identity.mail import models as mails
+from identity.mail.models import Mail, Template
+from identity.maintenance import retention
 from tests.identity.use_cases.inviting import stored_in_room
-from workers import celery_app, invitation_timetable
+from workers import celery_app
 
 GIL = EmailAddress.parse("gil@association.example")
 

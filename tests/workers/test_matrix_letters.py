@@ -6,16 +6,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity import signing
+from identity.core import signatures as signing
+from identity.core.one_time_codes.models import Purpose
+from identity.core.outbox import Lane
+from identity.invitations import models as third_party_invitations
+from identity.invitations.mail_grouping import GATHERED
+from identity.invitations.models import Delivery
+from identity.invitations.store_invite import EphemeralKey, Invited
+from identity.mail import models as mails
 from identity.mail.rendering import grouped
-from identity.storage import associations, mails, third_party_invitations
-from identity.storage.one_time_codes import Purpose
-from identity.storage.outbox import Lane
-from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import validation
-from identity.use_cases.invitation_mails import GATHERED
-from identity.use_cases.store_invite import EphemeralKey, Invited
-from identity.use_cases.validation import Wanted
+from identity.threepids import associations, validation
+from identity.threepids.validation import Wanted
 from tests.identity import codes
 from tests.identity.use_cases.inviting import stored_in_room
 from workers import tasks

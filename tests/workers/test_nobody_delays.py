@@ -11,16 +11,22 @@ import pytest
 from sqlalchemy import event
 
 from domain_rules.addresses import EmailAddress
+from identity.core.outbox import Lane
+from identity.invitations import history as invitation_events
+from identity.invitations import models as third_party_invitations
+from identity.invitations import muting, opting_out
+from identity.invitations import service as invitations
+from identity.invitations.jobs import timetable as invitation_timetable
+from identity.invitations.mail_grouping import GATHERED
+from identity.invitations.models import ThirdPartyInvitation
+from identity.mail import models as mails
+from identity.mail import suppressions
+from identity.mail.models import INVITING, MailState
+from identity.mail.suppressions import Why
 from identity.problems import InvitationsPaused, TooManyInvitations
-from identity.storage import invitation_events, mails, suppressions, third_party_invitations
-from identity.storage.mails import INVITING, MailState
-from identity.storage.outbox import Lane
-from identity.storage.suppressions import Why
-from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import invitations, muting, opting_out, sign_up
-from identity.use_cases.invitation_mails import GATHERED
+from identity.sign_up import service as sign_up
 from tests.identity.use_cases.inviting import ADA, ZOE, Inviting
-from workers import invitation_timetable, tasks
+from workers import tasks
 
 MINUTE, HALF_AN_HOUR, DAY = timedelta(minutes=1), timedelta(minutes=30), timedelta(days=1)
 NAME, DOMAIN = "victim", "association.example"

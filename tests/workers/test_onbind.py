@@ -4,12 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from identity import signing
-from identity.storage import associations, outbox, third_party_invitations
-from identity.storage.outbox import Lane
-from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import binding
-from workers import onbind, tasks
+from identity.binding import service as binding
+from identity.core import outbox
+from identity.core import signatures as signing
+from identity.core.outbox import Lane
+from identity.invitations import models as third_party_invitations
+from identity.invitations.jobs import onbind
+from identity.invitations.models import Delivery
+from identity.threepids import associations
+from workers import tasks
 
 from .conftest import ADDRESS, CAMILLE, ROOM
 

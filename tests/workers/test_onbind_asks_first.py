@@ -4,17 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from domain_rules.desk_answers import credential_hash
-from identity.gateways.desk import Desk
-from identity.gateways.homeserver import Refused
-from identity.gateways.http_client import Away
-from identity.storage import invitation_events, outbox, third_party_invitations
-from identity.storage.outbox import Errand, Lane
-from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import homeserver_modules
-from identity.vault import CannotOpen
+from domain_rules.room_action_answers import credential_hash
+from identity.core import outbox
+from identity.core.http_client import Away
+from identity.core.outbox import Errand, Lane
+from identity.core.sealing import CannotOpen
+from identity.homeservers import modules as homeserver_modules
+from identity.homeservers.admin_client import Refused
+from identity.homeservers.room_actions import Desk
+from identity.invitations import history as invitation_events
+from identity.invitations import models as third_party_invitations
+from identity.invitations.jobs import onbind
+from identity.invitations.models import Delivery
 from tests.services.told_desk import ToldRoom
-from workers import onbind, tasks
+from workers import tasks
 
 from .conftest import CAMILLE, ROOM
 

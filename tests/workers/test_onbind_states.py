@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 import pytest
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from identity.gateways.desk import NoModule
-from identity.storage import associations, homeservers, invitation_events, outbox
-from identity.storage.outbox import Errand, Lane
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
-from identity.use_cases import invitations
+from identity.core import outbox
+from identity.core.outbox import Errand, Lane
+from identity.homeservers import models as homeservers
+from identity.homeservers.room_actions import NoModule
+from identity.invitations import history as invitation_events
+from identity.invitations import service as invitations
+from identity.invitations.models import Delivery, ThirdPartyInvitation
+from identity.threepids import associations
 from workers import tasks
 
 from .conftest import ADDRESS, CAMILLE

@@ -2,11 +2,12 @@
 
 import pytest
 
-from identity.gateways.homeserver import Refused
-from identity.gateways.http_client import Away
-from identity.storage import homeservers, third_party_invitations
-from identity.storage.outbox import Lane
-from identity.storage.third_party_invitations import Delivery
+from identity.core.http_client import Away
+from identity.core.outbox import Lane
+from identity.homeservers import models as homeservers
+from identity.homeservers.admin_client import Refused
+from identity.invitations import models as third_party_invitations
+from identity.invitations.models import Delivery
 from tests.services.waiting import free_port
 from workers import tasks
 

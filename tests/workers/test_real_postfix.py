@@ -9,9 +9,9 @@ import pytest
 from domain_rules.addresses import InvalidAddress
 from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from identity.gateways.mail_relay import SmtpMailer
-from identity.gateways.mail_relay_url import read_relay_url
-from identity.mail.letters import Frame, none
+from identity.mail.composing import Frame, none
+from identity.mail.relay import SmtpMailer
+from identity.mail.relay_url import read_relay_url
 from tests.domain_rules.hostile_addresses import HOSTILE
 from tests.domain_rules.made_local_parts import made
 from tests.services.postfix import DOMAIN

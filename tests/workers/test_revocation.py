@@ -6,14 +6,18 @@ from functools import partial
 
 import pytest
 
-from domain_rules.desk_answers import credential_hash, marked
-from identity import signing
-from identity.gateways.desk import Desk
-from identity.storage import homeservers, invitation_events, mails, outbox
-from identity.storage.outbox import Lane
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
-from identity.use_cases import invitations
-from workers import revocation, tasks
+from domain_rules.room_action_answers import credential_hash, marked
+from identity.core import outbox
+from identity.core import signatures as signing
+from identity.core.outbox import Lane
+from identity.homeservers import models as homeservers
+from identity.homeservers.room_actions import Desk
+from identity.invitations import history as invitation_events
+from identity.invitations import service as invitations
+from identity.invitations.jobs import revocation
+from identity.invitations.models import Delivery, ThirdPartyInvitation
+from identity.mail import models as mails
+from workers import tasks
 
 from .conftest import ADDRESS, ROOM
 

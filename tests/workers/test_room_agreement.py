@@ -1,10 +1,12 @@
 """No mail of an invitation leaves before its room took it, and none is lost without a word."""
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import invitation_search, outbox
-from identity.storage.outbox import Errand
-from identity.use_cases import binding, invitations
-from identity.use_cases.room_agreement import LATE
+from identity.binding import service as binding
+from identity.core import outbox
+from identity.core.outbox import Errand
+from identity.invitations import search as invitation_search
+from identity.invitations import service as invitations
+from identity.invitations.room_agreement import LATE
 
 from .rooms_told import *  # noqa: F403  its fixtures
 from .rooms_told import GIL, HERS, ZOE

@@ -5,14 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from identity.gateways.desk import Standing
-from identity.gateways.http_client import Away
-from identity.storage import invitation_events, invitation_search, outbox
-from identity.storage.outbox import Errand, Lane
-from identity.storage.people_lists import PeopleList, PeopleListRow, Step
-from identity.use_cases import binding
-from identity.vault import CannotOpen
-from workers import invitation_timetable, tasks
+from identity.binding import service as binding
+from identity.bulk_invites.models import PeopleList, PeopleListRow, Step
+from identity.core import outbox
+from identity.core.http_client import Away
+from identity.core.outbox import Errand, Lane
+from identity.core.sealing import CannotOpen
+from identity.homeservers.room_actions import Standing
+from identity.invitations import history as invitation_events
+from identity.invitations import search as invitation_search
+from identity.invitations.jobs import timetable as invitation_timetable
+from workers import tasks
 
 from .rooms_told import *  # noqa: F403  its fixtures
 from .rooms_told import EDUCATION, GIL, HERS, ROOM, ZOE

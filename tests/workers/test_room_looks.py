@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from identity.gateways.desk import NoModule, Room
-from identity.gateways.homeserver import Refused
-from identity.gateways.http_client import Away
-from identity.storage import room_looks as stored
-from identity.use_cases import room_looks
+from identity.bulk_invites import room_check_models as stored
+from identity.bulk_invites import room_checks as room_looks
+from identity.core.http_client import Away
+from identity.homeservers.admin_client import Refused
+from identity.homeservers.room_actions import NoModule, Room
 from workers import tasks
 
 from .conftest import ROOM

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from identity.storage.outbox import Lane
+from identity.core.outbox import Lane
 from workers import slots
 from workers.celery_app import app
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 # Five processes of one worker ask for a slot, one after the other, and keep what they get.
 FIVE = """
 import os, signal
-from identity.storage.outbox import Lane
+from identity.core.outbox import Lane
 from workers.slots import slot
 got = []
 for _ in range(5):

@@ -6,20 +6,25 @@ from datetime import timedelta
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.gateways.mailer import NotSent
+from identity.bulk_invites import sign_in as list_sign_in
+from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.core import outbox
+from identity.core.one_time_codes import models as one_time_codes
+from identity.core.one_time_codes.models import Purpose
+from identity.core.outbox import LEASE, Errand, Lane
+from identity.mail import models as mails
+from identity.mail.mailer import NotSent
+from identity.mail.models import Mail
 from identity.mail.outcomes import Outcome
 from identity.mail.rendering import grouped
-from identity.storage import associations, mails, one_time_codes, outbox
-from identity.storage.list_sign_ins import ListSignIn
-from identity.storage.mails import Mail
-from identity.storage.one_time_codes import Purpose
-from identity.storage.outbox import LEASE, Errand, Lane
-from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import list_sign_in, retention, sign_up
+from identity.maintenance import retention
+from identity.sign_up import service as sign_up
+from identity.sign_up.models import VerificationRequest
+from identity.threepids import associations
 from tests.identity import codes
 from workers import tasks
 from workers.celery_app import TASK_LIMIT, VISIBILITY_TIMEOUT
-from workers.errands import CARRY_OUT
+from workers.jobs import CARRY_OUT
 
 ADDRESS = "camille.durand@ac-rouen.example"
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from alembic import op
 
-from identity.clock import utc_now
+from identity.core.clock import utc_now
 
 revision = "0011"
 down_revision = "0010"

@@ -7,11 +7,11 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain_rules.synapse_modules.cache import Knowledge
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
 from domain_rules.synapse_modules.configuration import Config
-from domain_rules.synapse_modules.feeds import Feeds
-from domain_rules.synapse_modules.knowledge import Knowledge
 from domain_rules.synapse_modules.refusals import Refusals, Terms
+from domain_rules.synapse_modules.sync import Feeds
 
 AGENTS, GUESTS, MIXED, OTHER = (
     f"{name}.example" for name in ("agents", "guests", "mixed", "other-mixed")

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from domain_rules.rules import AccountClass, RuleSet
-from domain_rules.synapse_modules import binder, reports
+from domain_rules.synapse_modules import reporter as binder
+from domain_rules.synapse_modules import reports
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
 from domain_rules.synapse_modules.configuration import Config
 

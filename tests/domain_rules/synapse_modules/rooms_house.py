@@ -7,12 +7,12 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
-from domain_rules.synapse_modules import kept
+from domain_rules.synapse_modules import store as kept
+from domain_rules.synapse_modules.cache import Knowledge
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode, SoftFail
-from domain_rules.synapse_modules.copies import Copy
-from domain_rules.synapse_modules.knowledge import Knowledge
 from domain_rules.synapse_modules.refusals import Refusals, Terms
 from domain_rules.synapse_modules.room_access import Part
+from domain_rules.synapse_modules.snapshot import Copy
 from tests.domain_rules.made_rooms import ANA, GIL, OLGA
 from tests.domain_rules.synapse_modules.a_synapse import at_once
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from domain_rules.synapse_modules import binder, report_queue
+from domain_rules.synapse_modules import report_queue
+from domain_rules.synapse_modules import reporter as binder
 from domain_rules.synapse_modules.configuration import Config
 from domain_rules.synapse_modules.refusals import Refusal
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.synapse_modules.copies import PLAIN, Unreadable, read, read_address
+from domain_rules.synapse_modules.snapshot import PLAIN, Unreadable, read, read_address
 
 from .a_synapse import AGENTS, GUESTS, OPEN_RULE, Told
 

@@ -11,11 +11,11 @@ import pytest
 
 from domain_rules.synapse_modules import directory
 from domain_rules.synapse_modules.agents_only import AgentsOnly
+from domain_rules.synapse_modules.cache import Knowledge
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode
-from domain_rules.synapse_modules.copies import Copy
 from domain_rules.synapse_modules.directory import HIDE_PROFILE, Directory
-from domain_rules.synapse_modules.knowledge import Knowledge
 from domain_rules.synapse_modules.refusals import Refusals, Terms
+from domain_rules.synapse_modules.snapshot import Copy
 
 from .a_synapse import at_once
 

@@ -7,17 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from domain_rules.room_events import JUDGES
-from domain_rules.room_power import EVENTS_OUT_OF_REACH
-from domain_rules.room_redactions import NEVER, STANDING
-from domain_rules.synapse_modules import (
-    configuration,
-    feeds,
-    guards,
-    inbound,
-    refusals,
-    room_access,
-)
+from domain_rules.rooms.events import JUDGES
+from domain_rules.rooms.power import EVENTS_OUT_OF_REACH
+from domain_rules.rooms.redactions import NEVER, STANDING
+from domain_rules.synapse_modules import configuration, guards, inbound, refusals, room_access
+from domain_rules.synapse_modules import sync as feeds
 from domain_rules.synapse_modules.configuration import Config, Parts
 from tests.services import guide
 

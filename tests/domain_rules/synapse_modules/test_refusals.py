@@ -3,10 +3,10 @@
 import pytest
 from prometheus_client import REGISTRY
 
+from domain_rules.enums import Word
 from domain_rules.synapse_modules.configuration import Language, Mode
 from domain_rules.synapse_modules.refusals import KEPT, Refusals, Terms
 from domain_rules.synapse_modules.sentences import SENTENCES, Reason, Sentence
-from domain_rules.words import Word
 
 from .a_synapse import Refused, at_once
 

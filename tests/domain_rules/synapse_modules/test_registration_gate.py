@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
+from domain_rules.synapse_modules.cache import Knowledge
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode
-from domain_rules.synapse_modules.copies import Copy
-from domain_rules.synapse_modules.knowledge import Knowledge
 from domain_rules.synapse_modules.refusals import Refusals, Terms, counted
 from domain_rules.synapse_modules.registration_gate import EMAIL_PROOF, SENTENCE, Gate, Refused
+from domain_rules.synapse_modules.snapshot import Copy
 
 from .a_synapse import at_once
 

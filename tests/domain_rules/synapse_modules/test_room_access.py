@@ -8,7 +8,7 @@ import pytest
 
 from domain_rules.synapse_modules import other_modules
 from domain_rules.synapse_modules.configuration import ClassSource, Mode, SoftFail
-from domain_rules.synapse_modules.copies import Copy
+from domain_rules.synapse_modules.snapshot import Copy
 from tests.domain_rules.made_rooms import ALICE, ANA, GIL, OLGA
 from tests.domain_rules.synapse_modules.rooms_house import (
     ALLOWED,

@@ -5,13 +5,11 @@ import dataclasses
 import pytest
 from sqlalchemy import select, text
 
-from identity import account_creation
-from identity.storage import (
-    homeservers,
-)
-from identity.storage.account_attempts import TypedPassword
-from identity.storage.outbox import Lane
-from identity.use_cases import sign_up
+from identity.core.outbox import Lane
+from identity.homeservers import models as homeservers
+from identity.registration import account_creation
+from identity.registration.models import TypedPassword
+from identity.sign_up import service as sign_up
 from tests.services.fake_homeserver import FakeHomeserver
 from workers import tasks
 

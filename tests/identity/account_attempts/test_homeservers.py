@@ -6,21 +6,19 @@ import threading
 import pytest
 from sqlalchemy import select, update
 
-from identity import account_creation, problems
-from identity.gateways.http_client import Away
-from identity.storage import (
-    accounts,
-    mails,
-    outbox,
-    worker_heartbeats,
-)
-from identity.storage.account_attempts import AccountAttempt
-from identity.storage.homeserver_breakers import OPEN_FOR
-from identity.storage.outbox import Lane, OutboxEntry
-from identity.storage.verification_requests import State, VerificationRequest
-from identity.storage.worker_heartbeats import WorkerHeartbeat
-from identity.use_cases.account_attempts import Stands
-from identity.vault import PrivateHalves, new_pair
+from identity import problems
+from identity.accounts import models as accounts
+from identity.core import outbox, worker_heartbeats
+from identity.core.http_client import Away
+from identity.core.outbox import Lane, OutboxEntry
+from identity.core.sealing import PrivateHalves, new_pair
+from identity.core.worker_heartbeats import WorkerHeartbeat
+from identity.homeservers.breakers import OPEN_FOR
+from identity.mail import models as mails
+from identity.registration import account_creation
+from identity.registration.attempts import Stands
+from identity.registration.models import AccountAttempt
+from identity.sign_up.models import State, VerificationRequest
 from tests.services.fake_homeserver import FakeHomeserver
 from tests.services.waiting import wait_for
 from workers import tasks

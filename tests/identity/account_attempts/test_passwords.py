@@ -6,19 +6,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from identity import account_creation
-from identity.gateways.http_client import Away
-from identity.storage import (
-    account_attempts,
-    mails,
-    outbox,
-    verification_requests,
-)
-from identity.storage.account_attempts import TypedPassword
-from identity.storage.outbox import LEASE, Errand, Lane, OutboxEntry
-from identity.storage.verification_requests import State, VerificationRequest
-from identity.use_cases.account_attempts import PASSWORD_LIFETIME, Stands
-from workers import accounts as job
+from identity.core import outbox
+from identity.core.http_client import Away
+from identity.core.outbox import LEASE, Errand, Lane, OutboxEntry
+from identity.mail import models as mails
+from identity.registration import account_creation
+from identity.registration import jobs as job
+from identity.registration import models as account_attempts
+from identity.registration.attempts import PASSWORD_LIFETIME, Stands
+from identity.registration.models import TypedPassword
+from identity.sign_up import models as verification_requests
+from identity.sign_up.models import State, VerificationRequest
 
 from .conftest import AGAIN, PASSWORD, Killed, everything, kept, stands
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from identity.cli.commands import guichet
-from identity.storage.database import Database, make_engine
+from identity.core.database import Database, make_engine
 
 EDUCATION = "education.example"
 GUESTS = "guests.example"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.vault import new_pair
+from identity.core.sealing import new_pair
 from tests.identity.cli.conftest import CommandLine
 from tests.services.keys import PUBLIC_HALF, WORKER_KEYS
 from tests.services.processes import free_port

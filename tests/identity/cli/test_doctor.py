@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, update
 
-from identity.storage import mails, mutes
-from identity.storage.hashing_key import HashingKey
-from identity.storage.mails import MailState, Template
+from identity.core.hashing_key import HashingKey
+from identity.invitations import mute_models as mutes
+from identity.mail import models as mails
+from identity.mail.models import MailState, Template
 from tests.identity.cli.conftest import EDUCATION
 from tests.services.keys import PUBLIC_HALF
 from tests.services.waiting import free_port

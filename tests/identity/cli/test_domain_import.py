@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.cli.differences import SHOWN
+from identity.rule_changes.cli.differences import SHOWN
 from tests.identity.cli.conftest import EDUCATION, GUESTS
 
 TO_EDUCATION = ("--homeserver", EDUCATION)

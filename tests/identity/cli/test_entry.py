@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.storage.rules_in_force import RulesInForce
+from identity.routing.rules_in_force import RulesInForce
 from tests.services.processes import BIN, ROOT
 
 BASE_INSTALL = """

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from identity.storage import associations, credentials, journal
+from identity.core import journal
+from identity.homeservers import credentials
+from identity.threepids import associations
 from tests.identity.cli.conftest import EDUCATION, GUESTS
 
 OPEN = ("domain", "add", "ac-rouen.example", "--homeserver", EDUCATION)

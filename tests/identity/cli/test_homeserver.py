@@ -3,11 +3,12 @@
 import pytest
 from pydantic import SecretStr
 
+from identity.core.sealing import CannotOpen
+from identity.homeservers import credentials
+from identity.homeservers import models as homeservers
+from identity.homeservers.secrets import opened as opened_secret
+from identity.services import wire_worker
 from identity.settings import read_settings
-from identity.storage import credentials, homeservers
-from identity.use_cases.homeserver_secrets import opened as opened_secret
-from identity.vault import CannotOpen
-from identity.wiring import wire_worker
 from tests.identity.cli.conftest import EDUCATION, GUESTS
 
 URL = ("--url", "https://matrix.example")

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from identity.cli import homeserver_doors
-from identity.cli.findings import Finding, State
-from identity.gateways.http_client import Answer, Away
+from identity.command.findings import Finding, State
+from identity.core.http_client import Answer, Away
+from identity.health.cli import exposure as homeserver_doors
 
 NAME = "guests.example"
 FLOWS = {"session": "s", "flows": [{"stages": ["m.login.email.identity"]}]}

@@ -4,8 +4,8 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity.app import create_app
+from identity.services import wire
 from identity.settings import Settings
-from identity.wiring import wire
 from tests.identity.http.conftest import ask
 
 INFO = r"""

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from identity.clock import utc_now
-from identity.storage import outbox
-from identity.storage.accounts import Account, AccountState
-from identity.storage.outbox import Errand, Lane
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
+from identity.accounts.models import Account, AccountState
+from identity.core import outbox
+from identity.core.clock import utc_now
+from identity.core.outbox import Errand, Lane
+from identity.invitations.models import Delivery, ThirdPartyInvitation
 
 ADDRESS = "gil.perrin@association.example"
 

@@ -9,7 +9,7 @@ from subprocess import Popen
 import pytest
 from sqlalchemy import select
 
-from identity.storage.people_lists import PeopleList, PeopleListRow
+from identity.bulk_invites.models import PeopleList, PeopleListRow
 from tests.identity.cli.conftest import EDUCATION, GUESTS
 from tests.services.told_desk import ToldRoom
 

@@ -3,11 +3,14 @@
 import pytest
 from pydantic import SecretStr
 
+from identity.core import journal
+from identity.core.sealing import PUBLIC, PrivateHalves
+from identity.core.signatures import new_key
+from identity.homeservers import models as homeservers
+from identity.services import wire
 from identity.settings import read_settings
-from identity.signing import new_key
-from identity.storage import associations, homeservers, journal, lookup, peppers
-from identity.vault import PUBLIC, PrivateHalves
-from identity.wiring import wire
+from identity.threepids import associations, peppers
+from identity.threepids import lookup_queries as lookup
 
 SYDENT = "ed25519 0 ERrwoB3j4PhAphRfLQgqrJx2p3jgHK5hz5bJ36Wqmts"
 NAME = "ed25519:0"

@@ -6,11 +6,12 @@ import pytest
 from click.testing import CliRunner
 
 from identity.cli.commands import guichet
+from identity.core import outbox
+from identity.core.keyed_hashes import bounce_mark_by
+from identity.core.outbox import Lane
 from identity.mail import bounces
-from identity.storage import mails, outbox
-from identity.storage.mails import MailState, Template
-from identity.storage.outbox import Lane
-from identity.use_cases.keyed_hashes import bounce_mark_by
+from identity.mail import models as mails
+from identity.mail.models import MailState, Template
 from tests.identity.mail.reports import EXIM, IN_WORDS, OUT_OF_OFFICE, feedback, report
 from tests.services.keys import PUBLIC_HALF
 

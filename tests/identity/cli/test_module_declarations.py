@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.storage.homeserver_modules import HomeserverModule
+from identity.homeservers.module_models import HomeserverModule
 
 NAME = "told.example"
 

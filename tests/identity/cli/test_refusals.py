@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from identity.storage import module_reports
+from identity.synapse_api import report_models as module_reports
 
 GIL = "@gil:guests.example"
 

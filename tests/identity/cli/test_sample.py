@@ -3,11 +3,11 @@
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.cli.sample import PLACES, load_sample
+from identity.homeservers import models as homeservers
+from identity.routing.models import current_number, load_rule_set
+from identity.rule_changes.cli.sample import PLACES, load_sample
+from identity.services import wire
 from identity.settings import read_settings
-from identity.storage import homeservers
-from identity.storage.rules import current_number, load_rule_set
-from identity.wiring import wire
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from identity.cli import listening
+from identity.command import listening
 from identity.settings import Settings, WrongSettings
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from identity.clock import utc_now
-from identity.storage import identity_accounts
-from identity.use_cases import binding, people_sessions
-from identity.use_cases.people_sessions import LISTS
+from identity.accounts import sessions as people_sessions
+from identity.accounts.sessions import LISTS
+from identity.binding import service as binding
+from identity.core.clock import utc_now
+from identity.threepids import account_models as identity_accounts
 from tests.identity.cli.conftest import EDUCATION
 
 ZOE, HERS = f"@zoe:{EDUCATION}", "zoe.martin@ac-rouen.example"

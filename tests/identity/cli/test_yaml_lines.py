@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from identity.cli.yaml_lines import DEEPEST, UnreadableYaml, load
+from identity.rule_changes.yaml_lines import DEEPEST, UnreadableYaml, load
 
 
 def test_every_path_has_its_line():

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from identity.gateways.distinct import MOST_HERE, DistinctHere, DistinctInRedis
-from identity.gateways.limits import LOOKUPS, Limits
+from identity.core.distinct_counts import MOST_HERE, DistinctHere, DistinctInRedis
+from identity.core.rate_limits import LOOKUPS, Limits
 from identity.problems import TooManyRequests
 from identity.settings import Settings
 

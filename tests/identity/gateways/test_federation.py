@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from identity.gateways.federation import Federation, Place, read_x_matrix
+from identity.homeservers.federation_client import Federation, Place, read_x_matrix
 from identity.problems import (
     HomeserverSilent,
     NotAllowed,

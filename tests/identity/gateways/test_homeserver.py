@@ -7,8 +7,14 @@ import pytest
 import requests
 from pydantic import SecretStr
 
-from identity.gateways.homeserver import Found, NameTaken, NewAccount, Refused, SynapseConnector
-from identity.gateways.http_client import Answer, Away
+from identity.core.http_client import Answer, Away
+from identity.homeservers.admin_client import (
+    Found,
+    NameTaken,
+    NewAccount,
+    Refused,
+    SynapseConnector,
+)
 from tests.services.peer import Peer
 from tests.services.serving import serve_once
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from identity.gateways.federation import Federation, Place
+from identity.homeservers.federation_client import Federation, Place
 from identity.problems import HomeserverSilent, NotAllowed, WrongOwner
 from tests.services.peer import Peer
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from identity.gateways import http_client
-from identity.gateways.http_client import Away, JsonClient
+from identity.core import http_client
+from identity.core.http_client import Away, JsonClient
 
 SECONDS = 10.0
 

@@ -3,7 +3,7 @@
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.gateways.limits import ADDRESSES, ADDRESSES_SHARED, TAGS, Limits
+from identity.core.rate_limits import ADDRESSES, ADDRESSES_SHARED, TAGS, Limits
 from identity.problems import TooManyRequests
 from identity.settings import Settings
 

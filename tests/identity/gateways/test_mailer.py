@@ -8,16 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from identity.gateways.mail_relay_url import Tls, read_relay_url
-from identity.gateways.mailer import (
-    FolderMailer,
-    NotSent,
-    SmtpMailer,
-    make_mailer,
-    read_folder,
-)
-from identity.mail import letters
+from identity.mail import composing as letters
+from identity.mail.mailer import FolderMailer, NotSent, SmtpMailer, make_mailer, read_folder
 from identity.mail.outcomes import Outcome
+from identity.mail.relay_url import Tls, read_relay_url
 from identity.settings import WrongSettings, read_settings
 
 FROM, TO = "bonjour@mail.example", "ana@asso.example"

@@ -9,9 +9,9 @@ from contextlib import suppress
 
 import pytest
 
-from identity.gateways.mail_relay_url import Relay, Tls
-from identity.gateways.mailer import NotSent, SmtpMailer
+from identity.mail.mailer import NotSent, SmtpMailer
 from identity.mail.outcomes import Outcome
+from identity.mail.relay_url import Relay, Tls
 
 from .test_mailer_relay import FROM, TO, letter
 

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from identity.gateways.mail_relay_url import read_relay_url
-from identity.gateways.mailer import NotSent, SmtpMailer
-from identity.mail import letters
+from identity.mail import composing as letters
+from identity.mail.mailer import NotSent, SmtpMailer
 from identity.mail.outcomes import Outcome
+from identity.mail.relay_url import read_relay_url
 from tests.services.certificates import EXPIRED
 
 FROM, TO = "b+1@bounce.example", "ana@asso.example"

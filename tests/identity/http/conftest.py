@@ -8,10 +8,10 @@ from flask.testing import FlaskClient
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.app import create_app
+from identity.homeservers import credentials
+from identity.invitations.models import ThirdPartyInvitation
+from identity.services import Wiring
 from identity.settings import Settings
-from identity.storage import credentials
-from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.wiring import Wiring
 
 AGENT, GUEST = AccountClass.AGENT, AccountClass.GUEST
 API = "/_matrix/identity/api/v1"

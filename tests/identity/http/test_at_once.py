@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from identity.app import create_app
-from identity.gateways.limits import Limits
-from identity.storage.verification_requests import VerificationRequest
+from identity.core.rate_limits import Limits
+from identity.sign_up.models import VerificationRequest
 
 AT_ONCE = 24
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from identity import http, problems
-from identity.http.bodies import Body, read_as
+from identity.web.json_body import Body, read_as
 
 WRONG = [
     5,

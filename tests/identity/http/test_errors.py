@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, TooManyRequests, UnsupportedMediaTyp
 
 from identity import problems
 from identity.app import MOST_BODY, create_app
-from identity.http.errors import ANSWERS
+from identity.web.api_errors import ANSWERS
 
 from .conftest import API, ask
 

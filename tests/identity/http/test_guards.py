@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from identity.storage.credentials import HomeserverCredential
+from identity.homeservers.credentials import HomeserverCredential
 
 from .conftest import ask
 

@@ -9,12 +9,12 @@ import pytest
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.app import create_app
-from identity.gateways.limits import Limits
-from identity.storage import outbox
-from identity.storage.database import Database, make_engine
-from identity.storage.outbox import Errand, Lane
-from identity.storage.rules_in_force import RulesInForce
-from identity.storage.third_party_invitations import Delivery
+from identity.core import outbox
+from identity.core.database import Database, make_engine
+from identity.core.outbox import Errand, Lane
+from identity.core.rate_limits import Limits
+from identity.invitations.models import Delivery
+from identity.routing.rules_in_force import RulesInForce
 
 from .conftest import ask
 

@@ -7,14 +7,16 @@ import pytest
 from sqlalchemy import select
 
 from domain_rules.rules import AccountClass, Kind, Rule
+from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts.feed_state import FeedState
 from identity.app import create_app
-from identity.storage import homeserver_modules, homeservers, proved_addresses
-from identity.storage.feed_state import FeedState
-from identity.storage.homeservers import Homeserver
-from identity.storage.journal import Who
-from identity.storage.rules import RuleRevision, StoredRule
-from identity.storage.rules_in_force import RulesInForce
-from identity.use_cases import rule_changes
+from identity.core.journal import Who
+from identity.homeservers import models as homeservers
+from identity.homeservers import module_models as homeserver_modules
+from identity.homeservers.models import Homeserver
+from identity.routing.models import RuleRevision, StoredRule
+from identity.routing.rules_in_force import RulesInForce
+from identity.rule_changes import service as rule_changes
 
 API = "/api/homeserver/v1"
 MIXED = "mixed.example"

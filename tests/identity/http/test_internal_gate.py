@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from identity.app import create_app
 from identity.settings import Settings
-from identity.storage.associations import Association
+from identity.threepids.associations import Association
 
 from .conftest import ask
 

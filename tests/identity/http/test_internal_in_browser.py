@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from identity.app import create_app
-from identity.storage.associations import Association
+from identity.threepids.associations import Association
 from tests.services.serving import serve
 from tests.services.waiting import LOOPBACK, free_port
 

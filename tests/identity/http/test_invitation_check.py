@@ -3,9 +3,11 @@
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import associations, credentials, room_members
-from identity.use_cases import muting
-from identity.use_cases.store_invite import EphemeralKey, Invited
+from identity.accounts import room_members
+from identity.homeservers import credentials
+from identity.invitations import muting
+from identity.invitations.store_invite import EphemeralKey, Invited
+from identity.threepids import associations
 from tests.identity.use_cases.inviting import stored_in_room
 
 PATH = "/api/homeserver/v1/may-invite"

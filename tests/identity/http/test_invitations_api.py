@@ -6,10 +6,15 @@ from uuid import UUID
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import credentials, mails, third_party_invitations
-from identity.storage.third_party_invitations import Awaits, Delivery
-from identity.use_cases import binding, invitation_mails, invitations, muting
-from identity.use_cases.store_invite import EphemeralKey, Invited
+from identity.binding import service as binding
+from identity.homeservers import credentials
+from identity.invitations import mail_grouping as invitation_mails
+from identity.invitations import models as third_party_invitations
+from identity.invitations import muting
+from identity.invitations import service as invitations
+from identity.invitations.models import Awaits, Delivery
+from identity.invitations.store_invite import EphemeralKey, Invited
+from identity.mail import models as mails
 from tests.identity.use_cases.inviting import stored_in_room
 
 ZOE, ADA = "@zoe:education.example", "@ada:education.example"

@@ -4,8 +4,10 @@ from uuid import UUID
 
 import pytest
 
-from identity.storage import associations, credentials, people_lists
-from identity.storage.people_lists import Step
+from identity.bulk_invites import models as people_lists
+from identity.bulk_invites.models import Step
+from identity.homeservers import credentials
+from identity.threepids import associations
 
 ZOE, ADA = "@zoe:education.example", "@ada:education.example"
 EVE = "@eve:agents.example"

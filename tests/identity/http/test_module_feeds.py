@@ -7,11 +7,12 @@ import pytest
 
 from domain_rules.rules import AccountClass, Kind, Rule
 from domain_rules.synapse_modules.clients import PREFIX, Answer
+from identity.accounts import verified_addresses as proved_addresses
 from identity.app import create_app
-from identity.storage import homeservers, proved_addresses
-from identity.storage.journal import Who
-from identity.storage.rules_in_force import RulesInForce
-from identity.use_cases import rule_changes
+from identity.core.journal import Who
+from identity.homeservers import models as homeservers
+from identity.routing.rules_in_force import RulesInForce
+from identity.rule_changes import service as rule_changes
 from tests.domain_rules.synapse_modules.a_synapse import Process, Synapse
 
 EDUCATION, GUESTS = "education.example", "guests.example"

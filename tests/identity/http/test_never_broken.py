@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import update
 
 from identity.app import create_app
-from identity.gateways.limits import Limits
+from identity.core.rate_limits import Limits
 from identity.settings import Settings
-from identity.storage.verification_requests import State, VerificationRequest
-from identity.use_cases import identity_accounts, module_reports
+from identity.sign_up.models import State, VerificationRequest
+from identity.synapse_api import reports as module_reports
+from identity.threepids import accounts as identity_accounts
 
 from .hostile_requests import (
     CAMILLE,

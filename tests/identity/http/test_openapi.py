@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from identity.app import create_app
 from identity.settings import Settings
-from identity.use_cases import identity_accounts
+from identity.threepids import accounts as identity_accounts
 
 FOLDER = Path(__file__).parents[3] / "docs/openapi"
 PREFIXES = {"identity": "/_matrix/identity", "homeserver": "/api/homeserver"}

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from identity.app import create_app
-from identity.storage import associations, identity_accounts
-from identity.storage.third_party_invitations import Delivery
+from identity.invitations.models import Delivery
+from identity.threepids import account_models as identity_accounts
+from identity.threepids import associations
 
 from .conftest import ask
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from identity.storage import credentials
-from identity.storage.homeservers import Homeserver
+from identity.homeservers import credentials
+from identity.homeservers.models import Homeserver
 
 PATH = "/api/homeserver/v1/may-register"
 

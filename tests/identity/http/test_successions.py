@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.use_cases import binding
+from identity.binding import service as binding
 
 PATH = "/api/homeserver/v1/predecessors"
 OLD, NEW = "@gil:guests.example", "@gil:education.example"

@@ -5,9 +5,9 @@ import uuid
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.use_cases import people_lists
-from identity.use_cases.people_lists import Owner, RoomSeen
-from identity.use_cases.store_invite import EphemeralKey, Invited
+from identity.bulk_invites import service as people_lists
+from identity.bulk_invites.service import Owner, RoomSeen
+from identity.invitations.store_invite import EphemeralKey, Invited
 from tests.identity.use_cases.inviting import stored_in_room
 
 from .two_homeservers import (

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from identity.accounts import classes as account_classes
+from identity.accounts import verified_addresses as proved_addresses
 from identity.app import create_app
-from identity.storage import associations, proved_addresses
-from identity.use_cases import account_classes
+from identity.threepids import associations
 
 from .two_homeservers import (
     API,

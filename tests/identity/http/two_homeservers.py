@@ -9,13 +9,14 @@ from sqlalchemy import select
 
 from domain_rules.addresses import EmailAddress
 from identity.app import create_app
-from identity.storage import credentials
-from identity.storage.database import Base
-from identity.storage.homeservers import Homeserver
-from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import binding, people_lists
-from identity.use_cases.people_lists import Owner, RoomSeen
-from identity.use_cases.store_invite import EphemeralKey, Invited
+from identity.binding import service as binding
+from identity.bulk_invites import service as people_lists
+from identity.bulk_invites.service import Owner, RoomSeen
+from identity.core.database import Base
+from identity.homeservers import credentials
+from identity.homeservers.models import Homeserver
+from identity.invitations.models import ThirdPartyInvitation
+from identity.invitations.store_invite import EphemeralKey, Invited
 from tests.identity.use_cases.inviting import stored_in_room
 
 MIXED = "mixed.example"

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from identity.mail import letters
-from identity.mail.letters import Frame, Invitation, Welcome
+from identity.mail import composing as letters
+from identity.mail.composing import Frame, Invitation, Welcome
 
 ORDERED = datetime(2027, 3, 14, 15, 30, tzinfo=UTC)  # half past four in Paris, a Sunday
 HOST = "https://guichet.example"

@@ -4,10 +4,10 @@ import uuid
 
 import pytest
 
+from identity.core.keyed_hashes import bounce_mark_by
 from identity.mail import bounces
 from identity.mail.bounces import Action, NoReport
 from identity.mail.outcomes import Outcome
-from identity.use_cases.keyed_hashes import bounce_mark_by
 
 from .reports import (
     ACCENTED,

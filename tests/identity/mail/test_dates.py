@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from identity.mail.dates import in_words, until
+from identity.core.dates import in_words, until
 
 WINTER = datetime(2027, 3, 2, 15, 30, tzinfo=UTC)
 SUMMER = datetime(2027, 7, 1, 7, 5, tzinfo=UTC)

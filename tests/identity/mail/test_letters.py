@@ -7,8 +7,8 @@ from email.message import EmailMessage
 import pytest
 from jinja2 import UndefinedError
 
-from identity.mail import letters
-from identity.mail.letters import Welcome
+from identity.mail import composing as letters
+from identity.mail.composing import Welcome
 from identity.translations import MissingText
 
 from .conftest import HOST, LETTERS, ORDERED, TOKEN, frame, html_of, text_of, verification

@@ -8,14 +8,14 @@ import pytest
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from identity.gateways.mail_folder import FolderMailer
-from identity.gateways.mail_relay import SmtpMailer
-from identity.gateways.mail_relay_url import read_relay_url
-from identity.mail.letters import Frame, none
+from identity.mail.checks import fault_of_bytes, finished
+from identity.mail.composing import Frame, none
+from identity.mail.folder import FolderMailer
 from identity.mail.message import build
 from identity.mail.outcomes import NotSent, Outcome
+from identity.mail.relay import SmtpMailer
+from identity.mail.relay_url import read_relay_url
 from identity.mail.rendering import Written
-from identity.mail.wire import fault_of_bytes, finished
 from tests.domain_rules.made_local_parts import made
 
 FROM = "b+1@bounce.example"

@@ -10,21 +10,22 @@ from sqlalchemy import func, select
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.app import create_app
-from identity.gateways.limits import Limits
-from identity.gateways.mail_folder import FolderMailer
+from identity.core import worker_heartbeats
+from identity.core.database import Database, make_engine
+from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes.models import Purpose, WrongTry
+from identity.core.outbox import Lane
+from identity.core.rate_limits import Limits
+from identity.core.sealing import PrivateHalves, Vault, new_pair
+from identity.core.tokens import Tokens
+from identity.homeservers.models import Homeserver
+from identity.invitations.models import ThirdPartyInvitation
+from identity.mail import models as mails
+from identity.mail.folder import FolderMailer
+from identity.services import WorkerWiring
 from identity.settings import read_settings
-from identity.storage import mails, worker_heartbeats
-from identity.storage.database import Database, make_engine
-from identity.storage.homeservers import Homeserver
-from identity.storage.one_time_codes import Purpose, WrongTry
-from identity.storage.outbox import Lane
-from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.storage.verification_requests import VerificationRequest
-from identity.terms import Terms
-from identity.tokens import Tokens
-from identity.use_cases import one_time_codes
-from identity.vault import PrivateHalves, Vault, new_pair
-from identity.wiring import WorkerWiring
+from identity.sign_up.models import VerificationRequest
+from identity.threepids.terms import Terms
 from tests.identity import codes
 from tests.identity.conftest import FAR
 from tests.identity.list_senders import FakeDesk, with_worker_beside

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field, fields, replace
 
-from identity.gateways.homeserver import Found
-from identity.gateways.http_client import Away
-from identity.gateways.mail_folder import FolderMailer
-from identity.storage.outbox import Lane
-from identity.wiring import Wiring, WorkerWiring
+from identity.core.http_client import Away
+from identity.core.outbox import Lane
+from identity.homeservers.admin_client import Found
+from identity.mail.folder import FolderMailer
+from identity.services import Wiring, WorkerWiring
 from workers import tasks
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Locator, Page, Route
 
 from domain_rules.addresses import EmailAddress
-from identity.gateways.desk import NoModule
-from identity.pages import client_link
-from identity.storage import associations
-from identity.storage.one_time_codes import Purpose
-from identity.storage.outbox import Lane
-from identity.storage.third_party_invitations import Delivery, State
-from identity.use_cases import people_sessions, validation
-from identity.use_cases.people_sessions import LISTS
-from identity.use_cases.validation import Wanted
+from identity.accounts import sessions as people_sessions
+from identity.accounts.sessions import LISTS
+from identity.core.one_time_codes.models import Purpose
+from identity.core.outbox import Lane
+from identity.homeservers.room_actions import NoModule
+from identity.invitations.models import Delivery, State
+from identity.threepids import associations, validation
+from identity.threepids import pages as client_link
+from identity.threepids.validation import Wanted
 from tests.identity import codes
 from tests.identity.list_senders import HERS, LIST, ROOM
 

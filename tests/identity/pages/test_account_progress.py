@@ -2,8 +2,8 @@
 
 import pytest
 
-from identity.storage.outbox import Lane
-from identity.storage.worker_heartbeats import GONE_AFTER, WorkerHeartbeat
+from identity.core.outbox import Lane
+from identity.core.worker_heartbeats import GONE_AFTER, WorkerHeartbeat
 
 from .conftest import PASSWORD, heading, words
 from .servers import carry_out

@@ -6,11 +6,10 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity.app import create_app
+from identity.core.one_time_codes.models import Purpose
 from identity.settings import Settings
-from identity.storage import validation_sessions
-from identity.storage.one_time_codes import Purpose
-from identity.use_cases import validation
-from identity.use_cases.validation import Wanted
+from identity.threepids import validation, validation_sessions
+from identity.threepids.validation import Wanted
 from tests.identity import codes
 
 from .conftest import heading, words

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from identity.app import create_app
-from identity.pages import errors
+from identity.web import page_errors as errors
 
 from .conftest import Visitor, heading, title, words
 

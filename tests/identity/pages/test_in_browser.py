@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from identity.storage.outbox import Lane
+from identity.core.outbox import Lane
 from tests.services.serving import serve
 from tests.services.waiting import LOOPBACK, free_port
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from identity.storage import associations
-from identity.storage.accounts import Account
-from identity.storage.third_party_invitations import Delivery, State
+from identity.accounts.models import Account
+from identity.invitations.models import Delivery, State
+from identity.threepids import associations
 
 from .conftest import GIL, PASSWORD, ZOE, heading, words
 

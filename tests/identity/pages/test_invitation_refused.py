@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from identity.storage.third_party_invitations import State, ThirdPartyInvitation
-from identity.use_cases import invitations, muting, opting_out
+from identity.invitations import muting, opting_out
+from identity.invitations import service as invitations
+from identity.invitations.models import State, ThirdPartyInvitation
 
 from .conftest import GIL, ZOE, heading, words
 

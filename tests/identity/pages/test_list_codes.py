@@ -6,10 +6,11 @@ from email import message_from_string, policy
 import pytest
 from sqlalchemy import select
 
-from identity.storage import associations, mails
-from identity.storage.list_sign_ins import ListSignIn
-from identity.storage.mails import Mail
-from identity.storage.one_time_codes import Purpose
+from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.core.one_time_codes.models import Purpose
+from identity.mail import models as mails
+from identity.mail.models import Mail
+from identity.threepids import associations
 from tests.identity import codes
 from tests.identity.list_senders import HERS
 

@@ -5,12 +5,17 @@ import re
 import pytest
 from sqlalchemy import select
 
+from identity.accounts import ends as account_ends
+from identity.accounts import sessions as people_sessions
+from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts.session_models import PersonSession
+from identity.accounts.sessions import LISTS
 from identity.app import create_app
-from identity.pages import list_sessions
-from identity.storage import associations, homeservers, proved_addresses
-from identity.storage.people_sessions import PersonSession
-from identity.use_cases import account_ends, binding, people_sessions, retention
-from identity.use_cases.people_sessions import LISTS
+from identity.binding import service as binding
+from identity.bulk_invites.pages import sessions as list_sessions
+from identity.homeservers import models as homeservers
+from identity.maintenance import retention
+from identity.threepids import associations
 from tests.identity.list_senders import (
     HERS,
     ZOE,

@@ -6,11 +6,11 @@ from html import unescape
 
 import pytest
 
-from identity.gateways.desk import NoModule, Room
-from identity.storage import associations
-from identity.storage.outbox import Lane
-from identity.use_cases import people_lists
-from identity.use_cases.people_lists import Owner, RoomSeen
+from identity.bulk_invites import service as people_lists
+from identity.bulk_invites.service import Owner, RoomSeen
+from identity.core.outbox import Lane
+from identity.homeservers.room_actions import NoModule, Room
+from identity.threepids import associations
 from tests.identity.list_senders import (
     HERS,
     LIST,

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import select
 
-from identity.storage import associations
-from identity.storage.mails import Mail
-from identity.storage.one_time_codes import Purpose
+from identity.core.one_time_codes.models import Purpose
+from identity.mail.models import Mail
+from identity.threepids import associations
 from tests.identity.list_senders import HERS
 
 from .conftest import ZOE, words

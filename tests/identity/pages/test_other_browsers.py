@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from identity.storage import mails
+from identity.mail import models as mails
 
 from .conftest import heading, words
 

@@ -7,10 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from identity.storage import associations, mails, proved_addresses, suppressions
-from identity.storage.accounts import Account
-from identity.storage.suppressions import Why
-from identity.use_cases import opting_out
+from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts.models import Account
+from identity.invitations import opting_out
+from identity.mail import models as mails
+from identity.mail import suppressions
+from identity.mail.suppressions import Why
+from identity.threepids import associations
 
 OPEN = "ac-rouen.example"
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from identity.storage import associations
-from identity.storage.one_time_codes import Purpose
+from identity.core.one_time_codes.models import Purpose
+from identity.threepids import associations
 from tests.identity.list_senders import HERS
 
 from .conftest import ZOE, heading, words

@@ -5,8 +5,8 @@ import uuid
 
 import pytest
 
-from identity.storage.third_party_invitations import State
-from identity.use_cases import muting
+from identity.invitations import muting
+from identity.invitations.models import State
 
 from .conftest import GIL, heading, words
 

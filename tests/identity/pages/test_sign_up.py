@@ -5,8 +5,8 @@ import re
 import pytest
 from sqlalchemy import select
 
-from identity.storage import associations
-from identity.storage.mails import Mail
+from identity.mail.models import Mail
+from identity.threepids import associations
 
 from .conftest import Site, heading, title, words
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from identity.storage import associations
+from identity.threepids import associations
 
 from .conftest import PASSWORD
 

@@ -8,8 +8,8 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from identity.storage.outbox import Lane
-from identity.wiring import WorkerWiring
+from identity.core.outbox import Lane
+from identity.services import WorkerWiring
 
 from .servers import carry_out
 

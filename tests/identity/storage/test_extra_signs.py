@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from domain_rules.rules import AccountClass, Kind, Rule
 from identity import migrations
-from identity.storage import rules
-from identity.storage.database import Database, make_engine
-from identity.storage.rules import RuleRevision
+from identity.core.database import Database, make_engine
+from identity.routing import models as rules
+from identity.routing.models import RuleRevision
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 

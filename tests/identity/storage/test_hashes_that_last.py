@@ -9,13 +9,14 @@ from alembic import command
 from pydantic import SecretStr
 
 from identity import migrations
-from identity.storage import mails
-from identity.storage.database import Database, make_engine
-from identity.storage.mails import Template
-from identity.tokens import Tokens
-from identity.use_cases import keyed_hashes, muting, opting_out
-from identity.use_cases.keyed_hashes import KeyedHashes
-from identity.vault import Vault
+from identity.core import keyed_hashes
+from identity.core.database import Database, make_engine
+from identity.core.keyed_hashes import KeyedHashes
+from identity.core.sealing import Vault
+from identity.core.tokens import Tokens
+from identity.invitations import muting, opting_out
+from identity.mail import models as mails
+from identity.mail.models import Template
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 TIME = sa.DateTime(timezone=True)

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from identity.storage import mutes, signing_keys
+from identity.invitations import mute_models as mutes
+from identity.keys import models as signing_keys
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 

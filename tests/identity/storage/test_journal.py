@@ -5,8 +5,8 @@ import threading
 import pytest
 from sqlalchemy import delete, update
 
-from identity.storage import journal
-from identity.storage.journal import BEFORE_THE_FIRST, JournalEntry, Who
+from identity.core import journal
+from identity.core.journal import BEFORE_THE_FIRST, JournalEntry, Who
 
 ANA = Who("Ana", "a test", "because", "request 1")
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from identity.storage import mails
-from identity.storage.mail_bounds import BOUNDS
-from identity.storage.mails import Template
+from identity.mail import models as mails
+from identity.mail.models import Template
+from identity.mail.quota import BOUNDS
 
 DAY = timedelta(days=1)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from identity.storage import mails
-from identity.storage.mails import ASKED_FOR, Template
+from identity.mail import models as mails
+from identity.mail.models import ASKED_FOR, Template
 
 VICTIM = "victim@asso.example"
 DAY = timedelta(days=1)

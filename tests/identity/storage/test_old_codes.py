@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from alembic import command
 
 from identity import migrations
-from identity.storage.database import Database, make_engine
-from identity.storage.list_sign_ins import ListSignIn
-from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.storage.validation_sessions import ValidationSession
-from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import sign_up
-from identity.use_cases.sign_up import Step
+from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.core.database import Database, make_engine
+from identity.invitations.models import ThirdPartyInvitation
+from identity.sign_up import service as sign_up
+from identity.sign_up.models import VerificationRequest
+from identity.sign_up.service import Step
+from identity.threepids.validation_sessions import ValidationSession
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 TIME = sa.DateTime(timezone=True)

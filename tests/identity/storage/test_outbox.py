@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from identity.storage import outbox
-from identity.storage.outbox import LEASE, Errand, Lane
+from identity.core import outbox
+from identity.core.outbox import LEASE, Errand, Lane
 
 
 def put(database, clock, lane=Lane.URGENT):

@@ -3,8 +3,8 @@
 from sqlalchemy import text
 
 from identity import migrations
-from identity.storage import people_lists
-from identity.storage.database import Database, make_engine
+from identity.bulk_invites import models as people_lists
+from identity.core.database import Database, make_engine
 
 BEFORE = "0008"
 LIST = "6f1c1f6e5a524f6e9a2f0a4b2b1f9d11"

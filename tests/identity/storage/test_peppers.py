@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from identity.storage import associations, journal, lookup, peppers
-from identity.storage.journal import Who
-from identity.storage.peppers import LookupHash, Pepper
-from identity.use_cases import pepper_rotation
-from identity.use_cases.pepper_rotation import GRACE, THE_START
+from identity.core import journal
+from identity.core.journal import Who
+from identity.threepids import associations, pepper_rotation, peppers
+from identity.threepids import lookup_queries as lookup
+from identity.threepids.pepper_rotation import GRACE, THE_START
+from identity.threepids.peppers import LookupHash, Pepper
 
 ANA, GIL = "@ana:education.example", "@gil:education.example"
 US = Who("tests", "here")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from sqlalchemy import MetaData, Table, insert
 
 from identity import migrations
-from identity.storage import proved_addresses
-from identity.storage.database import Database, make_engine
+from identity.accounts import verified_addresses as proved_addresses
+from identity.core.database import Database, make_engine
 
 BEFORE = "0006"
 THEN = datetime(2026, 1, 1, tzinfo=UTC)

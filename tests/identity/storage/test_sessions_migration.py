@@ -7,10 +7,11 @@ from alembic import command
 from sqlalchemy import text
 
 from identity import migrations
-from identity.storage import identity_accounts, proved_addresses
-from identity.storage.database import Database, make_engine
-from identity.storage.feed_state import FeedState
-from identity.storage.identity_accounts import _hash
+from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts.feed_state import FeedState
+from identity.core.database import Database, make_engine
+from identity.threepids import account_models as identity_accounts
+from identity.threepids.account_models import _hash
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 MIXED, OTHER = "mixed.example", "other.example"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import MetaData, Table, insert
 
 from identity import migrations
-from identity.storage import successions
-from identity.storage.database import Database, make_engine
+from identity.accounts import successions
+from identity.core.database import Database, make_engine
 
 BEFORE = "0007"
 THEN = datetime(2026, 1, 1, tzinfo=UTC)

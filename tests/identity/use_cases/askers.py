@@ -4,10 +4,12 @@ import uuid
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
-from identity.storage import mails
-from identity.storage.mails import Template
-from identity.use_cases import list_sign_in, sign_up, validation
-from identity.use_cases.validation import Wanted
+from identity.bulk_invites import sign_in as list_sign_in
+from identity.mail import models as mails
+from identity.mail.models import Template
+from identity.sign_up import service as sign_up
+from identity.threepids import validation
+from identity.threepids.validation import Wanted
 
 MAILBOX = "camille.durand@ac-rouen.example"
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from identity.storage import mails
-from identity.storage.one_time_codes import Purpose
-from identity.storage.outbox import Lane
-from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import sign_up
+from identity.core.one_time_codes.models import Purpose
+from identity.core.outbox import Lane
+from identity.mail import models as mails
+from identity.sign_up import service as sign_up
+from identity.sign_up.models import VerificationRequest
 from tests.identity import codes
 from workers import tasks
 

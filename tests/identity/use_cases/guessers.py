@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from identity.storage import one_time_codes as store
-from identity.storage.database import Database
-from identity.storage.one_time_codes import Purpose
-from identity.tokens import Tokens
-from identity.use_cases import code_limits, one_time_codes
-from identity.use_cases.keyed_hashes import KeyedHashes
-from identity.use_cases.one_time_codes import Typed
+from identity.core.database import Database
+from identity.core.keyed_hashes import KeyedHashes
+from identity.core.one_time_codes import limits as code_limits
+from identity.core.one_time_codes import models as store
+from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes.models import Purpose
+from identity.core.one_time_codes.service import Typed
+from identity.core.tokens import Tokens
 
 RATE = 10  # requests a second
 SECOND = timedelta(seconds=1)

@@ -6,21 +6,19 @@ from typing import Any
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
-from identity.storage import invitation_events, mails
-from identity.storage.database import Database
-from identity.storage.homeservers import Homeserver
-from identity.storage.mails import MailState
-from identity.storage.outbox import Errand, OutboxEntry
-from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import (
-    invitation_mails,
-    invitation_record,
-    invitations,
-    room_agreement,
-    store_invite,
-)
-from identity.use_cases.keyed_hashes import KeyedHashes
-from identity.use_cases.store_invite import EphemeralKey, Invited
+from identity.core.database import Database
+from identity.core.keyed_hashes import KeyedHashes
+from identity.core.outbox import Errand, OutboxEntry
+from identity.homeservers.models import Homeserver
+from identity.invitations import history as invitation_events
+from identity.invitations import mail_grouping as invitation_mails
+from identity.invitations import record as invitation_record
+from identity.invitations import room_agreement, store_invite
+from identity.invitations import service as invitations
+from identity.invitations.models import ThirdPartyInvitation
+from identity.invitations.store_invite import EphemeralKey, Invited
+from identity.mail import models as mails
+from identity.mail.models import MailState
 
 ZOE, ADA = "@zoe:education.example", "@ada:education.example"
 GIL = "gil@association.example"

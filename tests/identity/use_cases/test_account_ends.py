@@ -6,9 +6,12 @@ from threading import Barrier
 import pytest
 
 from identity import problems
-from identity.storage import identity_accounts as stored
-from identity.storage import people_sessions as kept
-from identity.use_cases import account_ends, binding, identity_accounts, people_sessions
+from identity.accounts import ends as account_ends
+from identity.accounts import session_models as kept
+from identity.accounts import sessions as people_sessions
+from identity.binding import service as binding
+from identity.threepids import account_models as stored
+from identity.threepids import accounts as identity_accounts
 
 ZOE, HERS = "@zoe:education.example", "zoe.martin@ac-rouen.example"
 ADA = "@ada:education.example"

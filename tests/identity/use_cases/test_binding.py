@@ -9,17 +9,15 @@ from sqlalchemy import select
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
 from identity import problems
-from identity.storage import (
-    associations,
-    proved_addresses,
-    third_party_invitations,
-    validation_sessions,
-)
-from identity.storage.accounts import Account, AccountState
-from identity.storage.outbox import Errand, OutboxEntry
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
-from identity.use_cases import accounts, binding, validation
-from identity.use_cases.validation import Wanted
+from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts.models import Account, AccountState
+from identity.binding import service as binding
+from identity.core.outbox import Errand, OutboxEntry
+from identity.invitations import models as third_party_invitations
+from identity.invitations.models import Delivery, ThirdPartyInvitation
+from identity.registration import service as accounts
+from identity.threepids import associations, validation, validation_sessions
+from identity.threepids.validation import Wanted
 from tests.identity.conftest import agent
 
 ADDRESS = "camille.durand@ac-rouen.example"

@@ -6,11 +6,11 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
-from identity.storage import mails
-from identity.storage.one_time_codes import Purpose
-from identity.storage.outbox import Lane
-from identity.use_cases import validation
-from identity.use_cases.one_time_codes import Result
+from identity.core.one_time_codes.models import Purpose
+from identity.core.one_time_codes.service import Result
+from identity.core.outbox import Lane
+from identity.mail import models as mails
+from identity.threepids import validation
 from tests.identity import codes
 from workers import tasks
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import mails
-from identity.use_cases import list_sign_in, sign_up
-from identity.use_cases.one_time_codes import Result
+from identity.bulk_invites import sign_in as list_sign_in
+from identity.core.one_time_codes.service import Result
+from identity.mail import models as mails
+from identity.sign_up import service as sign_up
 
 from .conftest import ANA, BRUNO, reread, right_code
 

@@ -7,12 +7,15 @@ import pytest
 
 from domain_rules.rules import AccountClass, Kind, Rule
 from identity import problems
-from identity.storage import associations, homeservers, rules
-from identity.storage.journal import Who
-from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import drafts, journal_check, rule_changes
-from identity.use_cases.drafts import MOVING
-from identity.use_cases.impact import Impact
+from identity.core.journal import Who
+from identity.homeservers import models as homeservers
+from identity.invitations.models import ThirdPartyInvitation
+from identity.routing import models as rules
+from identity.rule_changes import drafts, journal_check
+from identity.rule_changes import service as rule_changes
+from identity.rule_changes.drafts import MOVING
+from identity.rule_changes.impact import Impact
+from identity.threepids import associations
 from tests.identity.conftest import EDUCATION, GUESTS, agent
 
 ME = Who("Ana", "a test", "because")

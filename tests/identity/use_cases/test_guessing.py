@@ -7,12 +7,14 @@ from ipaddress import ip_network
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import mails
-from identity.storage import one_time_codes as store
-from identity.storage.database import Database, make_engine
-from identity.storage.one_time_codes import Purpose
-from identity.use_cases import code_limits, one_time_codes, sign_up
-from identity.use_cases.one_time_codes import Result, Typed
+from identity.core.database import Database, make_engine
+from identity.core.one_time_codes import limits as code_limits
+from identity.core.one_time_codes import models as store
+from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes.models import Purpose
+from identity.core.one_time_codes.service import Result, Typed
+from identity.mail import models as mails
+from identity.sign_up import service as sign_up
 from tests.identity import codes
 
 from .conftest import ANA, BRUNO, WRONG, reread, right_code

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from identity.storage.homeserver_modules import HomeserverModule
-from identity.use_cases import homeserver_modules
-from identity.use_cases.homeserver_modules import Declared
+from identity.homeservers import modules as homeserver_modules
+from identity.homeservers.module_models import HomeserverModule
+from identity.homeservers.modules import Declared
 
 HOME = "education.example"
 ALL = homeserver_modules.read("2", "joined,left", "room,revoke")

@@ -3,11 +3,11 @@
 import pytest
 from pydantic import SecretStr
 
-from identity.storage import homeservers
-from identity.use_cases import homeserver_secrets
-from identity.use_cases.homeserver_secrets import FIELDS
-from identity.vault import CannotOpen, PrivateHalves, Vault, new_pair
-from workers import accounts as job
+from identity.core.sealing import CannotOpen, PrivateHalves, Vault, new_pair
+from identity.homeservers import models as homeservers
+from identity.homeservers import secrets as homeserver_secrets
+from identity.homeservers.secrets import FIELDS
+from identity.registration import jobs as job
 
 EDUCATION = "education.example"
 SECRETS = {field: SecretStr(f"the {field}") for field in FIELDS}

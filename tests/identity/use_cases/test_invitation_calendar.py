@@ -2,8 +2,14 @@
 
 import pytest
 
-from identity.storage import invitation_events, mails, third_party_invitations
-from identity.use_cases import binding, invitation_calendar, invitations, opting_out, retention
+from identity.binding import service as binding
+from identity.invitations import history as invitation_events
+from identity.invitations import models as third_party_invitations
+from identity.invitations import opting_out
+from identity.invitations import schedule as invitation_calendar
+from identity.invitations import service as invitations
+from identity.mail import models as mails
+from identity.maintenance import retention
 
 from .inviting import ADA, GIL, ZOE, Inviting
 

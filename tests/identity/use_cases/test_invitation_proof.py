@@ -6,17 +6,22 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
+from identity.accounts import models as accounts
+from identity.accounts.models import Account
+from identity.core.one_time_codes.models import Purpose
+from identity.core.one_time_codes.service import Result
+from identity.core.outbox import Lane
+from identity.homeservers import models as homeservers
+from identity.invitations import opting_out
+from identity.invitations import proof as invitation_proof
+from identity.invitations import service as invitations
+from identity.invitations.mail_grouping import GATHERED
+from identity.invitations.models import Delivery
 from identity.mail.rendering import grouped
-from identity.storage import accounts, associations, homeservers
-from identity.storage.accounts import Account
-from identity.storage.one_time_codes import Purpose
-from identity.storage.outbox import Lane
-from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import accounts as account_use_case
-from identity.use_cases import invitation_proof, invitations, opting_out, sign_up
-from identity.use_cases.invitation_mails import GATHERED
-from identity.use_cases.one_time_codes import Result
-from identity.use_cases.sign_up import Step
+from identity.registration import service as account_use_case
+from identity.sign_up import service as sign_up
+from identity.sign_up.service import Step
+from identity.threepids import associations
 from tests.identity import codes
 from tests.services.person import code_in, plain
 from workers import tasks

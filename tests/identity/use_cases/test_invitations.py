@@ -3,11 +3,13 @@
 import pytest
 
 from identity import problems
-from identity.storage import associations, third_party_invitations
-from identity.storage.invitation_events import Happened
-from identity.storage.outbox import Errand
-from identity.storage.third_party_invitations import Delivery, State
-from identity.use_cases import binding, invitations
+from identity.binding import service as binding
+from identity.core.outbox import Errand
+from identity.invitations import models as third_party_invitations
+from identity.invitations import service as invitations
+from identity.invitations.history import Happened
+from identity.invitations.models import Delivery, State
+from identity.threepids import associations
 
 from .inviting import ADA, GIL, ROOM, ZOE, Inviting
 

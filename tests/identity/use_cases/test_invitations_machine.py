@@ -13,12 +13,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from identity.storage import associations, third_party_invitations
-from identity.storage.invitation_events import Happened
-from identity.storage.third_party_invitations import Delivery, State
-from identity.use_cases import binding, invitation_calendar, invitations
-from identity.use_cases.invitation_states import last_open
-from identity.use_cases.inviters import MOST_UNKNOWN
+from identity.binding import service as binding
+from identity.invitations import models as third_party_invitations
+from identity.invitations import schedule as invitation_calendar
+from identity.invitations import service as invitations
+from identity.invitations.history import Happened
+from identity.invitations.inviters import MOST_UNKNOWN
+from identity.invitations.models import Delivery, State
+from identity.invitations.states import last_open
+from identity.threepids import associations
 
 from .inviting import Inviting
 

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import func, select
 
 from identity import problems
-from identity.storage.third_party_invitations import ThirdPartyInvitation
-from identity.use_cases import binding, invitations
-from identity.use_cases.inviters import MOST_GUESTS
+from identity.binding import service as binding
+from identity.invitations import service as invitations
+from identity.invitations.inviters import MOST_GUESTS
+from identity.invitations.models import ThirdPartyInvitation
 
 from .inviting import GIL, ZOE, Inviting
 

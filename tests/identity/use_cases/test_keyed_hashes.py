@@ -9,15 +9,19 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import delete, select
 
-from identity.storage import mutes, suppressions
-from identity.storage.hashing_key import HashingKey
-from identity.storage.mutes import Mute
-from identity.storage.suppressions import Suppression, Why
-from identity.tokens import Tokens
-from identity.use_cases import keyed_hashes, mail_results, muting, opting_out, resealing
-from identity.use_cases.code_limits import place_of
-from identity.use_cases.keyed_hashes import KeyedHashes, LostKey, bounce_mark_by
-from identity.vault import CannotOpen, Vault
+from identity.core import keyed_hashes
+from identity.core.hashing_key import HashingKey
+from identity.core.keyed_hashes import KeyedHashes, LostKey, bounce_mark_by
+from identity.core.one_time_codes.limits import place_of
+from identity.core.sealing import CannotOpen, Vault
+from identity.core.tokens import Tokens
+from identity.invitations import mute_models as mutes
+from identity.invitations import muting, opting_out
+from identity.invitations.mute_models import Mute
+from identity.mail import results as mail_results
+from identity.mail import suppressions
+from identity.mail.suppressions import Suppression, Why
+from identity.maintenance import resealing
 
 OLD_LINKS, NEW_LINKS = SecretStr("the link key of before"), SecretStr("the link key of today")
 OLD_STORAGE, NEW_STORAGE = SecretStr("the storage key of before"), SecretStr("that of today")

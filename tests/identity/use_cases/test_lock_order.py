@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import event
 
+from identity.invitations import mail_grouping as invitation_mails
+from identity.mail import models as mails
+from identity.mail import results as mail_results
 from identity.mail.outcomes import Outcome
-from identity.storage import mails
-from identity.use_cases import invitation_mails, mail_results
 
 from .inviting import GIL, Inviting
 

@@ -4,11 +4,14 @@ import uuid
 
 import pytest
 
+from identity.accounts import models as accounts
+from identity.accounts.models import Account
+from identity.invitations import history as invitation_events
+from identity.invitations import service as invitations
+from identity.mail import models as mails
+from identity.mail import results as mail_results
+from identity.mail.models import MailState, Template
 from identity.mail.outcomes import Outcome
-from identity.storage import accounts, invitation_events, mails
-from identity.storage.accounts import Account
-from identity.storage.mails import MailState, Template
-from identity.use_cases import invitations, mail_results
 
 from .inviting import ADA, GIL, ZOE, Inviting
 

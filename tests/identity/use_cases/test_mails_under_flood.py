@@ -10,11 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import associations, mails
-from identity.storage.database import Database, make_engine
-from identity.storage.mails import Template
-from identity.storage.outbox import Lane
-from identity.use_cases import code_mails, sign_up, validation
+from identity.core.database import Database, make_engine
+from identity.core.outbox import Lane
+from identity.mail import code_mails
+from identity.mail import models as mails
+from identity.mail.models import Template
+from identity.sign_up import service as sign_up
+from identity.threepids import associations, validation
 from workers import tasks
 
 from .askers import MAILBOX, People, tagged

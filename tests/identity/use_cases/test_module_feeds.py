@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import event
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from identity.storage import homeservers, proved_addresses
-from identity.storage.homeservers import Homeserver
-from identity.storage.journal import Who
-from identity.use_cases import module_feeds, rule_changes
+from identity.accounts import verified_addresses as proved_addresses
+from identity.core.journal import Who
+from identity.homeservers import models as homeservers
+from identity.homeservers.models import Homeserver
+from identity.rule_changes import service as rule_changes
+from identity.synapse_api import sync as module_feeds
 
 MIXED = "mixed.example"
 ZOE, GIL = f"@zoe:{MIXED}", f"@gil:{MIXED}"

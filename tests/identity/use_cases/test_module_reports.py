@@ -7,20 +7,21 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
-from identity.storage import (
-    associations,
-    homeservers,
-    invitation_events,
-    module_reports,
-    proved_addresses,
-    third_party_invitations,
-)
-from identity.storage.accounts import Account
-from identity.storage.outbox import Errand
-from identity.storage.third_party_invitations import Delivery, State
-from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import accounts, binding, retention, sign_up
-from identity.use_cases.module_reports import Outcome, take
+from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts.models import Account
+from identity.binding import service as binding
+from identity.core.outbox import Errand
+from identity.homeservers import models as homeservers
+from identity.invitations import history as invitation_events
+from identity.invitations import models as third_party_invitations
+from identity.invitations.models import Delivery, State
+from identity.maintenance import retention
+from identity.registration import service as accounts
+from identity.sign_up import service as sign_up
+from identity.sign_up.models import VerificationRequest
+from identity.synapse_api import report_models as module_reports
+from identity.synapse_api.reports import Outcome, take
+from identity.threepids import associations
 
 from .inviting import GIL, ROOM, ZOE, Inviting
 

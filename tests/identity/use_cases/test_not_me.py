@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from identity.storage import mails
-from identity.use_cases import sign_up
-from identity.use_cases.one_time_codes import Result
-from identity.use_cases.sign_up import Step
+from identity.core.one_time_codes.service import Result
+from identity.mail import models as mails
+from identity.sign_up import service as sign_up
+from identity.sign_up.service import Step
 from tests.identity.use_cases.conftest import ANA, BRUNO, WRONG, reread, right_code
 
 

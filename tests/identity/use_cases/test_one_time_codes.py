@@ -5,11 +5,12 @@ import threading
 import pytest
 from pydantic import SecretStr
 
-from identity.storage import one_time_codes as store
-from identity.storage.one_time_codes import Purpose
-from identity.tokens import Tokens, UnknownCodeKey
-from identity.use_cases import one_time_codes, retention
-from identity.use_cases.one_time_codes import LIFETIMES, Result, Typed
+from identity.core.one_time_codes import models as store
+from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes.models import Purpose
+from identity.core.one_time_codes.service import LIFETIMES, Result, Typed
+from identity.core.tokens import Tokens, UnknownCodeKey
+from identity.maintenance import retention
 
 from .conftest import WRONG
 

@@ -1,8 +1,10 @@
 """Lists of people without their pages: the estimate, the order of steps, and what is forgotten."""
 
-from identity.storage import mails, outbox
-from identity.use_cases import list_report, people_lists
-from identity.use_cases.people_lists import Owner, RoomSeen
+from identity.bulk_invites import report as list_report
+from identity.bulk_invites import service as people_lists
+from identity.bulk_invites.service import Owner, RoomSeen
+from identity.core import outbox
+from identity.mail import models as mails
 from tests.identity.list_senders import LIST, ROOM, ZOE, desk, run, service, settings
 
 __all__ = ["desk", "service", "settings"]

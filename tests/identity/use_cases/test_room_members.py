@@ -5,10 +5,13 @@ import uuid
 import pytest
 
 from identity import problems
-from identity.storage import room_members
-from identity.storage.outbox import Errand
-from identity.storage.third_party_invitations import Delivery, ThirdPartyInvitation
-from identity.use_cases import account_ends, binding, homeserver_modules, module_reports
+from identity.accounts import ends as account_ends
+from identity.accounts import room_members
+from identity.binding import service as binding
+from identity.core.outbox import Errand
+from identity.homeservers import modules as homeserver_modules
+from identity.invitations.models import Delivery, ThirdPartyInvitation
+from identity.synapse_api import reports as module_reports
 
 from .inviting import GIL, ROOM, ZOE, Inviting
 

@@ -4,14 +4,14 @@ import threading
 from datetime import timedelta
 
 from domain_rules.addresses import EmailAddress
-from identity.storage import associations
-from identity.storage import one_time_codes as store
-from identity.storage.mails import Mail, MailState
-from identity.storage.one_time_codes import OneTimeCode, Purpose
-from identity.storage.verification_requests import VerificationRequest
-from identity.use_cases import sign_up
-from identity.use_cases.one_time_codes import Result
-from identity.use_cases.sign_up import Step
+from identity.core.one_time_codes import models as store
+from identity.core.one_time_codes.models import OneTimeCode, Purpose
+from identity.core.one_time_codes.service import Result
+from identity.mail.models import Mail, MailState
+from identity.sign_up import service as sign_up
+from identity.sign_up.models import VerificationRequest
+from identity.sign_up.service import Step
+from identity.threepids import associations
 from tests.identity.use_cases.conftest import ANA, BRUNO, WRONG, reread, right_code
 
 

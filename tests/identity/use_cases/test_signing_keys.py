@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pydantic import SecretStr
 
-from identity.signing import verify
-from identity.storage import signing_keys as rows
-from identity.storage.journal import Who
-from identity.use_cases import resealing, signing_keys
-from identity.use_cases.signing_keys import UnknownKey
-from identity.vault import CannotOpen, Vault
+from identity.core.journal import Who
+from identity.core.sealing import CannotOpen, Vault
+from identity.core.signatures import verify
+from identity.keys import models as rows
+from identity.keys import service as signing_keys
+from identity.keys.service import UnknownKey
+from identity.maintenance import resealing
 
 US = Who("tests", "here")
 OLD, NEW = SecretStr("an old storage key"), SecretStr("a new storage key")

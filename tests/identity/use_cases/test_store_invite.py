@@ -7,19 +7,17 @@ from sqlalchemy import select
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
-from identity.storage import associations, mails, third_party_invitations
-from identity.storage.database import Database
-from identity.storage.outbox import Errand, OutboxEntry
-from identity.storage.third_party_invitations import Delivery
-from identity.use_cases import (
-    invitation_mails,
-    retention,
-    room_agreement,
-    store_invite,
-    validation,
-)
-from identity.use_cases.invitation_mails import GATHERED
-from identity.use_cases.store_invite import EphemeralKey, Invited
+from identity.core.database import Database
+from identity.core.outbox import Errand, OutboxEntry
+from identity.invitations import mail_grouping as invitation_mails
+from identity.invitations import models as third_party_invitations
+from identity.invitations import room_agreement, store_invite
+from identity.invitations.mail_grouping import GATHERED
+from identity.invitations.models import Delivery
+from identity.invitations.store_invite import EphemeralKey, Invited
+from identity.mail import models as mails
+from identity.maintenance import retention
+from identity.threepids import associations, validation
 
 from .inviting import Inviting, stored_in_room
 

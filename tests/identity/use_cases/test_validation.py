@@ -6,14 +6,15 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
-from identity.storage import mails
-from identity.storage.database import Database
-from identity.storage.one_time_codes import Purpose
-from identity.storage.outbox import Lane
-from identity.storage.validation_sessions import ValidationSession
-from identity.use_cases import retention, validation
-from identity.use_cases.one_time_codes import Result
-from identity.use_cases.validation import Wanted
+from identity.core.database import Database
+from identity.core.one_time_codes.models import Purpose
+from identity.core.one_time_codes.service import Result
+from identity.core.outbox import Lane
+from identity.mail import models as mails
+from identity.maintenance import retention
+from identity.threepids import validation
+from identity.threepids.validation import Wanted
+from identity.threepids.validation_sessions import ValidationSession
 from tests.identity import codes
 from workers import tasks
 

@@ -6,11 +6,12 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from identity.storage import associations, identity_accounts, validation_sessions
-from identity.storage.one_time_codes import Purpose
-from identity.storage.outbox import Lane
-from identity.storage.validation_sessions import ValidationSession
-from identity.wiring import Wiring
+from identity.core.one_time_codes.models import Purpose
+from identity.core.outbox import Lane
+from identity.services import Wiring
+from identity.threepids import account_models as identity_accounts
+from identity.threepids import associations, validation_sessions
+from identity.threepids.validation_sessions import ValidationSession
 from tests.identity import codes
 from tests.identity.conftest import Postbox
 from workers import tasks

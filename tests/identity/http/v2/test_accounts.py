@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from identity.storage.homeservers import Homeserver
-from identity.storage.identity_accounts import AccessToken
-from identity.use_cases import identity_accounts
+from identity.homeservers.models import Homeserver
+from identity.threepids import accounts as identity_accounts
+from identity.threepids.account_models import AccessToken
 from tests.services.peer import Peer
 
 from .programs import CAMILLE, V2, Program, refused

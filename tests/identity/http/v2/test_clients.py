@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from identity.storage.homeservers import Homeserver
-from identity.storage.validation_sessions import ValidationSession
+from identity.homeservers.models import Homeserver
+from identity.threepids.validation_sessions import ValidationSession
 from tests.services.peer import Peer
 
 from .programs import ADDRESS, CAMILLE, SECRET, V2, Program, refused

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from identity.app import create_app
-from identity.terms import Policy, Terms, Text
+from identity.threepids.terms import Policy, Terms, Text
 
 from .programs import ADDRESS, CAMILLE, SECRET, Program, refused
 

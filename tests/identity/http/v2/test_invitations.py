@@ -5,18 +5,18 @@ from dataclasses import replace
 import pytest
 
 from domain_rules.rules import RuleSet
-from identity import signing
+from identity.accounts import verified_addresses as proved_addresses
 from identity.app import create_app
-from identity.storage import (
-    associations,
-    homeservers,
-    mails,
-    proved_addresses,
-    third_party_invitations,
-)
-from identity.storage.journal import Who
-from identity.use_cases import invitations, room_agreement, signing_keys, store_invite
-from identity.use_cases.validation import SECRET as TOKEN
+from identity.core import signatures as signing
+from identity.core.journal import Who
+from identity.homeservers import models as homeservers
+from identity.invitations import models as third_party_invitations
+from identity.invitations import room_agreement, store_invite
+from identity.invitations import service as invitations
+from identity.keys import service as signing_keys
+from identity.mail import models as mails
+from identity.threepids import associations
+from identity.threepids.validation import SECRET as TOKEN
 from tests.identity.http.conftest import FEDERATION, FixedRules, ask
 
 from .programs import ADDRESS, CAMILLE, ZOE, Program, refused

@@ -2,9 +2,9 @@
 
 import pytest
 
-from identity.signing import decoded
-from identity.storage.journal import Who
-from identity.use_cases import signing_keys
+from identity.core.journal import Who
+from identity.core.signatures import decoded
+from identity.keys import service as signing_keys
 
 from .programs import V2, refused
 

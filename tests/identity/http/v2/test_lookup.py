@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import event
 
 from identity.app import create_app
-from identity.storage import associations, peppers
-from identity.storage.journal import Who
-from identity.use_cases import identity_accounts, pepper_rotation
-from identity.use_cases.pepper_rotation import THE_START
+from identity.core.journal import Who
+from identity.threepids import accounts as identity_accounts
+from identity.threepids import associations, pepper_rotation, peppers
+from identity.threepids.pepper_rotation import THE_START
 
 from .programs import ADDRESS, CAMILLE, ZOE, Program, refused
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from identity.clock import utc_now
+from identity.core.clock import utc_now
+from identity.core.signatures import read_keys
+from identity.homeservers.models import Homeserver as Registered
 from identity.problems import NotAllowed
-from identity.signing import read_keys
-from identity.storage.homeservers import Homeserver as Registered
 from tests.services.synapse import Homeserver
 from tests.services.waiting import LOOPBACK, free_port
 

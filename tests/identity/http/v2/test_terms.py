@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from identity.app import create_app
-from identity.terms import Policy, Terms, Text
+from identity.threepids.terms import Policy, Terms, Text
 
 from .programs import CAMILLE, V2, Program, refused
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from domain_rules.rules import RuleSet
-from identity import signing
 from identity.app import create_app
-from identity.storage import associations, homeservers, signing_keys
+from identity.core import signatures as signing
+from identity.homeservers import models as homeservers
+from identity.keys import models as signing_keys
+from identity.threepids import associations
 from tests.identity.http.conftest import FEDERATION, FixedRules
 
 from .programs import ADDRESS, CAMILLE, SECRET, V2, ZOE, Program, refused

@@ -12,10 +12,12 @@ from sqlalchemy.exc import OperationalError
 
 from domain_rules.rules import Kind, RuleSet
 from identity.app import create_app
-from identity.storage import associations
-from identity.storage.homeservers import Homeserver
-from identity.storage.identity_accounts import AccessToken, EndedAccount
-from identity.use_cases import binding, identity_accounts, retention
+from identity.binding import service as binding
+from identity.homeservers.models import Homeserver
+from identity.maintenance import retention
+from identity.threepids import accounts as identity_accounts
+from identity.threepids import associations
+from identity.threepids.account_models import AccessToken, EndedAccount
 from tests.services.peer import Peer
 
 from .programs import ADDRESS as HERS

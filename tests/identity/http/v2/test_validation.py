@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from identity.app import create_app
+from identity.mail import models as mails
 from identity.settings import Settings
-from identity.storage import mails
 
 from .programs import ADDRESS, SECRET, V2, Program, refused
 

@@ -1,0 +1,232 @@
+r"""The info.yaml of a Tchap or Sydent server, already loaded, made into rules.
+
+    medium:
+      email:
+        entries:
+          ana@example.org: {hs: agents.example.org}
+        patterns:
+          - .*@example\.org: {hs: protected.example.org, shadow_hs: agents.example.org}
+          - .*: {hs: guests.example.org, requires_invite: true}
+
+There the order of patterns matters, here it never does: `proof` compares the two.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
+from domain_rules.located import Fault, Lines, Located, Path, excerpt, line_of
+from domain_rules.reading import Duplicate, NeverAgent, Reading, nobody_is_barred
+from domain_rules.rules import AccountClass, Kind, Rule
+
+from .legacy_lookup import OldAnswer, OldLine
+from .regex_shapes import Target, UnknownShape, recognise
+
+EMAIL: Path = ("medium", "email")
+MOST_RULES = 400_000  # of one file; brackets multiply
+ANSWER_KEYS = frozenset({"hs", "shadow_hs", "requires_invite"})
+
+
+@dataclass(frozen=True, slots=True)
+class OldReading(Reading):
+    """What an old file gave. `old` are its lines in the order the old server asks them."""
+
+    old: tuple[OldLine, ...]
+    rules_of: Mapping[int, tuple[Rule, ...]]
+    """What became of each of `old`, by its place there."""
+
+
+def is_info_yaml(document: object) -> bool:
+    return isinstance(document, Mapping) and "medium" in document
+
+
+def read_info(
+    document: object,
+    lines: Lines | None = None,
+    *,
+    known_homeservers: Mapping[str, bool],
+    never_agent: NeverAgent = nobody_is_barred,
+) -> OldReading:
+    """Rules for the entries and patterns. `known_homeservers`: whether each is for guests."""
+    reader = _Reader(lines or {}, known_homeservers, never_agent)
+    email = reader.mapping_at(document, EMAIL)
+    for items, is_entry in ((reader.entries(email), True), (reader.patterns(email), False)):
+        for text, answer, path in items:
+            if reader.is_full(path, text):
+                break
+            reader.take(text, answer, path, is_entry=is_entry)
+    reader.tell_missing_homeservers()
+    return OldReading(
+        rules=tuple(rule for rule, _ in reader.rules.values()),
+        lines=tuple(line for _, line in reader.rules.values()),
+        faults=tuple(sorted(dict.fromkeys(reader.faults), key=lambda fault: fault.line)),
+        duplicates=tuple(reader.duplicates),
+        old=tuple(reader.old),
+        rules_of=reader.rules_of,
+    )
+
+
+Item = tuple[object, object, Path]
+
+
+@dataclass
+class _Reader:
+    """Collects while it reads."""
+
+    places: Lines
+    known: Mapping[str, bool]
+    never_agent: NeverAgent
+    old: list[OldLine] = field(default_factory=list)
+    rules: dict[str, tuple[Rule, int]] = field(default_factory=dict)
+    rules_of: dict[int, tuple[Rule, ...]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    duplicates: list[Duplicate] = field(default_factory=list)
+    missing: dict[str, int] = field(default_factory=dict)
+    missed: Counter[str] = field(default_factory=Counter)
+
+    def mapping_at(self, document: object, path: Path) -> Mapping[object, object]:
+        found = document
+        for at, key in enumerate(path):
+            found = found.get(key) if isinstance(found, Mapping) else None
+            if not isinstance(found, Mapping):
+                self._fault(path[: at + 1], key, "there must be medium: email: patterns: in it")
+                return {}
+        return found if isinstance(found, Mapping) else {}
+
+    def entries(self, email: Mapping[object, object]) -> Iterator[Item]:
+        """Nothing, and an empty list, are no entries too."""
+        entries = email.get("entries") or {}
+        path = (*EMAIL, "entries")
+        if not isinstance(entries, Mapping):
+            self._fault(path, entries, "entries must be a mapping of addresses")
+            return
+        for text, answer in entries.items():
+            yield text, answer, (*path, str(text))
+
+    def patterns(self, email: Mapping[object, object]) -> Iterator[Item]:
+        groups = email.get("patterns") or []
+        path = (*EMAIL, "patterns")
+        if not isinstance(groups, list):
+            self._fault(path, groups, "patterns must be a list, in the order they are tried")
+            return
+        for at, group in enumerate(groups):
+            if not isinstance(group, Mapping):
+                self._fault((*path, at), group, "a pattern is written - regex: {hs: homeserver}")
+                continue
+            for text, answer in group.items():
+                yield text, answer, (*path, at, str(text))
+
+    def is_full(self, path: Path, text: object) -> bool:
+        if len(self.rules) < MOST_RULES:
+            return False
+        self._fault(path, text, f"from here on nothing is read: more than {MOST_RULES} rules")
+        return True
+
+    def take(self, text: object, answer: object, path: Path, *, is_entry: bool) -> None:
+        """Note the rules of one line, or its faults; what it means is kept for the proof."""
+        before = len(self.faults)
+        targets = self._targets(text, path, is_entry=is_entry)
+        said = self._answer(text, answer, path)
+        if not targets or said is None:
+            return
+        asked = (said.hs, said.shadow_hs)
+        names = [name for name in dict.fromkeys(asked) if name and name not in self.known]
+        for name in names:
+            self.missing.setdefault(name, line_of(self.places, path))
+            self.missed[name] += 1
+        rules = [self._rule(target, said, path) for target in targets]
+        taken = [rule for rule in rules if rule]
+        is_taken = not names and len(self.faults) == before
+        line = OldLine(
+            line_of(self.places, path), str(text), said, targets, is_entry, is_taken=is_taken
+        )
+        if not names:
+            self.rules_of[len(self.old)] = tuple(taken)
+            self._keep(taken, line)
+        self.old.append(line)
+
+    def tell_missing_homeservers(self) -> None:
+        """One fault for each, however many lines need it."""
+        for name, line in self.missing.items():
+            near = get_close_matches(name, sorted(self.known))
+            hint = f"; close to it: {', '.join(near)}" if near else ""
+            reason = (
+                f"there is no homeserver of this name, {_lines_of(self.missed[name])} not taken; "
+                f"add it first (guichet homeserver add){hint}"
+            )
+            self.faults.append(Fault(line, name, reason))
+
+    def _targets(self, text: object, path: Path, *, is_entry: bool) -> tuple[Target, ...]:
+        if not isinstance(text, str):
+            self._fault(path, text, "this must be a text; put it in quotes")
+            return ()
+        if is_entry:
+            return (Target(Kind.ADDRESS, text),)
+        try:
+            return recognise(text)
+        except UnknownShape as unknown:
+            self._fault(path, text, f"not understood: {unknown}")
+            return ()
+
+    def _answer(self, text: object, answer: object, path: Path) -> OldAnswer | None:
+        if not isinstance(answer, Mapping):
+            self._fault(path, text, "nothing stands behind it; {hs: homeserver} is wanted")
+            return None
+        entry = Located(answer, path, self.places)
+        entry.check_keys(ANSWER_KEYS)
+        hs = entry.text("hs")
+        if hs is None and not entry.faults:
+            entry.fault(None, "hs, its homeserver, is missing")
+        shadow, invited = entry.text("shadow_hs"), entry.flag("requires_invite")
+        self.faults += entry.faults
+        return None if entry.faults or hs is None else OldAnswer(hs, shadow, invited or False)
+
+    def _rule(self, target: Target, said: OldAnswer, path: Path) -> Rule | None:
+        # Old files have no classes. Guests are those of the default, those who need an invitation
+        # and those on a homeserver for guests.
+        place, protected = said.shadow_hs or said.hs, said.hs if said.shadow_hs else None
+        is_guests = target.kind is Kind.DEFAULT or said.requires_invite
+        is_guests = is_guests or any(self.known.get(name) for name in (said.hs, place))
+        try:
+            pattern = _canonical(target)
+        except InvalidAddress as error:
+            self._fault(path, target.text, str(error))
+            return None
+        if not is_guests and target.kind in {Kind.DOMAIN, Kind.SUFFIX}:
+            reason = self.never_agent(pattern)
+            if reason:
+                self._fault(path, target.text, reason)
+                return None
+        return Rule(
+            target.kind,
+            pattern,
+            AccountClass.GUEST if is_guests else AccountClass.AGENT,
+            place,
+            protected_homeserver=None if protected == place else protected,
+            requires_invite=said.requires_invite,
+        )
+
+    def _keep(self, rules: Iterable[Rule], line: OldLine) -> None:
+        """Of two rules for the same the first, as the old server does."""
+        for rule in rules:
+            first, at = self.rules.setdefault(rule.name, (rule, line.line))
+            if first is not rule and first == rule:
+                self.duplicates.append(Duplicate(line.line, excerpt(line.text), at))
+
+    def _fault(self, path: Path, text: object, reason: str) -> None:
+        self.faults.append(Fault(line_of(self.places, path), excerpt(text), reason))
+
+
+def _canonical(target: Target) -> str:
+    """Raises InvalidAddress."""
+    if target.kind is Kind.DEFAULT:
+        return ""
+    if target.kind is Kind.ADDRESS:
+        return EmailAddress.parse(target.text, smtputf8=True).canonical
+    return parse_domain(target.text)
+
+
+def _lines_of(count: int) -> str:
+    return "1 line is" if count == 1 else f"{count} lines are"

@@ -1,0 +1,291 @@
+"""A room is made with its rule: what createRoom asks for, judged and completed."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from .changes import KNOCKS, WORLD_READABLE, judge_history
+from .power import MODERATOR, filled, judge_creators, judge_levels, starting_levels, undercuts
+from .reasons import RoomReason
+from .room import (
+    ENCRYPTION,
+    GUEST_ACCESS,
+    HISTORY_VISIBILITY,
+    JOIN_RULES,
+    MEGOLM,
+    MEMBER,
+    POWER_LEVELS,
+    RULE_EVENT,
+    SPACE,
+    AccessRule,
+    Content,
+    People,
+    encrypts,
+    has_creators_above,
+    mapping,
+    texts,
+)
+
+PUBLIC_PRESET, PRIVATE_PRESET, TRUSTED_PRESET = (
+    "public_chat",
+    "private_chat",
+    "trusted_private_chat",
+)
+
+
+@dataclass(frozen=True)
+class Creation:
+    """What a client asks for. `version` is the homeserver's default where the request names none.
+
+    `guests_by_mail`: whether one of those invited by address would be a guest.
+    """
+
+    request: Content
+    creator: str
+    default_version: str
+    people: People
+    guests_by_mail: bool = False
+
+    @property
+    def version(self) -> str:
+        named = self.request.get("room_version")
+        return named if isinstance(named, str) else self.default_version
+
+    @property
+    def initial_state(self) -> list[Content]:
+        given = self.request.get("initial_state")
+        return [mapping(event) for event in given] if isinstance(given, list) else []
+
+    def initial(self, event_type: str) -> Content | None:
+        """The content of the last such event, which is the one that Synapse takes."""
+        found = None
+        for event in self.initial_state:
+            if event.get("type") == event_type and _is_of_the_room(event):
+                found = mapping(event.get("content"))
+        return found
+
+    @property
+    def preset(self) -> object:
+        return self.request.get("preset")
+
+    @property
+    def is_direct(self) -> bool:
+        """Clients say so of every chat that is started with people: with several of them it is a private room."""
+        if self.request.get("is_direct") is not True:
+            return False
+        asked = self.initial(RULE_EVENT) or {}
+        return self.invitations <= 1 or asked.get("rule") == AccessRule.DIRECT
+
+    @property
+    def is_space(self) -> bool:
+        return mapping(self.request.get("creation_content")).get("type") == SPACE
+
+    @property
+    def visibility(self) -> str:
+        """Whoever asks for the preset of public rooms, as Tchap's clients do, and for nothing else, means it."""
+        said = self.request.get("visibility")
+        if said is None and self.preset == PUBLIC_PRESET:
+            return "public"
+        return "public" if said == "public" else "private"
+
+    @property
+    def history(self) -> Content | None:
+        """None: what is usual. Stock clients want a space by link read by everybody, also where none is published."""
+        asked = self.initial(HISTORY_VISIBILITY) or {}
+        by_link = self.preset == PUBLIC_PRESET and self.visibility != "public"
+        is_too_open = asked.get("history_visibility") == WORLD_READABLE
+        return None if by_link and is_too_open else asked or None
+
+    @property
+    def join_rule(self) -> str:
+        named = (self.initial(JOIN_RULES) or {}).get("join_rule")
+        if isinstance(named, str):
+            return named
+        is_public = self.preset == PUBLIC_PRESET or (
+            self.preset is None and self.visibility == "public"
+        )
+        return "public" if is_public else "invite"
+
+    @property
+    def rule(self) -> AccessRule | None:
+        """None: one that nobody knows was asked for."""
+        asked = self.initial(RULE_EVENT)
+        if asked is not None:
+            return AccessRule.of(asked.get("rule"))
+        if self.is_direct:
+            return AccessRule.DIRECT
+        if self.request.get("is_direct") is True and self.has_guests:
+            return AccessRule.UNRESTRICTED
+        return AccessRule.RESTRICTED
+
+    @property
+    def invited(self) -> list[str]:
+        return texts(self.request.get("invite"))
+
+    @property
+    def invitations(self) -> int:
+        """How many people are invited, by ID or by address."""
+        by_mail = self.request.get("invite_3pid")
+        return len(set(self.invited)) + (len(by_mail) if isinstance(by_mail, list) else 0)
+
+    @property
+    def has_guests(self) -> bool:
+        """Whether a guest is among those invited."""
+        return self.guests_by_mail or bool(self.people.guests(self.invited))
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether those invited get the creator's power: not with a guest among them."""
+        return self.preset == TRUSTED_PRESET and not self.people.guests(self.invited)
+
+    @property
+    def creators(self) -> set[str]:
+        named = texts(mapping(self.request.get("creation_content")).get("additional_creators"))
+        return {self.creator, *named, *(self.invited if self.is_trusted else ())}
+
+    @property
+    def asked_levels(self) -> Content:
+        """From the initial state, else the override; Synapse looks at them in that order."""
+        given = self.initial(POWER_LEVELS)
+        return mapping(self.request.get("power_level_content_override")) if given is None else given
+
+    @property
+    def levels(self) -> dict[str, Any]:
+        barred = self.creators if has_creators_above(self.version) else ()
+        return filled(self.asked_levels, self.usual_levels, without=barred)
+
+    @property
+    def usual_levels(self) -> dict[str, Any]:
+        trusted = self.invited if self.is_trusted else ()
+        invite = 0 if self.preset == PUBLIC_PRESET else MODERATOR
+        return starting_levels(self.version, self.creator, trusted=trusted, invite=invite)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Everything private is, but spaces and what was asked to stay readable."""
+        asked = (self.initial(RULE_EVENT) or {}).get("force_unencrypted_at_creation") is True
+        return not (
+            self.visibility == "public"
+            or self.is_space
+            or (asked and self.preset == PRIVATE_PRESET)
+        )
+
+
+def judge_creation(creation: Creation) -> RoomReason | None:
+    """Whether the room may be made as asked."""
+    content = mapping(creation.request.get("creation_content"))
+    return (
+        judge_creators(content, creation.creator, creation.people)
+        or _judge_rule(creation)
+        or _judge_settings(creation)
+        or _judge_people(creation)
+        or _judge_levels(creation)
+    )
+
+
+def _judge_rule(creation: Creation) -> RoomReason | None:
+    rule = creation.rule
+    if rule is None:
+        return RoomReason.INVALID_RULE
+    if creation.is_space and (creation.is_direct or rule is AccessRule.DIRECT):
+        return RoomReason.SPACE_DIRECT
+    if creation.is_direct != (rule is AccessRule.DIRECT):
+        return RoomReason.DIRECT_MISMATCH
+    if rule is AccessRule.DIRECT:
+        return _judge_two(creation)
+    if rule is AccessRule.UNRESTRICTED and creation.visibility == "public":
+        return RoomReason.PUBLIC_STAYS_CLOSED
+    return None
+
+
+def _judge_two(creation: Creation) -> RoomReason | None:
+    """Nobody finds a conversation of two, or comes by."""
+    is_visible = creation.visibility == "public" or creation.preset == PUBLIC_PRESET
+    if is_visible or creation.join_rule == "public":
+        return RoomReason.DIRECT_PRIVATE
+    return RoomReason.DIRECT_NO_KNOCK if creation.join_rule in KNOCKS else None
+
+
+def _judge_settings(creation: Creation) -> RoomReason | None:
+    asked = creation.initial(RULE_EVENT) or {}
+    is_public = creation.visibility == "public"
+    if "visibility" in asked and asked["visibility"] != creation.visibility:
+        return RoomReason.VISIBILITY_MISMATCH
+    encryption = creation.initial(ENCRYPTION)
+    if encryption is not None and is_public:
+        return RoomReason.PUBLIC_UNENCRYPTED
+    if encryption and not encrypts(encryption):
+        return RoomReason.NOT_ENCRYPTING
+    return judge_history(creation.history, is_public=is_public) if creation.history else None
+
+
+def _judge_people(creation: Creation) -> RoomReason | None:
+    if any(event.get("type") == MEMBER for event in creation.initial_state):
+        return RoomReason.INVITE_APART
+    guests = creation.people.guests(creation.invited)
+    if guests and creation.rule is AccessRule.RESTRICTED:
+        return RoomReason.CLOSED_TO_GUESTS
+    if creation.rule is AccessRule.DIRECT and creation.invitations > 1:
+        return RoomReason.DIRECT_FULL
+    return None
+
+
+def _judge_levels(creation: Creation) -> RoomReason | None:
+    if undercuts(creation.asked_levels, creation.usual_levels):
+        return RoomReason.LEVELS_TOO_LOW
+    rule = creation.rule or AccessRule.RESTRICTED
+    return judge_levels(rule, creation.levels, creation.people)
+
+
+def completed(creation: Creation) -> dict[str, Any]:
+    """The same request with its rule, levels, encryption and visibility of history in it."""
+    request: dict[str, Any] = deepcopy(dict(creation.request))
+    events = [event for event in creation.initial_state if not _is_ours(event, creation)]
+    asked = creation.initial(RULE_EVENT) or {}
+    rule = creation.rule or AccessRule.RESTRICTED
+    events.append(
+        _event(RULE_EVENT, {**asked, "rule": rule.value, "visibility": creation.visibility})
+    )
+    if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
+        events.append(_event(ENCRYPTION, {"algorithm": MEGOLM}))
+    # Synapse's presets open it, and clients ask for it in every room they make.
+    events.append(_event(GUEST_ACCESS, {"guest_access": "forbidden"}))
+    if not creation.history:
+        wanted = creation.initial(HISTORY_VISIBILITY)
+        seen = "shared" if wanted or creation.visibility == "public" else "invited"
+        events.append(_event(HISTORY_VISIBILITY, {"history_visibility": seen}))
+    if creation.initial(POWER_LEVELS) is not None:
+        events.append(_event(POWER_LEVELS, creation.levels))
+    else:
+        request["power_level_content_override"] = creation.levels
+    request["initial_state"] = [deepcopy(dict(event)) for event in events]
+    request["visibility"] = creation.visibility
+    if creation.preset == TRUSTED_PRESET and not creation.is_trusted:
+        request["preset"] = PRIVATE_PRESET
+    return request
+
+
+def _is_ours(event: Content, creation: Creation) -> bool:
+    """Events that are written anew: there is one of each."""
+    anew = [RULE_EVENT, POWER_LEVELS, GUEST_ACCESS]
+    if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
+        anew.append(ENCRYPTION)
+    if not creation.history:
+        anew.append(HISTORY_VISIBILITY)
+    return event.get("type") in anew and _is_of_the_room(event)
+
+
+def _is_of_the_room(event: Content) -> bool:
+    """As Synapse reads it: null, for one, makes it no state at all."""
+    return bool(event.get("state_key", "") == "")
+
+
+def _event(event_type: str, content: Content) -> dict[str, Any]:
+    return {"type": event_type, "state_key": "", "content": dict(content)}
+
+
+def concerned(creation_request: Content, creator: str) -> Iterable[str]:
+    """Everybody named in a request, of whom one may have to be asked whether they are exempt."""
+    named = texts(mapping(creation_request.get("creation_content")).get("additional_creators"))
+    return {creator, *texts(creation_request.get("invite")), *named}

@@ -1,0 +1,172 @@
+"""One state event in a room, before it is sent: which rule it meets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .changes import (
+    judge_encryption,
+    judge_guest_access,
+    judge_history,
+    judge_join_rule,
+    judge_naming,
+    judge_rule,
+    judge_upgrade,
+)
+from .membership import Coming, Successors, judge_membership, judge_third_party_event
+from .power import judge_creators, judge_levels
+from .reasons import RoomReason
+from .room import (
+    CREATE,
+    ENCRYPTION,
+    GUEST_ACCESS,
+    HISTORY_VISIBILITY,
+    JOIN_RULES,
+    MEMBER,
+    POWER_LEVELS,
+    RULE_EVENT,
+    THIRD_PARTY_INVITE,
+    TOMBSTONE,
+    AccessRule,
+    Content,
+    People,
+    RoomState,
+)
+
+
+@dataclass(frozen=True)
+class Guichet:
+    """What its third-party invites are known by, and whose seat in a conversation of two is whose."""
+
+    names: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    successors: Successors = frozenset()
+
+
+@dataclass(frozen=True)
+class RoomEvent:
+    """A state event that somebody wants to send."""
+
+    type: str
+    sender: str
+    state_key: str
+    content: Content
+
+    @property
+    def concerned(self) -> set[str]:
+        """Those of whom one may be exempt."""
+        return {self.sender, self.state_key} if self.type == MEMBER else {self.sender}
+
+
+Judge = Callable[[RoomState, RoomEvent, People, Guichet], RoomReason | None]
+
+
+def judge_event(
+    state: RoomState, event: RoomEvent, people: People, guichet: Guichet
+) -> RoomReason | None:
+    """While the room is being made its rule was judged by the request, and is not in the state yet."""
+    if event.sender in people.free:
+        return None
+    judge = JUDGES.get(event.type)
+    if judge is None:
+        return None
+    if state.is_being_made and event.sender == state.creator and event.type not in FROM_THE_START:
+        return None
+    return judge(state, event, people, guichet)
+
+
+def _creation(
+    _state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+) -> RoomReason | None:
+    return judge_creators(event.content, event.sender, people)
+
+
+def _member(
+    state: RoomState, event: RoomEvent, people: People, guichet: Guichet
+) -> RoomReason | None:
+    if state.is_being_made and event.sender == event.state_key == state.creator:
+        return None
+    coming = Coming.of(event.sender, event.state_key, event.content)
+    return judge_membership(state, coming, people, successors=guichet.successors)
+
+
+def _by_mail(
+    state: RoomState, event: RoomEvent, _people: People, guichet: Guichet
+) -> RoomReason | None:
+    return judge_third_party_event(
+        state, event.state_key, event.content, names=guichet.names, keys=guichet.keys
+    )
+
+
+def _levels(
+    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+) -> RoomReason | None:
+    rule = AccessRule.RESTRICTED if state.is_being_made else state.rule
+    return judge_levels(
+        rule,
+        event.content,
+        people,
+        guests_inside=state.has_guests(people),
+        before=state.power_levels,
+    )
+
+
+def _rule(
+    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+) -> RoomReason | None:
+    # With another state key it is no rule.
+    return None if event.state_key else judge_rule(state, event.sender, event.content, people)
+
+
+def _join_rule(
+    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+) -> RoomReason | None:
+    return judge_join_rule(state, event.sender, event.content, people)
+
+
+def _encryption(
+    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+) -> RoomReason | None:
+    return judge_encryption(state, event.sender, event.content, people)
+
+
+def _history(
+    state: RoomState, event: RoomEvent, _people: People, _guichet: Guichet
+) -> RoomReason | None:
+    return judge_history(event.content, is_public=state.is_public)
+
+
+def _guest_access(
+    _state: RoomState, event: RoomEvent, _people: People, _guichet: Guichet
+) -> RoomReason | None:
+    return judge_guest_access(event.content)
+
+
+def _naming(
+    state: RoomState, _event: RoomEvent, _people: People, _guichet: Guichet
+) -> RoomReason | None:
+    return judge_naming(state)
+
+
+def _upgrade(
+    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+) -> RoomReason | None:
+    return judge_upgrade(state, event.sender, people)
+
+
+JUDGES: dict[str, Judge] = {
+    CREATE: _creation,
+    MEMBER: _member,
+    THIRD_PARTY_INVITE: _by_mail,
+    POWER_LEVELS: _levels,
+    RULE_EVENT: _rule,
+    JOIN_RULES: _join_rule,
+    ENCRYPTION: _encryption,
+    HISTORY_VISIBILITY: _history,
+    GUEST_ACCESS: _guest_access,
+    "m.room.name": _naming,
+    "m.room.avatar": _naming,
+    "m.room.topic": _naming,
+    TOMBSTONE: _upgrade,
+}
+# What is judged without the rule, also in the room's first moment.
+FROM_THE_START = frozenset({CREATE, MEMBER, THIRD_PARTY_INVITE, POWER_LEVELS})

@@ -1,0 +1,236 @@
+"""Guichet knows the addresses verified here, and what became of invitations; nothing is lost while it is away.
+
+Reports are queued in Synapse's database in the very call they come from, and sent by one process until
+Guichet has taken them. Once an hour, and at start, what Guichet heard is compared with what is here.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import report_queue, reports
+from .cache import MS, Knowledge
+from .clients import GuichetAway, GuichetClient
+from .configuration import Config
+from .guards import Guards
+from .refusals import Refusals
+from .reports import Heard, Kind, Pair, Report, Told
+
+WORK_MS = 2000
+REFUSALS_MS = 60_000
+COMPARE_MS = 3_600_000
+MOST = 100  # reports in one request
+ROUNDS = 50  # requests in one go
+BAD_REQUEST, TOO_LARGE = 400, 413
+EMAIL = "email"
+
+logger = logging.getLogger(__name__)
+
+
+class Part:
+    """Callbacks in every process; the sending in the one that runs background tasks."""
+
+    def __init__(
+        self,
+        config: Config,
+        api: Any,
+        knowledge: Knowledge,
+        refusals: Refusals,
+        client: GuichetClient | None = None,
+    ) -> None:
+        self._config = config
+        self._api = api
+        self._knowledge = knowledge
+        self._refusals = refusals
+        self._client = client or GuichetClient(config, api)
+        self._has_tables = False
+        self._turn = 0
+        self._reached = -1
+        self._failures = 0
+        self._failed_ms = 0
+        self._again_ms = 0
+        self._compare_ms = 0
+        self._most = MOST
+        guards = Guards(refusals, closes_for=lambda _user_id: False)
+        api.register_third_party_rules_callbacks(
+            on_add_user_third_party_identifier=guards.noticing(self.on_add),
+            on_remove_user_third_party_identifier=guards.noticing(self.on_remove),
+            on_user_deactivation_status_changed=guards.noticing(self.on_deactivation),
+        )
+        api.looping_background_call(
+            self.report_refusals, REFUSALS_MS, desc="guichet_refusals", run_on_all_instances=True
+        )
+        if api.should_run_background_tasks():
+            api.looping_background_call(self.work, WORK_MS, desc="guichet_reports")
+
+    async def on_add(self, user_id: str, medium: str, address: str) -> None:
+        """This homeserver verified an address."""
+        if medium == EMAIL:
+            await self._put(reports.of_address(Kind.BOUND, (user_id, address), self._now()))
+
+    async def on_remove(self, user_id: str, medium: str, address: str) -> None:
+        """An address was taken away."""
+        if medium == EMAIL:
+            await self._put(reports.of_address(Kind.UNBOUND, (user_id, address), self._now()))
+
+    async def on_deactivation(
+        self,
+        user_id: str,
+        deactivated: bool,  # noqa: FBT001  # Synapse's signature
+        _by_admin: bool,  # noqa: FBT001  # the same
+    ) -> None:
+        """An account ended. One that is opened again gets its addresses by itself."""
+        if deactivated:
+            await self._put(Report(Kind.DEACTIVATED, self._now(), {"user_id": user_id}))
+
+    async def report_refusals(self) -> None:
+        """What this process refused lately."""
+        report = reports.of_refusals(self._refusals.drain(), self._now())
+        if report is not None:
+            await self._put(report)
+
+    async def work(self) -> None:
+        """Look at what is new here, and send what waits. Lets nothing out: the next round comes."""
+        try:
+            await self._make_tables()
+            await self._knowledge.ready()
+            await self._read_events()
+            if self._now() >= self._compare_ms and self._knowledge.is_known:
+                await self._compare()
+            if self._may_try():
+                await self._send()
+        except GuichetAway as fault:
+            self._failures += 1
+            self._failed_ms = self._now()
+            self._again_ms = self._failed_ms + reports.delay(self._failures) * MS
+            logger.warning("Guichet is away, reports wait: %s", fault)
+        except Exception:
+            logger.exception("reports could not be sent; they wait")
+
+    async def _put(self, *found: Report) -> None:
+        await self._make_tables()
+        # Reports of one account must not overtake one another, also within one millisecond.
+        turn = max(self._turn, self._now() * MS)
+        self._turn = turn + len(found)
+        await self._run(report_queue.put, found, turn)
+
+    async def _read_events(self) -> None:
+        seen, reached = await self._run(report_queue.new_events)
+        found = [
+            report
+            for event in seen
+            if (
+                report := reports.of_event(
+                    event, own_name=self._own, is_guest=self._is_guest(event)
+                )
+            )
+        ]
+        if found:
+            await self._put(*found)
+        if reached != self._reached:
+            await self._run(report_queue.reach, reached)
+            self._reached = reached
+
+    async def _compare(self) -> None:
+        here, heard, waiting = await self._run(report_queue.addresses)
+        revision = self._knowledge.rules.revision
+        missing = reports.differences(here, heard, waiting=waiting, revision=revision)
+        if missing:
+            logger.info("Guichet is told of %d addresses that it has not heard of", len(missing))
+            now = self._now()
+            await self._put(*(reports.of_address(kind, pair, now) for kind, pair in missing))
+        self._compare_ms = self._now() + COMPARE_MS
+
+    async def _send(self) -> None:
+        for _ in range(ROUNDS):
+            batch = await self._run(report_queue.waiting, self._most)
+            if not batch:
+                return
+            answer = await self._client.post("/reports", {"reports": [one.sent for one in batch]})
+            if answer.status in {BAD_REQUEST, TOO_LARGE}:
+                await self._sort_out(batch, answer.body)
+                continue
+            if not answer.is_good or not isinstance(answer.body, dict):
+                raise GuichetAway(f"answered {answer.status}")
+            await self._take(batch, answer.body)
+            self._failures, self._most = 0, MOST
+
+    async def _sort_out(self, batch: Sequence[Report], said: Any) -> None:
+        """One of these cannot be read: each is sent alone, and that one is given up."""
+        if len(batch) > 1:
+            self._most = 1
+            return
+        logger.error("Guichet cannot read a report of kind %s: %s", batch[0].kind.value, said)
+        await self._run(report_queue.done, batch)
+
+    async def _take(self, batch: Sequence[Report], said: dict[str, Any]) -> None:
+        results = {one.get("id"): one for one in said.get("results", ())}
+        answered = [report for report in batch if report.id in results]
+        if not answered:
+            raise GuichetAway("answered without results")
+        epoch = said.get("epoch")
+        if epoch and await self._run(report_queue.check_epoch, str(epoch)):
+            logger.warning("Guichet has another database: it is told of every address again")
+            self._compare_ms = 0
+        for report in answered:
+            told, why = results[report.id].get("result"), results[report.id].get("why")
+            if told == Told.REJECTED.value:
+                logger.warning("Guichet rejected a report of kind %s: %s", report.kind.value, why)
+            await self._hear(report, str(told))
+        await self._run(report_queue.done, answered)
+
+    async def _hear(self, report: Report, told: str) -> None:
+        if report.kind not in {Kind.BOUND, Kind.UNBOUND}:
+            return
+        pair: Pair = (report.facts["user_id"], report.facts["address"])
+        if report.kind is Kind.UNBOUND:
+            await self._run(report_queue.hear, pair, None)
+            return
+        await self._run(report_queue.hear, pair, Heard(told, self._knowledge.rules.revision))
+        identity_server = self.identity_server
+        if told == Told.OK.value and identity_server is not None:
+            # So that Synapse, when the account ends, asks there to unbind it.
+            await self._api.store_remote_3pid_association(pair[0], EMAIL, pair[1], identity_server)
+
+    @property
+    def identity_server(self) -> str | None:
+        """The name under which Synapse reaches Guichet, which is always by https."""
+        url = urlsplit(self._config.guichet_url)
+        names = self._config.identity_servers
+        if url.scheme == "https" and (not names or url.netloc in names):
+            return url.netloc
+        return min(names, default=None)
+
+    def _may_try(self) -> bool:
+        """Not at once after a failure, unless Guichet was heard since when it was asked for the rules."""
+        is_back = self._knowledge.rules_heard_ms > self._failed_ms
+        return self._now() >= self._again_ms or is_back
+
+    @property
+    def _own(self) -> str:
+        return self._knowledge.own_name
+
+    def _is_guest(self, event: reports.Seen) -> bool:
+        if not event.state_key.startswith("@") or reports.server_of(event.state_key) != self._own:
+            return False
+        return self._knowledge.class_of(event.state_key).value == "guest"
+
+    async def _make_tables(self) -> None:
+        if self._has_tables:
+            return
+        for table in report_queue.TABLES:
+            await self._make_table(table)
+        self._has_tables = True
+
+    async def _make_table(self, table: str) -> None:
+        try:
+            await self._run(report_queue.create, table)
+        except Exception:  # on PostgreSQL another process may make it at the same moment
+            logger.info("a table of Guichet's module exists already", exc_info=True)
+
+    async def _run(self, function: Any, *given: Any) -> Any:
+        return await self._api.run_db_interaction("guichet_binder", function, *given)
+
+    def _now(self) -> int:
+        return int(self._api.get_current_time_msec())

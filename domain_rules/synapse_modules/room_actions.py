@@ -1,0 +1,229 @@
+"""What Guichet may ask of this homeserver: put an invitation into a room in the name of who invites, empty it, look."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from domain_rules.rooms import room as rooms
+from domain_rules.rooms.membership import judge_invitation_by_mail
+from domain_rules.rooms.room import (
+    CREATE,
+    MEMBER,
+    POWER_LEVELS,
+    RULE_EVENT,
+    THIRD_PARTY_INVITE,
+    RoomState,
+)
+from domain_rules.rules import AccountClass
+
+from . import membership_rows as desk_memberships
+from . import room_rows
+from .cache import Knowledge, server_of
+from .configuration import Config
+from .declarations import ACTIONS
+from .refusals import Refusals
+from .room_action_requests import Letters, NotGuichets
+from .sentences import Reason
+
+PATH = "/_synapse/client/org.guichet/v1"
+JOIN, INVITE = "join", "invite"
+NAME = "m.room.name"
+INVITE_LEVEL = 0  # where the power levels say nothing
+KEYS = ("display_name", "public_key", "public_keys", "key_validity_url")
+ABOUT_ROOM = ((CREATE, ""), (POWER_LEVELS, ""), (RULE_EVENT, ""), (NAME, ""))
+FORBIDDEN, WRONG = 403, 400
+MOST_EVENTS = 100_000  # of a room, when somebody is looked for who may empty an invitation
+
+logger = logging.getLogger(__name__)
+
+
+class Part:
+    """Paths for Guichet alone: what it signed for this homeserver, for two minutes, once."""
+
+    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+        self._api, self._knowledge, self._refusals = api, knowledge, refusals
+        self._judges_rooms = config.parts.room_access_rules
+        letters = Letters(api, knowledge, credential=config.credential)
+        for name in ACTIONS:
+            answer = getattr(self, name)
+            api.register_web_resource(f"{PATH}/{name}", _resource(letters, name, answer))
+
+    async def invite(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The same request twice is one event: Synapse drops a state event that changes nothing."""
+        sender, room_id = _text(asked, "sender"), _text(asked, "room_id")
+        target = asked.get("user_id")
+        state = await self._state(room_id, sender, *([target] if isinstance(target, str) else []))
+        self._check_sender(state, sender)
+        if isinstance(target, str):
+            return await self._invite_by_id(state, sender, room_id, target)
+        self._check_address(state, asked, sender)
+        content = {key: asked[key] for key in KEYS if key in asked}
+        event_id = await self._send(sender, room_id, _text(asked, "token"), content)
+        return {"event_id": event_id}
+
+    async def revoke(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """By who invited, if they still may; else by whoever here has the power in this room."""
+        room_id, token = _text(asked, "room_id"), _text(asked, "token")
+        events = await self._events(
+            room_id, [*ABOUT_ROOM, (MEMBER, None), (THIRD_PARTY_INVITE, token)]
+        )
+        state = _read(events)
+        if not state.third_party_invites.get(token):
+            return {"event_id": None}  # never there, or empty already
+        for sender in self._who_may_empty(state, asked.get("sender")):
+            event_id = await self._try_to_empty(sender, room_id, token)
+            if event_id:
+                return {"event_id": event_id}
+        raise self._error(FORBIDDEN, "Nobody here may take this invitation out of the room.")
+
+    async def room(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Whether the sender may invite here, and whom the room takes."""
+        sender, room_id = _text(asked, "sender"), _text(asked, "room_id")
+        events = await self._events(room_id, [*ABOUT_ROOM, (MEMBER, sender)])
+        state, named = _read(events), events.get((NAME, ""))
+        joined = state.membership(sender) == JOIN
+        name = named.content.get("name") if joined and named else None
+        return {
+            "joined": joined,
+            "may_invite": joined and self._is_here(sender) and _may_invite(state, sender),
+            "open_to_guests": not self._judges_rooms or state.is_open_to_guests,
+            "name": name if isinstance(name, str) else None,
+        }
+
+    async def membership(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Who somebody is in a room, before they are invited there; with a token, whether its invitation stands."""
+        token = asked.get("token")
+        told: dict[str, Any] = await self._api.run_db_interaction(
+            "guichet_membership",
+            desk_memberships.read,
+            _text(asked, "room_id"),
+            _text(asked, "user_id"),
+            token if isinstance(token, str) and token else None,
+            self._knowledge.own_name,
+        )
+        return told
+
+    async def _invite_by_id(
+        self, state: RoomState, sender: str, room_id: str, target: str
+    ) -> dict[str, Any]:
+        membership = state.membership(target)
+        if membership not in (JOIN, INVITE):
+            await self._api.update_room_membership(sender, target, room_id, INVITE)
+        return {"membership": membership or INVITE}
+
+    async def _try_to_empty(self, sender: str, room_id: str, token: str) -> "str | None":
+        try:
+            return await self._send(sender, room_id, token, {})
+        except self._refusals.terms.error_class as error:
+            logger.info("%s may not empty an invitation in %s: %s", sender, room_id, error)
+            return None
+
+    async def _send(self, sender: str, room_id: str, token: str, content: Any) -> str:
+        event = await self._api.create_and_send_event_into_room(
+            {
+                "type": THIRD_PARTY_INVITE,
+                "room_id": room_id,
+                "sender": sender,
+                "state_key": token,
+                "content": content,
+            }
+        )
+        return str(event.event_id)
+
+    async def _state(self, room_id: str, *people: str) -> RoomState:
+        wanted: list[tuple[str, Any]] = [(MEMBER, user_id) for user_id in people]
+        if self._judges_rooms:
+            wanted.append((THIRD_PARTY_INVITE, None))
+        return _read(await self._events(room_id, [*ABOUT_ROOM, *wanted]))
+
+    async def _events(
+        self, room_id: str, wanted: Iterable[tuple[str, "str | None"]]
+    ) -> Mapping[tuple[str, str], Any]:
+        """As far as they are known here: Guichet asks again, and waits for no room to be complete."""
+        database = self._api.run_db_interaction
+        rows = await database("guichet_desk", room_rows.read, room_id, wanted, MOST_EVENTS)
+        return rows.events if rows else {}
+
+    def _check_sender(self, state: RoomState, sender: str) -> None:
+        if not self._is_here(sender) or state.membership(sender) != JOIN:
+            raise self._error(FORBIDDEN, "The sender is not in this room.")
+        if not _may_invite(state, sender):
+            raise self._error(FORBIDDEN, "The sender may not invite to this room.")
+        if self._knowledge.class_of(sender) is not AccountClass.AGENT:
+            self._refusals.refuse_by_raising(Reason.GUEST_MAY_NOT_INVITE_BY_MAIL, sender)
+
+    def _check_address(self, state: RoomState, asked: Mapping[str, Any], sender: str) -> None:
+        if not self._judges_rooms:
+            return
+        why = judge_invitation_by_mail(
+            state, "email", _text(asked, "address"), self._knowledge.decide
+        )
+        if why is not None:
+            self._refusals.refuse_by_raising(why, sender)
+
+    def _who_may_empty(self, state: RoomState, sender: object) -> list[str]:
+        here = [
+            user_id
+            for user_id, member in state.members.items()
+            if member.membership == JOIN and self._is_here(user_id) and _may_invite(state, user_id)
+        ]
+        return sorted(
+            here,
+            key=lambda user_id: (
+                user_id != sender,
+                self._knowledge.class_of(user_id) is not AccountClass.AGENT,
+                -state.power(user_id),
+                user_id,
+            ),
+        )
+
+    def _is_here(self, user_id: str) -> bool:
+        return server_of(user_id) == self._knowledge.own_name
+
+    def _error(self, status: int, why: str) -> Exception:
+        return self._refusals.terms.error_class(status, why, self._refusals.terms.forbidden)
+
+
+def _read(events: Mapping[tuple[str, str], Any]) -> RoomState:
+    create = events.get((CREATE, ""))
+    version = create.content.get("room_version", "1") if create else "1"
+    return rooms.read_room(str(version), events)
+
+
+def _may_invite(state: RoomState, user_id: str) -> bool:
+    needed = rooms.level((state.power_levels or {}).get("invite"), INVITE_LEVEL)
+    return state.power(user_id) >= needed
+
+
+def _text(asked: Mapping[str, Any], key: str) -> str:
+    value = asked.get(key)
+    if not isinstance(value, str) or not value:
+        raise NotGuichets(WRONG, f"{key} is missing")
+    return value
+
+
+def _resource(letters: Letters, action: str, answer: Any) -> Any:
+    """Made here, since Twisted and Synapse are there only inside a homeserver."""
+    from synapse.api.errors import Codes, SynapseError  # noqa: PLC0415  # see above
+    from synapse.http.servlet import parse_json_object_from_request  # noqa: PLC0415  # see above
+    from synapse.module_api import DirectServeJsonResource  # noqa: PLC0415  # see above
+
+    class Desk(DirectServeJsonResource):  # type: ignore[misc]  # Synapse is not installed beside mypy
+        """One path."""
+
+        isLeaf = True  # noqa: N815  # Twisted's name
+
+        async def _async_render_POST(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802  # Synapse's name
+            try:
+                asked = await letters.open(action, parse_json_object_from_request(request))
+            except NotGuichets as fault:
+                raise SynapseError(fault.status, str(fault), Codes.FORBIDDEN) from None
+            try:
+                return 200, letters.answered(action, asked, await answer(asked))
+            except SynapseError as refusal:
+                status, told = refusal.code, refusal.error_dict(None)
+            except NotGuichets as fault:
+                status, told = fault.status, {"errcode": Codes.FORBIDDEN, "error": str(fault)}
+            return status, letters.answered(action, asked, told, status=status)
+
+    return Desk()

@@ -1,0 +1,279 @@
+"""How the knowledge gets into memory: one process asks Guichet and stores, every process reads what is stored."""
+
+import json
+import logging
+from datetime import datetime, timezone
+from typing import Any
+
+from prometheus_client import Gauge
+
+from . import declarations
+from . import store as kept
+from .cache import MS, Knowledge
+from .clients import Answer, GuichetAway, GuichetClient
+from .configuration import ClassSource, Config
+from .guards import Guards
+from .refusals import Refusals
+from .snapshot import Copy, read
+from .store import AGENTS, RULES, Feed, Version
+
+RELOAD_MS = 2000
+# An account's change is read again for a while: clocks of processes differ, transactions take time.
+OVERLAP_MS = 30_000
+ADMINISTRATORS_MS = 300_000
+TOO_OLD_SECONDS = 7 * 24 * 3600
+WAITS, WAIT_SECONDS = 300, 0.1
+SAID_AT_MOST = 20  # lines of the log for one revision
+
+logger = logging.getLogger(__name__)
+age = Gauge("guichet_rules_age_seconds", "Since Guichet last answered which rules are in force")
+too_old = Gauge("guichet_rules_too_old", "1 when that is more than seven days ago, or was never")
+skipped_rules = Gauge(
+    "guichet_rules_skipped", "Rules this module does not understand: a newer one does"
+)
+
+
+class Feeds:
+    """Never lets anything out but log lines: what is known goes on serving."""
+
+    def __init__(
+        self,
+        config: Config,
+        api: Any,
+        knowledge: Knowledge,
+        client: GuichetClient,
+        refusals: Refusals,
+    ) -> None:
+        self._config = config
+        self._guards = Guards(refusals, closes_for=lambda _user_id: False)
+        self._api = api
+        self._knowledge = knowledge
+        self._client = client
+        self._is_loaded = False
+        self._is_busy = False
+        self._is_asking = False
+        self._seen: dict[str, Version] = {}
+        self._read: tuple[Version, Copy] | None = None
+        self._agents_number = 0
+        self._changes_seen_ms = 0
+        self._administrators_ms = 0
+
+    def start(self) -> None:
+        """Register the loops, and what tells of a changed address here."""
+        self._knowledge.filled_by(self._wait_until_loaded, self.refresh)
+        age.set_function(lambda: self._knowledge.age_seconds)
+        skipped_rules.set_function(lambda: len(self._knowledge.copy.skipped))
+        too_old.set_function(lambda: float(self._knowledge.age_seconds > TOO_OLD_SECONDS))
+        self._api.delayed_background_call(0, self._begin, desc="guichet_begin")
+        self._api.looping_background_call(
+            self.reload, RELOAD_MS, desc="guichet_reload", run_on_all_instances=True
+        )
+        if self._api.should_run_background_tasks():
+            self._api.looping_background_call(
+                self.refresh, self._config.poll_seconds * MS, desc="guichet_refresh"
+            )
+        self._api.register_third_party_rules_callbacks(
+            on_add_user_third_party_identifier=self._guards.noticing(self._on_address),
+            on_remove_user_third_party_identifier=self._guards.noticing(self._on_address),
+        )
+
+    async def refresh(self) -> None:
+        """Ask Guichet for both feeds, store what is new, and take it up. One at a time: never backwards."""
+        if self._is_asking:
+            return
+        self._is_asking = True
+        try:
+            told = await self._api.run_db_interaction("guichet_feeds", kept.feeds)
+            await self._ask_for_rules(told.get(RULES, Feed()))
+            await self.reload()
+            if self._knowledge.copy.has_by_person(but=self._knowledge.own_name):
+                await self._ask_for_agents(told.get(AGENTS, Feed()))
+                await self.reload()
+        except GuichetAway as fault:
+            is_too_old = self._knowledge.age_seconds > TOO_OLD_SECONDS
+            level = logging.ERROR if is_too_old else logging.WARNING
+            logger.log(level, "Guichet is away, the last good copy serves: %s", fault)
+        except Exception:  # whatever it is, the next round comes
+            logger.exception("the rules could not be refreshed")
+        finally:
+            self._is_asking = False
+
+    async def reload(self) -> None:
+        """Take up what is stored, as far as it is new."""
+        if self._is_busy:
+            return
+        self._is_busy = True
+        try:
+            await self._reload()
+        except Exception:  # a table that is not there yet, a database that restarts
+            logger.exception("the kept rules could not be read")
+        finally:
+            self._is_busy = False
+
+    async def _begin(self) -> None:
+        for table in kept.TABLES:
+            await self._create(table)
+        await self.reload()
+        self._is_loaded = True
+        if self._api.should_run_background_tasks():
+            await self.refresh()
+        if not self._knowledge.is_known:
+            logger.error("Guichet was never heard: until then %s", self._meanwhile())
+
+    async def _create(self, table: str) -> None:
+        try:
+            await self._api.run_db_interaction("guichet_tables", kept.create, table)
+        except Exception:  # another process made it in the same moment
+            logger.info("a table of Guichet's module exists already", exc_info=True)
+
+    def _meanwhile(self) -> str:
+        source = self._config.class_source
+        return f"class_source is {source}" if source else "everybody here counts as a guest"
+
+    async def _wait_until_loaded(self) -> None:
+        for _ in range(WAITS):
+            if self._is_loaded:
+                return
+            await self._api.sleep(WAIT_SECONDS)
+
+    async def _ask_for_rules(self, have: Feed) -> None:
+        skipped = len(self._knowledge.copy.skipped)
+        declared = declarations.query(self._config.parts, skipped=skipped)
+        answer = await self._client.get(f"/rules?{declared}", have.etag or None)
+        if answer.is_unchanged:
+            await self._heard(RULES)
+            return
+        told = _good(answer)
+        copy = await self._api.defer_to_thread(read, told, self._now())
+        if copy.epoch == have.epoch and copy.revision < have.number:
+            logger.error("revision %s after %s is not taken", copy.revision, have.number)
+            return
+        if copy.own_name != self._knowledge.own_name:
+            logger.error("the credential is that of %s, this is not it", copy.own_name)
+            return
+        feed = Feed(copy.epoch, copy.revision, answer.etag or "", self._api.get_current_time_msec())
+        await self._api.run_db_interaction("guichet_keep", kept.keep, RULES, feed, told)
+        self._read = feed.version, copy
+
+    async def _ask_for_agents(self, have: Feed) -> None:
+        answer = await self._client.get(f"/agents?since={have.number}", have.etag or None)
+        if answer.is_unchanged:
+            await self._heard(AGENTS)
+            return
+        told = _good(answer)
+        if told["epoch"] != have.epoch and not told["complete"]:
+            answer = await self._client.get("/agents?since=0")
+            told = _good(answer)
+        feed = Feed(
+            told["epoch"], told["number"], answer.etag or "", self._api.get_current_time_msec()
+        )
+        await self._api.run_db_interaction("guichet_keep_agents", kept.keep_agents, feed, told)
+
+    async def _heard(self, name: str) -> None:
+        now = self._api.get_current_time_msec()
+        await self._api.run_db_interaction("guichet_heard", kept.heard, name, now)
+
+    async def _reload(self) -> None:
+        now_ms = self._api.get_current_time_msec()
+        stored = await self._api.run_db_interaction("guichet_feeds", kept.feeds)
+        if now_ms - self._administrators_ms > ADMINISTRATORS_MS:
+            await self._load_administrators(now_ms)
+        if RULES in stored:
+            self._knowledge.rules_heard_ms = stored[RULES].heard_ms
+            await self._load_rules(stored[RULES])
+        if AGENTS in stored:
+            await self._load_agents(stored[AGENTS])
+            self._knowledge.agents_heard_ms = stored[AGENTS].heard_ms
+        await self._load_changes(now_ms)
+
+    async def _load_administrators(self, now_ms: int) -> None:
+        found = await self._api.run_db_interaction("guichet_admins", kept.administrators)
+        self._knowledge.administrators = found
+        self._administrators_ms = now_ms
+
+    async def _load_rules(self, stored: Feed) -> None:
+        changes_at = self._knowledge.rules.changes_at
+        is_over = changes_at is not None and changes_at <= self._now()
+        if self._seen.get(RULES) == stored.version and not is_over:
+            return
+        copy = await self._copy_of(stored)
+        agents = await self._agents_by(copy)
+        # Together: nobody is judged by new rules with the agents of the old.
+        self._knowledge.copy, self._knowledge.agents_here = copy, agents
+        for what in copy.skipped[:SAID_AT_MOST]:
+            logger.error("revision %s, not understood by this module: %s", copy.revision, what)
+        self._seen[RULES] = stored.version
+
+    async def _copy_of(self, stored: Feed) -> Copy:
+        """What this process has just been told is not read once more: a second one takes its memory for good."""
+        told, self._read = self._read, None
+        if told and told[0] == stored.version:
+            return told[1]
+        text = await self._api.run_db_interaction("guichet_body", kept.body, RULES)
+        copy: Copy = await self._api.defer_to_thread(_read_text, text, self._now())
+        return copy
+
+    async def _agents_by(self, copy: Copy) -> set[str]:
+        """The agents among this homeserver's people; nobody where the server decides for all."""
+        if copy.sources.get(self._knowledge.own_name) is not ClassSource.BY_PERSON:
+            return set()
+        self._changes_seen_ms = self._api.get_current_time_msec()
+        pairs = await self._api.run_db_interaction("guichet_addresses", kept.addresses)
+        found: set[str] = await self._api.defer_to_thread(_agents, copy, pairs)
+        return found
+
+    async def _load_agents(self, stored: Feed) -> None:
+        seen = self._seen.get(AGENTS)
+        if seen == stored.version:
+            return
+        is_other_epoch = seen is None or seen[0] != stored.epoch
+        after = -1 if is_other_epoch else self._agents_number
+        rows = await self._api.run_db_interaction("guichet_agents", kept.agents, after)
+        agents = set() if is_other_epoch else self._knowledge.agents_elsewhere
+        for user_id, is_agent in rows:
+            (agents.add if is_agent else agents.discard)(user_id)
+        self._knowledge.agents_elsewhere = agents
+        self._seen[AGENTS], self._agents_number = stored.version, stored.number
+
+    async def _load_changes(self, now_ms: int) -> None:
+        if not self._is_by_person():
+            return
+        since = self._changes_seen_ms - OVERLAP_MS
+        changed = await self._api.run_db_interaction("guichet_changed", kept.changed_since, since)
+        self._changes_seen_ms = now_ms
+        for user_id in changed:
+            await self._judge(user_id)
+
+    async def _on_address(self, user_id: str, medium: str, _address: str) -> None:
+        """An address was verified here, or went away."""
+        if medium != "email" or not self._is_by_person():
+            return
+        await self._judge(user_id)
+        now = self._api.get_current_time_msec()
+        await self._api.run_db_interaction("guichet_change", kept.note_change, user_id, now)
+
+    async def _judge(self, user_id: str) -> None:
+        found = await self._api.get_threepids_for_user(user_id)
+        emails = [one["address"] for one in found if one["medium"] == "email"]
+        self._knowledge.judge(user_id, emails)
+
+    def _is_by_person(self) -> bool:
+        source = self._knowledge.class_of_server(self._knowledge.own_name)
+        return source == ClassSource.BY_PERSON.value
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._api.get_current_time_msec() / MS, tz=timezone.utc)
+
+
+def _good(answer: Answer) -> Any:
+    if not answer.is_good or not isinstance(answer.body, dict):
+        raise GuichetAway(f"answered {answer.status}: {answer.body}")
+    return answer.body
+
+
+def _read_text(text: str, at: datetime) -> Copy:
+    return read(json.loads(text), at)
+
+
+def _agents(copy: Copy, pairs: list[tuple[str, str]]) -> set[str]:
+    return {user_id for user_id, address in pairs if copy.is_agents(address)}

@@ -1,0 +1,83 @@
+"""`guichet session`: where somebody is signed in, and how that is ended."""
+
+import uuid
+from typing import Any
+
+import click
+
+from identity.command.opening import dry_run, opened
+from identity.command.outcomes import Failure
+from identity.command.printing import as_json, print_json, print_table, talk
+from identity.threepids import account_models as identity_accounts
+
+from . import session_models as people_sessions
+from . import sessions
+
+
+@click.group()
+def session() -> None:
+    """Where people are signed in here."""
+
+
+@session.command("list")
+@click.argument("user_id", metavar="USER")
+@as_json
+def show(user_id: str, *, json_wanted: bool) -> None:
+    """Show where USER, a Matrix user ID, is signed in.
+
+    JSON: {"user_id": text, "identity_tokens": number of their Matrix clients' tokens, "sessions": [{"id",
+    "purpose", "address", "device": text, "created_at", "last_used_at": time}]}
+    """
+    with opened() as wired, wired.database.reading() as database:
+        now = wired.now()
+        tokens = identity_accounts.count_of(database, user_id, now)
+        live = sessions.live_of(database, wired.rules.current(), now, user_id)
+    if json_wanted:
+        shown = [_described(each) for each in live]
+        print_json({"user_id": user_id, "identity_tokens": tokens, "sessions": shown})
+        return
+    print_table(
+        ("id", "for", "address", "browser", "since", "last used"),
+        (tuple(str(value) for value in _described(each).values()) for each in live),
+    )
+    talk(f"{tokens} tokens of Matrix clients.")
+
+
+@session.command()
+@click.argument("user_id", metavar="USER")
+@click.option("--id", "session_id", type=click.UUID, help="Only this session; without it, all.")
+@dry_run
+@as_json
+def end(user_id: str, *, session_id: uuid.UUID | None, dry_run: bool, json_wanted: bool) -> None:
+    """End the sessions of USER, and the tokens of their Matrix clients.
+
+    A client signs in again by itself as long as the homeserver vouches for the account.
+
+    JSON: {"user_id": text, "ended_sessions": number, "ended_tokens": number, "dry_run": boolean}
+    """
+    with opened() as wired, wired.database.transaction() as database:
+        now, tokens = wired.now(), 0
+        if session_id is None:
+            ended = people_sessions.end_all(database, now, user_id)
+            tokens = identity_accounts.end_all(database, user_id)
+        else:
+            ended = int(people_sessions.end(database, now, session_id, user_id=user_id))
+            if not ended:
+                raise Failure(f"{user_id} has no session {session_id}, or it has ended")
+        if dry_run:
+            database.rollback()
+    talk(f"{ended} sessions and {tokens} tokens {'would end' if dry_run else 'have ended'}.")
+    if json_wanted:
+        told = {"user_id": user_id, "ended_sessions": ended, "ended_tokens": tokens}
+        print_json(told | {"dry_run": dry_run})
+
+
+def _described(each: people_sessions.PersonSession) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "purpose": each.purpose,
+        "address": each.address,
+        "device": each.device,
+        "created_at": each.created_at,
+        "last_used_at": each.last_used_at,
+    }

@@ -1,0 +1,197 @@
+"""An address is associated with a user ID, if the rules keep it for that homeserver, and invitations follow it."""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.rules import Decision, RuleSet
+from domain_rules.user_ids import homeserver_in
+from identity import problems
+from identity.accounts import ends as account_ends
+from identity.accounts import successions
+from identity.accounts import verified_addresses as proved_addresses
+from identity.core import outbox
+from identity.core.outbox import Errand, Lane
+from identity.invitations import models as third_party_invitations
+from identity.invitations.history import Happened
+from identity.invitations.models import Delivery, State, ThirdPartyInvitation
+from identity.invitations.states import note
+from identity.threepids import account_models as identity_accounts
+from identity.threepids import associations, validation
+
+Policy = Literal["rule", "any"]
+
+CENTURY = timedelta(days=36_525)  # an association ends when it is withdrawn, not by a date
+
+
+def bind(
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    *,
+    policy: Policy,
+    user_id: str,
+    sid: str,
+    client_secret: str,
+) -> dict[str, Any]:
+    """Associate the address of a proved validation session with who asked for it: what is to be signed.
+
+    Raises NoValidSession, SessionExpired, SessionNotValidated, WrongServer.
+    """
+    proved, _ = validation.validated(session, now, sid=sid, client_secret=client_secret)
+    if proved.user_id != user_id:
+        # The mail and its page named who asked: nobody else profits from the answer.
+        raise problems.NoValidSession
+    address = EmailAddress.stored(proved.address)
+    check_place(rules, now, address, user_id, policy=policy)
+    prove(session, now, address=address.canonical, user_id=user_id)
+    milliseconds = int(now.timestamp() * 1000)
+    return {
+        "medium": "email",
+        "address": address.canonical,
+        "mxid": user_id,
+        "ts": milliseconds,
+        "not_before": milliseconds,
+        "not_after": int((now + CENTURY).timestamp() * 1000),
+    }
+
+
+def bind_verified(
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    *,
+    policy: Policy,
+    address: EmailAddress,
+    user_id: str,
+) -> None:
+    """Associate what a homeserver has verified itself for its own user. Raises WrongServer, and nothing is written.
+
+    Its word proves the address, and takes it from people of other homeservers, only where the rules keep the
+    address for it. Elsewhere (the policy `any`, the former homeserver of a domain that moves) it is
+    associated as long as nobody of another homeserver has it.
+    """
+    check_place(rules, now, address, user_id, policy=policy)
+    identity_accounts.note_return(session, user_id)
+    decision = rules.decide(address)
+    if homeserver_of(user_id) in _homes(decision):
+        prove(session, now, address=address.canonical, user_id=user_id)
+        return
+    held = associations.of_address(session, address.canonical)
+    if held is not None and homeserver_of(held.user_id) != homeserver_of(user_id):
+        raise _wrong_server(decision)
+    if homeserver_of(user_id) in _former_homes(decision, now):
+        prove(session, now, address=address.canonical, user_id=user_id)
+    else:
+        associate(session, now, address=address.canonical, user_id=user_id)
+
+
+def unbind_verified(session: Session, now: datetime, *, address: str, user_id: str) -> None:
+    """The homeserver took the address away: neither association nor proof stays."""
+    unbind(session, address=address, user_id=user_id)
+    proved_addresses.remove(session, address=canonical(address), user_id=user_id)
+    account_ends.address_gone(session, now, user_id)
+
+
+def unbind(session: Session, *, address: str, user_id: str) -> None:
+    """Withdraw exactly this association; another owner of the address is left alone."""
+    associations.unbind(session, address=canonical(address), user_id=user_id)
+
+
+def owns(session: Session, now: datetime, *, sid: str, client_secret: str, address: str) -> bool:
+    """Whether a proof of just this address was given in that session, and still counts."""
+    try:
+        proved, _ = validation.validated(session, now, sid=sid, client_secret=client_secret)
+    except (problems.NoValidSession, problems.SessionExpired, problems.SessionNotValidated):
+        return False
+    return proved.address == canonical(address)
+
+
+def prove(session: Session, now: datetime, *, address: str, user_id: str) -> None:
+    """The account has the address: it counts for its class, also when the association is withdrawn."""
+    before = [each for each in proved_addresses.users_of(session, address) if each != user_id]
+    successions.note(session, now, predecessors=before, successor=user_id)
+    proved_addresses.add(session, now, user_id=user_id, address=address)
+    associate(session, now, address=address, user_id=user_id)
+
+
+def associate(session: Session, now: datetime, *, address: str, user_id: str) -> None:
+    """Bind, and send the invitations that waited for this address after the person."""
+    associations.bind(session, now, address=address, user_id=user_id)
+    for invitation in third_party_invitations.waiting_for(session, address, now):
+        order_delivery(session, now, invitation, user_id)
+
+
+def order_delivery(
+    session: Session, now: datetime, invitation: ThirdPartyInvitation, user_id: str
+) -> None:
+    """The invited person is there: let their homeserver be told of an invitation that has not ended."""
+    if not note(session, now, invitation, State.ACCEPTED, Happened.ACCEPTED, by=user_id):
+        return
+    if third_party_invitations.move(
+        session, invitation, source=(Delivery.WAITING,), to=Delivery.DUE, invitee=user_id
+    ):
+        outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
+
+
+def deliver_again(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
+    """An operator wants a given-up or waiting delivery tried now. False: there is none."""
+    third_party_invitations.move(
+        session, invitation, source=(Delivery.DEAD,), to=Delivery.DUE, last_error=None
+    )
+    session.refresh(invitation)
+    if invitation.delivery not in {Delivery.DUE, Delivery.SENDING}:
+        return False
+    # The entry of a mail has the mail as its subject, and of a revocation one that has ended.
+    if not outbox.retry(session, invitation.id, now):
+        outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
+    return True
+
+
+def check_place(
+    rules: RuleSet, now: datetime, address: EmailAddress, user_id: str, *, policy: Policy
+) -> None:
+    """Raises WrongServer if the rules keep the address for another homeserver than this user's.
+
+    While a domain moves, whoever is still on its former homeserver is not locked out.
+    """
+    if address.refusal:  # it was proved when such addresses were taken
+        raise problems.WrongServer("domain_not_open", None)
+    if policy == "any":
+        return
+    decision = rules.decide(address)
+    if homeserver_of(user_id) not in {*_homes(decision), *_former_homes(decision, now)}:
+        raise _wrong_server(decision)
+
+
+def homeserver_of(user_id: str) -> str:
+    """The server name in a user ID."""
+    return user_id.partition(":")[2]
+
+
+def is_own(user_id: str, homeserver: str) -> bool:
+    """Whether this is the ID of a user of just this homeserver: all it may speak for."""
+    return homeserver_in(user_id) == homeserver
+
+
+def canonical(typed: str) -> str:
+    """The address as it is stored; what is no address stays as it is, and is bound to nobody."""
+    try:
+        return EmailAddress.parse(typed, smtputf8=True, typed=False).canonical
+    except InvalidAddress:
+        return typed.lower() if typed.isascii() else typed
+
+
+def _homes(decision: Decision) -> tuple[str, ...]:
+    return tuple(filter(None, (decision.homeserver, decision.protected_homeserver)))
+
+
+def _former_homes(decision: Decision, now: datetime) -> tuple[str, ...]:
+    return tuple(decision.rule.former_homeservers(now)) if decision.rule else ()
+
+
+def _wrong_server(decision: Decision) -> problems.WrongServer:
+    reason = "wrong_server" if decision.homeserver else "domain_not_open"
+    return problems.WrongServer(reason, decision.homeserver)

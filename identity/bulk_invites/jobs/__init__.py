@@ -1,0 +1,1 @@
+"""What the worker does for bulk invites: one person after the other."""

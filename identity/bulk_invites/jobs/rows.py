@@ -1,0 +1,125 @@
+"""One person of a list is invited: keep the invitation, have the room hold it, order the mail. Each step twice is once."""
+
+import logging
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from identity import problems
+from identity.binding.service import homeserver_of
+from identity.bulk_invites import models as stored
+from identity.bulk_invites import sending as list_sending
+from identity.bulk_invites.models import PeopleList, PeopleListRow, Step
+from identity.bulk_invites.sending import Placing
+from identity.core.http_client import Away
+from identity.core.job_outcomes import GiveUp, Later, Note, nothing
+from identity.core.outbox import OutboxEntry
+from identity.homeservers import models as homeservers
+from identity.homeservers.admin_client import Refused
+from identity.homeservers.models import Homeserver
+from identity.homeservers.room_actions import NoModule
+from identity.invitations import inviters
+from identity.services import Wiring
+
+log = logging.getLogger(__name__)
+
+GIVE_UP = timedelta(hours=48)
+DELAYS = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+)
+LONGEST_WAIT = timedelta(days=1)  # over a quota: looked at again after that
+
+
+def send_row(wired: Wiring, entry: OutboxEntry) -> Note:
+    """Whatever was done of it before a crash is found, not done again."""
+    with wired.database.reading() as session:
+        row = stored.row(session, entry.subject_id)
+        if row is None or row.step != Step.WAITING:
+            return nothing
+        made = session.get_one(PeopleList, row.list_id)
+        may_invite = inviters.may_invite(session, wired.rules.current(), made.owner)
+        home = homeservers.find(session, homeserver_of(made.owner))
+    if home is None or not may_invite:
+        raise _failed(wired, row, "not_allowed")
+    placing = _prepare(wired, row, made)
+    try:
+        is_member = _place(wired, home, made, row, placing)
+    except NoModule:
+        raise _failed(wired, row, "no_module") from None
+    except Refused as refused:
+        raise _failed(wired, row, str(refused)) from None
+    except Away as away:
+        delay = DELAYS[min(entry.attempts, len(DELAYS)) - 1]
+        if wired.now() + delay > entry.created_at + GIVE_UP:
+            raise _failed(wired, row, "away") from None
+        raise Later(str(away), delay) from None
+    return lambda session: list_sending.placed(
+        session,
+        wired.now(),
+        _again(session, row),
+        is_member=is_member,
+        hashes=wired.hashes,
+    )
+
+
+def _prepare(wired: Wiring, row: PeopleListRow, made: PeopleList) -> Placing:
+    try:
+        with wired.database.transaction() as session:
+            return list_sending.prepare(
+                session,
+                wired.rules.current(),
+                wired.now(),
+                made=made,
+                row=_again(session, row),
+                vault=wired.vault,
+                public_url=wired.settings.public_url,
+            )
+    except problems.TooManyInvitations as limit:
+        delay = min(timedelta(seconds=limit.retry_after), LONGEST_WAIT)
+        raise Later("over the quota of the inviter", delay, _later(wired, row, delay)) from None
+    except problems.InvitationsPaused:
+        raise _failed(wired, row, "paused") from None
+    except problems.NotAllowed:
+        raise _failed(wired, row, "not_accepted") from None
+
+
+def _place(
+    wired: Wiring, home: Homeserver, made: PeopleList, row: PeopleListRow, placing: Placing
+) -> bool:
+    desk = wired.desk_for(home)
+    if placing.user_id is not None:
+        return not desk.invite_user(
+            room_id=made.room_id, sender=made.owner, user_id=placing.user_id
+        )
+    desk.invite(
+        room_id=made.room_id,
+        sender=made.owner,
+        token=placing.token,
+        address=row.address or "",
+        keys=placing.keys or {},
+    )
+    return False
+
+
+def _failed(wired: Wiring, row: PeopleListRow, why: str) -> GiveUp:
+    def note(session: Session) -> None:
+        list_sending.failed(session, wired.now(), _again(session, row), why)
+
+    return GiveUp(why, note)
+
+
+def _later(wired: Wiring, row: PeopleListRow, delay: timedelta) -> Note:
+    until = wired.now() + delay
+
+    def note(session: Session) -> None:
+        _again(session, row).later_at = until
+
+    return note
+
+
+def _again(session: Session, row: PeopleListRow) -> PeopleListRow:
+    return session.get_one(PeopleListRow, row.id)

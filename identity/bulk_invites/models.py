@@ -1,0 +1,230 @@
+"""Lists of people to be invited to one room: each list, and its rows with what became of them."""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, ForeignKey, Index, delete, exists, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from identity.core.database import Base
+from identity.invitations import models as third_party_invitations
+from identity.invitations.models import ThirdPartyInvitation
+
+
+class ListState(StrEnum):
+    """Nothing of a checked list is sent before its owner says so."""
+
+    CHECKED = "checked"
+    SENDING = "sending"
+    DONE = "done"
+
+
+class Step(StrEnum):
+    """How far the sending of a row has come; NONE: it is not to be sent as it stands."""
+
+    NONE = ""
+    WAITING = "waiting"
+    INVITED = "invited"
+    MEMBER = "member"  # in the room already
+    FAILED = "failed"
+
+
+class PeopleList(Base):
+    """One list. The file itself is not kept."""
+
+    __tablename__ = "people_lists"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    owner: Mapped[str]  # the user ID in whose name people are invited
+    owner_address: Mapped[str]  # where the report goes; "": nowhere
+    room_id: Mapped[str]
+    room_name: Mapped[str]  # as the homeserver told it; may be empty
+    takes_guests: Mapped[bool]
+    file_name: Mapped[str]  # "": pasted
+    language: Mapped[str]
+    state: Mapped[str] = mapped_column(default=ListState.CHECKED)
+    # Which column is read: its number; None: to be chosen, and there are no rows before.
+    address_column: Mapped[int | None]
+    column_name: Mapped[str]
+    elsewhere: Mapped[int]  # addresses that stand in other columns
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class PeopleListColumn(Base):
+    """A column that may be chosen, as long as nothing of the list is sent: what it would give."""
+
+    __tablename__ = "people_list_columns"
+
+    list_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("people_lists.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    examples: Mapped[list[str]] = mapped_column(JSON)
+    addresses: Mapped[int]
+    elsewhere: Mapped[int]
+    rows: Mapped[list[tuple[int, str, str]]] = mapped_column(JSON)  # line, text, what it stood in
+
+
+class PeopleListRow(Base):
+    """One person as the list names them, or an address that is only told."""
+
+    __tablename__ = "people_list_rows"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    list_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people_lists.id", ondelete="CASCADE"))
+    place: Mapped[int]  # in the list: one line may name several people
+    line: Mapped[int]
+    typed: Mapped[str]
+    aside: Mapped[str]  # the text in which it stood; "": it is a person
+    address: Mapped[str | None]  # canonical, if it is one
+    outcome: Mapped[str]  # domain_rules.bulk_invites.checks.Outcome
+    detail: Mapped[str]
+    caution: Mapped[str]
+    for_guest: Mapped[bool]
+    kept: Mapped[bool] = mapped_column(default=False)  # confirmed as it is typed
+    step: Mapped[str] = mapped_column(default=Step.NONE)
+    why: Mapped[str | None]  # a word for what went wrong
+    later_at: Mapped[datetime | None]  # over a limit: it is sent then
+    invitation_id: Mapped[uuid.UUID | None]  # no reference: invitations are purged on their own
+    sent_at: Mapped[datetime | None]
+
+
+Index("ix_people_lists_owner", PeopleList.owner, PeopleList.created_at)
+Index("ix_people_list_rows_list", PeopleListRow.list_id, PeopleListRow.place)
+Index("ix_people_list_rows_step", PeopleListRow.list_id, PeopleListRow.step)
+
+
+def find(session: Session, list_id: uuid.UUID, *, owner: str) -> PeopleList | None:
+    """A list of this owner; nobody else's is found."""
+    found = session.get(PeopleList, list_id)
+    return found if found is not None and found.owner == owner else None
+
+
+def locked(session: Session, list_id: uuid.UUID) -> PeopleList:
+    """The list, for one transaction at a time."""
+    return session.get_one(PeopleList, list_id, with_for_update=True)
+
+
+def of_owner(session: Session, owner: str, *, limit: int = 20) -> list[PeopleList]:
+    """Newest first."""
+    return list(
+        session.scalars(
+            select(PeopleList)
+            .where(PeopleList.owner == owner)
+            .order_by(PeopleList.created_at.desc())
+            .limit(limit)
+        )
+    )
+
+
+def count_sending(session: Session, owner: str) -> int:
+    """How many lists of this owner are being sent."""
+    mine = (PeopleList.owner == owner) & (PeopleList.state == ListState.SENDING)
+    return session.scalar(select(func.count()).where(mine)) or 0
+
+
+def count_since(session: Session, owner: str, since: datetime) -> int:
+    """How many lists this owner had checked since then."""
+    mine = (PeopleList.owner == owner) & (PeopleList.created_at > since)
+    return session.scalar(select(func.count()).where(mine)) or 0
+
+
+def rows_of(
+    session: Session,
+    list_id: uuid.UUID,
+    *,
+    outcomes: Collection[str] | None = None,
+    steps: Collection[str] | None = None,
+    cautions: Collection[str] | None = None,
+    offset: int = 0,
+    limit: int | None = None,
+) -> list[PeopleListRow]:
+    """In the order of the list; of some outcomes, at some steps, with some cautions, or all."""
+    query = select(PeopleListRow).where(PeopleListRow.list_id == list_id)
+    if outcomes is not None:
+        query = query.where(PeopleListRow.outcome.in_(outcomes))
+    if steps is not None:
+        query = query.where(PeopleListRow.step.in_(steps))
+    if cautions is not None:
+        query = query.where(PeopleListRow.caution.in_(cautions))
+    return list(session.scalars(query.order_by(PeopleListRow.place).offset(offset).limit(limit)))
+
+
+def columns_of(session: Session, list_id: uuid.UUID) -> list[PeopleListColumn]:
+    """What can be chosen from, in the order of the file; every address last."""
+    query = select(PeopleListColumn).where(PeopleListColumn.list_id == list_id)
+    return sorted(session.scalars(query), key=lambda column: (not column.number, column.number))
+
+
+def forget_columns(session: Session, list_id: uuid.UUID) -> None:
+    """The one that was chosen stands in the rows."""
+    session.execute(delete(PeopleListColumn).where(PeopleListColumn.list_id == list_id))
+
+
+def forget_rows(session: Session, list_id: uuid.UUID) -> None:
+    """Before another column is read."""
+    session.execute(delete(PeopleListRow).where(PeopleListRow.list_id == list_id))
+
+
+def row(session: Session, row_id: uuid.UUID) -> PeopleListRow | None:
+    return session.get(PeopleListRow, row_id)
+
+
+def counts(session: Session, list_id: uuid.UUID) -> list[tuple[str, str, bool, int]]:
+    """How many rows there are of each outcome, step and class."""
+    kinds = (PeopleListRow.outcome, PeopleListRow.step, PeopleListRow.for_guest)
+    rows = session.execute(
+        select(*kinds, func.count()).where(PeopleListRow.list_id == list_id).group_by(*kinds)
+    )
+    return [(outcome, step, for_guest, count) for outcome, step, for_guest, count in rows]
+
+
+def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
+    """Write down that nothing is left to send. True for the one who does; lock the list before."""
+    waits = exists().where(PeopleListRow.list_id == list_id, PeopleListRow.step == Step.WAITING)
+    won = session.scalar(
+        update(PeopleList)
+        .where(PeopleList.id == list_id, PeopleList.state == ListState.SENDING, ~waits)
+        .values(state=ListState.DONE, ended_at=now)
+        .returning(PeopleList.id)
+        .execution_options(synchronize_session=False)
+    )
+    return won is not None
+
+
+def forget(session: Session, before: datetime) -> int:
+    """Delete lists made before then, with their rows. How many lists that were."""
+    old = select(PeopleList.id).where(PeopleList.created_at < before)
+    session.execute(delete(PeopleListRow).where(PeopleListRow.list_id.in_(old)))
+    session.execute(delete(PeopleListColumn).where(PeopleListColumn.list_id.in_(old)))
+    gone = session.scalars(
+        delete(PeopleList).where(PeopleList.created_at < before).returning(PeopleList.id)
+    ).all()
+    return len(gone)
+
+
+def invited_by(
+    session: Session, now: datetime, *, sender: str, room_id: str
+) -> dict[str, datetime]:
+    """Whom this inviter has invited to this room and waits for: address and when."""
+    rows = session.execute(
+        select(ThirdPartyInvitation.address, ThirdPartyInvitation.created_at).where(
+            ThirdPartyInvitation.sender == sender,
+            ThirdPartyInvitation.room_id == room_id,
+            third_party_invitations.is_live(now),
+        )
+    )
+    return {address: created_at for address, created_at in rows}  # noqa: C416  rows are not tuples to mypy
+
+
+def invitations_of(
+    session: Session, ids: Collection[uuid.UUID]
+) -> dict[object, ThirdPartyInvitation]:
+    """The invitations that rows led to."""
+    found = session.scalars(select(ThirdPartyInvitation).where(ThirdPartyInvitation.id.in_(ids)))
+    return {invitation.id: invitation for invitation in found}

@@ -1,0 +1,45 @@
+"""/n/<token> in the mail that a code opened lists: “it was not me”. It needs the code, and ends every sign-in."""
+
+from flask import Response, request
+
+from identity.bulk_invites import sign_in as list_sign_in
+from identity.bulk_invites import sign_in_models as list_sign_ins
+from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.core.one_time_codes.service import Result
+from identity.sign_up.pages.check import code_faults, unfinished_code
+from identity.web.rendering import Fault, page
+from identity.web.request_context import wired
+from identity.web.wording import text
+
+
+def show(token: str) -> Response | None:
+    """What it does, and a field for the code. Looking changes nothing. None: the link is about something else."""
+    return _page(token) if _used(token) else None
+
+
+def end(token: str) -> Response | None:
+    """The code of the mail ends what was opened with it, in every browser. None as for `show`."""
+    used = _used(token)
+    if used is None:
+        return None
+    if faults := unfinished_code():
+        return _page(token, faults)
+    with wired.database.transaction() as session:
+        answered = list_sign_in.end_all(
+            session, wired.tokens, wired.now(), used, request.form["code"]
+        )
+    if answered.result is Result.RIGHT:
+        return _page(token, done=True)
+    if answered.result is Result.OVER:
+        return _page(token, [Fault("code", text("lists.code.over"))])
+    return _page(token, code_faults(answered, held=True))
+
+
+def _used(token: str) -> ListSignIn | None:
+    sign_in_id = wired.tokens.read_link(token, "not_me")
+    with wired.database.reading() as session:
+        return list_sign_ins.find(session, sign_in_id) if sign_in_id else None
+
+
+def _page(token: str, faults: list[Fault] | None = None, *, done: bool = False) -> Response:
+    return page("lists_not_me", faults=faults or (), token=token, done=done)

@@ -1,0 +1,51 @@
+"""A page wants to know of a room what its homeserver says: asked here, answered by the worker, who alone signs."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, delete, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from identity.core.database import Base
+
+
+class RoomLook(Base):
+    """One question. `answer`: what the homeserver said; `failure`: why there is none."""
+
+    __tablename__ = "room_looks"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    user_id: Mapped[str]  # who would invite there
+    room_id: Mapped[str]
+    asked_at: Mapped[datetime] = mapped_column(index=True)
+    answered_at: Mapped[datetime | None]
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    failure: Mapped[str | None]  # no_module, away
+
+
+def find(session: Session, look_id: uuid.UUID) -> RoomLook | None:
+    return session.get(RoomLook, look_id)
+
+
+def open_of(session: Session, user_id: str, since: datetime) -> list[RoomLook]:
+    """What this user asked since then and nobody has answered, the newest first."""
+    return list(
+        session.scalars(
+            select(RoomLook)
+            .where(
+                RoomLook.user_id == user_id,
+                RoomLook.asked_at > since,
+                RoomLook.answered_at.is_(None),
+            )
+            .order_by(RoomLook.asked_at.desc(), RoomLook.id)
+        )
+    )
+
+
+def forget(session: Session, before: datetime) -> int:
+    """Delete those asked before then. How many that were."""
+    old = RoomLook.asked_at < before
+    count = session.scalar(select(func.count()).where(old)) or 0
+    session.execute(delete(RoomLook).where(old))
+    return count

@@ -1,0 +1,93 @@
+"""Who wants to see their lists: a code was mailed, or not; the browser that asked types it."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import Index, delete, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from identity.core.database import Base
+
+
+class ListSignIn(Base):
+    """One request. Whose lists it opens is known once the code was typed."""
+
+    __tablename__ = "list_sign_ins"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    address: Mapped[str]
+    user_id: Mapped[str | None]  # whose lists it opened
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    mail_at: Mapped[datetime | None]  # when the mail that serves it leaves or left
+    device: Mapped[str] = mapped_column(default="", server_default="")  # the browser's family
+    used_at: Mapped[datetime | None]
+
+
+Index("ix_list_sign_ins_address", ListSignIn.address, ListSignIn.created_at)
+
+
+def find(session: Session, sign_in_id: uuid.UUID) -> ListSignIn | None:
+    return session.get(ListSignIn, sign_in_id)
+
+
+def of_address(session: Session, address: str, now: datetime) -> list[ListSignIn]:
+    """Those that a code could still open, newest first."""
+    return list(
+        session.scalars(
+            select(ListSignIn)
+            .where(
+                ListSignIn.address == address,
+                ListSignIn.used_at.is_(None),
+                ListSignIn.expires_at > now,
+            )
+            .order_by(ListSignIn.created_at.desc(), ListSignIn.id)
+        )
+    )
+
+
+def asked_elsewhere(
+    session: Session, address: str, *, but: uuid.UUID, now: datetime, limit: int
+) -> list[ListSignIn]:
+    """The requests of other browsers for an address that are not over, newest first.
+
+    Whether one was used makes no difference: who proved nothing is not to see it.
+    """
+    return list(
+        session.scalars(
+            select(ListSignIn)
+            .where(ListSignIn.address == address, ListSignIn.id != but, ListSignIn.expires_at > now)
+            .order_by(ListSignIn.created_at.desc(), ListSignIn.id)
+            .limit(limit)
+        )
+    )
+
+
+def use(session: Session, sign_in: ListSignIn, now: datetime, user_id: str) -> bool:
+    """A sign-in is opened once. False: it has been."""
+    won = session.scalar(
+        update(ListSignIn)
+        .where(ListSignIn.id == sign_in.id, ListSignIn.used_at.is_(None))
+        .values(used_at=now, user_id=user_id)
+        .returning(ListSignIn.id)
+        .execution_options(synchronize_session=False)
+    )
+    return won is not None
+
+
+def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
+    """The mail that leaves `was` leaves at another moment: for all who were told so."""
+    session.execute(
+        update(ListSignIn)
+        .where(ListSignIn.address == address, ListSignIn.mail_at == was)
+        .values(mail_at=is_now)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def forget(session: Session, now: datetime, *, made_before: datetime) -> int:
+    """Delete those made before then, unless their mail still waits for its turn. How many that were."""
+    old = (ListSignIn.created_at < made_before) & (ListSignIn.expires_at < now)
+    count = session.scalar(select(func.count()).where(old)) or 0
+    session.execute(delete(ListSignIn).where(old))
+    return count

@@ -1,0 +1,55 @@
+"""Files that are handed to a command: not endless, and UTF-8."""
+
+from pathlib import Path
+
+import click
+from pydantic import SecretStr
+
+from .outcomes import Failure
+
+MOST_BYTES = 10_000_000
+MOST_OF_A_START = 1_000  # bytes looked at to tell an encoding
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, without a byte order mark. Raises Failure."""
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise Failure(f"{path}: longer than 10 MB; split it")
+    if b"\0" in content[:MOST_OF_A_START]:
+        raise Failure(f"{path}: it is not UTF-8; {_conversion(content)}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Failure(f"{path}: line {line} is not UTF-8; {_conversion(content)}") from error
+
+
+def _conversion(content: bytes) -> str:
+    """What to do about a file that is not UTF-8."""
+    start = content[:MOST_OF_A_START]
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
+        return "it looks like UTF-16; convert it first: iconv -f UTF-16 -t UTF-8"
+    return "if it comes from Windows, convert it first: iconv -f WINDOWS-1252 -t UTF-8"
+
+
+def read_secret(path: Path | None) -> SecretStr | None:
+    """What stands in the file, without the blanks around it. Raises Failure if that is nothing."""
+    if path is None:
+        return None
+    text = read_text(path).strip()
+    if not text or "\n" in text:
+        raise Failure(f"{path}: one line with the secret is wanted")
+    return SecretStr(text)
+
+
+def read_certificate(path: Path | None) -> str | None:
+    """Certificates in PEM."""
+    if path is None:
+        return None
+    text = read_text(path)
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise Failure(f"{path}: no certificate in PEM stands there")
+    return text

@@ -1,0 +1,1 @@
+"""What every story stands on: database, outbox, journal, one-time codes, limits, HTTP client."""

@@ -1,0 +1,152 @@
+"""The database: one engine, one kind of transaction, one kind of time."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from identity.settings import Settings
+
+from .private_files import narrow_if_there, private_file
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT = 5.0  # seconds a writer waits for another on SQLite
+CONNECT_TIMEOUT = 5  # seconds
+STATEMENT_TIMEOUT = 15_000  # milliseconds; PostgreSQL ends what runs longer
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC, aware on both sides: SQLite gives times back without a zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy\'s signature
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy\'s signature
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The tables, with constraints named by convention so that migrations can find them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012  read by SQLAlchemy, never changed
+
+
+class Database:
+    """Hands out transactions. `wake_outbox` is told after a commit that left something to carry out."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        wake_outbox: Callable[[set[str]], None] | None = None,
+        *,
+        limited: bool = True,
+    ) -> None:
+        """`limited`: whether mails to one address are counted against a quota (mail/models.py)."""
+        self.engine = engine
+        self.wake_outbox = wake_outbox or (lambda _lanes: None)
+        self._sessions = sessionmaker(engine, expire_on_commit=False, info={"limited": limited})
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Commit at the end of the block, roll back if it raises. On SQLite it takes the writer's place at once."""
+        with self._sessions.begin() as session:
+            yield session
+        lanes: set[str] = session.info.get("outbox_lanes", set())
+        if lanes:
+            self.wake_outbox(lanes)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that only looks: on SQLite it waits for no writer."""
+        with self._sessions() as session:
+            session.connection(execution_options={"guichet_reads_only": True})
+            yield session
+
+    def ping(self) -> None:
+        """Raise unless the database answers."""
+        with self.engine.connect() as connection:
+            connection.execute(text("select 1"))
+
+
+def open_database(
+    settings: Settings, wake_outbox: Callable[[set[str]], None] | None = None
+) -> Database:
+    """The database of these settings, with timeouts on whatever it waits for."""
+    return Database(make_engine(settings.database), wake_outbox, limited=settings.limits == "on")
+
+
+def make_engine(url: str) -> Engine:
+    """See `open_database`; the URL is SQLAlchemy's. A file of SQLite is for this user alone."""
+    if make_url(url).get_backend_name() == "sqlite":
+        _keep_private(make_url(url).database)
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=CONNECT_TIMEOUT,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c lock_timeout={STATEMENT_TIMEOUT}",
+        },
+    )
+
+
+def _keep_private(file: str | None) -> None:
+    if not file or file.startswith((":memory:", "file:")) or not Path(file).parent.is_dir():
+        return
+    private_file(Path(file))  # SQLite gives the files beside it the same mode
+    for beside in ("-wal", "-shm", "-journal"):
+        narrow_if_there(Path(file + beside))
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver's own BEGIN comes too late (at the first write): we send ours, see below.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten in the file
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # BEGIN IMMEDIATE: two transactions that read first and write later would else deadlock or lease twice.
+    reads_only = connection.get_execution_options().get("guichet_reads_only", False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,1 @@
+"""`guichet doctor`, and the checks it makes."""

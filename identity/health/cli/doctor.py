@@ -1,0 +1,288 @@
+"""`guichet doctor`: everything Guichet depends on is asked, and what is wrong is told with what mends it."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import click
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from domain_rules.rules import Kind
+from identity import migrations
+from identity.command import listening
+from identity.command.findings import Finding, State, seen
+from identity.command.opening import unknown_variables, wire_with_secrets
+from identity.command.outcomes import Exit
+from identity.command.printing import as_json, print_json, print_table
+from identity.core import outbox, worker_heartbeats
+from identity.core.http_client import Away, JsonClient
+from identity.core.keyed_hashes import LostKey
+from identity.core.sealing import CannotOpen
+from identity.homeservers import models as homeservers
+from identity.homeservers import module_models as homeserver_modules
+from identity.homeservers import secrets as homeserver_secrets
+from identity.homeservers.admin_client import Refused
+from identity.homeservers.models import Homeserver
+from identity.homeservers.service import is_in_clear
+from identity.mail import models as mails
+from identity.mail.models import MailState
+from identity.mail.outcomes import NotSent
+from identity.routing import models as rules
+from identity.services import Wiring, WorkerWiring
+from identity.settings import read_settings
+
+from . import exposure as homeserver_doors
+from . import invitations as invitation_findings
+from . import module_declarations, readable_rooms
+from . import proxy_exposure as homeserver_proxy
+
+SECONDS = 10.0  # for one question to a homeserver
+LATE = timedelta(minutes=10)
+VERSIONS = "/_matrix/client/versions"
+REFUSALS = "opt-outs"  # and mutes, and mailboxes that do not exist
+
+
+@click.command()
+@as_json
+@click.pass_context
+def doctor(context: click.Context, *, json_wanted: bool) -> None:
+    """Ask everything Guichet depends on, and say what mends what is wrong.
+
+    Exit code 1 if something failed; what only needs attention is no failure.
+
+    \b
+    JSON: [{"what", "state": "ok", "attention" or "failed", "told", "fix": text}]
+    """  # noqa: D301  \b is click's: keep these lines
+    found = list(_look())
+    if json_wanted:
+        print_json([vars(each) for each in found])
+    else:
+        print_table(
+            ("", "what", "", "what mends it"),
+            ((str(each.state), each.what, each.told, each.fix) for each in found),
+        )
+    if any(each.state is State.FAILED for each in found):
+        context.exit(Exit.FAILED)
+
+
+def _look() -> Iterator[Finding]:
+    unknown = ", ".join(unknown_variables())
+    if unknown:
+        fix = "correct the name or take it out; guichet config check"
+        yield Finding("settings", State.ATTENTION, f"unknown: {unknown}", fix)
+    wired = wire_with_secrets(read_settings())
+    try:
+        yield from _database(wired)
+        yield from _redis(wired)
+        yield _mail(wired)
+        yield from listening.look(wired.settings)
+    finally:
+        wired.database.engine.dispose()
+
+
+def _database(wired: Wiring) -> Iterator[Finding]:
+    try:
+        here, newest = migrations.current(wired.settings.database), migrations.newest()
+        if here != newest:
+            told = f"schema {here or 'none'}, this version needs {newest}"
+            yield Finding("database", State.FAILED, told, "guichet db upgrade")
+            return
+        yield Finding("database", State.OK, f"schema {newest}")
+        with wired.database.reading() as session:
+            registered = homeservers.every(session)
+            revision = rules.current_number(session)
+            yield from _rules(session)
+            yield from _work(wired, session)
+            yield from invitation_findings.look(session, wired.now())
+            yield _hashes(wired, session)
+            unasked = list(invitation_findings.nobody_tells(session, wired.now(), registered))
+    except SQLAlchemyError as error:
+        told = f"it does not answer: {type(error).__name__}"
+        yield Finding("database", State.FAILED, told, "check GUICHET_DATABASE_URL and the server")
+        return
+    if any(each.makes_accounts for each in registered):
+        yield from _accounts(wired)
+    for homeserver in registered:
+        yield from _homeserver(wired, homeserver, revision)
+    yield from unasked
+
+
+def _accounts(wired: Wiring) -> Iterator[Finding]:
+    """Whether a worker lives that opens what is sealed here, and whether storage keys open it as well."""
+    with wired.database.reading() as session:
+        alive = worker_heartbeats.alive(session, wired.now())
+        opens = worker_heartbeats.one_opens(session, wired.now(), wired.public_half.key_id)
+        by_storage_keys = homeserver_secrets.by_key(session).get("", 0)
+    if opens:
+        yield Finding("worker", State.OK, f"{len(alive)} live, accounts can be ordered")
+    elif alive:
+        fix = "give the workers the private half of GUICHET_HOMESERVER_PUBLIC_KEY (docs/operations.md)"
+        yield Finding("worker", State.FAILED, "none opens what is sealed to our key", fix)
+    else:
+        told = "none was seen for 30 seconds: no account is made"
+        yield Finding("worker", State.ATTENTION, told, "start celery -A workers worker")
+    if by_storage_keys:
+        told = f"storage keys, which the web has, open {by_storage_keys} secrets of homeservers"
+        fix = "guichet keys reseal, once every node runs this version"
+        yield Finding("keys", State.ATTENTION, told, fix)
+
+
+def _hashes(wired: Wiring, session: Session) -> Finding:
+    """Whether those who want no mail can still be found, whatever becomes of link keys."""
+    try:
+        is_made, unsettled = wired.hashes.is_made(session), wired.hashes.unsettled(session)
+    except LostKey as lost:
+        fix = "put the row of hashing_key back from a backup"
+        return Finding(REFUSALS, State.FAILED, str(lost), fix)
+    except CannotOpen:
+        fix = "give GUICHET_STORAGE_KEYS the old keys too, then run guichet keys rotate"
+        return Finding(REFUSALS, State.FAILED, "no storage key here opens their key", fix)
+    fix = "guichet db upgrade, before a key is taken out of GUICHET_SECRET_KEYS"
+    if not is_made:
+        return Finding(REFUSALS, State.ATTENTION, "their key is not made yet", fix)
+    if unsettled:
+        told = f"{unsettled} are found by the present link keys alone"
+        return Finding(REFUSALS, State.ATTENTION, told, fix)
+    return Finding(REFUSALS, State.OK, "they are found by a key of their own")
+
+
+def _rules(session: Session) -> Iterator[Finding]:
+    number = rules.current_number(session)
+    if any(rule.kind is Kind.DEFAULT for rule in rules.load(session, number)):
+        yield Finding("rules", State.OK, f"revision {number}")
+        return
+    fix = "guichet homeserver add NAME --guests, or leave it: then they belong to nobody"
+    told = f"revision {number} has no default: addresses no rule names cannot come in"
+    yield Finding("rules", State.ATTENTION, told, fix)
+
+
+def _work(wired: Wiring, session: Session) -> Iterator[Finding]:
+    waiting = outbox.depth(session, wired.now())
+    oldest = min((at for _, at in waiting.values()), default=wired.now())
+    told = f"{sum(count for count, _ in waiting.values())} errands wait"
+    if wired.now() - oldest > LATE:
+        fix = "is a worker running, and the scheduler? guichet mail list"
+        yield Finding("outbox", State.ATTENTION, f"{told}, one since {oldest:%H:%M}Z", fix)
+    else:
+        yield Finding("outbox", State.OK, told)
+    given_up = mails.counts(session).get(MailState.GAVE_UP, 0)
+    if given_up:
+        fix = "guichet mail list --state gave_up, then guichet mail retry"
+        yield Finding("mails", State.ATTENTION, f"{given_up} were given up", fix)
+
+
+def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterator[Finding]:
+    name = homeserver.name
+    with wired.database.reading() as session:
+        yield from module_declarations.look(homeserver_modules.find(session, name), name)
+    if homeserver.insecure:
+        told = "its certificate is not checked: for tests only"
+        fix = "register it anew without --insecure-for-tests"
+        yield Finding(name, State.ATTENTION, told, fix)
+    if any(map(is_in_clear, {homeserver.url, homeserver.federation_url or homeserver.url})):
+        told = "it is asked without TLS: what is sent there can be read and changed on the way"
+        state = State.ATTENTION if homeserver.connector == "none" else State.FAILED
+        yield Finding(name, state, told, "register it anew with an https:// URL")
+    try:
+        _ask(wired, homeserver)
+        token = _admin_token(wired, homeserver)
+    except CannotOpen:
+        told = "no key here opens its secrets, or its address was changed since they were given"
+        fix = "give GUICHET_HOMESERVER_KEYS and GUICHET_STORAGE_KEYS the old keys too"
+        yield Finding(name, State.FAILED, told, fix)
+    except (Away, Refused) as error:
+        fix = "check its URL and certificate, and its administration token"
+        yield Finding(name, State.FAILED, f"it does not answer as it should: {error}", fix)
+    else:
+        told = "it answers"
+        if homeserver.makes_accounts:
+            told = "accounts can be made" if token else f"{told}; only a worker opens its secrets"
+        yield Finding(name, State.OK, told)
+        doors = _doors(homeserver, token, revision)
+        yield from seen(name, "what a guest could try there", doors)
+
+
+def _doors(homeserver: Homeserver, token: str | None, revision: int) -> Iterator[Finding]:
+    """By the URL Guichet has and by the one clients are sent to. Raises Silent if it does not say which that is."""
+    name, source = homeserver.name, homeserver.class_source
+    with _client(homeserver) as talk:
+        url = homeserver_proxy.clients_url(talk)
+        with _client(homeserver, url) as clients:
+            yield from homeserver_doors.look(
+                talk, name, class_source=source, token=token, revision=revision, clients=clients
+            )
+            yield from homeserver_proxy.look(
+                talk, clients, name, url=url, class_source=source, token=token
+            )
+    with _client(homeserver, seconds=readable_rooms.SECONDS, one_deadline=True) as talk:
+        yield from readable_rooms.look(talk, name, token=token)
+
+
+def _client(
+    homeserver: Homeserver,
+    url: str | None = None,
+    *,
+    seconds: float = SECONDS,
+    one_deadline: bool = False,
+) -> JsonClient:
+    ca_pem, insecure = homeserver.ca_pem, homeserver.insecure
+    return JsonClient(
+        url or homeserver.url,
+        ca_pem=ca_pem,
+        seconds=seconds,
+        insecure=insecure,
+        one_deadline=one_deadline,
+    )
+
+
+def _admin_token(wired: Wiring, homeserver: Homeserver) -> str | None:
+    """None without one, and where this command was not given what opens it. Raises CannotOpen."""
+    if not isinstance(wired, WorkerWiring) or not homeserver.makes_accounts:
+        return None
+    halves = wired.private_halves
+    token = homeserver_secrets.opened(wired.vault, halves, homeserver, "admin_token")
+    return token.get_secret_value()
+
+
+def _ask(wired: Wiring, homeserver: Homeserver) -> None:
+    connector = wired.connector_for(homeserver) if isinstance(wired, WorkerWiring) else None
+    if connector is not None:
+        connector.probe()
+        return
+    with _client(homeserver) as talk:
+        answer = talk.call("GET", VERSIONS)
+    if answer.status != 200:  # noqa: PLR2004  OK
+        raise Refused(f"{answer.status} to {VERSIONS}")
+
+
+def _redis(wired: Wiring) -> Iterator[Finding]:
+    settings = wired.settings
+    urls = {"broker": settings.broker_url, "limits": settings.redis_url}
+    for what, url in urls.items():
+        if url is None or not url.get_secret_value().startswith(("redis", "unix")):
+            continue
+        connect: Callable[..., Any] = Redis.from_url
+        try:
+            with connect(url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2) as one:
+                one.ping()
+        except (RedisError, OSError) as error:
+            told = f"Redis does not answer: {type(error).__name__}"
+            fix = f"check GUICHET_{'BROKER' if what == 'broker' else 'REDIS'}_URL and the server"
+            yield Finding(what, State.FAILED, told, fix)
+        else:
+            yield Finding(what, State.OK, "Redis answers")
+
+
+def _mail(wired: Wiring) -> Finding:
+    if wired.settings.smtp_url is None:
+        told = "no relay: mails stay in a folder, readable at /dev/mail"
+        return Finding("relay", State.OK, told)
+    try:
+        wired.mailer.probe()
+    except NotSent as error:
+        fix = "check GUICHET_SMTP_URL: host, port, tls, ca_file, password"
+        return Finding("relay", State.FAILED, error.reply, fix)
+    return Finding("relay", State.OK, "the relay takes mails")

@@ -1,0 +1,44 @@
+"""What `guichet doctor` says of invitations: which wait for a person or a homeserver, and where nobody can be asked."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from identity.command.findings import Finding, State
+from identity.homeservers import modules as homeserver_modules
+from identity.homeservers.models import Homeserver
+from identity.homeservers.modules import MEMBERSHIP
+from identity.invitations import models as third_party_invitations
+from identity.invitations import room_agreement
+from identity.invitations import search as invitation_search
+from identity.invitations.models import Delivery
+
+
+def look(session: Session, now: datetime) -> Iterator[Finding]:
+    """Nothing where all is well."""
+    dead = third_party_invitations.counts(session).get(Delivery.DEAD, 0)
+    if dead:
+        fix = "guichet invitation list --delivery dead, then guichet invitation deliver"
+        told = f"{dead} could not be delivered"
+        yield Finding("invitations", State.ATTENTION, told, fix)
+    held = invitation_search.held(session, now - room_agreement.LATE)
+    if held:
+        told = f"{held} mails are held: the inviter's homeserver does not say whether the room took them"
+        yield Finding("invitations", State.ATTENTION, told, "guichet invitation list --held")
+
+
+def nobody_tells(
+    session: Session, now: datetime, registered: Sequence[Homeserver]
+) -> Iterator[Finding]:
+    """The homeservers of which nobody can be asked who is in a room."""
+    silent = [
+        each.name
+        for each in registered
+        if not each.makes_accounts
+        and not homeserver_modules.does(session, now, each.name, MEMBERSHIP)
+    ]
+    if silent:
+        told = f"nobody says who is in a room: of {', '.join(silent)}, told of each invitation once"
+        fix = "load our module there, or register it with an administration token (docs/synapse.md)"
+        yield Finding("rooms", State.ATTENTION, told, fix)

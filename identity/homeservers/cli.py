@@ -1,0 +1,256 @@
+"""`guichet homeserver`: the homeservers of the federation."""
+
+import difflib
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from domain_rules.federation import CLASS_SOURCES, CONNECTORS
+from domain_rules.user_ids import Scheme
+from identity.command.files import FILE, read_certificate, read_secret
+from identity.command.opening import author, dry_run, opened, reason
+from identity.command.printing import as_json, print_facts, print_json, print_table, talk
+from identity.problems import UnknownHomeserver
+from identity.rule_changes import service as rule_changes
+from identity.rule_changes.cli.publishing import who
+
+from . import models as homeservers
+from . import service as homeserver_changes
+from .models import Homeserver
+from .service import NewHomeserver
+
+OPTIONS = (
+    click.option("--url", required=True, help="Client and administration API, without a path."),
+    click.option("--federation-url", help="Where it answers other homeservers, if elsewhere."),
+    click.option("--ca-file", type=FILE, help="PEM of its certificate authority, if private."),
+    click.option("--guests", is_flag=True, help="It is for guests."),
+    click.option("--label", default="", help="What people read.  [default: NAME]"),
+    click.option(
+        "--connector",
+        type=click.Choice(sorted(CONNECTORS)),
+        default="none",
+        show_default=True,
+        help="How accounts are made: by people themselves in their client, or by Guichet.",
+    ),
+    click.option("--registration-secret-file", type=FILE, help="Synapse: its shared secret."),
+    click.option("--admin-token-file", type=FILE, help="Synapse: token of an administrator."),
+    click.option(
+        "--user-id-scheme",
+        type=click.Choice([str(scheme) for scheme in Scheme]),
+        help="What IDs are made of.  [default: address; with --guests random]",
+    ),
+    click.option(
+        "--class-source",
+        type=click.Choice(sorted(CLASS_SOURCES)),
+        help="What its people are.  [default: agent; with --guests guest]",
+    ),
+    click.option("--client-url", help="Where its people open their messenger."),
+    click.option(
+        "--insecure-for-tests",
+        "insecure",
+        is_flag=True,
+        help="Take any certificate for its own: for tests, never where people are.",
+    ),
+)
+
+
+@click.group()
+def homeserver() -> None:
+    """Homeservers: where accounts are."""
+
+
+def with_options(command: Any) -> Any:
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@homeserver.command()
+@click.argument("name")
+@with_options
+@author
+@reason
+@dry_run
+@as_json
+def add(
+    name: str, *, author: str, reason: str, dry_run: bool, json_wanted: bool, **facts: Any
+) -> None:
+    """Register the homeserver NAME, its Matrix server name: host or host:port.
+
+    Prints the credential with which it asks Guichet, once: only a hash of it is kept. The first
+    homeserver for guests becomes the default of the rules.
+
+    \b
+    JSON: {"homeserver": as `show`, "credential": text or null, "default_rule": boolean,
+           "revision": number, "dry_run": boolean}
+    """  # noqa: D301  \b is click's: keep these lines
+    new = read_new(name, **facts)
+    with opened() as wired, wired.database.transaction() as session:
+        now = wired.now()
+        me = who(author=author, reason=reason or f"homeserver add {name}")
+        made = homeserver_changes.add(session, wired.public_half, now, new, me)
+        default = homeserver_changes.default_for(session, made)
+        difference = rule_changes.compare(session, put=default)
+        revision = rule_changes.publish(session, now, difference, me)
+        credential = homeserver_changes.issue_credential(session, now, name, me)
+        shown = described(made)
+        if dry_run:
+            session.rollback()
+            revision = difference.base
+    _tell_added(made, is_default=bool(default), dry_run=dry_run)
+    if json_wanted:
+        print_json(
+            {
+                "homeserver": shown,
+                "credential": None if dry_run else credential,
+                "default_rule": bool(default),
+                "revision": revision,
+                "dry_run": dry_run,
+            }
+        )
+    elif dry_run:
+        print_facts(readable(shown))
+    else:
+        click.echo(credential)
+
+
+def _warn_of_clear_text(made: Homeserver) -> None:
+    for url in filter(homeserver_changes.is_in_clear, {made.url, made.federation_url or made.url}):
+        talk(
+            f"Warning: {url} has no TLS. Whoever is on the way can read the tokens by which people of "
+            f"{made.name} sign in to Guichet, and answer in its name."
+        )
+
+
+def _tell_added(made: Homeserver, *, is_default: bool, dry_run: bool) -> None:
+    name = made.name
+    _warn_of_clear_text(made)
+    if is_default:
+        talk(f"Default rule: whoever no other rule names is a guest on {name}, with an invitation.")
+    if dry_run:
+        talk(f"{name} would be registered. Nothing was written.")
+    else:
+        talk(f"{name} is registered. Its credential, shown this once:")
+
+
+@homeserver.command()
+@click.argument("name")
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, 720),
+    default=24,
+    show_default=True,
+    help="Hours for which the old credential stays good.",
+)
+@author
+@reason
+@dry_run
+@as_json
+def rotate_credential(name: str, *, overlap: int, **options: Any) -> None:
+    """Give the homeserver NAME a new credential; the old one ends after the overlap.
+
+    JSON: {"homeserver": text, "credential": text or null, "old_good_until": time, "dry_run": boolean}
+    """
+    hours = timedelta(hours=overlap)
+    with opened() as wired, wired.database.transaction() as session:
+        now = wired.now()
+        me = who(author=options["author"], reason=options["reason"])
+        credential = homeserver_changes.issue_credential(session, now, name, me, overlap=hours)
+        if options["dry_run"]:
+            session.rollback()
+    until = now + hours
+    if options["dry_run"]:
+        talk(f"{name} would get a new credential. Nothing was written.")
+    else:
+        talk(f"The old credential of {name} is good until {until:%Y-%m-%d %H:%M}Z. The new one:")
+    if options["json_wanted"]:
+        print_json(
+            {
+                "homeserver": name,
+                "credential": None if options["dry_run"] else credential,
+                "old_good_until": until.isoformat(),
+                "dry_run": options["dry_run"],
+            }
+        )
+    elif not options["dry_run"]:
+        click.echo(credential)
+
+
+def read_new(name: str, **facts: Any) -> NewHomeserver:
+    """The options, with what stands in the files they name. Raises Failure."""
+    return NewHomeserver(
+        name=name,
+        ca_pem=read_certificate(facts.pop("ca_file")),
+        registration_secret=read_secret(facts.pop("registration_secret_file")),
+        admin_token=read_secret(facts.pop("admin_token_file")),
+        **facts,
+    )
+
+
+@homeserver.command(name="list")
+@as_json
+def list_(*, json_wanted: bool) -> None:
+    """List the homeservers by name.
+
+    JSON: a list of what `show` prints.
+    """
+    with opened() as wired, wired.database.reading() as session:
+        rows = [described(each) for each in homeservers.every(session)]
+    if json_wanted:
+        print_json(rows)
+        return
+    columns = ("name", "label", "url", "connector", "guests")
+    print_table(columns, ([_text(row[column]) for column in columns] for row in rows))
+
+
+@homeserver.command()
+@click.argument("name")
+@as_json
+def show(name: str, *, json_wanted: bool) -> None:
+    """Show one homeserver; its secrets never.
+
+    \b
+    JSON: {"name", "url", "label": text, "guests": boolean, "connector", "user_id_scheme",
+           "class_source": text, "federation_url", "client_url": text or null,
+           "private_ca", "insecure", "has_secrets": boolean, "created_at": time}
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        found = homeservers.find(session, name)
+        if found is None:
+            known = [each.name for each in homeservers.every(session)]
+            raise UnknownHomeserver(name, difflib.get_close_matches(name, known))
+        shown = described(found)
+    if json_wanted:
+        print_json(shown)
+    else:
+        print_facts(readable(shown))
+
+
+def described(row: Homeserver) -> dict[str, Any]:
+    """What may be shown of a homeserver."""
+    return {
+        "name": row.name,
+        "url": row.url,
+        "label": row.label,
+        "guests": row.guests,
+        "connector": row.connector,
+        "user_id_scheme": row.user_id_scheme,
+        "class_source": row.class_source,
+        "federation_url": row.federation_url,
+        "client_url": row.client_url,
+        "private_ca": row.ca_pem is not None,
+        "insecure": row.insecure,
+        "has_secrets": row.registration_secret is not None,
+        "created_at": row.created_at.isoformat(),
+    }
+
+
+def readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), _text(value)) for name, value in shown.items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

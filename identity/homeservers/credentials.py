@@ -1,0 +1,74 @@
+"""Homeserver credentials: bearer tokens, stored hashed, each good for its own homeserver."""
+
+import hashlib
+import secrets
+import uuid
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, ForeignKey, or_, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from identity.core.database import Base
+
+
+class HomeserverCredential(Base):
+    """One token of one homeserver. During a rotation two are good."""
+
+    __tablename__ = "homeserver_credentials"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    homeserver: Mapped[str] = mapped_column(ForeignKey("homeservers.name"), index=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)  # SHA-256
+    created_at: Mapped[datetime]
+    retires_at: Mapped[datetime | None]
+
+
+def issue(session: Session, now: datetime, *, homeserver: str) -> str:
+    """A new token, shown once: only its hash is kept. 256 random bits need no slow hash."""
+    token = f"guichet_{secrets.token_urlsafe(32)}"
+    session.add(
+        HomeserverCredential(homeserver=homeserver, token_hash=_hash(token), created_at=now)
+    )
+    return token
+
+
+def retire(session: Session, *, homeserver: str, at: datetime) -> int:
+    """End every token of this homeserver that would be good longer. How many."""
+    ending = session.execute(
+        update(HomeserverCredential)
+        .where(
+            HomeserverCredential.homeserver == homeserver,
+            or_(HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > at),
+        )
+        .values(retires_at=at)
+    )
+    return cast("CursorResult[Any]", ending).rowcount
+
+
+def homeserver_of(session: Session, token: str, now: datetime) -> str | None:
+    """The homeserver a token speaks for, or None."""
+    return session.scalar(
+        select(HomeserverCredential.homeserver).where(
+            HomeserverCredential.token_hash == _hash(token),
+            or_(HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now),
+        )
+    )
+
+
+def hashes_of(session: Session, homeserver: str, now: datetime) -> list[str]:
+    """The hashes of this homeserver's good tokens: how it can show in an answer that it has one."""
+    return list(
+        session.scalars(
+            select(HomeserverCredential.token_hash).where(
+                HomeserverCredential.homeserver == homeserver,
+                or_(
+                    HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now
+                ),
+            )
+        )
+    )
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,163 @@
+"""Homeservers are registered: named, reachable, and given the credential they ask us with."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+from sqlalchemy.orm import Session
+
+from domain_rules.rules import AccountClass, Kind, Rule
+from domain_rules.user_ids import Scheme
+from identity.core import journal
+from identity.core.journal import Who
+from identity.core.sealing import PublicHalf
+from identity.problems import Problem, UnknownHomeserver
+from identity.routing import models as rules
+from identity.settings import is_loopback
+
+from . import credentials
+from . import models as homeservers
+from . import secrets as homeserver_secrets
+from .models import Homeserver
+
+# Matrix specification, appendix "Server name": a host name, an IPv4 address or [IPv6], and a port.
+SERVER_NAME = re.compile(r"(?:[0-9A-Za-z.-]{1,220}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+class HomeserverExists(Problem):
+    """A homeserver of this name is registered already; it stays as it is."""
+
+
+class WrongHomeserver(Problem):
+    """What is said of this homeserver cannot be."""
+
+
+@dataclass(frozen=True)
+class NewHomeserver:
+    """A homeserver to be registered. None is left to the default."""
+
+    name: str
+    url: str
+    label: str = ""
+    guests: bool = False
+    connector: str = "none"
+    registration_secret: SecretStr | None = None
+    admin_token: SecretStr | None = None
+    federation_url: str | None = None
+    client_url: str | None = None
+    ca_pem: str | None = None
+    user_id_scheme: str | None = None
+    class_source: str | None = None
+    insecure: bool = False  # for tests
+
+
+def add(
+    session: Session, public: PublicHalf, now: datetime, new: NewHomeserver, who: Who
+) -> Homeserver:
+    """Register it. Raises WrongHomeserver, or HomeserverExists and changes nothing."""
+    _check(new)
+    if homeservers.find(session, new.name) is not None:
+        raise HomeserverExists(
+            f"The homeserver {new.name} is registered already; nothing was changed."
+        )
+    made = Homeserver(
+        name=new.name,
+        url=_origin(new.url, "the URL"),
+        federation_url=_origin(new.federation_url, "the federation URL")
+        if new.federation_url
+        else None,
+        ca_pem=new.ca_pem,
+        guests=new.guests,
+        label=new.label or new.name,
+        connector=new.connector,
+        # Guests' addresses are often private ones: they make no public names.
+        user_id_scheme=new.user_id_scheme or str(Scheme.RANDOM if new.guests else Scheme.ADDRESS),
+        class_source=new.class_source or ("guest" if new.guests else "agent"),
+        client_url=new.client_url,
+        insecure=new.insecure,
+        created_at=now,
+    )
+    if new.registration_secret and new.admin_token:
+        homeserver_secrets.seal(public, made, "registration_secret", new.registration_secret)
+        homeserver_secrets.seal(public, made, "admin_token", new.admin_token)
+    session.add(made)
+    session.flush()
+    facts = {"url": made.url, "guests": made.guests, "connector": made.connector}
+    if made.insecure:
+        facts["insecure"] = True
+    journal.write(session, now, who, action="homeserver.add", subject=made.name, facts=facts)
+    return made
+
+
+def issue_credential(
+    session: Session, now: datetime, name: str, who: Who, *, overlap: timedelta = timedelta()
+) -> str:
+    """The bearer token the homeserver asks us with, shown once. Those it had are good for `overlap` more.
+
+    Raises UnknownHomeserver.
+    """
+    if homeservers.find(session, name) is None:
+        known = [homeserver.name for homeserver in homeservers.every(session)]
+        raise UnknownHomeserver(name, difflib.get_close_matches(name, known))
+    retired = credentials.retire(session, homeserver=name, at=now + overlap)
+    token = credentials.issue(session, now, homeserver=name)
+    facts = {"retired": retired, "until": (now + overlap).isoformat()} if retired else {}
+    journal.write(session, now, who, action="homeserver.credential", subject=name, facts=facts)
+    return token
+
+
+def default_for(session: Session, homeserver: Homeserver) -> Sequence[Rule]:
+    """The default rule the first guests' homeserver brings along; nothing where there is one."""
+    has_default = any(
+        rule.kind is Kind.DEFAULT for rule in rules.load(session, rules.current_number(session))
+    )
+    if has_default or not homeserver.guests:
+        return ()
+    return (Rule(Kind.DEFAULT, "", AccountClass.GUEST, homeserver.name, requires_invite=True),)
+
+
+def is_in_clear(url: str) -> bool:
+    """Whether what is sent there can be read on the way: no TLS, and it leaves this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname)
+
+
+def _check(new: NewHomeserver) -> None:
+    if not SERVER_NAME.fullmatch(new.name):
+        raise WrongHomeserver(
+            f"{new.name!r} is no server name: host or host:port, for example agents.example.org"
+        )
+    if new.connector != "none" and is_in_clear(_origin(new.url, "the URL")):
+        raise WrongHomeserver(
+            f"{new.name}: the connector {new.connector} sends secrets and passwords, which {new.url} would carry "
+            "in the clear; use https:// (with --ca-file for an authority of your own), or a loopback address"
+        )
+    has_secrets = bool(new.registration_secret and new.admin_token)
+    if new.connector == "synapse" and not has_secrets:
+        raise WrongHomeserver(
+            f"{new.name}: the connector synapse needs both a registration secret and an administration token"
+        )
+    if new.connector != "synapse" and (new.registration_secret or new.admin_token):
+        raise WrongHomeserver(f"{new.name}: secrets are for the connector synapse only")
+
+
+def _origin(url: str, what: str) -> str:
+    """The URL without a trailing slash; it has no path: the Matrix paths follow it."""
+    try:
+        parts = urlsplit(url)
+        is_origin = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_origin = False
+    else:
+        is_origin = is_origin and parts.path in {"", "/"} and "@" not in parts.netloc
+        is_origin = is_origin and not (parts.query or parts.fragment) and url.isprintable()
+    if not is_origin:
+        raise WrongHomeserver(
+            f"{what} must begin with http:// or https:// and have no path, "
+            "for example https://matrix.example.org"
+        )
+    return url.rstrip("/")

@@ -1,0 +1,1 @@
+"""Invitations for programs: the Matrix Identity Service API, and what homeservers ask."""

@@ -1,0 +1,54 @@
+"""/pubkey: which keys are ours. Rooms hold these URLs for ever, the old ones of v1 too. S79 to S82."""
+
+from flask import Blueprint, Response, jsonify
+
+from identity.core.strict_json import is_text
+from identity.invitations import models as third_party_invitations
+from identity.keys import service as signing_keys
+from identity.problems import KeyUnknown
+from identity.threepids.api.guards import anyone
+from identity.web import parameters
+from identity.web.matrix_v2 import V2
+from identity.web.request_context import wired
+
+V1 = "/_matrix/identity/api/v1"
+
+blueprint = Blueprint("keys", __name__)
+blueprint.before_request(anyone)
+
+
+@blueprint.get(f"{V2}/pubkey/<key_id>")
+@blueprint.get(f"{V1}/pubkey/<key_id>")
+def public_key(key_id: str) -> Response:
+    """The public half of one of the service's own keys."""
+    with wired.database.reading() as session:
+        found = signing_keys.public_key(session, key_id) if is_text(key_id) else None
+    if found is None:
+        raise KeyUnknown
+    return jsonify(public_key=found)
+
+
+@blueprint.get(f"{V2}/pubkey/isvalid")
+@blueprint.get(f"{V1}/pubkey/isvalid")
+def is_valid() -> Response:
+    """Whether this is one of the service's own keys, old ones included."""
+    asked = _asked()
+    with wired.database.reading() as session:
+        return jsonify(valid=signing_keys.is_valid(session, asked))
+
+
+@blueprint.get(f"{V2}/pubkey/ephemeral/isvalid")
+@blueprint.get(f"{V1}/pubkey/ephemeral/isvalid")
+def ephemeral_is_valid() -> Response:
+    """Whether this is the key of an invitation that was stored here and has not ended."""
+    asked = _asked()
+    with wired.database.reading() as session:
+        return jsonify(
+            valid=is_text(asked)
+            and third_party_invitations.ephemeral_key_is_valid(session, asked, wired.now())
+        )
+
+
+def _asked() -> str:
+    # Base64 has no blanks: this one was a plus that nobody encoded.
+    return parameters.as_sent("public_key").replace(" ", "+")

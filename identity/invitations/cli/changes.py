@@ -1,0 +1,110 @@
+"""`guichet invitation resend`, `revoke` and `extend`: what an operator can still do about an invitation."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from identity.command.opening import author, dry_run, opened
+from identity.command.outcomes import Exit, Failure
+from identity.command.printing import as_json, print_json, talk
+from identity.invitations import record as invitation_record
+from identity.invitations import service as invitations
+from identity.invitations.models import State, ThirdPartyInvitation
+
+from .facts import AWAITING, described, found
+
+OVER = {
+    State.ACCEPTED: "the invited person has an account already",
+    State.DELIVERED: "it was delivered; who is in a room is the room's affair",
+    State.JOINED: "the invited person has joined",
+    State.DECLINED: "the invited person declined",
+    State.REVOKED: "it was revoked",
+    State.EXPIRED: "it has expired",
+}
+WOULD = "It can be done. Nothing was written."
+Change = Callable[[Session, datetime, ThirdPartyInvitation], bool]
+
+
+@click.command()
+@click.argument("invitation_id", metavar="ID", type=click.UUID)
+@author
+@dry_run
+@as_json
+def resend(invitation_id: uuid.UUID, *, author: str, dry_run: bool, json_wanted: bool) -> None:
+    """Send the mail of an invitation once more, at most once an hour.
+
+    JSON, as of `revoke` and `extend`: the invitation, as `show` without history and mails.
+    """
+
+    def change(session: Session, now: datetime, row: ThirdPartyInvitation) -> bool:
+        return invitations.resend(session, now, row, by=author)
+
+    shown = _change(invitation_id, change, "nothing to send", dry_run=dry_run)
+    talk(WOULD if dry_run else "The mail is sent again.")
+    if json_wanted:
+        print_json(shown)
+
+
+@click.command()
+@click.argument("invitation_id", metavar="ID", type=click.UUID)
+@author
+@dry_run
+@as_json
+def revoke(invitation_id: uuid.UUID, *, author: str, dry_run: bool, json_wanted: bool) -> None:
+    """End an invitation: nobody registers by it any more, and its room forgets it where our module runs."""
+
+    def change(session: Session, now: datetime, row: ThirdPartyInvitation) -> bool:
+        return invitations.revoke(session, now, row, by=author)
+
+    shown = _change(invitation_id, change, "nothing to revoke", dry_run=dry_run)
+    talk(WOULD if dry_run else "It is revoked.")
+    if json_wanted:
+        print_json(shown)
+
+
+@click.command()
+@click.argument("invitation_id", metavar="ID", type=click.UUID)
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 365))
+@author
+@dry_run
+@as_json
+def extend(
+    invitation_id: uuid.UUID, *, days: int, author: str, dry_run: bool, json_wanted: bool
+) -> None:
+    """Let an invitation stand for so many days from now; one that has expired stands again."""
+
+    def change(session: Session, now: datetime, row: ThirdPartyInvitation) -> bool:
+        return invitations.extend(session, now, row, by=author, days=days)
+
+    shown = _change(invitation_id, change, "it cannot be extended", dry_run=dry_run)
+    talk(f"It {'would stand' if dry_run else 'stands'} until {shown['expires_at']}.")
+    if json_wanted:
+        print_json(shown)
+
+
+def _change(
+    invitation_id: uuid.UUID, change: Change, otherwise: str, *, dry_run: bool
+) -> dict[str, Any]:
+    """Raises Failure, with the code of a policy if only time forbids it."""
+    with opened() as wired, wired.database.transaction() as session:
+        now, row = wired.now(), found(session, invitation_id)
+        if not change(session, now, row):
+            raise _refusal(session, now, row, otherwise)
+        shown = described(session, row, now)
+        if dry_run:
+            session.rollback()
+    return shown
+
+
+def _refusal(session: Session, now: datetime, row: ThirdPartyInvitation, otherwise: str) -> Failure:
+    state = invitations.where(row, now)
+    if state in OVER:
+        return Failure(f"{row.id}: {otherwise}, {OVER[state]}")
+    if row.awaits:
+        return Failure(f"{row.id}: {AWAITING}", Exit.REFUSED)
+    again = invitation_record.told_time(invitations.again_at(session, now, row))
+    return Failure(f"{row.id}: a mail was sent not long ago, again from {again}", Exit.REFUSED)

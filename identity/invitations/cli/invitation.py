@@ -1,0 +1,135 @@
+"""`guichet invitation`: invitations by address: who invited, how far the mail came, whether they are delivered."""
+
+import uuid
+from typing import Any
+
+import click
+
+from identity.binding import service as binding
+from identity.command.opening import dry_run, opened
+from identity.command.outcomes import Failure
+from identity.command.printing import as_json, print_facts, print_json, print_table, talk
+from identity.invitations import models as third_party_invitations
+from identity.invitations import record as invitation_record
+from identity.invitations import search as invitation_search
+from identity.invitations.models import Delivery, State
+from identity.invitations.search import Wanted
+
+from .changes import extend, resend, revoke
+from .facts import MEANING, described, found
+
+COLUMNS = ("created_at", "state", "delivery", "address", "room_id", "id")
+
+
+@click.group()
+def invitation() -> None:
+    """Invitations by address: what became of them, and what can still be done."""
+
+
+@invitation.command(name="list")
+@click.option("--state", type=click.Choice([str(state) for state in State]))
+@click.option("--delivery", type=click.Choice([str(delivery) for delivery in Delivery]))
+@click.option("--sender", metavar="USER", help="Who invited, as @name:homeserver.")
+@click.option("--room", "room_id", metavar="ROOM", help="The ID of a room.")
+@click.option("--address", help="Who was invited.")
+@click.option("--held", is_flag=True, help="Those whose mail waits till the room took them.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@as_json
+def list_(
+    *,
+    state: str | None,
+    delivery: str | None,
+    sender: str | None,
+    room_id: str | None,
+    address: str | None,
+    held: bool,
+    limit: int,
+    json_wanted: bool,
+) -> None:
+    """List the newest invitations, addresses masked; `--delivery dead` shows what needs you.
+
+    \b
+    JSON: {"counts": {delivery: number}, "states": {state: number}, "invitations": [as `show`,
+           without "history", "mails" and what follows the account]}
+    The states are counted among what was asked for, the deliveries among all.
+    """  # noqa: D301  \b is click's: keep these lines
+    wanted = Wanted(
+        state=State(state) if state else None,
+        delivery=Delivery(delivery) if delivery else None,
+        sender=sender,
+        room_id=room_id,
+        address=binding.canonical(address) if address else None,
+        is_held=held,
+    )
+    with opened() as wired, wired.database.reading() as session:
+        now = wired.now()
+        page = invitation_search.find(session, now, wanted, limit=limit)
+        rows = [described(session, each, now) for each in page]
+        states = invitation_search.counts(session, now, wanted)
+        counts = third_party_invitations.counts(session)
+    if json_wanted:
+        print_json({"counts": counts, "states": states, "invitations": rows})
+        return
+    print_table(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
+    talk(", ".join(f"{n} {name}" for name, n in sorted(states.items())) or "No invitation yet.")
+
+
+@invitation.command()
+@click.argument("invitation_id", metavar="ID", type=click.UUID)
+@as_json
+def show(invitation_id: uuid.UUID, *, json_wanted: bool) -> None:
+    """Show one invitation: its history, its mails, how far its delivery has come, and the guest's sponsor.
+
+    \b
+    JSON: {"id", "address" (masked; a hash some time after the end), "room_id", "sender", "state",
+           "delivery", "meaning", "created_at", "asked_at", "expires_at", "language": text,
+           "for_guest": boolean, "ended_at", "reminded_at", "invitee", "attempted_at", "delivered_at",
+           "last_error", "due_at", "sponsor", "access_ends_at": text or null, "attempts": number,
+           "awaits": "report", "grace" or null (the room took it),
+           "history": [{"at", "happened", "by": text, "detail": text or null}],
+           "mails": [{"template", "state", "created_at": text, "handed_at", "outcome": text or null}]}
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        row, now = found(session, invitation_id), wired.now()
+        shown = described(session, row, now)
+        shown |= invitation_record.for_operator(session, row)
+    if json_wanted:
+        print_json(shown)
+    else:
+        print_facts(_readable(shown))
+
+
+@invitation.command()
+@click.argument("invitation_id", metavar="ID", type=click.UUID)
+@dry_run
+def deliver(invitation_id: uuid.UUID, *, dry_run: bool) -> None:
+    """Tell the homeserver again at once, after an invitation was given up or while it is to be told.
+
+    An end that nobody saw stays uncertain: somebody who has joined since may be asked to join again.
+    """
+    with opened() as wired, wired.database.transaction() as session:
+        row = found(session, invitation_id)
+        again = binding.deliver_again(session, wired.now(), row)
+        if dry_run:
+            session.rollback()
+    if not again:
+        raise Failure(f"{invitation_id}: nothing to deliver, {MEANING[Delivery(row.delivery)]}")
+    talk("It would be told again. Nothing was written." if dry_run else "It is told again now.")
+
+
+for command in (resend, revoke, extend):
+    invitation.add_command(command)
+
+
+def _readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    lists = ("history", "mails")
+    facts = [
+        (name.replace("_", " "), str(v)) for name, v in shown.items() if v and name not in lists
+    ]
+    for event in shown["history"]:
+        detail = f": {event['detail']}" if event["detail"] else ""
+        facts.append((event["at"], f"{event['happened']}, by {event['by']}{detail}"))
+    for mail in shown["mails"]:
+        outcome = f" ({mail['outcome']})" if mail["outcome"] else ""
+        facts.append(("mail", f"{mail['created_at']} {mail['template']} {mail['state']}{outcome}"))
+    return facts

@@ -1,0 +1,24 @@
+"""The rooms that somebody found waiting: their invitations, taken up with an address."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from .models import State, ThirdPartyInvitation
+
+TAKEN_UP = (State.ACCEPTED, State.DELIVERED, State.JOINED)
+
+
+def taken_up(session: Session, address: str, user_id: str) -> list[dict[str, Any]]:
+    """What is known of each room, one entry a room, the oldest invitation first."""
+    rows = session.scalars(
+        select(ThirdPartyInvitation)
+        .where(
+            ThirdPartyInvitation.address == address,
+            ThirdPartyInvitation.invitee == user_id,
+            ThirdPartyInvitation.state.in_(TAKEN_UP),
+        )
+        .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
+    )
+    return list({row.room_id: row.facts for row in rows}.values())

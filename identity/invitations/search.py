@@ -1,0 +1,111 @@
+"""Invitations looked for by what is known of them, newest first, a page at a time."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, exists, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from identity.bulk_invites.models import PeopleListRow, Step
+from identity.core.outbox import WAITING, Errand, OutboxEntry
+
+from .models import OPEN, Delivery, State, ThirdPartyInvitation
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is left out is not looked at."""
+
+    state: State | None = None
+    delivery: Delivery | None = None
+    sender: str | None = None
+    room_id: str | None = None
+    address: str | None = None
+    is_held: bool = False  # its mail waits until its room is seen to have it
+
+
+@dataclass(frozen=True)
+class Place:
+    """The last invitation of a page: the next page begins behind it."""
+
+    created_at: datetime
+    invitation_id: uuid.UUID
+
+
+def find(
+    session: Session, now: datetime, wanted: Wanted, *, limit: int, after: Place | None = None
+) -> list[ThirdPartyInvitation]:
+    query = (
+        select(ThirdPartyInvitation)
+        .where(*_conditions(wanted, now))
+        .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id.desc())
+        .limit(limit)
+    )
+    if after is not None:
+        place = tuple_(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
+        query = query.where(place < (after.created_at, after.invitation_id))
+    return list(session.scalars(query))
+
+
+def held(session: Session, asked_before: datetime) -> int:
+    """How many mails wait so long for a homeserver to say whether the room took their invitation."""
+    asked_at = func.coalesce(ThirdPartyInvitation.asked_at, ThirdPartyInvitation.created_at)
+    query = select(func.count()).where(_is_held(), asked_at < asked_before)
+    return session.scalar(query) or 0
+
+
+def nobody_asks(session: Session, asked_before: datetime) -> list[uuid.UUID]:
+    """Of those that wait so long: whose room nobody is about to ask, and which no list is about to place."""
+    row = ThirdPartyInvitation
+    asked_at = func.coalesce(row.asked_at, row.created_at)
+    errand = exists().where(
+        OutboxEntry.subject_id == row.id, OutboxEntry.errand == Errand.ROOM_TOOK, WAITING
+    )
+    placed = exists().where(
+        PeopleListRow.invitation_id == row.id, PeopleListRow.step == Step.WAITING
+    )
+    query = select(row.id).where(_is_held(), asked_at < asked_before, ~errand, ~placed)
+    return list(session.scalars(query))
+
+
+def counts(session: Session, now: datetime, wanted: Wanted) -> dict[str, int]:
+    """How many of these stand in each state; those whose time ran out are expired."""
+    conditions = _conditions(wanted, now)
+    found = {
+        state: session.scalar(
+            select(func.count())
+            .select_from(ThirdPartyInvitation)
+            .where(*conditions, _stands_in(state, now))
+        )
+        for state in State
+    }
+    return {state.value: count for state, count in found.items() if count}
+
+
+def _conditions(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
+    row = ThirdPartyInvitation
+    asked = (
+        (row.delivery, wanted.delivery),
+        (row.sender, wanted.sender),
+        (row.room_id, wanted.room_id),
+        (row.address, wanted.address),
+    )
+    conditions = [column == value for column, value in asked if value is not None]
+    if wanted.is_held:
+        conditions.append(_is_held())
+    return conditions + ([_stands_in(wanted.state, now)] if wanted.state else [])
+
+
+def _is_held() -> ColumnElement[bool]:
+    row = ThirdPartyInvitation
+    return row.awaits.is_not(None) & row.ended_at.is_(None) & row.state.in_(OPEN)
+
+
+def _stands_in(state: State, now: datetime) -> ColumnElement[bool]:
+    row = ThirdPartyInvitation
+    if state is State.EXPIRED:
+        return (row.state == state) | (row.state.in_(OPEN) & (row.expires_at <= now))
+    if state in OPEN:
+        return (row.state == state) & (row.expires_at > now)
+    return row.state == state

@@ -1,0 +1,67 @@
+"""Signing keys of the service: the newest signs, every one of them answers for what it signed."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from identity.core import inserting
+from identity.core.database import Base
+
+
+class StoredKey(Base):
+    """One key. The private half is sealed by the Vault; all nodes share it."""
+
+    __tablename__ = "signing_keys"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key_id: Mapped[str] = mapped_column(unique=True)
+    public_key: Mapped[str] = mapped_column(unique=True)  # unpadded base64
+    sealed_seed: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+def newest(session: Session) -> StoredKey | None:
+    return session.scalars(
+        select(StoredKey).order_by(StoredKey.number.desc()).limit(1)
+    ).one_or_none()
+
+
+def find(session: Session, key_id: str) -> StoredKey | None:
+    return session.scalars(select(StoredKey).where(StoredKey.key_id == key_id)).one_or_none()
+
+
+def of_public(session: Session, public_key: str) -> StoredKey | None:
+    return session.scalars(
+        select(StoredKey).where(StoredKey.public_key == public_key)
+    ).one_or_none()
+
+
+def every(session: Session) -> list[StoredKey]:
+    """Oldest first."""
+    return list(session.scalars(select(StoredKey).order_by(StoredKey.number)))
+
+
+def add(
+    session: Session,
+    now: datetime,
+    *,
+    key_id: str,
+    public_key: str,
+    sealed_seed: str,
+    first: bool = False,
+) -> StoredKey | None:
+    """The key that signs from now on. None if another node added one at the same moment.
+
+    `first`: only if there is none yet, also if one came since somebody looked.
+    """
+    newest_number = 0 if first else session.scalar(select(func.max(StoredKey.number))) or 0
+    number = newest_number + 1
+    row = {
+        "number": number,
+        "key_id": key_id,
+        "public_key": public_key,
+        "sealed_seed": sealed_seed,
+        "created_at": now,
+    }
+    return newest(session) if inserting.new(session, StoredKey, row) else None

@@ -1,0 +1,255 @@
+"""`guichet mail`: what became of the mails that were asked for."""
+
+import sys
+import uuid
+from datetime import datetime
+from typing import Any
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from identity.command.opening import dry_run, opened
+from identity.command.outcomes import Exit, Failure
+from identity.command.printing import as_json, print_facts, print_json, print_table, talk
+from identity.core import outbox
+from identity.core.keyed_hashes import LostKey
+from identity.core.sealing import CannotOpen
+from identity.services import Wiring
+from identity.settings import WrongSettings
+
+from . import bounces, complaints
+from . import models as mails
+from . import results as mail_results
+from .models import Mail, MailState
+
+MEANING = {
+    MailState.WAITING: "waits to be handed over",
+    MailState.HANDED: "taken by the mail server",
+    MailState.REFUSED: "the mail server refused it for good",
+    MailState.GAVE_UP: "given up: it could not be handed over in time",
+    MailState.DROPPED: "not sent: its reason had ended",
+    MailState.WITHHELD: "not sent: too many of this kind to this address",
+}
+MOST_BYTES = 1 << 20  # of a bounce: what it says comes before the mail it brings back
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the mail server keeps the bounce
+COLUMNS = ("created_at", "state", "template", "address", "id")
+
+
+@click.group()
+def mail() -> None:
+    """Mails: what was asked for, and what became of it."""
+
+
+@mail.command(name="list")
+@click.option("--state", type=click.Choice([str(state) for state in MailState]))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@as_json
+def list_(*, state: str | None, limit: int, json_wanted: bool) -> None:
+    """List the newest mails.
+
+    JSON: {"counts": {state: number}, "mails": [as `show`]}
+    """
+    with opened() as wired, wired.database.reading() as session:
+        found = mails.recent(session, state=MailState(state) if state else None, limit=limit)
+        rows = [described(session, each) for each in found]
+        counts = mails.counts(session)
+    if json_wanted:
+        print_json({"counts": counts, "mails": rows})
+        return
+    print_table(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
+    talk(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "No mail yet.")
+
+
+@mail.command()
+@click.argument("mail_id", metavar="ID", type=click.UUID)
+@as_json
+def show(mail_id: uuid.UUID, *, json_wanted: bool) -> None:
+    """Show one mail; its text is made when it is sent and kept nowhere.
+
+    \b
+    JSON: {"id", "template", "address", "language", "state", "meaning", "created_at": text,
+           "handed_at", "outcome", "last_reply": text or null,
+           "errand": {"lane": text, "attempts": number, "due_at", "gave_up_at", "last_error"} or null}
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        shown = described(session, _find(session, mail_id))
+    if json_wanted:
+        print_json(shown)
+    else:
+        print_facts(_readable(shown))
+
+
+@mail.command()
+@click.argument("address")
+@as_json
+def why(address: str, *, json_wanted: bool) -> None:
+    """Tell what became of the mails to ADDRESS, newest first.
+
+    JSON: a list of what `show` prints.
+    """
+    canonical = _canonical(address)
+    with opened() as wired, wired.database.reading() as session:
+        rows = [described(session, each) for each in mails.to_address(session, canonical)]
+    if json_wanted:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo("  ".join(filter(None, (row["created_at"], row["template"], _story(row)))))
+    if not rows:
+        talk(f"No mail to {canonical} is known. What is kept, how long: docs/operations.md")
+
+
+@mail.command()
+@click.argument("mail_id", metavar="ID", type=click.UUID)
+@dry_run
+def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
+    """Try again at once to hand over a mail that waits or was given up."""
+    with opened() as wired, wired.database.transaction() as session:
+        found = _find(session, mail_id)
+        count = outbox.retry(session, mail_id, wired.now())
+        if count and found.state in {MailState.GAVE_UP, MailState.REFUSED}:
+            found.state = MailState.WAITING
+        if dry_run:
+            session.rollback()
+    if not count:
+        raise Failure(f"{mail_id}: nothing to try again, {MEANING[MailState(found.state)]}")
+    talk("It would be tried again. Nothing was written." if dry_run else "It is tried again now.")
+
+
+@mail.command()
+@click.argument("address")
+@dry_run
+def allow(address: str, *, dry_run: bool) -> None:
+    """Write to ADDRESS again, though its mail server said that there is no such mailbox."""
+    canonical = _canonical(address)
+    with opened() as wired, wired.database.transaction() as session:
+        stood = mail_results.allow(session, wired.hashes, canonical)
+        if dry_run:
+            session.rollback()
+    talk(f"{canonical}: {'mails go there again' if stood else 'nothing kept mails away'}.")
+
+
+@mail.command()
+@click.option("--to", metavar="ADDRESS", help="Whom it came to; else the headers tell.")
+def bounce(to: str | None) -> None:
+    """Read one delivery report or complaint from standard input, as a mail server's pipe hands it over.
+
+    Who complains of an invitation gets no more of them.
+
+    \b
+    Ends with 0 when it was taken, or tells nothing: an automatic answer, a report in words only.
+    3: refused, it is not about a mail of ours. 75: try again, the service cannot take it now.
+    """  # noqa: D301  \b is click's: keep these lines
+    raw = sys.stdin.buffer.read(MOST_BYTES)
+    try:
+        with opened() as wired:
+            told = take_bounce(wired, raw, to)
+    except bounces.NoReport as error:
+        told = f"ignored: {error}"
+    except (SQLAlchemyError, WrongSettings, CannotOpen, LostKey, OSError) as error:
+        talk(f"guichet: the bounce cannot be taken now: {type(error).__name__}")
+        raise SystemExit(TRY_AGAIN) from None
+    talk(told)
+
+
+def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
+    """What became of it, in a line. Raises NoReport, and Failure for what is not about a mail of ours."""
+    message = bounces.parse(raw)
+    domain = wired.settings.mail_bounce_domain or ""
+    addresses = [*([to] if to else bounces.recipients(message)), *complaints.senders(message)]
+    named = (bounces.mail_of(each, domain) for each in addresses)
+    mail_id, mark = next(filter(None, named), (None, ""))
+    if mail_id is None or not _is_ours(wired, mark, mail_id):
+        raise Failure("refused: it did not come to the bounce address of a mail", Exit.REFUSED)
+    if complaints.is_complaint(message):
+        return _take_complaint(wired, mail_id)
+    report = bounces.read(message)
+    with wired.database.transaction() as session:
+        row = _known(session, mail_id)
+        outcome, reply = report.outcome, report.reply(row.address)
+        if report.action is bounces.Action.DELAYED:
+            mail_results.delayed(session, row, outcome=outcome, reply=reply)
+        else:
+            mail_results.refused(
+                session, wired.hashes, wired.now(), row, outcome=outcome, reply=reply
+            )
+    return f"mail {mail_id}: {report.action}, {report.outcome}"
+
+
+def _is_ours(wired: Wiring, mark: str, mail_id: uuid.UUID) -> bool:
+    with wired.database.reading() as session:
+        return wired.hashes.is_bounce_mark(session, mark, mail_id)
+
+
+def _take_complaint(wired: Wiring, mail_id: uuid.UUID) -> str:
+    with wired.database.transaction() as session:
+        row = _known(session, mail_id)
+        is_over = mail_results.complained(session, wired.hashes, wired.now(), row)
+    follows = "no more invitations to this address" if is_over else "not about an invitation"
+    return f"mail {mail_id}: complaint, {follows}"
+
+
+def _known(session: Session, mail_id: uuid.UUID) -> Mail:
+    found = mails.find(session, mail_id)
+    if found is None:
+        raise bounces.NoReport(f"nothing is known any more of mail {mail_id}")
+    return found
+
+
+def _canonical(address: str) -> str:
+    try:
+        return EmailAddress.parse(address, smtputf8=True).canonical
+    except InvalidAddress as error:
+        raise Failure(f"{address!r} is not an email address: {error}") from error
+
+
+def _find(session: Session, mail_id: uuid.UUID) -> Mail:
+    found = mails.find(session, mail_id)
+    if found is None:
+        raise Failure(f"there is no mail {mail_id}")
+    return found
+
+
+def described(session: Session, row: Mail) -> dict[str, Any]:
+    """A mail, with the errand to send it."""
+    entry = outbox.of_subject(session, row.id)
+    return {
+        "id": str(row.id),
+        "template": row.template,
+        "address": row.address,
+        "language": row.language,
+        "state": row.state,
+        "meaning": MEANING[MailState(row.state)],
+        "created_at": _time(row.created_at),
+        "handed_at": _time(row.handed_at),
+        "outcome": row.outcome,
+        "last_reply": row.last_reply,
+        "errand": entry
+        and {
+            "lane": entry.lane,
+            "attempts": entry.attempts,
+            "due_at": _time(entry.due_at),
+            "gave_up_at": _time(entry.gave_up_at),
+            "last_error": entry.last_error,
+        },
+    }
+
+
+def _readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = {name: value for name, value in shown.items() if name != "errand"}
+    facts |= shown["errand"] or {}
+    return [(name.replace("_", " "), str(value)) for name, value in facts.items() if value]
+
+
+def _story(row: dict[str, Any]) -> str:
+    entry = row["errand"]
+    told = [row["meaning"], row["handed_at"], row["last_reply"]]
+    if entry and row["state"] == MailState.WAITING:
+        told.append(f"attempts: {entry['attempts']}, next {entry['due_at']}")
+    return "  ".join(filter(None, told))
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None

@@ -1,0 +1,119 @@
+"""Mails kept as files, for a service at home that has no relay."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from identity.core.private_files import private_folder
+
+from .checks import finished
+from .outcomes import NotSent, Outcome
+
+OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
+
+
+@dataclass(frozen=True)
+class StoredMail:
+    """A mail of the folder, decoded. `date` is ISO 8601 in UTC; `raw` the whole as it would go out."""
+
+    id: str
+    to: str
+    subject: str
+    date: str
+    text: str
+    html: str | None
+    raw: str
+
+
+class FolderMailer:
+    """Takes every mail. The same Message-ID again replaces the file: a retry doubles nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:
+        """Write the file whole or not at all."""
+        content = finished(message, envelope_from=envelope_from, to=to)
+        mail_id, date = _id(message), _date(message)
+        name = f"{date:%Y%m%dT%H%M%SZ}-{mail_id}.eml"
+        try:
+            private_folder(self._directory)
+            _write(self._directory / name, content)
+        except OSError as error:
+            reason = error.strerror or "the file cannot be written"
+            raise NotSent(Outcome.RELAY_DOWN, f"mail folder: {reason}") from error
+        return f"written to {name}"
+
+    def probe(self) -> None:
+        """A folder is there when it is needed."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def read_folder(directory: Path) -> list[StoredMail]:
+    """The mails of a folder, newest first. What somebody else put there is left alone."""
+    newest_first = (raw for _, raw in sorted(_files(directory), reverse=True))
+    return [mail for raw in newest_first if (mail := _stored(raw)) is not None]
+
+
+def _files(directory: Path) -> Iterator[tuple[tuple[str, int], bytes]]:
+    """Each with its age: the second the mail was ordered, and within it when it was written."""
+    for path in directory.glob("*.eml"):
+        try:
+            content, written = path.read_bytes(), path.stat().st_mtime_ns
+        except FileNotFoundError:
+            continue  # deleted while we looked
+        yield (path.name.partition("-")[0], written), content
+
+
+def _stored(raw: bytes) -> StoredMail | None:
+    message = message_from_bytes(raw, policy=policy.default)
+    if not OWN_ID.match(str(message["Message-ID"] or "")) or not message["Date"]:
+        return None
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    return StoredMail(
+        id=_id(message),
+        to=str(message["To"] or ""),
+        subject=str(message["Subject"] or ""),
+        date=_date(message).isoformat(),
+        text=str(text.get_content()) if text else "",
+        html=str(html.get_content()) if html else None,
+        raw=raw.decode("utf-8", "replace"),
+    )
+
+
+def _id(message: EmailMessage) -> str:
+    found = OWN_ID.match(str(message["Message-ID"] or ""))
+    if not found:
+        raise NotSent(Outcome.CONTENT, "the mail has no Message-ID of ours")
+    return found[1]
+
+
+def _date(message: EmailMessage) -> datetime:
+    return parsedate_to_datetime(str(message["Date"])).astimezone(UTC)
+
+
+def _write(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.stem}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,113 @@
+"""One talk with a mail server that ends in time, even if the server says one byte a second."""
+
+import smtplib
+import socket
+import ssl
+import time
+
+from .relay_url import Relay, Tls
+
+LONGEST_LINE = 8192
+MOST_BYTES = 256 * 1024  # of all replies to one mail: nobody has that much to say
+CHUNK = 16 * 1024
+
+
+class Deadline:
+    """The time one mail may take, over all its commands: the library's own time-outs start anew with each byte."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+
+    def left(self, at_most: float) -> float:
+        """Seconds until the end or `at_most`. Raises TimeoutError when there are none."""
+        seconds = min(at_most, self._ends_at - time.monotonic())
+        if seconds <= 0:
+            raise TimeoutError("the relay took too long")
+        return seconds
+
+
+class Lines:
+    """Reads replies by the line, each within the time of a command and all within the deadline."""
+
+    def __init__(self, talk: "Talk") -> None:
+        self._talk = talk
+        self._buffer = b""
+        self._received = 0
+
+    def readline(self, _limit: int = -1) -> bytes:
+        """The next line, or b"" when the server hung up. Raises OSError when it takes too long."""
+        talk = self._talk
+        command = Deadline(talk.step)
+        while b"\n" not in self._buffer and len(self._buffer) < LONGEST_LINE:
+            talk.sock.settimeout(talk.deadline.left(command.left(talk.step)))
+            piece = talk.sock.recv(CHUNK)
+            self._received += len(piece)
+            if not piece:
+                return b""
+            if self._received > MOST_BYTES:
+                raise OSError("the relay talks without end")
+            self._buffer += piece
+        talk.sock.settimeout(talk.deadline.left(talk.step))  # for a TLS handshake, if one follows
+        line, end, self._buffer = self._buffer.partition(b"\n")
+        return line + end
+
+    def close(self) -> None:
+        """The socket is the talk's to close."""
+
+
+class Talk(smtplib.SMTP):
+    """An SMTP connection bound by `deadline`, which the owner renews for every mail.
+
+    `step`: seconds for the reply to one command.
+    """
+
+    sock: socket.socket
+
+    def __init__(
+        self,
+        relay: Relay,
+        context: ssl.SSLContext,
+        deadline: Deadline,
+        *,
+        hello: str,
+        connect: float,
+        step: float,
+    ) -> None:
+        self.deadline, self.step = deadline, step
+        self._relay, self._tls, self._connect_within = relay, context, connect
+        # The library asks the DNS for our own name unless it is told one.
+        super().__init__(relay.host, relay.port, local_hostname=hello)
+
+    def begin(self) -> None:
+        """From the greeting to where a mail can be handed over: TLS if wanted, then the login."""
+        if self._relay.tls is Tls.STARTTLS:
+            self.starttls(context=self._tls)
+        self.ehlo_or_helo_if_needed()
+        if self._relay.user:
+            self.login(self._relay.user, self._relay.password)
+
+    def renew(self, deadline: Deadline) -> None:
+        """Another mail begins on this connection."""
+        self.deadline = deadline
+        self.file = None if self.sock is None else Lines(self)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """As the library's, over our own reader; after STARTTLS it asks for a new one, so nothing said before TLS counts."""
+        if self.file is None:
+            self.file = Lines(self)
+        return super().getreply()
+
+    def send(self, s: bytes | str) -> None:  # type: ignore[override]  # the library itself sends nothing else
+        """Send in pieces, each within the deadline."""
+        data = s.encode(self.command_encoding) if isinstance(s, str) else s
+        for start in range(0, len(data), CHUNK):
+            if self.sock is not None:
+                self.sock.settimeout(self.deadline.left(self.step))
+            super().send(data[start : start + CHUNK])
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002  the library's own time-out
+        plain = socket.create_connection((host, port), self.deadline.left(self._connect_within))
+        if self._relay.tls is not Tls.TLS:
+            return plain
+        plain.settimeout(self.deadline.left(self.step))
+        return self._tls.wrap_socket(plain, server_hostname=host)

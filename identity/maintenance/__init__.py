@@ -1,0 +1,1 @@
+"""Maintenance: what is kept how long, and sealing secrets anew."""

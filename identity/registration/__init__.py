@@ -1,0 +1,1 @@
+"""Registration: from a verified address to an account on its homeserver."""

@@ -1,0 +1,51 @@
+"""What a new account is told: the rooms that wait for it, and for a guest who answers for them, until when."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from domain_rules.display_names import clean_name
+from domain_rules.rules import RuleSet
+from identity.accounts.models import Account
+from identity.invitations import inviters
+from identity.invitations import rooms_waiting as invited_rooms
+
+MOST_ROOMS = 5  # named one by one
+LONGEST_ROOM = 60  # characters of a name somebody chose
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """`rooms` are names, `more` how many further invitations; of an agent `sponsor` and end are None."""
+
+    rooms: tuple[str, ...] = ()
+    more: int = 0
+    sponsor: str | None = None
+    access_ends_at: datetime | None = None
+
+
+def of(session: Session, rules: RuleSet, account: Account) -> Welcome:
+    """Only for the person themselves, whose mailbox was proved: rooms are named here."""
+    facts = invited_rooms.taken_up(session, account.address, account.user_id)
+    names = [_name(each) for each in facts]
+    named = tuple(dict.fromkeys(name for name in names if name))[:MOST_ROOMS]
+    return Welcome(
+        rooms=named,
+        more=len([name for name in names if name not in named]),
+        sponsor=_person(session, rules, account.sponsor),
+        access_ends_at=account.access_ends_at,
+    )
+
+
+def _name(facts: dict[str, str]) -> str:
+    return clean_name(facts.get("room_name", ""), longest=LONGEST_ROOM)
+
+
+def _person(session: Session, rules: RuleSet, user_id: str | None) -> str | None:
+    if user_id is None:
+        return None
+    name, organisation = inviters.inviter(session, rules, user_id)
+    if name is None:
+        return user_id
+    return f"{name} ({organisation})" if organisation else name

@@ -1,0 +1,1 @@
+"""Routing: the rules in force, and which homeserver they say an address belongs to."""

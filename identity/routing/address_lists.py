@@ -1,0 +1,108 @@
+"""Shared mailboxes and domains that make no agent: the lists that come with Guichet, as operators changed them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
+from domain_rules.advice import DEFAULT, SharedMailboxes
+from identity.core import journal
+from identity.core.journal import Who
+from identity.problems import Problem
+
+from . import address_list_models as address_lists
+from . import never_agent
+from .address_list_models import AddressList
+
+FIRST_WORD = "-*"  # `service-*`: every mailbox whose name begins with that word
+
+
+class WrongEntry(Problem):
+    """This cannot stand on the list."""
+
+
+def shared_mailboxes(session: Session) -> SharedMailboxes:
+    """What `advise` asks."""
+    changes = address_lists.changes(session, AddressList.SHARED_MAILBOX)
+    if not changes:
+        return DEFAULT
+    names = set(DEFAULT.names) | {f"{word}{FIRST_WORD}" for word in DEFAULT.first_words}
+    names = _changed(names, changes)
+    return replace(
+        DEFAULT,
+        names=frozenset(name for name in names if not name.endswith(FIRST_WORD)),
+        first_words=frozenset(
+            name.removesuffix(FIRST_WORD) for name in names if name.endswith(FIRST_WORD)
+        ),
+    )
+
+
+def why_never_agent(session: Session) -> Callable[[str], str | None]:
+    """Domain (A-label) → why it may not be opened to agents, or None."""
+    changes = address_lists.changes(session, AddressList.NEVER_AGENT)
+
+    def why(domain: str) -> str | None:
+        is_listed = changes.get(domain)
+        if is_listed is None:
+            return never_agent.reason(domain)
+        return never_agent.OWN_LIST if is_listed else None
+
+    return why
+
+
+def change(
+    session: Session, now: datetime, who: Who, name: AddressList, text: str, *, is_listed: bool
+) -> bool:
+    """Put an entry on a list or take it off; whether that changed anything. Raises WrongEntry."""
+    entry = READERS[name](text)
+    if _is_listed(session, name, entry) is is_listed:
+        return False
+    address_lists.forget(session, name, entry)
+    session.flush()
+    if _is_listed(session, name, entry) is not is_listed:
+        address_lists.put(session, now, name, entry, is_listed=is_listed)
+    facts = {"is_listed": is_listed}
+    journal.write(session, now, who, action=f"{name}.change", subject=entry, facts=facts)
+    return True
+
+
+def _is_listed(session: Session, name: AddressList, entry: str) -> bool:
+    if name is AddressList.NEVER_AGENT:
+        return why_never_agent(session)(entry) is not None
+    listed = shared_mailboxes(session)
+    if entry.endswith(FIRST_WORD):
+        return entry.removesuffix(FIRST_WORD) in listed.first_words
+    return entry in listed.names
+
+
+def _changed(names: set[str], changes: dict[str, bool]) -> set[str]:
+    added = {entry for entry, is_listed in changes.items() if is_listed}
+    return (names | added) - {entry for entry, is_listed in changes.items() if not is_listed}
+
+
+def _read_mailbox(text: str) -> str:
+    """A local part, with - for the other signs that part words; or a first word and `-*`."""
+    is_first_word = text.endswith(FIRST_WORD)
+    try:
+        local = EmailAddress.parse(f"{text.removesuffix(FIRST_WORD)}@a.example").local
+    except InvalidAddress as error:
+        raise WrongEntry(f"{text!r} is not what stands before the @ of an address.") from error
+    name = local.replace("_", "-").replace(".", "-")
+    if is_first_word and "-" in name:
+        raise WrongEntry(f"{text!r}: only one word can stand before -*.")
+    return f"{name}{FIRST_WORD}" if is_first_word else name
+
+
+def _read_domain(text: str) -> str:
+    try:
+        return parse_domain(text)
+    except InvalidAddress as error:
+        raise WrongEntry(f"{text!r} is not a domain: {error}") from error
+
+
+READERS: dict[AddressList, Callable[[str], str]] = {
+    AddressList.SHARED_MAILBOX: _read_mailbox,
+    AddressList.NEVER_AGENT: _read_domain,
+}

@@ -1,0 +1,149 @@
+"""`guichet address`: what the rules say of one address, and why."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.advice import Advice, advise
+from domain_rules.rules import Decision, Explanation, Reason
+from identity.accounts import models as accounts
+from identity.command.opening import opened
+from identity.command.outcomes import Exit
+from identity.command.printing import as_json, print_facts, print_json, talk
+from identity.invitations import models as third_party_invitations
+from identity.invitations.record import told_time
+from identity.rule_changes import service as rule_changes
+from identity.threepids import associations
+
+from . import address_lists, never_agent
+
+
+@click.group()
+def address() -> None:
+    """What the rules say of one address."""
+
+
+@address.command()
+@click.argument("address")
+@click.option("--revision", type=int, help="By a past revision, at the end of its time.")
+@as_json
+@click.pass_context
+def explain(
+    context: click.Context, address: str, *, revision: int | None, json_wanted: bool
+) -> None:
+    """Show the canonical form, the rules tried, the one that decides, and what people are told.
+
+    \b
+    JSON: {"canonical", "display_domain": text, "tried": [{"rule": text, "matched", "won": boolean}],
+           "decision": {"homeserver", "protected_homeserver", "account_class": text or null,
+                        "requires_invite": boolean, "organisation": text,
+                        "sibling", "rule": text or null, "reason", "extra_signs": text,
+                        "revision": number},
+           "advice": {"state": text, "suggestion", "sibling": text or null},
+           "known": {"user_id", "sponsor", "access_ends_at": text or null, "invitations": number}}
+    What is known of the person is of now, also with --revision: the account, for a guest who answers for
+    them and until when they are expected, and how many invitations wait for the address.
+    of what is no address, with exit code 1: {"error": text, "reason": text}
+    """  # noqa: D301  \b is click's: keep these lines
+    try:
+        parsed = EmailAddress.parse(address)
+    except InvalidAddress as error:
+        if json_wanted:
+            print_json({"error": str(error), "reason": str(error.reason)})
+        talk(f"guichet: not an email address: {error} ({error.reason})")
+        context.exit(Exit.FAILED)
+    with opened() as wired, wired.database.reading() as session:
+        rules = rule_changes.as_of(session, wired.now(), revision)
+        shared = address_lists.shared_mailboxes(session)
+        known = _known(session, wired.now(), parsed)
+    explanation = rules.explain(parsed)
+    is_meant = never_agent.has_mailboxes(parsed.ascii_domain)
+    advice = advise(rules, parsed, keep_typed=is_meant, shared_mailboxes=shared)
+    if json_wanted:
+        print_json(_described(explanation, advice) | {"known": known})
+    else:
+        person = [(name.replace("_", " "), str(value)) for name, value in known.items() if value]
+        print_facts(_readable(explanation, advice) + person)
+
+
+def _known(session: Session, now: datetime, address: EmailAddress) -> dict[str, Any]:
+    account = accounts.of_address(session, address.canonical)
+    bound = associations.of_address(session, address.canonical)
+    return {
+        "user_id": account.user_id if account else bound.user_id if bound else None,
+        "sponsor": account.sponsor if account else None,
+        "access_ends_at": told_time(account.access_ends_at) if account else None,
+        "invitations": len(third_party_invitations.waiting_for(session, address.canonical, now)),
+    }
+
+
+def _described(explanation: Explanation, advice: Advice) -> dict[str, Any]:
+    decision = explanation.decision
+    return {
+        "canonical": explanation.address.canonical,
+        "display_domain": explanation.address.display_domain,
+        "tried": [
+            {"rule": tried.name, "matched": tried.matched, "won": tried.won}
+            for tried in explanation.tried
+        ],
+        "decision": {
+            "homeserver": decision.homeserver,
+            "protected_homeserver": decision.protected_homeserver,
+            "account_class": decision.account_class,
+            "requires_invite": decision.requires_invite,
+            "organisation": decision.organisation,
+            "sibling": decision.sibling,
+            "rule": decision.rule.name if decision.rule else None,
+            "reason": decision.reason,
+            "extra_signs": decision.rule.extra_signs if decision.rule else "",
+            "revision": decision.revision,
+        },
+        "advice": {
+            "state": advice.state,
+            "suggestion": advice.suggestion.canonical if advice.suggestion else None,
+            "sibling": advice.sibling,
+        },
+    }
+
+
+def _readable(explanation: Explanation, advice: Advice) -> list[tuple[str, str]]:
+    decision = explanation.decision
+    tried = [
+        (f"{rule.name}  {'YES, it decides' if rule.won else 'yes' if rule.matched else 'no'}")
+        for rule in explanation.tried
+    ]
+    return [
+        ("address", explanation.address.canonical),
+        ("domain", explanation.address.display_domain),
+        *zip(["rules tried"] + [""] * (len(tried) - 1), tried, strict=True),
+        ("homeserver", decision.homeserver or "none: nobody's address"),
+        *_where_given("protected homeserver", decision.protected_homeserver),
+        *_where_given("class", decision.account_class),
+        ("invitation", "needed" if decision.requires_invite else "not needed"),
+        *_where_given("organisation", decision.organisation),
+        *_where_given("extra signs", decision.rule.extra_signs if decision.rule else None),
+        ("reason", str(decision.reason)),
+        ("people are told", _told(advice, decision)),
+        ("revision", str(decision.revision)),
+    ]
+
+
+def _where_given(name: str, value: str | None) -> list[tuple[str, str]]:
+    return [(name, str(value))] if value else []
+
+
+def _told(advice: Advice, decision: Decision) -> str:
+    if advice.suggestion:
+        return f"a typing error? they may have meant {advice.suggestion.display}"
+    if advice.sibling:
+        return f"not open: use an address of {advice.sibling}"
+    if str(advice.state) == "shared_mailbox":
+        return "several people may read this mailbox: use your own address"
+    if decision.reason is Reason.LOCAL_PART:
+        return "not an address of this domain, by what stands before the @: see --extra-signs"
+    if str(advice.state) == "not_open":
+        return "not open" + (": wait for an invitation" if decision.homeserver else "")
+    return "go on"

@@ -1,0 +1,1 @@
+"""Changes of rules: drafts, whom they affect, publishing, history, import and export."""

@@ -1,0 +1,1 @@
+"""`guichet domain`, `guichet journal` and the address lists."""

@@ -1,0 +1,84 @@
+"""`guichet domain history`, `diff`, `rollback`: what was published, what became of it, and the way back."""
+
+from typing import Any
+
+import click
+
+from identity.command.opening import opened
+from identity.command.printing import as_json, print_json, print_table, talk
+from identity.routing import models as rules
+from identity.rule_changes import service as rule_changes
+
+from .differences import describe_difference, print_difference
+from .publishing import change, publishing
+
+
+@click.command()
+@click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
+@as_json
+def history(*, limit: int, json_wanted: bool) -> None:
+    """List the revisions: when, who, what and why.
+
+    \b
+    JSON: [{"revision", "based_on": number, "published_at": time, "author", "summary", "reason": text}]
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        found = rules.revisions(session, limit=limit)
+    if json_wanted:
+        columns = ("based_on", "author", "summary", "reason")
+        print_json(
+            [
+                {"revision": each.number, "published_at": each.published_at.isoformat()}
+                | {column: getattr(each, column) for column in columns}
+                for each in found
+            ]
+        )
+        return
+    print_table(
+        ("revision", "published", "by", "rules", "why"),
+        (
+            (
+                str(each.number),
+                f"{each.published_at:%Y-%m-%d %H:%M:%S}Z",
+                each.author,
+                each.summary,
+                each.reason,
+            )
+            for each in found
+        ),
+    )
+
+
+@click.command()
+@click.argument("older", type=int)
+@click.argument("newer", type=int, required=False)
+@click.option("-v", "--verbose", is_flag=True, help="Show every change.")
+@as_json
+def diff(older: int, newer: int | None, *, verbose: bool, json_wanted: bool) -> None:
+    """Show what changed from revision OLDER to NEWER, or to the newest.
+
+    JSON: as of `add`, without revision and impact. `base` is OLDER.
+    """
+    with opened() as wired, wired.database.reading() as session:
+        to = rules.current_number(session) if newer is None else newer
+        difference = rule_changes.between(session, older, to)
+    if json_wanted:
+        print_json(describe_difference(difference))
+        return
+    print_difference(difference, whole=verbose)
+    talk(f"From revision {older} to {to}: {difference.summary}, {difference.unchanged} unchanged.")
+
+
+@click.command()
+@click.argument("revision", type=int)
+@publishing
+def rollback(revision: int, **options: Any) -> None:
+    """Publish the rules of REVISION again, as the next revision.
+
+    Whoever was moved since and moves back is told of both homeservers for a while, as with any move.
+
+    JSON: as of `add`.
+    """
+    options["reason"] = options["reason"] or f"back to revision {revision}"
+    with opened() as wired:
+        change(wired, options, lambda session: rule_changes.to_revision(session, revision))

@@ -1,0 +1,193 @@
+"""`guichet domain import`: many rules out of a file, in one revision or none."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from domain_rules.rules import AccountClass
+from identity.command.files import FILE, read_text
+from identity.command.opening import opened
+from identity.command.printing import print_json, talk
+from identity.homeservers import models as homeservers
+from identity.routing import address_lists
+from identity.routing import models as rules
+from identity.rule_changes import federation
+from identity.rule_changes import service as rule_changes
+from identity.rule_changes.federation import Put
+from identity.services import Wiring
+
+from .files import Content, Format, Here, format_of, is_policy, read_list, read_table, read_yaml
+from .proof import Proved, describe, proved, tell
+from .publishing import (
+    describe_draft,
+    may_move_accounts,
+    print_draft,
+    publishing,
+    refusing_moves,
+    watched,
+    who,
+)
+
+LONG = 3_000_000  # letters
+OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
+
+
+@click.command(name="import")
+@click.argument("file", type=FILE)
+@click.option("--homeserver", help="Lists: where the people of these domains have their accounts.")
+@click.option("--organisation", default="", help="Lists: the label people see.")
+@click.option("--suffix", is_flag=True, help="Lists: each domain and every domain under it.")
+@click.option("--guest", is_flag=True, help="Lists: their people are guests.")
+@click.option("-v", "--verbose", is_flag=True, help="Name duplicates, show every change.")
+@publishing
+@click.pass_context
+def import_(context: click.Context, /, file: Path, **options: Any) -> None:
+    """Put the rules of FILE in force, in one revision.
+
+    FILE is a federation of our own format (YAML, see examples/federation.yaml, or CSV with a column for
+    each field, as `export` writes it), the info.yaml of a Tchap or Sydent server, or a list, one domain
+    a line, # begins a comment. Nothing that FILE does not name is taken away. Lines that are refused are
+    named and the others are taken.
+
+    Of an info.yaml it says what each line becomes, what was dangerous in it, and for which addresses the
+    answer is no longer that of the old server.
+
+    \b
+    Exit code: 0 all taken (or nothing to change), 1 none, 3 some refused by policy, 5 some refused.
+    JSON: {"base", "revision": number, "dry_run": boolean, "homeservers_added": [name],
+           "added", "removed": [rule], "changed": [{"from": rule, "to": rule}],
+           "unchanged": number, "duplicates": [{"line", "text", "first_line"}],
+           "refused": [{"line", "text", "reason", "by_policy": boolean}],
+           "proof": null, or of an info.yaml {"addresses", "lines": number, "is_whole": boolean,
+               "translations": [{"line", "text", "rules": [name]}],
+               "differences": [{"line", "text", "address", "cause", "explanation",
+                                "inside", "outside": {"old", "new": answer or null}}],
+               "dangers": [{"line", "text", "kind", "reason"}]}}
+    """  # noqa: D301  \b is click's: keep these lines
+    text = read_text(file)
+    form = format_of(file, text)
+    _check_usage(file, form, options)
+    if len(text) > LONG:
+        talk(f"{file.name} is long; this takes a minute or two.")
+    with opened() as wired:
+        here = _here(wired)
+        content = _read(file, form, text, here, options)
+        found = proved(content, here.rules, wired.now())
+        if found:
+            tell(found, whole=options["verbose"])
+        _tell_lines(content, whole=options["verbose"])
+        done = _put(wired, content, options, default_reason=f"import of {file.name}")
+    _show(content, found, done, options)
+    context.exit(content.ending)
+
+
+def _show(content: Content, found: Proved | None, done: Put, options: dict[str, Any]) -> None:
+    if options["json_wanted"]:
+        proof = {"proof": describe(found) if found else None}
+        print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
+    elif options["dry_run"]:
+        for name in done.homeservers:
+            click.echo(f"+ homeserver {name}")
+        print_draft(done.draft, whole=options["verbose"])
+    talk(_summary(content, done, dry_run=options["dry_run"]))
+
+
+def _check_usage(file: Path, form: Format, options: dict[str, Any]) -> None:
+    if form is not Format.LIST:
+        for name in OF_LISTS:
+            if options[name]:
+                raise click.UsageError(f"--{name} is for lists; {file.name} says it itself")
+    elif not options["homeserver"]:
+        raise click.UsageError("a list needs --homeserver")
+
+
+def _here(wired: Wiring) -> Here:
+    with wired.database.reading() as session:
+        return Here(
+            homeservers={each.name: each.guests for each in homeservers.every(session)},
+            rules=rule_changes.by_key(rules.load(session, rules.current_number(session))),
+            why_never_agent=address_lists.why_never_agent(session),
+        )
+
+
+def _read(file: Path, form: Format, text: str, here: Here, options: dict[str, Any]) -> Content:
+    if form is Format.YAML:
+        return read_yaml(file, text, here)
+    if form is Format.CSV:
+        return read_table(text, here)
+    is_guests = options["guest"] or here.homeservers.get(options["homeserver"], False)
+    return read_list(
+        text,
+        here,
+        homeserver=options["homeserver"],
+        organisation=options["organisation"],
+        account_class=AccountClass.GUEST if is_guests else AccountClass.AGENT,
+        suffix=options["suffix"],
+    )
+
+
+def _put(wired: Wiring, content: Content, options: dict[str, Any], *, default_reason: str) -> Put:
+    with refusing_moves(), wired.database.transaction() as session:
+        done = federation.put(
+            session,
+            wired.public_half,
+            wired.now(),
+            servers=content.homeservers,
+            rules=content.rules,
+            who=who(author=options["author"], reason=options["reason"] or default_reason),
+            base=options["base"],
+            may_move_accounts=options["dry_run"] or may_move_accounts(wired, options),
+            follow=watched,
+        )
+        if options["dry_run"]:
+            session.rollback()
+    return done
+
+
+def _tell_lines(content: Content, *, whole: bool) -> None:
+    for fault in content.faults:
+        talk(f"line {fault.line}: {fault.text}: {fault.reason}")
+    for duplicate in content.duplicates if whole else ():
+        talk(f"line {duplicate.line}: {duplicate.text}: as line {duplicate.first_line}")
+
+
+def _described(content: Content, done: Put, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        **describe_draft(done.draft),
+        "revision": done.difference.base if dry_run else done.revision,
+        "dry_run": dry_run,
+        "homeservers_added": list(done.homeservers),
+        "duplicates": [
+            {"line": each.line, "text": each.text, "first_line": each.first_line}
+            for each in content.duplicates
+        ],
+        "refused": [
+            {
+                "line": fault.line,
+                "text": fault.text,
+                "reason": fault.reason,
+                "by_policy": is_policy(fault),
+            }
+            for fault in content.faults
+        ],
+    }
+
+
+def _summary(content: Content, done: Put, *, dry_run: bool) -> str:
+    difference = done.difference
+    counts = {
+        "added": len(difference.added),
+        "changed": len(difference.changed),
+        "unchanged": difference.unchanged,
+        "duplicates": len(content.duplicates),
+        "refused": len(content.faults),
+    }
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    if done.homeservers:
+        told = f"{len(done.homeservers)} homeservers added; {told}"
+    if dry_run:
+        return f"{told}. Nothing was written."
+    if difference.is_empty:
+        return f"{told}. Nothing to change: revision {done.revision} stays."
+    return f"{told}. Revision {done.revision} is published."

@@ -1,0 +1,100 @@
+"""`guichet journal`: who changed what, and whether the record of it is whole."""
+
+import json
+from typing import Any
+
+import click
+
+from identity.command.opening import opened
+from identity.command.outcomes import Failure
+from identity.command.printing import as_json, print_json, print_table, talk
+from identity.core import journal as rows
+from identity.core.journal import JournalEntry
+from identity.rule_changes import journal_check
+
+SHOWN = 2  # names of a long list
+
+
+@click.group()
+def journal() -> None:
+    """Changes: who, when, from where, what, why. Rows are only added, each with the hash of the one before."""
+
+
+@journal.command(name="list")
+@click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
+@click.option("--action", help="Only these: rules.publish, or a noun alone, rules.")
+@as_json
+def list_(*, limit: int, action: str | None, json_wanted: bool) -> None:
+    """List the newest changes.
+
+    \b
+    JSON: [{"number": number, "at": time, "actor", "origin", "action", "subject": text,
+            "facts": object, "reason": text, "request_id": text or null, "hash": text}]
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        found = rows.recent(session, limit=limit, action=action)
+    if json_wanted:
+        print_json([_described(entry) for entry in found])
+        return
+    print_table(
+        ("number", "at", "by", "what", "of", "facts", "why"),
+        (
+            (
+                str(entry.number),
+                f"{entry.at:%Y-%m-%d %H:%M:%S}Z",
+                entry.actor,
+                entry.action,
+                entry.subject,
+                _short(json.loads(entry.facts)),
+                entry.reason,
+            )
+            for entry in found
+        ),
+    )
+
+
+@journal.command()
+@click.option("--head", metavar="HASH", help="A head noted earlier; it must still be in the chain.")
+@as_json
+def verify(*, head: str | None, json_wanted: bool) -> None:
+    """Check every row against the one before, and the rules of every revision against their row.
+
+    Prints the head of the chain. Note it somewhere else: it shows later that no end was cut off.
+
+    \b
+    JSON: {"rows": number, "head": hash, "fault": {"number": number, "what": text} or null}
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        done = journal_check.verify(session, noted_head=head)
+    fault = done.fault
+    if json_wanted:
+        told = {"number": fault.number, "what": fault.what} if fault else None
+        print_json({"rows": done.rows, "head": done.head, "fault": told})
+    if fault:
+        raise Failure(f"row {fault.number} of the journal: {fault.what}")
+    if not json_wanted:
+        click.echo(done.head)
+    talk(f"{done.rows} rows, each as it was written.")
+
+
+def _described(entry: JournalEntry) -> dict[str, Any]:
+    columns = ("actor", "origin", "action", "subject", "reason", "request_id", "hash")
+    return {
+        "number": entry.number,
+        "at": entry.at.isoformat(),
+        "facts": json.loads(entry.facts),
+        **{column: getattr(entry, column) for column in columns},
+    }
+
+
+def _short(facts: dict[str, Any]) -> str:
+    """One line; what is long stands in --json."""
+    told = {name: value for name, value in facts.items() if name != "digest"}
+    return ", ".join(
+        f"{name}: {_few(value) if isinstance(value, list) else value}"
+        for name, value in told.items()
+    )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")

@@ -1,0 +1,145 @@
+"""Showing a change of rules and its effect on people, and publishing it unless it is a dry run."""
+
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from identity.command.opening import author, dry_run, reason
+from identity.command.outcomes import Exit, Failure
+from identity.command.printing import as_json, print_json, talk
+from identity.command.progress import followed
+from identity.core.journal import Who
+from identity.problems import MovesAccounts
+from identity.rule_changes import drafts
+from identity.rule_changes.drafts import Draft
+from identity.rule_changes.impact import Impact, Row
+from identity.rule_changes.service import Difference
+from identity.services import Wiring
+
+from .differences import describe_difference, print_difference
+
+EFFECTS = (
+    ("change_homeserver", "accounts that change homeserver"),
+    ("become_agents", "guests who become agents"),
+    ("become_guests", "agents who become guests"),
+    ("lose_access", "addresses that lose access"),
+    ("gain_access", "addresses that gain access"),
+    ("invitations", "invitations that wait, for addresses that would belong elsewhere"),
+)
+SHOWN_DOMAINS = 5
+
+OPTIONS = (
+    click.option("--base", type=int, help="Only if the newest revision is this one."),
+    click.option(
+        "--move-accounts",
+        is_flag=True,
+        help="Even if known accounts would belong to another homeserver.",
+    ),
+    author,
+    reason,
+    dry_run,
+    as_json,
+)
+
+
+def publishing(command: Any) -> Any:
+    """The options of every command that publishes rules."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def who(*, author: str, reason: str) -> Who:
+    """The person at this command line."""
+    return Who(author, f"command line on {socket.gethostname()}", reason)
+
+
+def change(
+    wired: Wiring, options: dict[str, Any], compare: Callable[[Session], Difference]
+) -> None:
+    """Show what `compare` finds; publish it, or with --dry-run only show."""
+    with wired.database.transaction() as session:
+        now = wired.now()
+        draft = drafts.check(session, now, compare(session), watched)
+        revision = draft.difference.base
+        if not options["dry_run"]:
+            revision = publish(session, wired, draft, options)
+    if options["json_wanted"]:
+        facts = {"revision": revision, "dry_run": options["dry_run"]}
+        print_json(describe_draft(draft) | facts)
+    else:
+        print_draft(draft)
+    if draft.difference.is_empty:
+        talk(f"Nothing to change: revision {revision} says so already.")
+    elif options["dry_run"]:
+        talk(f"Nothing was written. To publish just this: --base {draft.difference.base}")
+    else:
+        talk(f"Revision {revision} is published.")
+
+
+def watched(rows: Iterable[Row], total: int) -> Iterator[Row]:
+    """How far the replay of known addresses has come."""
+    return followed("known addresses", rows, total)
+
+
+def publish(session: Session, wired: Wiring, draft: Draft, options: dict[str, Any]) -> int:
+    """The number of the revision in force afterwards. A move of accounts nobody asked for is refused."""
+    with refusing_moves():
+        return drafts.publish(
+            session,
+            wired.now(),
+            draft,
+            who(author=options["author"], reason=options["reason"]),
+            base=options["base"],
+            may_move_accounts=may_move_accounts(wired, options),
+        )
+
+
+def may_move_accounts(wired: Wiring, options: dict[str, Any]) -> bool:
+    """Where everybody is told where they are, nobody is locked out by a move."""
+    return options["move_accounts"] or wired.settings.info_person_level != "off"
+
+
+@contextmanager
+def refusing_moves() -> Iterator[None]:
+    """A move of accounts that nobody asked for ends the command, refused by policy."""
+    try:
+        yield
+    except MovesAccounts as error:
+        hint = "(--dry-run shows which domains; --move-accounts if it is meant)"
+        raise Failure(f"{error} {hint}", Exit.REFUSED) from error
+
+
+def describe_draft(draft: Draft) -> dict[str, Any]:
+    """The part of the JSON that every change of rules has."""
+    return describe_difference(draft.difference) | {"impact": described_impact(draft.impact)}
+
+
+def described_impact(impact: Impact) -> dict[str, Any]:
+    domains = [{"domain": name, "addresses": count} for name, count in impact.domains]
+    return asdict(impact) | {"domains": domains}
+
+
+def print_draft(draft: Draft, *, whole: bool = False) -> None:
+    print_difference(draft.difference, whole=whole)
+    if draft.difference.is_empty:
+        return
+    if draft.impact.is_empty:
+        talk(f"None of the {draft.impact.known} known addresses is affected.")
+    else:
+        click.echo("\n".join(_effects(draft.impact)))
+
+
+def _effects(impact: Impact) -> Iterator[str]:
+    yield f"Effect on {impact.known} known addresses:"
+    for field, label in EFFECTS:
+        count = getattr(impact, field)
+        if count:
+            yield f"  {count:>7}  {label}"
+    most = ", ".join(f"{name} ({count})" for name, count in impact.domains[:SHOWN_DOMAINS])
+    yield f"  mostly {most}"

@@ -1,0 +1,37 @@
+"""The sample federation, which the first start of the embedded default loads."""
+
+import sys
+from pathlib import Path
+
+from identity.core.journal import Who
+from identity.homeservers import models as homeservers
+from identity.routing import models as rules
+from identity.rule_changes import federation
+from identity.services import Wiring
+
+from .files import read_sample
+
+PLACES = (
+    Path(__file__).parents[2] / "examples/federation.yaml",  # a checkout
+    Path(sys.prefix) / "share/guichet/federation.yaml",  # an installed wheel
+)
+
+
+def load_sample(wired: Wiring) -> bool:
+    """Load it where nothing is yet: no homeserver and no revision. Whether that was done."""
+    place = next((place for place in PLACES if place.exists()), None)
+    if place is None:
+        return False
+    with wired.database.transaction() as session:
+        if homeservers.every(session) or rules.current_number(session) != rules.EMPTY:
+            return False
+        content = read_sample(place)
+        federation.put(
+            session,
+            wired.public_half,
+            wired.now(),
+            servers=content.homeservers,
+            rules=content.rules,
+            who=Who("guichet", "first start", "the sample federation"),
+        )
+    return True

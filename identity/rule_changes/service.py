@@ -1,0 +1,187 @@
+"""Rules change in revisions: a difference against a base, published whole or not at all."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from domain_rules.rules import Kind, Rule, RuleSet
+from identity import problems
+from identity.core import journal
+from identity.core.journal import Who
+from identity.homeservers import models as homeservers
+from identity.routing import models as rules
+from identity.routing.models import RuleRevision
+
+Key = tuple[Kind, str]
+SPELT_OUT = 20  # rules of one publication that the journal names
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A draft: what publishing would do. `changed` holds pairs of the rule of now and the rule to be."""
+
+    base: int
+    added: tuple[Rule, ...] = ()
+    removed: tuple[Rule, ...] = ()
+    changed: tuple[tuple[Rule, Rule], ...] = ()
+    unchanged: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.added or self.removed or self.changed)
+
+    @property
+    def summary(self) -> str:
+        """`+3 -0 ~1`: added, removed, changed."""
+        return f"+{len(self.added)} -{len(self.removed)} ~{len(self.changed)}"
+
+    @property
+    def ended(self) -> list[Rule]:
+        """The rules that are in the base and not, or not so, in what comes of it."""
+        return [*self.removed, *(old for old, _ in self.changed)]
+
+    @property
+    def begun(self) -> list[Rule]:
+        """The rules that are not, or not so, in the base."""
+        return [*self.added, *(new for _, new in self.changed)]
+
+
+def compare(
+    session: Session,
+    *,
+    put: Iterable[Rule] = (),
+    take_away: Iterable[Rule] = (),
+    whole: bool = False,
+) -> Difference:
+    """The difference that putting and taking away these rules makes to the newest revision.
+
+    `whole`: what is not put is taken away. A rule that says nothing of a move keeps what the one of
+    now says. Raises UnknownHomeserver for a rule of a homeserver that is not registered.
+    """
+    base = rules.current_number(session)
+    now = by_key(rules.load(session, base))
+    wanted = {key: _with_its_move(rule, now.get(key)) for key, rule in by_key(put).items()}
+    _check_homeservers(session, wanted.values())
+    gone = [key for key in now if key not in wanted] if whole else map(_key, take_away)
+    return difference_between(base, now, wanted, gone)
+
+
+def between(session: Session, older: int, newer: int) -> Difference:
+    """What became of one revision in another. Raises NoSuchRevision."""
+    then, since = (by_key(rules.load(session, _known(session, n))) for n in (older, newer))
+    return difference_between(older, then, since, [key for key in then if key not in since])
+
+
+def to_revision(session: Session, number: int) -> Difference:
+    """The difference that publishing an old revision's rules again makes. Raises NoSuchRevision.
+
+    Its homeservers must still be registered: UnknownHomeserver.
+    """
+    back = rules.load(session, _known(session, number))
+    return compare(session, put=back, whole=True)
+
+
+def as_of(session: Session, now: datetime, revision: int | None) -> RuleSet:
+    """What was in force when a revision's time ended; without a number, what is now. Raises NoSuchRevision."""
+    if revision is None:
+        return rules.load_rule_set(session, at=now)
+    following = session.get(RuleRevision, _known(session, revision) + 1)
+    moment = following.published_at if following else now
+    return rules.load_rule_set(session, at=moment, revision=revision)
+
+
+def publish(session: Session, now: datetime, difference: Difference, who: Who) -> int:
+    """Make the difference the next revision. Its number; the base's if there is nothing to change.
+
+    Raises BaseMoved if somebody published since the difference was made: nothing is written then.
+    """
+    if difference.is_empty:
+        return difference.base
+    if rules.current_number(session) != difference.base:
+        raise problems.BaseMoved
+    revision = RuleRevision(
+        number=difference.base + 1,
+        based_on=difference.base,
+        published_at=now,
+        author=who.name,
+        reason=who.reason,
+        summary=difference.summary,
+    )
+    try:
+        with session.begin_nested():
+            rules.write(session, revision, removed=difference.ended, added=difference.begun)
+    except IntegrityError:
+        raise problems.BaseMoved from None
+    facts = _facts(difference) | {"digest": rules.digest(session, revision.number)}
+    subject = f"revision {revision.number}"
+    journal.write(session, now, who, action="rules.publish", subject=subject, facts=facts)
+    return revision.number
+
+
+def difference_between(
+    base: int, now: Mapping[Key, Rule], wanted: Mapping[Key, Rule], gone: Iterable[Key]
+) -> Difference:
+    """`gone`: the keys that shall be no more; whatever else is only in `now` stays."""
+    return Difference(
+        base=base,
+        added=tuple(rule for key, rule in wanted.items() if key not in now),
+        removed=tuple(now[key] for key in gone if key in now),
+        changed=tuple(
+            (now[key], rule) for key, rule in wanted.items() if key in now and now[key] != rule
+        ),
+        unchanged=sum(now.get(key) == rule for key, rule in wanted.items()),
+    )
+
+
+def by_key(found: Iterable[Rule]) -> dict[Key, Rule]:
+    """There is one rule of a kind and pattern in a revision."""
+    return {_key(rule): rule for rule in found}
+
+
+def _key(rule: Rule) -> Key:
+    return rule.kind, rule.pattern
+
+
+def _with_its_move(rule: Rule, old: Rule | None) -> Rule:
+    says_nothing = not rule.moved_from and rule.moving_until is None
+    if old is None or not says_nothing or rule.homeserver != old.homeserver:
+        return rule
+    return replace(rule, moved_from=old.moved_from, moving_until=old.moving_until)
+
+
+def _known(session: Session, number: int) -> int:
+    newest = rules.current_number(session)
+    if not rules.EMPTY <= number <= newest:
+        raise problems.NoSuchRevision(number, newest)
+    return number
+
+
+def _facts(difference: Difference) -> dict[str, object]:
+    """What people read in the journal: the rules by name while they are few."""
+    named = {
+        "removed": [rule.name for rule in difference.removed],
+        "added": [
+            f"{rule.name} → {rule.homeserver or rule.sibling_of}" for rule in difference.added
+        ],
+        "changed": [
+            f"{new.name}: {old.homeserver or old.sibling_of} → {new.homeserver or new.sibling_of}"
+            for old, new in difference.changed
+        ],
+    }
+    return {
+        "base": difference.base,
+        "summary": difference.summary,
+        **{name: names[:SPELT_OUT] for name, names in named.items() if names},
+    }
+
+
+def _check_homeservers(session: Session, wanted: Iterable[Rule]) -> None:
+    known = [homeserver.name for homeserver in homeservers.every(session)]
+    for rule in wanted:
+        for name in (rule.homeserver, rule.protected_homeserver):
+            if name is not None and name not in known:
+                raise problems.UnknownHomeserver(name, difflib.get_close_matches(name, known))

@@ -1,0 +1,1 @@
+"""Sign-up: somebody types an address, and verifies it by a mailed code."""

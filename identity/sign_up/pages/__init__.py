@@ -1,0 +1,1 @@
+"""The pages from typing an address to its verification."""

@@ -1,0 +1,1 @@
+"""What our module in Synapse is told and what it reports (/api/homeserver/v1)."""

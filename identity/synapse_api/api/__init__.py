@@ -1,0 +1,1 @@
+"""The endpoints that our module in a homeserver asks."""

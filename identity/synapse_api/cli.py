@@ -1,0 +1,36 @@
+"""`guichet homeserver refusals`: for the support desk, what somebody was refused by our module in their homeserver."""
+
+import click
+
+from identity.command.opening import opened
+from identity.command.printing import as_json, print_json, print_table, talk
+
+from . import report_models as module_reports
+
+
+@click.command()
+@click.argument("user_id", metavar="USER_ID")
+@as_json
+def refusals(user_id: str, *, json_wanted: bool) -> None:
+    """Show what this user was refused lately, the latest first; docs/synapse.md has the reasons.
+
+    \b
+    JSON: [{"reason": text, "count": number, "last_at": time}]
+    """  # noqa: D301  \b is click's: keep these lines
+    with opened() as wired, wired.database.reading() as session:
+        rows = [
+            {
+                "reason": row.reason,
+                "count": row.count,
+                "last_at": row.last_at.isoformat(timespec="seconds"),
+            }
+            for row in module_reports.refusals_of(session, user_id)
+        ]
+    if json_wanted:
+        print_json(rows)
+        return
+    print_table(
+        ("reason", "count", "last_at"), ([str(value) for value in row.values()] for row in rows)
+    )
+    if not rows:
+        talk(f"No module has reported a refusal of {user_id}.")

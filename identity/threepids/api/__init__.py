@@ -1,0 +1,1 @@
+"""The Matrix Identity Service API v2: accounts, terms, lookup, validation."""

@@ -1,0 +1,70 @@
+"""/account: a Matrix user shows what their homeserver gave them, and gets a token of ours. S16 to S26."""
+
+from typing import Annotated
+
+from flask import Blueprint, Response, jsonify
+from pydantic import Field
+
+from identity.homeservers.service import SERVER_NAME
+from identity.problems import WrongParameter
+from identity.threepids import account_models as identity_accounts
+from identity.threepids import accounts
+from identity.web.json_body import Body, Seconds, Text, read_body
+from identity.web.matrix_v2 import V2
+from identity.web.request_context import client_ip, wired
+
+from .guards import anyone, caller, signed_in, signed_in_before_terms
+
+ACCOUNT = f"{V2}/account"
+MOST_TOKEN = 5000  # characters
+
+strangers = Blueprint("registration", __name__, url_prefix=ACCOUNT)
+strangers.before_request(anyone)
+
+users = Blueprint("account", __name__, url_prefix=ACCOUNT)
+users.before_request(signed_in)
+
+leaving = Blueprint("leaving", __name__, url_prefix=ACCOUNT)
+leaving.before_request(signed_in_before_terms)
+
+
+class OpenId(Body):
+    """What a homeserver answers to `openid/request_token`, as far as clients hand it on.
+
+    How long it is good bounds nothing here.
+    """
+
+    access_token: Annotated[Text, Field(min_length=1, max_length=MOST_TOKEN)]
+    matrix_server_name: Text
+    token_type: Text | None = None
+    expires_in: Seconds | None = None
+
+
+@strangers.post("/register")
+def register() -> Response:
+    """The homeserver is asked whose token it is; only registered ones are asked at all."""
+    asked = read_body(OpenId)
+    if asked.token_type is not None and asked.token_type.lower() != "bearer":
+        raise WrongParameter("token_type is not Bearer.")
+    if not SERVER_NAME.fullmatch(asked.matrix_server_name):
+        raise WrongParameter("matrix_server_name is no server name.")
+    wired.limits.spend_sign_in(client_ip())
+    user_id = wired.federation.owner_of(asked.access_token, server_name=asked.matrix_server_name)
+    with wired.database.transaction() as session:
+        token = accounts.register(session, wired.now(), user_id=user_id)
+    # Clients from before r0.3.0 read the second.
+    return jsonify(token=token, access_token=token)
+
+
+@users.get("")
+def account() -> Response:
+    """Whose token this is."""
+    return jsonify(user_id=caller().user_id)
+
+
+@leaving.post("/logout")
+def logout() -> Response:
+    """The token is good for nothing any more; no body is needed."""
+    with wired.database.transaction() as session:
+        identity_accounts.end(session, caller())
+    return jsonify({})

@@ -1,0 +1,108 @@
+"""What a Matrix client asked to have proved: the page behind the mailed link, and the specification's own link."""
+
+from http import HTTPStatus
+
+from flask import Response, make_response, redirect, request
+from jinja2 import Environment
+
+from domain_rules.addresses import EmailAddress
+from identity.core.one_time_codes.service import CodeAnswer, Result
+from identity.problems import NoValidSession
+from identity.sign_up.pages.check import code_faults, unfinished_code
+from identity.web.languages import language, prefer
+from identity.web.rendering import Fault, go_to, page
+from identity.web.request_context import wired
+from identity.web.site import blueprint
+
+from . import validation
+from .validation_sessions import ValidationSession
+
+OWN_PAGE = "validated.html"  # of the operator, in the folder of the brand
+SID_LENGTH = 32  # characters
+SUBMIT = "/_matrix/identity/v2/validate/email/submitToken"
+
+
+def show(token: str) -> Response:
+    """Who asked, and a field for the code of the mail. Looking changes nothing."""
+    asked = _mailed(token)
+    return _page(token, asked) if asked else page("link_broken", status=HTTPStatus.NOT_FOUND)
+
+
+def try_code(token: str) -> Response:
+    """The typed code proves the address to the client that waits, in whatever browser."""
+    asked = _mailed(token)
+    if asked is None:
+        return page("link_broken", status=HTTPStatus.NOT_FOUND)
+    if asked.validated_at or validation.is_over(asked, wired.now()):
+        return go_to("verify_page", token=token)
+    if faults := unfinished_code():
+        return _page(token, asked, faults)
+    with wired.database.transaction() as session:
+        row = validation.by_link(session, asked.id)
+        answered = (
+            validation.type_code(
+                session, wired.tokens, wired.now(), row, request.form.get("code", "")
+            )
+            if row
+            else CodeAnswer(Result.OVER)
+        )
+    if answered.result in {Result.RIGHT, Result.OVER}:
+        return go_to("verify_page", token=token)
+    return _page(token, asked, code_faults(answered, held=True))
+
+
+@blueprint.get(SUBMIT)
+def submit_by_link() -> Response:
+    """The specification's link, for brands whose mail carries it: it proves the address by being opened."""
+    if request.method == "HEAD":
+        return make_response()
+    sid, secret, token = (request.args.get(name, "") for name in ("sid", "client_secret", "token"))
+    with wired.database.transaction() as session:
+        try:
+            # It is the last of the link: what a mail program left behind it is cut off.
+            asked = validation.find(session, sid=sid[:SID_LENGTH], client_secret=secret)
+        except NoValidSession:
+            return _answer(success=False, status=HTTPStatus.NOT_FOUND)
+        prefer(asked.language)
+        answered = validation.type_code(session, wired.tokens, wired.now(), asked, token)
+    if answered.result is not Result.RIGHT:
+        return _answer(success=False, status=HTTPStatus.BAD_REQUEST)
+    onward = validation.onward(asked)
+    return make_response(redirect(onward)) if onward else _answer(success=True)
+
+
+def _mailed(token: str) -> ValidationSession | None:
+    session_id = wired.tokens.read_link(token, "client")
+    if session_id is None:
+        return None
+    with wired.database.reading() as session:
+        asked = validation.by_link(session, session_id)
+    if asked:
+        prefer(asked.language)
+    return asked
+
+
+def _page(token: str, asked: ValidationSession, faults: list[Fault] | None = None) -> Response:
+    if validation.is_over(asked, wired.now()):
+        return page("client_link_over", ended_at=validation.ends_at(asked))
+    if asked.validated_at:
+        return page("client_link_done", user_id=asked.user_id, onward=validation.onward(asked))
+    return page(
+        "client_link",
+        faults=faults or (),
+        token=token,
+        asked=asked,
+        masked=EmailAddress.stored(asked.address).masked,
+    )
+
+
+def _answer(*, success: bool, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """The end of the specification's link: the operator's page where there is one, else ours."""
+    folder = wired.settings.brand_dir
+    if folder is None or not (folder / OWN_PAGE).is_file():
+        return page("client_link_answer", status=status, success=success)
+    template = Environment(autoescape=True).from_string(
+        (folder / OWN_PAGE).read_text(encoding="utf-8")
+    )
+    facts = {"success": success, "service": wired.settings.service_name, "language": language()}
+    return make_response(template.render(facts), status)

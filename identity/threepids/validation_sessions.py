@@ -1,0 +1,123 @@
+"""Validation sessions: an address a Matrix client wants proved, and how far the proof has come."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Index, func, select, update
+from sqlalchemy.orm import Mapped, Session, column_property, declared_attr, mapped_column
+
+from identity.core.database import Base
+from identity.mail.models import Mail, Template
+
+
+class ValidationSession(Base):
+    """One address asked about by one client. Its `sid` is the id, in hexadecimal digits."""
+
+    __tablename__ = "validation_sessions"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    address: Mapped[str] = mapped_column()
+    secret_hash: Mapped[str]  # SHA-256 of the client_secret
+    # For brands whose mail carries the link of the specification, which holds the secret itself.
+    sealed_secret: Mapped[str]
+    user_id: Mapped[str]  # who asked
+    device: Mapped[str]  # the client's family, as far as it says; the page shows it
+    language: Mapped[str]
+    send_attempt: Mapped[int] = mapped_column(BigInteger)  # the highest seen
+    next_link: Mapped[str | None]
+    created_at: Mapped[datetime]
+    asked_at: Mapped[datetime]  # when a mail was last asked for
+    validated_at: Mapped[datetime | None]
+
+    @declared_attr
+    @classmethod
+    def waited_until(cls) -> Mapped[datetime | None]:
+        """When its last mail leaves, or left, that had to wait for its moment; None: none had to."""
+        return column_property(
+            select(func.max(Mail.due_at))
+            .where(
+                Mail.address == cls.address,
+                Mail.subject_id == cls.id,
+                Mail.template == Template.CLIENT_VERIFY,
+                Mail.due_at > Mail.created_at,
+            )
+            .correlate_except(Mail)
+            .scalar_subquery()
+        )
+
+    @property
+    def sid(self) -> str:
+        return self.id.hex
+
+
+Index("ix_validation_sessions_address", ValidationSession.address, ValidationSession.created_at)
+Index("ix_validation_sessions_user", ValidationSession.user_id, ValidationSession.created_at)
+
+
+def latest_of(
+    session: Session, *, address: str, secret_hash: str, user_id: str
+) -> ValidationSession | None:
+    """The newest session of this client, of this account, for this address."""
+    return session.scalars(
+        select(ValidationSession)
+        .where(
+            ValidationSession.address == address,
+            ValidationSession.secret_hash == secret_hash,
+            ValidationSession.user_id == user_id,
+        )
+        .order_by(ValidationSession.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def find(session: Session, session_id: uuid.UUID) -> ValidationSession | None:
+    return session.get(ValidationSession, session_id)
+
+
+def opened_times(session: Session, user_id: str, since: datetime) -> list[datetime]:
+    """When this account opened sessions; oldest first."""
+    return list(
+        session.scalars(
+            select(ValidationSession.created_at)
+            .where(ValidationSession.user_id == user_id, ValidationSession.created_at > since)
+            .order_by(ValidationSession.created_at)
+        )
+    )
+
+
+def mail_times(session: Session, user_id: str, mailbox: str, since: datetime) -> list[datetime]:
+    """When mails left for this mailbox, or will leave, that this account asked for; oldest first."""
+    found = session.scalars(
+        select(Mail.due_at)
+        .join(ValidationSession, ValidationSession.id == Mail.subject_id)
+        .where(
+            Mail.mailbox == mailbox,
+            Mail.template == Template.CLIENT_VERIFY,
+            Mail.due_at > since,
+            ValidationSession.user_id == user_id,
+        )
+        .order_by(Mail.due_at)
+    )
+    return [time for time in found if time is not None]
+
+
+def has_waiting_mail(session: Session, asked: ValidationSession, now: datetime) -> bool:
+    """Whether a mail of this session waits for its moment."""
+    waiting = select(Mail.id).where(
+        Mail.address == asked.address,
+        Mail.subject_id == asked.id,
+        Mail.template == Template.CLIENT_VERIFY,
+        Mail.due_at > now,
+    )
+    return session.scalar(waiting.limit(1)) is not None
+
+
+def validate(session: Session, asked: ValidationSession, now: datetime) -> None:
+    """The address is proved. The first moment stays: later ones must not lengthen the window."""
+    session.execute(
+        update(ValidationSession)
+        .where(ValidationSession.id == asked.id, ValidationSession.validated_at.is_(None))
+        .values(validated_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    session.refresh(asked)

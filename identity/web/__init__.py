@@ -1,0 +1,1 @@
+"""What every page and every API stands on: guards, errors, headers, forms, layout."""

@@ -1,0 +1,3 @@
+"""Where the Matrix Identity Service API v2 begins."""
+
+V2 = "/_matrix/identity/v2"

@@ -1,0 +1,116 @@
+"""What people read when something is wrong: one sentence and one next step each."""
+
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+
+from flask import Response, make_response
+from werkzeug.exceptions import HTTPException
+
+from identity import problems
+
+from .rendering import page
+from .request_context import wired
+
+log = logging.getLogger(__name__)
+
+AWAY_RETRY = 30  # seconds
+# Shown when even the page for errors cannot be made.
+BARE = """<!doctype html>
+<html lang="fr"><head><meta charset="utf-8"><title>Erreur</title></head><body><main>
+<h1>Le service a un problème, pas vous</h1>
+<p>Rien n&#8217;a été perdu. Réessayez dans quelques minutes. Référence {reference}.</p>
+<p lang="en">The service has a problem, not you. Nothing was lost.
+Try again in a few minutes. Reference {reference}.</p>
+<p><a href="/">Accueil / Home</a></p></main></body></html>
+"""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The id of the sentence, and the page to go on with (see templates/pages/problem.html)."""
+
+    status: HTTPStatus
+    sentence: str
+    next_step: str
+
+
+START, HOME, HELP, SIGN_IN = "start", "home", "help", "sign_in"
+ADVICE: dict[type[problems.Problem], Advice] = {
+    problems.InvalidEmail: Advice(HTTPStatus.BAD_REQUEST, "problem.email", START),
+    problems.MissingParameter: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
+    problems.WrongParameter: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
+    problems.CredentialNeeded: Advice(HTTPStatus.UNAUTHORIZED, "problem.other", HOME),
+    problems.NoSuchRequest: Advice(HTTPStatus.NOT_FOUND, "problem.no_request", START),
+    problems.AddressTaken: Advice(HTTPStatus.CONFLICT, "problem.taken", SIGN_IN),
+    problems.InvitationNeeded: Advice(HTTPStatus.FORBIDDEN, "problem.uninvited", HELP),
+    problems.NameRefused: Advice(HTTPStatus.CONFLICT, "problem.name_refused", HELP),
+    problems.ServerAway: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.server_away", START),
+    problems.WeakPassword: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
+    problems.WrongDisplayName: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
+    problems.BaseMoved: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
+    problems.UnknownHomeserver: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
+    problems.Unavailable: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.away", START),
+}
+OTHERWISE = Advice(HTTPStatus.BAD_REQUEST, "problem.other", HOME)
+
+
+def answer_problem(problem: problems.Problem) -> Response:
+    """The page for a problem that no view answered itself."""
+    if isinstance(problem, problems.TooManyRequests):
+        return too_many(problem)
+    found = next((ADVICE[kind] for kind in type(problem).__mro__ if kind in ADVICE), OTHERWISE)
+    response = page(
+        "problem", status=found.status, sentence=found.sentence, next_step=found.next_step
+    )
+    if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(AWAY_RETRY)
+    return response
+
+
+def too_many(problem: problems.TooManyRequests) -> Response:
+    """A limit answers with a clock time, never a bare refusal."""
+    again_at = wired.now() + timedelta(seconds=problem.retry_after)
+    response = page("too_many", status=HTTPStatus.TOO_MANY_REQUESTS, again_at=again_at)
+    response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def answer_http(error: HTTPException) -> Response:
+    """HTTP's own refusals: nothing there, or too much at once."""
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        return page("not_found", status=HTTPStatus.NOT_FOUND)
+    return page("problem", status=status, sentence="problem.other", next_step=HOME)
+
+
+def away(error: Exception) -> Response:
+    """The database does not answer; nothing on this page needs it."""
+    log.warning("a page could not be answered: %s", type(error).__name__)
+    response = _static(HTTPStatus.SERVICE_UNAVAILABLE, secrets.token_hex(4))
+    response.headers["Retry-After"] = str(AWAY_RETRY)
+    return response
+
+
+def unfit(error: Exception) -> Response:
+    """A value that no column takes, and that nobody refused before."""
+    log.warning("a value could not be kept: %s", type(error).__name__)
+    return answer_problem(problems.WrongParameter())
+
+
+def broken(error: Exception) -> Response:
+    """Whatever else: a reference that stands in the log beside the cause."""
+    reference = secrets.token_hex(4)
+    cause = getattr(error, "original_exception", None) or error
+    log.error("page failed, reference %s", reference, exc_info=cause)
+    return _static(HTTPStatus.INTERNAL_SERVER_ERROR, reference)
+
+
+def _static(status: HTTPStatus, reference: str) -> Response:
+    try:
+        return page("broken", status=status, reference=reference)
+    except Exception:  # whatever broke the page may break this one as well
+        log.exception("the page for errors failed, reference %s", reference)
+        return make_response(BARE.format(reference=reference), status)

@@ -1,0 +1,90 @@
+"""The query of a request, read strictly: UTF-8, and every parameter once."""
+
+from urllib.parse import parse_qsl
+
+from flask import request
+
+from domain_rules.addresses import EmailAddress, InvalidAddress
+from identity.core.strict_json import is_text
+from identity.problems import InvalidEmail, MissingParameter, WrongParameter
+
+from .request_context import wired
+
+MOST_QUERY = 8_000  # bytes: the longest address, every byte of it encoded, and much beside it
+MOST_PARAMETERS = 50
+
+
+def required(*names: str) -> list[str]:
+    """The values of these parameters. Raises MissingParameter or WrongParameter; others are not looked at."""
+    found = optional(*names)
+    for name, value in zip(names, found, strict=True):
+        if value is None:
+            raise _missing(name)
+    return [value for value in found if value is not None]
+
+
+def optional(*names: str) -> list[str | None]:
+    """The values of these parameters, None for what is missing. Raises WrongParameter."""
+    found = _given(*names)
+    for name, value in zip(names, found, strict=True):
+        if value is not None and not is_text(value):
+            raise WrongParameter(f"The parameter {name} is no text.")
+    return found
+
+
+def as_sent(name: str) -> str:
+    """The value of this parameter, NUL and all: for who judges it. Raises MissingParameter, WrongParameter."""
+    (found,) = _given(name)
+    if found is None:
+        raise _missing(name)
+    return found
+
+
+def email_address() -> EmailAddress:
+    """The address asked about: `medium` and `address`. A space in the local part is read as the plus it was.
+
+    Tchap's older clients send an empty medium, or none: they know only one.
+    """
+    typed = as_sent("address")
+    (medium,) = _given("medium")
+    if medium not in {None, "", "email"}:
+        raise WrongParameter("The only medium here is email.")
+    try:
+        return wired.rules.current().read(_with_plus(typed))
+    except InvalidAddress as error:
+        raise InvalidEmail(str(error)) from None
+
+
+def _given(*names: str) -> list[str | None]:
+    pairs = _pairs()
+    given = {name: [value for key, value in pairs if key == name] for name in names}
+    for name, values in given.items():
+        if len(values) > 1:
+            raise WrongParameter(f"The parameter {name} is given more than once.")
+    return [values[0] if values else None for values in given.values()]
+
+
+def _missing(name: str) -> MissingParameter:
+    return MissingParameter(f"The parameter {name} is missing.")
+
+
+def _pairs() -> list[tuple[str, str]]:
+    query = request.query_string
+    if len(query) > MOST_QUERY:
+        raise WrongParameter("The query is too long.")
+    try:
+        # Flask's own `request.args` puts other bytes in place of those that are not UTF-8, or fails.
+        return parse_qsl(
+            query.decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_PARAMETERS,
+        )
+    except ValueError:
+        raise WrongParameter("The query is not UTF-8, or has too many parameters.") from None
+
+
+def _with_plus(typed: str) -> str:
+    """Clients forget to encode the plus, and an unencoded plus is a space. Blanks around the address stay."""
+    local, at, domain = typed.rpartition("@")
+    return local.lstrip(" ").replace(" ", "+") + at + domain
