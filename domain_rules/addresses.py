@@ -222,3 +222,11 @@ def _is_ip_address(domain: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def canonical_or_typed(typed: str) -> str:
+    """The address as it is stored; what is no address stays as it is, and nobody has it."""
+    try:
+        return EmailAddress.parse(typed, smtputf8=True, typed=False).canonical
+    except InvalidAddress:
+        return typed.lower() if typed.isascii() else typed

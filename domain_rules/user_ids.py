@@ -34,6 +34,16 @@ def homeserver_in(user_id: str) -> str | None:
     return found[1]
 
 
+def homeserver_of(user_id: str) -> str:
+    """The server name in what is known to be a user ID."""
+    return user_id.partition(":")[2]
+
+
+def is_of_homeserver(user_id: str, homeserver: str) -> bool:
+    """Whether this is the ID of a user of just this homeserver: all it may speak for."""
+    return homeserver_in(user_id) == homeserver
+
+
 def localpart(scheme: Scheme, address: EmailAddress, *, token: str) -> str:
     """The localpart this address gets.
 

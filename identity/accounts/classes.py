@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import AccountClass, RuleSet
-from identity.binding.service import homeserver_of
+from domain_rules.user_ids import homeserver_of
 from identity.homeservers import models as homeservers
 
 from . import verified_addresses as proved_addresses

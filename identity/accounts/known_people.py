@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain_rules.rules import RuleSet
-from identity.invitations import inviters
+from identity.accounts import classes as account_classes
 from identity.threepids import associations
 
 from . import models as accounts
@@ -29,4 +29,6 @@ def agent_of(session: Session, rules: RuleSet, address: str) -> str | None:
         .order_by(ProvedAddress.proved_at.desc())
     )
     candidates = [*([bound.user_id] if bound else []), *proved]
-    return next((each for each in candidates if inviters.may_invite(session, rules, each)), None)
+    return next(
+        (each for each in candidates if account_classes.is_agent(session, rules, each)), None
+    )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from domain_rules.rules import RuleSet
-from identity.invitations import inviters
+from identity.accounts import classes as account_classes
 from identity.threepids import associations
 
 from . import session_models as people_sessions
@@ -99,7 +99,7 @@ def _is_agent(session: Session, rules: RuleSet, found: PersonSession) -> bool:
     """They still have the address that was proved, and are still an agent."""
     bound = (each.address for each in associations.of_user(session, found.user_id))
     has_address = found.address in {*bound, *proved_addresses.of_user(session, found.user_id)}
-    return has_address and inviters.may_invite(session, rules, found.user_id)
+    return has_address and account_classes.is_agent(session, rules, found.user_id)
 
 
 TERMS: Mapping[str, Terms] = {

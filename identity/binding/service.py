@@ -5,19 +5,14 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.addresses import EmailAddress, canonical_or_typed
 from domain_rules.rules import Decision, RuleSet
-from domain_rules.user_ids import homeserver_in
+from domain_rules.user_ids import homeserver_of
 from identity import problems
 from identity.accounts import ends as account_ends
 from identity.accounts import successions
 from identity.accounts import verified_addresses as proved_addresses
-from identity.core import outbox
-from identity.core.outbox import Errand, Lane
-from identity.invitations import models as third_party_invitations
-from identity.invitations.history import Happened
-from identity.invitations.models import Delivery, State, ThirdPartyInvitation
-from identity.invitations.states import note
+from identity.invitations import delivery
 from identity.threepids import account_models as identity_accounts
 from identity.threepids import associations, validation
 
@@ -91,13 +86,13 @@ def bind_verified(
 def unbind_verified(session: Session, now: datetime, *, address: str, user_id: str) -> None:
     """The homeserver took the address away: neither association nor proof stays."""
     unbind(session, address=address, user_id=user_id)
-    proved_addresses.remove(session, address=canonical(address), user_id=user_id)
+    proved_addresses.remove(session, address=canonical_or_typed(address), user_id=user_id)
     account_ends.address_gone(session, now, user_id)
 
 
 def unbind(session: Session, *, address: str, user_id: str) -> None:
     """Withdraw exactly this association; another owner of the address is left alone."""
-    associations.unbind(session, address=canonical(address), user_id=user_id)
+    associations.unbind(session, address=canonical_or_typed(address), user_id=user_id)
 
 
 def owns(session: Session, now: datetime, *, sid: str, client_secret: str, address: str) -> bool:
@@ -106,7 +101,7 @@ def owns(session: Session, now: datetime, *, sid: str, client_secret: str, addre
         proved, _ = validation.validated(session, now, sid=sid, client_secret=client_secret)
     except (problems.NoValidSession, problems.SessionExpired, problems.SessionNotValidated):
         return False
-    return proved.address == canonical(address)
+    return proved.address == canonical_or_typed(address)
 
 
 def prove(session: Session, now: datetime, *, address: str, user_id: str) -> None:
@@ -120,34 +115,7 @@ def prove(session: Session, now: datetime, *, address: str, user_id: str) -> Non
 def associate(session: Session, now: datetime, *, address: str, user_id: str) -> None:
     """Bind, and send the invitations that waited for this address after the person."""
     associations.bind(session, now, address=address, user_id=user_id)
-    for invitation in third_party_invitations.waiting_for(session, address, now):
-        order_delivery(session, now, invitation, user_id)
-
-
-def order_delivery(
-    session: Session, now: datetime, invitation: ThirdPartyInvitation, user_id: str
-) -> None:
-    """The invited person is there: let their homeserver be told of an invitation that has not ended."""
-    if not note(session, now, invitation, State.ACCEPTED, Happened.ACCEPTED, by=user_id):
-        return
-    if third_party_invitations.move(
-        session, invitation, source=(Delivery.WAITING,), to=Delivery.DUE, invitee=user_id
-    ):
-        outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
-
-
-def deliver_again(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
-    """An operator wants a given-up or waiting delivery tried now. False: there is none."""
-    third_party_invitations.move(
-        session, invitation, source=(Delivery.DEAD,), to=Delivery.DUE, last_error=None
-    )
-    session.refresh(invitation)
-    if invitation.delivery not in {Delivery.DUE, Delivery.SENDING}:
-        return False
-    # The entry of a mail has the mail as its subject, and of a revocation one that has ended.
-    if not outbox.retry(session, invitation.id, now):
-        outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
-    return True
+    delivery.order_all(session, now, address=address, user_id=user_id)
 
 
 def check_place(
@@ -164,24 +132,6 @@ def check_place(
     decision = rules.decide(address)
     if homeserver_of(user_id) not in {*_homes(decision), *_former_homes(decision, now)}:
         raise _wrong_server(decision)
-
-
-def homeserver_of(user_id: str) -> str:
-    """The server name in a user ID."""
-    return user_id.partition(":")[2]
-
-
-def is_own(user_id: str, homeserver: str) -> bool:
-    """Whether this is the ID of a user of just this homeserver: all it may speak for."""
-    return homeserver_in(user_id) == homeserver
-
-
-def canonical(typed: str) -> str:
-    """The address as it is stored; what is no address stays as it is, and is bound to nobody."""
-    try:
-        return EmailAddress.parse(typed, smtputf8=True, typed=False).canonical
-    except InvalidAddress:
-        return typed.lower() if typed.isascii() else typed
 
 
 def _homes(decision: Decision) -> tuple[str, ...]:

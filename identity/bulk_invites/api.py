@@ -11,7 +11,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from domain_rules.bulk_invites.reading import MOST_BYTES, NoSuchColumn, Unreadable
-from identity.invitations import store_invite
+from identity.accounts import classes as account_classes
 from identity.problems import (
     InvitationOver,
     NoSuchInvitation,
@@ -157,7 +157,7 @@ def _told_plainly() -> Iterator[None]:
 
 def _check_agent(session: Session, sender: str) -> None:
     """Asked anew each time. Raises NotAllowed."""
-    if not store_invite.may_invite(session, wired.rules.current(), sender):
+    if not account_classes.is_agent(session, wired.rules.current(), sender):
         raise NotAllowed("Guests do not invite.")
 
 

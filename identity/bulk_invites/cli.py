@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.bulk_invites.reading import MOST_BYTES, NoSuchColumn, Unreadable
 from domain_rules.rules import RuleSet
-from identity.binding.service import homeserver_of
+from domain_rules.user_ids import homeserver_of
 from identity.command.opening import opened
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_table, talk

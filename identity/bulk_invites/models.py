@@ -5,7 +5,7 @@ from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, delete, exists, func, select, update
+from sqlalchemy import JSON, ForeignKey, Index, Select, delete, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
@@ -97,6 +97,13 @@ class PeopleListRow(Base):
 Index("ix_people_lists_owner", PeopleList.owner, PeopleList.created_at)
 Index("ix_people_list_rows_list", PeopleListRow.list_id, PeopleListRow.place)
 Index("ix_people_list_rows_step", PeopleListRow.list_id, PeopleListRow.step)
+
+
+def being_placed() -> Select[uuid.UUID | None]:
+    """The invitations that the sending of a list is about to put into their room."""
+    return select(PeopleListRow.invitation_id).where(
+        PeopleListRow.step == Step.WAITING, PeopleListRow.invitation_id.is_not(None)
+    )
 
 
 def find(session: Session, list_id: uuid.UUID, *, owner: str) -> PeopleList | None:

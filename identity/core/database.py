@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
 
 from identity.settings import Settings
 
@@ -64,6 +64,16 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012  read by SQLAlchemy, never changed
+
+
+def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
+    """Every column whose `info` has this mark, in whatever story it is: `mapped_column(info=mark)`."""
+    attributes = [each for mapper in Base.registry.mappers for each in mapper.column_attrs]
+    return [
+        getattr(each.parent.class_, each.key)
+        for each in attributes
+        if mark.items() <= each.columns[0].info.items()
+    ]
 
 
 class Database:

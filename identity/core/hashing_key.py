@@ -5,6 +5,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core.sealing import SEALED
+
 from . import inserting
 from .database import Base
 
@@ -17,7 +19,7 @@ class HashingKey(Base):
     __tablename__ = "hashing_key"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    sealed_keys: Mapped[str]  # JSON, see core/keyed_hashes.py
+    sealed_keys: Mapped[str] = mapped_column(info=SEALED)  # JSON, see keyed_hashes.py
     settled_at: Mapped[datetime | None]  # up to when rows hashed with link keys have those kept
 
 

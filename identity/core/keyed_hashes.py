@@ -13,23 +13,23 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from identity.invitations.mute_models import Mute
-from identity.mail import models as mails
-from identity.mail.suppressions import Suppression
 
 from . import hashing_key
+from .database import marked_columns
 from .sealing import Vault
 from .tokens import Tokens
 
 MARK = "2."  # how a hash begins that our own key made
 BOUNCE_MARK = 15  # bytes: 24 characters of base32 without padding
-HASHED = ((Mute.mailbox_hash, Mute.since), (Suppression.address_hash, Suppression.since))
+# A column that is marked with it holds what `to_keep` made; when it was written stands in `since` beside it.
+KEYED_HASH: Final = {"keyed_hash": True}
 
 
 class LostKey(RuntimeError):
@@ -62,7 +62,8 @@ class KeyedHashes:
 
     def to_find_mailbox(self, session: Session, address: str) -> list[str]:
         """The same for its mailbox: by the name it has now, by those of versions before, and by the address itself."""
-        names = (mails.mailbox_of(address), EmailAddress.stored(address).untagged, address)
+        read = EmailAddress.stored(address)
+        names = (read.mailbox_key(), read.untagged, address)
         return [each for name in dict.fromkeys(names) for each in self.to_find(session, name)]
 
     def to_keep(self, session: Session, address: str) -> str:
@@ -150,8 +151,9 @@ class KeyedHashes:
 def count(session: Session, *, marked: bool, since: datetime | None = None) -> int:
     """How many rows our own key hashed, or a link key; written after `since` alone, if given."""
     found = 0
-    for hashed, written in HASHED:
+    for hashed in marked_columns(KEYED_HASH):
         query = select(func.count()).where(hashed.startswith(MARK) == marked)
+        written = hashed.class_.since
         found += session.scalar(query.where(written > since) if since else query) or 0
     return found
 

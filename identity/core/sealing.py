@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from nacl.bindings import sodium_pad, sodium_unpad
@@ -17,6 +18,8 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from pydantic import SecretStr
 
+# The mark of a column that holds what a storage key sealed: resealing walks all that have it.
+SEALED: Final = {"sealed": True}
 PRIVATE, PUBLIC = "hs-private-", "hs-public-"  # how the halves of a pair begin when written down
 BOX = "box1"
 BLOCK = 256  # bytes; a box does not tell how long the password in it is

@@ -10,7 +10,6 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_in
 from identity import problems
-from identity.accounts import classes as account_classes
 from identity.mail import models as mails
 from identity.threepids import associations
 
@@ -23,11 +22,6 @@ MOST_GUESTS = 50  # a day, by one account
 MOST_AGENTS = 500
 MOST_UNKNOWN = 3  # people who say that they do not know the inviter…
 UNKNOWN_COUNTS = timedelta(days=30)  # …in this time
-
-
-def may_invite(session: Session, rules: RuleSet, user_id: str) -> bool:
-    """Whether this is an agent: by the homeserver, or where it has both, by an address that was proved."""
-    return account_classes.is_agent(session, rules, user_id)
 
 
 def inviter(session: Session, rules: RuleSet, user_id: str) -> tuple[str | None, str | None]:

@@ -10,6 +10,7 @@ from sqlalchemy import JSON, ColumnElement, Index, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
+from identity.core.sealing import SEALED
 
 
 class Delivery(StrEnum):
@@ -59,7 +60,7 @@ class ThirdPartyInvitation(Base):
     sender: Mapped[str]
     token: Mapped[str] = mapped_column(unique=True)  # the state key in the room
     public_key: Mapped[str] = mapped_column(unique=True)  # ephemeral, as it was given out
-    sealed_key: Mapped[str]  # its private half
+    sealed_key: Mapped[str] = mapped_column(info=SEALED)  # its private half
     signing_key_id: Mapped[str]  # the long-term key whose public half the room holds
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # names and pictures, for the mail
     for_guest: Mapped[bool]

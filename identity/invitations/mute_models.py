@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
 from identity.core.database import Base
+from identity.core.keyed_hashes import KEYED_HASH
 
 
 class Mute(Base):
@@ -18,7 +19,7 @@ class Mute(Base):
     __table_args__ = (UniqueConstraint("mailbox_hash", "sender"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    mailbox_hash: Mapped[str]  # see core/keyed_hashes.py
+    mailbox_hash: Mapped[str] = mapped_column(info=KEYED_HASH)
     sender: Mapped[str]
     since: Mapped[datetime]
 

@@ -7,11 +7,11 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
 from identity.accounts import models as accounts
-from identity.binding import service as binding
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import CodeAnswer, Typed
 from identity.core.tokens import Tokens
+from identity.invitations import delivery
 from identity.mail import models as mails
 from identity.sign_up import models as verification_requests
 from identity.sign_up import service as sign_up
@@ -155,7 +155,7 @@ def open_request(
     bound = associations.of_address(session, invitation.address)
     if bound is not None:
         for waiting in third_party_invitations.waiting_for(session, invitation.address, now):
-            binding.order_delivery(session, now, waiting, bound.user_id)
+            delivery.order_delivery(session, now, waiting, bound.user_id)
     return sign_up.open_confirmed(
         session,
         now,

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from identity.binding import service as binding
+from domain_rules.user_ids import homeserver_of
 from identity.core import outbox
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import Errand, Lane
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.modules import THIRD_PARTY_INVITED
+from identity.invitations import delivery
 from identity.mail import models as mails
 from identity.mail.models import Template
 from identity.threepids import associations
@@ -44,7 +45,7 @@ def begin(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> 
 
 def awaits(session: Session, now: datetime, sender: str) -> Awaits:
     """What a new invitation of this sender waits for."""
-    home = binding.homeserver_of(sender)
+    home = homeserver_of(sender)
     tells = homeserver_modules.tells(session, now, home, THIRD_PARTY_INVITED)
     return Awaits.REPORT if tells else Awaits.GRACE
 
@@ -86,7 +87,7 @@ def confirm(
     session.flush()
     bound = associations.of_address(session, invitation.address)
     if bound is not None:
-        binding.order_delivery(session, now, invitation, bound.user_id)
+        delivery.order_delivery(session, now, invitation, bound.user_id)
     elif is_due_a_mail(session, now, invitation):
         invitations.order_mail(session, now, invitation, by=invitation.sender, hashes=hashes)
     return True

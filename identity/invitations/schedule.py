@@ -6,7 +6,7 @@ A job is two functions: who is due, and what is done about one of them, in a tra
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from identity.core.keyed_hashes import KeyedHashes
@@ -47,9 +47,9 @@ def expire(session: Session, now: datetime, invitation_id: UUID) -> bool:
     return note(session, now, row, State.EXPIRED, Happened.EXPIRED, by=BY)
 
 
-def unasked(session: Session, now: datetime) -> list[UUID]:
-    """The invitations whose room nobody asks any more: a worker of before gave the errand up, which it did not know."""
-    return invitation_search.nobody_asks(session, now - room_agreement.LATE)
+def unasked(session: Session, now: datetime, *, but_not: Select[UUID | None]) -> list[UUID]:
+    """The invitations whose room nobody asks any more: a worker of before gave the job up, which it did not know."""
+    return invitation_search.nobody_asks(session, now - room_agreement.LATE, but_not=but_not)
 
 
 def ask(session: Session, now: datetime, invitation_id: UUID) -> bool:

@@ -4,10 +4,9 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from identity.bulk_invites.models import PeopleListRow, Step
 from identity.core.outbox import WAITING, Errand, OutboxEntry
 
 from .models import OPEN, Delivery, State, ThirdPartyInvitation
@@ -55,17 +54,18 @@ def held(session: Session, asked_before: datetime) -> int:
     return session.scalar(query) or 0
 
 
-def nobody_asks(session: Session, asked_before: datetime) -> list[uuid.UUID]:
-    """Of those that wait so long: whose room nobody is about to ask, and which no list is about to place."""
+def nobody_asks(
+    session: Session, asked_before: datetime, *, but_not: Select[uuid.UUID | None]
+) -> list[uuid.UUID]:
+    """Of those that wait so long: whose room nobody is about to ask, `but_not` those that others place."""
     row = ThirdPartyInvitation
     asked_at = func.coalesce(row.asked_at, row.created_at)
     errand = exists().where(
         OutboxEntry.subject_id == row.id, OutboxEntry.errand == Errand.ROOM_TOOK, WAITING
     )
-    placed = exists().where(
-        PeopleListRow.invitation_id == row.id, PeopleListRow.step == Step.WAITING
+    query = select(row.id).where(
+        _is_held(), asked_at < asked_before, ~errand, row.id.not_in(but_not)
     )
-    query = select(row.id).where(_is_held(), asked_at < asked_before, ~errand, ~placed)
     return list(session.scalars(query))
 
 

@@ -6,10 +6,11 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import AccountClass, Reason, RuleSet
-from identity.binding import service as binding
+from identity.accounts import classes as account_classes
 from identity.core import outbox
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import Errand, Lane
+from identity.invitations import delivery
 from identity.mail import models as mails
 from identity.mail.models import Mail
 from identity.threepids import associations
@@ -198,7 +199,7 @@ def undo_decline(session: Session, now: datetime, invitation: ThirdPartyInvitati
         return False
     bound = associations.of_address(session, invitation.address)
     if bound is not None:
-        binding.order_delivery(session, now, invitation, bound.user_id)
+        delivery.order_delivery(session, now, invitation, bound.user_id)
     return True
 
 
@@ -213,14 +214,14 @@ def may_register(session: Session, rules: RuleSet, now: datetime, address: Email
 def is_invited(session: Session, rules: RuleSet, now: datetime, address: EmailAddress) -> bool:
     """Whether an invitation waits whose sender may still invite."""
     waiting = third_party_invitations.waiting_for(session, address.canonical, now)
-    return any(inviters.may_invite(session, rules, each.sender) for each in waiting)
+    return any(account_classes.is_agent(session, rules, each.sender) for each in waiting)
 
 
 def reconsider(session: Session, rules: RuleSet, invitation: ThirdPartyInvitation) -> bool:
     """Decide anew whom it is for, since rules change. False: its sender may not invite any more."""
     decision = rules.decide(EmailAddress.stored(invitation.address))
     invitation.for_guest = decision.account_class is not AccountClass.AGENT
-    return inviters.may_invite(session, rules, invitation.sender)
+    return account_classes.is_agent(session, rules, invitation.sender)
 
 
 def sponsor_of(session: Session, address: str, now: datetime) -> str | None:

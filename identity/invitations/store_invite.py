@@ -11,8 +11,8 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.rules import AccountClass, RuleSet
 from identity import problems
 from identity.accounts import room_members
-from identity.binding import service as binding
 from identity.core.strict_json import is_text
+from identity.invitations import delivery
 from identity.mail import models as mails
 from identity.threepids import associations
 
@@ -20,11 +20,8 @@ from . import inviters, room_agreement
 from . import models as third_party_invitations
 from . import service as invitations
 from .history import Happened
-from .inviters import inviter, may_invite
 from .models import Delivery, ThirdPartyInvitation
 from .states import note
-
-__all__ = ["EphemeralKey", "Invited", "check", "inviter", "masked", "may_invite", "store"]
 
 LIFETIME = timedelta(days=invitations.LIFETIME_DAYS)
 TOKEN_BYTES = 32
@@ -212,9 +209,9 @@ def _deliver(
     session: Session, now: datetime, invitation: ThirdPartyInvitation, user_id: str
 ) -> None:
     if invitation.delivery == Delivery.DEAD:
-        binding.deliver_again(session, now, invitation)
+        delivery.deliver_again(session, now, invitation)
     else:
-        binding.order_delivery(session, now, invitation, user_id)
+        delivery.order_delivery(session, now, invitation, user_id)
 
 
 def _cut(text: str) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
 from identity.core.database import Base
+from identity.core.sealing import SEALED
 
 
 class StoredKey(Base):
@@ -17,7 +18,7 @@ class StoredKey(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     key_id: Mapped[str] = mapped_column(unique=True)
     public_key: Mapped[str] = mapped_column(unique=True)  # unpadded base64
-    sealed_seed: Mapped[str]
+    sealed_seed: Mapped[str] = mapped_column(info=SEALED)
     created_at: Mapped[datetime]
 
 

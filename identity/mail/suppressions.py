@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
 from identity.core.database import Base
+from identity.core.keyed_hashes import KEYED_HASH
 
 
 class Why(StrEnum):
@@ -26,7 +27,7 @@ class Suppression(Base):
     __table_args__ = (UniqueConstraint("address_hash", "why"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address_hash: Mapped[str]  # see core/keyed_hashes.py
+    address_hash: Mapped[str] = mapped_column(info=KEYED_HASH)
     why: Mapped[str]
     since: Mapped[datetime]
     until: Mapped[datetime | None]  # None: for good

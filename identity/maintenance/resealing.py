@@ -1,26 +1,16 @@
 """What storage keys seal is sealed anew with the newest, so that older ones can go."""
 
 from sqlalchemy import select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
-from identity.core.hashing_key import HashingKey
-from identity.core.sealing import Vault
-from identity.invitations.models import ThirdPartyInvitation
-from identity.keys.models import StoredKey
-from identity.threepids.validation_sessions import ValidationSession
-
-SEALED: tuple[InstrumentedAttribute[str], ...] = (
-    StoredKey.sealed_seed,
-    HashingKey.sealed_keys,
-    ThirdPartyInvitation.sealed_key,
-    ValidationSession.sealed_secret,
-)
+from identity.core.database import marked_columns
+from identity.core.sealing import SEALED, Vault
 
 
 def reseal(session: Session, vault: Vault) -> int:
     """How many secrets there were. Raises CannotOpen if a storage key is missing: nothing is changed then."""
     count = 0
-    for column in SEALED:
+    for column in marked_columns(SEALED):
         # Locked, as read: what somebody else seals meanwhile is not overwritten.
         sealed = select(column.class_).where(column.is_not(None)).with_for_update()
         for row in session.scalars(sealed.execution_options(populate_existing=True)):

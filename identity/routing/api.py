@@ -10,9 +10,10 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision
 from identity.invitations import service as invitations
 from identity.networks import is_in
+from identity.threepids import account_models as identity_accounts
 from identity.threepids import associations
 from identity.web import parameters
-from identity.web.api_guards import anyone, homeserver, is_known_caller
+from identity.web.api_guards import anyone, bearer_token, calling_homeserver, homeserver
 from identity.web.request_context import client_ip, wired
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def internal_info() -> Response:
 def _may_know_people() -> bool:
     """Whether this caller of /info is told where a person is, and not only what the rules say."""
     level = wired.settings.info_person_level
-    return level == "legacy" or (level == "authenticated" and is_known_caller())
+    return level == "legacy" or (level == "authenticated" and _is_known_caller())
 
 
 def _current(address: EmailAddress, decision: Decision) -> str | None:
@@ -124,3 +125,14 @@ def _about(decision: Decision) -> dict[str, Any]:
     }
     former = decision.rule.former_homeservers(wired.now()) if decision.rule else ()
     return about | {"former_hs": list(former)} if former else about
+
+
+def _is_known_caller() -> bool:
+    """Whether the caller shows a homeserver's credential, or a token that a Matrix user got here."""
+    token = bearer_token()
+    if token is None:
+        return False
+    if calling_homeserver() is not None:
+        return True
+    with wired.database.reading() as session:
+        return identity_accounts.of_token(session, token, wired.now()) is not None

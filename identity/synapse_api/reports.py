@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import InvalidAddress
 from domain_rules.rules import RuleSet
+from domain_rules.user_ids import homeserver_of, is_of_homeserver
 from identity import problems
 from identity.accounts import ends as account_ends
 from identity.accounts import room_members
 from identity.accounts import verified_addresses as proved_addresses
 from identity.binding import service as binding
-from identity.binding.service import Policy, homeserver_of, is_own
+from identity.binding.service import Policy
 from identity.core import outbox
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import Errand, Lane
@@ -106,7 +107,7 @@ def _take(taker: Taker, kind: str, said: Mapping[str, Any]) -> Outcome:
         report = reader.validate_python(dict(said))
     except (ValidationError, UnicodeEncodeError):
         return UNREADABLE
-    if not all(is_own(user_id, taker.homeserver) for user_id in report.of):
+    if not all(is_of_homeserver(user_id, taker.homeserver) for user_id in report.of):
         return NOT_YOURS
     return take_it(taker, report)
 
@@ -136,7 +137,7 @@ def _revoked(taker: Taker, report: Revoked) -> Outcome:
         or invitation.room_id != report.room_id
         or homeserver_of(invitation.sender) != taker.homeserver
     ):
-        return IGNORED if is_own(report.by, taker.homeserver) else NOT_YOURS
+        return IGNORED if is_of_homeserver(report.by, taker.homeserver) else NOT_YOURS
     ended = invitations.revoke(taker.session, taker.now, invitation, by=report.by, in_room=False)
     return OK if ended else IGNORED
 

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 
 from domain_rules import wire_format
 from domain_rules.rules import Rule, RuleSet
+from domain_rules.user_ids import homeserver_of
 from identity.accounts import agents as agents_feed
 from identity.accounts import classes as account_classes
 from identity.accounts import feed_state
 from identity.accounts import verified_addresses as proved_addresses
 from identity.accounts.feed_state import FeedState
-from identity.binding.service import homeserver_of
 from identity.homeservers import models as homeservers
 from identity.keys import models as signing_keys
 from identity.routing import models as stored_rules

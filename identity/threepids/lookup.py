@@ -6,9 +6,9 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from domain_rules.addresses import canonical_or_typed
 from domain_rules.rules import RuleSet
-from identity.binding.service import canonical
-from identity.invitations import store_invite
+from identity.accounts import classes as account_classes
 from identity.problems import Unavailable, WrongPepper
 
 from . import lookup_queries as lookup
@@ -39,7 +39,9 @@ def find(
     """What was asked → user ID, of those that are bound. Raises WrongPepper."""
     if algorithm == "none":
         clear = {
-            text: canonical(text.removesuffix(MEDIUM)) for text in asked if text.endswith(MEDIUM)
+            text: canonical_or_typed(text.removesuffix(MEDIUM))
+            for text in asked
+            if text.endswith(MEDIUM)
         }
         bound = lookup.by_address(session, now, pepper=with_pepper, addresses=set(clear.values()))
     else:
@@ -47,6 +49,6 @@ def find(
         bound = lookup.by_hash(session, now, pepper=with_pepper, hashes=set(asked))
     if bound is None:
         raise WrongPepper(algorithm, pepper(session))
-    if not store_invite.may_invite(session, rules, user_id):
+    if not account_classes.is_agent(session, rules, user_id):
         return {}
     return {text: bound[key] for text, key in clear.items() if key in bound}

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Index, func, select, update
 from sqlalchemy.orm import Mapped, Session, column_property, declared_attr, mapped_column
 
 from identity.core.database import Base
+from identity.core.sealing import SEALED
 from identity.mail.models import Mail, Template
 
 
@@ -19,7 +20,7 @@ class ValidationSession(Base):
     address: Mapped[str] = mapped_column()
     secret_hash: Mapped[str]  # SHA-256 of the client_secret
     # For brands whose mail carries the link of the specification, which holds the secret itself.
-    sealed_secret: Mapped[str]
+    sealed_secret: Mapped[str] = mapped_column(info=SEALED)
     user_id: Mapped[str]  # who asked
     device: Mapped[str]  # the client's family, as far as it says; the page shows it
     language: Mapped[str]

@@ -2,12 +2,11 @@
 
 from flask import current_app, g, request
 
-from identity.binding import service as binding
+from domain_rules.user_ids import is_of_homeserver
 from identity.homeservers import credentials
 from identity.network_settings import SOCKET
 from identity.networks import is_in
 from identity.problems import CredentialNeeded, NotAllowed
-from identity.threepids import account_models as identity_accounts
 
 from .request_context import wired
 
@@ -46,7 +45,7 @@ def homeserver_of_module() -> str:
 
 def own_user(user_id: str) -> str:
     """The user ID itself, if it is one of the homeserver that asks, behind the guard above. Raises NotAllowed."""
-    if not binding.is_own(user_id, homeserver_of_module()):
+    if not is_of_homeserver(user_id, homeserver_of_module()):
         raise NotAllowed("This user ID belongs to another homeserver.")
     return user_id
 
@@ -58,17 +57,6 @@ def calling_homeserver() -> str | None:
         return None
     with wired.database.reading() as session:
         return credentials.homeserver_of(session, token, wired.now())
-
-
-def is_known_caller() -> bool:
-    """Whether the caller shows a homeserver's credential, or a token that a Matrix user got here."""
-    token = bearer_token()
-    if token is None:
-        return False
-    if calling_homeserver() is not None:
-        return True
-    with wired.database.reading() as session:
-        return identity_accounts.of_token(session, token, wired.now()) is not None
 
 
 def _check_nearness() -> None:

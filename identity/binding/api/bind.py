@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from domain_rules.user_ids import homeserver_of
 from identity import problems
 from identity.accounts import ends as account_ends
 from identity.binding import service as binding
@@ -96,7 +97,7 @@ def _check_authority(asked: Unbind, sent: dict[str, Any]) -> bool:
             content=sent,
             our_names=wired.settings.names,
         )
-        if origin != binding.homeserver_of(asked.mxid):
+        if origin != homeserver_of(asked.mxid):
             raise problems.NotAllowed("This user ID belongs to another homeserver.")
         return True
     if asked.sid is not None and asked.client_secret is not None:

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, jsonify
 
 from domain_rules.addresses import InvalidAddress
+from domain_rules.user_ids import homeserver_of, is_of_homeserver
 from identity import problems
 from identity.binding import service as binding
 from identity.homeservers import models as homeservers
@@ -56,9 +57,9 @@ def _read() -> Association:
     asked = read_body(Association)
     if asked.medium != "email":
         raise problems.UnknownMedium
-    named = calling_homeserver() or binding.homeserver_of(asked.mxid)
+    named = calling_homeserver() or homeserver_of(asked.mxid)
     with wired.database.reading() as session:
         known = homeservers.find(session, named)
-    if known is None or not binding.is_own(asked.mxid, named):
+    if known is None or not is_of_homeserver(asked.mxid, named):
         raise problems.NotAllowed("This user ID belongs to another homeserver.")
     return asked

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from identity.binding.service import homeserver_of
+from domain_rules.user_ids import homeserver_of
 from identity.bulk_invites import room_check_models as room_looks
 from identity.bulk_invites.room_check_models import RoomLook
 from identity.bulk_invites.room_checks import answer, is_awaited

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from domain_rules.user_ids import homeserver_of
 from identity import problems
-from identity.binding.service import homeserver_of
+from identity.accounts import classes as account_classes
 from identity.bulk_invites import models as stored
 from identity.bulk_invites import sending as list_sending
 from identity.bulk_invites.models import PeopleList, PeopleListRow, Step
@@ -18,7 +19,6 @@ from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.room_actions import NoModule
-from identity.invitations import inviters
 from identity.services import Wiring
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def send_row(wired: Wiring, entry: OutboxEntry) -> Note:
         if row is None or row.step != Step.WAITING:
             return nothing
         made = session.get_one(PeopleList, row.list_id)
-        may_invite = inviters.may_invite(session, wired.rules.current(), made.owner)
+        may_invite = account_classes.is_agent(session, wired.rules.current(), made.owner)
         home = homeservers.find(session, homeserver_of(made.owner))
     if home is None or not may_invite:
         raise _failed(wired, row, "not_allowed")

@@ -10,8 +10,8 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.user_ids import homeserver_of
 from identity import problems
-from identity.binding.service import homeserver_of
 from identity.invitations import store_invite
 from identity.invitations.store_invite import Invited
 from identity.web.api_guards import homeserver_of_module, module_in_homeserver

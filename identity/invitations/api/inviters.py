@@ -11,8 +11,8 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from identity.binding import service as binding
-from identity.invitations import inviters
+from domain_rules.addresses import canonical_or_typed
+from identity.accounts import classes as account_classes
 from identity.invitations import models as third_party_invitations
 from identity.invitations import record as invitation_record
 from identity.invitations import search as invitation_search
@@ -69,7 +69,7 @@ def of_sender() -> Response:
         state=_state(state),
         sender=own_user(sender),
         room_id=room_id,
-        address=address and binding.canonical(address),
+        address=address and canonical_or_typed(address),
     )
     size, now = _size(limit), wired.now()
     with wired.database.reading() as session:
@@ -140,7 +140,7 @@ def _not_again(session: Session, now: datetime, row: ThirdPartyInvitation) -> Pr
 
 def _check_agent(session: Session, sender: str) -> None:
     """Who has become a guest since takes back what they sent, and lets nothing stand longer. Raises NotAllowed."""
-    if not inviters.may_invite(session, wired.rules.current(), sender):
+    if not account_classes.is_agent(session, wired.rules.current(), sender):
         raise NotAllowed("Guests do not invite.")
 
 

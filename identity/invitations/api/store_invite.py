@@ -7,6 +7,7 @@ from pydantic import Field
 
 from domain_rules.addresses import InvalidAddress
 from identity import problems
+from identity.accounts import classes as account_classes
 from identity.core import signatures as signing
 from identity.invitations import store_invite
 from identity.invitations.models import ThirdPartyInvitation
@@ -49,7 +50,7 @@ def store() -> Response:
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     with wired.database.transaction() as session:
-        if not store_invite.may_invite(session, rules, asked.sender):
+        if not account_classes.is_agent(session, rules, asked.sender):
             raise problems.NotAllowed("Guests do not invite.")
         key = signing_keys.current(session, wired.vault, now)
         stored = store_invite.store(

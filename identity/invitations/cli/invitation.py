@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
-from identity.binding import service as binding
+from domain_rules.addresses import canonical_or_typed
 from identity.command.opening import dry_run, opened
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_facts, print_json, print_table, talk
+from identity.invitations import delivery
 from identity.invitations import models as third_party_invitations
 from identity.invitations import record as invitation_record
 from identity.invitations import search as invitation_search
@@ -58,7 +59,7 @@ def list_(
         delivery=Delivery(delivery) if delivery else None,
         sender=sender,
         room_id=room_id,
-        address=binding.canonical(address) if address else None,
+        address=canonical_or_typed(address) if address else None,
         is_held=held,
     )
     with opened() as wired, wired.database.reading() as session:
@@ -109,7 +110,7 @@ def deliver(invitation_id: uuid.UUID, *, dry_run: bool) -> None:
     """
     with opened() as wired, wired.database.transaction() as session:
         row = found(session, invitation_id)
-        again = binding.deliver_again(session, wired.now(), row)
+        again = delivery.deliver_again(session, wired.now(), row)
         if dry_run:
             session.rollback()
     if not again:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
+from identity.accounts import classes as account_classes
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.invitations import inviters, opting_out, room_agreement
@@ -137,7 +138,7 @@ def inviter_of(wired: Wiring, session: Session, address: str, now: datetime) -> 
     rules = wired.rules.current()
     for invitation in third_party_invitations.waiting_for(session, address, now):
         name, _ = inviters.inviter(session, rules, invitation.sender)
-        if name and inviters.may_invite(session, rules, invitation.sender):
+        if name and account_classes.is_agent(session, rules, invitation.sender):
             return name
     return None
 
@@ -158,7 +159,7 @@ def _is_wanted(
     return (
         invitation.delivery == Delivery.WAITING
         and invitations.is_open(invitation, now)
-        and inviters.may_invite(session, rules, invitation.sender)
+        and account_classes.is_agent(session, rules, invitation.sender)
         and not opting_out.is_unwanted(
             session, wired.hashes, address=invitation.address, sender=invitation.sender
         )

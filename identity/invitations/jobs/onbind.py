@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from identity.binding.service import homeserver_of
+from domain_rules.user_ids import homeserver_of
+from identity.accounts import classes as account_classes
 from identity.core import outbox
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, Note, nothing
@@ -20,7 +21,6 @@ from identity.homeservers import onbind_client as third_party_invites
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.onbind_client import Unsure
-from identity.invitations import inviters
 from identity.invitations import models as third_party_invitations
 from identity.invitations import service as invitations
 from identity.invitations.history import Happened
@@ -66,7 +66,7 @@ def deliver(wired: WorkerWiring, entry: OutboxEntry) -> Note:
         invitation = third_party_invitations.find(session, entry.subject_id)
         if invitation is None or invitation.delivery not in BEGUN:
             return nothing
-        may_invite = inviters.may_invite(session, wired.rules.current(), invitation.sender)
+        may_invite = account_classes.is_agent(session, wired.rules.current(), invitation.sender)
         bound = associations.of_address(session, invitation.address)
         others = third_party_invitations.same_room(session, invitation)
         invitee = bound.user_id if bound else None

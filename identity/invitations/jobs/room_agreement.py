@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from identity.binding.service import homeserver_of
+from domain_rules.user_ids import homeserver_of
 from identity.core.http_client import Away
 from identity.core.job_outcomes import Later, Note, nothing
 from identity.core.outbox import OutboxEntry

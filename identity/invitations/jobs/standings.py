@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from identity.binding.service import homeserver_of
+from domain_rules.user_ids import homeserver_of
 from identity.core.http_client import Away
 from identity.core.sealing import CannotOpen
 from identity.homeservers import models as homeservers

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from identity.bulk_invites import models as bulk_invites
 from identity.invitations import schedule as invitation_calendar
 from identity.services import Wiring
 
@@ -24,7 +25,8 @@ def keep(wired: Wiring) -> None:
     ends_at = time.monotonic() + RUN_TIME
     calendar = invitation_calendar
     _each(wired, "expired", calendar.expired, calendar.expire, ends_at)
-    _each(wired, "to be asked for in their rooms", calendar.unasked, calendar.ask, ends_at)
+    unasked = partial(calendar.unasked, but_not=bulk_invites.being_placed())
+    _each(wired, "to be asked for in their rooms", unasked, calendar.ask, ends_at)
     remind = partial(calendar.remind, hashes=wired.hashes)
     _each(wired, "reminded of", calendar.unanswered, remind, ends_at)
     _each(wired, "told to be unwanted", calendar.silent, partial(_tell, wired), ends_at)

@@ -9,9 +9,9 @@ from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.core.database import Database
 from identity.core.outbox import Errand, OutboxEntry
+from identity.invitations import inviters, room_agreement, store_invite
 from identity.invitations import mail_grouping as invitation_mails
 from identity.invitations import models as third_party_invitations
-from identity.invitations import room_agreement, store_invite
 from identity.invitations.mail_grouping import GATHERED
 from identity.invitations.models import Delivery
 from identity.invitations.store_invite import EphemeralKey, Invited
@@ -247,11 +247,11 @@ def test_s88_one_account_invites_fifty_guests_a_day(store, clock):
 def test_the_inviter_is_named_by_the_address_that_was_proved(database, rules, clock):
     with database.transaction() as session:
         associations.bind(session, clock(), address="zoe.martin@ac-rouen.example", user_id=ZOE)
-        assert store_invite.inviter(session, rules, ZOE) == (
+        assert inviters.inviter(session, rules, ZOE) == (
             "Zoe Martin",
             "Éducation nationale – Rouen",
         )
-        assert store_invite.inviter(session, rules, "@eve:x.example") == (None, None)
+        assert inviters.inviter(session, rules, "@eve:x.example") == (None, None)
 
 
 def test_an_invitation_is_forgotten_six_months_after_its_end(store, database, clock):

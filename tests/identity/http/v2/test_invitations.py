@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from domain_rules.rules import RuleSet
+from identity.accounts import classes as account_classes
 from identity.accounts import verified_addresses as proved_addresses
 from identity.app import create_app
 from identity.core import signatures as signing
 from identity.core.journal import Who
 from identity.homeservers import models as homeservers
 from identity.invitations import models as third_party_invitations
-from identity.invitations import room_agreement, store_invite
+from identity.invitations import room_agreement
 from identity.invitations import service as invitations
 from identity.keys import service as signing_keys
 from identity.mail import models as mails
@@ -139,12 +140,12 @@ def test_i1_where_agents_and_guests_live_together_the_proved_address_decides(
             homeservers.Homeserver(**facts | {"name": "mixed.example", "class_source": "by_person"})
         )
     with decided.database.transaction() as session:
-        assert not store_invite.may_invite(session, rules, mixed)
+        assert not account_classes.is_agent(session, rules, mixed)
         associations.bind(session, clock(), address="x@ac-rouen.example", user_id=mixed)
-        assert not store_invite.may_invite(session, rules, mixed)
+        assert not account_classes.is_agent(session, rules, mixed)
         proved_addresses.add(session, clock(), address="x@ac-rouen.example", user_id=mixed)
         associations.unbind(session, address="x@ac-rouen.example", user_id=mixed)
-        assert store_invite.may_invite(session, rules, mixed)
+        assert account_classes.is_agent(session, rules, mixed)
 
 
 def test_s84_s87_what_is_bound_is_refused_folded_and_delivered_unfolded(camille, decided, clock):
