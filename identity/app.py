@@ -7,6 +7,8 @@ from flask import Flask, Request
 from jinja2 import FileSystemLoader
 from werkzeug.routing import IntegerConverter, Map, MapAdapter
 
+from identity.registration.pages import account as account_page
+
 from . import mailed_links
 from .binding.api import bind
 from .binding.api import internal as internal_binding
@@ -20,7 +22,6 @@ from .invitations.api import check as invitation_check
 from .invitations.api import inviters, pubkeys, sign, store_invite
 from .invitations.pages import invitation, opt_out
 from .mail import pages as dev_mail
-from .registration import pages as account_page
 from .routing import api as routing
 from .routing import pages as my_server
 from .services import Wiring

@@ -11,7 +11,7 @@ from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Errand, Lane, OutboxEntry
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.maintenance import retention
-from identity.registration import jobs as accounts
+from identity.registration.jobs import accounts
 from identity.services import WorkerWiring
 
 from .celery_app import alarms, app, wiring

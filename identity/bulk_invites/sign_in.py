@@ -69,6 +69,7 @@ def ask(
         subject_id=asked.id,
         language=language,
         had_at=had_at,
+        tell_sooner=list_sign_ins.mail_comes_sooner,
     )
     asked.mail_at = ordered.leaves_at
     asked.expires_at = max(asked.expires_at, ordered.leaves_at + LIFETIME)

@@ -68,11 +68,11 @@ class Base(DeclarativeBase):
 
 def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
     """Every column whose `info` has this mark, in whatever story it is: `mapped_column(info=mark)`."""
-    attributes = [each for mapper in Base.registry.mappers for each in mapper.column_attrs]
     return [
-        getattr(each.parent.class_, each.key)
-        for each in attributes
-        if mark.items() <= each.columns[0].info.items()
+        getattr(mapper.class_, mapper.get_property_by_column(column).key)
+        for mapper in Base.registry.mappers
+        for column in mapper.local_table.columns
+        if mark.items() <= column.info.items()
     ]
 
 

@@ -97,14 +97,13 @@ def remind(
     return [*told, *unwanted]
 
 
-def close(session: Session, now: datetime, mail_id: UUID) -> datetime | None:
+def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
     """A due mail is about to be written: from now on no invitation joins it.
 
     It stays open and waits for the moment that is given back if its mailbox has had enough for now, or
     if another mail to it goes first.
     """
-    mail = mails.find(session, mail_id)
-    if mail is None or mail.template not in INVITING or mail.closed_at is not None:
+    if mail.closed_at is not None:
         return None
     mails.lock_address(session, mail.address)
     session.refresh(mail)
@@ -149,11 +148,8 @@ def go_on(session: Session, now: datetime, mail: Mail) -> None:
     session.flush()
 
 
-def dropped(session: Session, now: datetime, mail: Mail) -> None:
+def give_turn_back(session: Session, now: datetime, mail: Mail) -> None:
     """Its reason ended before it left, so it took nobody's turn: what waits behind it may leave at once."""
-    mails.lock_address(session, mail.address)
-    mail.state = MailState.DROPPED
-    session.flush()
     for each in inviting_mails.waiting(session, mail.mailbox):
         _bring_forward(
             session, each, *_soonest(session, now, each.address, Template(each.template))

@@ -12,7 +12,6 @@ from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import Errand, Lane
 from identity.invitations import delivery
 from identity.mail import models as mails
-from identity.mail.models import Mail
 from identity.threepids import associations
 
 from . import history as invitation_events
@@ -29,7 +28,6 @@ __all__ = [
     "is_invited",
     "is_live",
     "is_open",
-    "mail_left",
     "may_register",
     "note",
     "order_mail",
@@ -156,12 +154,6 @@ def order_mail(
     later = goes_at > now + invitation_mails.GATHERED
     detail = f"for {goes_at.isoformat(timespec='seconds')}" if later else None
     note(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
-
-
-def mail_left(session: Session, now: datetime, mail: Mail) -> None:
-    """The relay took a mail: so it is noted on the invitations it told of."""
-    for invitation in invitation_mails.about(session, now, mail):
-        note(session, now, invitation, State.SENT, Happened.SENT, by="worker")
 
 
 def decline(

@@ -16,6 +16,7 @@ from identity.command.printing import as_json, print_facts, print_json, print_ta
 from identity.core import outbox
 from identity.core.keyed_hashes import LostKey
 from identity.core.sealing import CannotOpen
+from identity.mail_kinds import kind_of
 from identity.services import Wiring
 from identity.settings import WrongSettings
 
@@ -173,7 +174,13 @@ def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
             mail_results.delayed(session, row, outcome=outcome, reply=reply)
         else:
             mail_results.refused(
-                session, wired.hashes, wired.now(), row, outcome=outcome, reply=reply
+                session,
+                wired.hashes,
+                wired.now(),
+                row,
+                outcome=outcome,
+                reply=reply,
+                kind=kind_of(row),
             )
     return f"mail {mail_id}: {report.action}, {report.outcome}"
 
@@ -186,7 +193,9 @@ def _is_ours(wired: Wiring, mark: str, mail_id: uuid.UUID) -> bool:
 def _take_complaint(wired: Wiring, mail_id: uuid.UUID) -> str:
     with wired.database.transaction() as session:
         row = _known(session, mail_id)
-        is_over = mail_results.complained(session, wired.hashes, wired.now(), row)
+        is_over = mail_results.complained(
+            session, wired.hashes, wired.now(), row, kind=kind_of(row)
+        )
     follows = "no more invitations to this address" if is_over else "not about an invitation"
     return f"mail {mail_id}: complaint, {follows}"
 

@@ -6,26 +6,13 @@ worker looks at accounts, invitations and refusals (R2).
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from domain_rules.addresses import EmailAddress
-from domain_rules.rules import RuleSet
-from identity.accounts import known_people
-from identity.bulk_invites import sign_in_models as list_sign_ins
-from identity.core.keyed_hashes import KeyedHashes
-from identity.core.one_time_codes import service as one_time_codes
-from identity.core.one_time_codes.models import Purpose
-from identity.core.tokens import Tokens
-from identity.invitations import service as invitations
-from identity.sign_up import models as verification_requests
-from identity.sign_up.models import State, VerificationRequest
-
 from . import models as mails
-from . import results as mail_results
 from .models import Mail, Template
 from .quota import DAILY
 
@@ -46,13 +33,12 @@ MOST_ELSEWHERE = 3  # other browsers named on a page and in a mail
 GOES_AT = func.coalesce(Mail.due_at, Mail.created_at)
 
 
-class Fate(StrEnum):
-    """What becomes of a mail whose turn has come."""
+class TellSooner(Protocol):
+    """Whoever was told that a mail to this address leaves `was` is told that it leaves `is_now`."""
 
-    SENT = "sent"
-    WITHHELD = "withheld"  # over a limit the person is not told of
-    DROPPED = "dropped"  # nobody waits for it
-    SUPPRESSED = "suppressed"  # its mailbox does not exist
+    def __call__(
+        self, session: Session, address: str, *, was: datetime, is_now: datetime
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -72,18 +58,22 @@ def order(
     subject_id: UUID,
     language: str,
     had_at: datetime | None,
+    tell_sooner: TellSooner,
     again: bool = False,
 ) -> Ordered:
     """Order a mail with a code for the first moment it may leave, or go with one that serves as well.
 
     One that waits for its moment, or left within the minute, carries the code that works in every
     browser. `again`: by who looks for a mail in vain, so one that left is not enough. `had_at`: when the
-    last mail for this address leaves or left that this browser was told of.
+    last mail for this address leaves or left that this browser was told of. `tell_sooner`: for all who were
+    told when a mail leaves that now leaves sooner.
     """
     mails.lock_address(session, address)
     due_at = _first_moment(session, now, address, template, had_at=had_at)
     if session.info.get("limited", True):
-        served = _by_another(session, now, address, template, due_at=due_at, again=again)
+        served = _by_another(
+            session, now, address, template, due_at=due_at, tell_sooner=tell_sooner, again=again
+        )
         if served is not None:
             return served
     mails.order(
@@ -99,72 +89,27 @@ def order(
     return Ordered(due_at, is_new=True)
 
 
-def decide_sign_up(
-    session: Session,
-    rules: RuleSet,
-    now: datetime,
-    mail: Mail,
-    *,
-    tokens: Tokens,
-    hashes: KeyedHashes,
-) -> Fate:
-    """What the mailbox is told, now that the mail leaves: a code, that it has an account, that nothing waits.
+def is_over_daily(session: Session, mail: Mail) -> bool:
+    """Whether the mailbox has had its mails of this kind for the day before this one.
 
-    Whatever it is, a code comes to life as far as pages can show; without a code in the mail none is right.
+    Those to tagged addresses take none from the address without a tag, as for what is kept.
     """
-    mails.lock_address(session, mail.address)
-    request = _served(session, now, mail)
-    address = EmailAddress.stored(mail.address)
-    if known_people.has_account(session, mail.address):
-        mail.template = Template.EXISTS
-    elif invitations.may_register(session, rules, now, address):
-        mail.template = Template.VERIFY
-    else:
-        mail.template = Template.NONE
-    fate = Fate.SENT
-    if request is None:
-        fate = Fate.DROPPED
-    elif mail_results.is_suppressed(session, hashes, now, mail):
-        fate = Fate.SUPPRESSED
-    elif _is_over_daily(session, mail):
-        fate = Fate.WITHHELD
-    if fate is not Fate.SENT or mail.template != Template.VERIFY:
-        one_time_codes.carry(session, tokens, now, Purpose.SIGN_UP, mail.address, told=False)
-    if request is not None:
-        mail.subject_id = request.id
-    session.flush()
-    return fate
-
-
-def decide_lists(
-    session: Session,
-    rules: RuleSet,
-    now: datetime,
-    mail: Mail,
-    *,
-    tokens: Tokens,
-    hashes: KeyedHashes,
-) -> Fate:
-    """A code leaves only for an agent who may send lists, while somebody waits for it."""
-    mails.lock_address(session, mail.address)
-    fate = Fate.SENT
-    if (
-        not list_sign_ins.of_address(session, mail.address, now)
-        or known_people.agent_of(session, rules, mail.address) is None
-    ):
-        fate = Fate.DROPPED
-    elif mail_results.is_suppressed(session, hashes, now, mail):
-        fate = Fate.SUPPRESSED
-    if fate is not Fate.SENT:
-        one_time_codes.carry(session, tokens, now, Purpose.LISTS, mail.address, told=False)
-    return fate
-
-
-TELL_SOONER = {
-    Template.VERIFY: verification_requests.mail_comes_sooner,
-    Template.LIST_CODE: list_sign_ins.mail_comes_sooner,
-}
-DECIDE = dict.fromkeys(SIGN_UP, decide_sign_up) | dict.fromkeys(LISTS, decide_lists)
+    template = Template(mail.template)
+    if template not in DAILY or not session.info.get("limited", True):
+        return False
+    before = session.scalar(
+        select(func.count())
+        .select_from(Mail)
+        .where(
+            Mail.mailbox == mail.mailbox,
+            (Mail.address != Mail.mailbox) == mails.is_tagged(mail.address),
+            Mail.template == template,
+            Mail.id != mail.id,
+            Mail.due_at > mail.goes_at - DAY,
+            Mail.due_at <= mail.goes_at,
+        )
+    )
+    return (before or 0) >= DAILY[template]
 
 
 def _by_another(
@@ -174,12 +119,13 @@ def _by_another(
     template: Template,
     *,
     due_at: datetime,
+    tell_sooner: TellSooner,
     again: bool,
 ) -> Ordered | None:
     """The mail that was ordered before and serves as well, if there is one; brought forward if it waits for later."""
     waits = _next(session, now, address, template)
     if waits is not None and waits.goes_at > due_at:
-        TELL_SOONER[template](session, address, was=waits.goes_at, is_now=due_at)
+        tell_sooner(session, address, was=waits.goes_at, is_now=due_at)
         mails.bring_forward(session, waits, due_at)
         session.flush()
         return Ordered(due_at, is_new=True)
@@ -230,39 +176,3 @@ def _next(session: Session, now: datetime, address: str, template: Template) -> 
 
 def _to(address: str, template: Template) -> Select[Mail]:
     return select(Mail).where(Mail.address == address, Mail.template.in_(ALIKE[template]))
-
-
-def _served(session: Session, now: datetime, mail: Mail) -> VerificationRequest | None:
-    """The request the mail was ordered for, or another that waits for the same address."""
-    request = session.get(VerificationRequest, mail.subject_id)
-    if (
-        request is not None
-        and request.state == State.OPEN
-        and request.refused_at is None
-        and now < request.expires_at
-    ):
-        return request
-    return verification_requests.newest_waiting(session, mail.address, now)
-
-
-def _is_over_daily(session: Session, mail: Mail) -> bool:
-    """Whether the mailbox has had its mails of this kind for the day before this one.
-
-    Those to tagged addresses take none from the address without a tag, as for what is kept.
-    """
-    template = Template(mail.template)
-    if template not in DAILY or not session.info.get("limited", True):
-        return False
-    before = session.scalar(
-        select(func.count())
-        .select_from(Mail)
-        .where(
-            Mail.mailbox == mail.mailbox,
-            (Mail.address != Mail.mailbox) == mails.is_tagged(mail.address),
-            Mail.template == template,
-            Mail.id != mail.id,
-            Mail.due_at > mail.goes_at - DAY,
-            Mail.due_at <= mail.goes_at,
-        )
-    )
-    return (before or 0) >= DAILY[template]

@@ -7,13 +7,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from identity.core.database import Base, make_engine
-
-from .tables import TABLES
+from identity.core.database import make_engine
 
 FOLDER = Path(__file__).parent
-
-assert TABLES  # noqa: S101  imported for its effect: every table stands in Base.metadata
 
 
 def config(url: str) -> Config:
@@ -22,7 +18,6 @@ def config(url: str) -> Config:
     made.set_main_option("script_location", str(FOLDER))
     made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     made.attributes["url"] = url
-    made.attributes["metadata"] = Base.metadata
     return made
 
 

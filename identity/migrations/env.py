@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import text
 
+from identity import tables
 from identity.core.database import UtcDateTime, make_engine
 
 LOCK = 7_265_002  # any number of ours: PostgreSQL's advisory lock against two upgrades at once
@@ -26,7 +27,7 @@ def run() -> None:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
             context.configure(
                 connection=connection,
-                target_metadata=context.config.attributes["metadata"],
+                target_metadata=tables.METADATA,
                 render_as_batch=connection.dialect.name == "sqlite",
                 compare_type=True,
                 render_item=render_item,

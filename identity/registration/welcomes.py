@@ -1,6 +1,6 @@
 """What a new account is told: the rooms that wait for it, and for a guest who answers for them, until when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -11,8 +11,8 @@ from identity.accounts.models import Account
 from identity.invitations import inviters
 from identity.invitations import rooms_waiting as invited_rooms
 
-MOST_ROOMS = 5  # named one by one
-LONGEST_ROOM = 60  # characters of a name somebody chose
+MAX_ROOMS = 5  # named one by one
+MAX_ROOM_NAME = 60  # characters of a name somebody chose
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,17 @@ class Welcome:
     sponsor: str | None = None
     access_ends_at: datetime | None = None
 
+    def naming(self, number: int) -> "Welcome":
+        """The same with so many rooms named at most; the others are counted."""
+        more = self.more + len(self.rooms[number:])
+        return replace(self, rooms=self.rooms[:number], more=more)
 
-def of(session: Session, rules: RuleSet, account: Account) -> Welcome:
+
+def welcome_of(session: Session, rules: RuleSet, account: Account) -> Welcome:
     """Only for the person themselves, whose mailbox was proved: rooms are named here."""
     facts = invited_rooms.taken_up(session, account.address, account.user_id)
     names = [_name(each) for each in facts]
-    named = tuple(dict.fromkeys(name for name in names if name))[:MOST_ROOMS]
+    named = tuple(dict.fromkeys(name for name in names if name))[:MAX_ROOMS]
     return Welcome(
         rooms=named,
         more=len([name for name in names if name not in named]),
@@ -39,7 +44,7 @@ def of(session: Session, rules: RuleSet, account: Account) -> Welcome:
 
 
 def _name(facts: dict[str, str]) -> str:
-    return clean_name(facts.get("room_name", ""), longest=LONGEST_ROOM)
+    return clean_name(facts.get("room_name", ""), longest=MAX_ROOM_NAME)
 
 
 def _person(session: Session, rules: RuleSet, user_id: str | None) -> str | None:

@@ -274,6 +274,7 @@ def _order_mail(
         subject_id=request.id,
         language=request.language,
         had_at=had_at,
+        tell_sooner=verification_requests.mail_comes_sooner,
         again=again,
     )
     if ordered.is_new or request.mail_at != ordered.leaves_at:

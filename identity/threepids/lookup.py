@@ -7,8 +7,6 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import canonical_or_typed
-from domain_rules.rules import RuleSet
-from identity.accounts import classes as account_classes
 from identity.problems import Unavailable, WrongPepper
 
 from . import lookup_queries as lookup
@@ -28,15 +26,14 @@ def pepper(session: Session) -> str:
 
 def find(
     session: Session,
-    rules: RuleSet,
     now: datetime,
     *,
-    user_id: str,
+    by_agent: bool,
     algorithm: Algorithm,
     with_pepper: str,
     asked: Collection[str],
 ) -> dict[str, str]:
-    """What was asked → user ID, of those that are bound. Raises WrongPepper."""
+    """What was asked → user ID, of those that are bound; nothing for a guest. Raises WrongPepper."""
     if algorithm == "none":
         clear = {
             text: canonical_or_typed(text.removesuffix(MEDIUM))
@@ -49,6 +46,6 @@ def find(
         bound = lookup.by_hash(session, now, pepper=with_pepper, hashes=set(asked))
     if bound is None:
         raise WrongPepper(algorithm, pepper(session))
-    if not account_classes.is_agent(session, rules, user_id):
+    if not by_agent:
         return {}
     return {text: bound[key] for text, key in clear.items() if key in bound}

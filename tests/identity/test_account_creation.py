@@ -15,9 +15,10 @@ from identity.core.outbox import Errand, Lane
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.mail import models as mails
-from identity.registration import account_creation, passwords
+from identity.registration import passwords
 from identity.registration.attempts import Stands
 from identity.registration.models import TypedPassword
+from identity.registration.pages import creation as account_creation
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.service import Step

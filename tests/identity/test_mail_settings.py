@@ -7,7 +7,7 @@ import pytest
 
 from identity.mail import bounces
 from identity.mail.checks import finished
-from identity.mail.composing import Frame, none
+from identity.mail.composing import Frame, compose
 from identity.settings import WrongSettings, read_settings
 
 ODD = {
@@ -41,7 +41,8 @@ def test_a_setting_that_the_wire_cannot_take_is_refused_by_its_name(name, value)
 def test_accents_and_commas_in_settings_reach_the_wire():
     settings = read_settings(_env_file=None, **ODD)
     mail = UUID(int=7)
-    message = none(
+    message = compose(
+        "none",
         Frame(
             to="ana@asso.example",
             language="fr",
@@ -52,7 +53,7 @@ def test_accents_and_commas_in_settings_reach_the_wire():
             service=settings.service_name,
             support_url=None,
             public_url=settings.public_url,
-        )
+        ),
     )
     sender = bounces.sender(mail, "a" * 24, settings.mail_bounce_domain or "")
     head = finished(message, envelope_from=sender, to="ana@asso.example").partition(b"\r\n\r\n")[0]

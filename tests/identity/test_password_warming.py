@@ -8,7 +8,7 @@ import pytest
 
 BEGIN = """
 import os, threading
-from identity.passwords import judge, warming, words
+from identity.registration.passwords import judge, warming, words
 
 read, may_read = words._lists, threading.Event()
 

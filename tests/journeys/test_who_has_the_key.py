@@ -76,7 +76,7 @@ import gc, os
 from identity.migrations import upgrade
 from identity.settings import read_settings
 from nacl.public import PrivateKey
-from identity.vault import PrivateHalves
+from identity.core.sealing import PrivateHalves
 upgrade(read_settings().database)
 import wsgi
 from identity.homeservers import service as homeserver_changes

@@ -19,6 +19,7 @@ from identity.mail.cli import take_bounce
 from identity.mail.mailer import NotSent
 from identity.mail.models import Template
 from identity.mail.outcomes import Outcome
+from identity.mail_kinds import kind_of
 from tests.identity.mail.reports import EXCHANGE, EXIM, GMAIL, POSTFIX, feedback, report
 from workers import tasks
 
@@ -183,7 +184,13 @@ def test_a_bounce_that_came_before_the_relays_own_answer_stands(wired, state, wo
     with wired.database.transaction() as session:
         row = mails.find(session, the_mail(wired).id)
         mail_results.refused(
-            session, wired.hashes, clock(), row, outcome=Outcome.MAILBOX_FULL, reply="552"
+            session,
+            wired.hashes,
+            clock(),
+            row,
+            outcome=Outcome.MAILBOX_FULL,
+            reply="552",
+            kind=kind_of(row),
         )
     postbox.failure = None
     clock.time = the_entry(wired).due_at

@@ -58,7 +58,7 @@ def test_every_job_is_done_once_however_often_the_timetable_comes_by(
     clock.advance(hours=1)
     with wiring.database.transaction() as session:
         [mail] = session.query(Mail).filter_by(template=Template.INVITE).all()
-        assert invitation_mails.close(session, clock(), mail.id) is None
+        assert invitation_mails.close(session, clock(), mails.find(session, mail.id)) is None
         invitations.mail_left(session, clock(), mail)
     for _ in range(2):
         invitation_timetable.keep(wiring)

@@ -9,7 +9,7 @@ import pytest
 from domain_rules.addresses import InvalidAddress
 from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from identity.mail.composing import Frame, none
+from identity.mail.composing import Frame, compose
 from identity.mail.relay import SmtpMailer
 from identity.mail.relay_url import read_relay_url
 from tests.domain_rules.hostile_addresses import HOSTILE
@@ -33,7 +33,8 @@ WIDEST = RuleSet.compile(
 
 
 def letter(to):
-    return none(
+    return compose(
+        "none",
         Frame(
             to=to,
             language="fr",
@@ -44,7 +45,7 @@ def letter(to):
             service="Guichet",
             support_url=None,
             public_url="https://guichet.example",
-        )
+        ),
     )
 
 

@@ -15,7 +15,6 @@ from domain_rules.bulk_invites.reading import Fault as Unread
 from identity.bulk_invites import models as stored
 from identity.bulk_invites import report as list_report
 from identity.bulk_invites import service as people_lists
-from identity.bulk_invites import wording as list_words
 from identity.bulk_invites.models import ListState, PeopleList
 from identity.bulk_invites.service import (
     AlreadySent,
@@ -37,6 +36,7 @@ from identity.web.site import blueprint
 from identity.web.wording import text
 
 from . import room_checks as room_looks
+from . import wording as list_words
 from .sessions import Agent, agent, signed_in_on
 
 ROOM_ID = re.compile(r"(![A-Za-z0-9._~%+/=-]{1,200}(?::[A-Za-z0-9.:\[\]-]{1,200})?)")

@@ -12,7 +12,7 @@ from identity.services import Wiring
 from .files import read_sample
 
 PLACES = (
-    Path(__file__).parents[2] / "examples/federation.yaml",  # a checkout
+    Path(__file__).parents[3] / "examples/federation.yaml",  # a checkout
     Path(sys.prefix) / "share/guichet/federation.yaml",  # an installed wheel
 )
 

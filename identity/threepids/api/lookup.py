@@ -4,6 +4,7 @@ from typing import get_args
 
 from flask import Blueprint, Response, jsonify
 
+from identity.accounts import classes
 from identity.core.strict_json import is_text
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.threepids import lookup as lookups
@@ -52,9 +53,8 @@ def lookup() -> Response:
     with wired.database.reading() as session:
         found = lookups.find(
             session,
-            wired.rules.current(),
             wired.now(),
-            user_id=caller().user_id,
+            by_agent=classes.is_agent(session, wired.rules.current(), caller().user_id),
             algorithm=ALGORITHMS[asked.algorithm],
             with_pepper=asked.pepper,
             asked=[address for address in asked.addresses if is_text(address)],

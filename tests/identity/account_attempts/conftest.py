@@ -7,8 +7,8 @@ from sqlalchemy import select, text
 
 from identity.core.outbox import Lane
 from identity.homeservers import models as homeservers
-from identity.registration import account_creation
 from identity.registration.models import TypedPassword
+from identity.registration.pages import creation as account_creation
 from identity.sign_up import service as sign_up
 from tests.services.fake_homeserver import FakeHomeserver
 from workers import tasks

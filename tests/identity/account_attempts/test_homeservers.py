@@ -15,9 +15,9 @@ from identity.core.sealing import PrivateHalves, new_pair
 from identity.core.worker_heartbeats import WorkerHeartbeat
 from identity.homeservers.breakers import OPEN_FOR
 from identity.mail import models as mails
-from identity.registration import account_creation
 from identity.registration.attempts import Stands
 from identity.registration.models import AccountAttempt
+from identity.registration.pages import creation as account_creation
 from identity.sign_up.models import State, VerificationRequest
 from tests.services.fake_homeserver import FakeHomeserver
 from tests.services.waiting import wait_for

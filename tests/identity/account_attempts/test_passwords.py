@@ -10,11 +10,11 @@ from identity.core import outbox
 from identity.core.http_client import Away
 from identity.core.outbox import LEASE, Errand, Lane, OutboxEntry
 from identity.mail import models as mails
-from identity.registration import account_creation
-from identity.registration import jobs as job
 from identity.registration import models as account_attempts
 from identity.registration.attempts import PASSWORD_LIFETIME, Stands
+from identity.registration.jobs import accounts as job
 from identity.registration.models import TypedPassword
+from identity.registration.pages import creation as account_creation
 from identity.sign_up import models as verification_requests
 from identity.sign_up.models import State, VerificationRequest
 

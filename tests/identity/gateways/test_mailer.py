@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from identity.mail import composing as letters
+from identity.mail.composing import Frame, compose
 from identity.mail.mailer import FolderMailer, NotSent, SmtpMailer, make_mailer, read_folder
 from identity.mail.outcomes import Outcome
 from identity.mail.relay_url import Tls, read_relay_url
@@ -18,8 +18,9 @@ FROM, TO = "bonjour@mail.example", "ana@asso.example"
 
 
 def letter(number: int = 1, *, minute: int = 0, language: str = "fr", to: str = TO) -> EmailMessage:
-    return letters.none(
-        letters.Frame(
+    return compose(
+        "none",
+        Frame(
             to=to,
             language=language,
             message_id=UUID(int=number),
@@ -29,7 +30,7 @@ def letter(number: int = 1, *, minute: int = 0, language: str = "fr", to: str = 
             service="Guichet",
             support_url=None,
             public_url="https://guichet.example",
-        )
+        ),
     )
 
 

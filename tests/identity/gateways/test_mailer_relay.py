@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from identity.mail import composing as letters
+from identity.mail.composing import Frame, compose
 from identity.mail.mailer import NotSent, SmtpMailer
 from identity.mail.outcomes import Outcome
 from identity.mail.relay_url import read_relay_url
@@ -20,8 +20,9 @@ FROM, TO = "b+1@bounce.example", "ana@asso.example"
 
 
 def letter(to: str = TO) -> EmailMessage:
-    return letters.none(
-        letters.Frame(
+    return compose(
+        "none",
+        Frame(
             to=to,
             language="fr",
             message_id=UUID(int=7),
@@ -31,7 +32,7 @@ def letter(to: str = TO) -> EmailMessage:
             service="Guichet",
             support_url=None,
             public_url="https://guichet.example",
-        )
+        ),
     )
 
 

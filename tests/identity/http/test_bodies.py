@@ -5,7 +5,7 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from identity import http, problems
+from identity import app, problems
 from identity.web.json_body import Body, read_as
 
 WRONG = [
@@ -29,7 +29,7 @@ WRONG = [
 
 def models() -> list[type[Body]]:
     """Every body that is read anywhere."""
-    assert http.register
+    assert app.create_app
     found, waiting = [], [Body]
     while waiting:
         inside = waiting.pop().__subclasses__()

@@ -181,7 +181,7 @@ def test_its_mail_is_sent_again_after_an_hour(act, store, clock, wiring):
     clock.advance(hours=1)
     with wiring.database.transaction() as session:
         [mail] = mails.recent(session)
-        invitation_mails.close(session, clock(), mail.id)
+        invitation_mails.close(session, clock(), mails.find(session, mail.id))
     assert len(act(f"{made}/resend").json["mails"]) == 2
 
 

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from identity.mail import composing as letters
-from identity.mail.composing import Frame, Invitation, Welcome
+from identity.invitations.mails import digest_facts
+from identity.mail.composing import Frame, compose, compose_branded
+from identity.registration.welcomes import Welcome
 
 ORDERED = datetime(2027, 3, 14, 15, 30, tzinfo=UTC)  # half past four in Paris, a Sunday
 HOST = "https://guichet.example"
@@ -38,11 +39,14 @@ def verification(**other):
         "requested_at": ORDERED,
         "code_expires_at": ORDERED + timedelta(minutes=60),
         "link_expires_at": ORDERED + timedelta(hours=24),
+        "device": "",
+        "others": (),
+        "inviter": None,
     }
-    return lambda of: letters.verify(of, **(facts | other))
+    return lambda of: compose("verify", of, **(facts | other))
 
 
-def invitation(**other) -> Invitation:
+def invitation(**other) -> dict[str, object]:
     facts = {
         "link": f"{HOST}/v/{TOKEN}",
         "unknown_link": f"{HOST}/n/{TOKEN}",
@@ -55,18 +59,18 @@ def invitation(**other) -> Invitation:
         "sender": "@camille.durand-ac-rouen.example:agent.education.example",
         "expires_at": ORDERED + timedelta(days=30),
     }
-    return Invitation(**(facts | other))
+    return {"sent_at": ORDERED} | facts | other
 
 
 def invited(**other):
     own = {"room_name": "Cellule d’appui"}
-    return lambda of: letters.invite(of, invitation(**other), own=own)
+    return lambda of: compose_branded("invite.txt", "invite", of, own=own, **invitation(**other))
 
 
 def digest(**other):
-    inviters = (invitation(), invitation(inviter=None, sender="@zoe:education.example"))
-    facts = {"number": 5, "inviters": inviters, "more": 0}
-    return lambda of: letters.invite_digest(of, invitation(), **(facts | other))
+    told = (invitation(), invitation(inviter=None, sender="@zoe:education.example"))
+    facts = {"number": 5, "more": 0} | digest_facts(told)
+    return lambda of: compose("invite_digest", of, **(facts | other))
 
 
 def list_code(**asked):
@@ -75,8 +79,10 @@ def list_code(**asked):
         "link": f"{HOST}/v/{TOKEN}",
         "requested_at": ORDERED,
         "code_expires_at": ORDERED + timedelta(minutes=15),
+        "device": "",
+        "others": (),
     }
-    return lambda of: letters.list_code(of, **facts, **asked)
+    return lambda of: compose("list_code", of, **(facts | asked))
 
 
 def report(**other):
@@ -88,19 +94,21 @@ def report(**other):
         "sent": 292,
         "failed": 1,
         "unsent": 7,
+        "review": 8,
     }
-    return lambda of: letters.bulk_report(of, **(facts | other))
+    return lambda of: compose("bulk_report", of, **(facts | other))
 
 
 def welcome(**of_who_was_invited):
-    return lambda of: letters.welcome(
+    return lambda of: compose(
+        "welcome",
         of,
         display_name="Camille Durand [Rouen]",
         user_id="@camille.durand-ac-rouen.example:agent.education.example",
         address=of.to,
         server="Éducation",
         client_url="https://app.example",
-        welcome=Welcome(**of_who_was_invited),
+        **vars(Welcome(**of_who_was_invited)),
     )
 
 
@@ -114,47 +122,59 @@ OF_A_GUEST = {
 
 LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "verify": verification(),
-    "exists": lambda of: letters.exists(
-        of, sign_in_url="https://app.example/#/login", server="Éducation"
+    "exists": lambda of: compose(
+        "exists", of, sign_in_url="https://app.example/#/login", server="Éducation"
     ),
-    "exists somewhere": lambda of: letters.exists(
-        of, sign_in_url="https://app.example/#/login", server=None
+    "exists somewhere": lambda of: compose(
+        "exists", of, sign_in_url="https://app.example/#/login", server=None
     ),
     "verify for somebody invited": verification(inviter="Camille Durand"),
     "verify while others wait": verification(
         device="Firefox", others=(("Edge", ORDERED), ("", ORDERED))
     ),
     "verify while codes are guessed": verification(code="482913750041"),
-    "code_used": lambda of: letters.code_used(
-        of, device="Firefox", used_at=ORDERED, not_me_link=f"{HOST}/n/{TOKEN}"
+    "code_used": lambda of: compose(
+        "code_used",
+        of,
+        device="Firefox",
+        used_at=ORDERED,
+        not_me_link=f"{HOST}/n/{TOKEN}",
+        lists=False,
     ),
-    "code_used somewhere": lambda of: letters.code_used(
-        of, device="", used_at=ORDERED, not_me_link=f"{HOST}/n/{TOKEN}"
+    "code_used somewhere": lambda of: compose(
+        "code_used", of, device="", used_at=ORDERED, not_me_link=f"{HOST}/n/{TOKEN}", lists=False
     ),
-    "code_used for lists": lambda of: letters.code_used(
-        of, device="Firefox", used_at=ORDERED, not_me_link=f"{HOST}/n/{TOKEN}", lists=True
+    "code_used for lists": lambda of: compose(
+        "code_used",
+        of,
+        device="Firefox",
+        used_at=ORDERED,
+        not_me_link=f"{HOST}/n/{TOKEN}",
+        lists=True,
     ),
     "welcome": welcome(),
     "welcome of a guest": welcome(**OF_A_GUEST),
     "welcome of a guest without names": welcome(
         **(OF_A_GUEST | {"rooms": (), "more": 1, "sponsor": None})
     ),
-    "server_ready": lambda of: letters.server_ready(
-        of, server="Éducation", link=f"{HOST}/v/{TOKEN}"
+    "server_ready": lambda of: compose(
+        "server_ready", of, server="Éducation", link=f"{HOST}/v/{TOKEN}"
     ),
-    "server_ready somewhere": lambda of: letters.server_ready(
-        of, server="", link=f"{HOST}/v/{TOKEN}"
+    "server_ready somewhere": lambda of: compose(
+        "server_ready", of, server="", link=f"{HOST}/v/{TOKEN}"
     ),
-    "none": letters.none,
-    "not_invited": lambda of: letters.not_invited(of, addresses=["g…@a….example"], more=0),
-    "not_invited of many": lambda of: letters.not_invited(
-        of, addresses=["g…@a….example", "l…@a….example"], more=3
+    "none": lambda of: compose("none", of),
+    "not_invited": lambda of: compose("not_invited", of, addresses=["g…@a….example"], more=0),
+    "not_invited of many": lambda of: compose(
+        "not_invited", of, addresses=["g…@a….example", "l…@a….example"], more=3
     ),
-    "client_verify": lambda of: letters.client_verify(
+    "client_verify": lambda of: compose_branded(
+        "verify.txt",
+        "client_verify",
         of,
         code="48291375",
         link=f"{HOST}/v/{TOKEN}",
-        submit_link=f"{HOST}/_matrix/identity/v2/validate/email/submitToken?token=48291375",
+        own={"token": "48291375", "submit_link": f"{HOST}/submitToken?token=48291375"},
         user_id="@camille.durand-ac-rouen.example:agent.education.example",
         requested_at=ORDERED,
         ends_at=ORDERED + timedelta(hours=24),
@@ -162,7 +182,7 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "invite": invited(),
     "invite from somewhere": invited(organisation=None),
     "invite from somebody": invited(inviter=None, organisation=None),
-    "reminder": lambda of: letters.reminder(of, invitation()),
+    "reminder": lambda of: compose("reminder", of, **invitation()),
     "list_code": list_code(),
     "list_code asked for elsewhere too": list_code(
         device="Firefox", others=(("Edge", ORDERED), ("", ORDERED))

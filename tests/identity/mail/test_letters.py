@@ -7,8 +7,8 @@ from email.message import EmailMessage
 import pytest
 from jinja2 import UndefinedError
 
-from identity.mail import composing as letters
-from identity.mail.composing import Welcome
+from identity.mail.composing import compose
+from identity.registration.welcomes import Welcome
 from identity.translations import MissingText
 
 from .conftest import HOST, LETTERS, ORDERED, TOKEN, frame, html_of, text_of, verification
@@ -95,7 +95,7 @@ def test_server_ready_leads_on():
 def test_none_tells_how_to_be_invited():
     assert (
         "Demandez à un agent de vous inviter, avec cette adresse exacte. "
-        "Si vous n’avez rien demandé, ignorez ce courriel." in said(letters.none(frame()))
+        "Si vous n’avez rien demandé, ignorez ce courriel." in said(compose("none", frame()))
     )
 
 
@@ -107,14 +107,15 @@ def test_the_address_stands_in_to_and_nowhere_else():
 
 def test_a_name_can_add_neither_markup_nor_lines():
     nasty = "<b>Ana</b>\r\nBcc: x@evil.example\u202e{service}"
-    message = letters.welcome(
+    message = compose(
+        "welcome",
         frame(),
         display_name=nasty,
         user_id="@a:b",
         address="a@b.example",
         server="S",
         client_url="https://c.example",
-        welcome=Welcome(rooms=(nasty,)),
+        **vars(Welcome(rooms=(nasty,))),
     )
     assert "<b>Ana" not in html_of(message)
     assert "&lt;b&gt;Ana&lt;/b&gt;" in html_of(message)
@@ -127,11 +128,11 @@ def test_an_operators_template_comes_first_and_only_for_its_language(tmp_path):
     (tmp_path / "fr").mkdir()
     (tmp_path / "fr" / "none.subject").write_text("Rien pour vous chez {{ service }}\n")
     (tmp_path / "fr" / "none.txt").write_text("Rien.\n\n{{ help_url }}\n")
-    french = letters.none(frame(templates_dir=tmp_path))
+    french = compose("none", frame(templates_dir=tmp_path))
     assert french["Subject"] == "Rien pour vous chez Guichet"
     assert text_of(french) == f"Rien.\n\n{HOST}/help\n"
     assert "Aucune invitation" in html_of(french)
-    english = letters.none(frame(templates_dir=tmp_path, language="en"))
+    english = compose("none", frame(templates_dir=tmp_path, language="en"))
     assert english["Subject"] == "No invitation waiting"
 
 
@@ -139,7 +140,7 @@ def test_a_template_that_asks_for_what_is_not_there_fails(tmp_path):
     (tmp_path / "fr").mkdir()
     (tmp_path / "fr" / "none.txt").write_text("{{ nickname }}")
     with pytest.raises(UndefinedError, match="nickname"):
-        letters.none(frame(templates_dir=tmp_path))
+        compose("none", frame(templates_dir=tmp_path))
     (tmp_path / "fr" / "verify.txt").write_text('{{ t("mail.no_such_text") }}')
     with pytest.raises(MissingText):
         verification()(frame(templates_dir=tmp_path))

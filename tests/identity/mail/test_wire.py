@@ -9,7 +9,7 @@ from domain_rules.addresses import EmailAddress, InvalidAddress
 from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.mail.checks import fault_of_bytes, finished
-from identity.mail.composing import Frame, none
+from identity.mail.composing import Frame, compose
 from identity.mail.folder import FolderMailer
 from identity.mail.message import build
 from identity.mail.outcomes import NotSent, Outcome
@@ -38,7 +38,8 @@ DOMAINS = ("ac-rouen.example", "ac-wide.example", "asso.example")
 
 
 def letter(to=TO):
-    return none(
+    return compose(
+        "none",
         Frame(
             to=to,
             language="fr",
@@ -49,7 +50,7 @@ def letter(to=TO):
             service="Guichet",
             support_url=None,
             public_url="https://guichet.example",
-        )
+        ),
     )
 
 

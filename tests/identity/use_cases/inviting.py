@@ -118,7 +118,10 @@ class Inviting:
             for mail in mails.recent(session, state=MailState.WAITING, limit=1000):
                 if mail.goes_at > self.clock():
                     continue
-                if invitation_mails.close(session, self.clock(), mail.id) is None:
+                if (
+                    invitation_mails.close(session, self.clock(), mails.find(session, mail.id))
+                    is None
+                ):
                     mail.state, mail.handed_at = MailState.HANDED, self.clock()
                     invitations.mail_left(session, self.clock(), mail)
 

@@ -7,7 +7,7 @@ from identity.core.sealing import CannotOpen, PrivateHalves, Vault, new_pair
 from identity.homeservers import models as homeservers
 from identity.homeservers import secrets as homeserver_secrets
 from identity.homeservers.secrets import FIELDS
-from identity.registration import jobs as job
+from identity.registration.jobs import accounts as job
 
 EDUCATION = "education.example"
 SECRETS = {field: SecretStr(f"the {field}") for field in FIELDS}

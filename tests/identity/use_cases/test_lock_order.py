@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import event
 
-from identity.invitations import mail_grouping as invitation_mails
 from identity.mail import models as mails
 from identity.mail import results as mail_results
 from identity.mail.outcomes import Outcome
+from identity.mail_kinds import kind_of
 
 from .inviting import GIL, Inviting
 
@@ -24,12 +24,12 @@ def test_the_mailbox_is_locked_before_its_rows(wiring, rules, clock, hashes, end
 
         match end:
             case "not tried":
-                mail_results.not_tried(session, clock(), mail)
+                mail_results.not_tried(session, clock(), mail, kind=kind_of(mail))
             case "refused":
                 facts = {"outcome": Outcome.NO_MAILBOX, "reply": "550"}
-                mail_results.refused(session, hashes, clock(), mail, **facts)
+                mail_results.refused(session, hashes, clock(), mail, kind=kind_of(mail), **facts)
             case "dropped":
-                invitation_mails.dropped(session, clock(), mail)
+                mail_results.dropped(session, clock(), mail, kind=kind_of(mail))
     written = [text for text in said if text.startswith(("UPDATE", "INSERT")) or "lock" in text]
     if session.get_bind().dialect.name == "postgresql":
         assert "pg_advisory_xact_lock" in written[0]

@@ -12,6 +12,7 @@ from identity.mail import models as mails
 from identity.mail import results as mail_results
 from identity.mail.models import MailState, Template
 from identity.mail.outcomes import Outcome
+from identity.mail_kinds import kind_of
 
 from .inviting import ADA, GIL, ZOE, Inviting
 
@@ -38,7 +39,14 @@ def refuse(database, hashes, clock):
         with database.transaction() as session:
             row = mails.find(session, mail.id)
             return mail_results.refused(
-                session, hashes, clock(), row, outcome=outcome, reply="550 5.1.1 no", **facts
+                session,
+                hashes,
+                clock(),
+                row,
+                outcome=outcome,
+                reply="550 5.1.1 no",
+                kind=kind_of(row),
+                **facts,
             )
 
     return refuse
@@ -48,7 +56,8 @@ def refuse(database, hashes, clock):
 def hand(database, clock):
     def hand(mail):
         with database.transaction() as session:
-            mail_results.handed(session, clock(), mails.find(session, mail.id), "250 2.0.0 ok")
+            row = mails.find(session, mail.id)
+            mail_results.handed(session, clock(), row, "250 2.0.0 ok", kind=kind_of(row))
 
     return hand
 
@@ -57,7 +66,10 @@ def hand(database, clock):
 def is_suppressed(database, hashes, clock):
     def is_suppressed(mail):
         with database.reading() as session:
-            return mail_results.is_suppressed(session, hashes, clock(), mail)
+            owner = accounts.of_address(session, mail.address)
+            return mail_results.is_suppressed(
+                session, hashes, clock(), mail, has_account=owner is not None
+            )
 
     return is_suppressed
 
@@ -239,7 +251,8 @@ def test_a_mail_that_is_not_tried_ends_refused_and_is_no_strike(
     clock.advance(hours=1)
     second = inviting.store(sender=ADA, room_id="!other:education.example")
     with database.transaction() as session:
-        mail_results.not_tried(session, clock(), mails.find(session, newest().id))
+        row = mails.find(session, newest().id)
+        mail_results.not_tried(session, clock(), row, kind=kind_of(row))
     assert inviting.where(second) == "refused"
     assert last_line(inviting, second) == ("refused", "mail", "no such mailbox")
     assert newest().last_reply == mail_results.NOT_TRIED

@@ -91,7 +91,9 @@ def worker_writes(database, clock):
     def worker_writes():
         with database.transaction() as session:
             for mail in mails.recent(session, state=mails.MailState.WAITING):
-                assert invitation_mails.close(session, clock(), mail.id) is None
+                assert (
+                    invitation_mails.close(session, clock(), mails.find(session, mail.id)) is None
+                )
                 mail.state = mails.MailState.HANDED
 
     return worker_writes

@@ -8,11 +8,10 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import Reason
 from domain_rules.bulk_invites.checks import NEEDS_YES, Caution, Outcome
 from domain_rules.spreadsheet_cells import write_table
+from identity.bulk_invites import models as stored
+from identity.bulk_invites.models import PeopleList, PeopleListRow, Step
+from identity.bulk_invites.report import Line, Word
 from identity.web.wording import date, text
-
-from . import models as stored
-from .models import PeopleList, PeopleListRow, Step
-from .report import Line, Word
 
 MOST_SHOWN = 200  # rows to review on one page; the others come up as these are put right
 REASONS = {

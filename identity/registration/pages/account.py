@@ -7,6 +7,7 @@ from flask import Response, request
 from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.invitations import proof as invitation_proof
+from identity.registration.attempts import Stands
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.pages.check import own_request, shown
@@ -17,8 +18,7 @@ from identity.web.request_context import wired
 from identity.web.site import blueprint
 from identity.web.wording import text
 
-from . import account_creation
-from .attempts import Stands
+from . import creation as account_creation
 
 SOON, LATER = 2, 5  # seconds until the page asks again
 PATIENCE = timedelta(seconds=10)

@@ -1,4 +1,6 @@
-"""Every table, for the migrations to compare with."""
+"""Every table: importing this module puts all of them into the metadata that migrations are compared with."""
+
+from typing import Final
 
 from identity.accounts import agents as agents_feed
 from identity.accounts import feed_state, room_members, successions
@@ -9,6 +11,7 @@ from identity.bulk_invites import models as people_lists
 from identity.bulk_invites import room_check_models as room_looks
 from identity.bulk_invites import sign_in_models as list_sign_ins
 from identity.core import hashing_key, journal, outbox, worker_heartbeats
+from identity.core.database import Base
 from identity.core.one_time_codes import models as one_time_codes
 from identity.homeservers import breakers as homeserver_breakers
 from identity.homeservers import credentials
@@ -28,7 +31,8 @@ from identity.synapse_api import report_models as module_reports
 from identity.threepids import account_models as identity_accounts
 from identity.threepids import associations, peppers, validation_sessions
 
-TABLES = (
+METADATA: Final = Base.metadata
+TABLES: Final = (
     account_attempts,
     accounts,
     address_lists,

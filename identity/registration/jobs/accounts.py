@@ -23,13 +23,12 @@ from identity.homeservers import models as homeservers
 from identity.homeservers import secrets as homeserver_secrets
 from identity.homeservers.admin_client import Connector, Found, NameTaken, NewAccount, Refused
 from identity.homeservers.models import Homeserver
+from identity.registration import attempts
+from identity.registration import models as account_attempts
+from identity.registration import service as use_case
+from identity.registration.attempts import CALL_TIME
+from identity.registration.models import AccountAttempt, AttemptState
 from identity.services import WorkerWiring
-
-from . import attempts
-from . import models as account_attempts
-from . import service as use_case
-from .attempts import CALL_TIME
-from .models import AccountAttempt, AttemptState
 
 log = logging.getLogger(__name__)
 

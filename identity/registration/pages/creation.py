@@ -20,16 +20,15 @@ from identity.homeservers import breakers as homeserver_breakers
 from identity.homeservers import models as homeservers
 from identity.homeservers.models import Homeserver
 from identity.invitations import service as invitations
+from identity.registration import attempts, welcomes
+from identity.registration import models as account_attempts
+from identity.registration import service as use_case
+from identity.registration.attempts import Stands
+from identity.registration.passwords import judge
+from identity.registration.welcomes import Welcome
 from identity.services import Wiring
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
-
-from . import attempts, welcomes
-from . import models as account_attempts
-from . import service as use_case
-from .attempts import Stands
-from .passwords import judge
-from .welcomes import Welcome
 
 
 @dataclass(frozen=True)
@@ -221,5 +220,5 @@ def _created(wired: Wiring, session: Session, account: Account) -> Created:
         homeserver_name=account.homeserver,
         homeserver_label=homeserver.label if homeserver else account.homeserver,
         client_url=(homeserver and homeserver.client_url) or wired.settings.client_url,
-        welcome=welcomes.of(session, wired.rules.current(), account),
+        welcome=welcomes.welcome_of(session, wired.rules.current(), account),
     )

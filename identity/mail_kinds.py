@@ -1,0 +1,33 @@
+"""Every kind of mail, from the stories they belong to."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from .bulk_invites import mails as bulk_invites
+from .invitations import mails as invitations
+from .mail.kinds import MailKind
+from .mail.models import Mail, Template
+from .registration import mails as registration
+from .sign_up import mails as sign_up
+from .threepids import mails as threepids
+
+KINDS: Final[Mapping[Template, MailKind]] = {
+    Template.VERIFY: sign_up.VERIFY,
+    Template.EXISTS: sign_up.EXISTS,
+    Template.NONE: sign_up.NONE,
+    Template.CODE_USED: sign_up.CODE_USED,
+    Template.WELCOME: registration.WELCOME,
+    Template.SERVER_READY: registration.SERVER_READY,
+    Template.CLIENT_VERIFY: threepids.CLIENT_VERIFY,
+    Template.INVITE: invitations.INVITE,
+    Template.INVITE_DIGEST: invitations.INVITE,
+    Template.REMINDER: invitations.REMINDER,
+    Template.NOT_INVITED: invitations.NOT_INVITED,
+    Template.LIST_CODE: bulk_invites.LIST_CODE,
+    Template.BULK_REPORT: bulk_invites.BULK_REPORT,
+}
+
+
+def kind_of(mail: Mail) -> MailKind:
+    """What the story behind this mail says of it."""
+    return KINDS[Template(mail.template)]

@@ -1,0 +1,53 @@
+"""The mails about an account: it was made, or its homeserver that was away can make it now."""
+
+from email.message import EmailMessage
+from typing import Final
+
+from identity.accounts.models import Account
+from identity.homeservers import models as homeservers
+from identity.mail.composing import Frame, compose
+from identity.mail.kinds import MailKind, MailTurn, NoLongerWanted
+from identity.sign_up.models import State, VerificationRequest
+
+from . import welcomes
+
+MAX_ROOMS: Final = 3  # named in a mail
+
+
+def welcome(turn: MailTurn, frame: Frame) -> EmailMessage:
+    """The account was made. A guest reads who answers for them and until when."""
+    session = turn.session
+    account = session.get(Account, turn.mail.subject_id)
+    if account is None:
+        raise NoLongerWanted
+    homeserver = homeservers.find(session, account.homeserver)
+    told = welcomes.welcome_of(session, turn.rules, account)
+    return compose(
+        "welcome",
+        frame,
+        display_name=account.display_name,
+        user_id=account.user_id,
+        address=account.address,
+        server=homeserver.label if homeserver else account.homeserver,
+        client_url=(homeserver and homeserver.client_url) or turn.settings.client_url,
+        **vars(told.naming(MAX_ROOMS)),
+    )
+
+
+def server_ready(turn: MailTurn, frame: Frame) -> EmailMessage:
+    """The homeserver that was away is back; the account can be made."""
+    request = turn.session.get(VerificationRequest, turn.mail.subject_id)
+    if request is None or request.state != State.CONFIRMED:
+        raise NoLongerWanted
+    name = request.homeserver
+    homeserver = homeservers.find(turn.session, name) if name else None
+    return compose(
+        "server_ready",
+        frame,
+        server=homeserver.label if homeserver else name or "",
+        link=f"{frame.public_url}/v/{turn.tokens.link(request.id, 'verify')}",
+    )
+
+
+WELCOME = MailKind(compose=welcome)
+SERVER_READY = MailKind(compose=server_ready)

@@ -1,0 +1,1 @@
+"""The page of an account to be made: name, password, progress."""
