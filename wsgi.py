@@ -9,7 +9,7 @@ try:
     from identity.core import logging as logs
     from identity.keys import process_keys as keys
     from identity.registration.passwords.warming import warm_up
-    from identity.services import wire
+    from identity.services import build_services
     from identity.settings import WrongSettings, read_settings
     from workers import wake_outbox
 except ModuleNotFoundError as error:
@@ -24,7 +24,7 @@ logs.set_up()
 try:
     settings = read_settings()
     keys.refuse_private_halves(settings)
-    wiring = wire(settings, wake_outbox=wake_outbox)
+    services = build_services(settings, wake_outbox=wake_outbox)
 except WrongSettings as error:
     sys.exit(f"guichet: {error}")
 
@@ -32,9 +32,9 @@ except WrongSettings as error:
 def __getattr__(name: str) -> Flask:
     """The application that gunicorn was told to serve, and only that one is made."""
     if name == "internal":
-        return create_app(wiring, listener="internal")
+        return create_app(services, listener="internal")
     if name == "app":
-        made = create_app(wiring)
+        made = create_app(services)
         warm_up()
         return made
     raise AttributeError(name)

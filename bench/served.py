@@ -6,7 +6,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from identity.app import create_app
-from identity.services import wire
+from identity.services import build_services
 from identity.settings import read_settings
 
 CONSTANT = "/constant"
@@ -44,5 +44,5 @@ def regexes() -> Flask:
 
 
 app = DispatcherMiddleware(
-    create_app(wire(read_settings())), {CONSTANT: constant(), REGEXES: regexes()}
+    create_app(build_services(read_settings())), {CONSTANT: constant(), REGEXES: regexes()}
 )

@@ -1,4 +1,4 @@
-"""create_app(wiring): what every story answers on the web, gathered; nothing else."""
+"""create_app(services): what every story answers on the web, gathered; nothing else."""
 
 from typing import Literal
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from .invitations.pages import invitation, opt_out
 from .mail import pages as dev_mail
 from .routing import api as routing
 from .routing import pages as my_server
-from .services import Wiring
+from .services import Services
 from .sign_up.pages import check as code_page
 from .sign_up.pages import start
 from .synapse_api.api import module, predecessors, registration
@@ -87,12 +87,12 @@ class Number(IntegerConverter):
         super().__init__(urls, max=MOST_NUMBER)
 
 
-def create_app(wiring: Wiring, *, listener: Literal["public", "internal"] = "public") -> Flask:
+def create_app(services: Services, *, listener: Literal["public", "internal"] = "public") -> Flask:
     """The web application. The internal listener answers homeservers without a credential, and has no pages."""
     app = Site("identity", static_folder=None, template_folder=None)
-    app.extensions[EXTENSION] = wiring
-    secret, fallbacks = wiring.tokens.session_keys()
-    at_https = wiring.settings.public_url.startswith("https://")
+    app.extensions[EXTENSION] = services
+    secret, fallbacks = services.tokens.session_keys()
+    at_https = services.settings.public_url.startswith("https://")
     app.config.update(
         LISTENER=listener,
         SECRET_KEY=secret,

@@ -12,7 +12,7 @@ from identity.core.tokens import Purpose
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import State, VerificationRequest
 from identity.sign_up.service import Step
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 from .bulk_invites.pages import not_me as list_not_me
 from .bulk_invites.pages import sign_in as list_sign_in
@@ -30,7 +30,7 @@ RESTORED = "restored"
 @blueprint.get("/v/<mailed:token>")
 def verify_page(token: str) -> Response:
     """A button for the browser that asked, a field for the code in any other."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         mailed = _mailed(session, token, "verify")
     if mailed is None:
         return browser.introduce(list_sign_in.show_link(token) or client_link.show(token))
@@ -40,11 +40,11 @@ def verify_page(token: str) -> Response:
 @blueprint.post("/v/<mailed:token>")
 def verify(token: str) -> Response:
     """Confirm here by the button, or by the code in another browser: that one goes on by itself."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         mailed = _mailed(session, token, "verify")
     if mailed is None:
         return list_sign_in.try_code_of_link(token) or client_link.try_code(token)
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         again = browser.again(session, partial(_is_same_proof, session, mailed))
     if again:
         return browser.mark(go_to("account_page", n=again.request.ordinal), again.browser_id)
@@ -54,7 +54,7 @@ def verify(token: str) -> Response:
 @blueprint.get("/n/<mailed:token>")
 def refuse_page(token: str) -> Response:
     """Not me: a button for the browser that asked, the code in any other."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         mailed = _mailed(session, token, "not_me")
     if mailed is None:
         return browser.introduce(list_not_me.show(token) or unknown_inviter.show(token))
@@ -65,12 +65,12 @@ def refuse_page(token: str) -> Response:
 def refuse(token: str) -> Response:
     """Cancel the request, or take the cancelling back."""
     undo = "undo" in request.form
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         mailed = _mailed(session, token, "not_me")
     if mailed is None:
         return list_not_me.end(token) or unknown_inviter.decline(token)
-    known = browser.browser_id() or wired.tokens.new_browser()
-    with wired.database.transaction() as session:
+    known = browser.browser_id() or services.tokens.new_browser()
+    with services.database.transaction() as session:
         mailed = session.get_one(VerificationRequest, mailed.id)
         if _is_same(mailed):
             done, faults = _refuse_here(session, mailed, undo=undo)
@@ -94,7 +94,7 @@ def _is_same_proof(
 
 
 def _mailed(session: Session, token: str, purpose: Purpose) -> VerificationRequest | None:
-    request_id = wired.tokens.read_link(token, purpose)
+    request_id = services.tokens.read_link(token, purpose)
     found = sign_up.by_token_id(session, request_id) if request_id else None
     if found:
         prefer(found.language)
@@ -112,7 +112,7 @@ def _is_apart(mailed: VerificationRequest) -> bool:
 
 def _seen(mailed: VerificationRequest) -> Step:
     """Where it stands for this browser: by the link alone nobody learns what came of the address."""
-    return sign_up.seen_in(mailed, wired.now(), browsers=browser.names(mailed.address))
+    return sign_up.seen_in(mailed, services.now(), browsers=browser.names(mailed.address))
 
 
 def _broken() -> Response:
@@ -146,16 +146,16 @@ def _verify_page(
 
 def _confirm_here(mailed: VerificationRequest) -> Response:
     known = browser.browser_id() or ""
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         own = sign_up.by_token_id(session, mailed.id)
-        confirmed = own is not None and sign_up.confirm_by_link(session, wired.now(), own)
+        confirmed = own is not None and sign_up.confirm_by_link(session, services.now(), own)
         if own and confirmed and _is_apart(mailed):
             mailed = sign_up.open_confirmed(
                 session,
-                wired.now(),
+                services.now(),
                 address=own.address,
                 homeserver=own.homeserver,
-                browser=wired.tokens.browser_hash(known),
+                browser=services.tokens.browser_hash(known),
                 language=language(),
                 device=browser.device(),
             )
@@ -169,16 +169,16 @@ def _open_here(token: str, mailed: VerificationRequest) -> Response:
         return go_to("verify_page", token=token)
     if faults := unfinished_code():
         return _verify_page(token, mailed, faults)
-    known = browser.browser_id() or wired.tokens.new_browser()
-    with wired.database.transaction() as session:
+    known = browser.browser_id() or services.tokens.new_browser()
+    with services.database.transaction() as session:
         first = session.get_one(VerificationRequest, mailed.id)
         answered, opened = sign_up.open_elsewhere(
             session,
-            wired.tokens,
-            wired.now(),
+            services.tokens,
+            services.now(),
             first,
             request.form.get("code", ""),
-            browser=wired.tokens.browser_hash(known),
+            browser=services.tokens.browser_hash(known),
             language=language(),
             device=browser.device(),
         )
@@ -210,8 +210,8 @@ def _refuse_here(
     session: Session, mailed: VerificationRequest, *, undo: bool
 ) -> tuple[bool, list[Fault]]:
     if undo:
-        return sign_up.undo_cancel(session, wired.now(), mailed), []
-    sign_up.cancel(session, wired.now(), mailed)
+        return sign_up.undo_cancel(session, services.now(), mailed), []
+    sign_up.cancel(session, services.now(), mailed)
     return True, []
 
 
@@ -222,11 +222,11 @@ def _refuse_by_code(
         return False, []
     if faults := unfinished_code():
         return False, faults
-    tokens, now, code = wired.tokens, wired.now(), request.form.get("code", "")
+    tokens, now, code = services.tokens, services.now(), request.form.get("code", "")
     if undo:
         answered = sign_up.undo_with_code(session, tokens, now, mailed, code)
     elif _seen(mailed) is Step.OPEN:
-        here = wired.tokens.browser_hash(known)
+        here = services.tokens.browser_hash(known)
         answered = sign_up.cancel_with_code(session, tokens, now, mailed, code, browser=here)
     else:
         return False, []

@@ -34,7 +34,7 @@ ACCOUNT_SECONDS = 8.0  # for one talk about an account: a job of a few ends with
 
 
 @dataclass(frozen=True)
-class Wiring:
+class Services:
     """The collaborators of one process; tests replace single ones by value. None of them opens a box."""
 
     settings: Settings
@@ -65,7 +65,7 @@ class Wiring:
 
 
 @dataclass(frozen=True)
-class WorkerWiring(Wiring):
+class WorkerServices(Services):
     """What the worker holds beyond that, and commands that were given its key."""
 
     private_halves: PrivateHalves
@@ -73,12 +73,12 @@ class WorkerWiring(Wiring):
     """How accounts are made on a homeserver; None where people make them in their client themselves."""
 
 
-def wire(
+def build_services(
     settings: Settings,
     *,
     wake_outbox: Callable[[set[str]], None] | None = None,
     now: Callable[[], datetime] = utc_now,
-) -> Wiring:
+) -> Services:
     """Build everything the settings ask for. Raises WrongSettings if keys are missing where they must be given."""
     if settings.keeps_files:
         private_folder(settings.data_dir)
@@ -86,7 +86,7 @@ def wire(
     public_half = keys.public_half(settings)
     database = open_database(settings, wake_outbox)
     vault = Vault(storage_keys)
-    return Wiring(
+    return Services(
         settings=settings,
         database=database,
         now=now,
@@ -107,19 +107,19 @@ def wire(
     )
 
 
-def wire_worker(
+def build_worker_services(
     settings: Settings,
     *,
     wake_outbox: Callable[[set[str]], None] | None = None,
     now: Callable[[], datetime] = utc_now,
-) -> WorkerWiring:
+) -> WorkerServices:
     """The same for the worker, with what opens homeservers' secrets. Raises WrongSettings."""
     halves = keys.private_halves(settings)
-    wired = wire(settings, wake_outbox=wake_outbox, now=now)
-    return WorkerWiring(
-        **{field.name: getattr(wired, field.name) for field in fields(wired)},
+    services = build_services(settings, wake_outbox=wake_outbox, now=now)
+    return WorkerServices(
+        **{field.name: getattr(services, field.name) for field in fields(services)},
         private_halves=halves,
-        connector_for=partial(_connector, wired.vault, halves),
+        connector_for=partial(_connector, services.vault, halves),
     )
 
 

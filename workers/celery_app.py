@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from identity.core import logging as logs
 from identity.core.outbox import Lane
 from identity.core.private_files import private_folder
-from identity.services import WorkerWiring, wire_worker
+from identity.services import WorkerServices, build_worker_services
 from identity.settings import Settings, WrongSettings, read_settings
 
 from . import file_broker, slots
@@ -83,11 +83,11 @@ def wake_outbox(lanes: set[str]) -> None:
             log.warning("broker away, the timetable will find the work: %s", type(error).__name__)
 
 
-def wiring() -> WorkerWiring:
-    """The wiring of this worker process: made after the fork, since connections must not cross it."""
-    found: WorkerWiring | None = getattr(app, "guichet_wiring", None)
+def process_services() -> WorkerServices:
+    """The services of this worker process: made after the fork, since connections must not cross it."""
+    found: WorkerServices | None = getattr(app, "guichet_wiring", None)
     if found is None:
-        found = wire_worker(read_settings(), wake_outbox=wake_outbox)
+        found = build_worker_services(read_settings(), wake_outbox=wake_outbox)
         app.guichet_wiring = found  # type: ignore[attr-defined]  # Celery's application is open for attributes
     return found
 
@@ -108,15 +108,15 @@ def look_at_every_lane(**_: Any) -> None:
 
 
 @worker_process_init.connect
-def wire_process(**_: Any) -> None:
-    wiring()
+def build_process_services(**_: Any) -> None:
+    process_services()
 
 
 @worker_init.connect
 def have_keys(**_: Any) -> None:
     """Before the pool is made: a worker without its keys does not start."""
     try:
-        app.guichet_heartbeat = Heartbeat(wire_worker(read_settings()))  # type: ignore[attr-defined]  # as above
+        app.guichet_heartbeat = Heartbeat(build_worker_services(read_settings()))  # type: ignore[attr-defined]  # as above
     except WrongSettings as error:
         raise SystemExit(f"guichet: {error}") from None
 

@@ -9,7 +9,7 @@ from threading import Event, Thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity.core import worker_heartbeats
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 
 log = logging.getLogger(__name__)
 
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 class Heartbeat:
     """A thread of the worker's first process, beside the pool that does the work."""
 
-    def __init__(self, wired: WorkerWiring) -> None:
-        self._wired, self._stopping = wired, Event()
+    def __init__(self, services: WorkerServices) -> None:
+        self._wired, self._stopping = services, Event()
         self._worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
 

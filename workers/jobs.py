@@ -10,9 +10,9 @@ from identity.invitations.jobs import onbind, revocation, room_agreement
 from identity.mail import jobs as mails
 from identity.mail_kinds import kind_of
 from identity.registration.jobs import accounts, probe
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 
-CARRY_OUT: dict[Errand, Callable[[WorkerWiring, OutboxEntry], Note]] = {
+CARRY_OUT: dict[Errand, Callable[[WorkerServices, OutboxEntry], Note]] = {
     Errand.MAIL: partial(mails.send, kind_of=kind_of),
     Errand.SERVER_PROBE: probe.probe_server,
     Errand.ONBIND: onbind.deliver,

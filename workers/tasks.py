@@ -12,9 +12,9 @@ from identity.core.outbox import Errand, Lane, OutboxEntry
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.maintenance import retention
 from identity.registration.jobs import accounts
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 
-from .celery_app import alarms, app, wiring
+from .celery_app import alarms, app, process_services
 from .jobs import CARRY_OUT
 from .slots import JOBS, slot
 
@@ -34,37 +34,37 @@ UNFORESEEN_TRIES = 20
 @app.task(name="workers.tasks.empty_outbox")
 def empty_outbox(lane: str) -> None:
     """Carry out what is due in a lane, one entry at a time, until nothing is; come back when something will be."""
-    wired = wiring()
+    services = process_services()
     with slot(Lane(lane)) as is_free:
-        due_at = run(wired, Lane(lane)) if is_free else wired.now() + TURNED_AWAY
-        alarms().set(Lane(lane), wired.now(), due_at)
+        due_at = run(services, Lane(lane)) if is_free else services.now() + TURNED_AWAY
+        alarms().set(Lane(lane), services.now(), due_at)
 
 
 @app.task(name="workers.tasks.empty_passwords")
 def empty_passwords() -> None:
     """Delete typed passwords that no worker took in time."""
-    if count := accounts.empty_passwords(wiring()):
+    if count := accounts.empty_passwords(process_services()):
         log.warning("%d typed passwords were not taken within a minute", count)
 
 
 @app.task(name="workers.tasks.clean_up")
 def clean_up() -> None:
     """Delete what has been kept long enough."""
-    wired = wiring()
+    services = process_services()
     with slot(JOBS) as is_free:
         if is_free:
-            _clean_up(wired)
+            _clean_up(services)
 
 
-def _clean_up(wired: WorkerWiring) -> None:
-    with wired.database.transaction() as session:
-        for what, count in retention.clean_up(session, wired.now()).items():
+def _clean_up(services: WorkerServices) -> None:
+    with services.database.transaction() as session:
+        for what, count in retention.clean_up(session, services.now()).items():
             log.info("clean-up: %d %s deleted", count, what)
-        hidden = retention.hide_addresses(session, wired.hashes, wired.now())
+        hidden = retention.hide_addresses(session, services.hashes, services.now())
         log.info("clean-up: %d addresses of ended invitations hashed", hidden)
-    accounts.reseal(wired)
-    with wired.database.transaction() as session:
-        wired.hashes.settle(session, wired.now())
+    accounts.reseal(services)
+    with services.database.transaction() as session:
+        services.hashes.settle(session, services.now())
 
 
 @app.task(name="workers.tasks.keep_invitations")
@@ -72,59 +72,59 @@ def keep_invitations() -> None:
     """Do what is due about invitations: they expire, are reminded of, go into a digest."""
     with slot(JOBS) as is_free:
         if is_free:  # or another one is at it
-            invitation_timetable.keep(wiring())
+            invitation_timetable.keep(process_services())
 
 
-def run(wired: WorkerWiring, lane: Lane) -> datetime | None:
+def run(services: WorkerServices, lane: Lane) -> datetime | None:
     """One run. When the next is to begin; None: nothing waits, or the relay is down and the timetable begins it."""
     ends_at = time.monotonic() + RUN_TIME
     try:
         while time.monotonic() < ends_at:
-            with wired.database.transaction() as session:
-                entry = outbox.lease_next(session, wired.now(), lane)
+            with services.database.transaction() as session:
+                entry = outbox.lease_next(session, services.now(), lane)
                 next_due = None if entry else outbox.next_due(session, lane)
             if entry is None:
                 return next_due
-            carry_out(wired, entry)
+            carry_out(services, entry)
     except StopRun:
         # The relay is down: the next entry would only wait for the same time-out.
         return None
     finally:
-        wired.mailer.close()
-    return wired.now()  # ended by the clock, with work left
+        services.mailer.close()
+    return services.now()  # ended by the clock, with work left
 
 
-def carry_out(wired: WorkerWiring, entry: OutboxEntry) -> None:
+def carry_out(services: WorkerServices, entry: OutboxEntry) -> None:
     """Do what an entry asks for, with no transaction open meanwhile, and write down how it ended."""
     with structlog.contextvars.bound_contextvars(errand=entry.errand, entry=str(entry.id)):
         try:
-            conclude = CARRY_OUT[Errand(entry.errand)](wired, entry)
+            conclude = CARRY_OUT[Errand(entry.errand)](services, entry)
         except Later as later:
-            with wired.database.transaction() as session:
-                if outbox.postpone(session, entry, wired.now() + later.delay, later.why):
+            with services.database.transaction() as session:
+                if outbox.postpone(session, entry, services.now() + later.delay, later.why):
                     later.note(session)
             log.info("attempt %d postponed: %s", entry.attempts, later.why)
             if later.stops_run:
                 raise StopRun from None
         except GiveUp as end:
-            with wired.database.transaction() as session:
-                if outbox.give_up(session, entry, wired.now(), end.why):
+            with services.database.transaction() as session:
+                if outbox.give_up(session, entry, services.now(), end.why):
                     end.note(session)
             log.warning("given up after %d attempts: %s", entry.attempts, end.why)
         except Exception as error:
             # A fault of ours: it must stop neither the lane nor be tried for ever.
             log.exception("attempt %d failed", entry.attempts)
-            _postpone_unforeseen(wired, entry, type(error).__name__)
+            _postpone_unforeseen(services, entry, type(error).__name__)
         else:
-            with wired.database.transaction() as session:
-                if outbox.settle(session, entry, wired.now()):
+            with services.database.transaction() as session:
+                if outbox.settle(session, entry, services.now()):
                     conclude(session)
 
 
-def _postpone_unforeseen(wired: WorkerWiring, entry: OutboxEntry, why: str) -> None:
-    with wired.database.transaction() as session:
+def _postpone_unforeseen(services: WorkerServices, entry: OutboxEntry, why: str) -> None:
+    with services.database.transaction() as session:
         if entry.attempts >= UNFORESEEN_TRIES:
-            outbox.give_up(session, entry, wired.now(), why)
+            outbox.give_up(session, entry, services.now(), why)
         else:
             delay = UNFORESEEN[min(entry.attempts, len(UNFORESEEN)) - 1]
-            outbox.postpone(session, entry, wired.now() + delay, why)
+            outbox.postpone(session, entry, services.now() + delay, why)

@@ -28,10 +28,10 @@ def show(user_id: str, *, json_wanted: bool) -> None:
     JSON: {"user_id": text, "identity_tokens": number of their Matrix clients' tokens, "sessions": [{"id",
     "purpose", "address", "device": text, "created_at", "last_used_at": time}]}
     """
-    with opened() as wired, wired.database.reading() as database:
-        now = wired.now()
+    with opened() as services, services.database.reading() as database:
+        now = services.now()
         tokens = identity_accounts.count_of(database, user_id, now)
-        live = sessions.live_of(database, wired.rules.current(), now, user_id)
+        live = sessions.live_of(database, services.rules.current(), now, user_id)
     if json_wanted:
         shown = [_described(each) for each in live]
         print_json({"user_id": user_id, "identity_tokens": tokens, "sessions": shown})
@@ -55,8 +55,8 @@ def end(user_id: str, *, session_id: uuid.UUID | None, dry_run: bool, json_wante
 
     JSON: {"user_id": text, "ended_sessions": number, "ended_tokens": number, "dry_run": boolean}
     """
-    with opened() as wired, wired.database.transaction() as database:
-        now, tokens = wired.now(), 0
+    with opened() as services, services.database.transaction() as database:
+        now, tokens = services.now(), 0
         if session_id is None:
             ended = people_sessions.end_all(database, now, user_id)
             tokens = identity_accounts.end_all(database, user_id)

@@ -23,7 +23,7 @@ from identity.threepids import associations
 from identity.web import parameters
 from identity.web.api_guards import module_in_homeserver, own_user
 from identity.web.json_body import Body, Text, read_body
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 from . import models as stored
 from . import report as list_report
@@ -68,7 +68,7 @@ class Chosen(ForOwner):
 def of_owner() -> Response:
     """The newest lists of one user, without their rows."""
     (sender,) = parameters.required("sender")
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         made = stored.of_owner(session, own_user(sender))
         return jsonify(lists=[_summary(session, each) for each in made])
 
@@ -77,38 +77,38 @@ def of_owner() -> Response:
 def check() -> Response:
     """Read and judge a list: nothing is sent yet."""
     asked = read_body(NewList)
-    sender, rules = own_user(asked.sender), wired.rules.current()
-    with _told_plainly(), wired.database.transaction() as session:
+    sender, rules = own_user(asked.sender), services.rules.current()
+    with _told_plainly(), services.database.transaction() as session:
         _check_agent(session, sender)
         bound = associations.of_user(session, sender)
         made = people_lists.check(
             session,
             rules,
-            wired.now(),
+            services.now(),
             owner=Owner(sender, bound[0].address if bound else ""),
             room=RoomSeen(asked.room_id, asked.room_name, asked.takes_guests),
             raw=asked.people.encode(),
             file_name=asked.file_name,
             column=str(asked.column),
         )
-        return jsonify(_whole(session, wired.now(), made))
+        return jsonify(_whole(session, services.now(), made))
 
 
 @blueprint.get("/<uuid:list_id>")
 def one(list_id: uuid.UUID) -> Response:
     """One list with every row, and how far it has come."""
     (sender,) = parameters.required("sender")
-    with _told_plainly(), wired.database.reading() as session:
+    with _told_plainly(), services.database.reading() as session:
         made = people_lists.find(session, list_id, own_user(sender))
-        return jsonify(_whole(session, wired.now(), made))
+        return jsonify(_whole(session, services.now(), made))
 
 
 @blueprint.post("/<uuid:list_id>/column")
 def choose(list_id: uuid.UUID) -> Response:
     """Read another column: rows that were put right are as they stand in the list again."""
     asked = read_body(Chosen)
-    sender, rules, now = own_user(asked.sender), wired.rules.current(), wired.now()
-    with _told_plainly(), wired.database.transaction() as session:
+    sender, rules, now = own_user(asked.sender), services.rules.current(), services.now()
+    with _told_plainly(), services.database.transaction() as session:
         made = people_lists.find(session, list_id, sender)
         people_lists.choose(session, rules, now, made, int(asked.column))
         return jsonify(_whole(session, now, made))
@@ -117,8 +117,12 @@ def choose(list_id: uuid.UUID) -> Response:
 @blueprint.post("/<uuid:list_id>/send")
 def send(list_id: uuid.UUID) -> Response:
     """Send the rows that can be sent."""
-    sender, rules, now = own_user(read_body(ForOwner).sender), wired.rules.current(), wired.now()
-    with _told_plainly(), wired.database.transaction() as session:
+    sender, rules, now = (
+        own_user(read_body(ForOwner).sender),
+        services.rules.current(),
+        services.now(),
+    )
+    with _told_plainly(), services.database.transaction() as session:
         made = people_lists.find(session, list_id, sender)
         _check_agent(session, sender)
         people_lists.confirm(session, rules, now, made)
@@ -128,8 +132,8 @@ def send(list_id: uuid.UUID) -> Response:
 @blueprint.post("/<uuid:list_id>/retry")
 def retry(list_id: uuid.UUID) -> Response:
     """Send again the rows that failed, and may succeed now."""
-    sender, now = own_user(read_body(ForOwner).sender), wired.now()
-    with _told_plainly(), wired.database.transaction() as session:
+    sender, now = own_user(read_body(ForOwner).sender), services.now()
+    with _told_plainly(), services.database.transaction() as session:
         made = people_lists.find(session, list_id, sender)
         _check_agent(session, sender)
         people_lists.retry(session, now, made)
@@ -157,7 +161,7 @@ def _told_plainly() -> Iterator[None]:
 
 def _check_agent(session: Session, sender: str) -> None:
     """Asked anew each time. Raises NotAllowed."""
-    if not account_classes.is_agent(session, wired.rules.current(), sender):
+    if not account_classes.is_agent(session, services.rules.current(), sender):
         raise NotAllowed("Guests do not invite.")
 
 

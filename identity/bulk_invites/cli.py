@@ -20,7 +20,7 @@ from identity.core.http_client import Away
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import NoModule, Room
-from identity.services import Wiring
+from identity.services import Services
 from identity.threepids import associations
 
 from . import models as stored
@@ -76,16 +76,16 @@ def send(
     "elsewhere" counts the addresses in other columns; as long as nothing is sent, "id" is null.
     """  # noqa: D301  \b is click's: keep these lines
     file = _one_file(path, named)
-    with opened() as wired:
-        room = _look(wired, room_id, user_id)
+    with opened() as services:
+        room = _look(services, room_id, user_id)
         seen = RoomSeen(room_id, room.name or "", room.is_open_to_guests)
         order = Order(file, file.read_bytes(), seen, user_id, column)
-        told = _carry_out(wired, order, is_sent=False)
+        told = _carry_out(services, order, is_sent=False)
         if not json_wanted:
             _show(told)
         _check_column(told, json_wanted=json_wanted)
         if yes or (_can_ask(told, json_wanted=json_wanted) and click.confirm("Send them?")):
-            told = _carry_out(wired, order, is_sent=True, shown=told["rows"])
+            told = _carry_out(services, order, is_sent=True, shown=told["rows"])
     if json_wanted:
         print_json(told)
     talk(_said(told))
@@ -103,11 +103,11 @@ def _one_file(path: Path | None, named: Path | None) -> Path:
 
 
 def _carry_out(
-    wired: Wiring, order: Order, *, is_sent: bool, shown: list[dict[str, Any]] | None = None
+    services: Services, order: Order, *, is_sent: bool, shown: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
     """Check, and send unless the rows are no longer what was shown. What is not sent is not kept."""
-    rules, now = wired.rules.current(), wired.now()
-    with wired.database.transaction() as session:
+    rules, now = services.rules.current(), services.now()
+    with services.database.transaction() as session:
         made = _check(session, rules, now, order)
         rows = _rows(session, made)
         if is_sent and rows != shown:
@@ -115,7 +115,7 @@ def _carry_out(
         if is_sent:
             with suppress(NothingToSend):
                 people_lists.confirm(session, rules, now, made)
-        told = _told(wired, session, made) | {"rows": rows}
+        told = _told(services, session, made) | {"rows": rows}
         if not is_sent:
             session.rollback()
             told["id"] = None
@@ -154,7 +154,7 @@ def _rows(session: Session, made: PeopleList) -> list[dict[str, Any]]:
     ]
 
 
-def _told(wired: Wiring, session: Session, made: PeopleList) -> dict[str, Any]:
+def _told(services: Services, session: Session, made: PeopleList) -> dict[str, Any]:
     counted = list_report.counts(session, made)
     return {
         "id": made.id,
@@ -168,7 +168,7 @@ def _told(wired: Wiring, session: Session, made: PeopleList) -> dict[str, Any]:
         "failed": counted.failed,
         "unsent": counted.total - counted.for_guests - counted.for_agents,
         "ends_at": list_report.ends_at(
-            session, wired.now(), made, guests=counted.for_guests, agents=counted.for_agents
+            session, services.now(), made, guests=counted.for_guests, agents=counted.for_agents
         ),
     }
 
@@ -209,13 +209,13 @@ def _can_ask(told: dict[str, Any], *, json_wanted: bool) -> bool:
     return is_terminal and not json_wanted and told["unsent"] < told["total"]
 
 
-def _look(wired: Wiring, room_id: str, user_id: str) -> Room:
-    with wired.database.reading() as session:
+def _look(services: Services, room_id: str, user_id: str) -> Room:
+    with services.database.reading() as session:
         home = homeservers.find(session, homeserver_of(user_id))
     if home is None:
         raise Failure(f"{user_id}: their homeserver is not registered")
     try:
-        room = wired.desk_for(home).look(room_id=room_id, sender=user_id)
+        room = services.desk_for(home).look(room_id=room_id, sender=user_id)
     except NoModule:
         raise Failure(f"{home.name} has no module of ours, or its desk is closed") from None
     except (Away, Refused) as error:

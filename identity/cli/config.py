@@ -6,7 +6,7 @@ import click
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from identity.command.opening import unknown_variables, warn_of_unknown, wire_with_secrets
+from identity.command.opening import build_services_with_secrets, unknown_variables, warn_of_unknown
 from identity.command.printing import as_json, print_json, talk
 from identity.keys import process_keys as keys
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
@@ -28,7 +28,7 @@ def check() -> None:
         keys.check_halves(settings)
         if settings.database_url is not None:
             make_url(settings.database)
-            wire_with_secrets(settings).database.engine.dispose()
+            build_services_with_secrets(settings).database.engine.dispose()
     except WrongSettings as error:
         faults += str(error).splitlines()
     if faults:

@@ -9,7 +9,7 @@ from identity.command.opening import bring_up_to_date, warn_of_unknown
 from identity.homeservers import secrets as homeserver_secrets
 from identity.keys import process_keys as keys
 from identity.rule_changes.cli.sample import load_sample
-from identity.services import Wiring, wire
+from identity.services import Services, build_services
 from identity.settings import Settings, read_settings
 
 from .processes import Process, Supervisor, answers
@@ -32,15 +32,15 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
         ["--certfile", tls_certificate, "--keyfile", tls_key] if tls_certificate and tls_key else []
     )
     settings = _settings(host, port, at_https=bool(tls))
-    wiring = wire(settings)
+    services = build_services(settings)
     check_free(_bind(host, port))
     if settings.internal_listen:
         check_free(settings.internal_listen, "set GUICHET_INTERNAL_LISTEN, empty switches it off")
-    _prepare(wiring)
-    wiring.database.engine.dispose()
+    _prepare(services)
+    services.database.engine.dispose()
     base = settings.public_url
     own = f"{'https' if tls else 'http'}://{_reachable(host)}:{port}"
-    environment = {"GUICHET_PUBLIC_URL": base, **_without_private_halves(wiring)}
+    environment = {"GUICHET_PUBLIC_URL": base, **_without_private_halves(services)}
     worker = {"GUICHET_PUBLIC_URL": base, **_with_private_halves(settings)}
     web = _gunicorn("wsgi:app", _bind(host, port), threads=8) + tls
     processes = [Process("web", web, environment)]
@@ -69,12 +69,12 @@ def _settings(host: str, port: int, *, at_https: bool) -> Settings:
     return read_settings(public_url=f"{scheme}://{_bind(_reachable(host), port)}")
 
 
-def _without_private_halves(wiring: Wiring) -> dict[str, str]:
+def _without_private_halves(services: Services) -> dict[str, str]:
     """For every process but the worker: also what stands in a file `.env` does not reach it."""
     return {
         "GUICHET_HOMESERVER_KEYS": "",
         "GUICHET_HOMESERVER_KEYS_FILE": "",
-        "GUICHET_HOMESERVER_PUBLIC_KEY": wiring.public_half.text,
+        "GUICHET_HOMESERVER_PUBLIC_KEY": services.public_half.text,
     }
 
 
@@ -86,15 +86,15 @@ def _with_private_halves(settings: Settings) -> dict[str, str]:
     return {"GUICHET_HOMESERVER_KEYS_FILE": str((settings.data_dir / keys.PRIVATE_FILE).resolve())}
 
 
-def _prepare(wiring: Wiring) -> None:
+def _prepare(services: Services) -> None:
     """Bring the embedded database up to date; of a database that others share, only ask."""
     warn_of_unknown()
-    bring_up_to_date(wiring.settings)
-    if not wiring.settings.is_embedded:
+    bring_up_to_date(services.settings)
+    if not services.settings.is_embedded:
         return
-    with wiring.database.transaction() as session:  # nothing of an older version runs beside us
-        homeserver_secrets.reseal(session, wiring.vault, wiring.public_half)
-    if load_sample(wiring):
+    with services.database.transaction() as session:  # nothing of an older version runs beside us
+        homeserver_secrets.reseal(session, services.vault, services.public_half)
+    if load_sample(services):
         click.echo(
             "First start: the sample federation is loaded (examples/federation.yaml).", err=True
         )

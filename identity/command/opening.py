@@ -1,4 +1,4 @@
-"""What a command works with: the wiring of these settings, over a database of the right schema."""
+"""What a command works with: the services of these settings, over a database of the right schema."""
 
 import getpass
 import os
@@ -10,28 +10,30 @@ from pydantic_settings import DotEnvSettingsSource
 
 from identity.keys import process_keys as keys
 from identity.migrations import current, newest, upgrade
-from identity.services import Wiring, wire, wire_worker
+from identity.services import Services, build_services, build_worker_services
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
 
 from .printing import talk
 
 
 @contextmanager
-def opened(wire: Callable[[Settings], Wiring] = wire) -> Iterator[Wiring]:
-    """The wiring, closed afterwards. The embedded database is brought up to date; others must be already."""
+def opened(
+    build: Callable[[Settings], Services] = build_services,
+) -> Iterator[Services]:
+    """The services, closed afterwards. The embedded database is brought up to date; others must be already."""
     settings = read_settings()
     warn_of_unknown()
-    wired = wire(settings)
+    services = build(settings)
     try:
         bring_up_to_date(settings)
-        yield wired
+        yield services
     finally:
-        wired.database.engine.dispose()
+        services.database.engine.dispose()
 
 
-def wire_with_secrets(settings: Settings) -> Wiring:
-    """With the private halves where this command was given them, or at home; else as the web is wired."""
-    return wire_worker(settings) if keys.at_hand(settings) else wire(settings)
+def build_services_with_secrets(settings: Settings) -> Services:
+    """With the private halves where this command was given them, or at home; else as the web has them."""
+    return build_worker_services(settings) if keys.at_hand(settings) else build_services(settings)
 
 
 def bring_up_to_date(settings: Settings) -> None:
@@ -48,12 +50,12 @@ def bring_up_to_date(settings: Settings) -> None:
 
 def settle_hashes(settings: Settings) -> None:
     """Make the key of lasting hashes, and keep what older ones are found by. Raises WrongSettings without keys."""
-    wired = wire(settings)
+    services = build_services(settings)
     try:
-        with wired.database.transaction() as session:
-            wired.hashes.settle(session, wired.now())
+        with services.database.transaction() as session:
+            services.hashes.settle(session, services.now())
     finally:
-        wired.database.engine.dispose()
+        services.database.engine.dispose()
 
 
 def unknown_variables() -> list[str]:

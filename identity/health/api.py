@@ -14,7 +14,7 @@ from identity.invitations import search as invitation_search
 from identity.invitations.models import Delivery
 from identity.web.api_errors import AWAY_RETRY
 from identity.web.api_guards import anyone
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def ready() -> Response:
     """Degraded is still 200: a node that decides by older rules serves people better than none."""
     waiting = _waiting()
     try:
-        wired.rules.current()
+        services.rules.current()
     except SQLAlchemyError:
         response = jsonify(status="unready", degraded=["database", "rules"])
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
@@ -56,18 +56,18 @@ def ready() -> Response:
 def _waiting() -> timedelta | None:
     """How long the oldest errand has waited; None if the database does not say."""
     try:
-        with wired.database.reading() as session:
-            ordered = [oldest for _count, oldest in outbox.depth(session, wired.now()).values()]
+        with services.database.reading() as session:
+            ordered = [oldest for _count, oldest in outbox.depth(session, services.now()).values()]
     except SQLAlchemyError as error:
         log.warning("readiness: the database is away: %s", type(error).__name__)
         return None
-    return max(wired.now() - min(ordered), timedelta()) if ordered else timedelta()
+    return max(services.now() - min(ordered), timedelta()) if ordered else timedelta()
 
 
 def _dead() -> int | None:
     """Invitations that no homeserver could be told of: an operator looks (`guichet invitation list`)."""
     try:
-        with wired.database.reading() as session:
+        with services.database.reading() as session:
             return third_party_invitations.counts(session).get(Delivery.DEAD, 0)
     except SQLAlchemyError:
         return None  # said above
@@ -76,8 +76,8 @@ def _dead() -> int | None:
 def _held() -> int | None:
     """Mails of invitations that wait for long till a homeserver says that the room took them."""
     try:
-        with wired.database.reading() as session:
-            return invitation_search.held(session, wired.now() - LATE)
+        with services.database.reading() as session:
+            return invitation_search.held(session, services.now() - LATE)
     except SQLAlchemyError:
         return None  # said above
 
@@ -85,9 +85,9 @@ def _held() -> int | None:
 def _degraded(waiting: timedelta | None) -> Iterator[str]:
     if waiting is None:
         yield "database"
-    if wired.rules.degraded:
+    if services.rules.degraded:
         yield "rules"
-    if wired.limits.degraded:
+    if services.limits.degraded:
         yield "limits"
     if waiting is not None and waiting > LATE:
         yield "outbox"

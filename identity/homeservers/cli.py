@@ -86,10 +86,10 @@ def add(
            "revision": number, "dry_run": boolean}
     """  # noqa: D301  \b is click's: keep these lines
     new = read_new(name, **facts)
-    with opened() as wired, wired.database.transaction() as session:
-        now = wired.now()
+    with opened() as services, services.database.transaction() as session:
+        now = services.now()
         me = who(author=author, reason=reason or f"homeserver add {name}")
-        made = homeserver_changes.add(session, wired.public_half, now, new, me)
+        made = homeserver_changes.add(session, services.public_half, now, new, me)
         default = homeserver_changes.default_for(session, made)
         difference = rule_changes.compare(session, put=default)
         revision = rule_changes.publish(session, now, difference, me)
@@ -153,8 +153,8 @@ def rotate_credential(name: str, *, overlap: int, **options: Any) -> None:
     JSON: {"homeserver": text, "credential": text or null, "old_good_until": time, "dry_run": boolean}
     """
     hours = timedelta(hours=overlap)
-    with opened() as wired, wired.database.transaction() as session:
-        now = wired.now()
+    with opened() as services, services.database.transaction() as session:
+        now = services.now()
         me = who(author=options["author"], reason=options["reason"])
         credential = homeserver_changes.issue_credential(session, now, name, me, overlap=hours)
         if options["dry_run"]:
@@ -195,7 +195,7 @@ def list_(*, json_wanted: bool) -> None:
 
     JSON: a list of what `show` prints.
     """
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         rows = [described(each) for each in homeservers.every(session)]
     if json_wanted:
         print_json(rows)
@@ -215,7 +215,7 @@ def show(name: str, *, json_wanted: bool) -> None:
            "class_source": text, "federation_url", "client_url": text or null,
            "private_ca", "insecure", "has_secrets": boolean, "created_at": time}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         found = homeservers.find(session, name)
         if found is None:
             known = [each.name for each in homeservers.every(session)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from identity.command.files import FILE, read_text
-from identity.command.opening import author, dry_run, opened, reason, wire_with_secrets
+from identity.command.opening import author, build_services_with_secrets, dry_run, opened, reason
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_json, print_table, talk
 from identity.core.sealing import PrivateHalves, PublicHalf, new_pair
@@ -14,7 +14,7 @@ from identity.core.signatures import SigningKey, read_keys
 from identity.homeservers import secrets as homeserver_secrets
 from identity.maintenance import resealing
 from identity.rule_changes.cli.publishing import who
-from identity.services import Wiring, WorkerWiring
+from identity.services import Services, WorkerServices
 
 from . import models as rows
 from . import service as signing_keys
@@ -36,9 +36,9 @@ def list_(*, json_wanted: bool) -> None:
     \b
     JSON: [{"key_id", "public_key": text, "signs": boolean, "since": time}]
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         found = list(reversed(rows.every(session)))
-        public, sealed = wired.public_half, homeserver_secrets.by_key(session)
+        public, sealed = services.public_half, homeserver_secrets.by_key(session)
     talk(f"Homeservers' secrets are sealed to {public.text}: {_told(sealed, public)}.")
     shown = [
         {
@@ -78,11 +78,16 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
 
     JSON: {"key_id", "public_key": text, "dry_run": boolean}
     """
-    with opened(wire=wire_with_secrets) as wired, wired.database.transaction() as session:
-        sealed = resealing.reseal(session, wired.vault)
-        moved = homeserver_secrets.reseal(session, wired.vault, wired.public_half, _halves(wired))
+    with (
+        opened(build=build_services_with_secrets) as services,
+        services.database.transaction() as session,
+    ):
+        sealed = resealing.reseal(session, services.vault)
+        moved = homeserver_secrets.reseal(
+            session, services.vault, services.public_half, _halves(services)
+        )
         made = signing_keys.rotate(
-            session, wired.vault, wired.now(), who(author=author, reason=reason)
+            session, services.vault, services.now(), who(author=author, reason=reason)
         )
         if dry_run:
             session.rollback()
@@ -91,7 +96,7 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
         talk("A key would be made. Nothing was written.")
     else:
         talk(f"It signs from now on. {sealed} secrets are sealed with the newest storage key.")
-        talk(f"{moved} secrets of homeservers are sealed anew to {wired.public_half.text}.")
+        talk(f"{moved} secrets of homeservers are sealed anew to {services.public_half.text}.")
 
 
 @keys.command(name="import")
@@ -111,10 +116,10 @@ def import_(file: Path, *, author: str, reason: str, dry_run: bool, json_wanted:
     if len(found) != 1:
         raise Failure(f"{file}: {len(found)} lines with a key (ed25519 NAME SEED); one is wanted")
     key = found[0]
-    with opened() as wired, wired.database.transaction() as session:
-        now: datetime = wired.now()
+    with opened() as services, services.database.transaction() as session:
+        now: datetime = services.now()
         is_new = signing_keys.bring_in(
-            session, wired.vault, now, key, who(author=author, reason=reason)
+            session, services.vault, now, key, who(author=author, reason=reason)
         )
         if dry_run:
             session.rollback()
@@ -156,9 +161,12 @@ def reseal(*, dry_run: bool, json_wanted: bool) -> None:
 
     JSON: {"resealed": number, "left": number, "dry_run": boolean}
     """
-    with opened(wire=wire_with_secrets) as wired, wired.database.transaction() as session:
-        public = wired.public_half
-        count = homeserver_secrets.reseal(session, wired.vault, public, _halves(wired))
+    with (
+        opened(build=build_services_with_secrets) as services,
+        services.database.transaction() as session,
+    ):
+        public = services.public_half
+        count = homeserver_secrets.reseal(session, services.vault, public, _halves(services))
         sealed = homeserver_secrets.by_key(session)
         if dry_run:
             session.rollback()
@@ -176,8 +184,8 @@ def _told(sealed: dict[str, int], public: PublicHalf) -> str:
     return f"{sealed.get(public.key_id, 0)} of {sum(sealed.values())}"
 
 
-def _halves(wired: Wiring) -> PrivateHalves | None:
-    return wired.private_halves if isinstance(wired, WorkerWiring) else None
+def _halves(services: Services) -> PrivateHalves | None:
+    return services.private_halves if isinstance(services, WorkerServices) else None
 
 
 def _tell(key: SigningKey, *, json_wanted: bool, dry_run: bool) -> None:

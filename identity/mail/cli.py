@@ -17,7 +17,7 @@ from identity.core import outbox
 from identity.core.keyed_hashes import LostKey
 from identity.core.sealing import CannotOpen
 from identity.mail_kinds import kind_of
-from identity.services import Wiring
+from identity.services import Services
 from identity.settings import WrongSettings
 
 from . import bounces, complaints
@@ -52,7 +52,7 @@ def list_(*, state: str | None, limit: int, json_wanted: bool) -> None:
 
     JSON: {"counts": {state: number}, "mails": [as `show`]}
     """
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         found = mails.recent(session, state=MailState(state) if state else None, limit=limit)
         rows = [described(session, each) for each in found]
         counts = mails.counts(session)
@@ -74,7 +74,7 @@ def show(mail_id: uuid.UUID, *, json_wanted: bool) -> None:
            "handed_at", "outcome", "last_reply": text or null,
            "errand": {"lane": text, "attempts": number, "due_at", "gave_up_at", "last_error"} or null}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         shown = described(session, _find(session, mail_id))
     if json_wanted:
         print_json(shown)
@@ -91,7 +91,7 @@ def why(address: str, *, json_wanted: bool) -> None:
     JSON: a list of what `show` prints.
     """
     canonical = _canonical(address)
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         rows = [described(session, each) for each in mails.to_address(session, canonical)]
     if json_wanted:
         print_json(rows)
@@ -107,9 +107,9 @@ def why(address: str, *, json_wanted: bool) -> None:
 @dry_run
 def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
     """Try again at once to hand over a mail that waits or was given up."""
-    with opened() as wired, wired.database.transaction() as session:
+    with opened() as services, services.database.transaction() as session:
         found = _find(session, mail_id)
-        count = outbox.retry(session, mail_id, wired.now())
+        count = outbox.retry(session, mail_id, services.now())
         if count and found.state in {MailState.GAVE_UP, MailState.REFUSED}:
             found.state = MailState.WAITING
         if dry_run:
@@ -125,8 +125,8 @@ def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
 def allow(address: str, *, dry_run: bool) -> None:
     """Write to ADDRESS again, though its mail server said that there is no such mailbox."""
     canonical = _canonical(address)
-    with opened() as wired, wired.database.transaction() as session:
-        stood = mail_results.allow(session, wired.hashes, canonical)
+    with opened() as services, services.database.transaction() as session:
+        stood = mail_results.allow(session, services.hashes, canonical)
         if dry_run:
             session.rollback()
     talk(f"{canonical}: {'mails go there again' if stood else 'nothing kept mails away'}.")
@@ -145,8 +145,8 @@ def bounce(to: str | None) -> None:
     """  # noqa: D301  \b is click's: keep these lines
     raw = sys.stdin.buffer.read(MOST_BYTES)
     try:
-        with opened() as wired:
-            told = take_bounce(wired, raw, to)
+        with opened() as services:
+            told = take_bounce(services, raw, to)
     except bounces.NoReport as error:
         told = f"ignored: {error}"
     except (SQLAlchemyError, WrongSettings, CannotOpen, LostKey, OSError) as error:
@@ -155,19 +155,19 @@ def bounce(to: str | None) -> None:
     talk(told)
 
 
-def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
+def take_bounce(services: Services, raw: bytes, to: str | None) -> str:
     """What became of it, in a line. Raises NoReport, and Failure for what is not about a mail of ours."""
     message = bounces.parse(raw)
-    domain = wired.settings.mail_bounce_domain or ""
+    domain = services.settings.mail_bounce_domain or ""
     addresses = [*([to] if to else bounces.recipients(message)), *complaints.senders(message)]
     named = (bounces.mail_of(each, domain) for each in addresses)
     mail_id, mark = next(filter(None, named), (None, ""))
-    if mail_id is None or not _is_ours(wired, mark, mail_id):
+    if mail_id is None or not _is_ours(services, mark, mail_id):
         raise Failure("refused: it did not come to the bounce address of a mail", Exit.REFUSED)
     if complaints.is_complaint(message):
-        return _take_complaint(wired, mail_id)
+        return _take_complaint(services, mail_id)
     report = bounces.read(message)
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         row = _known(session, mail_id)
         outcome, reply = report.outcome, report.reply(row.address)
         if report.action is bounces.Action.DELAYED:
@@ -175,8 +175,8 @@ def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
         else:
             mail_results.refused(
                 session,
-                wired.hashes,
-                wired.now(),
+                services.hashes,
+                services.now(),
                 row,
                 outcome=outcome,
                 reply=reply,
@@ -185,16 +185,16 @@ def take_bounce(wired: Wiring, raw: bytes, to: str | None) -> str:
     return f"mail {mail_id}: {report.action}, {report.outcome}"
 
 
-def _is_ours(wired: Wiring, mark: str, mail_id: uuid.UUID) -> bool:
-    with wired.database.reading() as session:
-        return wired.hashes.is_bounce_mark(session, mark, mail_id)
+def _is_ours(services: Services, mark: str, mail_id: uuid.UUID) -> bool:
+    with services.database.reading() as session:
+        return services.hashes.is_bounce_mark(session, mark, mail_id)
 
 
-def _take_complaint(wired: Wiring, mail_id: uuid.UUID) -> str:
-    with wired.database.transaction() as session:
+def _take_complaint(services: Services, mail_id: uuid.UUID) -> str:
+    with services.database.transaction() as session:
         row = _known(session, mail_id)
         is_over = mail_results.complained(
-            session, wired.hashes, wired.now(), row, kind=kind_of(row)
+            session, services.hashes, services.now(), row, kind=kind_of(row)
         )
     follows = "no more invitations to this address" if is_over else "not about an invitation"
     return f"mail {mail_id}: complaint, {follows}"

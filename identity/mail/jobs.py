@@ -11,7 +11,7 @@ from domain_rules.mailboxes import address_of
 from identity.accounts import models as accounts
 from identity.core.job_outcomes import GiveUp, Later, Note, nothing
 from identity.core.outbox import OutboxEntry
-from identity.services import Wiring
+from identity.services import Services
 
 from . import bounces, models, results
 from .composing import Frame
@@ -23,15 +23,15 @@ GIVE_UP_AFTER: Final = timedelta(hours=24)  # after the mail was due; a code is 
 INVITING_GIVE_UP_AFTER: Final = timedelta(hours=48)
 
 
-def send(wired: Wiring, entry: OutboxEntry, *, kind_of: Callable[[Mail], MailKind]) -> Note:
+def send(services: Services, entry: OutboxEntry, *, kind_of: Callable[[Mail], MailKind]) -> Note:
     """Write the mail of this entry, as the story it belongs to says, and hand it to the relay."""
-    now = wired.now()
-    with wired.database.reading() as session:
+    now = services.now()
+    with services.database.reading() as session:
         mail = models.find(session, entry.subject_id)
         # A bounce may come before the relay's own answer does: that mail has ended.
         if mail is None or mail.state == MailState.REFUSED:
             return nothing
-    mail, fate = _decide(wired, mail, now, kind_of)
+    mail, fate = _decide(services, mail, now, kind_of)
     kind = kind_of(mail)
     if fate is Fate.SUPPRESSED:
         return _concluding(
@@ -41,57 +41,57 @@ def send(wired: Wiring, entry: OutboxEntry, *, kind_of: Callable[[Mail], MailKin
         return _noting(mail, state=MailState.WITHHELD)
     if fate is Fate.DROPPED:
         return _noting(mail, state=MailState.DROPPED)
-    mail = _close(wired, mail, now, kind)
+    mail = _close(services, mail, now, kind)
     try:
-        message = write(wired, mail, now, kind)
+        message = write(services, mail, now, kind)
     except NoLongerWanted:
         return _concluding(
-            mail, lambda session, row: results.dropped(session, wired.now(), row, kind=kind)
+            mail, lambda session, row: results.dropped(session, services.now(), row, kind=kind)
         )
     except NotSent as failure:  # what should stand in it cannot be written
-        raise _after(wired, failure, mail, entry, kind=kind) from None
+        raise _after(services, failure, mail, entry, kind=kind) from None
     try:
-        reply = wired.mailer.send(
-            message, envelope_from=_envelope_sender(wired, mail), to=mail.address
+        reply = services.mailer.send(
+            message, envelope_from=_envelope_sender(services, mail), to=mail.address
         )
     except NotSent as failure:
-        raise _after(wired, failure, mail, entry, kind=kind) from None
+        raise _after(services, failure, mail, entry, kind=kind) from None
     return _concluding(
-        mail, lambda session, row: results.handed(session, wired.now(), row, reply, kind=kind)
+        mail, lambda session, row: results.handed(session, services.now(), row, reply, kind=kind)
     )
 
 
-def write(wired: Wiring, mail: Mail, now: datetime, kind: MailKind) -> EmailMessage:
+def write(services: Services, mail: Mail, now: datetime, kind: MailKind) -> EmailMessage:
     """The mail as it goes out. Raises NoLongerWanted, NotSent."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         language = mail.language or kind.language(session, mail)
     # A code comes to life with the mail that carries it: committed before anything leaves, and not at
     # all if the mail is not wanted any more.
-    with wired.database.transaction() as session:
-        frame = Frame.of(mail, wired.settings, language)
-        return kind.compose(_turn(wired, session, mail, now), frame)
+    with services.database.transaction() as session:
+        frame = Frame.of(mail, services.settings, language)
+        return kind.compose(_turn(services, session, mail, now), frame)
 
 
 def _decide(
-    wired: Wiring, mail: Mail, now: datetime, kind_of: Callable[[Mail], MailKind]
+    services: Services, mail: Mail, now: datetime, kind_of: Callable[[Mail], MailKind]
 ) -> tuple[Mail, Fate]:
     """The mail as it is to be written, and what becomes of it, now that its turn has come."""
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         row = session.get_one(Mail, mail.id)
         if decide := kind_of(row).decide:
-            return row, decide(_turn(wired, session, row, now))
+            return row, decide(_turn(services, session, row, now))
         has_account = accounts.of_address(session, row.address) is not None
         is_suppressed = results.is_suppressed(
-            session, wired.hashes, now, row, has_account=has_account
+            session, services.hashes, now, row, has_account=has_account
         )
         return row, Fate.SUPPRESSED if is_suppressed else Fate.SENT
 
 
-def _close(wired: Wiring, mail: Mail, now: datetime, kind: MailKind) -> Mail:
+def _close(services: Services, mail: Mail, now: datetime, kind: MailKind) -> Mail:
     """The mail, which nothing joins any more. Raises Later if its mailbox has had enough for the moment."""
     if kind.close is leaves_now:
         return mail
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         mail = session.get_one(Mail, mail.id)
         leaves_at = kind.close(session, now, mail)
     if leaves_at is not None:
@@ -99,32 +99,32 @@ def _close(wired: Wiring, mail: Mail, now: datetime, kind: MailKind) -> Mail:
     return mail
 
 
-def _turn(wired: Wiring, session: Session, mail: Mail, now: datetime) -> MailTurn:
+def _turn(services: Services, session: Session, mail: Mail, now: datetime) -> MailTurn:
     return MailTurn(
         session=session,
         mail=mail,
         now=now,
-        settings=wired.settings,
-        rules=wired.rules.current(),
-        tokens=wired.tokens,
-        vault=wired.vault,
-        hashes=wired.hashes,
+        settings=services.settings,
+        rules=services.rules.current(),
+        tokens=services.tokens,
+        vault=services.vault,
+        hashes=services.hashes,
     )
 
 
-def _envelope_sender(wired: Wiring, mail: Mail) -> str:
+def _envelope_sender(services: Services, mail: Mail) -> str:
     """Where bounces of this mail go."""
-    if domain := wired.settings.mail_bounce_domain:
-        with wired.database.transaction() as session:
-            mark = wired.hashes.bounce_mark(session, mail.id)
+    if domain := services.settings.mail_bounce_domain:
+        with services.database.transaction() as session:
+            mark = services.hashes.bounce_mark(session, mail.id)
         return bounces.sender(mail.id, mark, domain)
-    return address_of(wired.settings.mail_from)
+    return address_of(services.settings.mail_from)
 
 
 def _after(
-    wired: Wiring, failure: NotSent, mail: Mail, entry: OutboxEntry, *, kind: MailKind
+    services: Services, failure: NotSent, mail: Mail, entry: OutboxEntry, *, kind: MailKind
 ) -> Later | GiveUp:
-    now = wired.now()
+    now = services.now()
     delay = next_try(failure.outcome, entry.attempts, before=mail.outcome)
     why = f"{failure.outcome}: {failure.reply}"
     if delay is None:
@@ -138,7 +138,7 @@ def _after(
     def conclude(session: Session, row: Mail) -> None:
         results.refused(
             session,
-            wired.hashes,
+            services.hashes,
             now,
             row,
             outcome=failure.outcome,

@@ -9,7 +9,7 @@ from identity.networks import has_passed_a_proxy, host_name
 from identity.settings import is_loopback
 from identity.web.page_headers import MAIL_POLICY
 from identity.web.rendering import page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.site import blueprint
 
 from .folder import StoredMail, read_folder
@@ -51,9 +51,9 @@ def _find(mail_id: str) -> StoredMail:
 
 
 def _mails() -> list[StoredMail]:
-    if wired.settings.smtp_url or not wired.settings.is_at_home or not _is_asked_at_home():
+    if services.settings.smtp_url or not services.settings.is_at_home or not _is_asked_at_home():
         abort(404)
-    return read_folder(wired.settings.mail_dir)
+    return read_folder(services.settings.mail_dir)
 
 
 def _is_asked_at_home() -> bool:

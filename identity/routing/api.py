@@ -14,7 +14,7 @@ from identity.threepids import account_models as identity_accounts
 from identity.threepids import associations
 from identity.web import parameters
 from identity.web.api_guards import anyone, bearer_token, calling_homeserver, homeserver
-from identity.web.request_context import client_ip, wired
+from identity.web.request_context import client_ip, services
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ def info() -> Response:
     lets the caller know, somebody who is elsewhere has that as `hs` and the rule's as `new_hs`.
     """
     address = parameters.email_address()
-    decision = wired.rules.current().decide(address)
-    is_inside = is_in(client_ip(), wired.settings.protected_networks)
+    decision = services.rules.current().decide(address)
+    is_inside = is_in(client_ip(), services.settings.protected_networks)
     by_rule = _homeservers(decision, protected=is_inside)
     current = _current(address, decision) if _may_know_people() else None
     if decision.is_nobodys and current is None:
@@ -60,9 +60,9 @@ def internal_info() -> Response:
     Where the person is, if elsewhere, is `current_hs` under our key: only `legacy` mixes the two.
     """
     address = parameters.email_address()
-    decision = wired.rules.current().decide(address)
+    decision = services.rules.current().decide(address)
     by_rule, about = _homeservers(decision, protected=True), _about(decision)
-    is_legacy = wired.settings.info_person_level == "legacy"
+    is_legacy = services.settings.info_person_level == "legacy"
     try:
         current, invited = _current(address, decision), _is_invited(address)
     except SQLAlchemyError as error:
@@ -81,21 +81,21 @@ def internal_info() -> Response:
 
 def _may_know_people() -> bool:
     """Whether this caller of /info is told where a person is, and not only what the rules say."""
-    level = wired.settings.info_person_level
+    level = services.settings.info_person_level
     return level == "legacy" or (level == "authenticated" and _is_known_caller())
 
 
 def _current(address: EmailAddress, decision: Decision) -> str | None:
     """The homeserver of the user ID this address is bound to, if it is none the rule names."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         bound = associations.of_address(session, address.canonical)
     current = bound.user_id.partition(":")[2] if bound else None
     return None if current in {decision.homeserver, decision.protected_homeserver} else current
 
 
 def _is_invited(address: EmailAddress) -> bool:
-    with wired.database.reading() as session:
-        return invitations.is_invited(session, wired.rules.current(), wired.now(), address)
+    with services.database.reading() as session:
+        return invitations.is_invited(session, services.rules.current(), services.now(), address)
 
 
 def _with_current(by_rule: dict[str, str], current: str | None) -> dict[str, str]:
@@ -123,7 +123,7 @@ def _about(decision: Decision) -> dict[str, Any]:
         "reason": decision.reason,
         "revision": decision.revision,
     }
-    former = decision.rule.former_homeservers(wired.now()) if decision.rule else ()
+    former = decision.rule.former_homeservers(services.now()) if decision.rule else ()
     return about | {"former_hs": list(former)} if former else about
 
 
@@ -134,5 +134,5 @@ def _is_known_caller() -> bool:
         return False
     if calling_homeserver() is not None:
         return True
-    with wired.database.reading() as session:
-        return identity_accounts.of_token(session, token, wired.now()) is not None
+    with services.database.reading() as session:
+        return identity_accounts.of_token(session, token, services.now()) is not None

@@ -55,10 +55,10 @@ def explain(
             print_json({"error": str(error), "reason": str(error.reason)})
         talk(f"guichet: not an email address: {error} ({error.reason})")
         context.exit(Exit.FAILED)
-    with opened() as wired, wired.database.reading() as session:
-        rules = rule_changes.as_of(session, wired.now(), revision)
+    with opened() as services, services.database.reading() as session:
+        rules = rule_changes.as_of(session, services.now(), revision)
         shared = address_lists.shared_mailboxes(session)
-        known = _known(session, wired.now(), parsed)
+        known = _known(session, services.now(), parsed)
     explanation = rules.explain(parsed)
     is_meant = never_agent.has_mailboxes(parsed.ascii_domain)
     advice = advise(rules, parsed, keep_typed=is_meant, shared_mailboxes=shared)

@@ -10,7 +10,7 @@ from domain_rules.rules import AccountClass, Rule
 from identity.homeservers import models as homeservers
 from identity.web.languages import chosen
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.site import blueprint
 from identity.web.wording import text
 
@@ -33,7 +33,7 @@ def my_server() -> Response:
         domain = _domain(typed)
     except InvalidAddress:
         return _unreadable(typed)
-    rule = wired.rules.current().rule_of_domain(domain)
+    rule = services.rules.current().rule_of_domain(domain)
     return page(
         "my_server", q=display_domain(domain), domain=display_domain(domain), **_facts(rule)
     )
@@ -64,8 +64,8 @@ def _facts(rule: Rule | None) -> dict[str, Any]:
         return {}
     if rule.sibling_of:
         return {"sibling": display_domain(rule.sibling_of), "organisation": rule.organisation}
-    former = rule.former_homeservers(wired.now())[:MOST_NAMED]
-    with wired.database.reading() as session:
+    former = rule.former_homeservers(services.now())[:MOST_NAMED]
+    with services.database.reading() as session:
         here = homeservers.find(session, rule.homeserver or "")
         before = [found.label for name in former if (found := homeservers.find(session, name))]
     return {

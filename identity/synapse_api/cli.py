@@ -17,7 +17,7 @@ def refusals(user_id: str, *, json_wanted: bool) -> None:
     \b
     JSON: [{"reason": text, "count": number, "last_at": time}]
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         rows = [
             {
                 "reason": row.reason,

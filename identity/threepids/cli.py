@@ -9,7 +9,7 @@ from identity.command.opening import author, dry_run, opened, reason
 from identity.command.printing import as_json, print_json, talk
 from identity.command.progress import followed
 from identity.rule_changes.cli.publishing import who
-from identity.services import Wiring
+from identity.services import Services
 
 from . import lookup_queries as lookup
 from . import pepper_rotation, peppers
@@ -38,11 +38,11 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
 
     JSON: {"associations": number, "dry_run": boolean}
     """
-    with opened() as wired:
-        with wired.database.reading() as session:
+    with opened() as services:
+        with services.database.reading() as session:
             count = lookup.size(session)
         if not dry_run:
-            _rotate(wired, count, author=author, reason=reason)
+            _rotate(services, count, author=author, reason=reason)
     if json_wanted:
         print_json({"associations": count, "dry_run": dry_run})
     if dry_run:
@@ -51,30 +51,31 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
         talk(f"{count} associations are hashed anew; clients are told the new pepper.")
 
 
-def _rotate(wired: Wiring, count: int, *, author: str, reason: str) -> None:
-    while _forget_some(wired):
+def _rotate(services: Services, count: int, *, author: str, reason: str) -> None:
+    while _forget_some(services):
         pass
-    with wired.database.transaction() as session:
-        made = pepper_rotation.begin(session, wired.now())
-    for _ in followed("parts hashed", _filling(wired, made), ceil(count / AT_ONCE)):
+    with services.database.transaction() as session:
+        made = pepper_rotation.begin(session, services.now())
+    for _ in followed("parts hashed", _filling(services, made), ceil(count / AT_ONCE)):
         pass
-    with wired.database.transaction() as session:
-        pepper_rotation.finish(session, wired.now(), made, who(author=author, reason=reason))
+    with services.database.transaction() as session:
+        pepper_rotation.finish(session, services.now(), made, who(author=author, reason=reason))
 
 
-def _filling(wired: Wiring, made: Pepper) -> Iterator[Key]:
+def _filling(services: Services, made: Pepper) -> Iterator[Key]:
     """One transaction for each part, so that nobody who binds waits long."""
     where: Key | None = THE_START
     while where is not None:
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             where = lookup.fill(session, made, after=where, most=AT_ONCE)
         if where is not None:
             yield where
 
 
-def _forget_some(wired: Wiring) -> bool:
+def _forget_some(services: Services) -> bool:
     """Part of what is left of peppers that have ended. Whether there is more."""
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         return (
-            peppers.forget_ended(session, wired.now(), most=FORGOTTEN_AT_ONCE) == FORGOTTEN_AT_ONCE
+            peppers.forget_ended(session, services.now(), most=FORGOTTEN_AT_ONCE)
+            == FORGOTTEN_AT_ONCE
         )

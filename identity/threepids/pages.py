@@ -11,7 +11,7 @@ from identity.problems import NoValidSession
 from identity.sign_up.pages.check import code_faults, unfinished_code
 from identity.web.languages import language, prefer
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.site import blueprint
 
 from . import validation
@@ -33,15 +33,15 @@ def try_code(token: str) -> Response:
     asked = _mailed(token)
     if asked is None:
         return page("link_broken", status=HTTPStatus.NOT_FOUND)
-    if asked.validated_at or validation.is_over(asked, wired.now()):
+    if asked.validated_at or validation.is_over(asked, services.now()):
         return go_to("verify_page", token=token)
     if faults := unfinished_code():
         return _page(token, asked, faults)
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         row = validation.by_link(session, asked.id)
         answered = (
             validation.type_code(
-                session, wired.tokens, wired.now(), row, request.form.get("code", "")
+                session, services.tokens, services.now(), row, request.form.get("code", "")
             )
             if row
             else CodeAnswer(Result.OVER)
@@ -57,14 +57,14 @@ def submit_by_link() -> Response:
     if request.method == "HEAD":
         return make_response()
     sid, secret, token = (request.args.get(name, "") for name in ("sid", "client_secret", "token"))
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         try:
             # It is the last of the link: what a mail program left behind it is cut off.
             asked = validation.find(session, sid=sid[:SID_LENGTH], client_secret=secret)
         except NoValidSession:
             return _answer(success=False, status=HTTPStatus.NOT_FOUND)
         prefer(asked.language)
-        answered = validation.type_code(session, wired.tokens, wired.now(), asked, token)
+        answered = validation.type_code(session, services.tokens, services.now(), asked, token)
     if answered.result is not Result.RIGHT:
         return _answer(success=False, status=HTTPStatus.BAD_REQUEST)
     onward = validation.onward(asked)
@@ -72,10 +72,10 @@ def submit_by_link() -> Response:
 
 
 def _mailed(token: str) -> ValidationSession | None:
-    session_id = wired.tokens.read_link(token, "client")
+    session_id = services.tokens.read_link(token, "client")
     if session_id is None:
         return None
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         asked = validation.by_link(session, session_id)
     if asked:
         prefer(asked.language)
@@ -83,7 +83,7 @@ def _mailed(token: str) -> ValidationSession | None:
 
 
 def _page(token: str, asked: ValidationSession, faults: list[Fault] | None = None) -> Response:
-    if validation.is_over(asked, wired.now()):
+    if validation.is_over(asked, services.now()):
         return page("client_link_over", ended_at=validation.ends_at(asked))
     if asked.validated_at:
         return page("client_link_done", user_id=asked.user_id, onward=validation.onward(asked))
@@ -98,11 +98,11 @@ def _page(token: str, asked: ValidationSession, faults: list[Fault] | None = Non
 
 def _answer(*, success: bool, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """The end of the specification's link: the operator's page where there is one, else ours."""
-    folder = wired.settings.brand_dir
+    folder = services.settings.brand_dir
     if folder is None or not (folder / OWN_PAGE).is_file():
         return page("client_link_answer", status=status, success=success)
     template = Environment(autoescape=True).from_string(
         (folder / OWN_PAGE).read_text(encoding="utf-8")
     )
-    facts = {"success": success, "service": wired.settings.service_name, "language": language()}
+    facts = {"success": success, "service": services.settings.service_name, "language": language()}
     return make_response(template.render(facts), status)

@@ -8,7 +8,7 @@ from identity.network_settings import SOCKET
 from identity.networks import is_in
 from identity.problems import CredentialNeeded, NotAllowed
 
-from .request_context import wired
+from .request_context import services
 
 
 def anyone() -> None:
@@ -55,13 +55,13 @@ def calling_homeserver() -> str | None:
     token = bearer_token()
     if token is None:
         return None
-    with wired.database.reading() as session:
-        return credentials.homeserver_of(session, token, wired.now())
+    with services.database.reading() as session:
+        return credentials.homeserver_of(session, token, services.now())
 
 
 def _check_nearness() -> None:
     """By the connection itself: nothing that a header says counts here (see internal_gate)."""
-    peer, settings = request.remote_addr or "", wired.settings
+    peer, settings = request.remote_addr or "", services.settings
     # Who may connect to a Unix socket is decided by its mode.
     if settings.internal_listen.startswith(SOCKET) and not peer:
         return

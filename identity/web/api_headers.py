@@ -3,7 +3,7 @@
 from flask import Flask, Response, current_app, request
 
 from .api_errors import is_for_programs
-from .request_context import wired
+from .request_context import services
 
 ALWAYS = {
     "Cache-Control": "no-store",  # rules change within a second, and an address is a person
@@ -35,7 +35,7 @@ def protect(response: Response) -> Response:
     if not is_for_programs():
         return response
     wanted = ALWAYS | CROSS_ORIGIN if _is_for_browsers(request.path) else ALWAYS
-    if wired.settings.public_url.startswith("https://"):
+    if services.settings.public_url.startswith("https://"):
         wanted = wanted | HSTS
     # Once through what is there instead of once for each: this is a tenth of what /info costs.
     there = {name.lower() for name in response.headers.keys()}  # noqa: SIM118  of Headers, which iterates pairs

@@ -14,7 +14,7 @@ from identity.problems import CredentialNeeded, NotAllowed
 from identity.settings import is_loopback
 
 from .api_guards import calling_homeserver
-from .request_context import wired
+from .request_context import services
 
 FROM_A_PAGE = ("origin", "sec-fetch-", "access-control-request-")
 WITH_JSON = {
@@ -50,7 +50,7 @@ def _fault() -> str:
 
 
 def _is_ours(host: str) -> bool:
-    settings = wired.settings
+    settings = services.settings
     if settings.internal_hosts:
         return host in settings.internal_hosts
     if is_loopback(host):

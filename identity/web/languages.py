@@ -7,13 +7,13 @@ from flask import g, request
 
 from identity.translations import LANGUAGES, choose
 
-from .request_context import wired
+from .request_context import services
 
 
 def language() -> str:
     """The language this answer is written in."""
     if "language" not in g:
-        g.language = chosen() or choose(_accepted(), wired.settings.default_locale)
+        g.language = chosen() or choose(_accepted(), services.settings.default_locale)
     found: str = g.language
     return found
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from identity import problems
 
 from .rendering import page
-from .request_context import wired
+from .request_context import services
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def answer_problem(problem: problems.Problem) -> Response:
 
 def too_many(problem: problems.TooManyRequests) -> Response:
     """A limit answers with a clock time, never a bare refusal."""
-    again_at = wired.now() + timedelta(seconds=problem.retry_after)
+    again_at = services.now() + timedelta(seconds=problem.retry_after)
     response = page("too_many", status=HTTPStatus.TOO_MANY_REQUESTS, again_at=again_at)
     response.headers["Retry-After"] = str(problem.retry_after)
     return response

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 
-from .request_context import wired
+from .request_context import services
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
@@ -39,7 +39,7 @@ def protect(response: Response) -> Response:
     """Add the headers that are not there yet. For `after_request`, here or for the whole application."""
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
-    if urlsplit(wired.settings.public_url).scheme == "https":
+    if urlsplit(services.settings.public_url).scheme == "https":
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     if response.mimetype == "text/html":
         response.headers.setdefault("Cache-Control", "no-store")

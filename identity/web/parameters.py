@@ -8,7 +8,7 @@ from domain_rules.addresses import EmailAddress, InvalidAddress
 from identity.core.strict_json import is_text
 from identity.problems import InvalidEmail, MissingParameter, WrongParameter
 
-from .request_context import wired
+from .request_context import services
 
 MOST_QUERY = 8_000  # bytes: the longest address, every byte of it encoded, and much beside it
 MOST_PARAMETERS = 50
@@ -50,7 +50,7 @@ def email_address() -> EmailAddress:
     if medium not in {None, "", "email"}:
         raise WrongParameter("The only medium here is email.")
     try:
-        return wired.rules.current().read(_with_plus(typed))
+        return services.rules.current().read(_with_plus(typed))
     except InvalidAddress as error:
         raise InvalidEmail(str(error)) from None
 

@@ -13,7 +13,7 @@ from identity.translations import LANGUAGES
 from . import csrf
 from .languages import language, same_page_in
 from .page_headers import fingerprint
-from .request_context import wired
+from .request_context import services
 from .wording import clock, counted, date, day, text
 
 
@@ -44,10 +44,10 @@ def page(
         day=day,
         language=language(),
         switch=[(other, same_page_in(other)) for other in LANGUAGES],
-        service=wired.settings.service_name,
-        client_url=values.pop("client_url", None) or wired.settings.client_url,
-        support_url=wired.settings.support_url,
-        sender=address_of(wired.settings.mail_from),
+        service=services.settings.service_name,
+        client_url=values.pop("client_url", None) or services.settings.client_url,
+        support_url=services.settings.support_url,
+        sender=address_of(services.settings.mail_from),
         csrf_token=csrf.token,
         style_version=fingerprint(current_app.blueprints["pages"]),
         typed=_typed,

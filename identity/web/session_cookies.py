@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from flask import Response, request
 
 from . import devices
-from .request_context import wired
+from .request_context import services
 
 MOST_TOKEN = 100  # characters
 
@@ -43,4 +43,4 @@ def _name(purpose: str) -> str:
 
 
 def _is_secure() -> bool:
-    return urlsplit(wired.settings.public_url).scheme == "https"
+    return urlsplit(services.settings.public_url).scheme == "https"

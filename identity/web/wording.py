@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from identity.translations import texts
 
 from .languages import language
-from .request_context import wired
+from .request_context import services
 
 ZONE = ZoneInfo("Europe/Paris")
 NBSP = "\u00a0"
@@ -33,7 +33,7 @@ def clock(moment: datetime) -> str:
     """A clock time after "à" or "at", with the day unless it is today."""
     place = texts(language()).gettext("date.zone")
     hour = _hour(moment)
-    if moment.astimezone(ZONE).date() == wired.now().astimezone(ZONE).date():
+    if moment.astimezone(ZONE).date() == services.now().astimezone(ZONE).date():
         return f"{hour}{NBSP}{place}"
     link = texts(language()).gettext("date.on")
     return f"{hour} {link} {_day(moment)} {place}"
@@ -64,4 +64,4 @@ def _written(moment: datetime, pattern: str) -> str:
 
 def _fill(found: str, values: dict[str, Any]) -> Markup:
     # Markup.format escapes what is not markup already.
-    return Markup(escape(found)).format(service=wired.settings.service_name, **values)  # noqa: S704  escaped here
+    return Markup(escape(found)).format(service=services.settings.service_name, **values)  # noqa: S704  escaped here

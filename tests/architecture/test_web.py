@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from identity import problems
 from identity.app import create_app
 from identity.core.database import Base
-from identity.services import wire
+from identity.services import build_services
 from identity.settings import read_settings
 from identity.web import api_errors as http_errors
 from identity.web import page_errors
@@ -24,20 +24,22 @@ CHANGES_BY_SPECIFICATION = {"pages.submit_by_link"}
 
 
 @pytest.fixture
-def wiring(sqlite_url, tmp_path):
+def services(sqlite_url, tmp_path):
     keys = {
         "secret_keys": "a key for links",
         "storage_keys": "a key for what is stored",
         "homeserver_public_key": PUBLIC_HALF.text,
     }
-    made = wire(read_settings(data_dir=tmp_path, database_url=sqlite_url, _env_file=None, **keys))
+    made = build_services(
+        read_settings(data_dir=tmp_path, database_url=sqlite_url, _env_file=None, **keys)
+    )
     yield made
     made.database.engine.dispose()
 
 
 @pytest.fixture(params=["public", "internal"])
-def app(wiring, request) -> Flask:
-    return create_app(wiring, listener=request.param)
+def app(services, request) -> Flask:
+    return create_app(services, listener=request.param)
 
 
 def every_kind(kind: type[problems.Problem]) -> set[type[problems.Problem]]:
@@ -89,16 +91,16 @@ def opens_a_writing_transaction(view) -> bool:
 
 
 @pytest.mark.parametrize("method", sorted(LOOKING))
-def test_looking_at_every_address_leaves_every_table_as_it_was(wiring, app, method):
+def test_looking_at_every_address_leaves_every_table_as_it_was(services, app, method):
     client = app.test_client()
-    before = rows(wiring.database)
+    before = rows(services.database)
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<int:", "<").replace("<path:", "<")
         answer = client.open(
             "/".join("1" if "<" in part else part for part in path.split("/")), method=method
         )
         assert answer.status_code < 500, f"{method} {rule.rule}: {answer.status}"
-    assert rows(wiring.database) == before
+    assert rows(services.database) == before
 
 
 def rows(database) -> dict[str, int]:

@@ -19,7 +19,7 @@ from identity.homeservers.federation_client import Federation
 from identity.homeservers.models import Homeserver
 from identity.routing.rules_in_force import RulesInForce
 from identity.rule_changes import service as rule_changes
-from identity.services import WorkerWiring, find_place
+from identity.services import WorkerServices, find_place
 from identity.settings import Settings
 from identity.threepids.terms import Terms
 
@@ -106,7 +106,7 @@ def settings(tmp_path) -> Settings:
 
 
 @pytest.fixture
-def wiring(database, rules, tokens, vault, postbox, settings, clock) -> WorkerWiring:
+def services(database, rules, tokens, vault, postbox, settings, clock) -> WorkerServices:
     """A whole service on a real database, with the federation above published in it, and a worker that lives."""
     private, public = new_pair()
     with database.transaction() as session:
@@ -130,7 +130,7 @@ def wiring(database, rules, tokens, vault, postbox, settings, clock) -> WorkerWi
         worker_heartbeats.beat(session, FAR, worker="of the tests", key_ids=[public.key_id])
         difference = rule_changes.compare(session, put=rules.rules)
         rule_changes.publish(session, clock(), difference, Who("tests", "here", "the sample"))
-    return WorkerWiring(
+    return WorkerServices(
         settings=settings,
         database=database,
         now=clock,

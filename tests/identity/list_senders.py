@@ -60,26 +60,26 @@ def desk() -> FakeDesk:
 
 
 @pytest.fixture
-def service(wiring, desk):
-    with wiring.database.transaction() as session:
-        associations.bind(session, wiring.now(), address=HERS, user_id=ZOE)
-        proved_addresses.add(session, wiring.now(), user_id=ZOE, address=HERS)
-    return with_worker_beside(replace(wiring, desk_for=lambda _homeserver: desk))
+def service(services, desk):
+    with services.database.transaction() as session:
+        associations.bind(session, services.now(), address=HERS, user_id=ZOE)
+        proved_addresses.add(session, services.now(), user_id=ZOE, address=HERS)
+    return with_worker_beside(replace(services, desk_for=lambda _homeserver: desk))
 
 
-def with_worker_beside(wired):
+def with_worker_beside(worker_services):
     """A worker that answers what a page waits for, as soon as it is asked; the rest waits for `run`."""
 
     def wake(_lanes):
-        with wired.database.reading() as session:
+        with worker_services.database.reading() as session:
             asked = outbox.Errand.ROOM_LOOK
             waiting = select(OutboxEntry).where(OutboxEntry.errand == asked, outbox.WAITING)
             entries = session.scalars(waiting).all()
         for entry in entries:
-            tasks.carry_out(wired, entry)
+            tasks.carry_out(worker_services, entry)
 
-    wired.database.wake_outbox = wake
-    return wired
+    worker_services.database.wake_outbox = wake
+    return worker_services
 
 
 @pytest.fixture

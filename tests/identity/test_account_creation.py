@@ -38,25 +38,25 @@ def homeserver():
 
 
 @pytest.fixture
-def wired(wiring, homeserver):
-    with wiring.database.transaction() as session:
+def worker_services(services, homeserver):
+    with services.database.transaction() as session:
         homeservers.find(session, "education.example").connector = "synapse"
-    return dataclasses.replace(wiring, connector_for=lambda _homeserver: homeserver)
+    return dataclasses.replace(services, connector_for=lambda _homeserver: homeserver)
 
 
 @pytest.fixture
-def confirm(wired, camille, clock):
+def confirm(worker_services, camille, clock):
     def confirm(browser="Ana"):
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             request = sign_up.start(
                 session,
-                wired.rules.current(),
+                worker_services.rules.current(),
                 clock(),
                 address=camille,
                 browser=browser,
                 language="fr",
             )
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             row = session.get_one(VerificationRequest, request.id)
             assert sign_up.confirm_by_link(session, clock(), row)
         return request
@@ -65,63 +65,70 @@ def confirm(wired, camille, clock):
 
 
 @pytest.fixture
-def ask(wired):
+def ask(worker_services):
     """The web's part."""
 
     def ask(request, **facts):
         given = {"display_name": "Camille Durand [Rouen]", "password": PASSWORD, "language": "fr"}
-        account_creation.ask(wired, request.id, **given | facts)
+        account_creation.ask(worker_services, request.id, **given | facts)
 
     return ask
 
 
 @pytest.fixture
-def create(wired, ask):
+def create(worker_services, ask):
     """The web's part, and the worker's: the account, or where the attempt stands."""
 
     def create(request, **facts):
         ask(request, **facts)
-        tasks.run(wired, Lane.ACCOUNTS)
+        tasks.run(worker_services, Lane.ACCOUNTS)
         # In this order: an attempt that another thread ends between the two reads reads as made.
-        standing = stands(wired, request)
-        return account_creation.made(wired, request) or standing
+        standing = stands(worker_services, request)
+        return account_creation.made(worker_services, request) or standing
 
     return create
 
 
-def stands(wired, request):
-    return account_creation.follow(wired, request).stands
+def stands(worker_services, request):
+    return account_creation.follow(worker_services, request).stands
 
 
-def passwords_kept(wired):
-    with wired.database.reading() as session:
+def passwords_kept(worker_services):
+    with worker_services.database.reading() as session:
         return session.scalars(select(TypedPassword)).all()
 
 
-def templates(wired):
-    with wired.database.reading() as session:
+def templates(worker_services):
+    with worker_services.database.reading() as session:
         return [mail.template for mail in reversed(mails.recent(session))]
 
 
 def test_a_confirmed_address_becomes_an_account_with_association_and_welcome(
-    wired, confirm, create, homeserver
+    worker_services, confirm, create, homeserver
 ):
     request = confirm()
     assert create(request).user_id == USER_ID
     assert homeserver.names == {USER_ID: "Camille Durand [Rouen]"}
     assert homeserver.addresses == {ADDRESS: USER_ID}
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         assert associations.of_address(session, ADDRESS).user_id == USER_ID
         row = session.get_one(VerificationRequest, request.id)
-        assert sign_up.where(row, wired.now()) is Step.USED
-    assert templates(wired) == ["verify", "welcome"]
-    assert account_creation.made(wired, request).user_id == USER_ID
+        assert sign_up.where(row, worker_services.now()) is Step.USED
+    assert templates(worker_services) == ["verify", "welcome"]
+    assert account_creation.made(worker_services, request).user_id == USER_ID
 
 
-def test_without_a_confirmed_request_nothing_is_made(wired, create, homeserver, camille, clock):
-    with wired.database.transaction() as session:
+def test_without_a_confirmed_request_nothing_is_made(
+    worker_services, create, homeserver, camille, clock
+):
+    with worker_services.database.transaction() as session:
         request = sign_up.start(
-            session, wired.rules.current(), clock(), address=camille, browser="Ana", language="fr"
+            session,
+            worker_services.rules.current(),
+            clock(),
+            address=camille,
+            browser="Ana",
+            language="fr",
         )
     with pytest.raises(problems.NoSuchRequest):
         create(request)
@@ -134,19 +141,19 @@ def test_a_display_name_that_could_mislead_is_refused(confirm, create, name):
         create(confirm(), display_name=name)
 
 
-def test_of_a_weak_password_nothing_is_kept_and_the_next_is_taken(wired, confirm, create):
+def test_of_a_weak_password_nothing_is_kept_and_the_next_is_taken(worker_services, confirm, create):
     request = confirm()
     with pytest.raises(problems.WeakPassword):
         create(request, password="Camille-Durand-2027")
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         assert accounts.of_address(session, ADDRESS) is None
-    assert passwords_kept(wired) == []
+    assert passwords_kept(worker_services) == []
     assert create(request).user_id == USER_ID
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "Camille-Durand-2027"])
 def test_of_many_forms_sent_at_once_one_password_is_judged(
-    wired, confirm, ask, monkeypatch, password
+    worker_services, confirm, ask, monkeypatch, password
 ):
     """The claim comes first: judging is what costs time."""
     request, judged, others = confirm(), [], threading.Barrier(8)
@@ -177,10 +184,14 @@ def test_of_many_forms_sent_at_once_one_password_is_judged(
     assert len(judged) == 1
 
 
-def test_where_no_account_can_come_of_it_no_password_is_judged(wired, confirm, ask, monkeypatch):
+def test_where_no_account_can_come_of_it_no_password_is_judged(
+    worker_services, confirm, ask, monkeypatch
+):
     request = confirm()
-    with wired.database.transaction() as session:
-        associations.bind(session, wired.now(), address=ADDRESS, user_id="@other:b.example")
+    with worker_services.database.transaction() as session:
+        associations.bind(
+            session, worker_services.now(), address=ADDRESS, user_id="@other:b.example"
+        )
     monkeypatch.setattr(account_creation, "judge", None)
     with pytest.raises(problems.AddressTaken):
         ask(request)
@@ -189,18 +200,18 @@ def test_where_no_account_can_come_of_it_no_password_is_judged(wired, confirm, a
 @pytest.mark.parametrize("failure", [Away("ConnectTimeout"), Refused("403 M_FORBIDDEN")])
 @pytest.mark.parametrize("place", ["look", "create", "after register", "after complete"])
 def test_a_homeserver_that_fails_anywhere_costs_no_new_proof(
-    wired, confirm, create, homeserver, failure, place
+    worker_services, confirm, create, homeserver, failure, place
 ):
     request = confirm()
     homeserver.failures[place] = failure
     assert create(request) is Stands.AWAY
-    assert passwords_kept(wired) == []
-    with wired.database.reading() as session:
+    assert passwords_kept(worker_services) == []
+    with worker_services.database.reading() as session:
         assert outbox.of_subject(session, request.id).errand == Errand.SERVER_PROBE
     made = create(request, password="another lamp beside the violet")
     assert made.user_id == USER_ID
     assert homeserver.passwords == {USER_ID: "another lamp beside the violet"}
-    assert templates(wired) == ["verify", "welcome"]
+    assert templates(worker_services) == ["verify", "welcome"]
 
 
 def test_an_account_that_was_there_before_keeps_its_password(confirm, create, homeserver):
@@ -212,14 +223,14 @@ def test_an_account_that_was_there_before_keeps_its_password(confirm, create, ho
 
 
 def test_an_account_that_holds_the_address_already_is_not_touched(
-    wired, confirm, create, homeserver
+    worker_services, confirm, create, homeserver
 ):
     homeserver.names[USER_ID] = "Camille Durand [Rouen]"
     homeserver.addresses[ADDRESS] = USER_ID
     homeserver.passwords[USER_ID] = "theirs"
     assert create(confirm()) is Stands.TAKEN
     assert homeserver.passwords == {USER_ID: "theirs"}
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         assert accounts.of_address(session, ADDRESS) is None
 
 
@@ -237,7 +248,9 @@ def test_an_account_somebody_else_made_after_a_failed_try_is_not_taken_over(
     assert homeserver.passwords == {USER_ID: "theirs"}
 
 
-def test_a_double_click_makes_one_account_and_one_welcome(wired, confirm, create, homeserver):
+def test_a_double_click_makes_one_account_and_one_welcome(
+    worker_services, confirm, create, homeserver
+):
     request, made, refused = confirm(), [], []
 
     def click():
@@ -255,7 +268,7 @@ def test_a_double_click_makes_one_account_and_one_welcome(wired, confirm, create
     assert {each.user_id for each in made if not isinstance(each, Stands)} == {USER_ID}
     assert set(refused) <= {problems.AddressTaken, problems.NoSuchRequest}
     assert len(homeserver.names) == 1
-    assert templates(wired) == ["verify", "welcome"]
+    assert templates(worker_services) == ["verify", "welcome"]
 
 
 def test_a_second_browser_of_the_same_person_is_told_that_the_account_exists(confirm, create):

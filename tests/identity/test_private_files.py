@@ -10,7 +10,7 @@ import pytest
 from identity.core import private_files
 from identity.mail.folder import FolderMailer
 from identity.migrations import upgrade
-from identity.services import wire
+from identity.services import build_services
 from identity.settings import read_settings
 from tests.services.keys import KEYS
 
@@ -36,12 +36,12 @@ def start(tmp_path):
 
     def start():
         settings = read_settings(data_dir=tmp_path / "home/var", _env_file=None)
-        wired = wire(settings)
+        worker_services = build_services(settings)
         upgrade(settings.database)
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             session.connection().exec_driver_sql("create table if not exists written (x)")
             found = modes(settings.data_dir) | {"var": mode(settings.data_dir)}
-        wired.database.engine.dispose()
+        worker_services.database.engine.dispose()
         return found
 
     return start
@@ -79,11 +79,13 @@ def test_what_an_older_version_left_open_is_narrowed_and_told(start, tmp_path, c
 def test_a_database_of_ones_own_choice_is_private_too(tmp_path):
     url = f"sqlite:///{tmp_path / 'mine.db'}"
     keys = {name.removeprefix("GUICHET_").lower(): value for name, value in KEYS.items()}
-    wired = wire(read_settings(database_url=url, data_dir=tmp_path, _env_file=None, **keys))
-    with wired.database.transaction() as session:
+    worker_services = build_services(
+        read_settings(database_url=url, data_dir=tmp_path, _env_file=None, **keys)
+    )
+    with worker_services.database.transaction() as session:
         session.connection().exec_driver_sql("create table if not exists written (x)")
         found = modes(tmp_path)
-    wired.database.engine.dispose()
+    worker_services.database.engine.dispose()
     assert {name: found[name] for name in ("mine.db", "mine.db-wal")} == {
         "mine.db": 0o600,
         "mine.db-wal": 0o600,

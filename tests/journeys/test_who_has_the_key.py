@@ -83,12 +83,12 @@ from identity.homeservers import service as homeserver_changes
 from identity.homeservers.service import NewHomeserver
 from identity.core.journal import Who
 from pydantic import SecretStr
-with wsgi.wiring.database.transaction() as session:
-    homeserver_changes.add(session, wsgi.wiring.public_half, wsgi.wiring.now(), NewHomeserver(
+with wsgi.services.database.transaction() as session:
+    homeserver_changes.add(session, wsgi.services.public_half, wsgi.services.now(), NewHomeserver(
         name="a.example", url="http://127.0.0.1:1", guests=True, connector="synapse",
         registration_secret=SecretStr("s"), admin_token=SecretStr("t")), Who("t", "t", "t"))
-assert not hasattr(wsgi.wiring, "connector_for")
-assert not hasattr(wsgi.wiring, "private_halves")
+assert not hasattr(wsgi.services, "connector_for")
+assert not hasattr(wsgi.services, "private_halves")
 for app in (wsgi.app, wsgi.internal):
     client = app.test_client()
     for rule in app.url_map.iter_rules():

@@ -12,16 +12,16 @@ from identity.core import outbox
 from identity.core.outbox import Lane
 from identity.mail import models as mails
 from identity.mail.models import Template
-from identity.services import Wiring, wire
+from identity.services import Services, build_services
 from identity.settings import read_settings
 from identity.sign_up.models import VerificationRequest
 from workers import wake_outbox
 
 
-def order(wired: Wiring, address: str, seconds: float, lane: Lane) -> None:
+def order(worker_services: Services, address: str, seconds: float, lane: Lane) -> None:
     """A mail for so many seconds from now; its bell is rung now."""
-    now = wired.now()
-    with wired.database.transaction() as session:
+    now = worker_services.now()
+    with worker_services.database.transaction() as session:
         asked = VerificationRequest(
             address=address,
             browser=uuid.uuid4().hex,
@@ -52,6 +52,8 @@ if __name__ == "__main__":
     address, seconds, *rest = sys.argv[1:]
     wanted, number = rest or (Lane.NORMAL, "1")
     lane = Lane(wanted)
-    wired = wire(read_settings(), wake_outbox=lambda _lanes: wake_outbox({lane}))
+    worker_services = build_services(
+        read_settings(), wake_outbox=lambda _lanes: wake_outbox({lane})
+    )
     for count in range(int(number)):
-        order(wired, f"{count}.{address}" if rest else address, float(seconds), lane)
+        order(worker_services, f"{count}.{address}" if rest else address, float(seconds), lane)

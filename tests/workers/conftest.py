@@ -39,36 +39,36 @@ def connector():
 
 
 @pytest.fixture
-def key(wiring, clock):
+def key(services, clock):
     made = signing.new_key("0")
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         signing_keys.add(
             session,
             clock(),
             key_id=made.key_id,
             public_key=made.public,
-            sealed_seed=wiring.vault.seal(made.seed.get_secret_value()),
+            sealed_seed=services.vault.seal(made.seed.get_secret_value()),
         )
     return made
 
 
 @pytest.fixture
-def wired(wiring, key, connector, told_homeserver):
-    with wiring.database.transaction() as session:
+def worker_services(services, key, connector, told_homeserver):
+    with services.database.transaction() as session:
         homeservers.find(session, "education.example").url = told_homeserver.url
-    return replace(wiring, connector_for=lambda _homeserver: connector)
+    return replace(services, connector_for=lambda _homeserver: connector)
 
 
 @pytest.fixture
-def alone(wired):
+def alone(worker_services):
     """The same, where nobody can be asked who is in a room."""
-    return replace(wired, connector_for=lambda _homeserver: None)
+    return replace(worker_services, connector_for=lambda _homeserver: None)
 
 
 @pytest.fixture
-def invite(wired, clock):
+def invite(worker_services, clock):
     def invite(token="abc", room_id=ROOM, address=ADDRESS):
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             row = ThirdPartyInvitation(
                 address=address,
                 room_id=room_id,
@@ -89,20 +89,20 @@ def invite(wired, clock):
 
 
 @pytest.fixture
-def bind(wired, clock):
+def bind(worker_services, clock):
     def bind(user_id=CAMILLE):
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             binding.associate(session, clock(), address=ADDRESS, user_id=user_id)
 
     return bind
 
 
 @pytest.fixture
-def now_at(wired):
+def now_at(worker_services):
     """Delivery and last error of an invitation."""
 
     def now_at(invitation):
-        with wired.database.reading() as session:
+        with worker_services.database.reading() as session:
             row = third_party_invitations.find(session, invitation.id)
             return Delivery(row.delivery)
 

@@ -27,13 +27,13 @@ ROOM = "!room:education.example"
 
 
 @pytest.fixture
-def wired(wired, clock, told_desk):
+def worker_services(worker_services, clock, told_desk):
     known_by = [credential_hash(told_desk.credential)]
 
     def desk_for(homeserver):
         return Desk(homeserver.name, told_desk.url, dict, clock, lambda _name: known_by)
 
-    return replace(wired, desk_for=desk_for, connector_for=lambda _homeserver: None)
+    return replace(worker_services, desk_for=desk_for, connector_for=lambda _homeserver: None)
 
 
 @pytest.fixture
@@ -43,25 +43,25 @@ def room(told_desk) -> ToldRoom:
 
 
 @pytest.fixture
-def hear(wired, clock):
+def hear(worker_services, clock):
     """The module of Zoé's homeserver asks for the rules."""
 
     def hear(reports="third_party_invited", actions="membership,revoke"):
         declared = homeserver_modules.read("2", reports, actions)
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             homeserver_modules.hear(session, clock(), EDUCATION, declared)
 
     return hear
 
 
 @pytest.fixture
-def store(wired, rules, clock):
+def store(worker_services, rules, clock):
     """A homeserver asks us to keep an invitation."""
 
     def store(typed=GIL, room_id=ROOM):
         invited = Invited(typed, EmailAddress.parse(typed), room_id, ZOE)
         key = EphemeralKey(f"public {uuid.uuid4()}", "sealed")
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             return store_invite.store(
                 session, rules, clock(), invited=invited, key=key, signing_key_id="ed25519:0"
             )
@@ -70,9 +70,9 @@ def store(wired, rules, clock):
 
 
 @pytest.fixture
-def report(wired, rules, clock):
+def report(worker_services, rules, clock):
     def report(kind, **facts):
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             return module_reports.take(
                 session,
                 rules,
@@ -99,22 +99,22 @@ def took(report):
 
 
 @pytest.fixture
-def after(wired, clock):
+def after(worker_services, clock):
     """So long after the last time, all that is due."""
 
     def after(**time):
         clock.advance(**time)
-        tasks.run(wired, Lane.NORMAL)
+        tasks.run(worker_services, Lane.NORMAL)
 
     return after
 
 
 @pytest.fixture
-def mailed(wired):
+def mailed(worker_services):
     """Templates of the mails that left to an address, oldest first."""
 
     def mailed(address=GIL):
-        with wired.database.reading() as session:
+        with worker_services.database.reading() as session:
             found = mails.to_address(session, address)
             return [mail.template for mail in reversed(found) if mail.state == "handed"]
 
@@ -122,11 +122,11 @@ def mailed(wired):
 
 
 @pytest.fixture
-def read(wired):
+def read(worker_services):
     """State, what it waits for, and what happened last."""
 
     def read(invitation):
-        with wired.database.reading() as session:
+        with worker_services.database.reading() as session:
             row = third_party_invitations.find(session, invitation.id)
             history = invitation_events.of_invitation(session, row.id)
             return row.state, row.awaits, history[-1].happened

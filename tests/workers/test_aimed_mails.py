@@ -24,38 +24,38 @@ VICTIM = "victim@association.example"
 
 
 @pytest.fixture
-def inviting(wiring, rules, clock) -> Inviting:
-    return Inviting(wiring.database, rules, clock)
+def inviting(services, rules, clock) -> Inviting:
+    return Inviting(services.database, rules, clock)
 
 
 class Service:
     """The worker and the timetable, as time goes by."""
 
-    def __init__(self, wiring, clock, postbox):
-        self.wiring, self.clock, self.postbox = wiring, clock, postbox
+    def __init__(self, services, clock, postbox):
+        self.services, self.clock, self.postbox = services, clock, postbox
 
     def work(self):
         for lane in Lane:
-            tasks.run(self.wiring, lane)
+            tasks.run(self.services, lane)
 
     def go_on(self, until: datetime, step=HALF_AN_HOUR):
         """Every half an hour the timetable comes by; between, lanes wake for what is due."""
         while self.clock() < until:
             self.work()
-            invitation_timetable.keep(self.wiring)
-            next_due = [each for lane in Lane if (each := tasks.run(self.wiring, lane))]
+            invitation_timetable.keep(self.services)
+            next_due = [each for lane in Lane if (each := tasks.run(self.services, lane))]
             self.clock.time = min([*next_due, self.clock() + step])
 
     def left(self):
         """When mails left, and which."""
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             found = mails.recent(session, state=MailState.HANDED, limit=10_000)
             return sorted((mail.handed_at, mail.template, mail.mailbox) for mail in found)
 
 
 @pytest.fixture
-def service(wiring, clock, postbox) -> Service:
-    return Service(wiring, clock, postbox)
+def service(services, clock, postbox) -> Service:
+    return Service(services, clock, postbox)
 
 
 def the_most_in(times, window) -> int:
@@ -86,7 +86,7 @@ def test_two_agents_and_fifty_rooms_each_are_told_of_in_a_few_mails(service, inv
     left = service.left()
     assert_few(left)
     assert Counter(template for _, template, _ in left) == {"invite": 2, "reminder": 1}
-    with service.wiring.database.reading() as session:
+    with service.services.database.reading() as session:
         assert not mails.recent(session, state=MailState.WAITING)
 
 
@@ -144,13 +144,13 @@ def test_sending_again_and_again_tells_no_more_often(service, inviting, clock):
 
 
 def test_who_is_not_known_is_muted_in_every_room_by_mail_and_told_as_others_are(
-    service, inviting, clock, wiring, postbox
+    service, inviting, clock, services, postbox
 ):
     inviting.store(VICTIM)
     service.go_on(clock() + timedelta(minutes=1))
-    with wiring.database.transaction() as session:
-        muting.mute(session, wiring.hashes, clock(), address=VICTIM, sender=ZOE)
-        opting_out.opt_out(session, wiring.hashes, clock(), "lea@association.example")
+    with services.database.transaction() as session:
+        muting.mute(session, services.hashes, clock(), address=VICTIM, sender=ZOE)
+        opting_out.opt_out(session, services.hashes, clock(), "lea@association.example")
     del postbox.sent[:]
     rows = [
         inviting.store(address, room_id=room)
@@ -163,14 +163,14 @@ def test_who_is_not_known_is_muted_in_every_room_by_mail_and_told_as_others_are(
     service.go_on(clock() + timedelta(days=3), step=timedelta(hours=6))
     assert postbox.sent == []
     assert {inviting.where(row) for row in fresh} == {"refused"}
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         told = {tuple(inviting.history(row)) for row in fresh}
     assert len(told) == 1, "the muted sender sees what who writes to an opted-out address sees"
 
 
-def test_others_are_mailed_though_one_is_muted(service, inviting, clock, wiring, postbox):
-    with wiring.database.transaction() as session:
-        muting.mute(session, wiring.hashes, clock(), address=GIL, sender=ZOE)
+def test_others_are_mailed_though_one_is_muted(service, inviting, clock, services, postbox):
+    with services.database.transaction() as session:
+        muting.mute(session, services.hashes, clock(), address=GIL, sender=ZOE)
     for number in range(20):
         inviting.store(GIL, room_id=f"!{number}:x")
         clock.advance(minutes=5)
@@ -183,22 +183,22 @@ def test_others_are_mailed_though_one_is_muted(service, inviting, clock, wiring,
 
 
 def test_a_mute_can_be_taken_back_for_a_week_and_outlives_the_invitation(
-    service, inviting, clock, wiring
+    service, inviting, clock, services
 ):
     who = {"address": GIL, "sender": ZOE}
-    with wiring.database.transaction() as session:
-        muting.mute(session, wiring.hashes, clock(), **who)
-        assert muting.undo(session, wiring.hashes, clock(), **who)
-        assert not muting.is_muted(session, wiring.hashes, **who)
-        muting.mute(session, wiring.hashes, clock(), **who)
+    with services.database.transaction() as session:
+        muting.mute(session, services.hashes, clock(), **who)
+        assert muting.undo(session, services.hashes, clock(), **who)
+        assert not muting.is_muted(session, services.hashes, **who)
+        muting.mute(session, services.hashes, clock(), **who)
         clock.advance(days=7)
-        assert not muting.undo(session, wiring.hashes, clock(), **who)
+        assert not muting.undo(session, services.hashes, clock(), **who)
         clock.advance(days=400)
-        assert muting.is_muted(session, wiring.hashes, **who)
-        assert not muting.is_muted(session, wiring.hashes, address=GIL, sender=ADA)
+        assert muting.is_muted(session, services.hashes, **who)
+        assert not muting.is_muted(session, services.hashes, address=GIL, sender=ADA)
         assert GIL not in str(session.execute(text("select * from mutes")).all())
-        assert muting.forget(session, wiring.hashes, "gil+x@association.example") == 1
-        assert not muting.is_muted(session, wiring.hashes, **who)
+        assert muting.forget(session, services.hashes, "gil+x@association.example") == 1
+        assert not muting.is_muted(session, services.hashes, **who)
 
 
 def test_every_inviting_template_is_watched_here():

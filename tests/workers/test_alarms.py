@@ -20,9 +20,9 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def order(wiring, clock):
+def order(services, clock):
     def order(due_at):
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             asked = VerificationRequest(
                 address=f"{uuid.uuid4().hex}@asso.example",
                 browser=uuid.uuid4().hex,
@@ -69,23 +69,23 @@ def bells():
     return Bells()
 
 
-def test_a_run_says_when_the_lane_has_work_next(wiring, order, postbox, clock):
-    assert tasks.run(wiring, Lane.NORMAL) is None
+def test_a_run_says_when_the_lane_has_work_next(services, order, postbox, clock):
+    assert tasks.run(services, Lane.NORMAL) is None
     soon, later = clock() + 3 * SECOND, clock() + timedelta(hours=1)
     order(later)
     order(soon)
-    assert tasks.run(wiring, Lane.NORMAL) == soon
+    assert tasks.run(services, Lane.NORMAL) == soon
     assert not postbox.sent
     clock.time = soon
-    assert tasks.run(wiring, Lane.NORMAL) == later
+    assert tasks.run(services, Lane.NORMAL) == later
     assert len(postbox.sent) == 1
     assert parsedate_to_datetime(postbox.sent[0]["Date"]) == soon
 
 
-def test_a_lane_whose_relay_is_down_is_left_to_the_timetable(wiring, order, postbox, clock):
+def test_a_lane_whose_relay_is_down_is_left_to_the_timetable(services, order, postbox, clock):
     order(clock())
     postbox.failure = NotSent(Outcome.RELAY_DOWN, "timed out")
-    assert tasks.run(wiring, Lane.NORMAL) is None
+    assert tasks.run(services, Lane.NORMAL) is None
 
 
 def test_an_alarm_rings_once_at_its_moment(bells, clock):

@@ -51,9 +51,9 @@ def postbox():
 
 
 @pytest.fixture
-def invitation(wired, invite, clock):
+def invitation(worker_services, invite, clock):
     made = invite(address=GIL)
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         row = third_party_invitations.find(session, made.id)
         invitations.order_mail(session, clock(), row, by=ZOE)
     clock.time += GATHERED
@@ -61,11 +61,11 @@ def invitation(wired, invite, clock):
 
 
 @pytest.fixture
-def state(wired, invitation):
+def state(worker_services, invitation):
     """Of the invitation, and the detail of its last line."""
 
     def state():
-        with wired.database.reading() as session:
+        with worker_services.database.reading() as session:
             row = third_party_invitations.find(session, invitation.id)
             return row.state, invitation_events.of_invitation(session, row.id)[-1].detail
 
@@ -73,18 +73,18 @@ def state(wired, invitation):
 
 
 @pytest.fixture
-def work(wired):
-    return lambda: tasks.run(wired, Lane.NORMAL)
+def work(worker_services):
+    return lambda: tasks.run(worker_services, Lane.NORMAL)
 
 
-def the_mail(wired):
-    with wired.database.reading() as session:
+def the_mail(worker_services):
+    with worker_services.database.reading() as session:
         return next(m for m in mails.recent(session) if m.template == Template.INVITE)
 
 
-def the_entry(wired):
-    with wired.database.reading() as session:
-        return outbox.of_subject(session, the_mail(wired).id)
+def the_entry(worker_services):
+    with worker_services.database.reading() as session:
+        return outbox.of_subject(session, the_mail(worker_services).id)
 
 
 def test_an_invitation_is_sent_when_the_relay_has_its_mail(state, work, postbox):
@@ -94,66 +94,70 @@ def test_an_invitation_is_sent_when_the_relay_has_its_mail(state, work, postbox)
     assert postbox.envelopes == [("bonjour@guichet.localhost", GIL)]
 
 
-def test_with_a_bounce_domain_the_sender_names_the_mail_and_proves_it(wired, invitation, postbox):
-    settings = wired.settings.model_copy(update={"mail_bounce_domain": DOMAIN})
-    tasks.run(replace(wired, settings=settings), Lane.NORMAL)
+def test_with_a_bounce_domain_the_sender_names_the_mail_and_proves_it(
+    worker_services, invitation, postbox
+):
+    settings = worker_services.settings.model_copy(update={"mail_bounce_domain": DOMAIN})
+    tasks.run(replace(worker_services, settings=settings), Lane.NORMAL)
     [(sender, _)] = postbox.envelopes
     mail_id, mark = bounces.mail_of(sender, DOMAIN)
-    assert mail_id == the_mail(wired).id
-    with wired.database.reading() as session:
-        assert wired.hashes.is_bounce_mark(session, mark, mail_id)
+    assert mail_id == the_mail(worker_services).id
+    with worker_services.database.reading() as session:
+        assert worker_services.hashes.is_bounce_mark(session, mark, mail_id)
 
 
 @pytest.mark.parametrize("form", [POSTFIX, EXCHANGE, GMAIL, EXIM])
-def test_its_bounce_comes_back_to_the_invitation(wired, state, postbox, form):
-    settings = wired.settings.model_copy(update={"mail_bounce_domain": DOMAIN})
-    wired = replace(wired, settings=settings)
-    tasks.run(wired, Lane.NORMAL)
+def test_its_bounce_comes_back_to_the_invitation(worker_services, state, postbox, form):
+    settings = worker_services.settings.model_copy(update={"mail_bounce_domain": DOMAIN})
+    worker_services = replace(worker_services, settings=settings)
+    tasks.run(worker_services, Lane.NORMAL)
     assert state()[0] == "sent"
     [(sender, _)] = postbox.envelopes
     delay = report(form, bounce=sender, to=GIL, action="delayed", status="4.4.1")
-    take_bounce(wired, delay, None)
+    take_bounce(worker_services, delay, None)
     assert state()[0] == "sent"
-    take_bounce(wired, report(form, bounce=sender, to=GIL), None)
+    take_bounce(worker_services, report(form, bounce=sender, to=GIL), None)
     assert state() == ("refused", "no such mailbox")
 
 
-def test_who_calls_an_invitation_spam_gets_no_more_of_them_and_it_stands(wired, state, postbox):
-    settings = wired.settings.model_copy(update={"mail_bounce_domain": DOMAIN})
-    wired = replace(wired, settings=settings)
-    tasks.run(wired, Lane.NORMAL)
+def test_who_calls_an_invitation_spam_gets_no_more_of_them_and_it_stands(
+    worker_services, state, postbox
+):
+    settings = worker_services.settings.model_copy(update={"mail_bounce_domain": DOMAIN})
+    worker_services = replace(worker_services, settings=settings)
+    tasks.run(worker_services, Lane.NORMAL)
     [(sender, _)] = postbox.envelopes
     for kind, gone in (("not-spam", False), ("abuse", True), ("abuse", True)):
         try:
-            take_bounce(wired, feedback(sender, kind=kind), "complaints@guichet.example")
+            take_bounce(worker_services, feedback(sender, kind=kind), "complaints@guichet.example")
         except bounces.NoReport:
             assert kind == "not-spam"
-        with wired.database.reading() as session:
-            assert opting_out.has_opted_out(session, wired.hashes, GIL) is gone
+        with worker_services.database.reading() as session:
+            assert opting_out.has_opted_out(session, worker_services.hashes, GIL) is gone
     assert state()[0] == "sent"
 
 
 def test_a_refusal_reaches_the_inviter_and_the_address_is_left_alone(
-    wired, state, work, postbox, clock
+    worker_services, state, work, postbox, clock
 ):
     postbox.failure = NotSent(Outcome.NO_MAILBOX, "550 5.1.1 no such user")
     work()
     assert state() == ("refused", "no such mailbox")
-    assert (the_mail(wired).state, the_mail(wired).last_reply) == (
+    assert (the_mail(worker_services).state, the_mail(worker_services).last_reply) == (
         "refused",
         "550 5.1.1 no such user",
     )
-    assert the_entry(wired).gave_up_at == clock()
+    assert the_entry(worker_services).gave_up_at == clock()
 
 
 def test_an_invitation_to_an_address_left_alone_ends_without_a_try(
-    wired, invitation, state, work, postbox, clock
+    worker_services, invitation, state, work, postbox, clock
 ):
     postbox.failure = NotSent(Outcome.NO_MAILBOX, "550 5.1.1 no such user")
     work()
     postbox.failure = None
     clock.advance(hours=2)
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         row = third_party_invitations.find(session, invitation.id)
         invitations.order_mail(session, clock(), row, by=ZOE)
     assert state()[0] == "queued"
@@ -161,31 +165,33 @@ def test_an_invitation_to_an_address_left_alone_ends_without_a_try(
     work()
     assert state() == ("refused", "no such mailbox")
     assert postbox.envelopes == []
-    assert the_mail(wired).last_reply == mail_results.NOT_TRIED
+    assert the_mail(worker_services).last_reply == mail_results.NOT_TRIED
 
 
 def test_what_cannot_be_handed_over_for_two_days_ends_as_refused(
-    wired, state, work, postbox, clock
+    worker_services, state, work, postbox, clock
 ):
     postbox.failure = NotSent(Outcome.DEFER, "451 4.7.1 greylisted")
     ordered = clock()
     work()
-    while the_mail(wired).state == "waiting":
+    while the_mail(worker_services).state == "waiting":
         assert state()[0] == "queued"
-        clock.time = the_entry(wired).due_at
+        clock.time = the_entry(worker_services).due_at
         work()
     assert state() == ("refused", "could not be delivered in time")
     assert clock() - ordered > timedelta(hours=24)
 
 
-def test_a_bounce_that_came_before_the_relays_own_answer_stands(wired, state, work, postbox, clock):
+def test_a_bounce_that_came_before_the_relays_own_answer_stands(
+    worker_services, state, work, postbox, clock
+):
     postbox.failure = NotSent(Outcome.UNKNOWN, "lost after the last dot")
     work()
-    with wired.database.transaction() as session:
-        row = mails.find(session, the_mail(wired).id)
+    with worker_services.database.transaction() as session:
+        row = mails.find(session, the_mail(worker_services).id)
         mail_results.refused(
             session,
-            wired.hashes,
+            worker_services.hashes,
             clock(),
             row,
             outcome=Outcome.MAILBOX_FULL,
@@ -193,8 +199,8 @@ def test_a_bounce_that_came_before_the_relays_own_answer_stands(wired, state, wo
             kind=kind_of(row),
         )
     postbox.failure = None
-    clock.time = the_entry(wired).due_at
+    clock.time = the_entry(worker_services).due_at
     work()
     assert postbox.envelopes == []
     assert state() == ("refused", "mailbox full")
-    assert the_mail(wired).state == "refused"
+    assert the_mail(worker_services).state == "refused"

@@ -14,20 +14,20 @@ AWAY = "postgresql+psycopg://guichet@127.0.0.1:1/guichet"
 
 
 @pytest.fixture
-def seen(wiring, clock):
-    with wiring.database.transaction() as session:
+def seen(services, clock):
+    with services.database.transaction() as session:
         session.query(WorkerHeartbeat).delete()
 
     def seen():
-        with wiring.database.reading() as session:
-            return worker_heartbeats.one_opens(session, clock(), wiring.public_half.key_id)
+        with services.database.reading() as session:
+            return worker_heartbeats.one_opens(session, clock(), services.public_half.key_id)
 
     return seen
 
 
-def test_it_is_seen_from_its_start_to_its_end(wiring, seen, database_url):
+def test_it_is_seen_from_its_start_to_its_end(services, seen, database_url):
     own = Database(make_engine(database_url))  # as in the worker's first process
-    heart = Heartbeat(replace(wiring, database=own))
+    heart = Heartbeat(replace(services, database=own))
     assert not seen()
     heart.start()
     wait_for(seen, what="the heartbeat")
@@ -35,17 +35,17 @@ def test_it_is_seen_from_its_start_to_its_end(wiring, seen, database_url):
     wait_for(lambda: not seen(), what="the end of it")
 
 
-def test_it_is_gone_thirty_seconds_after_the_last_beat(wiring, seen, clock):
-    with wiring.database.transaction() as session:
-        worker_heartbeats.beat(session, clock(), worker="w", key_ids=[wiring.public_half.key_id])
+def test_it_is_gone_thirty_seconds_after_the_last_beat(services, seen, clock):
+    with services.database.transaction() as session:
+        worker_heartbeats.beat(session, clock(), worker="w", key_ids=[services.public_half.key_id])
     clock.advance(seconds=GONE_AFTER.total_seconds() - 1)
     assert seen()
     clock.advance(seconds=1)
     assert not seen()
 
 
-def test_it_survives_a_database_that_is_away_for_a_while(wiring, seen, caplog):
-    heart = Heartbeat(replace(wiring, database=Database(make_engine(AWAY))))
+def test_it_survives_a_database_that_is_away_for_a_while(services, seen, caplog):
+    heart = Heartbeat(replace(services, database=Database(make_engine(AWAY))))
     heart._write(is_alive=True)
     assert "the database is away" in caplog.text
     assert not seen()

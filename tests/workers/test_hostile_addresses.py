@@ -49,7 +49,7 @@ TYPED = [(text, expected) for text, expected, _ in HOSTILE if can_be_typed(text)
 
 
 @pytest.fixture
-def desk(wiring, smtp_server, tmp_path):
+def desk(services, smtp_server, tmp_path):
     """The service with a real relay behind it, and no limit on how much is typed."""
     settings = Settings(
         _env_file=None,
@@ -58,10 +58,10 @@ def desk(wiring, smtp_server, tmp_path):
         limits="off",
     )
     relay = read_relay_url(f"smtp://127.0.0.1:{smtp_server.port}?tls=none")
-    limits = type(wiring.limits)(settings)
-    unlimited = Database(wiring.database.engine, limited=False)
+    limits = type(services.limits)(settings)
+    unlimited = Database(services.database.engine, limited=False)
     return replace(
-        wiring, settings=settings, database=unlimited, limits=limits, mailer=SmtpMailer(relay)
+        services, settings=settings, database=unlimited, limits=limits, mailer=SmtpMailer(relay)
     )
 
 

@@ -26,27 +26,27 @@ TOKENS = re.compile(r"/n/([\w.-]+)")
 
 
 @pytest.fixture
-def zoe(wiring, rules, clock) -> Inviting:
-    return Inviting(wiring.database, rules, clock)
+def zoe(services, rules, clock) -> Inviting:
+    return Inviting(services.database, rules, clock)
 
 
 @pytest.fixture
-def sent(wiring, postbox, clock):
+def sent(services, postbox, clock):
     """What left, in all lanes, when the rooms of one go were gathered."""
 
     def sent():
         clock.time += GATHERED
         for lane in Lane:
-            tasks.run(wiring, lane)
+            tasks.run(services, lane)
         return postbox.sent
 
     return sent
 
 
 @pytest.fixture
-def order(wiring, clock):
+def order(services, clock):
     def order(template, row, language=""):
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             mails.order(
                 session,
                 clock(),
@@ -64,16 +64,16 @@ def text_of(message) -> str:
     return message.get_body(("plain",)).get_content()
 
 
-def states(wiring) -> list[str]:
-    with wiring.database.reading() as session:
+def states(services) -> list[str]:
+    with services.database.reading() as session:
         return sorted(mail.state for mail in mails.recent(session))
 
 
-def test_the_mail_has_code_links_masked_address_and_a_way_to_end_it(zoe, wiring, sent):
+def test_the_mail_has_code_links_masked_address_and_a_way_to_end_it(zoe, services, sent):
     row = zoe.store()
     [mail] = sent()
-    text, tokens = text_of(mail), wiring.tokens
-    with wiring.database.reading() as session:
+    text, tokens = text_of(mail), services.tokens
+    with services.database.reading() as session:
         code = codes.mailed(session, tokens, Purpose.INVITATION, GIL)
     assert f"\n\n{grouped(code)}\n\n" in text
     assert "g•••@association.example" in text
@@ -85,9 +85,9 @@ def test_the_mail_has_code_links_masked_address_and_a_way_to_end_it(zoe, wiring,
 
 
 def test_the_mail_speaks_the_inviters_language_if_the_invited_persons_is_not_known(
-    zoe, wiring, sent, clock
+    zoe, services, sent, clock
 ):
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         session.add(account(clock, "zoe.martin@ac-rouen.example", ZOE, "en"))
     zoe.store()
     [mail] = sent()
@@ -108,9 +108,9 @@ def account(clock, address, user_id, language) -> Account:
     )
 
 
-def test_an_address_that_wants_no_more_gets_none(zoe, wiring, sent, order, clock):
-    with wiring.database.transaction() as session:
-        opting_out.opt_out(session, wiring.hashes, clock(), GIL)
+def test_an_address_that_wants_no_more_gets_none(zoe, services, sent, order, clock):
+    with services.database.transaction() as session:
+        opting_out.opt_out(session, services.hashes, clock(), GIL)
     row = zoe.store()
     order(Template.REMINDER, row)
     order(Template.INVITE_DIGEST, row)
@@ -118,22 +118,22 @@ def test_an_address_that_wants_no_more_gets_none(zoe, wiring, sent, order, clock
         3
     ):  # one after the other: each that is dropped lets the next one go, in its own lane
         assert sent() == []
-    assert states(wiring) == ["dropped", "dropped", "dropped"]
+    assert states(services) == ["dropped", "dropped", "dropped"]
 
 
 def test_a_code_to_prove_the_mailbox_still_comes_to_who_wants_no_invitations(
-    zoe, wiring, sent, rules, clock
+    zoe, services, sent, rules, clock
 ):
     zoe.store()
-    with wiring.database.transaction() as session:
-        opting_out.opt_out(session, wiring.hashes, clock(), GIL)
+    with services.database.transaction() as session:
+        opting_out.opt_out(session, services.hashes, clock(), GIL)
         facts = {"address": EmailAddress.parse(GIL), "browser": "ana", "language": "fr"}
         sign_up.start(session, rules, clock(), **facts)
     assert [mail["X-Guichet-Template"].partition(";")[0] for mail in sent()] == ["verify"]
 
 
 @pytest.mark.parametrize("template", [Template.INVITE, Template.REMINDER, Template.INVITE_DIGEST])
-def test_what_ended_before_its_mail_left_gets_none(zoe, wiring, sent, order, template):
+def test_what_ended_before_its_mail_left_gets_none(zoe, services, sent, order, template):
     row = zoe.store()
     order(template, row)
     zoe.act(invitations.revoke, row, by=ZOE)
@@ -141,7 +141,7 @@ def test_what_ended_before_its_mail_left_gets_none(zoe, wiring, sent, order, tem
 
 
 def test_every_mail_carries_a_code_that_is_good_when_it_leaves(
-    zoe, wiring, sent, order, postbox, clock
+    zoe, services, sent, order, postbox, clock
 ):
     row = zoe.store()
     old = code_in(text_of(sent()[-1]))
@@ -154,7 +154,7 @@ def test_every_mail_carries_a_code_that_is_good_when_it_leaves(
 
 
 def test_a_digest_tells_of_all_that_waits_and_one_alone_is_told_like_an_invitation(
-    zoe, wiring, sent, order, clock
+    zoe, services, sent, order, clock
 ):
     first, second = zoe.store(), zoe.store(room_id=OTHER)
     sent()
@@ -171,7 +171,7 @@ def test_a_digest_tells_of_all_that_waits_and_one_alone_is_told_like_an_invitati
 
 @pytest.mark.parametrize("language", ["fr", "en", ""])
 def test_who_is_named_with_others_can_be_refused_in_text_and_html(
-    zoe, wiring, sent, order, clock, language
+    zoe, services, sent, order, clock, language
 ):
     senders = [f"@person{number}:education.example" for number in range(5)]
     rows = [zoe.store(room_id=f"!{each}", sender=each) for each in senders]
@@ -181,15 +181,15 @@ def test_who_is_named_with_others_can_be_refused_in_text_and_html(
     digest = sent()[-1]
     for part in ("plain", "html"):
         text = digest.get_body((part,)).get_content()
-        refused = {wiring.tokens.read_link(token, "not_me") for token in TOKENS.findall(text)}
+        refused = {services.tokens.read_link(token, "not_me") for token in TOKENS.findall(text)}
         named = {row.id for row in rows if row.sender in text}
         assert len(named) == 3
         assert refused == named
 
 
-def test_the_mail_with_a_code_says_who_invited(zoe, wiring, sent, rules, clock):
+def test_the_mail_with_a_code_says_who_invited(zoe, services, sent, rules, clock):
     zoe.store()
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         address = "zoe.martin@ac-rouen.example"
         associations.bind(session, clock(), address=address, user_id=ZOE)
         facts = {"address": EmailAddress.parse(GIL), "browser": "ana", "language": "fr"}

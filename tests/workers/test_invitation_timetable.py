@@ -18,9 +18,9 @@ GIL = EmailAddress.parse("gil@association.example")
 
 
 @pytest.fixture
-def store(wiring, rules, clock):
+def store(services, rules, clock):
     def store(number=0):
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             return stored_in_room(
                 session,
                 rules,
@@ -34,45 +34,45 @@ def store(wiring, rules, clock):
 
 
 @pytest.fixture
-def state(wiring):
+def state(services):
     def state(row):
-        with wiring.database.reading() as session:
+        with services.database.reading() as session:
             return third_party_invitations.find(session, row.id).state
 
     return state
 
 
 @pytest.fixture
-def templates(wiring):
+def templates(services):
     def templates():
-        with wiring.database.reading() as session:
+        with services.database.reading() as session:
             return sorted(mail.template for mail in mails.recent(session))
 
     return templates
 
 
 def test_every_job_is_done_once_however_often_the_timetable_comes_by(
-    wiring, store, state, templates, clock
+    services, store, state, templates, clock
 ):
     rows = [store(number) for number in range(5)]
     clock.advance(hours=1)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         [mail] = session.query(Mail).filter_by(template=Template.INVITE).all()
         assert invitation_mails.close(session, clock(), mails.find(session, mail.id)) is None
         invitations.mail_left(session, clock(), mail)
     for _ in range(2):
-        invitation_timetable.keep(wiring)
+        invitation_timetable.keep(services)
     assert templates() == ["invite"]
     clock.advance(days=8)
     for _ in range(2):
-        invitation_timetable.keep(wiring)
+        invitation_timetable.keep(services)
     assert templates() == ["invite", "reminder"]
     clock.advance(days=30)
     for _ in range(2):
-        invitation_timetable.keep(wiring)
+        invitation_timetable.keep(services)
     assert {state(row) for row in rows} == {"expired"}
     assert templates() == ["invite", "reminder"]
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         clock.advance(days=200)
         assert retention.clean_up(session, clock())["invitations"] == 5
 

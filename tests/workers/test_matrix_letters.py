@@ -34,17 +34,17 @@ FACTS = {
 
 
 @pytest.fixture
-def asked(wiring, clock):
+def asked(services, clock):
     wanted = Wanted(EmailAddress.parse(ADDRESS), "of the client", 1, CAMILLE, "", "fr")
-    with wiring.database.transaction() as session:
-        return validation.request(session, wiring.vault, clock(), wanted)
+    with services.database.transaction() as session:
+        return validation.request(session, services.vault, clock(), wanted)
 
 
 @pytest.fixture
-def invited(wiring, rules, clock):
+def invited(services, rules, clock):
     key = signing.new_key("0")
-    sealed = wiring.vault.seal(key.seed.get_secret_value())
-    with wiring.database.transaction() as session:
+    sealed = services.vault.seal(key.seed.get_secret_value())
+    with services.database.transaction() as session:
         return stored_in_room(
             session,
             rules,
@@ -56,19 +56,19 @@ def invited(wiring, rules, clock):
 
 
 @pytest.fixture
-def sent(wiring, postbox, clock):
+def sent(services, postbox, clock):
     """The mails that leave in a lane, when the rooms of one go were gathered."""
 
-    def sent(lane, wired=wiring):
+    def sent(lane, worker_services=services):
         clock.time += GATHERED
-        tasks.run(wired, lane)
+        tasks.run(worker_services, lane)
         return postbox.sent
 
     return sent
 
 
 @pytest.fixture
-def branded(wiring, tmp_path):
+def branded(services, tmp_path):
     """`branded("verify.txt", "…")`: the service with this template of the operator."""
 
     def branded(name, text):
@@ -76,42 +76,42 @@ def branded(wiring, tmp_path):
         folder.mkdir(parents=True)
         (folder / name).write_text(text)
         update = {"templates_dir": tmp_path / "templates", "brand": "ours"}
-        return replace(wiring, settings=wiring.settings.model_copy(update=update))
+        return replace(services, settings=services.settings.model_copy(update=update))
 
     return branded
 
 
-def code_of(wiring, asked):
-    with wiring.database.reading() as session:
-        return codes.mailed(session, wiring.tokens, Purpose.CLIENT, asked.sid)
+def code_of(services, asked):
+    with services.database.reading() as session:
+        return codes.mailed(session, services.tokens, Purpose.CLIENT, asked.sid)
 
 
 def text_of(message):
     return message.get_body(("plain",)).get_content()
 
 
-def test_the_mail_of_a_client_carries_code_account_and_our_link_alone(wiring, asked, sent):
+def test_the_mail_of_a_client_carries_code_account_and_our_link_alone(services, asked, sent):
     [mail] = sent(Lane.URGENT)
     text = text_of(mail)
-    code = code_of(wiring, asked)
+    code = code_of(services, asked)
     assert f"\n\n{grouped(code)}\n\n" in text
     assert CAMILLE in text
     [link] = [line for line in text.splitlines() if "/v/" in line]
-    assert wiring.tokens.read_link(link.rpartition("/")[2], "client") == asked.id
+    assert services.tokens.read_link(link.rpartition("/")[2], "client") == asked.id
     assert mail["Subject"] == "Votre code Guichet"
     assert "submitToken" not in mail.as_string()
     assert "of the client" not in mail.as_string()
 
 
-def test_a_session_that_ended_before_its_mail_left_gets_none(wiring, asked, sent, clock):
+def test_a_session_that_ended_before_its_mail_left_gets_none(services, asked, sent, clock):
     clock.advance(hours=24)
     assert not sent(Lane.URGENT)
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert [mail.state for mail in mails.recent(session)] == ["dropped"]
 
 
 def test_an_invitation_speaks_both_languages_and_shows_nothing_that_was_only_claimed(
-    wiring, invited, sent
+    services, invited, sent
 ):
     [mail] = sent(Lane.NORMAL)
     assert mail["Content-Language"] == "fr, en"
@@ -122,8 +122,8 @@ def test_an_invitation_speaks_both_languages_and_shows_nothing_that_was_only_cla
     assert not mail["Bcc"]
 
 
-def test_the_inviter_is_named_once_an_address_of_theirs_is_proved(wiring, invited, sent, clock):
-    with wiring.database.transaction() as session:
+def test_the_inviter_is_named_once_an_address_of_theirs_is_proved(services, invited, sent, clock):
+    with services.database.transaction() as session:
         associations.bind(session, clock(), address=ADDRESS, user_id=CAMILLE)
     [mail] = sent(Lane.NORMAL)
     assert mail["Subject"].startswith("Camille Durand vous invite sur Guichet")
@@ -131,8 +131,8 @@ def test_the_inviter_is_named_once_an_address_of_theirs_is_proved(wiring, invite
     assert "Camille Durand, Éducation nationale – Rouen, vous invite" in said
 
 
-def test_an_invitation_that_was_taken_before_its_mail_left_gets_none(wiring, invited, sent):
-    with wiring.database.transaction() as session:
+def test_an_invitation_that_was_taken_before_its_mail_left_gets_none(services, invited, sent):
+    with services.database.transaction() as session:
         third_party_invitations.move(
             session, invited, source=(Delivery.WAITING,), to=Delivery.DELIVERED
         )
@@ -140,7 +140,7 @@ def test_an_invitation_that_was_taken_before_its_mail_left_gets_none(wiring, inv
 
 
 def test_s61_the_operators_text_replaces_the_mail_and_leaves_as_it_is_written(
-    wiring, asked, sent, branded
+    services, asked, sent, branded
 ):
     own = branded(
         "verify.txt",
@@ -150,7 +150,7 @@ def test_s61_the_operators_text_replaces_the_mail_and_leaves_as_it_is_written(
     [mail] = sent(Lane.URGENT, own)
     assert (mail.get_content_type(), mail["Content-Transfer-Encoding"]) == ("text/plain", "7bit")
     first, submit, link, people, message_id, date, nothing = mail.get_content().splitlines()[:7]
-    code = code_of(wiring, asked)
+    code = code_of(services, asked)
     assert first == f"<<<{code}>>>"
     parts = urlsplit(submit)
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == (
@@ -166,7 +166,7 @@ def test_s61_the_operators_text_replaces_the_mail_and_leaves_as_it_is_written(
     assert (message_id, date, nothing) == (mail["Message-ID"], mail["Date"], ".")
 
 
-def test_the_operators_invitation_gets_what_the_homeserver_told(wiring, invited, sent, branded):
+def test_the_operators_invitation_gets_what_the_homeserver_told(services, invited, sent, branded):
     names = ["token", "room_alias", "room_name", "room_avatar_url"]
     names += ["sender_display_name", "sender_avatar_url", "ephemeral_private_key", "to"]
     own = branded("invite.txt", "\n".join(f"{{{{ {name} }}}}" for name in names))

@@ -46,10 +46,10 @@ def a_turn(others: int) -> timedelta:
 class Street:
     """A mailbox, who invites it, and the service as time goes by."""
 
-    def __init__(self, wiring, rules, clock, postbox):
-        self.wiring, self.clock, self.postbox = wiring, clock, postbox
+    def __init__(self, services, rules, clock, postbox):
+        self.services, self.clock, self.postbox = services, clock, postbox
         self.keeps_at = clock()
-        self.inviting = Inviting(wiring.database, rules, clock, wiring.hashes)
+        self.inviting = Inviting(services.database, rules, clock, services.hashes)
 
     def invite(self, address=VICTIM, room="!room:x", sender=ADA):
         with suppress(TooManyInvitations, InvitationsPaused):
@@ -61,15 +61,15 @@ class Street:
         while True:
             if self.clock() >= self.keeps_at:
                 self.keeps_at = self.clock() + KEEPS
-                invitation_timetable.keep(self.wiring)
-            due = [each for lane in WORKING if (each := tasks.run(self.wiring, lane))]
+                invitation_timetable.keep(self.services)
+            due = [each for lane in WORKING if (each := tasks.run(self.services, lane))]
             if self.clock() >= until:
                 return
             self.clock.time = min([*due, self.keeps_at, until])
 
     def told(self, address=VICTIM, template=None):
         """When mails to exactly this address left, of one template or of all about invitations."""
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             found = mails.recent(session, state=MailState.HANDED, limit=10_000)
         wanted = (template,) if template else INVITING
         return sorted(
@@ -77,7 +77,7 @@ class Street:
         )
 
     def waiting(self):
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             return [
                 mail
                 for mail in mails.recent(session, state=MailState.WAITING, limit=10_000)
@@ -86,14 +86,14 @@ class Street:
 
     def wait_of(self, row):
         """How long it took until a mail told of an invitation."""
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             history = invitation_events.of_invitation(session, row.id)
         return min(each.at for each in history if each.happened == "sent") - row.created_at
 
 
 @pytest.fixture
-def street(wiring, rules, clock, postbox) -> Street:
-    return Street(wiring, rules, clock, postbox)
+def street(services, rules, clock, postbox) -> Street:
+    return Street(services, rules, clock, postbox)
 
 
 def senders(number):
@@ -124,15 +124,15 @@ def test_each_address_is_told_in_the_end(street):
 
 @pytest.mark.parametrize("no_more", ["muted", "opted out"])
 def test_for_who_is_not_wanted_nothing_is_ordered_and_they_see_what_others_see(
-    street, wiring, clock, no_more
+    street, services, clock, no_more
 ):
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         if no_more == "muted":
-            muting.mute(session, wiring.hashes, clock(), address=VICTIM, sender=ZOE)
+            muting.mute(session, services.hashes, clock(), address=VICTIM, sender=ZOE)
         else:
-            opting_out.opt_out(session, wiring.hashes, clock(), VICTIM)
+            opting_out.opt_out(session, services.hashes, clock(), VICTIM)
     unwanted = [street.invite(tagged(number), sender=ZOE) for number in range(49)]
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert mails.recent(session) == []
     waits = street.invite(f"other@{DOMAIN}")
     for row in unwanted:
@@ -201,24 +201,26 @@ def test_the_address_without_a_tag_does_not_wait_with_its_senders_tags(street, c
     assert street.inviting.read(reminded).reminded_at <= reminded_from + KEEPS
 
 
-def test_a_thousand_that_wait_are_no_more_work_when_a_mail_leaves_than_fifty(street, wiring, clock):
+def test_a_thousand_that_wait_are_no_more_work_when_a_mail_leaves_than_fifty(
+    street, services, clock
+):
     statements = []
 
-    @event.listens_for(wiring.database.engine, "before_cursor_execute")
+    @event.listens_for(services.database.engine, "before_cursor_execute")
     def count(*call):
         statements.append(call[2])
 
     taken = []
     for day, number in enumerate((50, 1000)):
         first = street.invite(f"box{day}+first@{DOMAIN}", sender=senders(2)[day])
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             mail_id = session.get_one(ThirdPartyInvitation, first.id).mail_id
             session.add_all(_like(first, f"{day}+{each}", mail_id) for each in range(number))
         statements.clear()
         clock.advance(minutes=1)
-        tasks.run(wiring, Lane.NORMAL)
+        tasks.run(services, Lane.NORMAL)
         taken.append(len(statements))
-        with wiring.database.reading() as session:
+        with services.database.reading() as session:
             assert len(third_party_invitations.of_mail(session, mail_id)) == 1
     assert taken[1] < taken[0] * 1.5
 
@@ -234,13 +236,13 @@ def _like(first, tag, mail_id):
     )
 
 
-def test_codes_come_at_once_whatever_waits_of_invitations(street, rules, clock, wiring):
+def test_codes_come_at_once_whatever_waits_of_invitations(street, rules, clock, services):
     for index, each in enumerate(senders(12)):
         for number in range(4):
             street.invite(tagged(f"{index}.{number}"), sender=each)
     street.go_on(timedelta(hours=3))
     street.invite()
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         facts = {"address": EmailAddress.parse(VICTIM), "browser": "ana", "language": "fr"}
         sign_up.start(session, rules, clock(), **facts)
     asked = clock()
@@ -257,9 +259,9 @@ def test_who_revokes_in_turn_takes_nobodys_turn(street):
     assert street.wait_of(row) <= MINUTE
 
 
-def test_one_tag_that_has_no_mailbox_keeps_the_others_from_nothing(street, wiring, clock):
-    with wiring.database.transaction() as session:
-        gone = wiring.hashes.to_keep(session, tagged(0))
+def test_one_tag_that_has_no_mailbox_keeps_the_others_from_nothing(street, services, clock):
+    with services.database.transaction() as session:
+        gone = services.hashes.to_keep(session, tagged(0))
         suppressions.add(session, clock(), gone, Why.NO_MAILBOX)
     gone, other = (street.invite(tagged(number), sender=ZOE) for number in range(2))
     street.go_on(HALF_AN_HOUR * 2)
@@ -268,18 +270,18 @@ def test_one_tag_that_has_no_mailbox_keeps_the_others_from_nothing(street, wirin
 
 
 def test_an_invitation_does_not_wait_for_the_lane_of_a_reminder_that_goes_first(
-    street, wiring, clock
+    street, services, clock
 ):
     """The lane of bulk mail is busy with a list of thousands all day."""
     street.invite(tagged("reminded"), sender=ADA)
     street.go_on(timedelta(days=7) - HALF_AN_HOUR)
     clock.advance(hours=1)
-    invitation_timetable.keep(wiring)
+    invitation_timetable.keep(services)
     assert [mail.template for mail in street.waiting()] == ["reminder"]
     clock.advance(minutes=1)
     row = street.invite(tagged("new"), "!new:x", sender=ZOE)
     until = clock() + DAY
     while street.inviting.where(row) != "sent":
-        due = tasks.run(wiring, Lane.NORMAL)
+        due = tasks.run(services, Lane.NORMAL)
         assert due is None or due < until
         clock.time = max(clock(), due or clock())

@@ -25,16 +25,16 @@ EDUCATION = "education.example"
 ZOE = f"@zoe:{EDUCATION}"
 
 
-def work(wired):
-    tasks.run(wired, Lane.NORMAL)
+def work(worker_services):
+    tasks.run(worker_services, Lane.NORMAL)
 
 
 @pytest.fixture
-def read(wired):
+def read(worker_services):
     """State, delivery, and what the history says last but of the room's event."""
 
     def read(invitation):
-        with wired.database.reading() as session:
+        with worker_services.database.reading() as session:
             row = third_party_invitations.find(session, invitation.id)
             history = [
                 event.happened
@@ -47,26 +47,26 @@ def read(wired):
 
 
 @pytest.fixture
-def hear(wired, clock):
+def hear(worker_services, clock):
     """The module of a homeserver asks for the rules."""
 
     def hear(homeserver=EDUCATION, actions="membership,revoke"):
         declared = homeserver_modules.read("2", "", actions)
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             homeserver_modules.hear(session, clock(), homeserver, declared)
 
     return hear
 
 
 @pytest.fixture
-def wired(wired, clock, told_desk):
+def worker_services(worker_services, clock, told_desk):
     """With a desk in each homeserver, at one address."""
     known_by = [credential_hash(told_desk.credential)]
 
     def desk_for(homeserver):
         return Desk(homeserver.name, told_desk.url, dict, clock, lambda _name: known_by)
 
-    return replace(wired, desk_for=desk_for)
+    return replace(worker_services, desk_for=desk_for)
 
 
 def is_told(homeserver) -> bool:
@@ -83,7 +83,7 @@ def is_told(homeserver) -> bool:
 )
 @pytest.mark.parametrize("asked", ["administration", "module"])
 def test_who_is_in_the_room_is_not_invited_anew_and_the_room_is_free_of_the_invitation(
-    wired,
+    worker_services,
     alone,
     invite,
     bind,
@@ -104,14 +104,14 @@ def test_who_is_in_the_room_is_not_invited_anew_and_the_room_is_free_of_the_invi
         hear()
         room.memberships[CAMILLE] = membership
     bind()
-    work(wired if asked == "administration" else alone)
+    work(worker_services if asked == "administration" else alone)
     assert read(invitation) == end
     assert not is_told(told_homeserver)
     assert room.events == {invitation.token: {}}
 
 
 def test_who_is_banned_from_a_room_their_homeserver_is_out_of_is_not_invited(
-    wired, invite, bind, read, connector, told_homeserver, told_desk, hear
+    worker_services, invite, bind, read, connector, told_homeserver, told_desk, hear
 ):
     """Its administration has forgotten the room by then."""
     invitation = invite()
@@ -120,7 +120,7 @@ def test_who_is_banned_from_a_room_their_homeserver_is_out_of_is_not_invited(
     room.memberships[CAMILLE] = "ban"
     assert (CAMILLE, ROOM) not in connector.rooms
     bind()
-    work(wired)
+    work(worker_services)
     assert read(invitation) == ("revoked", Delivery.SUPERSEDED, "revoked")
     assert not is_told(told_homeserver)
     assert room.events == {invitation.token: {}}
@@ -128,12 +128,12 @@ def test_who_is_banned_from_a_room_their_homeserver_is_out_of_is_not_invited(
 
 @pytest.mark.parametrize("membership", [None, "leave", "knock"])
 def test_who_is_not_there_is_invited(
-    wired, invite, bind, read, connector, told_homeserver, membership
+    worker_services, invite, bind, read, connector, told_homeserver, membership
 ):
     invitation = invite()
     connector.rooms[CAMILLE, ROOM] = membership
     bind()
-    work(wired)
+    work(worker_services)
     assert read(invitation) == ("delivered", Delivery.DELIVERED, "delivered")
     assert is_told(told_homeserver)
 
@@ -152,29 +152,29 @@ def test_the_inviters_homeserver_tells_of_who_lives_where_nobody_can_be_asked(
 
 @pytest.mark.parametrize("failure", [Away("no answer"), Refused("401 M_UNKNOWN_TOKEN")])
 def test_while_who_could_tell_is_silent_the_invitation_is_held_and_seen(
-    wired, invite, bind, now_at, connector, told_homeserver, clock, caplog, failure
+    worker_services, invite, bind, now_at, connector, told_homeserver, clock, caplog, failure
 ):
     invitation = invite()
     connector.failure = failure
     bind()
     began = clock()
     while clock() < began + onbind.LATE:
-        work(wired)
+        work(worker_services)
         clock.advance(minutes=1)
     assert "is held" not in caplog.text
     clock.advance(minutes=15)
-    work(wired)
+    work(worker_services)
     assert now_at(invitation) is Delivery.DUE
     assert f"invitation {invitation.id} is held" in caplog.text
     assert not is_told(told_homeserver)
     connector.failure = None
     clock.advance(hours=1)
-    work(wired)
+    work(worker_services)
     assert now_at(invitation) is Delivery.DELIVERED
 
 
 def test_a_token_that_no_key_here_opens_keeps_an_invitation_as_silence_does(
-    wired, invite, bind, now_at, told_homeserver, told_desk, hear, clock
+    worker_services, invite, bind, now_at, told_homeserver, told_desk, hear, clock
 ):
     """An operator renews keys, and a worker has not got the new one: for days, perhaps."""
     invitation = invite()
@@ -184,13 +184,13 @@ def test_a_token_that_no_key_here_opens_keeps_an_invitation_as_silence_does(
         raise CannotOpen
 
     for _ in range(30):
-        work(replace(wired, connector_for=without_key))
+        work(replace(worker_services, connector_for=without_key))
         clock.advance(hours=7)
     assert now_at(invitation) is Delivery.DUE
     assert not is_told(told_homeserver)
     hear()
     told_desk.rooms[ROOM] = ToldRoom(members={CAMILLE})
-    work(replace(wired, connector_for=without_key))
+    work(replace(worker_services, connector_for=without_key))
     assert now_at(invitation) is Delivery.SUPERSEDED
 
 
@@ -236,17 +236,17 @@ def test_a_module_that_does_not_say_that_it_can_is_not_asked(
 
 
 def test_the_second_of_two_to_one_room_leaves_it_when_the_first_is_delivered(
-    wired, invite, bind, read, told_desk
+    worker_services, invite, bind, read, told_desk
 ):
     both = [invite("one"), invite("two")]
     room = told_desk.rooms[ROOM] = ToldRoom(
         events={each.token: {"public_key": "key"} for each in both}
     )
     bind()
-    work(wired)
+    work(worker_services)
     left = next(each for each in both if read(each)[1] is Delivery.SUPERSEDED)
     assert room.events[left.token] == {}
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         for each in both:
             entry = outbox.of_subject(session, each.id, Errand.REVOCATION)
             assert (entry is not None) == (each is left)

@@ -39,14 +39,14 @@ class NoDesk:
 
 
 @pytest.fixture
-def wired(wired):
-    return replace(wired, desk_for=lambda _homeserver: NoDesk())
+def worker_services(worker_services):
+    return replace(worker_services, desk_for=lambda _homeserver: NoDesk())
 
 
 @pytest.fixture
-def read(wired):
+def read(worker_services):
     def read(invitation):
-        with wired.database.reading() as session:
+        with worker_services.database.reading() as session:
             row = session.get_one(ThirdPartyInvitation, invitation.id)
             found = invitation_events.of_invitation(session, row.id)
             return row, [event.happened for event in found]
@@ -54,77 +54,79 @@ def read(wired):
     return read
 
 
-def work(wired):
-    tasks.run(wired, Lane.NORMAL)
+def work(worker_services):
+    tasks.run(worker_services, Lane.NORMAL)
 
 
 def test_it_is_accepted_when_the_person_comes_and_delivered_when_the_homeserver_knows(
-    wired, invite, bind, read, clock
+    worker_services, invite, bind, read, clock
 ):
     invitation = invite()
     bind()
     assert read(invitation)[0].state == "accepted"
     clock.advance(seconds=1)
-    work(wired)
+    work(worker_services)
     row, history = read(invitation)
     assert (row.state, history) == ("delivered", ["accepted", "delivered"])
 
 
-def test_another_to_the_same_room_is_delivered_by_the_first(wired, invite, bind, read):
+def test_another_to_the_same_room_is_delivered_by_the_first(worker_services, invite, bind, read):
     both = [invite("one"), invite("two")]
     bind()
-    work(wired)
+    work(worker_services)
     assert {read(each)[0].state for each in both} == {"delivered"}
 
 
-def test_who_gives_the_address_up_before_leaves_it_waiting(wired, invite, bind, read, clock):
+def test_who_gives_the_address_up_before_leaves_it_waiting(
+    worker_services, invite, bind, read, clock
+):
     invitation = invite()
     bind()
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         associations.unbind(session, address=ADDRESS, user_id=CAMILLE)
     clock.advance(seconds=1)
-    work(wired)
+    work(worker_services)
     row, history = read(invitation)
     assert (row.state, history) == ("queued", ["accepted", "waits_again"])
     assert row.delivery == Delivery.WAITING
 
 
 def test_an_inviter_who_is_no_agent_any_more_does_not_bring_people_in(
-    wired, invite, bind, read, told_homeserver
+    worker_services, invite, bind, read, told_homeserver
 ):
     invitation = invite()
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         homeservers.find(session, "education.example").class_source = "guest"
     bind()
-    work(wired)
+    work(worker_services)
     row, history = read(invitation)
     assert (row.state, row.delivery) == ("revoked", Delivery.WAITING)
     assert history[:2] == ["accepted", "revoked"]
     assert not any("onbind" in method for method in told_homeserver.methods)
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         assert outbox.of_subject(session, invitation.id, Errand.REVOCATION)
 
 
-def test_whom_it_is_for_is_decided_by_the_rules_of_then(wired, invite, bind, read):
+def test_whom_it_is_for_is_decided_by_the_rules_of_then(worker_services, invite, bind, read):
     guests = RuleSet.compile(
         [Rule(Kind.DEFAULT, "", AccountClass.GUEST, "guests.example", requires_invite=True)]
     )
     invitation = invite()
     assert not read(invitation)[0].for_guest
     bind()
-    work(replace(wired, rules=FixedRules(guests)))
+    work(replace(worker_services, rules=FixedRules(guests)))
     assert read(invitation)[0].for_guest
 
 
 @pytest.fixture
-def revoked_under_way(wired, invite, bind, clock):
+def revoked_under_way(worker_services, invite, bind, clock):
     """Nobody saw how the call ended, and meanwhile the inviter revoked."""
     invitation = invite()
     bind()
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         row = session.get_one(ThirdPartyInvitation, invitation.id)
         row.delivery, row.invitee = Delivery.SENDING, CAMILLE
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         row = session.get_one(ThirdPartyInvitation, invitation.id)
         assert invitations.revoke(session, clock(), row, by=ZOE)
     clock.advance(seconds=1)
@@ -132,18 +134,20 @@ def revoked_under_way(wired, invite, bind, clock):
 
 
 def test_a_delivery_that_was_under_way_when_it_was_revoked_is_told_in_the_history(
-    wired, revoked_under_way, read, connector
+    worker_services, revoked_under_way, read, connector
 ):
     invitation = revoked_under_way
     connector.rooms[CAMILLE, invitation.room_id] = "invite"
-    work(wired)
+    work(worker_services)
     row, history = read(invitation)
     assert (row.state, row.delivery) == ("revoked", Delivery.DELIVERED)
     assert "delivered" in history
 
 
-def test_where_nobody_can_be_asked_a_revoked_one_is_left_alone(wired, revoked_under_way, read):
-    work(replace(wired, connector_for=lambda _homeserver: None))
+def test_where_nobody_can_be_asked_a_revoked_one_is_left_alone(
+    worker_services, revoked_under_way, read
+):
+    work(replace(worker_services, connector_for=lambda _homeserver: None))
     row, history = read(revoked_under_way)
     assert (row.state, row.delivery) == ("revoked", Delivery.WAITING)
     assert "delivered" not in history

@@ -14,44 +14,44 @@ from workers import tasks
 from .conftest import CAMILLE, ROOM
 
 
-def work(wired):
-    tasks.run(wired, Lane.NORMAL)
+def work(worker_services):
+    tasks.run(worker_services, Lane.NORMAL)
 
 
 @pytest.mark.parametrize("lost", ["hang up", (504, b"<html>"), (500, b"{}")])
 def test_after_an_uncertain_end_a_member_is_not_told_again(
-    wired, invite, bind, now_at, told_homeserver, connector, clock, lost
+    worker_services, invite, bind, now_at, told_homeserver, connector, clock, lost
 ):
     invitation = invite()
     bind()
     told_homeserver.answers = [lost]
-    work(wired)
+    work(worker_services)
     assert now_at(invitation) is Delivery.SENDING
     connector.rooms[CAMILLE, ROOM] = "join"
     clock.advance(minutes=1)
-    work(wired)
+    work(worker_services)
     assert now_at(invitation) is Delivery.DELIVERED
     assert (len(told_homeserver.told), connector.asked) == (1, 2)
 
 
 def test_after_an_uncertain_end_who_is_not_there_is_told_again(
-    wired, invite, bind, now_at, told_homeserver, connector, clock
+    worker_services, invite, bind, now_at, told_homeserver, connector, clock
 ):
     invitation = invite()
     bind()
     told_homeserver.answers = ["hang up", (200, b"{}")]
-    work(wired)
+    work(worker_services)
     connector.failure = Away("no answer")
     clock.advance(minutes=1)
-    work(wired)
+    work(worker_services)
     assert (now_at(invitation), len(told_homeserver.told)) == (Delivery.SENDING, 1)
     connector.failure = Refused("401 M_UNKNOWN_TOKEN")
     clock.advance(minutes=1)
-    work(wired)
+    work(worker_services)
     assert (now_at(invitation), len(told_homeserver.told)) == (Delivery.SENDING, 1)
     connector.failure = None
     clock.advance(minutes=5)
-    work(wired)
+    work(worker_services)
     assert (now_at(invitation), len(told_homeserver.told)) == (Delivery.DELIVERED, 2)
 
 
@@ -100,12 +100,12 @@ def test_where_nobody_can_be_asked_a_connection_that_failed_is_tried_again(
 
 
 def test_a_worker_that_died_while_telling_leaves_an_uncertain_end(
-    wired, invite, bind, now_at, told_homeserver, connector, clock
+    worker_services, invite, bind, now_at, told_homeserver, connector, clock
 ):
     invitation = invite()
     bind()
     connector.rooms[CAMILLE, ROOM] = "invite"
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         third_party_invitations.move(
             session,
             invitation,
@@ -113,6 +113,6 @@ def test_a_worker_that_died_while_telling_leaves_an_uncertain_end(
             to=Delivery.SENDING,
             invitee=CAMILLE,
         )
-    work(wired)
+    work(worker_services)
     assert now_at(invitation) is Delivery.DELIVERED
     assert not told_homeserver.told

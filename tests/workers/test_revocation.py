@@ -32,25 +32,25 @@ UNKNOWN = (404, b'{"errcode": "M_UNRECOGNIZED"}')
 
 
 @pytest.fixture
-def wired(wired, told_homeserver):
+def worker_services(worker_services, told_homeserver):
     """With the desk of the homeserver that is told things."""
-    return replace(wired, desk_for=partial(_desk, wired, told_homeserver))
+    return replace(worker_services, desk_for=partial(_desk, worker_services, told_homeserver))
 
 
-def _desk(wired, told_homeserver, homeserver):
+def _desk(worker_services, told_homeserver, homeserver):
     def sign(facts):
-        return wired.sign({**facts, "signer": "guichet.localhost"}, KEY)
+        return worker_services.sign({**facts, "signer": "guichet.localhost"}, KEY)
 
     def known_by(_name):
         return [credential_hash("another one"), credential_hash(told_homeserver.credential)]
 
-    return Desk(homeserver.name, homeserver.url, sign, wired.now, known_by)
+    return Desk(homeserver.name, homeserver.url, sign, worker_services.now, known_by)
 
 
 @pytest.fixture
-def revoke(wired, clock):
+def revoke(worker_services, clock):
     def revoke(invitation):
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             row = session.get_one(ThirdPartyInvitation, invitation.id)
             assert invitations.revoke(session, clock(), row, by=ZOE)
 
@@ -58,27 +58,27 @@ def revoke(wired, clock):
 
 
 @pytest.fixture
-def told(wired):
+def told(worker_services):
     """What the history says, newest last."""
 
     def told(invitation):
-        with wired.database.reading() as session:
+        with worker_services.database.reading() as session:
             found = invitation_events.of_invitation(session, invitation.id)
             return [(event.happened, event.detail) for event in found]
 
     return told
 
 
-def work(wired):
-    tasks.run(wired, Lane.NORMAL)
+def work(worker_services):
+    tasks.run(worker_services, Lane.NORMAL)
 
 
 def test_the_inviters_homeserver_is_asked_with_our_signature(
-    wired, invite, revoke, told, told_homeserver, key
+    worker_services, invite, revoke, told, told_homeserver, key
 ):
     invitation = invite()
     revoke(invitation)
-    work(wired)
+    work(worker_services)
     [asked] = told_homeserver.told
     assert told_homeserver.methods == [PATH]
     assert (asked["room_id"], asked["token"], asked["sender"]) == (ROOM, "abc", ZOE)
@@ -131,32 +131,32 @@ def with_a_mark_of_another_shape(facts, asked):
     ],
 )
 def test_an_answer_that_is_not_our_modules_to_this_letter_is_no_answer(
-    wired, invite, revoke, told, told_homeserver, clock, answer
+    worker_services, invite, revoke, told, told_homeserver, clock, answer
 ):
     """Nothing is taken for done: it is asked again, until the module itself has answered."""
     invitation = invite()
     genuine, told_homeserver.as_module = told_homeserver.as_module, answer
     revoke(invitation)
-    work(wired)
+    work(worker_services)
     assert [happened for happened, _ in told(invitation)] == ["revoked"]
     told_homeserver.as_module = genuine
     clock.advance(minutes=1)
-    work(wired)
+    work(worker_services)
     assert [happened for happened, _ in told(invitation)] == ["revoked", "room_emptied"]
     first, second = (asked["nonce"] for asked in told_homeserver.told)
     assert first != second
 
 
 @pytest.fixture
-def ended(wired, invite, revoke, told, clock):
+def ended(worker_services, invite, revoke, told, clock):
     """The last line of the history, a day after a revocation that the homeserver did not carry out."""
 
     def ended():
         invitation = invite()
         revoke(invitation)
-        work(wired)
+        work(worker_services)
         clock.advance(days=1)
-        work(wired)
+        work(worker_services)
         return told(invitation)[-1]
 
     return ended
@@ -216,22 +216,22 @@ def with_another_reason(facts, asked, status):
 )
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_a_refusal_that_is_not_our_modules_to_this_letter_ends_nothing(
-    wired, invite, revoke, told, told_homeserver, clock, refuse, status
+    worker_services, invite, revoke, told, told_homeserver, clock, refuse, status
 ):
     invitation = invite()
     genuine, told_homeserver.as_module = told_homeserver.as_module, refuse
     told_homeserver.refusals = [(status, {"errcode": "M_FORBIDDEN", "error": "no"})]
     revoke(invitation)
-    work(wired)
+    work(worker_services)
     assert [happened for happened, _ in told(invitation)] == ["revoked"]
     told_homeserver.as_module = genuine
     clock.advance(minutes=1)
-    work(wired)
+    work(worker_services)
     assert [happened for happened, _ in told(invitation)] == ["revoked", "room_emptied"]
 
 
 def test_a_refusal_of_our_module_is_not_turned_into_a_yes(
-    wired, invite, revoke, told, told_homeserver
+    worker_services, invite, revoke, told, told_homeserver
 ):
     def with_the_seal_of_a_no(facts, asked):
         return marked(facts, **HOMESERVER, action="revoke", letter=asked["nonce"], status=403)
@@ -239,32 +239,32 @@ def test_a_refusal_of_our_module_is_not_turned_into_a_yes(
     invitation = invite()
     told_homeserver.as_module = with_the_seal_of_a_no
     revoke(invitation)
-    work(wired)
+    work(worker_services)
     assert [happened for happened, _ in told(invitation)] == ["revoked"]
 
 
 def test_a_homeserver_that_is_gone_from_the_federation_is_not_called(
-    wired, invite, revoke, told, told_homeserver
+    worker_services, invite, revoke, told, told_homeserver
 ):
     invitation = invite()
     revoke(invitation)
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         session.delete(homeservers.find(session, "education.example"))
-    work(wired)
+    work(worker_services)
     assert told_homeserver.told == []
     assert "not registered" in told(invitation)[-1][1]
 
 
 def test_a_homeserver_that_is_away_is_asked_for_three_days(
-    wired, invite, revoke, told, told_homeserver, clock
+    worker_services, invite, revoke, told, told_homeserver, clock
 ):
     invitation = invite()
     told_homeserver.answers = [(503, b"{}")]
     revoke(invitation)
     began = clock()
     for _ in range(50):
-        work(wired)
-        with wired.database.reading() as session:
+        work(worker_services)
+        with worker_services.database.reading() as session:
             entry = outbox.of_subject(session, invitation.id)
         if entry.gave_up_at:
             break
@@ -278,26 +278,26 @@ def test_a_homeserver_that_is_away_is_asked_for_three_days(
 
 
 def test_what_is_revoked_before_its_mail_leaves_is_not_mailed(
-    wired, invite, revoke, postbox, clock
+    worker_services, invite, revoke, postbox, clock
 ):
     invitation = invite()
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         row = session.get_one(ThirdPartyInvitation, invitation.id)
         invitations.order_mail(session, clock(), row, by=ZOE)
     revoke(invitation)
     clock.advance(minutes=1)
-    work(wired)
+    work(worker_services)
     assert postbox.sent == []
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         assert [mail.state for mail in mails.recent(session)] == ["dropped"]
 
 
 def test_what_is_revoked_before_the_homeserver_is_told_is_not_told(
-    wired, invite, bind, revoke, now_at, told_homeserver
+    worker_services, invite, bind, revoke, now_at, told_homeserver
 ):
     invitation = invite()
     bind()
     revoke(invitation)
-    work(wired)
+    work(worker_services)
     assert told_homeserver.methods == [PATH]
     assert now_at(invitation) is Delivery.WAITING

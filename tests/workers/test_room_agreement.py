@@ -59,9 +59,9 @@ def test_a_report_that_was_lost_is_asked_for(hear, room, store, after, mailed):
 
 
 def test_what_the_room_did_not_take_ends_and_who_invited_is_told(
-    wired, hear, room, store, after, mailed, read, clock
+    worker_services, hear, room, store, after, mailed, read, clock
 ):
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         binding.associate(session, clock(), address=HERS, user_id=ZOE)
     hear()
     refused = [store(), store("lea@association.example")]
@@ -75,13 +75,15 @@ def test_what_the_room_did_not_take_ends_and_who_invited_is_told(
     assert mailed(HERS) == ["not_invited", "not_invited"]
 
 
-def test_nobody_registers_by_what_no_room_took(wired, hear, room, store, took, rules, clock):
+def test_nobody_registers_by_what_no_room_took(
+    worker_services, hear, room, store, took, rules, clock
+):
     hear()
     invitation = store()
     address = EmailAddress.parse(GIL)
 
     def may_register():
-        with wired.database.reading() as session:
+        with worker_services.database.reading() as session:
             return invitations.may_register(session, rules, clock(), address)
 
     assert not may_register()
@@ -90,9 +92,9 @@ def test_nobody_registers_by_what_no_room_took(wired, hear, room, store, took, r
 
 
 def test_while_the_module_is_silent_the_mail_is_held_and_seen_and_not_lost(
-    wired, hear, told_desk, store, after, mailed, read, caplog, clock
+    worker_services, hear, told_desk, store, after, mailed, read, caplog, clock
 ):
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         binding.associate(session, clock(), address=HERS, user_id=ZOE)
     hear()
     told_desk.stop()
@@ -102,7 +104,7 @@ def test_while_the_module_is_silent_the_mail_is_held_and_seen_and_not_lost(
     assert f"the mail of invitation {invitation.id} is held" not in caplog.text
     after(minutes=6)
     assert f"the mail of invitation {invitation.id} is held" in caplog.text
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         entry = outbox.of_subject(session, invitation.id, Errand.ROOM_TOOK)
         assert entry.done_at is None
         assert entry.last_error

@@ -23,18 +23,20 @@ from .rooms_told import EDUCATION, GIL, HERS, ROOM, ZOE
 
 @pytest.mark.parametrize("answer", [True, Away("no answer")])
 def test_the_administration_is_asked_where_there_is_no_module_and_its_silence_stops_nothing(
-    wired, store, mailed, clock, answer
+    worker_services, store, mailed, clock, answer
 ):
     store()
     clock.advance(seconds=3)
-    tasks.run(replace(wired, connector_for=lambda _h: Administration(answer)), Lane.NORMAL)
+    tasks.run(
+        replace(worker_services, connector_for=lambda _h: Administration(answer)), Lane.NORMAL
+    )
     assert mailed() == ["invite"]
 
 
-def test_a_token_that_no_key_here_opens_is_silence_too(wired, store, mailed, clock):
+def test_a_token_that_no_key_here_opens_is_silence_too(worker_services, store, mailed, clock):
     store()
     clock.advance(seconds=3)
-    tasks.run(replace(wired, connector_for=without_key), Lane.NORMAL)
+    tasks.run(replace(worker_services, connector_for=without_key), Lane.NORMAL)
     assert mailed() == ["invite"]
 
 
@@ -43,12 +45,14 @@ def without_key(_homeserver):
 
 
 def test_what_the_administration_does_not_see_in_the_room_is_not_mailed(
-    wired, store, mailed, read, clock
+    worker_services, store, mailed, read, clock
 ):
     invitation = store()
     for seconds in (3, 12, 45):
         clock.advance(seconds=seconds)
-        tasks.run(replace(wired, connector_for=lambda _h: Administration(False)), Lane.NORMAL)
+        tasks.run(
+            replace(worker_services, connector_for=lambda _h: Administration(False)), Lane.NORMAL
+        )
     assert read(invitation)[2] == "not_in_room"
     assert mailed() == []
 
@@ -89,7 +93,7 @@ def test_who_asks_again_and_is_out_of_the_room_by_then_mails_nobody(
 
 
 def test_a_report_that_comes_while_the_room_is_asked_has_the_last_word(
-    wired, hear, room, store, took, after, mailed, read, clock
+    worker_services, hear, room, store, took, after, mailed, read, clock
 ):
     hear()
     invitation = store()
@@ -102,10 +106,10 @@ def test_a_report_that_comes_while_the_room_is_asked_has_the_last_word(
             return Standing("join", holds_invitation=False)
 
     clock.advance(seconds=45)
-    tasks.run(replace(wired, desk_for=lambda _homeserver: Desk()), Lane.NORMAL)
+    tasks.run(replace(worker_services, desk_for=lambda _homeserver: Desk()), Lane.NORMAL)
     assert mailed() == ["invite"]
     assert read(invitation)[1:] == (None, "sent")
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         history = invitation_events.of_invitation(session, invitation.id)
     assert "not_in_room" not in {event.happened for event in history}
 
@@ -122,14 +126,14 @@ def test_a_report_that_comes_late_mails_nobody_a_second_time(store, took, after,
 
 
 def test_of_a_worker_that_died_meanwhile_nothing_is_missing(
-    wired, hear, room, store, after, mailed, clock
+    worker_services, hear, room, store, after, mailed, clock
 ):
     """It had asked, and wrote nothing down: whoever takes the errand up asks again."""
     hear()
     invitation = store()
     room.events[invitation.token] = {"public_key": "key"}
     clock.advance(seconds=3)
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         assert outbox.lease_next(session, clock(), Lane.NORMAL).errand == Errand.ROOM_TOOK
     after(seconds=1)
     assert mailed() == []
@@ -138,47 +142,47 @@ def test_of_a_worker_that_died_meanwhile_nothing_is_missing(
 
 
 def test_a_room_that_nobody_asks_any_more_is_asked_by_the_timetable(
-    wired, hear, room, store, after, mailed, clock
+    worker_services, hear, room, store, after, mailed, clock
 ):
     """Beside a new web a worker of the version before gives the errand up: it does not know it."""
     hear()
     invitation = store()
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         entry = outbox.lease_next(session, clock() + timedelta(seconds=3), Lane.NORMAL)
         assert outbox.give_up(session, entry, clock(), "ValueError")
     room.events[invitation.token] = {"public_key": "key"}
     after(minutes=9)
-    invitation_timetable.keep(wired)
+    invitation_timetable.keep(worker_services)
     after(minutes=2)
     assert mailed() == []
     for _ in range(2):
-        invitation_timetable.keep(wired)
+        invitation_timetable.keep(worker_services)
     hear()
     after(seconds=3)
     assert mailed() == ["invite"]
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         assert invitation_search.nobody_asks(session, clock(), but_not=being_placed()) == []
 
 
 @pytest.mark.parametrize("step", [Step.WAITING, Step.FAILED])
 def test_what_a_list_is_about_to_place_is_asked_for_by_nobody_else(
-    wired, place_by_list, clock, step
+    worker_services, place_by_list, clock, step
 ):
     invitation = place_by_list(step)
     clock.advance(hours=1)
-    invitation_timetable.keep(wired)
-    with wired.database.reading() as session:
+    invitation_timetable.keep(worker_services)
+    with worker_services.database.reading() as session:
         asked = outbox.of_subject(session, invitation.id, Errand.ROOM_TOOK)
     assert (asked is None) == (step is Step.WAITING)
 
 
 @pytest.fixture
-def place_by_list(wired, store, clock):
+def place_by_list(worker_services, store, clock):
     """An invitation that a row of a list keeps, at this step."""
 
     def place_by_list(step):
         invitation = store()
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             session.delete(outbox.of_subject(session, invitation.id))
             made = PeopleList(
                 owner=ZOE,
@@ -216,9 +220,9 @@ def place_by_list(wired, store, clock):
 
 
 def test_another_spelling_of_a_bound_address_is_delivered_once_the_room_took_it(
-    wired, hear, room, store, took, after, read, clock, told_homeserver
+    worker_services, hear, room, store, took, after, read, clock, told_homeserver
 ):
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         binding.associate(session, clock(), address=HERS, user_id=f"@camille:{EDUCATION}")
     hear()
     invitation = store(HERS.upper())

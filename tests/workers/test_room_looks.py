@@ -35,24 +35,24 @@ class Desk:
 
 
 @pytest.fixture
-def wired(wired, desk):
-    return replace(wired, desk_for=lambda _homeserver: desk)
+def worker_services(worker_services, desk):
+    return replace(worker_services, desk_for=lambda _homeserver: desk)
 
 
 @pytest.fixture
-def ask(wired, clock):
+def ask(worker_services, clock):
     def ask(room_id=ROOM, user_id=ZOE):
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             return room_looks.ask(session, clock(), user_id=user_id, room_id=room_id)
 
     return ask
 
 
 @pytest.fixture
-def answer(wired):
+def answer(worker_services):
     def answer(look_id):
-        tasks.run(wired, room_looks.LANE)
-        with wired.database.reading() as session:
+        tasks.run(worker_services, room_looks.LANE)
+        with worker_services.database.reading() as session:
             found = stored.find(session, look_id)
             return found.answer, found.failure
 

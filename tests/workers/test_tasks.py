@@ -30,11 +30,11 @@ ADDRESS = "camille.durand@ac-rouen.example"
 
 
 @pytest.fixture
-def request_(wiring, camille, clock):
-    with wiring.database.transaction() as session:
+def request_(services, camille, clock):
+    with services.database.transaction() as session:
         return sign_up.start(
             session,
-            wiring.rules.current(),
+            services.rules.current(),
             clock(),
             address=camille,
             browser="Ana's",
@@ -43,65 +43,67 @@ def request_(wiring, camille, clock):
 
 
 @pytest.fixture
-def work(wiring):
-    return lambda lane=Lane.URGENT: tasks.run(wiring, lane)
+def work(services):
+    return lambda lane=Lane.URGENT: tasks.run(services, lane)
 
 
-def the_mail(wiring, template="verify"):
-    with wiring.database.reading() as session:
+def the_mail(services, template="verify"):
+    with services.database.reading() as session:
         return next(mail for mail in mails.recent(session) if mail.template == template)
 
 
-def the_entry(wiring):
-    with wiring.database.reading() as session:
-        return outbox.of_subject(session, the_mail(wiring).id)
+def the_entry(services):
+    with services.database.reading() as session:
+        return outbox.of_subject(session, the_mail(services).id)
 
 
 def text_of(message):
     return message.get_body(("plain",)).get_content()
 
 
-def test_a_due_mail_is_sent_and_settled(wiring, request_, postbox, work, clock):
+def test_a_due_mail_is_sent_and_settled(services, request_, postbox, work, clock):
     work()
     assert [message["To"] for message in postbox.sent] == [ADDRESS]
-    assert the_entry(wiring).done_at == clock()
-    mail = the_mail(wiring)
+    assert the_entry(services).done_at == clock()
+    mail = the_mail(services)
     assert (mail.state, mail.handed_at, mail.last_reply) == ("handed", clock(), "250 2.0.0 queued")
     work()
     assert len(postbox.sent) == 1
 
 
-def test_the_mail_carries_the_code_and_the_link_of_its_request(wiring, request_, postbox, work):
+def test_the_mail_carries_the_code_and_the_link_of_its_request(services, request_, postbox, work):
     work()
     text = text_of(postbox.sent[0])
-    with wiring.database.reading() as session:
-        code = codes.mailed(session, wiring.tokens, Purpose.SIGN_UP, ADDRESS)
+    with services.database.reading() as session:
+        code = codes.mailed(session, services.tokens, Purpose.SIGN_UP, ADDRESS)
     assert f"\n\n{grouped(code)}\n\n" in text
     assert code not in postbox.sent[0]["Subject"]
     links = re.findall(r"http://127\.0\.0\.1:8090/v/(\S+)", text)
-    assert [wiring.tokens.read_link(link, "verify") for link in links] == [request_.id]
+    assert [services.tokens.read_link(link, "verify") for link in links] == [request_.id]
 
 
 def test_a_relay_that_is_down_is_tried_again_and_the_mail_keeps_its_message_id(
-    wiring, request_, postbox, work, clock
+    services, request_, postbox, work, clock
 ):
     postbox.failure = NotSent(Outcome.RELAY_DOWN, "timed out")
     work()
-    assert the_mail(wiring).outcome == "relay_down"
-    first_due = the_entry(wiring).due_at
+    assert the_mail(services).outcome == "relay_down"
+    first_due = the_entry(services).due_at
     postbox.failure = None
     work()
     assert not postbox.sent, "not before its time"
     clock.time = first_due
     work()
-    assert [m["Message-ID"] for m in postbox.sent] == [f"<{the_mail(wiring).id}@guichet.localhost>"]
-    assert the_mail(wiring).outcome is None
+    assert [m["Message-ID"] for m in postbox.sent] == [
+        f"<{the_mail(services).id}@guichet.localhost>"
+    ]
+    assert the_mail(services).outcome is None
 
 
 def test_a_relay_that_is_down_ends_the_run_so_that_a_time_out_is_paid_once(
-    wiring, request_, postbox, work, clock
+    services, request_, postbox, work, clock
 ):
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         for number in range(3):
             mails.order(
                 session,
@@ -122,75 +124,77 @@ def test_a_relay_that_is_down_ends_the_run_so_that_a_time_out_is_paid_once(
         def send(self, message, **_):
             raise Counting
 
-    object.__setattr__(wiring, "mailer", Broken())
+    object.__setattr__(services, "mailer", Broken())
     work()
     assert len(asked) == 1
 
 
 def test_a_mail_lost_after_it_was_deferred_has_its_one_second_chance(
-    wiring, request_, postbox, work, clock
+    services, request_, postbox, work, clock
 ):
     for outcome in (Outcome.DEFER, Outcome.UNKNOWN):
         postbox.failure = NotSent(outcome, "451 4.7.1 greylisted")
         work()
-        assert the_mail(wiring).state == "waiting"
-        clock.time = the_entry(wiring).due_at
+        assert the_mail(services).state == "waiting"
+        clock.time = the_entry(services).due_at
     postbox.failure = NotSent(Outcome.UNKNOWN, "lost after the last dot")
     work()
-    assert the_mail(wiring).state == "gave_up"
+    assert the_mail(services).state == "gave_up"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NO_MAILBOX, Outcome.BAD_DOMAIN, Outcome.BLOCKED])
 def test_a_refusal_for_good_ends_the_mail_and_is_kept_with_its_reply(
-    wiring, request_, postbox, work, clock, outcome
+    services, request_, postbox, work, clock, outcome
 ):
     postbox.failure = NotSent(outcome, "550 5.1.1 no such user")
     work()
-    mail = the_mail(wiring)
+    mail = the_mail(services)
     assert (mail.state, mail.outcome, mail.last_reply) == (
         "refused",
         outcome,
         "550 5.1.1 no such user",
     )
-    assert the_entry(wiring).gave_up_at == clock()
+    assert the_entry(services).gave_up_at == clock()
 
 
-def test_a_mail_that_cannot_leave_within_a_day_is_given_up(wiring, request_, postbox, work, clock):
+def test_a_mail_that_cannot_leave_within_a_day_is_given_up(
+    services, request_, postbox, work, clock
+):
     postbox.failure = NotSent(Outcome.DEFER, "451 4.7.1 greylisted")
     for _ in range(60):
         work()
-        clock.time = max(the_entry(wiring).due_at, clock())
-        if the_mail(wiring).state != "waiting":
+        clock.time = max(the_entry(services).due_at, clock())
+        if the_mail(services).state != "waiting":
             break
-    assert the_mail(wiring).state in {"gave_up", "dropped"}
-    assert clock() - the_mail(wiring).created_at <= timedelta(hours=25)
+    assert the_mail(services).state in {"gave_up", "dropped"}
+    assert clock() - the_mail(services).created_at <= timedelta(hours=25)
 
 
-def test_a_mail_whose_reason_ended_is_dropped(wiring, request_, postbox, work, clock):
-    with wiring.database.transaction() as session:
+def test_a_mail_whose_reason_ended_is_dropped(services, request_, postbox, work, clock):
+    with services.database.transaction() as session:
         sign_up.cancel(session, clock(), session.get_one(VerificationRequest, request_.id))
     work()
-    assert (postbox.sent, the_mail(wiring).state) == ([], "dropped")
+    assert (postbox.sent, the_mail(services).state) == ([], "dropped")
 
 
 def test_a_verification_mail_never_leaves_for_an_address_that_got_an_account_meanwhile(
-    wiring, request_, postbox, work, clock, camille, rules
+    services, request_, postbox, work, clock, camille, rules
 ):
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         associations.bind(session, clock(), address=camille.canonical, user_id="@c:x.example")
         row = session.get_one(VerificationRequest, request_.id)
         clock.advance(minutes=2)
         sign_up.resend(session, clock(), row, language="fr")
     work()
     assert {mail["X-Guichet-Template"].partition(";")[0] for mail in postbox.sent} == {"exists"}
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert one_time_codes.newest(session, Purpose.SIGN_UP, ADDRESS).key_id is None
 
 
 def test_a_worker_that_dies_between_lease_and_send_is_replaced_by_the_next(
-    wiring, request_, postbox, work, clock
+    services, request_, postbox, work, clock
 ):
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         outbox.lease_next(session, clock(), Lane.URGENT)
     work()
     assert not postbox.sent
@@ -201,17 +205,17 @@ def test_a_worker_that_dies_between_lease_and_send_is_replaced_by_the_next(
 
 
 def test_a_fault_of_ours_stops_neither_the_lane_nor_is_tried_for_ever(
-    wiring, request_, postbox, work, clock, caplog
+    services, request_, postbox, work, clock, caplog
 ):
     postbox.failure = ZeroDivisionError(f"with {ADDRESS} in it")
     work()
-    entry = the_entry(wiring)
+    entry = the_entry(services)
     assert (entry.attempts, entry.last_error) == (1, "ZeroDivisionError")
     assert entry.due_at > clock()
     for _ in range(tasks.UNFORESEEN_TRIES):
-        clock.time = max(the_entry(wiring).due_at, clock())
+        clock.time = max(the_entry(services).due_at, clock())
         work()
-    assert the_entry(wiring).gave_up_at is not None
+    assert the_entry(services).gave_up_at is not None
 
 
 def test_every_errand_has_a_hand():
@@ -224,9 +228,9 @@ def test_the_clocks_nest():
     assert tasks.RUN_TIME + one_mail < TASK_LIMIT < VISIBILITY_TIMEOUT
 
 
-def test_what_is_old_is_deleted_and_what_is_young_stays(wiring, request_, clock):
+def test_what_is_old_is_deleted_and_what_is_young_stays(services, request_, clock):
     def clean_up():
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             return retention.clean_up(session, clock())
 
     assert set(clean_up().values()) == {0}
@@ -234,14 +238,14 @@ def test_what_is_old_is_deleted_and_what_is_young_stays(wiring, request_, clock)
     assert clean_up()["unconfirmed requests"] == 1
     clock.advance(days=23)
     assert clean_up()["mails"] == 1
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert session.query(Mail).count() == 0
 
 
 def test_who_waits_for_a_mail_for_more_than_a_week_is_not_forgotten_meanwhile(
-    wiring, request_, clock
+    services, request_, clock
 ):
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         row = session.get_one(VerificationRequest, request_.id)
         row.expires_at = clock() + timedelta(days=40)
         mail = session.query(Mail).one()
@@ -251,9 +255,9 @@ def test_who_waits_for_a_mail_for_more_than_a_week_is_not_forgotten_meanwhile(
         )
         asked.expires_at = clock() + timedelta(days=40)
     clock.advance(days=39)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         retention.clean_up(session, clock())
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert session.get(VerificationRequest, request_.id)
         assert session.get(ListSignIn, asked.id)
         assert session.get(Mail, mail.id)

@@ -13,7 +13,7 @@ from identity.threepids.api.guards import anyone, bearer_account, caller, check_
 from identity.threepids.validation import check_secret
 from identity.web.json_body import Body, Text, read_as, read_body, read_object
 from identity.web.matrix_v2 import V2
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 UNBIND = f"{V2}/3pid/unbind"
 
@@ -55,19 +55,19 @@ def bind() -> Response:
     asked = read_body(Bind)
     if asked.mxid != caller().user_id:
         raise problems.NotYourself
-    now = wired.now()
-    with wired.database.transaction() as session:
+    now = services.now()
+    with services.database.transaction() as session:
         association = binding.bind(
             session,
-            wired.rules.current(),
+            services.rules.current(),
             now,
-            policy=wired.settings.association_policy,
+            policy=services.settings.association_policy,
             user_id=asked.mxid,
             sid=asked.sid,
             client_secret=check_secret(asked.client_secret),
         )
-        key = signing_keys.current(session, wired.vault, now)
-    return jsonify(key.sign(association, server_name=wired.settings.server_name))
+        key = signing_keys.current(session, services.vault, now)
+    return jsonify(key.sign(association, server_name=services.settings.server_name))
 
 
 @unbinding.post(UNBIND)
@@ -78,7 +78,7 @@ def unbind() -> Response:
     if asked.threepid.medium != "email":
         raise problems.UnknownMedium
     is_by_homeserver = _check_authority(asked, sent)
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         binding.unbind(session, address=asked.threepid.address, user_id=asked.mxid)
         if is_by_homeserver:
             account_ends.unpublished(session, asked.mxid)
@@ -89,22 +89,22 @@ def _check_authority(asked: Unbind, sent: dict[str, Any]) -> bool:
     """By the homeserver of the user (True), or by the proof of the address, or by the user. Raises NotAllowed."""
     authorization = request.headers.get("Authorization", "")
     if authorization.lower().startswith("x-matrix"):
-        origin = wired.federation.verify_x_matrix(
+        origin = services.federation.verify_x_matrix(
             authorization,
             method="POST",
             # As it was signed: what a proxy put before the path is not in it.
             uri=UNBIND,
             content=sent,
-            our_names=wired.settings.names,
+            our_names=services.settings.names,
         )
         if origin != homeserver_of(asked.mxid):
             raise problems.NotAllowed("This user ID belongs to another homeserver.")
         return True
     if asked.sid is not None and asked.client_secret is not None:
-        with wired.database.reading() as session:
+        with services.database.reading() as session:
             proved = binding.owns(
                 session,
-                wired.now(),
+                services.now(),
                 sid=asked.sid,
                 client_secret=check_secret(asked.client_secret),
                 address=asked.threepid.address,

@@ -9,7 +9,7 @@ from identity.binding import service as binding
 from identity.homeservers import models as homeservers
 from identity.web.api_guards import calling_homeserver, homeserver
 from identity.web.json_body import Body, Text, read_body
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 blueprint = Blueprint("internal_binding", __name__, url_prefix="/_matrix/identity/internal")
 blueprint.before_request(homeserver)
@@ -28,15 +28,15 @@ def bind() -> Response:
     """Associate; the homeserver's own verification is the proof."""
     asked = _read()
     try:
-        address = wired.rules.current().read(asked.address, smtputf8=True, typed=False)
+        address = services.rules.current().read(asked.address, smtputf8=True, typed=False)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         binding.bind_verified(
             session,
-            wired.rules.current(),
-            wired.now(),
-            policy=wired.settings.association_policy,
+            services.rules.current(),
+            services.now(),
+            policy=services.settings.association_policy,
             address=address,
             user_id=asked.mxid,
         )
@@ -47,8 +47,8 @@ def bind() -> Response:
 def unbind() -> Response:
     """Withdraw exactly this association, if it is there."""
     asked = _read()
-    with wired.database.transaction() as session:
-        binding.unbind_verified(session, wired.now(), address=asked.address, user_id=asked.mxid)
+    with services.database.transaction() as session:
+        binding.unbind_verified(session, services.now(), address=asked.address, user_id=asked.mxid)
     return jsonify({})
 
 
@@ -58,7 +58,7 @@ def _read() -> Association:
     if asked.medium != "email":
         raise problems.UnknownMedium
     named = calling_homeserver() or homeserver_of(asked.mxid)
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         known = homeservers.find(session, named)
     if known is None or not is_of_homeserver(asked.mxid, named):
         raise problems.NotAllowed("This user ID belongs to another homeserver.")

@@ -12,26 +12,26 @@ from identity.core.outbox import OutboxEntry
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import NoModule
-from identity.services import Wiring
+from identity.services import Services
 
 
-def look(wired: Wiring, entry: OutboxEntry) -> Note:
+def look(services: Services, entry: OutboxEntry) -> Note:
     """Ask, unless nobody waits any more."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         asked = room_looks.find(session, entry.subject_id)
-    if asked is None or not is_awaited(asked, wired.now()):
+    if asked is None or not is_awaited(asked, services.now()):
         return nothing
-    told = _told(wired, asked)
-    return lambda session: answer(session, wired.now(), asked.id, told)
+    told = _told(services, asked)
+    return lambda session: answer(session, services.now(), asked.id, told)
 
 
-def _told(wired: Wiring, asked: RoomLook) -> dict[str, object] | str:
-    with wired.database.reading() as session:
+def _told(services: Services, asked: RoomLook) -> dict[str, object] | str:
+    with services.database.reading() as session:
         home = homeservers.find(session, homeserver_of(asked.user_id))
     if home is None:
         return "no_module"
     try:
-        seen = wired.desk_for(home).look(room_id=asked.room_id, sender=asked.user_id)
+        seen = services.desk_for(home).look(room_id=asked.room_id, sender=asked.user_id)
     except NoModule:
         return "no_module"
     except (Away, Refused):

@@ -19,7 +19,7 @@ from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.room_actions import NoModule
-from identity.services import Wiring
+from identity.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -34,63 +34,63 @@ DELAYS = (
 LONGEST_WAIT = timedelta(days=1)  # over a quota: looked at again after that
 
 
-def send_row(wired: Wiring, entry: OutboxEntry) -> Note:
+def send_row(services: Services, entry: OutboxEntry) -> Note:
     """Whatever was done of it before a crash is found, not done again."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         row = stored.row(session, entry.subject_id)
         if row is None or row.step != Step.WAITING:
             return nothing
         made = session.get_one(PeopleList, row.list_id)
-        may_invite = account_classes.is_agent(session, wired.rules.current(), made.owner)
+        may_invite = account_classes.is_agent(session, services.rules.current(), made.owner)
         home = homeservers.find(session, homeserver_of(made.owner))
     if home is None or not may_invite:
-        raise _failed(wired, row, "not_allowed")
-    placing = _prepare(wired, row, made)
+        raise _failed(services, row, "not_allowed")
+    placing = _prepare(services, row, made)
     try:
-        is_member = _place(wired, home, made, row, placing)
+        is_member = _place(services, home, made, row, placing)
     except NoModule:
-        raise _failed(wired, row, "no_module") from None
+        raise _failed(services, row, "no_module") from None
     except Refused as refused:
-        raise _failed(wired, row, str(refused)) from None
+        raise _failed(services, row, str(refused)) from None
     except Away as away:
         delay = DELAYS[min(entry.attempts, len(DELAYS)) - 1]
-        if wired.now() + delay > entry.created_at + GIVE_UP:
-            raise _failed(wired, row, "away") from None
+        if services.now() + delay > entry.created_at + GIVE_UP:
+            raise _failed(services, row, "away") from None
         raise Later(str(away), delay) from None
     return lambda session: list_sending.placed(
         session,
-        wired.now(),
+        services.now(),
         _again(session, row),
         is_member=is_member,
-        hashes=wired.hashes,
+        hashes=services.hashes,
     )
 
 
-def _prepare(wired: Wiring, row: PeopleListRow, made: PeopleList) -> Placing:
+def _prepare(services: Services, row: PeopleListRow, made: PeopleList) -> Placing:
     try:
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             return list_sending.prepare(
                 session,
-                wired.rules.current(),
-                wired.now(),
+                services.rules.current(),
+                services.now(),
                 made=made,
                 row=_again(session, row),
-                vault=wired.vault,
-                public_url=wired.settings.public_url,
+                vault=services.vault,
+                public_url=services.settings.public_url,
             )
     except problems.TooManyInvitations as limit:
         delay = min(timedelta(seconds=limit.retry_after), LONGEST_WAIT)
-        raise Later("over the quota of the inviter", delay, _later(wired, row, delay)) from None
+        raise Later("over the quota of the inviter", delay, _later(services, row, delay)) from None
     except problems.InvitationsPaused:
-        raise _failed(wired, row, "paused") from None
+        raise _failed(services, row, "paused") from None
     except problems.NotAllowed:
-        raise _failed(wired, row, "not_accepted") from None
+        raise _failed(services, row, "not_accepted") from None
 
 
 def _place(
-    wired: Wiring, home: Homeserver, made: PeopleList, row: PeopleListRow, placing: Placing
+    services: Services, home: Homeserver, made: PeopleList, row: PeopleListRow, placing: Placing
 ) -> bool:
-    desk = wired.desk_for(home)
+    desk = services.desk_for(home)
     if placing.user_id is not None:
         return not desk.invite_user(
             room_id=made.room_id, sender=made.owner, user_id=placing.user_id
@@ -105,15 +105,15 @@ def _place(
     return False
 
 
-def _failed(wired: Wiring, row: PeopleListRow, why: str) -> GiveUp:
+def _failed(services: Services, row: PeopleListRow, why: str) -> GiveUp:
     def note(session: Session) -> None:
-        list_sending.failed(session, wired.now(), _again(session, row), why)
+        list_sending.failed(session, services.now(), _again(session, row), why)
 
     return GiveUp(why, note)
 
 
-def _later(wired: Wiring, row: PeopleListRow, delay: timedelta) -> Note:
-    until = wired.now() + delay
+def _later(services: Services, row: PeopleListRow, delay: timedelta) -> Note:
+    until = services.now() + delay
 
     def note(session: Session) -> None:
         _again(session, row).later_at = until

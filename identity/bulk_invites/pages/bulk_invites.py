@@ -31,7 +31,7 @@ from identity.problems import Problem
 from identity.web import page_errors as errors
 from identity.web.languages import language
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.site import blueprint
 from identity.web.wording import text
 
@@ -102,11 +102,11 @@ def lists_new() -> Response:
     if not isinstance(room, Room):
         return _form(who, [Fault("room", text(room))])
     try:
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             made = people_lists.check(
                 session,
-                wired.rules.current(),
-                wired.now(),
+                services.rules.current(),
+                services.now(),
                 owner=Owner(who.user_id, who.address, language()),
                 room=RoomSeen(found.group(1), room.name or "", room.is_open_to_guests),
                 raw=raw,
@@ -126,7 +126,7 @@ def list_page(list_id: uuid.UUID) -> Response:
     who = agent()
     if who is None:
         return go_to("lists_sign_in")
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         made = people_lists.find(session, list_id, who.user_id)
         return _checked(session, made) if _is_checked(made) else _sent(session, made)
 
@@ -137,9 +137,9 @@ def list_csv(list_id: uuid.UUID) -> Response:
     who = agent()
     if who is None:
         return go_to("lists_sign_in")
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         made = people_lists.find(session, list_id, who.user_id)
-        rows = list_report.lines(session, wired.now(), stored.rows_of(session, made.id))
+        rows = list_report.lines(session, services.now(), stored.rows_of(session, made.id))
     return _csv(list_words.csv_of(rows), f"{list_id.hex[:8]}.csv")
 
 
@@ -150,7 +150,7 @@ def list_change(list_id: uuid.UUID) -> Response:
     if who is None:
         return go_to("lists_sign_in")
     try:
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             made = people_lists.find(session, list_id, who.user_id)
             _change(session, made)
     except (NothingToSend, TooManyLists, AlreadySent, ColumnToChoose) as problem:
@@ -168,7 +168,7 @@ def _handed_in() -> tuple[bytes, str]:
 
 
 def _change(session: Session, made: PeopleList) -> None:
-    rules, now = wired.rules.current(), wired.now()
+    rules, now = services.rules.current(), services.now()
     if "send" in request.form:
         people_lists.confirm(session, rules, now, made)
     elif "retry" in request.form:
@@ -188,7 +188,7 @@ def _refused(list_id: uuid.UUID, who: Agent, problem: Problem) -> Response:
         return go_to("list_page", list_id=list_id)
     field, why = REFUSED.get(type(problem), ("content", "lists.fault.nothing"))
     faults = [Fault(field, text(why))]
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         made = people_lists.find(session, list_id, who.user_id)
         if _is_checked(made):
             return _checked(session, made, faults)
@@ -206,7 +206,7 @@ def _look(who: Agent, room_id: str) -> Room | str:
 
 
 def _form(who: Agent, faults: list[Fault] | None = None) -> Response:
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         own = [
             (made, list_report.counts(session, made).total)
             for made in stored.of_owner(session, who.user_id)
@@ -217,7 +217,7 @@ def _form(who: Agent, faults: list[Fault] | None = None) -> Response:
 def _checked(session: Session, made: PeopleList, faults: list[Fault] | None = None) -> Response:
     counted = list_report.counts(session, made)
     doubtful, cautious = list_words.to_review(session, made)
-    now = wired.now()
+    now = services.now()
     return page(
         "list_check",
         faults=faults or [],
@@ -239,7 +239,7 @@ def _checked(session: Session, made: PeopleList, faults: list[Fault] | None = No
 
 
 def _sent(session: Session, made: PeopleList, faults: list[Fault] | None = None) -> Response:
-    counted, now = list_report.counts(session, made), wired.now()
+    counted, now = list_report.counts(session, made), services.now()
     last_page = max(0, (counted.total - 1) // ROWS)
     number = min(max(0, request.args.get("page", 0, type=int)), last_page)
     rows = stored.rows_of(session, made.id, offset=number * ROWS, limit=ROWS)

@@ -8,7 +8,7 @@ from identity.bulk_invites.sign_in_models import ListSignIn
 from identity.core.one_time_codes.service import Result
 from identity.sign_up.pages.check import code_faults, unfinished_code
 from identity.web.rendering import Fault, page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.wording import text
 
 
@@ -24,9 +24,9 @@ def end(token: str) -> Response | None:
         return None
     if faults := unfinished_code():
         return _page(token, faults)
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         answered = list_sign_in.end_all(
-            session, wired.tokens, wired.now(), used, request.form["code"]
+            session, services.tokens, services.now(), used, request.form["code"]
         )
     if answered.result is Result.RIGHT:
         return _page(token, done=True)
@@ -36,8 +36,8 @@ def end(token: str) -> Response | None:
 
 
 def _used(token: str) -> ListSignIn | None:
-    sign_in_id = wired.tokens.read_link(token, "not_me")
-    with wired.database.reading() as session:
+    sign_in_id = services.tokens.read_link(token, "not_me")
+    with services.database.reading() as session:
         return list_sign_ins.find(session, sign_in_id) if sign_in_id else None
 
 

@@ -6,7 +6,7 @@ import uuid
 from identity.bulk_invites import room_check_models as stored
 from identity.bulk_invites import room_checks as room_looks
 from identity.homeservers.room_actions import Room
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 SECONDS = 8.0
 STEP = 0.1
@@ -14,15 +14,15 @@ STEP = 0.1
 
 def look(user_id: str, room_id: str) -> Room | str:
     """The room; or `no_module`, `away`."""
-    with wired.database.transaction() as session:
-        look_id = room_looks.ask(session, wired.now(), user_id=user_id, room_id=room_id)
+    with services.database.transaction() as session:
+        look_id = room_looks.ask(session, services.now(), user_id=user_id, room_id=room_id)
     return "away" if look_id is None else _wait_for(look_id)
 
 
 def _wait_for(look_id: uuid.UUID) -> Room | str:
     ends_at = time.monotonic() + SECONDS
     while True:
-        with wired.database.reading() as session:
+        with services.database.reading() as session:
             found = stored.find(session, look_id)
         if found is None or found.failure is not None:
             return found.failure or "away" if found else "away"

@@ -11,7 +11,7 @@ from identity.accounts.session_models import PersonSession
 from identity.accounts.sessions import LISTS
 from identity.web import session_cookies
 from identity.web.rendering import go_to
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.site import blueprint
 
 
@@ -29,11 +29,11 @@ def agent() -> Agent | None:
     token = session_cookies.token(LISTS)
     if token is None:
         return None
-    rules, now = wired.rules.current(), wired.now()
-    with wired.database.reading() as session:
+    rules, now = services.rules.current(), services.now()
+    with services.database.reading() as session:
         found = people_sessions.find(session, rules, now, token=token, purpose=LISTS)
     if found is None or people_sessions.is_to_be_noted(found, now):
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             found = people_sessions.use(session, rules, now, token=token, purpose=LISTS)
     return Agent(found.user_id, found.address, found.id) if found else None
 
@@ -45,10 +45,10 @@ def begin(session: Session, user_id: str, address: str) -> str:
     """
     before = session_cookies.token(LISTS)
     if before is not None:
-        people_sessions.end_by_token(session, wired.now(), token=before, purpose=LISTS)
+        people_sessions.end_by_token(session, services.now(), token=before, purpose=LISTS)
     return people_sessions.open(
         session,
-        wired.now(),
+        services.now(),
         purpose=LISTS,
         user_id=user_id,
         address=address,
@@ -63,9 +63,9 @@ def let_in(token: str) -> Response:
 
 def signed_in_on(who: Agent) -> list[PersonSession]:
     """Every browser they are signed in with, this one too; the newest first."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         return people_sessions.live_of(
-            session, wired.rules.current(), wired.now(), who.user_id, LISTS
+            session, services.rules.current(), services.now(), who.user_id, LISTS
         )
 
 
@@ -74,8 +74,8 @@ def lists_sign_out() -> Response:
     """Nothing of the lists is seen here any more, whatever becomes of the cookie."""
     token = session_cookies.token(LISTS)
     if token is not None:
-        with wired.database.transaction() as session:
-            people_sessions.end_by_token(session, wired.now(), token=token, purpose=LISTS)
+        with services.database.transaction() as session:
+            people_sessions.end_by_token(session, services.now(), token=token, purpose=LISTS)
     return session_cookies.take(go_to("lists_sign_in"), LISTS)
 
 
@@ -84,6 +84,6 @@ def lists_end_session(session_id: uuid.UUID) -> Response:
     """Sign out elsewhere; what is somebody else's is left alone."""
     who = agent()
     if who is not None:
-        with wired.database.transaction() as session:
-            people_sessions.end(session, wired.now(), session_id=session_id, user_id=who.user_id)
+        with services.database.transaction() as session:
+            people_sessions.end(session, services.now(), session_id=session_id, user_id=who.user_id)
     return go_to("lists_page" if who and who.session_id != session_id else "lists_sign_in")

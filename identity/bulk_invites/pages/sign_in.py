@@ -14,7 +14,7 @@ from identity.sign_up.pages import browser
 from identity.sign_up.pages.check import code_faults, unfinished_code
 from identity.web.languages import language
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import client_ip, wired
+from identity.web.request_context import client_ip, services
 from identity.web.site import blueprint
 from identity.web.wording import text
 
@@ -35,15 +35,15 @@ def lists_ask() -> Response:
     """A code for this address, if it is an agent's; the page says the same for all."""
     typed = request.form.get("email", "")
     try:
-        address = wired.rules.current().read(typed)
+        address = services.rules.current().read(typed)
     except InvalidAddress:
         return page("lists_sign_in", faults=[Fault("email", text("start.fault"))], email=typed)
-    wired.limits.spend_network(client_ip())
-    wired.limits.spend_tag(client_ip(), address)
-    with wired.database.transaction() as database:
+    services.limits.spend_network(client_ip())
+    services.limits.spend_tag(client_ip(), address)
+    with services.database.transaction() as database:
         asked = list_sign_in.ask(
             database,
-            wired.now(),
+            services.now(),
             address=address,
             language=language(),
             asked=_asked(database),
@@ -56,7 +56,7 @@ def lists_ask() -> Response:
 @blueprint.get("/lists/code")
 def lists_code() -> Response:
     """The field for the code."""
-    with wired.database.reading() as database:
+    with services.database.reading() as database:
         asked = _asked(database)
     return _code_page(asked) if asked and asked.used_at is None else go_to("lists_sign_in")
 
@@ -64,7 +64,7 @@ def lists_code() -> Response:
 @blueprint.post("/lists/code")
 def lists_type_code() -> Response:
     """The right code opens the page of lists."""
-    with wired.database.transaction() as database:
+    with services.database.transaction() as database:
         asked = _asked(database)
         if asked is None:
             return go_to("lists_sign_in")
@@ -72,11 +72,11 @@ def lists_type_code() -> Response:
             return _code_page(asked, faults)
         answered, user_id = list_sign_in.type_code(
             database,
-            wired.tokens,
-            wired.now(),
+            services.tokens,
+            services.now(),
             asked,
             request.form["code"],
-            rules=wired.rules.current(),
+            rules=services.rules.current(),
             language=language(),
             place=browser.place(database),
         )
@@ -92,15 +92,15 @@ def _code_page(
     """`token`: of the mailed link; who has only that sees no address."""
     known = EmailAddress.stored(asked.address)
     mail_at = asked.mail_at or asked.created_at
-    with wired.database.reading() as database:
-        others = [] if token else list_sign_in.elsewhere(database, wired.now(), asked)
+    with services.database.reading() as database:
+        others = [] if token else list_sign_in.elsewhere(database, services.now(), asked)
     return page(
         "lists_code",
         faults=faults or (),
         act=url_for("pages.verify", token=token) if token else url_for("pages.lists_code"),
         address=known.masked if token else known.display,
         mail_at=mail_at,
-        mail_waits=mail_at > wired.now(),
+        mail_waits=mail_at > services.now(),
         others=others,
     )
 
@@ -115,15 +115,15 @@ def _asked(database: Session) -> ListSignIn | None:
 
 def show_link(token: str) -> Response | None:
     """The link of the mail, in whatever browser: a field for its code. None: it is no link to lists."""
-    with wired.database.reading() as database:
+    with services.database.reading() as database:
         asked = _mailed(database, token)
     return _code_page(asked, token=token) if asked else None
 
 
 def try_code_of_link(token: str) -> Response | None:
     """Behind the link the code has tries of its own; a right one opens the page of lists in this browser."""
-    known = browser.browser_id() or wired.tokens.new_browser()
-    with wired.database.transaction() as database:
+    known = browser.browser_id() or services.tokens.new_browser()
+    with services.database.transaction() as database:
         asked = _mailed(database, token)
         if asked is None:
             return None
@@ -131,12 +131,12 @@ def try_code_of_link(token: str) -> Response | None:
             return _code_page(asked, faults, token=token)
         answered, user_id = list_sign_in.type_code_of_link(
             database,
-            wired.tokens,
-            wired.now(),
+            services.tokens,
+            services.now(),
             asked,
             request.form["code"],
-            rules=wired.rules.current(),
-            browser=wired.tokens.browser_hash(known),
+            rules=services.rules.current(),
+            browser=services.tokens.browser_hash(known),
             language=language(),
             device=browser.device(),
         )
@@ -147,7 +147,7 @@ def try_code_of_link(token: str) -> Response | None:
 
 
 def _mailed(database: Session, token: str) -> ListSignIn | None:
-    sign_in_id = wired.tokens.read_link(token, "lists")
+    sign_in_id = services.tokens.read_link(token, "lists")
     return list_sign_ins.find(database, sign_in_id) if sign_in_id else None
 
 

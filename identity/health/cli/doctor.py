@@ -14,7 +14,7 @@ from domain_rules.rules import Kind
 from identity import migrations
 from identity.command import listening
 from identity.command.findings import Finding, State, seen
-from identity.command.opening import unknown_variables, wire_with_secrets
+from identity.command.opening import build_services_with_secrets, unknown_variables
 from identity.command.outcomes import Exit
 from identity.command.printing import as_json, print_json, print_table
 from identity.core import outbox, worker_heartbeats
@@ -31,7 +31,7 @@ from identity.mail import models as mails
 from identity.mail.models import MailState
 from identity.mail.outcomes import NotSent
 from identity.routing import models as rules
-from identity.services import Wiring, WorkerWiring
+from identity.services import Services, WorkerServices
 from identity.settings import read_settings
 
 from . import exposure as homeserver_doors
@@ -73,48 +73,48 @@ def _look() -> Iterator[Finding]:
     if unknown:
         fix = "correct the name or take it out; guichet config check"
         yield Finding("settings", State.ATTENTION, f"unknown: {unknown}", fix)
-    wired = wire_with_secrets(read_settings())
+    services = build_services_with_secrets(read_settings())
     try:
-        yield from _database(wired)
-        yield from _redis(wired)
-        yield _mail(wired)
-        yield from listening.look(wired.settings)
+        yield from _database(services)
+        yield from _redis(services)
+        yield _mail(services)
+        yield from listening.look(services.settings)
     finally:
-        wired.database.engine.dispose()
+        services.database.engine.dispose()
 
 
-def _database(wired: Wiring) -> Iterator[Finding]:
+def _database(services: Services) -> Iterator[Finding]:
     try:
-        here, newest = migrations.current(wired.settings.database), migrations.newest()
+        here, newest = migrations.current(services.settings.database), migrations.newest()
         if here != newest:
             told = f"schema {here or 'none'}, this version needs {newest}"
             yield Finding("database", State.FAILED, told, "guichet db upgrade")
             return
         yield Finding("database", State.OK, f"schema {newest}")
-        with wired.database.reading() as session:
+        with services.database.reading() as session:
             registered = homeservers.every(session)
             revision = rules.current_number(session)
             yield from _rules(session)
-            yield from _work(wired, session)
-            yield from invitation_findings.look(session, wired.now())
-            yield _hashes(wired, session)
-            unasked = list(invitation_findings.nobody_tells(session, wired.now(), registered))
+            yield from _work(services, session)
+            yield from invitation_findings.look(session, services.now())
+            yield _hashes(services, session)
+            unasked = list(invitation_findings.nobody_tells(session, services.now(), registered))
     except SQLAlchemyError as error:
         told = f"it does not answer: {type(error).__name__}"
         yield Finding("database", State.FAILED, told, "check GUICHET_DATABASE_URL and the server")
         return
     if any(each.makes_accounts for each in registered):
-        yield from _accounts(wired)
+        yield from _accounts(services)
     for homeserver in registered:
-        yield from _homeserver(wired, homeserver, revision)
+        yield from _homeserver(services, homeserver, revision)
     yield from unasked
 
 
-def _accounts(wired: Wiring) -> Iterator[Finding]:
+def _accounts(services: Services) -> Iterator[Finding]:
     """Whether a worker lives that opens what is sealed here, and whether storage keys open it as well."""
-    with wired.database.reading() as session:
-        alive = worker_heartbeats.alive(session, wired.now())
-        opens = worker_heartbeats.one_opens(session, wired.now(), wired.public_half.key_id)
+    with services.database.reading() as session:
+        alive = worker_heartbeats.alive(session, services.now())
+        opens = worker_heartbeats.one_opens(session, services.now(), services.public_half.key_id)
         by_storage_keys = homeserver_secrets.by_key(session).get("", 0)
     if opens:
         yield Finding("worker", State.OK, f"{len(alive)} live, accounts can be ordered")
@@ -130,10 +130,10 @@ def _accounts(wired: Wiring) -> Iterator[Finding]:
         yield Finding("keys", State.ATTENTION, told, fix)
 
 
-def _hashes(wired: Wiring, session: Session) -> Finding:
+def _hashes(services: Services, session: Session) -> Finding:
     """Whether those who want no mail can still be found, whatever becomes of link keys."""
     try:
-        is_made, unsettled = wired.hashes.is_made(session), wired.hashes.unsettled(session)
+        is_made, unsettled = services.hashes.is_made(session), services.hashes.unsettled(session)
     except LostKey as lost:
         fix = "put the row of hashing_key back from a backup"
         return Finding(REFUSALS, State.FAILED, str(lost), fix)
@@ -159,11 +159,11 @@ def _rules(session: Session) -> Iterator[Finding]:
     yield Finding("rules", State.ATTENTION, told, fix)
 
 
-def _work(wired: Wiring, session: Session) -> Iterator[Finding]:
-    waiting = outbox.depth(session, wired.now())
-    oldest = min((at for _, at in waiting.values()), default=wired.now())
+def _work(services: Services, session: Session) -> Iterator[Finding]:
+    waiting = outbox.depth(session, services.now())
+    oldest = min((at for _, at in waiting.values()), default=services.now())
     told = f"{sum(count for count, _ in waiting.values())} errands wait"
-    if wired.now() - oldest > LATE:
+    if services.now() - oldest > LATE:
         fix = "is a worker running, and the scheduler? guichet mail list"
         yield Finding("outbox", State.ATTENTION, f"{told}, one since {oldest:%H:%M}Z", fix)
     else:
@@ -174,9 +174,9 @@ def _work(wired: Wiring, session: Session) -> Iterator[Finding]:
         yield Finding("mails", State.ATTENTION, f"{given_up} were given up", fix)
 
 
-def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterator[Finding]:
+def _homeserver(services: Services, homeserver: Homeserver, revision: int) -> Iterator[Finding]:
     name = homeserver.name
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         yield from module_declarations.look(homeserver_modules.find(session, name), name)
     if homeserver.insecure:
         told = "its certificate is not checked: for tests only"
@@ -187,8 +187,8 @@ def _homeserver(wired: Wiring, homeserver: Homeserver, revision: int) -> Iterato
         state = State.ATTENTION if homeserver.connector == "none" else State.FAILED
         yield Finding(name, state, told, "register it anew with an https:// URL")
     try:
-        _ask(wired, homeserver)
-        token = _admin_token(wired, homeserver)
+        _ask(services, homeserver)
+        token = _admin_token(services, homeserver)
     except CannotOpen:
         told = "no key here opens its secrets, or its address was changed since they were given"
         fix = "give GUICHET_HOMESERVER_KEYS and GUICHET_STORAGE_KEYS the old keys too"
@@ -238,17 +238,17 @@ def _client(
     )
 
 
-def _admin_token(wired: Wiring, homeserver: Homeserver) -> str | None:
+def _admin_token(services: Services, homeserver: Homeserver) -> str | None:
     """None without one, and where this command was not given what opens it. Raises CannotOpen."""
-    if not isinstance(wired, WorkerWiring) or not homeserver.makes_accounts:
+    if not isinstance(services, WorkerServices) or not homeserver.makes_accounts:
         return None
-    halves = wired.private_halves
-    token = homeserver_secrets.opened(wired.vault, halves, homeserver, "admin_token")
+    halves = services.private_halves
+    token = homeserver_secrets.opened(services.vault, halves, homeserver, "admin_token")
     return token.get_secret_value()
 
 
-def _ask(wired: Wiring, homeserver: Homeserver) -> None:
-    connector = wired.connector_for(homeserver) if isinstance(wired, WorkerWiring) else None
+def _ask(services: Services, homeserver: Homeserver) -> None:
+    connector = services.connector_for(homeserver) if isinstance(services, WorkerServices) else None
     if connector is not None:
         connector.probe()
         return
@@ -258,8 +258,8 @@ def _ask(wired: Wiring, homeserver: Homeserver) -> None:
         raise Refused(f"{answer.status} to {VERSIONS}")
 
 
-def _redis(wired: Wiring) -> Iterator[Finding]:
-    settings = wired.settings
+def _redis(services: Services) -> Iterator[Finding]:
+    settings = services.settings
     urls = {"broker": settings.broker_url, "limits": settings.redis_url}
     for what, url in urls.items():
         if url is None or not url.get_secret_value().startswith(("redis", "unix")):
@@ -276,12 +276,12 @@ def _redis(wired: Wiring) -> Iterator[Finding]:
             yield Finding(what, State.OK, "Redis answers")
 
 
-def _mail(wired: Wiring) -> Finding:
-    if wired.settings.smtp_url is None:
+def _mail(services: Services) -> Finding:
+    if services.settings.smtp_url is None:
         told = "no relay: mails stay in a folder, readable at /dev/mail"
         return Finding("relay", State.OK, told)
     try:
-        wired.mailer.probe()
+        services.mailer.probe()
     except NotSent as error:
         fix = "check GUICHET_SMTP_URL: host, port, tls, ca_file, password"
         return Finding("relay", State.FAILED, error.reply, fix)

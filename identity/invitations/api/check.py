@@ -16,7 +16,7 @@ from identity.invitations import store_invite
 from identity.invitations.store_invite import Invited
 from identity.web.api_guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 MOST_ID = 255  # characters of a room or user ID
 
@@ -58,12 +58,12 @@ def _check(asked: Inviting) -> None:
     if asked.medium != "email":
         raise problems.UnknownMedium
     address = EmailAddress.parse(asked.address)
-    anybody = wired.settings.association_policy == "any"
-    with wired.database.reading() as session:
+    anybody = services.settings.association_policy == "any"
+    with services.database.reading() as session:
         store_invite.check(
             session,
-            wired.rules.current(),
-            wired.now(),
+            services.rules.current(),
+            services.now(),
             invited=Invited(asked.address, address, asked.room_id, asked.sender, anybody=anybody),
         )
 

@@ -31,7 +31,7 @@ from identity.problems import (
 from identity.web import parameters
 from identity.web.api_guards import module_in_homeserver, own_user
 from identity.web.json_body import Body, Text, read_body
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 PAGE = 50
 MOST_PAGE = 200
@@ -71,8 +71,8 @@ def of_sender() -> Response:
         room_id=room_id,
         address=address and canonical_or_typed(address),
     )
-    size, now = _size(limit), wired.now()
-    with wired.database.reading() as session:
+    size, now = _size(limit), services.now()
+    with services.database.reading() as session:
         page = invitation_search.find(session, now, wanted, limit=size + 1, after=_place(after))
     shown = [invitation_record.summary_for_inviter(row, now) for row in page[:size]]
     return jsonify(invitations=shown, next=_cursor(page[size - 1]) if len(page) > size else None)
@@ -82,9 +82,9 @@ def of_sender() -> Response:
 def one(invitation_id: uuid.UUID) -> Response:
     """One invitation, with what happened to it and what became of its mails."""
     (sender,) = parameters.required("sender")
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         row = _find(session, invitation_id, own_user(sender))
-        return jsonify(invitation_record.for_inviter(session, wired.now(), row))
+        return jsonify(invitation_record.for_inviter(session, services.now(), row))
 
 
 @blueprint.post("/<uuid:invitation_id>/resend")
@@ -93,7 +93,7 @@ def resend(invitation_id: uuid.UUID) -> Response:
     asked = read_body(ForSender)
     with _changed(invitation_id, asked) as (session, now, row):
         _check_agent(session, asked.sender)
-        if not invitations.resend(session, now, row, by=asked.sender, hashes=wired.hashes):
+        if not invitations.resend(session, now, row, by=asked.sender, hashes=services.hashes):
             raise _not_again(session, now, row)
         return jsonify(invitation_record.for_inviter(session, now, row))
 
@@ -125,8 +125,8 @@ def _changed(
 ) -> Iterator[tuple[Session, datetime, ThirdPartyInvitation]]:
     """The invitation of this sender, in a writing transaction."""
     sender = own_user(asked.sender)
-    with wired.database.transaction() as session:
-        yield session, wired.now(), _find(session, invitation_id, sender)
+    with services.database.transaction() as session:
+        yield session, services.now(), _find(session, invitation_id, sender)
 
 
 def _not_again(session: Session, now: datetime, row: ThirdPartyInvitation) -> Problem:
@@ -140,7 +140,7 @@ def _not_again(session: Session, now: datetime, row: ThirdPartyInvitation) -> Pr
 
 def _check_agent(session: Session, sender: str) -> None:
     """Who has become a guest since takes back what they sent, and lets nothing stand longer. Raises NotAllowed."""
-    if not account_classes.is_agent(session, wired.rules.current(), sender):
+    if not account_classes.is_agent(session, services.rules.current(), sender):
         raise NotAllowed("Guests do not invite.")
 
 

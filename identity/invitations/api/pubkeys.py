@@ -9,7 +9,7 @@ from identity.problems import KeyUnknown
 from identity.threepids.api.guards import anyone
 from identity.web import parameters
 from identity.web.matrix_v2 import V2
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 V1 = "/_matrix/identity/api/v1"
 
@@ -21,7 +21,7 @@ blueprint.before_request(anyone)
 @blueprint.get(f"{V1}/pubkey/<key_id>")
 def public_key(key_id: str) -> Response:
     """The public half of one of the service's own keys."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         found = signing_keys.public_key(session, key_id) if is_text(key_id) else None
     if found is None:
         raise KeyUnknown
@@ -33,7 +33,7 @@ def public_key(key_id: str) -> Response:
 def is_valid() -> Response:
     """Whether this is one of the service's own keys, old ones included."""
     asked = _asked()
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         return jsonify(valid=signing_keys.is_valid(session, asked))
 
 
@@ -42,10 +42,10 @@ def is_valid() -> Response:
 def ephemeral_is_valid() -> Response:
     """Whether this is the key of an invitation that was stored here and has not ended."""
     asked = _asked()
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         return jsonify(
             valid=is_text(asked)
-            and third_party_invitations.ephemeral_key_is_valid(session, asked, wired.now())
+            and third_party_invitations.ephemeral_key_is_valid(session, asked, services.now())
         )
 
 

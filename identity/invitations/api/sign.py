@@ -11,7 +11,7 @@ from identity.invitations.states import ENDED
 from identity.threepids.api.guards import signed_in
 from identity.web.json_body import Body, Text, read_body
 from identity.web.matrix_v2 import V2
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 blueprint = Blueprint("signing", __name__, url_prefix=V2)
 blueprint.before_request(signed_in)
@@ -35,9 +35,9 @@ def sign() -> Response:
         key = key_of(asked.private_key)
     except WrongKey:
         raise problems.WrongParameter("private_key is not 32 bytes in base64.") from None
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         invitation = third_party_invitations.by_token(session, asked.token)
-    if invitation is None or invitation_states.where(invitation, wired.now()) in ENDED:
+    if invitation is None or invitation_states.where(invitation, services.now()) in ENDED:
         raise problems.UnknownInvitation
     facts = {"mxid": asked.mxid, "sender": invitation.sender, "token": asked.token}
-    return jsonify(key.sign(facts, server_name=wired.settings.server_name))
+    return jsonify(key.sign(facts, server_name=services.settings.server_name))

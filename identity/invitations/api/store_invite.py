@@ -16,7 +16,7 @@ from identity.keys import service as signing_keys
 from identity.threepids.api.guards import caller, signed_in
 from identity.web.json_body import Body, Text, read_as, read_object
 from identity.web.matrix_v2 import V2
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 MOST_ID = 255  # characters of a room or user ID
 
@@ -44,22 +44,22 @@ def store() -> Response:
     asked = read_as(StoreInvite, sent)
     if asked.sender != caller().user_id:
         raise problems.NotYourself
-    rules, now = wired.rules.current(), wired.now()
+    rules, now = services.rules.current(), services.now()
     try:
         address = rules.read(asked.address)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         if not account_classes.is_agent(session, rules, asked.sender):
             raise problems.NotAllowed("Guests do not invite.")
-        key = signing_keys.current(session, wired.vault, now)
+        key = signing_keys.current(session, services.vault, now)
         stored = store_invite.store(
             session,
             rules,
             now,
             invited=Invited(
                 *(asked.address, address, asked.room_id, asked.sender, sent),
-                anybody=wired.settings.association_policy == "any",
+                anybody=services.settings.association_policy == "any",
             ),
             key=_ephemeral_key(),
             signing_key_id=key.key_id,
@@ -71,13 +71,13 @@ def store() -> Response:
 
 def _ephemeral_key() -> EphemeralKey:
     made = signing.new_key("0")
-    sealed = wired.vault.seal(made.seed.get_secret_value())
+    sealed = services.vault.seal(made.seed.get_secret_value())
     # It comes back in queries, and not everybody encodes a plus: the URL-safe alphabet.
     return EphemeralKey(made.public.replace("+", "-").replace("/", "_"), sealed)
 
 
 def _answer(stored: ThirdPartyInvitation, lasting: str) -> Response:
-    keys = f"{wired.settings.public_url}{V2}/pubkey"
+    keys = f"{services.settings.public_url}{V2}/pubkey"
     return jsonify(
         token=stored.token,
         public_key=lasting,

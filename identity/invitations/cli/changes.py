@@ -90,8 +90,8 @@ def _change(
     invitation_id: uuid.UUID, change: Change, otherwise: str, *, dry_run: bool
 ) -> dict[str, Any]:
     """Raises Failure, with the code of a policy if only time forbids it."""
-    with opened() as wired, wired.database.transaction() as session:
-        now, row = wired.now(), found(session, invitation_id)
+    with opened() as services, services.database.transaction() as session:
+        now, row = services.now(), found(session, invitation_id)
         if not change(session, now, row):
             raise _refusal(session, now, row, otherwise)
         shown = described(session, row, now)

@@ -62,8 +62,8 @@ def list_(
         address=canonical_or_typed(address) if address else None,
         is_held=held,
     )
-    with opened() as wired, wired.database.reading() as session:
-        now = wired.now()
+    with opened() as services, services.database.reading() as session:
+        now = services.now()
         page = invitation_search.find(session, now, wanted, limit=limit)
         rows = [described(session, each, now) for each in page]
         states = invitation_search.counts(session, now, wanted)
@@ -90,8 +90,8 @@ def show(invitation_id: uuid.UUID, *, json_wanted: bool) -> None:
            "history": [{"at", "happened", "by": text, "detail": text or null}],
            "mails": [{"template", "state", "created_at": text, "handed_at", "outcome": text or null}]}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as wired, wired.database.reading() as session:
-        row, now = found(session, invitation_id), wired.now()
+    with opened() as services, services.database.reading() as session:
+        row, now = found(session, invitation_id), services.now()
         shown = described(session, row, now)
         shown |= invitation_record.for_operator(session, row)
     if json_wanted:
@@ -108,9 +108,9 @@ def deliver(invitation_id: uuid.UUID, *, dry_run: bool) -> None:
 
     An end that nobody saw stays uncertain: somebody who has joined since may be asked to join again.
     """
-    with opened() as wired, wired.database.transaction() as session:
+    with opened() as services, services.database.transaction() as session:
         row = found(session, invitation_id)
-        again = delivery.deliver_again(session, wired.now(), row)
+        again = delivery.deliver_again(session, services.now(), row)
         if dry_run:
             session.rollback()
     if not again:

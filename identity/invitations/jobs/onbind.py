@@ -28,7 +28,7 @@ from identity.invitations.models import Delivery, State, ThirdPartyInvitation
 from identity.invitations.states import last_open, note
 from identity.mail import models as mails
 from identity.problems import NotOfFederation
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 from identity.threepids import associations
 
 from . import standings
@@ -60,49 +60,49 @@ ENDS = {
 BEGUN = (Delivery.DUE, Delivery.SENDING)
 
 
-def deliver(wired: WorkerWiring, entry: OutboxEntry) -> Note:
+def deliver(services: WorkerServices, entry: OutboxEntry) -> Note:
     """Bring one invitation to the homeserver of the invited person, if it has not come there yet."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         invitation = third_party_invitations.find(session, entry.subject_id)
         if invitation is None or invitation.delivery not in BEGUN:
             return nothing
-        may_invite = account_classes.is_agent(session, wired.rules.current(), invitation.sender)
+        may_invite = account_classes.is_agent(session, services.rules.current(), invitation.sender)
         bound = associations.of_address(session, invitation.address)
         others = third_party_invitations.same_room(session, invitation)
         invitee = bound.user_id if bound else None
     if invitation.delivery == Delivery.SENDING:
-        if _has_arrived(wired, entry, invitation):
-            return _delivered(wired, invitation)
-        _write(wired, invitation, Delivery.DUE)
+        if _has_arrived(services, entry, invitation):
+            return _delivered(services, invitation)
+        _write(services, invitation, Delivery.DUE)
     if invitee is None or invitation.ended_at is not None:
-        return _waits_again(wired, invitation)
+        return _waits_again(services, invitation)
     if not may_invite:
         # Rules change: who was an agent when they invited may be none by now.
-        return _revoked(wired, invitation)
+        return _revoked(services, invitation)
     if any(_covers(other, invitation, invitee) for other in others):
         detail = "by another invitation to the same room"
-        return _needless(wired, invitation, State.DELIVERED, Happened.DELIVERED, detail)
-    return _ask_and_send(wired, entry, invitation, invitee)
+        return _needless(services, invitation, State.DELIVERED, Happened.DELIVERED, detail)
+    return _ask_and_send(services, entry, invitation, invitee)
 
 
 def _ask_and_send(
-    wired: WorkerWiring, entry: OutboxEntry, invitation: ThirdPartyInvitation, invitee: str
+    services: WorkerServices, entry: OutboxEntry, invitation: ThirdPartyInvitation, invitee: str
 ) -> Note:
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         home = homeservers.find(session, homeserver_of(invitee))
     if home is None:
         raise _dead(invitation, f"{homeserver_of(invitee)} is not registered")
     try:
-        membership, can_ask = _membership(wired, entry, invitation, invitee), True
+        membership, can_ask = _membership(services, entry, invitation, invitee), True
     except NobodyToAsk:
         membership, can_ask = None, False
     if membership in ENDS:
-        return _needless(wired, invitation, *ENDS[membership])
-    return _send(wired, entry, invitation, invitee, home, can_ask=can_ask)
+        return _needless(services, invitation, *ENDS[membership])
+    return _send(services, entry, invitation, invitee, home, can_ask=can_ask)
 
 
 def _send(
-    wired: WorkerWiring,
+    services: WorkerServices,
     entry: OutboxEntry,
     invitation: ThirdPartyInvitation,
     invitee: str,
@@ -110,17 +110,19 @@ def _send(
     *,
     can_ask: bool,
 ) -> Note:
-    told = told_of(wired, invitation, invitee)
-    if not _claim(wired, invitation, invitee):
-        raise _later(entry, wired.now(), invitation, "another one to the same room is on its way")
+    told = told_of(services, invitation, invitee)
+    if not _claim(services, invitation, invitee):
+        raise _later(
+            entry, services.now(), invitation, "another one to the same room is on its way"
+        )
     try:
-        with wired.federation.talk(home.name, seconds=third_party_invites.SECONDS) as talk:
+        with services.federation.talk(home.name, seconds=third_party_invites.SECONDS) as talk:
             third_party_invites.tell(talk, told)
     except Away as away:
         if away.sent and not can_ask:
             raise _dead(invitation, f"told once, and nobody to ask: {away}") from None
-        _write(wired, invitation, Delivery.DUE)
-        raise _later(entry, wired.now(), invitation, str(away)) from None
+        _write(services, invitation, Delivery.DUE)
+        raise _later(entry, services.now(), invitation, str(away)) from None
     except (Refused, NotOfFederation) as refused:
         raise _dead(invitation, str(refused)) from None
     except Unsure as unsure:
@@ -128,7 +130,7 @@ def _send(
             raise _dead(invitation, f"uncertain, and nobody to ask: {unsure}") from None
         # It stays "sending": the next attempt begins by asking.
         raise Later(f"uncertain: {unsure}", DELAYS[1]) from None
-    return _delivered(wired, invitation)
+    return _delivered(services, invitation)
 
 
 def _covers(other: ThirdPartyInvitation, invitation: ThirdPartyInvitation, invitee: str) -> bool:
@@ -140,9 +142,9 @@ def _covers(other: ThirdPartyInvitation, invitation: ThirdPartyInvitation, invit
     )
 
 
-def _claim(wired: WorkerWiring, invitation: ThirdPartyInvitation, invitee: str) -> bool:
+def _claim(services: WorkerServices, invitation: ThirdPartyInvitation, invitee: str) -> bool:
     """Write down that it is about to be sent; of several to the same room one goes first."""
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         mails.lock_address(session, invitation.address)
         others = third_party_invitations.same_room(session, invitation)
         if any(o.delivery == Delivery.SENDING or _covers(o, invitation, invitee) for o in others):
@@ -153,13 +155,15 @@ def _claim(wired: WorkerWiring, invitation: ThirdPartyInvitation, invitee: str) 
             source=(Delivery.DUE,),
             to=Delivery.SENDING,
             invitee=invitee,
-            attempted_at=wired.now(),
+            attempted_at=services.now(),
         )
 
 
-def _has_arrived(wired: WorkerWiring, entry: OutboxEntry, invitation: ThirdPartyInvitation) -> bool:
+def _has_arrived(
+    services: WorkerServices, entry: OutboxEntry, invitation: ThirdPartyInvitation
+) -> bool:
     try:
-        membership = _membership(wired, entry, invitation, invitation.invitee or "")
+        membership = _membership(services, entry, invitation, invitation.invitee or "")
     except NobodyToAsk:
         if invitation.ended_at is not None:
             return False  # nothing more is sent, so nobody has to look into it
@@ -169,21 +173,23 @@ def _has_arrived(wired: WorkerWiring, entry: OutboxEntry, invitation: ThirdParty
 
 
 def _membership(
-    wired: WorkerWiring, entry: OutboxEntry, invitation: ThirdPartyInvitation, user_id: str
+    services: WorkerServices, entry: OutboxEntry, invitation: ThirdPartyInvitation, user_id: str
 ) -> str | None:
     """Raises NobodyToAsk; Later, or GiveUp in the end, where who could tell does not answer."""
     try:
         return standings.ask(
-            wired, user_id=user_id, room_id=invitation.room_id, inviter=invitation.sender
+            services, user_id=user_id, room_id=invitation.room_id, inviter=invitation.sender
         )
     except Away as silent:
-        raise _later(entry, wired.now(), invitation, str(silent)) from None
+        raise _later(entry, services.now(), invitation, str(silent)) from None
 
 
-def told_of(wired: WorkerWiring, invitation: ThirdPartyInvitation, invitee: str) -> dict[str, Any]:
+def told_of(
+    services: WorkerServices, invitation: ThirdPartyInvitation, invitee: str
+) -> dict[str, Any]:
     """What the homeserver is told: the association, and the invitation signed with the key its room knows."""
     about = {"medium": "email", "address": invitation.address, "mxid": invitee}
-    signed = wired.sign({"mxid": invitee, "token": invitation.token}, invitation.signing_key_id)
+    signed = services.sign({"mxid": invitee, "token": invitation.token}, invitation.signing_key_id)
     invite = about | {
         "room_id": invitation.room_id,
         "sender": invitation.sender,
@@ -193,14 +199,14 @@ def told_of(wired: WorkerWiring, invitation: ThirdPartyInvitation, invitee: str)
 
 
 def _write(
-    wired: WorkerWiring, invitation: ThirdPartyInvitation, to: Delivery, **facts: object
+    services: WorkerServices, invitation: ThirdPartyInvitation, to: Delivery, **facts: object
 ) -> None:
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         third_party_invitations.move(session, invitation, source=BEGUN, to=to, **facts)
 
 
-def _delivered(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
-    now, rules = wired.now(), wired.rules.current()
+def _delivered(services: WorkerServices, invitation: ThirdPartyInvitation) -> Note:
+    now, rules = services.now(), services.rules.current()
 
     def conclude(session: Session) -> None:
         row = _row(session, invitation)
@@ -214,14 +220,14 @@ def _delivered(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
 
 
 def _needless(
-    wired: WorkerWiring,
+    services: WorkerServices,
     invitation: ThirdPartyInvitation,
     state: State,
     happened: Happened,
     detail: str,
 ) -> Note:
     """Nothing is told. Its event leaves the room, which it would keep from closing."""
-    now, rules = wired.now(), wired.rules.current()
+    now, rules = services.now(), services.rules.current()
 
     def conclude(session: Session) -> None:
         row = _row(session, invitation)
@@ -233,20 +239,20 @@ def _needless(
     return conclude
 
 
-def _waits_again(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
+def _waits_again(services: WorkerServices, invitation: ThirdPartyInvitation) -> Note:
     """Nobody has the address any more, or the invitation has ended: nothing is told."""
 
     def conclude(session: Session) -> None:
         row = _row(session, invitation)
         _to(row, Delivery.WAITING, invitee=None)(session)
-        note(session, wired.now(), row, last_open(session, row), Happened.WAITS_AGAIN, by=BY)
+        note(session, services.now(), row, last_open(session, row), Happened.WAITS_AGAIN, by=BY)
 
     return conclude
 
 
-def _revoked(wired: WorkerWiring, invitation: ThirdPartyInvitation) -> Note:
+def _revoked(services: WorkerServices, invitation: ThirdPartyInvitation) -> Note:
     def conclude(session: Session) -> None:
-        invitations.revoke(session, wired.now(), _row(session, invitation), by="the rules")
+        invitations.revoke(session, services.now(), _row(session, invitation), by="the rules")
 
     return conclude
 

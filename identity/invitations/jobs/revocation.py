@@ -18,7 +18,7 @@ from identity.invitations import models as third_party_invitations
 from identity.invitations.history import Happened
 from identity.invitations.models import ThirdPartyInvitation
 from identity.invitations.states import note
-from identity.services import Wiring
+from identity.services import Services
 
 BY = "worker"
 GIVE_UP = timedelta(days=3)
@@ -32,42 +32,42 @@ DELAYS = (
 KEPT = "the event in the room keeps its keys"
 
 
-def empty_room(wired: Wiring, entry: OutboxEntry) -> Note:
+def empty_room(services: Services, entry: OutboxEntry) -> Note:
     """Ask, and write into the history how it ended; without our module there it ends quietly."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         invitation = third_party_invitations.find(session, entry.subject_id)
         sender = invitation.sender if invitation else ""
         homeserver = homeservers.find(session, homeserver_of(sender))
     if invitation is None:
         return nothing
     if homeserver is None:
-        return _noting(wired, invitation, f"its homeserver is not registered: {KEPT}")
+        return _noting(services, invitation, f"its homeserver is not registered: {KEPT}")
     try:
-        wired.desk_for(homeserver).revoke(
+        services.desk_for(homeserver).revoke(
             room_id=invitation.room_id, token=invitation.token, sender=sender
         )
     except NoModule:
-        return _noting(wired, invitation, f"its homeserver has no module of ours: {KEPT}")
+        return _noting(services, invitation, f"its homeserver has no module of ours: {KEPT}")
     except Refused as refused:
-        return _noting(wired, invitation, f"its homeserver refused ({refused}): {KEPT}")
+        return _noting(services, invitation, f"its homeserver refused ({refused}): {KEPT}")
     except Away as away:
-        raise _later(wired, entry, invitation, str(away)) from None
-    return _noting(wired, invitation, None)
+        raise _later(services, entry, invitation, str(away)) from None
+    return _noting(services, invitation, None)
 
 
 def _later(
-    wired: Wiring, entry: OutboxEntry, invitation: ThirdPartyInvitation, why: str
+    services: Services, entry: OutboxEntry, invitation: ThirdPartyInvitation, why: str
 ) -> Later | GiveUp:
     delay = DELAYS[min(entry.attempts, len(DELAYS)) - 1]
-    if wired.now() + delay > entry.created_at + GIVE_UP:
-        return GiveUp(why, _noting(wired, invitation, f"its homeserver is away: {KEPT}"))
+    if services.now() + delay > entry.created_at + GIVE_UP:
+        return GiveUp(why, _noting(services, invitation, f"its homeserver is away: {KEPT}"))
     return Later(why, delay)
 
 
-def _noting(wired: Wiring, invitation: ThirdPartyInvitation, failure: str | None) -> Note:
+def _noting(services: Services, invitation: ThirdPartyInvitation, failure: str | None) -> Note:
     happened = Happened.ROOM_NOT_EMPTIED if failure else Happened.ROOM_EMPTIED
 
     def conclude(session: Session) -> None:
-        note(session, wired.now(), invitation, None, happened, by=BY, detail=failure)
+        note(session, services.now(), invitation, None, happened, by=BY, detail=failure)
 
     return conclude

@@ -16,7 +16,7 @@ from identity.homeservers.models import Homeserver
 from identity.invitations import models as third_party_invitations
 from identity.invitations import room_agreement
 from identity.invitations.models import Awaits, ThirdPartyInvitation
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +28,10 @@ HELD_DELAYS = (
 """Up to which age what is held is looked at how often."""
 
 
-def see(wired: WorkerWiring, entry: OutboxEntry) -> Note:
+def see(services: WorkerServices, entry: OutboxEntry) -> Note:
     """Ask, unless the module has reported it meanwhile or the invitation ended."""
-    now = wired.now()
-    with wired.database.reading() as session:
+    now = services.now()
+    with services.database.reading() as session:
         invitation = third_party_invitations.find(session, entry.subject_id)
         if invitation is None or not room_agreement.is_open_question(session, now, invitation):
             return nothing
@@ -40,34 +40,37 @@ def see(wired: WorkerWiring, entry: OutboxEntry) -> Note:
         awaits = Awaits(invitation.awaits or heard)
     if awaits is Awaits.REPORT and heard is not Awaits.REPORT:
         # Nor would it answer: the lane does not wait for each of its invitations.
-        return _held(wired, invitation, "the module there is not heard")
+        return _held(services, invitation, "the module there is not heard")
     try:
-        is_there = _is_there(wired, invitation, home, awaits)
+        is_there = _is_there(services, invitation, home, awaits)
     except (Away, Refused) as silent:
-        return _held(wired, invitation, str(silent) or type(silent).__name__)
+        return _held(services, invitation, str(silent) or type(silent).__name__)
     if is_there:
-        return lambda session: _confirm(wired, session, invitation)
+        return lambda session: _confirm(services, session, invitation)
     age = now - invitation.last_asked
     following = next((each for each in room_agreement.ASKED if each > age), None)
     if following is not None:
         raise Later("the room has not got it yet", following - age)
-    return _refusing(wired, invitation, room_agreement.REFUSED)
+    return _refusing(services, invitation, room_agreement.REFUSED)
 
 
 def _is_there(
-    wired: WorkerWiring, invitation: ThirdPartyInvitation, home: Homeserver | None, awaits: Awaits
+    services: WorkerServices,
+    invitation: ThirdPartyInvitation,
+    home: Homeserver | None,
+    awaits: Awaits,
 ) -> bool:
     """Raises Away or Refused where a module should tell and does not; without one silence is consent."""
     if home is None:
         return True
     if awaits is Awaits.REPORT:
-        told = wired.desk_for(home).standing(
+        told = services.desk_for(home).standing(
             room_id=invitation.room_id, user_id=invitation.sender, token=invitation.token
         )
         # What stands there from before says nothing of who asks again.
         return told.holds_invitation and (bool(invitation.awaits) or told.membership == "join")
     try:
-        connector = wired.connector_for(home)
+        connector = services.connector_for(home)
         return connector is None or connector.holds_invitation(invitation.room_id, invitation.token)
     except (Away, Refused, CannotOpen) as silent:
         why = str(silent) or type(silent).__name__
@@ -75,12 +78,12 @@ def _is_there(
         return True
 
 
-def _held(wired: WorkerWiring, invitation: ThirdPartyInvitation, why: str) -> Note:
+def _held(services: WorkerServices, invitation: ThirdPartyInvitation, why: str) -> Note:
     """Nothing is lost: it is asked again, and in the end who invited is told."""
-    age = wired.now() - invitation.last_asked
+    age = services.now() - invitation.last_asked
     if age >= room_agreement.HELD:
         log.error("invitation %s is dropped, the module did not answer: %s", invitation.id, why)
-        return _refusing(wired, invitation, room_agreement.UNKNOWN)
+        return _refusing(services, invitation, room_agreement.UNKNOWN)
     if age >= room_agreement.LATE:
         log.error("the mail of invitation %s is held: %s", invitation.id, why)
     following = next((each - age for each in room_agreement.ASKED if each > age), None)
@@ -88,14 +91,14 @@ def _held(wired: WorkerWiring, invitation: ThirdPartyInvitation, why: str) -> No
     raise Later(why, following or pause)
 
 
-def _confirm(wired: WorkerWiring, session: Session, invitation: ThirdPartyInvitation) -> None:
+def _confirm(services: WorkerServices, session: Session, invitation: ThirdPartyInvitation) -> None:
     row = session.get_one(ThirdPartyInvitation, invitation.id)
-    room_agreement.confirm(session, wired.now(), row, wired.hashes)
+    room_agreement.confirm(session, services.now(), row, services.hashes)
 
 
-def _refusing(wired: WorkerWiring, invitation: ThirdPartyInvitation, why: str) -> Note:
+def _refusing(services: WorkerServices, invitation: ThirdPartyInvitation, why: str) -> Note:
     def conclude(session: Session) -> None:
         row = session.get_one(ThirdPartyInvitation, invitation.id)
-        room_agreement.refuse(session, wired.now(), row, why)
+        room_agreement.refuse(session, services.now(), row, why)
 
     return conclude

@@ -15,7 +15,7 @@ from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.modules import MEMBERSHIP
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +32,15 @@ class _Way:
     ask: Callable[[], str | None]
 
 
-def ask(wired: WorkerWiring, *, user_id: str, room_id: str, inviter: str) -> str | None:
+def ask(services: WorkerServices, *, user_id: str, room_id: str, inviter: str) -> str | None:
     """`join`, `invite`, `leave`, …; None if they never had to do with the room.
 
     Their own homeserver is asked, by its administration or by our module there, or else the module in that of
     who invites; also where the administration knows nothing: it forgets who was banned from a room that none of
     its people is in. Raises Away if all who could tell are silent, and NobodyToAsk.
     """
-    with wired.database.reading() as session:
-        ways = list(_ways(wired, session, user_id, room_id, inviter))
+    with services.database.reading() as session:
+        ways = list(_ways(services, session, user_id, room_id, inviter))
     if not ways:
         raise NobodyToAsk
     silent = []
@@ -58,24 +58,24 @@ def ask(wired: WorkerWiring, *, user_id: str, room_id: str, inviter: str) -> str
 
 
 def _ways(
-    wired: WorkerWiring, session: Session, user_id: str, room_id: str, inviter: str
+    services: WorkerServices, session: Session, user_id: str, room_id: str, inviter: str
 ) -> Iterator[_Way]:
     home = homeservers.find(session, homeserver_of(user_id))
-    if home is not None and (asking := _of_administration(wired, home)) is not None:
+    if home is not None and (asking := _of_administration(services, home)) is not None:
         yield _Way(f"administration of {home.name}", partial(asking, user_id, room_id))
     there = homeservers.find(session, homeserver_of(inviter))
     for server in dict.fromkeys((home, there)):
-        if server is not None and _has_module(wired, session, server):
+        if server is not None and _has_module(services, session, server):
             yield _Way(
-                f"module in {server.name}", partial(_by_module, wired, server, user_id, room_id)
+                f"module in {server.name}", partial(_by_module, services, server, user_id, room_id)
             )
 
 
 def _of_administration(
-    wired: WorkerWiring, home: Homeserver
+    services: WorkerServices, home: Homeserver
 ) -> Callable[[str, str], str | None] | None:
     try:
-        connector = wired.connector_for(home)
+        connector = services.connector_for(home)
     except CannotOpen:
         return _without_key
     return connector.membership if connector else None
@@ -85,9 +85,11 @@ def _without_key(_user_id: str, _room_id: str) -> str | None:
     raise Away("no key here opens its token")
 
 
-def _has_module(wired: WorkerWiring, session: Session, server: Homeserver) -> bool:
-    return homeserver_modules.does(session, wired.now(), server.name, MEMBERSHIP)
+def _has_module(services: WorkerServices, session: Session, server: Homeserver) -> bool:
+    return homeserver_modules.does(session, services.now(), server.name, MEMBERSHIP)
 
 
-def _by_module(wired: WorkerWiring, server: Homeserver, user_id: str, room_id: str) -> str | None:
-    return wired.desk_for(server).standing(room_id=room_id, user_id=user_id).membership
+def _by_module(
+    services: WorkerServices, server: Homeserver, user_id: str, room_id: str
+) -> str | None:
+    return services.desk_for(server).standing(room_id=room_id, user_id=user_id).membership

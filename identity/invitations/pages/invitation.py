@@ -17,7 +17,7 @@ from identity.sign_up.models import VerificationRequest
 from identity.sign_up.pages import browser
 from identity.web.languages import language
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.site import blueprint
 
 from . import proof as mailbox_proof
@@ -34,9 +34,9 @@ def invitation_page(token: str) -> Response:
 @blueprint.post("/i/<mailed:token>")
 def accept(token: str) -> Response:
     """The code of the mail opens the account's page in this browser; or a code is to be mailed anew."""
-    known = browser.browser_id() or wired.tokens.new_browser()
+    known = browser.browser_id() or services.tokens.new_browser()
     opened, way = None, ""
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         found = mailbox_proof.invited(session, token, "invitation")
         if found and (again := _same_proof(session, found)):
             way = _way(session, found)
@@ -52,7 +52,7 @@ def accept(token: str) -> Response:
             opened = _open(session, found, known)
             if not given:
                 known = browser.renew(session, known, opened.id)
-                sign_up.tell_used(session, wired.now(), opened)
+                sign_up.tell_used(session, services.now(), opened)
             way = _way(session, found)
     if opened is None:
         return browser.mark(_invitation(token, faults), known)
@@ -74,30 +74,30 @@ def _way(session: Session, found: ThirdPartyInvitation) -> str:
 def _open(session: Session, found: ThirdPartyInvitation, known: str) -> VerificationRequest:
     return invitation_proof.open_request(
         session,
-        wired.rules.current(),
-        wired.now(),
+        services.rules.current(),
+        services.now(),
         found,
-        browser=wired.tokens.browser_hash(known),
+        browser=services.tokens.browser_hash(known),
         language=language(),
         device=browser.device(),
     )
 
 
 def _invitation(token: str, faults: list[Fault] | None = None) -> Response:
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         found = mailbox_proof.invited(session, token, "invitation")
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
         if _can_be_accepted(session, found):
             proof = mailbox_proof.of(session, found)
-            who = inviters.inviter(session, wired.rules.current(), found.sender)
+            who = inviters.inviter(session, services.rules.current(), found.sender)
             return _open_page(token, found, proof, who, also=others(session, found), faults=faults)
         return _over(found, others(session, found))
 
 
 def _over(found: ThirdPartyInvitation, also: list[Other]) -> Response:
     """What became of it, and nothing more than its mail has said."""
-    state = invitations.where(found, wired.now())
+    state = invitations.where(found, services.now())
     if state is State.EXPIRED:
         return page("invitation_over", ended_at=found.ended_at or found.expires_at, others=also)
     if state is State.DECLINED:
@@ -113,8 +113,8 @@ def _can_be_accepted(session: Session, found: ThirdPartyInvitation) -> bool:
     is_waiting = found.delivery == Delivery.WAITING
     return (
         is_waiting
-        and invitations.is_open(found, wired.now())
-        and invitations.may_register(session, wired.rules.current(), wired.now(), address)
+        and invitations.is_open(found, services.now())
+        and invitations.may_register(session, services.rules.current(), services.now(), address)
     )
 
 
@@ -128,7 +128,7 @@ def _open_page(
     faults: list[Fault] | None,
 ) -> Response:
     name, organisation = who
-    decision = wired.rules.current().decide(EmailAddress.stored(found.address))
+    decision = services.rules.current().decide(EmailAddress.stored(found.address))
     return page(
         "invitation",
         faults=faults or (),
@@ -142,10 +142,10 @@ def _open_page(
         organisation=organisation if name else None,
         expires_at=found.expires_at,
         for_guest=decision.account_class is not AccountClass.AGENT,
-        access_ends_at=wired.now() + invitations.GUEST_ACCESS,
+        access_ends_at=services.now() + invitations.GUEST_ACCESS,
     )
 
 
 def _unknown(found: ThirdPartyInvitation) -> str:
     """The token of "I don't know this person"."""
-    return wired.tokens.link(found.id, "not_me")
+    return services.tokens.link(found.id, "not_me")

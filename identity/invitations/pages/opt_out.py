@@ -10,7 +10,7 @@ from identity.invitations.models import ThirdPartyInvitation
 from identity.sign_up.pages import browser
 from identity.sign_up.pages.check import TOO_LATE
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.site import blueprint, is_one_click
 
 from . import proof as mailbox_proof
@@ -28,8 +28,8 @@ def opt_out(token: str) -> Response:
     """Stop the mails, or let them come again. The invitation itself stands either way."""
     if is_one_click():
         return _one_click(token)
-    known = browser.browser_id() or wired.tokens.new_browser()
-    with wired.database.transaction() as session:
+    known = browser.browser_id() or services.tokens.new_browser()
+    with services.database.transaction() as session:
         found = mailbox_proof.invited(session, token, "opt_out")
         if found is None:
             return go_to("opt_out_page", token=token)
@@ -37,7 +37,7 @@ def opt_out(token: str) -> Response:
             notice: str | None = mailbox_proof.send(session, found, known)
             return browser.mark(go_to("opt_out_page", token=token, notice=notice), known)
         given = mailbox_proof.is_given(session, found)
-        until = opting_out.undo_until(session, wired.hashes, found.address)
+        until = opting_out.undo_until(session, services.hashes, found.address)
         faults = [] if given else mailbox_proof.try_code(session, found, known, until=until)
         notice = None if faults else _change(session, found)
     if faults:
@@ -46,29 +46,29 @@ def opt_out(token: str) -> Response:
 
 
 def _one_click(token: str) -> Response:
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         found = mailbox_proof.invited(session, token, "opt_out")
         if found is None:
             return make_response("", HTTPStatus.NOT_FOUND)
-        opting_out.opt_out(session, wired.hashes, wired.now(), found.address)
+        opting_out.opt_out(session, services.hashes, services.now(), found.address)
     return make_response("", HTTPStatus.OK)
 
 
 def _change(session: Session, found: ThirdPartyInvitation) -> str | None:
-    now = wired.now()
+    now = services.now()
     if "undo" in request.form:
-        undone = opting_out.undo(session, wired.hashes, now, found.address)
+        undone = opting_out.undo(session, services.hashes, now, found.address)
         return RESTORED if undone else TOO_LATE
-    opting_out.opt_out(session, wired.hashes, now, found.address)
+    opting_out.opt_out(session, services.hashes, now, found.address)
     return None
 
 
 def _page(token: str, faults: list[Fault] | None = None) -> Response:
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         found = mailbox_proof.invited(session, token, "opt_out")
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
-        undo_until = opting_out.undo_until(session, wired.hashes, found.address)
+        undo_until = opting_out.undo_until(session, services.hashes, found.address)
         proof = mailbox_proof.of(session, found, until=undo_until)
     return page(
         "opt_out",
@@ -78,5 +78,5 @@ def _page(token: str, faults: list[Fault] | None = None) -> Response:
         notice=mailbox_proof.notice(),
         masked=mailbox_proof.masked(found),
         stopped=undo_until is not None,
-        can_undo=undo_until is not None and wired.now() < undo_until,
+        can_undo=undo_until is not None and services.now() < undo_until,
     )

@@ -17,7 +17,7 @@ from identity.sign_up.pages import browser
 from identity.sign_up.pages.check import SENT, TOO_LATE, code_faults, unfinished_code
 from identity.web.languages import language, prefer
 from identity.web.rendering import Fault
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 RESTORED = "restored"
 NOTICES = {SENT, TOO_LATE, RESTORED}
@@ -36,7 +36,7 @@ class Proof:
 
 def invited(session: Session, token: str, purpose: Purpose) -> ThirdPartyInvitation | None:
     """The invitation of a link, in whose language the page opens; None if it is cut, or long over."""
-    invitation_id = wired.tokens.read_link(token, purpose)
+    invitation_id = services.tokens.read_link(token, purpose)
     found = third_party_invitations.find(session, invitation_id) if invitation_id else None
     if found is None or "@" not in found.address:
         return None
@@ -60,7 +60,7 @@ def of(
     session: Session, invitation: ThirdPartyInvitation, *, until: datetime | None = None
 ) -> Proof:
     """What there is to prove the mailbox with, here and now. `until`: what was done can be taken back."""
-    now = wired.now()
+    now = services.now()
     asked = invitation_proof.asked_in(
         session, now, invitation, browser=browser.apart_hash(invitation.address)
     )
@@ -77,7 +77,7 @@ def of(
 def is_given(session: Session, invitation: ThirdPartyInvitation) -> bool:
     """Whether this browser has proved the mailbox lately."""
     known_as = browser.browser_hash()
-    return invitation_proof.is_proved_in(session, wired.now(), invitation, browser=known_as)
+    return invitation_proof.is_proved_in(session, services.now(), invitation, browser=known_as)
 
 
 def try_code(
@@ -96,12 +96,12 @@ def try_code(
         return faults
     answered = invitation_proof.try_code(
         session,
-        wired.tokens,
-        wired.now(),
+        services.tokens,
+        services.now(),
         invitation,
         request.form.get("code", ""),
         apart=browser.apart(known, invitation.address),
-        browser=wired.tokens.browser_hash(known) if confirms else None,
+        browser=services.tokens.browser_hash(known) if confirms else None,
         until=until,
     )
     if answered.result is Result.RIGHT:
@@ -123,8 +123,8 @@ def _ask(
 ) -> VerificationRequest:
     return invitation_proof.ask_for_code(
         session,
-        wired.rules.current(),
-        wired.now(),
+        services.rules.current(),
+        services.now(),
         invitation,
         browser=browser.apart(known, invitation.address),
         language=language(),

@@ -15,7 +15,7 @@ from identity.invitations.models import OPEN, State, ThirdPartyInvitation
 from identity.sign_up.pages import browser
 from identity.sign_up.pages.check import TOO_LATE
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 from . import proof as mailbox_proof
 from .other_inviters import others
@@ -28,27 +28,27 @@ UNASKED = (State.REVOKED, State.EXPIRED)
 
 def show(token: str, faults: list[Fault] | None = None) -> Response:
     """What it does, and a field for the code that shows who says it. Looking changes nothing."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         found = mailbox_proof.invited(session, token, "not_me")
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
-        state = invitations.where(found, wired.now())
+        state = invitations.where(found, services.now())
         until = _undo_until(session, found)
         proof = mailbox_proof.of(session, found, until=until)
-        name, _ = inviters.inviter(session, wired.rules.current(), found.sender)
+        name, _ = inviters.inviter(session, services.rules.current(), found.sender)
         also = others(session, found)
     return page(
         "invitation_unknown",
         faults=faults or (),
         token=token,
-        invitation=wired.tokens.link(found.id, "invitation"),
+        invitation=services.tokens.link(found.id, "invitation"),
         proof=proof,
         notice=mailbox_proof.notice(),
         masked=mailbox_proof.masked(found),
         inviter=name or found.sender,
         others=also,
         declined=state is State.DECLINED or until is not None,
-        can_undo=until is not None and wired.now() < until,
+        can_undo=until is not None and services.now() < until,
         over=state not in OPEN,
         can_still_say=state in UNASKED,
     )
@@ -56,8 +56,8 @@ def show(token: str, faults: list[Fault] | None = None) -> Response:
 
 def decline(token: str) -> Response:
     """Decline the invitation, or take that back."""
-    known = browser.browser_id() or wired.tokens.new_browser()
-    with wired.database.transaction() as session:
+    known = browser.browser_id() or services.tokens.new_browser()
+    with services.database.transaction() as session:
         found = mailbox_proof.invited(session, token, "not_me")
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
@@ -71,7 +71,7 @@ def decline(token: str) -> Response:
     if faults:
         return browser.mark(show(token, faults), known)
     if notice == RESTORED:
-        back = wired.tokens.link(found.id, "invitation")
+        back = services.tokens.link(found.id, "invitation")
         return go_to("invitation_page", token=back, notice=RESTORED)
     return go_to("refuse_page", token=token, notice=notice)
 
@@ -80,12 +80,12 @@ def _undo_until(session: Session, found: ThirdPartyInvitation) -> datetime | Non
     """Until when what was said can be taken back; None: nothing was."""
     if found.state == State.DECLINED and found.ended_at is not None:
         return found.ended_at + invitations.UNDO_LIFETIME
-    return muting.undo_until(session, wired.hashes, address=found.address, sender=found.sender)
+    return muting.undo_until(session, services.hashes, address=found.address, sender=found.sender)
 
 
 def _change(session: Session, found: ThirdPartyInvitation) -> str | None:
     """The invitation, if it still stands; and whatever this sender sends later, in every room."""
-    now, hashes = wired.now(), wired.hashes
+    now, hashes = services.now(), services.hashes
     who = {"address": found.address, "sender": found.sender}
     if "undo" in request.form:
         heard = muting.undo(session, hashes, now, **who)

@@ -28,7 +28,7 @@ from identity.registration import models as account_attempts
 from identity.registration import service as use_case
 from identity.registration.attempts import CALL_TIME
 from identity.registration.models import AccountAttempt, AttemptState
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 
 log = logging.getLogger(__name__)
 
@@ -47,50 +47,52 @@ class Job:
     connector: Connector
 
 
-def make(wired: WorkerWiring, entry: OutboxEntry) -> Note:
+def make(services: WorkerServices, entry: OutboxEntry) -> Note:
     """Make the account of one attempt; how it ends is told to who waits. No call is made twice."""
-    job = _job(wired, entry)
+    job = _job(services, entry)
     if job is None:
         return nothing
     if job.attempt.state == AttemptState.CALLING:
-        _end(wired, job.attempt, _asked(wired, job, lambda: _how_it_ended(wired, job)))
-    elif (password := _take(wired, job)) is not None:
-        _end(wired, job.attempt, _asked(wired, job, lambda: _make(wired, job, password)))
+        _end(services, job.attempt, _asked(services, job, lambda: _how_it_ended(services, job)))
+    elif (password := _take(services, job)) is not None:
+        _end(services, job.attempt, _asked(services, job, lambda: _make(services, job, password)))
     return nothing
 
 
-def _job(wired: WorkerWiring, entry: OutboxEntry) -> Job | None:
+def _job(services: WorkerServices, entry: OutboxEntry) -> Job | None:
     """What there is to do; None if nothing, or no more: then the attempt has ended."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         attempt = account_attempts.find(session, entry.subject_id)
         if attempt is None or attempt.state not in {AttemptState.WAITING, AttemptState.CALLING}:
             return None
         account = session.get(Account, attempt.account_id)
         homeserver = homeservers.find(session, attempt.homeserver)
     try:
-        connector = wired.connector_for(homeserver) if homeserver else None
+        connector = services.connector_for(homeserver) if homeserver else None
     except CannotOpen:
         log.error("homeserver %s: no key here opens its secrets", attempt.homeserver)  # noqa: TRY400  what is missing is a key, no line of code
-        _end(wired, attempt, AttemptState.AWAY)
+        _end(services, attempt, AttemptState.AWAY)
         return None
     if account is None or homeserver is None or connector is None:
-        _end(wired, attempt, AttemptState.AGAIN)
+        _end(services, attempt, AttemptState.AGAIN)
         return None
     return Job(attempt, account, homeserver, connector)
 
 
-def empty_passwords(wired: WorkerWiring) -> int:
+def empty_passwords(services: WorkerServices) -> int:
     """Delete the passwords that nobody took within a minute. How many there were."""
-    with wired.database.transaction() as session:
-        return account_attempts.delete_passwords(session, wired.now() - attempts.PASSWORD_LIFETIME)
+    with services.database.transaction() as session:
+        return account_attempts.delete_passwords(
+            session, services.now() - attempts.PASSWORD_LIFETIME
+        )
 
 
-def reseal(wired: WorkerWiring) -> None:
+def reseal(services: WorkerServices) -> None:
     """Whatever opens otherwise is sealed to the key of now; by night nobody is in the middle of an upgrade."""
     try:
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             count = homeserver_secrets.reseal(
-                session, wired.vault, wired.public_half, wired.private_halves
+                session, services.vault, services.public_half, services.private_halves
             )
     except CannotOpen:
         log.error("secrets of homeservers are not sealed anew: a key that opens them is missing")  # noqa: TRY400  no line of code is at fault
@@ -98,13 +100,13 @@ def reseal(wired: WorkerWiring) -> None:
     log.info("%d secrets of homeservers sealed anew", count)
 
 
-def _take(wired: WorkerWiring, job: Job) -> SecretStr | None:
+def _take(services: WorkerServices, job: Job) -> SecretStr | None:
     """The password, gone from the database when this returns. None if the attempt has ended instead.
 
     Raises Later while as many calls to this homeserver are under way as may be.
     """
-    with wired.database.transaction() as session:
-        now, name = wired.now(), job.homeserver.name
+    with services.database.transaction() as session:
+        now, name = services.now(), job.homeserver.name
         breaker = homeserver_breakers.lock(session, name)
         if account_attempts.calling(session, name, now - CALL_TIME) >= AT_ONCE:
             raise Later(f"{AT_ONCE} calls to this homeserver are under way", BUSY)
@@ -115,22 +117,22 @@ def _take(wired: WorkerWiring, job: Job) -> SecretStr | None:
     if sealed is None:
         return None
     try:
-        return attempts.opened(wired.private_halves, sealed, job.attempt, job.account)
+        return attempts.opened(services.private_halves, sealed, job.attempt, job.account)
     except CannotOpen:
         log.warning("a typed password was not for this worker, or for another account")
-        _end(wired, job.attempt, AttemptState.AGAIN)
+        _end(services, job.attempt, AttemptState.AGAIN)
         return None
 
 
-def _asked(wired: WorkerWiring, job: Job, ask: Callable[[], AttemptState]) -> AttemptState:
+def _asked(services: WorkerServices, job: Job, ask: Callable[[], AttemptState]) -> AttemptState:
     """How asking ended, and what that says of the homeserver."""
     name = job.homeserver.name
     try:
         state = ask()
     except Away as away:
         log.warning("homeserver %s: no account made: %s", name, away)
-        with wired.database.transaction() as session:
-            homeserver_breakers.failed(session, wired.now(), name)
+        with services.database.transaction() as session:
+            homeserver_breakers.failed(session, services.now(), name)
         return AttemptState.AWAY
     except Refused as refused:
         log.warning("homeserver %s: no account made: %s", name, refused)
@@ -141,54 +143,54 @@ def _asked(wired: WorkerWiring, job: Job, ask: Callable[[], AttemptState]) -> At
         state = AttemptState.NAME_REFUSED
     except (problems.NoSuchRequest, problems.InvitationNeeded):
         state = AttemptState.NOT_ALLOWED
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         homeserver_breakers.answered(session, name)
     return state
 
 
-def _make(wired: WorkerWiring, job: Job, password: SecretStr) -> AttemptState:
+def _make(services: WorkerServices, job: Job, password: SecretStr) -> AttemptState:
     connector, another_name = job.connector, False
     for _ in range(TRIES):
-        account = _claim(wired, job, another_name=another_name)
+        account = _claim(services, job, another_name=another_name)
         wanted = _wanted(account, password)
         match connector.look(wanted):
             case Found.NOTHING:
-                _note_free(wired, account)
+                _note_free(services, account)
                 try:
-                    connector.create(wanted, partial(_note_made, wired, job, account))
+                    connector.create(wanted, partial(_note_made, services, job, account))
                 except NameTaken:
                     continue  # perhaps by the same person's other browser: look again
             case Found.BEGUN:  # it bears our mark
-                _note_made(wired, job, account)
+                _note_made(services, job, account)
                 connector.finish(wanted)
-            case Found.FINISHED if _is_ours(wired, account):
+            case Found.FINISHED if _is_ours(services, account):
                 connector.finish(wanted)
             case Found.NAME_TAKEN:
                 another_name = True
                 continue
             case _:
-                with wired.database.transaction() as session:
+                with services.database.transaction() as session:
                     use_case.abandon(session, account.id)
                 raise problems.AddressTaken
-        return _conclude(wired, account)
+        return _conclude(services, account)
     raise problems.NameRefused
 
 
-def _how_it_ended(wired: WorkerWiring, job: Job) -> AttemptState:
+def _how_it_ended(services: WorkerServices, job: Job) -> AttemptState:
     """A worker died after it had taken the password: see whether the account stands with it."""
     is_whole = job.connector.look(_wanted(job.account, SecretStr(""))) is Found.FINISHED
     if is_whole and job.attempt.was_made:
-        return _conclude(wired, job.account)
+        return _conclude(services, job.account)
     return AttemptState.AGAIN
 
 
-def _claim(wired: WorkerWiring, job: Job, *, another_name: bool) -> Account:
-    with wired.database.transaction() as session:
-        request = use_case.confirmed_request(session, wired.now(), job.attempt.request_id)
+def _claim(services: WorkerServices, job: Job, *, another_name: bool) -> Account:
+    with services.database.transaction() as session:
+        request = use_case.confirmed_request(session, services.now(), job.attempt.request_id)
         account = use_case.claim(
             session,
-            wired.rules.current(),
-            wired.now(),
+            services.rules.current(),
+            services.now(),
             request=request,
             homeserver=job.homeserver,
             display_name=job.attempt.display_name,
@@ -198,35 +200,35 @@ def _claim(wired: WorkerWiring, job: Job, *, another_name: bool) -> Account:
         return account
 
 
-def _note_free(wired: WorkerWiring, account: Account) -> None:
-    with wired.database.transaction() as session:
-        use_case.seen_free(session.get_one(Account, account.id), wired.now())
+def _note_free(services: WorkerServices, account: Account) -> None:
+    with services.database.transaction() as session:
+        use_case.seen_free(session.get_one(Account, account.id), services.now())
 
 
-def _note_made(wired: WorkerWiring, job: Job, account: Account) -> None:
-    with wired.database.transaction() as session:
+def _note_made(services: WorkerServices, job: Job, account: Account) -> None:
+    with services.database.transaction() as session:
         use_case.created(session.get_one(Account, account.id))
         account_attempts.was_made(session, job.attempt.id)
 
 
-def _is_ours(wired: WorkerWiring, account: Account) -> bool:
+def _is_ours(services: WorkerServices, account: Account) -> bool:
     # Read anew: another attempt may have made it after this one took its claim.
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         kept = session.get(Account, account.id)
         return kept is not None and kept.state == AccountState.CREATED
 
 
-def _conclude(wired: WorkerWiring, account: Account) -> AttemptState:
-    with wired.database.transaction() as session:
+def _conclude(services: WorkerServices, account: Account) -> AttemptState:
+    with services.database.transaction() as session:
         kept = session.get_one(Account, account.id, with_for_update=True)
-        use_case.finish(session, wired.now(), kept)
+        use_case.finish(session, services.now(), kept)
     return AttemptState.MADE
 
 
-def _end(wired: WorkerWiring, attempt: AccountAttempt, state: AttemptState) -> None:
+def _end(services: WorkerServices, attempt: AccountAttempt, state: AttemptState) -> None:
     """At once, not with the job's entry: who waits is told also if the lease ran out meanwhile."""
-    with wired.database.transaction() as session:
-        attempts.end(session, wired.now(), attempt.id, state)
+    with services.database.transaction() as session:
+        attempts.end(session, services.now(), attempt.id, state)
 
 
 def _wanted(account: Account, password: SecretStr) -> NewAccount:

@@ -17,7 +17,7 @@ from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.mail import models as mails
 from identity.mail.models import Template
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.service import CONFIRMED_LIFETIME, Step, where
 
@@ -29,47 +29,47 @@ PROBE_DELAYS: Final = (
 )
 
 
-def probe_server(wired: WorkerWiring, entry: OutboxEntry) -> Note:
+def probe_server(services: WorkerServices, entry: OutboxEntry) -> Note:
     """Ask a homeserver that was away whether accounts can be made again; if so, write to who waits."""
-    now = wired.now()
+    now = services.now()
     if entry.lane == Lane.ACCOUNTS:  # no worker answered then; this one does
         return _probing_in_bulk(entry, now)
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         request = session.get(VerificationRequest, entry.subject_id)
         if request is None or where(request, now) is not Step.CONFIRMED:
             return nothing
         address = EmailAddress.stored(request.address)
-        name = wired.rules.current().decide(address).homeserver
+        name = services.rules.current().decide(address).homeserver
         homeserver = homeservers.find(session, name or "")
     try:
         if homeserver is not None:
-            _probe(wired, homeserver)
+            _probe(services, homeserver)
     except (Away, Refused, CannotOpen) as error:
         delay = PROBE_DELAYS[min(entry.attempts, len(PROBE_DELAYS)) - 1]
         why = str(error) or type(error).__name__
         if now + delay >= (request.confirmed_at or now) + CONFIRMED_LIFETIME:
             raise GiveUp(why) from None
         raise Later(why, delay) from None
-    return lambda session: _order_server_ready(session, wired.now(), request)
+    return lambda session: _order_server_ready(session, services.now(), request)
 
 
-def _probe(wired: WorkerWiring, homeserver: Homeserver) -> None:
+def _probe(services: WorkerServices, homeserver: Homeserver) -> None:
     """Raises Away, Refused, CannotOpen; Away too where somebody else has just found it away."""
-    connector = wired.connector_for(homeserver)
+    connector = services.connector_for(homeserver)
     if connector is None:
         return
     name = homeserver.name
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         breaker = homeserver_breakers.lock(session, name)
-        if not homeserver_breakers.admit(breaker, wired.now()):
+        if not homeserver_breakers.admit(breaker, services.now()):
             raise Away("it was found away a moment ago")
     try:
         connector.probe()
     except Away:
-        with wired.database.transaction() as session:
-            homeserver_breakers.failed(session, wired.now(), name)
+        with services.database.transaction() as session:
+            homeserver_breakers.failed(session, services.now(), name)
         raise
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         homeserver_breakers.answered(session, name)
 
 

@@ -14,7 +14,7 @@ from identity.sign_up.pages.check import own_request, shown
 from identity.sign_up.service import Step
 from identity.web.languages import language
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.site import blueprint
 from identity.web.wording import text
 
@@ -29,9 +29,9 @@ NEXT = {Stands.TAKEN: "account_taken", Stands.AWAY: "account_waiting"}
 def account_page(n: int) -> Response:
     """Name and password; where the server makes its own accounts, the way to it."""
     own = _own(n)
-    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
-    followed = account_creation.follow(wired, own)
+    followed = account_creation.follow(services, own)
     if followed.stands is Stands.UNDER_WAY:
         return go_to("account_progress", n=n)
     if followed.stands is Stands.AGAIN:
@@ -43,7 +43,7 @@ def account_page(n: int) -> Response:
 def create_account(n: int) -> Response:
     """Claim the account, judge the password, hand both over to the worker."""
     own = _own(n)
-    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
     name, password = request.form.get("display_name", ""), request.form.get("password", "")
     if request.form.get("password_again", password) != password:
@@ -59,7 +59,7 @@ def create_account(n: int) -> Response:
 def _ask(own: VerificationRequest, name: str, password: str) -> Response:
     try:
         account_creation.ask(
-            wired, own.id, display_name=name, password=password, language=language()
+            services, own.id, display_name=name, password=password, language=language()
         )
     except problems.ServerAway:
         return go_to("account_waiting", n=own.ordinal)
@@ -72,9 +72,9 @@ def _ask(own: VerificationRequest, name: str, password: str) -> Response:
 def account_progress(n: int) -> Response:
     """The account is being made: this page asks for itself again until that has ended, one way or another."""
     own = _own(n)
-    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
-    followed = account_creation.follow(wired, own)
+    followed = account_creation.follow(services, own)
     if followed.stands is Stands.NAME_REFUSED:
         raise problems.NameRefused
     if followed.stands is not Stands.UNDER_WAY:
@@ -83,7 +83,7 @@ def account_progress(n: int) -> Response:
     answer = page(
         "account_progress",
         n=n,
-        proposal=account_creation.propose(wired, own),
+        proposal=account_creation.propose(services, own),
         is_still=is_still,
     )
     if not is_still:
@@ -95,19 +95,19 @@ def account_progress(n: int) -> Response:
 def account_waiting(n: int) -> Response:
     """The homeserver did not answer: the proof is kept, a mail will say when to come back."""
     own = _own(n)
-    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
-    return page("account_waiting", n=n, proposal=account_creation.propose(wired, own))
+    return page("account_waiting", n=n, proposal=account_creation.propose(services, own))
 
 
 @blueprint.get("/account/<int:n>/taken")
 def account_taken(n: int) -> Response:
     """The person has an account already: that is told here, for the mailbox was proved."""
     own = _own(n)
-    if sign_up.where(own, wired.now()) is not Step.CONFIRMED:
+    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
-    proposal = account_creation.propose(wired, own)
-    with wired.database.reading() as session:
+    proposal = account_creation.propose(services, own)
+    with services.database.reading() as session:
         invited = invitation_proof.is_invited(session, own.address)
     return page(
         "account_taken",
@@ -121,8 +121,8 @@ def account_taken(n: int) -> Response:
 def account_done(n: int) -> Response:
     """Welcome: who you are there, how to sign in, what to keep safe."""
     own = _own(n)
-    step = sign_up.where(own, wired.now())
-    created = account_creation.made(wired, own) if step is Step.USED else None
+    step = sign_up.where(own, services.now())
+    created = account_creation.made(services, own) if step is Step.USED else None
     if created is None:
         if step is Step.USED:  # made elsewhere, or gone since
             return page("link_used", same=False, n=n, token="", address=shown(own.address))
@@ -133,14 +133,14 @@ def account_done(n: int) -> Response:
 
 
 def _own(n: int) -> VerificationRequest:
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         return own_request(session, n)
 
 
 def _form(
     own: VerificationRequest, *faults: Fault, name: str | None = None, again: bool = False
 ) -> Response:
-    proposal = account_creation.propose(wired, own)
+    proposal = account_creation.propose(services, own)
     address = EmailAddress.stored(own.address)
     return page(
         "account" if proposal.asks_password else "account_elsewhere",

@@ -26,7 +26,7 @@ from identity.registration import service as use_case
 from identity.registration.attempts import Stands
 from identity.registration.passwords import judge
 from identity.registration.welcomes import Welcome
-from identity.services import Wiring
+from identity.services import Services
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 
@@ -62,18 +62,18 @@ class Followed:
     waited: timedelta
 
 
-def propose(wired: Wiring, request: VerificationRequest) -> Proposal:
+def propose(services: Services, request: VerificationRequest) -> Proposal:
     """Name and homeserver for this address by the rules of now.
 
     Raises NoSuchRequest if nobody takes it, InvitationNeeded.
     """
     address = EmailAddress.stored(request.address)
-    rules = wired.rules.current()
+    rules = services.rules.current()
     decision = rules.decide(address)
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         homeserver = homeservers.find(session, decision.homeserver or "")
         is_known = sign_up.has_account(session, address.canonical)
-        may_register = invitations.may_register(session, rules, wired.now(), address)
+        may_register = invitations.may_register(session, rules, services.now(), address)
     if homeserver is None:
         raise problems.NoSuchRequest
     if not may_register and not is_known:
@@ -83,21 +83,21 @@ def propose(wired: Wiring, request: VerificationRequest) -> Proposal:
         homeserver=homeserver,
         organisation=decision.organisation,
         asks_password=homeserver.makes_accounts,
-        client_url=homeserver.client_url or wired.settings.client_url,
+        client_url=homeserver.client_url or services.settings.client_url,
     )
 
 
-def made(wired: Wiring, request: VerificationRequest) -> Created | None:
+def made(services: Services, request: VerificationRequest) -> Created | None:
     """The account that came of this request's address, if one did."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         account = accounts.of_address(session, request.address)
         if account is None or account.state != AccountState.READY:
             return None
-        return _created(wired, session, account)
+        return _created(services, session, account)
 
 
 def ask(
-    wired: Wiring, request_id: UUID, *, display_name: str, password: str, language: str
+    services: Services, request_id: UUID, *, display_name: str, password: str, language: str
 ) -> None:
     """Claim the account of a confirmed request, judge the password, hand both over to the worker.
 
@@ -106,12 +106,12 @@ def ask(
     and ServerAway: then nothing was kept but the proof, and a mail says when the homeserver is back.
     """
     name = use_case.clean_display_name(display_name)
-    with wired.database.reading() as session:
-        request = use_case.confirmed_request(session, wired.now(), request_id)
-    proposal = propose(wired, request)
+    with services.database.reading() as session:
+        request = use_case.confirmed_request(session, services.now(), request_id)
+    proposal = propose(services, request)
     if not proposal.asks_password:
         raise problems.NoSuchRequest
-    claimed = _claim(wired, request_id, proposal.homeserver, name, language)
+    claimed = _claim(services, request_id, proposal.homeserver, name, language)
     if claimed is None:
         return
     attempt_id, account = claimed
@@ -119,16 +119,20 @@ def ask(
     verdict = judge(
         password,
         about=(name, request.address, proposal.organisation),
-        nearby=(wired.settings.service_name, proposal.homeserver.label, proposal.homeserver.name),
+        nearby=(
+            services.settings.service_name,
+            proposal.homeserver.label,
+            proposal.homeserver.name,
+        ),
     )
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         if verdict.reason is not None:
             attempts.release(session, attempt_id)
         else:
             attempts.hand_over(
                 session,
-                wired.now(),
-                wired.public_half,
+                services.now(),
+                services.public_half,
                 attempt_id=attempt_id,
                 account=account,
                 password=password,
@@ -137,11 +141,11 @@ def ask(
         raise problems.WeakPassword(verdict.reason)
 
 
-def follow(wired: Wiring, request: VerificationRequest) -> Followed:
+def follow(services: Services, request: VerificationRequest) -> Followed:
     """Where the newest attempt of a request stands."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         attempt = account_attempts.of_request(session, request.id)
-    now = wired.now()
+    now = services.now()
     return Followed(
         stands=attempts.stands(attempt, now),
         display_name=attempt.display_name if attempt else "",
@@ -150,24 +154,24 @@ def follow(wired: Wiring, request: VerificationRequest) -> Followed:
 
 
 def _claim(
-    wired: Wiring, request_id: UUID, homeserver: Homeserver, name: str, language: str
+    services: Services, request_id: UUID, homeserver: Homeserver, name: str, language: str
 ) -> tuple[UUID, Account] | None:
     """None if an attempt of this request is under way. Raises ServerAway."""
-    with wired.database.transaction() as session:
-        now = wired.now()
+    with services.database.transaction() as session:
+        now = services.now()
         request = use_case.confirmed_request(session, now, request_id)
         if _is_under_way(session, now, request_id):
             return None
-        lane = _lane_of_probe(wired, session, now, homeserver)
+        lane = _lane_of_probe(services, session, now, homeserver)
         if lane is None:
-            return _claim_both(wired, session, request, homeserver, name=name, language=language)
+            return _claim_both(services, session, request, homeserver, name=name, language=language)
         request.language = language
         use_case.wait_for_server(session, now, request, lane=lane)
     raise problems.ServerAway(homeserver.label)
 
 
 def _claim_both(
-    wired: Wiring,
+    services: Services,
     session: Session,
     request: VerificationRequest,
     homeserver: Homeserver,
@@ -175,7 +179,7 @@ def _claim_both(
     name: str,
     language: str,
 ) -> tuple[UUID, Account] | None:
-    now = wired.now()
+    now = services.now()
     attempt_id = attempts.claim(
         session,
         now,
@@ -188,7 +192,7 @@ def _claim_both(
         return None
     account = use_case.claim(
         session,
-        wired.rules.current(),
+        services.rules.current(),
         now,
         request=request,
         homeserver=homeserver,
@@ -204,21 +208,21 @@ def _is_under_way(session: Session, now: datetime, request_id: UUID) -> bool:
 
 
 def _lane_of_probe(
-    wired: Wiring, session: Session, now: datetime, homeserver: Homeserver
+    services: Services, session: Session, now: datetime, homeserver: Homeserver
 ) -> Lane | None:
     """Where to look after a homeserver that no account can be made on now; None if one can."""
-    if not worker_heartbeats.one_opens(session, now, wired.public_half.key_id):
+    if not worker_heartbeats.one_opens(session, now, services.public_half.key_id):
         return Lane.ACCOUNTS  # which nobody empties until such a worker is back
     is_away = homeserver_breakers.open_until(session, now, homeserver.name) is not None
     return Lane.BULK if is_away else None
 
 
-def _created(wired: Wiring, session: Session, account: Account) -> Created:
+def _created(services: Services, session: Session, account: Account) -> Created:
     homeserver = homeservers.find(session, account.homeserver)
     return Created(
         user_id=account.user_id,
         homeserver_name=account.homeserver,
         homeserver_label=homeserver.label if homeserver else account.homeserver,
-        client_url=(homeserver and homeserver.client_url) or wired.settings.client_url,
-        welcome=welcomes.welcome_of(session, wired.rules.current(), account),
+        client_url=(homeserver and homeserver.client_url) or services.settings.client_url,
+        welcome=welcomes.welcome_of(session, services.rules.current(), account),
     )

@@ -43,7 +43,7 @@ def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
 
         JSON: [{"entry": text, "is_listed": boolean}]
         """
-        with opened() as wired, wired.database.reading() as session:
+        with opened() as services, services.database.reading() as session:
             changes = rows.changes(session, name)
         if json_wanted:
             print_json([{"entry": each, "is_listed": is_on} for each, is_on in changes.items()])
@@ -55,9 +55,11 @@ def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
 
 
 def _change(name: AddressList, entry: str, options: dict[str, Any], *, is_listed: bool) -> None:
-    with opened() as wired, wired.database.transaction() as session:
+    with opened() as services, services.database.transaction() as session:
         me = who(author=options["author"], reason=options["reason"])
-        changed = address_lists.change(session, wired.now(), me, name, entry, is_listed=is_listed)
+        changed = address_lists.change(
+            session, services.now(), me, name, entry, is_listed=is_listed
+        )
         if options["dry_run"]:
             session.rollback()
     if options["json_wanted"]:

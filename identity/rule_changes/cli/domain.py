@@ -15,7 +15,7 @@ from identity.homeservers import models as homeservers
 from identity.routing import address_lists
 from identity.routing import models as rules
 from identity.rule_changes import service as rule_changes
-from identity.services import Wiring
+from identity.services import Services
 
 from .differences import described, outcome, readable_name
 from .export import export
@@ -65,13 +65,13 @@ def add(pattern: str, *, suffix: bool, **options: Any) -> None:
     if (options["homeserver"] is None) == (options["sibling_of"] is None):
         raise click.UsageError("give --homeserver or --sibling-of, one of the two")
     kind, canonical = read_pattern(pattern, suffix=suffix)
-    with opened() as wired:
-        rule = _rule(wired, kind, canonical, options)
-        _check_allowed(wired, rule, allow_public=options["allow_public"])
-        change(wired, options, lambda session: rule_changes.compare(session, put=[rule]))
+    with opened() as services:
+        rule = _rule(services, kind, canonical, options)
+        _check_allowed(services, rule, allow_public=options["allow_public"])
+        change(services, options, lambda session: rule_changes.compare(session, put=[rule]))
 
 
-def _rule(wired: Wiring, kind: Kind, pattern: str, options: dict[str, Any]) -> Rule:
+def _rule(services: Services, kind: Kind, pattern: str, options: dict[str, Any]) -> Rule:
     sibling = options["sibling_of"]
     if sibling and (sibling := read_domain(sibling)) == pattern:
         raise Failure("a domain cannot be its own sibling")
@@ -86,7 +86,7 @@ def _rule(wired: Wiring, kind: Kind, pattern: str, options: dict[str, Any]) -> R
         note=options["note"],
         extra_signs=_extra_signs(options["extra_signs"]),
     )
-    if options["guest"] or is_for_guests(wired, rule.homeserver):
+    if options["guest"] or is_for_guests(services, rule.homeserver):
         return replace(rule, account_class=AccountClass.GUEST, requires_invite=True)
     return rule
 
@@ -101,20 +101,20 @@ def _extra_signs(text: str) -> str:
     return in_order(signs)
 
 
-def is_for_guests(wired: Wiring, name: str | None) -> bool:
+def is_for_guests(services: Services, name: str | None) -> bool:
     """Whether this is a homeserver for guests; one that is unknown is told of later."""
     if name is None:
         return False
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         found = homeservers.find(session, name)
         return found is not None and found.guests
 
 
-def _check_allowed(wired: Wiring, rule: Rule, *, allow_public: bool) -> None:
+def _check_allowed(services: Services, rule: Rule, *, allow_public: bool) -> None:
     is_open = rule.account_class is AccountClass.AGENT and rule.sibling_of is None
     if allow_public or not is_open or rule.kind is Kind.ADDRESS:
         return
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         refusal = address_lists.why_never_agent(session)(rule.pattern)
     if refusal:
         raise Failure(
@@ -134,8 +134,8 @@ def remove(pattern: str, *, suffix: bool, **options: Any) -> None:
     JSON: as of `add`.
     """
     kind, canonical = read_pattern(pattern, suffix=suffix, default=True)
-    with opened() as wired:
-        with wired.database.reading() as session:
+    with opened() as services:
+        with services.database.reading() as session:
             here = rules.load(session, rules.current_number(session))
         same = [rule for rule in here if rule.pattern == canonical]
         if not any(rule.kind is kind for rule in same):
@@ -143,7 +143,7 @@ def remove(pattern: str, *, suffix: bool, **options: Any) -> None:
             missing = f"{kind}:{canonical}".removesuffix(":")
             raise Failure(f"there is no rule {missing}" + (f"; there is {there}" if there else ""))
         gone = [rule for rule in same if rule.kind is kind]
-        change(wired, options, lambda session: rule_changes.compare(session, take_away=gone))
+        change(services, options, lambda session: rule_changes.compare(session, take_away=gone))
 
 
 @domain.command(name="list")
@@ -158,7 +158,7 @@ def list_(*, homeserver: str | None, json_wanted: bool) -> None:
            "organisation", "sibling_of", "moved_from", "moving_until", "note",
            "valid_from", "valid_until", "extra_signs"}]}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         revision = rules.current_number(session)
         found = [
             rule

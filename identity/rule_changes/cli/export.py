@@ -29,7 +29,7 @@ def export(*, form: str | None, output: Path | None) -> None:
     Always in the same order: two exports can be compared line by line. Importing the file again changes
     nothing. Homeservers are not in it (`guichet homeserver list`).
     """
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         revision = rules.current_number(session)
         found = rules.load(session, revision)
     if (form or (output.suffix if output else "")).removeprefix(".").lower() == "csv":

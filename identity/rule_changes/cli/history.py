@@ -22,7 +22,7 @@ def history(*, limit: int, json_wanted: bool) -> None:
     \b
     JSON: [{"revision", "based_on": number, "published_at": time, "author", "summary", "reason": text}]
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         found = rules.revisions(session, limit=limit)
     if json_wanted:
         columns = ("based_on", "author", "summary", "reason")
@@ -59,7 +59,7 @@ def diff(older: int, newer: int | None, *, verbose: bool, json_wanted: bool) -> 
 
     JSON: as of `add`, without revision and impact. `base` is OLDER.
     """
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         to = rules.current_number(session) if newer is None else newer
         difference = rule_changes.between(session, older, to)
     if json_wanted:
@@ -80,5 +80,5 @@ def rollback(revision: int, **options: Any) -> None:
     JSON: as of `add`.
     """
     options["reason"] = options["reason"] or f"back to revision {revision}"
-    with opened() as wired:
-        change(wired, options, lambda session: rule_changes.to_revision(session, revision))
+    with opened() as services:
+        change(services, options, lambda session: rule_changes.to_revision(session, revision))

@@ -15,7 +15,7 @@ from identity.routing import models as rules
 from identity.rule_changes import federation
 from identity.rule_changes import service as rule_changes
 from identity.rule_changes.federation import Put
-from identity.services import Wiring
+from identity.services import Services
 
 from .files import Content, Format, Here, format_of, is_policy, read_list, read_table, read_yaml
 from .proof import Proved, describe, proved, tell
@@ -70,14 +70,14 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     _check_usage(file, form, options)
     if len(text) > LONG:
         talk(f"{file.name} is long; this takes a minute or two.")
-    with opened() as wired:
-        here = _here(wired)
+    with opened() as services:
+        here = _here(services)
         content = _read(file, form, text, here, options)
-        found = proved(content, here.rules, wired.now())
+        found = proved(content, here.rules, services.now())
         if found:
             tell(found, whole=options["verbose"])
         _tell_lines(content, whole=options["verbose"])
-        done = _put(wired, content, options, default_reason=f"import of {file.name}")
+        done = _put(services, content, options, default_reason=f"import of {file.name}")
     _show(content, found, done, options)
     context.exit(content.ending)
 
@@ -102,8 +102,8 @@ def _check_usage(file: Path, form: Format, options: dict[str, Any]) -> None:
         raise click.UsageError("a list needs --homeserver")
 
 
-def _here(wired: Wiring) -> Here:
-    with wired.database.reading() as session:
+def _here(services: Services) -> Here:
+    with services.database.reading() as session:
         return Here(
             homeservers={each.name: each.guests for each in homeservers.every(session)},
             rules=rule_changes.by_key(rules.load(session, rules.current_number(session))),
@@ -127,17 +127,19 @@ def _read(file: Path, form: Format, text: str, here: Here, options: dict[str, An
     )
 
 
-def _put(wired: Wiring, content: Content, options: dict[str, Any], *, default_reason: str) -> Put:
-    with refusing_moves(), wired.database.transaction() as session:
+def _put(
+    services: Services, content: Content, options: dict[str, Any], *, default_reason: str
+) -> Put:
+    with refusing_moves(), services.database.transaction() as session:
         done = federation.put(
             session,
-            wired.public_half,
-            wired.now(),
+            services.public_half,
+            services.now(),
             servers=content.homeservers,
             rules=content.rules,
             who=who(author=options["author"], reason=options["reason"] or default_reason),
             base=options["base"],
-            may_move_accounts=options["dry_run"] or may_move_accounts(wired, options),
+            may_move_accounts=options["dry_run"] or may_move_accounts(services, options),
             follow=watched,
         )
         if options["dry_run"]:

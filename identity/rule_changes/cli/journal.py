@@ -31,7 +31,7 @@ def list_(*, limit: int, action: str | None, json_wanted: bool) -> None:
     JSON: [{"number": number, "at": time, "actor", "origin", "action", "subject": text,
             "facts": object, "reason": text, "request_id": text or null, "hash": text}]
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         found = rows.recent(session, limit=limit, action=action)
     if json_wanted:
         print_json([_described(entry) for entry in found])
@@ -64,7 +64,7 @@ def verify(*, head: str | None, json_wanted: bool) -> None:
     \b
     JSON: {"rows": number, "head": hash, "fault": {"number": number, "what": text} or null}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as wired, wired.database.reading() as session:
+    with opened() as services, services.database.reading() as session:
         done = journal_check.verify(session, noted_head=head)
     fault = done.fault
     if json_wanted:

@@ -19,7 +19,7 @@ from identity.rule_changes import drafts
 from identity.rule_changes.drafts import Draft
 from identity.rule_changes.impact import Impact, Row
 from identity.rule_changes.service import Difference
-from identity.services import Wiring
+from identity.services import Services
 
 from .differences import describe_difference, print_difference
 
@@ -60,15 +60,15 @@ def who(*, author: str, reason: str) -> Who:
 
 
 def change(
-    wired: Wiring, options: dict[str, Any], compare: Callable[[Session], Difference]
+    services: Services, options: dict[str, Any], compare: Callable[[Session], Difference]
 ) -> None:
     """Show what `compare` finds; publish it, or with --dry-run only show."""
-    with wired.database.transaction() as session:
-        now = wired.now()
+    with services.database.transaction() as session:
+        now = services.now()
         draft = drafts.check(session, now, compare(session), watched)
         revision = draft.difference.base
         if not options["dry_run"]:
-            revision = publish(session, wired, draft, options)
+            revision = publish(session, services, draft, options)
     if options["json_wanted"]:
         facts = {"revision": revision, "dry_run": options["dry_run"]}
         print_json(describe_draft(draft) | facts)
@@ -87,22 +87,22 @@ def watched(rows: Iterable[Row], total: int) -> Iterator[Row]:
     return followed("known addresses", rows, total)
 
 
-def publish(session: Session, wired: Wiring, draft: Draft, options: dict[str, Any]) -> int:
+def publish(session: Session, services: Services, draft: Draft, options: dict[str, Any]) -> int:
     """The number of the revision in force afterwards. A move of accounts nobody asked for is refused."""
     with refusing_moves():
         return drafts.publish(
             session,
-            wired.now(),
+            services.now(),
             draft,
             who(author=options["author"], reason=options["reason"]),
             base=options["base"],
-            may_move_accounts=may_move_accounts(wired, options),
+            may_move_accounts=may_move_accounts(services, options),
         )
 
 
-def may_move_accounts(wired: Wiring, options: dict[str, Any]) -> bool:
+def may_move_accounts(services: Services, options: dict[str, Any]) -> bool:
     """Where everybody is told where they are, nobody is locked out by a move."""
-    return options["move_accounts"] or wired.settings.info_person_level != "off"
+    return options["move_accounts"] or services.settings.info_person_level != "off"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from identity.core.journal import Who
 from identity.homeservers import models as homeservers
 from identity.routing import models as rules
 from identity.rule_changes import federation
-from identity.services import Wiring
+from identity.services import Services
 
 from .files import read_sample
 
@@ -17,19 +17,19 @@ PLACES = (
 )
 
 
-def load_sample(wired: Wiring) -> bool:
+def load_sample(services: Services) -> bool:
     """Load it where nothing is yet: no homeserver and no revision. Whether that was done."""
     place = next((place for place in PLACES if place.exists()), None)
     if place is None:
         return False
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         if homeservers.every(session) or rules.current_number(session) != rules.EMPTY:
             return False
         content = read_sample(place)
         federation.put(
             session,
-            wired.public_half,
-            wired.now(),
+            services.public_half,
+            services.now(),
             servers=content.homeservers,
             rules=content.rules,
             who=Who("guichet", "first start", "the sample federation"),

@@ -14,7 +14,7 @@ from identity.core.one_time_codes.limits import Place, place_of
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 from identity.web import devices
-from identity.web.request_context import client_ip, wired
+from identity.web.request_context import client_ip, services
 
 # As long as anything can still be done with a request: a proof is kept, and a slip undone, for a week.
 LIFETIME = timedelta(days=8)
@@ -35,13 +35,13 @@ def cookie_name() -> str:
 
 def browser_id() -> str | None:
     """The id in this browser's cookie, if it has one of ours."""
-    return wired.tokens.browser_cookie(request.cookies.get(cookie_name()))
+    return services.tokens.browser_cookie(request.cookies.get(cookie_name()))
 
 
 def browser_hash() -> str | None:
     """The name under which the rows know this browser."""
     found = browser_id()
-    return wired.tokens.browser_hash(found) if found else None
+    return services.tokens.browser_hash(found) if found else None
 
 
 def apart_hash(address: str) -> str | None:
@@ -56,15 +56,15 @@ def apart_hash(address: str) -> str | None:
 
 def apart(browser: str, address: str) -> str:
     """As `apart_hash`, of a browser whose cookie is on its way."""
-    return wired.tokens.browser_hash(f"{browser}/{address}")
+    return services.tokens.browser_hash(f"{browser}/{address}")
 
 
 def has_just_typed(session: Session, confirmed: VerificationRequest) -> bool:
     """Whether the code of the form is the one that confirmed this request."""
     return one_time_codes.has_just_used(
         session,
-        wired.tokens,
-        wired.now(),
+        services.tokens,
+        services.now(),
         subject=confirmed.address,
         browser=confirmed.browser,
         code=request.form.get("code", ""),
@@ -73,7 +73,7 @@ def has_just_typed(session: Session, confirmed: VerificationRequest) -> bool:
 
 def introduce(response: Response) -> Response:
     """A first page gives the browser its id, so that two tabs, or a double click, are one browser."""
-    return response if browser_id() else mark(response, wired.tokens.new_browser())
+    return response if browser_id() else mark(response, services.tokens.new_browser())
 
 
 def names(address: str) -> tuple[str, ...]:
@@ -88,14 +88,14 @@ def device() -> str:
 
 def place(session: Session) -> Place:
     """The network this browser types codes from."""
-    return place_of(session, wired.hashes, client_ip(), wired.settings.shared_networks)
+    return place_of(session, services.hashes, client_ip(), services.settings.shared_networks)
 
 
 def mark(response: Response, browser: str) -> Response:
     """Let the browser carry this id from now on."""
     response.set_cookie(
         cookie_name(),
-        wired.tokens.sign_browser(browser),
+        services.tokens.sign_browser(browser),
         max_age=LIFETIME,
         secure=_is_secure(),
         httponly=True,
@@ -114,22 +114,22 @@ def again(session: Session, is_it: Callable[[VerificationRequest], bool]) -> Aga
     known = browser_id()
     if known is None:
         return None
-    before = wired.tokens.browser_hash(known)
-    for each in sign_up.just_confirmed(session, wired.now(), browser_before=before):
-        renewed = wired.tokens.renewed_browser(known, each.id)
-        if wired.tokens.browser_hash(renewed) == each.browser and is_it(each):
+    before = services.tokens.browser_hash(known)
+    for each in sign_up.just_confirmed(session, services.now(), browser_before=before):
+        renewed = services.tokens.renewed_browser(known, each.id)
+        if services.tokens.browser_hash(renewed) == each.browser and is_it(each):
             return Again(each, renewed)
     return None
 
 
 def renew(session: Session, old: str, proof: UUID) -> str:
     """The id after a proof: who knew the old one is left behind. `proof`: the request that was confirmed."""
-    new = wired.tokens.renewed_browser(old, proof)
+    new = services.tokens.renewed_browser(old, proof)
     sign_up.rotate_browser(
-        session, old=wired.tokens.browser_hash(old), new=wired.tokens.browser_hash(new)
+        session, old=services.tokens.browser_hash(old), new=services.tokens.browser_hash(new)
     )
     return new
 
 
 def _is_secure() -> bool:
-    return urlsplit(wired.settings.public_url).scheme == "https"
+    return urlsplit(services.settings.public_url).scheme == "https"

@@ -17,7 +17,7 @@ from identity.sign_up.models import VerificationRequest
 from identity.sign_up.service import Step
 from identity.web.languages import language, prefer
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import wired
+from identity.web.request_context import services
 from identity.web.site import blueprint
 from identity.web.wording import clock, counted, text
 
@@ -68,7 +68,7 @@ def code_faults(answered: CodeAnswer, *, held: bool = False) -> list[Fault]:
             said = text("code.used") + " " + _next_mail(answered.mail_at)
         case CodeAnswer(ended_at=datetime() as ended):
             said = text("code.ended", time=clock(ended)) + " " + _next_mail(answered.mail_at)
-        case CodeAnswer(mail_at=datetime() as later) if later > wired.now():
+        case CodeAnswer(mail_at=datetime() as later) if later > services.now():
             said = text("code.none_until", time=clock(later))
         case _:
             said = text("code.none_yet")
@@ -79,7 +79,7 @@ def _next_mail(mail_at: datetime | None) -> Markup:
     """Where the next code comes from."""
     if mail_at is None:
         return text("code.ask")
-    if mail_at <= wired.now():
+    if mail_at <= services.now():
         return text("code.mailed")
     return text("code.mailed_later", time=clock(mail_at))
 
@@ -87,9 +87,9 @@ def _next_mail(mail_at: datetime | None) -> Markup:
 @blueprint.get("/check/<int:n>")
 def check_page(n: int) -> Response:
     """The field for the code, or where the request stands instead."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         own = own_request(session, n)
-    match sign_up.where(own, wired.now()):
+    match sign_up.where(own, services.now()):
         case Step.CONFIRMED:
             return go_to("account_page", n=n)
         case Step.USED:
@@ -102,9 +102,9 @@ def check_page(n: int) -> Response:
 
 
 def _check_page(own: VerificationRequest, faults: list[Fault] | None = None) -> Response:
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         others = sign_up.elsewhere(
-            session, wired.now(), own.address, browsers=browser.names(own.address)
+            session, services.now(), own.address, browsers=browser.names(own.address)
         )
     asked_at = own.asked_at or own.created_at
     mail_at = own.mail_at or asked_at
@@ -115,7 +115,7 @@ def _check_page(own: VerificationRequest, faults: list[Fault] | None = None) -> 
         address=shown(own.address),
         asked_at=asked_at,
         mail_at=mail_at,
-        mail_waits=mail_at > wired.now(),
+        mail_waits=mail_at > services.now(),
         mail_was_there=mail_at < asked_at,
         others=others,
         notice=_notice(),
@@ -126,14 +126,14 @@ def _check_page(own: VerificationRequest, faults: list[Fault] | None = None) -> 
 def check_code(n: int) -> Response:
     """Try the code. A right one renews the browser's cookie and leads to the account."""
     known = browser.browser_id() or ""
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         again = browser.again(
             session, lambda it: it.ordinal == n and browser.has_just_typed(session, it)
         )
         if again:
             return browser.mark(go_to("account_page", n=n), again.browser_id)
         own = own_request(session, n)
-        if sign_up.where(own, wired.now()) is not Step.OPEN:
+        if sign_up.where(own, services.now()) is not Step.OPEN:
             return go_to("check_page", n=n)
         faults = unfinished_code() or _try_code(session, own)
         if not faults:
@@ -145,34 +145,36 @@ def check_code(n: int) -> Response:
 
 def _try_code(session: Session, own: VerificationRequest) -> list[Fault]:
     typed, place = request.form.get("code", ""), browser.place(session)
-    answered = sign_up.type_code(session, wired.tokens, wired.now(), own, typed, place=place)
+    answered = sign_up.type_code(session, services.tokens, services.now(), own, typed, place=place)
     return [] if answered.result is Result.RIGHT else code_faults(answered)
 
 
 @blueprint.post("/check/<int:n>/resend")
 def resend(n: int) -> Response:
     """Ask for the mail once more; pressed too early, it leaves as soon as it may, and the page says when."""
-    with wired.database.transaction() as session:
-        mailed = sign_up.resend(session, wired.now(), own_request(session, n), language=language())
+    with services.database.transaction() as session:
+        mailed = sign_up.resend(
+            session, services.now(), own_request(session, n), language=language()
+        )
     return go_to("check_page", n=n, notice=SENT if mailed else None)
 
 
 @blueprint.post("/check/<int:n>/not-me")
 def not_me(n: int) -> Response:
     """End the request."""
-    _change(n, lambda session, own: sign_up.cancel(session, wired.now(), own))
+    _change(n, lambda session, own: sign_up.cancel(session, services.now(), own))
     return go_to("check_page", n=n)
 
 
 @blueprint.post("/check/<int:n>/undo")
 def undo(n: int) -> Response:
     """It was a slip."""
-    undone = _change(n, lambda session, own: sign_up.undo_cancel(session, wired.now(), own))
+    undone = _change(n, lambda session, own: sign_up.undo_cancel(session, services.now(), own))
     return go_to("check_page", n=n) if undone else go_to("check_page", n=n, notice=TOO_LATE)
 
 
 def _change(n: int, act: Callable[[Session, VerificationRequest], Changed]) -> Changed:
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         return act(session, own_request(session, n))
 
 

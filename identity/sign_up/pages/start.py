@@ -12,7 +12,7 @@ from identity.routing import address_lists, never_agent
 from identity.sign_up import service as sign_up
 from identity.web.languages import language
 from identity.web.rendering import Fault, go_to, page
-from identity.web.request_context import client_ip, wired
+from identity.web.request_context import client_ip, services
 from identity.web.site import blueprint
 from identity.web.wording import text
 
@@ -67,11 +67,11 @@ def start() -> Response:
         invited="invited" in request.form,
     )
     try:
-        address = wired.rules.current().read(asked.email)
+        address = services.rules.current().read(asked.email)
     except InvalidAddress as error:
         fault = Fault("email", text(FAULTS.get(error.reason, "start.fault")))
         return page("start", faults=[fault], email=asked.email, invited=asked.invited)
-    wired.limits.spend_network(client_ip())
+    services.limits.spend_network(client_ip())
     judged = _judge(address, keep_typed=asked.keep)
     # An invitation opens any domain, but no mailbox that several people read.
     if judged.state is State.SHARED_MAILBOX or (
@@ -79,7 +79,7 @@ def start() -> Response:
     ):
         session[TYPED] = {"email": address.canonical, "keep": asked.keep}
         return go_to("answer")
-    wired.limits.spend_tag(client_ip(), address)
+    services.limits.spend_tag(client_ip(), address)
     return _open_request(address)
 
 
@@ -88,7 +88,7 @@ def answer() -> Response:
     """What there is to say about the domain of the address just typed."""
     try:
         typed = session[TYPED]
-        address = wired.rules.current().read(typed["email"])
+        address = services.rules.current().read(typed["email"])
     except (KeyError, TypeError, InvalidAddress):
         return go_to("start_form")
     judged = _judge(address, keep_typed=bool(typed.get("keep")))
@@ -105,22 +105,22 @@ def answer() -> Response:
 
 
 def _judge(address: EmailAddress, *, keep_typed: bool) -> Advice:
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         shared = address_lists.shared_mailboxes(session)
     is_meant = keep_typed or never_agent.has_mailboxes(address.ascii_domain)
-    rules = wired.rules.current()
+    rules = services.rules.current()
     return advice.advise(rules, address, keep_typed=is_meant, shared_mailboxes=shared)
 
 
 def _open_request(address: EmailAddress) -> Response:
-    browser_id = browser.browser_id() or wired.tokens.new_browser()
-    with wired.database.transaction() as database:
+    browser_id = browser.browser_id() or services.tokens.new_browser()
+    with services.database.transaction() as database:
         opened = sign_up.start(
             database,
-            wired.rules.current(),
-            wired.now(),
+            services.rules.current(),
+            services.now(),
             address=address,
-            browser=wired.tokens.browser_hash(browser_id),
+            browser=services.tokens.browser_hash(browser_id),
             language=language(),
             device=browser.device(),
         )

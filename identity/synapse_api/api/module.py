@@ -20,7 +20,7 @@ from identity.synapse_api.sync import Answer, RulesFeed
 from identity.web import parameters
 from identity.web.api_guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, read_body
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 MOST_REPORTS = 100
 MOST_DIGITS = 15
@@ -50,13 +50,13 @@ def rules() -> Response:
     that both sides know.
     """
     feed: RulesFeed = current_app.extensions[FEED]
-    homeserver, settings = homeserver_of_module(), wired.settings
+    homeserver, settings = homeserver_of_module(), services.settings
     names = {*settings.names, urlsplit(settings.public_url).netloc}
     version = min(_hear(homeserver), wire_format.VERSION)
 
     def answer(state: FeedState) -> Answer:
-        with wired.database.reading() as session:
-            paused = inviters.paused_on(session, wired.now(), homeserver)
+        with services.database.reading() as session:
+            paused = inviters.paused_on(session, services.now(), homeserver)
             return feed.answer(
                 session, state, homeserver=homeserver, names=names, version=version, paused=paused
             )
@@ -74,7 +74,7 @@ def agents() -> Response:
     _judge()
 
     def answer(_: FeedState) -> Answer:
-        with wired.database.reading() as session:
+        with services.database.reading() as session:
             state = module_feeds.state(session)
             return module_feeds.agents_since(session, state or _first_state(), since)
 
@@ -90,16 +90,16 @@ def reports() -> Response:
     ids = [_id(each) for each in asked.reports]
     results = []
     for report_id, each in zip(ids, asked.reports, strict=True):
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             outcome = module_reports.take(
                 session,
-                wired.rules.current(),
-                wired.now(),
-                policy=wired.settings.association_policy,
+                services.rules.current(),
+                services.now(),
+                policy=services.settings.association_policy,
                 homeserver=homeserver_of_module(),
                 report_id=report_id,
                 said=each,
-                hashes=wired.hashes,
+                hashes=services.hashes,
             )
         results.append({"id": str(each["id"])} | outcome.told)
     return jsonify({"results": results, "epoch": _state().epoch})
@@ -111,7 +111,7 @@ def _unless_known(answer: Callable[[FeedState], Answer]) -> Response:
     made = answer(state)
     tags = request.if_none_match.as_set(include_weak=True)
     if any(module_feeds.is_behind(state, made.number, tag) for tag in tags):
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             state = module_feeds.begin_epoch(session, state)
         made = answer(state)
     response = Response(made.body, mimetype="application/json")
@@ -123,15 +123,15 @@ def _unless_known(answer: Callable[[FeedState], Answer]) -> Response:
 
 
 def _state() -> FeedState:
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         state = module_feeds.state(session)
     return state or _first_state()
 
 
 def _first_state() -> FeedState:
     """Nobody asked before: there shall be an epoch, and a key to know our signatures by."""
-    with wired.database.transaction() as session:
-        signing_keys.current(session, wired.vault, wired.now())
+    with services.database.transaction() as session:
+        signing_keys.current(session, services.vault, services.now())
         return module_feeds.make_state(session)
 
 
@@ -139,23 +139,23 @@ def _hear(homeserver: str) -> int:
     """The version of the module. What it says of itself is written down; not each time, for it may ask every second."""
     said = parameters.optional("version", "reports", "actions", "skipped")
     declared = homeserver_modules.read(*said)
-    now = wired.now()
-    with wired.database.reading() as session:
+    now = services.now()
+    with services.database.reading() as session:
         is_news = homeserver_modules.is_news(session, now, homeserver, declared)
     if is_news:
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             homeserver_modules.hear(session, now, homeserver, declared)
     return declared.version
 
 
 def _judge() -> None:
     """Bring the list of agents up to date with addresses and rules, if anything changed."""
-    in_force = wired.rules.current()
-    with wired.database.reading() as session:
-        is_due = module_feeds.needs_judging(session, in_force, wired.now())
+    in_force = services.rules.current()
+    with services.database.reading() as session:
+        is_due = module_feeds.needs_judging(session, in_force, services.now())
     if is_due:
-        with wired.database.transaction() as session:
-            module_feeds.judge(session, in_force, wired.now())
+        with services.database.transaction() as session:
+            module_feeds.judge(session, in_force, services.now())
 
 
 def _id(report: dict[str, Any]) -> uuid.UUID:

@@ -9,7 +9,7 @@ from identity.accounts import successions
 from identity.problems import TooMuchAtOnce
 from identity.web.api_guards import module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 MOST = 100
 
@@ -30,6 +30,6 @@ def predecessors() -> Response:
     asked = read_body(Coming)
     if len(asked.left) > MOST:
         raise TooMuchAtOnce(f"At most {MOST} accounts at once.")
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         found = successions.predecessors(session, asked.user_id, asked.left)
     return jsonify({"predecessors": found})

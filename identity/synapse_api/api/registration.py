@@ -10,7 +10,7 @@ from identity import problems
 from identity.invitations import service as invitations
 from identity.web.api_guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 blueprint = Blueprint("homeserver_door", __name__, url_prefix="/api/homeserver/v1")
 blueprint.before_request(module_in_homeserver)
@@ -29,13 +29,13 @@ def may_register() -> Response:
     asked = read_body(Candidate)
     if asked.medium != "email":
         raise problems.UnknownMedium
-    rules = wired.rules.current()
+    rules = services.rules.current()
     try:
         address = rules.read(asked.address, smtputf8=True, typed=False)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     decision = rules.decide(address)
     is_here = homeserver_of_module() in {decision.homeserver, decision.protected_homeserver}
-    with wired.database.reading() as session:
-        is_welcome = is_here and invitations.may_register(session, rules, wired.now(), address)
+    with services.database.reading() as session:
+        is_welcome = is_here and invitations.may_register(session, rules, services.now(), address)
     return jsonify({"allowed": is_welcome})

@@ -11,7 +11,7 @@ from identity.threepids import account_models as identity_accounts
 from identity.threepids import accounts
 from identity.web.json_body import Body, Seconds, Text, read_body
 from identity.web.matrix_v2 import V2
-from identity.web.request_context import client_ip, wired
+from identity.web.request_context import client_ip, services
 
 from .guards import anyone, caller, signed_in, signed_in_before_terms
 
@@ -48,10 +48,10 @@ def register() -> Response:
         raise WrongParameter("token_type is not Bearer.")
     if not SERVER_NAME.fullmatch(asked.matrix_server_name):
         raise WrongParameter("matrix_server_name is no server name.")
-    wired.limits.spend_sign_in(client_ip())
-    user_id = wired.federation.owner_of(asked.access_token, server_name=asked.matrix_server_name)
-    with wired.database.transaction() as session:
-        token = accounts.register(session, wired.now(), user_id=user_id)
+    services.limits.spend_sign_in(client_ip())
+    user_id = services.federation.owner_of(asked.access_token, server_name=asked.matrix_server_name)
+    with services.database.transaction() as session:
+        token = accounts.register(session, services.now(), user_id=user_id)
     # Clients from before r0.3.0 read the second.
     return jsonify(token=token, access_token=token)
 
@@ -65,6 +65,6 @@ def account() -> Response:
 @leaving.post("/logout")
 def logout() -> Response:
     """The token is good for nothing any more; no body is needed."""
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         identity_accounts.end(session, caller())
     return jsonify({})

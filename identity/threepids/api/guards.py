@@ -11,7 +11,7 @@ from identity.threepids import account_models as identity_accounts
 from identity.threepids.account_models import IdentityAccount
 from identity.web import parameters
 from identity.web.api_guards import anyone, bearer_token
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ def signed_in_account(token: str | None) -> IdentityAccount:
     """The account of a token, noted as the caller. Raises SignedOut."""
     if not token:
         raise SignedOut("An access token is needed here.")
-    now = wired.now()
-    with wired.database.reading() as session:
+    now = services.now()
+    with services.database.reading() as session:
         account = identity_accounts.of_token(session, token, now)
     if account is None:
         raise SignedOut
@@ -75,18 +75,18 @@ def bearer_account() -> IdentityAccount | None:
 
 def check_terms(account: IdentityAccount) -> None:
     """Raises TermsNotSigned."""
-    if not wired.terms.policies:
+    if not services.terms.policies:
         return
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         accepted = identity_accounts.accepted_urls(session, account.user_id)
-    if not wired.terms.are_accepted(accepted):
+    if not services.terms.are_accepted(accepted):
         raise TermsNotSigned
 
 
 def _note_use(account: IdentityAccount, now: datetime) -> None:
     """A database that cannot be written to just now keeps nobody out."""
     try:
-        with wired.database.transaction() as session:
+        with services.database.transaction() as session:
             identity_accounts.note_use(session, account, now)
     except OperationalError as error:
         log.warning("the use of a token was not noted: %s", type(error).__name__)

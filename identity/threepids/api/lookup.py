@@ -11,7 +11,7 @@ from identity.threepids import lookup as lookups
 from identity.threepids.lookup import Algorithm
 from identity.web.json_body import Body, Text, read_body
 from identity.web.matrix_v2 import V2
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 from .guards import caller, signed_in, signed_in_by_query
 
@@ -36,25 +36,25 @@ class Lookup(Body):
 @details.get("/hash_details")
 def hash_details() -> Response:
     """How to hash, and with what. Synapse shows its user's token in the query."""
-    with wired.database.reading() as session:
+    with services.database.reading() as session:
         pepper = lookups.pepper(session)
-    return jsonify(lookup_pepper=pepper, algorithms=wired.settings.lookup_algorithms)
+    return jsonify(lookup_pepper=pepper, algorithms=services.settings.lookup_algorithms)
 
 
 @blueprint.post("/lookup")
 def lookup() -> Response:
     """The user ID behind each of the addresses that somebody has; about the others nothing."""
     asked = read_body(Lookup)
-    if asked.algorithm not in wired.settings.lookup_algorithms:
+    if asked.algorithm not in services.settings.lookup_algorithms:
         raise WrongParameter("This algorithm is not among those of hash_details.")
     if len(asked.addresses) > MOST:
         raise TooMuchAtOnce(f"At most {MOST} addresses at once.")
-    wired.limits.spend_lookup(wired.now(), caller().user_id, asked.addresses)
-    with wired.database.reading() as session:
+    services.limits.spend_lookup(services.now(), caller().user_id, asked.addresses)
+    with services.database.reading() as session:
         found = lookups.find(
             session,
-            wired.now(),
-            by_agent=classes.is_agent(session, wired.rules.current(), caller().user_id),
+            services.now(),
+            by_agent=classes.is_agent(session, services.rules.current(), caller().user_id),
             algorithm=ALGORITHMS[asked.algorithm],
             with_pepper=asked.pepper,
             asked=[address for address in asked.addresses if is_text(address)],

@@ -8,7 +8,7 @@ from pydantic import Field
 from identity.threepids import accounts as identity_accounts
 from identity.web.json_body import Body, Text, read_body
 from identity.web.matrix_v2 import V2
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 from .guards import anyone, caller, signed_in_before_terms
 
@@ -30,18 +30,18 @@ class Acceptance(Body):
 @reading.get("/terms")
 def terms() -> Response:
     """Every policy, in every language."""
-    return jsonify(policies=wired.terms.described())
+    return jsonify(policies=services.terms.described())
 
 
 @accepting.post("/terms")
 def accept() -> Response:
     """Adds to what was accepted before."""
     accepted = read_body(Acceptance)
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         identity_accounts.accept(
             session,
-            wired.terms,
-            wired.now(),
+            services.terms,
+            services.now(),
             user_id=caller().user_id,
             urls=accepted.user_accepts,
         )

@@ -21,7 +21,7 @@ from identity.translations import choose
 from identity.web import devices, parameters
 from identity.web.json_body import LARGEST, Body, Number, Text, read_body
 from identity.web.matrix_v2 import V2
-from identity.web.request_context import wired
+from identity.web.request_context import services
 
 from .guards import anyone, caller, signed_in
 
@@ -54,7 +54,7 @@ def request_token() -> Response:
     """Open a session, or go on with it, and have a mail sent."""
     asked = read_body(RequestToken)
     try:
-        address = wired.rules.current().read(asked.email)
+        address = services.rules.current().read(asked.email)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     wanted = Wanted(
@@ -65,14 +65,14 @@ def request_token() -> Response:
         device=devices.family(request.user_agent.string),
         language=choose(
             [tag for tag, quality in request.accept_languages if quality > 0],
-            wired.settings.default_locale,
+            services.settings.default_locale,
         ),
         next_link=asked.next_link or None,
     )
-    with wired.database.transaction() as session:
+    with services.database.transaction() as session:
         if wanted.next_link:
             validation.check_next_link(session, wanted.next_link, hosts=_hosts())
-        opened = validation.request(session, wired.vault, wired.now(), wanted)
+        opened = validation.request(session, services.vault, services.now(), wanted)
         return jsonify(sid=opened.sid)
 
 
@@ -81,13 +81,13 @@ def submit_token() -> Response:
     """The code of the mail. What follows on the proof is the client's affair: no redirection here."""
     given = read_body(SubmitToken)
     check_secret(given.client_secret)
-    now = wired.now()
-    with wired.database.transaction() as session:
+    now = services.now()
+    with services.database.transaction() as session:
         try:
             asked = validation.find(session, sid=given.sid, client_secret=given.client_secret)
         except problems.NoValidSession as unknown:
             raise problems.WrongParameter(str(unknown)) from None
-        answered = validation.type_code(session, wired.tokens, now, asked, given.token)
+        answered = validation.type_code(session, services.tokens, now, asked, given.token)
     # Only now: raised inside, it would take the counted try back.
     _check(answered, now)
     return jsonify(success=True)
@@ -98,8 +98,8 @@ def get_validated_3pid() -> Response:
     """Whether, and since when, the address of a session is proved."""
     sid, secret = parameters.required("sid", "client_secret")
     check_secret(secret)
-    with wired.database.reading() as session:
-        proved, at = validation.validated(session, wired.now(), sid=sid, client_secret=secret)
+    with services.database.reading() as session:
+        proved, at = validation.validated(session, services.now(), sid=sid, client_secret=secret)
     return jsonify(medium="email", address=proved.address, validated_at=int(at.timestamp() * 1000))
 
 
@@ -126,6 +126,6 @@ def _hosts() -> set[str]:
     """Where a proof may send people on to, beside the messengers of single homeservers."""
     ours = {
         urlsplit(url).hostname or ""
-        for url in (wired.settings.client_url, wired.settings.public_url)
+        for url in (services.settings.client_url, services.settings.public_url)
     }
-    return ours | set(wired.settings.next_link_hosts)
+    return ours | set(services.settings.next_link_hosts)

@@ -27,19 +27,19 @@ def homeserver():
 
 
 @pytest.fixture
-def wired(wiring, homeserver):
-    with wiring.database.transaction() as session:
+def worker_services(services, homeserver):
+    with services.database.transaction() as session:
         for name in ("education.example", "guests.example"):
             homeservers.find(session, name).connector = "synapse"
-    return dataclasses.replace(wiring, connector_for=lambda _homeserver: homeserver)
+    return dataclasses.replace(services, connector_for=lambda _homeserver: homeserver)
 
 
 @pytest.fixture
-def confirm(wired, clock):
+def confirm(worker_services, clock):
     """A confirmed request for an address of this name."""
 
     def confirm(name="camille.durand"):
-        with wired.database.transaction() as session:
+        with worker_services.database.transaction() as session:
             return sign_up.open_confirmed(
                 session,
                 clock(),
@@ -53,32 +53,32 @@ def confirm(wired, clock):
 
 
 @pytest.fixture
-def ask(wired):
+def ask(worker_services):
     def ask(request, password=PASSWORD):
         account_creation.ask(
-            wired, request.id, display_name="Camille", password=password, language="fr"
+            worker_services, request.id, display_name="Camille", password=password, language="fr"
         )
 
     return ask
 
 
 @pytest.fixture
-def work(wired):
-    return lambda lane=Lane.ACCOUNTS: tasks.run(wired, lane)
+def work(worker_services):
+    return lambda lane=Lane.ACCOUNTS: tasks.run(worker_services, lane)
 
 
-def stands(wired, request):
-    return account_creation.follow(wired, request).stands
+def stands(worker_services, request):
+    return account_creation.follow(worker_services, request).stands
 
 
-def kept(wired) -> list[TypedPassword]:
-    with wired.database.reading() as session:
+def kept(worker_services) -> list[TypedPassword]:
+    with worker_services.database.reading() as session:
         return list(session.scalars(select(TypedPassword)))
 
 
-def everything(wired) -> str:
+def everything(worker_services) -> str:
     """Every row of every table, as text."""
-    with wired.database.engine.connect() as connection:
+    with worker_services.database.engine.connect() as connection:
         tables = TypedPassword.metadata.tables
         rows = [connection.execute(text(f'select * from "{name}"')).all() for name in tables]
     return str(rows)

@@ -45,39 +45,45 @@ class Slow(FakeHomeserver):
 
 
 def test_a_homeserver_gets_two_calls_at_once_and_the_others_are_not_kept_waiting(
-    wired, confirm, ask, clock
+    worker_services, confirm, ask, clock
 ):
     slow, quick = Slow(), FakeHomeserver()
     by_name = {"education.example": slow, "guests.example": quick}
-    wired = dataclasses.replace(wired, connector_for=lambda each: by_name[each.name])
+    worker_services = dataclasses.replace(
+        worker_services, connector_for=lambda each: by_name[each.name]
+    )
     requests = [confirm(f"person{number}") for number in range(5)]
     for request in requests:
         ask(request)
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         last = session.scalars(select(AccountAttempt).order_by(AccountAttempt.id)).all()[-1]
         last.homeserver = "guests.example"
-    runs = [threading.Thread(target=tasks.run, args=(wired, Lane.ACCOUNTS)) for _ in range(4)]
+    runs = [
+        threading.Thread(target=tasks.run, args=(worker_services, Lane.ACCOUNTS)) for _ in range(4)
+    ]
     for thread in runs:
         thread.start()
-    wait_for(lambda: slow.now == 2 and waiting(wired) == 0, what="two calls, the rest put off")
+    wait_for(
+        lambda: slow.now == 2 and waiting(worker_services) == 0, what="two calls, the rest put off"
+    )
     wait_for(lambda: quick.names, what="the call to another homeserver")
     slow.go.set()
     for thread in runs:
         thread.join()
     clock.advance(seconds=2)
-    tasks.run(wired, Lane.ACCOUNTS)
+    tasks.run(worker_services, Lane.ACCOUNTS)
     assert slow.most == 2
     assert len(slow.names) == 4
 
 
-def waiting(wired) -> int:
-    with wired.database.reading() as session:
-        due = select(OutboxEntry).where(OutboxEntry.due_at <= wired.now(), outbox.WAITING)
+def waiting(worker_services) -> int:
+    with worker_services.database.reading() as session:
+        due = select(OutboxEntry).where(OutboxEntry.due_at <= worker_services.now(), outbox.WAITING)
         return len(session.scalars(due.where(OutboxEntry.lane == Lane.ACCOUNTS)).all())
 
 
 def test_after_three_failures_nobody_waits_for_a_homeserver_until_one_call_has_tried(
-    wired, confirm, ask, work, homeserver, clock
+    worker_services, confirm, ask, work, homeserver, clock
 ):
     asked, look = [], homeserver.look
     homeserver.look = lambda account: asked.append(1) or look(account)
@@ -86,10 +92,10 @@ def test_after_three_failures_nobody_waits_for_a_homeserver_until_one_call_has_t
         ask(request)
         homeserver.failures["look"] = Away("ConnectTimeout")
         work()
-        assert stands(wired, request) is Stands.AWAY
+        assert stands(worker_services, request) is Stands.AWAY
     with pytest.raises(problems.ServerAway):
         ask(confirm("fourth"))
-    assert (len(asked), kept(wired)) == (3, [])
+    assert (len(asked), kept(worker_services)) == (3, [])
     clock.time += OPEN_FOR
     ask(confirm("fifth"))
     ask(confirm("sixth"))
@@ -104,7 +110,7 @@ def test_after_three_failures_nobody_waits_for_a_homeserver_until_one_call_has_t
 
 
 def test_probes_wait_in_bulk_and_find_out_for_each_other(
-    wired, confirm, ask, work, homeserver, clock
+    worker_services, confirm, ask, work, homeserver, clock
 ):
     probed = []
     homeserver.probe = lambda: probed.append(1) or homeserver._fail("probe")
@@ -122,62 +128,62 @@ def test_probes_wait_in_bulk_and_find_out_for_each_other(
     assert len(probed) == 1
     clock.advance(minutes=2)
     work(Lane.BULK)
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         assert [mail.template for mail in mails.recent(session)] == ["server_ready"] * 4
 
 
-def silence(wired, clock):
-    with wired.database.transaction() as session:
+def silence(worker_services, clock):
+    with worker_services.database.transaction() as session:
         session.execute(
             update(WorkerHeartbeat).values(seen_at=clock() - worker_heartbeats.GONE_AFTER)
         )
 
 
-def beat(wired, clock, halves=None):
-    key_ids = [public.key_id for public in (halves or wired.private_halves).publics]
-    with wired.database.transaction() as session:
+def beat(worker_services, clock, halves=None):
+    key_ids = [public.key_id for public in (halves or worker_services.private_halves).publics]
+    with worker_services.database.transaction() as session:
         worker_heartbeats.beat(session, clock(), worker="another", key_ids=key_ids)
 
 
 def test_where_no_worker_lives_nothing_is_kept_and_a_mail_comes_when_one_does(
-    wired, confirm, ask, work, homeserver, clock
+    worker_services, confirm, ask, work, homeserver, clock
 ):
-    silence(wired, clock)
+    silence(worker_services, clock)
     request = confirm()
     with pytest.raises(problems.ServerAway):
         ask(request)
-    assert kept(wired) == []
-    with wired.database.reading() as session:
+    assert kept(worker_services) == []
+    with worker_services.database.reading() as session:
         assert accounts.of_address(session, request.address) is None
         assert session.get_one(VerificationRequest, request.id).state == State.CONFIRMED
     # A worker of the version before makes no accounts: it empties other lanes, and promises nothing.
     for lane in (Lane.URGENT, Lane.NORMAL, Lane.BULK):
         work(lane)
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         assert mails.recent(session) == []
-    beat(wired, clock)
+    beat(worker_services, clock)
     work()
     work(Lane.BULK)
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         assert [mail.template for mail in mails.recent(session)] == ["server_ready"]
     ask(request)
     work()
-    assert account_creation.made(wired, request)
+    assert account_creation.made(worker_services, request)
 
 
-def test_a_worker_without_the_private_half_is_as_good_as_none(wired, confirm, ask, clock):
-    silence(wired, clock)
-    beat(wired, clock, PrivateHalves([new_pair()[0]]))
+def test_a_worker_without_the_private_half_is_as_good_as_none(worker_services, confirm, ask, clock):
+    silence(worker_services, clock)
+    beat(worker_services, clock, PrivateHalves([new_pair()[0]]))
     with pytest.raises(problems.ServerAway):
         ask(confirm())
-    beat(wired, clock)
+    beat(worker_services, clock)
     ask(confirm())
 
 
-def test_a_worker_that_stops_says_so(wired, confirm, ask, clock):
-    silence(wired, clock)
-    beat(wired, clock)
-    with wired.database.transaction() as session:
+def test_a_worker_that_stops_says_so(worker_services, confirm, ask, clock):
+    silence(worker_services, clock)
+    beat(worker_services, clock)
+    with worker_services.database.transaction() as session:
         worker_heartbeats.end(session, "another")
     with pytest.raises(problems.ServerAway):
         ask(confirm())

@@ -21,25 +21,25 @@ from identity.sign_up.models import State, VerificationRequest
 from .conftest import AGAIN, PASSWORD, Killed, everything, kept, stands
 
 
-def test_a_typed_password_is_kept_for_the_worker_alone_to_open(wired, confirm, ask):
+def test_a_typed_password_is_kept_for_the_worker_alone_to_open(worker_services, confirm, ask):
     request = confirm()
     ask(request)
-    [row] = kept(wired)
-    with wired.database.reading() as session:
+    [row] = kept(worker_services)
+    with worker_services.database.reading() as session:
         attempt = account_attempts.of_request(session, request.id)
         [entry] = session.scalars(select(OutboxEntry).where(OutboxEntry.lane == Lane.ACCOUNTS))
     assert (entry.errand, entry.subject_id) == (Errand.ACCOUNT, attempt.id)
-    assert PASSWORD not in everything(wired)
+    assert PASSWORD not in everything(worker_services)
     assert len(row.sealed) > 256, "and it does not tell how long the password is"
-    assert stands(wired, request) is Stands.UNDER_WAY
+    assert stands(worker_services, request) is Stands.UNDER_WAY
 
 
 def test_the_password_is_gone_from_the_database_before_the_homeserver_is_asked(
-    wired, confirm, ask, work, homeserver
+    worker_services, confirm, ask, work, homeserver
 ):
     seen = []
     look = homeserver.look
-    homeserver.look = lambda account: seen.append(kept(wired)) or look(account)
+    homeserver.look = lambda account: seen.append(kept(worker_services)) or look(account)
     ask(confirm())
     work()
     assert seen == [[]]
@@ -48,42 +48,42 @@ def test_the_password_is_gone_from_the_database_before_the_homeserver_is_asked(
 
 @pytest.mark.parametrize("place", ["look", "create", "after register"])
 def test_a_worker_killed_before_the_account_stands_costs_the_password_and_nothing_else(
-    wired, confirm, ask, work, homeserver, clock, place
+    worker_services, confirm, ask, work, homeserver, clock, place
 ):
     request = confirm()
     ask(request)
     homeserver.failures[place] = Killed()
     with pytest.raises(Killed):
         work()
-    assert kept(wired) == []
-    assert stands(wired, request) is Stands.UNDER_WAY
+    assert kept(worker_services) == []
+    assert stands(worker_services, request) is Stands.UNDER_WAY
     clock.advance(seconds=LEASE.total_seconds())
     work()
-    assert stands(wired, request) is Stands.AGAIN
+    assert stands(worker_services, request) is Stands.AGAIN
     ask(request, AGAIN)
     work()
-    made = account_creation.made(wired, request)
+    made = account_creation.made(worker_services, request)
     assert homeserver.passwords == {made.user_id: AGAIN}
     assert homeserver.names == {made.user_id: "Camille"}
 
 
 def test_a_worker_killed_after_the_account_stood_is_found_out_by_the_next(
-    wired, confirm, ask, work, homeserver, clock
+    worker_services, confirm, ask, work, homeserver, clock
 ):
     request = confirm()
     ask(request)
     homeserver.failures["after complete"] = Killed()
     with pytest.raises(Killed):
         work()
-    assert account_creation.made(wired, request) is None
+    assert account_creation.made(worker_services, request) is None
     clock.advance(seconds=LEASE.total_seconds())
     work()
-    made = account_creation.made(wired, request)
+    made = account_creation.made(worker_services, request)
     assert homeserver.passwords == {made.user_id: PASSWORD}
 
 
 def test_a_second_password_that_was_lost_is_not_taken_for_the_first(
-    wired, confirm, ask, work, homeserver, clock
+    worker_services, confirm, ask, work, homeserver, clock
 ):
     """The account stands with the first; who typed the second is asked again, and gets what they type then."""
     request = confirm()
@@ -98,7 +98,7 @@ def test_a_second_password_that_was_lost_is_not_taken_for_the_first(
         work()
     clock.advance(seconds=LEASE.total_seconds())
     work()
-    assert stands(wired, request) is Stands.AGAIN
+    assert stands(worker_services, request) is Stands.AGAIN
     ask(request, AGAIN)
     work()
     assert set(homeserver.passwords.values()) == {AGAIN}
@@ -106,41 +106,43 @@ def test_a_second_password_that_was_lost_is_not_taken_for_the_first(
 
 
 def test_a_password_nobody_took_within_a_minute_is_deleted_and_asked_for_again(
-    wired, confirm, ask, work, homeserver, clock
+    worker_services, confirm, ask, work, homeserver, clock
 ):
     request = confirm()
     ask(request)
     clock.time += PASSWORD_LIFETIME - timedelta(seconds=1)
-    assert job.empty_passwords(wired) == 0
-    assert stands(wired, request) is Stands.UNDER_WAY
+    assert job.empty_passwords(worker_services) == 0
+    assert stands(worker_services, request) is Stands.UNDER_WAY
     clock.advance(seconds=1)
-    assert stands(wired, request) is Stands.AGAIN
-    assert job.empty_passwords(wired) == 1
-    assert kept(wired) == []
+    assert stands(worker_services, request) is Stands.AGAIN
+    assert job.empty_passwords(worker_services) == 1
+    assert kept(worker_services) == []
     work()
-    assert (homeserver.names, stands(wired, request)) == ({}, Stands.AGAIN)
+    assert (homeserver.names, stands(worker_services, request)) == ({}, Stands.AGAIN)
 
 
 def test_a_worker_that_comes_too_late_takes_no_password_and_leaves_none(
-    wired, confirm, ask, work, homeserver, clock
+    worker_services, confirm, ask, work, homeserver, clock
 ):
     request = confirm()
     ask(request)
     clock.time += PASSWORD_LIFETIME
     work()
-    assert (kept(wired), homeserver.names) == ([], {})
-    assert stands(wired, request) is Stands.AGAIN
+    assert (kept(worker_services), homeserver.names) == ([], {})
+    assert stands(worker_services, request) is Stands.AGAIN
 
 
-def test_the_next_form_anybody_sends_deletes_what_no_worker_took(wired, confirm, ask, clock):
+def test_the_next_form_anybody_sends_deletes_what_no_worker_took(
+    worker_services, confirm, ask, clock
+):
     ask(confirm())
     clock.time += PASSWORD_LIFETIME
     ask(confirm("zoe.martin"))
-    assert [row.typed_at for row in kept(wired)] == [clock()]
+    assert [row.typed_at for row in kept(worker_services)] == [clock()]
 
 
 def test_every_wait_ends_also_if_no_worker_ever_comes_back(
-    wired, confirm, ask, work, homeserver, clock
+    worker_services, confirm, ask, work, homeserver, clock
 ):
     request = confirm()
     ask(request)
@@ -148,16 +150,18 @@ def test_every_wait_ends_also_if_no_worker_ever_comes_back(
     with pytest.raises(Killed):
         work()
     clock.advance(minutes=2)
-    assert stands(wired, request) is Stands.AGAIN
+    assert stands(worker_services, request) is Stands.AGAIN
 
 
-def test_the_password_of_one_is_not_opened_for_another(wired, confirm, ask, work, homeserver):
+def test_the_password_of_one_is_not_opened_for_another(
+    worker_services, confirm, ask, work, homeserver
+):
     """Whoever can write into the database gives nobody somebody else's password."""
     ana, zoe = confirm("ana.petit"), confirm("zoe.martin")
     ask(ana, "an umbrella for the old harbour")
     ask(zoe, "a bicycle in the quiet attic")
-    first, second = kept(wired)
-    with wired.database.transaction() as session:
+    first, second = kept(worker_services)
+    with worker_services.database.transaction() as session:
         for row, sealed in ((first, second.sealed), (second, first.sealed)):
             session.execute(
                 update(TypedPassword)
@@ -165,41 +169,43 @@ def test_the_password_of_one_is_not_opened_for_another(wired, confirm, ask, work
                 .values(sealed=sealed)
             )
     work()
-    assert (homeserver.names, kept(wired)) == ({}, [])
-    assert {stands(wired, request) for request in (ana, zoe)} == {Stands.AGAIN}
+    assert (homeserver.names, kept(worker_services)) == ({}, [])
+    assert {stands(worker_services, request) for request in (ana, zoe)} == {Stands.AGAIN}
 
 
-def test_a_job_taken_up_twice_makes_one_account(wired, confirm, ask, homeserver):
+def test_a_job_taken_up_twice_makes_one_account(worker_services, confirm, ask, homeserver):
     request = confirm()
     ask(request)
-    with wired.database.transaction() as session:
-        entry = outbox.lease_next(session, wired.now(), Lane.ACCOUNTS)
-    both = [threading.Thread(target=job.make, args=(wired, entry)) for _ in range(2)]
+    with worker_services.database.transaction() as session:
+        entry = outbox.lease_next(session, worker_services.now(), Lane.ACCOUNTS)
+    both = [threading.Thread(target=job.make, args=(worker_services, entry)) for _ in range(2)]
     for thread in both:
         thread.start()
     for thread in both:
         thread.join()
-    with wired.database.reading() as session:
+    with worker_services.database.reading() as session:
         templates = [mail.template for mail in mails.recent(session)]
     assert (len(homeserver.names), templates) == (1, ["welcome"])
 
 
-def test_who_cancels_meanwhile_gets_no_account(wired, confirm, ask, work, homeserver):
+def test_who_cancels_meanwhile_gets_no_account(worker_services, confirm, ask, work, homeserver):
     request = confirm()
     ask(request)
-    with wired.database.transaction() as session:
+    with worker_services.database.transaction() as session:
         row = session.get_one(VerificationRequest, request.id)
         verification_requests.move(session, row, source=State.CONFIRMED, to=State.CANCELLED)
     work()
-    assert (homeserver.names, kept(wired)) == ({}, [])
+    assert (homeserver.names, kept(worker_services)) == ({}, [])
 
 
-def test_nothing_of_a_password_stands_in_a_log(wired, confirm, ask, work, homeserver, caplog):
+def test_nothing_of_a_password_stands_in_a_log(
+    worker_services, confirm, ask, work, homeserver, caplog
+):
     caplog.set_level("DEBUG")
     for number, failure in enumerate((Away("ConnectTimeout"), ZeroDivisionError())):
         homeserver.failures["look"] = failure
         ask(confirm(f"person{number}"))
-        sealed = kept(wired)[0].sealed
+        sealed = kept(worker_services)[0].sealed
         work()
         assert PASSWORD not in caplog.text
         assert sealed not in caplog.text

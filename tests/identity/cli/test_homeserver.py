@@ -7,7 +7,7 @@ from identity.core.sealing import CannotOpen
 from identity.homeservers import credentials
 from identity.homeservers import models as homeservers
 from identity.homeservers.secrets import opened as opened_secret
-from identity.services import wire_worker
+from identity.services import build_worker_services
 from identity.settings import read_settings
 from tests.identity.cli.conftest import EDUCATION, GUESTS
 
@@ -151,13 +151,13 @@ def test_secrets_are_sealed_and_never_shown(run, opened):
     added = run("homeserver", "add", EDUCATION, *URL, "--connector", "synapse", *options, "--json")
     with opened.reading() as session:
         row = homeservers.find(session, EDUCATION)
-    wired = wire_worker(read_settings(_env_file=None, data_dir=run.folder))
-    wired.database.engine.dispose()
-    halves = wired.private_halves
+    worker_services = build_worker_services(read_settings(_env_file=None, data_dir=run.folder))
+    worker_services.database.engine.dispose()
+    halves = worker_services.private_halves
     for field, secret in (("registration_secret", "the secret"), ("admin_token", "the token")):
         with pytest.raises(CannotOpen):
-            wired.vault.open(getattr(row, field))
-        assert opened_secret(wired.vault, halves, row, field) == SecretStr(secret)
+            worker_services.vault.open(getattr(row, field))
+        assert opened_secret(worker_services.vault, halves, row, field) == SecretStr(secret)
     shown = added.output + run("homeserver", "show", EDUCATION, "--json").output
     assert '"has_secrets": true' in shown
     assert not [each for each in ("the secret", "the token", row.admin_token) if each in shown]

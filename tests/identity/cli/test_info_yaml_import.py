@@ -4,7 +4,7 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity.app import create_app
-from identity.services import wire
+from identity.services import build_services
 from identity.settings import Settings
 from tests.identity.http.conftest import ask
 
@@ -67,9 +67,9 @@ def moved(servers):
     """The whole service over what was imported, as its callers meet it."""
     imported(servers, INFO)
     settings = Settings(_env_file=None, data_dir=servers.folder, protected_networks="10.1.0.0/16")
-    wiring = wire(settings)
-    yield create_app(wiring).test_client()
-    wiring.database.engine.dispose()
+    services = build_services(settings)
+    yield create_app(services).test_client()
+    services.database.engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from identity.core import journal
 from identity.core.sealing import PUBLIC, PrivateHalves
 from identity.core.signatures import new_key
 from identity.homeservers import models as homeservers
-from identity.services import wire
+from identity.services import build_services
 from identity.settings import read_settings
 from identity.threepids import associations, peppers
 from identity.threepids import lookup_queries as lookup
@@ -183,6 +183,6 @@ def test_a_rotation_seals_homeservers_secrets_to_the_worker_too(run, opened):
 
 def sealed_before(run, secret):
     """As the version before sealed it."""
-    wired = wire(read_settings(_env_file=None, data_dir=run.folder))
-    wired.database.engine.dispose()
-    return wired.vault.seal(secret)
+    worker_services = build_services(read_settings(_env_file=None, data_dir=run.folder))
+    worker_services.database.engine.dispose()
+    return worker_services.vault.seal(secret)

@@ -10,7 +10,7 @@ from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.app import create_app
 from identity.homeservers import credentials
 from identity.invitations.models import ThirdPartyInvitation
-from identity.services import Wiring
+from identity.services import Services
 from identity.settings import Settings
 
 AGENT, GUEST = AccountClass.AGENT, AccountClass.GUEST
@@ -61,9 +61,9 @@ def settings(tmp_path) -> Settings:
 
 
 @pytest.fixture
-def decided(wiring) -> Wiring:
+def decided(services) -> Services:
     """The whole service, deciding by the federation above."""
-    return replace(wiring, rules=FixedRules(RuleSet.compile([*FEDERATION, DEFAULT], revision=7)))
+    return replace(services, rules=FixedRules(RuleSet.compile([*FEDERATION, DEFAULT], revision=7)))
 
 
 @pytest.fixture
@@ -83,15 +83,15 @@ def either(request) -> FlaskClient:
 
 
 @pytest.fixture
-def credential(wiring, clock) -> dict[str, str]:
+def credential(services, clock) -> dict[str, str]:
     """The header by which a homeserver of the federation shows who it is."""
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         token = credentials.issue(session, clock(), homeserver="education.example")
     return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture
-def invite(wiring, clock):
+def invite(services, clock):
     """An invitation as a homeserver stored it."""
 
     def invite(**facts):
@@ -108,7 +108,7 @@ def invite(wiring, clock):
             "created_at": clock(),
             "expires_at": clock() + timedelta(days=30),
         }
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             session.add(ThirdPartyInvitation(**stored | facts))
 
     return invite

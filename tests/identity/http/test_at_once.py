@@ -23,9 +23,9 @@ def database_url(request) -> str:
 
 
 @pytest.mark.parametrize("address", ["person{}@ac-rouen.example", "camille@ac-rouen.example"])
-def test_24_starts_at_once_in_one_browser_all_get_their_page(wiring, settings, address):
+def test_24_starts_at_once_in_one_browser_all_get_their_page(services, settings, address):
     unlimited = settings.model_copy(update={"limits": "off"})
-    app = create_app(replace(wiring, limits=Limits(unlimited)))
+    app = create_app(replace(services, limits=Limits(unlimited)))
     browser = app.test_client()
     page = browser.get("/start").text
     token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
@@ -49,7 +49,7 @@ def test_24_starts_at_once_in_one_browser_all_get_their_page(wiring, settings, a
     with ThreadPoolExecutor(AT_ONCE) as tabs:
         answers = list(tabs.map(start, range(AT_ONCE)))
     assert {status for status, _ in answers} == {303}, answers
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         rows = session.scalars(
             select(VerificationRequest).where(
                 VerificationRequest.address != "first@ac-rouen.example"

@@ -8,8 +8,8 @@ API = "/api/homeserver/v1"
 
 
 @pytest.fixture(params=["public", "internal"])
-def client(request, wiring):
-    return create_app(wiring, listener=request.param).test_client()
+def client(request, services):
+    return create_app(services, listener=request.param).test_client()
 
 
 @pytest.mark.parametrize("query", ["", "?version=1", "?version=0", "?version=two", "?version="])

@@ -59,8 +59,8 @@ def test_a_credential_is_a_bearer_token_and_nothing_else(public, credential, hea
     assert is_refused(internal_info(public, headers={"Authorization": header.format(token)}))
 
 
-def test_a_retired_credential_is_refused(wiring, public, credential, clock):
-    with wiring.database.transaction() as session:
+def test_a_retired_credential_is_refused(services, public, credential, clock):
+    with services.database.transaction() as session:
         row = session.scalars(select(HomeserverCredential)).one()
         row.retires_at = clock() + timedelta(hours=1)
     assert internal_info(public, headers=credential).status_code == 200

@@ -36,8 +36,8 @@ def rules(clock) -> RuleSet:
 
 
 @pytest.fixture(params=["public", "internal"])
-def client(wiring, request):
-    return create_app(wiring, listener=request.param).test_client()
+def client(services, request):
+    return create_app(services, listener=request.param).test_client()
 
 
 def take_away(database: Database) -> None:
@@ -65,23 +65,23 @@ def test_a_service_that_lacks_nothing_is_ready(client):
     assert readiness(client) == (200, ready | {"dead_deliveries": 0, "held_invitations": 0})
 
 
-def test_deliveries_nobody_tries_any_more_are_counted(wiring, client, invite):
+def test_deliveries_nobody_tries_any_more_are_counted(services, client, invite):
     invite(delivery=Delivery.DEAD)
     assert readiness(client)[1]["dead_deliveries"] == 1
 
 
-def test_a_database_that_is_away_takes_no_rules_from_clients(wiring, client, clock):
+def test_a_database_that_is_away_takes_no_rules_from_clients(services, client, clock):
     before = ask(client, ADDRESS).json
-    take_away(wiring.database)
+    take_away(services.database)
     clock.advance(minutes=2)
     answer = ask(client, ADDRESS)
     assert (answer.status_code, answer.json) == (200, before)
     assert before["hs"] == "education.example"
 
 
-def test_a_database_that_is_away_is_said_so(wiring, client, clock):
+def test_a_database_that_is_away_is_said_so(services, client, clock):
     readiness(client)
-    take_away(wiring.database)
+    take_away(services.database)
     clock.advance(minutes=2)
     status, said = readiness(client)
     assert (status, said["status"]) == (200, "degraded")
@@ -89,8 +89,8 @@ def test_a_database_that_is_away_is_said_so(wiring, client, clock):
     assert said["oldest_outbox_entry_seconds"] is None
 
 
-def test_a_process_that_never_saw_its_database_is_unready_and_lives(wiring, client):
-    take_away(wiring.database)
+def test_a_process_that_never_saw_its_database_is_unready_and_lives(services, client):
+    take_away(services.database)
     status, said = readiness(client)
     assert (status, said) == (503, {"status": "unready", "degraded": ["database", "rules"]})
     assert client.get("/healthz").status_code == 200
@@ -99,9 +99,9 @@ def test_a_process_that_never_saw_its_database_is_unready_and_lives(wiring, clie
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_a_database_server_that_refuses_is_no_other_case(wiring, clock):
+def test_a_database_server_that_refuses_is_no_other_case(services, clock):
     database = Database(make_engine("postgresql+psycopg://guichet@127.0.0.1:1/guichet"))
-    away = replace(wiring, database=database, rules=RulesInForce(database, clock))
+    away = replace(services, database=database, rules=RulesInForce(database, clock))
     client = create_app(away).test_client()
     assert readiness(client)[0] == 503
     assert ask(client, ADDRESS).status_code == 503
@@ -110,12 +110,12 @@ def test_a_database_server_that_refuses_is_no_other_case(wiring, clock):
     assert (answer.status_code, answer.json["errcode"]) == (503, "M_UNKNOWN")
 
 
-def test_a_database_that_comes_back_is_seen(wiring, client, clock):
+def test_a_database_that_comes_back_is_seen(services, client, clock):
     before = ask(client, ADDRESS).json
-    wiring.database.engine.dispose()  # the last connection brings everything into the one file
-    path = Path(wiring.database.engine.url.database)
+    services.database.engine.dispose()  # the last connection brings everything into the one file
+    path = Path(services.database.engine.url.database)
     kept = path.read_bytes()
-    take_away(wiring.database)
+    take_away(services.database)
     clock.advance(minutes=2)
     assert readiness(client)[1]["status"] == "degraded"
     path.rmdir()
@@ -124,31 +124,31 @@ def test_a_database_that_comes_back_is_seen(wiring, client, clock):
     assert ask(client, ADDRESS).json == before
 
 
-def test_limits_counted_alone_are_said_so(wiring):
-    client = create_app(replace(wiring, limits=LoneLimits())).test_client()
-    assert not Limits(wiring.settings).degraded
+def test_limits_counted_alone_are_said_so(services):
+    client = create_app(replace(services, limits=LoneLimits())).test_client()
+    assert not Limits(services.settings).degraded
     assert readiness(client)[1]["degraded"] == ["limits"]
 
 
 @pytest.mark.parametrize(
     ("waited", "degraded"), [({"minutes": 10}, []), ({"minutes": 11}, ["outbox"])]
 )
-def test_work_that_waits_too_long_is_said_so(wiring, client, clock, waited, degraded):
-    with wiring.database.transaction() as session:
+def test_work_that_waits_too_long_is_said_so(services, client, clock, waited, degraded):
+    with services.database.transaction() as session:
         outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.BULK)
     clock.advance(**waited)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
     said = readiness(client)[1]
     assert said["degraded"] == degraded
     assert said["oldest_outbox_entry_seconds"] == timedelta(**waited).total_seconds()
 
 
-def test_work_that_is_done_waits_no_longer(wiring, client, clock):
-    with wiring.database.transaction() as session:
+def test_work_that_is_done_waits_no_longer(services, client, clock):
+    with services.database.transaction() as session:
         outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
     clock.advance(hours=1)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         outbox.settle(session, outbox.lease_next(session, clock(), Lane.URGENT), clock())
     assert readiness(client)[1]["status"] == "ready"
 

@@ -23,15 +23,15 @@ MIXED = "mixed.example"
 
 
 @pytest.fixture(params=["public", "internal"])
-def client(request, wiring, database, clock):
+def client(request, services, database, clock):
     at_once = RulesInForce(database, clock, look_every=0)
-    return create_app(replace(wiring, rules=at_once), listener=request.param).test_client()
+    return create_app(replace(services, rules=at_once), listener=request.param).test_client()
 
 
 @pytest.fixture
-def publish(wiring, clock):
+def publish(services, clock):
     def publish(*rules, **how):
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             difference = rule_changes.compare(session, put=rules, **how)
             rule_changes.publish(session, clock(), difference, Who("tests", "here", "why"))
 
@@ -39,9 +39,9 @@ def publish(wiring, clock):
 
 
 @pytest.fixture
-def mixed(wiring, clock) -> str:
+def mixed(services, clock) -> str:
     """A homeserver where agents and guests live together."""
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         session.add(
             Homeserver(
                 name=MIXED,
@@ -58,9 +58,9 @@ def mixed(wiring, clock) -> str:
 
 
 @pytest.fixture
-def prove(wiring, clock):
+def prove(services, clock):
     def prove(user_id, address):
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             proved_addresses.add(session, clock(), user_id=user_id, address=address)
 
     return prove
@@ -126,9 +126,9 @@ def test_what_the_module_has_is_not_sent_again(client, credential, publish):
     assert ["domain", "asso.example"] in [each[:2] for each in changed.json["rules"]]
 
 
-def test_who_asks_for_the_rules_says_what_it_can_do(client, credential, wiring, clock):
+def test_who_asks_for_the_rules_says_what_it_can_do(client, credential, services, clock):
     def declared():
-        with wiring.database.reading() as session:
+        with services.database.reading() as session:
             row = homeserver_modules.find(session, "education.example")
             return row.heard_at, row.version, row.reports, row.actions
 
@@ -143,17 +143,17 @@ def test_who_asks_for_the_rules_says_what_it_can_do(client, credential, wiring, 
 
 
 def test_a_homeserver_that_changes_its_kind_is_told_without_a_new_revision(
-    client, credential, wiring
+    client, credential, services
 ):
     tag = client.get(f"{API}/rules", headers=credential).headers["ETag"]
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         homeservers.find(session, "guests.example").class_source = "by_person"
     changed = client.get(f"{API}/rules", headers=credential | {"If-None-Match": tag})
     assert changed.json["homeservers"]["guests.example"] == {"class_source": "by_person"}
 
 
 def test_a_protected_homeserver_finds_its_own_name_and_others_do_not(
-    client, credential, publish, wiring, clock
+    client, credential, publish, services, clock
 ):
     guarded = rule(
         Kind.DOMAIN, "defense.example", "guests.example", protected_homeserver="education.example"
@@ -168,10 +168,10 @@ def test_a_protected_homeserver_finds_its_own_name_and_others_do_not(
     assert places["other.example"] == "education.example"
 
 
-def test_a_database_that_was_set_back_counts_in_a_new_epoch(client, credential, publish, wiring):
+def test_a_database_that_was_set_back_counts_in_a_new_epoch(client, credential, publish, services):
     publish(rule(Kind.DOMAIN, "asso.example"))
     before = client.get(f"{API}/rules", headers=credential)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         for row in session.scalars(select(StoredRule).where(StoredRule.since_revision == 2)):
             session.delete(row)
         session.delete(session.get_one(RuleRevision, 2))
@@ -181,7 +181,7 @@ def test_a_database_that_was_set_back_counts_in_a_new_epoch(client, credential, 
     assert after.json["epoch"] != before.json["epoch"]
     # Whoever asks next with the old epoch begins no further one.
     assert client.get(f"{API}/rules", headers=told).json["epoch"] == after.json["epoch"]
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert session.scalars(select(FeedState.epoch)).all() == [after.json["epoch"]]
 
 
@@ -281,13 +281,13 @@ def test_a_body_that_is_none_of_reports_is_refused_whole(client, credential, bod
 
 
 def test_what_a_homeserver_binds_and_unbinds_by_itself_counts_for_the_class(
-    client, credential, wiring
+    client, credential, services
 ):
     camille, address = "@camille:education.example", "camille@ac-rouen.example"
     asked = {"medium": "email", "address": address, "mxid": camille}
 
     def proofs():
-        with wiring.database.reading() as session:
+        with services.database.reading() as session:
             return proved_addresses.of_user(session, camille)
 
     internal = "/_matrix/identity/internal"

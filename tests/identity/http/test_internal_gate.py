@@ -77,8 +77,8 @@ def bind(client, **headers):
     return client.post(BIND, json=BODY, headers=headers)
 
 
-def bound(wiring) -> int:
-    with wiring.database.reading() as session:
+def bound(services) -> int:
+    with services.database.reading() as session:
         return session.scalar(select(func.count()).select_from(Association))
 
 

@@ -90,8 +90,8 @@ def serving(application):
     server.server_close()
 
 
-def bound(wiring) -> int:
-    with wiring.database.reading() as session:
+def bound(services) -> int:
+    with services.database.reading() as session:
         return session.scalar(select(func.count()).select_from(Association))
 
 

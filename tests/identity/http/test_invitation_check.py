@@ -28,11 +28,11 @@ def test_who_may_invite_hears_nothing_more(ask):
     assert (answer.status_code, answer.json) == (200, {"allowed": True})
 
 
-def test_a_paused_inviter_is_told_until_when_and_may_invite_agents(ask, wiring, clock):
-    with wiring.database.transaction() as session:
+def test_a_paused_inviter_is_told_until_when_and_may_invite_agents(ask, services, clock):
+    with services.database.transaction() as session:
         for number in range(3):
             address = f"guest{number}@asso.example"
-            muting.mute(session, wiring.hashes, clock(), address=address, sender=ZOE)
+            muting.mute(session, services.hashes, clock(), address=address, sender=ZOE)
     told = ask().json
     assert told == {
         "allowed": False,
@@ -44,10 +44,10 @@ def test_a_paused_inviter_is_told_until_when_and_may_invite_agents(ask, wiring, 
     assert ask().json == {"allowed": True}
 
 
-def test_over_the_quota_it_is_told_when_there_is_room_again(ask, wiring, rules, clock):
+def test_over_the_quota_it_is_told_when_there_is_room_again(ask, services, rules, clock):
     for number in range(50):
         address = EmailAddress.parse(f"guest{number}@asso.example")
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             stored_in_room(
                 session,
                 rules,
@@ -64,14 +64,16 @@ def test_over_the_quota_it_is_told_when_there_is_room_again(ask, wiring, rules, 
     assert ask("guest7@asso.example").json == {"allowed": True}, "it is invited already"
 
 
-def test_who_is_in_the_room_with_the_inviter_is_not_invited_in_another_spelling(ask, wiring, clock):
+def test_who_is_in_the_room_with_the_inviter_is_not_invited_in_another_spelling(
+    ask, services, clock
+):
     """Synapse would make a 500 of what store-invite answers."""
     mia = "@mia:mixed.example"
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         associations.bind(session, clock(), address="mia@asso.example", user_id=mia)
         room_members.joined(session, clock(), room_id="!a:x", user_id=mia)
     assert ask("MIA@asso.example").json == {"allowed": True}, "who is not there learns nothing"
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         room_members.joined(session, clock(), room_id="!a:x", user_id=ZOE)
     assert ask("MIA@asso.example").json == {
         "allowed": False,
@@ -87,10 +89,10 @@ def test_what_is_no_address_cannot_be_invited(ask, fault):
     }
 
 
-def test_a_homeserver_asks_for_its_own_users_alone(ask, either, wiring, clock):
+def test_a_homeserver_asks_for_its_own_users_alone(ask, either, services, clock):
     assert ask(sender="@eve:guests.example").status_code == 403
     assert ask(sender=5).status_code == 400
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         token = credentials.issue(session, clock(), homeserver="guests.example")
     asked = {"sender": ZOE, "medium": "email", "address": "gil@asso.example", "room_id": "!a:x"}
     headers = {"Authorization": f"Bearer {token}"}

@@ -159,38 +159,38 @@ def test_revoked_it_is_over(ask, act, store):
 
 
 def test_a_paused_inviter_sends_nothing_again_and_lets_nothing_stand_longer(
-    act, store, clock, wiring
+    act, store, clock, services
 ):
     made, of_agent = store(), store("camille@ac-rouen.example")
     clock.advance(hours=1)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         for number in range(3):
             address = f"guest{number}@asso.example"
-            muting.mute(session, wiring.hashes, clock(), address=address, sender=ZOE)
+            muting.mute(session, services.hashes, clock(), address=address, sender=ZOE)
     for what in ("resend", "extend"):
         assert act(f"{made}/{what}", days=80).json["org.guichet.reason"] == "invitations_paused"
         assert act(f"{of_agent}/{what}").status_code == 200
     assert act(f"{made}/revoke").json["state"] == "revoked"
 
 
-def test_its_mail_is_sent_again_after_an_hour(act, store, clock, wiring):
+def test_its_mail_is_sent_again_after_an_hour(act, store, clock, services):
     made = store()
     too_soon = act(f"{made}/resend")
     assert refused(too_soon) == (429, "M_LIMIT_EXCEEDED")
     assert too_soon.json["retry_after_ms"] == 3_600_000
     clock.advance(hours=1)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         [mail] = mails.recent(session)
         invitation_mails.close(session, clock(), mails.find(session, mail.id))
     assert len(act(f"{made}/resend").json["mails"]) == 2
 
 
 def test_what_its_room_has_not_taken_yet_is_not_sent_and_not_said_to_be_over(
-    ask, act, store, clock, wiring
+    ask, act, store, clock, services
 ):
     made = store()
     clock.advance(hours=1)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         third_party_invitations.find(session, UUID(made)).awaits = Awaits.REPORT
     assert refused(act(f"{made}/resend")) == (409, "org.guichet.invitation_held")
     clock.advance(hours=-1)

@@ -16,23 +16,23 @@ REFUSED = (
 
 @pytest.mark.parametrize("path", ["/info", "/internal-info"])
 @pytest.mark.parametrize("address", REFUSED)
-def test_routing_knows_no_such_address(wiring, path, address):
+def test_routing_knows_no_such_address(services, path, address):
     listener = "internal" if path == "/internal-info" else "public"
     client = served(
-        wiring, domain("ac-rouen.example", "education.example"), DEFAULT, listener=listener
+        services, domain("ac-rouen.example", "education.example"), DEFAULT, listener=listener
     )
     quoted = address.replace("?", "%3F").replace("=", "%3D")
     answer = client.get(f"{API}{path}?medium=email&address={quoted}")
     assert (answer.status_code, answer.json["errcode"]) == (400, "M_INVALID_EMAIL")
 
 
-def test_a_rule_opens_a_sign_at_its_door(wiring):
+def test_a_rule_opens_a_sign_at_its_door(services):
     wide = Rule(
         *(Kind.DOMAIN, "ac-rouen.example", AccountClass.AGENT, "education.example"),
         requires_invite=False,
         extra_signs="&",
     )
-    client = served(wiring, wide, DEFAULT)
+    client = served(services, wide, DEFAULT)
     answer = client.get(f"{API}/info?medium=email&address=r%26d@ac-rouen.example")
     assert answer.json["hs"] == "education.example"
     assert RuleSet.compile([wide]).read("R&D@ac-rouen.example").local == "r&d"

@@ -35,16 +35,16 @@ class Wire:
 
 
 @pytest.fixture
-def there(wiring, database, clock, credential) -> Process:
+def there(services, database, clock, credential) -> Process:
     at_once = RulesInForce(database, clock, look_every=0)
-    client = create_app(replace(wiring, rules=at_once), listener="public").test_client()
+    client = create_app(replace(services, rules=at_once), listener="public").test_client()
     return Process(Synapse(EDUCATION), Wire(client, credential)).begin()
 
 
 @pytest.fixture
-def publish(wiring, clock):
+def publish(services, clock):
     def publish(*rules):
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             difference = rule_changes.compare(session, put=rules)
             rule_changes.publish(session, clock(), difference, Who("tests", "here", "why"))
 
@@ -68,16 +68,16 @@ def test_what_did_not_change_is_not_sent(there):
     assert there.told.statuses == [304]
 
 
-def test_agents_of_a_homeserver_of_both_are_known_and_forgotten(there, wiring, clock):
-    with wiring.database.transaction() as session:
+def test_agents_of_a_homeserver_of_both_are_known_and_forgotten(there, services, clock):
+    with services.database.transaction() as session:
         homeservers.find(session, GUESTS).class_source = "by_person"
     there.poll()
     assert not there.is_agent(MIA)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         proved_addresses.add(session, clock(), user_id=MIA, address="mia@ac-rouen.example")
     there.poll()
     assert there.is_agent(MIA)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         proved_addresses.remove_all(session, MIA)
     there.poll()
     assert not there.is_agent(MIA)

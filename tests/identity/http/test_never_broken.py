@@ -58,7 +58,7 @@ def database_url(request) -> str:
 
 
 @pytest.fixture
-def served(wiring, tmp_path):
+def served(services, tmp_path):
     unlimited = Settings(
         _env_file=None,
         data_dir=tmp_path,
@@ -66,7 +66,7 @@ def served(wiring, tmp_path):
         limits="off",
         lookup_algorithms="sha256,none",
     )
-    return replace(wiring, settings=unlimited, limits=Limits(unlimited))
+    return replace(services, settings=unlimited, limits=Limits(unlimited))
 
 
 @pytest.fixture

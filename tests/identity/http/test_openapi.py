@@ -45,7 +45,7 @@ def takes_data(operation) -> bool:
 
 
 @pytest.fixture
-def app(wiring, tmp_path):
+def app(services, tmp_path):
     """The service with nothing to slow it down; both kinds of bearer are good."""
     unlimited = Settings(
         _env_file=None,
@@ -53,13 +53,15 @@ def app(wiring, tmp_path):
         secret_keys="a key for the tests, long enough",
         limits="off",
     )
-    return create_app(replace(wiring, settings=unlimited, limits=type(wiring.limits)(unlimited)))
+    return create_app(
+        replace(services, settings=unlimited, limits=type(services.limits)(unlimited))
+    )
 
 
 @pytest.fixture
-def bearers(wiring, clock, credential):
+def bearers(services, clock, credential):
     """Of a Matrix user, of a homeserver, and of nobody."""
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         token = identity_accounts.register(session, clock(), user_id="@zoe:education.example")
     return [{"Authorization": f"Bearer {token}"}, credential, {}]
 

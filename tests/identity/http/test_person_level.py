@@ -17,9 +17,9 @@ ELSEWHERE = "former.example"
 
 
 @pytest.fixture
-def bound(wiring, clock):
+def bound(services, clock):
     """Ana is on a homeserver her rule does not name; Bea is where she belongs."""
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         for address, user_id in (
             (ANA, f"@ana:{ELSEWHERE}"),
             ("bea@ac-rouen.example", "@bea:education.example"),
@@ -64,8 +64,8 @@ def test_legacy_everybody_is_told(at_level):
     assert plain(ask(client, ANA.upper())) == plain(ask(client, ANA))
 
 
-def test_authenticated_a_matrix_user_with_a_token_of_ours_is_told(at_level, wiring, clock):
-    with wiring.database.transaction() as session:
+def test_authenticated_a_matrix_user_with_a_token_of_ours_is_told(at_level, services, clock):
+    with services.database.transaction() as session:
         token = identity_accounts.issue(session, clock(), user_id="@zoe:education.example")
     answer = ask(at_level("authenticated"), ANA, headers={"Authorization": f"Bearer {token}"})
     assert plain(answer)["hs"] == ELSEWHERE

@@ -11,8 +11,8 @@ PATH = "/api/homeserver/v1/may-register"
 
 
 @pytest.fixture
-def guests(wiring, clock) -> dict[str, str]:
-    with wiring.database.transaction() as session:
+def guests(services, clock) -> dict[str, str]:
+    with services.database.transaction() as session:
         token = credentials.issue(session, clock(), homeserver="guests.example")
     return {"Authorization": f"Bearer {token}"}
 
@@ -48,7 +48,7 @@ def test_each_homeserver_hears_of_its_own_people_alone(is_allowed, credential):
     assert not is_allowed("gil+1@asso.example", credential)
 
 
-def test_a_protected_homeserver_takes_its_people_too(wiring, clock, is_allowed):
+def test_a_protected_homeserver_takes_its_people_too(services, clock, is_allowed):
     inside = Homeserver(
         name="inside.example",
         url="http://127.0.0.1:1",
@@ -59,7 +59,7 @@ def test_a_protected_homeserver_takes_its_people_too(wiring, clock, is_allowed):
         class_source="agent",
         created_at=clock(),
     )
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         session.add(inside)
         session.flush()
         token = credentials.issue(session, clock(), homeserver="inside.example")

@@ -13,9 +13,9 @@ from .conftest import API, DEFAULT, FEDERATION, FixedRules, ask, domain
 INSIDE, OUTSIDE = "10.1.2.3", "203.0.113.5"
 
 
-def served(wiring, *rules, listener="public"):
+def served(services, *rules, listener="public"):
     fixed = FixedRules(RuleSet.compile(rules, revision=1))
-    return create_app(replace(wiring, rules=fixed), listener=listener).test_client()
+    return create_app(replace(services, rules=fixed), listener=listener).test_client()
 
 
 @pytest.mark.parametrize(
@@ -54,19 +54,19 @@ def test_info_never_tells_of_invitations(public):
         assert not {"requires_invite", "invited"} & set(ask(public, address).json)
 
 
-def test_nobodys_address_is_answered_with_nothing(wiring):
-    answer = ask(served(wiring, *FEDERATION), "gil@asso.example")
+def test_nobodys_address_is_answered_with_nothing(services):
+    answer = ask(served(services, *FEDERATION), "gil@asso.example")
     assert (answer.status_code, answer.json) == (200, {})
 
 
-def test_a_sibling_is_told_even_where_no_default_takes_its_people(wiring):
-    answer = ask(served(wiring, *FEDERATION), "ana@ac-normandie.example").json
+def test_a_sibling_is_told_even_where_no_default_takes_its_people(services):
+    answer = ask(served(services, *FEDERATION), "ana@ac-normandie.example").json
     assert "hs" not in answer
     assert answer["org.guichet"]["sibling"] == "ac-rouen.example"
 
 
-def test_nobodys_address_may_register_nowhere(wiring):
-    client = served(wiring, *FEDERATION, listener="internal")
+def test_nobodys_address_may_register_nowhere(services):
+    client = served(services, *FEDERATION, listener="internal")
     answer = ask(client, "gil@asso.example", path="/internal-info").json
     assert answer.pop("org.guichet")["reason"] == "nobody"
     assert answer == {"requires_invite": True, "invited": False}
@@ -165,20 +165,20 @@ def test_a_plus_survives_whether_or_not_it_is_encoded(public, written):
     assert answer.json["org.guichet"]["reason"] == "open"
 
 
-def test_the_domain_may_be_written_in_unicode(wiring):
-    client = served(wiring, domain("xn--luc-dma.example", "education.example"))
+def test_the_domain_may_be_written_in_unicode(services):
+    client = served(services, domain("xn--luc-dma.example", "education.example"))
     for typed in ("a@lucé.example", "a@LUCÉ.example", "a@xn--luc-dma.example"):
         assert ask(client, typed).json["hs"] == "education.example"
 
 
-def test_a_domain_that_moved_names_its_former_homeservers_for_a_while(wiring, clock):
+def test_a_domain_that_moved_names_its_former_homeservers_for_a_while(services, clock):
     moved = domain(
         "moved.example",
         "new.example",
         moved_from=("old.example",),
         moving_until=clock() + timedelta(days=60),
     )
-    client = served(wiring, moved)
+    client = served(services, moved)
     assert ask(client, "a@moved.example").json["org.guichet"]["former_hs"] == ["old.example"]
     clock.advance(days=61)
     answer = ask(client, "a@moved.example").json
@@ -186,8 +186,8 @@ def test_a_domain_that_moved_names_its_former_homeservers_for_a_while(wiring, cl
     assert "former_hs" not in answer["org.guichet"]
 
 
-def test_the_default_rule_may_have_a_protected_homeserver_too(wiring):
-    client = served(wiring, replace(DEFAULT, protected_homeserver="inside.example"))
+def test_the_default_rule_may_have_a_protected_homeserver_too(services):
+    client = served(services, replace(DEFAULT, protected_homeserver="inside.example"))
     assert ask(client, "a@b.example", ip=INSIDE).json["hs"] == "inside.example"
     assert ask(client, "a@b.example", ip=OUTSIDE).json["hs"] == "guests.example"
 

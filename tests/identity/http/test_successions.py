@@ -9,10 +9,10 @@ OLD, NEW = "@gil:guests.example", "@gil:education.example"
 
 
 @pytest.fixture
-def prove(wiring, clock):
+def prove(services, clock):
     def prove(user_id, address="gil@asso.example"):
         clock.advance(days=1)
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             binding.prove(session, clock(), address=address, user_id=user_id)
 
     return prove
@@ -39,10 +39,10 @@ def test_who_proves_an_address_that_another_account_had_succeeds_it(prove, prede
     assert predecessors(OLD, NEW) == []
 
 
-def test_it_stays_when_the_former_account_is_no_more(prove, predecessors, wiring, clock):
+def test_it_stays_when_the_former_account_is_no_more(prove, predecessors, services, clock):
     prove(OLD)
     prove(NEW)
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         binding.unbind_verified(session, clock(), address="gil@asso.example", user_id=OLD)
     assert predecessors(NEW, OLD) == [OLD]
 

@@ -103,7 +103,7 @@ def test_what_there_is_by_invitation_elsewhere_is_as_what_there_is_not(world):
 
 def test_who_has_become_a_guest_takes_back_and_lets_nothing_stand_longer(world, clock):
     """The class is asked anew, also of what was sent as an agent."""
-    database, rules = world.wiring.database, world.wiring.rules.current()
+    database, rules = world.services.database, world.services.rules.current()
     with database.transaction() as session:
         made = stored_in_room(
             session,

@@ -103,17 +103,17 @@ def test_anothers_invitation_is_not_revoked_by_who_knows_its_token(world, by, ro
 
 def test_a_rejected_address_makes_nobody_an_agent(world):
     world.report("bound", user_id=MALLORY, address="mallory@ac-rouen.example")
-    with world.wiring.database.reading() as session:
-        assert not account_classes.is_agent(session, world.wiring.rules.current(), MALLORY)
+    with world.services.database.reading() as session:
+        assert not account_classes.is_agent(session, world.services.rules.current(), MALLORY)
         assert proved_addresses.of_user(session, MALLORY) == []
 
 
 def test_where_every_homeserver_may_bind_none_takes_or_proves_what_the_rules_keep_for_another(
     world,
 ):
-    settings = world.wiring.settings.model_copy(update={"association_policy": "any"})
-    free = replace(world.wiring, settings=settings)
-    world = replace(world, app=create_app(free), wiring=free)
+    settings = world.services.settings.model_copy(update={"association_policy": "any"})
+    free = replace(world.services, settings=settings)
+    world = replace(world, app=create_app(free), services=free)
     before = world.rows()
     assert world.report("bound", user_id=MALLORY, address=HERS)["result"] == "rejected"
     body = {"medium": "email", "address": HERS, "mxid": MALLORY}

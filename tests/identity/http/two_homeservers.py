@@ -36,7 +36,7 @@ class World:
     """What there is on Education, and Mixed with its credential."""
 
     app: Any
-    wiring: Any
+    services: Any
     headers: dict[str, str]
     invitations: list[ThirdPartyInvitation]
     list_id: uuid.UUID
@@ -57,7 +57,7 @@ class World:
 
     def rows(self) -> dict[str, list[str]]:
         """Everything in the database, but what the caller's own asking leaves there."""
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             return {
                 name: sorted(map(repr, session.execute(select(table)).all()))
                 for name, table in Base.metadata.tables.items()

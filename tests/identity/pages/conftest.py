@@ -22,7 +22,7 @@ from identity.homeservers.models import Homeserver
 from identity.invitations.models import ThirdPartyInvitation
 from identity.mail import models as mails
 from identity.mail.folder import FolderMailer
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 from identity.settings import read_settings
 from identity.sign_up.models import VerificationRequest
 from identity.threepids.terms import Terms
@@ -94,14 +94,14 @@ class Site:
     """The application, and what a test may know of it that no browser knows."""
 
     app: Flask
-    wiring: WorkerWiring
+    services: WorkerServices
     clock: object
     server: FakeServer
     desk: FakeDesk
     invitations: list[ThirdPartyInvitation] = field(default_factory=list)
 
     def newest(self) -> VerificationRequest:
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             return session.scalars(
                 select(VerificationRequest).order_by(
                     VerificationRequest.created_at.desc(), VerificationRequest.ordinal.desc()
@@ -109,14 +109,16 @@ class Site:
             ).first()
 
     def all(self) -> list[VerificationRequest]:
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             return list(session.scalars(select(VerificationRequest)))
 
     def post(self) -> None:
         """The worker sends what is due."""
-        wired = replace(self.wiring, mailer=FolderMailer(self.wiring.settings.mail_dir))
+        worker_services = replace(
+            self.services, mailer=FolderMailer(self.services.settings.mail_dir)
+        )
         for lane in (Lane.URGENT, Lane.NORMAL):
-            tasks.run(wired, lane)
+            tasks.run(worker_services, lane)
 
     def code(self, about=None) -> str:
         """What stands in the last mail about a request or an invitation."""
@@ -127,22 +129,20 @@ class Site:
         return self.mailed_code(purpose, about.address)
 
     def mailed_code(self, purpose: Purpose, subject: str) -> str:
-        with self.wiring.database.reading() as session:
-            return codes.mailed(session, self.wiring.tokens, purpose, subject)
+        with self.services.database.reading() as session:
+            return codes.mailed(session, self.services.tokens, purpose, subject)
 
     def wrong_code(self, about=None) -> str:
         return codes.wrong(self.code(about))
 
     def wrong_tries(self) -> int:
         """How many wrong codes were counted."""
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             return session.scalar(select(func.count()).select_from(WrongTry))
 
     def link(self, request=None, purpose="verify") -> str:
         request = request or self.newest()
-        return (
-            f"/{'v' if purpose == 'verify' else 'n'}/{self.wiring.tokens.link(request.id, purpose)}"
-        )
+        return f"/{'v' if purpose == 'verify' else 'n'}/{self.services.tokens.link(request.id, purpose)}"
 
     def invited(self, **facts: object) -> ThirdPartyInvitation:
         """An invitation of GIL by ZOE, whose mail just left."""
@@ -164,35 +164,35 @@ class Site:
             | facts
         )
         self.add(row)
-        with self.wiring.database.transaction() as session:
+        with self.services.database.transaction() as session:
             one_time_codes.carry(
-                session, self.wiring.tokens, self.clock(), Purpose.INVITATION, row.address
+                session, self.services.tokens, self.clock(), Purpose.INVITATION, row.address
             )
         self.invitations.append(row)
         return row
 
     def invitation(self, row=None) -> ThirdPartyInvitation:
         """The invitation as it stands now."""
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             return session.get_one(ThirdPartyInvitation, (row or self.invitations[-1]).id)
 
     def mailed(self, row=None, purpose="invitation") -> str:
         """A link of the mail of an invitation."""
         row = row or self.invitations[-1]
         kind = {"invitation": "i", "not_me": "n", "opt_out": "d"}[purpose]
-        return f"/{kind}/{self.wiring.tokens.link(row.id, purpose)}"
+        return f"/{kind}/{self.services.tokens.link(row.id, purpose)}"
 
     def mails(self) -> list[str]:
         """Template of every mail ordered, oldest first."""
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             return [mail.template for mail in reversed(mails.recent(session))]
 
     def add(self, row) -> None:
-        with self.wiring.database.transaction() as session:
+        with self.services.database.transaction() as session:
             session.add(row)
 
     def visitor(self, language="fr") -> Visitor:
-        return Visitor(self.app, language, self.wiring)
+        return Visitor(self.app, language, self.services)
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def open_site(settings, url, clock):
     database = Database(make_engine(url))
     server, desk = FakeServer(), FakeDesk()
     private, public = new_pair()
-    wiring = WorkerWiring(
+    services = WorkerServices(
         settings=values,
         database=database,
         now=clock,
@@ -247,8 +247,8 @@ def open_site(settings, url, clock):
                     created_at=clock(),
                 )
             )
-    with_worker_beside(wiring)
-    yield Site(create_app(web(wiring)), wiring, clock, server, desk)
+    with_worker_beside(services)
+    yield Site(create_app(web(services)), services, clock, server, desk)
     database.engine.dispose()
 
 

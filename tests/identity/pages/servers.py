@@ -6,7 +6,7 @@ from identity.core.http_client import Away
 from identity.core.outbox import Lane
 from identity.homeservers.admin_client import Found
 from identity.mail.folder import FolderMailer
-from identity.services import Wiring, WorkerWiring
+from identity.services import Services, WorkerServices
 from workers import tasks
 
 
@@ -43,11 +43,11 @@ class FakeServer:
         raise AssertionError("nobody waits")
 
 
-def web(wiring: WorkerWiring) -> Wiring:
+def web(services: WorkerServices) -> Services:
     """As much of it as the web has."""
-    return Wiring(**{each.name: getattr(wiring, each.name) for each in fields(Wiring)})
+    return Services(**{each.name: getattr(services, each.name) for each in fields(Services)})
 
 
-def carry_out(wiring: WorkerWiring, lane: Lane) -> None:
+def carry_out(services: WorkerServices, lane: Lane) -> None:
     """What the worker does of a lane, once."""
-    tasks.run(replace(wiring, mailer=FolderMailer(wiring.settings.mail_dir)), lane)
+    tasks.run(replace(services, mailer=FolderMailer(services.settings.mail_dir)), lane)

@@ -90,8 +90,8 @@ class Walk:
 
     def lists(self) -> Iterator[tuple[str, Page]]:
         """An agent signs in, hands in a list, sends it, and reads what became of it."""
-        site, wiring = self.site, self.site.wiring
-        with wiring.database.transaction() as session:
+        site, services = self.site, self.site.services
+        with services.database.transaction() as session:
             associations.bind(session, site.clock(), address=HERS, user_id=ZOE)
         yield "lists, sign-in", self.go("/lists")
         yield "lists, address at fault", self.send(email="zoe@")
@@ -114,7 +114,7 @@ class Walk:
         self.send()
         yield "list sent", self.carried_out()
         yield "lists, one of one's own", self.go("/lists")
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             of_hers = {"purpose": LISTS, "user_id": ZOE, "address": HERS, "device": "Firefox"}
             people_sessions.open(session, site.clock(), **of_hers)
         yield "lists, signed in elsewhere too", self.go("/lists")
@@ -128,7 +128,7 @@ class Walk:
         yield "lists, form too old", self.send(room=ROOM, text=MIXED)
 
     def carried_out(self) -> Page:
-        carry_out(self.site.wiring, Lane.BULK)
+        carry_out(self.site.services, Lane.BULK)
         self.desk.reload()
         return self.desk
 
@@ -191,18 +191,18 @@ class Walk:
     def made(self, page: Page | None = None) -> Page:
         """The worker does what waits, and the page asks again, as it would by itself a moment later."""
         page = page or self.desk
-        carry_out(self.site.wiring, Lane.ACCOUNTS)
+        carry_out(self.site.services, Lane.ACCOUNTS)
         page.goto(page.url.partition("?")[0])
         return page
 
     def clients(self) -> Iterator[tuple[str, Page]]:
         """What Matrix clients and homeservers cause."""
-        now, wiring = self.site.clock(), self.site.wiring
+        now, services = self.site.clock(), self.site.services
         zoe = "@zoe:education.example"
         wanted = Wanted(EmailAddress.parse("zoe@ac-rouen.example"), "secret", 1, zoe, "Tchap", "fr")
-        with wiring.database.transaction() as session:
-            asked = validation.request(session, wiring.vault, now, wanted)
-        link = f"/v/{wiring.tokens.link(asked.id, 'client')}"
+        with services.database.transaction() as session:
+            asked = validation.request(session, services.vault, now, wanted)
+        link = f"/v/{services.tokens.link(asked.id, 'client')}"
         self.site.post()
         code = self.site.mailed_code(Purpose.CLIENT, asked.sid)
         yield "client's link", self.go(link)

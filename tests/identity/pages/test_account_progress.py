@@ -17,7 +17,7 @@ def waiting(site, ana):
     ana.confirm(site)
     answer = ana.send("/account/1", **FORM)
     assert (answer.status_code, answer.location) == (303, "/account/1/progress")
-    ana.wiring = None
+    ana.services = None
     return ana
 
 
@@ -31,7 +31,7 @@ def test_the_page_asks_for_itself_again_until_the_account_stands(site, waiting, 
     assert int(page.headers["Refresh"]) > 0
     assert page.headers["Cache-Control"] == "no-store"
     assert 'role="status"' in page.text
-    carry_out(site.wiring, Lane.ACCOUNTS)
+    carry_out(site.services, Lane.ACCOUNTS)
     waiting.get("/account/1/progress")
     assert waiting.at == "/account/1/done"
 
@@ -53,7 +53,7 @@ def test_it_asks_less_often_after_a_while(waiting, clock):
 def test_a_second_form_of_the_same_person_waits_for_the_first(site, waiting):
     assert waiting.send("/account/1", **FORM).location == "/account/1/progress"
     assert heading(waiting.get("/account/1")) == "Nous créons votre compte"
-    carry_out(site.wiring, Lane.ACCOUNTS)
+    carry_out(site.services, Lane.ACCOUNTS)
     assert len(site.server.made) == 1
 
 
@@ -64,7 +64,7 @@ def test_after_a_minute_without_a_worker_the_password_is_asked_for_again(site, w
     assert "Votre mot de passe n’a pas été gardé" in words(page)
     assert 'value="Camille Durand"' in page.text
     assert PASSWORD not in page.text
-    waiting.wiring = site.wiring
+    waiting.services = site.services
     assert heading(waiting.post("/account/1", **FORM)) == "Bienvenue"
 
 
@@ -87,7 +87,7 @@ def test_before_the_proof_it_is_the_page_for_the_code(ana, path):
 
 def test_a_name_that_is_refused_is_said_so(site, waiting):
     site.server.name_taken = True
-    carry_out(site.wiring, Lane.ACCOUNTS)
+    carry_out(site.services, Lane.ACCOUNTS)
     page = waiting.get("/account/1/progress")
     assert page.status_code == 409
     assert "Refresh" not in page.headers
@@ -95,11 +95,11 @@ def test_a_name_that_is_refused_is_said_so(site, waiting):
 
 def test_where_no_worker_lives_the_server_is_away_at_once_and_the_proof_is_kept(site, ana, clock):
     ana.confirm(site)
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         session.query(WorkerHeartbeat).update({"seen_at": clock() - GONE_AFTER})
     page = ana.post("/account/1", **FORM)
     assert ana.at == "/account/1/waiting"
     assert "vous n’aurez pas à recommencer" in words(page)
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         session.query(WorkerHeartbeat).update({"seen_at": clock()})
     assert heading(ana.post("/account/1", **FORM)) == "Bienvenue"

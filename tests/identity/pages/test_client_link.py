@@ -27,14 +27,14 @@ def asked(site, clock):
 
     def asked(**facts):
         wanted = Wanted(EmailAddress.parse(ADDRESS), SECRET, 1, CAMILLE, "Element", "fr", **facts)
-        with site.wiring.database.transaction() as session:
-            return validation.request(session, site.wiring.vault, clock(), wanted)
+        with site.services.database.transaction() as session:
+            return validation.request(session, site.services.vault, clock(), wanted)
 
     return asked
 
 
 def link(site, session):
-    return f"/v/{site.wiring.tokens.link(session.id, 'client')}"
+    return f"/v/{site.services.tokens.link(session.id, 'client')}"
 
 
 def code(site, session):
@@ -43,7 +43,7 @@ def code(site, session):
 
 
 def reread(site, session):
-    with site.wiring.database.reading() as reading:
+    with site.services.database.reading() as reading:
         return validation_sessions.find(reading, UUID(session.sid))
 
 
@@ -110,9 +110,9 @@ def test_the_page_leads_on_to_where_the_client_said(site, ana, asked):
 def test_a_link_of_another_purpose_or_nobodys_is_no_link(site, ana, asked):
     session = asked()
     for token in (
-        site.wiring.tokens.link(session.id, "verify"),
-        site.wiring.tokens.link(session.id, "not_me"),
-        site.wiring.tokens.link(session.id, "invitation"),
+        site.services.tokens.link(session.id, "verify"),
+        site.services.tokens.link(session.id, "not_me"),
+        site.services.tokens.link(session.id, "invitation"),
         "cut",
     ):
         answer = ana.get(f"/v/{token}")
@@ -176,8 +176,8 @@ def test_the_answer_is_the_operators_where_there_is_one(site, asked, tmp_path):
     settings = Settings(
         _env_file=None, data_dir=tmp_path, templates_dir=tmp_path / "templates", brand="tests"
     )
-    object.__setattr__(site.wiring, "settings", settings)
-    site.app = create_app(site.wiring)
+    object.__setattr__(site.services, "settings", settings)
+    site.app = create_app(site.services)
     session = asked()
     assert "success=False" in submit(site, session, "wrong").text
     answer = submit(site, session, code(site, session))

@@ -28,7 +28,7 @@ def mailbox(site, clock):
         message["Subject"] = f"The {name} mail <b>"
         message.set_content(f"Open this link:\n\n{LINK}\n")
         message.add_alternative(f'<p style="color:#123">Open <a href="{LINK}">it</a></p>', "html")
-        keep_mail(site.wiring.settings.mail_dir, message)
+        keep_mail(site.services.settings.mail_dir, message)
         clock.advance(minutes=1)
 
 
@@ -147,7 +147,7 @@ def test_a_browser_on_this_machine_reads_its_mails(ana, peer):
     ],
 )
 def test_a_service_that_is_not_at_home_has_no_mailbox(site, path, changed):
-    settings = site.wiring.settings.model_copy(update=changed)
-    answer = Visitor(create_app(replace(site.wiring, settings=settings)), "fr").client.get(path)
+    settings = site.services.settings.model_copy(update=changed)
+    answer = Visitor(create_app(replace(site.services, settings=settings)), "fr").client.get(path)
     assert answer.status_code == 404
     assert LINK not in answer.text

@@ -105,8 +105,8 @@ def test_nothing_is_fetched_from_anybody_else(everywhere):
 
 
 def test_behind_tls_cookies_and_transport_are_strict(site):
-    settings = site.wiring.settings.model_copy(update={"public_url": "https://guichet.example"})
-    app = create_app(replace(site.wiring, settings=settings))
+    settings = site.services.settings.model_copy(update={"public_url": "https://guichet.example"})
+    app = create_app(replace(site.services, settings=settings))
     visitor = Visitor(app, "fr")
     visitor.client.get("/start", base_url="https://guichet.example")
     token = re.search(
@@ -203,7 +203,7 @@ def test_a_fault_of_ours_has_a_reference_that_stands_in_the_log_too(site, caplog
     def broken():
         raise ZeroDivisionError
 
-    app = create_app(replace(site.wiring, rules=broken))
+    app = create_app(replace(site.services, rules=broken))
     app.config["PROPAGATE_EXCEPTIONS"] = False
     answer = Visitor(app, "fr").get("/my-server?q=ac-rouen.example")
     assert answer.status_code == 500
@@ -217,7 +217,7 @@ def test_a_database_that_is_away_is_said_so_with_a_time_to_come_back(site):
     def away():
         raise OperationalError("select 1", {}, ConnectionError())
 
-    app = create_app(replace(site.wiring, rules=away))
+    app = create_app(replace(site.services, rules=away))
     answer = Visitor(app, "en").get("/my-server?q=ac-rouen.example")
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0

@@ -110,7 +110,7 @@ def test_a_path_that_looks_like_a_host_is_a_page_that_is_not_there(ana, path):
 
 def test_an_absolute_address_of_the_framework_begins_with_the_public_url(site):
     with site.app.test_request_context(headers={"Host": "evil.example"}):
-        assert url_for("pages.home", _external=True) == f"{site.wiring.settings.public_url}/"
+        assert url_for("pages.home", _external=True) == f"{site.services.settings.public_url}/"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -77,7 +77,7 @@ def test_an_account_is_made_without_javascript(site, walk):
     ana.desk.get_by_label("une seconde fois").fill(PASSWORD)
     ana.desk.get_by_role("button", name="Créer mon compte").click()
     expect(heading(ana.desk)).to_have_text("Nous créons votre compte")
-    carry_out(site.wiring, Lane.ACCOUNTS)
+    carry_out(site.services, Lane.ACCOUNTS)
     expect(heading(ana.desk)).to_have_text("Bienvenue", timeout=30_000)  # it asked by itself
     ana.desk.reload()  # no question about sending a form again
     expect(heading(ana.desk)).to_have_text("Bienvenue")
@@ -134,7 +134,7 @@ def test_a_link_in_the_html_of_a_mail_at_home_can_be_followed(site, walk, clock)
     message.set_content("text")
     link = f'<style>a {{padding: 3px}}</style><a href="{ana.url}{site.link()}">Confirm</a>'
     message.add_alternative(f"{link}<script>document.title = 'ran'</script>", "html")
-    keep_mail(site.wiring.settings.mail_dir, message)
+    keep_mail(site.services.settings.mail_dir, message)
     ana.go("/dev/mail")
     ana.press(ana.desk.get_by_role("link", name="Your code"))
     ana.press(ana.desk.get_by_role("link", name="HTML"))

@@ -25,7 +25,7 @@ def link(site):
 
 
 def test_the_page_names_an_inviter_who_proved_an_address(site, ana, link, clock):
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         associations.bind(session, clock(), address="zoe.martin@ac-rouen.example", user_id=ZOE)
     answer = ana.get(link)
     assert heading(answer) == "Vous êtes invité"
@@ -172,7 +172,7 @@ def test_the_code_confirms_one_device_and_another_one_goes_on_with_a_new_mail(
 
 def test_that_somebody_has_an_account_is_said_after_the_proof(site, ana, link, clock):
     before = ana.get(link)
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         session.add(
             Account(
                 address=GIL,
@@ -196,7 +196,7 @@ def test_that_somebody_has_an_account_is_said_after_the_proof(site, ana, link, c
 
 def test_an_invitation_that_ends_after_the_proof_makes_no_account(site, ana, link, clock):
     ana.post(link, code=site.code(site.invitation()))
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         session.merge(site.invitation()).state = State.REVOKED
     answer = ana.send("/account/1", display_name="Gil", password=PASSWORD)
     assert answer.status_code == 403

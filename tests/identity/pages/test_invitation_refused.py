@@ -36,8 +36,8 @@ def no_more(site, invitation):
 @pytest.fixture
 def has_opted_out(site):
     def has_opted_out():
-        with site.wiring.database.reading() as session:
-            return opting_out.has_opted_out(session, site.wiring.hashes, GIL)
+        with site.services.database.reading() as session:
+            return opting_out.has_opted_out(session, site.services.hashes, GIL)
 
     return has_opted_out
 
@@ -45,9 +45,9 @@ def has_opted_out(site):
 @pytest.fixture
 def is_muted(site):
     def is_muted():
-        with site.wiring.database.reading() as session:
+        with site.services.database.reading() as session:
             who = {"address": GIL.replace("@", "+again@"), "sender": ZOE}
-            return muting.is_muted(session, site.wiring.hashes, **who)
+            return muting.is_muted(session, site.services.hashes, **who)
 
     return is_muted
 
@@ -82,7 +82,7 @@ def test_the_code_cancels_the_invitation_and_takes_it_back(site, phone, unknown,
 def test_who_took_the_invitation_back_in_time_is_muted_all_the_same(
     site, phone, invitation, unknown, code, is_muted
 ):
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         row = session.get_one(ThirdPartyInvitation, invitation.id)
         invitations.revoke(session, site.clock(), row, by=ZOE)
     assert f"Vous ne connaissez pas {ZOE}" in words(phone.get(unknown))

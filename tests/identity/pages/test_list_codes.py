@@ -20,7 +20,7 @@ from .conftest import ZOE, heading, words
 @pytest.fixture
 def zoe(site, firefox):
     """An agent, in Firefox."""
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         associations.bind(session, site.clock(), address=HERS, user_id=ZOE)
     return firefox
 
@@ -37,9 +37,9 @@ def code(site):
 def written(site, template):
     """The text of the newest mail of this kind, once it has left."""
     site.post()
-    with site.wiring.database.reading() as session:
+    with site.services.database.reading() as session:
         newest = next(each for each in mails.recent(session) if each.template == template)
-    for path in site.wiring.settings.mail_dir.rglob("*.eml"):
+    for path in site.services.settings.mail_dir.rglob("*.eml"):
         message = message_from_string(path.read_text(), policy=policy.default)
         if str(newest.id) in message["Message-ID"]:
             return message.get_body(("plain",)).get_content()
@@ -47,9 +47,9 @@ def written(site, template):
 
 
 def link(site, purpose="lists"):
-    with site.wiring.database.reading() as session:
+    with site.services.database.reading() as session:
         newest = session.scalars(select(Mail).where(Mail.template == "list_code")).first()
-    return f"/v/{site.wiring.tokens.link(newest.subject_id, purpose)}"
+    return f"/v/{site.services.tokens.link(newest.subject_id, purpose)}"
 
 
 def not_me(site):
@@ -87,7 +87,7 @@ def test_a_browser_that_asks_anew_after_it_was_in_is_no_other_browser(site, zoe,
     assert "Aussi demandé" not in written(site, "list_code")
     zoe.post("/lists/code", code=code(site))
     assert zoe.at == "/lists"
-    with site.wiring.database.reading() as session:
+    with site.services.database.reading() as session:
         assert len(session.scalars(select(ListSignIn)).all()) == 1
 
 

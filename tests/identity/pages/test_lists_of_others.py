@@ -13,16 +13,16 @@ from .conftest import ZOE, words
 
 @pytest.mark.parametrize("way", ["nobody", "the field", "the link"])
 def test_a_stranger_sees_the_page_of_an_open_request(site, way):
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         associations.bind(session, site.clock(), address=HERS, user_id=ZOE)
     stranger, zoe = site.visitor(), site.visitor()
     stranger.post("/lists/sign-in", email=HERS)
     zoe.post("/lists/sign-in", email=HERS)
     site.post()
     code = site.mailed_code(Purpose.LISTS, HERS)
-    with site.wiring.database.reading() as session:
+    with site.services.database.reading() as session:
         (mail,) = session.scalars(select(Mail))
-    link = f"/v/{site.wiring.tokens.link(mail.subject_id, 'lists')}"
+    link = f"/v/{site.services.tokens.link(mail.subject_id, 'lists')}"
     if way == "the field":
         zoe.post("/lists/code", code=code)
     elif way == "the link":

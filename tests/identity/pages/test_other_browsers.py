@@ -64,7 +64,7 @@ def test_a_browser_of_no_known_family_is_another_browser(site, firefox):
 
 
 def newest_mail(site, template):
-    with site.wiring.database.reading() as session:
+    with site.services.database.reading() as session:
         return next(mail for mail in mails.recent(session) if mail.template == template)
 
 
@@ -79,7 +79,7 @@ def test_the_mailbox_hears_that_its_code_was_used_and_can_say_that_it_was_not_it
     assert (told.state, told.subject_id) == ("handed", site.newest().id)
     [written] = [
         path.read_text()
-        for path in site.wiring.settings.mail_dir.rglob("*.eml")
+        for path in site.services.settings.mail_dir.rglob("*.eml")
         if str(told.id) in path.read_text()
     ]
     assert "Firefox" in written
@@ -99,7 +99,7 @@ def test_when_an_account_was_made_who_has_the_code_is_told_whom_to_ask(site, fir
     firefox.start()
     code = site.code()
     firefox.post("/check/1", code=code)
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         session.merge(site.newest()).state = "used"
     refuse = site.link(purpose="not_me")
     assert heading(phone.get(refuse)) == "Vous n’avez rien demandé ?"

@@ -23,7 +23,7 @@ def nothing(site, address):
 
 
 def account(site, address):
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         session.add(
             Account(
                 address=address,
@@ -40,7 +40,7 @@ def account(site, address):
 
 
 def bound(site, address):
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         user_id = f"@{address.partition('@')[0]}:education.example"
         associations.bind(session, site.clock(), address=address, user_id=user_id)
         proved_addresses.add(session, site.clock(), user_id=user_id, address=address)
@@ -52,13 +52,13 @@ def invited(site, address):
 
 def opted_out(site, address):
     site.invited(address=address)
-    with site.wiring.database.transaction() as session:
-        opting_out.opt_out(session, site.wiring.hashes, site.clock(), address)
+    with site.services.database.transaction() as session:
+        opting_out.opt_out(session, site.services.hashes, site.clock(), address)
 
 
 def suppressed(site, address):
-    with site.wiring.database.transaction() as session:
-        digest = site.wiring.hashes.to_keep(session, address)
+    with site.services.database.transaction() as session:
+        digest = site.services.hashes.to_keep(session, address)
         until = site.clock() + timedelta(days=30)
         suppressions.add(session, site.clock(), digest, Why.NO_MAILBOX, until=until)
 
@@ -79,7 +79,7 @@ REALITIES = {
 @contextmanager
 def watched(site):
     """Statements by their text without values, and lanes whose bell was rung."""
-    seen, database = [], site.wiring.database
+    seen, database = [], site.services.database
 
     def note(_connection, _cursor, statement, *_others):
         seen.append(re.sub(r"\s+", " ", statement))
@@ -145,8 +145,8 @@ def test_asking_for_a_code_on_an_invitations_page_works_alike(site_on_either):
 
 
 def opted_out_later(site, address):
-    with site.wiring.database.transaction() as session:
-        opting_out.opt_out(session, site.wiring.hashes, site.clock(), address)
+    with site.services.database.transaction() as session:
+        opting_out.opt_out(session, site.services.hashes, site.clock(), address)
 
 
 def ask(_site, visitor, path, _fields):
@@ -163,7 +163,7 @@ def test_only_the_worker_finds_out_what_the_mailbox_is_told(site_on_either):
         assert set(site.mails()) == {"verify"}
         told[what] = address
     site.post()
-    with site.wiring.database.reading() as session:
+    with site.services.database.reading() as session:
         shown = {
             what: next(
                 (mail.template, mail.state)

@@ -76,7 +76,7 @@ def test_a_cookie_of_before_the_proof_opens_nothing_without_it(site, ana):
 
 @pytest.fixture
 def agent(site):
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         associations.bind(session, site.clock(), address=HERS, user_id=ZOE)
 
 

@@ -29,13 +29,13 @@ def invited(site):
 @pytest.fixture
 def muted(site):
     def muted():
-        with site.wiring.database.reading() as session:
+        with site.services.database.reading() as session:
             return {
                 sender
                 for sender in PEOPLE
                 if muting.is_muted(
                     session,
-                    site.wiring.hashes,
+                    site.services.hashes,
                     address=GIL.replace("@", "+tag@"),
                     sender=sender,
                 )

@@ -12,7 +12,7 @@ from .conftest import Site, heading, title, words
 
 
 def mails(site: Site) -> list[str]:
-    with site.wiring.database.reading() as session:
+    with site.services.database.reading() as session:
         return [mail.template for mail in session.scalars(select(Mail))]
 
 
@@ -128,7 +128,7 @@ def test_what_came_with_a_paste_is_removed(site, ana):
 
 
 def test_the_answer_is_the_same_whatever_is_known_of_the_address(site, clock):
-    with site.wiring.database.transaction() as session:
+    with site.services.database.transaction() as session:
         associations.bind(
             session,
             clock(),

@@ -96,7 +96,7 @@ def account_made_elsewhere(world):
 
 
 def bound_by_a_client(world):
-    with world.site.wiring.database.transaction() as session:
+    with world.site.services.database.transaction() as session:
         user_id = "@camille:education.example"
         associations.bind(session, world.site.clock(), address=world.address, user_id=user_id)
 

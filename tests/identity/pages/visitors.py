@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from identity.core.outbox import Lane
-from identity.services import WorkerWiring
+from identity.services import WorkerServices
 
 from .servers import carry_out
 
@@ -24,11 +24,11 @@ EDGE = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537
 class Visitor:
     """One person in one browser without JavaScript. Follows where a form leads, like a browser.
 
-    `wiring`: the worker's, which makes the account somebody waits for.
+    `services`: the worker's, which makes the account somebody waits for.
     """
 
-    def __init__(self, app: Flask, language: str, wiring: WorkerWiring | None = None) -> None:
-        self.wiring = wiring
+    def __init__(self, app: Flask, language: str, services: WorkerServices | None = None) -> None:
+        self.services = services
         self.client = app.test_client()
         self.headers = {"Accept-Language": language}
         self.at = "/"
@@ -38,8 +38,8 @@ class Visitor:
         if answer.status_code in {302, 303}:
             return self.get(answer.location)
         self.at = path
-        if "Refresh" in answer.headers and self.wiring is not None:
-            carry_out(self.wiring, Lane.ACCOUNTS)
+        if "Refresh" in answer.headers and self.services is not None:
+            carry_out(self.services, Lane.ACCOUNTS)
             return self.get(path)
         return answer
 

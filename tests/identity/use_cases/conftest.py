@@ -26,12 +26,12 @@ def start(database, rules, clock, camille):
 
 
 @pytest.fixture
-def post(wiring):
+def post(services):
     """The worker sends what is due."""
 
     def post():
         for lane in (Lane.URGENT, Lane.NORMAL):
-            tasks.run(wiring, lane)
+            tasks.run(services, lane)
 
     return post
 

@@ -26,13 +26,13 @@ SECRET = "monkeys_are_GREAT"
 
 
 @pytest.fixture
-def proved(database, wiring, clock):
+def proved(database, services, clock):
     """A validation session of Camille's, proved."""
 
     def proved(address=ADDRESS, user_id=CAMILLE, secret=SECRET):
         wanted = Wanted(EmailAddress.parse(address), secret, 1, user_id, "", "fr")
         with database.transaction() as session:
-            asked = validation.request(session, wiring.vault, clock(), wanted)
+            asked = validation.request(session, services.vault, clock(), wanted)
             validation_sessions.validate(session, asked, clock())
             return asked
 

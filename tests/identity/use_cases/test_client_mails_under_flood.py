@@ -21,28 +21,28 @@ CLIENT_SOON = timedelta(minutes=10)
 
 
 @pytest.fixture
-def client(database, wiring, clock):
+def client(database, services, clock):
     def client(account, attempt=1, secret="secret", address=MAILBOX):
         with database.transaction() as session:
-            people = People(session, None, wiring.vault, clock)
+            people = People(session, None, services.vault, clock)
             return people.client(address, account, attempt, secret)
 
     return client
 
 
 def test_thirty_starts_for_tags_of_an_address_refuse_no_client_its_mail(
-    begin, client, clock, database, wiring, tokens
+    begin, client, clock, database, services, tokens
 ):
     for number in range(30):
         begin(browser=f"browser {number}", address=EmailAddress.parse(tagged(number)))
         clock.advance(minutes=1)
     asked = client("@camille:education.example")
-    tasks.run(wiring, Lane.URGENT)
+    tasks.run(services, Lane.URGENT)
     assert proves(database, tokens, clock, asked)
 
 
 def test_other_accounts_may_delay_a_client_by_minutes_and_what_it_has_stays_good(
-    client, clock, database, wiring, tokens
+    client, clock, database, services, tokens
 ):
     """Four accounts take all that the mailbox has in common for a day."""
     for number in range(40):
@@ -63,7 +63,7 @@ def test_other_accounts_may_delay_a_client_by_minutes_and_what_it_has_stays_good
         )
     assert asked_at + timedelta(minutes=40) < second <= asked_at + HOUR
     clock.time = second
-    tasks.run(wiring, Lane.URGENT)
+    tasks.run(services, Lane.URGENT)
     clock.time = second + timedelta(hours=23)
     assert proves(database, tokens, clock, first)
 

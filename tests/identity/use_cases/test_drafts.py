@@ -24,9 +24,9 @@ ROUEN = agent("ac-rouen.example")
 
 
 @pytest.fixture
-def health(wiring, clock):
+def health(services, clock):
     """A second homeserver for agents."""
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         education = homeservers.find(session, EDUCATION)
         facts = {
             column.key: getattr(education, column.key)
@@ -38,9 +38,9 @@ def health(wiring, clock):
 
 
 @pytest.fixture
-def people(wiring, clock):
+def people(services, clock):
     """Two agents of Rouen, and a guest whose domain nobody opened."""
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         for address, user_id in (
             ("ana@ac-rouen.example", f"@ana:{EDUCATION}"),
             ("bea@ac-rouen.example", f"@bea:{EDUCATION}"),
@@ -50,27 +50,27 @@ def people(wiring, clock):
 
 
 @pytest.fixture
-def check(wiring, clock):
+def check(services, clock):
     def check(**change):
-        with wiring.database.reading() as session:
+        with services.database.reading() as session:
             return drafts.check(session, clock(), rule_changes.compare(session, **change))
 
     return check
 
 
 @pytest.fixture
-def publish(wiring, clock, check):
+def publish(services, clock, check):
     def publish(draft=None, **change):
         facts = {name: change.pop(name) for name in ("base", "may_move_accounts") if name in change}
         draft = draft or check(**change)
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             return drafts.publish(session, clock(), draft, ME, **facts)
 
     return publish
 
 
-def in_force(wiring, number=None):
-    with wiring.database.reading() as session:
+def in_force(services, number=None):
+    with services.database.reading() as session:
         newest = rules.current_number(session) if number is None else number
         return {rule.name: rule for rule in rules.load(session, newest)}
 
@@ -103,8 +103,8 @@ def test_a_sibling_takes_access_away_too(check, people):
     assert check(put=[sibling]).impact.lose_access == 2
 
 
-def test_invitations_that_wait_are_counted(check, wiring, clock):
-    with wiring.database.transaction() as session:
+def test_invitations_that_wait_are_counted(check, services, clock):
+    with services.database.transaction() as session:
         session.add(
             ThirdPartyInvitation(
                 address="gil@asso.example",
@@ -126,19 +126,19 @@ def test_invitations_that_wait_are_counted(check, wiring, clock):
 
 
 def test_a_move_tells_of_the_former_homeserver_for_sixty_days(
-    publish, wiring, health, people, clock
+    publish, services, health, people, clock
 ):
     publish(put=[replace(ROUEN, homeserver=HEALTH)], may_move_accounts=True)
-    moved = in_force(wiring)["domain:ac-rouen.example"]
+    moved = in_force(services)["domain:ac-rouen.example"]
     assert (moved.moved_from, moved.moving_until) == ((EDUCATION,), clock() + MOVING)
     assert moved.former_homeservers(clock() + timedelta(days=59)) == (EDUCATION,)
     assert moved.former_homeservers(clock() + timedelta(days=60)) == ()
 
 
-def test_a_move_back_tells_of_both(publish, wiring, health):
+def test_a_move_back_tells_of_both(publish, services, health):
     publish(put=[replace(ROUEN, homeserver=HEALTH)])
     publish(put=[ROUEN])
-    assert in_force(wiring)["domain:ac-rouen.example"].moved_from == (HEALTH,)
+    assert in_force(services)["domain:ac-rouen.example"].moved_from == (HEALTH,)
 
 
 def test_a_rule_that_takes_addresses_from_a_wider_one_is_a_move(check, publish, health):
@@ -155,20 +155,20 @@ def test_a_rule_that_says_nothing_of_the_move_keeps_it(check, publish, health):
     assert check(put=[there]).difference.is_empty
 
 
-def test_accounts_are_not_moved_unless_that_is_said(publish, wiring, health, people):
+def test_accounts_are_not_moved_unless_that_is_said(publish, services, health, people):
     move = [replace(ROUEN, homeserver=HEALTH)]
     with pytest.raises(problems.MovesAccounts, match="2 known accounts"):
         publish(put=move)
-    assert in_force(wiring)["domain:ac-rouen.example"].homeserver == EDUCATION
+    assert in_force(services)["domain:ac-rouen.example"].homeserver == EDUCATION
     assert publish(put=move, may_move_accounts=True) == 2
 
 
-def test_a_draft_whose_base_has_moved_is_refused(check, publish, wiring):
+def test_a_draft_whose_base_has_moved_is_refused(check, publish, services):
     draft = check(put=[agent("a.example")])
     publish(put=[agent("b.example")])
     with pytest.raises(problems.BaseMoved):
         publish(draft)
-    assert set(in_force(wiring)) == {"default", "domain:ac-rouen.example", "domain:b.example"}
+    assert set(in_force(services)) == {"default", "domain:ac-rouen.example", "domain:b.example"}
     with pytest.raises(problems.BaseMoved):
         publish(put=[agent("a.example")], base=1)
     assert publish(put=[agent("a.example")], base=2) == 3
@@ -179,38 +179,40 @@ def test_whole_takes_away_what_is_not_named(check):
     assert [rule.name for rule in removed] == ["default"]
 
 
-def test_rolling_back_publishes_the_old_rules_again(publish, wiring, clock):
-    before = in_force(wiring)
+def test_rolling_back_publishes_the_old_rules_again(publish, services, clock):
+    before = in_force(services)
     publish(put=[agent("a.example")], take_away=[ROUEN])
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         difference = rule_changes.to_revision(session, 1)
         assert rule_changes.publish(session, clock(), difference, ME) == 3
-    assert in_force(wiring) == before
-    assert set(in_force(wiring, 2)) == {"default", "domain:a.example"}
-    with wiring.database.reading() as session:
+    assert in_force(services) == before
+    assert set(in_force(services, 2)) == {"default", "domain:a.example"}
+    with services.database.reading() as session:
         assert rule_changes.between(session, 1, 3).is_empty
         assert rule_changes.between(session, 2, 3).summary == "+1 -1 ~0"
         with pytest.raises(problems.NoSuchRevision):
             rule_changes.between(session, 1, 4)
 
 
-def test_every_publication_stands_in_the_journal_and_is_checked_against_the_rules(publish, wiring):
+def test_every_publication_stands_in_the_journal_and_is_checked_against_the_rules(
+    publish, services
+):
     publish(put=[agent("a.example")])
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert journal_check.verify(session).fault is None
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         row = session.query(rules.StoredRule).filter_by(pattern="a.example").one()
         row.homeserver = GUESTS
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert "revision 2" in journal_check.verify(session).fault.what
 
 
-def test_a_revision_without_a_row_is_found(wiring, clock):
-    with wiring.database.transaction() as session:
+def test_a_revision_without_a_row_is_found(services, clock):
+    with services.database.transaction() as session:
         session.add(
             rules.RuleRevision(
                 number=2, based_on=1, published_at=clock(), author="", reason="", summary=""
             )
         )
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert "revision 2" in journal_check.verify(session).fault.what

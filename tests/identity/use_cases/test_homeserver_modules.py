@@ -14,11 +14,11 @@ ALL = homeserver_modules.read("2", "joined,left", "room,revoke")
 
 
 @pytest.fixture
-def hear(wiring, clock):
+def hear(services, clock):
     """The module asks for the rules now. Whether that was written down."""
 
     def hear(declared=ALL):
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             is_news = homeserver_modules.is_news(session, clock(), HOME, declared)
             if is_news:
                 homeserver_modules.hear(session, clock(), HOME, declared)
@@ -38,7 +38,7 @@ def test_what_is_not_known_here_is_ignored_and_nothing_is_a_fault():
     assert homeserver_modules.read("2", "", "", "12").skipped == 12
 
 
-def test_it_is_written_down_now_and_then_and_at_once_when_it_changes(hear, clock, wiring):
+def test_it_is_written_down_now_and_then_and_at_once_when_it_changes(hear, clock, services):
     assert hear()
     clock.advance(seconds=1)
     assert not hear()
@@ -47,15 +47,15 @@ def test_it_is_written_down_now_and_then_and_at_once_when_it_changes(hear, clock
     assert hear(ALL)
     clock.advance(seconds=20)
     assert hear()
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         row = session.scalars(select(HomeserverModule)).one()
     assert (row.heard_at, row.version) == (clock(), 2)
     assert (row.reports, row.actions) == ("joined,left", "revoke,room")
 
 
-def test_a_report_is_waited_for_two_minutes_and_an_action_counts_for_a_week(hear, clock, wiring):
+def test_a_report_is_waited_for_two_minutes_and_an_action_counts_for_a_week(hear, clock, services):
     def believed(report="joined", action="room"):
-        with wiring.database.reading() as session:
+        with services.database.reading() as session:
             tells = homeserver_modules.tells(session, clock(), HOME, report)
             return tells, homeserver_modules.does(session, clock(), HOME, action)
 

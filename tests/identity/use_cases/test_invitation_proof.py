@@ -31,18 +31,18 @@ from .inviting import ADA, GIL, ZOE, Inviting
 
 
 @pytest.fixture
-def zoe(wiring, database, rules, clock) -> Inviting:
+def zoe(services, database, rules, clock) -> Inviting:
     return Inviting(database, rules, clock)
 
 
 @pytest.fixture
-def post(wiring, clock):
+def post(services, clock):
     """The worker sends what is due, once invitations that come together were gathered."""
 
     def post():
         clock.time += GATHERED
         for lane in (Lane.URGENT, Lane.NORMAL):
-            tasks.run(wiring, lane)
+            tasks.run(services, lane)
 
     return post
 

@@ -12,10 +12,10 @@ from .inviting import GIL, Inviting
 
 
 @pytest.mark.parametrize("end", ["not tried", "refused", "dropped"])
-def test_the_mailbox_is_locked_before_its_rows(wiring, rules, clock, hashes, end):
-    Inviting(wiring.database, rules, clock).store()
+def test_the_mailbox_is_locked_before_its_rows(services, rules, clock, hashes, end):
+    Inviting(services.database, rules, clock).store()
     said = []
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         (mail,) = mails.to_address(session, GIL)
 
         @event.listens_for(session.get_bind(), "before_cursor_execute")

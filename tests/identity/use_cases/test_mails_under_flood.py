@@ -50,12 +50,12 @@ ACTS = [
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_others_refuse_nobody_and_delay_nobody_longer_than_is_promised(
-    database, rules, wiring, clock, acts
+    database, rules, services, clock, acts
 ):
     """Each act is done several times over; then the owner comes, once new and once again."""
     began = clock()
     with database.transaction() as session:
-        people = People(session, rules, wiring.vault, clock)
+        people = People(session, rules, services.vault, clock)
         before = people.sign_up(MAILBOX, ANA), people.lists(MAILBOX)
         people.client(MAILBOX, "@again:education.example")
         for what, number, minutes, times in acts:
@@ -180,7 +180,7 @@ def test_what_waits_is_brought_forward_for_who_may_have_a_mail_sooner(
 
 @pytest.mark.parametrize("template", ["none", "exists"])
 def test_what_a_mailbox_is_told_under_tags_is_not_kept_from_its_own_address(
-    database, clock, wiring, rules, template
+    database, clock, services, rules, template
 ):
     """Nobody is invited, or everybody has an account; strangers asked for tags all morning."""
     addresses = [f"gil+{number}@asso.example" for number in range(4)] + ["gil@asso.example"]
@@ -199,7 +199,7 @@ def test_what_a_mailbox_is_told_under_tags_is_not_kept_from_its_own_address(
                 language="fr",
             )
         for lane in (Lane.URGENT, Lane.NORMAL):
-            tasks.run(wiring, lane)
+            tasks.run(services, lane)
         clock.advance(minutes=2)
     with database.reading() as session:
         (own,) = mails.to_address(session, "gil@asso.example")

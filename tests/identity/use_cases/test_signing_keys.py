@@ -30,36 +30,36 @@ def test_nodes_that_need_the_first_key_at_once_make_one(database, clock):
         assert [row.key_id for row in rows.every(session)] == list(named)
 
 
-def test_what_an_old_key_signed_is_signed_again_after_a_rotation(wiring, clock):
-    with wiring.database.transaction() as session:
-        old = signing_keys.current(session, wiring.vault, clock())
-        signing_keys.rotate(session, wiring.vault, clock(), US)
-    signed = wiring.sign({"token": "x"}, old.key_id)
+def test_what_an_old_key_signed_is_signed_again_after_a_rotation(services, clock):
+    with services.database.transaction() as session:
+        old = signing_keys.current(session, services.vault, clock())
+        signing_keys.rotate(session, services.vault, clock(), US)
+    signed = services.sign({"token": "x"}, old.key_id)
     verify(
         signed,
-        signer=wiring.settings.server_name,
+        signer=services.settings.server_name,
         key_id=old.key_id,
         public_key=old.public,
     )
 
 
-def test_a_key_that_is_not_here_signs_nothing(wiring):
+def test_a_key_that_is_not_here_signs_nothing(services):
     with pytest.raises(UnknownKey):
-        wiring.sign({}, "ed25519:other")
+        services.sign({}, "ed25519:other")
 
 
-def test_after_sealing_anew_the_old_storage_key_may_go(wiring, clock):
+def test_after_sealing_anew_the_old_storage_key_may_go(services, clock):
     both = Vault([OLD, NEW])
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         key = signing_keys.current(session, Vault([OLD]), clock())
         assert resealing.reseal(session, both) == 1
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         alone = Vault([NEW])
         assert signing_keys.of_id(session, alone, key.key_id).public == key.public
 
 
-def test_without_the_key_in_use_nothing_is_sealed_anew(wiring, clock):
-    with wiring.database.transaction() as session:
+def test_without_the_key_in_use_nothing_is_sealed_anew(services, clock):
+    with services.database.transaction() as session:
         signing_keys.current(session, Vault([OLD]), clock())
-    with wiring.database.transaction() as session, pytest.raises(CannotOpen):
+    with services.database.transaction() as session, pytest.raises(CannotOpen):
         resealing.reseal(session, Vault([NEW]))

@@ -23,7 +23,7 @@ CAMILLE = "@camille:education.example"
 
 
 @pytest.fixture
-def ask(database, wiring, clock):
+def ask(database, services, clock):
     """`ask(send_attempt=2)`: what a client's requestToken does."""
 
     def ask(address="camille.durand@ac-rouen.example", secret=SECRET, on=database, **facts):
@@ -33,7 +33,7 @@ def ask(database, wiring, clock):
             **{"send_attempt": 1, "user_id": CAMILLE, "device": "", "language": "fr"} | facts,
         )
         with on.transaction() as session:
-            return validation.request(session, wiring.vault, clock(), wanted)
+            return validation.request(session, services.vault, clock(), wanted)
 
     return ask
 
@@ -69,11 +69,11 @@ def mailed(database):
 
 
 @pytest.fixture
-def code_of(database, tokens, wiring):
+def code_of(database, tokens, services):
     """What stands in the newest mail of a session, once it has left."""
 
     def code_of(asked):
-        tasks.run(wiring, Lane.URGENT)
+        tasks.run(services, Lane.URGENT)
         with database.reading() as session:
             return codes.mailed(session, tokens, Purpose.CLIENT, asked.sid)
 
@@ -272,8 +272,8 @@ def test_twenty_at_once_have_five_tries_between_them(ask, wrong, type_code):
         "",
     ],
 )
-def test_s64_a_next_link_leads_to_known_hosts_only(wiring, link):
-    with wiring.database.reading() as session, pytest.raises(problems.WrongParameter):
+def test_s64_a_next_link_leads_to_known_hosts_only(services, link):
+    with services.database.reading() as session, pytest.raises(problems.WrongParameter):
         validation.check_next_link(session, link, hosts={"app.element.io"})
 
 
@@ -284,8 +284,8 @@ def test_s64_a_next_link_leads_to_known_hosts_only(wiring, link):
         ("https://app.element.io/?a=b#/room", "https://app.element.io/?a=b&sid={sid}#/room"),
     ],
 )
-def test_s62_the_next_link_gets_the_sid(wiring, ask, link, onward):
-    with wiring.database.reading() as session:
+def test_s62_the_next_link_gets_the_sid(services, ask, link, onward):
+    with services.database.reading() as session:
         validation.check_next_link(session, link, hosts={"app.element.io"})
     asked = ask(next_link=link)
     assert validation.onward(asked) == onward.format(sid=asked.sid)

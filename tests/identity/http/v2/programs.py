@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from identity.core.one_time_codes.models import Purpose
 from identity.core.outbox import Lane
-from identity.services import Wiring
+from identity.services import Services
 from identity.threepids import account_models as identity_accounts
 from identity.threepids import associations, validation_sessions
 from identity.threepids.validation_sessions import ValidationSession
@@ -27,15 +27,15 @@ class Program:
     """A client or a homeserver with the token of one user; without one it is a stranger."""
 
     client: FlaskClient
-    wiring: Wiring
+    services: Services
     user_id: str | None = CAMILLE
     token: str | None = None
 
     def __post_init__(self):
         if self.user_id and not self.token:
-            with self.wiring.database.transaction() as session:
+            with self.services.database.transaction() as session:
                 self.token = identity_accounts.issue(
-                    session, self.wiring.now(), user_id=self.user_id
+                    session, self.services.now(), user_id=self.user_id
                 )
 
     def post(self, path: str, *, headers=(), **body) -> TestResponse:
@@ -71,19 +71,19 @@ class Program:
 
     def code(self, sid: str) -> str:
         """What the mail says, once it has left."""
-        tasks.run(replace(self.wiring, mailer=Postbox()), Lane.URGENT)
-        with self.wiring.database.reading() as session:
-            return codes.mailed(session, self.wiring.tokens, Purpose.CLIENT, sid)
+        tasks.run(replace(self.services, mailer=Postbox()), Lane.URGENT)
+        with self.services.database.reading() as session:
+            return codes.mailed(session, self.services.tokens, Purpose.CLIENT, sid)
 
     def wrong_code(self, sid: str) -> str:
         return codes.wrong(self.code(sid))
 
     def session(self, sid: str) -> ValidationSession:
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             return validation_sessions.find(session, UUID(sid))
 
     def owner(self, address: str = ADDRESS) -> str | None:
-        with self.wiring.database.reading() as session:
+        with self.services.database.reading() as session:
             found = associations.of_address(session, address)
             return found and found.user_id
 

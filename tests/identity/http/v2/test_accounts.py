@@ -150,8 +150,8 @@ def test_s19_s85_a_token_in_the_query_opens_the_hash_details_only(public, camill
 
 def camille_registers(camille: Program) -> None:
     """Whoever registers first makes the first pepper."""
-    with camille.wiring.database.transaction() as session:
-        identity_accounts.register(session, camille.wiring.now(), user_id=CAMILLE)
+    with camille.services.database.transaction() as session:
+        identity_accounts.register(session, camille.services.now(), user_id=CAMILLE)
 
 
 def test_s20_a_credential_of_a_homeserver_is_no_token_of_a_user(public, credential):

@@ -24,8 +24,8 @@ GATED = [
 @pytest.fixture
 def strict(decided) -> Program:
     """Camille's client, where terms are to be accepted first, and she has not."""
-    wiring = replace(decided, terms=TERMS)
-    return Program(create_app(wiring).test_client(), wiring)
+    services = replace(decided, terms=TERMS)
+    return Program(create_app(services).test_client(), services)
 
 
 def call(program, method, path):

@@ -42,15 +42,15 @@ def invite(program, **facts):
 
 
 def stored(program, token):
-    with program.wiring.database.reading() as session:
+    with program.services.database.reading() as session:
         return third_party_invitations.by_token(session, token)
 
 
 def take(program, clock, token):
     """Its room has it."""
-    with program.wiring.database.transaction() as session:
+    with program.services.database.transaction() as session:
         row = third_party_invitations.by_token(session, token)
-        assert room_agreement.confirm(session, clock(), row, program.wiring.hashes)
+        assert room_agreement.confirm(session, clock(), row, program.services.hashes)
 
 
 def test_e21_s82_s83_an_invitation_is_kept_and_its_keys_are_told(camille):
@@ -90,7 +90,7 @@ def test_a_room_is_opaque(camille):
 
 def test_s84_a_mail_is_ordered_once_the_room_has_the_invitation(camille, clock):
     def ordered():
-        with camille.wiring.database.reading() as session:
+        with camille.services.database.reading() as session:
             return [(mail.template, mail.address) for mail in mails.recent(session)]
 
     told = invite(camille).json
@@ -114,7 +114,7 @@ def test_s84_a_mail_is_ordered_once_the_room_has_the_invitation(camille, clock):
 )
 def test_s84_what_is_not_as_specified_is_not_kept(camille, facts, status, code):
     assert refused(invite(camille, **facts)) == (status, code)
-    with camille.wiring.database.reading() as session:
+    with camille.services.database.reading() as session:
         assert third_party_invitations.counts(session) == {}
 
 
@@ -202,7 +202,7 @@ def test_s86_what_cannot_be_signed_is_refused(camille, facts, status, code):
 
 
 def revoke(program, clock, token):
-    with program.wiring.database.transaction() as session:
+    with program.services.database.transaction() as session:
         row = third_party_invitations.by_token(session, token)
         assert invitations.revoke(session, clock(), row, by=CAMILLE)
 

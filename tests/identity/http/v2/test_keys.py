@@ -18,9 +18,9 @@ def at(request) -> str:
 
 
 @pytest.fixture
-def key(wiring, clock):
-    with wiring.database.transaction() as session:
-        return signing_keys.current(session, wiring.vault, clock())
+def key(services, clock):
+    with services.database.transaction() as session:
+        return signing_keys.current(session, services.vault, clock())
 
 
 def is_valid(public, at, text, kind="") -> bool:
@@ -46,11 +46,11 @@ def test_s80_our_key_is_valid_in_every_base64(public, at, key):
         assert is_valid(public, at, text)
 
 
-def test_s80_a_plus_that_nobody_encoded_is_a_plus(public, at, wiring, clock):
-    with wiring.database.transaction() as session:
-        key = signing_keys.current(session, wiring.vault, clock())
+def test_s80_a_plus_that_nobody_encoded_is_a_plus(public, at, services, clock):
+    with services.database.transaction() as session:
+        key = signing_keys.current(session, services.vault, clock())
         while "+" not in key.public:
-            key = signing_keys.rotate(session, wiring.vault, clock(), US)
+            key = signing_keys.rotate(session, services.vault, clock(), US)
     assert public.get(f"{at}/isvalid?public_key={key.public}").json == {"valid": True}
 
 
@@ -65,10 +65,10 @@ def test_s80_without_a_key_something_is_missing(public, at):
     assert refused(public.get(f"{at}/ephemeral/isvalid")) == (400, "M_MISSING_PARAMS")
 
 
-def test_s80_an_old_key_stays_valid_after_a_rotation(public, at, key, wiring, clock):
-    with wiring.database.transaction() as session:
-        newer = signing_keys.rotate(session, wiring.vault, clock(), US)
-        assert signing_keys.current(session, wiring.vault, clock()).key_id == newer.key_id
+def test_s80_an_old_key_stays_valid_after_a_rotation(public, at, key, services, clock):
+    with services.database.transaction() as session:
+        newer = signing_keys.rotate(session, services.vault, clock(), US)
+        assert signing_keys.current(session, services.vault, clock()).key_id == newer.key_id
     assert is_valid(public, at, key.public)
     assert is_valid(public, at, newer.public)
     assert public.get(f"{at}/{key.key_id}").json == {"public_key": key.public}
@@ -78,18 +78,18 @@ def test_s81_a_key_of_the_service_is_no_key_of_an_invitation(public, at, key):
     assert not is_valid(public, at, key.public, "/ephemeral")
 
 
-def test_one_key_is_made_on_first_need_and_stays(wiring, clock):
+def test_one_key_is_made_on_first_need_and_stays(services, clock):
     made = set()
     for _ in range(3):
-        with wiring.database.transaction() as session:
-            made.add(signing_keys.current(session, wiring.vault, clock()).key_id)
+        with services.database.transaction() as session:
+            made.add(signing_keys.current(session, services.vault, clock()).key_id)
     assert len(made) == 1
 
 
-def test_the_private_half_is_sealed_in_the_database(wiring, key):
-    with wiring.database.reading() as session:
+def test_the_private_half_is_sealed_in_the_database(services, key):
+    with services.database.reading() as session:
         row = signing_keys.signing_keys.find(session, key.key_id)
     seed = key.seed.get_secret_value()
     assert len(decoded(seed)) == 32
     assert seed not in row.sealed_seed
-    assert wiring.vault.open(row.sealed_seed).get_secret_value() == seed
+    assert services.vault.open(row.sealed_seed).get_secret_value() == seed

@@ -23,25 +23,25 @@ def camille(public, decided) -> Program:
     return registered(public, decided, CAMILLE)
 
 
-def registered(client, wiring, user_id) -> Program:
-    with wiring.database.transaction() as session:
-        token = identity_accounts.register(session, wiring.now(), user_id=user_id)
-    return Program(client, wiring, user_id, token)
+def registered(client, services, user_id) -> Program:
+    with services.database.transaction() as session:
+        token = identity_accounts.register(session, services.now(), user_id=user_id)
+    return Program(client, services, user_id, token)
 
 
 @pytest.fixture
-def bound(wiring, clock):
+def bound(services, clock):
     def bound(address=ADDRESS, user_id=CAMILLE):
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             associations.bind(session, clock(), address=address, user_id=user_id)
 
     return bound
 
 
 @pytest.fixture
-def rotate(wiring, clock):
+def rotate(services, clock):
     def rotate():
-        with wiring.database.transaction() as session:
+        with services.database.transaction() as session:
             made = pepper_rotation.begin(session, clock())
             pepper_rotation.lookup.fill(session, made, after=THE_START, most=10)
             pepper_rotation.finish(session, clock(), made, Who("tests", "here"))
@@ -125,9 +125,9 @@ def test_an_address_bound_to_somebody_else_is_theirs(camille, bound):
     assert found(camille, ADDRESS) == {ADDRESS: ZOE}
 
 
-def test_s44_s74_what_is_withdrawn_is_found_no_more(camille, bound, wiring):
+def test_s44_s74_what_is_withdrawn_is_found_no_more(camille, bound, services):
     bound()
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         associations.unbind(session, address=ADDRESS, user_id=CAMILLE)
     assert found(camille, ADDRESS) == {}
 
@@ -235,10 +235,10 @@ def test_an_account_looks_up_so_many_different_addresses_a_day(camille, public, 
     assert look(camille, "one more").status_code == 200
 
 
-def test_a_thousand_hashes_are_one_query(camille, wiring):
+def test_a_thousand_hashes_are_one_query(camille, services):
     asked = {"pepper": details(camille)["lookup_pepper"]}
     seen = []
-    event.listen(wiring.database.engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
+    event.listen(services.database.engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
     look(camille, *map(str, range(1000)), **asked)
     assert len([statement for statement in seen if "lookup_hashes" in statement]) == 1
     # The token, who asks, and whether he is an agent.

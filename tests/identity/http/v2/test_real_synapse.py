@@ -42,10 +42,10 @@ def _at_tls(tmp_path_factory, authority) -> Iterator[tuple[Homeserver, str]]:
 
 
 @pytest.fixture
-def homeserver(_at_tls, wiring, authority, clock) -> Homeserver:
+def homeserver(_at_tls, services, authority, clock) -> Homeserver:
     """Registered, with the authority of its certificate."""
     made, url = _at_tls
-    with wiring.database.transaction() as session:
+    with services.database.transaction() as session:
         session.add(
             Registered(
                 name=made.server_name,
@@ -91,7 +91,7 @@ def test_s23_a_synapse_that_does_not_know_the_token_is_believed(public, decided,
     assert refused(stranger.post("/account/register", **body)) == (401, "M_UNAUTHORIZED")
 
 
-def test_s75_what_is_signed_with_the_key_of_a_real_synapse_is_accepted(wiring, homeserver, clock):
+def test_s75_what_is_signed_with_the_key_of_a_real_synapse_is_accepted(services, homeserver, clock):
     clock.time = utc_now()  # Synapse says until when its keys are good
     name, us = homeserver.server_name, "guichet.localhost"
     facts = {"method": "POST", "uri": f"{V2}/3pid/unbind", "content": {"mxid": f"@ana:{name}"}}
@@ -99,7 +99,7 @@ def test_s75_what_is_signed_with_the_key_of_a_real_synapse_is_accepted(wiring, h
     signed = key.sign(facts | {"origin": name, "destination_is": us}, server_name=name)
     signature = signed["signatures"][name][key.key_id]
     header = f'X-Matrix origin="{name}",key="{key.key_id}",sig="{signature}",destination="{us}"'
-    verify = wiring.federation.verify_x_matrix
+    verify = services.federation.verify_x_matrix
     assert verify(header, our_names=[us], **facts) == name
     with pytest.raises(NotAllowed):
         verify(header, our_names=[us], **facts | {"content": {}})

@@ -19,9 +19,9 @@ def camille(public, decided) -> Program:
 
 
 @pytest.fixture
-def mailed(wiring):
+def mailed(services):
     def mailed():
-        with wiring.database.reading() as session:
+        with services.database.reading() as session:
             return [(mail.template, mail.address) for mail in mails.recent(session)]
 
     return mailed
@@ -100,11 +100,11 @@ def test_s16_a_stranger_asks_for_nothing(public, decided, mailed):
     assert not mailed()
 
 
-def test_s51_a_relay_that_is_away_is_the_workers_affair(decided, wiring, mailed):
+def test_s51_a_relay_that_is_away_is_the_workers_affair(decided, services, mailed):
     away = replace(decided, mailer=None)  # whoever would send in the request could not
     camille = Program(create_app(away).test_client(), away)
     assert camille.ask().json["sid"]
-    with wiring.database.reading() as session:
+    with services.database.reading() as session:
         assert [mail.state for mail in mails.recent(session)] == ["waiting"]
 
 
