@@ -26,7 +26,7 @@ EVERYTHING = --numprocesses $(PROCESSES) --maxprocesses 5 --dist loadfile --no-l
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test long sure bench clean migration requirements debian
+.PHONY: help run demo test long sure bench clean migration requirements release debian
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
@@ -48,6 +48,7 @@ sure: $(VENV)/.test  ## Check format, style, types and floors (a minute; the tes
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python -m tests.architecture.lengths
 
 bench: DEBIAN = wrk
 bench: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Measure speed, as ratios in one run (ten minutes; ARGS=decisions)
@@ -77,6 +78,21 @@ requirements:  ## Pin the newest versions that fit setup.cfg, with their hashes
 
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
+
+release: $(VENV)/.test  ## Build what is released into dist/, of what is committed, and check it
+	@test -z "$$(git status --porcelain)" || { echo "Commit first: what git holds is released." >&2; exit 1; }
+	rm -rf dist build && mkdir -p build/release
+	git archive HEAD | tar -x -C build/release
+	cd build/release && $(CURDIR)/$(BIN)/python -c "$$BUILD_SDIST" $(CURDIR)/dist >../release.log 2>&1 \
+		|| { cat ../release.log; exit 1; }
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir dist dist/*.tar.gz
+	RELEASE=dist $(BIN)/pytest tests/architecture/test_release.py
+	@ls dist
+	@version=$$(sed -n 's/^version = //p' setup.cfg); echo "All is well. Now make the tag by hand:" \
+		"git tag --annotate v$$version --message \"Guichet $$version\""
+
+export BUILD_SDIST = import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])
 
 clean:  ## Remove what was installed and built; the data in var/ stays
 	rm -rf $(VENV) $(SYNAPSE) build dist *.egg-info artefacts \

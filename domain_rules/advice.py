@@ -10,7 +10,7 @@ from domain_rules.rules import AccountClass, Decision, Kind, Reason, Rule, RuleS
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-."
 SHORTEST_HINTED = 6  # characters; everything shorter is one slip away from something
-LONGEST_HINTED = 80
+MAX_HINTED = 80
 
 
 class State(Word):
@@ -127,7 +127,7 @@ def advise(
 
 def _suggest(rules: RuleSet, address: EmailAddress) -> EmailAddress | None:
     """The same name at the open agent domain that is one slip of the hand away."""
-    if not SHORTEST_HINTED <= len(address.ascii_domain) <= LONGEST_HINTED:
+    if not SHORTEST_HINTED <= len(address.ascii_domain) <= MAX_HINTED:
         return None
     for domain in _variants(address):
         rule = rules.rule_of_domain(domain)

@@ -4,8 +4,8 @@ import unicodedata
 
 from domain_rules.addresses import EmailAddress
 
-LONGEST = 64
-LONGEST_ORGANISATION = 30
+MAX_NAME = 64
+MAX_ORGANISATION = 30
 EN_DASH = "\u2013"
 # What makes a client draw a link, or a reader see an address, inside a name.
 OF_A_URL = frozenset('/\\:@#?&%=<>[]{}|^~`$*"')
@@ -14,14 +14,14 @@ OF_A_URL = frozenset('/\\:@#?&%=<>[]{}|^~`$*"')
 def display_name(address: EmailAddress, organisation: str) -> str:
     """`Camille Durand [Rouen]`: the local part as a name, the last part of the label."""
     person = _person(address.local) or clean_name(address.ascii_domain)
-    place = clean_name(organisation.rpartition(EN_DASH)[2], longest=LONGEST_ORGANISATION)
+    place = clean_name(organisation.rpartition(EN_DASH)[2], longest=MAX_ORGANISATION)
     if not place:
         return person
     bracketed = f" [{place}]"
-    return clean_name(person, longest=LONGEST - len(bracketed)) + bracketed
+    return clean_name(person, longest=MAX_NAME - len(bracketed)) + bracketed
 
 
-def clean_name(text: str, *, longest: int = LONGEST) -> str:
+def clean_name(text: str, *, longest: int = MAX_NAME) -> str:
     """A name that is only a name: nothing invisible, nothing that reads as a link."""
     letters = [
         _clean_letter(letter) for letter in unicodedata.normalize("NFC", text[: 4 * longest])

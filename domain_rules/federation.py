@@ -12,7 +12,7 @@ from domain_rules.user_ids import Scheme
 
 CONNECTORS = frozenset({"none", "synapse"})
 CLASS_SOURCES = frozenset({"agent", "guest", "by_person"})
-LONGEST_NAME = 230  # an ID with its localpart has 255 bytes
+MAX_NAME = 230  # an ID with its localpart has 255 bytes
 FOREIGN_TO_A_NAME = frozenset(" /@#?")
 PATTERN_KEYS = frozenset({"address", "domain", "suffix", "default"})
 RULE_KEYS = PATTERN_KEYS | {
@@ -86,7 +86,7 @@ def _url(entry: Located, key: str) -> str | None:
 def _is_server_name(name: str) -> bool:
     """A host with or without a port; the homeserver itself knows better."""
     is_plain = name.isascii() and name.isprintable() and not FOREIGN_TO_A_NAME.intersection(name)
-    return is_plain and len(name) <= LONGEST_NAME
+    return is_plain and len(name) <= MAX_NAME
 
 
 @dataclass(frozen=True, slots=True)

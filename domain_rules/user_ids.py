@@ -9,10 +9,10 @@ from domain_rules.enums import Word
 
 # Local parts as people have had them since Matrix began: whatever is seen, but the colon.
 USER_ID = re.compile(r"@[^:\s\x00-\x1f\x7f]+:([0-9A-Za-z.:\[\]-]+)")
-MOST_USER_ID = 255  # bytes
+MAX_USER_ID = 255  # bytes
 
 PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789.")
-LONGEST = 200  # bytes; an ID has 255, with its server name
+MAX_LOCALPART = 200  # bytes; an ID has 255, with its server name
 DIGEST = 52  # base32 characters of a SHA-256
 RANDOM = 10
 TCHAP = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-./=")
@@ -29,7 +29,7 @@ class Scheme(Word):
 def homeserver_in(user_id: str) -> str | None:
     """The name of the homeserver in a user ID; None if this is none, or too long for one."""
     found = USER_ID.fullmatch(user_id)
-    if found is None or not user_id.isprintable() or len(user_id.encode()) > MOST_USER_ID:
+    if found is None or not user_id.isprintable() or len(user_id.encode()) > MAX_USER_ID:
         return None
     return found[1]
 
@@ -65,9 +65,9 @@ def _from_address(address: EmailAddress) -> str:
     A cut name has two in a row, which an uncut one never has, and the hash of the whole.
     """
     whole = f"{_escape(address.local)}-{_escape(address.ascii_domain)}"
-    if len(whole) <= LONGEST:
+    if len(whole) <= MAX_LOCALPART:
         return whole
-    return f"{whole[: LONGEST - DIGEST - 2]}--{_base32(whole)}"
+    return f"{whole[: MAX_LOCALPART - DIGEST - 2]}--{_base32(whole)}"
 
 
 def _escape(text: str) -> str:

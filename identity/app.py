@@ -34,8 +34,8 @@ from .web import api_errors, api_headers, information, internal_gate, site, unkn
 from .web.no_sessions import SessionsOfPeople
 from .web.request_context import EXTENSION
 
-MOST_NUMBER = 2**31 - 1  # in a path: what a column of the database holds
-MOST_BODY = 1_000_000  # bytes of a request
+MAX_NUMBER = 2**31 - 1  # in a path: what a column of the database holds
+MAX_BODY = 1_000_000  # bytes of a request
 
 APIS = (
     routing.everybody,  # /_matrix/identity/api/v1: ping, /info
@@ -84,7 +84,7 @@ class Number(IntegerConverter):
     """A number in a path; a longer one leads nowhere."""
 
     def __init__(self, urls: Map) -> None:
-        super().__init__(urls, max=MOST_NUMBER)
+        super().__init__(urls, max=MAX_NUMBER)
 
 
 def create_app(services: Services, *, listener: Literal["public", "internal"] = "public") -> Flask:
@@ -101,8 +101,8 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
         SESSION_COOKIE_SECURE=at_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        MAX_CONTENT_LENGTH=MOST_BODY,
-        MAX_FORM_MEMORY_SIZE=MOST_BODY,
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY,
     )
     app.url_map.merge_slashes = False  # no redirection for a slash too many
     app.url_map.converters["int"] = Number

@@ -68,7 +68,7 @@ def refuse(token: str) -> Response:
     with services.database.reading() as session:
         mailed = _mailed(session, token, "not_me")
     if mailed is None:
-        return list_not_me.end(token) or unknown_inviter.decline(token)
+        return list_not_me.end_sessions(token) or unknown_inviter.decline(token)
     known = browser.browser_id() or services.tokens.new_browser()
     with services.database.transaction() as session:
         mailed = session.get_one(VerificationRequest, mailed.id)

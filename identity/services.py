@@ -20,7 +20,7 @@ from .homeservers import secrets as homeserver_secrets
 from .homeservers.admin_client import Connector, SynapseConnector
 from .homeservers.federation_client import Federation, Place
 from .homeservers.models import Homeserver
-from .homeservers.room_actions import Desk, KnownBy, Sign
+from .homeservers.room_actions import KnownBy, RoomActions, Sign
 from .keys import process_keys as keys
 from .keys import service as signing_keys
 from .mail.mailer import Mailer, make_mailer
@@ -49,7 +49,7 @@ class Services:
     limits: Limits
     terms: Terms
     federation: Federation
-    desk_for: Callable[[Homeserver], Desk]
+    room_actions_for: Callable[[Homeserver], RoomActions]
     """How invitations are put into rooms, where a homeserver has our module."""
 
     @cached_property
@@ -98,7 +98,7 @@ def build_services(
         limits=Limits(settings),
         terms=read_terms(settings.terms_file),
         federation=Federation(partial(find_place, database), now),
-        desk_for=partial(
+        room_actions_for=partial(
             _desk,
             partial(_sign_now, database, vault, settings.server_name, now),
             now,
@@ -139,8 +139,8 @@ def find_place(database: Database, server_name: str) -> Place | None:
 
 def _desk(
     sign: Sign, now: Callable[[], datetime], known_by: KnownBy, homeserver: Homeserver
-) -> Desk:
-    return Desk(
+) -> RoomActions:
+    return RoomActions(
         homeserver.name,
         homeserver.url,
         sign,

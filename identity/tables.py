@@ -3,13 +3,12 @@
 from typing import Final
 
 from identity.accounts import agents as agents_feed
-from identity.accounts import feed_state, room_members, successions
+from identity.accounts import feed_state, room_members, successions, verified_addresses
 from identity.accounts import models as accounts
 from identity.accounts import session_models as people_sessions
-from identity.accounts import verified_addresses as proved_addresses
 from identity.bulk_invites import models as people_lists
-from identity.bulk_invites import room_check_models as room_looks
-from identity.bulk_invites import sign_in_models as list_sign_ins
+from identity.bulk_invites import room_check_models as room_checks
+from identity.bulk_invites import sign_in_models as sign_ins
 from identity.core import hashing_key, journal, outbox, worker_heartbeats
 from identity.core.database import Base
 from identity.core.one_time_codes import models as one_time_codes
@@ -47,7 +46,7 @@ TABLES: Final = (
     identity_accounts,
     invitation_events,
     journal,
-    list_sign_ins,
+    sign_ins,
     mails,
     module_reports,
     mutes,
@@ -56,8 +55,8 @@ TABLES: Final = (
     people_lists,
     people_sessions,
     peppers,
-    proved_addresses,
-    room_looks,
+    verified_addresses,
+    room_checks,
     room_members,
     rules,
     signing_keys,

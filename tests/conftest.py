@@ -16,7 +16,7 @@ pytest_plugins = [
     "tests.services.smtp",
     "tests.services.postfix",
     "tests.services.synapse",
-    "tests.services.told_desk",
+    "tests.services.told_room_actions",
     "tests.services.told_guichet",
     "tests.services.told_homeserver",
     "tests.services.trusting_synapse",

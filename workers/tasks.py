@@ -8,7 +8,7 @@ import structlog
 
 from identity.core import outbox
 from identity.core.job_outcomes import GiveUp, Later, StopRun
-from identity.core.outbox import Errand, Lane, OutboxEntry
+from identity.core.outbox import Job, JobKind, Lane
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.maintenance import retention
 from identity.registration.jobs import accounts
@@ -72,7 +72,7 @@ def keep_invitations() -> None:
     """Do what is due about invitations: they expire, are reminded of, go into a digest."""
     with slot(JOBS) as is_free:
         if is_free:  # or another one is at it
-            invitation_timetable.keep(process_services())
+            invitation_timetable.do_what_is_due(process_services())
 
 
 def run(services: WorkerServices, lane: Lane) -> datetime | None:
@@ -94,11 +94,11 @@ def run(services: WorkerServices, lane: Lane) -> datetime | None:
     return services.now()  # ended by the clock, with work left
 
 
-def carry_out(services: WorkerServices, entry: OutboxEntry) -> None:
+def carry_out(services: WorkerServices, entry: Job) -> None:
     """Do what an entry asks for, with no transaction open meanwhile, and write down how it ended."""
-    with structlog.contextvars.bound_contextvars(errand=entry.errand, entry=str(entry.id)):
+    with structlog.contextvars.bound_contextvars(kind=entry.kind, entry=str(entry.id)):
         try:
-            conclude = CARRY_OUT[Errand(entry.errand)](services, entry)
+            conclude = CARRY_OUT[JobKind(entry.kind)](services, entry)
         except Later as later:
             with services.database.transaction() as session:
                 if outbox.postpone(session, entry, services.now() + later.delay, later.why):
@@ -121,7 +121,7 @@ def carry_out(services: WorkerServices, entry: OutboxEntry) -> None:
                     conclude(session)
 
 
-def _postpone_unforeseen(services: WorkerServices, entry: OutboxEntry, why: str) -> None:
+def _postpone_unforeseen(services: WorkerServices, entry: Job, why: str) -> None:
     with services.database.transaction() as session:
         if entry.attempts >= UNFORESEEN_TRIES:
             outbox.give_up(session, entry, services.now(), why)

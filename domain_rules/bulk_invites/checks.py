@@ -43,7 +43,7 @@ class Caution(Word):
 
 # Somebody must say yes to the address as it is typed, or take the other one.
 NEEDS_YES = frozenset({Outcome.TYPO, Outcome.LOOK_ALIKE, Outcome.IN_TEXT})
-MOST_DOUBTED = 500  # domains of one list that are compared with those they may be a slip of
+MAX_DOUBTED = 500  # domains of one list that are compared with those they may be a slip of
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _by_rules(
 def _may_be_a_slip(address: EmailAddress, around: Circumstances, seen: _Seen) -> bool:
     """Not where people are known to have mail. Each domain is looked at once, and not too many of them."""
     domain = address.ascii_domain
-    is_known = domain in seen.meant or len(seen.meant) >= MOST_DOUBTED
+    is_known = domain in seen.meant or len(seen.meant) >= MAX_DOUBTED
     return not is_known and not around.exists(domain)
 
 

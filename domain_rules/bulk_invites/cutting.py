@@ -1,24 +1,24 @@
 """A text becomes tables: a header begins one, and a text alone above addresses says whose they are."""
 
 from .doubts import answer_against, begins_with_others, begins_with_role, crosses_by, says_yes
-from .files import MOST_LINES
+from .files import MAX_LINES
 from .headers import is_all_header, is_header, names_others, names_people, status_against, words
 from .records import Record, TooWide, records
-from .tables import MOST_TOLD, TITLES, Cut, Line, Table, shown, told, told_header
+from .tables import MAX_TOLD, TITLES, Cut, Line, Table, rows_of_line, shown, told_header
 
-MOST_LOOKED_AT = 50  # cells of a record that may say something about the person
+MAX_LOOKED_AT = 50  # cells of a record that may say something about the person
 MINUS = "-\u2010\u2011\u2012\u2013\u2014\u2212"
-MOST_RECORDS = 10 * MOST_LINES  # blank ones too
+MAX_RECORDS = 10 * MAX_LINES  # blank ones too
 
 
-def cut(text: str, separator: str, most: int = MOST_RECORDS) -> Cut:
+def cut(text: str, separator: str, most: int = MAX_RECORDS) -> Cut:
     """The text as this separator cuts it, or its beginning: as far as the record `most` with an address."""
     cutter = _Cutter()
     try:
         for record in records(text, separator):
             cutter.take(record)
-            is_long = cutter.lines > MOST_LINES or len(cutter.cut.told) > MOST_LINES
-            if is_long or record.number > MOST_RECORDS:
+            is_long = cutter.lines > MAX_LINES or len(cutter.cut.told) > MAX_LINES
+            if is_long or record.number > MAX_RECORDS:
                 cutter.cut.is_over = True
                 break
             if cutter.with_addresses >= most:
@@ -44,7 +44,7 @@ class _Cutter:
         if self._begins_table(line):
             self._take_header(line)
         elif record.cells[0].startswith("#"):
-            self.cut.told += told(line)
+            self.cut.told += rows_of_line(line)
         else:
             self._add(line)
         # What stands alone behind it is a title of what follows.
@@ -95,7 +95,7 @@ class _Cutter:
         above = table.lines[-1].cells if table.lines else table.names
         titles = [" ".join(each.filled) for each in table.lines if not each.found]
         for each in table.lines:
-            self.cut.told += told(each)
+            self.cut.told += rows_of_line(each)
         is_above = not self._is_after_blank and not any("@" in cell for cell in above)
         names = _below(above, line.cells) if is_above else line.cells
         self.cut.tables[-1] = Table(names, [*table.titles, " ".join(table.names), *titles])
@@ -113,7 +113,7 @@ class _Cutter:
         """What the record itself says against its address."""
         names = self._table.names
         return (
-            status_against(line.filled[:MOST_LOOKED_AT])
+            status_against(line.filled[:MAX_LOOKED_AT])
             or answer_against(names, line.cells, self._table.asked)
             or (line.found and begins_with_others(names, line.cells, is_apart=self._is_after_blank))
             or ""
@@ -131,7 +131,7 @@ class _Cutter:
         elif not line.filled[1:] and (
             self._is_after_blank or said.endswith(":") or names_others(said)
         ):
-            self._label = shown(said, MOST_TOLD)
+            self._label = shown(said, MAX_TOLD)
 
 
 def _take_crosses(table: Table) -> None:
@@ -149,7 +149,7 @@ def _take_signs(table: Table) -> None:
     if "+" in signs:
         for line, sign in zip(table.lines, signs, strict=True):
             if sign in MINUS and sign:
-                line.label = line.label or shown(line.cells[0], MOST_TOLD)
+                line.label = line.label or shown(line.cells[0], MAX_TOLD)
 
 
 def _take_roles(table: Table) -> None:
@@ -158,7 +158,7 @@ def _take_roles(table: Table) -> None:
     roles = [line for line in of_people if begins_with_role(line.cells)]
     if len(roles) < len(of_people):
         for line in roles:
-            line.label = line.label or shown(line.filled[0], MOST_TOLD)
+            line.label = line.label or shown(line.filled[0], MAX_TOLD)
 
 
 def _is_better_header(line: Line, header: "list[str]") -> bool:
@@ -191,4 +191,4 @@ def _goes_on(line: Line) -> bool:
 def _behind_comma(line: Line) -> str:
     """The text of a line that names nobody and goes on below: `Absents: a@b,`."""
     is_told = bool(line.found) and not line.of_people
-    return shown(line.filled[0], MOST_TOLD) if is_told and _goes_on(line) else ""
+    return shown(line.filled[0], MAX_TOLD) if is_told and _goes_on(line) else ""

@@ -52,8 +52,8 @@ INVITED = re.compile(r"inviter|invitez|invitation|convier|convoquer")
 YES = re.compile(r"(?:oui|yes|x|vrai|true)\b.*", re.IGNORECASE | re.DOTALL)
 NO = re.compile(r"(?:non|no|faux|false|n)\s*(?:[,.;:!(].*)?", re.IGNORECASE | re.DOTALL)
 CROSSES = _set("oui yes x vrai true 1 o y ok ✓ ✔ ☑")
-MOST_ANSWER = 60  # characters
-MOST_ASKED = 50  # columns
+MAX_ANSWER = 60  # characters
+MAX_ASKED = 50  # columns
 
 # Above or below the people, whom to ask: `Contact;a@b`, `Pour toute question : ;a@b`.
 TO_ASK = _set("contact contacts question questions renseignement renseignements")
@@ -96,7 +96,7 @@ def _is_of_mail(said: "frozenset[str]") -> bool:
 def asking(names: "list[str]") -> "dict[int, bool]":
     """Columns that say of each person whether they are meant, by place; False where a yes is against it."""
     found = {}
-    for place, name in enumerate(names[:MOST_ASKED]):
+    for place, name in enumerate(names[:MAX_ASKED]):
         said = words(name)
         if excludes(name):
             found[place] = False
@@ -114,7 +114,7 @@ def answer_against(names: "list[str]", cells: "list[str]", asked: "dict[int, boo
     """`À inviter : non`, or `Désinscrit : oui`; "" where no column says so."""
     for place, is_for in asked.items():
         cell = cells[place] if place < len(cells) else ""
-        if not cell or len(cell) > MOST_ANSWER or "@" in cell:
+        if not cell or len(cell) > MAX_ANSWER or "@" in cell:
             continue
         if (NO if is_for else YES).fullmatch(cell):
             return f"{names[place]} : {cell}"
@@ -123,7 +123,7 @@ def answer_against(names: "list[str]", cells: "list[str]", asked: "dict[int, boo
 
 def says_yes(cell: str) -> bool:
     """A cross, or a word for it."""
-    return len(cell) <= MOST_ANSWER and cell.lower() in CROSSES
+    return len(cell) <= MAX_ANSWER and cell.lower() in CROSSES
 
 
 def crosses_by(names: "list[str]") -> "list[int]":

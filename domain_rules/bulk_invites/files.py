@@ -6,9 +6,9 @@ import re
 from domain_rules.addresses import INVISIBLE
 from domain_rules.enums import Word
 
-MOST_BYTES = 1_000_000
-MOST_LINES = 10_000
-MOST_ADDRESSES = 20_000  # of all columns together
+MAX_BYTES = 1_000_000
+MAX_LINES = 10_000
+MAX_ADDRESSES = 20_000  # of all columns together
 LOOKED_AT = 4096  # bytes, or characters, that say what kind of file it is
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh")
 OLD_OFFICE = b"\xd0\xcf\x11\xe0"
@@ -41,9 +41,9 @@ class Fault(Word):
 
 
 LIMITS = {
-    Fault.TOO_BIG: f"{MOST_BYTES} bytes at most",
-    Fault.TOO_LONG: f"{MOST_LINES} lines at most",
-    Fault.TOO_MANY: f"{MOST_ADDRESSES} addresses at most, those of all columns counted",
+    Fault.TOO_BIG: f"{MAX_BYTES} bytes at most",
+    Fault.TOO_LONG: f"{MAX_LINES} lines at most",
+    Fault.TOO_MANY: f"{MAX_ADDRESSES} addresses at most, those of all columns counted",
 }
 
 
@@ -58,7 +58,7 @@ class Unreadable(ValueError):
 
 def decode(raw: bytes) -> str:
     """UTF-8 or UTF-16 as the file says or shows, else Windows-1252. Raises Unreadable."""
-    if len(raw) > MOST_BYTES:
+    if len(raw) > MAX_BYTES:
         raise Unreadable(Fault.TOO_BIG)
     if raw.startswith(OLD_OFFICE):
         raise Unreadable(Fault.SPREADSHEET)

@@ -13,9 +13,9 @@ def _set(text: str) -> "frozenset[str]":
     return frozenset(text.split())
 
 
-LONGEST = 80  # characters of a header
-LONGEST_TITLE = 1_000
-MOST_WORDS = 8
+MAX_HEADER_CHARACTERS = 80  # characters of a header
+MAX_TITLE = 1_000
+MAX_WORDS = 8
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
 NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 ADDRESS_INSIDE = re.compile(r"\S*@\S+")  # `Courriel (prenom.nom@agents.example)`
@@ -66,7 +66,7 @@ HINT = re.compile(
     r"|remov|suppr|npai|pas|plus|not|don.?t|opt|denied|reje|d[eé]mis|d[eé]c[eé]d|parti|quitt|left",
     re.IGNORECASE,
 )
-MOST_STATUS = 3  # words
+MAX_STATUS = 3  # words
 # As a whole cell, or as its beginning.
 GONE = re.compile(r"partie?s?|(?:a|ont) quittee?s? .*|(?:has )?left")
 NOT_MEANT = re.compile(r"\b(?:(?:ne|a) (?:pas|plus)|(?:do|must) not|don t|not to|opt(?:ed)? out)\b")
@@ -123,7 +123,9 @@ DOUBTFUL = frozenset({Fit.SOMEBODY_ELSE, Fit.UNKNOWN})
 
 def is_header(cells: "list[str]") -> bool:
     """Whether a record without a person in it names columns."""
-    filled = [ADDRESS_INSIDE.sub(" ", cell[: LONGEST + 1]) for cell in cells if cell.strip()]
+    filled = [
+        ADDRESS_INSIDE.sub(" ", cell[: MAX_HEADER_CHARACTERS + 1]) for cell in cells if cell.strip()
+    ]
     if any(_names_mailboxes(words(cell)) for cell in filled):
         return True
     known = sum(map(_is_known, filled))
@@ -139,7 +141,7 @@ def is_all_header(cells: "list[str]") -> bool:
 
 def fit(header: str) -> Fit:
     """How well the column under this header fits; UNSAID for one without a name."""
-    said = words(ADDRESS_INSIDE.sub(" ", header)) if len(header) <= LONGEST else []
+    said = words(ADDRESS_INSIDE.sub(" ", header)) if len(header) <= MAX_HEADER_CHARACTERS else []
     if not said:
         return Fit.UNKNOWN if any(map(str.isalnum, header)) else Fit.UNSAID
     text = " ".join(said)
@@ -164,7 +166,7 @@ def may_hold_addresses(header: str) -> bool:
 
 def excludes(text: str) -> bool:
     """Whether it says that some people are not to be invited."""
-    said = words(text[:LONGEST_TITLE], LONGEST_TITLE)
+    said = words(text[:MAX_TITLE], MAX_TITLE)
     return any(map(EXCLUDED.fullmatch, said)) or bool(NOT_MEANT.search(" ".join(said)))
 
 
@@ -172,13 +174,13 @@ def status_against(cells: "list[str]") -> str:
     """The cell of a record that says, and says nothing else, that this person is not to be invited: `désinscrit`."""
     if not HINT.search(" ".join(cells)):
         return ""
-    said = (cell for cell in cells if "@" not in cell and len(cell) <= LONGEST)
+    said = (cell for cell in cells if "@" not in cell and len(cell) <= MAX_HEADER_CHARACTERS)
     return next((cell for cell in said if _is_against(cell)), "")
 
 
 def _is_against(cell: str) -> bool:
     said = words(cell)
-    is_short = len(said) <= MOST_STATUS
+    is_short = len(said) <= MAX_STATUS
     return (is_short and excludes(cell)) or bool(GONE.fullmatch(" ".join(said)))
 
 
@@ -193,7 +195,7 @@ def names_others(text: str) -> bool:
     return fit(text) is Fit.SOMEBODY_ELSE or excludes(text)
 
 
-def words(header: str, most: int = LONGEST) -> "list[str]":
+def words(header: str, most: int = MAX_HEADER_CHARACTERS) -> "list[str]":
     """Its words in lower case and without accents: `Mél_Pro` is `mel`, `pro`. None of them where it is longer than `most`."""
     if len(header) > most:
         return []
@@ -232,7 +234,7 @@ def _apart(word: str) -> "list[str]":
 
 
 def _names_mailboxes(said: "list[str]") -> bool:
-    return _is_of_mail(said) and len(said) <= MOST_WORDS and not WITHOUT.intersection(said)
+    return _is_of_mail(said) and len(said) <= MAX_WORDS and not WITHOUT.intersection(said)
 
 
 def _is_known(cell: str) -> bool:

@@ -18,14 +18,14 @@ from .records import BREAK
 PIECES = re.compile(rf'"[^"]*"|<[^<>]*>|[;,\t]|{BREAK}')
 SIGNS = re.compile(rf"([;,\t]|{BREAK})")
 WRAPPED = frozenset('"<')
-MOST_PARTS = 30_000  # of one cell: nobody's list is so long
+MAX_PARTS = 30_000  # of one cell: nobody's list is so long
 TOKEN_ENDS = re.compile(r'[\s<>()\[\]";,]+')
 NOT_IN_AN_ADDRESS = frozenset('<>()[]"|;,:')
 AROUND = ".:!?'’«»…"  # of a sentence, not of an address
 # What most addresses are: read without further ado.
 BARE = re.compile(r"[^\s'\"<>()\[\]|;,:@&]+@[^\s'\"<>()\[\]|;,:@&]+")
 LABEL = re.compile(r"\s*([^@:<>\"]{1,80}?)\s*:(?!\S*//)\s*")
-MOST_LABELS = 3
+MAX_LABELS = 3
 NO_LABELS: "list[str]" = []
 MAILTO = "mailto:"
 # A cut entity of HTML is no part of an address: `camille@a.example&gt`.
@@ -80,7 +80,7 @@ def read_cell(text: str) -> Cell:
         return Cell(text)
     if BARE.fullmatch(text):
         return Cell(text, [Piece(Kind.PERSON, text)])
-    if sum(map(text.count, ",;\t\n")) > MOST_PARTS:
+    if sum(map(text.count, ",;\t\n")) > MAX_PARTS:
         return Cell(text, asides(text))
     pieces: list[Piece] = []
     names: list[str] = []  # before a comma: `DURAND` of `DURAND, Camille <a@b>`
@@ -110,7 +110,7 @@ def _labels(part: str) -> "tuple[list[str], str]":
     while (found := LABEL.match(part)) and f"{found.group(1)}:".lower() != MAILTO:
         labels.append(found.group(1))
         part = part[found.end() :]
-        if len(labels) > MOST_LABELS:
+        if len(labels) > MAX_LABELS:
             break
     return labels, part
 

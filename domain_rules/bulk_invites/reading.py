@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .cutting import cut
-from .files import MOST_ADDRESSES, MOST_BYTES, MOST_LINES, Fault, Unreadable, decode, without_paste
+from .files import MAX_ADDRESSES, MAX_BYTES, MAX_LINES, Fault, Unreadable, decode, without_paste
 from .headers import DOUBTFUL, Fit, excludes, fit, names_others, words
 from .people import Cell, Kind, is_address, one_address, read_cell
 from .records import declared_separator
-from .tables import MOST_CELL, MOST_TOLD, Cut, Line, Row, Table, aside, shown, told
+from .tables import MAX_CELL, MAX_TOLD, Cut, Line, Row, Table, aside, rows_of_line, shown
 
 __all__ = [
     "EVERY",
-    "MOST_ADDRESSES",
-    "MOST_BYTES",
-    "MOST_LINES",
+    "MAX_ADDRESSES",
+    "MAX_BYTES",
+    "MAX_LINES",
     "Column",
     "Fault",
     "NoSuchColumn",
@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 TRIED = 500  # records with an address, by which a separator is judged
-MOST_COLUMNS = 9  # that can be chosen from
-MOST_LOOKED_AT = 50  # columns of a table
+MAX_COLUMNS = 9  # that can be chosen from
+MAX_LOOKED_AT = 50  # columns of a table
 EXAMPLES = 2
 SEPARATORS = ";\t|,"  # a comma last, since it may stand inside names and numbers
 EVERY = 0  # in place of a column: every address, in a list that has none
@@ -70,10 +70,10 @@ def read(raw: bytes, wanted: str = "") -> Reading:
     separator, text = declared_separator(without_paste(decode(raw)))
     if "@" not in text:
         raise Unreadable(Fault.NO_ADDRESS)
-    if text.count("@") > MOST_ADDRESSES:
+    if text.count("@") > MAX_ADDRESSES:
         raise Unreadable(Fault.TOO_MANY)
     reading = _read(text, separator or SEPARATORS)
-    fits = tuple(column for column in reading.columns if len(column.rows) <= MOST_LINES)
+    fits = tuple(column for column in reading.columns if len(column.rows) <= MAX_LINES)
     if not fits or reading.chosen not in (None, *fits):
         raise Unreadable(Fault.TOO_LONG)
     reading = Reading(fits, reading.chosen)
@@ -214,11 +214,11 @@ def _columns(cut: Cut) -> "tuple[Column, ...]":
             counts.update(line.of_people if table.people else list(line.found))
         rank = {
             place: (-fit(table.name(place)), -count)
-            for place, count in counts.most_common(MOST_LOOKED_AT)
+            for place, count in counts.most_common(MAX_LOOKED_AT)
         }
-        likely = sorted(rank, key=rank.__getitem__)[:MOST_COLUMNS]
+        likely = sorted(rank, key=rank.__getitem__)[:MAX_COLUMNS]
         found += [(*rank[place], at, place) for place in likely]
-    likeliest = sorted(found)[:MOST_COLUMNS]
+    likeliest = sorted(found)[:MAX_COLUMNS]
     return tuple(
         _column(cut, cut.of_people[at], place)
         for *_, at, place in sorted(likeliest, key=lambda each: each[2:])
@@ -232,15 +232,15 @@ def _column(cut: Cut, table: Table, place: int) -> Column:
         cell = line.found.get(place)
         is_uncut = place > 0 and len(line.cells) == 1  # `Durand,a@b` between lines of `Durand;a@b`
         if line.found and (is_uncut or table.is_shifted(line, place)):
-            rows += told(line, " · ".join(line.filled))
+            rows += rows_of_line(line, " · ".join(line.filled))
             continue
         rows += _rows_of(line.number, cell, line.label) if cell else [_without_address(line, place)]
         elsewhere += line.ats - (cell.text.count("@") if cell else 0)
         if cell and cell.names_people and not line.label:
             addresses += cell.people
             if len(examples) < EXAMPLES:
-                examples[shown(cell.text, MOST_TOLD)] = None
-    name = shown(table.name(place), MOST_TOLD)
+                examples[shown(cell.text, MAX_TOLD)] = None
+    name = shown(table.name(place), MAX_TOLD)
     number = table.first + place + 1
     return Column(number, name, tuple(examples), addresses, _in_order(rows), elsewhere)
 
@@ -253,18 +253,18 @@ def _without_address(line: Line, place: int) -> Row:
     """A record without an address is told so."""
     typed = line.cells[place] if place < len(line.cells) else ""
     others = (cell for cell in line.filled if "@" not in cell)
-    return Row(line.number, shown(typed or " · ".join(others), MOST_TOLD) or "…")
+    return Row(line.number, shown(typed or " · ".join(others), MAX_TOLD) or "…")
 
 
 def _rows_of(number: int, cell: Cell, label: str) -> "Iterator[Row]":
     """`label`: the words above that do not say that these are the people."""
-    around = label if cell.names_people else shown(cell.text, MOST_TOLD)
+    around = label if cell.names_people else shown(cell.text, MAX_TOLD)
     for piece in cell.pieces:
         if piece.kind is Kind.ASIDE:
-            yield aside(number, piece.text, around or shown(piece.text, MOST_TOLD))
+            yield aside(number, piece.text, around or shown(piece.text, MAX_TOLD))
         elif cell.names_people or piece.kind is Kind.PERSON:
             is_person = piece.kind is Kind.PERSON
-            yield Row(number, shown(piece.text, MOST_CELL), aside=around if is_person else "")
+            yield Row(number, shown(piece.text, MAX_CELL), aside=around if is_person else "")
 
 
 def _likeliest(columns: "tuple[Column, ...]", cut: Cut) -> "Column | None":

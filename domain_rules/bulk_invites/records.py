@@ -15,7 +15,7 @@ ENDS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 BREAK = rf"\r\n|[{ENDS}]"
 BREAKS = re.compile(BREAK)
 DECLARED = re.compile(r'\s*"?sep=([^\w\s"@.<>\'+-]|\t)"?[ \t]*$', re.IGNORECASE)
-MOST_CELLS = 1_000  # of one record: no table is so wide
+MAX_CELLS = 1_000  # of one record: no table is so wide
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def records(text: str, separator: str) -> "Iterator[Record]":
         if '"' in line:
             cells, at = _quoted_cells(text, separator, at)
         else:
-            if separator and line.count(separator) >= MOST_CELLS:
+            if separator and line.count(separator) >= MAX_CELLS:
                 raise TooWide
             cells, at = line.split(separator) if separator else [line], _behind(text, ends)
         yield Record(number, [_plain(cell) if cell else "" for cell in cells])
@@ -63,7 +63,7 @@ def _quoted_cells(text: str, separator: str, begins: int) -> "tuple[list[str], i
     cells = []
     for cell in _cell(separator).finditer(text, begins):
         cells.append(cell.group(1))
-        if len(cells) > MOST_CELLS:
+        if len(cells) > MAX_CELLS:
             raise TooWide
         if cell.group(2) != separator or not separator:
             return cells, cell.end()

@@ -9,9 +9,9 @@ from .headers import Fit, may_hold_addresses
 from .people import Cell, asides, read_cell, words_with_at
 from .records import BREAKS, Record
 
-MOST_CELL = 400  # characters of a cell that are repeated
+MAX_CELL = 400  # characters of a cell that are repeated
 TITLES = 10  # records in which the header may stand, or what is none that we know
-MOST_TOLD = 100  # characters of what stands around an address, or of a row without one
+MAX_TOLD = 100  # characters of what stands around an address, or of a row without one
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Table:
 
 @dataclass
 class Cut:
-    """The text as one separator cuts it. `told`: what is said of an @ in comments, titles and headers."""
+    """The text as one separator cuts it. `rows_of_line`: what is said of an @ in comments, titles and headers."""
 
     tables: "list[Table]" = field(default_factory=lambda: [Table()])
     told: "list[Row]" = field(default_factory=list)
@@ -166,9 +166,9 @@ class Cut:
         return any(BREAKS.search(" ".join(line.filled)) for line in self.lines)
 
 
-def told(line: Line, around: str = "") -> "list[Row]":
+def rows_of_line(line: Line, around: str = "") -> "list[Row]":
     """A row for each address in a record that names nobody. `around`: what it is told with; "": its cell."""
-    cells = [(cell.text, shown(around or cell.text, MOST_TOLD)) for cell in line.found.values()]
+    cells = [(cell.text, shown(around or cell.text, MAX_TOLD)) for cell in line.found.values()]
     return [
         aside(line.number, piece.text, short)
         for text, short in cells
@@ -179,7 +179,7 @@ def told(line: Line, around: str = "") -> "list[Row]":
 def told_header(line: Line) -> "list[Row]":
     """In the names of columns the sign alone is a name."""
     return [
-        aside(line.number, word, shown(cell.text, MOST_TOLD))
+        aside(line.number, word, shown(cell.text, MAX_TOLD))
         for cell in line.found.values()
         for word in words_with_at(cell.text)
         if word.strip("@")
@@ -187,7 +187,7 @@ def told_header(line: Line) -> "list[Row]":
 
 
 def aside(number: int, text: str, around: str) -> Row:
-    return Row(number, shown(text, MOST_CELL), aside=around)
+    return Row(number, shown(text, MAX_CELL), aside=around)
 
 
 def shown(text: str, most: int) -> str:

@@ -15,7 +15,7 @@ from domain_rules.rules import Decision, Kind
 
 from .regex_shapes import Target
 
-LONGEST_PIECE = 12  # of a pattern, looked up in an address
+MAX_PIECE = 12  # of a pattern, looked up in an address
 COMPILING = 50  # what making a pattern ready costs, counted in tries
 
 
@@ -121,5 +121,5 @@ def _piece(target: Target) -> tuple[int, str] | None:
     cuts = [-1, *target.loose, len(target.text)]
     spans = ((first + 1, last) for first, last in pairwise(cuts))
     begin, end = max(spans, key=lambda span: span[1] - span[0])
-    end = min(end, begin + LONGEST_PIECE)
+    end = min(end, begin + MAX_PIECE)
     return len(target.text) - end, target.text[begin:end]

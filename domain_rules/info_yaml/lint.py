@@ -31,7 +31,7 @@ class Danger:
     reason: str
 
 
-MOST_EXAMPLES = 200  # each takes a regex made ready
+MAX_EXAMPLES = 200  # each takes a regex made ready
 
 
 def dangers(lines: Iterable[OldLine]) -> Iterator[Danger]:
@@ -39,7 +39,7 @@ def dangers(lines: Iterable[OldLine]) -> Iterator[Danger]:
     earlier = _Earlier()
     for number, line in enumerate(lines):
         found = [
-            _unescaped(line, with_example=number < MOST_EXAMPLES),
+            _unescaped(line, with_example=number < MAX_EXAMPLES),
             _capitals(line),
             _open_default(line),
             earlier.shadow(line),

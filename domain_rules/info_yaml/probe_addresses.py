@@ -7,7 +7,7 @@ from domain_rules.rules import Kind
 from .regex_shapes import Target
 
 PERSON = "ana.proof"
-MOST_LOOSE = 5  # dots of one target tried one by one
+MAX_LOOSE = 5  # dots of one target tried one by one
 UNNAMED = "unnamed-by-any-rule.org"  # for the default
 
 
@@ -63,7 +63,7 @@ def _around_a_domain(target: Target) -> Iterator[str]:
 
 def _loosened(target: Target) -> Iterator[str]:
     """With a letter where a dot was not escaped."""
-    for at in target.loose[:MOST_LOOSE]:
+    for at in target.loose[:MAX_LOOSE]:
         yield f"{target.text[:at]}x{target.text[at + 1 :]}"
 
 

@@ -19,8 +19,8 @@ from .probe_addresses import tried_with
 from .reading import OldReading
 from .regex_shapes import Target
 
-MOST_ADDRESSES = 60_000  # some twenty seconds, together with the tries
-MOST_TRIES = 3_000_000
+MAX_ADDRESSES = 60_000  # some twenty seconds, together with the tries
+MAX_TRIES = 3_000_000
 
 
 class Cause(Word):
@@ -64,7 +64,7 @@ class Proof:
     differences: tuple[Differing, ...]
 
 
-def prove(reading: OldReading, rules: RuleSet, *, most_addresses: int = MOST_ADDRESSES) -> Proof:
+def prove(reading: OldReading, rules: RuleSet, *, most_addresses: int = MAX_ADDRESSES) -> Proof:
     """Ask both for every line that was taken. `rules` are those that will be in force."""
     proving = _Proving(OldServer(reading.old), rules, _sources(reading), most_addresses)
     # An address of each line in turn: of a file too long for all, no line is left out for another.
@@ -104,7 +104,7 @@ class _Proving:
 
     @property
     def is_spent(self) -> bool:
-        return len(self.seen) >= self.most_addresses or self.old.tries >= MOST_TRIES
+        return len(self.seen) >= self.most_addresses or self.old.tries >= MAX_TRIES
 
     def compare(self, address: str, line: OldLine) -> None:
         """Note where the answers differ; `line` is the one this address was made up for."""

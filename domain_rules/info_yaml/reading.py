@@ -25,7 +25,7 @@ from .legacy_lookup import OldAnswer, OldLine
 from .regex_shapes import Target, UnknownShape, recognise
 
 EMAIL: Path = ("medium", "email")
-MOST_RULES = 400_000  # of one file; brackets multiply
+MAX_RULES = 400_000  # of one file; brackets multiply
 ANSWER_KEYS = frozenset({"hs", "shadow_hs", "requires_invite"})
 
 
@@ -119,9 +119,9 @@ class _Reader:
                 yield text, answer, (*path, at, str(text))
 
     def is_full(self, path: Path, text: object) -> bool:
-        if len(self.rules) < MOST_RULES:
+        if len(self.rules) < MAX_RULES:
             return False
-        self._fault(path, text, f"from here on nothing is read: more than {MOST_RULES} rules")
+        self._fault(path, text, f"from here on nothing is read: more than {MAX_RULES} rules")
         return True
 
     def take(self, text: object, answer: object, path: Path, *, is_entry: bool) -> None:

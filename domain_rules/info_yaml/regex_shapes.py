@@ -14,8 +14,8 @@ from domain_rules.enums import Word
 from domain_rules.located import excerpt
 from domain_rules.rules import Kind
 
-LONGEST = 500  # characters of a pattern
-MOST_FORMS = 200  # texts that one pattern may stand for
+MAX_PATTERN = 500  # characters of a pattern
+MAX_FORMS = 200  # texts that one pattern may stand for
 DEEPEST = 5  # groups in groups
 
 
@@ -69,8 +69,8 @@ class Target:
 
 def recognise(pattern: str) -> tuple[Target, ...]:
     """What a pattern means, in its own order. Raises UnknownShape."""
-    if len(pattern) > LONGEST:
-        raise UnknownShape(f"it is longer than {LONGEST} characters")
+    if len(pattern) > MAX_PATTERN:
+        raise UnknownShape(f"it is longer than {MAX_PATTERN} characters")
     bare = pattern.removeprefix("^")
     if bare.endswith("$") and not bare.endswith("\\$"):
         bare = bare[:-1]
@@ -127,8 +127,8 @@ class _Expansion:
                 done, here = done + here, [()]
             else:
                 here = _joined(here, self._atom(name, text, depth))
-            if len(done) + len(here) > MOST_FORMS:
-                raise UnknownShape(f"it stands for more than {MOST_FORMS} domains; split it")
+            if len(done) + len(here) > MAX_FORMS:
+                raise UnknownShape(f"it stands for more than {MAX_FORMS} domains; split it")
         if depth:
             raise UnknownShape("a bracket is never closed")
         return here, ""
@@ -146,8 +146,8 @@ class _Expansion:
 
 
 def _joined(first: list[Form], second: list[Form]) -> list[Form]:
-    if len(first) * len(second) > 2 * MOST_FORMS:
-        raise UnknownShape(f"it stands for more than {MOST_FORMS} domains; split it")
+    if len(first) * len(second) > 2 * MAX_FORMS:
+        raise UnknownShape(f"it stands for more than {MAX_FORMS} domains; split it")
     return [one + other for one, other in product(first, second)]
 
 

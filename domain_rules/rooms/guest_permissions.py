@@ -7,7 +7,7 @@ from domain_rules.enums import Word
 from domain_rules.rules import AccountClass
 
 
-class Deed(Word):
+class Action(Word):
     """Something a person asks their homeserver for."""
 
     ACCEPT_INVITATION = "accept_invitation"
@@ -31,37 +31,37 @@ class Deed(Word):
 
 OF_GUESTS = frozenset(
     {
-        Deed.ACCEPT_INVITATION,
-        Deed.WRITE,
-        Deed.SHARE_FILE,
-        Deed.CHANGE_OWN_PROFILE,
-        Deed.LEAVE,
-        Deed.REPORT,
+        Action.ACCEPT_INVITATION,
+        Action.WRITE,
+        Action.SHARE_FILE,
+        Action.CHANGE_OWN_PROFILE,
+        Action.LEAVE,
+        Action.REPORT,
     }
 )
 STARTING = {
-    "m.room.tombstone": Deed.UPGRADE_ROOM,
-    "m.room.third_party_invite": Deed.INVITE_BY_MAIL,
-    "m.room.canonical_alias": Deed.MAKE_ALIAS,
+    "m.room.tombstone": Action.UPGRADE_ROOM,
+    "m.room.third_party_invite": Action.INVITE_BY_MAIL,
+    "m.room.canonical_alias": Action.MAKE_ALIAS,
 }
 JUDGED_EVENTS = frozenset({"m.room.create", "m.room.member", *STARTING})
 INSIDE = ("invite", "join")
 
 
-def may(account_class: AccountClass, deed: Deed) -> bool:
+def may(account_class: AccountClass, action: Action) -> bool:
     """Whether this is for a person of this class. Where it may be done, the room says."""
-    return account_class is AccountClass.AGENT or deed in OF_GUESTS
+    return account_class is AccountClass.AGENT or action in OF_GUESTS
 
 
-def deed_of_creation(content: object) -> Deed:
+def deed_of_creation(content: object) -> Action:
     """What the sender of a create event with this content is doing."""
     is_upgrade = isinstance(content, Mapping) and bool(content.get("predecessor"))
-    return Deed.UPGRADE_ROOM if is_upgrade else Deed.CREATE_ROOM
+    return Action.UPGRADE_ROOM if is_upgrade else Action.CREATE_ROOM
 
 
-def deed_of_event(
+def action_of_event(
     event_type: str, content: Mapping[str, Any], *, is_own: bool, membership_before: str | None
-) -> Deed | None:
+) -> Action | None:
     """What only agents do and an event would do; None for everything that is open to all.
 
     `is_own`: a membership event about its sender. `membership_before`: that of whom it is about.
@@ -73,11 +73,11 @@ def deed_of_event(
         return STARTING.get(event_type) if content else None
     membership = content.get("membership")
     if membership == "invite":
-        return Deed.INVITE
+        return Action.INVITE
     if membership == "knock":
-        return Deed.KNOCK
+        return Action.KNOCK
     if membership == "join" and is_own and membership_before not in INSIDE:
-        return Deed.JOIN_UNINVITED
+        return Action.JOIN_UNINVITED
     return None
 
 

@@ -1,7 +1,7 @@
 """The module for homeservers: put `domain_rules.synapse_modules.Guichet` under `modules` in homeserver.yaml.
 
 One class, made of parts that are switched one by one. Each registers its own callbacks with
-Synapse; all decide from what `knowledge` holds in memory and answer by `refusals`.
+Synapse; all decide from what `cache` holds in memory and answer by `refusals`.
 """
 
 import importlib
@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from . import other_modules
-from .cache import Knowledge
+from .cache import Cache
 from .clients import GuichetClient
 from .configuration import Config, FaultyConfiguration
 from .refusals import Refusals, Terms
@@ -33,11 +33,11 @@ class Guichet:
     """What Synapse makes one of, in each of its processes."""
 
     def __init__(self, config: Config, api: Any) -> None:
-        from .sync import Feeds  # noqa: PLC0415  # brings in Twisted, which only Synapse has
+        from .sync import Sync  # noqa: PLC0415  # brings in Twisted, which only Synapse has
 
         self.config = config
         self.client = GuichetClient(config, api)
-        self.knowledge = Knowledge(config, api)
+        self.cache = Cache(config, api)
         self.refusals = Refusals(
             Terms.of_synapse(),
             api.get_current_time_msec,
@@ -45,10 +45,9 @@ class Guichet:
             language=config.language,
         )
         api.register_third_party_rules_callbacks(on_create_room=other_modules.on_create_room)
-        self.feeds = Feeds(config, api, self.knowledge, self.client, self.refusals)
+        self.feeds = Sync(config, api, self.cache, self.client, self.refusals)
         self.parts = {
-            name: part(config, api, self.knowledge, self.refusals)
-            for name, part in _parts_of(config)
+            name: part(config, api, self.cache, self.refusals) for name, part in _parts_of(config)
         }
         self.feeds.start()
         logger.info("Guichet's module is on (%s): %s", config.mode, ", ".join(self.parts))

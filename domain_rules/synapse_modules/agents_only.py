@@ -4,7 +4,7 @@ from typing import Any
 
 from domain_rules.rules import AccountClass
 
-from .cache import Knowledge
+from .cache import Cache
 from .refusals import Refusals
 from .sentences import Reason
 
@@ -20,24 +20,24 @@ SHARED_ROOMS = "does_pair_of_users_share_a_room_joined_or_invited"
 class AgentsOnly:
     """200 for agents, 403 with its reason for guests; Synapse itself answers 401 to who is nobody."""
 
-    def __init__(self, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+    def __init__(self, api: Any, cache: Cache, refusals: Refusals) -> None:
         self.api = api
-        self.knowledge = knowledge
+        self.cache = cache
         self.refusals = refusals
 
     async def answer(self, user_id: str) -> tuple[int, dict[str, Any]]:
         """Administrators are told what the module decides by: `guichet doctor` asks."""
-        await self.knowledge.ready()
-        if await self.knowledge.is_free(user_id):
+        await self.cache.ready()
+        if await self.cache.is_free(user_id):
             return OK, self._about_us()
-        if self.knowledge.class_of(user_id) is AccountClass.AGENT or self.refusals.is_log_only:
+        if self.cache.class_of(user_id) is AccountClass.AGENT or self.refusals.is_log_only:
             return OK, {}
         return FORBIDDEN, {"errcode": "M_FORBIDDEN"} | self.refusals.fields(Reason.NOT_ALLOWED)
 
     def _about_us(self) -> dict[str, Any]:
-        age = self.knowledge.age_seconds
+        age = self.cache.age_seconds
         return {
-            "revision": self.knowledge.rules.revision if self.knowledge.is_known else None,
+            "revision": self.cache.rules.revision if self.cache.is_known else None,
             "age_seconds": None if age == float("inf") else round(age),
             "mode": "log" if self.refusals.is_log_only else "enforce",
             **self._settings(),
@@ -58,11 +58,11 @@ class AgentsOnly:
             return {}
 
 
-def register(api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+def register(api: Any, cache: Cache, refusals: Refusals) -> None:
     """In every process that serves clients."""
     from synapse.module_api import DirectServeJsonResource  # noqa: PLC0415  # only in Synapse
 
-    agents_only = AgentsOnly(api, knowledge, refusals)
+    agents_only = AgentsOnly(api, cache, refusals)
 
     class Door(DirectServeJsonResource):  # type: ignore[misc]  # Synapse has no types here
         async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802  Synapse's name

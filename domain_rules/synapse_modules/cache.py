@@ -17,7 +17,7 @@ def server_of(user_id: str) -> str:
     return user_id.partition(":")[2]
 
 
-class Knowledge:
+class Cache:
     """One in each process; `feeds.Feeds` fills it. Only `is_free` and `ready` are awaited."""
 
     def __init__(self, config: Config, api: Any) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from domain_rules.enums import Word
 
 POLL_SECONDS = 20
-SHORTEST, LONGEST = 1, 3600
+MIN_POLL, MAX_POLL = 1, 3600
 ON_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -163,9 +163,9 @@ def _ca_file(block: Mapping[str, Any]) -> Path | None:
 
 def _seconds(block: Mapping[str, Any]) -> int:
     seconds = block.get("poll_seconds", POLL_SECONDS)
-    if type(seconds) is not int or not SHORTEST <= seconds <= LONGEST:
+    if type(seconds) is not int or not MIN_POLL <= seconds <= MAX_POLL:
         raise FaultyConfiguration(
-            "poll_seconds", f"must be a whole number, {SHORTEST} to {LONGEST}"
+            "poll_seconds", f"must be a whole number, {MIN_POLL} to {MAX_POLL}"
         )
     return seconds
 

@@ -12,7 +12,7 @@ from typing import Any
 from domain_rules.rules import AccountClass
 
 from . import agents_only
-from .cache import Knowledge
+from .cache import Cache
 from .configuration import Config
 from .guards import Guards
 from .refusals import Refusals
@@ -20,11 +20,11 @@ from .sentences import Reason
 
 HIDE_PROFILE = "im.vector.hide_profile"
 MS = 1000
-LONGEST_POLL = (
+MAX_POLL = (
     20  # seconds: who hides is hidden within a minute, however seldom the rules are asked for
 )
 SEARCH_MS = 2000  # the rows of a search come one by one: together they are one refusal
-MOST_SEARCHERS = 10_000
+MAX_SEARCHERS = 10_000
 
 # Beside Synapse's account_data, which has no index that would tell quickly what is new.
 TABLE = "CREATE TABLE IF NOT EXISTS guichet_red_list (user_id TEXT PRIMARY KEY)"
@@ -43,7 +43,7 @@ def load(txn: Any) -> frozenset[str]:
     return frozenset(user_id for (user_id,) in txn.fetchall())
 
 
-def note(txn: Any, user_id: str, *, hides: bool) -> None:
+def record_choice(txn: Any, user_id: str, *, hides: bool) -> None:
     """One person thought again."""
     if hides:
         txn.execute(
@@ -53,7 +53,7 @@ def note(txn: Any, user_id: str, *, hides: bool) -> None:
         txn.execute("DELETE FROM guichet_red_list WHERE user_id = ?", (user_id,))
 
 
-def begin(txn: Any) -> frozenset[str]:
+def create_tables(txn: Any) -> frozenset[str]:
     """The first look of a process."""
     txn.execute(TABLE)
     return load(txn)
@@ -61,13 +61,13 @@ def begin(txn: Any) -> frozenset[str]:
 
 def reconcile(txn: Any) -> frozenset[str]:
     """The first look of one process: who thought again while the module was off, by all account data."""
-    listed = begin(txn)
+    listed = create_tables(txn)
     txn.execute(
         "SELECT user_id, content FROM account_data WHERE account_data_type = ?", (HIDE_PROFILE,)
     )
     hidden = frozenset(user_id for user_id, content in txn.fetchall() if _hides(content))
     for user_id in listed ^ hidden:
-        note(txn, user_id, hides=user_id in hidden)
+        record_choice(txn, user_id, hides=user_id in hidden)
     return hidden
 
 
@@ -81,9 +81,9 @@ def _hides(content: str) -> bool:
 class Directory:
     """One callback for each row that was found: nothing is asked of anybody there."""
 
-    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+    def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
         self.api = api
-        self.knowledge = knowledge
+        self.cache = cache
         self.refusals = refusals
         self.red_list: frozenset[str] | None = None  # None: not read yet
         self._noted_ms: dict[str, int] = {}
@@ -97,21 +97,21 @@ class Directory:
             on_account_data_updated=guards.noticing(self.account_data_changed)
         )
         # Only one process is told of a change; the others read it from the table.
-        self._query = reconcile if api.should_run_background_tasks() else begin
+        self._query = reconcile if api.should_run_background_tasks() else create_tables
         api.delayed_background_call(0, self.refresh, desc="guichet_red_list_start")
         api.looping_background_call(
             self.refresh,
-            min(config.poll_seconds, LONGEST_POLL) * MS,
+            min(config.poll_seconds, MAX_POLL) * MS,
             desc="guichet_red_list",
             run_on_all_instances=True,
         )
 
     async def is_hidden(self, profile: Mapping[str, Any], searcher: str) -> bool:
         """True takes this row from what `searcher` gets."""
-        await self.knowledge.ready()
-        if self.knowledge.is_exempt(searcher):
+        await self.cache.ready()
+        if self.cache.is_exempt(searcher):
             return False
-        if self.knowledge.class_of(searcher) is AccountClass.GUEST:
+        if self.cache.class_of(searcher) is AccountClass.GUEST:
             self._note_search(searcher)
             return not self.refusals.is_log_only
         return not self.refusals.is_log_only and self._is_withheld(str(profile["user_id"]))
@@ -120,13 +120,13 @@ class Directory:
         # Before the list was read nobody is shown: somebody on it would be.
         if self.red_list is None or found in self.red_list:
             return True
-        return self.knowledge.class_of(found) is AccountClass.GUEST
+        return self.cache.class_of(found) is AccountClass.GUEST
 
     def _note_search(self, searcher: str) -> None:
         now_ms = self.api.get_current_time_msec()
         if now_ms - self._noted_ms.get(searcher, 0) < SEARCH_MS:
             return
-        if len(self._noted_ms) >= MOST_SEARCHERS:
+        if len(self._noted_ms) >= MAX_SEARCHERS:
             self._noted_ms.clear()
         self._noted_ms[searcher] = now_ms
         self.refusals.note(Reason.GUEST_MAY_NOT_SEARCH_PEOPLE, searcher)
@@ -140,7 +140,7 @@ class Directory:
         hides = wants_to_hide(content)
         if self.red_list is not None:
             self.red_list = self.red_list | {user_id} if hides else self.red_list - {user_id}
-        await self.api.run_db_interaction("guichet_red_list", note, user_id, hides=hides)
+        await self.api.run_db_interaction("guichet_red_list", record_choice, user_id, hides=hides)
 
     async def refresh(self) -> None:
         """One process looks first for what changed meanwhile; the others read what it wrote."""
@@ -155,6 +155,6 @@ class Directory:
 class Part(Directory):
     """The people search, and the door that a proxy asks at."""
 
-    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
-        super().__init__(config, api, knowledge, refusals)
-        agents_only.register(api, knowledge, refusals)
+    def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
+        super().__init__(config, api, cache, refusals)
+        agents_only.register(api, cache, refusals)

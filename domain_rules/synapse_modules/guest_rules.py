@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from domain_rules.rooms import guest_permissions as conversations
-from domain_rules.rooms.guest_permissions import Deed
+from domain_rules.rooms import guest_permissions
+from domain_rules.rooms.guest_permissions import Action
 from domain_rules.rules import AccountClass
 
 from . import other_modules, room_rows
-from .cache import Knowledge, server_of
+from .cache import Cache, server_of
 from .configuration import Config
 from .guards import Guards
 from .refusals import Refusals
@@ -17,20 +17,20 @@ from .sentences import Reason
 MEMBER = "m.room.member"
 CREATE = "m.room.create"
 REASONS = {
-    Deed.CREATE_ROOM: Reason.GUEST_MAY_NOT_CREATE_ROOM,
-    Deed.UPGRADE_ROOM: Reason.GUEST_MAY_NOT_UPGRADE_ROOM,
-    Deed.INVITE: Reason.GUEST_MAY_NOT_INVITE,
-    Deed.INVITE_BY_MAIL: Reason.GUEST_MAY_NOT_INVITE_BY_MAIL,
-    Deed.JOIN_UNINVITED: Reason.GUEST_MAY_NOT_JOIN_UNINVITED,
-    Deed.KNOCK: Reason.GUEST_MAY_NOT_KNOCK,
-    Deed.MAKE_ALIAS: Reason.GUEST_MAY_NOT_MAKE_ALIAS,
-    Deed.PUBLISH_ROOM: Reason.GUEST_MAY_NOT_PUBLISH_ROOM,
-    Deed.BE_CREATOR: Reason.GUEST_MAY_NOT_BE_CREATOR,
+    Action.CREATE_ROOM: Reason.GUEST_MAY_NOT_CREATE_ROOM,
+    Action.UPGRADE_ROOM: Reason.GUEST_MAY_NOT_UPGRADE_ROOM,
+    Action.INVITE: Reason.GUEST_MAY_NOT_INVITE,
+    Action.INVITE_BY_MAIL: Reason.GUEST_MAY_NOT_INVITE_BY_MAIL,
+    Action.JOIN_UNINVITED: Reason.GUEST_MAY_NOT_JOIN_UNINVITED,
+    Action.KNOCK: Reason.GUEST_MAY_NOT_KNOCK,
+    Action.MAKE_ALIAS: Reason.GUEST_MAY_NOT_MAKE_ALIAS,
+    Action.PUBLISH_ROOM: Reason.GUEST_MAY_NOT_PUBLISH_ROOM,
+    Action.BE_CREATOR: Reason.GUEST_MAY_NOT_BE_CREATOR,
 }
 # Each of these has a callback of its own, which the homeserver of who does it has asked before.
 ASKED_BEFORE = (
-    *(Deed.CREATE_ROOM, Deed.UPGRADE_ROOM, Deed.JOIN_UNINVITED),
-    *(Deed.INVITE, Deed.INVITE_BY_MAIL),
+    *(Action.CREATE_ROOM, Action.UPGRADE_ROOM, Action.JOIN_UNINVITED),
+    *(Action.INVITE, Action.INVITE_BY_MAIL),
 )
 # The preset that makes everybody who is invited an equal of the creator, and the one that does not.
 TRUSTED, PRIVATE = "trusted_private_chat", "private_chat"
@@ -43,12 +43,12 @@ class Part:
         self,
         config: Config,
         api: Any,
-        knowledge: Knowledge,
+        cache: Cache,
         refusals: Refusals,
     ) -> None:
         self._config = config
         self._api = api
-        self._knowledge = knowledge
+        self._cache = cache
         self._refusals = refusals
         guards = Guards(refusals, closes_for=self._is_guest)
         api.register_spam_checker_callbacks(
@@ -64,7 +64,7 @@ class Part:
             on_create_room=guards.insisting(self.on_create_room),
             check_event_allowed=guards.insisting(
                 self.check_event_allowed,
-                concerns=lambda event: event.type in conversations.JUDGED_EVENTS,
+                concerns=lambda event: event.type in guest_permissions.JUDGED_EVENTS,
             ),
         )
 
@@ -77,44 +77,44 @@ class Part:
             return (
                 self._refusals.allowed
             )  # counted with the create event, which says which of the two it is
-        return await self._answer(user_id, Deed.UPGRADE_ROOM)
+        return await self._answer(user_id, Action.UPGRADE_ROOM)
 
     async def user_may_invite(self, inviter: str, _invitee: str, _room_id: str) -> Any:
         """Also an invitation by mail, when the address is known."""
-        if server_of(inviter) != self._knowledge.own_name and self._refusals.is_log_only:
+        if server_of(inviter) != self._cache.own_name and self._refusals.is_log_only:
             return self._refusals.allowed  # counted below
-        return await self._answer(inviter, Deed.INVITE)
+        return await self._answer(inviter, Action.INVITE)
 
     async def federated_user_may_invite(self, event: Any) -> Any:
         """An invitation that arrives from another homeserver."""
-        return await self._answer(event.sender, Deed.INVITE)
+        return await self._answer(event.sender, Action.INVITE)
 
     async def user_may_send_3pid_invite(
         self, inviter: str, _medium: str, _address: str, _room_id: str
     ) -> Any:
         """By the class alone; what Guichet has against an inviter or an address is asked last, see `invitation_check`."""
-        return await self._answer(inviter, Deed.INVITE_BY_MAIL)
+        return await self._answer(inviter, Action.INVITE_BY_MAIL)
 
     async def user_may_join_room(self, user_id: str, room_id: str, is_invited: bool) -> Any:  # noqa: FBT001  # Synapse calls by position
         """Synapse asks for a change of profile too, which is a join over a join."""
-        if is_invited or await self._may(user_id, Deed.JOIN_UNINVITED):
+        if is_invited or await self._may(user_id, Action.JOIN_UNINVITED):
             return self._refusals.allowed
         if await self._is_joined(user_id, room_id):
             return self._refusals.allowed
-        return self._refusals.refuse(self._reason(user_id, Deed.JOIN_UNINVITED), user_id)
+        return self._refusals.refuse(self._reason(user_id, Action.JOIN_UNINVITED), user_id)
 
     async def user_may_create_room_alias(self, user_id: str, _alias: Any) -> Any:
-        return await self._answer(user_id, Deed.MAKE_ALIAS)
+        return await self._answer(user_id, Action.MAKE_ALIAS)
 
     async def user_may_publish_room(self, user_id: str, _room_id: str) -> Any:
-        return await self._answer(user_id, Deed.PUBLISH_ROOM)
+        return await self._answer(user_id, Action.PUBLISH_ROOM)
 
     async def on_create_room(self, requester: Any, asked: dict[str, Any], _is_admin: bool) -> None:  # noqa: FBT001  # Synapse calls by position
         """Before any other part looks at the request: a guest's is refused, guests in an agent's get no power."""
         user_id = requester.user.to_string()
         creation = asked.get("creation_content")
         if not self._refusals.is_log_only:  # there it is counted with the create event
-            await self._insist(user_id, conversations.deed_of_creation(creation))
+            await self._insist(user_id, guest_permissions.deed_of_creation(creation))
         self._refuse_guest_creators(creation)
         if asked.get("preset") == TRUSTED:
             self._take_power_from_guests(asked)
@@ -126,63 +126,63 @@ class Part:
         state = other_modules.state_events(state)
         subject = getattr(event, "state_key", None)
         before = state.get((MEMBER, subject)) if event.type == MEMBER and subject else None
-        deed = conversations.deed_of_event(
+        action = guest_permissions.action_of_event(
             event.type,
             event.content,
             is_own=subject == event.sender,
             membership_before=before.content.get("membership") if before else None,
         )
-        is_judged = self._is_counted(event, deed) or _is_creators_first_join(event, state)
-        if deed is not None and not is_judged:
-            await self._insist(event.sender, deed)
+        is_judged = self._is_counted(event, action) or _is_creators_first_join(event, state)
+        if action is not None and not is_judged:
+            await self._insist(event.sender, action)
         if event.type == CREATE:
             self._refuse_guest_creators(event.content)
         return True, None
 
     def _refuse_guest_creators(self, creation: object) -> None:
         """By anybody, administrators too: nobody could take the power away again."""
-        for named in conversations.creators_named(creation):
+        for named in guest_permissions.creators_named(creation):
             if self._is_guest(named):
-                self._refusals.refuse_by_raising(self._reason(named, Deed.BE_CREATOR), named)
+                self._refusals.refuse_by_raising(self._reason(named, Action.BE_CREATOR), named)
 
     def _take_power_from_guests(self, asked: dict[str, Any]) -> None:
-        guests = [named for named in conversations.invitees(asked) if self._is_guest(named)]
+        guests = [named for named in guest_permissions.invitees(asked) if self._is_guest(named)]
         if guests and self._refusals.is_log_only:
             self._refusals.note(Reason.GUEST_MAY_NOT_HOLD_POWER, guests[0])
         elif guests:  # nothing is refused: every client starts a chat so
             asked["preset"] = PRIVATE
 
-    async def _answer(self, user_id: str, deed: Deed) -> Any:
-        if await self._may(user_id, deed):
+    async def _answer(self, user_id: str, action: Action) -> Any:
+        if await self._may(user_id, action):
             return self._refusals.allowed
-        return self._refusals.refuse(self._reason(user_id, deed), user_id)
+        return self._refusals.refuse(self._reason(user_id, action), user_id)
 
-    async def _insist(self, user_id: str, deed: Deed) -> None:
-        if not await self._may(user_id, deed):
-            self._refusals.refuse_by_raising(self._reason(user_id, deed), user_id)
+    async def _insist(self, user_id: str, action: Action) -> None:
+        if not await self._may(user_id, action):
+            self._refusals.refuse_by_raising(self._reason(user_id, action), user_id)
 
-    async def _may(self, user_id: str, deed: Deed) -> bool:
+    async def _may(self, user_id: str, action: Action) -> bool:
         """From memory for agents; before a guest is refused, an administrator of a moment ago is seen."""
-        await self._knowledge.ready()
-        if conversations.may(self._knowledge.class_by_source(user_id), deed):
+        await self._cache.ready()
+        if guest_permissions.may(self._cache.class_by_source(user_id), action):
             return True
-        if await self._knowledge.is_free(user_id):
-            self._refusals.note_exemption(REASONS[deed], user_id)
+        if await self._cache.is_free(user_id):
+            self._refusals.note_exemption(REASONS[action], user_id)
             return True
         return False
 
-    def _is_counted(self, event: Any, deed: Deed | None) -> bool:
+    def _is_counted(self, event: Any, action: Action | None) -> bool:
         """Where nothing is refused, what was counted by another callback comes here as well."""
-        is_here = server_of(event.sender) == self._knowledge.own_name
-        was_asked = deed in ASKED_BEFORE and event.type != CREATE
+        is_here = server_of(event.sender) == self._cache.own_name
+        was_asked = action in ASKED_BEFORE and event.type != CREATE
         return self._refusals.is_log_only and is_here and was_asked
 
     def _is_guest(self, user_id: str) -> bool:
-        return self._knowledge.class_of(user_id) is AccountClass.GUEST
+        return self._cache.class_of(user_id) is AccountClass.GUEST
 
-    def _reason(self, user_id: str, deed: Deed) -> Reason:
-        is_known = self._knowledge.is_class_known(user_id)
-        return REASONS[deed] if is_known else Reason.CLASS_NOT_YET_KNOWN
+    def _reason(self, user_id: str, action: Action) -> Reason:
+        is_known = self._cache.is_class_known(user_id)
+        return REASONS[action] if is_known else Reason.CLASS_NOT_YET_KNOWN
 
     async def _is_joined(self, user_id: str, room_id: str) -> bool:
         database, wanted = self._api.run_db_interaction, [(MEMBER, user_id)]

@@ -16,7 +16,7 @@ from domain_rules.rooms.membership import Coming, judge_inbound
 from domain_rules.rooms.reasons import RoomReason
 from domain_rules.rooms.room import MEMBER, RULE_EVENT, AccessRule, mapping
 
-from .cache import MS, Knowledge, server_of
+from .cache import MS, Cache, server_of
 from .configuration import ClassSource, Config, SoftFail
 from .guards import FAILED, attempt
 from .refusals import Refusals
@@ -24,7 +24,7 @@ from .room_views import RoomViews
 from .time_limits import INBOUND_SECONDS
 
 LATER_MS = 30 * MS
-MOST_NOTED = 1000  # older ones are given up, and counted
+MAX_NOTED = 1000  # older ones are given up, and counted
 NEVER_MS = 24 * 3600 * MS  # a room that has not become complete by then
 COMING_IN = ("invite", "join")
 
@@ -55,13 +55,13 @@ class Inbound:
         config: Config,
         api: Any,
         views: RoomViews,
-        knowledge: Knowledge,
+        cache: Cache,
         refusals: Refusals,
     ) -> None:
         self._soft_fail = config.soft_fail
         self._api = api
         self._views = views
-        self._knowledge = knowledge
+        self._cache = cache
         self._refusals = refusals
         self._noted: deque[Arrival] = deque()
         if self._soft_fail is not SoftFail.OFF:
@@ -90,7 +90,7 @@ class Inbound:
         """An invitation to somebody here: the room says its rule with it, where its homeserver is set so."""
         if not _is_told_closed(event) or not self._views.is_guest(event.state_key):
             return self._refusals.allowed
-        if await self._knowledge.is_free(event.state_key):
+        if await self._cache.is_free(event.state_key):
             return self._refusals.allowed
         return self._refusals.refuse(RoomReason.CLOSED_TO_GUESTS, event.sender)
 
@@ -104,7 +104,7 @@ class Inbound:
             and self._soft_fail is not SoftFail.OFF
             and event.is_state()
             and mapping(event.content).get("membership") in COMING_IN
-            and server_of(event.sender) != self._knowledge.own_name
+            and server_of(event.sender) != self._cache.own_name
             and self._is_of_guests(event.state_key)
         )
 
@@ -127,7 +127,7 @@ class Inbound:
         return judge_inbound(state, arrival.coming, arrival.sent_at, is_guests_server=True)
 
     def _note(self, arrival: Arrival) -> None:
-        if len(self._noted) >= MOST_NOTED:
+        if len(self._noted) >= MAX_NOTED:
             self._noted.popleft()
             counted.labels("given_up").inc()
         self._noted.append(arrival)
@@ -157,7 +157,7 @@ class Inbound:
         counted.labels("logged").inc()
 
     def _is_of_guests(self, user_id: str) -> bool:
-        source = self._knowledge.class_of_server(server_of(user_id))
+        source = self._cache.class_of_server(server_of(user_id))
         return source == ClassSource.GUEST.value
 
 

@@ -12,7 +12,7 @@ from domain_rules.enums import Word
 from domain_rules.rooms.reasons import RoomReason
 from domain_rules.rules import AccountClass
 
-from .cache import Knowledge
+from .cache import Cache
 from .clients import GuichetAway, GuichetClient
 from .configuration import Config
 from .guards import Guards
@@ -36,12 +36,12 @@ class Part:
         self,
         config: Config,
         api: Any,
-        knowledge: Knowledge,
+        cache: Cache,
         refusals: Refusals,
         client: GuichetClient | None = None,
     ) -> None:
         self._client = client or GuichetClient(config, api)
-        self._knowledge, self._refusals = knowledge, refusals
+        self._cache, self._refusals = cache, refusals
         self._longest_silence = max(SHORTEST_SILENCE, POLLS * config.poll_seconds)
         already = RoomReason.ALREADY_HERE
         refusals.teach({already: Sentence(already.texts["fr"], already.texts["en"])})
@@ -62,7 +62,7 @@ class Part:
         """A room that is made for invitations by mail is not left behind without them."""
         if self._refusals.is_log_only:
             return  # counted with the invitations
-        await self._knowledge.ready()
+        await self._cache.ready()
         inviter = requester.user.to_string()
         for address in _addresses(asked.get("invite_3pid")):
             reason = self._from_memory(inviter, address)
@@ -71,7 +71,7 @@ class Part:
 
     async def answer(self, inviter: str, medium: str, address: str, room_id: str) -> Any:
         """What a spam checker's callback returns: yes, or the code and what goes with it."""
-        await self._knowledge.ready()
+        await self._cache.ready()
         known = self._from_memory(inviter, address)
         if known is not None:
             return self._refusals.refuse(known, inviter)
@@ -89,11 +89,11 @@ class Part:
         return code, fields | further
 
     def _from_memory(self, inviter: str, address: str) -> Reason | None:
-        if self._knowledge.age_seconds > self._longest_silence:
+        if self._cache.age_seconds > self._longest_silence:
             return Reason.GUICHET_UNREACHABLE
-        if inviter not in self._knowledge.copy.paused_inviters:
+        if inviter not in self._cache.copy.paused_inviters:
             return None
-        decision = self._knowledge.decide(address)  # who is paused invites agents all the same
+        decision = self._cache.decide(address)  # who is paused invites agents all the same
         is_agent = decision is not None and decision.account_class is AccountClass.AGENT
         return None if is_agent else Reason.INVITATIONS_PAUSED
 

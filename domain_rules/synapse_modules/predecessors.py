@@ -9,7 +9,7 @@ from domain_rules.rooms.room import RoomState
 
 from .clients import GuichetAway, GuichetClient
 
-MOST = 100  # of those who left: what is asked at once
+MAX_ASKED = 100  # of those who left: what is asked at once
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Predecessors:
         left = sorted(who for who, member in state.members.items() if member.membership == "leave")
         if not left:
             return frozenset()
-        told = await self._ask({"user_id": user_id, "left": left[:MOST]})
+        told = await self._ask({"user_id": user_id, "left": left[:MAX_ASKED]})
         return frozenset((each, user_id) for each in left if each in told)
 
     async def _ask(self, question: Mapping[str, Any]) -> list[Any]:

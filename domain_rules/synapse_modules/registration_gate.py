@@ -14,7 +14,7 @@ from domain_rules.enums import Word
 from domain_rules.rules import Decision
 from domain_rules.user_ids import Scheme, localpart
 
-from .cache import Knowledge
+from .cache import Cache
 from .clients import GuichetAway, GuichetClient
 from .configuration import ClassSource, Config, Mode
 from .guards import Guards
@@ -24,7 +24,7 @@ from .snapshot import read_address
 from .time_limits import ASKING_SECONDS
 
 EMAIL_PROOF = "m.login.email.identity"
-MOST_NAMES = 5  # that are drawn before a random one is left to fail
+MAX_NAMES = 5  # that are drawn before a random one is left to fail
 NOT_ENFORCED = (
     "NOT ENFORCED on this homeserver, because matrix_authentication_service is enabled: who registers,"
     " which addresses accounts get, user IDs, display names. docs/synapse.md says what to do there"
@@ -76,8 +76,8 @@ def proved_address(uia_results: Mapping[str, Any]) -> str | None:
 class Gate:
     """The answers, without Synapse."""
 
-    def __init__(self, knowledge: Knowledge, refusals: Refusals, client: GuichetClient) -> None:
-        self.knowledge = knowledge
+    def __init__(self, cache: Cache, refusals: Refusals, client: GuichetClient) -> None:
+        self.cache = cache
         self.refusals = refusals
         refusals.teach(dict.fromkeys(Refused, SENTENCE))
         self.client = client
@@ -89,22 +89,22 @@ class Gate:
         registration: bool,  # noqa: FBT001  Synapse calls it so
     ) -> bool:
         """Asked when the mail is ordered and again when the account is made, or gets the address."""
-        await self.knowledge.ready()
+        await self.cache.ready()
         if medium != "email":
             # A telephone number makes nobody an agent, and is no proof of who registers.
             return not registration or self._refuse(Refused.NO_EMAIL)
-        decision = self.knowledge.decide(address)
+        decision = self.cache.decide(address)
         if not registration:
             return self._may_be_added(decision)
-        why = objection(decision, self.knowledge.own_name)
+        why = objection(decision, self.cache.own_name)
         if why is None and decision and decision.requires_invite:
             why = await self._without_invitation(address)
         return why is None or self._refuse(why, decision)
 
     def _may_be_added(self, decision: Decision | None) -> bool:
         """Where the class is the person's, any address counts; elsewhere those that belong here."""
-        own = self.knowledge.own_name
-        by_person = self.knowledge.class_of_server(own) == ClassSource.BY_PERSON.value
+        own = self.cache.own_name
+        by_person = self.cache.class_of_server(own) == ClassSource.BY_PERSON.value
         if by_person and decision is not None:
             return True
         why = objection(decision, own)
@@ -135,7 +135,7 @@ class Gate:
         address = read_address(proved_address(uia_results) or "")
         if address is None:
             return None
-        scheme = Scheme(self.knowledge.user_id_scheme)
+        scheme = Scheme(self.cache.user_id_scheme)
         return localpart(scheme, address, token=secrets.token_urlsafe())
 
     def display_name(self, uia_results: Mapping[str, Any]) -> str | None:
@@ -143,7 +143,7 @@ class Gate:
         address = read_address(proved_address(uia_results) or "")
         if address is None:
             return None
-        return display_name(address, self.knowledge.rules.decide(address).organisation)
+        return display_name(address, self.cache.rules.decide(address).organisation)
 
     def check(self, email: Mapping[str, Any] | None) -> None:
         """The last moment before the account, by memory alone: a change of rules since the first look counts.
@@ -152,8 +152,8 @@ class Gate:
         """
         if not email or email.get("medium") != "email":
             return
-        decision = self.knowledge.decide(str(email.get("address")))
-        why = objection(decision, self.knowledge.own_name)
+        decision = self.cache.decide(str(email.get("address")))
+        why = objection(decision, self.cache.own_name)
         if why is not None and not self._refuse(why, decision):
             raise self.refusals.error(why)
 
@@ -165,10 +165,10 @@ class Part:
     what is not enforced.
     """
 
-    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+    def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
         self.api = api
         self.refusals = refusals
-        self.gate = Gate(knowledge, refusals, GuichetClient(config, api))
+        self.gate = Gate(cache, refusals, GuichetClient(config, api))
         self.is_enforced = self._register()
 
     def _register(self) -> bool:
@@ -212,11 +212,11 @@ class Part:
 
     async def user_name(self, uia_results: Mapping[str, Any], _: Mapping[str, Any]) -> str | None:
         """A random name that is taken is drawn again; another one is the person's own, and Synapse refuses it."""
-        for _again in range(MOST_NAMES):
+        for _again in range(MAX_NAMES):
             name = self.gate.user_name(uia_results)
-            if name is None or self.gate.knowledge.user_id_scheme != Scheme.RANDOM.value:
+            if name is None or self.gate.cache.user_id_scheme != Scheme.RANDOM.value:
                 break
-            user_id = f"@{name}:{self.gate.knowledge.own_name}"
+            user_id = f"@{name}:{self.gate.cache.own_name}"
             if await self.api.check_user_exists(user_id) is None:
                 break
         return name

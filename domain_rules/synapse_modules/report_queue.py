@@ -26,7 +26,7 @@ def create(txn: Any, table: str) -> None:
     txn.execute(table)
 
 
-def put(txn: Any, reports: Iterable[Report], turn: int) -> None:
+def enqueue(txn: Any, reports: Iterable[Report], turn: int) -> None:
     """Queue what is not there yet. `turn`: they are sent in this order."""
     for number, report in enumerate(reports):
         txn.execute(

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import report_queue, reports
-from .cache import MS, Knowledge
+from .cache import MS, Cache
 from .clients import GuichetAway, GuichetClient
 from .configuration import Config
 from .guards import Guards
@@ -35,13 +35,13 @@ class Part:
         self,
         config: Config,
         api: Any,
-        knowledge: Knowledge,
+        cache: Cache,
         refusals: Refusals,
         client: GuichetClient | None = None,
     ) -> None:
         self._config = config
         self._api = api
-        self._knowledge = knowledge
+        self._cache = cache
         self._refusals = refusals
         self._client = client or GuichetClient(config, api)
         self._has_tables = False
@@ -94,9 +94,9 @@ class Part:
         """Look at what is new here, and send what waits. Lets nothing out: the next round comes."""
         try:
             await self._make_tables()
-            await self._knowledge.ready()
+            await self._cache.ready()
             await self._read_events()
-            if self._now() >= self._compare_ms and self._knowledge.is_known:
+            if self._now() >= self._compare_ms and self._cache.is_known:
                 await self._compare()
             if self._may_try():
                 await self._send()
@@ -113,7 +113,7 @@ class Part:
         # Reports of one account must not overtake one another, also within one millisecond.
         turn = max(self._turn, self._now() * MS)
         self._turn = turn + len(found)
-        await self._run(report_queue.put, found, turn)
+        await self._run(report_queue.enqueue, found, turn)
 
     async def _read_events(self) -> None:
         seen, reached = await self._run(report_queue.new_events)
@@ -134,7 +134,7 @@ class Part:
 
     async def _compare(self) -> None:
         here, heard, waiting = await self._run(report_queue.addresses)
-        revision = self._knowledge.rules.revision
+        revision = self._cache.rules.revision
         missing = reports.differences(here, heard, waiting=waiting, revision=revision)
         if missing:
             logger.info("Guichet is told of %d addresses that it has not heard of", len(missing))
@@ -187,7 +187,7 @@ class Part:
         if report.kind is Kind.UNBOUND:
             await self._run(report_queue.hear, pair, None)
             return
-        await self._run(report_queue.hear, pair, Heard(told, self._knowledge.rules.revision))
+        await self._run(report_queue.hear, pair, Heard(told, self._cache.rules.revision))
         identity_server = self.identity_server
         if told == Told.OK.value and identity_server is not None:
             # So that Synapse, when the account ends, asks there to unbind it.
@@ -204,17 +204,17 @@ class Part:
 
     def _may_try(self) -> bool:
         """Not at once after a failure, unless Guichet was heard since when it was asked for the rules."""
-        is_back = self._knowledge.rules_heard_ms > self._failed_ms
+        is_back = self._cache.rules_heard_ms > self._failed_ms
         return self._now() >= self._again_ms or is_back
 
     @property
     def _own(self) -> str:
-        return self._knowledge.own_name
+        return self._cache.own_name
 
     def _is_guest(self, event: reports.Seen) -> bool:
         if not event.state_key.startswith("@") or reports.server_of(event.state_key) != self._own:
             return False
-        return self._knowledge.class_of(event.state_key).value == "guest"
+        return self._cache.class_of(event.state_key).value == "guest"
 
     async def _make_tables(self) -> None:
         if self._has_tables:

@@ -9,7 +9,7 @@ from domain_rules.enums import Word
 
 NAMESPACE = uuid.UUID("6f6d3f1e-0e6c-4d0a-9a53-5f0a5b6b7c11")
 MEMBER, THIRD_PARTY_INVITE = "m.room.member", "m.room.third_party_invite"
-FIRST_DELAY, LONGEST_DELAY = 2, 60  # seconds
+FIRST_DELAY, MAX_DELAY = 2, 60  # seconds
 
 
 class Kind(Word):
@@ -155,7 +155,7 @@ def differences(
 
 def delay(failures: int) -> int:
     """Seconds until the next try, after so many in vain."""
-    return min(LONGEST_DELAY, FIRST_DELAY << max(0, min(failures, 10) - 1))
+    return min(MAX_DELAY, FIRST_DELAY << max(0, min(failures, 10) - 1))
 
 
 def server_of(user_id: str) -> str:

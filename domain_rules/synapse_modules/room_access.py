@@ -30,7 +30,7 @@ from domain_rules.rooms.room import (
 from domain_rules.rules import AccountClass
 
 from . import other_modules
-from .cache import Knowledge
+from .cache import Cache
 from .clients import GuichetClient
 from .configuration import Config
 from .guards import ALLOWED, Guards
@@ -55,17 +55,17 @@ class Part:
         self,
         config: Config,
         api: Any,
-        knowledge: Knowledge,
+        cache: Cache,
         refusals: Refusals,
         client: GuichetClient | None = None,
     ) -> None:
         self._api = api
         self._predecessors = Predecessors(client or GuichetClient(config, api))
-        self._knowledge = knowledge
+        self._cache = cache
         self._refusals = refusals
-        self._views = RoomViews(api, knowledge, refusals)
+        self._views = RoomViews(api, cache, refusals)
         self._upgrades = Upgrades(api, self._views, refusals)
-        self._inbound = Inbound(config, api, self._views, knowledge, refusals)
+        self._inbound = Inbound(config, api, self._views, cache, refusals)
         refusals.teach(_sentences())
         self._views.start()
         guards = Guards(refusals, closes_for=lambda _user_id: True)
@@ -90,7 +90,7 @@ class Part:
     async def on_create_room(self, requester: Any, asked: dict[str, Any], is_admin: bool) -> None:  # noqa: FBT001  # Synapse calls by position
         """What exempt people make is left as it is. Log-only mode completes nothing."""
         creator = requester.user.to_string()
-        if is_admin or await self._knowledge.is_free(creator):
+        if is_admin or await self._cache.is_free(creator):
             return
         named = concerned(asked, creator)
         people = await self._views.people(named)
@@ -172,7 +172,7 @@ class Part:
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Any:
         """A guest, by Matrix ID, or by mail if they are known. An agent is judged with the event, which knows the room."""
-        await self._knowledge.ready()
+        await self._cache.ready()
         if not self._views.is_guest(invitee):
             return self._refusals.allowed
         state = await self._views.room(room_id, invitee)
@@ -198,10 +198,10 @@ class Part:
         if state is None:  # a made-up room, or one that everybody of this homeserver has left
             return self._answer(inviter, RoomReason.NOT_IN_ROOM)
         reason = judge_inviter(state, inviter)
-        if reason is None and not await self._knowledge.is_free(inviter):
+        if reason is None and not await self._cache.is_free(inviter):
             state = await self._upgrades.settled(room_id, state)
-            await self._knowledge.ready()
-            reason = judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
+            await self._cache.ready()
+            reason = judge_invitation_by_mail(state, medium, address, self._cache.decide)
         if reason is None and await self._views.is_here(room_id, address):
             reason = RoomReason.ALREADY_HERE
         return self._answer(inviter, self._views.said(reason, ()) if reason else None)
@@ -213,7 +213,7 @@ class Part:
             return self._refusals.allowed
         state = await self._views.with_listing(room_id, state)
         reason = None if state.listed else judge_visibility(state, "public")
-        if reason is not None and await self._knowledge.is_free(user_id):
+        if reason is not None and await self._cache.is_free(user_id):
             reason = None
         return self._answer(user_id, reason)
 
@@ -223,7 +223,7 @@ class Part:
             str(mapping(each).get("address"))
             for each in (listed if isinstance(listed, list) else ())
         ]
-        decisions = [self._knowledge.decide(address) for address in addresses]
+        decisions = [self._cache.decide(address) for address in addresses]
         return any(
             each and each.homeserver and each.account_class is AccountClass.GUEST
             for each in decisions
@@ -236,7 +236,7 @@ class Part:
         for invitation in listed if isinstance(listed, list) else ():
             asked = mapping(invitation)
             medium, address = str(asked.get("medium")), str(asked.get("address"))
-            reason = judge_invitation_by_mail(state, medium, address, self._knowledge.decide)
+            reason = judge_invitation_by_mail(state, medium, address, self._cache.decide)
             if reason is not None:
                 return reason
         return None
@@ -255,8 +255,8 @@ class Part:
         return await verdict(successors) if successors else reason
 
     def _guichet(self) -> Guichet:
-        keys = frozenset(self._knowledge.guichet_keys.values())
-        return Guichet(self._knowledge.identity_servers, keys)
+        keys = frozenset(self._cache.guichet_keys.values())
+        return Guichet(self._cache.identity_servers, keys)
 
     def _default_version(self) -> str:
         try:

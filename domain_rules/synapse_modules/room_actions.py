@@ -16,9 +16,8 @@ from domain_rules.rooms.room import (
 )
 from domain_rules.rules import AccountClass
 
-from . import membership_rows as desk_memberships
-from . import room_rows
-from .cache import Knowledge, server_of
+from . import membership_rows, room_rows
+from .cache import Cache, server_of
 from .configuration import Config
 from .declarations import ACTIONS
 from .refusals import Refusals
@@ -32,7 +31,7 @@ INVITE_LEVEL = 0  # where the power levels say nothing
 KEYS = ("display_name", "public_key", "public_keys", "key_validity_url")
 ABOUT_ROOM = ((CREATE, ""), (POWER_LEVELS, ""), (RULE_EVENT, ""), (NAME, ""))
 FORBIDDEN, WRONG = 403, 400
-MOST_EVENTS = 100_000  # of a room, when somebody is looked for who may empty an invitation
+MAX_EVENTS = 100_000  # of a room, when somebody is looked for who may empty an invitation
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +39,10 @@ logger = logging.getLogger(__name__)
 class Part:
     """Paths for Guichet alone: what it signed for this homeserver, for two minutes, once."""
 
-    def __init__(self, config: Config, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
-        self._api, self._knowledge, self._refusals = api, knowledge, refusals
+    def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
+        self._api, self._cache, self._refusals = api, cache, refusals
         self._judges_rooms = config.parts.room_access_rules
-        letters = Letters(api, knowledge, credential=config.credential)
+        letters = Letters(api, cache, credential=config.credential)
         for name in ACTIONS:
             answer = getattr(self, name)
             api.register_web_resource(f"{PATH}/{name}", _resource(letters, name, answer))
@@ -95,11 +94,11 @@ class Part:
         token = asked.get("token")
         told: dict[str, Any] = await self._api.run_db_interaction(
             "guichet_membership",
-            desk_memberships.read,
+            membership_rows.read,
             _text(asked, "room_id"),
             _text(asked, "user_id"),
             token if isinstance(token, str) and token else None,
-            self._knowledge.own_name,
+            self._cache.own_name,
         )
         return told
 
@@ -141,7 +140,7 @@ class Part:
     ) -> Mapping[tuple[str, str], Any]:
         """As far as they are known here: Guichet asks again, and waits for no room to be complete."""
         database = self._api.run_db_interaction
-        rows = await database("guichet_desk", room_rows.read, room_id, wanted, MOST_EVENTS)
+        rows = await database("guichet_desk", room_rows.read, room_id, wanted, MAX_EVENTS)
         return rows.events if rows else {}
 
     def _check_sender(self, state: RoomState, sender: str) -> None:
@@ -149,15 +148,13 @@ class Part:
             raise self._error(FORBIDDEN, "The sender is not in this room.")
         if not _may_invite(state, sender):
             raise self._error(FORBIDDEN, "The sender may not invite to this room.")
-        if self._knowledge.class_of(sender) is not AccountClass.AGENT:
+        if self._cache.class_of(sender) is not AccountClass.AGENT:
             self._refusals.refuse_by_raising(Reason.GUEST_MAY_NOT_INVITE_BY_MAIL, sender)
 
     def _check_address(self, state: RoomState, asked: Mapping[str, Any], sender: str) -> None:
         if not self._judges_rooms:
             return
-        why = judge_invitation_by_mail(
-            state, "email", _text(asked, "address"), self._knowledge.decide
-        )
+        why = judge_invitation_by_mail(state, "email", _text(asked, "address"), self._cache.decide)
         if why is not None:
             self._refusals.refuse_by_raising(why, sender)
 
@@ -171,14 +168,14 @@ class Part:
             here,
             key=lambda user_id: (
                 user_id != sender,
-                self._knowledge.class_of(user_id) is not AccountClass.AGENT,
+                self._cache.class_of(user_id) is not AccountClass.AGENT,
                 -state.power(user_id),
                 user_id,
             ),
         )
 
     def _is_here(self, user_id: str) -> bool:
-        return server_of(user_id) == self._knowledge.own_name
+        return server_of(user_id) == self._cache.own_name
 
     def _error(self, status: int, why: str) -> Exception:
         return self._refusals.terms.error_class(status, why, self._refusals.terms.forbidden)
@@ -208,7 +205,7 @@ def _resource(letters: Letters, action: str, answer: Any) -> Any:
     from synapse.http.servlet import parse_json_object_from_request  # noqa: PLC0415  # see above
     from synapse.module_api import DirectServeJsonResource  # noqa: PLC0415  # see above
 
-    class Desk(DirectServeJsonResource):  # type: ignore[misc]  # Synapse is not installed beside mypy
+    class RoomActions(DirectServeJsonResource):  # type: ignore[misc]  # Synapse is not installed beside mypy
         """One path."""
 
         isLeaf = True  # noqa: N815  # Twisted's name
@@ -226,4 +223,4 @@ def _resource(letters: Letters, action: str, answer: Any) -> Any:
                 status, told = fault.status, {"errcode": Codes.FORBIDDEN, "error": str(fault)}
             return status, letters.answered(action, asked, told, status=status)
 
-    return Desk()
+    return RoomActions()

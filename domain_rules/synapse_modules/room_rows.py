@@ -11,7 +11,7 @@ from typing import Any
 
 from domain_rules.rooms.room import StateKey, mapping, token_of
 
-MOST = 1000  # events of one room in one look: conversations of two, and settings, have a few
+MAX_EVENTS = 1000  # events of one room in one look: conversations of two, and settings, have a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Rows:
 
 
 def read(
-    txn: Any, room_id: str, wanted: Iterable[tuple[str, str | None]], most: int = MOST
+    txn: Any, room_id: str, wanted: Iterable[tuple[str, str | None]], most: int = MAX_EVENTS
 ) -> Rows | None:
     """The state events of these types and keys, of every key where that is None; None for an unknown room.
 

@@ -25,7 +25,7 @@ from domain_rules.rooms.room import (
 from domain_rules.rules import AccountClass
 
 from . import room_rows
-from .cache import MS, Knowledge
+from .cache import MS, Cache
 from .refusals import Refusals
 from .sentences import Reason
 from .snapshot import read_address
@@ -46,9 +46,9 @@ Judge = Callable[[People], RoomReason | None]
 class RoomViews:
     """Only what a verdict needs is fetched: everybody's membership for conversations of two."""
 
-    def __init__(self, api: Any, knowledge: Knowledge, refusals: Refusals) -> None:
+    def __init__(self, api: Any, cache: Cache, refusals: Refusals) -> None:
         self._api = api
-        self._knowledge = knowledge
+        self._cache = cache
         self._refusals = refusals
         self._kept_ms = 0
 
@@ -125,12 +125,12 @@ class RoomViews:
 
     async def may_refuse(self, judge: Judge) -> bool:
         """From memory, as if nobody were exempt."""
-        await self._knowledge.ready()
+        await self._cache.ready()
         return judge(People(self.is_guest)) is not None
 
     async def verdict(self, judge: Judge, concerned: Iterable[str]) -> RoomReason | None:
         """From memory; only before a refusal it is looked up who of them is exempt."""
-        await self._knowledge.ready()
+        await self._cache.ready()
         reason = judge(People(self.is_guest))
         if reason is None:
             return None
@@ -142,7 +142,7 @@ class RoomViews:
 
     async def people(self, concerned: Iterable[str]) -> People:
         """For what is completed, not only judged: there exemption must be known before."""
-        await self._knowledge.ready()
+        await self._cache.ready()
         guests = [each for each in sorted(concerned) if self.is_guest(each)]
         return People(
             self.is_guest, frozenset([each for each in guests if await self._is_free(each)])
@@ -150,19 +150,19 @@ class RoomViews:
 
     def said(self, reason: RoomReason, concerned: Iterable[str]) -> Word:
         """The same, unless one of them only counts as a guest for want of news."""
-        if reason is RoomReason.ADDRESS_BELONGS_NOWHERE and not self._knowledge.is_known:
+        if reason is RoomReason.ADDRESS_BELONGS_NOWHERE and not self._cache.is_known:
             return Reason.CLASS_NOT_YET_KNOWN
         if reason in ABOUT_GUESTS:
             for each in concerned:
-                if each and self.is_guest(each) and not self._knowledge.is_class_known(each):
+                if each and self.is_guest(each) and not self._cache.is_class_known(each):
                     return Reason.CLASS_NOT_YET_KNOWN
         return reason
 
     def is_guest(self, user_id: str) -> bool:
-        return self._knowledge.class_of(user_id) is AccountClass.GUEST
+        return self._cache.class_of(user_id) is AccountClass.GUEST
 
     async def _is_free(self, user_id: str) -> bool:
-        return bool(user_id) and await self._knowledge.is_free(user_id)
+        return bool(user_id) and await self._cache.is_free(user_id)
 
 
 def version_of(events: State) -> str:

@@ -59,7 +59,7 @@ def heard(txn: Any, name: str, now_ms: int) -> None:
     txn.execute("UPDATE guichet_feeds SET heard_ms = ? WHERE name = ?", (now_ms, name))
 
 
-def keep(txn: Any, name: str, feed: Feed, told: Any) -> None:
+def store(txn: Any, name: str, feed: Feed, told: Any) -> None:
     txn.execute("DELETE FROM guichet_feeds WHERE name = ?", (name,))
     txn.execute(
         "INSERT INTO guichet_feeds (name, epoch, number, etag, heard_ms, body)"
@@ -74,7 +74,7 @@ def keep_agents(txn: Any, feed: Feed, told: dict[str, Any]) -> None:
         txn.execute("DELETE FROM guichet_agents")
     _mark(txn, told["removed"], feed.number, is_agent=0)
     _mark(txn, told["added"], feed.number, is_agent=1)
-    keep(txn, AGENTS, feed, None)
+    store(txn, AGENTS, feed, None)
 
 
 def agents(txn: Any, after: int) -> list[tuple[str, bool]]:

@@ -7,9 +7,8 @@ from typing import Any
 
 from prometheus_client import Gauge
 
-from . import declarations
-from . import store as kept
-from .cache import MS, Knowledge
+from . import declarations, store
+from .cache import MS, Cache
 from .clients import Answer, GuichetAway, GuichetClient
 from .configuration import ClassSource, Config
 from .guards import Guards
@@ -33,21 +32,21 @@ skipped_rules = Gauge(
 )
 
 
-class Feeds:
+class Sync:
     """Never lets anything out but log lines: what is known goes on serving."""
 
     def __init__(
         self,
         config: Config,
         api: Any,
-        knowledge: Knowledge,
+        cache: Cache,
         client: GuichetClient,
         refusals: Refusals,
     ) -> None:
         self._config = config
         self._guards = Guards(refusals, closes_for=lambda _user_id: False)
         self._api = api
-        self._knowledge = knowledge
+        self._cache = cache
         self._client = client
         self._is_loaded = False
         self._is_busy = False
@@ -60,10 +59,10 @@ class Feeds:
 
     def start(self) -> None:
         """Register the loops, and what tells of a changed address here."""
-        self._knowledge.filled_by(self._wait_until_loaded, self.refresh)
-        age.set_function(lambda: self._knowledge.age_seconds)
-        skipped_rules.set_function(lambda: len(self._knowledge.copy.skipped))
-        too_old.set_function(lambda: float(self._knowledge.age_seconds > TOO_OLD_SECONDS))
+        self._cache.filled_by(self._wait_until_loaded, self.refresh)
+        age.set_function(lambda: self._cache.age_seconds)
+        skipped_rules.set_function(lambda: len(self._cache.copy.skipped))
+        too_old.set_function(lambda: float(self._cache.age_seconds > TOO_OLD_SECONDS))
         self._api.delayed_background_call(0, self._begin, desc="guichet_begin")
         self._api.looping_background_call(
             self.reload, RELOAD_MS, desc="guichet_reload", run_on_all_instances=True
@@ -83,14 +82,14 @@ class Feeds:
             return
         self._is_asking = True
         try:
-            told = await self._api.run_db_interaction("guichet_feeds", kept.feeds)
+            told = await self._api.run_db_interaction("guichet_feeds", store.feeds)
             await self._ask_for_rules(told.get(RULES, Feed()))
             await self.reload()
-            if self._knowledge.copy.has_by_person(but=self._knowledge.own_name):
+            if self._cache.copy.has_by_person(but=self._cache.own_name):
                 await self._ask_for_agents(told.get(AGENTS, Feed()))
                 await self.reload()
         except GuichetAway as fault:
-            is_too_old = self._knowledge.age_seconds > TOO_OLD_SECONDS
+            is_too_old = self._cache.age_seconds > TOO_OLD_SECONDS
             level = logging.ERROR if is_too_old else logging.WARNING
             logger.log(level, "Guichet is away, the last good copy serves: %s", fault)
         except Exception:  # whatever it is, the next round comes
@@ -111,18 +110,18 @@ class Feeds:
             self._is_busy = False
 
     async def _begin(self) -> None:
-        for table in kept.TABLES:
+        for table in store.TABLES:
             await self._create(table)
         await self.reload()
         self._is_loaded = True
         if self._api.should_run_background_tasks():
             await self.refresh()
-        if not self._knowledge.is_known:
+        if not self._cache.is_known:
             logger.error("Guichet was never heard: until then %s", self._meanwhile())
 
     async def _create(self, table: str) -> None:
         try:
-            await self._api.run_db_interaction("guichet_tables", kept.create, table)
+            await self._api.run_db_interaction("guichet_tables", store.create, table)
         except Exception:  # another process made it in the same moment
             logger.info("a table of Guichet's module exists already", exc_info=True)
 
@@ -137,7 +136,7 @@ class Feeds:
             await self._api.sleep(WAIT_SECONDS)
 
     async def _ask_for_rules(self, have: Feed) -> None:
-        skipped = len(self._knowledge.copy.skipped)
+        skipped = len(self._cache.copy.skipped)
         declared = declarations.query(self._config.parts, skipped=skipped)
         answer = await self._client.get(f"/rules?{declared}", have.etag or None)
         if answer.is_unchanged:
@@ -148,11 +147,11 @@ class Feeds:
         if copy.epoch == have.epoch and copy.revision < have.number:
             logger.error("revision %s after %s is not taken", copy.revision, have.number)
             return
-        if copy.own_name != self._knowledge.own_name:
+        if copy.own_name != self._cache.own_name:
             logger.error("the credential is that of %s, this is not it", copy.own_name)
             return
         feed = Feed(copy.epoch, copy.revision, answer.etag or "", self._api.get_current_time_msec())
-        await self._api.run_db_interaction("guichet_keep", kept.keep, RULES, feed, told)
+        await self._api.run_db_interaction("guichet_keep", store.store, RULES, feed, told)
         self._read = feed.version, copy
 
     async def _ask_for_agents(self, have: Feed) -> None:
@@ -167,39 +166,39 @@ class Feeds:
         feed = Feed(
             told["epoch"], told["number"], answer.etag or "", self._api.get_current_time_msec()
         )
-        await self._api.run_db_interaction("guichet_keep_agents", kept.keep_agents, feed, told)
+        await self._api.run_db_interaction("guichet_keep_agents", store.keep_agents, feed, told)
 
     async def _heard(self, name: str) -> None:
         now = self._api.get_current_time_msec()
-        await self._api.run_db_interaction("guichet_heard", kept.heard, name, now)
+        await self._api.run_db_interaction("guichet_heard", store.heard, name, now)
 
     async def _reload(self) -> None:
         now_ms = self._api.get_current_time_msec()
-        stored = await self._api.run_db_interaction("guichet_feeds", kept.feeds)
+        stored = await self._api.run_db_interaction("guichet_feeds", store.feeds)
         if now_ms - self._administrators_ms > ADMINISTRATORS_MS:
             await self._load_administrators(now_ms)
         if RULES in stored:
-            self._knowledge.rules_heard_ms = stored[RULES].heard_ms
+            self._cache.rules_heard_ms = stored[RULES].heard_ms
             await self._load_rules(stored[RULES])
         if AGENTS in stored:
             await self._load_agents(stored[AGENTS])
-            self._knowledge.agents_heard_ms = stored[AGENTS].heard_ms
+            self._cache.agents_heard_ms = stored[AGENTS].heard_ms
         await self._load_changes(now_ms)
 
     async def _load_administrators(self, now_ms: int) -> None:
-        found = await self._api.run_db_interaction("guichet_admins", kept.administrators)
-        self._knowledge.administrators = found
+        found = await self._api.run_db_interaction("guichet_admins", store.administrators)
+        self._cache.administrators = found
         self._administrators_ms = now_ms
 
     async def _load_rules(self, stored: Feed) -> None:
-        changes_at = self._knowledge.rules.changes_at
+        changes_at = self._cache.rules.changes_at
         is_over = changes_at is not None and changes_at <= self._now()
         if self._seen.get(RULES) == stored.version and not is_over:
             return
         copy = await self._copy_of(stored)
         agents = await self._agents_by(copy)
         # Together: nobody is judged by new rules with the agents of the old.
-        self._knowledge.copy, self._knowledge.agents_here = copy, agents
+        self._cache.copy, self._cache.agents_here = copy, agents
         for what in copy.skipped[:SAID_AT_MOST]:
             logger.error("revision %s, not understood by this module: %s", copy.revision, what)
         self._seen[RULES] = stored.version
@@ -209,16 +208,16 @@ class Feeds:
         told, self._read = self._read, None
         if told and told[0] == stored.version:
             return told[1]
-        text = await self._api.run_db_interaction("guichet_body", kept.body, RULES)
+        text = await self._api.run_db_interaction("guichet_body", store.body, RULES)
         copy: Copy = await self._api.defer_to_thread(_read_text, text, self._now())
         return copy
 
     async def _agents_by(self, copy: Copy) -> set[str]:
         """The agents among this homeserver's people; nobody where the server decides for all."""
-        if copy.sources.get(self._knowledge.own_name) is not ClassSource.BY_PERSON:
+        if copy.sources.get(self._cache.own_name) is not ClassSource.BY_PERSON:
             return set()
         self._changes_seen_ms = self._api.get_current_time_msec()
-        pairs = await self._api.run_db_interaction("guichet_addresses", kept.addresses)
+        pairs = await self._api.run_db_interaction("guichet_addresses", store.addresses)
         found: set[str] = await self._api.defer_to_thread(_agents, copy, pairs)
         return found
 
@@ -228,18 +227,18 @@ class Feeds:
             return
         is_other_epoch = seen is None or seen[0] != stored.epoch
         after = -1 if is_other_epoch else self._agents_number
-        rows = await self._api.run_db_interaction("guichet_agents", kept.agents, after)
-        agents = set() if is_other_epoch else self._knowledge.agents_elsewhere
+        rows = await self._api.run_db_interaction("guichet_agents", store.agents, after)
+        agents = set() if is_other_epoch else self._cache.agents_elsewhere
         for user_id, is_agent in rows:
             (agents.add if is_agent else agents.discard)(user_id)
-        self._knowledge.agents_elsewhere = agents
+        self._cache.agents_elsewhere = agents
         self._seen[AGENTS], self._agents_number = stored.version, stored.number
 
     async def _load_changes(self, now_ms: int) -> None:
         if not self._is_by_person():
             return
         since = self._changes_seen_ms - OVERLAP_MS
-        changed = await self._api.run_db_interaction("guichet_changed", kept.changed_since, since)
+        changed = await self._api.run_db_interaction("guichet_changed", store.changed_since, since)
         self._changes_seen_ms = now_ms
         for user_id in changed:
             await self._judge(user_id)
@@ -250,15 +249,15 @@ class Feeds:
             return
         await self._judge(user_id)
         now = self._api.get_current_time_msec()
-        await self._api.run_db_interaction("guichet_change", kept.note_change, user_id, now)
+        await self._api.run_db_interaction("guichet_change", store.note_change, user_id, now)
 
     async def _judge(self, user_id: str) -> None:
         found = await self._api.get_threepids_for_user(user_id)
         emails = [one["address"] for one in found if one["medium"] == "email"]
-        self._knowledge.judge(user_id, emails)
+        self._cache.judge(user_id, emails)
 
     def _is_by_person(self) -> bool:
-        source = self._knowledge.class_of_server(self._knowledge.own_name)
+        source = self._cache.class_of_server(self._cache.own_name)
         return source == ClassSource.BY_PERSON.value
 
     def _now(self) -> datetime:

@@ -9,7 +9,7 @@ from domain_rules.rules import AccountClass, RuleSet
 from domain_rules.user_ids import homeserver_of
 from identity.homeservers import models as homeservers
 
-from . import verified_addresses as proved_addresses
+from . import verified_addresses
 
 
 def is_agent(session: Session, rules: RuleSet, user_id: str) -> bool:
@@ -19,7 +19,7 @@ def is_agent(session: Session, rules: RuleSet, user_id: str) -> bool:
         return False
     if homeserver.class_source == "agent":
         return True
-    return has_agents_address(rules, proved_addresses.of_user(session, user_id))
+    return has_agents_address(rules, verified_addresses.of_user(session, user_id))
 
 
 def has_agents_address(rules: RuleSet, addresses: Iterable[str]) -> bool:

@@ -32,7 +32,7 @@ def current(session: Session) -> FeedState | None:
 def hold(session: Session) -> FeedState:
     """The row, made on first need; nobody else changes it until this transaction ends."""
     first = {"id": THE_ROW, "epoch": _new_epoch(), "number": 0, "judged_by": ""}
-    inserting.new(session, FeedState, first)
+    inserting.insert_if_new(session, FeedState, first)
     return session.scalars(
         select(FeedState)
         .where(FeedState.id == THE_ROW)

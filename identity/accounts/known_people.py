@@ -9,7 +9,7 @@ from identity.threepids import associations
 
 from . import models as accounts
 from .models import AccountState
-from .verified_addresses import ProvedAddress
+from .verified_addresses import VerifiedAddress
 
 
 def has_account(session: Session, address: str) -> bool:
@@ -24,9 +24,9 @@ def agent_of(session: Session, rules: RuleSet, address: str) -> str | None:
     """The agent's account this address was proved for, if it may send lists."""
     bound = associations.of_address(session, address)
     proved = session.scalars(
-        select(ProvedAddress.user_id)
-        .where(ProvedAddress.address == address)
-        .order_by(ProvedAddress.proved_at.desc())
+        select(VerifiedAddress.user_id)
+        .where(VerifiedAddress.address == address)
+        .order_by(VerifiedAddress.proved_at.desc())
     )
     candidates = [*([bound.user_id] if bound else []), *proved]
     return next(

@@ -23,7 +23,7 @@ class RoomMember(Base):
 def joined(session: Session, now: datetime, *, room_id: str, user_id: str) -> None:
     """They are in this room now."""
     row = {"room_id": room_id, "user_id": user_id, "reported_at": now}
-    inserting.new(session, RoomMember, row)
+    inserting.insert_if_new(session, RoomMember, row)
 
 
 def left(session: Session, *, room_id: str, user_id: str) -> None:

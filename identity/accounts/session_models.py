@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core.database import Base
 
 TOKEN_BYTES = 32
-MOST_DEVICE = 100  # characters
+MAX_DEVICE = 100  # characters
 
 
 class PersonSession(Base):
@@ -44,7 +44,7 @@ def add(
             purpose=purpose,
             user_id=user_id,
             address=address,
-            device=device[:MOST_DEVICE],
+            device=device[:MAX_DEVICE],
             created_at=now,
             last_used_at=now,
         )

@@ -12,7 +12,7 @@ from identity.accounts import classes as account_classes
 from identity.threepids import associations
 
 from . import session_models as people_sessions
-from . import verified_addresses as proved_addresses
+from . import verified_addresses
 from .session_models import PersonSession
 
 LISTS = "lists"
@@ -98,7 +98,7 @@ def _is_good(session: Session, rules: RuleSet, now: datetime, found: PersonSessi
 def _is_agent(session: Session, rules: RuleSet, found: PersonSession) -> bool:
     """They still have the address that was proved, and are still an agent."""
     bound = (each.address for each in associations.of_user(session, found.user_id))
-    has_address = found.address in {*bound, *proved_addresses.of_user(session, found.user_id)}
+    has_address = found.address in {*bound, *verified_addresses.of_user(session, found.user_id)}
     return has_address and account_classes.is_agent(session, rules, found.user_id)
 
 

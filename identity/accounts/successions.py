@@ -20,7 +20,9 @@ class Succession(Base):
     noted_at: Mapped[datetime] = mapped_column(index=True)
 
 
-def note(session: Session, now: datetime, *, predecessors: Iterable[str], successor: str) -> None:
+def record_succession(
+    session: Session, now: datetime, *, predecessors: Iterable[str], successor: str
+) -> None:
     """Keep the pairs; those that are there stay as they are."""
     inserting.several(
         session,

@@ -10,8 +10,7 @@ from domain_rules.rules import Decision, RuleSet
 from domain_rules.user_ids import homeserver_of
 from identity import problems
 from identity.accounts import ends as account_ends
-from identity.accounts import successions
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import successions, verified_addresses
 from identity.invitations import delivery
 from identity.threepids import account_models as identity_accounts
 from identity.threepids import associations, validation
@@ -86,7 +85,7 @@ def bind_verified(
 def unbind_verified(session: Session, now: datetime, *, address: str, user_id: str) -> None:
     """The homeserver took the address away: neither association nor proof stays."""
     unbind(session, address=address, user_id=user_id)
-    proved_addresses.remove(session, address=canonical_or_typed(address), user_id=user_id)
+    verified_addresses.remove(session, address=canonical_or_typed(address), user_id=user_id)
     account_ends.address_gone(session, now, user_id)
 
 
@@ -106,9 +105,9 @@ def owns(session: Session, now: datetime, *, sid: str, client_secret: str, addre
 
 def prove(session: Session, now: datetime, *, address: str, user_id: str) -> None:
     """The account has the address: it counts for its class, also when the association is withdrawn."""
-    before = [each for each in proved_addresses.users_of(session, address) if each != user_id]
-    successions.note(session, now, predecessors=before, successor=user_id)
-    proved_addresses.add(session, now, user_id=user_id, address=address)
+    before = [each for each in verified_addresses.users_of(session, address) if each != user_id]
+    successions.record_succession(session, now, predecessors=before, successor=user_id)
+    verified_addresses.add(session, now, user_id=user_id, address=address)
     associate(session, now, address=address, user_id=user_id)
 
 

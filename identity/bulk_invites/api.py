@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from domain_rules.bulk_invites.reading import MOST_BYTES, NoSuchColumn, Unreadable
+from domain_rules.bulk_invites.reading import MAX_BYTES, NoSuchColumn, Unreadable
 from identity.accounts import classes as account_classes
 from identity.problems import (
     InvitationOver,
@@ -28,11 +28,11 @@ from identity.web.request_context import services
 from . import models as stored
 from . import report as list_report
 from . import service as people_lists
-from .models import PeopleList
+from .models import BulkInvite
 from .service import Owner, RoomSeen
 
 BUSY_SECONDS = 600  # after which one of several lists may well be through
-MOST_ID = 255
+MAX_ID = 255
 
 blueprint = Blueprint("lists_of_homeserver", __name__, url_prefix="/api/homeserver/v1/lists")
 blueprint.before_request(module_in_homeserver)
@@ -50,12 +50,12 @@ class NewList(ForOwner):
     `column`: the name or number of the one that holds the addresses; "": the likeliest, if there is one.
     """
 
-    room_id: Annotated[Text, Field(min_length=1, max_length=MOST_ID)]
-    people: Annotated[Text, Field(max_length=MOST_BYTES)]
-    room_name: Annotated[Text, Field(max_length=MOST_ID)] = ""
-    file_name: Annotated[Text, Field(max_length=MOST_ID)] = ""
+    room_id: Annotated[Text, Field(min_length=1, max_length=MAX_ID)]
+    people: Annotated[Text, Field(max_length=MAX_BYTES)]
+    room_name: Annotated[Text, Field(max_length=MAX_ID)] = ""
+    file_name: Annotated[Text, Field(max_length=MAX_ID)] = ""
     takes_guests: bool = True
-    column: Annotated[Text, Field(max_length=MOST_ID)] | int = ""
+    column: Annotated[Text, Field(max_length=MAX_ID)] | int = ""
 
 
 class Chosen(ForOwner):
@@ -149,7 +149,7 @@ def _told_plainly() -> Iterator[None]:
         raise WrongParameter(f"people cannot be read as a list: {unread}.") from None
     except NoSuchColumn:
         raise WrongParameter("column is none of those that hold addresses.") from None
-    except people_lists.NoSuchList:
+    except people_lists.NoSuchBulkInvite:
         raise NoSuchInvitation("There is no such list, or it is somebody else's.") from None
     except people_lists.TooManyLists:
         raise TooManyRequests(BUSY_SECONDS) from None
@@ -165,7 +165,7 @@ def _check_agent(session: Session, sender: str) -> None:
         raise NotAllowed("Guests do not invite.")
 
 
-def _summary(session: Session, made: PeopleList) -> dict[str, Any]:
+def _summary(session: Session, made: BulkInvite) -> dict[str, Any]:
     counted = list_report.counts(session, made)
     return {
         "id": str(made.id),
@@ -187,7 +187,7 @@ def _summary(session: Session, made: PeopleList) -> dict[str, Any]:
     }
 
 
-def _whole(session: Session, now: datetime, made: PeopleList) -> dict[str, Any]:
+def _whole(session: Session, now: datetime, made: BulkInvite) -> dict[str, Any]:
     counted = list_report.counts(session, made)
     ends_at = list_report.ends_at(
         session, now, made, guests=counted.for_guests, agents=counted.for_agents

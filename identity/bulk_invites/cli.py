@@ -10,7 +10,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from domain_rules.bulk_invites.reading import MOST_BYTES, NoSuchColumn, Unreadable
+from domain_rules.bulk_invites.reading import MAX_BYTES, NoSuchColumn, Unreadable
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of
 from identity.command.opening import opened
@@ -26,7 +26,7 @@ from identity.threepids import associations
 from . import models as stored
 from . import report as list_report
 from . import service as people_lists
-from .models import PeopleList
+from .models import BulkInvite
 from .service import NothingToSend, Owner, RoomSeen
 
 
@@ -97,8 +97,8 @@ def _one_file(path: Path | None, named: Path | None) -> Path:
     file = path or named
     if file is None or (path and named):
         raise click.UsageError("Name one file: FILE, or --file FILE.")
-    if file.stat().st_size > MOST_BYTES:
-        raise Failure(f"{file}: larger than {MOST_BYTES} bytes")
+    if file.stat().st_size > MAX_BYTES:
+        raise Failure(f"{file}: larger than {MAX_BYTES} bytes")
     return file
 
 
@@ -122,7 +122,7 @@ def _carry_out(
     return told
 
 
-def _check(session: Session, rules: RuleSet, now: datetime, order: Order) -> PeopleList:
+def _check(session: Session, rules: RuleSet, now: datetime, order: Order) -> BulkInvite:
     bound = associations.of_user(session, order.user_id)
     try:
         return people_lists.check(
@@ -141,7 +141,7 @@ def _check(session: Session, rules: RuleSet, now: datetime, order: Order) -> Peo
         raise Failure(f"{order.file}: no addresses in a column {order.column!r}") from None
 
 
-def _rows(session: Session, made: PeopleList) -> list[dict[str, Any]]:
+def _rows(session: Session, made: BulkInvite) -> list[dict[str, Any]]:
     return [
         {
             "line": row.line,
@@ -154,7 +154,7 @@ def _rows(session: Session, made: PeopleList) -> list[dict[str, Any]]:
     ]
 
 
-def _told(services: Services, session: Session, made: PeopleList) -> dict[str, Any]:
+def _told(services: Services, session: Session, made: BulkInvite) -> dict[str, Any]:
     counted = list_report.counts(session, made)
     return {
         "id": made.id,
@@ -215,7 +215,7 @@ def _look(services: Services, room_id: str, user_id: str) -> Room:
     if home is None:
         raise Failure(f"{user_id}: their homeserver is not registered")
     try:
-        room = services.desk_for(home).look(room_id=room_id, sender=user_id)
+        room = services.room_actions_for(home).look(room_id=room_id, sender=user_id)
     except NoModule:
         raise Failure(f"{home.name} has no module of ours, or its desk is closed") from None
     except (Away, Refused) as error:

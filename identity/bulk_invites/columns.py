@@ -4,10 +4,10 @@ from sqlalchemy.orm import Session
 
 from domain_rules.bulk_invites.reading import Column, Reading, Row
 
-from .models import PeopleList, PeopleListColumn
+from .models import BulkInvite, PeopleListColumn
 
 
-def offer(session: Session, made: PeopleList, reading: Reading) -> None:
+def offer(session: Session, made: BulkInvite, reading: Reading) -> None:
     """Keep what there is to choose from; nothing, if the only one is chosen."""
     if reading.chosen is not None and len(reading.columns) == 1:
         return
@@ -25,7 +25,7 @@ def offer(session: Session, made: PeopleList, reading: Reading) -> None:
     )
 
 
-def offered(session: Session, made: PeopleList, number: int) -> Column | None:
+def offered(session: Session, made: BulkInvite, number: int) -> Column | None:
     """The column of this number, as it was read."""
     found = session.get(PeopleListColumn, (made.id, number))
     if found is None:

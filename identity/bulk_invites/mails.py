@@ -12,8 +12,8 @@ from identity.mail.composing import Frame, compose
 from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
 
 from . import report, sign_in, sign_in_models
-from .models import PeopleList
-from .sign_in_models import ListSignIn
+from .models import BulkInvite
+from .sign_in_models import BulkInviteSignIn
 
 
 def decide(turn: MailTurn) -> Fate:
@@ -42,7 +42,7 @@ def decide(turn: MailTurn) -> Fate:
 def list_code(turn: MailTurn, frame: Frame) -> EmailMessage:
     """The code that shows an agent their lists of people; whether it is wanted was decided just before."""
     session, mail, now = turn.session, turn.mail, turn.now
-    asked = session.get(ListSignIn, mail.subject_id)
+    asked = session.get(BulkInviteSignIn, mail.subject_id)
     if asked is None:
         raise NoLongerWanted
     code = one_time_codes.carry(session, turn.tokens, now, Purpose.LISTS, mail.address)
@@ -61,7 +61,7 @@ def list_code(turn: MailTurn, frame: Frame) -> EmailMessage:
 
 def bulk_report(turn: MailTurn, frame: Frame) -> EmailMessage:
     """What became of a list of people, for whoever sent it: counts and a link, and nobody of the list."""
-    made = turn.session.get(PeopleList, turn.mail.subject_id)
+    made = turn.session.get(BulkInvite, turn.mail.subject_id)
     if made is None:
         raise NoLongerWanted
     counted = report.counts(turn.session, made)

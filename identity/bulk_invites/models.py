@@ -13,7 +13,7 @@ from identity.invitations import models as third_party_invitations
 from identity.invitations.models import ThirdPartyInvitation
 
 
-class ListState(StrEnum):
+class BulkInviteState(StrEnum):
     """Nothing of a checked list is sent before its owner says so."""
 
     CHECKED = "checked"
@@ -31,7 +31,7 @@ class Step(StrEnum):
     FAILED = "failed"
 
 
-class PeopleList(Base):
+class BulkInvite(Base):
     """One list. The file itself is not kept."""
 
     __tablename__ = "people_lists"
@@ -44,7 +44,7 @@ class PeopleList(Base):
     takes_guests: Mapped[bool]
     file_name: Mapped[str]  # "": pasted
     language: Mapped[str]
-    state: Mapped[str] = mapped_column(default=ListState.CHECKED)
+    state: Mapped[str] = mapped_column(default=BulkInviteState.CHECKED)
     # Which column is read: its number; None: to be chosen, and there are no rows before.
     address_column: Mapped[int | None]
     column_name: Mapped[str]
@@ -70,7 +70,7 @@ class PeopleListColumn(Base):
     rows: Mapped[list[tuple[int, str, str]]] = mapped_column(JSON)  # line, text, what it stood in
 
 
-class PeopleListRow(Base):
+class BulkInviteRow(Base):
     """One person as the list names them, or an address that is only told."""
 
     __tablename__ = "people_list_rows"
@@ -94,36 +94,36 @@ class PeopleListRow(Base):
     sent_at: Mapped[datetime | None]
 
 
-Index("ix_people_lists_owner", PeopleList.owner, PeopleList.created_at)
-Index("ix_people_list_rows_list", PeopleListRow.list_id, PeopleListRow.place)
-Index("ix_people_list_rows_step", PeopleListRow.list_id, PeopleListRow.step)
+Index("ix_people_lists_owner", BulkInvite.owner, BulkInvite.created_at)
+Index("ix_people_list_rows_list", BulkInviteRow.list_id, BulkInviteRow.place)
+Index("ix_people_list_rows_step", BulkInviteRow.list_id, BulkInviteRow.step)
 
 
 def being_placed() -> Select[uuid.UUID | None]:
     """The invitations that the sending of a list is about to put into their room."""
-    return select(PeopleListRow.invitation_id).where(
-        PeopleListRow.step == Step.WAITING, PeopleListRow.invitation_id.is_not(None)
+    return select(BulkInviteRow.invitation_id).where(
+        BulkInviteRow.step == Step.WAITING, BulkInviteRow.invitation_id.is_not(None)
     )
 
 
-def find(session: Session, list_id: uuid.UUID, *, owner: str) -> PeopleList | None:
+def find(session: Session, list_id: uuid.UUID, *, owner: str) -> BulkInvite | None:
     """A list of this owner; nobody else's is found."""
-    found = session.get(PeopleList, list_id)
+    found = session.get(BulkInvite, list_id)
     return found if found is not None and found.owner == owner else None
 
 
-def locked(session: Session, list_id: uuid.UUID) -> PeopleList:
+def locked(session: Session, list_id: uuid.UUID) -> BulkInvite:
     """The list, for one transaction at a time."""
-    return session.get_one(PeopleList, list_id, with_for_update=True)
+    return session.get_one(BulkInvite, list_id, with_for_update=True)
 
 
-def of_owner(session: Session, owner: str, *, limit: int = 20) -> list[PeopleList]:
+def of_owner(session: Session, owner: str, *, limit: int = 20) -> list[BulkInvite]:
     """Newest first."""
     return list(
         session.scalars(
-            select(PeopleList)
-            .where(PeopleList.owner == owner)
-            .order_by(PeopleList.created_at.desc())
+            select(BulkInvite)
+            .where(BulkInvite.owner == owner)
+            .order_by(BulkInvite.created_at.desc())
             .limit(limit)
         )
     )
@@ -131,13 +131,13 @@ def of_owner(session: Session, owner: str, *, limit: int = 20) -> list[PeopleLis
 
 def count_sending(session: Session, owner: str) -> int:
     """How many lists of this owner are being sent."""
-    mine = (PeopleList.owner == owner) & (PeopleList.state == ListState.SENDING)
+    mine = (BulkInvite.owner == owner) & (BulkInvite.state == BulkInviteState.SENDING)
     return session.scalar(select(func.count()).where(mine)) or 0
 
 
 def count_since(session: Session, owner: str, since: datetime) -> int:
     """How many lists this owner had checked since then."""
-    mine = (PeopleList.owner == owner) & (PeopleList.created_at > since)
+    mine = (BulkInvite.owner == owner) & (BulkInvite.created_at > since)
     return session.scalar(select(func.count()).where(mine)) or 0
 
 
@@ -150,16 +150,16 @@ def rows_of(
     cautions: Collection[str] | None = None,
     offset: int = 0,
     limit: int | None = None,
-) -> list[PeopleListRow]:
+) -> list[BulkInviteRow]:
     """In the order of the list; of some outcomes, at some steps, with some cautions, or all."""
-    query = select(PeopleListRow).where(PeopleListRow.list_id == list_id)
+    query = select(BulkInviteRow).where(BulkInviteRow.list_id == list_id)
     if outcomes is not None:
-        query = query.where(PeopleListRow.outcome.in_(outcomes))
+        query = query.where(BulkInviteRow.outcome.in_(outcomes))
     if steps is not None:
-        query = query.where(PeopleListRow.step.in_(steps))
+        query = query.where(BulkInviteRow.step.in_(steps))
     if cautions is not None:
-        query = query.where(PeopleListRow.caution.in_(cautions))
-    return list(session.scalars(query.order_by(PeopleListRow.place).offset(offset).limit(limit)))
+        query = query.where(BulkInviteRow.caution.in_(cautions))
+    return list(session.scalars(query.order_by(BulkInviteRow.place).offset(offset).limit(limit)))
 
 
 def columns_of(session: Session, list_id: uuid.UUID) -> list[PeopleListColumn]:
@@ -175,30 +175,30 @@ def forget_columns(session: Session, list_id: uuid.UUID) -> None:
 
 def forget_rows(session: Session, list_id: uuid.UUID) -> None:
     """Before another column is read."""
-    session.execute(delete(PeopleListRow).where(PeopleListRow.list_id == list_id))
+    session.execute(delete(BulkInviteRow).where(BulkInviteRow.list_id == list_id))
 
 
-def row(session: Session, row_id: uuid.UUID) -> PeopleListRow | None:
-    return session.get(PeopleListRow, row_id)
+def row(session: Session, row_id: uuid.UUID) -> BulkInviteRow | None:
+    return session.get(BulkInviteRow, row_id)
 
 
 def counts(session: Session, list_id: uuid.UUID) -> list[tuple[str, str, bool, int]]:
     """How many rows there are of each outcome, step and class."""
-    kinds = (PeopleListRow.outcome, PeopleListRow.step, PeopleListRow.for_guest)
+    kinds = (BulkInviteRow.outcome, BulkInviteRow.step, BulkInviteRow.for_guest)
     rows = session.execute(
-        select(*kinds, func.count()).where(PeopleListRow.list_id == list_id).group_by(*kinds)
+        select(*kinds, func.count()).where(BulkInviteRow.list_id == list_id).group_by(*kinds)
     )
     return [(outcome, step, for_guest, count) for outcome, step, for_guest, count in rows]
 
 
 def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
     """Write down that nothing is left to send. True for the one who does; lock the list before."""
-    waits = exists().where(PeopleListRow.list_id == list_id, PeopleListRow.step == Step.WAITING)
+    waits = exists().where(BulkInviteRow.list_id == list_id, BulkInviteRow.step == Step.WAITING)
     won = session.scalar(
-        update(PeopleList)
-        .where(PeopleList.id == list_id, PeopleList.state == ListState.SENDING, ~waits)
-        .values(state=ListState.DONE, ended_at=now)
-        .returning(PeopleList.id)
+        update(BulkInvite)
+        .where(BulkInvite.id == list_id, BulkInvite.state == BulkInviteState.SENDING, ~waits)
+        .values(state=BulkInviteState.DONE, ended_at=now)
+        .returning(BulkInvite.id)
         .execution_options(synchronize_session=False)
     )
     return won is not None
@@ -206,11 +206,11 @@ def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
 
 def forget(session: Session, before: datetime) -> int:
     """Delete lists made before then, with their rows. How many lists that were."""
-    old = select(PeopleList.id).where(PeopleList.created_at < before)
-    session.execute(delete(PeopleListRow).where(PeopleListRow.list_id.in_(old)))
+    old = select(BulkInvite.id).where(BulkInvite.created_at < before)
+    session.execute(delete(BulkInviteRow).where(BulkInviteRow.list_id.in_(old)))
     session.execute(delete(PeopleListColumn).where(PeopleListColumn.list_id.in_(old)))
     gone = session.scalars(
-        delete(PeopleList).where(PeopleList.created_at < before).returning(PeopleList.id)
+        delete(BulkInvite).where(BulkInvite.created_at < before).returning(BulkInvite.id)
     ).all()
     return len(gone)
 

@@ -13,16 +13,16 @@ from domain_rules.bulk_invites.checks import Outcome
 from identity.invitations import inviters
 from identity.invitations import models as third_party_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
-from identity.invitations.states import where
+from identity.invitations.states import state_of
 
 from . import models as stored
-from .models import PeopleList, PeopleListRow, Step
+from .models import BulkInvite, BulkInviteRow, Step
 
 # A careful pace for one worker with a relay beside it: a promise must not be better than what is kept.
 ROWS_A_SECOND = 2
 
 
-class Word(StrEnum):
+class RowStatus(StrEnum):
     """What a row says after the check; before, it is the check's own word."""
 
     WAITING = "waiting"
@@ -38,22 +38,22 @@ class Word(StrEnum):
 
 
 SINCE = {
-    State.REFUSED: Word.REFUSED,
-    State.ACCEPTED: Word.ACCEPTED,
-    State.DELIVERED: Word.ACCEPTED,
-    State.JOINED: Word.ACCEPTED,
-    State.DECLINED: Word.DECLINED,
-    State.EXPIRED: Word.EXPIRED,
-    State.REVOKED: Word.REVOKED,
+    State.REFUSED: RowStatus.REFUSED,
+    State.ACCEPTED: RowStatus.ACCEPTED,
+    State.DELIVERED: RowStatus.ACCEPTED,
+    State.JOINED: RowStatus.ACCEPTED,
+    State.DECLINED: RowStatus.DECLINED,
+    State.EXPIRED: RowStatus.EXPIRED,
+    State.REVOKED: RowStatus.REVOKED,
 }
-STEPS = {Step.MEMBER: Word.MEMBER, Step.FAILED: Word.FAILED}
+STEPS = {Step.MEMBER: RowStatus.MEMBER, Step.FAILED: RowStatus.FAILED}
 
 
 @dataclass(frozen=True)
 class Line:
     """One row as the report tells it."""
 
-    row: PeopleListRow
+    row: BulkInviteRow
     word: str
 
 
@@ -75,14 +75,14 @@ class Counts:
         return self.invited + self.members
 
 
-def lines(session: Session, now: datetime, rows: Sequence[PeopleListRow]) -> list[Line]:
+def lines(session: Session, now: datetime, rows: Sequence[BulkInviteRow]) -> list[Line]:
     """The word of each row."""
     ids = [row.invitation_id for row in rows if row.invitation_id is not None]
     invitations = stored.invitations_of(session, ids)
     return [Line(row, _word(row, invitations, now)) for row in rows]
 
 
-def counts(session: Session, made: PeopleList) -> Counts:
+def counts(session: Session, made: BulkInvite) -> Counts:
     """Counted by the database, whatever the length of the list."""
     steps: Counter[str] = Counter()
     classes: Counter[bool] = Counter()
@@ -102,14 +102,14 @@ def counts(session: Session, made: PeopleList) -> Counts:
     )
 
 
-def column(made: PeopleList) -> dict[str, Any] | None:
+def column(made: BulkInvite) -> dict[str, Any] | None:
     """The column that is read: its number, 0 for every address, and its name; None: it is to be chosen."""
     if made.address_column is None:
         return None
     return {"number": made.address_column, "name": made.column_name}
 
 
-def columns(session: Session, made: PeopleList) -> list[dict[str, Any]]:
+def columns(session: Session, made: BulkInvite) -> list[dict[str, Any]]:
     """What can be chosen from; nothing once the list is sent, or where there is no choice."""
     return [
         {
@@ -123,7 +123,7 @@ def columns(session: Session, made: PeopleList) -> list[dict[str, Any]]:
 
 
 def ends_at(
-    session: Session, now: datetime, made: PeopleList, *, guests: int, agents: int
+    session: Session, now: datetime, made: BulkInvite, *, guests: int, agents: int
 ) -> datetime:
     """When the last of so many will have left, by the inviter's quota and the pace of the worker."""
     pace = now + timedelta(seconds=(guests + agents) / ROWS_A_SECOND)
@@ -139,7 +139,7 @@ def ends_at(
 def _free_at(
     session: Session, now: datetime, sender: str, wanted: int, *, for_guest: bool
 ) -> datetime:
-    most = inviters.MOST_GUESTS if for_guest else inviters.MOST_AGENTS
+    most = inviters.MAX_GUESTS if for_guest else inviters.MAX_AGENTS
     times = third_party_invitations.sent_times(
         session, sender, for_guest=for_guest, since=now - inviters.DAY
     )
@@ -152,16 +152,16 @@ def _free_at(
 
 
 def _word(
-    row: PeopleListRow, invitations: dict[object, ThirdPartyInvitation], now: datetime
+    row: BulkInviteRow, invitations: dict[object, ThirdPartyInvitation], now: datetime
 ) -> str:
     match Step(row.step):
         case Step.NONE:
             return row.outcome
         case Step.WAITING:
-            return Word.DELAYED if row.later_at else Word.WAITING
+            return RowStatus.DELAYED if row.later_at else RowStatus.WAITING
         case Step.INVITED:
             invitation = invitations.get(row.invitation_id)
-            since = where(invitation, now) if invitation else None
-            return SINCE.get(since, Word.INVITED) if since else Word.INVITED
+            since = state_of(invitation, now) if invitation else None
+            return SINCE.get(since, RowStatus.INVITED) if since else RowStatus.INVITED
         case step:
             return STEPS[step]

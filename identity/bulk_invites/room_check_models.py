@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core.database import Base
 
 
-class RoomLook(Base):
+class RoomCheck(Base):
     """One question. `answer`: what the homeserver said; `failure`: why there is none."""
 
     __tablename__ = "room_looks"
@@ -24,28 +24,28 @@ class RoomLook(Base):
     failure: Mapped[str | None]  # no_module, away
 
 
-def find(session: Session, look_id: uuid.UUID) -> RoomLook | None:
-    return session.get(RoomLook, look_id)
+def find(session: Session, look_id: uuid.UUID) -> RoomCheck | None:
+    return session.get(RoomCheck, look_id)
 
 
-def open_of(session: Session, user_id: str, since: datetime) -> list[RoomLook]:
+def open_of(session: Session, user_id: str, since: datetime) -> list[RoomCheck]:
     """What this user asked since then and nobody has answered, the newest first."""
     return list(
         session.scalars(
-            select(RoomLook)
+            select(RoomCheck)
             .where(
-                RoomLook.user_id == user_id,
-                RoomLook.asked_at > since,
-                RoomLook.answered_at.is_(None),
+                RoomCheck.user_id == user_id,
+                RoomCheck.asked_at > since,
+                RoomCheck.answered_at.is_(None),
             )
-            .order_by(RoomLook.asked_at.desc(), RoomLook.id)
+            .order_by(RoomCheck.asked_at.desc(), RoomCheck.id)
         )
     )
 
 
 def forget(session: Session, before: datetime) -> int:
     """Delete those asked before then. How many that were."""
-    old = RoomLook.asked_at < before
+    old = RoomCheck.asked_at < before
     count = session.scalar(select(func.count()).where(old)) or 0
-    session.execute(delete(RoomLook).where(old))
+    session.execute(delete(RoomCheck).where(old))
     return count

@@ -22,7 +22,7 @@ from identity.mail.models import Template
 from identity.threepids import associations
 
 from . import models as stored
-from .models import PeopleList, PeopleListRow, Step
+from .models import BulkInvite, BulkInviteRow, Step
 
 V2 = "/_matrix/identity/v2"
 
@@ -41,8 +41,8 @@ def prepare(
     rules: RuleSet,
     now: datetime,
     *,
-    made: PeopleList,
-    row: PeopleListRow,
+    made: BulkInvite,
+    row: BulkInviteRow,
     vault: Vault,
     public_url: str,
 ) -> Placing:
@@ -73,7 +73,7 @@ def prepare(
 def placed(
     session: Session,
     now: datetime,
-    row: PeopleListRow,
+    row: BulkInviteRow,
     *,
     is_member: bool = False,
     hashes: KeyedHashes | None = None,
@@ -89,7 +89,7 @@ def placed(
     _conclude(session, now, made)
 
 
-def failed(session: Session, now: datetime, row: PeopleListRow, why: str) -> None:
+def failed(session: Session, now: datetime, row: BulkInviteRow, why: str) -> None:
     """It will not be sent, as things are: an invitation that nobody was told of is taken back."""
     made = stored.locked(session, row.list_id)
     row.step, row.why, row.later_at = Step.FAILED, why, None
@@ -124,13 +124,13 @@ def new_ephemeral_key(vault: Vault) -> EphemeralKey:
     return EphemeralKey(made.public.replace("+", "-").replace("/", "_"), sealed)
 
 
-def _invitation(session: Session, row: PeopleListRow) -> ThirdPartyInvitation | None:
+def _invitation(session: Session, row: BulkInviteRow) -> ThirdPartyInvitation | None:
     if row.invitation_id is None:
         return None
     return third_party_invitations.find(session, row.invitation_id)
 
 
-def _conclude(session: Session, now: datetime, made: PeopleList) -> None:
+def _conclude(session: Session, now: datetime, made: BulkInvite) -> None:
     ended = stored.finish(session, made.id, now)
     # A report that waits for its turn counts when it is written: a second one would say the same.
     is_told = mails.is_waiting(session, Template.BULK_REPORT, made.id)

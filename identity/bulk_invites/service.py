@@ -12,23 +12,23 @@ from domain_rules.bulk_invites import reading as people_lists
 from domain_rules.bulk_invites.checks import NEEDS_YES, Circumstances, Judged, Outcome
 from domain_rules.bulk_invites.reading import Column, Row
 from domain_rules.rules import RuleSet
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.core import outbox
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.problems import Problem
 from identity.routing import address_lists, never_agent
 from identity.threepids import associations
 
 from . import columns as list_columns
 from . import models as stored
-from .models import ListState, PeopleList, PeopleListRow, Step
+from .models import BulkInvite, BulkInviteRow, BulkInviteState, Step
 
-MOST_AT_ONCE = 3  # lists of one owner being sent
-MOST_A_DAY = 30  # lists of one owner being checked
+MAX_AT_ONCE = 3  # lists of one owner being sent
+MAX_A_DAY = 30  # lists of one owner being checked
 DAY = timedelta(days=1)
 KEPT = timedelta(days=90)
-MOST_NAME = 80  # characters of a file's name
-MOST_TYPED = 254  # characters of a corrected address
+MAX_NAME = 80  # characters of a file's name
+MAX_TYPED = 254  # characters of a corrected address
 # Failures that another try will not mend: the address itself is refused.
 FOR_GOOD = ("not_accepted", "closed_to_guests")
 
@@ -45,7 +45,7 @@ class ColumnToChoose(Problem):
     """Several columns hold addresses: somebody must say which of them is meant."""
 
 
-class NoSuchList(Problem):
+class NoSuchBulkInvite(Problem):
     """This owner has no such list, or no such row in it."""
 
 
@@ -81,15 +81,15 @@ def check(
     raw: bytes,
     file_name: str = "",
     column: str = "",
-) -> PeopleList:
+) -> BulkInvite:
     """Read and judge a file; nothing is sent. `column`: the name or number of the one that is meant.
 
     Raises Unreadable, TooManyLists, NoSuchColumn.
     """
-    if stored.count_since(session, owner.user_id, now - DAY) >= MOST_A_DAY:
+    if stored.count_since(session, owner.user_id, now - DAY) >= MAX_A_DAY:
         raise TooManyLists
     reading = people_lists.read(raw, column)
-    made = PeopleList(
+    made = BulkInvite(
         id=uuid.uuid4(),
         owner=owner.user_id,
         owner_address=owner.address,
@@ -98,7 +98,7 @@ def check(
         takes_guests=room.takes_guests,
         file_name=clean_name(file_name),
         language=owner.language,
-        state=ListState.CHECKED,
+        state=BulkInviteState.CHECKED,
         column_name="",
         elsewhere=0,
         created_at=now,
@@ -112,29 +112,29 @@ def check(
     return made
 
 
-def choose(session: Session, rules: RuleSet, now: datetime, made: PeopleList, number: int) -> None:
+def choose(session: Session, rules: RuleSet, now: datetime, made: BulkInvite, number: int) -> None:
     """Read another column than before, or the first one; nothing is sent. Raises NoSuchList, AlreadySent."""
     made = stored.locked(session, made.id)
-    if made.state != ListState.CHECKED:
+    if made.state != BulkInviteState.CHECKED:
         raise AlreadySent
     column = list_columns.offered(session, made, number)
     if column is None:
-        raise NoSuchList
+        raise NoSuchBulkInvite
     stored.forget_rows(session, made.id)
     _fill(session, rules, now, made, column)
     session.flush()
 
 
-def find(session: Session, list_id: uuid.UUID, owner: str) -> PeopleList:
+def find(session: Session, list_id: uuid.UUID, owner: str) -> BulkInvite:
     """Raises NoSuchList, also for what is somebody else's."""
     found = stored.find(session, list_id, owner=owner)
     if found is None:
-        raise NoSuchList
+        raise NoSuchBulkInvite
     return found
 
 
-def keep(
-    session: Session, rules: RuleSet, now: datetime, made: PeopleList, row_id: uuid.UUID
+def store(
+    session: Session, rules: RuleSet, now: datetime, made: BulkInvite, row_id: uuid.UUID
 ) -> None:
     """The address is meant as it is typed. Raises NoSuchList, AlreadySent."""
     row = _row_to_change(session, made, row_id)
@@ -147,19 +147,19 @@ def correct(
     session: Session,
     rules: RuleSet,
     now: datetime,
-    made: PeopleList,
+    made: BulkInvite,
     row_id: uuid.UUID,
     *,
     text: str,
 ) -> None:
     """Another address in place of the typed one. Raises NoSuchList, AlreadySent."""
     row = _row_to_change(session, made, row_id)
-    row.typed, row.kept = people_lists.one_address(text[:MOST_TYPED]), False
+    row.typed, row.kept = people_lists.one_address(text[:MAX_TYPED]), False
     row.aside = ""
     rejudge(session, rules, now, made)
 
 
-def rejudge(session: Session, rules: RuleSet, now: datetime, made: PeopleList) -> None:
+def rejudge(session: Session, rules: RuleSet, now: datetime, made: BulkInvite) -> None:
     """Judge the rows that were not sent, as if the whole list had just come in."""
     rows = stored.rows_of(session, made.id)
     texts = [Row(row.line, row.typed, row.kept, row.aside) for row in rows]
@@ -170,17 +170,17 @@ def rejudge(session: Session, rules: RuleSet, now: datetime, made: PeopleList) -
     session.flush()
 
 
-def confirm(session: Session, rules: RuleSet, now: datetime, made: PeopleList) -> int:
+def confirm(session: Session, rules: RuleSet, now: datetime, made: BulkInvite) -> int:
     """Order the sending of what can be sent; how many rows.
 
     Raises NothingToSend, TooManyLists, AlreadySent, ColumnToChoose.
     """
     made = stored.locked(session, made.id)
-    if made.state != ListState.CHECKED:
+    if made.state != BulkInviteState.CHECKED:
         raise AlreadySent
     if made.address_column is None:
         raise ColumnToChoose
-    if stored.count_sending(session, made.owner) >= MOST_AT_ONCE:
+    if stored.count_sending(session, made.owner) >= MAX_AT_ONCE:
         raise TooManyLists
     rejudge(session, rules, now, made)
     ready = stored.rows_of(session, made.id, outcomes=[Outcome.READY])
@@ -191,7 +191,7 @@ def confirm(session: Session, rules: RuleSet, now: datetime, made: PeopleList) -
     return len(ready)
 
 
-def retry(session: Session, now: datetime, made: PeopleList) -> int:
+def retry(session: Session, now: datetime, made: BulkInvite) -> int:
     """Send again what failed and may succeed now; how many rows. Raises NothingToSend, TooManyLists."""
     made = stored.locked(session, made.id)
     failed = [
@@ -201,8 +201,8 @@ def retry(session: Session, now: datetime, made: PeopleList) -> int:
     ]
     if not failed:
         raise NothingToSend
-    if made.state != ListState.SENDING and (
-        stored.count_sending(session, made.owner) >= MOST_AT_ONCE
+    if made.state != BulkInviteState.SENDING and (
+        stored.count_sending(session, made.owner) >= MAX_AT_ONCE
     ):
         raise TooManyLists
     _order(session, now, made, failed)
@@ -212,18 +212,18 @@ def retry(session: Session, now: datetime, made: PeopleList) -> int:
 def clean_name(file_name: str) -> str:
     """What a page may show of a file's name."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
-    return "".join(letter for letter in last if letter.isprintable())[:MOST_NAME]
+    return "".join(letter for letter in last if letter.isprintable())[:MAX_NAME]
 
 
 def _fill(
-    session: Session, rules: RuleSet, now: datetime, made: PeopleList, column: Column
+    session: Session, rules: RuleSet, now: datetime, made: BulkInvite, column: Column
 ) -> None:
     """The rows of this column are those of the list."""
     made.address_column, made.column_name = column.number, column.name
     made.elsewhere = column.elsewhere
     judged = _judge(session, rules, now, made, list(column.rows))
     session.add_all(
-        PeopleListRow(
+        BulkInviteRow(
             list_id=made.id,
             place=place,
             line=row.line,
@@ -236,18 +236,18 @@ def _fill(
 
 
 def _order(
-    session: Session, now: datetime, made: PeopleList, rows: Iterable[PeopleListRow]
+    session: Session, now: datetime, made: BulkInvite, rows: Iterable[BulkInviteRow]
 ) -> None:
-    made.state, made.ended_at = ListState.SENDING, None
+    made.state, made.ended_at = BulkInviteState.SENDING, None
     made.started_at = made.started_at or now
     for row in rows:
         row.step, row.why, row.later_at = Step.WAITING, None, None
-        outbox.put(session, Errand.LIST_ROW, row.id, now, lane=Lane.BULK)
+        outbox.enqueue(session, JobKind.LIST_ROW, row.id, now, lane=Lane.BULK)
     session.flush()
 
 
 def _judge(
-    session: Session, rules: RuleSet, now: datetime, made: PeopleList, rows: list[Row]
+    session: Session, rules: RuleSet, now: datetime, made: BulkInvite, rows: list[Row]
 ) -> list[Judged]:
     invited = stored.invited_by(session, now, sender=made.owner, room_id=made.room_id)
     around = Circumstances(
@@ -262,7 +262,7 @@ def _judge(
 
 def _addresses_of(session: Session, user_id: str) -> set[str]:
     bound = {each.address for each in associations.of_user(session, user_id)}
-    return bound | set(proved_addresses.of_user(session, user_id))
+    return bound | set(verified_addresses.of_user(session, user_id))
 
 
 def _told(judged: Judged) -> dict[str, object]:
@@ -275,10 +275,10 @@ def _told(judged: Judged) -> dict[str, object]:
     }
 
 
-def _row_to_change(session: Session, made: PeopleList, row_id: uuid.UUID) -> PeopleListRow:
-    if made.state != ListState.CHECKED:
+def _row_to_change(session: Session, made: BulkInvite, row_id: uuid.UUID) -> BulkInviteRow:
+    if made.state != BulkInviteState.CHECKED:
         raise AlreadySent
     row = stored.row(session, row_id)
     if row is None or row.list_id != made.id:
-        raise NoSuchList
+        raise NoSuchBulkInvite
     return row

@@ -24,11 +24,11 @@ from identity.core.one_time_codes.service import (
 from identity.core.tokens import Tokens
 from identity.mail import code_mails
 from identity.mail import models as mails
-from identity.mail.code_mails import MOST_ELSEWHERE
+from identity.mail.code_mails import MAX_ELSEWHERE
 from identity.mail.models import Template
 
-from . import sign_in_models as list_sign_ins
-from .sign_in_models import ListSignIn
+from . import sign_in_models as sign_ins
+from .sign_in_models import BulkInviteSignIn
 
 # From when its mail may leave: the code has its own, shorter time from when it does leave, and the relay may be late.
 LIFETIME = timedelta(hours=1)
@@ -40,9 +40,9 @@ def ask(
     *,
     address: EmailAddress,
     language: str,
-    asked: ListSignIn | None = None,
+    asked: BulkInviteSignIn | None = None,
     device: str = "",
-) -> ListSignIn:
+) -> BulkInviteSignIn:
     """Open a request, or go on with the one this browser has (`asked`), and order the mail with its code.
 
     The one it has goes on also if it was used: nobody else may see by that it was.
@@ -51,7 +51,7 @@ def ask(
     mails.lock_address(session, address.canonical)
     had_at = asked.mail_at if asked and asked.address == address.canonical else None
     if asked is None or asked.address != address.canonical or now >= asked.expires_at:
-        asked = ListSignIn(
+        asked = BulkInviteSignIn(
             id=uuid.uuid4(),
             address=address.canonical,
             device=device,
@@ -69,7 +69,7 @@ def ask(
         subject_id=asked.id,
         language=language,
         had_at=had_at,
-        tell_sooner=list_sign_ins.mail_comes_sooner,
+        tell_sooner=sign_ins.mail_comes_sooner,
     )
     asked.mail_at = ordered.leaves_at
     asked.expires_at = max(asked.expires_at, ordered.leaves_at + LIFETIME)
@@ -81,7 +81,7 @@ def type_code(
     session: Session,
     tokens: Tokens,
     now: datetime,
-    asked: ListSignIn,
+    asked: BulkInviteSignIn,
     code: str,
     *,
     rules: RuleSet,
@@ -106,7 +106,7 @@ def type_code(
         return CodeAnswer(Result.OVER, is_used=True), None  # before, by this very browser
     answer, user_id = _opened(session, rules, asked.address)
     if user_id is not None:
-        list_sign_ins.use(session, asked, now, user_id)
+        sign_ins.use(session, asked, now, user_id)
         _tell_used(session, now, asked, language)
     return answer, user_id
 
@@ -115,7 +115,7 @@ def type_code_of_link(
     session: Session,
     tokens: Tokens,
     now: datetime,
-    asked: ListSignIn,
+    asked: BulkInviteSignIn,
     code: str,
     *,
     rules: RuleSet,
@@ -144,15 +144,15 @@ def type_code_of_link(
     return answer, user_id
 
 
-def elsewhere(session: Session, now: datetime, asked: ListSignIn) -> list[ListSignIn]:
+def elsewhere(session: Session, now: datetime, asked: BulkInviteSignIn) -> list[BulkInviteSignIn]:
     """The other browsers in which this address was typed, newest first: page and mail name them."""
-    return list_sign_ins.asked_elsewhere(
-        session, asked.address, but=asked.id, now=now, limit=MOST_ELSEWHERE
+    return sign_ins.asked_elsewhere(
+        session, asked.address, but=asked.id, now=now, limit=MAX_ELSEWHERE
     )
 
 
 def end_all(
-    session: Session, tokens: Tokens, now: datetime, used: ListSignIn, code: str
+    session: Session, tokens: Tokens, now: datetime, used: BulkInviteSignIn, code: str
 ) -> CodeAnswer:
     """“It was not me”: with the code of the mail, whoever is signed in to lists by this address is signed out."""
     # The mail that tells of a use brings no code of its own: that of the used mail is still good for this.
@@ -167,9 +167,9 @@ def end_all(
 
 def _opened_here(
     session: Session, now: datetime, address: str, *, user_id: str, device: str
-) -> ListSignIn:
+) -> BulkInviteSignIn:
     """What the browser behind the link has opened: nothing waits there, it is kept to be told of."""
-    opened = ListSignIn(
+    opened = BulkInviteSignIn(
         id=uuid.uuid4(),
         address=address,
         user_id=user_id,
@@ -183,7 +183,7 @@ def _opened_here(
     return opened
 
 
-def _tell_used(session: Session, now: datetime, used: ListSignIn, language: str) -> None:
+def _tell_used(session: Session, now: datetime, used: BulkInviteSignIn, language: str) -> None:
     mails.order(
         session,
         now,
@@ -201,6 +201,6 @@ def _opened(session: Session, rules: RuleSet, address: str) -> tuple[CodeAnswer,
     return CodeAnswer(Result.RIGHT), user_id
 
 
-def is_open(asked: ListSignIn, now: datetime) -> bool:
+def is_open(asked: BulkInviteSignIn, now: datetime) -> bool:
     """Whether a code can still open it."""
     return asked.used_at is None and now < asked.expires_at

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core.database import Base
 
 
-class ListSignIn(Base):
+class BulkInviteSignIn(Base):
     """One request. Whose lists it opens is known once the code was typed."""
 
     __tablename__ = "list_sign_ins"
@@ -24,52 +24,56 @@ class ListSignIn(Base):
     used_at: Mapped[datetime | None]
 
 
-Index("ix_list_sign_ins_address", ListSignIn.address, ListSignIn.created_at)
+Index("ix_list_sign_ins_address", BulkInviteSignIn.address, BulkInviteSignIn.created_at)
 
 
-def find(session: Session, sign_in_id: uuid.UUID) -> ListSignIn | None:
-    return session.get(ListSignIn, sign_in_id)
+def find(session: Session, sign_in_id: uuid.UUID) -> BulkInviteSignIn | None:
+    return session.get(BulkInviteSignIn, sign_in_id)
 
 
-def of_address(session: Session, address: str, now: datetime) -> list[ListSignIn]:
+def of_address(session: Session, address: str, now: datetime) -> list[BulkInviteSignIn]:
     """Those that a code could still open, newest first."""
     return list(
         session.scalars(
-            select(ListSignIn)
+            select(BulkInviteSignIn)
             .where(
-                ListSignIn.address == address,
-                ListSignIn.used_at.is_(None),
-                ListSignIn.expires_at > now,
+                BulkInviteSignIn.address == address,
+                BulkInviteSignIn.used_at.is_(None),
+                BulkInviteSignIn.expires_at > now,
             )
-            .order_by(ListSignIn.created_at.desc(), ListSignIn.id)
+            .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
         )
     )
 
 
 def asked_elsewhere(
     session: Session, address: str, *, but: uuid.UUID, now: datetime, limit: int
-) -> list[ListSignIn]:
+) -> list[BulkInviteSignIn]:
     """The requests of other browsers for an address that are not over, newest first.
 
     Whether one was used makes no difference: who proved nothing is not to see it.
     """
     return list(
         session.scalars(
-            select(ListSignIn)
-            .where(ListSignIn.address == address, ListSignIn.id != but, ListSignIn.expires_at > now)
-            .order_by(ListSignIn.created_at.desc(), ListSignIn.id)
+            select(BulkInviteSignIn)
+            .where(
+                BulkInviteSignIn.address == address,
+                BulkInviteSignIn.id != but,
+                BulkInviteSignIn.expires_at > now,
+            )
+            .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
             .limit(limit)
         )
     )
 
 
-def use(session: Session, sign_in: ListSignIn, now: datetime, user_id: str) -> bool:
+def use(session: Session, sign_in: BulkInviteSignIn, now: datetime, user_id: str) -> bool:
     """A sign-in is opened once. False: it has been."""
     won = session.scalar(
-        update(ListSignIn)
-        .where(ListSignIn.id == sign_in.id, ListSignIn.used_at.is_(None))
+        update(BulkInviteSignIn)
+        .where(BulkInviteSignIn.id == sign_in.id, BulkInviteSignIn.used_at.is_(None))
         .values(used_at=now, user_id=user_id)
-        .returning(ListSignIn.id)
+        .returning(BulkInviteSignIn.id)
         .execution_options(synchronize_session=False)
     )
     return won is not None
@@ -78,8 +82,8 @@ def use(session: Session, sign_in: ListSignIn, now: datetime, user_id: str) -> b
 def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
     """The mail that leaves `was` leaves at another moment: for all who were told so."""
     session.execute(
-        update(ListSignIn)
-        .where(ListSignIn.address == address, ListSignIn.mail_at == was)
+        update(BulkInviteSignIn)
+        .where(BulkInviteSignIn.address == address, BulkInviteSignIn.mail_at == was)
         .values(mail_at=is_now)
         .execution_options(synchronize_session="fetch")
     )
@@ -87,7 +91,7 @@ def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: 
 
 def forget(session: Session, now: datetime, *, made_before: datetime) -> int:
     """Delete those made before then, unless their mail still waits for its turn. How many that were."""
-    old = (ListSignIn.created_at < made_before) & (ListSignIn.expires_at < now)
+    old = (BulkInviteSignIn.created_at < made_before) & (BulkInviteSignIn.expires_at < now)
     count = session.scalar(select(func.count()).where(old)) or 0
-    session.execute(delete(ListSignIn).where(old))
+    session.execute(delete(BulkInviteSignIn).where(old))
     return count

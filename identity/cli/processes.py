@@ -18,7 +18,7 @@ import click
 POLL = 0.1  # seconds
 PATIENCE = 12.0  # seconds for a process to end by itself
 START_PATIENCE = 30.0  # seconds until the web must answer
-MOST_FALLS = (
+MAX_FALLS = (
     5  # of one process within FALL_WINDOW: then something is wrong that a restart does not mend
 )
 FALL_WINDOW = 60.0  # seconds
@@ -51,7 +51,7 @@ class Process:
         """Note a fall; True if there were too many."""
         now = time.monotonic()
         self._falls = [*(fall for fall in self._falls if fall > now - FALL_WINDOW), now]
-        return len(self._falls) > MOST_FALLS
+        return len(self._falls) > MAX_FALLS
 
     def signal(self, number: signal.Signals) -> None:
         """To the process and its children: they are one group."""

@@ -7,18 +7,18 @@ from pydantic import SecretStr
 
 from .outcomes import Failure
 
-MOST_BYTES = 10_000_000
-MOST_OF_A_START = 1_000  # bytes looked at to tell an encoding
+MAX_BYTES = 10_000_000
+MAX_OF_A_START = 1_000  # bytes looked at to tell an encoding
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def read_text(path: Path) -> str:
     """The text of a file, without a byte order mark. Raises Failure."""
     with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise Failure(f"{path}: longer than 10 MB; split it")
-    if b"\0" in content[:MOST_OF_A_START]:
+    if b"\0" in content[:MAX_OF_A_START]:
         raise Failure(f"{path}: it is not UTF-8; {_conversion(content)}")
     try:
         return content.decode("utf-8-sig")
@@ -29,7 +29,7 @@ def read_text(path: Path) -> str:
 
 def _conversion(content: bytes) -> str:
     """What to do about a file that is not UTF-8."""
-    start = content[:MOST_OF_A_START]
+    start = content[:MAX_OF_A_START]
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
         return "it looks like UTF-16; convert it first: iconv -f UTF-16 -t UTF-8"
     return "if it comes from Windows, convert it first: iconv -f WINDOWS-1252 -t UTF-8"

@@ -34,7 +34,7 @@ def check_exposure(settings: Settings, host: str) -> None:
         )
 
 
-def look(settings: Settings) -> Iterator[Finding]:
+def check_listeners(settings: Settings) -> Iterator[Finding]:
     """What `guichet doctor` says of the internal listener, where it is not the default."""
     listen, what = settings.internal_listen, "internal listener"
     if listen.startswith(SOCKET):

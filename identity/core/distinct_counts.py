@@ -7,7 +7,7 @@ from typing import Protocol
 
 from redis import Redis
 
-MOST_HERE = 200_000  # things one process remembers; then who came first is forgotten
+MAX_HERE = 200_000  # things one process remembers; then who came first is forgotten
 KEPT = timedelta(days=2)
 
 
@@ -49,7 +49,7 @@ class DistinctHere:
             self._day, self._seen = today, {}
         seen = self._seen.setdefault(who, set())
         seen.update(map(_digest, things))
-        while len(self._seen) > 1 and sum(map(len, self._seen.values())) > MOST_HERE:
+        while len(self._seen) > 1 and sum(map(len, self._seen.values())) > MAX_HERE:
             first = next(each for each in self._seen if each != who)
             del self._seen[first]
         return len(seen)

@@ -35,4 +35,4 @@ def lock(session: Session) -> HashingKey:
 
 def make(session: Session, sealed_keys: str) -> bool:
     """Of several who make it at once one does: False for the others, once that one's stands."""
-    return inserting.new(session, HashingKey, {"id": ONLY, "sealed_keys": sealed_keys})
+    return inserting.insert_if_new(session, HashingKey, {"id": ONLY, "sealed_keys": sealed_keys})

@@ -17,7 +17,7 @@ from . import strict_json
 
 CONNECT_TIMEOUT = 3.0  # seconds
 READ_TIMEOUT = 5.0  # seconds between two pieces of an answer
-MOST_BYTES = 1_000_000  # of one answer
+MAX_BYTES = 1_000_000  # of one answer
 CHUNK = 64 * 1024
 CODE = re.compile(r"[0-9A-Za-z_.-]{1,200}")
 
@@ -117,7 +117,7 @@ class JsonClient:
         while piece := response.raw.read1(CHUNK, decode_content=True):
             taken += piece
             self._left()
-            if len(taken) > MOST_BYTES:
+            if len(taken) > MAX_BYTES:
                 raise ValueError("answer too long")
         body = strict_json.read_object(bytes(taken))
         if response.status_code >= requests.codes.internal_server_error:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from .database import Base
 
 
-def new(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
+def insert_if_new(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
     """Insert one row. False if a row that is there stands in its way."""
     statement = insert(session, table).values(**row).on_conflict_do_nothing()
     # Asked for by name: on PostgreSQL the count of an INSERT is else not kept, and reads -1, which is no 0.

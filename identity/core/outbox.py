@@ -15,7 +15,7 @@ from .database import Base
 LEASE = timedelta(seconds=60)  # longer than one errand may take, see workers/jobs.py
 
 
-class Errand(StrEnum):
+class JobKind(StrEnum):
     """What an entry asks for; `workers/jobs.py` has a hand for each."""
 
     MAIL = "mail"
@@ -37,13 +37,13 @@ class Lane(StrEnum):
     ACCOUNTS = "accounts"  # calls to homeservers while somebody waits
 
 
-class OutboxEntry(Base):
+class Job(Base):
     """One errand. It holds an id, never a secret and never a rendered mail."""
 
     __tablename__ = "outbox"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    errand: Mapped[str]
+    kind: Mapped[str] = mapped_column("errand")
     lane: Mapped[str]
     subject_id: Mapped[uuid.UUID] = mapped_column(index=True)
     created_at: Mapped[datetime]  # when it became work: ordered for later, it waits for nobody yet
@@ -56,18 +56,18 @@ class OutboxEntry(Base):
 
 Index(
     "ix_outbox_waiting",
-    OutboxEntry.lane,
-    OutboxEntry.due_at,
-    postgresql_where=OutboxEntry.done_at.is_(None) & OutboxEntry.gave_up_at.is_(None),
-    sqlite_where=OutboxEntry.done_at.is_(None) & OutboxEntry.gave_up_at.is_(None),
+    Job.lane,
+    Job.due_at,
+    postgresql_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
+    sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
 )
 
-WAITING = OutboxEntry.done_at.is_(None) & OutboxEntry.gave_up_at.is_(None)
+WAITING = Job.done_at.is_(None) & Job.gave_up_at.is_(None)
 
 
-def put(
+def enqueue(
     session: Session,
-    errand: Errand,
+    kind: JobKind,
     subject_id: uuid.UUID,
     now: datetime,
     *,
@@ -76,50 +76,44 @@ def put(
 ) -> None:
     """Order an errand, for now or for later. It leaves with the transaction or not at all."""
     due_at = max(due_at or now, now)
-    session.add(
-        OutboxEntry(
-            errand=errand, lane=lane, subject_id=subject_id, created_at=due_at, due_at=due_at
-        )
-    )
+    session.add(Job(kind=kind, lane=lane, subject_id=subject_id, created_at=due_at, due_at=due_at))
     session.info.setdefault("outbox_lanes", set()).add(str(lane))
 
 
-def lease_next(session: Session, now: datetime, lane: Lane) -> OutboxEntry | None:
+def lease_next(session: Session, now: datetime, lane: Lane) -> Job | None:
     """Take the entry due longest. Nobody else sees it until the lease ends."""
     due_longest: Select[uuid.UUID] = (
-        select(OutboxEntry.id)
-        .where(OutboxEntry.lane == lane, WAITING, OutboxEntry.due_at <= now)
-        .order_by(OutboxEntry.due_at)
+        select(Job.id)
+        .where(Job.lane == lane, WAITING, Job.due_at <= now)
+        .order_by(Job.due_at)
         .limit(1)
         .with_for_update(skip_locked=True)  # ignored by SQLite, where BEGIN IMMEDIATE lets one in
     )
     return session.scalars(
-        update(OutboxEntry)
-        .where(OutboxEntry.id == due_longest.scalar_subquery(), WAITING, OutboxEntry.due_at <= now)
-        .values(attempts=OutboxEntry.attempts + 1, due_at=now + LEASE)
-        .returning(OutboxEntry)
+        update(Job)
+        .where(Job.id == due_longest.scalar_subquery(), WAITING, Job.due_at <= now)
+        .values(attempts=Job.attempts + 1, due_at=now + LEASE)
+        .returning(Job)
         .execution_options(synchronize_session=False)
     ).one_or_none()
 
 
 def next_due(session: Session, lane: Lane) -> datetime | None:
     """When the lane has work next; in the past if it has some now. None: nothing waits."""
-    return session.scalar(
-        select(func.min(OutboxEntry.due_at)).where(OutboxEntry.lane == lane, WAITING)
-    )
+    return session.scalar(select(func.min(Job.due_at)).where(Job.lane == lane, WAITING))
 
 
-def settle(session: Session, entry: OutboxEntry, now: datetime) -> bool:
+def settle(session: Session, entry: Job, now: datetime) -> bool:
     """Done. False if the lease had ended and somebody else took the entry since."""
     return _close(session, entry, done_at=now, last_error=None)
 
 
-def postpone(session: Session, entry: OutboxEntry, until: datetime, error: str) -> bool:
+def postpone(session: Session, entry: Job, until: datetime, error: str) -> bool:
     """Try again at `until`. False as for `settle`."""
     return _close(session, entry, due_at=until, last_error=error)
 
 
-def give_up(session: Session, entry: OutboxEntry, now: datetime, error: str) -> bool:
+def give_up(session: Session, entry: Job, now: datetime, error: str) -> bool:
     """No further try; the entry stays, to be seen and to be retried by hand. False as for `settle`."""
     return _close(session, entry, gave_up_at=now, last_error=error)
 
@@ -127,9 +121,7 @@ def give_up(session: Session, entry: OutboxEntry, now: datetime, error: str) -> 
 def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
     """Make what waits or was given up for this subject due at once. How many entries that were."""
     entries = session.scalars(
-        select(OutboxEntry).where(
-            OutboxEntry.subject_id == subject_id, OutboxEntry.done_at.is_(None)
-        )
+        select(Job).where(Job.subject_id == subject_id, Job.done_at.is_(None))
     ).all()
     for entry in entries:
         entry.gave_up_at, entry.due_at = None, now
@@ -139,7 +131,7 @@ def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
 
 def bring_forward(
     session: Session,
-    errand: Errand,
+    kind: JobKind,
     subject_id: uuid.UUID,
     *,
     lane: Lane,
@@ -147,21 +139,21 @@ def bring_forward(
     to: datetime,
 ) -> None:
     """What was ordered for `before`, or a moment after, is to be done earlier; what is leased goes on."""
-    at_its_moment = (OutboxEntry.due_at >= before) & (OutboxEntry.due_at < before + LEASE / 2)
-    _move(session, errand, subject_id, at_its_moment, lane=lane, created_at=to, due_at=to)
+    at_its_moment = (Job.due_at >= before) & (Job.due_at < before + LEASE / 2)
+    _move(session, kind, subject_id, at_its_moment, lane=lane, created_at=to, due_at=to)
 
 
-def hurry(
-    session: Session, now: datetime, errand: Errand, subject_id: uuid.UUID, lane: Lane
+def make_due_now(
+    session: Session, now: datetime, kind: JobKind, subject_id: uuid.UUID, lane: Lane
 ) -> None:
     """What is due in another lane is to be done in this one; what is leased goes on."""
-    is_due = (OutboxEntry.due_at <= now) & (OutboxEntry.lane != lane)
-    _move(session, errand, subject_id, is_due, lane=lane)
+    is_due = (Job.due_at <= now) & (Job.lane != lane)
+    _move(session, kind, subject_id, is_due, lane=lane)
 
 
 def _move(
     session: Session,
-    errand: Errand,
+    kind: JobKind,
     subject_id: uuid.UUID,
     which: ColumnElement[bool],
     *,
@@ -170,42 +162,40 @@ def _move(
 ) -> None:
     """One statement, for a lease that is taken meanwhile must stand: nothing is done twice."""
     moved = session.scalars(
-        update(OutboxEntry)
-        .where(OutboxEntry.subject_id == subject_id, OutboxEntry.errand == errand, WAITING, which)
+        update(Job)
+        .where(Job.subject_id == subject_id, Job.kind == kind, WAITING, which)
         .values(lane=lane, **times)
-        .returning(OutboxEntry.id)
+        .returning(Job.id)
         .execution_options(synchronize_session="fetch")
     )
     if moved.all():
         session.info.setdefault("outbox_lanes", set()).add(str(lane))
 
 
-def of_subject(
-    session: Session, subject_id: uuid.UUID, errand: Errand | None = None
-) -> OutboxEntry | None:
+def of_subject(session: Session, subject_id: uuid.UUID, kind: JobKind | None = None) -> Job | None:
     """The newest entry for a subject, of one kind or of any."""
-    query = select(OutboxEntry).where(OutboxEntry.subject_id == subject_id)
-    if errand is not None:
-        query = query.where(OutboxEntry.errand == errand)
-    return session.scalars(query.order_by(OutboxEntry.created_at.desc()).limit(1)).one_or_none()
+    query = select(Job).where(Job.subject_id == subject_id)
+    if kind is not None:
+        query = query.where(Job.kind == kind)
+    return session.scalars(query.order_by(Job.created_at.desc()).limit(1)).one_or_none()
 
 
 def depth(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:
     """For each lane with work: how many entries, and since when the oldest is due. Later ones do not count."""
     rows = session.execute(
-        select(OutboxEntry.lane, func.count(), func.min(OutboxEntry.created_at))
-        .where(WAITING, OutboxEntry.created_at <= now)
-        .group_by(OutboxEntry.lane)
+        select(Job.lane, func.count(), func.min(Job.created_at))
+        .where(WAITING, Job.created_at <= now)
+        .group_by(Job.lane)
     )
     return {lane: (count, oldest) for lane, count, oldest in rows}
 
 
-def _close(session: Session, entry: OutboxEntry, **values: object) -> bool:
+def _close(session: Session, entry: Job, **values: object) -> bool:
     changed = session.execute(
-        update(OutboxEntry)
-        .where(OutboxEntry.id == entry.id, OutboxEntry.attempts == entry.attempts, WAITING)
+        update(Job)
+        .where(Job.id == entry.id, Job.attempts == entry.attempts, WAITING)
         .values(**values)
-        .returning(OutboxEntry.id)
+        .returning(Job.id)
         .execution_options(synchronize_session=False)
     )
     return changed.one_or_none() is not None

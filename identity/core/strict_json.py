@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-MOST_DEEP = (
+MAX_DEEP = (
     50  # objects and lists inside each other: Matrix needs a handful, Python goes to about 1,000
 )
 
@@ -29,7 +29,7 @@ def is_text(said: str) -> bool:
 
 def _is_deep(found: object) -> bool:
     level = [found]
-    for _ in range(MOST_DEEP):
+    for _ in range(MAX_DEEP):
         level = [inner for each in level for inner in _inside(each)]
         if not level:
             return False

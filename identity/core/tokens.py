@@ -20,7 +20,7 @@ UUID_LENGTH = 16  # bytes
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits
 CODE_DIGITS = 8
 LONG_CODE_DIGITS = 12  # while somebody is guessing
-MOST_TYPED = 40  # characters in a code field that can still hold a code
+MAX_TYPED = 40  # characters in a code field that can still hold a code
 # What people and clipboards put between digits.
 BETWEEN = " \t\n\r-.\u2010\u2011\u2013\u00a0\u2009\u202f\u200b\ufeff"
 LINK_LENGTH = 50  # characters; whatever a mail program leaves behind a link is not part of it
@@ -138,7 +138,7 @@ class Tokens:
 
 def typed_digits(typed: str) -> str | None:
     """The digits in a code field, however they were written; None if there is anything else in it."""
-    if len(typed) > MOST_TYPED or any(not c.isdecimal() and c not in BETWEEN for c in typed):
+    if len(typed) > MAX_TYPED or any(not c.isdecimal() and c not in BETWEEN for c in typed):
         return None
     return "".join(str(int(c)) for c in typed if c.isdecimal())
 

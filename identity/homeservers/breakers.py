@@ -24,7 +24,7 @@ class HomeserverBreaker(Base):
 
 def lock(session: Session, homeserver: str) -> HomeserverBreaker:
     """The row of this homeserver, held until the transaction ends: calls are counted one after the other."""
-    inserting.new(session, HomeserverBreaker, {"homeserver": homeserver, "failures": 0})
+    inserting.insert_if_new(session, HomeserverBreaker, {"homeserver": homeserver, "failures": 0})
     return session.scalars(
         select(HomeserverBreaker)
         .where(HomeserverBreaker.homeserver == homeserver)

@@ -13,7 +13,7 @@ from identity.command.opening import author, dry_run, opened, reason
 from identity.command.printing import as_json, print_facts, print_json, print_table, talk
 from identity.problems import UnknownHomeserver
 from identity.rule_changes import service as rule_changes
-from identity.rule_changes.cli.publishing import who
+from identity.rule_changes.cli.publishing import author_here
 
 from . import models as homeservers
 from . import service as homeserver_changes
@@ -88,7 +88,7 @@ def add(
     new = read_new(name, **facts)
     with opened() as services, services.database.transaction() as session:
         now = services.now()
-        me = who(author=author, reason=reason or f"homeserver add {name}")
+        me = author_here(author=author, reason=reason or f"homeserver add {name}")
         made = homeserver_changes.add(session, services.public_half, now, new, me)
         default = homeserver_changes.default_for(session, made)
         difference = rule_changes.compare(session, put=default)
@@ -155,7 +155,7 @@ def rotate_credential(name: str, *, overlap: int, **options: Any) -> None:
     hours = timedelta(hours=overlap)
     with opened() as services, services.database.transaction() as session:
         now = services.now()
-        me = who(author=options["author"], reason=options["reason"])
+        me = author_here(author=options["author"], reason=options["reason"])
         credential = homeserver_changes.issue_credential(session, now, name, me, overlap=hours)
         if options["dry_run"]:
             session.rollback()

@@ -21,13 +21,13 @@ from identity.problems import (
 OK, UNAUTHORIZED = 200, 401
 SECONDS = 10.0  # for one talk
 ASK_AGAIN = timedelta(seconds=60)  # before keys of the same homeserver are fetched anew
-LONGEST = timedelta(days=7)  # keys are believed, whatever they say of themselves
+MAX_KEY_AGE = timedelta(days=7)  # keys are believed, whatever they say of themselves
 # Matrix: name=value or name="value", separated by commas, in any order.
 PARAMETER = re.compile(
     r'\s*([0-9A-Za-z_-]{1,30})\s*=\s*(?:"([^"\\]{0,500})"|([^\s",]{0,500}))\s*(?:,|$)'
 )
-MOST_HEADER = 2000  # characters
-MOST_KEYS = 50
+MAX_HEADER = 2000  # characters
+MAX_KEYS = 50
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Federation:
 def read_x_matrix(authorization: str) -> dict[str, str]:
     """The parameters of the header; empty if it is another one."""
     scheme, _, rest = authorization.partition(" ")
-    if scheme.lower() != "x-matrix" or len(authorization) > MOST_HEADER:
+    if scheme.lower() != "x-matrix" or len(authorization) > MAX_HEADER:
         return {}
     found: dict[str, str] = {}
     at = 0
@@ -179,7 +179,7 @@ def _read_ring(body: Mapping[str, Any], origin: str, now: datetime) -> KeyRing:
         return KeyRing(now, now, {})
     keys = {
         key_id: each["key"]
-        for key_id, each in list(published.items())[:MOST_KEYS]
+        for key_id, each in list(published.items())[:MAX_KEYS]
         if isinstance(each, dict)
         and isinstance(each.get("key"), str)
         and _is_signed(body, origin, key_id, each["key"])
@@ -188,7 +188,7 @@ def _read_ring(body: Mapping[str, Any], origin: str, now: datetime) -> KeyRing:
 
 
 def _until(milliseconds: object, now: datetime) -> datetime:
-    latest = now + LONGEST
+    latest = now + MAX_KEY_AGE
     if not isinstance(milliseconds, int):
         return now
     if milliseconds >= latest.timestamp() * 1000:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from . import module_models as homeserver_modules
 
 FIRST = 1  # of modules that do not say it
-MOST_DIGITS = 5
+MAX_DIGITS = 5
 REPORTS = frozenset(
     {
         *("third_party_invited", "third_party_invite_revoked", "invited", "joined", "left"),
@@ -90,6 +90,6 @@ def _known(text: str | None, known: Collection[str]) -> frozenset[str]:
 
 
 def _number(text: str | None) -> int:
-    if text is None or not (text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS):
+    if text is None or not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
         return 0
     return int(text)

@@ -17,7 +17,7 @@ OK, NOT_FOUND, NOT_ALLOWED, TOO_MANY = 200, 404, 405, 429
 LIFETIME = timedelta(minutes=2)
 SECONDS = 15.0  # the homeserver may have to tell others that are in the room
 LOOK_SECONDS = 5.0  # somebody waits for the page
-MOST_NAME = 80  # characters of a room's name that we repeat
+MAX_NAME = 80  # characters of a room's name that we repeat
 
 Sign = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Names the signer in an object, and signs it with the long-term key that signs now."""
@@ -48,7 +48,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Desk:
+class RoomActions:
     """The desk of one homeserver. Everything raises Away, Refused or NoModule."""
 
     server_name: str
@@ -83,7 +83,7 @@ class Desk:
             is_joined=told.get("joined") is True,
             may_invite=told.get("may_invite") is True,
             is_open_to_guests=told.get("open_to_guests") is True,
-            name=name[:MOST_NAME]
+            name=name[:MAX_NAME]
             if isinstance(name, str) and name.strip() and is_text(name)
             else None,
         )

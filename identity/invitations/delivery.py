@@ -5,12 +5,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from identity.core import outbox
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 
 from . import models
 from .history import Happened
 from .models import Delivery, State, ThirdPartyInvitation
-from .states import note
+from .states import record
 
 
 def order_all(session: Session, now: datetime, *, address: str, user_id: str) -> None:
@@ -23,12 +23,12 @@ def order_delivery(
     session: Session, now: datetime, invitation: ThirdPartyInvitation, user_id: str
 ) -> None:
     """The invited person is there: let their homeserver be told of an invitation that has not ended."""
-    if not note(session, now, invitation, State.ACCEPTED, Happened.ACCEPTED, by=user_id):
+    if not record(session, now, invitation, State.ACCEPTED, Happened.ACCEPTED, by=user_id):
         return
     if models.move(
         session, invitation, source=(Delivery.WAITING,), to=Delivery.DUE, invitee=user_id
     ):
-        outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
+        outbox.enqueue(session, JobKind.ONBIND, invitation.id, now, lane=Lane.NORMAL)
 
 
 def deliver_again(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
@@ -39,5 +39,5 @@ def deliver_again(session: Session, now: datetime, invitation: ThirdPartyInvitat
         return False
     # The entry of a mail has the mail as its subject, and of a revocation one that has ended.
     if not outbox.retry(session, invitation.id, now):
-        outbox.put(session, Errand.ONBIND, invitation.id, now, lane=Lane.NORMAL)
+        outbox.enqueue(session, JobKind.ONBIND, invitation.id, now, lane=Lane.NORMAL)
     return True

@@ -18,9 +18,9 @@ from . import models as third_party_invitations
 from . import mute_models as mutes
 
 DAY = timedelta(days=1)
-MOST_GUESTS = 50  # a day, by one account
-MOST_AGENTS = 500
-MOST_UNKNOWN = 3  # people who say that they do not know the inviter…
+MAX_GUESTS = 50  # a day, by one account
+MAX_AGENTS = 500
+MAX_UNKNOWN = 3  # people who say that they do not know the inviter…
 UNKNOWN_COUNTS = timedelta(days=30)  # …in this time
 
 
@@ -38,16 +38,16 @@ def check_not_paused(session: Session, now: datetime, sender: str, *, for_guest:
     since = now - UNKNOWN_COUNTS
     said = mutes.times(session, sender, since), invitation_events.unknown_to(session, sender, since)
     times = max(said, key=len)  # also of invitations that their sender took back meanwhile
-    if for_guest and len(times) >= MOST_UNKNOWN:
-        raise problems.InvitationsPaused(times[-MOST_UNKNOWN] + UNKNOWN_COUNTS)
+    if for_guest and len(times) >= MAX_UNKNOWN:
+        raise problems.InvitationsPaused(times[-MAX_UNKNOWN] + UNKNOWN_COUNTS)
 
 
 def paused_on(session: Session, now: datetime, homeserver: str) -> list[str]:
     """Who of this homeserver's users is paused, as `check_not_paused` judges each."""
     since = now - UNKNOWN_COUNTS
     found = {
-        *mutes.said_often(session, since, MOST_UNKNOWN),
-        *invitation_events.often_unknown(session, since, MOST_UNKNOWN),
+        *mutes.said_often(session, since, MAX_UNKNOWN),
+        *invitation_events.often_unknown(session, since, MAX_UNKNOWN),
     }
     return sorted(each for each in found if homeserver_in(each) == homeserver)
 
@@ -57,7 +57,7 @@ def check_quota(session: Session, now: datetime, sender: str, *, for_guest: bool
     if not session.info.get("limited", True):
         return
     mails.lock_address(session, sender)  # or several at once would each be the last that is free
-    most = MOST_GUESTS if for_guest else MOST_AGENTS
+    most = MAX_GUESTS if for_guest else MAX_AGENTS
     since = now - DAY
     made = third_party_invitations.sent_times(session, sender, for_guest=for_guest, since=since)
     mailed = invitation_events.mailed_times(session, sender, for_guest=for_guest, since=since)

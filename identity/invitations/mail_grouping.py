@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import outbox
 from identity.core.keyed_hashes import KeyedHashes
-from identity.core.outbox import Errand
+from identity.core.outbox import JobKind
 from identity.mail import models as mails
 from identity.mail.models import INVITING, LANES, Mail, MailState, Template
 from identity.mail.quota import HALF_AN_HOUR
@@ -113,7 +113,9 @@ def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
     if leaves_at <= now and (first := _next(session, now, mail)).id != mail.id:
         leaves_at = now + HALF_AN_HOUR
         if mail.template != Template.REMINDER:  # who waits for it does not wait for its lane too
-            outbox.hurry(session, now, Errand.MAIL, first.id, LANES[Template(mail.template)])
+            outbox.make_due_now(
+                session, now, JobKind.MAIL, first.id, LANES[Template(mail.template)]
+            )
     mail.template, mail.due_at = template, leaves_at
     if leaves_at > now:
         session.flush()

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import Session
 
 from identity.core import outbox
-from identity.core.outbox import OutboxEntry
+from identity.core.outbox import Job
 from identity.mail import models as mails
 from identity.mail.models import Mail, MailState
 from identity.mail.quota import INVITING, Template
@@ -85,7 +85,7 @@ def _invitations(
 
 
 def _waiting(mailbox: str) -> Select[Mail]:
-    has_errand = exists().where(OutboxEntry.subject_id == Mail.id, outbox.WAITING)
+    has_errand = exists().where(Job.subject_id == Mail.id, outbox.WAITING)
     return (
         select(Mail)
         .where(

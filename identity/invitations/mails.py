@@ -86,19 +86,19 @@ def language_of(session: Session, mail: Mail) -> str:
 def note_handed(session: Session, now: datetime, mail: Mail) -> None:
     """The relay took it: so it is noted on the invitations it told of."""
     for invitation in mail_grouping.about(session, now, mail):
-        service.note(session, now, invitation, State.SENT, Happened.SENT, by="worker")
+        service.record(session, now, invitation, State.SENT, Happened.SENT, by="worker")
 
 
 def note_refused(session: Session, now: datetime, mail: Mail, words: str) -> None:
     """It will not arrive: the inviter reads why."""
     for each in mail_grouping.about(session, now, mail):
-        service.note(session, now, each, State.REFUSED, Happened.REFUSED, by=BY, detail=words)
+        service.record(session, now, each, State.REFUSED, Happened.REFUSED, by=BY, detail=words)
 
 
 def note_uncertain(session: Session, now: datetime, mail: Mail) -> None:
     """Perhaps it was taken: the person may come, so nobody is told that it failed."""
     for each in mail_grouping.about(session, now, mail):
-        service.note(session, now, each, State.SENT, Happened.SENT, by=BY, detail=UNCERTAIN)
+        service.record(session, now, each, State.SENT, Happened.SENT, by=BY, detail=UNCERTAIN)
 
 
 def end_by_complaint(session: Session, hashes: KeyedHashes, now: datetime, address: str) -> bool:

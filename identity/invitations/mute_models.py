@@ -27,7 +27,7 @@ class Mute(Base):
 def add(session: Session, now: datetime, *, mailbox_hash: str, sender: str) -> bool:
     """Mute; False: that was so already."""
     row = {"id": uuid.uuid4(), "mailbox_hash": mailbox_hash, "sender": sender, "since": now}
-    return inserting.new(session, Mute, row)
+    return inserting.insert_if_new(session, Mute, row)
 
 
 def find(session: Session, mailbox_hashes: Collection[str], sender: str) -> Mute | None:

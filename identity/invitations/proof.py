@@ -125,7 +125,7 @@ def asked_in(
     if browser is None:
         return None
     found = verification_requests.latest_of(session, browser=browser, address=invitation.address)
-    return found if found and sign_up.where(found, now) is Step.OPEN else None
+    return found if found and sign_up.step_of(found, now) is Step.OPEN else None
 
 
 def is_proved_in(
@@ -135,7 +135,7 @@ def is_proved_in(
     if browser is None:
         return False
     proved = verification_requests.proved_in(session, browser=browser, address=invitation.address)
-    return proved is not None and sign_up.where(proved, now) in {Step.CONFIRMED, Step.USED}
+    return proved is not None and sign_up.step_of(proved, now) in {Step.CONFIRMED, Step.USED}
 
 
 def open_request(

@@ -13,7 +13,7 @@ from identity.mail.models import Mail, MailState, Template
 from . import history as invitation_events
 from .history import Happened, InvitationEvent
 from .models import ThirdPartyInvitation
-from .states import where
+from .states import state_of
 
 # Who has no name an inviter would know: what we do ourselves, by these words.
 OURSELVES = ("worker", "mail", "timetable", "the rules")
@@ -32,7 +32,7 @@ def summary(invitation: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
         "id": str(invitation.id),
         "room_id": invitation.room_id,
         "sender": invitation.sender,
-        "state": where(invitation, now).value,
+        "state": state_of(invitation, now).value,
         "for_guest": invitation.for_guest,
         "created_at": told_time(invitation.created_at),
         "asked_at": told_time(invitation.asked_at or invitation.created_at),

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from domain_rules.user_ids import homeserver_of
 from identity.core import outbox
 from identity.core.keyed_hashes import KeyedHashes
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.modules import THIRD_PARTY_INVITED
 from identity.invitations import delivery
@@ -24,7 +24,7 @@ from . import models as third_party_invitations
 from . import service as invitations
 from .history import Happened
 from .models import Awaits, State, ThirdPartyInvitation
-from .states import is_live, is_open, note
+from .states import is_live, is_open, record
 
 GRACE = timedelta(seconds=3)
 ASKED = (GRACE, timedelta(seconds=15), timedelta(seconds=60))
@@ -40,7 +40,9 @@ UNKNOWN = "nobody said whether the room took it: no mail left"
 
 def begin(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> None:
     """It was asked for. `confirm` follows, by a report or by the errand that this orders."""
-    outbox.put(session, Errand.ROOM_TOOK, invitation.id, now, lane=Lane.NORMAL, due_at=now + GRACE)
+    outbox.enqueue(
+        session, JobKind.ROOM_TOOK, invitation.id, now, lane=Lane.NORMAL, due_at=now + GRACE
+    )
 
 
 def awaits(session: Session, now: datetime, sender: str) -> Awaits:
@@ -106,7 +108,7 @@ def refuse(session: Session, now: datetime, invitation: ThirdPartyInvitation, wh
     if not is_open_question(session, now, invitation):
         return
     state = State.REVOKED if invitation.awaits else None
-    is_noted = note(session, now, invitation, state, Happened.NOT_IN_ROOM, by=BY, detail=why)
+    is_noted = record(session, now, invitation, state, Happened.NOT_IN_ROOM, by=BY, detail=why)
     if is_noted and state and bound:
         _tell_inviter(session, now, invitation, bound[0].address)
 

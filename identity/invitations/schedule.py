@@ -18,7 +18,7 @@ from . import opting_out, room_agreement
 from . import search as invitation_search
 from .history import Happened
 from .models import OPEN, State, ThirdPartyInvitation
-from .states import is_open, note, where
+from .states import is_open, record, state_of
 
 BY = "timetable"
 REMIND_AFTER = timedelta(days=7)
@@ -42,9 +42,9 @@ def expired(session: Session, now: datetime) -> list[UUID]:
 def expire(session: Session, now: datetime, invitation_id: UUID) -> bool:
     """Write down that it has ended."""
     row = _locked(session, invitation_id)
-    if row is None or row.ended_at or where(row, now) is not State.EXPIRED:
+    if row is None or row.ended_at or state_of(row, now) is not State.EXPIRED:
         return False
-    return note(session, now, row, State.EXPIRED, Happened.EXPIRED, by=BY)
+    return record(session, now, row, State.EXPIRED, Happened.EXPIRED, by=BY)
 
 
 def unasked(session: Session, now: datetime, *, but_not: Select[UUID | None]) -> list[UUID]:
@@ -90,7 +90,7 @@ def remind(
     reminded = invitation_mails.remind(session, now, due, hashes)
     for row in reminded:
         row.reminded_at = now
-        note(session, now, row, None, Happened.REMINDED, by=BY)
+        record(session, now, row, None, Happened.REMINDED, by=BY)
     return bool(reminded)
 
 
@@ -114,7 +114,7 @@ def tell_inviter(session: Session, hashes: KeyedHashes, now: datetime, invitatio
         return False
     if not opting_out.is_unwanted(session, hashes, address=row.address, sender=row.sender):
         return False
-    return note(session, now, row, State.REFUSED, Happened.REFUSED, by=BY, detail=OPTED_OUT)
+    return record(session, now, row, State.REFUSED, Happened.REFUSED, by=BY, detail=OPTED_OUT)
 
 
 def _is_unanswered(now: datetime) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from identity.core.outbox import WAITING, Errand, OutboxEntry
+from identity.core.outbox import WAITING, Job, JobKind
 
 from .models import OPEN, Delivery, State, ThirdPartyInvitation
 
@@ -60,11 +60,9 @@ def nobody_asks(
     """Of those that wait so long: whose room nobody is about to ask, `but_not` those that others place."""
     row = ThirdPartyInvitation
     asked_at = func.coalesce(row.asked_at, row.created_at)
-    errand = exists().where(
-        OutboxEntry.subject_id == row.id, OutboxEntry.errand == Errand.ROOM_TOOK, WAITING
-    )
+    asked_again = exists().where(Job.subject_id == row.id, Job.kind == JobKind.ROOM_TOOK, WAITING)
     query = select(row.id).where(
-        _is_held(), asked_at < asked_before, ~errand, row.id.not_in(but_not)
+        _is_held(), asked_at < asked_before, ~asked_again, row.id.not_in(but_not)
     )
     return list(session.scalars(query))
 

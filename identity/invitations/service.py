@@ -9,7 +9,7 @@ from domain_rules.rules import AccountClass, Reason, RuleSet
 from identity.accounts import classes as account_classes
 from identity.core import outbox
 from identity.core.keyed_hashes import KeyedHashes
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.invitations import delivery
 from identity.mail import models as mails
 from identity.threepids import associations
@@ -20,7 +20,7 @@ from . import mail_grouping as invitation_mails
 from . import models as third_party_invitations
 from .history import Happened
 from .models import Delivery, State, ThirdPartyInvitation
-from .states import is_live, is_open, last_open, note, where
+from .states import is_live, is_open, last_open, record, state_of
 
 __all__ = [
     "decline",
@@ -29,13 +29,13 @@ __all__ = [
     "is_live",
     "is_open",
     "may_register",
-    "note",
     "order_mail",
+    "record",
     "resend",
     "revoke",
     "sponsor_of",
+    "state_of",
     "undo_decline",
-    "where",
 ]
 
 LIFETIME_DAYS = 30
@@ -59,11 +59,11 @@ def revoke(
     _lock(session, invitation)
     if not is_live(invitation, now):
         return False
-    if not note(session, now, invitation, State.REVOKED, Happened.REVOKED, by=by):
+    if not record(session, now, invitation, State.REVOKED, Happened.REVOKED, by=by):
         return False
     _stop_delivery(session, invitation)
     if in_room:
-        outbox.put(session, Errand.REVOCATION, invitation.id, now, lane=Lane.NORMAL)
+        outbox.enqueue(session, JobKind.REVOCATION, invitation.id, now, lane=Lane.NORMAL)
     return True
 
 
@@ -82,7 +82,7 @@ def extend(
     _lock(session, invitation)
     if by == invitation.sender:
         inviters.check_not_paused(session, now, by, for_guest=invitation.for_guest)
-    state = where(invitation, now)
+    state = state_of(invitation, now)
     if state is State.EXPIRED:
         if not _can_return(session, now, invitation):
             return False
@@ -92,7 +92,7 @@ def extend(
     to = last_open(session, invitation) if is_over else None
     until = max(invitation.expires_at, now + timedelta(days=days))
     detail = f"until {until.isoformat(timespec='seconds')}"
-    note(session, now, invitation, to, Happened.EXTENDED, by=by, detail=detail)
+    record(session, now, invitation, to, Happened.EXTENDED, by=by, detail=detail)
     invitation.expires_at = until
     session.flush()
     return True
@@ -153,7 +153,7 @@ def order_mail(
     to = State.QUEUED if invitation.state == State.REFUSED else None
     later = goes_at > now + invitation_mails.GATHERED
     detail = f"for {goes_at.isoformat(timespec='seconds')}" if later else None
-    note(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
+    record(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
 
 
 def decline(
@@ -167,9 +167,9 @@ def decline(
     """The invited person does not want it; `unknown_inviter` counts against who sent it. False: too late."""
     _lock(session, invitation)
     happened = Happened.UNKNOWN_INVITER if unknown_inviter else Happened.DECLINED
-    if where(invitation, now) is State.EXPIRED:
+    if state_of(invitation, now) is State.EXPIRED:
         return False
-    if not note(session, now, invitation, State.DECLINED, happened, by=by):
+    if not record(session, now, invitation, State.DECLINED, happened, by=by):
         return False
     _stop_delivery(session, invitation)
     return True
@@ -187,7 +187,7 @@ def undo_decline(session: Session, now: datetime, invitation: ThirdPartyInvitati
     ):
         return False
     to = last_open(session, invitation)
-    if not note(session, now, invitation, to, Happened.TAKEN_BACK, by="the invited person"):
+    if not record(session, now, invitation, to, Happened.TAKEN_BACK, by="the invited person"):
         return False
     bound = associations.of_address(session, invitation.address)
     if bound is not None:

@@ -40,7 +40,7 @@ MOVES = {
 }
 
 
-def where(invitation: ThirdPartyInvitation, now: datetime) -> State:
+def state_of(invitation: ThirdPartyInvitation, now: datetime) -> State:
     """Where it stands now: that its time ran out is seen before the timetable comes by."""
     state = State(invitation.state)
     return State.EXPIRED if state in OPEN and now >= invitation.expires_at else state
@@ -48,15 +48,15 @@ def where(invitation: ThirdPartyInvitation, now: datetime) -> State:
 
 def is_open(invitation: ThirdPartyInvitation, now: datetime) -> bool:
     """Whether it waits for the invited person's answer."""
-    return where(invitation, now) in OPEN
+    return state_of(invitation, now) in OPEN
 
 
 def is_live(invitation: ThirdPartyInvitation, now: datetime) -> bool:
     """Whether it is open, or taken up and on its way to the room."""
-    return where(invitation, now) in {*OPEN, State.ACCEPTED}
+    return state_of(invitation, now) in {*OPEN, State.ACCEPTED}
 
 
-def note(
+def record(
     session: Session,
     now: datetime,
     invitation: ThirdPartyInvitation,

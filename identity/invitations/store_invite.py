@@ -21,7 +21,7 @@ from . import models as third_party_invitations
 from . import service as invitations
 from .history import Happened
 from .models import Delivery, ThirdPartyInvitation
-from .states import note
+from .states import record
 
 LIFETIME = timedelta(days=invitations.LIFETIME_DAYS)
 TOKEN_BYTES = 32
@@ -36,7 +36,7 @@ FACTS = (
     "sender_display_name",
     "sender_avatar_url",
 )
-MOST_FACT = 255  # characters
+MAX_FACT = 255  # characters
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def check(session: Session, rules: RuleSet, now: datetime, *, invited: Invited) 
 def kept_facts(given: Mapping[str, object]) -> dict[str, str]:
     """The names and pictures a mail may show, no longer than they need to be."""
     return {
-        name: value[:MOST_FACT]
+        name: value[:MAX_FACT]
         for name in FACTS
         if isinstance(value := given.get(name), str) and value and is_text(value)
     }
@@ -186,7 +186,7 @@ def _insert(
     )
     session.add(invitation)
     session.flush()
-    note(session, now, invitation, None, Happened.CREATED, by=invited.sender)
+    record(session, now, invitation, None, Happened.CREATED, by=invited.sender)
     return invitation
 
 

@@ -13,7 +13,7 @@ from identity.core.sealing import PrivateHalves, PublicHalf, new_pair
 from identity.core.signatures import SigningKey, read_keys
 from identity.homeservers import secrets as homeserver_secrets
 from identity.maintenance import resealing
-from identity.rule_changes.cli.publishing import who
+from identity.rule_changes.cli.publishing import author_here
 from identity.services import Services, WorkerServices
 
 from . import models as rows
@@ -87,7 +87,7 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
             session, services.vault, services.public_half, _halves(services)
         )
         made = signing_keys.rotate(
-            session, services.vault, services.now(), who(author=author, reason=reason)
+            session, services.vault, services.now(), author_here(author=author, reason=reason)
         )
         if dry_run:
             session.rollback()
@@ -119,7 +119,7 @@ def import_(file: Path, *, author: str, reason: str, dry_run: bool, json_wanted:
     with opened() as services, services.database.transaction() as session:
         now: datetime = services.now()
         is_new = signing_keys.bring_in(
-            session, services.vault, now, key, who(author=author, reason=reason)
+            session, services.vault, now, key, author_here(author=author, reason=reason)
         )
         if dry_run:
             session.rollback()

@@ -65,4 +65,4 @@ def add(
         "sealed_seed": sealed_seed,
         "created_at": now,
     }
-    return newest(session) if inserting.new(session, StoredKey, row) else None
+    return newest(session) if inserting.insert_if_new(session, StoredKey, row) else None

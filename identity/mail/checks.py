@@ -17,7 +17,7 @@ from .outcomes import NotSent, Outcome
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE: Final = 998  # RFC 5322, 2.1.1
+MAX_LINE: Final = 998  # RFC 5322, 2.1.1
 NEEDED: Final = frozenset(
     {
         *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
@@ -54,8 +54,8 @@ def fault_of_bytes(content: bytes, *, to: str) -> str | None:
     """What is wrong with a finished mail to this canonical address; None if nothing is."""
     if BARE.search(content):
         return "a line ends otherwise than in CR LF, or a byte is zero"
-    if max(map(len, content.split(b"\r\n"))) > LONGEST_LINE:
-        return f"a line is longer than {LONGEST_LINE} bytes"
+    if max(map(len, content.split(b"\r\n"))) > MAX_LINE:
+        return f"a line is longer than {MAX_LINE} bytes"
     head, _, _ = content.partition(b"\r\n\r\n")
     headers = [HEADER.fullmatch(line) for line in BREAK_IN_HEADER.split(head)]
     names = [header[1].decode() if header else "" for header in headers]

@@ -33,7 +33,7 @@ MEANING = {
     MailState.DROPPED: "not sent: its reason had ended",
     MailState.WITHHELD: "not sent: too many of this kind to this address",
 }
-MOST_BYTES = 1 << 20  # of a bounce: what it says comes before the mail it brings back
+MAX_BYTES = 1 << 20  # of a bounce: what it says comes before the mail it brings back
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the mail server keeps the bounce
 COLUMNS = ("created_at", "state", "template", "address", "id")
 
@@ -143,7 +143,7 @@ def bounce(to: str | None) -> None:
     Ends with 0 when it was taken, or tells nothing: an automatic answer, a report in words only.
     3: refused, it is not about a mail of ours. 75: try again, the service cannot take it now.
     """  # noqa: D301  \b is click's: keep these lines
-    raw = sys.stdin.buffer.read(MOST_BYTES)
+    raw = sys.stdin.buffer.read(MAX_BYTES)
     try:
         with opened() as services:
             told = take_bounce(services, raw, to)

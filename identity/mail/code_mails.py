@@ -29,7 +29,7 @@ QUOTAS_HAD_ONE = ((1, MINUTE), (4, HOUR), (10, DAY))
 KEPT = ((1, HOUR),)
 # A browser that has had one may have a kept mail so long after it.
 HAD_ENOUGH = timedelta(hours=2)
-MOST_ELSEWHERE = 3  # other browsers named on a page and in a mail
+MAX_ELSEWHERE = 3  # other browsers named on a page and in a mail
 GOES_AT = func.coalesce(Mail.due_at, Mail.created_at)
 
 

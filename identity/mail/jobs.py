@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from domain_rules.mailboxes import address_of
 from identity.accounts import models as accounts
 from identity.core.job_outcomes import GiveUp, Later, Note, nothing
-from identity.core.outbox import OutboxEntry
+from identity.core.outbox import Job
 from identity.services import Services
 
 from . import bounces, models, results
@@ -23,7 +23,7 @@ GIVE_UP_AFTER: Final = timedelta(hours=24)  # after the mail was due; a code is 
 INVITING_GIVE_UP_AFTER: Final = timedelta(hours=48)
 
 
-def send(services: Services, entry: OutboxEntry, *, kind_of: Callable[[Mail], MailKind]) -> Note:
+def send(services: Services, entry: Job, *, kind_of: Callable[[Mail], MailKind]) -> Note:
     """Write the mail of this entry, as the story it belongs to says, and hand it to the relay."""
     now = services.now()
     with services.database.reading() as session:
@@ -122,7 +122,7 @@ def _envelope_sender(services: Services, mail: Mail) -> str:
 
 
 def _after(
-    services: Services, failure: NotSent, mail: Mail, entry: OutboxEntry, *, kind: MailKind
+    services: Services, failure: NotSent, mail: Mail, entry: Job, *, kind: MailKind
 ) -> Later | GiveUp:
     now = services.now()
     delay = next_try(failure.outcome, entry.attempts, before=mail.outcome)

@@ -14,7 +14,7 @@ from .outcomes import NotSent, Outcome
 from .rendering import Written
 
 LINE: Final = 76  # and not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7)
-LONGEST_LINE: Final = 990  # of SMTP's 998
+MAX_LINE: Final = 990  # of SMTP's 998
 FORM: Final = "quoted-printable"
 VERSION: Final = "2"  # of the set of templates; raise it when what they say changes
 
@@ -131,7 +131,7 @@ def _fill(message: EmailMessage, written: Written, message_id: UUID) -> None:
 
 def _is_bare(text: str) -> bool:
     """Whether a text may go as it is: programs that read it need not decode anything."""
-    return text.isascii() and all(len(line) <= LONGEST_LINE for line in text.splitlines())
+    return text.isascii() and all(len(line) <= MAX_LINE for line in text.splitlines())
 
 
 def as_sent(message: EmailMessage, *, to: str) -> bytes:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from domain_rules.addresses import EmailAddress
 from identity.core import outbox
 from identity.core.database import Base
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 
 from .quota import ASKED_FOR, BOUNDS, INVITING, QUOTAS, Bound, Quotas, Template, first_free, longest
 
@@ -154,7 +154,7 @@ def order(
     )
     session.add(mail)
     if not withheld:
-        outbox.put(session, Errand.MAIL, mail.id, now, lane=LANES[template], due_at=due_at)
+        outbox.enqueue(session, JobKind.MAIL, mail.id, now, lane=LANES[template], due_at=due_at)
     return mail
 
 
@@ -162,7 +162,7 @@ def bring_forward(session: Session, mail: Mail, due_at: datetime) -> None:
     """A mail that waits for its moment may go sooner. Under `lock_address`, as all that orders mails."""
     before, mail.due_at = mail.goes_at, due_at
     lane = LANES[Template(mail.template)]
-    outbox.bring_forward(session, Errand.MAIL, mail.id, lane=lane, before=before, to=due_at)
+    outbox.bring_forward(session, JobKind.MAIL, mail.id, lane=lane, before=before, to=due_at)
 
 
 def find(session: Session, mail_id: uuid.UUID) -> Mail | None:

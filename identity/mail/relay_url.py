@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from identity.settings import WrongSettings, is_loopback
 
 KNOWN = {"tls", "ca_file", "timeout"}
-LONGEST_TIMEOUT = 45.0  # the lease on a mail must outlive the try
+MAX_TIMEOUT = 45.0  # the lease on a mail must outlive the try
 
 
 class Tls(StrEnum):
@@ -52,8 +52,8 @@ def read_relay_url(url: str) -> Relay:
         raise wrong("must look like smtp://user:password@relay.example.org:587?tls=starttls")
     if unknown := options.keys() - KNOWN:
         raise wrong(f"unknown option {', '.join(sorted(unknown))}")
-    if not 1 <= timeout <= LONGEST_TIMEOUT:
-        raise wrong(f"timeout must be between 1 and {LONGEST_TIMEOUT:.0f} seconds")
+    if not 1 <= timeout <= MAX_TIMEOUT:
+        raise wrong(f"timeout must be between 1 and {MAX_TIMEOUT:.0f} seconds")
     tls = _tls(parts.scheme, host, port, options.get("tls"))
     if parts.username and tls is Tls.NONE and not is_loopback(host):
         raise wrong("a password is not sent without TLS; use tls=starttls or tls=tls")

@@ -2,7 +2,7 @@
 
 import re
 
-LONGEST = 300
+MAX_CHARACTERS = 300
 NO_BREAK = re.compile(r"[\x00-\x20\x7f\u0080-\u009f]+")
 ADDRESS = re.compile(r"[^\s<>()\[\]:,;\"']+@[^\s<>()\[\]:,;\"']+")
 CODE = re.compile(r"(?<!\w)(?<!\d\.)\d{3}[ \u00a0]?\d{3}(?!\w|\.\d)")
@@ -18,5 +18,5 @@ def presentable(code: int, text: str, *, to: str) -> str:
     if local:
         said = re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", "…", said, flags=re.IGNORECASE)
     said = CODE.sub("…", said)
-    said = said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
+    said = said if len(said) <= MAX_CHARACTERS else f"{said[:MAX_CHARACTERS]}…"
     return f"{code} {said}".strip() if code > 0 else said

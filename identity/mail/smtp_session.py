@@ -7,8 +7,8 @@ import time
 
 from .relay_url import Relay, Tls
 
-LONGEST_LINE = 8192
-MOST_BYTES = 256 * 1024  # of all replies to one mail: nobody has that much to say
+MAX_LINE = 8192
+MAX_BYTES = 256 * 1024  # of all replies to one mail: nobody has that much to say
 CHUNK = 16 * 1024
 
 
@@ -38,13 +38,13 @@ class Lines:
         """The next line, or b"" when the server hung up. Raises OSError when it takes too long."""
         talk = self._talk
         command = Deadline(talk.step)
-        while b"\n" not in self._buffer and len(self._buffer) < LONGEST_LINE:
+        while b"\n" not in self._buffer and len(self._buffer) < MAX_LINE:
             talk.sock.settimeout(talk.deadline.left(command.left(talk.step)))
             piece = talk.sock.recv(CHUNK)
             self._received += len(piece)
             if not piece:
                 return b""
-            if self._received > MOST_BYTES:
+            if self._received > MAX_BYTES:
                 raise OSError("the relay talks without end")
             self._buffer += piece
         talk.sock.settimeout(talk.deadline.left(talk.step))  # for a TLS handshake, if one follows

@@ -48,7 +48,7 @@ def add(
     session: Session, now: datetime, address_hash: str, why: Why, *, until: datetime | None = None
 ) -> bool:
     """Write a reason down. False: it stands already."""
-    return inserting.new(
+    return inserting.insert_if_new(
         session,
         Suppression,
         {

@@ -9,11 +9,11 @@ from identity.accounts import models as accounts
 from identity.accounts import room_members, successions
 from identity.accounts import session_models as people_sessions
 from identity.bulk_invites import models as people_lists
-from identity.bulk_invites import room_check_models as room_looks
-from identity.bulk_invites import sign_in_models as list_sign_ins
+from identity.bulk_invites import room_check_models as room_checks
+from identity.bulk_invites import sign_in_models as sign_ins
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as one_time_codes
-from identity.core.outbox import OutboxEntry
+from identity.core.outbox import Job
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.registration import models as account_attempts
@@ -49,7 +49,7 @@ Table = (
     | type[ValidationSession]
     | type[ThirdPartyInvitation]
     | type[Mail]
-    | type[OutboxEntry]
+    | type[Job]
 )
 
 
@@ -71,8 +71,8 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
             _ended_before(now - INVITATIONS_ENDED),
         ),
         "mails": (Mail, func.coalesce(Mail.due_at, Mail.created_at) < now - MAIL_STATUS),
-        "errands done": (OutboxEntry, OutboxEntry.done_at < now - ERRANDS_DONE),
-        "errands given up": (OutboxEntry, OutboxEntry.gave_up_at < now - ERRANDS_GIVEN_UP),
+        "errands done": (Job, Job.done_at < now - ERRANDS_DONE),
+        "errands given up": (Job, Job.gave_up_at < now - ERRANDS_GIVEN_UP),
     }
     deleted = {what: _delete(session, table, which) for what, (table, which) in old.items()}
     return (
@@ -132,8 +132,8 @@ def _forget_codes(session: Session, now: datetime) -> dict[str, int]:
 def _forget_lists(session: Session, now: datetime) -> dict[str, int]:
     return {
         "lists of people": people_lists.forget(session, now - LISTS),
-        "looks at rooms": room_looks.forget(session, now - ROOM_LOOKS),
-        "sign-ins to lists": list_sign_ins.forget(session, now, made_before=now - LIST_SIGN_INS),
+        "looks at rooms": room_checks.forget(session, now - ROOM_LOOKS),
+        "sign-ins to lists": sign_ins.forget(session, now, made_before=now - LIST_SIGN_INS),
     }
 
 

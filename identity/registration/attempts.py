@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from identity.accounts.models import Account
 from identity.core import outbox
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.core.sealing import PrivateHalves, PublicHalf
 from identity.sign_up.models import VerificationRequest
 
@@ -120,7 +120,7 @@ def hand_over(
     if attempt is not None:
         sealed = public.seal(password, about=_about(attempt, account))
         account_attempts.keep_password(session, now, attempt_id, sealed)
-        outbox.put(session, Errand.ACCOUNT, attempt_id, now, lane=Lane.ACCOUNTS)
+        outbox.enqueue(session, JobKind.ACCOUNT, attempt_id, now, lane=Lane.ACCOUNTS)
 
 
 def take(session: Session, now: datetime, attempt_id: UUID) -> str | None:

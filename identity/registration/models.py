@@ -80,7 +80,7 @@ def begin(
         "was_made": False,
     }
     if before is None:
-        won = inserting.new(session, AccountAttempt, {"request_id": request_id, **new})
+        won = inserting.insert_if_new(session, AccountAttempt, {"request_id": request_id, **new})
         return uuid.UUID(str(new["id"])) if won else None
     return session.scalar(
         update(AccountAttempt)

@@ -16,24 +16,24 @@ from identity.accounts import models as accounts
 from identity.accounts.models import Account, AccountState
 from identity.binding import service as binding
 from identity.core import outbox
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.homeservers.models import Homeserver
 from identity.invitations import service as invitations
 from identity.mail import models as mails
 from identity.mail.models import Template
 from identity.sign_up import models as verification_requests
 from identity.sign_up.models import VerificationRequest
-from identity.sign_up.service import Step, where
+from identity.sign_up.service import Step, step_of
 from identity.threepids import associations
 
-MOST_NAME = 80  # characters of a display name
+MAX_NAME = 80  # characters of a display name
 MARK_BYTES = 16
 
 
 def confirmed_request(session: Session, now: datetime, request_id: UUID) -> VerificationRequest:
     """The request, if the proof it stands for is still good. Raises NoSuchRequest."""
     request = session.get(VerificationRequest, request_id)
-    if request is None or where(request, now) is not Step.CONFIRMED:
+    if request is None or step_of(request, now) is not Step.CONFIRMED:
         raise problems.NoSuchRequest
     return request
 
@@ -131,9 +131,9 @@ def wait_for_server(
 
     `lane`: where no worker answered, the lane of accounts, since only a worker that makes accounts empties it.
     """
-    entry = outbox.of_subject(session, request.id, Errand.SERVER_PROBE)
+    entry = outbox.of_subject(session, request.id, JobKind.SERVER_PROBE)
     if entry is None or entry.done_at or entry.gave_up_at:
-        outbox.put(session, Errand.SERVER_PROBE, request.id, now, lane=lane)
+        outbox.enqueue(session, JobKind.SERVER_PROBE, request.id, now, lane=lane)
 
 
 def clean_display_name(typed: str) -> str:
@@ -142,7 +142,7 @@ def clean_display_name(typed: str) -> str:
     Raises WrongDisplayName.
     """
     text = " ".join(unicodedata.normalize("NFC", typed).split())
-    if not text or len(text) > MOST_NAME or "@" in text or "://" in text:
+    if not text or len(text) > MAX_NAME or "@" in text or "://" in text:
         raise problems.WrongDisplayName
     if any(unicodedata.category(character)[0] == "C" for character in text):
         raise problems.WrongDisplayName

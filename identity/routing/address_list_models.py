@@ -37,7 +37,9 @@ def changes(session: Session, name: AddressList) -> dict[str, bool]:
     return dict(found.all())
 
 
-def put(session: Session, now: datetime, name: AddressList, entry: str, *, is_listed: bool) -> None:
+def set_listed(
+    session: Session, now: datetime, name: AddressList, entry: str, *, is_listed: bool
+) -> None:
     session.merge(
         AddressListChange(list_name=name, entry=entry, is_listed=is_listed, changed_at=now)
     )

@@ -62,7 +62,7 @@ def change(
     address_lists.forget(session, name, entry)
     session.flush()
     if _is_listed(session, name, entry) is not is_listed:
-        address_lists.put(session, now, name, entry, is_listed=is_listed)
+        address_lists.set_listed(session, now, name, entry, is_listed=is_listed)
     facts = {"is_listed": is_listed}
     journal.write(session, now, who, action=f"{name}.change", subject=entry, facts=facts)
     return True

@@ -14,7 +14,7 @@ from identity.web.request_context import services
 from identity.web.site import blueprint
 from identity.web.wording import text
 
-MOST_NAMED = 5  # former servers
+MAX_NAMED = 5  # former servers
 
 
 @blueprint.get("/mon-serveur")
@@ -64,7 +64,7 @@ def _facts(rule: Rule | None) -> dict[str, Any]:
         return {}
     if rule.sibling_of:
         return {"sibling": display_domain(rule.sibling_of), "organisation": rule.organisation}
-    former = rule.former_homeservers(services.now())[:MOST_NAMED]
+    former = rule.former_homeservers(services.now())[:MAX_NAMED]
     with services.database.reading() as session:
         here = homeservers.find(session, rule.homeserver or "")
         before = [found.label for name in former if (found := homeservers.find(session, name))]

@@ -37,7 +37,7 @@ class Put:
         return self.draft.impact
 
 
-def put(
+def import_federation(
     session: Session,
     public: PublicHalf,
     now: datetime,

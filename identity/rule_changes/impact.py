@@ -16,7 +16,7 @@ from identity.threepids.associations import Association
 from .service import Key
 
 CHUNK = 5_000  # rows read at once
-MOST_DOMAINS = 20
+MAX_DOMAINS = 20
 
 Row = tuple[str, str]
 
@@ -75,7 +75,7 @@ def replay(session: Session, old: RuleSet, new: RuleSet, follow: Follow | None =
             counts["invitations"] += 1
             domains[address.display_domain] += 1
     return Replay(
-        Impact(**counts, domains=tuple(domains.most_common(MOST_DOMAINS))),
+        Impact(**counts, domains=tuple(domains.most_common(MAX_DOMAINS))),
         {key: tuple(name for name, _ in names.most_common()) for key, names in left.items()},
     )
 

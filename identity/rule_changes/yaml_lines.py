@@ -14,8 +14,8 @@ from yaml.constructor import SafeConstructor
 
 from domain_rules.located import Path
 
-MOST_REPEATED = 10_000  # values that aliases may add to a short file
-MOST_REPEATED_EVER = 1_000_000
+MAX_REPEATED = 10_000  # values that aliases may add to a short file
+MAX_REPEATED_EVER = 1_000_000
 LETTERS_A_VALUE = 4  # of a long file: a line of thirty letters that ends with *alias adds some five
 DEEPEST = 20  # our own files go four levels deep
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
@@ -33,7 +33,7 @@ def load(text: str) -> tuple[object, dict[Path, int]]:
         # libyaml recurses without a limit of its own, so depth comes first.
         _check_depth(text)
         root = yaml.compose(text, Loader=LOADER)
-        most = max(MOST_REPEATED, min(len(text) // LETTERS_A_VALUE, MOST_REPEATED_EVER))
+        most = max(MAX_REPEATED, min(len(text) // LETTERS_A_VALUE, MAX_REPEATED_EVER))
         reading = _Reading(most)
         return (reading.value(root, ()) if root else None), reading.lines
     except yaml.MarkedYAMLError as error:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from identity.accounts import classes, known_people
 from identity.accounts import models as accounts
-from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.homeservers import models as homeservers
@@ -114,9 +114,9 @@ def code_used(turn: MailTurn, frame: Frame) -> EmailMessage:
 
     It was for a sign-up, or to see one's lists of people.
     """
-    lists = turn.session.get(ListSignIn, turn.mail.subject_id)
+    lists = turn.session.get(BulkInviteSignIn, turn.mail.subject_id)
     used = lists or _request(turn.session, turn.mail)
-    used_at = used.used_at if isinstance(used, ListSignIn) else used.confirmed_at
+    used_at = used.used_at if isinstance(used, BulkInviteSignIn) else used.confirmed_at
     return compose(
         "code_used",
         frame,
@@ -153,7 +153,9 @@ def _served(session: Session, turn: MailTurn, mail: Mail) -> VerificationRequest
     return models.newest_waiting(session, mail.address, turn.now)
 
 
-def _not_me_link(turn: MailTurn, frame: Frame, asked: VerificationRequest | ListSignIn) -> str:
+def _not_me_link(
+    turn: MailTurn, frame: Frame, asked: VerificationRequest | BulkInviteSignIn
+) -> str:
     return f"{frame.public_url}/n/{turn.tokens.link(asked.id, 'not_me')}"
 
 

@@ -24,13 +24,13 @@ from identity.core.one_time_codes.service import (
 from identity.core.tokens import Tokens
 from identity.mail import code_mails
 from identity.mail import models as mails
-from identity.mail.code_mails import MOST_ELSEWHERE
+from identity.mail.code_mails import MAX_ELSEWHERE
 from identity.mail.models import Template
 
 from . import models as verification_requests
 from .models import State, VerificationRequest
 from .not_me import cancel, cancel_with_code, spend, undo_cancel, undo_with_code
-from .visibility import CONFIRMED_LIFETIME, Step, seen_in, where
+from .visibility import CONFIRMED_LIFETIME, Step, seen_in, step_of
 
 LIFETIME = timedelta(hours=24)  # of a request and its links
 
@@ -41,9 +41,9 @@ __all__ = [
     "cancel_with_code",
     "has_account",
     "seen_in",
+    "step_of",
     "undo_cancel",
     "undo_with_code",
-    "where",
 ]
 
 
@@ -67,11 +67,11 @@ def start(
     verification_requests.lock_browser(session, browser)
     latest = verification_requests.latest_of(session, browser=browser, address=address.canonical)
     request = latest
-    if request is None or where(request, now) in {Step.EXPIRED, Step.CANCELLED, Step.USED}:
+    if request is None or step_of(request, now) in {Step.EXPIRED, Step.CANCELLED, Step.USED}:
         request = _open(
             session, rules, now, address=address, browser=browser, language=language, device=device
         )
-    if where(request, now) is Step.OPEN:
+    if step_of(request, now) is Step.OPEN:
         request.language = language
         had_at = latest.mail_at if latest else None
         _order_mail(session, now, request, had_at=had_at, again=again)
@@ -93,13 +93,13 @@ def elsewhere(
 ) -> list[VerificationRequest]:
     """The other browsers in which this address was typed, newest first: page and mail name them."""
     return verification_requests.asked_elsewhere(
-        session, address, browsers=browsers, now=now, limit=MOST_ELSEWHERE
+        session, address, browsers=browsers, now=now, limit=MAX_ELSEWHERE
     )
 
 
 def resend(session: Session, now: datetime, request: VerificationRequest, *, language: str) -> bool:
     """Order the mail once more, for the first moment it may leave (`mail_at`). False: nothing to prove."""
-    if where(request, now) is not Step.OPEN:
+    if step_of(request, now) is not Step.OPEN:
         return False
     request.language = language
     _order_mail(session, now, request, had_at=request.mail_at, again=True)
@@ -120,7 +120,7 @@ def type_code(
     If it has ended, a mail with the next one is ordered.
     """
     mails.lock_address(session, request.address)  # before the code's, as the worker does
-    if where(request, now) is not Step.OPEN:
+    if step_of(request, now) is not Step.OPEN:
         return CodeAnswer(Result.OVER)
     known = verification_requests.was_confirmed_in(
         session, browser=request.browser, address=request.address
@@ -142,7 +142,7 @@ def type_code(
 
 def confirm_by_link(session: Session, now: datetime, request: VerificationRequest) -> bool:
     """The button under the mailed link, pressed in the browser that asked."""
-    return where(request, now) is Step.OPEN and _confirm(session, now, request)
+    return step_of(request, now) is Step.OPEN and _confirm(session, now, request)
 
 
 def open_elsewhere(
@@ -192,7 +192,7 @@ def open_confirmed(
 ) -> VerificationRequest:
     """The confirmed request of a browser in which the mailbox was just proved by another mail's code."""
     latest = verification_requests.latest_of(session, browser=browser, address=address)
-    if latest is not None and where(latest, now) is Step.CONFIRMED:
+    if latest is not None and step_of(latest, now) is Step.CONFIRMED:
         return latest
     return _add(
         session,

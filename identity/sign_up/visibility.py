@@ -19,7 +19,7 @@ class Step(StrEnum):
     USED = "used"
 
 
-def where(request: VerificationRequest, now: datetime) -> Step:
+def step_of(request: VerificationRequest, now: datetime) -> Step:
     """Where the request stands, as the browser sees it that made it.
 
     What came of its address by a proof given elsewhere does not show, "not me" said with the code among

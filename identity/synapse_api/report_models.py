@@ -42,7 +42,9 @@ def claim(
 ) -> ModuleReport:
     """The row of this report: begun by whoever comes first, with its result for everybody after."""
     key = {"homeserver": homeserver, "id": report_id}
-    inserting.new(session, ModuleReport, {**key, "kind": kind, "received_at": now, "result": BEGUN})
+    inserting.insert_if_new(
+        session, ModuleReport, {**key, "kind": kind, "received_at": now, "result": BEGUN}
+    )
     return session.get_one(ModuleReport, (homeserver, report_id))
 
 

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from domain_rules.user_ids import MOST_USER_ID, USER_ID
+from domain_rules.user_ids import MAX_USER_ID, USER_ID
 
 Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
-UserId = Annotated[str, Field(max_length=MOST_USER_ID, pattern=rf"^{USER_ID.pattern}$")]
+UserId = Annotated[str, Field(max_length=MAX_USER_ID, pattern=rf"^{USER_ID.pattern}$")]
 
-MOST_REFUSALS = 1000  # different ones in one report
+MAX_REFUSALS = 1000  # different ones in one report
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Refused:
 class Refusals:
     """What was refused since the report before."""
 
-    refusals: Annotated[tuple[Refused, ...], Field(max_length=MOST_REFUSALS)]
+    refusals: Annotated[tuple[Refused, ...], Field(max_length=MAX_REFUSALS)]
 
     @property
     def of(self) -> tuple[str, ...]:

@@ -15,13 +15,12 @@ from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of, is_of_homeserver
 from identity import problems
 from identity.accounts import ends as account_ends
-from identity.accounts import room_members
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import room_members, verified_addresses
 from identity.binding import service as binding
 from identity.binding.service import Policy
 from identity.core import outbox
 from identity.core.keyed_hashes import KeyedHashes
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.invitations import history as invitation_events
 from identity.invitations import models as third_party_invitations
 from identity.invitations import room_agreement
@@ -125,7 +124,9 @@ def _invited_by_mail(taker: Taker, report: InvitedByMail) -> Outcome:
     if room_agreement.confirm(taker.session, taker.now, invitation, taker.hashes):
         return OK
     if invitation.ended_at is not None:
-        outbox.put(taker.session, Errand.REVOCATION, invitation.id, taker.now, lane=Lane.NORMAL)
+        outbox.enqueue(
+            taker.session, JobKind.REVOCATION, invitation.id, taker.now, lane=Lane.NORMAL
+        )
     return IGNORED
 
 
@@ -165,7 +166,7 @@ def _left(taker: Taker, report: InRoom) -> Outcome:
     room_members.left(taker.session, room_id=report.room_id, user_id=report.user_id)
     for each in _theirs(taker, report):
         if each.delivery == Delivery.DELIVERED and not _is_emptied(taker.session, each):
-            outbox.put(taker.session, Errand.REVOCATION, each.id, taker.now, lane=Lane.NORMAL)
+            outbox.enqueue(taker.session, JobKind.REVOCATION, each.id, taker.now, lane=Lane.NORMAL)
     if report.by != report.user_id:
         return IGNORED
     return _note(taker, report, State.DECLINED, Happened.DECLINED)
@@ -178,7 +179,7 @@ def _is_emptied(session: Session, invitation: ThirdPartyInvitation) -> bool:
 def _note(taker: Taker, report: InRoom, state: State, happened: Happened) -> Outcome:
     """Move what was delivered to this user in this room. The history names them or who invited, nobody else."""
     moved = [
-        invitations.note(
+        invitations.record(
             taker.session,
             taker.now,
             each,
@@ -194,7 +195,7 @@ def _note(taker: Taker, report: InRoom, state: State, happened: Happened) -> Out
 def _theirs(taker: Taker, report: InRoom) -> Sequence[ThirdPartyInvitation]:
     """What was delivered, or is about to be, to this user in this room; oldest first."""
     bound = (each.address for each in associations.of_user(taker.session, report.user_id))
-    addresses = {*proved_addresses.of_user(taker.session, report.user_id), *bound}
+    addresses = {*verified_addresses.of_user(taker.session, report.user_id), *bound}
     return taker.session.scalars(
         select(ThirdPartyInvitation)
         .where(
@@ -208,7 +209,7 @@ def _theirs(taker: Taker, report: InRoom) -> Sequence[ThirdPartyInvitation]:
 
 def _deactivated(taker: Taker, report: OfUser) -> Outcome:
     """The address is free again; a delivery that waits finds nobody, and the invitation waits as before."""
-    account_ends.end(taker.session, taker.now, report.user_id)
+    account_ends.end_account(taker.session, taker.now, report.user_id)
     return OK
 
 

@@ -18,8 +18,7 @@ from domain_rules.rules import Rule, RuleSet
 from domain_rules.user_ids import homeserver_of
 from identity.accounts import agents as agents_feed
 from identity.accounts import classes as account_classes
-from identity.accounts import feed_state
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import feed_state, verified_addresses
 from identity.accounts.feed_state import FeedState
 from identity.homeservers import models as homeservers
 from identity.keys import models as signing_keys
@@ -145,13 +144,13 @@ def judge(session: Session, rules: RuleSet, now: datetime) -> None:
     basis = _basis(session, rules)
     if _is_outdated(state, basis, now):
         told = agents_feed.agents(session)
-        pairs = proved_addresses.on_homeservers(session, names)
+        pairs = verified_addresses.on_homeservers(session, names)
     else:
         told = agents_feed.agents_among(session, waiting)
         pairs = (
             (user_id, address)
             for user_id in waiting
-            for address in proved_addresses.of_user(session, user_id)
+            for address in verified_addresses.of_user(session, user_id)
         )
     agents = _agents(rules, names, pairs)
     if agents != told:

@@ -8,7 +8,7 @@ import click
 from identity.command.opening import author, dry_run, opened, reason
 from identity.command.printing import as_json, print_json, talk
 from identity.command.progress import followed
-from identity.rule_changes.cli.publishing import who
+from identity.rule_changes.cli.publishing import author_here
 from identity.services import Services
 
 from . import lookup_queries as lookup
@@ -59,7 +59,9 @@ def _rotate(services: Services, count: int, *, author: str, reason: str) -> None
     for _ in followed("parts hashed", _filling(services, made), ceil(count / AT_ONCE)):
         pass
     with services.database.transaction() as session:
-        pepper_rotation.finish(session, services.now(), made, who(author=author, reason=reason))
+        pepper_rotation.finish(
+            session, services.now(), made, author_here(author=author, reason=reason)
+        )
 
 
 def _filling(services: Services, made: Pepper) -> Iterator[Key]:

@@ -30,11 +30,11 @@ from .validation_sessions import ValidationSession
 WINDOW = timedelta(hours=24)  # to prove the address, and again to use the proof
 SECRET = re.compile(r"[0-9a-zA-Z.=_-]{1,255}")
 SID = re.compile(r"[0-9a-f]{32}")
-MOST_SESSIONS = 30  # a day, by one account
+MAX_SESSIONS = 30  # a day, by one account
 # Of one account to one mailbox; all accounts together have wider bounds (mail/quota.py).
 OWN_QUOTAS = QUOTAS
 PACE = ((1, timedelta(minutes=1)),)
-MOST_LINK = 2000  # characters
+MAX_LINK = 2000  # characters
 PRINTABLE = re.compile(r"[!-~]+")
 
 
@@ -63,7 +63,7 @@ def check_secret(client_secret: str) -> str:
 def check_next_link(session: Session, link: str, *, hosts: Collection[str]) -> str:
     """The link, if it leads to a messenger of the federation or to one of `hosts`. Raises WrongParameter."""
     clients = {urlsplit(each.client_url or "").hostname for each in homeservers.every(session)}
-    if len(link) > MOST_LINK or not PRINTABLE.fullmatch(link) or "\\" in link:
+    if len(link) > MAX_LINK or not PRINTABLE.fullmatch(link) or "\\" in link:
         raise problems.WrongParameter("next_link is not a URL.")
     try:
         parts = urlsplit(link)
@@ -212,9 +212,9 @@ def _leaves_at(session: Session, now: datetime, address: str, own: list[datetime
 def _may_open_at(session: Session, now: datetime, user_id: str) -> datetime:
     """One account does not send codes to everybody."""
     times = validation_sessions.opened_times(session, user_id, now - DAY)
-    if not session.info.get("limited", True) or len(times) < MOST_SESSIONS:
+    if not session.info.get("limited", True) or len(times) < MAX_SESSIONS:
         return now
-    return times[-MOST_SESSIONS] + DAY
+    return times[-MAX_SESSIONS] + DAY
 
 
 def _open(session: Session, vault: Vault, now: datetime, wanted: Wanted) -> ValidationSession:

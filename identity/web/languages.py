@@ -30,7 +30,7 @@ def prefer(of_the_request: str) -> None:
         g.language = choose([of_the_request], language())
 
 
-def keep(_endpoint: str, values: dict[str, Any]) -> None:
+def keep_language_in_links(_endpoint: str, values: dict[str, Any]) -> None:
     """For `url_defaults`: a language once chosen stays in every URL."""
     if picked := chosen():
         values.setdefault("lang", picked)

@@ -10,8 +10,8 @@ from identity.problems import InvalidEmail, MissingParameter, WrongParameter
 
 from .request_context import services
 
-MOST_QUERY = 8_000  # bytes: the longest address, every byte of it encoded, and much beside it
-MOST_PARAMETERS = 50
+MAX_QUERY = 8_000  # bytes: the longest address, every byte of it encoded, and much beside it
+MAX_PARAMETERS = 50
 
 
 def required(*names: str) -> list[str]:
@@ -70,7 +70,7 @@ def _missing(name: str) -> MissingParameter:
 
 def _pairs() -> list[tuple[str, str]]:
     query = request.query_string
-    if len(query) > MOST_QUERY:
+    if len(query) > MAX_QUERY:
         raise WrongParameter("The query is too long.")
     try:
         # Flask's own `request.args` puts other bytes in place of those that are not UTF-8, or fails.
@@ -78,7 +78,7 @@ def _pairs() -> list[tuple[str, str]]:
             query.decode(),
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=MOST_PARAMETERS,
+            max_num_fields=MAX_PARAMETERS,
         )
     except ValueError:
         raise WrongParameter("The query is not UTF-8, or has too many parameters.") from None

@@ -7,13 +7,13 @@ from flask import Response, request
 from . import devices
 from .request_context import services
 
-MOST_TOKEN = 100  # characters
+MAX_TOKEN = 100  # characters
 
 
 def token(purpose: str) -> str | None:
     """What this browser shows for a purpose, if it can be one of ours."""
     value = request.cookies.get(_name(purpose))
-    return value if value and len(value) <= MOST_TOKEN else None
+    return value if value and len(value) <= MAX_TOKEN else None
 
 
 def give(response: Response, purpose: str, token: str) -> Response:

@@ -25,7 +25,7 @@ blueprint = Blueprint(
 )
 blueprint.before_request(anyone)
 blueprint.after_request(headers.protect)
-blueprint.url_defaults(languages.keep)
+blueprint.url_defaults(languages.keep_language_in_links)
 blueprint.register_error_handler(Problem, errors.answer_problem)
 blueprint.register_error_handler(HTTPException, errors.answer_http)
 for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):

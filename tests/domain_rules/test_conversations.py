@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain_rules.rooms import guest_permissions as conversations
-from domain_rules.rooms.guest_permissions import Deed, deed_of_event, may
+from domain_rules.rooms.guest_permissions import Action, action_of_event, may
 from domain_rules.rules import AccountClass
 
 ANSWERS = {"accept_invitation", "write", "share_file", "change_own_profile", "leave", "report"}
@@ -19,19 +19,19 @@ ANYTHING = st.recursive(
 )
 
 
-@pytest.mark.parametrize("deed", Deed)
-def test_a_guest_does_what_answers_and_nothing_that_starts(deed):
-    assert may(AccountClass.GUEST, deed) == (deed.value in ANSWERS)
+@pytest.mark.parametrize("deed", Action)
+def test_a_guest_does_what_answers_and_nothing_that_starts(action):
+    assert may(AccountClass.GUEST, action) == (action.value in ANSWERS)
 
 
-@pytest.mark.parametrize("deed", Deed)
-def test_an_agent_does_everything(deed):
-    assert may(AccountClass.AGENT, deed)
+@pytest.mark.parametrize("deed", Action)
+def test_an_agent_does_everything(action):
+    assert may(AccountClass.AGENT, action)
 
 
 def member(membership, *, is_own=True, before=None):
     content = {"membership": membership}
-    return deed_of_event("m.room.member", content, is_own=is_own, membership_before=before)
+    return action_of_event("m.room.member", content, is_own=is_own, membership_before=before)
 
 
 @pytest.mark.parametrize(
@@ -39,49 +39,49 @@ def member(membership, *, is_own=True, before=None):
     [
         ("join", "invite", None),
         ("join", "join", None),
-        ("join", None, Deed.JOIN_UNINVITED),
-        ("join", "leave", Deed.JOIN_UNINVITED),
-        ("join", "knock", Deed.JOIN_UNINVITED),
-        ("join", "ban", Deed.JOIN_UNINVITED),
+        ("join", None, Action.JOIN_UNINVITED),
+        ("join", "leave", Action.JOIN_UNINVITED),
+        ("join", "knock", Action.JOIN_UNINVITED),
+        ("join", "ban", Action.JOIN_UNINVITED),
         ("leave", "join", None),
         ("leave", "invite", None),
-        ("knock", None, Deed.KNOCK),
+        ("knock", None, Action.KNOCK),
         ("ban", "join", None),
     ],
 )
-def test_an_invitation_or_being_there_already_lets_in(membership, before, deed):
-    assert member(membership, before=before) is deed
+def test_an_invitation_or_being_there_already_lets_in(membership, before, action):
+    assert member(membership, before=before) is action
 
 
 def test_to_invite_is_a_deed_of_who_invites():
-    assert member("invite", is_own=False) is Deed.INVITE
+    assert member("invite", is_own=False) is Action.INVITE
 
 
 @pytest.mark.parametrize(
     ("event_type", "deed"),
     [
-        ("m.room.create", Deed.CREATE_ROOM),
-        ("m.room.tombstone", Deed.UPGRADE_ROOM),
-        ("m.room.third_party_invite", Deed.INVITE_BY_MAIL),
-        ("m.room.canonical_alias", Deed.MAKE_ALIAS),
+        ("m.room.create", Action.CREATE_ROOM),
+        ("m.room.tombstone", Action.UPGRADE_ROOM),
+        ("m.room.third_party_invite", Action.INVITE_BY_MAIL),
+        ("m.room.canonical_alias", Action.MAKE_ALIAS),
         ("m.room.message", None),
         ("m.reaction", None),
     ],
 )
-def test_events_that_start_something_are_told_from_those_that_answer(event_type, deed):
+def test_events_that_start_something_are_told_from_those_that_answer(event_type, action):
     asked = {"is_own": False, "membership_before": None}
-    assert deed_of_event(event_type, {"body": "x"}, **asked) is deed
+    assert action_of_event(event_type, {"body": "x"}, **asked) is action
 
 
 def test_taking_back_what_was_given_is_no_start():
     asked = {"is_own": False, "membership_before": None}
-    assert deed_of_event("m.room.third_party_invite", {}, **asked) is None
+    assert action_of_event("m.room.third_party_invite", {}, **asked) is None
 
 
 def test_a_room_with_a_predecessor_is_an_upgrade():
-    assert conversations.deed_of_creation({"predecessor": {"room_id": "!a"}}) is Deed.UPGRADE_ROOM
-    assert conversations.deed_of_creation({"type": "m.space"}) is Deed.CREATE_ROOM
-    assert conversations.deed_of_creation(None) is Deed.CREATE_ROOM
+    assert conversations.deed_of_creation({"predecessor": {"room_id": "!a"}}) is Action.UPGRADE_ROOM
+    assert conversations.deed_of_creation({"type": "m.space"}) is Action.CREATE_ROOM
+    assert conversations.deed_of_creation(None) is Action.CREATE_ROOM
 
 
 def test_only_user_ids_count_among_those_who_are_named():
@@ -94,8 +94,8 @@ def test_only_user_ids_count_among_those_who_are_named():
 @given(event_type=TYPES, content=st.dictionaries(st.text(), ANYTHING), before=st.none() | st.text())
 def test_whatever_a_client_sends_is_judged_without_a_fault(event_type, content, before):
     for is_own in (True, False):
-        deed = deed_of_event(event_type, content, is_own=is_own, membership_before=before)
-        assert deed is None or isinstance(deed, Deed)
+        action = action_of_event(event_type, content, is_own=is_own, membership_before=before)
+        assert action is None or isinstance(action, Action)
     named = [*conversations.creators_named(content), *conversations.invitees(content)]
     assert all(isinstance(each, str) for each in named)
 
@@ -104,4 +104,4 @@ def test_whatever_a_client_sends_is_judged_without_a_fault(event_type, content, 
 def test_membership_is_read_from_the_content_alone(membership):
     content = {"membership": [membership]}
     asked = {"is_own": True, "membership_before": None}
-    assert deed_of_event("m.room.member", content, **asked) is None
+    assert action_of_event("m.room.member", content, **asked) is None

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from domain_rules.bulk_invites.reading import MOST_ADDRESSES, MOST_BYTES, Reading, Unreadable, read
+from domain_rules.bulk_invites.reading import MAX_ADDRESSES, MAX_BYTES, Reading, Unreadable, read
 
 FILES = 1_500
 ADDRESS = re.compile(r"p\d+@d\d\.example")
@@ -244,7 +244,7 @@ def test_twice_as_many_addresses_are_twice_the_steps(piece):
 
 
 def test_more_addresses_than_a_list_may_hold_are_refused_before_any_is_read():
-    few, many = (steps(b"a@b.fr;" * (MOST_ADDRESSES + more)) for more in (1, 60_000))
+    few, many = (steps(b"a@b.fr;" * (MAX_ADDRESSES + more)) for more in (1, 60_000))
     assert few == many < 100
 
 
@@ -252,6 +252,6 @@ def test_more_addresses_than_a_list_may_hold_are_refused_before_any_is_read():
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 def test_a_list_sixteen_times_as_long_is_nowhere_near_the_square_of_the_work(piece):
     """What a regex or a search does inside one step is not counted above: sixteen squared would be 256."""
-    size = MOST_BYTES // 10
+    size = MAX_BYTES // 10
     small, large = (work(hostile(piece, ENDS[0], each)) for each in (size // 16, size))
     assert large < 64 * small

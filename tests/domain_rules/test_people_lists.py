@@ -196,14 +196,14 @@ def test_lines_of_a_name_and_an_address_are_told_until_somebody_says_that_all_ar
         (b"<table><tr><td>a@b.example</td></tr></table>", Fault.WEB_PAGE),
         (b"zoe@a.example\0", Fault.BINARY),
         (b"Zoe\nGil\n", Fault.NO_ADDRESS),
-        (b"a@b.example\n" * (people_lists.MOST_LINES + 1), Fault.TOO_LONG),
-        (b"n;mail\n" + b"x;a@b.example\n" * (people_lists.MOST_LINES + 1), Fault.TOO_LONG),
-        (b"a@b.example;" * (people_lists.MOST_LINES + 1), Fault.TOO_LONG),
-        (b"#a@b.example\n" * (people_lists.MOST_LINES + 1), Fault.TOO_LONG),
-        (b"a@b.fr;" * (people_lists.MOST_ADDRESSES + 1), Fault.TOO_MANY),
-        ((b"a@b.fr;" * 3 + b"\n") * people_lists.MOST_LINES, Fault.TOO_MANY),
+        (b"a@b.example\n" * (people_lists.MAX_LINES + 1), Fault.TOO_LONG),
+        (b"n;mail\n" + b"x;a@b.example\n" * (people_lists.MAX_LINES + 1), Fault.TOO_LONG),
+        (b"a@b.example;" * (people_lists.MAX_LINES + 1), Fault.TOO_LONG),
+        (b"#a@b.example\n" * (people_lists.MAX_LINES + 1), Fault.TOO_LONG),
+        (b"a@b.fr;" * (people_lists.MAX_ADDRESSES + 1), Fault.TOO_MANY),
+        ((b"a@b.fr;" * 3 + b"\n") * people_lists.MAX_LINES, Fault.TOO_MANY),
         (b"a@b.fr\n" + b"\n" * 200_000, Fault.TOO_LONG),
-        (b"x" * (people_lists.MOST_BYTES + 1), Fault.TOO_BIG),
+        (b"x" * (people_lists.MAX_BYTES + 1), Fault.TOO_BIG),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(raw, fault):
@@ -213,8 +213,8 @@ def test_what_cannot_be_read_is_refused_by_name(raw, fault):
 
 
 def test_ten_thousand_people_are_read_though_their_cells_hold_line_breaks():
-    lines = "".join(f'"rue {n}\nRouen";n{n}@a.example\n' for n in range(people_lists.MOST_LINES))
-    assert len(people(f"lieu;courriel\n{lines}")) == people_lists.MOST_LINES
+    lines = "".join(f'"rue {n}\nRouen";n{n}@a.example\n' for n in range(people_lists.MAX_LINES))
+    assert len(people(f"lieu;courriel\n{lines}")) == people_lists.MAX_LINES
 
 
 def test_a_report_of_ours_read_again_names_the_same_people():

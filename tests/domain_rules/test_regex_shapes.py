@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain_rules.info_yaml.probe_addresses import tried_with
-from domain_rules.info_yaml.regex_shapes import LONGEST, Target, UnknownShape, recognise
+from domain_rules.info_yaml.regex_shapes import MAX_PATTERN, Target, UnknownShape, recognise
 from domain_rules.rules import Kind
 
 D, S, A = Kind.DOMAIN, Kind.SUFFIX, Kind.ADDRESS
@@ -63,7 +63,7 @@ def test_dots_that_are_not_escaped_are_remembered():
         (r".*@a\.fr)", "never opened"),
         ("(" * 60, "too deep"),
         (r".*@" + "(a|b)" * 40 + r"\.fr", "more than"),
-        ("a" * (LONGEST + 1), "longer than"),
+        ("a" * (MAX_PATTERN + 1), "longer than"),
         ("", "one @"),
     ],
 )

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 
 from domain_rules.bulk_invites.reading import read
 from identity.core.outbox import Lane
-from tests.services.told_desk import ToldRoom
+from tests.services.told_room_actions import ToldRoom
 from tests.services.waiting import wait_for
 
 ZOE = "@zoe:education.example"
@@ -56,16 +56,16 @@ def ask(environment, statement):
 
 
 @pytest.fixture
-def country(federation, guichet_processes, told_desk):
+def country(federation, guichet_processes, told_room_actions):
     """The sample federation with a sibling, an agent who may invite, and no quota in the way."""
     environment = federation | {"GUICHET_LIMITS": "off"}
-    ask(environment, f"update homeservers set url = '{told_desk.url}' where not guests")
+    ask(environment, f"update homeservers set url = '{told_room_actions.url}' where not guests")
     add = ("guichet", "domain", "add", "ac-normandie.example", "--sibling-of", "ac-rouen.example")
     guichet_processes.run(*add, env=environment)
-    told_desk.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
+    told_room_actions.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
     rotate = ("guichet", "homeserver", "rotate-credential", "education.example", "--json")
     made = guichet_processes.run(*rotate, env=environment)
-    told_desk.credential = json.loads(made[made.index("{") :])["credential"]
+    told_room_actions.credential = json.loads(made[made.index("{") :])["credential"]
     ask(
         environment,
         "insert into associations (medium, address, user_id, bound_at)"
@@ -85,7 +85,7 @@ def send(processes, environment, file, *options):
 
 
 def test_a_thousand_lines_are_each_mailed_once_or_told_why_not_though_the_worker_is_killed_twice(
-    country, guichet_processes, told_desk, smtp_server, tmp_path
+    country, guichet_processes, told_room_actions, smtp_server, tmp_path
 ):
     lines, expected = people()
     file = tmp_path / "liste.csv"
@@ -112,7 +112,7 @@ def test_a_thousand_lines_are_each_mailed_once_or_told_why_not_though_the_worker
     wait_for(lambda: is_done(country), what="nothing is left to send", within=400, pause=0.5)
 
     check_mails(smtp_server, ready)
-    check_room(told_desk.rooms[ROOM], ready)
+    check_room(told_room_actions.rooms[ROOM], ready)
     assert Counter(
         dict(ask(country, "select step, count(*) from people_list_rows group by step"))
     ) == {

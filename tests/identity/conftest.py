@@ -144,5 +144,5 @@ def services(database, rules, tokens, vault, postbox, settings, clock) -> Worker
         terms=Terms(),
         federation=Federation(partial(find_place, database), clock),
         connector_for=lambda _homeserver: None,
-        desk_for=lambda _homeserver: None,
+        room_actions_for=lambda _homeserver: None,
     )

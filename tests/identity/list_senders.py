@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 from sqlalchemy import select
 
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.app import create_app
 from identity.core import outbox
-from identity.core.outbox import Lane, OutboxEntry
+from identity.core.outbox import Job, Lane
 from identity.homeservers.room_actions import NoModule, Room
 from identity.invitations.mail_grouping import GATHERED
 from identity.settings import Settings
@@ -25,7 +25,7 @@ LIST = "Nom;Adresse\nÉloïse;eloise@ac-rouen.example\nLéa;Lea@asso.example\nEn
 
 
 @dataclass
-class FakeDesk:
+class FakeRoomActions:
     """The desk of a homeserver by value; `tests/synapse/test_desk.py` asks a real one the same."""
 
     room: Room = field(default_factory=lambda: Room(True, True, True, "Cellule d’appui"))
@@ -55,16 +55,16 @@ def settings(tmp_path) -> Settings:
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
-    return FakeDesk()
+def desk() -> FakeRoomActions:
+    return FakeRoomActions()
 
 
 @pytest.fixture
 def service(services, desk):
     with services.database.transaction() as session:
         associations.bind(session, services.now(), address=HERS, user_id=ZOE)
-        proved_addresses.add(session, services.now(), user_id=ZOE, address=HERS)
-    return with_worker_beside(replace(services, desk_for=lambda _homeserver: desk))
+        verified_addresses.add(session, services.now(), user_id=ZOE, address=HERS)
+    return with_worker_beside(replace(services, room_actions_for=lambda _homeserver: desk))
 
 
 def with_worker_beside(worker_services):
@@ -72,8 +72,8 @@ def with_worker_beside(worker_services):
 
     def wake(_lanes):
         with worker_services.database.reading() as session:
-            asked = outbox.Errand.ROOM_LOOK
-            waiting = select(OutboxEntry).where(OutboxEntry.errand == asked, outbox.WAITING)
+            asked = outbox.JobKind.ROOM_LOOK
+            waiting = select(Job).where(Job.kind == asked, outbox.WAITING)
             entries = session.scalars(waiting).all()
         for entry in entries:
             tasks.carry_out(worker_services, entry)

@@ -11,7 +11,7 @@ from identity import problems
 from identity.accounts import models as accounts
 from identity.core import outbox
 from identity.core.http_client import Away
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.mail import models as mails
@@ -113,7 +113,7 @@ def test_a_confirmed_address_becomes_an_account_with_association_and_welcome(
     with worker_services.database.reading() as session:
         assert associations.of_address(session, ADDRESS).user_id == USER_ID
         row = session.get_one(VerificationRequest, request.id)
-        assert sign_up.where(row, worker_services.now()) is Step.USED
+        assert sign_up.step_of(row, worker_services.now()) is Step.USED
     assert templates(worker_services) == ["verify", "welcome"]
     assert account_creation.made(worker_services, request).user_id == USER_ID
 
@@ -207,7 +207,7 @@ def test_a_homeserver_that_fails_anywhere_costs_no_new_proof(
     assert create(request) is Stands.AWAY
     assert passwords_kept(worker_services) == []
     with worker_services.database.reading() as session:
-        assert outbox.of_subject(session, request.id).errand == Errand.SERVER_PROBE
+        assert outbox.of_subject(session, request.id).kind == JobKind.SERVER_PROBE
     made = create(request, password="another lamp beside the violet")
     assert made.user_id == USER_ID
     assert homeserver.passwords == {USER_ID: "another lamp beside the violet"}

@@ -52,7 +52,7 @@ def a_name() -> str:
     return f"n{uuid.uuid4().hex[:8]}"
 
 
-def deeds(
+def actions(
     federation: Federation, person: Person, room_id: str, version: str, *, public: str
 ) -> dict[str, Response]:
     """Every way to begin a conversation, by one person who is in both rooms: what each answered."""

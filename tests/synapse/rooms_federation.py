@@ -103,7 +103,9 @@ def becomes(person: Person, room_id: str, kind: str, content: dict[str, Any]) ->
 
 def seen_by_the_doctor(homeserver: GuichetHomeserver) -> str:
     with JsonClient(homeserver.url) as talk:
-        found = readable_rooms.look(talk, homeserver.server_name, token=homeserver.admin_token)
+        found = readable_rooms.check_readable_rooms(
+            talk, homeserver.server_name, token=homeserver.admin_token
+        )
         return " ".join(each.told for each in found)
 
 

@@ -122,8 +122,8 @@ class Deeds:
         levels = self.who.state(room_id, "m.room.power_levels")
         levels["users"] = levels.get("users", {}) | {"oda": 100}
         self.ask("levels", "PUT", levels_at, **levels)
-        for deed in ("kick", "ban", "unban"):
-            self.ask(deed, "POST", f"{room}/{deed}", user_id="eve")
+        for action in ("kick", "ban", "unban"):
+            self.ask(action, "POST", f"{room}/{action}", user_id="eve")
         self.ask("knock", "POST", f"/knock/{quote(room_id)}", by=self.eve)
         alias = f"/directory/room/{quote(f'#cellule:{self.homeserver.server_name}')}"
         self.ask("alias", "PUT", alias, room_id=room_id)

@@ -13,9 +13,9 @@ from identity.core import signatures as signing
 from identity.core.clock import utc_now
 from identity.core.http_client import Away
 from identity.homeservers.admin_client import Refused
-from identity.homeservers.room_actions import PATH, Desk, NoModule
+from identity.homeservers.room_actions import PATH, NoModule, RoomActions
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
-from tests.services.told_desk import ToldRoom
+from tests.services.told_room_actions import ToldRoom
 
 pytestmark = pytest.mark.synapse
 
@@ -29,7 +29,7 @@ class Place:
     """A homeserver of agents, its desk, and two agents."""
 
     homeserver: GuichetHomeserver
-    desk: Desk
+    desk: RoomActions
     ana: Person
     zoe: Person
     key: signing.SigningKey
@@ -55,7 +55,7 @@ def place(tmp_path_factory, authority, told_guichet) -> Iterator[Place]:
         ["default", "", "guest", homeserver.server_name, 1, "", None, None],
     ]
     told_guichet.identity_server = {"names": [NAME], "public_keys": {key.key_id: key.public}}
-    desk = Desk(
+    desk = RoomActions(
         homeserver.server_name,
         homeserver.url,
         lambda facts: key.sign({**facts, "signer": NAME}, server_name=NAME),
@@ -264,7 +264,7 @@ def test_a_homeserver_without_our_module_says_so(synapse, place):
         desk.look(room_id="!a:b", sender="@a:b")
 
 
-def seen_through(desk: Desk, room_id: str, *, owner: str, stranger: str, held: dict) -> list:
+def seen_through(desk: RoomActions, room_id: str, *, owner: str, stranger: str, held: dict) -> list:
     """What a caller can tell of a desk, step by step."""
 
     def outcome(what, **asked):
@@ -287,13 +287,13 @@ def seen_through(desk: Desk, room_id: str, *, owner: str, stranger: str, held: d
     ]
 
 
-def test_the_desk_by_value_of_other_tests_answers_as_this_one(place, told_desk):
+def test_the_desk_by_value_of_other_tests_answers_as_this_one(place, told_room_actions):
     opened = {"type": RULE, "state_key": "", "content": {"rule": "unrestricted"}}
     room_id = place.ana.create(initial_state=[opened])
     owner, stranger = place.ana.user_id, place.zoe.user_id
-    told_desk.rooms[room_id] = ToldRoom(members={owner}, may_invite={owner})
-    told_desk.credential = place.homeserver.server_name
-    by_value = replace(place.desk, url=told_desk.url)
+    told_room_actions.rooms[room_id] = ToldRoom(members={owner}, may_invite={owner})
+    told_room_actions.credential = place.homeserver.server_name
+    by_value = replace(place.desk, url=told_room_actions.url)
     facts = {"owner": owner, "stranger": stranger, "held": keys(place)}
     real = seen_through(place.desk, room_id, **facts)
     assert seen_through(by_value, room_id, **facts) == real

@@ -88,7 +88,9 @@ def test_the_doctor_tells_what_stands_open_and_the_proxy_may_ask_who_is_an_agent
     facts = {"class_source": "by_person", "token": homeserver.admin_token}
     revision = told_guichet.revision
     with JsonClient(homeserver.url) as talk:
-        found = homeserver_doors.look(talk, homeserver.server_name, revision=revision, **facts)
+        found = homeserver_doors.check_exposure(
+            talk, homeserver.server_name, revision=revision, **facts
+        )
         mended = " ".join(each.fix for each in found)
     assert "deploy/synapse-mixed.conf" in mended
     assert "limit_profile_requests" in mended
@@ -148,7 +150,7 @@ def test_the_doctor_looks_where_clients_are_sent(homeserver, told_guichet, proxy
     def found(url: str, source: str) -> dict[str, State]:
         facts = {"url": url, "class_source": source, "token": homeserver.admin_token}
         with JsonClient(homeserver.url) as talk, JsonClient(url) as clients:
-            looks = homeserver_proxy.look(talk, clients, homeserver.server_name, **facts)
+            looks = homeserver_proxy.check_proxy(talk, clients, homeserver.server_name, **facts)
             return {each.fix or each.told: each.state for each in looks}
 
     with JsonClient(homeserver.url) as talk:

@@ -9,7 +9,7 @@ import pytest
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, start, started
 from tests.services.told_identity_server import ToldIdentityServer
 from tests.services.waiting import wait_for
-from tests.synapse.beginnings import Federation, a_name, deeds, reason
+from tests.synapse.beginnings import Federation, a_name, actions, reason
 
 pytestmark = pytest.mark.synapse
 
@@ -48,7 +48,7 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_guest_begins_nothing_and_hears_why(federation, version):
     room_id = federation.room_of_both(room_version=version)
-    told = deeds(federation, federation.gil, room_id, version, public=room_id)
+    told = actions(federation, federation.gil, room_id, version, public=room_id)
     assert {name: reason(answer) for name, answer in told.items()} == {
         "private": "guest_may_not_create_room",
         "public": "guest_may_not_create_room",
@@ -69,7 +69,7 @@ def test_7_what_clients_show_is_our_sentence_in_the_homeservers_language(federat
     room_id, public = federation.room_of_both(), ana.create(preset="public_chat")
     door = {"type": "m.room.join_rules", "state_key": "", "content": {"join_rule": "knock"}}
     here = admins_room(federation.guests, initial_state=[door])
-    french = deeds(federation, gil, room_id, "12", public=room_id) | {
+    french = actions(federation, gil, room_id, "12", public=room_id) | {
         "join": gil.join(public, by=federation.agents),
         "knock": gil.ask("POST", f"/knock/{quote(here)}"),
     }
@@ -99,7 +99,7 @@ def test_7_what_clients_show_is_our_sentence_in_the_homeservers_language(federat
 def test_an_agent_does_all_of_it(federation, version):
     room_id = federation.room_of_both(room_version=version)
     public = federation.ana.create(visibility="public", room_version=version)
-    told = deeds(federation, federation.ana, room_id, version, public=public)
+    told = actions(federation, federation.ana, room_id, version, public=public)
     assert {name: answer.status_code for name, answer in told.items()} == dict.fromkeys(told, 200)
 
 

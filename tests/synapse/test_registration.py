@@ -131,7 +131,9 @@ def looked_at(door: Door) -> list[str]:
     homeserver = door.homeserver
     facts = {"class_source": "guest", "token": homeserver.admin_token}
     with JsonClient(homeserver.url) as talk:
-        found = homeserver_doors.look(talk, homeserver.server_name, revision=door.revision, **facts)
+        found = homeserver_doors.check_exposure(
+            talk, homeserver.server_name, revision=door.revision, **facts
+        )
         return [each.told for each in found if each.state is not State.OK]
 
 

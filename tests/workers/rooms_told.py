@@ -9,14 +9,14 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.room_action_answers import credential_hash
 from identity.core.outbox import Lane
 from identity.homeservers import modules as homeserver_modules
-from identity.homeservers.room_actions import Desk
+from identity.homeservers.room_actions import RoomActions
 from identity.invitations import history as invitation_events
 from identity.invitations import models as third_party_invitations
 from identity.invitations import store_invite
 from identity.invitations.store_invite import EphemeralKey, Invited
 from identity.mail import models as mails
 from identity.synapse_api import reports as module_reports
-from tests.services.told_desk import ToldRoom
+from tests.services.told_room_actions import ToldRoom
 from workers import tasks
 
 EDUCATION = "education.example"
@@ -27,19 +27,23 @@ ROOM = "!room:education.example"
 
 
 @pytest.fixture
-def worker_services(worker_services, clock, told_desk):
-    known_by = [credential_hash(told_desk.credential)]
+def worker_services(worker_services, clock, told_room_actions):
+    known_by = [credential_hash(told_room_actions.credential)]
 
-    def desk_for(homeserver):
-        return Desk(homeserver.name, told_desk.url, dict, clock, lambda _name: known_by)
+    def room_actions_for(homeserver):
+        return RoomActions(
+            homeserver.name, told_room_actions.url, dict, clock, lambda _name: known_by
+        )
 
-    return replace(worker_services, desk_for=desk_for, connector_for=lambda _homeserver: None)
+    return replace(
+        worker_services, room_actions_for=room_actions_for, connector_for=lambda _homeserver: None
+    )
 
 
 @pytest.fixture
-def room(told_desk) -> ToldRoom:
-    told_desk.rooms[ROOM] = ToldRoom(members={ZOE})
-    return told_desk.rooms[ROOM]
+def room(told_room_actions) -> ToldRoom:
+    told_room_actions.rooms[ROOM] = ToldRoom(members={ZOE})
+    return told_room_actions.rooms[ROOM]
 
 
 @pytest.fixture

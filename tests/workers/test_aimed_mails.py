@@ -42,7 +42,7 @@ class Service:
         """Every half an hour the timetable comes by; between, lanes wake for what is due."""
         while self.clock() < until:
             self.work()
-            invitation_timetable.keep(self.services)
+            invitation_timetable.do_what_is_due(self.services)
             next_due = [each for lane in Lane if (each := tasks.run(self.services, lane))]
             self.clock.time = min([*next_due, self.clock() + step])
 

@@ -61,15 +61,15 @@ def test_every_job_is_done_once_however_often_the_timetable_comes_by(
         assert invitation_mails.close(session, clock(), mails.find(session, mail.id)) is None
         invitations.mail_left(session, clock(), mail)
     for _ in range(2):
-        invitation_timetable.keep(services)
+        invitation_timetable.do_what_is_due(services)
     assert templates() == ["invite"]
     clock.advance(days=8)
     for _ in range(2):
-        invitation_timetable.keep(services)
+        invitation_timetable.do_what_is_due(services)
     assert templates() == ["invite", "reminder"]
     clock.advance(days=30)
     for _ in range(2):
-        invitation_timetable.keep(services)
+        invitation_timetable.do_what_is_due(services)
     assert {state(row) for row in rows} == {"expired"}
     assert templates() == ["invite", "reminder"]
     with services.database.transaction() as session:

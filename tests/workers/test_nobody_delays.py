@@ -61,7 +61,7 @@ class Street:
         while True:
             if self.clock() >= self.keeps_at:
                 self.keeps_at = self.clock() + KEEPS
-                invitation_timetable.keep(self.services)
+                invitation_timetable.do_what_is_due(self.services)
             due = [each for lane in WORKING if (each := tasks.run(self.services, lane))]
             if self.clock() >= until:
                 return
@@ -276,7 +276,7 @@ def test_an_invitation_does_not_wait_for_the_lane_of_a_reminder_that_goes_first(
     street.invite(tagged("reminded"), sender=ADA)
     street.go_on(timedelta(days=7) - HALF_AN_HOUR)
     clock.advance(hours=1)
-    invitation_timetable.keep(services)
+    invitation_timetable.do_what_is_due(services)
     assert [mail.template for mail in street.waiting()] == ["reminder"]
     clock.advance(minutes=1)
     row = street.invite(tagged("new"), "!new:x", sender=ZOE)

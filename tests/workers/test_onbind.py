@@ -49,7 +49,7 @@ def test_what_was_delivered_is_never_sent_again(
     bind()
     work(worker_services)
     with worker_services.database.transaction() as session:
-        outbox.put(session, outbox.Errand.ONBIND, invitation.id, clock(), lane=Lane.NORMAL)
+        outbox.enqueue(session, outbox.JobKind.ONBIND, invitation.id, clock(), lane=Lane.NORMAL)
     work(worker_services)
     bind()
     work(worker_services)

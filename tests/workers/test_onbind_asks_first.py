@@ -7,16 +7,16 @@ import pytest
 from domain_rules.room_action_answers import credential_hash
 from identity.core import outbox
 from identity.core.http_client import Away
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.core.sealing import CannotOpen
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.admin_client import Refused
-from identity.homeservers.room_actions import Desk
+from identity.homeservers.room_actions import RoomActions
 from identity.invitations import history as invitation_events
 from identity.invitations import models as third_party_invitations
 from identity.invitations.jobs import onbind
 from identity.invitations.models import Delivery
-from tests.services.told_desk import ToldRoom
+from tests.services.told_room_actions import ToldRoom
 from workers import tasks
 
 from .conftest import CAMILLE, ROOM
@@ -59,14 +59,16 @@ def hear(worker_services, clock):
 
 
 @pytest.fixture
-def worker_services(worker_services, clock, told_desk):
+def worker_services(worker_services, clock, told_room_actions):
     """With a desk in each homeserver, at one address."""
-    known_by = [credential_hash(told_desk.credential)]
+    known_by = [credential_hash(told_room_actions.credential)]
 
-    def desk_for(homeserver):
-        return Desk(homeserver.name, told_desk.url, dict, clock, lambda _name: known_by)
+    def room_actions_for(homeserver):
+        return RoomActions(
+            homeserver.name, told_room_actions.url, dict, clock, lambda _name: known_by
+        )
 
-    return replace(worker_services, desk_for=desk_for)
+    return replace(worker_services, room_actions_for=room_actions_for)
 
 
 def is_told(homeserver) -> bool:
@@ -90,14 +92,16 @@ def test_who_is_in_the_room_is_not_invited_anew_and_the_room_is_free_of_the_invi
     read,
     connector,
     told_homeserver,
-    told_desk,
+    told_room_actions,
     hear,
     asked,
     membership,
     end,
 ):
     invitation = invite()
-    room = told_desk.rooms[ROOM] = ToldRoom(events={invitation.token: {"public_key": "key"}})
+    room = told_room_actions.rooms[ROOM] = ToldRoom(
+        events={invitation.token: {"public_key": "key"}}
+    )
     if asked == "administration":
         connector.rooms[CAMILLE, ROOM] = membership
     else:
@@ -111,11 +115,13 @@ def test_who_is_in_the_room_is_not_invited_anew_and_the_room_is_free_of_the_invi
 
 
 def test_who_is_banned_from_a_room_their_homeserver_is_out_of_is_not_invited(
-    worker_services, invite, bind, read, connector, told_homeserver, told_desk, hear
+    worker_services, invite, bind, read, connector, told_homeserver, told_room_actions, hear
 ):
     """Its administration has forgotten the room by then."""
     invitation = invite()
-    room = told_desk.rooms[ROOM] = ToldRoom(events={invitation.token: {"public_key": "key"}})
+    room = told_room_actions.rooms[ROOM] = ToldRoom(
+        events={invitation.token: {"public_key": "key"}}
+    )
     hear()
     room.memberships[CAMILLE] = "ban"
     assert (CAMILLE, ROOM) not in connector.rooms
@@ -139,10 +145,10 @@ def test_who_is_not_there_is_invited(
 
 
 def test_the_inviters_homeserver_tells_of_who_lives_where_nobody_can_be_asked(
-    alone, invite, bind, read, told_homeserver, told_desk, hear
+    alone, invite, bind, read, told_homeserver, told_room_actions, hear
 ):
     invitation = invite()
-    told_desk.rooms[ROOM] = ToldRoom(members={"@camille:guests.example"})
+    told_room_actions.rooms[ROOM] = ToldRoom(members={"@camille:guests.example"})
     hear(EDUCATION)
     bind("@camille:guests.example")
     work(alone)
@@ -174,7 +180,7 @@ def test_while_who_could_tell_is_silent_the_invitation_is_held_and_seen(
 
 
 def test_a_token_that_no_key_here_opens_keeps_an_invitation_as_silence_does(
-    worker_services, invite, bind, now_at, told_homeserver, told_desk, hear, clock
+    worker_services, invite, bind, now_at, told_homeserver, told_room_actions, hear, clock
 ):
     """An operator renews keys, and a worker has not got the new one: for days, perhaps."""
     invitation = invite()
@@ -189,17 +195,17 @@ def test_a_token_that_no_key_here_opens_keeps_an_invitation_as_silence_does(
     assert now_at(invitation) is Delivery.DUE
     assert not is_told(told_homeserver)
     hear()
-    told_desk.rooms[ROOM] = ToldRoom(members={CAMILLE})
+    told_room_actions.rooms[ROOM] = ToldRoom(members={CAMILLE})
     work(replace(worker_services, connector_for=without_key))
     assert now_at(invitation) is Delivery.SUPERSEDED
 
 
 def test_a_module_that_is_silent_is_waited_for_as_long_as_it_counts_as_there(
-    alone, invite, bind, now_at, told_desk, told_homeserver, hear, clock
+    alone, invite, bind, now_at, told_room_actions, told_homeserver, hear, clock
 ):
     invitation = invite()
     hear()
-    told_desk.stop()
+    told_room_actions.stop()
     bind()
     work(alone)
     clock.advance(days=6)
@@ -212,12 +218,12 @@ def test_a_module_that_is_silent_is_waited_for_as_long_as_it_counts_as_there(
 
 
 def test_a_homeserver_that_cannot_tell_is_no_answer(
-    alone, invite, bind, now_at, told_desk, told_homeserver, hear
+    alone, invite, bind, now_at, told_room_actions, told_homeserver, hear
 ):
     """It is not in the room, or fetches its members still."""
     invitation = invite()
     hear()
-    told_desk.rooms[ROOM] = ToldRoom(is_known=False)
+    told_room_actions.rooms[ROOM] = ToldRoom(is_known=False)
     bind()
     work(alone)
     assert now_at(invitation) is Delivery.DUE
@@ -225,21 +231,21 @@ def test_a_homeserver_that_cannot_tell_is_no_answer(
 
 
 def test_a_module_that_does_not_say_that_it_can_is_not_asked(
-    alone, invite, bind, now_at, told_desk, told_homeserver, hear
+    alone, invite, bind, now_at, told_room_actions, told_homeserver, hear
 ):
     invitation = invite()
     hear(actions="room,revoke")
-    told_desk.stop()
+    told_room_actions.stop()
     bind()
     work(alone)
     assert now_at(invitation) is Delivery.DELIVERED
 
 
 def test_the_second_of_two_to_one_room_leaves_it_when_the_first_is_delivered(
-    worker_services, invite, bind, read, told_desk
+    worker_services, invite, bind, read, told_room_actions
 ):
     both = [invite("one"), invite("two")]
-    room = told_desk.rooms[ROOM] = ToldRoom(
+    room = told_room_actions.rooms[ROOM] = ToldRoom(
         events={each.token: {"public_key": "key"} for each in both}
     )
     bind()
@@ -248,5 +254,5 @@ def test_the_second_of_two_to_one_room_leaves_it_when_the_first_is_delivered(
     assert room.events[left.token] == {}
     with worker_services.database.reading() as session:
         for each in both:
-            entry = outbox.of_subject(session, each.id, Errand.REVOCATION)
+            entry = outbox.of_subject(session, each.id, JobKind.REVOCATION)
             assert (entry is not None) == (each is left)

@@ -6,7 +6,7 @@ import pytest
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.core import outbox
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.homeservers import models as homeservers
 from identity.homeservers.room_actions import NoModule
 from identity.invitations import history as invitation_events
@@ -40,7 +40,7 @@ class NoDesk:
 
 @pytest.fixture
 def worker_services(worker_services):
-    return replace(worker_services, desk_for=lambda _homeserver: NoDesk())
+    return replace(worker_services, room_actions_for=lambda _homeserver: NoDesk())
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_an_inviter_who_is_no_agent_any_more_does_not_bring_people_in(
     assert history[:2] == ["accepted", "revoked"]
     assert not any("onbind" in method for method in told_homeserver.methods)
     with worker_services.database.reading() as session:
-        assert outbox.of_subject(session, invitation.id, Errand.REVOCATION)
+        assert outbox.of_subject(session, invitation.id, JobKind.REVOCATION)
 
 
 def test_whom_it_is_for_is_decided_by_the_rules_of_then(worker_services, invite, bind, read):

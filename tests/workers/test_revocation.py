@@ -11,7 +11,7 @@ from identity.core import outbox
 from identity.core import signatures as signing
 from identity.core.outbox import Lane
 from identity.homeservers import models as homeservers
-from identity.homeservers.room_actions import Desk
+from identity.homeservers.room_actions import RoomActions
 from identity.invitations import history as invitation_events
 from identity.invitations import service as invitations
 from identity.invitations.jobs import revocation
@@ -34,7 +34,9 @@ UNKNOWN = (404, b'{"errcode": "M_UNRECOGNIZED"}')
 @pytest.fixture
 def worker_services(worker_services, told_homeserver):
     """With the desk of the homeserver that is told things."""
-    return replace(worker_services, desk_for=partial(_desk, worker_services, told_homeserver))
+    return replace(
+        worker_services, room_actions_for=partial(_desk, worker_services, told_homeserver)
+    )
 
 
 def _desk(worker_services, told_homeserver, homeserver):
@@ -44,7 +46,7 @@ def _desk(worker_services, told_homeserver, homeserver):
     def known_by(_name):
         return [credential_hash("another one"), credential_hash(told_homeserver.credential)]
 
-    return Desk(homeserver.name, homeserver.url, sign, worker_services.now, known_by)
+    return RoomActions(homeserver.name, homeserver.url, sign, worker_services.now, known_by)
 
 
 @pytest.fixture

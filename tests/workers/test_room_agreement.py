@@ -3,7 +3,7 @@
 from domain_rules.addresses import EmailAddress
 from identity.binding import service as binding
 from identity.core import outbox
-from identity.core.outbox import Errand
+from identity.core.outbox import JobKind
 from identity.invitations import search as invitation_search
 from identity.invitations import service as invitations
 from identity.invitations.room_agreement import LATE
@@ -92,12 +92,12 @@ def test_nobody_registers_by_what_no_room_took(
 
 
 def test_while_the_module_is_silent_the_mail_is_held_and_seen_and_not_lost(
-    worker_services, hear, told_desk, store, after, mailed, read, caplog, clock
+    worker_services, hear, told_room_actions, store, after, mailed, read, caplog, clock
 ):
     with worker_services.database.transaction() as session:
         binding.associate(session, clock(), address=HERS, user_id=ZOE)
     hear()
-    told_desk.stop()
+    told_room_actions.stop()
     invitation = store()
     for _ in range(int(LATE.total_seconds() // 60) - 1):
         after(minutes=1)
@@ -105,7 +105,7 @@ def test_while_the_module_is_silent_the_mail_is_held_and_seen_and_not_lost(
     after(minutes=6)
     assert f"the mail of invitation {invitation.id} is held" in caplog.text
     with worker_services.database.reading() as session:
-        entry = outbox.of_subject(session, invitation.id, Errand.ROOM_TOOK)
+        entry = outbox.of_subject(session, invitation.id, JobKind.ROOM_TOOK)
         assert entry.done_at is None
         assert entry.last_error
         assert invitation_search.held(session, clock() - LATE) == 1
@@ -119,16 +119,16 @@ def test_while_the_module_is_silent_the_mail_is_held_and_seen_and_not_lost(
 
 
 def test_a_module_that_is_not_heard_is_not_asked_for_each_and_once_it_is_back_it_tells(
-    hear, room, told_desk, store, after, mailed
+    hear, room, told_room_actions, store, after, mailed
 ):
     """One dead homeserver must not keep the lane from sending other mails."""
     hear()
     invitation = store()
     after(minutes=3)
-    asked = told_desk.asked
+    asked = told_room_actions.asked
     after(seconds=30)
     after(minutes=2)
-    assert told_desk.asked == asked
+    assert told_room_actions.asked == asked
     room.events[invitation.token] = {"public_key": "key"}
     hear()
     after(seconds=30)
@@ -136,10 +136,10 @@ def test_a_module_that_is_not_heard_is_not_asked_for_each_and_once_it_is_back_it
 
 
 def test_a_report_after_a_long_silence_lets_the_mail_leave(
-    hear, told_desk, store, took, after, mailed
+    hear, told_room_actions, store, took, after, mailed
 ):
     hear()
-    told_desk.stop()
+    told_room_actions.stop()
     invitation = store()
     after(hours=5)
     took(invitation)

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from identity.binding import service as binding
-from identity.bulk_invites.models import PeopleList, PeopleListRow, Step, being_placed
+from identity.bulk_invites.models import BulkInvite, BulkInviteRow, Step, being_placed
 from identity.core import outbox
 from identity.core.http_client import Away
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.core.sealing import CannotOpen
 from identity.homeservers.room_actions import Standing
 from identity.invitations import history as invitation_events
@@ -100,13 +100,15 @@ def test_a_report_that_comes_while_the_room_is_asked_has_the_last_word(
     for seconds in (3, 12):
         after(seconds=seconds)
 
-    class Desk:
+    class RoomActions:
         def standing(self, **_facts):
             assert took(invitation) == "ok"
             return Standing("join", holds_invitation=False)
 
     clock.advance(seconds=45)
-    tasks.run(replace(worker_services, desk_for=lambda _homeserver: Desk()), Lane.NORMAL)
+    tasks.run(
+        replace(worker_services, room_actions_for=lambda _homeserver: RoomActions()), Lane.NORMAL
+    )
     assert mailed() == ["invite"]
     assert read(invitation)[1:] == (None, "sent")
     with worker_services.database.reading() as session:
@@ -134,7 +136,7 @@ def test_of_a_worker_that_died_meanwhile_nothing_is_missing(
     room.events[invitation.token] = {"public_key": "key"}
     clock.advance(seconds=3)
     with worker_services.database.transaction() as session:
-        assert outbox.lease_next(session, clock(), Lane.NORMAL).errand == Errand.ROOM_TOOK
+        assert outbox.lease_next(session, clock(), Lane.NORMAL).kind == JobKind.ROOM_TOOK
     after(seconds=1)
     assert mailed() == []
     after(seconds=60)
@@ -152,11 +154,11 @@ def test_a_room_that_nobody_asks_any_more_is_asked_by_the_timetable(
         assert outbox.give_up(session, entry, clock(), "ValueError")
     room.events[invitation.token] = {"public_key": "key"}
     after(minutes=9)
-    invitation_timetable.keep(worker_services)
+    invitation_timetable.do_what_is_due(worker_services)
     after(minutes=2)
     assert mailed() == []
     for _ in range(2):
-        invitation_timetable.keep(worker_services)
+        invitation_timetable.do_what_is_due(worker_services)
     hear()
     after(seconds=3)
     assert mailed() == ["invite"]
@@ -170,9 +172,9 @@ def test_what_a_list_is_about_to_place_is_asked_for_by_nobody_else(
 ):
     invitation = place_by_list(step)
     clock.advance(hours=1)
-    invitation_timetable.keep(worker_services)
+    invitation_timetable.do_what_is_due(worker_services)
     with worker_services.database.reading() as session:
-        asked = outbox.of_subject(session, invitation.id, Errand.ROOM_TOOK)
+        asked = outbox.of_subject(session, invitation.id, JobKind.ROOM_TOOK)
     assert (asked is None) == (step is Step.WAITING)
 
 
@@ -184,7 +186,7 @@ def place_by_list(worker_services, store, clock):
         invitation = store()
         with worker_services.database.transaction() as session:
             session.delete(outbox.of_subject(session, invitation.id))
-            made = PeopleList(
+            made = BulkInvite(
                 owner=ZOE,
                 owner_address=HERS,
                 room_id=ROOM,
@@ -199,7 +201,7 @@ def place_by_list(worker_services, store, clock):
             session.add(made)
             session.flush()
             session.add(
-                PeopleListRow(
+                BulkInviteRow(
                     list_id=made.id,
                     place=1,
                     line=1,

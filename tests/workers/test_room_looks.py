@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from identity.bulk_invites import room_check_models as stored
-from identity.bulk_invites import room_checks as room_looks
+from identity.bulk_invites import room_checks
 from identity.core.http_client import Away
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import NoModule, Room
@@ -18,10 +18,10 @@ ZOE = "@zoe:education.example"
 
 @pytest.fixture
 def desk():
-    return Desk()
+    return RoomActions()
 
 
-class Desk:
+class RoomActions:
     """By value."""
 
     def __init__(self):
@@ -36,14 +36,14 @@ class Desk:
 
 @pytest.fixture
 def worker_services(worker_services, desk):
-    return replace(worker_services, desk_for=lambda _homeserver: desk)
+    return replace(worker_services, room_actions_for=lambda _homeserver: desk)
 
 
 @pytest.fixture
 def ask(worker_services, clock):
     def ask(room_id=ROOM, user_id=ZOE):
         with worker_services.database.transaction() as session:
-            return room_looks.ask(session, clock(), user_id=user_id, room_id=room_id)
+            return room_checks.ask(session, clock(), user_id=user_id, room_id=room_id)
 
     return ask
 
@@ -51,7 +51,7 @@ def ask(worker_services, clock):
 @pytest.fixture
 def answer(worker_services):
     def answer(look_id):
-        tasks.run(worker_services, room_looks.LANE)
+        tasks.run(worker_services, room_checks.LANE)
         with worker_services.database.reading() as session:
             found = stored.find(session, look_id)
             return found.answer, found.failure

@@ -7,11 +7,11 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity.bulk_invites import sign_in as list_sign_in
-from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core import outbox
 from identity.core.one_time_codes import models as one_time_codes
 from identity.core.one_time_codes.models import Purpose
-from identity.core.outbox import LEASE, Errand, Lane
+from identity.core.outbox import LEASE, JobKind, Lane
 from identity.mail import models as mails
 from identity.mail.mailer import NotSent
 from identity.mail.models import Mail
@@ -219,7 +219,7 @@ def test_a_fault_of_ours_stops_neither_the_lane_nor_is_tried_for_ever(
 
 
 def test_every_errand_has_a_hand():
-    assert set(CARRY_OUT) == set(Errand)
+    assert set(CARRY_OUT) == set(JobKind)
 
 
 def test_the_clocks_nest():
@@ -259,5 +259,5 @@ def test_who_waits_for_a_mail_for_more_than_a_week_is_not_forgotten_meanwhile(
         retention.clean_up(session, clock())
     with services.database.reading() as session:
         assert session.get(VerificationRequest, request_.id)
-        assert session.get(ListSignIn, asked.id)
+        assert session.get(BulkInviteSignIn, asked.id)
         assert session.get(Mail, mail.id)

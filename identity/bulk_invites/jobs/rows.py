@@ -10,11 +10,11 @@ from identity import problems
 from identity.accounts import classes as account_classes
 from identity.bulk_invites import models as stored
 from identity.bulk_invites import sending as list_sending
-from identity.bulk_invites.models import PeopleList, PeopleListRow, Step
+from identity.bulk_invites.models import BulkInvite, BulkInviteRow, Step
 from identity.bulk_invites.sending import Placing
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, Note, nothing
-from identity.core.outbox import OutboxEntry
+from identity.core.outbox import Job
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
@@ -31,16 +31,16 @@ DELAYS = (
     timedelta(minutes=30),
     timedelta(hours=2),
 )
-LONGEST_WAIT = timedelta(days=1)  # over a quota: looked at again after that
+MAX_WAIT = timedelta(days=1)  # over a quota: looked at again after that
 
 
-def send_row(services: Services, entry: OutboxEntry) -> Note:
+def send_row(services: Services, entry: Job) -> Note:
     """Whatever was done of it before a crash is found, not done again."""
     with services.database.reading() as session:
         row = stored.row(session, entry.subject_id)
         if row is None or row.step != Step.WAITING:
             return nothing
-        made = session.get_one(PeopleList, row.list_id)
+        made = session.get_one(BulkInvite, row.list_id)
         may_invite = account_classes.is_agent(session, services.rules.current(), made.owner)
         home = homeservers.find(session, homeserver_of(made.owner))
     if home is None or not may_invite:
@@ -66,7 +66,7 @@ def send_row(services: Services, entry: OutboxEntry) -> Note:
     )
 
 
-def _prepare(services: Services, row: PeopleListRow, made: PeopleList) -> Placing:
+def _prepare(services: Services, row: BulkInviteRow, made: BulkInvite) -> Placing:
     try:
         with services.database.transaction() as session:
             return list_sending.prepare(
@@ -79,7 +79,7 @@ def _prepare(services: Services, row: PeopleListRow, made: PeopleList) -> Placin
                 public_url=services.settings.public_url,
             )
     except problems.TooManyInvitations as limit:
-        delay = min(timedelta(seconds=limit.retry_after), LONGEST_WAIT)
+        delay = min(timedelta(seconds=limit.retry_after), MAX_WAIT)
         raise Later("over the quota of the inviter", delay, _later(services, row, delay)) from None
     except problems.InvitationsPaused:
         raise _failed(services, row, "paused") from None
@@ -88,9 +88,9 @@ def _prepare(services: Services, row: PeopleListRow, made: PeopleList) -> Placin
 
 
 def _place(
-    services: Services, home: Homeserver, made: PeopleList, row: PeopleListRow, placing: Placing
+    services: Services, home: Homeserver, made: BulkInvite, row: BulkInviteRow, placing: Placing
 ) -> bool:
-    desk = services.desk_for(home)
+    desk = services.room_actions_for(home)
     if placing.user_id is not None:
         return not desk.invite_user(
             room_id=made.room_id, sender=made.owner, user_id=placing.user_id
@@ -105,14 +105,14 @@ def _place(
     return False
 
 
-def _failed(services: Services, row: PeopleListRow, why: str) -> GiveUp:
+def _failed(services: Services, row: BulkInviteRow, why: str) -> GiveUp:
     def note(session: Session) -> None:
         list_sending.failed(session, services.now(), _again(session, row), why)
 
     return GiveUp(why, note)
 
 
-def _later(services: Services, row: PeopleListRow, delay: timedelta) -> Note:
+def _later(services: Services, row: BulkInviteRow, delay: timedelta) -> Note:
     until = services.now() + delay
 
     def note(session: Session) -> None:
@@ -121,5 +121,5 @@ def _later(services: Services, row: PeopleListRow, delay: timedelta) -> Note:
     return note
 
 
-def _again(session: Session, row: PeopleListRow) -> PeopleListRow:
-    return session.get_one(PeopleListRow, row.id)
+def _again(session: Session, row: BulkInviteRow) -> BulkInviteRow:
+    return session.get_one(BulkInviteRow, row.id)

@@ -10,16 +10,16 @@ from flask import Response, make_response, request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from domain_rules.bulk_invites.reading import EVERY, MOST_BYTES, Unreadable
+from domain_rules.bulk_invites.reading import EVERY, MAX_BYTES, Unreadable
 from domain_rules.bulk_invites.reading import Fault as Unread
 from identity.bulk_invites import models as stored
 from identity.bulk_invites import report as list_report
 from identity.bulk_invites import service as people_lists
-from identity.bulk_invites.models import ListState, PeopleList
+from identity.bulk_invites.models import BulkInvite, BulkInviteState
 from identity.bulk_invites.service import (
     AlreadySent,
     ColumnToChoose,
-    NoSuchList,
+    NoSuchBulkInvite,
     NothingToSend,
     Owner,
     RoomSeen,
@@ -35,12 +35,12 @@ from identity.web.request_context import services
 from identity.web.site import blueprint
 from identity.web.wording import text
 
-from . import room_checks as room_looks
+from . import room_checks
 from . import wording as list_words
 from .sessions import Agent, agent, signed_in_on
 
 ROOM_ID = re.compile(r"(![A-Za-z0-9._~%+/=-]{1,200}(?::[A-Za-z0-9.:\[\]-]{1,200})?)")
-MOST_FORM = MOST_BYTES + 100_000  # the fields around the file
+MAX_FORM = MAX_BYTES + 100_000  # the fields around the file
 ROWS = 100  # on one page
 MANY_GUESTS = 50
 UNREAD = {each: f"lists.fault.{each}" for each in Unread}
@@ -55,7 +55,7 @@ TEMPLATE = "adresse;nom\nprenom.nom@exemple.fr;Prénom Nom\n"
 def take_larger_forms(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """A list may be a little longer than other requests; what is longer still is refused unread."""
     if endpoint == "pages.lists_new":
-        request.max_content_length = request.max_form_memory_size = MOST_FORM
+        request.max_content_length = request.max_form_memory_size = MAX_FORM
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)
@@ -66,8 +66,8 @@ def too_large(error: HTTPException) -> Response:
     return page("lists_too_big", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
-@blueprint.errorhandler(NoSuchList)
-def no_such_list(_error: NoSuchList) -> Response:
+@blueprint.errorhandler(NoSuchBulkInvite)
+def no_such_list(_error: NoSuchBulkInvite) -> Response:
     """Also for what is somebody else's."""
     return page("not_found", status=HTTPStatus.NOT_FOUND)
 
@@ -167,7 +167,7 @@ def _handed_in() -> tuple[bytes, str]:
         return file.read(), sent.filename
 
 
-def _change(session: Session, made: PeopleList) -> None:
+def _change(session: Session, made: BulkInvite) -> None:
     rules, now = services.rules.current(), services.now()
     if "send" in request.form:
         people_lists.confirm(session, rules, now, made)
@@ -176,7 +176,7 @@ def _change(session: Session, made: PeopleList) -> None:
     elif "column" in request.form:
         people_lists.choose(session, rules, now, made, request.form.get("column", -1, type=int))
     elif "keep" in request.form:
-        people_lists.keep(session, rules, now, made, _row_id(request.form["keep"]))
+        people_lists.store(session, rules, now, made, _row_id(request.form["keep"]))
     elif "correct" in request.form:
         row_id = _row_id(request.form["correct"])
         typed = request.form.get("address", "")
@@ -197,7 +197,7 @@ def _refused(list_id: uuid.UUID, who: Agent, problem: Problem) -> Response:
 
 def _look(who: Agent, room_id: str) -> Room | str:
     """The room, or the id of what to say instead."""
-    room = room_looks.look(who.user_id, room_id)
+    room = room_checks.check_room(who.user_id, room_id)
     if not isinstance(room, Room):
         return f"lists.fault.{room}"
     if not room.is_joined:
@@ -214,7 +214,7 @@ def _form(who: Agent, faults: list[Fault] | None = None) -> Response:
     return page("lists", faults=faults or [], who=who, own=own, sessions=signed_in_on(who))
 
 
-def _checked(session: Session, made: PeopleList, faults: list[Fault] | None = None) -> Response:
+def _checked(session: Session, made: BulkInvite, faults: list[Fault] | None = None) -> Response:
     counted = list_report.counts(session, made)
     doubtful, cautious = list_words.to_review(session, made)
     now = services.now()
@@ -238,7 +238,7 @@ def _checked(session: Session, made: PeopleList, faults: list[Fault] | None = No
     )
 
 
-def _sent(session: Session, made: PeopleList, faults: list[Fault] | None = None) -> Response:
+def _sent(session: Session, made: BulkInvite, faults: list[Fault] | None = None) -> Response:
     counted, now = list_report.counts(session, made), services.now()
     last_page = max(0, (counted.total - 1) // ROWS)
     number = min(max(0, request.args.get("page", 0, type=int)), last_page)
@@ -259,15 +259,15 @@ def _sent(session: Session, made: PeopleList, faults: list[Fault] | None = None)
     )
 
 
-def _is_checked(made: PeopleList) -> bool:
-    return made.state == ListState.CHECKED
+def _is_checked(made: BulkInvite) -> bool:
+    return made.state == BulkInviteState.CHECKED
 
 
 def _row_id(typed: str) -> uuid.UUID:
     try:
         return uuid.UUID(typed)
     except ValueError:
-        raise NoSuchList from None
+        raise NoSuchBulkInvite from None
 
 
 def _csv(content: str, name: str) -> Response:

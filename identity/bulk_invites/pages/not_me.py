@@ -3,8 +3,8 @@
 from flask import Response, request
 
 from identity.bulk_invites import sign_in as list_sign_in
-from identity.bulk_invites import sign_in_models as list_sign_ins
-from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.bulk_invites import sign_in_models as sign_ins
+from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.one_time_codes.service import Result
 from identity.sign_up.pages.check import code_faults, unfinished_code
 from identity.web.rendering import Fault, page
@@ -17,7 +17,7 @@ def show(token: str) -> Response | None:
     return _page(token) if _used(token) else None
 
 
-def end(token: str) -> Response | None:
+def end_sessions(token: str) -> Response | None:
     """The code of the mail ends what was opened with it, in every browser. None as for `show`."""
     used = _used(token)
     if used is None:
@@ -35,10 +35,10 @@ def end(token: str) -> Response | None:
     return _page(token, code_faults(answered, held=True))
 
 
-def _used(token: str) -> ListSignIn | None:
+def _used(token: str) -> BulkInviteSignIn | None:
     sign_in_id = services.tokens.read_link(token, "not_me")
     with services.database.reading() as session:
-        return list_sign_ins.find(session, sign_in_id) if sign_in_id else None
+        return sign_ins.find(session, sign_in_id) if sign_in_id else None
 
 
 def _page(token: str, faults: list[Fault] | None = None, *, done: bool = False) -> Response:

@@ -4,7 +4,7 @@ import time
 import uuid
 
 from identity.bulk_invites import room_check_models as stored
-from identity.bulk_invites import room_checks as room_looks
+from identity.bulk_invites import room_checks
 from identity.homeservers.room_actions import Room
 from identity.web.request_context import services
 
@@ -12,10 +12,10 @@ SECONDS = 8.0
 STEP = 0.1
 
 
-def look(user_id: str, room_id: str) -> Room | str:
+def check_room(user_id: str, room_id: str) -> Room | str:
     """The room; or `no_module`, `away`."""
     with services.database.transaction() as session:
-        look_id = room_looks.ask(session, services.now(), user_id=user_id, room_id=room_id)
+        look_id = room_checks.ask(session, services.now(), user_id=user_id, room_id=room_id)
     return "away" if look_id is None else _wait_for(look_id)
 
 

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress, InvalidAddress
 from identity.bulk_invites import sign_in as list_sign_in
-from identity.bulk_invites import sign_in_models as list_sign_ins
-from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.bulk_invites import sign_in_models as sign_ins
+from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.one_time_codes.service import CodeAnswer, Result
 from identity.sign_up.pages import browser
 from identity.sign_up.pages.check import code_faults, unfinished_code
@@ -87,7 +87,7 @@ def lists_type_code() -> Response:
 
 
 def _code_page(
-    asked: ListSignIn, faults: list[Fault] | None = None, *, token: str | None = None
+    asked: BulkInviteSignIn, faults: list[Fault] | None = None, *, token: str | None = None
 ) -> Response:
     """`token`: of the mailed link; who has only that sees no address."""
     known = EmailAddress.stored(asked.address)
@@ -105,12 +105,12 @@ def _code_page(
     )
 
 
-def _asked(database: Session) -> ListSignIn | None:
+def _asked(database: Session) -> BulkInviteSignIn | None:
     try:
         asked_id = uuid.UUID(session[ASKED])
     except (KeyError, TypeError, ValueError):
         return None
-    return list_sign_ins.find(database, asked_id)
+    return sign_ins.find(database, asked_id)
 
 
 def show_link(token: str) -> Response | None:
@@ -146,9 +146,9 @@ def try_code_of_link(token: str) -> Response | None:
     return browser.mark(list_sessions.let_in(opened), known)
 
 
-def _mailed(database: Session, token: str) -> ListSignIn | None:
+def _mailed(database: Session, token: str) -> BulkInviteSignIn | None:
     sign_in_id = services.tokens.read_link(token, "lists")
-    return list_sign_ins.find(database, sign_in_id) if sign_in_id else None
+    return sign_ins.find(database, sign_in_id) if sign_in_id else None
 
 
 def _said(answered: CodeAnswer, *, held: bool) -> list[Fault]:

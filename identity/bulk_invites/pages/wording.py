@@ -9,11 +9,11 @@ from domain_rules.addresses import Reason
 from domain_rules.bulk_invites.checks import NEEDS_YES, Caution, Outcome
 from domain_rules.spreadsheet_cells import write_table
 from identity.bulk_invites import models as stored
-from identity.bulk_invites.models import PeopleList, PeopleListRow, Step
-from identity.bulk_invites.report import Line, Word
+from identity.bulk_invites.models import BulkInvite, BulkInviteRow, Step
+from identity.bulk_invites.report import Line, RowStatus
 from identity.web.wording import date, text
 
-MOST_SHOWN = 200  # rows to review on one page; the others come up as these are put right
+MAX_SHOWN = 200  # rows to review on one page; the others come up as these are put right
 REASONS = {
     Reason.NO_AT: "lists.reason.no_at",
     Reason.TWO_ATS: "lists.reason.two_ats",
@@ -49,7 +49,7 @@ TO_DO = {
 class Written:
     """One row for the reader."""
 
-    row: PeopleListRow
+    row: BulkInviteRow
     result: str
     todo: str
     suggestion: str = ""
@@ -65,13 +65,13 @@ def written(lines: Sequence[Line]) -> list[Written]:
     return [_written(line) for line in lines]
 
 
-def to_review(session: Session, made: PeopleList) -> tuple[list[Written], list[Written]]:
+def to_review(session: Session, made: BulkInvite) -> tuple[list[Written], list[Written]]:
     """Rows that are not sent as they stand, and rows that are but deserve a look."""
     doubtful = [outcome for outcome in Outcome if outcome is not Outcome.READY]
-    rows = stored.rows_of(session, made.id, outcomes=doubtful, limit=MOST_SHOWN)
+    rows = stored.rows_of(session, made.id, outcomes=doubtful, limit=MAX_SHOWN)
     cautions = [caution for caution in Caution if caution is not Caution.NONE]
     cautious = stored.rows_of(
-        session, made.id, outcomes=[Outcome.READY], cautions=cautions, limit=MOST_SHOWN
+        session, made.id, outcomes=[Outcome.READY], cautions=cautions, limit=MAX_SHOWN
     )
     return (
         written([Line(row, row.outcome) for row in rows]),
@@ -82,12 +82,12 @@ def to_review(session: Session, made: PeopleList) -> tuple[list[Written], list[W
     )
 
 
-def to_send(session: Session, made: PeopleList) -> list[PeopleListRow]:
+def to_send(session: Session, made: BulkInvite) -> list[BulkInviteRow]:
     """The first of the rows that are sent as they stand."""
-    return stored.rows_of(session, made.id, outcomes=[Outcome.READY], limit=MOST_SHOWN)
+    return stored.rows_of(session, made.id, outcomes=[Outcome.READY], limit=MAX_SHOWN)
 
 
-def waiting(session: Session, made: PeopleList) -> tuple[int, int]:
+def waiting(session: Session, made: BulkInvite) -> tuple[int, int]:
     """How many guests and agents are still to be told."""
     counts = {True: 0, False: 0}
     for _, step, for_guest, count in stored.counts(session, made.id):
@@ -119,14 +119,14 @@ def _written(line: Line) -> Written:
     )
 
 
-def _detail(row: PeopleListRow, word: str) -> str:
+def _detail(row: BulkInviteRow, word: str) -> str:
     if word == Outcome.NOT_AN_ADDRESS:
         reason = Reason(row.detail) if row.detail in set(Reason) else Reason.NOT_AN_ADDRESS
         return text(REASONS.get(reason, "lists.reason.other"))
-    if word == Word.FAILED:
+    if word == RowStatus.FAILED:
         return text(WHYS.get(row.why or "", "lists.why.room"))
     return row.detail
 
 
-def _date(row: PeopleListRow) -> str:
+def _date(row: BulkInviteRow) -> str:
     return date(row.later_at) if row.later_at else ""

@@ -213,7 +213,7 @@ def alarm_until(session: Session, purpose: Purpose) -> datetime | None:
 def raise_alarm(session: Session, purpose: Purpose, until: datetime) -> None:
     """Note that codes of this purpose are being guessed at."""
     row = {"purpose": purpose, "until": until}
-    if not inserting.new(session, CodeAlarm, row):
+    if not inserting.insert_if_new(session, CodeAlarm, row):
         session.execute(
             update(CodeAlarm)
             .where(CodeAlarm.purpose == purpose)

@@ -78,7 +78,7 @@ def _look() -> Iterator[Finding]:
         yield from _database(services)
         yield from _redis(services)
         yield _mail(services)
-        yield from listening.look(services.settings)
+        yield from listening.check_listeners(services.settings)
     finally:
         services.database.engine.dispose()
 
@@ -96,7 +96,7 @@ def _database(services: Services) -> Iterator[Finding]:
             revision = rules.current_number(session)
             yield from _rules(session)
             yield from _work(services, session)
-            yield from invitation_findings.look(session, services.now())
+            yield from invitation_findings.check_invitations(session, services.now())
             yield _hashes(services, session)
             unasked = list(invitation_findings.nobody_tells(session, services.now(), registered))
     except SQLAlchemyError as error:
@@ -177,7 +177,7 @@ def _work(services: Services, session: Session) -> Iterator[Finding]:
 def _homeserver(services: Services, homeserver: Homeserver, revision: int) -> Iterator[Finding]:
     name = homeserver.name
     with services.database.reading() as session:
-        yield from module_declarations.look(homeserver_modules.find(session, name), name)
+        yield from module_declarations.check_module(homeserver_modules.find(session, name), name)
     if homeserver.insecure:
         told = "its certificate is not checked: for tests only"
         fix = "register it anew without --insecure-for-tests"
@@ -211,14 +211,14 @@ def _doors(homeserver: Homeserver, token: str | None, revision: int) -> Iterator
     with _client(homeserver) as talk:
         url = homeserver_proxy.clients_url(talk)
         with _client(homeserver, url) as clients:
-            yield from homeserver_doors.look(
+            yield from homeserver_doors.check_exposure(
                 talk, name, class_source=source, token=token, revision=revision, clients=clients
             )
-            yield from homeserver_proxy.look(
+            yield from homeserver_proxy.check_proxy(
                 talk, clients, name, url=url, class_source=source, token=token
             )
     with _client(homeserver, seconds=readable_rooms.SECONDS, one_deadline=True) as talk:
-        yield from readable_rooms.look(talk, name, token=token)
+        yield from readable_rooms.check_readable_rooms(talk, name, token=token)
 
 
 def _client(

@@ -18,7 +18,7 @@ OLD_SECONDS = 300
 GUIDE = "docs/synapse.md"
 
 
-def look(
+def check_exposure(
     talk: JsonClient,
     name: str,
     *,

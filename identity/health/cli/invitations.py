@@ -15,7 +15,7 @@ from identity.invitations import search as invitation_search
 from identity.invitations.models import Delivery
 
 
-def look(session: Session, now: datetime) -> Iterator[Finding]:
+def check_invitations(session: Session, now: datetime) -> Iterator[Finding]:
     """Nothing where all is well."""
     dead = third_party_invitations.counts(session).get(Delivery.DEAD, 0)
     if dead:

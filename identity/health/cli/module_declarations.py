@@ -9,7 +9,7 @@ from identity.homeservers.module_models import HomeserverModule
 UPGRADE = "upgrade the module there to the version of this Guichet (docs/synapse.md)"
 
 
-def look(module: HomeserverModule | None, name: str) -> Iterator[Finding]:
+def check_module(module: HomeserverModule | None, name: str) -> Iterator[Finding]:
     """Nothing of a homeserver whose module was never heard, and nothing of one as new as we are."""
     if module is None:
         return

@@ -33,7 +33,7 @@ def clients_url(talk: JsonClient) -> str | None:
     return url if isinstance(url, str) else None
 
 
-def look(
+def check_proxy(
     talk: JsonClient,
     clients: JsonClient,
     name: str,

@@ -12,11 +12,11 @@ ROOMS = "/_synapse/admin/v1/rooms"
 # Last by the alphabet, so first in this order.
 SECONDS = 30.0  # for all of it
 READABLE_FIRST = "order_by=history_visibility&dir=b&limit=100"
-MOST = 200  # of which the rule is looked at
+MAX_ROOMS = 200  # of which the rule is looked at
 SHOWN = 3
 
 
-def look(talk: JsonClient, name: str, *, token: str | None) -> Iterator[Finding]:
+def check_readable_rooms(talk: JsonClient, name: str, *, token: str | None) -> Iterator[Finding]:
     """`name` is the homeserver's: rooms of others are theirs to mend. Without an administrator's token nothing is seen."""
     if token is not None:
         yield from seen(name, "who reads its rooms", _look(talk, name, token))
@@ -51,7 +51,7 @@ def _world_readable(talk: JsonClient, name: str, token: str) -> Iterator[dict[st
             raise Silent
         for room in filter(_is_named, rooms):
             visibility = room.get("history_visibility")
-            if counted >= MOST or visibility not in (None, "world_readable"):
+            if counted >= MAX_ROOMS or visibility not in (None, "world_readable"):
                 return
             is_ours = str(room.get("creator")).endswith(f":{name}")
             if visibility and is_ours and not room.get("public"):

@@ -18,12 +18,12 @@ from identity.web.api_guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
 
-MOST_ID = 255  # characters of a room or user ID
+MAX_ID = 255  # characters of a room or user ID
 
 blueprint = Blueprint("homeserver_invitation_check", __name__, url_prefix="/api/homeserver/v1")
 blueprint.before_request(module_in_homeserver)
 
-Id = Annotated[Text, Field(min_length=1, max_length=MOST_ID)]
+Id = Annotated[Text, Field(min_length=1, max_length=MAX_ID)]
 
 
 class Inviting(Body):

@@ -34,8 +34,8 @@ from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
 
 PAGE = 50
-MOST_PAGE = 200
-MOST_DAYS = 90
+MAX_PAGE = 200
+MAX_DAYS = 90
 CURSOR = re.compile(r"([0-9]{1,17})-([0-9a-f]{32})")
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ class ForSender(Body):
 class Extension(ForSender):
     """How long an invitation shall stand from now."""
 
-    days: Annotated[int, Field(ge=1, le=MOST_DAYS)] = invitations.LIFETIME_DAYS
+    days: Annotated[int, Field(ge=1, le=MAX_DAYS)] = invitations.LIFETIME_DAYS
 
 
 @blueprint.get("")
@@ -161,9 +161,9 @@ def _state(name: str | None) -> State | None:
 def _size(limit: str | None) -> int:
     if limit is None:
         return PAGE
-    is_number = limit.isascii() and limit.isdecimal() and len(limit) <= len(str(MOST_PAGE))
-    if not (is_number and 1 <= int(limit) <= MOST_PAGE):
-        raise WrongParameter(f"limit is a number from 1 to {MOST_PAGE}.")
+    is_number = limit.isascii() and limit.isdecimal() and len(limit) <= len(str(MAX_PAGE))
+    if not (is_number and 1 <= int(limit) <= MAX_PAGE):
+        raise WrongParameter(f"limit is a number from 1 to {MAX_PAGE}.")
     return int(limit)
 
 

@@ -37,7 +37,7 @@ def sign() -> Response:
         raise problems.WrongParameter("private_key is not 32 bytes in base64.") from None
     with services.database.reading() as session:
         invitation = third_party_invitations.by_token(session, asked.token)
-    if invitation is None or invitation_states.where(invitation, services.now()) in ENDED:
+    if invitation is None or invitation_states.state_of(invitation, services.now()) in ENDED:
         raise problems.UnknownInvitation
     facts = {"mxid": asked.mxid, "sender": invitation.sender, "token": asked.token}
     return jsonify(key.sign(facts, server_name=services.settings.server_name))

@@ -18,12 +18,12 @@ from identity.web.json_body import Body, Text, read_as, read_object
 from identity.web.matrix_v2 import V2
 from identity.web.request_context import services
 
-MOST_ID = 255  # characters of a room or user ID
+MAX_ID = 255  # characters of a room or user ID
 
 blueprint = Blueprint("invitations", __name__, url_prefix=V2)
 blueprint.before_request(signed_in)
 
-Id = Annotated[Text, Field(min_length=1, max_length=MOST_ID)]
+Id = Annotated[Text, Field(min_length=1, max_length=MAX_ID)]
 
 
 class StoreInvite(Body):

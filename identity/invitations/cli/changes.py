@@ -101,7 +101,7 @@ def _change(
 
 
 def _refusal(session: Session, now: datetime, row: ThirdPartyInvitation, otherwise: str) -> Failure:
-    state = invitations.where(row, now)
+    state = invitations.state_of(row, now)
     if state in OVER:
         return Failure(f"{row.id}: {otherwise}, {OVER[state]}")
     if row.awaits:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from identity.command.outcomes import Failure
 from identity.core import outbox
-from identity.core.outbox import Errand
+from identity.core.outbox import JobKind
 from identity.invitations import models as third_party_invitations
 from identity.invitations import record as invitation_record
 from identity.invitations.models import Delivery, ThirdPartyInvitation
@@ -36,8 +36,8 @@ def found(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
 
 def described(session: Session, row: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
     """With the errand to deliver it, or to see whether its room took it."""
-    errand = Errand.ROOM_TOOK if row.awaits else Errand.ONBIND
-    entry = outbox.of_subject(session, row.id, errand)
+    kind = JobKind.ROOM_TOOK if row.awaits else JobKind.ONBIND
+    entry = outbox.of_subject(session, row.id, kind)
     waits = entry is not None and entry.done_at is None and entry.gave_up_at is None
     return invitation_record.summary(row, now) | {
         "address": invitation_record.masked(row),

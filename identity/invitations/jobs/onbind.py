@@ -15,7 +15,7 @@ from identity.accounts import classes as account_classes
 from identity.core import outbox
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, Note, nothing
-from identity.core.outbox import Errand, Lane, OutboxEntry
+from identity.core.outbox import Job, JobKind, Lane
 from identity.homeservers import models as homeservers
 from identity.homeservers import onbind_client as third_party_invites
 from identity.homeservers.admin_client import Refused
@@ -25,7 +25,7 @@ from identity.invitations import models as third_party_invitations
 from identity.invitations import service as invitations
 from identity.invitations.history import Happened
 from identity.invitations.models import Delivery, State, ThirdPartyInvitation
-from identity.invitations.states import last_open, note
+from identity.invitations.states import last_open, record
 from identity.mail import models as mails
 from identity.problems import NotOfFederation
 from identity.services import WorkerServices
@@ -60,7 +60,7 @@ ENDS = {
 BEGUN = (Delivery.DUE, Delivery.SENDING)
 
 
-def deliver(services: WorkerServices, entry: OutboxEntry) -> Note:
+def deliver(services: WorkerServices, entry: Job) -> Note:
     """Bring one invitation to the homeserver of the invited person, if it has not come there yet."""
     with services.database.reading() as session:
         invitation = third_party_invitations.find(session, entry.subject_id)
@@ -86,7 +86,7 @@ def deliver(services: WorkerServices, entry: OutboxEntry) -> Note:
 
 
 def _ask_and_send(
-    services: WorkerServices, entry: OutboxEntry, invitation: ThirdPartyInvitation, invitee: str
+    services: WorkerServices, entry: Job, invitation: ThirdPartyInvitation, invitee: str
 ) -> Note:
     with services.database.reading() as session:
         home = homeservers.find(session, homeserver_of(invitee))
@@ -103,7 +103,7 @@ def _ask_and_send(
 
 def _send(
     services: WorkerServices,
-    entry: OutboxEntry,
+    entry: Job,
     invitation: ThirdPartyInvitation,
     invitee: str,
     home: Homeserver,
@@ -159,9 +159,7 @@ def _claim(services: WorkerServices, invitation: ThirdPartyInvitation, invitee: 
         )
 
 
-def _has_arrived(
-    services: WorkerServices, entry: OutboxEntry, invitation: ThirdPartyInvitation
-) -> bool:
+def _has_arrived(services: WorkerServices, entry: Job, invitation: ThirdPartyInvitation) -> bool:
     try:
         membership = _membership(services, entry, invitation, invitation.invitee or "")
     except NobodyToAsk:
@@ -173,7 +171,7 @@ def _has_arrived(
 
 
 def _membership(
-    services: WorkerServices, entry: OutboxEntry, invitation: ThirdPartyInvitation, user_id: str
+    services: WorkerServices, entry: Job, invitation: ThirdPartyInvitation, user_id: str
 ) -> str | None:
     """Raises NobodyToAsk; Later, or GiveUp in the end, where who could tell does not answer."""
     try:
@@ -212,9 +210,9 @@ def _delivered(services: WorkerServices, invitation: ThirdPartyInvitation) -> No
         row = _row(session, invitation)
         invitations.reconsider(session, rules, row)
         _to(row, Delivery.DELIVERED, delivered_at=now)(session)
-        if not note(session, now, row, State.DELIVERED, Happened.DELIVERED, by=BY):
+        if not record(session, now, row, State.DELIVERED, Happened.DELIVERED, by=BY):
             late = "it had ended, but was on its way already"
-            note(session, now, row, None, Happened.DELIVERED, by=BY, detail=late)
+            record(session, now, row, None, Happened.DELIVERED, by=BY, detail=late)
 
     return conclude
 
@@ -233,8 +231,8 @@ def _needless(
         row = _row(session, invitation)
         invitations.reconsider(session, rules, row)
         _to(row, Delivery.SUPERSEDED)(session)
-        if note(session, now, row, state, happened, by=BY, detail=detail):
-            outbox.put(session, Errand.REVOCATION, row.id, now, lane=Lane.NORMAL)
+        if record(session, now, row, state, happened, by=BY, detail=detail):
+            outbox.enqueue(session, JobKind.REVOCATION, row.id, now, lane=Lane.NORMAL)
 
     return conclude
 
@@ -245,7 +243,7 @@ def _waits_again(services: WorkerServices, invitation: ThirdPartyInvitation) -> 
     def conclude(session: Session) -> None:
         row = _row(session, invitation)
         _to(row, Delivery.WAITING, invitee=None)(session)
-        note(session, services.now(), row, last_open(session, row), Happened.WAITS_AGAIN, by=BY)
+        record(session, services.now(), row, last_open(session, row), Happened.WAITS_AGAIN, by=BY)
 
     return conclude
 
@@ -269,9 +267,7 @@ def _to(invitation: ThirdPartyInvitation, to: Delivery, **facts: object) -> Note
     return conclude
 
 
-def _later(
-    entry: OutboxEntry, now: datetime, invitation: ThirdPartyInvitation, why: str
-) -> Later | GiveUp:
+def _later(entry: Job, now: datetime, invitation: ThirdPartyInvitation, why: str) -> Later | GiveUp:
     delay = DELAYS[min(entry.attempts, len(DELAYS)) - 1]
     if now + delay > entry.created_at + GIVE_UP:
         return _dead(invitation, why)

@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 from domain_rules.user_ids import homeserver_of
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, Note, nothing
-from identity.core.outbox import OutboxEntry
+from identity.core.outbox import Job
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import NoModule
 from identity.invitations import models as third_party_invitations
 from identity.invitations.history import Happened
 from identity.invitations.models import ThirdPartyInvitation
-from identity.invitations.states import note
+from identity.invitations.states import record
 from identity.services import Services
 
 BY = "worker"
@@ -32,7 +32,7 @@ DELAYS = (
 KEPT = "the event in the room keeps its keys"
 
 
-def empty_room(services: Services, entry: OutboxEntry) -> Note:
+def empty_room(services: Services, entry: Job) -> Note:
     """Ask, and write into the history how it ended; without our module there it ends quietly."""
     with services.database.reading() as session:
         invitation = third_party_invitations.find(session, entry.subject_id)
@@ -43,7 +43,7 @@ def empty_room(services: Services, entry: OutboxEntry) -> Note:
     if homeserver is None:
         return _noting(services, invitation, f"its homeserver is not registered: {KEPT}")
     try:
-        services.desk_for(homeserver).revoke(
+        services.room_actions_for(homeserver).revoke(
             room_id=invitation.room_id, token=invitation.token, sender=sender
         )
     except NoModule:
@@ -56,7 +56,7 @@ def empty_room(services: Services, entry: OutboxEntry) -> Note:
 
 
 def _later(
-    services: Services, entry: OutboxEntry, invitation: ThirdPartyInvitation, why: str
+    services: Services, entry: Job, invitation: ThirdPartyInvitation, why: str
 ) -> Later | GiveUp:
     delay = DELAYS[min(entry.attempts, len(DELAYS)) - 1]
     if services.now() + delay > entry.created_at + GIVE_UP:
@@ -68,6 +68,6 @@ def _noting(services: Services, invitation: ThirdPartyInvitation, failure: str |
     happened = Happened.ROOM_NOT_EMPTIED if failure else Happened.ROOM_EMPTIED
 
     def conclude(session: Session) -> None:
-        note(session, services.now(), invitation, None, happened, by=BY, detail=failure)
+        record(session, services.now(), invitation, None, happened, by=BY, detail=failure)
 
     return conclude

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from domain_rules.user_ids import homeserver_of
 from identity.core.http_client import Away
 from identity.core.job_outcomes import Later, Note, nothing
-from identity.core.outbox import OutboxEntry
+from identity.core.outbox import Job
 from identity.core.sealing import CannotOpen
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
@@ -28,7 +28,7 @@ HELD_DELAYS = (
 """Up to which age what is held is looked at how often."""
 
 
-def see(services: WorkerServices, entry: OutboxEntry) -> Note:
+def ask_room(services: WorkerServices, entry: Job) -> Note:
     """Ask, unless the module has reported it meanwhile or the invitation ended."""
     now = services.now()
     with services.database.reading() as session:
@@ -64,7 +64,7 @@ def _is_there(
     if home is None:
         return True
     if awaits is Awaits.REPORT:
-        told = services.desk_for(home).standing(
+        told = services.room_actions_for(home).standing(
             room_id=invitation.room_id, user_id=invitation.sender, token=invitation.token
         )
         # What stands there from before says nothing of who asks again.

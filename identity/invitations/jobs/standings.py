@@ -92,4 +92,4 @@ def _has_module(services: WorkerServices, session: Session, server: Homeserver) 
 def _by_module(
     services: WorkerServices, server: Homeserver, user_id: str, room_id: str
 ) -> str | None:
-    return services.desk_for(server).standing(room_id=room_id, user_id=user_id).membership
+    return services.room_actions_for(server).standing(room_id=room_id, user_id=user_id).membership

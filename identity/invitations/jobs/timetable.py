@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 Subject = TypeVar("Subject")
 
 
-def keep(services: Services) -> None:
+def do_what_is_due(services: Services) -> None:
     """Safe twice, also at once: what was done is not due any more. What time does not suffice for waits."""
     ends_at = time.monotonic() + RUN_TIME
     calendar = invitation_calendar

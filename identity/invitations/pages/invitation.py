@@ -89,7 +89,7 @@ def _invitation(token: str, faults: list[Fault] | None = None) -> Response:
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
         if _can_be_accepted(session, found):
-            proof = mailbox_proof.of(session, found)
+            proof = mailbox_proof.proof_form_of(session, found)
             who = inviters.inviter(session, services.rules.current(), found.sender)
             return _open_page(token, found, proof, who, also=others(session, found), faults=faults)
         return _over(found, others(session, found))
@@ -97,7 +97,7 @@ def _invitation(token: str, faults: list[Fault] | None = None) -> Response:
 
 def _over(found: ThirdPartyInvitation, also: list[Other]) -> Response:
     """What became of it, and nothing more than its mail has said."""
-    state = invitations.where(found, services.now())
+    state = invitations.state_of(found, services.now())
     if state is State.EXPIRED:
         return page("invitation_over", ended_at=found.ended_at or found.expires_at, others=also)
     if state is State.DECLINED:

@@ -69,7 +69,7 @@ def _page(token: str, faults: list[Fault] | None = None) -> Response:
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
         undo_until = opting_out.undo_until(session, services.hashes, found.address)
-        proof = mailbox_proof.of(session, found, until=undo_until)
+        proof = mailbox_proof.proof_form_of(session, found, until=undo_until)
     return page(
         "opt_out",
         faults=faults or (),

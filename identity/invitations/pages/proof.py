@@ -56,7 +56,7 @@ def masked(invitation: ThirdPartyInvitation) -> str:
     return EmailAddress.stored(invitation.address).masked
 
 
-def of(
+def proof_form_of(
     session: Session, invitation: ThirdPartyInvitation, *, until: datetime | None = None
 ) -> Proof:
     """What there is to prove the mailbox with, here and now. `until`: what was done can be taken back."""

@@ -32,9 +32,9 @@ def show(token: str, faults: list[Fault] | None = None) -> Response:
         found = mailbox_proof.invited(session, token, "not_me")
         if found is None:
             return page("link_broken", status=HTTPStatus.NOT_FOUND)
-        state = invitations.where(found, services.now())
+        state = invitations.state_of(found, services.now())
         until = _undo_until(session, found)
-        proof = mailbox_proof.of(session, found, until=until)
+        proof = mailbox_proof.proof_form_of(session, found, until=until)
         name, _ = inviters.inviter(session, services.rules.current(), found.sender)
         also = others(session, found)
     return page(
@@ -92,6 +92,6 @@ def _change(session: Session, found: ThirdPartyInvitation) -> str | None:
         stands = invitations.undo_decline(session, now, found)
         return RESTORED if stands else None if heard else TOO_LATE
     declined = invitations.decline(session, now, found, unknown_inviter=True, by=INVITED)
-    if declined or invitations.where(found, now) in UNASKED:
+    if declined or invitations.state_of(found, now) in UNASKED:
         muting.mute(session, hashes, now, **who)
     return None

@@ -16,7 +16,7 @@ from identity import problems
 from identity.accounts.models import Account, AccountState
 from identity.core.http_client import Away
 from identity.core.job_outcomes import Later, Note, nothing
-from identity.core.outbox import OutboxEntry
+from identity.core.outbox import Job
 from identity.core.sealing import CannotOpen
 from identity.homeservers import breakers as homeserver_breakers
 from identity.homeservers import models as homeservers
@@ -38,7 +38,7 @@ TRIES = 3  # looks at the homeserver, should a user ID be taken meanwhile
 
 
 @dataclass(frozen=True)
-class Job:
+class AccountJob:
     """One attempt, and what it is about."""
 
     attempt: AccountAttempt
@@ -47,7 +47,7 @@ class Job:
     connector: Connector
 
 
-def make(services: WorkerServices, entry: OutboxEntry) -> Note:
+def make(services: WorkerServices, entry: Job) -> Note:
     """Make the account of one attempt; how it ends is told to who waits. No call is made twice."""
     job = _job(services, entry)
     if job is None:
@@ -59,7 +59,7 @@ def make(services: WorkerServices, entry: OutboxEntry) -> Note:
     return nothing
 
 
-def _job(services: WorkerServices, entry: OutboxEntry) -> Job | None:
+def _job(services: WorkerServices, entry: Job) -> AccountJob | None:
     """What there is to do; None if nothing, or no more: then the attempt has ended."""
     with services.database.reading() as session:
         attempt = account_attempts.find(session, entry.subject_id)
@@ -76,7 +76,7 @@ def _job(services: WorkerServices, entry: OutboxEntry) -> Job | None:
     if account is None or homeserver is None or connector is None:
         _end(services, attempt, AttemptState.AGAIN)
         return None
-    return Job(attempt, account, homeserver, connector)
+    return AccountJob(attempt, account, homeserver, connector)
 
 
 def empty_passwords(services: WorkerServices) -> int:
@@ -100,7 +100,7 @@ def reseal(services: WorkerServices) -> None:
     log.info("%d secrets of homeservers sealed anew", count)
 
 
-def _take(services: WorkerServices, job: Job) -> SecretStr | None:
+def _take(services: WorkerServices, job: AccountJob) -> SecretStr | None:
     """The password, gone from the database when this returns. None if the attempt has ended instead.
 
     Raises Later while as many calls to this homeserver are under way as may be.
@@ -124,7 +124,9 @@ def _take(services: WorkerServices, job: Job) -> SecretStr | None:
         return None
 
 
-def _asked(services: WorkerServices, job: Job, ask: Callable[[], AttemptState]) -> AttemptState:
+def _asked(
+    services: WorkerServices, job: AccountJob, ask: Callable[[], AttemptState]
+) -> AttemptState:
     """How asking ended, and what that says of the homeserver."""
     name = job.homeserver.name
     try:
@@ -148,7 +150,7 @@ def _asked(services: WorkerServices, job: Job, ask: Callable[[], AttemptState]) 
     return state
 
 
-def _make(services: WorkerServices, job: Job, password: SecretStr) -> AttemptState:
+def _make(services: WorkerServices, job: AccountJob, password: SecretStr) -> AttemptState:
     connector, another_name = job.connector, False
     for _ in range(TRIES):
         account = _claim(services, job, another_name=another_name)
@@ -176,7 +178,7 @@ def _make(services: WorkerServices, job: Job, password: SecretStr) -> AttemptSta
     raise problems.NameRefused
 
 
-def _how_it_ended(services: WorkerServices, job: Job) -> AttemptState:
+def _how_it_ended(services: WorkerServices, job: AccountJob) -> AttemptState:
     """A worker died after it had taken the password: see whether the account stands with it."""
     is_whole = job.connector.look(_wanted(job.account, SecretStr(""))) is Found.FINISHED
     if is_whole and job.attempt.was_made:
@@ -184,7 +186,7 @@ def _how_it_ended(services: WorkerServices, job: Job) -> AttemptState:
     return AttemptState.AGAIN
 
 
-def _claim(services: WorkerServices, job: Job, *, another_name: bool) -> Account:
+def _claim(services: WorkerServices, job: AccountJob, *, another_name: bool) -> Account:
     with services.database.transaction() as session:
         request = use_case.confirmed_request(session, services.now(), job.attempt.request_id)
         account = use_case.claim(
@@ -205,7 +207,7 @@ def _note_free(services: WorkerServices, account: Account) -> None:
         use_case.seen_free(session.get_one(Account, account.id), services.now())
 
 
-def _note_made(services: WorkerServices, job: Job, account: Account) -> None:
+def _note_made(services: WorkerServices, job: AccountJob, account: Account) -> None:
     with services.database.transaction() as session:
         use_case.created(session.get_one(Account, account.id))
         account_attempts.was_made(session, job.attempt.id)

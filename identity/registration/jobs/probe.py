@@ -9,7 +9,7 @@ from domain_rules.addresses import EmailAddress
 from identity.core import outbox
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, Note, nothing
-from identity.core.outbox import Errand, Lane, OutboxEntry
+from identity.core.outbox import Job, JobKind, Lane
 from identity.core.sealing import CannotOpen
 from identity.homeservers import breakers as homeserver_breakers
 from identity.homeservers import models as homeservers
@@ -19,7 +19,7 @@ from identity.mail import models as mails
 from identity.mail.models import Template
 from identity.services import WorkerServices
 from identity.sign_up.models import VerificationRequest
-from identity.sign_up.service import CONFIRMED_LIFETIME, Step, where
+from identity.sign_up.service import CONFIRMED_LIFETIME, Step, step_of
 
 PROBE_DELAYS: Final = (
     timedelta(seconds=15),
@@ -29,14 +29,14 @@ PROBE_DELAYS: Final = (
 )
 
 
-def probe_server(services: WorkerServices, entry: OutboxEntry) -> Note:
+def probe_server(services: WorkerServices, entry: Job) -> Note:
     """Ask a homeserver that was away whether accounts can be made again; if so, write to who waits."""
     now = services.now()
     if entry.lane == Lane.ACCOUNTS:  # no worker answered then; this one does
         return _probing_in_bulk(entry, now)
     with services.database.reading() as session:
         request = session.get(VerificationRequest, entry.subject_id)
-        if request is None or where(request, now) is not Step.CONFIRMED:
+        if request is None or step_of(request, now) is not Step.CONFIRMED:
             return nothing
         address = EmailAddress.stored(request.address)
         name = services.rules.current().decide(address).homeserver
@@ -73,9 +73,9 @@ def _probe(services: WorkerServices, homeserver: Homeserver) -> None:
         homeserver_breakers.answered(session, name)
 
 
-def _probing_in_bulk(entry: OutboxEntry, now: datetime) -> Note:
-    return lambda session: outbox.put(
-        session, Errand.SERVER_PROBE, entry.subject_id, now, lane=Lane.BULK
+def _probing_in_bulk(entry: Job, now: datetime) -> Note:
+    return lambda session: outbox.enqueue(
+        session, JobKind.SERVER_PROBE, entry.subject_id, now, lane=Lane.BULK
     )
 
 

@@ -29,7 +29,7 @@ NEXT = {Stands.TAKEN: "account_taken", Stands.AWAY: "account_waiting"}
 def account_page(n: int) -> Response:
     """Name and password; where the server makes its own accounts, the way to it."""
     own = _own(n)
-    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
+    if sign_up.step_of(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
     followed = account_creation.follow(services, own)
     if followed.stands is Stands.UNDER_WAY:
@@ -43,7 +43,7 @@ def account_page(n: int) -> Response:
 def create_account(n: int) -> Response:
     """Claim the account, judge the password, hand both over to the worker."""
     own = _own(n)
-    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
+    if sign_up.step_of(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
     name, password = request.form.get("display_name", ""), request.form.get("password", "")
     if request.form.get("password_again", password) != password:
@@ -72,7 +72,7 @@ def _ask(own: VerificationRequest, name: str, password: str) -> Response:
 def account_progress(n: int) -> Response:
     """The account is being made: this page asks for itself again until that has ended, one way or another."""
     own = _own(n)
-    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
+    if sign_up.step_of(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
     followed = account_creation.follow(services, own)
     if followed.stands is Stands.NAME_REFUSED:
@@ -95,7 +95,7 @@ def account_progress(n: int) -> Response:
 def account_waiting(n: int) -> Response:
     """The homeserver did not answer: the proof is kept, a mail will say when to come back."""
     own = _own(n)
-    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
+    if sign_up.step_of(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
     return page("account_waiting", n=n, proposal=account_creation.propose(services, own))
 
@@ -104,7 +104,7 @@ def account_waiting(n: int) -> Response:
 def account_taken(n: int) -> Response:
     """The person has an account already: that is told here, for the mailbox was proved."""
     own = _own(n)
-    if sign_up.where(own, services.now()) is not Step.CONFIRMED:
+    if sign_up.step_of(own, services.now()) is not Step.CONFIRMED:
         return go_to("check_page", n=n)
     proposal = account_creation.propose(services, own)
     with services.database.reading() as session:
@@ -121,7 +121,7 @@ def account_taken(n: int) -> Response:
 def account_done(n: int) -> Response:
     """Welcome: who you are there, how to sign in, what to keep safe."""
     own = _own(n)
-    step = sign_up.where(own, services.now())
+    step = sign_up.step_of(own, services.now())
     created = account_creation.made(services, own) if step is Step.USED else None
     if created is None:
         if step is Step.USED:  # made elsewhere, or gone since

@@ -9,7 +9,7 @@ from .guesses import SIGNS, power_of_ten, readings
 from .words import plain, ranks
 
 LEAST = 12  # characters
-MOST = 512  # characters; Synapse takes no more
+MAX_CHARACTERS = 512  # characters; Synapse takes no more
 ENOUGH = 9.0  # as a power of ten of guesses
 OWN_PART = 4  # characters from which a part of a name or address counts
 # Nobody's own, though an organisation may have them in its name.
@@ -63,7 +63,7 @@ def judge(password: str, *, about: Iterable[str], nearby: Iterable[str] = ()) ->
     """
     if len(password) < LEAST:
         return Verdict(ok=False, power=0.0, reason=Reason.TOO_SHORT)
-    if len(password) > MOST:
+    if len(password) > MAX_CHARACTERS:
         return Verdict(ok=False, power=0.0, reason=Reason.TOO_LONG)
     if NO_TEXT.search(password):
         return Verdict(ok=False, power=0.0, reason=Reason.UNTYPED)

@@ -9,7 +9,7 @@ from typing import Any
 from zxcvbn import matching, scoring
 
 from .keyboards import GRAPHS, interlaced
-from .words import LONGEST, composed, plain
+from .words import MAX_WORD, composed, plain
 
 JUDGED = 64  # characters looked at: what stands behind them only makes a password harder
 BRUTE = 1.0  # an unforeseen character, as a power of ten; zxcvbn counts the same
@@ -121,7 +121,7 @@ def _known(text: str, reading: str, rank_of: Rank, *, respelled: bool = False) -
     """Words of the reading. `respelled`: only what is long enough to be meant, and has letters at all."""
     least, factor = (LEAST_WHOLE, RESPELLED) if respelled else (2, 1)
     for start in range(len(text)):
-        for end in range(start + least, min(len(text), start + LONGEST) + 1):
+        for end in range(start + least, min(len(text), start + MAX_WORD) + 1):
             rank = rank_of(reading[start:end])
             if rank is not None and any(map(str.isalpha, text[start:end])):
                 guesses = max(rank, 2) * factor * _capitals(text[start:end])

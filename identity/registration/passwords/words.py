@@ -10,7 +10,7 @@ from babel import Locale
 from spellchecker import SpellChecker
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-LONGEST = 28  # letters of a word
+MAX_WORD = 28  # letters of a word
 CALENDAR = 5  # guesses: a season, a month or a weekday is no strength
 LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss"})
 JOINTS = str.maketrans("", "", "'’ -")
@@ -40,7 +40,7 @@ def ranks() -> Mapping[str, int]:
     for words in _lists():
         for rank, word in enumerate(words, 1):
             key = plain(word).translate(JOINTS)
-            if 1 < len(key) <= LONGEST:
+            if 1 < len(key) <= MAX_WORD:
                 found[key] = min(rank, found.get(key, rank))
     return found | dict.fromkeys(_calendar(), CALENDAR)
 

@@ -10,7 +10,7 @@ from identity.routing import address_list_models as rows
 from identity.routing import address_lists
 from identity.routing.address_list_models import AddressList
 
-from .publishing import who
+from .publishing import author_here
 
 
 def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
@@ -56,7 +56,7 @@ def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
 
 def _change(name: AddressList, entry: str, options: dict[str, Any], *, is_listed: bool) -> None:
     with opened() as services, services.database.transaction() as session:
-        me = who(author=options["author"], reason=options["reason"])
+        me = author_here(author=options["author"], reason=options["reason"])
         changed = address_lists.change(
             session, services.now(), me, name, entry, is_listed=is_listed
         )

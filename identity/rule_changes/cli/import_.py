@@ -20,13 +20,13 @@ from identity.services import Services
 from .files import Content, Format, Here, format_of, is_policy, read_list, read_table, read_yaml
 from .proof import Proved, describe, proved, tell
 from .publishing import (
+    author_here,
     describe_draft,
     may_move_accounts,
     print_draft,
     publishing,
     refusing_moves,
     watched,
-    who,
 )
 
 LONG = 3_000_000  # letters
@@ -131,13 +131,13 @@ def _put(
     services: Services, content: Content, options: dict[str, Any], *, default_reason: str
 ) -> Put:
     with refusing_moves(), services.database.transaction() as session:
-        done = federation.put(
+        done = federation.import_federation(
             session,
             services.public_half,
             services.now(),
             servers=content.homeservers,
             rules=content.rules,
-            who=who(author=options["author"], reason=options["reason"] or default_reason),
+            who=author_here(author=options["author"], reason=options["reason"] or default_reason),
             base=options["base"],
             may_move_accounts=options["dry_run"] or may_move_accounts(services, options),
             follow=watched,

@@ -54,7 +54,7 @@ def publishing(command: Any) -> Any:
     return command
 
 
-def who(*, author: str, reason: str) -> Who:
+def author_here(*, author: str, reason: str) -> Who:
     """The person at this command line."""
     return Who(author, f"command line on {socket.gethostname()}", reason)
 
@@ -94,7 +94,7 @@ def publish(session: Session, services: Services, draft: Draft, options: dict[st
             session,
             services.now(),
             draft,
-            who(author=options["author"], reason=options["reason"]),
+            author_here(author=options["author"], reason=options["reason"]),
             base=options["base"],
             may_move_accounts=may_move_accounts(services, options),
         )

@@ -26,7 +26,7 @@ def load_sample(services: Services) -> bool:
         if homeservers.every(session) or rules.current_number(session) != rules.EMPTY:
             return False
         content = read_sample(place)
-        federation.put(
+        federation.import_federation(
             session,
             services.public_half,
             services.now(),

@@ -89,7 +89,7 @@ def check_page(n: int) -> Response:
     """The field for the code, or where the request stands instead."""
     with services.database.reading() as session:
         own = own_request(session, n)
-    match sign_up.where(own, services.now()):
+    match sign_up.step_of(own, services.now()):
         case Step.CONFIRMED:
             return go_to("account_page", n=n)
         case Step.USED:
@@ -133,7 +133,7 @@ def check_code(n: int) -> Response:
         if again:
             return browser.mark(go_to("account_page", n=n), again.browser_id)
         own = own_request(session, n)
-        if sign_up.where(own, services.now()) is not Step.OPEN:
+        if sign_up.step_of(own, services.now()) is not Step.OPEN:
             return go_to("check_page", n=n)
         faults = unfinished_code() or _try_code(session, own)
         if not faults:

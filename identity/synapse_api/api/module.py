@@ -22,8 +22,8 @@ from identity.web.api_guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, read_body
 from identity.web.request_context import services
 
-MOST_REPORTS = 100
-MOST_DIGITS = 15
+MAX_REPORTS = 100
+MAX_DIGITS = 15
 FEED = "guichet_rules_feed"
 
 blueprint = Blueprint("homeserver", __name__, url_prefix="/api/homeserver/v1")
@@ -68,7 +68,7 @@ def rules() -> Response:
 def agents() -> Response:
     """Who became an agent, or ceased to be one, on homeservers of both kinds since the asking module heard of it."""
     (text,) = parameters.required("since")
-    if not (text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS):
+    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
         raise WrongParameter("since is no number.")
     since = int(text)
     _judge()
@@ -85,8 +85,8 @@ def agents() -> Response:
 def reports() -> Response:
     """What the module saw; each report counts once, however often it is sent."""
     asked = read_body(Reports)
-    if len(asked.reports) > MOST_REPORTS:
-        raise TooMuchAtOnce(f"At most {MOST_REPORTS} reports at once.")
+    if len(asked.reports) > MAX_REPORTS:
+        raise TooMuchAtOnce(f"At most {MAX_REPORTS} reports at once.")
     ids = [_id(each) for each in asked.reports]
     results = []
     for report_id, each in zip(ids, asked.reports, strict=True):

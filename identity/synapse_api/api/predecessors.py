@@ -11,7 +11,7 @@ from identity.web.api_guards import module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
 
-MOST = 100
+MAX_ACCOUNTS = 100
 
 blueprint = Blueprint("homeserver_seats", __name__, url_prefix="/api/homeserver/v1")
 blueprint.before_request(module_in_homeserver)
@@ -28,8 +28,8 @@ class Coming(Body):
 def predecessors() -> Response:
     """Those who left whose address the one who is to come has proved since."""
     asked = read_body(Coming)
-    if len(asked.left) > MOST:
-        raise TooMuchAtOnce(f"At most {MOST} accounts at once.")
+    if len(asked.left) > MAX_ACCOUNTS:
+        raise TooMuchAtOnce(f"At most {MAX_ACCOUNTS} accounts at once.")
     with services.database.reading() as session:
         found = successions.predecessors(session, asked.user_id, asked.left)
     return jsonify({"predecessors": found})

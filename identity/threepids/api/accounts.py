@@ -16,7 +16,7 @@ from identity.web.request_context import client_ip, services
 from .guards import anyone, caller, signed_in, signed_in_before_terms
 
 ACCOUNT = f"{V2}/account"
-MOST_TOKEN = 5000  # characters
+MAX_TOKEN = 5000  # characters
 
 strangers = Blueprint("registration", __name__, url_prefix=ACCOUNT)
 strangers.before_request(anyone)
@@ -34,7 +34,7 @@ class OpenId(Body):
     How long it is good bounds nothing here.
     """
 
-    access_token: Annotated[Text, Field(min_length=1, max_length=MOST_TOKEN)]
+    access_token: Annotated[Text, Field(min_length=1, max_length=MAX_TOKEN)]
     matrix_server_name: Text
     token_type: Text | None = None
     expires_in: Seconds | None = None

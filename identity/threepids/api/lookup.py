@@ -15,7 +15,7 @@ from identity.web.request_context import services
 
 from .guards import caller, signed_in, signed_in_by_query
 
-MOST = 1000  # addresses at once
+MAX_ADDRESSES = 1000  # addresses at once
 ALGORITHMS: dict[str, Algorithm] = {name: name for name in get_args(Algorithm)}
 
 details = Blueprint("hash_details", __name__, url_prefix=V2)
@@ -47,8 +47,8 @@ def lookup() -> Response:
     asked = read_body(Lookup)
     if asked.algorithm not in services.settings.lookup_algorithms:
         raise WrongParameter("This algorithm is not among those of hash_details.")
-    if len(asked.addresses) > MOST:
-        raise TooMuchAtOnce(f"At most {MOST} addresses at once.")
+    if len(asked.addresses) > MAX_ADDRESSES:
+        raise TooMuchAtOnce(f"At most {MAX_ADDRESSES} addresses at once.")
     services.limits.spend_lookup(services.now(), caller().user_id, asked.addresses)
     with services.database.reading() as session:
         found = lookups.find(

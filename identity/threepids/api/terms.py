@@ -12,7 +12,7 @@ from identity.web.request_context import services
 
 from .guards import anyone, caller, signed_in_before_terms
 
-MOST = 200  # texts accepted at once
+MAX_TEXTS = 200  # texts accepted at once
 
 reading = Blueprint("terms", __name__, url_prefix=V2)
 reading.before_request(anyone)
@@ -24,7 +24,7 @@ accepting.before_request(signed_in_before_terms)
 class Acceptance(Body):
     """The URLs of what a user read, in the language they read it."""
 
-    user_accepts: Annotated[list[Text], Field(max_length=MOST)]
+    user_accepts: Annotated[list[Text], Field(max_length=MAX_TEXTS)]
 
 
 @reading.get("/terms")

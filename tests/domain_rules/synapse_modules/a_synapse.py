@@ -7,11 +7,11 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain_rules.synapse_modules.cache import Knowledge
+from domain_rules.synapse_modules.cache import Cache
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
 from domain_rules.synapse_modules.configuration import Config
 from domain_rules.synapse_modules.refusals import Refusals, Terms
-from domain_rules.synapse_modules.sync import Feeds
+from domain_rules.synapse_modules.sync import Sync
 
 AGENTS, GUESTS, MIXED, OTHER = (
     f"{name}.example" for name in ("agents", "guests", "mixed", "other-mixed")
@@ -195,12 +195,12 @@ class Process:
     def __init__(self, synapse: Synapse, told: Told, **config: Any) -> None:
         self.synapse, self.told = synapse, told
         self.config = Config(guichet_url="https://guichet.example", credential="c", **config)
-        self.knowledge = Knowledge(self.config, synapse)
+        self.cache = Cache(self.config, synapse)
         terms = Terms(
             not_spam=object(), forbidden="M_FORBIDDEN", error_class=Refused, within=at_once
         )
         self.refusals = Refusals(terms, synapse.get_current_time_msec, mode=self.config.mode)
-        self.feeds = Feeds(self.config, synapse, self.knowledge, told, self.refusals)
+        self.feeds = Sync(self.config, synapse, self.cache, told, self.refusals)
         self.feeds.start()
 
     def begin(self) -> "Process":
@@ -216,7 +216,7 @@ class Process:
         run(self.feeds.reload())
 
     def is_agent(self, user_id: str) -> bool:
-        return self.knowledge.class_of(user_id).value == "agent"
+        return self.cache.class_of(user_id).value == "agent"
 
 
 def process(server_name: str, **config: Any) -> Process:

@@ -164,13 +164,13 @@ class House:
     path: Any
     synapse: Any = None
     guichet: Guichet = field(default_factory=Guichet)
-    knowledge: Known = field(default_factory=Known)
+    cache: Known = field(default_factory=Known)
     refused: Refused = field(default_factory=Refused)
 
     def start(self):
         self.synapse = Synapse(self.path)
         config = Config("https://guichet.example", "credential")
-        self.part = binder.Part(config, self.synapse, self.knowledge, self.refused, self.guichet)
+        self.part = binder.Part(config, self.synapse, self.cache, self.refused, self.guichet)
 
     def restart(self):
         before = self.synapse

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from domain_rules.synapse_modules import store as kept
-from domain_rules.synapse_modules.cache import Knowledge
+from domain_rules.synapse_modules.cache import Cache
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode, SoftFail
 from domain_rules.synapse_modules.refusals import Refusals, Terms
 from domain_rules.synapse_modules.room_access import Part
@@ -242,9 +242,9 @@ def part_of(
         mode=mode,
         soft_fail=soft_fail,
     )
-    knowledge = Knowledge(config, house)
+    cache = Cache(config, house)
     sources = {"agents.example": ClassSource.AGENT, "guests.example": ClassSource.GUEST}
-    knowledge.copy = Copy(epoch="e", own_name=house.server_name, sources=sources)
+    cache.copy = Copy(epoch="e", own_name=house.server_name, sources=sources)
     terms = Terms(
         not_spam=ALLOWED,
         forbidden="M_FORBIDDEN",
@@ -253,7 +253,7 @@ def part_of(
         prune=pruned,
     )
     refusals = Refusals(terms, house.get_current_time_msec, mode=mode)
-    return Part(config, house, knowledge, refusals, client)
+    return Part(config, house, cache, refusals, client)
 
 
 def requester(user_id: str = GIL) -> Any:

@@ -61,7 +61,7 @@ def test_reports_do_not_wait_once_guichet_was_heard_again(house):
     house.guichet.is_away = False
     house.work()
     assert house.guichet.got == []
-    house.knowledge.rules_heard_ms = house.synapse.now
+    house.cache.rules_heard_ms = house.synapse.now
     house.work()
     assert house.guichet.kinds == ["bound"]
 
@@ -100,7 +100,7 @@ def test_an_address_that_was_not_taken_is_offered_again_when_the_rules_have_chan
     house.work(seconds=3601)
     assert (house.guichet.kinds, house.synapse.associated) == (["bound"], [])
     house.guichet.results.clear()
-    house.knowledge.revision = 2
+    house.cache.revision = 2
     house.work(seconds=3601)
     assert house.guichet.kinds == ["bound", "bound"]
     assert len(house.synapse.associated) == 1
@@ -152,7 +152,7 @@ def test_the_homeserver_of_who_invited_tells_that_it_was_taken_back_whoever_did(
 
 
 def test_an_agent_who_invited_by_mail_is_reported_when_they_go(house):
-    house.knowledge.guests = False
+    house.cache.guests = False
     ana = f"@ana:{OWN}"
     house.synapse.add_event(third_party(ana, {"public_key": "key"}))
     for who in (ana, GIL):
@@ -166,7 +166,7 @@ def test_an_agent_who_invited_by_mail_is_reported_when_they_go(house):
 
 
 def test_an_agent_is_reported_only_where_a_mail_invited_them(house):
-    house.knowledge.guests = False
+    house.cache.guests = False
     house.synapse.add_event(member("invite", by=ZOE))
     house.synapse.add_event(member("join"))
     house.work()
@@ -180,7 +180,7 @@ def test_an_agent_is_reported_only_where_a_mail_invited_them(house):
 
 
 def test_who_came_by_mail_is_reported_when_they_go_however_often_their_name_changed(house):
-    house.knowledge.guests = False
+    house.cache.guests = False
     house.synapse.add_event(member("invite", by=ZOE, by_mail=True))
     for number in range(10):
         house.synapse.add_event(member("join", displayname=f"Gil {number}"))
@@ -270,5 +270,5 @@ def test_what_was_sent_does_not_stay(house):
 )
 def test_synapse_asks_the_name_it_can_reach(house, url, names, expected):
     config = Config(url, "credential", frozenset(names))
-    part = binder.Part(config, house.synapse, house.knowledge, house.refused, house.guichet)
+    part = binder.Part(config, house.synapse, house.cache, house.refused, house.guichet)
     assert part.identity_server == expected

@@ -26,8 +26,8 @@ def test_what_a_newer_guichet_says_and_this_module_cannot_read_is_said_and_the_r
     there = process(AGENTS)
     there.told.publish(OPEN_RULE, {"kind": "tribe", "pattern": "asso.example"}, DEFAULT_RULE)
     there.poll()
-    assert there.knowledge.copy.revision == 2
-    assert there.knowledge.decide("ana@interieur.example").account_class.value == "agent"
+    assert there.cache.copy.revision == 2
+    assert there.cache.decide("ana@interieur.example").account_class.value == "agent"
     (line,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert "not understood by this module: tribe:asso.example" in line
     assert REGISTRY.get_sample_value("guichet_rules_skipped") == 1

@@ -11,7 +11,7 @@ import pytest
 
 from domain_rules.synapse_modules import directory
 from domain_rules.synapse_modules.agents_only import AgentsOnly
-from domain_rules.synapse_modules.cache import Knowledge
+from domain_rules.synapse_modules.cache import Cache
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode
 from domain_rules.synapse_modules.directory import HIDE_PROFILE, Directory
 from domain_rules.synapse_modules.refusals import Refusals, Terms
@@ -91,14 +91,14 @@ def process(database):
 
     def process(*, mode=Mode.ENFORCE, background=True, begun=True) -> Directory:
         synapse = SmallSynapse(database, background=background)
-        knowledge = Knowledge(CONFIG, synapse)
+        cache = Cache(CONFIG, synapse)
         sources = {AGENTS: ClassSource.AGENT, GUESTS: ClassSource.GUEST}
-        knowledge.copy = Copy(epoch="e", own_name=AGENTS, sources=sources)
+        cache.copy = Copy(epoch="e", own_name=AGENTS, sources=sources)
         terms = Terms(
             not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError, within=at_once
         )
         refusals = Refusals(terms, synapse.get_current_time_msec, mode=mode)
-        part = Directory(CONFIG, synapse, knowledge, refusals)
+        part = Directory(CONFIG, synapse, cache, refusals)
         if begun:
             synapse.begin()
         return part
@@ -228,7 +228,7 @@ def test_where_refusals_are_only_logged_everybody_is_shown(process):
 
 
 def at_the_door(part: Directory, user_id: str):
-    door = AgentsOnly(part.api, part.knowledge, part.refusals)
+    door = AgentsOnly(part.api, part.cache, part.refusals)
     return asyncio.run(door.answer(user_id))
 
 
@@ -249,7 +249,7 @@ def test_an_administrator_learns_what_the_module_decides_by(process):
     part.api.admins.add(ZOE)
     told = {"revision": 0, "age_seconds": None, "mode": "enforce"}
     assert at_the_door(part, ZOE) == (200, told)
-    part.knowledge.copy = Copy()
+    part.cache.copy = Copy()
     assert at_the_door(part, ZOE) == (200, told | {"revision": None})
 
 
@@ -274,9 +274,9 @@ def test_the_list_is_kept_on_postgresql_as_well(empty_postgresql_url):
         )
         row = (ANA, HIDE_PROFILE, json.dumps(HIDE))
         txn.execute("INSERT INTO account_data VALUES (?, ?, ?)", row)
-        assert directory.begin(txn) == frozenset()
+        assert directory.create_tables(txn) == frozenset()
         for hides in (True, True, False, True):
-            directory.note(txn, ZOE, hides=hides)
+            directory.record_choice(txn, ZOE, hides=hides)
         assert directory.load(txn) == {ZOE}
         assert directory.reconcile(txn) == {ANA}
-        assert directory.begin(txn) == {ANA}
+        assert directory.create_tables(txn) == {ANA}

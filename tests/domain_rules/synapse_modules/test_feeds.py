@@ -33,15 +33,15 @@ def test_the_server_decides_who_is_a_guest():
 
 
 def test_what_was_told_is_known_by_its_names():
-    knowledge = process(GUESTS, identity_servers=frozenset({"alias.example"})).knowledge
-    assert knowledge.own_name == GUESTS
-    assert knowledge.user_id_scheme == "random"
-    assert knowledge.guichet_keys == {"ed25519:1": "key"}
-    assert knowledge.identity_servers == {"guichet.example", "alias.example"}
-    assert knowledge.class_of_server(MIXED) == "by_person"
-    assert knowledge.class_of_server("elsewhere.example") is None
-    assert knowledge.decide("Camille@sd.interieur.example").organisation == "Intérieur"
-    assert knowledge.decide("Camille <camille@interieur.example>") is None
+    cache = process(GUESTS, identity_servers=frozenset({"alias.example"})).cache
+    assert cache.own_name == GUESTS
+    assert cache.user_id_scheme == "random"
+    assert cache.guichet_keys == {"ed25519:1": "key"}
+    assert cache.identity_servers == {"guichet.example", "alias.example"}
+    assert cache.class_of_server(MIXED) == "by_person"
+    assert cache.class_of_server("elsewhere.example") is None
+    assert cache.decide("Camille@sd.interieur.example").organisation == "Intérieur"
+    assert cache.decide("Camille <camille@interieur.example>") is None
 
 
 def test_an_unchanged_revision_is_not_sent_again_and_still_renews_the_age():
@@ -52,18 +52,18 @@ def test_an_unchanged_revision_is_not_sent_again_and_still_renews_the_age():
         True,
         False,
     ]
-    assert there.knowledge.age_seconds == pytest.approx(2)
+    assert there.cache.age_seconds == pytest.approx(2)
 
 
 def test_what_a_process_was_told_is_not_read_once_more_and_every_other_reads_it():
     there = process(AGENTS)
     there.told.publish(DEFAULT_RULE)
     there.poll()
-    assert there.knowledge.copy.revision == there.told.revision
+    assert there.cache.copy.revision == there.told.revision
     assert "guichet_body" not in there.synapse.transactions
     other = Process(Synapse(AGENTS, there.synapse.database, is_main=False), there.told).begin()
     assert other.synapse.transactions.count("guichet_body") == 1
-    assert other.knowledge.copy == there.knowledge.copy
+    assert other.cache.copy == there.cache.copy
 
 
 def test_a_process_that_starts_while_guichet_is_away_goes_on_with_the_last_good_copy():
@@ -72,7 +72,7 @@ def test_a_process_that_starts_while_guichet_is_away_goes_on_with_the_last_good_
     again = Process(Synapse(AGENTS, first.synapse.database), first.told).begin()
     assert again.is_agent(ANA)
     assert not again.is_agent(GIL)
-    assert again.knowledge.is_known
+    assert again.cache.is_known
 
 
 def test_the_copy_serves_however_old_it_is_and_after_a_week_it_is_called_a_fault(caplog):
@@ -84,16 +84,16 @@ def test_the_copy_serves_however_old_it_is_and_after_a_week_it_is_called_a_fault
     assert caplog.records[-1].levelname == "ERROR"
     assert REGISTRY.get_sample_value("guichet_rules_too_old") == 1
     assert there.is_agent(ANA)
-    assert there.knowledge.age_seconds > 30 * 24 * 3600
+    assert there.cache.age_seconds > 30 * 24 * 3600
 
 
 def test_before_guichet_was_ever_heard_everybody_is_a_guest_and_hears_why():
     told = Told(AGENTS, is_away=True)
     there = Process(Synapse(AGENTS), told).begin()
     assert not there.is_agent(ANA)
-    assert not there.knowledge.is_class_known(ANA)
-    assert there.knowledge.decide("ana@interieur.example") is None
-    assert there.knowledge.age_seconds == float("inf")
+    assert not there.cache.is_class_known(ANA)
+    assert there.cache.decide("ana@interieur.example") is None
+    assert there.cache.age_seconds == float("inf")
 
 
 def test_before_guichet_was_ever_heard_the_configuration_may_say_what_the_homeserver_is():
@@ -112,7 +112,7 @@ def test_a_lower_revision_of_the_same_epoch_is_not_taken():
     there.poll()
     there.told.revision, there.told.sources = 6, {AGENTS: "guest"}
     there.poll()
-    assert there.knowledge.rules.revision == 7
+    assert there.cache.rules.revision == 7
     assert there.is_agent(ANA)
 
 
@@ -122,7 +122,7 @@ def test_a_new_epoch_is_taken_whatever_its_revision():
     there.poll()
     there.told.epoch, there.told.revision, there.told.sources = "second", 1, {AGENTS: "guest"}
     there.poll()
-    assert there.knowledge.rules.revision == 1
+    assert there.cache.rules.revision == 1
     assert not there.is_agent(ANA)
 
 
@@ -136,7 +136,7 @@ def test_an_answer_that_makes_no_sense_changes_nothing(raw):
 
 def test_the_rules_of_another_homeserver_are_not_taken():
     there = Process(Synapse(AGENTS), Told(GUESTS)).begin()
-    assert not there.knowledge.is_known
+    assert not there.cache.is_known
 
 
 def test_other_processes_take_up_what_one_has_stored():
@@ -146,7 +146,7 @@ def test_other_processes_take_up_what_one_has_stored():
     main.told.publish(DEFAULT_RULE)
     main.poll()
     worker.reload()
-    assert worker.knowledge.rules.revision == 2
+    assert worker.cache.rules.revision == 2
     assert "guichet_refresh" not in worker.synapse.loops
     assert len([path for path, _ in main.told.asked[asked:] if path == "/rules"]) == 1
 
@@ -158,10 +158,10 @@ def test_a_validity_that_begins_is_in_force_by_itself():
     there.synapse.now = 1_800_000_000_000  # 15 January 2027, 8 o'clock
     there.told.publish(OPEN_RULE, DEFAULT_RULE, later)
     there.poll()
-    assert there.knowledge.decide("gil@asso.example").account_class.value == "guest"
+    assert there.cache.decide("gil@asso.example").account_class.value == "guest"
     there.told.is_away = True
     there.reload(seconds=24 * 3600)
-    assert there.knowledge.decide("gil@asso.example").account_class.value == "agent"
+    assert there.cache.decide("gil@asso.example").account_class.value == "agent"
 
 
 def test_on_a_homeserver_of_both_a_person_is_an_agent_as_soon_as_an_agents_address_is_there():
@@ -245,11 +245,11 @@ def test_a_new_epoch_of_the_feed_replaces_everybody():
 
 def test_the_class_of_a_distant_person_is_unsure_when_the_feed_is_old():
     there = process(AGENTS)
-    assert there.knowledge.is_class_known(ODA)
+    assert there.cache.is_class_known(ODA)
     there.told.is_away = True
     there.poll(seconds=61)
-    assert not there.knowledge.is_class_known(ODA)
-    assert there.knowledge.is_class_known(GIL)
+    assert not there.cache.is_class_known(ODA)
+    assert there.cache.is_class_known(GIL)
 
 
 def test_a_homeserver_without_others_of_both_does_not_ask_for_agents():
@@ -262,14 +262,14 @@ def test_exempt_accounts_and_administrators_count_as_agents():
     there = process(GUESTS, exempt=frozenset({GIL}))
     boss = f"@boss:{GUESTS}"
     assert there.is_agent(GIL)
-    assert not run(there.knowledge.is_free(boss))
+    assert not run(there.cache.is_free(boss))
     there.synapse.database.execute("INSERT INTO users VALUES (?, 1)", (boss,))
-    assert run(there.knowledge.is_free(boss))
+    assert run(there.cache.is_free(boss))
     assert there.is_agent(boss)
 
 
 def test_nobody_is_asked_about_who_is_exempt_or_lives_elsewhere():
     there = process(GUESTS, exempt=frozenset({GIL}))
-    run(there.knowledge.is_free(GIL))
-    run(there.knowledge.is_free(ANA))
+    run(there.cache.is_free(GIL))
+    run(there.cache.is_free(ANA))
     assert there.synapse.asked_about == []

@@ -35,7 +35,7 @@ class House:
 
     def __init__(self, there: Process) -> None:
         self.there, self.synapse, self.refusals = there, there.synapse, there.refusals
-        Part(there.config, there.synapse, there.knowledge, there.refusals)
+        Part(there.config, there.synapse, there.cache, there.refusals)
 
     def ask(self, callback, *facts):
         return run(self.synapse.callbacks[callback](*facts))
@@ -111,7 +111,7 @@ def test_a_fault_of_ours_closes_for_guests_and_opens_for_agents(house, callback,
     async def broken():
         raise RuntimeError("broken")
 
-    house.there.knowledge.filled_by(broken, broken)
+    house.there.cache.filled_by(broken, broken)
     code, fields = house.ask(callback, GIL, *CALLS[callback])
     assert (code, fields["org.guichet.reason"]) == ("M_FORBIDDEN", "not_allowed")
     assert house.is_allowed(callback, ANA, *CALLS[callback])
@@ -123,7 +123,7 @@ def test_a_fault_is_no_500_where_events_are_judged(house, event_type):
     async def broken():
         raise RuntimeError("broken")
 
-    house.there.knowledge.filled_by(broken, broken)
+    house.there.cache.filled_by(broken, broken)
     with pytest.raises(Refused) as refused:
         house.send(GIL, event_type, replacement_room="!new")
     assert reason_of(refused) == "not_allowed"

@@ -73,7 +73,7 @@ def test_federation_what_has_the_type_of_a_membership_and_no_state_key_is_none(h
 
 
 def test_federation_however_many_come_what_waits_does_not_grow_without_an_end(house, monkeypatch):
-    monkeypatch.setattr("domain_rules.synapse_modules.inbound.MOST_NOTED", 3)
+    monkeypatch.setattr("domain_rules.synapse_modules.inbound.MAX_NOTED", 3)
     house.make("restricted")
     house.partial.add(ROOM)
     part = part_of(house)

@@ -42,7 +42,7 @@ def answer(told, who=ANA, *, asked=ASKED, silent_for=0, paused=(), **config):
     there.poll()
     there.synapse.now += silent_for * 1000
     guichet = Guichet(told)
-    facts = there.config, there.synapse, there.knowledge, there.refusals
+    facts = there.config, there.synapse, there.cache, there.refusals
     said = there.refusals.terms.not_spam
     for make in (
         lambda: guest_rules.Part(*facts),
@@ -147,7 +147,7 @@ def creation(invited, *, silent_for=0, paused=(), **config):
     there.told.revision += 1
     there.poll()
     there.synapse.now += silent_for * 1000
-    facts = there.config, there.synapse, there.knowledge, there.refusals
+    facts = there.config, there.synapse, there.cache, there.refusals
     invitation_check.Part(*facts, client=Guichet(YES))
     requester = SimpleNamespace(user=SimpleNamespace(to_string=lambda: ANA))
     asked = {"preset": "private_chat", "invite_3pid": invited}

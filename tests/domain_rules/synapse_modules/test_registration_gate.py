@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from domain_rules.synapse_modules.cache import Knowledge
+from domain_rules.synapse_modules.cache import Cache
 from domain_rules.synapse_modules.clients import Answer, GuichetAway
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode
 from domain_rules.synapse_modules.refusals import Refusals, Terms, counted
@@ -71,8 +71,8 @@ def guichet() -> FakeGuichet:
 @pytest.fixture
 def gate_of(guichet):
     def gate_of(name: str, *, rules=(*RULES, DEFAULT), mode=Mode.ENFORCE, scheme="address") -> Gate:
-        knowledge = Knowledge(CONFIG, OwnName(name))
-        knowledge.copy = Copy(
+        cache = Cache(CONFIG, OwnName(name))
+        cache.copy = Copy(
             epoch="e",
             own_name=name,
             user_id_scheme=scheme,
@@ -86,7 +86,7 @@ def gate_of(guichet):
         terms = Terms(
             not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError, within=at_once
         )
-        return Gate(knowledge, Refusals(terms, lambda: 0, mode=mode), guichet)
+        return Gate(cache, Refusals(terms, lambda: 0, mode=mode), guichet)
 
     return gate_of
 
@@ -160,7 +160,7 @@ def test_an_agents_domain_may_want_an_invitation_too(gate_of, guichet):
 
 def test_as_long_as_guichet_was_never_heard_nobody_registers(gate_of):
     gate = gate_of(AGENTS)
-    gate.knowledge.copy = Copy()
+    gate.cache.copy = Copy()
     assert not may(gate, ANA)
 
 
@@ -210,7 +210,7 @@ def test_the_last_look_before_the_account_follows_a_change_of_rules(gate_of):
     email = {"medium": "email", "address": ANA, "threepid_creds": {"client_secret": "s"}}
     gate.check(email)
     gate.check(None)  # made by the administration, which proved the address itself
-    gate.knowledge.copy = replace(gate.knowledge.copy, rules=RuleSet.compile([DEFAULT]))
+    gate.cache.copy = replace(gate.cache.copy, rules=RuleSet.compile([DEFAULT]))
     with pytest.raises(RuntimeError) as refused:
         gate.check(email)
     assert SENTENCE.french in refused.value.args

@@ -10,7 +10,7 @@ from identity import problems
 from identity.accounts import models as accounts
 from identity.core import outbox, worker_heartbeats
 from identity.core.http_client import Away
-from identity.core.outbox import Lane, OutboxEntry
+from identity.core.outbox import Job, Lane
 from identity.core.sealing import PrivateHalves, new_pair
 from identity.core.worker_heartbeats import WorkerHeartbeat
 from identity.homeservers.breakers import OPEN_FOR
@@ -78,8 +78,8 @@ def test_a_homeserver_gets_two_calls_at_once_and_the_others_are_not_kept_waiting
 
 def waiting(worker_services) -> int:
     with worker_services.database.reading() as session:
-        due = select(OutboxEntry).where(OutboxEntry.due_at <= worker_services.now(), outbox.WAITING)
-        return len(session.scalars(due.where(OutboxEntry.lane == Lane.ACCOUNTS)).all())
+        due = select(Job).where(Job.due_at <= worker_services.now(), outbox.WAITING)
+        return len(session.scalars(due.where(Job.lane == Lane.ACCOUNTS)).all())
 
 
 def test_after_three_failures_nobody_waits_for_a_homeserver_until_one_call_has_tried(

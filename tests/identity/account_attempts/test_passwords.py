@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from identity.core import outbox
 from identity.core.http_client import Away
-from identity.core.outbox import LEASE, Errand, Lane, OutboxEntry
+from identity.core.outbox import LEASE, Job, JobKind, Lane
 from identity.mail import models as mails
 from identity.registration import models as account_attempts
 from identity.registration.attempts import PASSWORD_LIFETIME, Stands
@@ -27,8 +27,8 @@ def test_a_typed_password_is_kept_for_the_worker_alone_to_open(worker_services, 
     [row] = kept(worker_services)
     with worker_services.database.reading() as session:
         attempt = account_attempts.of_request(session, request.id)
-        [entry] = session.scalars(select(OutboxEntry).where(OutboxEntry.lane == Lane.ACCOUNTS))
-    assert (entry.errand, entry.subject_id) == (Errand.ACCOUNT, attempt.id)
+        [entry] = session.scalars(select(Job).where(Job.lane == Lane.ACCOUNTS))
+    assert (entry.kind, entry.subject_id) == (JobKind.ACCOUNT, attempt.id)
     assert PASSWORD not in everything(worker_services)
     assert len(row.sealed) > 256, "and it does not tell how long the password is"
     assert stands(worker_services, request) is Stands.UNDER_WAY

@@ -41,7 +41,9 @@ class Homeserver:
 
 
 def look(homeserver: Homeserver, source="guest", token="admin") -> list[Finding]:
-    found = homeserver_doors.look(homeserver, NAME, class_source=source, token=token, revision=7)
+    found = homeserver_doors.check_exposure(
+        homeserver, NAME, class_source=source, token=token, revision=7
+    )
     return list(found)
 
 

@@ -47,7 +47,7 @@ class Homeserver:
 def look(
     homeserver: Homeserver, source="guest", token: str | None = "admin", url: str | None = URL
 ) -> list[Finding]:
-    found = homeserver_proxy.look(
+    found = homeserver_proxy.check_proxy(
         homeserver, homeserver, NAME, url=url, class_source=source, token=token
     )
     return list(found)

@@ -8,7 +8,7 @@ import pytest
 from identity.accounts.models import Account, AccountState
 from identity.core import outbox
 from identity.core.clock import utc_now
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 
 ADDRESS = "gil.perrin@association.example"
@@ -47,7 +47,7 @@ def dead(add, opened, clock) -> str:
     """Refused by the homeserver for good."""
     made = add(delivery=Delivery.DEAD, invitee="@gil:guests.example", last_error="403 M_FORBIDDEN")
     with opened.transaction() as session:
-        outbox.put(session, Errand.ONBIND, uuid.UUID(made), clock(), lane=Lane.NORMAL)
+        outbox.enqueue(session, JobKind.ONBIND, uuid.UUID(made), clock(), lane=Lane.NORMAL)
     with opened.transaction() as session:
         entry = outbox.lease_next(session, clock(), Lane.NORMAL)
         outbox.give_up(session, entry, clock(), "403 M_FORBIDDEN")
@@ -141,7 +141,7 @@ def test_revoked_it_is_over_and_its_homeserver_is_to_be_told(run, waiting, opene
     assert shown["state"] == "revoked"
     assert events(run, waiting) == [("revoked", "Olga")]
     with opened.reading() as session:
-        assert outbox.of_subject(session, uuid.UUID(waiting), Errand.REVOCATION)
+        assert outbox.of_subject(session, uuid.UUID(waiting), JobKind.REVOCATION)
     said = run("invitation", "revoke", waiting, ends=1).stderr
     assert "nothing to revoke, it was revoked" in said
 

@@ -9,9 +9,9 @@ from subprocess import Popen
 import pytest
 from sqlalchemy import select
 
-from identity.bulk_invites.models import PeopleList, PeopleListRow
+from identity.bulk_invites.models import BulkInvite, BulkInviteRow
 from tests.identity.cli.conftest import EDUCATION, GUESTS
-from tests.services.told_desk import ToldRoom
+from tests.services.told_room_actions import ToldRoom
 
 ZOE, ROOM = f"@zoe:{EDUCATION}", f"!room:{EDUCATION}"
 HOW = ("--room", ROOM, "--as", ZOE)
@@ -19,11 +19,11 @@ PEOPLE = "lea.petit@asso.example\nLea.Petit@asso.example\nno address\npaul@mairi
 
 
 @pytest.fixture
-def send(run, told_desk):
-    made = run.json("homeserver", "add", EDUCATION, "--url", told_desk.url)
-    told_desk.credential = made["credential"]
+def send(run, told_room_actions):
+    made = run.json("homeserver", "add", EDUCATION, "--url", told_room_actions.url)
+    told_room_actions.credential = made["credential"]
     run("homeserver", "add", GUESTS, "--url", "https://matrix.guests.example", "--guests")
-    told_desk.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
+    told_room_actions.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
     file = run.file("people.txt", PEOPLE)
 
     def send(*words, ends=5, **how):
@@ -43,7 +43,7 @@ def test_without_yes_every_row_is_shown_and_nothing_is_sent(send, opened):
         (4, "paul@mairie.example", "ready"),
     ]
     with opened.reading() as session:
-        assert session.scalars(select(PeopleList)).all() == []
+        assert session.scalars(select(BulkInvite)).all() == []
 
 
 def test_the_table_shows_the_ready_rows_too_before_anything_is_sent(send):
@@ -58,7 +58,7 @@ def test_with_yes_what_can_be_sent_waits_for_the_worker(send, opened):
     told = send("--yes")
     assert (told["state"], told["waiting"]) == ("sending", 2)
     with opened.reading() as session:
-        steps = session.scalars(select(PeopleListRow.step).order_by(PeopleListRow.place)).all()
+        steps = session.scalars(select(BulkInviteRow.step).order_by(BulkInviteRow.place)).all()
     assert steps == ["waiting", "", "", "waiting"]
 
 
@@ -70,8 +70,8 @@ def test_the_file_may_be_named_by_an_option_but_one_it_must_be(send):
     assert "one file" in send.run(*both, ends=2).stderr
 
 
-def test_who_may_not_invite_to_the_room_sends_nothing(send, told_desk):
-    told_desk.rooms[ROOM].may_invite.clear()
+def test_who_may_not_invite_to_the_room_sends_nothing(send, told_room_actions):
+    told_room_actions.rooms[ROOM].may_invite.clear()
     refused = send.run("invitation", "send", send.file, *HOW, "--yes", ends=3)
     assert "may not invite" in refused.stderr
 
@@ -112,7 +112,7 @@ def test_where_nobody_knows_the_column_nothing_is_sent_before_it_is_said(send, o
     refused = send.run("invitation", "send", unsaid, *HOW, "--yes", ends=3)
     assert "--column 1: column 1, 2 addresses: camille@mairie.example" in refused.stderr
     with opened.reading() as session:
-        assert session.scalars(select(PeopleListRow)).all() == []
+        assert session.scalars(select(BulkInviteRow)).all() == []
     told = send.run.json("invitation", "send", unsaid, *HOW, "--column", "2", "--yes", ends=0)
     assert [row["address"] for row in told["rows"]] == ["c@asso.example", "p@asso.example"]
     assert (told["waiting"], told["elsewhere"]) == (2, 2)
@@ -138,7 +138,7 @@ def test_at_a_terminal_the_rows_are_shown_and_then_it_is_asked(send, opened, ans
         assert child.wait(120) == 5
     os.close(ours)
     with opened.reading() as session:
-        steps = session.scalars(select(PeopleListRow.step)).all()
+        steps = session.scalars(select(BulkInviteRow.step)).all()
     assert steps.count("waiting") == waiting
 
 

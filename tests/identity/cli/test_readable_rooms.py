@@ -37,7 +37,9 @@ class Homeserver:
 
 
 def look(*pages, rules=None, token="admin"):
-    return list(readable_rooms.look(Homeserver(*pages, rules=rules), NAME, token=token))
+    return list(
+        readable_rooms.check_readable_rooms(Homeserver(*pages, rules=rules), NAME, token=token)
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_what_was_not_seen_is_not_said_to_be_closed(answers):
             [useless] = [answer for part, answer in answers.items() if part in path] or [None]
             return useless or super().call(method, path)
 
-    [finding] = readable_rooms.look(Useless([room("a")]), NAME, token="admin")
+    [finding] = readable_rooms.check_readable_rooms(Useless([room("a")]), NAME, token="admin")
     assert finding.state is State.ATTENTION
     assert "not looked at" in finding.told
 

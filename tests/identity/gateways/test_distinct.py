@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from identity.core.distinct_counts import MOST_HERE, DistinctHere, DistinctInRedis
+from identity.core.distinct_counts import MAX_HERE, DistinctHere, DistinctInRedis
 from identity.core.rate_limits import LOOKUPS, Limits
 from identity.problems import TooManyRequests
 from identity.settings import Settings
@@ -50,7 +50,7 @@ def test_two_nodes_count_together_and_forget(redis_url):
 def test_one_process_forgets_who_came_first_before_it_remembers_too_much():
     here = DistinctHere()
     here.add(NOON, ANA, things(10))
-    assert here.add(NOON, ZOE, things(MOST_HERE)) == MOST_HERE
+    assert here.add(NOON, ZOE, things(MAX_HERE)) == MAX_HERE
     assert here.add(NOON, ANA, things(1)) == 1
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import BadRequest, TooManyRequests, UnsupportedMediaType
 
 from identity import problems
-from identity.app import MOST_BODY, create_app
+from identity.app import MAX_BODY, create_app
 from identity.web.api_errors import ANSWERS
 
 from .conftest import API, ask
@@ -106,8 +106,8 @@ def test_what_http_refuses_has_a_code(receiving, fault, status, code):
 
 
 def test_a_body_that_is_too_large_is_refused(receiving):
-    assert receiving.post("/api/test/none", data=b"x" * MOST_BODY).status_code == 200
-    answer = receiving.post("/api/test/none", data=b"x" * (MOST_BODY + 1))
+    assert receiving.post("/api/test/none", data=b"x" * MAX_BODY).status_code == 200
+    answer = receiving.post("/api/test/none", data=b"x" * (MAX_BODY + 1))
     assert (answer.status_code, answer.json["errcode"]) == (413, "M_TOO_LARGE")
 
 

@@ -11,7 +11,7 @@ from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
 from identity.app import create_app
 from identity.core import outbox
 from identity.core.database import Database, make_engine
-from identity.core.outbox import Errand, Lane
+from identity.core.outbox import JobKind, Lane
 from identity.core.rate_limits import Limits
 from identity.invitations.models import Delivery
 from identity.routing.rules_in_force import RulesInForce
@@ -135,10 +135,10 @@ def test_limits_counted_alone_are_said_so(services):
 )
 def test_work_that_waits_too_long_is_said_so(services, client, clock, waited, degraded):
     with services.database.transaction() as session:
-        outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.BULK)
+        outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.BULK)
     clock.advance(**waited)
     with services.database.transaction() as session:
-        outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
+        outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
     said = readiness(client)[1]
     assert said["degraded"] == degraded
     assert said["oldest_outbox_entry_seconds"] == timedelta(**waited).total_seconds()
@@ -146,7 +146,7 @@ def test_work_that_waits_too_long_is_said_so(services, client, clock, waited, de
 
 def test_work_that_is_done_waits_no_longer(services, client, clock):
     with services.database.transaction() as session:
-        outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
+        outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
     clock.advance(hours=1)
     with services.database.transaction() as session:
         outbox.settle(session, outbox.lease_next(session, clock(), Lane.URGENT), clock())

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from domain_rules.rules import AccountClass, Kind, Rule
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.accounts.feed_state import FeedState
 from identity.app import create_app
 from identity.core.journal import Who
@@ -61,7 +61,7 @@ def mixed(services, clock) -> str:
 def prove(services, clock):
     def prove(user_id, address):
         with services.database.transaction() as session:
-            proved_addresses.add(session, clock(), user_id=user_id, address=address)
+            verified_addresses.add(session, clock(), user_id=user_id, address=address)
 
     return prove
 
@@ -288,7 +288,7 @@ def test_what_a_homeserver_binds_and_unbinds_by_itself_counts_for_the_class(
 
     def proofs():
         with services.database.reading() as session:
-            return proved_addresses.of_user(session, camille)
+            return verified_addresses.of_user(session, camille)
 
     internal = "/_matrix/identity/internal"
     assert client.post(f"{internal}/bind", json=asked, headers=credential).status_code == 200

@@ -7,7 +7,7 @@ import pytest
 
 from domain_rules.rules import AccountClass, Kind, Rule
 from domain_rules.synapse_modules.clients import PREFIX, Answer
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.app import create_app
 from identity.core.journal import Who
 from identity.homeservers import models as homeservers
@@ -52,14 +52,14 @@ def publish(services, clock):
 
 
 def test_the_module_decides_as_the_service_does(there, publish):
-    decided = there.knowledge.decide("ana@ac-rouen.example")
+    decided = there.cache.decide("ana@ac-rouen.example")
     assert (decided.homeserver, decided.account_class) == (EDUCATION, AccountClass.AGENT)
     assert there.is_agent(f"@ana:{EDUCATION}")
     assert not there.is_agent(f"@gil:{GUESTS}")
     publish(Rule(Kind.DOMAIN, "asso.example", AccountClass.AGENT, EDUCATION, requires_invite=False))
     there.poll()
-    assert there.knowledge.decide("gil@asso.example").account_class is AccountClass.AGENT
-    assert there.knowledge.rules.revision == 2
+    assert there.cache.decide("gil@asso.example").account_class is AccountClass.AGENT
+    assert there.cache.rules.revision == 2
 
 
 def test_what_did_not_change_is_not_sent(there):
@@ -74,10 +74,10 @@ def test_agents_of_a_homeserver_of_both_are_known_and_forgotten(there, services,
     there.poll()
     assert not there.is_agent(MIA)
     with services.database.transaction() as session:
-        proved_addresses.add(session, clock(), user_id=MIA, address="mia@ac-rouen.example")
+        verified_addresses.add(session, clock(), user_id=MIA, address="mia@ac-rouen.example")
     there.poll()
     assert there.is_agent(MIA)
     with services.database.transaction() as session:
-        proved_addresses.remove_all(session, MIA)
+        verified_addresses.remove_all(session, MIA)
     there.poll()
     assert not there.is_agent(MIA)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from identity.accounts import classes as account_classes
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.app import create_app
 from identity.threepids import associations
 
@@ -105,7 +105,7 @@ def test_a_rejected_address_makes_nobody_an_agent(world):
     world.report("bound", user_id=MALLORY, address="mallory@ac-rouen.example")
     with world.services.database.reading() as session:
         assert not account_classes.is_agent(session, world.services.rules.current(), MALLORY)
-        assert proved_addresses.of_user(session, MALLORY) == []
+        assert verified_addresses.of_user(session, MALLORY) == []
 
 
 def test_where_every_homeserver_may_bind_none_takes_or_proves_what_the_rules_keep_for_another(

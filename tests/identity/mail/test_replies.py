@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.mail.replies import LONGEST, presentable
+from identity.mail.replies import MAX_CHARACTERS, presentable
 
 TO = "camille.durand@ac-rouen.example"
 
@@ -27,7 +27,7 @@ def test_a_reply_loses_address_code_and_link(said, kept):
 
 
 def test_a_reply_is_short():
-    assert len(presentable(550, "so " * 1000, to=TO)) <= LONGEST + 10
+    assert len(presentable(550, "so " * 1000, to=TO)) <= MAX_CHARACTERS + 10
 
 
 def test_without_a_code_there_are_only_words():

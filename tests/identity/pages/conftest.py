@@ -28,7 +28,7 @@ from identity.sign_up.models import VerificationRequest
 from identity.threepids.terms import Terms
 from tests.identity import codes
 from tests.identity.conftest import FAR
-from tests.identity.list_senders import FakeDesk, with_worker_beside
+from tests.identity.list_senders import FakeRoomActions, with_worker_beside
 from workers import tasks
 
 from .servers import FakeServer, web
@@ -97,7 +97,7 @@ class Site:
     services: WorkerServices
     clock: object
     server: FakeServer
-    desk: FakeDesk
+    desk: FakeRoomActions
     invitations: list[ThirdPartyInvitation] = field(default_factory=list)
 
     def newest(self) -> VerificationRequest:
@@ -214,7 +214,7 @@ def site_on_either(settings, database_url, clock):
 def open_site(settings, url, clock):
     values = read_settings(**settings)
     database = Database(make_engine(url))
-    server, desk = FakeServer(), FakeDesk()
+    server, desk = FakeServer(), FakeRoomActions()
     private, public = new_pair()
     services = WorkerServices(
         settings=values,
@@ -230,7 +230,7 @@ def open_site(settings, url, clock):
         terms=Terms(),
         federation=None,
         connector_for=lambda homeserver: server if homeserver.connector == "synapse" else None,
-        desk_for=lambda _homeserver: desk,
+        room_actions_for=lambda _homeserver: desk,
     )
     with database.transaction() as session:
         worker_heartbeats.beat(session, FAR, worker="of the tests", key_ids=[public.key_id])

@@ -6,7 +6,7 @@ from email import message_from_string, policy
 import pytest
 from sqlalchemy import select
 
-from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.one_time_codes.models import Purpose
 from identity.mail import models as mails
 from identity.mail.models import Mail
@@ -88,7 +88,7 @@ def test_a_browser_that_asks_anew_after_it_was_in_is_no_other_browser(site, zoe,
     zoe.post("/lists/code", code=code(site))
     assert zoe.at == "/lists"
     with site.services.database.reading() as session:
-        assert len(session.scalars(select(ListSignIn)).all()) == 1
+        assert len(session.scalars(select(BulkInviteSignIn)).all()) == 1
 
 
 @pytest.mark.parametrize("way", ["the field", "the link"])

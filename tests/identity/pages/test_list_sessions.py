@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from identity.accounts import ends as account_ends
 from identity.accounts import sessions as people_sessions
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.accounts.session_models import PersonSession
 from identity.accounts.sessions import LISTS
 from identity.app import create_app
@@ -101,7 +101,7 @@ def test_what_has_ended_does_not_come_back_with_what_had_ended_it(browser, sign_
 
 
 def deactivated(session, now):
-    account_ends.end(session, now, ZOE)
+    account_ends.end_account(session, now, ZOE)
 
 
 def address_taken_away(session, now):
@@ -123,7 +123,7 @@ def homeserver_is_gone(session, now):
 
 def proof_and_association_are_gone_however(session, now):
     associations.unbind(session, address=HERS, user_id=ZOE)
-    proved_addresses.remove(session, user_id=ZOE, address=HERS)
+    verified_addresses.remove(session, user_id=ZOE, address=HERS)
 
 
 @pytest.mark.parametrize(

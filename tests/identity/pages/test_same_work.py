@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.accounts.models import Account
 from identity.invitations import opting_out
 from identity.mail import models as mails
@@ -43,7 +43,7 @@ def bound(site, address):
     with site.services.database.transaction() as session:
         user_id = f"@{address.partition('@')[0]}:education.example"
         associations.bind(session, site.clock(), address=address, user_id=user_id)
-        proved_addresses.add(session, site.clock(), user_id=user_id, address=address)
+        verified_addresses.add(session, site.clock(), user_id=user_id, address=address)
 
 
 def invited(site, address):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from identity import migrations
-from identity.bulk_invites.sign_in_models import ListSignIn
+from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.database import Database, make_engine
 from identity.invitations.models import ThirdPartyInvitation
 from identity.sign_up import service as sign_up
@@ -98,7 +98,7 @@ def upgraded(empty_database_url):
 def test_requests_of_before_stand_where_their_browser_may_see_them(upgraded):
     with upgraded.reading() as session:
         rows = session.query(VerificationRequest).order_by(VerificationRequest.ordinal).all()
-        steps = [sign_up.where(each, NOW) for each in rows]
+        steps = [sign_up.step_of(each, NOW) for each in rows]
         assert steps == [Step.OPEN, Step.OPEN, Step.USED, Step.CONFIRMED]
         assert {each.mail_at for each in rows} == {NOW}
 
@@ -106,7 +106,7 @@ def test_requests_of_before_stand_where_their_browser_may_see_them(upgraded):
 def test_sessions_and_sign_ins_of_before_are_kept(upgraded):
     with upgraded.reading() as session:
         assert session.query(ValidationSession).one().send_attempt == 1
-        asked = session.query(ListSignIn).one()
+        asked = session.query(BulkInviteSignIn).one()
         assert (asked.mail_at, asked.user_id) == (NOW, None)
         assert session.query(ThirdPartyInvitation).count() == 0
 

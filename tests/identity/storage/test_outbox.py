@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 
 from identity.core import outbox
-from identity.core.outbox import LEASE, Errand, Lane
+from identity.core.outbox import LEASE, JobKind, Lane
 
 
 def put(database, clock, lane=Lane.URGENT):
     subject = uuid.uuid4()
     with database.transaction() as session:
-        outbox.put(session, Errand.MAIL, subject, clock(), lane=lane)
+        outbox.enqueue(session, JobKind.MAIL, subject, clock(), lane=lane)
     return subject
 
 
@@ -81,7 +81,7 @@ def test_a_rollback_writes_nothing_and_wakes_nobody(database, clock):
 
     def write_and_fail():
         with database.transaction() as session:
-            outbox.put(session, Errand.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
+            outbox.enqueue(session, JobKind.MAIL, uuid.uuid4(), clock(), lane=Lane.URGENT)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -112,7 +112,7 @@ def test_of_many_at_once_each_entry_is_leased_by_one(database, clock):
 def test_what_is_ordered_for_later_is_due_then_and_nobody_waits_for_it_before(database, clock):
     subject, later = uuid.uuid4(), clock() + timedelta(hours=1)
     with database.transaction() as session:
-        outbox.put(session, Errand.MAIL, subject, clock(), lane=Lane.URGENT, due_at=later)
+        outbox.enqueue(session, JobKind.MAIL, subject, clock(), lane=Lane.URGENT, due_at=later)
         assert outbox.next_due(session, Lane.URGENT) == later
         assert outbox.next_due(session, Lane.BULK) is None
         assert outbox.depth(session, clock()) == {}
@@ -126,7 +126,7 @@ def test_what_is_ordered_for_later_is_due_then_and_nobody_waits_for_it_before(da
 def test_what_was_due_before_it_was_ordered_is_due_at_once(database, clock):
     subject, before = uuid.uuid4(), clock() - timedelta(hours=1)
     with database.transaction() as session:
-        outbox.put(session, Errand.MAIL, subject, clock(), lane=Lane.URGENT, due_at=before)
+        outbox.enqueue(session, JobKind.MAIL, subject, clock(), lane=Lane.URGENT, due_at=before)
         assert outbox.next_due(session, Lane.URGENT) == clock()
     assert lease(database, clock).subject_id == subject
 
@@ -140,7 +140,7 @@ def test_what_is_leased_at_that_moment_is_not_brought_forward(database, clock):
         sooner = before - timedelta(seconds=1)
         with database.transaction() as session:
             outbox.bring_forward(
-                session, Errand.MAIL, subject, lane=Lane.URGENT, before=before, to=sooner
+                session, JobKind.MAIL, subject, lane=Lane.URGENT, before=before, to=sooner
             )
 
     other = threading.Thread(target=bring_forward)
@@ -157,7 +157,7 @@ def test_what_is_brought_forward_may_change_its_lane(database, clock):
     subject = put(database, clock, Lane.BULK)
     with database.transaction() as session:
         outbox.bring_forward(
-            session, Errand.MAIL, subject, lane=Lane.NORMAL, before=clock(), to=clock()
+            session, JobKind.MAIL, subject, lane=Lane.NORMAL, before=clock(), to=clock()
         )
         assert session.info["outbox_lanes"] == {"normal"}
     assert lease(database, clock, Lane.BULK) is None

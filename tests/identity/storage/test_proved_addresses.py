@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import MetaData, Table, insert
 
 from identity import migrations
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.core.database import Database, make_engine
 
 BEFORE = "0006"
@@ -52,7 +52,7 @@ def test_who_is_associated_or_has_an_account_has_proved_the_address(empty_databa
     try:
         with Database(engine).reading() as session:
             found = [
-                proved_addresses.of_user(session, f"@a{number}:education.example")
+                verified_addresses.of_user(session, f"@a{number}:education.example")
                 for number in range(1, 5)
             ]
     finally:

@@ -7,7 +7,7 @@ from alembic import command
 from sqlalchemy import text
 
 from identity import migrations
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.accounts.feed_state import FeedState
 from identity.core.database import Database, make_engine
 from identity.threepids import account_models as identity_accounts
@@ -73,8 +73,8 @@ def test_old_tokens_count_from_their_making(upgraded):
 
 def test_what_a_rejected_report_proved_is_forgotten_and_modules_tell_again(upgraded):
     with upgraded.reading() as session:
-        assert proved_addresses.of_user(session, f"@mallory:{MIXED}") == []
-        assert proved_addresses.of_user(session, f"@ana:{MIXED}") == ["ana@mixed.example"]
-        assert proved_addresses.of_user(session, f"@bo:{OTHER}") == ["bo@other.example"]
+        assert verified_addresses.of_user(session, f"@mallory:{MIXED}") == []
+        assert verified_addresses.of_user(session, f"@ana:{MIXED}") == ["ana@mixed.example"]
+        assert verified_addresses.of_user(session, f"@bo:{OTHER}") == ["bo@other.example"]
         state = session.get_one(FeedState, 1)
         assert (state.epoch == "before", state.judged_by) == (False, "")

@@ -16,8 +16,8 @@ OLD, NEW, OTHER = "@gil:guests.example", "@gil:education.example", "@ana:educati
 def test_a_pair_is_kept_once_and_told_of_those_who_are_named(database):
     with database.transaction() as session:
         for _ in range(2):
-            successions.note(session, THEN, predecessors=[OLD], successor=NEW)
-        successions.note(session, THEN, predecessors=[], successor=OTHER)
+            successions.record_succession(session, THEN, predecessors=[OLD], successor=NEW)
+        successions.record_succession(session, THEN, predecessors=[], successor=OTHER)
     with database.reading() as session:
         assert successions.predecessors(session, NEW, [OLD, OTHER]) == [OLD]
         assert successions.predecessors(session, NEW, [OTHER]) == []
@@ -27,7 +27,7 @@ def test_a_pair_is_kept_once_and_told_of_those_who_are_named(database):
 
 def test_it_is_forgotten_in_time(database):
     with database.transaction() as session:
-        successions.note(session, THEN, predecessors=[OLD], successor=NEW)
+        successions.record_succession(session, THEN, predecessors=[OLD], successor=NEW)
         assert successions.forget(session, THEN) == 0
         assert successions.forget(session, THEN + timedelta(seconds=1)) == 1
         assert successions.predecessors(session, NEW, [OLD]) == []

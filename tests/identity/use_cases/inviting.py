@@ -8,7 +8,7 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
 from identity.core.database import Database
 from identity.core.keyed_hashes import KeyedHashes
-from identity.core.outbox import Errand, OutboxEntry
+from identity.core.outbox import Job, JobKind
 from identity.homeservers.models import Homeserver
 from identity.invitations import history as invitation_events
 from identity.invitations import mail_grouping as invitation_mails
@@ -85,7 +85,7 @@ class Inviting:
             return self.read_in(session, row)
 
     def where(self, row) -> str:
-        return invitations.where(self.read(row), self.clock()).value
+        return invitations.state_of(self.read(row), self.clock()).value
 
     def seen(self, row) -> dict[str, Any]:
         """What its inviter is told, but for what names the invitation."""
@@ -125,6 +125,6 @@ class Inviting:
                     mail.state, mail.handed_at = MailState.HANDED, self.clock()
                     invitations.mail_left(session, self.clock(), mail)
 
-    def errands(self, kind: Errand) -> int:
+    def errands(self, kind: JobKind) -> int:
         with self.database.reading() as session:
-            return session.query(OutboxEntry).filter_by(errand=kind).count()
+            return session.query(Job).filter_by(kind=kind).count()

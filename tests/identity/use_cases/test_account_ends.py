@@ -50,7 +50,7 @@ def open_sessions(database) -> list[str]:
 
 def test_the_end_of_an_account_ends_what_is_its_own_and_nothing_else(database, clock, zoe, tokens):
     with database.transaction() as session:
-        account_ends.end(session, clock(), ZOE)
+        account_ends.end_account(session, clock(), ZOE)
     assert (tokens(), tokens(ADA), open_sessions(database)) == (0, 1, [])
 
 
@@ -80,7 +80,7 @@ def test_no_token_is_made_while_the_account_ends(database, clock, tokens):
         def end(user_id=user_id, together=together):
             together.wait()
             with database.transaction() as session:
-                account_ends.end(session, clock(), user_id)
+                account_ends.end_account(session, clock(), user_id)
 
         with ThreadPoolExecutor(2) as threads:
             registering, ending = threads.submit(register), threads.submit(end)

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
 from identity import problems
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.accounts.models import Account, AccountState
 from identity.binding import service as binding
-from identity.core.outbox import Errand, OutboxEntry
+from identity.core.outbox import Job, JobKind
 from identity.invitations import models as third_party_invitations
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.registration import service as accounts
@@ -162,9 +162,7 @@ def test_s73_every_invitation_that_waits_is_ordered_once(database, proved, bind,
     bind(asked)
     bind(asked)
     with database.reading() as session:
-        ordered = session.scalars(
-            select(OutboxEntry.subject_id).where(OutboxEntry.errand == Errand.ONBIND)
-        ).all()
+        ordered = session.scalars(select(Job.subject_id).where(Job.kind == JobKind.ONBIND)).all()
         waiting = {
             row.id
             for row in third_party_invitations.recent(session)
@@ -242,7 +240,7 @@ def test_what_is_bound_is_proved_until_the_homeserver_takes_it_away(
 ):
     def proofs():
         with database.reading() as session:
-            return proved_addresses.of_user(session, CAMILLE)
+            return verified_addresses.of_user(session, CAMILLE)
 
     bind(proved())
     assert proofs() == [ADDRESS]
@@ -266,4 +264,4 @@ def test_a_proof_of_before_for_an_address_refused_now_binds_nobody(
         bind(asked, policy=policy)
     with database.reading() as session:
         assert associations.of_address(session, address) is None
-        assert proved_addresses.users_of(session, address) == []
+        assert verified_addresses.users_of(session, address) == []

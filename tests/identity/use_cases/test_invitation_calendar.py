@@ -58,7 +58,7 @@ def test_one_reminder_follows_a_week_after_a_mail_that_left(zoe, run, clock):
     zoe.store()
     never_left = zoe.store("lea@association.example")
     zoe.relay_takes_all()
-    zoe.act(invitations.note, never_left, *REFUSED, by="worker")
+    zoe.act(invitations.record, never_left, *REFUSED, by="worker")
     clock.advance(days=6)
     assert run(invitation_calendar.unanswered, invitation_calendar.remind) == 0
     clock.advance(days=1)

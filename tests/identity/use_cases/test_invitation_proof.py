@@ -180,7 +180,7 @@ def test_the_proof_opens_one_confirmed_request_in_its_browser_alone(zoe, databas
         first, again = (
             invitation_proof.open_request(session, rules, clock(), row, **facts) for _ in range(2)
         )
-        assert (first.id, sign_up.where(first, clock())) == (again.id, Step.CONFIRMED)
+        assert (first.id, sign_up.step_of(first, clock())) == (again.id, Step.CONFIRMED)
         assert first.homeserver == "guests.example"
         for browser, proved in ((ANA, True), (BRUNO, False), (None, False)):
             given = invitation_proof.is_proved_in(session, clock(), row, browser=browser)

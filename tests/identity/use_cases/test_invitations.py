@@ -4,7 +4,7 @@ import pytest
 
 from identity import problems
 from identity.binding import service as binding
-from identity.core.outbox import Errand
+from identity.core.outbox import JobKind
 from identity.invitations import models as third_party_invitations
 from identity.invitations import service as invitations
 from identity.invitations.history import Happened
@@ -84,7 +84,7 @@ def test_a_revoked_one_ends_at_once_in_every_way(zoe):
     assert zoe.act(invitations.revoke, row, by=ZOE)
     assert not zoe.may_register()
     assert not key_is_valid(zoe, row)
-    assert zoe.errands(Errand.REVOCATION) == 1
+    assert zoe.errands(JobKind.REVOCATION) == 1
     bind(zoe)
     assert (zoe.where(row), zoe.read(row).delivery) == ("revoked", Delivery.WAITING)
     assert not zoe.act(invitations.revoke, row, by=ZOE)
@@ -96,7 +96,7 @@ def test_a_revoked_one_ends_at_once_in_every_way(zoe):
 def test_what_the_room_forgot_already_is_not_asked_of_it_again(zoe):
     row = zoe.store()
     assert zoe.act(invitations.revoke, row, by=ZOE, in_room=False)
-    assert zoe.errands(Errand.REVOCATION) == 0
+    assert zoe.errands(JobKind.REVOCATION) == 0
 
 
 def test_one_that_was_taken_up_but_not_told_yet_can_be_revoked(zoe):
@@ -237,7 +237,7 @@ def test_who_was_delivered_and_is_invited_again_gets_a_new_one(zoe):
     row = zoe.store()
     bind(zoe)
     zoe.act(
-        invitations.note,
+        invitations.record,
         row,
         State.DELIVERED,
         Happened.DELIVERED,

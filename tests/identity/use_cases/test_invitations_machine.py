@@ -18,7 +18,7 @@ from identity.invitations import models as third_party_invitations
 from identity.invitations import schedule as invitation_calendar
 from identity.invitations import service as invitations
 from identity.invitations.history import Happened
-from identity.invitations.inviters import MOST_UNKNOWN
+from identity.invitations.inviters import MAX_UNKNOWN
 from identity.invitations.models import Delivery, State
 from identity.invitations.states import last_open
 from identity.threepids import associations
@@ -81,7 +81,7 @@ class Life(RuleBasedStateMachine):
         return self.zoe.act(function, self.row, *args, **facts)
 
     def note(self, state, happened):
-        return self.act(invitations.note, state, happened, by="tests")
+        return self.act(invitations.record, state, happened, by="tests")
 
     @rule()
     def invite_again(self):
@@ -125,7 +125,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(unknown=st.booleans())
     def decline(self, unknown):
-        unknown = unknown and self.unknown < MOST_UNKNOWN - 1  # else the inviter has to pause
+        unknown = unknown and self.unknown < MAX_UNKNOWN - 1  # else the inviter has to pause
         done = self.act(invitations.decline, unknown_inviter=unknown, by="the invited person")
         self.unknown += done and unknown
 
@@ -149,7 +149,9 @@ class Life(RuleBasedStateMachine):
             row = self.zoe.read_in(session, self.row)
             third_party_invitations.move(session, row, source=(Delivery.DUE,), to=Delivery.WAITING)
             to = last_open(session, row)
-            invitations.note(session, self.zoe.clock(), row, to, Happened.WAITS_AGAIN, by="worker")
+            invitations.record(
+                session, self.zoe.clock(), row, to, Happened.WAITS_AGAIN, by="worker"
+            )
 
     @rule()
     def the_homeserver_is_told(self):

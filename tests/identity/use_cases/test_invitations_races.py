@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from identity import problems
 from identity.binding import service as binding
 from identity.invitations import service as invitations
-from identity.invitations.inviters import MOST_GUESTS
+from identity.invitations.inviters import MAX_GUESTS
 from identity.invitations.models import ThirdPartyInvitation
 
 from .inviting import GIL, ZOE, Inviting
@@ -77,7 +77,7 @@ def test_sent_again_by_many_at_once_it_leaves_once(zoe, clock):
 
 
 def test_of_many_who_take_the_last_place_of_the_day_one_gets_it(zoe):
-    for number in range(MOST_GUESTS - 1):
+    for number in range(MAX_GUESTS - 1):
         zoe.store(f"guest{number}@association.example")
 
     def one_more(number):
@@ -89,4 +89,4 @@ def test_of_many_who_take_the_last_place_of_the_day_one_gets_it(zoe):
 
     done = at_once(*[partial(one_more, number) for number in range(THREADS)])
     assert sorted(done) == [False] * (THREADS - 1) + [True]
-    assert rows(zoe) == MOST_GUESTS
+    assert rows(zoe) == MAX_GUESTS

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.core.journal import Who
 from identity.homeservers import models as homeservers
 from identity.homeservers.models import Homeserver
@@ -70,7 +70,7 @@ def prove(database, clock):
     def prove(user_id, *addresses):
         with database.transaction() as session:
             for address in addresses:
-                proved_addresses.add(session, clock(), user_id=user_id, address=address)
+                verified_addresses.add(session, clock(), user_id=user_id, address=address)
 
     return prove
 
@@ -82,7 +82,7 @@ def test_the_first_is_told_when_its_address_comes_and_when_it_goes(feed, prove, 
     number, added, _ = feed(rules)
     assert (number, added) == (1, [ZOE])
     with database.transaction() as session:
-        proved_addresses.remove(session, user_id=ZOE, address="zoe@ac-rouen.example")
+        verified_addresses.remove(session, user_id=ZOE, address="zoe@ac-rouen.example")
     assert feed(rules, since=1) == (2, [], [ZOE])
     assert feed(rules) == (2, [], [])
 
@@ -91,10 +91,10 @@ def test_one_of_several_agents_addresses_is_enough(feed, prove, rules, database)
     prove(ZOE, "zoe@ac-rouen.example", "z@ac-rouen.example")
     assert feed(rules) == (1, [ZOE], [])
     with database.transaction() as session:
-        proved_addresses.remove(session, user_id=ZOE, address="z@ac-rouen.example")
+        verified_addresses.remove(session, user_id=ZOE, address="z@ac-rouen.example")
     assert feed(rules, since=1) == (1, [], [])
     with database.transaction() as session:
-        proved_addresses.remove_all(session, ZOE)
+        verified_addresses.remove_all(session, ZOE)
     assert feed(rules, since=1) == (2, [], [ZOE])
 
 

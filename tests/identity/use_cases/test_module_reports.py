@@ -7,10 +7,10 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.accounts.models import Account
 from identity.binding import service as binding
-from identity.core.outbox import Errand
+from identity.core.outbox import JobKind
 from identity.homeservers import models as homeservers
 from identity.invitations import history as invitation_events
 from identity.invitations import models as third_party_invitations
@@ -72,7 +72,7 @@ def delivered(zoe, report):
 
 def proofs(database, user_id=INVITEE):
     with database.reading() as session:
-        return proved_addresses.of_user(session, user_id)
+        return verified_addresses.of_user(session, user_id)
 
 
 def bound(database, address=GIL):
@@ -90,7 +90,7 @@ def test_an_emptied_event_ends_its_invitation_and_asks_nobody_to_empty_it(zoe, r
     assert (told.result, zoe.where(row)) == ("ignored", "queued")
 
     assert report("third_party_invite_revoked", homeserver=EDUCATION, **facts).result == "ok"
-    assert (zoe.where(row), zoe.errands(Errand.REVOCATION)) == ("revoked", 0)
+    assert (zoe.where(row), zoe.errands(JobKind.REVOCATION)) == ("revoked", 0)
     again = report("third_party_invite_revoked", homeserver=EDUCATION, **facts)
     assert again.result == "ignored"
 

@@ -46,7 +46,7 @@ def test_a_request_refused_with_the_code_is_dead_and_its_own_browser_does_not_se
     request = begin()
     code = right_code(database, tokens, request)
     refuse(act, tokens, request, code)
-    assert sign_up.where(reread(database, request), clock()) is Step.OPEN
+    assert sign_up.step_of(reread(database, request), clock()) is Step.OPEN
     assert not act(sign_up.confirm_by_link, request)
     answer = act(sign_up.type_code, request, code, tokens=tokens)
     assert (answer.result, answer.is_used) == (Result.OVER, True)
@@ -64,9 +64,9 @@ def test_giving_up_in_the_browser_that_asked_cannot_bring_a_refused_request_back
     request = begin()
     refuse(act, tokens, request, right_code(database, tokens, request))
     act(sign_up.cancel, request)
-    assert sign_up.where(reread(database, request), clock()) is Step.CANCELLED
+    assert sign_up.step_of(reread(database, request), clock()) is Step.CANCELLED
     assert act(sign_up.undo_cancel, request)
-    assert sign_up.where(reread(database, request), clock()) is Step.OPEN
+    assert sign_up.step_of(reread(database, request), clock()) is Step.OPEN
     assert not act(sign_up.confirm_by_link, request)
 
 
@@ -78,7 +78,7 @@ def test_it_was_not_me_after_the_code_was_used_ends_what_it_confirmed(
     assert act(sign_up.type_code, request, code, tokens=tokens).result is Result.RIGHT
     clock.advance(hours=3)
     assert refuse(act, tokens, request, code) is Result.RIGHT
-    assert sign_up.where(reread(database, request), clock()) is Step.CANCELLED
+    assert sign_up.step_of(reread(database, request), clock()) is Step.CANCELLED
     assert reread(database, request).cancelled_at == clock() - timedelta(0)
     with database.reading() as session:
         assert sign_up.find(session, browser=ANA, ordinal=1).state == "cancelled"

@@ -8,7 +8,7 @@ from identity import problems
 from identity.accounts import ends as account_ends
 from identity.accounts import room_members
 from identity.binding import service as binding
-from identity.core.outbox import Errand
+from identity.core.outbox import JobKind
 from identity.homeservers import modules as homeserver_modules
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.synapse_api import reports as module_reports
@@ -72,7 +72,7 @@ def loses_the_inviter(zoe, report):
 
 def is_deactivated(zoe, report):
     with zoe.database.transaction() as session:
-        account_ends.end(session, zoe.clock(), GILS)
+        account_ends.end_account(session, zoe.clock(), GILS)
         binding.associate(session, zoe.clock(), address=GIL, user_id=f"@gil2:{GUESTS}")
 
 
@@ -115,9 +115,9 @@ def test_who_is_out_again_leaves_no_event_behind_that_keeps_the_room_from_closin
     with database.transaction() as session:
         session.get_one(ThirdPartyInvitation, row.id).delivery = Delivery.DELIVERED
     report("joined", **IN_ROOM)
-    assert zoe.errands(Errand.REVOCATION) == 0
+    assert zoe.errands(JobKind.REVOCATION) == 0
     report("left", **IN_ROOM | {"by": by})
-    assert zoe.errands(Errand.REVOCATION) == 1
+    assert zoe.errands(JobKind.REVOCATION) == 1
 
 
 def test_every_kind_of_report_can_be_declared():

@@ -18,7 +18,7 @@ from tests.identity.use_cases.conftest import ANA, BRUNO, WRONG, reread, right_c
 def test_an_open_address_is_mailed_a_code(start, sent, clock):
     request = start()
     assert (request.ordinal, request.address) == (1, "camille.durand@ac-rouen.example")
-    assert sign_up.where(request, clock()) is Step.OPEN
+    assert sign_up.step_of(request, clock()) is Step.OPEN
     assert sent() == [("verify", "waiting")]
 
 
@@ -51,7 +51,7 @@ def test_the_right_code_confirms_once_and_again_changes_nothing(
     request = begin()
     code = right_code(database, tokens, request)
     assert act(sign_up.type_code, request, code, tokens=tokens).result is Result.RIGHT
-    assert sign_up.where(reread(database, request), clock()) is Step.CONFIRMED
+    assert sign_up.step_of(reread(database, request), clock()) is Step.CONFIRMED
     assert act(sign_up.type_code, request, code, tokens=tokens).result is Result.OVER
 
 
@@ -135,7 +135,7 @@ def test_what_the_web_sees_of_a_request_does_not_tell_whether_an_account_exists(
     seen = []
     for address in (camille, other):
         request = begin(browser=f"of {address}", address=address)
-        story = [sign_up.where(request, clock())]
+        story = [sign_up.step_of(request, clock())]
         story += [act(sign_up.type_code, request, WRONG, tokens=tokens) for _ in range(6)]
         story.append(act(sign_up.resend, request, language="fr"))
         story.append(reread(database, request).mail_at)
@@ -177,17 +177,17 @@ def test_the_link_in_another_browser_opens_a_new_request_there_and_the_first_sta
     )
     assert answer.result is Result.RIGHT
     assert opened.browser == BRUNO
-    assert sign_up.where(opened, clock()) is Step.CONFIRMED
-    assert sign_up.where(reread(database, request), clock()) is Step.OPEN
+    assert sign_up.step_of(opened, clock()) is Step.CONFIRMED
+    assert sign_up.step_of(reread(database, request), clock()) is Step.OPEN
 
 
 def test_a_request_ends_after_a_day_and_a_proof_given_after_a_week(start, act, clock, database):
     request = start()
     assert act(sign_up.confirm_by_link, request)
     clock.advance(days=6)
-    assert sign_up.where(reread(database, request), clock()) is Step.CONFIRMED
+    assert sign_up.step_of(reread(database, request), clock()) is Step.CONFIRMED
     clock.advance(days=1)
-    assert sign_up.where(reread(database, request), clock()) is Step.EXPIRED
+    assert sign_up.step_of(reread(database, request), clock()) is Step.EXPIRED
     late = start(browser=BRUNO)
     clock.advance(hours=24)
     assert not act(sign_up.confirm_by_link, late)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.core.database import Database
-from identity.core.outbox import Errand, OutboxEntry
+from identity.core.outbox import Job, JobKind
 from identity.invitations import inviters, room_agreement, store_invite
 from identity.invitations import mail_grouping as invitation_mails
 from identity.invitations import models as third_party_invitations
@@ -135,9 +135,7 @@ def test_s87_what_synapse_looked_for_unfolded_is_delivered_at_once(store, bound,
     kept = store("Gil@Association.example")
     with database.reading() as session:
         row = third_party_invitations.find(session, kept.id)
-        errands = session.scalars(
-            select(OutboxEntry.subject_id).where(OutboxEntry.errand == Errand.ONBIND)
-        ).all()
+        errands = session.scalars(select(Job.subject_id).where(Job.kind == JobKind.ONBIND)).all()
     assert (row.delivery, row.invitee) == (Delivery.DUE, "@gil:guests.example")
     assert errands == [kept.id]
     assert not mailed()

@@ -6,7 +6,7 @@ import pytest
 
 from domain_rules.rules import RuleSet
 from identity.accounts import classes as account_classes
-from identity.accounts import verified_addresses as proved_addresses
+from identity.accounts import verified_addresses
 from identity.app import create_app
 from identity.core import signatures as signing
 from identity.core.journal import Who
@@ -143,7 +143,7 @@ def test_i1_where_agents_and_guests_live_together_the_proved_address_decides(
         assert not account_classes.is_agent(session, rules, mixed)
         associations.bind(session, clock(), address="x@ac-rouen.example", user_id=mixed)
         assert not account_classes.is_agent(session, rules, mixed)
-        proved_addresses.add(session, clock(), address="x@ac-rouen.example", user_id=mixed)
+        verified_addresses.add(session, clock(), address="x@ac-rouen.example", user_id=mixed)
         associations.unbind(session, address="x@ac-rouen.example", user_id=mixed)
         assert account_classes.is_agent(session, rules, mixed)
 

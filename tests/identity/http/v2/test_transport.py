@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.app import MOST_BODY
+from identity.app import MAX_BODY
 
 from .programs import CAMILLE, V2, Program, refused
 
@@ -145,7 +145,7 @@ def test_s5_http_1_0_is_answered(camille):
 
 @pytest.mark.parametrize("path", POSTS)
 def test_a_body_over_the_limit_is_too_large(camille, path):
-    assert refused(send(camille, path, b" " * (MOST_BODY + 1))) == (413, "M_TOO_LARGE")
+    assert refused(send(camille, path, b" " * (MAX_BODY + 1))) == (413, "M_TOO_LARGE")
 
 
 def test_s13_s14_versions_are_listed_beside_v2(public):

@@ -29,7 +29,7 @@ class ToldRoom:
     is_known: bool = True  # whether this homeserver can tell
 
 
-class ToldDesk:
+class ToldRoomActions:
     """Signatures are for the real one to look at; by its answers it is known to have the credential."""
 
     def __init__(self, credential: str = "the credential of its homeserver") -> None:
@@ -105,7 +105,7 @@ class ToldDesk:
 
 
 @pytest.fixture
-def told_desk() -> Iterator[ToldDesk]:
-    desk = ToldDesk()
+def told_room_actions() -> Iterator[ToldRoomActions]:
+    desk = ToldRoomActions()
     yield desk
     desk.stop()
