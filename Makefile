@@ -22,11 +22,12 @@ WHEEL := setup.cfg pyproject.toml wsgi.py $(shell find identity domain_rules wor
 # The whole suite goes on every core and one more, since half of it waits for servers; a file at a time.
 # What ARGS names runs in the order it stands.
 PROCESSES = $(shell expr $$(nproc) + 1)
+STORIES = $(or $(wildcard tests/*/$(STORY)),$(error there are no tests of a story called $(STORY)))
 EVERYTHING = --numprocesses $(PROCESSES) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo test long sure bench clean migration requirements release debian
+.PHONY: help run demo unit test coverage mutants long sure bench clean migration requirements release debian
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
@@ -37,8 +38,22 @@ run: $(VENV)/.service  ## Start Guichet on http://127.0.0.1:8090 (ARGS="--port 9
 demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synapses and Guichet (ARGS="--port 20000")
 	@exec $(BIN)/python -m examples.demo $(ARGS)
 
-test: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run every test (ARGS="-k mail")
-	$(BIN)/pytest $(or $(ARGS),$(EVERYTHING))
+unit: $(VENV)/.test  ## Run the tests that need no server, in under half a minute: the loop to work in
+	$(BIN)/pytest --numprocesses $$(nproc) --dist worksteal tests/unit -m "not postgresql and not slow and not long" $(ARGS)
+
+test: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run every test (STORY=invitations, or ARGS="-k mail")
+	$(BIN)/pytest $(if $(STORY),$(STORIES)) $(or $(ARGS),$(EVERYTHING))
+
+coverage: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Measure which lines and branches the tests pass through (htmlcov/)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(or $(ARGS),$(EVERYTHING))
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report
+
+mutants: $(VENV)/.test  ## Change the code in small ways and see whether a test notices (an hour; ARGS=domain_rules.rules*)
+	$(BIN)/mutmut run $(ARGS)
+	$(BIN)/mutmut results
 
 long: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run the tests that take minutes or hours (ARGS="-k hostile")
 	$(BIN)/pytest -m long $(ARGS)

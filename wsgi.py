@@ -1,4 +1,4 @@
-"""The web's entry: `gunicorn wsgi:app`, and `gunicorn wsgi:internal` for the internal listener."""
+"""The WSGI applications: `wsgi:app`, and `wsgi:internal` for the internal listener."""
 
 import sys
 
@@ -30,11 +30,11 @@ except WrongSettings as error:
 
 
 def __getattr__(name: str) -> Flask:
-    """The application that gunicorn was told to serve, and only that one is made."""
+    """Make only the application that gunicorn serves."""
     if name == "internal":
         return create_app(services, listener="internal")
     if name == "app":
-        made = create_app(services)
+        public_app = create_app(services)
         warm_up()
-        return made
+        return public_app
     raise AttributeError(name)

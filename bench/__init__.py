@@ -1,1 +1,4 @@
-"""`make bench`: figures as ratios, alternatives taken in turn in one run. Nothing here is a test."""
+"""Benchmarks, run by `make bench`. Most figures are ratios of alternatives measured in one run.
+
+Nothing here is a test.
+"""

@@ -1,4 +1,4 @@
-"""Run every row, print a table, write bench/results.json."""
+"""Runs all suites or those named, prints a table, writes bench/results.json."""
 
 import json
 import os
@@ -25,6 +25,7 @@ SUITES = {
 
 
 def main(wanted: list[str]) -> int:
+    """Run these suites, or all. Return the exit status: 1 if a figure misses its bound."""
     console = Console()
     measured: dict[str, list[Row]] = {}
     for name in wanted or SUITES:
@@ -32,18 +33,18 @@ def main(wanted: list[str]) -> int:
         measured[name] = list(SUITES[name]())
     rows = [row for found in measured.values() for row in found]
     _show(console, rows)
-    _keep(measured)
+    _save(measured)
     return 0 if all(row.is_reached for row in rows) else 1
 
 
-def _keep(measured: dict[str, list[Row]]) -> None:
-    """What was not measured this time stays as it was."""
+def _save(measured: dict[str, list[Row]]) -> None:
+    """Write the results; suites that were not run keep their previous ones."""
     machine = {"cores": os.cpu_count(), "python": platform.python_version()}
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name, rows in measured.items():
         facts = [asdict(row) | {"reached": row.is_reached} for row in rows]
-        kept[name] = {"machine": machine, "rows": facts}
-    RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+        results[name] = {"machine": machine, "rows": facts}
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 def _show(console: Console, rows: list[Row]) -> None:

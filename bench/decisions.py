@@ -1,4 +1,4 @@
-"""Decisions and compilation, in processes of their own: memory is that of the rules alone."""
+"""Measures deciding by rules, and compiling them in a process of its own to see its memory."""
 
 import json
 import resource
@@ -11,8 +11,9 @@ from functools import partial
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.advice import advise
-from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
-from tests.domain_rules.hostile_addresses import HOSTILE
+from domain_rules.rule import AccountClass, Rule, RuleKind
+from domain_rules.rules import RuleSet
+from tests.worlds.hostile_addresses import HOSTILE
 
 from .rows import Row, in_turn, seconds_each
 
@@ -21,8 +22,8 @@ CALLS = 20_000
 
 
 def rules(count: int) -> list[Rule]:
-    """Exact domains and suffixes, one after the other, and a default."""
-    kinds = (Kind.DOMAIN, Kind.SUFFIX)
+    """Make rules: exact domains and suffixes in turn, and a default."""
+    kinds = (RuleKind.DOMAIN, RuleKind.SUFFIX)
     made = [
         Rule(
             kinds[number % 2],
@@ -35,11 +36,12 @@ def rules(count: int) -> list[Rule]:
     ]
     return [
         *made,
-        Rule(Kind.DEFAULT, "", AccountClass.GUEST, "guests.example", requires_invite=True),
+        Rule(RuleKind.DEFAULT, "", AccountClass.GUEST, "guests.example", requires_invite=True),
     ]
 
 
 def measure() -> Iterator[Row]:
+    """Run the suite."""
     yield from _decide()
     yield from _compile()
     yield _hostile()
@@ -84,9 +86,9 @@ def _compile() -> Iterator[Row]:
 
 
 def _hostile() -> Row:
-    """CPU of reading the worst address there is, and of the advice on it."""
+    """The processor time to parse and advise on the slowest of the hostile addresses."""
     found = RuleSet.compile(rules(30_000))
-    advise(found, EmailAddress.parse("a@é.example"))  # reads the tables of IDNA once
+    advise(found, EmailAddress.parse("a@é.example"))  # loads the IDNA tables once
     worst, which = 0.0, ""
     for text, _, _ in HOSTILE:
         began = time.process_time()

@@ -1,4 +1,4 @@
-"""/info against the framework's ceiling and against a list of regexes; revisions going live; memory."""
+"""Measures /info against a constant view and against regexes, publishing of rules, and memory."""
 
 import json
 import os
@@ -29,6 +29,7 @@ EARLY, LATE, NONE = "d0.example", f"d{RULES - 1}.example", "elsewhere.org"
 
 
 def measure() -> Iterator[Row]:
+    """Run the suite."""
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: make bench installs it")
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +50,8 @@ def _measure(processes: Processes) -> Iterator[Row]:
     run("guichet", "domain", "import", str(domains), "--homeserver", "agents.example")
     options = ("--worker-class", "gthread", "--workers", "2", "--threads", "4")
     web = processes.gunicorn({"GUICHET_LIMITS": "off"}, *options, app="bench.served:app")
-    # On a server of its own: what it still has to do when its turn is over would slow down the others.
+    # A server of its own: the requests it has left when its turn is over would slow the others
+    # down.
     apart = processes.gunicorn({"GUICHET_LIMITS": "off"}, *options, app="bench.served:app")
     yield from _info(web, apart)
     yield _memory(web)
@@ -99,7 +101,7 @@ def _info(web: Web, apart: Web) -> Iterator[Row]:
 
 
 def _rate(url: str) -> float:
-    """Requests a second that were answered with 200."""
+    """Requests per second answered with 200."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--timeout", "10s", url]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in said:
@@ -109,7 +111,7 @@ def _rate(url: str) -> float:
 
 
 def _settle() -> None:
-    """Wait until what wrk left behind is done: it would slow down whoever is next."""
+    """Wait until the requests that wrk left behind are done: they would slow down the next run."""
     while True:
         before = _busy()
         time.sleep(0.5)
@@ -118,13 +120,13 @@ def _settle() -> None:
 
 
 def _busy() -> float:
-    """Seconds this machine's processors have worked since it started."""
+    """Seconds of processor time used on this machine since it started."""
     user, nice, system = Path("/proc/stat").read_text().split()[1:4]
     return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(web: Web) -> Row:
-    """Of the larger worker, with the rules loaded; what it shares with its parent counts too."""
+    """The resident memory of the larger worker with the rules loaded, shared pages included."""
     children = Path(f"/proc/{web.process.pid}/task/{web.process.pid}/children").read_text().split()
     sizes = [
         int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
@@ -134,7 +136,7 @@ def _memory(web: Web) -> Row:
 
 
 def _live(processes: Processes, nodes: list[Web]) -> Row:
-    """From the moment of publication to the last request that was still answered by the old revision."""
+    """The longest time from publication to the last answer by the old revision."""
     longest = 0.0
     for number in range(5):
         answers: list[tuple[float, int]] = []
@@ -158,7 +160,7 @@ def _live(processes: Processes, nodes: list[Web]) -> Row:
 
 
 def _ask(nodes: list[Web], answers: list[tuple[float, int]], stop: threading.Event) -> None:
-    """Without a pause, each time over a connection of its own, so that every process is met."""
+    """Ask without pause, each time over a new connection, so that all processes answer."""
     while not stop.is_set():
         for node in nodes:
             asked_at = time.time()

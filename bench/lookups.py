@@ -1,4 +1,4 @@
-"""Lookups of a thousand hashes among a million associations on PostgreSQL."""
+"""Measures lookups of a thousand hashes among a million associations on PostgreSQL."""
 
 import random
 import statistics
@@ -14,7 +14,7 @@ from domain_rules.rules import RuleSet
 from identity import migrations
 from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
-from identity.core.journal import Who
+from identity.core.journal import Actor
 from identity.homeservers.models import Homeserver
 from identity.threepids import lookup as lookups
 from identity.threepids import pepper_rotation, peppers
@@ -40,18 +40,20 @@ where h.pepper_number = (select number from lookup_peppers where pepper = %s) an
 """
 HASH = """
 insert into lookup_hashes (hash, pepper_number, medium, address)
-select rtrim(translate(encode(sha256(convert_to(address || ' email ' || cast(:pepper as text), 'UTF8')),
-                              'base64'), '+/', '-_'), '='),
+select rtrim(translate(encode(sha256(
+           convert_to(address || ' email ' || cast(:pepper as text), 'UTF8')
+       ), 'base64'), '+/', '-_'), '='),
        :number, medium, address
 from associations where abs(hashtext(address)) % :of = :part
 """
 
 
 def measure() -> Iterator[Row]:
+    """Run the suite."""
     with _database() as database:
         with database.transaction() as session:
             session.add(_homeserver())
-        # In parts: no statement of a web process may take longer than 15 seconds.
+        # In parts: PostgreSQL cancels statements after 15 seconds (core/database.py).
         for first in range(0, ASSOCIATIONS, PART):
             with database.transaction() as session:
                 session.execute(text(FILL), {"first": first, "last": first + PART - 1})
@@ -61,7 +63,7 @@ def measure() -> Iterator[Row]:
         ) as connection:
             connection.execute(text("vacuum analyze"))
         with database.reading() as session:
-            pepper = lookups.pepper(session)
+            pepper = lookups.current_pepper(session)
         yield from _look(database, pepper)
 
 
@@ -71,8 +73,8 @@ def _look(database: Database, pepper: str) -> Iterator[Row]:
     rules, taken, raw = RuleSet.compile([]), [], []
     for _ in range(TIMES):
         chosen = random.sample(range(ASSOCIATIONS), ASKED // 2)
-        hashes = [peppers.hashed(f"p{n}@agents.example", "email", pepper) for n in chosen]
-        hashes += [peppers.hashed(f"q{n}@agents.example", "email", pepper) for n in chosen]
+        hashes = [peppers.hash_address(f"p{n}@agents.example", "email", pepper) for n in chosen]
+        hashes += [peppers.hash_address(f"q{n}@agents.example", "email", pepper) for n in chosen]
         began = time.perf_counter()
         with database.reading() as session:
             found = lookups.find(
@@ -105,7 +107,7 @@ def _look(database: Database, pepper: str) -> Iterator[Row]:
 
 
 def _raw(database: Database, pepper: str, hashes: list[str]) -> float:
-    """Seconds of the least that PostgreSQL has to do for the same answer."""
+    """The seconds a plain SQL query for the same answer takes."""
     connection = database.engine.raw_connection()
     try:
         began = time.perf_counter()
@@ -118,24 +120,24 @@ def _raw(database: Database, pepper: str, hashes: list[str]) -> float:
 
 
 def _hash_everybody(database: Database) -> None:
-    """A rotation of the pepper, but hashed by the database itself: there is no time to wait."""
+    """Rotate the pepper, with the hashes computed by the database, which is faster."""
     with database.transaction() as session:
-        made = pepper_rotation.begin(session, utc_now())
+        pepper = pepper_rotation.begin(session, utc_now())
     for part in range(PARTS):
         with database.transaction() as session:
-            facts = {"pepper": made.pepper, "number": made.number, "part": part, "of": PARTS}
+            facts = {"pepper": pepper.pepper, "number": pepper.number, "part": part, "of": PARTS}
             session.execute(text(HASH), facts)
     with database.transaction() as session:
-        pepper_rotation.finish(session, utc_now(), made, Who("bench", "here"))
+        pepper_rotation.finish(session, utc_now(), pepper, Actor("bench", "here"))
 
 
 @contextmanager
 def _database() -> Iterator[Database]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # the server runs as another user than root
-        place = Path(folder) / "postgresql"
-        place.mkdir()
-        server = PostgreSQLServer(place)
+        server_folder = Path(folder) / "postgresql"
+        server_folder.mkdir()
+        server = PostgreSQLServer(server_folder)
         server.start()
         database = None
         try:
@@ -153,7 +155,6 @@ def _homeserver() -> Homeserver:
     return Homeserver(
         name="agents.example",
         url="http://127.0.0.1:1",
-        guests=False,
         label="Agents",
         connector="none",
         user_id_scheme="address",

@@ -1,4 +1,4 @@
-"""What asks for a mail, while the relay is quick, takes two seconds a mail, or never greets."""
+"""Measures requests that cause a mail, with a quick, a slow and a silent relay."""
 
 import socket
 import statistics
@@ -25,7 +25,7 @@ from tests.services.waiting import LOOPBACK
 from .rows import Row
 
 ROUNDS = 10
-ASKED = 60  # requests a round, of each kind, to each installation
+ASKED = 60  # requests per round, of each kind, to each installation
 SECONDS_A_MAIL = 2.0
 ANA = "@ana:agents.example"
 V2 = "/_matrix/identity/v2"
@@ -36,13 +36,13 @@ _numbers = count()
 
 @dataclass(frozen=True)
 class Installation:
-    """Web and worker on a database of their own, with one relay."""
+    """A web process and a worker with their own database and a relay."""
 
     url: str
     token: str
 
     def ask(self, what: str) -> float:
-        """Seconds until the answer."""
+        """Send a request; return the seconds until the answer."""
         address = f"p{next(_numbers)}@open.example"
         path, body = _request(what, address)
         began = time.perf_counter()
@@ -59,6 +59,7 @@ class Installation:
 
 
 def measure() -> Iterator[Row]:
+    """Run the suite."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)  # PostgreSQL runs as another user than root
@@ -97,8 +98,8 @@ def _compare(what: str, installed: dict[str, Installation]) -> Iterator[Row]:
 
 def _request(what: str, address: str) -> tuple[str, dict[str, object]]:
     if what == REQUEST_TOKEN:
-        asked = {"client_secret": "a-secret", "email": address, "send_attempt": 1}
-        return "/validate/email/requestToken", asked
+        body = {"client_secret": "a-secret", "email": address, "send_attempt": 1}
+        return "/validate/email/requestToken", body
     room = f"!r{address}:agents.example"
     return "/store-invite", {
         "medium": "email",
@@ -122,7 +123,7 @@ def _silent(stack: ExitStack) -> str:
 
 
 def _starter(stack: ExitStack, folder: Path) -> Callable[[int, str], Installation]:
-    """What starts an installation by its number and the URL of its relay."""
+    """Return a function that starts an installation by its number and the URL of its relay."""
     for name in ("postgresql", "redis", "guichet"):
         (folder / name).mkdir()
     postgresql, redis = PostgreSQLServer(folder / "postgresql"), RedisServer(folder / "redis")
@@ -138,9 +139,12 @@ def _starter(stack: ExitStack, folder: Path) -> Callable[[int, str], Installatio
     stack.callback(kill)
 
     def start(number: int, relay: str) -> Installation:
-        place, broker = postgresql.url(postgresql.create_database()), f"{redis.url[:-1]}{number}"
+        database_url, broker = (
+            postgresql.url(postgresql.create_database()),
+            f"{redis.url[:-1]}{number}",
+        )
         environment = KEYS | {
-            "GUICHET_DATABASE_URL": place,
+            "GUICHET_DATABASE_URL": database_url,
             "GUICHET_BROKER_URL": broker,
             "GUICHET_REDIS_URL": broker,
             "GUICHET_SMTP_URL": relay,
@@ -151,7 +155,7 @@ def _starter(stack: ExitStack, folder: Path) -> Callable[[int, str], Installatio
         domain = ("domain", "add", "open.example", "--homeserver", "agents.example")
         for command in (("db", "upgrade"), homeserver, domain):
             processes.run("guichet", *command, env=environment)
-        token = _token(place)
+        token = _token(database_url)
         processes.worker(environment, "--concurrency", "2")
         web = processes.gunicorn(environment, "--worker-class", "gthread", "--threads", "4")
         return Installation(web.url, token)
@@ -159,8 +163,8 @@ def _starter(stack: ExitStack, folder: Path) -> Callable[[int, str], Installatio
     return start
 
 
-def _token(place: str) -> str:
-    database = Database(make_engine(place))
+def _token(database_url: str) -> str:
+    database = Database(make_engine(database_url))
     with database.transaction() as session:
         token = identity_accounts.issue(session, utc_now(), user_id=ANA)
     database.engine.dispose()

@@ -1,4 +1,4 @@
-"""Our module inside a running Synapse: what a callback takes there, and the memory."""
+"""Measures our module inside a running Synapse: the time of its callbacks and its memory."""
 
 import re
 import statistics
@@ -14,31 +14,32 @@ from tests.services.told_guichet import ToldGuichet
 from tests.services.trusting_synapse import TrustingHomeserver
 from tests.services.waiting import wait_for
 
-from . import beside_none
-from .beside_none import Timed
+from . import synapse_comparison
 from .rows import Row
+from .synapse_comparison import Timed
 
 RULES = 33_000
-PEOPLE = 100_000  # agents of another homeserver that decides by person
+PEOPLE = 100_000  # agents of another homeserver with agents and guests
 ROOMS = 60
 MESSAGES = 5  # in each room
 MEMBERS = 4
 ELSEWHERE = "elsewhere.example"
-# A question to Synapse's database, or a line written there, is part of these.
+# These callbacks read or write Synapse's database.
 WITH_DATABASE = (
-    "feeds.on_add_user_third_party_identifier",
-    "binder.on_add_user_third_party_identifier",
+    "sync.on_add_user_third_party_identifier",
+    "reporter.on_add_user_third_party_identifier",
 )
 
 
 def measure() -> Iterator[Row]:
+    """Run the suite."""
     with tempfile.TemporaryDirectory() as folder:
-        places = [Path(folder) / name for name in ("authority", "with", "without", "beside")]
-        for place in places:
-            place.mkdir()
-        authority, guichet = Authority(places[0]), ToldGuichet()
-        synapse = Timed(places[1], authority, guichet_url=guichet.url)
-        plain = TrustingHomeserver(places[2], authority)
+        folders = [Path(folder) / name for name in ("authority", "with", "without", "beside")]
+        for each in folders:
+            each.mkdir()
+        authority, guichet = Authority(folders[0]), ToldGuichet()
+        synapse = Timed(folders[1], authority, guichet_url=guichet.url)
+        plain = TrustingHomeserver(folders[2], authority)
         _fill(guichet, synapse.server_name)
         try:
             with started(synapse, plain):
@@ -49,7 +50,7 @@ def measure() -> Iterator[Row]:
                 yield from _callbacks(synapse.times)
         finally:
             guichet.stop()
-        yield from beside_none.measure(places[3], authority)
+        yield from synapse_comparison.measure(folders[3], authority)
 
 
 def _fill(guichet: ToldGuichet, name: str) -> None:
@@ -68,7 +69,7 @@ def _wait_until_heard(synapse: Timed) -> None:
 
 
 def _use(synapse: Timed) -> None:
-    """Agents create rooms, invite, write and read; a guest tries."""
+    """Let agents create rooms, invite, join, write and search; let a guest try."""
     agents = [Person(synapse, f"agent{number}") for number in range(MEMBERS)]
     for number, agent in enumerate(agents):
         agent.verifies(f"agent{number}@d{number}.example")
@@ -123,7 +124,7 @@ def _memory(synapse: Timed, plain: TrustingHomeserver) -> Row:
 
 
 def _resident(synapse: TrustingHomeserver) -> float:
-    """MiB."""
+    """The resident memory in MiB."""
     assert synapse.child is not None
     status = Path(f"/proc/{synapse.child.pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024

@@ -1,4 +1,4 @@
-"""A row: what was measured, against what, and whether it reaches what it must."""
+"""The rows of the result table, each a figure with its bound, and helpers to measure time."""
 
 import statistics
 import time
@@ -10,7 +10,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Row:
-    """`value` in `unit` (`x` is a ratio). `must`: the bound, `at least` or `at most`; None: only told."""
+    """A figure: `value` in `unit` (`x` is a ratio), and its bound; without one it is only shown."""
 
     name: str
     value: float
@@ -21,18 +21,23 @@ class Row:
 
     @property
     def is_reached(self) -> bool:
+        """Whether the value is within its bound."""
         enough = self.at_least is None or self.value >= self.at_least
         return enough and (self.at_most is None or self.value <= self.at_most)
 
     @property
     def must(self) -> str:
+        """The bound as text."""
         if self.at_least is not None:
             return f"≥ {self.at_least:g} {self.unit}"
         return f"≤ {self.at_most:g} {self.unit}" if self.at_most is not None else ""
 
 
 def in_turn(measures: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, float]:
-    """The median of each, one measurement of every alternative a round: noise meets them all alike."""
+    """The median for each alternative.
+
+    All are measured once per round, so noise affects all alike.
+    """
     taken: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(rounds):
         for name, measure in measures.items():
@@ -41,7 +46,7 @@ def in_turn(measures: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -
 
 
 def seconds_each(act: Callable[[], object], times: int) -> float:
-    """The mean time of `times` calls."""
+    """The mean seconds of one of `times` calls."""
     began = time.perf_counter()
     for _ in range(times):
         act()

@@ -1,4 +1,4 @@
-"""One server with everything that is compared: Guichet, a constant view, and a list of regexes read in order."""
+"""The WSGI application of the benchmark: Guichet, a constant view, and a list of regexes."""
 
 import re
 
@@ -14,7 +14,7 @@ REGEXES = "/regexes"
 
 
 def constant() -> Flask:
-    """What the framework costs by itself."""
+    """A view that returns a constant: what Flask itself costs."""
     app = Flask("constant")
 
     @app.get("/")
@@ -25,7 +25,7 @@ def constant() -> Flask:
 
 
 def regexes() -> Flask:
-    """Routing as it is done elsewhere: patterns in a file, the first that matches wins, through re's cache."""
+    """Routing by a list of regexes, where the first match wins."""
     app = Flask("regexes")
     patterns = {
         count: [rf".*@(.*\.|)d{number}\.example" for number in range(count)]

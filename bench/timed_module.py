@@ -1,4 +1,4 @@
-"""Our module with a stopwatch on each of its callbacks: a Synapse of the bench loads it instead."""
+"""Our module with a timer around each of its callbacks, for a Synapse of the benchmark."""
 
 import functools
 import os
@@ -10,18 +10,18 @@ from typing import Any
 from domain_rules.synapse_modules import Guichet
 from domain_rules.synapse_modules.configuration import Config
 
-TIMES = "GUICHET_BENCH_TIMES"  # names the file that gets a line for each call: callback, seconds
+TIMES = "GUICHET_BENCH_TIMES"  # path of the file with a line for each call: callback, seconds
 
 
 class Timed(Guichet):
-    """Synapse sees no difference."""
+    """Our module; it behaves the same for Synapse."""
 
     def __init__(self, config: Config, api: Any) -> None:
         super().__init__(config, _Timing(api))
 
 
 class _Timing:
-    """The module's door to Synapse; what is registered through it is timed."""
+    """Synapse's module API, which times the callbacks registered through it."""
 
     def __init__(self, api: Any) -> None:
         self._api = api

@@ -1,7 +1,8 @@
-"""Who an email address belongs to, decided without a network, a file or a clock.
+"""Decides which homeserver an email address belongs to, without network, files or clock.
 
-The same code decides in the service, in its workers, on the command line and inside
-Synapse. Import the module you need: `addresses` for one address, `rules` for the decision,
-`advice` for what to tell a person, `reading` for lists and federation files, `user_ids`
-and `names` for what an account is called.
+The same code runs in the service, its workers, the command line and inside Synapse. Start with
+`addresses` (one address), `rules` (the decision), `advice` (what to tell a person who typed an
+address) and `reading` (lists and federation files). `rooms` holds the access rules of rooms,
+`info_yaml` the import of a Tchap or Sydent file, `bulk_invites` the reading of lists of people, and
+`synapse_modules` what runs inside Synapse.
 """

@@ -1,10 +1,10 @@
-"""Why a text is no address of ours, with a sentence for each reason."""
+"""Why a text is not accepted as an email address, with a sentence for each reason."""
 
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 
 
-class Reason(Word):
-    """Why a text is no address of ours."""
+class AddressFault(StrEnum):
+    """Why a text is not accepted as an email address."""
 
     EMPTY = "empty"
     CONTROL_CHARACTER = "control_character"
@@ -31,38 +31,42 @@ class Reason(Word):
     NOT_AN_ADDRESS = "not_an_address"
 
 
-SENTENCES = {
-    Reason.EMPTY: "There is nothing here, or a part of the address is missing.",
-    Reason.CONTROL_CHARACTER: "It contains an invisible control character.",
-    Reason.TOO_LONG: "It is too long for an email address.",
-    Reason.LOCAL_TOO_LONG: "The part before the @ is longer than 64 bytes.",
-    Reason.NO_AT: "The @ is missing.",
-    Reason.TWO_ATS: "It contains more than one @.",
-    Reason.QUOTED: "Quotation marks are not accepted in an address.",
-    Reason.SPACE_INSIDE: "It contains a space.",
-    Reason.NOT_ASCII_LOCAL: "Before the @ only unaccented letters, digits and signs are accepted.",
-    Reason.FOREIGN_SIGN: "Before the @ stands a sign that is not accepted there.",
-    Reason.LEADING_SIGN: "It begins with - or /, which mail servers do not take for a name.",
-    Reason.ROUTED_ONWARD: "It is written so that mail servers pass it on to another address.",
-    Reason.MIXED_SCRIPTS: "Before the @ stand letters of more than one script.",
-    Reason.UNSTABLE_LETTER: "Before the @ stands a letter that can also be read as another one.",
-    Reason.NOT_AT_THIS_DOMAIN: (
+ADDRESS_FAULT_SENTENCES = {
+    AddressFault.EMPTY: "There is nothing here, or a part of the address is missing.",
+    AddressFault.CONTROL_CHARACTER: "It contains an invisible control character.",
+    AddressFault.TOO_LONG: "It is too long for an email address.",
+    AddressFault.LOCAL_TOO_LONG: "The part before the @ is longer than 64 bytes.",
+    AddressFault.NO_AT: "The @ is missing.",
+    AddressFault.TWO_ATS: "It contains more than one @.",
+    AddressFault.QUOTED: "Quotation marks are not accepted in an address.",
+    AddressFault.SPACE_INSIDE: "It contains a space.",
+    AddressFault.NOT_ASCII_LOCAL: (
+        "Before the @ only unaccented letters, digits and signs are accepted."
+    ),
+    AddressFault.FOREIGN_SIGN: "Before the @ stands a sign that is not accepted there.",
+    AddressFault.LEADING_SIGN: "It begins with - or /, which mail servers do not take for a name.",
+    AddressFault.ROUTED_ONWARD: "It is written so that mail servers pass it on to another address.",
+    AddressFault.MIXED_SCRIPTS: "Before the @ stand letters of more than one script.",
+    AddressFault.UNSTABLE_LETTER: (
+        "Before the @ stands a letter that can also be read as another one."
+    ),
+    AddressFault.NOT_AT_THIS_DOMAIN: (
         "At this domain only unaccented letters, digits and . _ + - ' are accepted before the @."
     ),
-    Reason.IP_ADDRESS: "After the @ stands an IP address, not a domain.",
-    Reason.ONE_LABEL: "The domain has no dot.",
-    Reason.NUMERIC_TOP_LABEL: "The domain ends with a number.",
-    Reason.EMPTY_LABEL: "The domain begins with a dot or has two dots in a row.",
-    Reason.TRAILING_DOT: "The domain ends with a dot.",
-    Reason.RESERVED: "This domain is reserved and receives no mail.",
-    Reason.NOT_A_DOMAIN: "This is not a domain name.",
-    Reason.NOT_AN_ADDRESS: "This is not an email address.",
+    AddressFault.IP_ADDRESS: "After the @ stands an IP address, not a domain.",
+    AddressFault.ONE_LABEL: "The domain has no dot.",
+    AddressFault.NUMERIC_TOP_LABEL: "The domain ends with a number.",
+    AddressFault.EMPTY_LABEL: "The domain begins with a dot or has two dots in a row.",
+    AddressFault.TRAILING_DOT: "The domain ends with a dot.",
+    AddressFault.RESERVED: "This domain is reserved and receives no mail.",
+    AddressFault.NOT_A_DOMAIN: "This is not a domain name.",
+    AddressFault.NOT_AN_ADDRESS: "This is not an email address.",
 }
 
 
 class InvalidAddress(ValueError):
     """A text that is not one plain email address, or not one domain."""
 
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(SENTENCES[reason])
+    def __init__(self, reason: AddressFault) -> None:
+        super().__init__(ADDRESS_FAULT_SENTENCES[reason])
         self.reason = reason

@@ -1,20 +1,22 @@
-"""What to tell a person who typed an address: go on, look again, or not here."""
+"""What to tell a person who typed an address: go on, check the spelling, or not open here."""
 
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.enums import Word
-from domain_rules.rules import AccountClass, Decision, Kind, Reason, Rule, RuleSet
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
+from domain_rules.enums import StrEnum
+from domain_rules.rule import AccountClass, Rule, RuleKind
+from domain_rules.rules import Decision, DecisionReason, RuleSet
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-."
-SHORTEST_HINTED = 6  # characters; everything shorter is one slip away from something
-MAX_HINTED = 80
+MIN_CORRECTED = 6  # characters; everything shorter is one slip away from something
+MAX_CORRECTED = 80
 
 
-class State(Word):
-    """The page that answers an address."""
+class AdviceState(StrEnum):
+    """Which page answers an address."""
 
     OPEN = "open"
     TYPO = "typo"
@@ -25,7 +27,7 @@ class State(Word):
 
 @dataclass(frozen=True, slots=True)
 class NumberedMailbox:
-    """Mailboxes of places that are numbered: `ce.0123456a` at any domain `ac-…`."""
+    """Numbered mailboxes of schools: `ce.0123456a` at any domain that starts with `ac-`."""
 
     prefix: str
     digits: int
@@ -33,6 +35,7 @@ class NumberedMailbox:
     domain_prefix: str
 
     def fits(self, address: EmailAddress) -> bool:
+        """Whether the address is one of these mailboxes."""
         number = address.local.removeprefix(self.prefix)
         return (
             address.local.startswith(self.prefix)
@@ -46,7 +49,7 @@ class NumberedMailbox:
 
 @dataclass(frozen=True, slots=True)
 class SharedMailboxes:
-    """Local parts that several people read: whole names, and first words of longer ones."""
+    """Local parts that several people read: whole names, and first words of longer names."""
 
     names: frozenset[str]
     first_words: frozenset[str]
@@ -62,7 +65,7 @@ class SharedMailboxes:
         )
 
 
-DEFAULT = SharedMailboxes(
+DEFAULT_SHARED_MAILBOXES = SharedMailboxes(
     names=frozenset(
         {
             # RFC 2142
@@ -92,10 +95,10 @@ DEFAULT = SharedMailboxes(
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
-    """`suggestion` comes with `typo`, `sibling` (the domain to use) with `sibling`."""
+class AddressAdvice:
+    """`suggestion` comes with state `typo`; `sibling`, the domain to use, with `sibling`."""
 
-    state: State
+    state: AdviceState
     address: EmailAddress
     decision: Decision
     suggestion: EmailAddress | None = None
@@ -107,33 +110,35 @@ def advise(
     address: EmailAddress,
     *,
     keep_typed: bool = False,
-    shared_mailboxes: SharedMailboxes = DEFAULT,
-) -> Advice:
-    """What to answer, from the rules alone. `keep_typed`: they declined the suggestion."""
+    shared_mailboxes: SharedMailboxes = DEFAULT_SHARED_MAILBOXES,
+) -> AddressAdvice:
+    """What to answer, by the rules alone. `keep_typed`: the person declined the suggestion."""
     decision = rules.decide(address)
     if decision.sibling:
-        return Advice(State.SIBLING, address, decision, sibling=decision.sibling)
+        return AddressAdvice(AdviceState.SIBLING, address, decision, sibling=decision.sibling)
     rule = decision.rule
-    if decision.reason is Reason.OPEN:
-        named = rule is not None and rule.kind is Kind.ADDRESS
+    if decision.reason is DecisionReason.OPEN:
+        named = rule is not None and rule.kind is RuleKind.ADDRESS
         is_shared = not named and address in shared_mailboxes
-        return Advice(State.SHARED_MAILBOX if is_shared else State.OPEN, address, decision)
-    if not keep_typed and (rule is None or rule.kind is Kind.DEFAULT):
+        return AddressAdvice(
+            AdviceState.SHARED_MAILBOX if is_shared else AdviceState.OPEN, address, decision
+        )
+    if not keep_typed and (rule is None or rule.kind is RuleKind.DEFAULT):
         suggestion = _suggest(rules, address)
         if suggestion:
-            return Advice(State.TYPO, address, decision, suggestion)
-    return Advice(State.NOT_OPEN, address, decision)
+            return AddressAdvice(AdviceState.TYPO, address, decision, suggestion)
+    return AddressAdvice(AdviceState.NOT_OPEN, address, decision)
 
 
 def _suggest(rules: RuleSet, address: EmailAddress) -> EmailAddress | None:
-    """The same name at the open agent domain that is one slip of the hand away."""
-    if not SHORTEST_HINTED <= len(address.ascii_domain) <= MAX_HINTED:
+    """The same local part at an open agents' domain that is one typing error away."""
+    if not MIN_CORRECTED <= len(address.ascii_domain) <= MAX_CORRECTED:
         return None
     for domain in _variants(address):
         rule = rules.rule_of_domain(domain)
         if rule and _is_open_to_agents(rule) and _is_meant(rule, domain, address.ascii_domain):
             suggestion = _at(address.local, domain)
-            if suggestion and rules.decide(suggestion).reason is Reason.OPEN:
+            if suggestion and rules.decide(suggestion).reason is DecisionReason.OPEN:
                 return suggestion
     return None
 
@@ -144,7 +149,7 @@ def _is_open_to_agents(rule: Rule) -> bool:
 
 
 def _is_meant(rule: Rule, domain: str, typed: str) -> bool:
-    """Under a suffix, the slip must be in the suffix: what stands before it is unknown to us."""
+    """Below a suffix the error must be in the suffix: what stands before it is unknown to us."""
     before = domain.removesuffix(rule.pattern)
     return not before or typed.startswith(before)
 
@@ -157,7 +162,7 @@ def _at(local: str, domain: str) -> EmailAddress | None:
 
 
 def _variants(address: EmailAddress) -> Iterator[str]:
-    """What may have been meant, likeliest slip first, each kind in a fixed order."""
+    """Domains that may be meant, the likeliest typing error first, in a fixed order."""
     typed = address.ascii_domain
     unaccented = _without_accents(address.display_domain)
     if unaccented.isascii() and unaccented != typed:

@@ -1,21 +1,21 @@
-"""Our own CSV: one rule a row, a header, `;` or `,` between the fields. Read and written here."""
+"""Reads and writes rules as CSV: a header, one rule per row, `;` or `,` between the fields."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
 
 from domain_rules.federation import HomeserverEntry, RuleReader
-from domain_rules.located import Fault, Located, excerpt
-from domain_rules.reading import NeverAgent, Reading, nobody_is_barred, without_repeats
-from domain_rules.rules import Kind, Rule
-from domain_rules.spreadsheet_cells import unguarded, write_table
-from domain_rules.writing import facts, in_stable_order
+from domain_rules.located import LineFault, Located, excerpt
+from domain_rules.reading import NeverAgent, RuleReading, bar_no_domain, drop_repeated_rules
+from domain_rules.rule import Rule, RuleKind
+from domain_rules.spreadsheet_cells import unguard_cell, write_table
+from domain_rules.writing import rule_fields, sort_rules
 
 COLUMNS = (
     *("kind", "pattern", "class", "homeserver", "protected_homeserver", "requires_invite"),
     *("organisation", "sibling_of", "moved_from", "moving_until", "note"),
     *("valid_from", "valid_until", "extra_signs"),
 )
-KINDS = frozenset(kind.value for kind in Kind)
+KINDS = frozenset(kind.value for kind in RuleKind)
 NEEDED = frozenset({"kind", "pattern"})
 FLAGS: Mapping[str, bool] = {"true": True, "yes": True, "1": True, "vrai": True, "oui": True} | {
     "false": False,
@@ -27,7 +27,7 @@ FLAGS: Mapping[str, bool] = {"true": True, "yes": True, "1": True, "vrai": True,
 
 
 def is_rules_csv(text: str) -> bool:
-    """Whether the first line is our header."""
+    """Whether the first line is the header of such a file."""
     return set(_header(text)) >= NEEDED
 
 
@@ -35,15 +35,15 @@ def read_csv(
     text: str,
     *,
     known_homeservers: Mapping[str, bool],
-    never_agent: NeverAgent = nobody_is_barred,
-) -> Reading:
-    """The rules of a CSV file. `known_homeservers`: whether each is for guests."""
+    never_agent: NeverAgent = bar_no_domain,
+) -> RuleReading:
+    """The rules of a CSV file. `known_homeservers`: for each name, whether it is for guests."""
     servers = {
         name: HomeserverEntry(line=0, name=name, url="", guests=guests)
         for name, guests in known_homeservers.items()
     }
     reader = RuleReader(servers, (), never_agent)
-    faults: list[Fault] = []
+    faults: list[LineFault] = []
     rules: list[tuple[Rule, int]] = []
     for line, row in _rows(text, faults):
         entry = Located(row, (), {(): line})
@@ -51,8 +51,8 @@ def read_csv(
         faults += entry.faults
         if rule:
             rules.append((rule, line))
-    kept, duplicates = without_repeats(rules, faults)
-    return Reading(
+    kept, duplicates = drop_repeated_rules(rules, faults)
+    return RuleReading(
         rules=tuple(rule for rule, _ in kept),
         lines=tuple(line for _, line in kept),
         faults=tuple(sorted(faults, key=lambda fault: fault.line)),
@@ -61,12 +61,12 @@ def read_csv(
 
 
 def write_csv(rules: Iterable[Rule]) -> str:
-    """The same file for the same rules, whatever their order."""
-    return write_table([COLUMNS, *map(_fields, in_stable_order(rules))])
+    """The rules as CSV, in an order that does not depend on theirs."""
+    return write_table([COLUMNS, *map(_fields, sort_rules(rules))])
 
 
 def _fields(rule: Rule) -> list[str]:
-    said = facts(rule) | {"kind": rule.kind.value, "pattern": rule.pattern}
+    said = rule_fields(rule) | {"kind": rule.kind.value, "pattern": rule.pattern}
     return [_field(said.get(column)) for column in COLUMNS]
 
 
@@ -87,14 +87,14 @@ def _delimiter(first: str) -> str:
     return ";" if first.count(";") > first.count(",") else ","
 
 
-def _rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, dict[object, object]]]:
-    """Each row with the line on which it begins, as the values a YAML rule would have."""
+def _rows(text: str, faults: list[LineFault]) -> Iterator[tuple[int, dict[object, object]]]:
+    """Each row with its first line's number, as the values that a YAML rule would have."""
     header = _header(text)
     known = f"unknown column; known are {', '.join(COLUMNS)}"
-    faults.extend(Fault(1, excerpt(name), known) for name in header if name not in COLUMNS)
+    faults.extend(LineFault(1, excerpt(name), known) for name in header if name not in COLUMNS)
     if len(set(header)) < len(header) or not NEEDED.issubset(header):
         said = "kind and pattern must stand there, and no column twice"
-        faults.append(Fault(1, excerpt(";".join(header)), said))
+        faults.append(LineFault(1, excerpt(";".join(header)), said))
     if faults:
         return
     lines = (f"{each}\n" for each in text.split("\n"))
@@ -107,12 +107,12 @@ def _rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, dict[object, ob
                 continue
             if len(fields) > len(header):
                 reason = f"{len(fields)} fields, and the header has {len(header)}"
-                faults.append(Fault(begun, excerpt(";".join(fields)), reason))
+                faults.append(LineFault(begun, excerpt(";".join(fields)), reason))
                 continue
-            cells = map(unguarded, fields)
+            cells = map(unguard_cell, fields)
             yield begun, _values(dict(zip(header, cells, strict=False)))
     except csv.Error as error:
-        faults.append(Fault(line, "", f"not CSV from here on: {error}"))
+        faults.append(LineFault(line, "", f"not CSV from here on: {error}"))
 
 
 def _values(row: Mapping[str, str]) -> dict[object, object]:
@@ -120,8 +120,8 @@ def _values(row: Mapping[str, str]) -> dict[object, object]:
         name: text for name, text in row.items() if text.strip() and name not in NEEDED
     }
     kind, pattern = row["kind"].strip().lower(), row.get("pattern", "")
-    if kind in KINDS:  # else the reader says what may stand there
-        values[kind] = True if kind == Kind.DEFAULT.value and not pattern.strip() else pattern
+    if kind in KINDS:  # else the reader reports the fault
+        values[kind] = True if kind == RuleKind.DEFAULT.value and not pattern.strip() else pattern
     flag = row.get("requires_invite", "").strip().lower()
     if flag:
         values["requires_invite"] = FLAGS.get(flag, flag)

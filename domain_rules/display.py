@@ -1,11 +1,11 @@
-"""Domains as people read them: in Unicode where that cannot mislead."""
+"""Shows domains to people: in Unicode where that cannot mislead, else as A-labels."""
 
 import unicodedata
 
 import idna
 
-# The scripts of which a label may be shown as it is written. Python has no table of
-# scripts; the first word of a letter's name serves.
+# Scripts in which a label may be shown. Python has no table of scripts, so the first word of a
+# letter's Unicode name is used.
 SCRIPTS = frozenset(
     {
         *("ARABIC", "ARMENIAN", "BENGALI", "CJK", "CYRILLIC", "DEVANAGARI", "GEORGIAN", "GREEK"),
@@ -13,12 +13,12 @@ SCRIPTS = frozenset(
         *("MALAYALAM", "SINHALA", "TAMIL", "TELUGU", "THAI", "TIFINAGH"),
     }
 )
-# Latin letters that are no ASCII letter with a mark and yet look like no other letter.
+# Latin letters that do not decompose into an ASCII letter and yet look like no other letter.
 PLAIN_LATIN = frozenset("æœßøðþđł")
 
 
 def display_domain(ascii_domain: str) -> str:
-    """The domain for people: a label in Unicode only when it is of one script."""
+    """The domain for people: a label in Unicode only if all its letters are of one script."""
     if "xn--" not in ascii_domain:
         return ascii_domain
     return ".".join(map(_display_label, ascii_domain.split(".")))
@@ -36,7 +36,7 @@ def _display_label(label: str) -> str:
 
 
 def script_of(letter: str) -> str:
-    """The first word of its name, such as LATIN or GREEK; "?" for what is no letter of this Unicode."""
+    """The first word of the letter's Unicode name, such as LATIN; "?" for unnamed characters."""
     return unicodedata.name(letter, "?").partition(" ")[0]
 
 

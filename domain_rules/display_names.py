@@ -1,4 +1,4 @@
-"""What an account is called at first: a name proposed from the address, and cleaned names."""
+"""Display names of new accounts, proposed from the address and cleaned."""
 
 import unicodedata
 
@@ -7,12 +7,12 @@ from domain_rules.addresses import EmailAddress
 MAX_NAME = 64
 MAX_ORGANISATION = 30
 EN_DASH = "\u2013"
-# What makes a client draw a link, or a reader see an address, inside a name.
+# Characters that make clients draw a link, or people see an address, inside a name.
 OF_A_URL = frozenset('/\\:@#?&%=<>[]{}|^~`$*"')
 
 
 def display_name(address: EmailAddress, organisation: str) -> str:
-    """`Camille Durand [Rouen]`: the local part as a name, the last part of the label."""
+    """`Camille Durand [Rouen]`: name from the local part, place from the organisation's end."""
     person = _person(address.local) or clean_name(address.ascii_domain)
     place = clean_name(organisation.rpartition(EN_DASH)[2], longest=MAX_ORGANISATION)
     if not place:
@@ -22,7 +22,7 @@ def display_name(address: EmailAddress, organisation: str) -> str:
 
 
 def clean_name(text: str, *, longest: int = MAX_NAME) -> str:
-    """A name that is only a name: nothing invisible, nothing that reads as a link."""
+    """A name without invisible characters or anything that clients turn into a link."""
     letters = [
         _clean_letter(letter) for letter in unicodedata.normalize("NFC", text[: 4 * longest])
     ]

@@ -1,10 +1,13 @@
-"""Words: enumerations that are written out as their value (Python 3.10 has no StrEnum)."""
+"""The base class of enumerations whose members are strings."""
 
 from enum import Enum
 
 
-class Word(str, Enum):
-    """A fixed word, equal to and printed as its text."""
+class StrEnum(str, Enum):
+    """A member is equal to its value and printed as it.
+
+    Python's own `enum.StrEnum` came with 3.11, and Synapse still runs on 3.10.
+    """
 
     def __str__(self) -> str:
         return str(self.value)

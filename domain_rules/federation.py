@@ -1,19 +1,20 @@
-"""The entries of our own federation file: one homeserver, one rule."""
+"""Reads single entries of a federation file: one homeserver, one rule."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress, parse_domain
 from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.located import Located
-from domain_rules.rules import AccountClass, Kind, MisshapenRule, Rule, in_order
+from domain_rules.rule import AccountClass, InvalidRule, Rule, RuleKind, order_signs
 from domain_rules.user_ids import Scheme
 
 CONNECTORS = frozenset({"none", "synapse"})
 CLASS_SOURCES = frozenset({"agent", "guest", "by_person"})
-MAX_NAME = 230  # an ID with its localpart has 255 bytes
-FOREIGN_TO_A_NAME = frozenset(" /@#?")
+MAX_NAME = 230  # a user ID has at most 255 bytes, the localpart included
+NOT_IN_A_SERVER_NAME = frozenset(" /@#?")
 PATTERN_KEYS = frozenset({"address", "domain", "suffix", "default"})
 RULE_KEYS = PATTERN_KEYS | {
     *("homeserver", "protected_homeserver", "class", "organisation", "sibling_of"),
@@ -31,7 +32,10 @@ HOMESERVER_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HomeserverEntry:
-    """A homeserver as the file has it. Files are named, not read; None is left to the default."""
+    """One homeserver of the file. Secrets are named by file and not read.
+
+    None stands for the default.
+    """
 
     line: int
     name: str
@@ -49,15 +53,15 @@ class HomeserverEntry:
 
 
 def read_homeserver(entry: Located) -> HomeserverEntry | None:
-    """The homeserver, or None with its faults in the entry."""
+    """The homeserver, or None with the faults recorded in the entry."""
     entry.check_keys(HOMESERVER_KEYS)
     name, url = entry.text("name"), entry.text("url")
     if name is None or not _is_server_name(name):
-        entry.fault("name", "name must be a server name, for example agents.example.org")
+        entry.add_fault("name", "name must be a server name, for example agents.example.org")
     scheme = entry.word("user_id_scheme", [scheme.value for scheme in Scheme])
     urls = {key: _url(entry, key) for key in ("url", "federation_url", "client_url")}
     if url is None:
-        entry.fault("url", "url is missing")
+        entry.add_fault("url", "url is missing")
     found = HomeserverEntry(
         line=entry.line,
         name=name or "",
@@ -79,26 +83,30 @@ def read_homeserver(entry: Located) -> HomeserverEntry | None:
 def _url(entry: Located, key: str) -> str | None:
     url = entry.text(key)
     if url and not url.startswith(("https://", "http://")):
-        entry.fault(key, f"{key} must begin with https:// or http://")
+        entry.add_fault(key, f"{key} must begin with https:// or http://")
     return url
 
 
 def _is_server_name(name: str) -> bool:
-    """A host with or without a port; the homeserver itself knows better."""
-    is_plain = name.isascii() and name.isprintable() and not FOREIGN_TO_A_NAME.intersection(name)
+    """Whether it may be a server name, with or without port; details are left to Matrix."""
+    is_plain = name.isascii() and name.isprintable() and not NOT_IN_A_SERVER_NAME.intersection(name)
     return is_plain and len(name) <= MAX_NAME
 
 
 @dataclass(frozen=True, slots=True)
 class RuleReader:
-    """Reads rules against the homeservers there are."""
+    """Reads rules that may name these homeservers.
+
+    `homeservers` are those of the same file, `known` the names of registered ones. `never_agent`
+    says why a domain may not be opened to agents.
+    """
 
     homeservers: Mapping[str, HomeserverEntry]
     known: Collection[str]
     never_agent: Callable[[str], str | None]
 
     def read(self, entry: Located) -> Rule | None:
-        """The rule, or None with its faults in the entry."""
+        """The rule, or None with the faults recorded in the entry."""
         entry.check_keys(RULE_KEYS)
         kind, pattern = _pattern(entry)
         homeserver = self._homeserver(entry, "homeserver")
@@ -119,7 +127,7 @@ class RuleReader:
         if facts["sibling_of"] is None:
             self._check_openable(entry, kind, pattern, account_class)
         elif facts["sibling_of"] == pattern:
-            entry.fault("sibling_of", "a domain cannot be its own sibling")
+            entry.add_fault("sibling_of", "a domain cannot be its own sibling")
         if entry.faults or kind is None:
             return None
         try:
@@ -131,8 +139,8 @@ class RuleReader:
                 requires_invite=is_guests if requires_invite is None else requires_invite,
                 **facts,  # type: ignore[arg-type]  # each read by its own type above
             )
-        except MisshapenRule as error:
-            entry.fault(None, str(error))
+        except InvalidRule as error:
+            entry.add_fault(None, str(error))
             return None
 
     def _homeserver(self, entry: Located, key: str) -> str | None:
@@ -141,44 +149,46 @@ class RuleReader:
         if name and name not in everyone:
             near = get_close_matches(name, sorted(everyone))
             hint = f"; close to it: {', '.join(near)}" if near else ""
-            entry.fault(key, f"there is no homeserver of this name{hint}")
+            entry.add_fault(key, f"there is no homeserver of this name{hint}")
         return name
 
-    def _class(self, entry: Located, kind: Kind | None, homeserver: str | None) -> AccountClass:
-        """As written; else guests for the default and on a guests' homeserver, else agents."""
+    def _class(self, entry: Located, kind: RuleKind | None, homeserver: str | None) -> AccountClass:
+        """As written; else guest for the default and on guests' homeservers, else agent."""
         written = entry.word("class", [each.value for each in AccountClass])
         if written:
             return AccountClass(written)
         server = self.homeservers.get(homeserver or "")
-        is_guests = kind is Kind.DEFAULT or (server is not None and server.guests)
+        is_guests = kind is RuleKind.DEFAULT or (server is not None and server.guests)
         return AccountClass.GUEST if is_guests else AccountClass.AGENT
 
     def _check_openable(
-        self, entry: Located, kind: Kind | None, pattern: str, account_class: AccountClass
+        self, entry: Located, kind: RuleKind | None, pattern: str, account_class: AccountClass
     ) -> None:
         if account_class is not AccountClass.AGENT:
             return
-        if kind is Kind.DEFAULT:
-            entry.fault("class", "the default rule is for guests: it would make everybody an agent")
-        if kind is Kind.ADDRESS and not pattern.isascii():
-            entry.fault("address", "an agent's address has unaccented letters only")
-        if kind in {Kind.DOMAIN, Kind.SUFFIX} and pattern:
+        if kind is RuleKind.DEFAULT:
+            entry.add_fault(
+                "class", "the default rule is for guests: it would make everybody an agent"
+            )
+        if kind is RuleKind.ADDRESS and not pattern.isascii():
+            entry.add_fault("address", "an agent's address has unaccented letters only")
+        if kind in {RuleKind.DOMAIN, RuleKind.SUFFIX} and pattern:
             reason = self.never_agent(pattern)
             if reason:
-                entry.fault(kind.value if kind else None, reason)
+                entry.add_fault(kind.value if kind else None, reason)
 
 
-def _pattern(entry: Located) -> tuple[Kind | None, str]:
+def _pattern(entry: Located) -> tuple[RuleKind | None, str]:
     present = sorted(key for key in PATTERN_KEYS if entry.content.get(key) is not None)
     if len(present) != 1:
-        entry.fault(None, "give exactly one of address, domain, suffix, default")
+        entry.add_fault(None, "give exactly one of address, domain, suffix, default")
         return None, ""
-    kind = Kind(present[0])
-    if kind is Kind.DEFAULT:
+    kind = RuleKind(present[0])
+    if kind is RuleKind.DEFAULT:
         if entry.flag("default") is False:
-            entry.fault("default", "write default: true, or leave the rule out")
+            entry.add_fault("default", "write default: true, or leave the rule out")
         return kind, ""
-    if kind is Kind.ADDRESS:
+    if kind is RuleKind.ADDRESS:
         return kind, _address(entry)
     return kind, _domain(entry, kind.value) or ""
 
@@ -186,8 +196,8 @@ def _pattern(entry: Located) -> tuple[Kind | None, str]:
 def _extra_signs(entry: Located) -> str:
     text = "".join((entry.text("extra_signs") or "").split())
     if set(text) - set(EXTRA_SIGNS):
-        entry.fault("extra_signs", f"extra_signs must be some of {' '.join(EXTRA_SIGNS)}")
-    return in_order(text)
+        entry.add_fault("extra_signs", f"extra_signs must be some of {' '.join(EXTRA_SIGNS)}")
+    return order_signs(text)
 
 
 def _address(entry: Located) -> str:
@@ -195,7 +205,7 @@ def _address(entry: Located) -> str:
     try:
         return EmailAddress.parse(text or "", smtputf8=True).canonical
     except InvalidAddress as error:
-        entry.fault("address", str(error))
+        entry.add_fault("address", str(error))
         return ""
 
 
@@ -204,5 +214,5 @@ def _domain(entry: Located, key: str) -> str | None:
     try:
         return parse_domain(text) if text else None
     except InvalidAddress as error:
-        entry.fault(key, str(error))
+        entry.add_fault(key, str(error))
         return None

@@ -1,23 +1,23 @@
-"""What may stand before the @: an allow-list, the same whichever way an address comes in.
+"""What may stand before the @: an allowlist, the same for every way an address comes in.
 
-A mail server reads more into a local part than a name: `a%evil.example` is passed on to another
-host, `=?utf-8?q?…?=` is decoded in a header. What is not listed here is refused.
+Mail servers read more into a local part than a name: `a%evil.example` is relayed to another host,
+`=?utf-8?q?…?=` is decoded in a header. What is not listed here is refused.
 """
 
 import re
 import unicodedata
 
-from domain_rules.address_faults import InvalidAddress, Reason
+from domain_rules.address_faults import AddressFault, InvalidAddress
 from domain_rules.display import SCRIPTS, script_of
 
 MAX_LOCAL_BYTES = 64
 BASIC = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._+-'")
 EXTRA_SIGNS = "=&#~/"
-"""Taken at guests' domains, and at an agents' domain whose rule says so."""
-TAKEN = BASIC.union(EXTRA_SIGNS)
-# As a name is written by most: what is left to ask is whether it is passed on.
+"""Accepted at guests' domains, and at agents' domains whose rule allows them."""
+ACCEPTED = BASIC.union(EXTRA_SIGNS)
+# As most names are written: only forwarding forms remain to be checked.
 PLAIN = re.compile(r"[a-z0-9_][a-z0-9_+'-]*(?:\.[a-z0-9_+'-]+)*")
-# Forms that carry another address, which the receiving server or one behind it writes to.
+# Forms that contain another address, to which a mail server would relay the mail.
 ROUTED_ONWARD = re.compile(
     r"""
       srs[01][=+-]          # sender rewriting: SRS0=hash=day=host=name
@@ -30,77 +30,77 @@ ROUTED_ONWARD = re.compile(
     """,
     re.VERBOSE,
 )
-# Letters that nobody sees: fillers of Hangul, inherent vowels of Khmer.
-UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u17b4\u17b5")
+# Invisible letters: fillers of Hangul, inherent vowels of Khmer.
+INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u17b4\u17b5")
 MARKS = frozenset({"Mn", "Mc"})
 
 
 def fold(typed: str, *, smtputf8: bool) -> str:
-    """One mailbox has one text: letter case does not count (MSC2265), nor how accents are composed.
+    """The canonical local part: lower case (MSC2265), accents composed (NFC).
 
-    Raises InvalidAddress. Folding again changes nothing, and makes no ASCII letter of another one.
+    Raises InvalidAddress. Folding again changes nothing, and no other letter folds to an ASCII one.
     """
     if typed.isascii():
         local = typed.lower()
-    elif not smtputf8:  # judged before NFC, which turns the Kelvin sign into a K
-        raise InvalidAddress(Reason.NOT_ASCII_LOCAL)
+    elif not smtputf8:  # before NFC, which turns the Kelvin sign into a K
+        raise InvalidAddress(AddressFault.NOT_ASCII_LOCAL)
     else:
         if any(map(_turns_into_ascii, typed)):
-            raise InvalidAddress(Reason.UNSTABLE_LETTER)
+            raise InvalidAddress(AddressFault.UNSTABLE_LETTER)
         local = _fold(typed)
     if fault := fault_of(local):
         raise InvalidAddress(fault)
     return local
 
 
-def fault_of(local: str) -> Reason | None:
-    """Why a folded local part would be refused; None if it would be taken."""
+def fault_of(local: str) -> AddressFault | None:
+    """Why a folded local part is refused; None if it is accepted."""
     if len(local.encode()) > MAX_LOCAL_BYTES:
-        return Reason.LOCAL_TOO_LONG
+        return AddressFault.LOCAL_TOO_LONG
     if not PLAIN.fullmatch(local):
         if not local:
-            return Reason.EMPTY
+            return AddressFault.EMPTY
         if fault := _fault_of_letters(local) or _fault_of_form(local):
             return fault
-    return Reason.ROUTED_ONWARD if ROUTED_ONWARD.match(local) else None
+    return AddressFault.ROUTED_ONWARD if ROUTED_ONWARD.match(local) else None
 
 
 def extra_signs(local: str) -> frozenset[str]:
-    """Which of `= & # ~ /` it has."""
+    """Which of `= & # ~ /` the local part contains."""
     return frozenset(EXTRA_SIGNS).intersection(local)
 
 
-def _fault_of_form(local: str) -> Reason | None:
+def _fault_of_form(local: str) -> AddressFault | None:
     if local.startswith(("-", "/")):
-        return Reason.LEADING_SIGN
+        return AddressFault.LEADING_SIGN
     if local.strip(".") != local or ".." in local:
-        return Reason.NOT_AN_ADDRESS
+        return AddressFault.NOT_AN_ADDRESS
     return None
 
 
-def _fault_of_letters(local: str) -> Reason | None:
+def _fault_of_letters(local: str) -> AddressFault | None:
     others = [letter for letter in local if not letter.isascii()]
-    if not TAKEN.issuperset(letter for letter in local if letter.isascii()):
-        return Reason.FOREIGN_SIGN
+    if not ACCEPTED.issuperset(letter for letter in local if letter.isascii()):
+        return AddressFault.FOREIGN_SIGN
     if not others:
         return None
     if any(map(_turns_into_ascii, others)) or _fold(local) != local or local.casefold() != local:
-        return Reason.UNSTABLE_LETTER
+        return AddressFault.UNSTABLE_LETTER
     if not all(map(_is_letter, others)) or unicodedata.category(local[0]) in MARKS:
-        return Reason.FOREIGN_SIGN
+        return AddressFault.FOREIGN_SIGN
     scripts = {script_of(letter) for letter in local if letter.isalpha() or not letter.isascii()}
     if not scripts <= SCRIPTS:
-        return Reason.FOREIGN_SIGN
-    return None if len(scripts) == 1 else Reason.MIXED_SCRIPTS
+        return AddressFault.FOREIGN_SIGN
+    return None if len(scripts) == 1 else AddressFault.MIXED_SCRIPTS
 
 
 def _is_letter(letter: str) -> bool:
     category = unicodedata.category(letter)
-    return (category.startswith("L") or category in MARKS) and letter not in UNSEEN
+    return (category.startswith("L") or category in MARKS) and letter not in INVISIBLE_LETTERS
 
 
 def _turns_into_ascii(letter: str) -> bool:
-    """Whether some program that folds or normalizes takes it for an ASCII letter or sign."""
+    """Whether some way of folding or normalizing makes an ASCII character of the letter."""
     if letter.isascii():
         return False
     read_as = (

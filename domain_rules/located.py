@@ -1,18 +1,18 @@
-"""A mapping out of a file whose faults name their line."""
+"""A mapping read from a file, whose faults name their line."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone
 
-EXCERPT = 80
+MAX_EXCERPT = 80
 
 Path = tuple[str | int, ...]
 Lines = Mapping[Path, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A line that was not taken, as it stands there, and why."""
+class LineFault:
+    """A line that was not accepted: its number, its text, and why."""
 
     line: int
     text: str
@@ -20,16 +20,16 @@ class Fault:
 
 
 def excerpt(value: object) -> str:
-    """What stood there, short and fit for a terminal."""
+    """The text of a value, shortened and safe to print in a terminal."""
     text = value if isinstance(value, str) else repr(value)
     shown = "".join(
-        letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:EXCERPT]
+        letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:MAX_EXCERPT]
     )
-    return shown + "…" if len(text) > EXCERPT else shown
+    return shown + "…" if len(text) > MAX_EXCERPT else shown
 
 
 def line_of(lines: Lines, path: Path) -> int:
-    """The line of a value, or of the nearest thing around it whose line is known."""
+    """The line of a value, or of the nearest value around it whose line is known."""
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path, 1)
@@ -37,73 +37,77 @@ def line_of(lines: Lines, path: Path) -> int:
 
 @dataclass(slots=True)
 class Located:
-    """One mapping being read: hands out its fields by type and notes what is wrong."""
+    """One mapping being read: gives its fields by type and records what is wrong with them."""
 
     content: Mapping[object, object]
     path: Path
     lines: Lines
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[LineFault] = field(default_factory=list)
 
     @property
     def line(self) -> int:
+        """The line on which the mapping begins."""
         return line_of(self.lines, self.path)
 
-    def fault(self, key: str | None, reason: str) -> None:
-        """Note what is wrong with a field, or with the whole."""
+    def add_fault(self, key: str | None, reason: str) -> None:
+        """Record what is wrong with a field, or with the whole mapping (None)."""
         path = self.path if key is None else (*self.path, key)
         value = self.content if key is None else self.content.get(key)
-        self.faults.append(Fault(line_of(self.lines, path), excerpt(value), reason))
+        self.faults.append(LineFault(line_of(self.lines, path), excerpt(value), reason))
 
     def check_keys(self, known: Collection[str]) -> None:
-        """A key we do not know is a slip that would otherwise be obeyed by nobody."""
+        """Record a fault for each unknown key: a typing error must not pass silently."""
         for key in self.content:
             if key not in known:
                 path = (*self.path, str(key))
                 reason = f"unknown key; known are {', '.join(sorted(known))}"
-                self.faults.append(Fault(line_of(self.lines, path), excerpt(key), reason))
+                self.faults.append(LineFault(line_of(self.lines, path), excerpt(key), reason))
 
     def text(self, key: str) -> str | None:
+        """A text without blanks around it; None if missing or empty."""
         value = self.content.get(key)
         if value is None:
             return None
         if not isinstance(value, str):
-            self.fault(key, f"{key} must be a text; put it in quotes")
+            self.add_fault(key, f"{key} must be a text; put it in quotes")
             return None
         return value.strip() or None
 
     def flag(self, key: str) -> bool | None:
+        """True or false; None if missing."""
         value = self.content.get(key)
         if value is None or isinstance(value, bool):
             return value
-        self.fault(key, f"{key} must be true or false")
+        self.add_fault(key, f"{key} must be true or false")
         return None
 
     def word(self, key: str, known: Collection[str]) -> str | None:
+        """One of the known words; None if missing."""
         value = self.text(key)
         if value is None or value in known:
             return value
-        self.fault(key, f"{key} must be one of {', '.join(sorted(known))}")
+        self.add_fault(key, f"{key} must be one of {', '.join(sorted(known))}")
         return None
 
     def moment(self, key: str) -> datetime | None:
-        """A date or a time; UTC where it names no zone."""
+        """A date or a time, in UTC if it names no time zone."""
         value = self.content.get(key)
         if value is None:
             return None
         found = _moment(value)
         if found is None:
-            self.fault(key, f"{key} must be a date or a time, for example 2027-01-31T08:00:00Z")
+            self.add_fault(key, f"{key} must be a date or a time, for example 2027-01-31T08:00:00Z")
         return found
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts; one alone may stand without brackets."""
+        """A list of texts; a single one may be written without brackets."""
         value = self.content.get(key)
         values = [value] if isinstance(value, str) else value
         if values is None:
             return ()
         if isinstance(values, list) and all(isinstance(each, str) for each in values):
             return tuple(values)
-        self.fault(key, f"{key} must be a list of texts")
+        self.add_fault(key, f"{key} must be a list of texts")
         return ()
 
 

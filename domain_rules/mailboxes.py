@@ -1,7 +1,6 @@
-"""Addresses as settings name them, in the form the wire needs: `Name <name@domain>`, all of it ASCII.
+"""Addresses in settings, in the form that mails need: `Name <name@domain>` in ASCII.
 
-They are the operator's own: capitals stay, and domains that only a test or a machine of one's own
-has (.localhost, .test) are as good as any.
+They are the operator's own: capitals stay, and domains for tests such as .localhost are accepted.
 """
 
 import re
@@ -12,12 +11,12 @@ from email.header import Header, decode_header, make_header
 import idna
 
 from domain_rules import local_parts
-from domain_rules.address_faults import SENTENCES, Reason
+from domain_rules.address_faults import ADDRESS_FAULT_SENTENCES, AddressFault
 
-MAX_NAME = 78  # characters: in encoded words that is still a line of a mail
+MAX_NAME = 78  # characters; in encoded words that still fits a line of a mail
 MAX_BYTES = 254
 MAX_DOMAIN = 200  # characters: with what stands before the @ of a return path under MAX_BYTES
-WORD = (
+MAX_ENCODED_WORD = (
     64  # characters of an encoded word: with "Reply-To: " before it the line has its 76 (RFC 2047)
 )
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -26,9 +25,10 @@ EXAMPLE = "for example Guichet <bonjour@example.org>"
 
 
 def read_mailbox(text: str) -> str:
-    """`Name <address>` or an address alone, as a From line has it. Raises ValueError.
+    """`Name <address>` or an address alone, as a From header has it. Raises ValueError.
 
-    An accented name comes out in encoded words, a domain as its A-label. Read again, it is the same.
+    An accented name becomes encoded words (RFC 2047), a domain its A-label. Reading the result
+    again gives the same.
     """
     bare = text.strip(" ")
     _check_printable(bare)
@@ -41,12 +41,12 @@ def read_mailbox(text: str) -> str:
 
 
 def with_name(mailbox: str, name: str) -> str:
-    """The mailbox as `read_mailbox` gives it; one without a name gets this one."""
+    """The mailbox given by `read_mailbox`, with this name if it has none."""
     return mailbox if mailbox.endswith(">") else f"{_phrase(name)} <{mailbox}>"
 
 
 def address_of(mailbox: str) -> str:
-    """The address alone, of what `read_mailbox` gives."""
+    """The address alone, from what `read_mailbox` gives."""
     return mailbox.rpartition("<")[2].removesuffix(">")
 
 
@@ -69,9 +69,11 @@ def _address(text: str) -> str:
     local, at, domain = text.partition("@")
     if not at or not local or "@" in domain:
         raise ValueError(f"must hold one address, {EXAMPLE}")
-    fault = None if local.isascii() else Reason.NOT_ASCII_LOCAL
+    fault = None if local.isascii() else AddressFault.NOT_ASCII_LOCAL
     if fault := fault or local_parts.fault_of(local.lower()):
-        raise ValueError(f"{text!r} will not do: {SENTENCES[fault]} Write it {EXAMPLE}")
+        raise ValueError(
+            f"{text!r} will not do: {ADDRESS_FAULT_SENTENCES[fault]} Write it {EXAMPLE}"
+        )
     address = f"{local}@{read_mail_domain(domain)}"
     if len(address) > MAX_BYTES:
         raise ValueError(f"{text!r} is too long, {EXAMPLE}")
@@ -84,7 +86,7 @@ def _check_printable(text: str) -> None:
 
 
 def _name(text: str) -> str:
-    """What people read: without the quotes, and without the coding, it may be written in."""
+    """The name as people read it, without quotes and decoded."""
     if text.startswith('"') and text.endswith('"') and len(text) > 1:
         text = re.sub(r"\\(.)", r"\1", text[1:-1])
     elif "=?" in text:
@@ -102,9 +104,9 @@ def _name(text: str) -> str:
 
 
 def _phrase(name: str) -> str:
-    """The name as a header has it: as it is, in quotes, or in encoded words."""
+    """The name as a header has it: plain, quoted, or in encoded words."""
     if not name or ATOMS.fullmatch(name):
         return name
     if name.isascii():
         return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
-    return Header(name, "utf-8", maxlinelen=WORD).encode(linesep="\n").replace("\n", "")
+    return Header(name, "utf-8", maxlinelen=MAX_ENCODED_WORD).encode(linesep="\n").replace("\n", "")

@@ -1,35 +1,24 @@
-"""Lists and federation files, already in memory, made into rules with faults that name the line.
+"""Turns lists of domains and federation files into rules, with faults that name the line.
 
-Nothing is opened or parsed as YAML here. A plain list comes as its lines. A federation file
-comes as the plain values a YAML loader gives (mappings, lists, texts, booleans, dates) and,
-beside them, `lines`: the line (from 1) on which the value at a path begins. A path is the
-tuple of keys and indexes that leads to the value:
+Nothing is opened or parsed as YAML here. A plain list comes as its lines. A federation file comes
+as the values that a YAML loader gives (mappings, lists, texts, booleans, dates) together with
+`lines`: the line, counted from 1, on which the value at a path begins. A path is the tuple of keys
+and indexes that leads to the value:
 
     {(): 1, ("rules",): 4, ("rules", 0): 5, ("rules", 0, "domain"): 5, ("rules", 0, "class"): 6}
 
-A path that is missing counts as the nearest one around it, so an empty `lines` will do.
-
-A line with a fault makes no rule; all the others do. Whoever imports decides whether a
-reading with faults is published.
+A missing path counts as the nearest one around it, so an empty `lines` is enough. A line with a
+fault makes no rule, all others do; callers decide whether to publish a reading with faults.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from domain_rules.addresses import InvalidAddress, parse_domain
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import parse_domain
 from domain_rules.federation import HomeserverEntry, RuleReader, read_homeserver
-from domain_rules.located import Fault, Lines, Located, Path, excerpt, line_of
-from domain_rules.rules import AccountClass, Kind, Rule
-
-__all__ = [
-    "Duplicate",
-    "Fault",
-    "FederationReading",
-    "HomeserverEntry",
-    "Reading",
-    "read_federation",
-    "read_plain_list",
-]
+from domain_rules.located import LineFault, Lines, Located, Path, excerpt, line_of
+from domain_rules.rule import AccountClass, Rule, RuleKind
 
 NeverAgent = Callable[[str], str | None]
 """Why a domain may never be opened to agents (free mail, disposable, public suffix), or None."""
@@ -37,7 +26,7 @@ NeverAgent = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A line that says again what an earlier one said."""
+    """A line that repeats an earlier one."""
 
     line: int
     text: str
@@ -45,23 +34,24 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a list gave. `lines` holds the line of each rule, in the same order."""
+class RuleReading:
+    """The rules of a file. `lines` holds the line of each rule, in the same order."""
 
     rules: tuple[Rule, ...]
     lines: tuple[int, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[LineFault, ...]
     duplicates: tuple[Duplicate, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class FederationReading(Reading):
-    """What a federation file gave."""
+class FederationReading(RuleReading):
+    """The rules and homeservers of a federation file."""
 
     homeservers: tuple[HomeserverEntry, ...]
 
 
-def nobody_is_barred(_domain: str) -> str | None:
+def bar_no_domain(_domain: str) -> str | None:
+    """The default for `never_agent`: every domain may be opened to agents."""
     return None
 
 
@@ -73,28 +63,28 @@ def read_plain_list(
     account_class: AccountClass = AccountClass.AGENT,
     suffix: bool = False,
     requires_invite: bool | None = None,
-    never_agent: NeverAgent = nobody_is_barred,
-) -> Reading:
-    """One domain a line; blank lines and lines that begin with # say nothing."""
+    never_agent: NeverAgent = bar_no_domain,
+) -> RuleReading:
+    """Rules from one domain per line; blank lines and lines starting with # are skipped."""
     is_agents = account_class is AccountClass.AGENT
     found: dict[str, int] = {}
     faults, duplicates = [], []
     for number, line in enumerate(lines, start=1):
-        # Only the line's own end: any other control character is a fault.
+        # Only the line ending is removed: any other control character is a fault.
         text = line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff")
         if not text.strip(" \t") or text.lstrip(" \t").startswith("#"):
             continue
         domain, reason = _read_domain(text)
         reason = reason or (never_agent(domain) if is_agents else None)
         if reason:
-            faults.append(Fault(number, excerpt(text), reason))
+            faults.append(LineFault(number, excerpt(text), reason))
         elif domain in found:
             duplicates.append(Duplicate(number, excerpt(text), found[domain]))
         else:
             found[domain] = number
     rules = tuple(
         Rule(
-            Kind.SUFFIX if suffix else Kind.DOMAIN,
+            RuleKind.SUFFIX if suffix else RuleKind.DOMAIN,
             domain,
             account_class,
             homeserver,
@@ -103,11 +93,11 @@ def read_plain_list(
         )
         for domain in found
     )
-    return Reading(rules, tuple(found.values()), tuple(faults), tuple(duplicates))
+    return RuleReading(rules, tuple(found.values()), tuple(faults), tuple(duplicates))
 
 
 def _read_domain(text: str) -> tuple[str, str | None]:
-    """The domain of a line, or why it has none."""
+    """The domain of a line, or an empty text and why it has none."""
     try:
         return parse_domain(text), None
     except InvalidAddress as error:
@@ -129,15 +119,15 @@ def read_federation(
     lines: Lines | None = None,
     *,
     known_homeservers: Collection[str] = (),
-    never_agent: NeverAgent = nobody_is_barred,
+    never_agent: NeverAgent = bar_no_domain,
 ) -> FederationReading:
-    """Our own file: `homeservers:` and `rules:`, see the sample federation.
+    """The rules and homeservers of a federation file (see examples/federation.yaml).
 
     Rules may name the homeservers of the file and `known_homeservers`.
     """
     top = Located(document if isinstance(document, Mapping) else {}, (), lines or {})
     if not isinstance(document, Mapping):
-        top.fault(None, "the file must hold homeservers: and rules:")
+        top.add_fault(None, "the file must hold homeservers: and rules:")
     top.check_keys({"homeservers", "rules"})
     faults = top.faults
     homeservers = _homeservers(top)
@@ -148,7 +138,7 @@ def read_federation(
         faults += entry.faults
         if rule:
             rules.append((rule, entry.line))
-    kept, duplicates = without_repeats(rules, faults)
+    kept, duplicates = drop_repeated_rules(rules, faults)
     return FederationReading(
         rules=tuple(rule for rule, _ in kept),
         lines=tuple(line for _, line in kept),
@@ -165,7 +155,7 @@ def _homeservers(top: Located) -> dict[str, HomeserverEntry]:
         top.faults.extend(entry.faults)
         if server and server.name in found:
             said = f"this homeserver stands on line {found[server.name].line}"
-            top.faults.append(Fault(server.line, server.name, said))
+            top.faults.append(LineFault(server.line, server.name, said))
         elif server:
             found[server.name] = server
     return found
@@ -176,7 +166,7 @@ def _entries(top: Located, key: str) -> Iterable[Located]:
     if value is None:
         return
     if not isinstance(value, list):
-        top.fault(key, f"{key} must be a list")
+        top.add_fault(key, f"{key} must be a list")
         return
     for index, item in enumerate(value):
         path: Path = (key, index)
@@ -184,13 +174,17 @@ def _entries(top: Located, key: str) -> Iterable[Located]:
             yield Located(item, path, top.lines)
         else:
             line = line_of(top.lines, path)
-            top.faults.append(Fault(line, excerpt(item), f"each of {key} must be a mapping"))
+            top.faults.append(LineFault(line, excerpt(item), f"each of {key} must be a mapping"))
 
 
-def without_repeats(
-    rules: list[tuple[Rule, int]], faults: list[Fault]
+def drop_repeated_rules(
+    rules: list[tuple[Rule, int]], faults: list[LineFault]
 ) -> tuple[list[tuple[Rule, int]], list[Duplicate]]:
-    """The first of equal rules; of contradicting ones also the first, with a fault."""
+    """The rules without repetitions, and the repetitions.
+
+    Of rules for the same pattern at the same time the first stays; if they differ, the others are
+    recorded in `faults`.
+    """
     kept: dict[str, list[tuple[Rule, int]]] = {}
     duplicates = []
     for rule, line in rules:
@@ -202,5 +196,5 @@ def without_repeats(
             duplicates.append(Duplicate(line, rule.name, clash[1]))
         else:
             reason = f"line {clash[1]} has another rule for the same"
-            faults.append(Fault(line, rule.name, reason))
+            faults.append(LineFault(line, rule.name, reason))
     return [pair for same in kept.values() for pair in same], duplicates

@@ -1,7 +1,8 @@
-"""How Guichet knows that it is our module that answers, in the homeserver that was asked, and to this very letter.
+"""Seals the answers of Guichet's module in Synapse to room actions, so that Guichet can trust them.
 
-Both ends know the hash of the homeserver's credential: the module hashes what it is configured with,
-Guichet keeps nothing else. Nothing here is about Synapse.
+The seal proves that the module of the homeserver that was asked gave this answer to this request.
+The key is the hash of the homeserver's credential: the module hashes what it is configured with,
+Guichet stores only the hash. Nothing here depends on Synapse.
 """
 
 import hashlib
@@ -10,49 +11,50 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-MARK = "org.guichet.answer"
+SEAL_FIELD = "org.guichet.answer"
 OK = 200
 
 
 def credential_hash(credential: str) -> str:
-    """As Guichet keeps it: SHA-256 in hexadecimal digits."""
+    """As Guichet stores it: SHA-256 in hexadecimal digits."""
     return hashlib.sha256(credential.encode()).hexdigest()
 
 
-def marked(
+def seal_answer(
     facts: Mapping[str, Any],
     *,
     known_by: str,
     homeserver: str,
     action: str,
-    letter: str,
+    nonce: str,
     status: int = OK,
 ) -> dict[str, Any]:
-    """The answer with the mark beside it. `known_by`: the hash; `letter`: the one-time id of what was asked.
+    """The answer with a seal in the field `org.guichet.answer`.
 
-    `status`: that of the HTTP answer. A refusal is sealed as such: a yes is not turned into a no on the way,
-    nor a no into a yes.
+    `known_by`: hash of the credential. `nonce`: the request's one-time id. `status`: that of the
+    HTTP answer. The seal covers the status, so a refusal cannot be turned into a success on the
+    way, nor the reverse.
     """
-    about = {"by": homeserver, "to": letter, "action": action}
-    return {**facts, MARK: {**about, "seal": _seal(facts, known_by, about, status)}}
+    about = {"by": homeserver, "to": nonce, "action": action}
+    return {**facts, SEAL_FIELD: {**about, "seal": _seal(facts, known_by, about, status)}}
 
 
-def is_marked(
+def is_sealed_by_module(
     answer: Mapping[str, Any],
     *,
     known_by: str,
     homeserver: str,
     action: str,
-    letter: str,
+    nonce: str,
     status: int = OK,
 ) -> bool:
-    """Whether that module gave just this answer to just this letter."""
-    mark = answer.get(MARK)
+    """Whether that module gave exactly this answer to exactly this request."""
+    mark = answer.get(SEAL_FIELD)
     given = mark.get("seal") if isinstance(mark, Mapping) else None
     if not isinstance(given, str) or not given.isascii():
         return False
-    facts = {name: value for name, value in answer.items() if name != MARK}
-    about = {"by": homeserver, "to": letter, "action": action}
+    facts = {name: value for name, value in answer.items() if name != SEAL_FIELD}
+    about = {"by": homeserver, "to": nonce, "action": action}
     return hmac.compare_digest(given, _seal(facts, known_by, about, status))
 
 

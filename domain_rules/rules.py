@@ -1,31 +1,18 @@
-"""The decision by all rules: exact address > exact domain > longest suffix > default."""
+"""The decision by all rules: exact address, then exact domain, longest suffix, default."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain_rules import address_faults
-from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.enums import Word
-from domain_rules.rule import AccountClass, Kind, MisshapenRule, Rule, in_order
-
-__all__ = [
-    "AccountClass",
-    "ConflictingRules",
-    "Decision",
-    "Explanation",
-    "Kind",
-    "MisshapenRule",
-    "Reason",
-    "Rule",
-    "RuleSet",
-    "Tried",
-    "in_order",
-]
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
+from domain_rules.enums import StrEnum
+from domain_rules.rule import AccountClass, Rule, RuleKind
 
 
-class Reason(Word):
-    """What a decision comes down to."""
+class DecisionReason(StrEnum):
+    """Why a decision came out as it did."""
 
     OPEN = "open"
     INVITE_REQUIRED = "invite_required"
@@ -35,7 +22,7 @@ class Reason(Word):
 
 
 class ConflictingRules(ValueError):
-    """Two rules of the same kind and pattern would be in force at once."""
+    """Two rules of the same kind and pattern would be in force at the same time."""
 
     def __init__(self, first: Rule, second: Rule) -> None:
         super().__init__(f"two rules for {first.name}")
@@ -45,11 +32,11 @@ class ConflictingRules(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where an address belongs. `rule` is the one that won, None if none did.
+    """Where an address belongs. `rule` is the one that decided, None if none did.
 
-    For a sibling it is the sibling's rule, while homeserver and class are the default's.
-    By `local_part` nothing is decided: no such address exists at this domain, whatever the rule
-    says of others, and an address stored in other times is nobody's.
+    For a sibling, `rule` is the sibling's, while homeserver and class are those of the default.
+    With the reason `local_part` nothing is decided: this domain has no such address, and one stored
+    earlier belongs to nobody.
     """
 
     homeserver: str | None
@@ -58,19 +45,19 @@ class Decision:
     requires_invite: bool
     organisation: str
     sibling: str | None
-    reason: Reason
+    reason: DecisionReason
     rule: Rule | None
     revision: int
 
     @property
     def is_nobodys(self) -> bool:
         """Whether no homeserver takes the address, not even by the default."""
-        return self.reason in {Reason.NOBODY, Reason.LOCAL_PART}
+        return self.reason in {DecisionReason.NOBODY, DecisionReason.LOCAL_PART}
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """One rule that was looked for, whether it exists and whether it decided."""
+class TriedRule:
+    """One rule that was looked up: whether it exists and whether it decided."""
 
     name: str
     matched: bool
@@ -79,10 +66,10 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A decision with the way to it."""
+    """A decision with every rule that was looked up for it."""
 
     address: EmailAddress
-    tried: tuple[Tried, ...]
+    tried: tuple[TriedRule, ...]
     decision: Decision
 
 
@@ -91,12 +78,12 @@ Table = Mapping[str, Rule]
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The rules of one revision in force at one moment. Their order never matters."""
+    """The rules of one revision in force at one moment. Their order does not matter."""
 
     rules: tuple[Rule, ...]
     revision: int
     changes_at: datetime | None
-    """The next moment at which a validity begins or ends: compile again then."""
+    """When a validity begins or ends next: the set must be compiled again then."""
     _by_address: Table = field(repr=False, compare=False)
     _by_domain: Table = field(repr=False, compare=False)
     _by_suffix: Table = field(repr=False, compare=False)
@@ -106,10 +93,10 @@ class RuleSet:
     def compile(
         cls, rules: Iterable[Rule], *, revision: int = 0, at: datetime | None = None
     ) -> "RuleSet":
-        """Make the decision cheap. Without `at` every rule counts as valid for ever.
+        """Index the rules that are in force at `at`; without `at` all count as valid for ever.
 
-        `ConflictingRules` is raised for two rules that overlap at any time, not only
-        at `at`: a revision must not fall over on the day a validity begins.
+        Raises ConflictingRules for rules that overlap at any time, not only at `at`: a revision
+        must not fail on the day when a validity begins.
         """
         tables, others = _sort_by_kind(rules)
         timed = [rule for rule in _every(tables, others) if rule.valid_from or rule.valid_until]
@@ -126,35 +113,38 @@ class RuleSet:
             tuple(in_force),
             revision,
             _next_change(timed, at),
-            tables[Kind.ADDRESS],
-            tables[Kind.DOMAIN],
-            tables[Kind.SUFFIX],
-            tables[Kind.DEFAULT].get(""),
+            tables[RuleKind.ADDRESS],
+            tables[RuleKind.DOMAIN],
+            tables[RuleKind.SUFFIX],
+            tables[RuleKind.DEFAULT].get(""),
         )
 
     def __len__(self) -> int:
         return len(self.rules)
 
     def decide(self, address: EmailAddress) -> Decision:
-        """Where this address belongs. Costs the labels of its domain, whatever the size."""
+        """Where this address belongs.
+
+        The cost depends on its labels, not on the number of rules.
+        """
         rule = self._by_address.get(address.canonical) or self.rule_of_domain(address.ascii_domain)
         return self._decision(rule or self._default, address)
 
     def read(self, text: str, *, smtputf8: bool = False, typed: bool = True) -> EmailAddress:
-        """What somebody typed or, `typed=False`, a program sent. Raises InvalidAddress.
+        """Parse an address that its domain can have. Raises InvalidAddress.
 
-        As `EmailAddress.parse`, and its domain must have such addresses.
+        As `EmailAddress.parse`, and the local part must be acceptable at this domain.
         """
         address = EmailAddress.parse(text, smtputf8=smtputf8, typed=typed)
-        if self.decide(address).reason is Reason.LOCAL_PART:
-            raise InvalidAddress(address_faults.Reason.NOT_AT_THIS_DOMAIN)
+        if self.decide(address).reason is DecisionReason.LOCAL_PART:
+            raise InvalidAddress(address_faults.AddressFault.NOT_AT_THIS_DOMAIN)
         return address
 
     def explain(self, address: EmailAddress) -> Explanation:
-        """The same decision, with every rule looked for in the order of precedence."""
+        """The decision, with every rule that was looked up, in order of precedence."""
         decision = self.decide(address)
         tried = tuple(
-            Tried(
+            TriedRule(
                 name=f"{kind.value}:{pattern}" if pattern else kind.value,
                 matched=rule is not None,
                 won=rule is not None and rule is decision.rule,
@@ -164,32 +154,32 @@ class RuleSet:
         return Explanation(address, tried, decision)
 
     def rule_of_domain(self, domain: str) -> Rule | None:
-        """The rule that decides for a domain (A-label) as such, the default not counted."""
+        """The rule that decides for a domain (A-label) itself, the default not counted."""
         rule = self._by_domain.get(domain)
         while rule is None and domain:
             rule = self._by_suffix.get(domain)
             domain = domain.partition(".")[2]
         return rule
 
-    def _looked_for(self, address: EmailAddress) -> Iterator[tuple[Kind, str, Rule | None]]:
+    def _looked_for(self, address: EmailAddress) -> Iterator[tuple[RuleKind, str, Rule | None]]:
         domain = address.ascii_domain
-        yield Kind.ADDRESS, address.canonical, self._by_address.get(address.canonical)
-        yield Kind.DOMAIN, domain, self._by_domain.get(domain)
+        yield RuleKind.ADDRESS, address.canonical, self._by_address.get(address.canonical)
+        yield RuleKind.DOMAIN, domain, self._by_domain.get(domain)
         while domain:
-            yield Kind.SUFFIX, domain, self._by_suffix.get(domain)
+            yield RuleKind.SUFFIX, domain, self._by_suffix.get(domain)
             domain = domain.partition(".")[2]
-        yield Kind.DEFAULT, "", self._default
+        yield RuleKind.DEFAULT, "", self._default
 
     def _decision(self, rule: Rule | None, address: EmailAddress) -> Decision:
         place = self._default if rule is None or rule.sibling_of else rule
         if not _takes(place, address):
             return self._refused(rule)
         if rule is None:
-            reason = Reason.NOBODY
+            reason = DecisionReason.NOBODY
         elif rule.sibling_of:
-            reason = Reason.SIBLING
+            reason = DecisionReason.SIBLING
         else:
-            reason = Reason.INVITE_REQUIRED if rule.requires_invite else Reason.OPEN
+            reason = DecisionReason.INVITE_REQUIRED if rule.requires_invite else DecisionReason.OPEN
         return Decision(
             homeserver=place.homeserver if place else None,
             protected_homeserver=place.protected_homeserver if place else None,
@@ -210,38 +200,38 @@ class RuleSet:
             requires_invite=True,
             organisation=rule.organisation if rule else "",
             sibling=None,
-            reason=Reason.LOCAL_PART,
+            reason=DecisionReason.LOCAL_PART,
             rule=rule,
             revision=self.revision,
         )
 
 
 def _takes(place: Rule | None, address: EmailAddress) -> bool:
-    """Whether mail may be addressed so, and where agents are, whether their rule says so."""
+    """Whether mail can be addressed so and, on agents' domains, whether the rule allows it."""
     if address.refusal:
         return False
-    return place is None or place.account_class is AccountClass.GUEST or place.takes(address)
+    return place is None or place.account_class is AccountClass.GUEST or place.accepts(address)
 
 
-def _sort_by_kind(rules: Iterable[Rule]) -> tuple[dict[Kind, dict[str, Rule]], list[Rule]]:
-    """The first rule of each kind and pattern in tables; those that repeat one beside them."""
-    tables: dict[Kind, dict[str, Rule]] = {kind: {} for kind in Kind}
+def _sort_by_kind(rules: Iterable[Rule]) -> tuple[dict[RuleKind, dict[str, Rule]], list[Rule]]:
+    """The first rule of each kind and pattern, by kind; and those that repeat one."""
+    tables: dict[RuleKind, dict[str, Rule]] = {kind: {} for kind in RuleKind}
     others = [
         rule for rule in rules if tables[rule.kind].setdefault(rule.pattern, rule) is not rule
     ]
     return tables, others
 
 
-def _every(tables: Mapping[Kind, Table], others: Iterable[Rule]) -> Iterator[Rule]:
+def _every(tables: Mapping[RuleKind, Table], others: Iterable[Rule]) -> Iterator[Rule]:
     for table in tables.values():
         yield from table.values()
     yield from others
 
 
 def _check_overlaps(
-    tables: Mapping[Kind, Table], others: Iterable[Rule], *, timeless: bool
+    tables: Mapping[RuleKind, Table], others: Iterable[Rule], *, timeless: bool
 ) -> None:
-    groups: dict[tuple[Kind, str], list[Rule]] = {}
+    groups: dict[tuple[RuleKind, str], list[Rule]] = {}
     for rule in others:
         key = (rule.kind, rule.pattern)
         group = groups.setdefault(key, [tables[rule.kind][rule.pattern]])
@@ -251,7 +241,7 @@ def _check_overlaps(
         group.append(rule)
 
 
-def _drop(tables: dict[Kind, dict[str, Rule]], rule: Rule) -> None:
+def _drop(tables: dict[RuleKind, dict[str, Rule]], rule: Rule) -> None:
     if tables[rule.kind].get(rule.pattern) is rule:
         del tables[rule.kind][rule.pattern]
 

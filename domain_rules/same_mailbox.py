@@ -1,25 +1,28 @@
-"""Large mail services that put several spellings of an address into one mailbox, as their own help pages say.
+"""Mail services that deliver several spellings of an address to one mailbox.
 
-Without this list anybody could get past a limit or a refusal with a dot more. It is short on purpose: of a
-service that is wrongly in it, two people would share their limits. What follows a plus is left out
-everywhere (see `EmailAddress.mailbox_key`).
+Without this list, one more dot would get around a limit or a refusal. It holds only what the
+services' own help pages say: if a service were listed wrongly, two people would share their limits.
+What follows a plus is left out everywhere (see `EmailAddress.mailbox_key`).
 """
 
 from typing import NamedTuple
 
 
-class Service(NamedTuple):
-    """`domain` stands for all its domains. `unread`: signs it reads past; `tag`: what begins a tag, beside the plus."""
+class MailService(NamedTuple):
+    """`domain` stands for all domains of the service.
+
+    `unread`: characters it ignores. `tag`: what begins a tag, beside the plus.
+    """
 
     domain: str
     unread: str = ""
     tag: str = ""
 
 
-# https://support.google.com/mail/answer/7436150 (dots) and /10313 (the name of the service in Germany)
-GMAIL = Service("gmail.com", unread=".")
-# https://support.apple.com/118230: who has the older address has the same name at the newer one.
-ICLOUD = Service("icloud.com")
+# https://support.google.com/mail/answer/7436150 (dots) and /10313 (googlemail.com)
+GMAIL = MailService("gmail.com", unread=".")
+# https://support.apple.com/118230: owners of an older address have the same name at icloud.com.
+ICLOUD = MailService("icloud.com")
 
 SERVICES = {
     "gmail.com": GMAIL,
@@ -27,16 +30,20 @@ SERVICES = {
     "icloud.com": ICLOUD,
     "me.com": ICLOUD,
     "mac.com": ICLOUD,
-    # Yahoo's help on disposable addresses: a base name, a hyphen and a keyword; no other name has a hyphen.
+    # Yahoo's help on disposable addresses: a base name, a hyphen and a keyword. Other names have
+    # no hyphen.
     **{
-        domain: Service(domain, tag="-")
+        domain: MailService(domain, tag="-")
         for domain in ("yahoo.com", "yahoo.fr", "yahoo.co.uk", "yahoo.de", "ymail.com")
     },
 }
 
 
-def folded(name: str, ascii_domain: str) -> str:
-    """The one address that stands for all spellings of a mailbox. `name`: before the @, without a plus and its tag."""
+def fold_mailbox(name: str, ascii_domain: str) -> str:
+    """The one address that stands for all spellings of a mailbox.
+
+    `name`: the local part without a plus and what follows it.
+    """
     service = SERVICES.get(ascii_domain)
     if service is None:
         return f"{name}@{ascii_domain}"

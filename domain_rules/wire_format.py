@@ -1,8 +1,9 @@
-"""Rules on their way from Guichet to its module in a homeserver: objects with named fields, and a version.
+"""Rules as JSON on their way from Guichet to its module in Synapse.
 
-What is as usual is left out. The reader ignores fields it does not know; a rule it cannot read is skipped and told,
-never the whole revision. It also reads version 1, lines of eight values by their place, which a Guichet of before sends
-and which a homeserver may have kept.
+Version 2 has named fields and leaves out usual values. The reader ignores unknown fields; a rule
+that it cannot read is skipped and reported, never the whole revision. It also reads version 1
+(lists of eight values), which earlier versions of Guichet send and which a homeserver may have
+stored.
 """
 
 import sys
@@ -11,32 +12,40 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domain_rules.rules import AccountClass, ConflictingRules, Kind, Rule, RuleSet, in_order
+from domain_rules.rule import AccountClass, Rule, RuleKind, order_signs
+from domain_rules.rules import ConflictingRules, RuleSet
 
 VERSION = 2
 POSITIONS = (
     *("kind", "pattern", "class", "homeserver", "requires_invite", "organisation"),
     *("valid_from", "valid_until"),
 )
-"""The fields of a line of version 1."""
+"""The fields of a rule in version 1, by position."""
 CLASSES = {each.value: each for each in AccountClass}
 
 
-class Unreadable(ValueError):
-    """Not what Guichet sends."""
+class UnreadableRules(ValueError):
+    """The answer is not one that Guichet sends."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """The rules that could be read, compiled for a moment, also those not in force then. `skipped`: which could not be, and why."""
+class ReceivedRules:
+    """The rules that could be read: all of them, and those in force compiled for a moment.
+
+    `skipped`: a sentence for each rule that could not be read.
+    """
 
     every: tuple[Rule, ...]
     in_force: RuleSet
     skipped: tuple[str, ...]
 
 
-def written(rule: Rule, *, protected: str | None = None) -> dict[str, Any]:
-    """A rule as version 2 has it. To the homeserver `protected` its protected addresses are its own."""
+def write_rule(rule: Rule, *, protected: str | None = None) -> dict[str, Any]:
+    """A rule in version 2.
+
+    `protected`: the name of the homeserver that receives it; addresses that are protected there are
+    written as its own.
+    """
     homeserver = (
         protected if protected and rule.protected_homeserver == protected else rule.homeserver
     )
@@ -54,31 +63,34 @@ def written(rule: Rule, *, protected: str | None = None) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def by_position(facts: Mapping[str, Any]) -> list[Any]:
-    """The same as a line of version 1, which has no extra signs."""
+def write_rule_by_position(facts: Mapping[str, Any]) -> list[Any]:
+    """The fields of `write_rule` as a list of version 1, which has no extra signs."""
     usual = {"pattern": "", "organisation": "", "requires_invite": 0}
     line = [facts.get(name, usual.get(name)) for name in POSITIONS]
     line[POSITIONS.index("requires_invite")] = int(facts.get("requires_invite", False))
     return line
 
 
-def read_rules(told: Mapping[str, Any], *, revision: int, at: datetime) -> Reading:
-    """`rules` of an answer of either version. Raises `Unreadable` where they are no list, or none can be read."""
-    entries = told.get("rules")
+def read_rules(answer: Mapping[str, Any], *, revision: int, at: datetime) -> ReceivedRules:
+    """The `rules` of an answer of either version.
+
+    Raises UnreadableRules if they are not a list, or if none of them can be read.
+    """
+    entries = answer.get("rules")
     if not isinstance(entries, list):
-        raise Unreadable("rules is no list")
+        raise UnreadableRules("rules is no list")
     skipped: list[str] = []
-    named = enumerate(_named(entries, told.get("extra_signs")))
+    named = enumerate(_named(entries, answer.get("extra_signs")))
     found = [rule for place, facts in named if (rule := _try_to_read(facts, place, skipped))]
     if entries and not found:
-        raise Unreadable(f"no rule can be read, the first is {skipped[0]}")
+        raise UnreadableRules(f"no rule can be read, the first is {skipped[0]}")
     compiled = _compiled_or_conflict(found, revision, at)
     while isinstance(compiled, ConflictingRules):
         wider = _wider(compiled)
         found = [rule for rule in found if rule is not wider]
         skipped.append(f"{wider.name}: there are two")
         compiled = _compiled_or_conflict(found, revision, at)
-    return Reading(tuple(found), compiled, tuple(skipped))
+    return ReceivedRules(tuple(found), compiled, tuple(skipped))
 
 
 def _compiled_or_conflict(
@@ -91,7 +103,7 @@ def _compiled_or_conflict(
 
 
 def _wider(conflict: ConflictingRules) -> Rule:
-    """Of two rules at once, which what is unknown here may tell apart, the one that opens more."""
+    """Of two conflicting rules the one for agents: without it, less is allowed."""
     is_agents = conflict.first.account_class is AccountClass.AGENT
     return conflict.first if is_agents else conflict.second
 
@@ -116,26 +128,27 @@ def _named(entries: Iterable[Any], extra_signs: Any) -> Iterator[Any]:
 
 def _read(facts: Any, skipped: list[str]) -> Rule:
     if not isinstance(facts, Mapping):
-        raise Unreadable("no rule")
-    kind, pattern = Kind(_text(facts, "kind")), _text(facts, "pattern")
+        raise UnreadableRules("no rule")
+    kind, pattern = RuleKind(_text(facts, "kind")), _text(facts, "pattern")
     homeserver = _text(facts, "homeserver") or None
     named = _text(facts, "class")
     if not named:
-        raise Unreadable("it has no class")
+        raise UnreadableRules("it has no class")
     rule = Rule(
         kind,
         pattern,
-        # Closed: were a narrower rule left out, a wider one would decide for its people.
+        # An unknown class counts as guest, which allows least. If the rule were left out, a wider
+        # rule would decide for its people.
         CLASSES.get(named, AccountClass.GUEST),
-        # A text of a few homeservers and organisations, not one for each of many thousand rules.
+        # Interned: thousands of rules share a few homeservers and organisations.
         sys.intern(homeserver) if homeserver else None,
         requires_invite=bool(facts.get("requires_invite")),
         organisation=sys.intern(_text(facts, "organisation")),
-        # A rule without homeserver says: this belongs to a sibling domain. Which, nobody asks here.
+        # A rule without homeserver is a sibling's. Which domain to use instead is not needed here.
         sibling_of=None if homeserver else pattern or None,
         valid_from=_moment(facts, "valid_from"),
         valid_until=_moment(facts, "valid_until"),
-        extra_signs=in_order(_text(facts, "extra_signs")),
+        extra_signs=order_signs(_text(facts, "extra_signs")),
     )
     if named not in CLASSES:
         skipped.append(f"{rule.name}: the class {named!r} is unknown here, and counts as guest")
@@ -147,7 +160,7 @@ def _text(facts: Mapping[str, Any], key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Unreadable(f"{key} is no text")
+        raise UnreadableRules(f"{key} is no text")
     return value
 
 
@@ -155,7 +168,7 @@ def _moment(facts: Mapping[str, Any], key: str) -> datetime | None:
     text = _text(facts, key)
     moment = datetime.fromisoformat(text) if text else None
     if moment is not None and moment.tzinfo is None:
-        raise Unreadable(f"{key} has no time zone")
+        raise UnreadableRules(f"{key} has no time zone")
     return moment
 
 

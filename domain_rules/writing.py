@@ -1,29 +1,29 @@
-"""Rules written as our own YAML, always in the same order: reading it again gives the same rules."""
+"""Writes rules as YAML in a fixed order: reading the file again gives the same rules."""
 
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from domain_rules.rules import Kind, Rule
+from domain_rules.rule import Rule, RuleKind
 
-# What YAML reads as the text it is, whatever the loader; all else stands in quotes.
+# Texts that every YAML loader reads as text; everything else is quoted.
 PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[.@][a-z0-9_-]+)+")
-WIDEST_FIRST = (Kind.DEFAULT, Kind.SUFFIX, Kind.DOMAIN, Kind.ADDRESS)
+WIDEST_FIRST = (RuleKind.DEFAULT, RuleKind.SUFFIX, RuleKind.DOMAIN, RuleKind.ADDRESS)
 
 
-def in_stable_order(rules: Iterable[Rule]) -> list[Rule]:
-    """The default, then by domain from its end, so that what belongs together stands together."""
+def sort_rules(rules: Iterable[Rule]) -> list[Rule]:
+    """The default first, then by domain from its last label: related rules stand together."""
     return sorted(rules, key=_place)
 
 
 def _place(rule: Rule) -> tuple[bool, list[str], int, str]:
     domain = rule.pattern.rpartition("@")[2]
-    is_default = rule.kind is Kind.DEFAULT
+    is_default = rule.kind is RuleKind.DEFAULT
     return not is_default, domain.split(".")[::-1], WIDEST_FIRST.index(rule.kind), rule.pattern
 
 
-def facts(rule: Rule) -> dict[str, object]:
-    """What a rule says beside its pattern, in the words of our files; what is empty left out."""
+def rule_fields(rule: Rule) -> dict[str, object]:
+    """The fields of a rule beside its pattern, named as in our files; empty ones left out."""
     said = {
         "homeserver": rule.homeserver,
         "protected_homeserver": rule.protected_homeserver,
@@ -43,7 +43,7 @@ def facts(rule: Rule) -> dict[str, object]:
 
 def write_yaml(rules: Iterable[Rule], *, heading: str = "") -> str:
     """A file that `read_federation` reads. `heading` stands above it as a comment."""
-    return "\n".join(_lines(in_stable_order(rules), heading)) + "\n"
+    return "\n".join(_lines(sort_rules(rules), heading)) + "\n"
 
 
 def _lines(rules: list[Rule], heading: str) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _lines(rules: list[Rule], heading: str) -> Iterator[str]:
     for rule in rules:
         pattern = _text(rule.pattern) if rule.pattern else "true"
         yield f"  - {rule.kind}: {pattern}"
-        for key, value in facts(rule).items():
+        for key, value in rule_fields(rule).items():
             yield f"    {key}: {_value(value)}"
 
 

@@ -1,4 +1,4 @@
-"""create_app(services): what every story answers on the web, gathered; nothing else."""
+"""The Flask application: `create_app(services)` registers the APIs and pages of all stories."""
 
 from typing import Literal
 from urllib.parse import urlsplit
@@ -34,19 +34,19 @@ from .web import api_errors, api_headers, information, internal_gate, site, unkn
 from .web.no_sessions import SessionsOfPeople
 from .web.request_context import EXTENSION
 
-MAX_NUMBER = 2**31 - 1  # in a path: what a column of the database holds
+MAX_NUMBER = 2**31 - 1  # of a number in a path: the maximum of a database column
 MAX_BODY = 1_000_000  # bytes of a request
 
 APIS = (
     routing.everybody,  # /_matrix/identity/api/v1: ping, /info
     routing.homeservers,  # /_matrix/identity/api/v1/internal-info
     internal_binding.blueprint,  # /_matrix/identity/internal: bind, unbind
-    module.blueprint,  # /api/homeserver/v1: what our modules in homeservers ask and report
-    registration.blueprint,  # /api/homeserver/v1/may-register: the door of a homeserver
-    predecessors.blueprint,  # /api/homeserver/v1/predecessors: seats in conversations of two
-    invitation_check.blueprint,  # /api/homeserver/v1/may-invite: before an invitation by mail
-    inviters.blueprint,  # /api/homeserver/v1/invitations: for those who invited
-    bulk_invites_api.blueprint,  # /api/homeserver/v1/lists: many at once
+    module.blueprint,  # /api/homeserver/v1: for our modules in homeservers
+    registration.blueprint,  # /api/homeserver/v1/may-register: before an account is made
+    predecessors.blueprint,  # /api/homeserver/v1/predecessors: former accounts of an address
+    invitation_check.blueprint,  # /api/homeserver/v1/may-invite: before a third-party invitation
+    inviters.blueprint,  # /api/homeserver/v1/invitations: for inviters
+    bulk_invites_api.blueprint,  # /api/homeserver/v1/lists: bulk invites
     health.blueprint,  # /healthz, /readyz
     # The Matrix Identity Service API, /_matrix/identity/v2
     versions.blueprint,
@@ -57,7 +57,8 @@ APIS = (
     *(bind.blueprint, bind.unbinding),
     *(pubkeys.blueprint, store_invite.blueprint, sign.blueprint),
 )
-# Each adds its pages to the one blueprint of web/site.py when it is imported; the last answers what nobody knows.
+# Each module adds its pages to the blueprint of web/site.py when it is imported; the last one
+# answers unknown paths.
 PAGES = (
     *(information, start, code_page, mailed_links, client_link, account_page),
     *(invitation, opt_out, bulk_invites_page, bulk_invites_sessions, bulk_invites_sign_in),
@@ -66,12 +67,12 @@ PAGES = (
 
 
 class Site(Flask):
-    """Knows its own address from the settings, whatever the Host header of a request says."""
+    """The Flask class, which takes its own URL from the settings and ignores the Host header."""
 
     jinja_loader = FileSystemLoader(templates.FOLDERS)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Redirections and absolute URLs of the framework begin with the public URL."""
+        """Make redirects and absolute URLs begin with the public URL."""
         adapter = super().create_url_adapter(request)
         if request is not None and adapter is not None:
             own = urlsplit(self.extensions[EXTENSION].settings.public_url)
@@ -81,14 +82,17 @@ class Site(Flask):
 
 
 class Number(IntegerConverter):
-    """A number in a path; a longer one leads nowhere."""
+    """A number in a path; a number too large is not found (404)."""
 
     def __init__(self, urls: Map) -> None:
         super().__init__(urls, max=MAX_NUMBER)
 
 
 def create_app(services: Services, *, listener: Literal["public", "internal"] = "public") -> Flask:
-    """The web application. The internal listener answers homeservers without a credential, and has no pages."""
+    """Make the application.
+
+    The internal listener has no pages and answers homeservers in its networks without a credential.
+    """
     app = Site("identity", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = services
     secret, fallbacks = services.tokens.session_keys()
@@ -104,7 +108,7 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
         MAX_CONTENT_LENGTH=MAX_BODY,
         MAX_FORM_MEMORY_SIZE=MAX_BODY,
     )
-    app.url_map.merge_slashes = False  # no redirection for a slash too many
+    app.url_map.merge_slashes = False  # no redirect for double slashes
     app.url_map.converters["int"] = Number
     _answer_programs(app)
     if listener == "public":
@@ -113,7 +117,7 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
 
 
 def _answer_programs(app: Flask) -> None:
-    """Both listeners have the same map; the guards know which one they stand at."""
+    """Register the APIs. Both listeners have the same ones; the guards know the listener."""
     if app.config["LISTENER"] == "internal":
         internal_gate.register(app)
     for blueprint in APIS:
@@ -124,7 +128,7 @@ def _answer_programs(app: Flask) -> None:
 
 
 def _answer_people(app: Flask) -> None:
-    """The pages; they also answer every path that nobody else knows and no program would ask for."""
+    """Register the pages, which also answer unknown paths outside the APIs."""
     app.url_map.converters["page_path"] = unknown_paths.PagePath
     app.url_map.converters["mailed"] = unknown_paths.MailedToken
     app.register_blueprint(site.blueprint)

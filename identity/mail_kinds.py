@@ -1,4 +1,4 @@
-"""Every kind of mail, from the stories they belong to."""
+"""Maps each mail template to the `MailKind` that its story defines."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +6,8 @@ from typing import Final
 from .bulk_invites import mails as bulk_invites
 from .invitations import mails as invitations
 from .mail.kinds import MailKind
-from .mail.models import Mail, Template
+from .mail.models import Mail
+from .mail.quota import Template
 from .registration import mails as registration
 from .sign_up import mails as sign_up
 from .threepids import mails as threepids
@@ -29,5 +30,5 @@ KINDS: Final[Mapping[Template, MailKind]] = {
 
 
 def kind_of(mail: Mail) -> MailKind:
-    """What the story behind this mail says of it."""
+    """The kind of this mail, as its story defines it."""
     return KINDS[Template(mail.template)]

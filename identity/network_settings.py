@@ -1,4 +1,4 @@
-"""Networks, proxies, hosts and listeners as settings write them."""
+"""Types of settings for networks, proxies, hosts and listeners."""
 
 import os
 from typing import Annotated
@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
-from .networks import UNIX, Network, Proxy, host_name, read_network
+from .networks import UNIX, Network, Proxy, read_host_name, read_network
 
-SOCKET = f"{UNIX}:"  # before the path, in GUICHET_INTERNAL_LISTEN as for gunicorn
-MAX_SOCKET_PATH = 107  # bytes: the system takes no longer one
+SOCKET = f"{UNIX}:"  # prefix of the path in GUICHET_INTERNAL_LISTEN, as for gunicorn
+MAX_SOCKET_PATH = 107  # bytes, the limit of Linux
 
 
 def split_commas(value: object) -> object:
-    """Lists are written with commas; blanks around them do not count."""
+    """Split a list at commas, without blanks around its parts."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
@@ -25,12 +25,12 @@ def check_network(value: object) -> object:
 
 
 def check_proxy(value: object) -> object:
-    """A network, or the word `unix` for whoever connects through a Unix socket."""
+    """A network, or the word `unix` for callers through a Unix socket."""
     return value if value == UNIX else check_network(value)
 
 
 def check_listen(value: str) -> str:
-    """host:port, unix:/path, or nothing: the listener is off."""
+    """`host:port`, `unix:/path`, or empty to switch the listener off."""
     if value.startswith(SOCKET):
         if not 0 < len(os.fsencode(value.removeprefix(SOCKET))) <= MAX_SOCKET_PATH:
             raise ValueError(f"the path of a Unix socket has 1 to {MAX_SOCKET_PATH} bytes")
@@ -44,10 +44,10 @@ def check_listen(value: str) -> str:
 
 
 def check_host(value: str) -> str:
-    """A value of the Host header; its port does not count."""
-    if not host_name(value):
+    """A value of the Host header, without its port."""
+    if not read_host_name(value):
         raise ValueError("must be host names or addresses, for example guichet.internal,10.0.0.5")
-    return host_name(value)
+    return read_host_name(value)
 
 
 Networks = Annotated[

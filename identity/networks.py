@@ -1,7 +1,7 @@
-"""Which machine is calling, read from the connection and from what trusted proxies wrote, and the networks it is counted in.
+"""Finds the IP address of a caller, behind trusted proxies too, and the network it belongs to.
 
-Every form in which an address is written is read here and nowhere else: IPv4 and IPv6 with and without port, in
-brackets, with a zone, in quotes, IPv4 inside IPv6, the words of RFC 7239, a Unix socket instead of an address.
+This is the only place that parses addresses of callers: IPv4 and IPv6, with and without port, in
+brackets, with a zone, in quotes, IPv4 inside IPv6, the words of RFC 7239 (Forwarded), Unix sockets.
 """
 
 import re
@@ -14,7 +14,7 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 Unix = Literal["unix"]
 Proxy = Network | Unix
-"""A network, or whoever connects through a Unix socket."""
+"""A network, or `unix` for callers through a Unix socket."""
 Header = Literal["x-forwarded-for", "forwarded"]
 
 UNIX: Unix = "unix"
@@ -23,22 +23,24 @@ MAX_HOP = 120  # characters; the longest IPv6 address with zone, port and quotes
 PORT = r"(?::(?:\d{0,5}|_[\w.-]+))?"  # RFC 7239 also knows obfuscated ports
 IPV4_AND_PORT = re.compile(rf"([0-9.]+){PORT}", re.ASCII)
 BRACKETS = re.compile(rf"\[([^\[\]]+)\]{PORT}", re.ASCII)
-# Eight groups and a port: some proxies forget the brackets, and here nothing else can be meant.
+# Eight groups and a port: some proxies omit the brackets, and with eight groups it is clear.
 EIGHT_GROUPS_AND_PORT = re.compile(
     r"((?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}):\d{1,5}", re.ASCII | re.IGNORECASE
 )
 QUOTED_PAIR = re.compile(r"\\(.)")
 
-# A header of these names says that a proxy stands between, whose address everybody behind it has.
+# Headers with these names are added by proxies.
 SIGN_OF_A_PROXY = re.compile(
     r"(.*-)?(via|proxy|forwarded)(-.*)?|x-forwarded.*|cdn-loop|x-proxy.*|cf-.*|front-end-https"
-    r"|(.*-)?(client|real)-ip|x-(remote|originating|source|cluster|original|envoy|azure|amzn?|arr|appengine|akamai)\b.*"
+    r"|(.*-)?(client|real)-ip"
+    r"|x-(remote|originating|source|cluster|original|envoy|azure|amzn?|arr|appengine|akamai)\b.*"
     r"|x-(host|scheme|url-scheme|rewrite-url|varnish)",
     re.IGNORECASE,
 )
 HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+?)\.?(?::\d{0,5})?", re.ASCII | re.IGNORECASE)
 
-# Where the last 32 bits of an IPv6 address are an IPv4 address. As IPv6 the whole of IPv4 would be one subscriber.
+# IPv6 networks whose last 32 bits are an IPv4 address. Counted by /64, all of IPv4 would be one
+# subscriber.
 IPV4_INSIDE = (
     IPv6Network("::ffff:0:0/96"),  # mapped: how a socket for both sees IPv4
     IPv6Network("::ffff:0:0:0/96"),  # translated, RFC 2765
@@ -52,14 +54,14 @@ SOCKET_NOT_TRUSTED = "a Unix socket is the peer, but `unix` is not in GUICHET_TR
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls. `name` is an IP address, or a word under which those are counted whose address is not known."""
+    """A caller. `name`: the IP address, or a name under which callers without one are counted."""
 
     name: str
     fault: str = ""
-    """Why the address is not known, or not surely the caller's; for the log, without anything a stranger wrote."""
+    """Why the address is not known or uncertain, for the log; contains nothing a stranger wrote."""
 
 
-def caller(
+def identify_caller(
     peer: str,
     headers: Sequence[str],
     trusted: Sequence[Proxy],
@@ -69,9 +71,9 @@ def caller(
 ) -> Caller:
     """The nearest machine that is not a trusted proxy.
 
-    `peer` is the other end of the connection, empty or `unix:…` for a Unix socket; `headers` are the values of the
-    header that is believed, in their order. They count only as far as trusted proxies wrote them, nearest hop
-    last. `has_other_header`: whether the proxy spoke in a header that is not believed.
+    `peer`: the other end of the connection, empty or `unix:…` for a Unix socket. `headers`: the
+    values of `header` in their order, nearest hop last; they count only as far as trusted proxies
+    wrote them. `has_other_header`: the request has the header that is not believed.
     """
     here = _read(peer)
     if here is None or not _is_trusted(here, trusted):
@@ -83,14 +85,16 @@ def caller(
             return _named_by(here, hop, found)
         here = found
     if hops:
-        return Caller(str(here))  # trusted all the way: a proxy itself asks, or its network
+        return Caller(
+            str(here)
+        )  # all hops are trusted: a proxy itself, or a machine in its network
     if headers or has_other_header:
         return _unread(here, f"did not say in {header} for whom it speaks")
     return Caller(str(here), f"the trusted proxy {here} named nobody: does it write {header}?")
 
 
 def read_address(text: str) -> Address | None:
-    """The address of a hop as IPv4 wherever it is IPv4; None if the text names none."""
+    """The address of a hop, as IPv4 if it is an IPv4 address in IPv6; None if there is none."""
     written = _unquoted(text)
     if written is None:
         return None
@@ -107,7 +111,7 @@ def read_address(text: str) -> Address | None:
 
 
 def read_network(text: str) -> Network:
-    """A network of the settings; bits behind the prefix do not count. Raises ValueError."""
+    """Read a network in the settings, ignoring host bits. Raises ValueError."""
     network = ip_network(text, strict=False)
     around = next((each for each in IPV4_INSIDE[:-1] if _holds(each, network)), None)
     if around is None:
@@ -117,31 +121,34 @@ def read_network(text: str) -> Network:
 
 
 def is_in(name: str, networks: Iterable[Network]) -> bool:
-    """Whether an IP address, as text, is in one of the networks; a caller without an address is in none."""
+    """Whether an IP address is in one of the networks; a caller without address is in none."""
     ip = read_address(name)
     return ip is not None and any(ip in network for network in networks)
 
 
-def of_size(name: str, v4: int, v6: int) -> str:
-    """The network with this prefix length around an address, as text; a caller without an address stays as named."""
+def network_around(name: str, v4: int, v6: int) -> str:
+    """The network around an address, with these prefix lengths, as text.
+
+    The name of a caller without an address is returned unchanged.
+    """
     ip = read_address(name)
     if ip is None:
         return name
     return str(ip_network((ip, v4 if ip.version == 4 else v6), strict=False))  # noqa: PLR2004  the protocol's own number
 
 
-def subscriber(name: str) -> str:
-    """One subscriber: an IPv4 address, or the /64 an IPv6 subscriber has to himself."""
-    return of_size(name, 32, 64)
+def subscriber_network(name: str) -> str:
+    """The network of one subscriber: the IPv4 address itself, or the /64 of an IPv6 address."""
+    return network_around(name, 32, 64)
 
 
 def has_passed_a_proxy(header_names: Iterable[str]) -> bool:
-    """Whether the headers of a request betray a proxy of any kind."""
+    """Whether a request has any header that proxies add."""
     return any(SIGN_OF_A_PROXY.fullmatch(name) for name in header_names)
 
 
-def host_name(written: str | None) -> str:
-    """The host of a Host header, in small letters, without port and brackets; empty if it cannot be read."""
+def read_host_name(written: str | None) -> str:
+    """The host of a Host header in lower case, without port and brackets; empty if unreadable."""
     found = HOST_AND_PORT.fullmatch(written or "")
     return found[1].strip("[]").lower() if found else ""
 
@@ -168,7 +175,7 @@ def _holds(around: IPv6Network, network: Network) -> bool:
 
 
 def _read(text: str) -> Address | Unix | None:
-    """An end of a connection: an address, or a Unix socket (nginx writes `unix:`); None if it cannot be read."""
+    """An address or a Unix socket (nginx writes `unix:`); None if it cannot be read."""
     is_socket = not text or text.lower().startswith(f"{UNIX}:")
     return UNIX if is_socket else read_address(text)
 
@@ -192,15 +199,15 @@ def _named_by(proxy: Address | Unix, hop: str, found: Address | Unix | None) -> 
 
 
 def _unread(proxy: Address | Unix, fault: str) -> Caller:
-    """One budget for all whom this proxy does not name: neither the proxy's own nor anybody else's."""
+    """All callers that this proxy does not name are counted together, apart from all others."""
     return Caller(f"unreadable via {proxy}", f"the proxy {proxy} {fault}")
 
 
 def _nearest_first(headers: Sequence[str], header: Header) -> Iterator[str]:
     """The hops, last first.
 
-    Commas part them even between quotation marks: no address holds one, and a mark that the caller left
-    open must not swallow what a proxy wrote behind it.
+    Commas separate them even inside quotes: no address contains one, and an unclosed quote sent by
+    the caller must not hide the hop that a proxy appended.
     """
     for value in reversed(headers):
         for element in reversed(value.split(",")):
@@ -209,7 +216,7 @@ def _nearest_first(headers: Sequence[str], header: Header) -> Iterator[str]:
 
 
 def _for(element: str) -> str:
-    """Whom an element of Forwarded speaks for; a word that no address is made of if it says none, or two."""
+    """The `for` of an element of Forwarded (RFC 7239); `nobody` unless there is exactly one."""
     pairs = (pair.partition("=") for pair in element.split(";"))
     found = [value.strip(" \t") for name, _, value in pairs if name.strip(" \t").lower() == "for"]
     return found[0] if len(found) == 1 and found[0] else "nobody"

@@ -1,4 +1,7 @@
-"""What entry points hold. `wire(settings)` builds it once per process."""
+"""The objects that web, worker and commands work with: settings, database, keys, mailer, clients.
+
+`build_services(settings)` and `build_worker_services(settings)` build them once per process.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -11,16 +14,16 @@ from .core.clock import utc_now
 from .core.database import Database, open_database
 from .core.keyed_hashes import KeyedHashes
 from .core.private_files import private_folder
-from .core.rate_limits import Limits
+from .core.rate_limits import RateLimits
 from .core.sealing import PrivateHalves, PublicHalf, Vault
 from .core.tokens import Tokens
 from .homeservers import credentials
 from .homeservers import models as homeservers
 from .homeservers import secrets as homeserver_secrets
 from .homeservers.admin_client import Connector, SynapseConnector
-from .homeservers.federation_client import Federation, Place
+from .homeservers.federation_client import Federation, FederationEndpoint
 from .homeservers.models import Homeserver
-from .homeservers.room_actions import KnownBy, RoomActions, Sign
+from .homeservers.room_actions import FindCredentialHashes, RoomActions, SignObject
 from .keys import process_keys as keys
 from .keys import service as signing_keys
 from .mail.mailer import Mailer, make_mailer
@@ -30,12 +33,15 @@ from .threepids.terms import Terms, read_terms
 
 log = logging.getLogger(__name__)
 
-ACCOUNT_SECONDS = 8.0  # for one talk about an account: a job of a few ends within its lease
+ACCOUNT_SECONDS = 8.0  # for the calls about one account: a job makes several within its lease
 
 
 @dataclass(frozen=True)
 class Services:
-    """The collaborators of one process; tests replace single ones by value. None of them opens a box."""
+    """The services of one process. Tests replace single ones with `dataclasses.replace`.
+
+    None of them can open homeservers' secrets or typed passwords: see WorkerServices.
+    """
 
     settings: Settings
     database: Database
@@ -44,33 +50,33 @@ class Services:
     tokens: Tokens
     vault: Vault
     public_half: PublicHalf
-    """Seals what only the worker opens: homeservers' secrets and typed passwords."""
+    """Seals what only the worker can open: homeservers' secrets and typed passwords."""
     mailer: Mailer
-    limits: Limits
+    limits: RateLimits
     terms: Terms
     federation: Federation
     room_actions_for: Callable[[Homeserver], RoomActions]
-    """How invitations are put into rooms, where a homeserver has our module."""
+    """The room actions of a homeserver that has our module."""
 
     @cached_property
     def hashes(self) -> KeyedHashes:
-        """What stands for addresses, networks and mails, whatever becomes of link keys."""
+        """Keyed hashes of addresses, networks and mails, which survive a rotation of link keys."""
         return KeyedHashes(self.vault, self.tokens)
 
     def sign(self, facts: Mapping[str, Any], key_id: str) -> dict[str, Any]:
-        """The object, signed in our name with this key. Raises UnknownKey."""
+        """The object with our signature, made with this key. Raises UnknownKey."""
         with self.database.reading() as session:
-            key = signing_keys.of_id(session, self.vault, key_id)
+            key = signing_keys.find_key(session, self.vault, key_id)
         return key.sign(facts, server_name=self.settings.server_name)
 
 
 @dataclass(frozen=True)
 class WorkerServices(Services):
-    """What the worker holds beyond that, and commands that were given its key."""
+    """The services of the worker, and of commands that have its private keys."""
 
     private_halves: PrivateHalves
     connector_for: Callable[[Homeserver], Connector | None]
-    """How accounts are made on a homeserver; None where people make them in their client themselves."""
+    """Makes accounts on a homeserver; None where people register in their client."""
 
 
 def build_services(
@@ -79,10 +85,10 @@ def build_services(
     wake_outbox: Callable[[set[str]], None] | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Services:
-    """Build everything the settings ask for. Raises WrongSettings if keys are missing where they must be given."""
-    if settings.keeps_files:
+    """Build the services for these settings. Raises WrongSettings if required keys are missing."""
+    if settings.stores_files:
         private_folder(settings.data_dir)
-    secret_keys, storage_keys = keys.shared(settings)
+    secret_keys, storage_keys = keys.shared_keys(settings)
     public_half = keys.public_half(settings)
     database = open_database(settings, wake_outbox)
     vault = Vault(storage_keys)
@@ -95,11 +101,11 @@ def build_services(
         vault=vault,
         public_half=public_half,
         mailer=make_mailer(settings),
-        limits=Limits(settings),
+        limits=RateLimits(settings),
         terms=read_terms(settings.terms_file),
-        federation=Federation(partial(find_place, database), now),
+        federation=Federation(partial(find_federation_endpoint, database), now),
         room_actions_for=partial(
-            _desk,
+            _room_actions,
             partial(_sign_now, database, vault, settings.server_name, now),
             now,
             partial(_known_by, database, now),
@@ -113,7 +119,7 @@ def build_worker_services(
     wake_outbox: Callable[[set[str]], None] | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> WorkerServices:
-    """The same for the worker, with what opens homeservers' secrets. Raises WrongSettings."""
+    """Build the services of the worker, which has the private keys. Raises WrongSettings."""
     halves = keys.private_halves(settings)
     services = build_services(settings, wake_outbox=wake_outbox, now=now)
     return WorkerServices(
@@ -123,13 +129,13 @@ def build_worker_services(
     )
 
 
-def find_place(database: Database, server_name: str) -> Place | None:
-    """Where a registered homeserver answers others."""
+def find_federation_endpoint(database: Database, server_name: str) -> FederationEndpoint | None:
+    """Where a registered homeserver answers the federation API; None if it is not registered."""
     with database.reading() as session:
         homeserver = homeservers.find(session, server_name)
     if homeserver is None:
         return None
-    return Place(
+    return FederationEndpoint(
         homeserver.name,
         homeserver.federation_url or homeserver.url,
         ca_pem=homeserver.ca_pem,
@@ -137,8 +143,11 @@ def find_place(database: Database, server_name: str) -> Place | None:
     )
 
 
-def _desk(
-    sign: Sign, now: Callable[[], datetime], known_by: KnownBy, homeserver: Homeserver
+def _room_actions(
+    sign: SignObject,
+    now: Callable[[], datetime],
+    known_by: FindCredentialHashes,
+    homeserver: Homeserver,
 ) -> RoomActions:
     return RoomActions(
         homeserver.name,
@@ -158,9 +167,9 @@ def _sign_now(
     now: Callable[[], datetime],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Signed with the newest key, which every homeserver hears of with its rules."""
+    """Sign with the newest key; homeservers get its public half together with the rules."""
     with database.transaction() as session:
-        key = signing_keys.current(session, vault, now())
+        key = signing_keys.current_key(session, vault, now())
     return key.sign({**facts, "signer": server_name}, server_name=server_name)
 
 
@@ -172,11 +181,11 @@ def _known_by(database: Database, now: Callable[[], datetime], server_name: str)
 def _connector(vault: Vault, private: PrivateHalves, homeserver: Homeserver) -> Connector | None:
     if not homeserver.makes_accounts:
         return None
-    opened = partial(homeserver_secrets.opened, vault, private, homeserver)
+    open_field = partial(homeserver_secrets.open_secret, vault, private, homeserver)
     return SynapseConnector(
         homeserver.url,
-        registration_secret=opened("registration_secret"),
-        admin_token=opened("admin_token"),
+        registration_secret=open_field("registration_secret"),
+        admin_token=open_field("admin_token"),
         ca_pem=homeserver.ca_pem,
         insecure=homeserver.insecure,
         seconds=ACCOUNT_SECONDS,

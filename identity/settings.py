@@ -1,10 +1,11 @@
-"""Everything that differs between deployments: typed, frozen, read once."""
+"""The settings of a deployment, read once from the environment (GUICHET_*) and from `.env`."""
 
 import secrets
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -31,7 +32,7 @@ LOOPBACK_NAMES = {"localhost", "guichet.localhost"}
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host name or address is this machine, as seen from itself."""
+    """Whether a host name or address means this machine itself."""
     if not host:
         return False
     if host in LOOPBACK_NAMES or host.endswith(".localhost"):
@@ -46,14 +47,14 @@ def check_public_url(value: str) -> str:
         raise ValueError("must be an http(s) URL, for example https://guichet.example.org")
     if parts.path not in {"", "/"}:
         raise ValueError("must have no path: Guichet stands at the root of its host")
-    if not value.isascii():  # it stands in headers of mails, which take A-labels only
-        place = read_mail_domain(parts.hostname)
-        value = f"{parts.scheme}://{place}" + (f":{parts.port}" if parts.port else "")
+    if not value.isascii():  # headers of mails contain it, and they take A-labels only
+        host = read_mail_domain(parts.hostname)
+        value = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
     return value.rstrip("/")
 
 
 def check_name(value: str) -> str:
-    """A name for people, also in subjects of mails."""
+    """A name that people read, also in subjects of mails."""
     if not value.isprintable():
         raise ValueError(
             "must hold no line breaks or other control characters, for example Guichet"
@@ -88,8 +89,24 @@ LookupAlgorithms = Annotated[
 ]
 
 
+def _zone(name: object) -> object:
+    """A time zone by its name in the IANA database, such as Europe/Paris."""
+    if not isinstance(name, str):
+        return name
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be a time zone such as Europe/Paris or Indian/Reunion") from None
+
+
+TimeZone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+
+
 class Settings(BaseSettings):
-    """One deployment. Every field is the variable GUICHET_<NAME>; secrets also as GUICHET_<NAME>_FILE."""
+    """The settings.
+
+    Every field is the variable GUICHET_<NAME>; secrets also GUICHET_<NAME>_FILE.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
@@ -105,7 +122,7 @@ class Settings(BaseSettings):
     server_aliases: Strings = ()
     secret_keys: Secrets = ()
     storage_keys: Secrets = ()
-    homeserver_keys: Secrets = ()  # for the worker alone, see keys.py
+    homeserver_keys: Secrets = ()  # for the worker only, see keys/process_keys.py
     homeserver_public_key: SecretStr | None = None
     mail_from: Annotated[str, AfterValidator(read_mailbox)] = "Guichet <bonjour@guichet.localhost>"
     mail_reply_to: Annotated[str, AfterValidator(read_mailbox)] | None = None
@@ -124,13 +141,14 @@ class Settings(BaseSettings):
     association_policy: Literal["rule", "any"] = "rule"
     lookup_algorithms: LookupAlgorithms = ("sha256",)
     terms_file: Path | None = None
-    next_link_hosts: Strings = ()  # where clients may send people on to, beside messengers
+    next_link_hosts: Strings = ()  # extra hosts that `next_link` of a client may lead to
     default_locale: Literal["fr", "en"] = "fr"
     limits: Literal["on", "off"] = "on"
     service_name: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(check_name)] = (
         "Guichet"
     )
     support_url: str | None = None
+    time_zone: TimeZone = ZoneInfo("Europe/Paris")
 
     @classmethod
     def settings_customise_sources(
@@ -152,15 +170,15 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def empty_is_unset(cls, given: Any) -> Any:
-        """An empty variable means the default; only the internal listener is switched off by it."""
+        """Treat an empty variable as unset, except the one of the internal listener."""
         if not isinstance(given, dict):
             return given
         return {k: v for k, v in given.items() if v != "" or k == "internal_listen"}
 
     @model_validator(mode="after")
     def mail_reaches_people(self) -> Self:
-        """Without a relay mails stay in a folder: fine at home, a silent loss anywhere else."""
-        if self.smtp_url is None and not self.is_at_home:
+        """Require a relay unless the service is local: without one, mails stay in a folder."""
+        if self.smtp_url is None and not self.is_local:
             raise ValueError(
                 "GUICHET_SMTP_URL is needed when GUICHET_PUBLIC_URL is not loopback, "
                 "for example smtp://relay.example.org:587?tls=starttls"
@@ -168,35 +186,35 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def is_at_home(self) -> bool:
-        """Whether people reach this service on the machine it runs on."""
+    def is_local(self) -> bool:
+        """Whether people reach this service only on the machine it runs on."""
         return is_loopback(urlsplit(self.public_url).hostname)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name under which homeservers know this identity server; it signs with the first."""
+        """All server names of this identity server; it signs with the first."""
         return (self.server_name, *self.server_aliases)
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the database is the embedded default, kept in the data directory."""
+        """Whether the database is the embedded default: SQLite in the data directory."""
         return self.database_url is None
 
     @property
-    def keeps_files(self) -> bool:
-        """Whether anything about people is kept in the data directory: database, keys, broker or mails."""
+    def stores_files(self) -> bool:
+        """Whether the data directory contains personal data: database, broker or mails."""
         return None in {self.database_url, self.broker_url, self.smtp_url}
 
     @property
     def database(self) -> str:
-        """The SQLAlchemy URL in force."""
+        """The SQLAlchemy URL."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir.resolve() / 'guichet.db'}"
 
     @property
     def brand_dir(self) -> Path | None:
-        """Where the operator's own mails for Matrix clients and invited people are looked for."""
+        """The folder of the operator's own templates of mails, if there is one."""
         return self.templates_dir / self.brand if self.templates_dir else None
 
     @property
@@ -205,7 +223,7 @@ class Settings(BaseSettings):
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """GUICHET_<NAME>_FILE: the value stands in a file, as container platforms hand secrets over."""
+    """Reads GUICHET_<NAME>_FILE: the value is in a file, as container platforms provide secrets."""
 
     def __init__(self, settings_cls: type[BaseSettings], around: PydanticBaseSettingsSource):
         super().__init__(settings_cls)
@@ -227,11 +245,11 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 class WrongSettings(Exception):
-    """Some settings cannot be used; the message names each with its fault."""
+    """Some settings cannot be used. The message names each variable and its fault."""
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """Read the environment and `.env`. Raises WrongSettings naming every variable at fault."""
+    """Read the environment and `.env`. Raises WrongSettings with all faults."""
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -247,5 +265,5 @@ def read_settings(**overrides: Any) -> Settings:
 
 
 def new_secret() -> str:
-    """A fresh key for links: 32 random bytes, URL-safe base64."""
+    """Make a new key: 32 random bytes, in base64url."""
     return secrets.token_urlsafe(32)

@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.services.nginx",
     "tests.services.processes",
     "tests.services.production",
+    "tests.worlds.services",
 ]
 
 # The tests are the same on every machine: no setting of this shell, and no proxy between us and loopback.
@@ -48,11 +49,8 @@ MARK_OF_FIXTURE = {
 SLOW = ("synapse", "browser", "processes")
 # Where real processes wait for one another, a test that failed is tried once more. The summary names it (RERUN),
 # and one that is seen there twice is mended.
-REAL_SERVERS = (
-    "faults",
-    "journeys",
-    "synapse",
-)  # folders, beside who carries a mark of the slow ones
+REAL_SERVERS = {"browser", "synapse"}  # folders, beside what carries a mark of the slow ones
+WITH_SERVERS = {"postfix", "nginx"}  # fixtures
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -61,8 +59,8 @@ def pytest_collection_modifyitems(items) -> None:
         for fixture, mark in MARK_OF_FIXTURE.items():
             if fixture in item.fixturenames:
                 item.add_marker(mark)
-        is_slow = any(map(item.get_closest_marker, SLOW)) or "postfix" in item.fixturenames
-        if is_slow or item.path.parent.name in REAL_SERVERS:
+        is_slow = any(map(item.get_closest_marker, SLOW)) or WITH_SERVERS & {*item.fixturenames}
+        if is_slow or REAL_SERVERS & {*item.path.parts}:
             item.add_marker(pytest.mark.flaky(reruns=1))
     # Side by side, the files that take longest begin: none of them is left over at the end.
     slow = {item.path for item in items if any(map(item.get_closest_marker, SLOW))}

@@ -1,4 +1,4 @@
-"""The Celery application (`celery -A workers worker`, `celery -A workers beat`)."""
+"""The Celery application: `celery -A workers worker`, `celery -A workers beat`."""
 
 import sys
 

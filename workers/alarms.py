@@ -1,6 +1,7 @@
-"""What waits for its moment is rung for by a timer of this process: it holds no slot, and no broker keeps it.
+"""Timers in the worker process that wake a lane when its next job is due.
 
-A timer is a convenience, as a bell is: what has to be done stands in the outbox, and the sweep finds it.
+A timer holds no slot and no message in the broker. If it is lost, the regular sweep finds the job,
+since everything to be done is in the outbox.
 """
 
 import threading
@@ -9,12 +10,12 @@ from datetime import datetime, timedelta
 
 from identity.core.outbox import Lane
 
-NEAR = timedelta(seconds=60)  # further ahead the sweep looks again, and sets the timer then
-LATE = 0.005  # seconds after the moment: a bell before it would find nothing due
+NEAR = timedelta(seconds=60)  # for later times a sweep sets the timer
+LATE = 0.005  # seconds after the due time: woken before it, a run would find nothing due
 
 
 class Alarms:
-    """One timer a lane, for its next moment. `ring` is told the lanes, as `wake_outbox` is."""
+    """One timer per lane, for its next due time. `ring` gets a set of lanes, like `wake_outbox`."""
 
     def __init__(self, ring: Callable[[set[str]], None]) -> None:
         self._ring = ring
@@ -22,7 +23,7 @@ class Alarms:
         self._set: dict[Lane, tuple[datetime, threading.Timer]] = {}
 
     def set(self, lane: Lane, now: datetime, due_at: datetime | None) -> None:
-        """Ring for the lane at `due_at` if that is near, and not for the moment it was set to before."""
+        """Wake the lane at `due_at` if that is near, and no longer at the time set before."""
         with self._lock:
             before = self._set.get(lane)
             if before and before[0] == due_at:

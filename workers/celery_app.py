@@ -1,4 +1,7 @@
-"""How Celery is set up: a doorbell and a timetable. What has to be done stands in the outbox, not here."""
+"""Sets up Celery, which only wakes workers and keeps the timetable.
+
+What has to be done is in the outbox in the database, not in Celery's messages.
+"""
 
 import logging
 from datetime import timedelta
@@ -28,17 +31,17 @@ from .heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
-TASK_LIMIT = 240  # seconds; above RUN_TIME and one errand, see tasks.py
+TASK_LIMIT = 240  # seconds; above RUN_TIME and one job, see tasks.py
 VISIBILITY_TIMEOUT = 600  # seconds; must exceed the task limit, or Redis hands a task out twice
 SWEEP = timedelta(seconds=15)
-INVITATIONS = timedelta(minutes=25)  # a bell for them that nobody heard till the next one is stale
-POLLING = 0.05  # seconds between two looks into the folder of messages
+INVITATIONS = timedelta(minutes=25)  # after which a message that no worker took is dropped
+POLLING = 0.05  # seconds between two looks into the message folder
 
 app = Celery("guichet", include=["workers.tasks"])
 
 
 def configure(celery: Celery, settings: Settings) -> None:
-    """Point Celery at the broker of these settings."""
+    """Configure Celery for the broker of these settings."""
     broker, transport_options = _broker(settings)
     celery.conf.update(
         broker_url=broker,
@@ -51,24 +54,24 @@ def configure(celery: Celery, settings: Settings) -> None:
         task_ignore_result=True,
         task_create_missing_queues=True,
         task_default_queue=Lane.NORMAL,
-        task_acks_late=False,  # the outbox keeps the work; a lost message costs 15 s at most
+        task_acks_late=False,  # jobs are in the outbox; a lost message costs 15 s at most
         task_time_limit=TASK_LIMIT,
-        # A bell nobody heard within a sweep is stale: the sweep has rung again.
+        # Messages are not retried: the next sweep wakes the lane again.
         task_publish_retry_policy={"max_retries": 0},
         worker_prefetch_multiplier=1,
         worker_concurrency=slots.POOL,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
-        beat_scheduler="celery.beat:Scheduler",  # keeps no file: what was due stands in the outbox
-        beat_schedule=_timetable(),
+        beat_scheduler="celery.beat:Scheduler",  # keeps no file: what is due is in the outbox
+        beat_schedule=_schedule(),
         timezone="UTC",
     )
     celery.conf.task_queues = _queues()
 
 
 def wake_outbox(lanes: set[str]) -> None:
-    """Ring for the lanes that got work. If the broker is away the timetable finds it."""
+    """Wake the lanes that got jobs. If the broker is away, the timetable's sweep finds the jobs."""
     for lane in lanes:
         try:
             app.send_task(
@@ -84,7 +87,10 @@ def wake_outbox(lanes: set[str]) -> None:
 
 
 def process_services() -> WorkerServices:
-    """The services of this worker process: made after the fork, since connections must not cross it."""
+    """The services of this worker process.
+
+    They are built after the fork, since connections must not be shared across it.
+    """
     found: WorkerServices | None = getattr(app, "guichet_wiring", None)
     if found is None:
         found = build_worker_services(read_settings(), wake_outbox=wake_outbox)
@@ -102,8 +108,8 @@ def alarms() -> Alarms:
 
 
 @worker_ready.connect
-def look_at_every_lane(**_: Any) -> None:
-    """Whoever was here before left, and with them the timers they had set."""
+def wake_every_lane(**_: Any) -> None:
+    """Timers of an earlier worker are gone, so every lane is looked at once."""
     wake_outbox({lane.value for lane in Lane})
 
 
@@ -113,8 +119,8 @@ def build_process_services(**_: Any) -> None:
 
 
 @worker_init.connect
-def have_keys(**_: Any) -> None:
-    """Before the pool is made: a worker without its keys does not start."""
+def check_keys(**_: Any) -> None:
+    """Build the heartbeat's services before the pool: a worker without its keys does not start."""
     try:
         app.guichet_heartbeat = Heartbeat(build_worker_services(read_settings()))  # type: ignore[attr-defined]  # as above
     except WrongSettings as error:
@@ -123,32 +129,32 @@ def have_keys(**_: Any) -> None:
 
 @worker_init.connect
 def share_slots(sender: Any, **_: Any) -> None:
-    """Before the pool is made, as above: how large it is going to be."""
+    """Tell `slots` the size of the pool, before it is created."""
     if isinstance(sender.concurrency, int):
         slots.share(sender.concurrency)
 
 
 @worker_ready.connect
-def say_that_it_lives(**_: Any) -> None:
+def start_heartbeat(**_: Any) -> None:
     app.guichet_heartbeat.start()  # type: ignore[attr-defined]  # as above
 
 
 @worker_shutting_down.connect
-def say_that_it_stops(**_: Any) -> None:
+def stop_heartbeat(**_: Any) -> None:
     app.guichet_heartbeat.stop()  # type: ignore[attr-defined]  # as above
 
 
 @setup_logging.connect
-def log_like_the_web(**_: Any) -> None:
+def set_up_logging(**_: Any) -> None:
     logs.set_up()
 
 
 def _queues() -> list[Queue]:
-    """One exchange and key a lane: queues that share them would each get every message."""
+    """One exchange and key per lane: queues that share them would each get every message."""
     return [Queue(lane.value, Exchange(lane.value), routing_key=lane.value) for lane in Lane]
 
 
-def _timetable() -> dict[str, dict[str, Any]]:
+def _schedule() -> dict[str, dict[str, Any]]:
     sweeps = {
         f"sweep {lane}": {
             "task": "workers.tasks.empty_outbox",
@@ -179,7 +185,7 @@ def _timetable() -> dict[str, dict[str, Any]]:
 
 def _broker(settings: Settings) -> tuple[str, dict[str, Any]]:
     if settings.broker_url is not None:
-        # In a request nobody waits for a broker: one try, no pause before it.
+        # A request must not wait for the broker: one try, without a pause.
         impatient = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
         timeouts = {"socket_connect_timeout": 0.3, "socket_timeout": 5}
         return settings.broker_url.get_secret_value(), {
@@ -188,8 +194,8 @@ def _broker(settings: Settings) -> tuple[str, dict[str, Any]]:
             **timeouts,
         }
     folder = settings.data_dir.resolve() / "broker"
-    for made in (folder.parent, folder, folder / "messages", folder / "control"):
-        private_folder(made)
+    for each in (folder.parent, folder, folder / "messages", folder / "control"):
+        private_folder(each)
     return file_broker.URL, {
         "data_folder_in": str(folder / "messages"),
         "data_folder_out": str(folder / "messages"),

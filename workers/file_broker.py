@@ -1,7 +1,7 @@
-"""The broker of the embedded default: kombu's files in folders, but nobody ever reads half a file.
+"""A message broker in folders, for an embedded service: kombu's, with atomic writes.
 
-kombu opens a message under its final name and then writes it. Whoever looks in between takes an empty
-message, and a worker that does so ends.
+kombu creates a message under its final name and then writes it. A worker that looks in between
+reads an empty message and crashes.
 """
 
 import fcntl
@@ -16,11 +16,11 @@ from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps
 
 URL = "files://"
-BINDING = ".binding"  # in the control folder: held while a table of queues is written
+BINDING = ".binding"  # lock file in the control folder, held while a table of queues is written
 
 
 class Channel(filesystem.Channel):
-    """Writes beside, then renames."""
+    """Writes beside the final name, then renames."""
 
     def _put(self, queue: str, payload: Any, **_: Any) -> None:  # type: ignore[override]  # its stubs have two names
         name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"
@@ -39,7 +39,7 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """What URL stands for."""
+    """The transport of URL."""
 
     Channel = Channel
 

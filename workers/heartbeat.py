@@ -1,4 +1,4 @@
-"""The worker says every ten seconds that it lives, and which private halves it has."""
+"""The worker records every ten seconds that it is alive, and which private keys it has."""
 
 import logging
 import os
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """A thread of the worker's first process, beside the pool that does the work."""
+    """A thread of the worker's main process, beside the pool that carries out jobs."""
 
     def __init__(self, services: WorkerServices) -> None:
-        self._wired, self._stopping = services, Event()
+        self._services, self._stopping = services, Event()
         self._worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -26,7 +26,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """From now on nobody counts on this worker."""
+        """Record that this worker is gone, and end the thread."""
         self._stopping.set()
 
     def _run(self) -> None:
@@ -36,17 +36,17 @@ class Heartbeat:
         self._write(is_alive=False)
 
     def _write(self, *, is_alive: bool) -> None:
-        key_ids = [public.key_id for public in self._wired.private_halves.publics]
+        key_ids = [public.key_id for public in self._services.private_halves.publics]
         try:
-            with self._wired.database.transaction() as session:
+            with self._services.database.transaction() as session:
                 if is_alive:
-                    worker_heartbeats.beat(
-                        session, self._wired.now(), worker=self._worker, key_ids=key_ids
+                    worker_heartbeats.record_heartbeat(
+                        session, self._services.now(), worker=self._worker, key_ids=key_ids
                     )
                 else:
-                    worker_heartbeats.end(session, self._worker)
+                    worker_heartbeats.remove_worker(session, self._worker)
         except SQLAlchemyError as error:
             log.warning("no heartbeat: the database is away: %s", type(error).__name__)
         finally:
-            # No connection is open when the pool makes another process of this one.
-            self._wired.database.engine.dispose()
+            # No connection may be open when the pool forks this process.
+            self._services.database.engine.dispose()

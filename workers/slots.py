@@ -1,7 +1,7 @@
-"""How many runs of a lane one worker has at once, so that each lane finds a place in its pool, and codes always do.
+"""How many runs of a lane one worker has at once, so that every lane gets a process of the pool.
 
-Each slot is a byte of one nameless file that the worker's processes inherit. The system frees a lock
-when its process dies, however it dies.
+Each slot is a locked byte of an unnamed file that the worker's processes inherit. The system frees
+the lock when its process dies, however it dies.
 """
 
 import fcntl
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 from identity.core.outbox import Lane
 
-JOBS = "jobs"  # what the timetable does beside the lanes
+JOBS = "jobs"  # the tasks of the timetable beside the lanes
 SLOTS: dict[str, int] = {Lane.URGENT: 2, Lane.NORMAL: 1, Lane.BULK: 1, Lane.ACCOUNTS: 4, JOBS: 1}
 POOL = sum(SLOTS.values())
-"""Processes of a worker, unless an operator wants fewer."""
+"""The number of processes of a worker, unless the operator sets fewer."""
 
-_file = tempfile.TemporaryFile()  # noqa: SIM115  as long as the worker lives
+_file = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the worker lives
 
 
 @dataclass
 class Pool:
-    """The worker's processes, which inherit this too."""
+    """The size of the worker's pool, which its processes inherit."""
 
     size: int = POOL
 
@@ -31,13 +31,19 @@ _pool = Pool()
 
 
 def share(size: int) -> None:
-    """Before the processes are made: how many there are. All but the urgent lane leave one of them free."""
+    """Set the size of the pool, before its processes are created.
+
+    All lanes but the urgent one leave one process free.
+    """
     _pool.size = size
 
 
 @contextmanager
 def slot(name: str) -> Iterator[bool]:
-    """Whether a lane, or the jobs, had a slot left; it is held until the block ends."""
+    """Take a slot of a lane, or of the timetable's tasks, until the block ends.
+
+    Yields whether there was one.
+    """
     first = POOL * list(SLOTS).index(name)
     with ExitStack() as held:
         is_free = _hold(held, range(first, first + SLOTS[name]))

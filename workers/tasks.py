@@ -1,4 +1,7 @@
-"""Thin tasks, safe twice: the body is a loop over the outbox or one use case."""
+"""The Celery tasks: each runs a lane of the outbox, or one task of the timetable.
+
+All may run twice.
+"""
 
 import logging
 import time
@@ -9,6 +12,7 @@ import structlog
 from identity.core import outbox
 from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
+from identity.core.retries import UNFORESEEN
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.maintenance import retention
 from identity.registration.jobs import accounts
@@ -20,23 +24,16 @@ from .slots import JOBS, slot
 
 log = logging.getLogger(__name__)
 
-RUN_TIME = 120.0  # seconds after which a run hands over to the next, so that no lane keeps a slot
-TURNED_AWAY = timedelta(seconds=1)  # a bell without a slot rings again: its work may be new
-UNFORESEEN = (
-    timedelta(seconds=20),
-    timedelta(minutes=1),
-    timedelta(minutes=10),
-    timedelta(hours=1),
-)
-UNFORESEEN_TRIES = 20
+RUN_TIME = 120.0  # seconds after which a run ends, so that no lane holds its slot for ever
+TURNED_AWAY = timedelta(seconds=1)  # a run without a slot is tried again: its job may be new
 
 
 @app.task(name="workers.tasks.empty_outbox")
 def empty_outbox(lane: str) -> None:
-    """Carry out what is due in a lane, one entry at a time, until nothing is; come back when something will be."""
+    """Carry out the due jobs of a lane, and set a timer for the next that will be due."""
     services = process_services()
     with slot(Lane(lane)) as is_free:
-        due_at = run(services, Lane(lane)) if is_free else services.now() + TURNED_AWAY
+        due_at = run_lane(services, Lane(lane)) if is_free else services.now() + TURNED_AWAY
         alarms().set(Lane(lane), services.now(), due_at)
 
 
@@ -49,7 +46,7 @@ def empty_passwords() -> None:
 
 @app.task(name="workers.tasks.clean_up")
 def clean_up() -> None:
-    """Delete what has been kept long enough."""
+    """Delete what has been stored long enough, and re-encrypt under the current keys."""
     services = process_services()
     with slot(JOBS) as is_free:
         if is_free:
@@ -69,62 +66,67 @@ def _clean_up(services: WorkerServices) -> None:
 
 @app.task(name="workers.tasks.keep_invitations")
 def keep_invitations() -> None:
-    """Do what is due about invitations: they expire, are reminded of, go into a digest."""
+    """Expire invitations, send reminders, and look after overdue room checks."""
     with slot(JOBS) as is_free:
-        if is_free:  # or another one is at it
-            invitation_timetable.do_what_is_due(process_services())
+        if is_free:  # else another process is doing it
+            invitation_timetable.run_due_tasks(process_services())
 
 
-def run(services: WorkerServices, lane: Lane) -> datetime | None:
-    """One run. When the next is to begin; None: nothing waits, or the relay is down and the timetable begins it."""
+def run_lane(services: WorkerServices, lane: Lane) -> datetime | None:
+    """Carry out jobs of a lane until none is due or the time of a run is over.
+
+    Returns when the next run is to begin. None: no job is waiting, or the relay is down and the
+    timetable begins the next run.
+    """
     ends_at = time.monotonic() + RUN_TIME
     try:
         while time.monotonic() < ends_at:
             with services.database.transaction() as session:
-                entry = outbox.lease_next(session, services.now(), lane)
-                next_due = None if entry else outbox.next_due(session, lane)
-            if entry is None:
+                job = outbox.lease_next(session, services.now(), lane)
+                next_due = None if job else outbox.next_due(session, lane)
+            if job is None:
                 return next_due
-            carry_out(services, entry)
+            carry_out(services, job)
     except StopRun:
-        # The relay is down: the next entry would only wait for the same time-out.
+        # The relay is down: the next job would only wait for the same time-out.
         return None
     finally:
         services.mailer.close()
-    return services.now()  # ended by the clock, with work left
+    return services.now()  # the time is over, and jobs are left
 
 
-def carry_out(services: WorkerServices, entry: Job) -> None:
-    """Do what an entry asks for, with no transaction open meanwhile, and write down how it ended."""
-    with structlog.contextvars.bound_contextvars(kind=entry.kind, entry=str(entry.id)):
+def carry_out(services: WorkerServices, job: Job) -> None:
+    """Carry out a job with no transaction open meanwhile, and record how it ended."""
+    with structlog.contextvars.bound_contextvars(kind=job.kind, job=str(job.id)):
         try:
-            conclude = CARRY_OUT[JobKind(entry.kind)](services, entry)
+            conclude = CARRY_OUT[JobKind(job.kind)](services, job)
         except Later as later:
             with services.database.transaction() as session:
-                if outbox.postpone(session, entry, services.now() + later.delay, later.why):
+                if outbox.postpone(session, job, services.now() + later.delay, later.why):
                     later.note(session)
-            log.info("attempt %d postponed: %s", entry.attempts, later.why)
+            log.info("attempt %d postponed: %s", job.attempts, later.why)
             if later.stops_run:
                 raise StopRun from None
         except GiveUp as end:
             with services.database.transaction() as session:
-                if outbox.give_up(session, entry, services.now(), end.why):
+                if outbox.give_up(session, job, services.now(), end.why):
                     end.note(session)
-            log.warning("given up after %d attempts: %s", entry.attempts, end.why)
+            log.warning("given up after %d attempts: %s", job.attempts, end.why)
         except Exception as error:
-            # A fault of ours: it must stop neither the lane nor be tried for ever.
-            log.exception("attempt %d failed", entry.attempts)
-            _postpone_unforeseen(services, entry, type(error).__name__)
+            # Our fault: it must not stop the lane, nor be tried for ever.
+            log.exception("attempt %d failed", job.attempts)
+            _postpone_unforeseen(services, job, type(error).__name__)
         else:
             with services.database.transaction() as session:
-                if outbox.settle(session, entry, services.now()):
+                if outbox.settle(session, job, services.now()):
                     conclude(session)
 
 
-def _postpone_unforeseen(services: WorkerServices, entry: Job, why: str) -> None:
+def _postpone_unforeseen(services: WorkerServices, job: Job, why: str) -> None:
+    now = services.now()
+    pause = UNFORESEEN.next_pause(job.attempts, began_at=job.created_at, now=now)
     with services.database.transaction() as session:
-        if entry.attempts >= UNFORESEEN_TRIES:
-            outbox.give_up(session, entry, services.now(), why)
+        if pause is None:
+            outbox.give_up(session, job, now, why)
         else:
-            delay = UNFORESEEN[min(entry.attempts, len(UNFORESEEN)) - 1]
-            outbox.postpone(session, entry, services.now() + delay, why)
+            outbox.postpone(session, job, now + pause, why)

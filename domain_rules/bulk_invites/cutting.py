@@ -1,23 +1,49 @@
-"""A text becomes tables: a header begins one, and a text alone above addresses says whose they are."""
+"""Cuts a text into tables: a header begins a table, a line of text may label the rows below it."""
 
-from .doubts import answer_against, begins_with_others, begins_with_role, crosses_by, says_yes
+from .doubts import (
+    begins_with_role,
+    find_cross_columns,
+    find_negative_answer,
+    find_other_role,
+    says_yes,
+)
 from .files import MAX_LINES
-from .headers import is_all_header, is_header, names_others, names_people, status_against, words
-from .records import Record, TooWide, records
-from .tables import MAX_TOLD, TITLES, Cut, Line, Table, rows_of_line, shown, told_header
+from .headers import (
+    find_excluding_status,
+    is_all_header,
+    is_header,
+    names_others,
+    names_people,
+    words_of,
+)
+from .records import Record, TooWide, read_records
+from .tables import (
+    MAX_SHOWN,
+    MAX_TITLES,
+    CutText,
+    Table,
+    TableLine,
+    rows_of_header,
+    rows_of_line,
+    shorten,
+)
 
-MAX_LOOKED_AT = 50  # cells of a record that may say something about the person
+MAX_LOOKED_AT = 50  # cells of a record that are searched for a status
 MINUS = "-\u2010\u2011\u2012\u2013\u2014\u2212"
 MAX_RECORDS = 10 * MAX_LINES  # blank ones too
 
 
-def cut(text: str, separator: str, most: int = MAX_RECORDS) -> Cut:
-    """The text as this separator cuts it, or its beginning: as far as the record `most` with an address."""
+def cut_tables(text: str, separator: str, most: int = MAX_RECORDS) -> CutText:
+    """The text cut by this separator.
+
+    `most`: stop at this many records with an address, to judge a separator by the beginning of the
+    text.
+    """
     cutter = _Cutter()
     try:
-        for record in records(text, separator):
+        for record in read_records(text, separator):
             cutter.take(record)
-            is_long = cutter.lines > MAX_LINES or len(cutter.cut.told) > MAX_LINES
+            is_long = cutter.lines > MAX_LINES or len(cutter.cut.reported) > MAX_LINES
             if is_long or record.number > MAX_RECORDS:
                 cutter.cut.is_over = True
                 break
@@ -30,28 +56,28 @@ def cut(text: str, separator: str, most: int = MAX_RECORDS) -> Cut:
 
 class _Cutter:
     def __init__(self) -> None:
-        self.cut = Cut()
+        self.cut = CutText()
         self.lines = self.with_addresses = 0
         self._is_after_blank = self._is_after_title = False
-        self._label = ""  # the words above that do not say that these are the people
-        self._behind_comma = ""  # the same of a line that goes on below
+        self._label = ""  # words above that do not say that these are the people
+        self._behind_comma = ""  # the same, of a line that continues below
 
     def take(self, record: Record) -> None:
         if not any(record.cells):
             self._is_after_blank = True
             return
-        line = Line.of(record)
+        line = TableLine.from_record(record)
         if self._begins_table(line):
             self._take_header(line)
         elif record.cells[0].startswith("#"):
-            self.cut.told += rows_of_line(line)
+            self.cut.reported += rows_of_line(line)
         else:
             self._add(line)
-        # What stands alone behind it is a title of what follows.
+        # A text that stands alone is a title of what follows.
         self._is_after_title = not (line.found or line.filled[1:])
         self._is_after_blank &= self._is_after_title
 
-    def end(self) -> Cut:
+    def end(self) -> CutText:
         first = 0
         for table in self.cut.tables:
             _take_crosses(table)
@@ -65,42 +91,46 @@ class _Cutter:
     def _table(self) -> Table:
         return self.cut.tables[-1]
 
-    def _begins_table(self, line: Line) -> bool:
-        """Above the people, the one with most names. Below, only what can hardly be a person without an address."""
+    def _begins_table(self, line: TableLine) -> bool:
+        """Whether this record is the header of a table.
+
+        Above the first person it is the record with most column names. Below, only a record that is
+        very unlikely to be a person without an address.
+        """
         table = self._table
         if line.of_people or any(cell.is_labelled for cell in line.found.values()):
             return False
         if not table.people:
-            return len(table.lines) < TITLES and _is_better_header(line, table.names)
+            return len(table.lines) < MAX_TITLES and _is_better_header(line, table.names)
         if line.found or not line.filled[1:]:
             return False
-        is_near_top = not table.names and len(table.lines) < TITLES
+        is_near_top = not table.names and len(table.lines) < MAX_TITLES
         is_expected = self._is_after_blank or self._is_after_title or is_near_top
         return is_header(line.cells) if is_expected else is_all_header(line.cells)
 
-    def _take_header(self, line: Line) -> None:
+    def _take_header(self, line: TableLine) -> None:
         names = line.cells
         if self._table.people and self._table.names:
-            if [words(each) for each in names] == [words(each) for each in self._table.names]:
+            if [words_of(each) for each in names] == [words_of(each) for each in self._table.names]:
                 return  # the same header again, at the top of another page
             self.cut.tables.append(Table(names))
         else:
             self._begin(line)
         self._label = ""
-        self.cut.told += told_header(line)
+        self.cut.reported += rows_of_header(line)
 
-    def _begin(self, line: Line) -> None:
-        """What stands above the first header is a title, and none of it is a person."""
+    def _begin(self, line: TableLine) -> None:
+        """What stands above the first header is a title: none of it is a person."""
         table = self._table
         above = table.lines[-1].cells if table.lines else table.names
         titles = [" ".join(each.filled) for each in table.lines if not each.found]
         for each in table.lines:
-            self.cut.told += rows_of_line(each)
+            self.cut.reported += rows_of_line(each)
         is_above = not self._is_after_blank and not any("@" in cell for cell in above)
         names = _below(above, line.cells) if is_above else line.cells
         self.cut.tables[-1] = Table(names, [*table.titles, " ".join(table.names), *titles])
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: TableLine) -> None:
         self.lines += 1
         self.with_addresses += bool(line.found)
         if not line.found:
@@ -109,21 +139,25 @@ class _Cutter:
         self._behind_comma = _behind_comma(line) or (self._behind_comma if _goes_on(line) else "")
         self._table.add(line)
 
-    def _against(self, line: Line) -> str:
-        """What the record itself says against its address."""
+    def _against(self, line: TableLine) -> str:
+        """What the record itself says against its address; an empty text if nothing."""
         names = self._table.names
         return (
-            status_against(line.filled[:MAX_LOOKED_AT])
-            or answer_against(names, line.cells, self._table.asked)
-            or (line.found and begins_with_others(names, line.cells, is_apart=self._is_after_blank))
+            find_excluding_status(line.filled[:MAX_LOOKED_AT])
+            or find_negative_answer(names, line.cells, self._table.asked)
+            or (line.found and find_other_role(names, line.cells, is_apart=self._is_after_blank))
             or ""
         )
 
-    def _take_label(self, line: Line) -> None:
-        """A text that stands alone between people, behind a blank record, with a colon, or with words for others."""
+    def _take_label(self, line: TableLine) -> None:
+        """Remember a text that labels the rows below it.
+
+        It stands alone between people: behind a blank record, with a colon, or with words for other
+        people.
+        """
         said = " ".join(line.filled)
         table = self._table
-        is_name = not (table.people or table.names or line.cells[1:])  # of all that stands below
+        is_name = not (table.people or table.names or line.cells[1:])  # the list's own title
         if is_name or not any(map(str.isalpha, said)) or _is_typed(said):
             return
         if names_people(said):
@@ -131,12 +165,12 @@ class _Cutter:
         elif not line.filled[1:] and (
             self._is_after_blank or said.endswith(":") or names_others(said)
         ):
-            self._label = shown(said, MAX_TOLD)
+            self._label = shorten(said, MAX_SHOWN)
 
 
 def _take_crosses(table: Table) -> None:
-    """Where those to invite are marked with a cross, nobody knows of the others."""
-    for place in crosses_by(table.names):
+    """Where those to invite are marked with a cross, the others are in doubt."""
+    for place in find_cross_columns(table.names):
         cells = [line.cells[place] if place < len(line.cells) else "" for line in table.lines]
         if any(map(says_yes, cells)):
             for line, cell in zip(table.lines, cells, strict=True):
@@ -144,31 +178,31 @@ def _take_crosses(table: Table) -> None:
 
 
 def _take_signs(table: Table) -> None:
-    """Where people are to be added, `+ a@b`, those of `- c@d` are to be taken off."""
+    """Where some lines begin with `+`, those that begin with `-` are to be removed."""
     signs = [line.cells[0][:1] for line in table.lines]
     if "+" in signs:
         for line, sign in zip(table.lines, signs, strict=True):
             if sign in MINUS and sign:
-                line.label = line.label or shown(line.cells[0], MAX_TOLD)
+                line.label = line.label or shorten(line.cells[0], MAX_SHOWN)
 
 
 def _take_roles(table: Table) -> None:
-    """Where no header says what stands first, `Responsable;a@b` among others is somebody else."""
+    """Without a header, `Responsable;a@b` among other rows is somebody else."""
     of_people = [] if table.names else [line for line in table.lines if line.of_people]
     roles = [line for line in of_people if begins_with_role(line.cells)]
     if len(roles) < len(of_people):
         for line in roles:
-            line.label = line.label or shown(line.filled[0], MAX_TOLD)
+            line.label = line.label or shorten(line.filled[0], MAX_SHOWN)
 
 
-def _is_better_header(line: Line, header: "list[str]") -> bool:
-    """A title or a comment may have a header's words too; the names of columns are several."""
+def _is_better_header(line: TableLine, header: list[str]) -> bool:
+    """Whether it names more columns: titles and comments contain such words too."""
     least = max(sum(map(bool, header)), int(line.cells[0].startswith("#")))
     return len(line.filled) > least and is_header(line.cells)
 
 
-def _below(above: "list[str]", names: "list[str]") -> "list[str]":
-    """`Responsable` over two columns, in a merged cell, belongs to the names of both."""
+def _below(above: list[str], names: list[str]) -> list[str]:
+    """Column names with the words of a merged cell above them: `Responsable` over two columns."""
     is_merged = len(above) >= len(names) and "" in above and sum(map(bool, above)) > 1
     if not is_merged or any(cell.endswith(":") for cell in above):
         return names
@@ -180,15 +214,15 @@ def _below(above: "list[str]", names: "list[str]") -> "list[str]":
 
 
 def _is_typed(said: str) -> bool:
-    """An address without its sign, or with another one: `ana.a.example`."""
+    """Whether it is an address without its @, or with a look-alike: `ana.a.example`."""
     return " " not in said and bool({".", "\uff20", "\ufe6b"}.intersection(said[:-1]))
 
 
-def _goes_on(line: Line) -> bool:
+def _goes_on(line: TableLine) -> bool:
     return line.filled[-1].endswith(",")
 
 
-def _behind_comma(line: Line) -> str:
-    """The text of a line that names nobody and goes on below: `Absents: a@b,`."""
+def _behind_comma(line: TableLine) -> str:
+    """The text of a line that names nobody and continues below: `Absents: a@b,`."""
     is_told = bool(line.found) and not line.of_people
-    return shown(line.filled[0], MAX_TOLD) if is_told and _goes_on(line) else ""
+    return shorten(line.filled[0], MAX_SHOWN) if is_told and _goes_on(line) else ""

@@ -1,4 +1,4 @@
-"""What else in a table says that an address is not of the people meant: another column, or the beginning of a record."""
+"""What in a table says that an address is not of the people meant: other columns, first cells."""
 
 import re
 
@@ -14,58 +14,62 @@ from .headers import (
     TO,
     Fit,
     excludes,
-    fit,
+    fit_of,
     names_others,
-    words,
+    word_set,
+    words_of,
 )
 
-
-def _set(text: str) -> "frozenset[str]":
-    return frozenset(text.split())
-
-
-# Who may have a column of mails beside their name: `Nom;Responsable;Mail`. A service, a date or a cross is nobody.
-ROLES = SOMEBODY_ELSE - _set(
-    "direction etablissement generique secretariat hierarchie supervision legal legaux hr rh drh urgence emergency inviter"
-    " inviteur famille family lead from reply sender cree created creator modifie modified updated saisi"
+# People who may have a mail column beside their name: `Nom;Responsable;Mail`. Services and dates
+# are no people.
+ROLES = SOMEBODY_ELSE - word_set(
+    "direction etablissement generique secretariat hierarchie supervision legal legaux hr rh drh"
+    " urgence emergency inviter inviteur famille family lead from reply sender cree created creator"
+    " modifie modified updated saisi"
 )
-NAMES = LOGIN | _set("firstname lastname surname given family")
-# Their `contact` is somebody else.
-CHILDREN = _set(
+NAMES = LOGIN | word_set("firstname lastname surname given family")
+# The `contact` of these is somebody else.
+CHILDREN = word_set(
     "eleve eleves enfant enfants student students pupil stagiaire stagiaires apprenti apprentis"
 )
 CONTACT = frozenset(("contact", "contacts"))
-OWN = PERSON - CONTACT | _set("votre vos mon ma my your")
+OWN = PERSON - CONTACT | word_set("votre vos mon ma my your")
 
-# `Inscrit (oui/non)`, `À inviter`, `Souhaitez-vous participer ?`; not `Invité`, by which Zoom tells who is from outside.
+# `Inscrit (oui/non)`, `À inviter`, `Souhaitez-vous participer ?`; not `Invité`, Zoom's word for
+# people from outside.
 IS_ASKED = re.compile(
-    r"(?:invit(?!es?$)|convi|inscri|particip)(?!ant)[a-z]*|presente?s?|presence|attending|enabled|active?|actif"
+    r"(?:invit(?!es?$)|convi|inscri|particip)(?!ant)[a-z]*|presente?s?|presence|attending"
+    r"|enabled|active?|actif"
 )
 AROUND_IT = (
     LINKS
     | ASKED
-    | _set(
-        "souhaitez voulez pouvez serez sera reunion formation seance evenement compte account oui non yes no o n s is will"
+    | word_set(
+        "souhaitez voulez pouvez serez sera reunion formation seance evenement compte account oui"
+        " non yes no o n s is will"
     )
 )
 INVITED = re.compile(r"inviter|invitez|invitation|convier|convoquer")
 YES = re.compile(r"(?:oui|yes|x|vrai|true)\b.*", re.IGNORECASE | re.DOTALL)
 NO = re.compile(r"(?:non|no|faux|false|n)\s*(?:[,.;:!(].*)?", re.IGNORECASE | re.DOTALL)
-CROSSES = _set("oui yes x vrai true 1 o y ok ✓ ✔ ☑")
+CROSSES = word_set("oui yes x vrai true 1 o y ok ✓ ✔ ☑")
 MAX_ANSWER = 60  # characters
 MAX_ASKED = 50  # columns
 
-# Above or below the people, whom to ask: `Contact;a@b`, `Pour toute question : ;a@b`.
-TO_ASK = _set("contact contacts question questions renseignement renseignements")
-# As mail programs copy it, in cells.
-SENDERS = _set("de from expediteur sender organisateur organisatrice organizer organiser")
+# A contact above or below the people: `Contact;a@b`, `Pour toute question : ;a@b`.
+TO_ASK = word_set("contact contacts question questions renseignement renseignements")
+# Mail headers, as mail programs copy them into cells.
+SENDERS = word_set("de from expediteur sender organisateur organisatrice organizer organiser")
 
 
-def fit_in(names: "list[str]", place: int, with_addresses: "frozenset[int]", name: str) -> Fit:
-    """How well a column fits, with what stands over the columns before it. `with_addresses`: those that hold some."""
-    found = fit(name)
-    own = frozenset(words(name))
-    before = [frozenset(words(each)) for each in names[:place]]
+def fit_in_table(names: list[str], place: int, with_addresses: frozenset[int], name: str) -> Fit:
+    """How well a column fits, with the names of the columns before it taken into account.
+
+    `with_addresses`: places of the columns that hold addresses.
+    """
+    found = fit_of(name)
+    own = frozenset(words_of(name))
+    before = [frozenset(words_of(each)) for each in names[:place]]
     if own & CONTACT and any(said & CHILDREN for said in (own, *before)):
         return min(found, Fit.UNKNOWN) if found is Fit.SOMEBODY_ELSE else Fit.UNKNOWN
     if found in (Fit.SOMEBODY_ELSE, Fit.MEANT) or own & OWN:
@@ -73,8 +77,8 @@ def fit_in(names: "list[str]", place: int, with_addresses: "frozenset[int]", nam
     return Fit.SOMEBODY_ELSE if _is_beside_others(before, with_addresses) else found
 
 
-def _is_beside_others(before: "list[frozenset[str]]", with_addresses: "frozenset[int]") -> bool:
-    """Whether the nearest person that the columns before name is somebody else."""
+def _is_beside_others(before: list[frozenset[str]], with_addresses: frozenset[int]) -> bool:
+    """Whether the nearest person named by the columns before is somebody else."""
     for place in range(len(before) - 1, -1, -1):
         said = before[place]
         if place in with_addresses or _is_of_mail(said):
@@ -89,15 +93,18 @@ def _is_beside_others(before: "list[frozenset[str]]", with_addresses: "frozenset
     return False
 
 
-def _is_of_mail(said: "frozenset[str]") -> bool:
+def _is_of_mail(said: frozenset[str]) -> bool:
     return bool(said & MAIL) or any(inside in word for word in said for inside in MAIL_INSIDE)
 
 
-def asking(names: "list[str]") -> "dict[int, bool]":
-    """Columns that say of each person whether they are meant, by place; False where a yes is against it."""
+def find_question_columns(names: list[str]) -> dict[int, bool]:
+    """Columns that say of each person whether they are meant, by place.
+
+    The value is False where a yes speaks against the person (`Désinscrit`).
+    """
     found = {}
     for place, name in enumerate(names[:MAX_ASKED]):
-        said = words(name)
+        said = words_of(name)
         if excludes(name):
             found[place] = False
         elif _asks(said):
@@ -105,13 +112,13 @@ def asking(names: "list[str]") -> "dict[int, bool]":
     return found
 
 
-def _asks(said: "list[str]") -> bool:
+def _asks(said: list[str]) -> bool:
     asked = [word for word in said if IS_ASKED.fullmatch(word)]
     return bool(asked) and AROUND_IT.union(asked).issuperset(said)
 
 
-def answer_against(names: "list[str]", cells: "list[str]", asked: "dict[int, bool]") -> str:
-    """`À inviter : non`, or `Désinscrit : oui`; "" where no column says so."""
+def find_negative_answer(names: list[str], cells: list[str], asked: dict[int, bool]) -> str:
+    """`À inviter : non` or `Désinscrit : oui`; an empty text if no column says so."""
     for place, is_for in asked.items():
         cell = cells[place] if place < len(cells) else ""
         if not cell or len(cell) > MAX_ANSWER or "@" in cell:
@@ -122,38 +129,38 @@ def answer_against(names: "list[str]", cells: "list[str]", asked: "dict[int, boo
 
 
 def says_yes(cell: str) -> bool:
-    """A cross, or a word for it."""
+    """Whether the cell is a cross or a word for it."""
     return len(cell) <= MAX_ANSWER and cell.lower() in CROSSES
 
 
-def crosses_by(names: "list[str]") -> "list[int]":
-    """Columns in which those to invite are marked, so that the others are not."""
+def find_cross_columns(names: list[str]) -> list[int]:
+    """Places of columns in which those to invite are marked."""
     return [
         place
-        for place, is_for in asking(names).items()
-        if is_for and any(map(INVITED.fullmatch, words(names[place])))
+        for place, is_for in find_question_columns(names).items()
+        if is_for and any(map(INVITED.fullmatch, words_of(names[place])))
     ]
 
 
-def begins_with_role(cells: "list[str]") -> bool:
-    """`Responsable;a@b` where others are called otherwise; not `Parent`, which is a name too."""
+def begins_with_role(cells: list[str]) -> bool:
+    """`Responsable;a@b` where other rows are different; not `Parent`, which is a surname too."""
     match [cell for cell in cells if cell]:
         case [first, _] if "@" not in first:
-            said = frozenset(words(first))
+            said = frozenset(words_of(first))
             return bool(said & ROLES) and said <= KNOWN and said != {"parent"}
     return False
 
 
-def begins_with_others(names: "list[str]", cells: "list[str]", *, is_apart: bool) -> str:
-    """The first cell of a record with an address, where it is no name: `Contact;a@b`, `De<tab>Chef <a@b>`."""
+def find_other_role(names: list[str], cells: list[str], *, is_apart: bool) -> str:
+    """The first cell of a record if it is a role and not a name: `Contact;a@b`."""
     place = next((place for place, cell in enumerate(cells) if cell), 0)
     cell = cells[place]
-    said = frozenset(words(cell))
+    said = frozenset(words_of(cell))
     if not said or "@" in cell:
         return ""
     if not names:
         return cell if said <= SENDERS else ""
-    over = frozenset(words(names[place])) if place < len(names) else frozenset[str]()
+    over = frozenset(words_of(names[place])) if place < len(names) else frozenset[str]()
     if not over <= NAMES | LINKS:
         return ""
     is_other = is_apart and (cell.endswith(":") or (names_others(cell) and not said & TO))

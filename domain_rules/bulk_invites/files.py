@@ -1,31 +1,32 @@
-"""The bytes of a list of people as text, or the name of what they are instead."""
+"""Turns the bytes of a list of people into text, or says what kind of file it is instead."""
 
 import html
 import re
 
 from domain_rules.addresses import INVISIBLE
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 
 MAX_BYTES = 1_000_000
 MAX_LINES = 10_000
 MAX_ADDRESSES = 20_000  # of all columns together
-LOOKED_AT = 4096  # bytes, or characters, that say what kind of file it is
+MAX_EXAMINED = 4096  # bytes or characters that are examined to tell the kind of file
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh")
 OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 DOCUMENTS = (b"%PDF-", b"{\\rtf")
-# In a zip of a spreadsheet these names stand near the beginning, uncompressed.
+# In a spreadsheet's zip these names stand uncompressed near the beginning.
 SHEET_MARKS = (b"xl/", b"[Content_Types].xml", b"mimetypeapplication/vnd.oasis")
 CARDS = re.compile(r"\s*(?:begin:(?:vcard|vcalendar)|version:\s*1\s|dn::?\s)", re.IGNORECASE)
 CARD_INSIDE = re.compile(r"^(?:begin:vcard|dn::? )", re.IGNORECASE | re.MULTILINE)
 MARKUP = re.compile(
-    r"\s*<(?:!doctype|!--|\?xml|html|head|meta|body|table|tr|td|div|span|p|ul|ol|li|br|a\s+href)[\s>/]",
+    r"\s*<(?:!doctype|!--|\?xml|html|head|meta|body|table|tr|td|div|span|p|ul|ol|li|br|a\s+href)"
+    r"[\s>/]",
     re.IGNORECASE,
 )
 ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#(?:3[2-9]|[4-9]\d|1[01]\d|12[0-6]|160));")
 
 
-class Fault(Word):
-    """Why nothing can be made of a file."""
+class FileFault(StrEnum):
+    """Why a file cannot be read."""
 
     EMPTY = "empty"
     TOO_BIG = "too_big"
@@ -41,51 +42,51 @@ class Fault(Word):
 
 
 LIMITS = {
-    Fault.TOO_BIG: f"{MAX_BYTES} bytes at most",
-    Fault.TOO_LONG: f"{MAX_LINES} lines at most",
-    Fault.TOO_MANY: f"{MAX_ADDRESSES} addresses at most, those of all columns counted",
+    FileFault.TOO_BIG: f"{MAX_BYTES} bytes at most",
+    FileFault.TOO_LONG: f"{MAX_LINES} lines at most",
+    FileFault.TOO_MANY: f"{MAX_ADDRESSES} addresses at most, those of all columns counted",
 }
 
 
-class Unreadable(ValueError):
-    """Nothing can be made of this file. Its text names the limit, if it is one."""
+class UnreadableFile(ValueError):
+    """The file cannot be read. The message names the limit, if it exceeds one."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: FileFault) -> None:
         limit = LIMITS.get(fault)
         super().__init__(f"{fault}: {limit}" if limit else fault.value)
         self.fault = fault
 
 
-def decode(raw: bytes) -> str:
-    """UTF-8 or UTF-16 as the file says or shows, else Windows-1252. Raises Unreadable."""
+def decode_file(raw: bytes) -> str:
+    """The text: UTF-8 or UTF-16 by mark or content, else Windows-1252. Raises UnreadableFile."""
     if len(raw) > MAX_BYTES:
-        raise Unreadable(Fault.TOO_BIG)
+        raise UnreadableFile(FileFault.TOO_BIG)
     if raw.startswith(OLD_OFFICE):
-        raise Unreadable(Fault.SPREADSHEET)
+        raise UnreadableFile(FileFault.SPREADSHEET)
     if raw.startswith(ARCHIVES):
-        is_sheet = any(mark in raw[:LOOKED_AT] for mark in SHEET_MARKS)
-        raise Unreadable(Fault.SPREADSHEET if is_sheet else Fault.ARCHIVE)
+        is_sheet = any(mark in raw[:MAX_EXAMINED] for mark in SHEET_MARKS)
+        raise UnreadableFile(FileFault.SPREADSHEET if is_sheet else FileFault.ARCHIVE)
     if raw.lstrip()[:8].startswith(DOCUMENTS):
-        raise Unreadable(Fault.DOCUMENT)
+        raise UnreadableFile(FileFault.DOCUMENT)
     text = _decoded(raw).removeprefix("\ufeff")
     if "\0" in text:
-        raise Unreadable(Fault.BINARY)
+        raise UnreadableFile(FileFault.BINARY)
     if not text.strip():
-        raise Unreadable(Fault.EMPTY)
-    _refuse_other_formats(text[:LOOKED_AT])
+        raise UnreadableFile(FileFault.EMPTY)
+    _refuse_other_formats(text[:MAX_EXAMINED])
     return text
 
 
-def without_paste(text: str) -> str:
-    """Without what nobody sees and a paste brings; the signs that a web page writes in words are signs."""
+def clean_paste(text: str) -> str:
+    """The text without invisible characters, and with HTML entities decoded."""
     return ENTITY.sub(lambda found: html.unescape(found.group()), text).translate(INVISIBLE)
 
 
 def _refuse_other_formats(beginning: str) -> None:
     if MARKUP.match(beginning):
-        raise Unreadable(Fault.WEB_PAGE)
+        raise UnreadableFile(FileFault.WEB_PAGE)
     if CARDS.match(beginning) or CARD_INSIDE.search(beginning):
-        raise Unreadable(Fault.CARDS)
+        raise UnreadableFile(FileFault.CARDS)
 
 
 def _decoded(raw: bytes) -> str:
@@ -95,13 +96,13 @@ def _decoded(raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # Five bytes of Windows-1252 stand for nothing: such a line is not lost for them.
+        # Five bytes are undefined in Windows-1252: the rest of such a line is still read.
         return raw.decode("cp1252", errors="replace")
 
 
-def _silent_half(raw: bytes) -> "str | None":
-    """UTF-16 without a mark: every other byte of western text is zero."""
-    sample = raw[: LOOKED_AT - LOOKED_AT % 2]
+def _silent_half(raw: bytes) -> str | None:
+    """The UTF-16 codec of a text without a mark: every other byte of western text is zero."""
+    sample = raw[: MAX_EXAMINED - MAX_EXAMINED % 2]
     if len(sample) < len("a@") * 2:
         return None
     evens, odds = sample[0::2].count(0), sample[1::2].count(0)

@@ -1,41 +1,43 @@
-"""A list of people as somebody has it, read as a whole: which column holds the addresses, who is meant, and what is not.
+"""Reads a list of people as a whole: which column holds the addresses, and who is meant.
 
-Every word with an @ is a person, a row that is told with its reason, or counted as standing in another column. Where
-the file leaves a doubt, nobody is chosen: a row is told, or somebody must say which column is meant.
+Every word with an @ is a person, a row reported with its reason, or counted as standing in another
+column. In doubt nobody is chosen: the row is reported, or somebody must choose the column.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from .cutting import cut
-from .files import MAX_ADDRESSES, MAX_BYTES, MAX_LINES, Fault, Unreadable, decode, without_paste
-from .headers import DOUBTFUL, Fit, excludes, fit, names_others, words
-from .people import Cell, Kind, is_address, one_address, read_cell
+from .cutting import cut_tables
+from .files import (
+    MAX_ADDRESSES,
+    MAX_LINES,
+    FileFault,
+    UnreadableFile,
+    clean_paste,
+    decode_file,
+)
+from .headers import DOUBTFUL, Fit, excludes, fit_of, names_others, words_of
+from .people import Cell, PieceKind, is_address, read_cell
 from .records import declared_separator
-from .tables import MAX_CELL, MAX_TOLD, Cut, Line, Row, Table, aside, rows_of_line, shown
+from .tables import (
+    MAX_CELL,
+    MAX_SHOWN,
+    CutText,
+    Row,
+    Table,
+    TableLine,
+    make_aside,
+    rows_of_line,
+    shorten,
+)
 
-__all__ = [
-    "EVERY",
-    "MAX_ADDRESSES",
-    "MAX_BYTES",
-    "MAX_LINES",
-    "Column",
-    "Fault",
-    "NoSuchColumn",
-    "Reading",
-    "Row",
-    "Unreadable",
-    "one_address",
-    "read",
-]
-
-TRIED = 500  # records with an address, by which a separator is judged
-MAX_COLUMNS = 9  # that can be chosen from
+MAX_TRIED = 500  # records with an address by which a separator is judged
+MAX_COLUMNS = 9  # offered for choice
 MAX_LOOKED_AT = 50  # columns of a table
 EXAMPLES = 2
-SEPARATORS = ";\t|,"  # a comma last, since it may stand inside names and numbers
-EVERY = 0  # in place of a column: every address, in a list that has none
+SEPARATORS = ";\t|,"  # comma last: it also occurs in names and numbers
+EVERY_ADDRESS = 0  # stands for a column in lists that have none
 
 
 class NoSuchColumn(ValueError):
@@ -44,74 +46,79 @@ class NoSuchColumn(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """A column that holds addresses: what would be read if it is the one. `elsewhere`: addresses in the others.
+    """A column with addresses, and the rows it would give.
 
-    `number` counts from one, through all tables of the file; EVERY for a list without columns.
+    `number` counts from one through all tables of the file; EVERY_ADDRESS for a list without
+    columns. `elsewhere`: number of addresses in other columns.
     """
 
     number: int
     name: str
-    examples: "tuple[str, ...]"
+    examples: tuple[str, ...]
     addresses: int
-    rows: "tuple[Row, ...]"
+    rows: tuple[Row, ...]
     elsewhere: int
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A list that was read. `chosen` is None where somebody must say which column is meant."""
+    """A list that was read. `chosen` is None if somebody must say which column is meant."""
 
-    columns: "tuple[Column, ...]"
-    chosen: "Column | None"
+    columns: tuple[Column, ...]
+    chosen: Column | None
 
 
-def read(raw: bytes, wanted: str = "") -> Reading:
-    """The rows of a file or of a pasted text. `wanted`: the column's name or number. Raises Unreadable, NoSuchColumn."""
-    separator, text = declared_separator(without_paste(decode(raw)))
+def read_people(raw: bytes, wanted: str = "") -> Reading:
+    """The columns of a file or a pasted text, with their rows.
+
+    `wanted`: name or number of the column. Raises UnreadableFile, NoSuchColumn.
+    """
+    separator, text = declared_separator(clean_paste(decode_file(raw)))
     if "@" not in text:
-        raise Unreadable(Fault.NO_ADDRESS)
+        raise UnreadableFile(FileFault.NO_ADDRESS)
     if text.count("@") > MAX_ADDRESSES:
-        raise Unreadable(Fault.TOO_MANY)
+        raise UnreadableFile(FileFault.TOO_MANY)
     reading = _read(text, separator or SEPARATORS)
     fits = tuple(column for column in reading.columns if len(column.rows) <= MAX_LINES)
     if not fits or reading.chosen not in (None, *fits):
-        raise Unreadable(Fault.TOO_LONG)
+        raise UnreadableFile(FileFault.TOO_LONG)
     reading = Reading(fits, reading.chosen)
     return replace(reading, chosen=_wanted(reading.columns, wanted)) if wanted else reading
 
 
 def _read(text: str, separators: str) -> Reading:
-    """Which way of cutting makes sense of the text."""
+    """Choose the separator that makes sense of the text, and read the result."""
     best = _best_cut(text, separators)
     if best and best.has_names and best.understood:
         return _read_table(best)
-    plain = cut(text, "")
+    plain = cut_tables(text, "")
     best = best or plain
-    # Line by line, the inside of a note would be people.
+    # Cut line by line, a multi-line remark would become people.
     is_torn = best.has_breaks and not plain.has_breaks
     if is_torn or (best.understood > plain.understood and not _is_of_mail(best)):
         return _read_table(best)
     return _read_lines(plain, best)
 
 
-def _best_cut(text: str, separators: str) -> "Cut | None":
-    """The one that has the names of columns, keeps cells of several lines together, understands most addresses.
+def _best_cut(text: str, separators: str) -> CutText | None:
+    """The cut with column names, multi-line cells kept together, most addresses understood.
 
-    Judged by its beginning, where several separators stand in the text: only one way is gone to the end.
+    If several separators occur they are compared by the beginning of the text; only one is then
+    used for all of it.
     """
     there = [each for each in separators if each in text]
     if there[1:]:
-        tried = {each: _makes_sense(cut(text, each, most=TRIED)) for each in there}
+        tried = {each: _makes_sense(cut_tables(text, each, most=MAX_TRIED)) for each in there}
         there.sort(key=tried.__getitem__, reverse=True)
-    cuts = (cut(text, each) for each in there)
+    cuts = (cut_tables(text, each) for each in there)
     return next((each for each in cuts if not each.is_wide), None)
 
 
-def _makes_sense(table: Cut) -> "tuple[bool, bool, int]":
+def _makes_sense(table: CutText) -> tuple[bool, bool, int]:
     return table.has_names, table.has_breaks, table.understood
 
 
-def _read_lines(plain: Cut, best: Cut) -> Reading:
+def _read_lines(plain: CutText, best: CutText) -> Reading:
     _check_length(plain)
     if _may_be_columns(plain, best):
         has_cells = any(line.of_people[1:] for line in best.lines)
@@ -119,18 +126,18 @@ def _read_lines(plain: Cut, best: Cut) -> Reading:
         return Reading((*columns, _everybody(plain)), None)
     alone, everybody = _column(plain, plain.tables[0], 0), _everybody(plain)
     is_more = everybody.addresses > max(1, alone.addresses)
-    # Where nobody is named there is nobody to choose.
+    # A column without any address needs no choice.
     chosen = _likeliest((alone,), plain) if alone.addresses else alone
     return Reading((alone, everybody) if is_more else (alone,), chosen)
 
 
-def _check_length(table: Cut) -> None:
+def _check_length(table: CutText) -> None:
     if table.is_over:
-        raise Unreadable(Fault.TOO_LONG)
+        raise UnreadableFile(FileFault.TOO_LONG)
 
 
-def _read_table(table: Cut) -> Reading:
-    """By its columns; where nothing but people stands in it, it may as well be a list of them all."""
+def _read_table(table: CutText) -> Reading:
+    """By columns. If the table holds only people, it may also be read as a list of them all."""
     _check_length(table)
     columns = _columns(table)
     holds_more = table.has_names or any(not line.holds_only_people for line in table.lines)
@@ -140,17 +147,17 @@ def _read_table(table: Cut) -> Reading:
     return Reading((*columns, everybody), None if table.lines[1:] else everybody)
 
 
-def _is_of_mail(table: Cut) -> bool:
-    """`Team: a@b, c@d;` is no table: the words hold for what stands behind them."""
+def _is_of_mail(table: CutText) -> bool:
+    """`Team: a@b, c@d;` is no table: the label applies to what stands behind it."""
     return any(
         cell.is_labelled and line.of_people for line in table.lines for cell in line.found.values()
     )
 
 
-def _may_be_columns(plain: Cut, best: Cut) -> bool:
-    """Whether lines of several addresses may as well be columns: nobody but their owner knows.
+def _may_be_columns(plain: CutText, best: CutText) -> bool:
+    """Whether lines with several addresses may also be columns, which only their owner knows.
 
-    Not one line alone, nor one that goes on below, nor what is written as mail programs write it.
+    Not a single line, nor one that continues below, nor what is written as mail programs write it.
     """
     typed = [line.cells[0] for line in plain.lines]
     several = any(cell.people > 1 for line in plain.lines for cell in line.found.values())
@@ -165,8 +172,8 @@ def _may_be_columns(plain: Cut, best: Cut) -> bool:
     return not found or not all(map(_are_last_and_first_names, found))
 
 
-def _are_last_and_first_names(line: Line) -> bool:
-    """`DURAND, Camille <a@b>, MARTIN, Jean <c@d>` cut at its commas."""
+def _are_last_and_first_names(line: TableLine) -> bool:
+    """Whether it is `DURAND, Camille <a@b>, MARTIN, Jean <c@d>`, cut at its commas."""
     cells = line.cells
     return all(
         place and cells[place].endswith(">") and cells[place - 1] and "@" not in cells[place - 1]
@@ -174,23 +181,24 @@ def _are_last_and_first_names(line: Line) -> bool:
     )
 
 
-def _cut_at_blanks(plain: Cut) -> Cut:
-    """`a@b c@d` in two cells, where nothing but addresses stands in the line."""
+def _cut_at_blanks(plain: CutText) -> CutText:
+    """`a@b c@d` as two cells, where the line holds nothing but addresses."""
     table = Table()
     for line in plain.lines:
-        words = line.cells[0].split()
-        if len(words) == sum(cell.people for cell in line.found.values()):
-            found = {place: read_cell(word) for place, word in enumerate(words)}
-            table.add(Line(line.number, words, found))
+        words_of = line.cells[0].split()
+        if len(words_of) == sum(cell.people for cell in line.found.values()):
+            found = {place: read_cell(word) for place, word in enumerate(words_of)}
+            table.add(TableLine(line.number, words_of, found))
         else:
             table.add(line)
-    return Cut([table], plain.told)
+    return CutText([table], plain.reported)
 
 
-def _everybody(cut: Cut) -> Column:
-    """Everybody in a list that has no columns, also whom the words above do not call so.
+def _everybody(cut: CutText) -> Column:
+    """All people of a list without columns, also those that a label puts in doubt.
 
-    Lines like `Camille Durand a@b` name nobody by themselves: if all are such, somebody may say that they all do.
+    Lines like `Camille Durand a@b` name nobody for sure. If all are such, a person may confirm all
+    of them.
     """
     rows: list[Row] = []
     for line in cut.lines:
@@ -202,18 +210,18 @@ def _everybody(cut: Cut) -> Column:
         rows = [replace(row, aside="") if is_address(row.text) else row for row in rows]
     people = [row.text for row in rows if not row.aside and is_address(row.text)]
     examples = tuple(dict.fromkeys(people[:EXAMPLES]))
-    return Column(EVERY, "", examples, len(people), _in_order([*cut.told, *rows]), 0)
+    return Column(EVERY_ADDRESS, "", examples, len(people), _in_order([*cut.reported, *rows]), 0)
 
 
-def _columns(cut: Cut) -> "tuple[Column, ...]":
-    """Where addresses stand; the likeliest columns, if there are more than can be chosen from."""
+def _columns(cut: CutText) -> tuple[Column, ...]:
+    """The columns with addresses; the likeliest ones if there are too many to choose from."""
     found: list[tuple[int, int, int, int]] = []
     for at, table in enumerate(cut.of_people):
         counts: Counter[int] = Counter()
         for line in table.lines:
             counts.update(line.of_people if table.people else list(line.found))
         rank = {
-            place: (-fit(table.name(place)), -count)
+            place: (-fit_of(table.name(place)), -count)
             for place, count in counts.most_common(MAX_LOOKED_AT)
         }
         likely = sorted(rank, key=rank.__getitem__)[:MAX_COLUMNS]
@@ -225,8 +233,8 @@ def _columns(cut: Cut) -> "tuple[Column, ...]":
     )
 
 
-def _column(cut: Cut, table: Table, place: int) -> Column:
-    rows, examples = list(cut.told), dict[str, None]()
+def _column(cut: CutText, table: Table, place: int) -> Column:
+    rows, examples = list(cut.reported), dict[str, None]()
     addresses, elsewhere = 0, cut.ats - table.ats
     for line in table.lines:
         cell = line.found.get(place)
@@ -239,51 +247,56 @@ def _column(cut: Cut, table: Table, place: int) -> Column:
         if cell and cell.names_people and not line.label:
             addresses += cell.people
             if len(examples) < EXAMPLES:
-                examples[shown(cell.text, MAX_TOLD)] = None
-    name = shown(table.name(place), MAX_TOLD)
+                examples[shorten(cell.text, MAX_SHOWN)] = None
+    name = shorten(table.name(place), MAX_SHOWN)
     number = table.first + place + 1
     return Column(number, name, tuple(examples), addresses, _in_order(rows), elsewhere)
 
 
-def _in_order(rows: "list[Row]") -> "tuple[Row, ...]":
+def _in_order(rows: list[Row]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: row.line))
 
 
-def _without_address(line: Line, place: int) -> Row:
-    """A record without an address is told so."""
+def _without_address(line: TableLine, place: int) -> Row:
+    """The row that reports a record without an address."""
     typed = line.cells[place] if place < len(line.cells) else ""
     others = (cell for cell in line.filled if "@" not in cell)
-    return Row(line.number, shown(typed or " · ".join(others), MAX_TOLD) or "…")
+    return Row(line.number, shorten(typed or " · ".join(others), MAX_SHOWN) or "…")
 
 
-def _rows_of(number: int, cell: Cell, label: str) -> "Iterator[Row]":
-    """`label`: the words above that do not say that these are the people."""
-    around = label if cell.names_people else shown(cell.text, MAX_TOLD)
+def _rows_of(number: int, cell: Cell, label: str) -> Iterator[Row]:
+    """The rows of a cell. `label`: words above that do not say that these are the people."""
+    around = label if cell.names_people else shorten(cell.text, MAX_SHOWN)
     for piece in cell.pieces:
-        if piece.kind is Kind.ASIDE:
-            yield aside(number, piece.text, around or shown(piece.text, MAX_TOLD))
-        elif cell.names_people or piece.kind is Kind.PERSON:
-            is_person = piece.kind is Kind.PERSON
-            yield Row(number, shown(piece.text, MAX_CELL), aside=around if is_person else "")
+        if piece.kind is PieceKind.ASIDE:
+            yield make_aside(number, piece.text, around or shorten(piece.text, MAX_SHOWN))
+        elif cell.names_people or piece.kind is PieceKind.PERSON:
+            is_person = piece.kind is PieceKind.PERSON
+            yield Row(number, shorten(piece.text, MAX_CELL), aside=around if is_person else "")
 
 
-def _likeliest(columns: "tuple[Column, ...]", cut: Cut) -> "Column | None":
-    """The one whose name says best that these are the people meant, if nothing speaks against it. None: nobody knows."""
+def _likeliest(columns: tuple[Column, ...], cut: CutText) -> Column | None:
+    """The column whose name says best that it holds the people meant.
+
+    None if anything speaks against it: then somebody must choose.
+    """
     (table, *others) = cut.of_people or cut.tables
     names = [name for name in table.names if name]
     if others or any(map(excludes, table.titles)) or (len(names) == 1 and names_others(names[0])):
         return None
-    # Below a header, a column without a name may belong to the one beside it.
+    # Under a header, a column without a name may belong to its neighbour.
     unsaid = Fit.UNKNOWN if len(names) > 1 else Fit.UNSAID
     fits = [table.fit(each.number, each.name) if each.name else unsaid for each in columns]
     likely = [column for column, found in zip(columns, fits, strict=True) if found is max(fits)]
     return likely[0] if len(likely) == 1 and max(fits) not in DOUBTFUL else None
 
 
-def _wanted(columns: "tuple[Column, ...]", wanted: str) -> Column:
-    """By number, else by name as it reads without capitals, accents and signs."""
+def _wanted(columns: tuple[Column, ...], wanted: str) -> Column:
+    """By number, else by name, compared without capitals, accents and punctuation."""
     said = wanted.strip()
-    named = [column for column in columns if words(column.name) == words(said) and words(said)]
+    named = [
+        column for column in columns if words_of(column.name) == words_of(said) and words_of(said)
+    ]
     for found in ([each for each in columns if str(each.number) == said], named):
         if len(found) == 1:
             return found[0]

@@ -1,7 +1,8 @@
-"""A text cut into records and cells, as spreadsheets write them: a quoted cell may hold line breaks and separators.
+"""Cuts a text into records and cells as spreadsheets write them (CSV with quoted cells).
 
-What is not written as a spreadsheet would is read as it stands: a quotation mark that nothing closes is a
-letter like others, and does not swallow the lines below it. The work is linear in the text.
+What is not written as a spreadsheet would is read as it stands: a quotation mark that is never
+closed is a letter like others and does not swallow the lines below it. The time is linear in the
+length of the text.
 """
 
 import re
@@ -9,37 +10,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from domain_rules.spreadsheet_cells import unguarded
+from domain_rules.spreadsheet_cells import unguard_cell
 
 ENDS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 BREAK = rf"\r\n|[{ENDS}]"
 BREAKS = re.compile(BREAK)
 DECLARED = re.compile(r'\s*"?sep=([^\w\s"@.<>\'+-]|\t)"?[ \t]*$', re.IGNORECASE)
-MAX_CELLS = 1_000  # of one record: no table is so wide
+MAX_CELLS = 1_000  # of one record
 
 
 @dataclass(frozen=True)
 class Record:
-    """`number` counts the records of the file from one, blank ones too: as a spreadsheet numbers its rows."""
+    """`number` counts records from one, blank ones too, as a spreadsheet numbers its rows."""
 
     number: int
-    cells: "list[str]"
+    cells: list[str]
 
 
 class TooWide(ValueError):
-    """A record of more than MOST_CELLS cells."""
+    """A record has more than MAX_CELLS cells."""
 
 
-def declared_separator(text: str) -> "tuple[str, str]":
-    """What a first line `sep=;` says, and the text with that line emptied; "" if there is none."""
+def declared_separator(text: str) -> tuple[str, str]:
+    """The separator of a first line `sep=;`, or "", and the text with that line emptied."""
     ends = BREAKS.search(text)
     first = text[: ends.start()] if ends else text
     found = DECLARED.match(first)
     return (found.group(1), text[len(first) :]) if found else ("", text)
 
 
-def records(text: str, separator: str) -> "Iterator[Record]":
-    """Every record, in order; without a separator each has one cell. Raises TooWide."""
+def read_records(text: str, separator: str) -> Iterator[Record]:
+    """Every record in order; without a separator each has one cell. Raises TooWide."""
     at = number = 0
     while at < len(text):
         number += 1
@@ -54,12 +55,12 @@ def records(text: str, separator: str) -> "Iterator[Record]":
         yield Record(number, [_plain(cell) if cell else "" for cell in cells])
 
 
-def _behind(text: str, ends: "re.Match[str] | None") -> int:
+def _behind(text: str, ends: re.Match[str] | None) -> int:
     return ends.end() if ends else len(text)
 
 
-def _quoted_cells(text: str, separator: str, begins: int) -> "tuple[list[str], int]":
-    """The cells of the record that begins here, and where the next one does."""
+def _quoted_cells(text: str, separator: str, begins: int) -> tuple[list[str], int]:
+    """The cells of the record that begins here, and the position of the next record."""
     cells = []
     for cell in _cell(separator).finditer(text, begins):
         cells.append(cell.group(1))
@@ -71,12 +72,12 @@ def _quoted_cells(text: str, separator: str, begins: int) -> "tuple[list[str], i
 
 
 @lru_cache(maxsize=16)
-def _cell(separator: str) -> "re.Pattern[str]":
-    """A cell and what ends it.
+def _cell(separator: str) -> re.Pattern[str]:
+    """A pattern for a cell and what ends it.
 
-    Only the first mark of a cell may hold it, and only with nothing before it; two marks stand for one. Over several
-    lines a cell ends where it is closed, as a spreadsheet writes it. From an opening mark no further than to the
-    next single one is looked, so that no mark costs more than another.
+    Only the first quotation mark of a cell may open it, with nothing before it; two marks stand for
+    one. A cell over several lines ends where it is closed, as spreadsheets write it. The pattern
+    never looks further than to the next single mark, so that the time stays linear.
     """
     sign = re.escape(separator)
     blanks = " *" if separator == "\t" else r"[ \t]*"
@@ -87,10 +88,10 @@ def _cell(separator: str) -> "re.Pattern[str]":
 
 
 def _plain(cell: str) -> str:
-    """Without the quotation marks that hold the whole cell, and the apostrophe that our own files put before a sign."""
+    """The cell without the quotation marks around it and the apostrophe of `guard_cell`."""
     cell = cell.strip()
     if len(cell) > 1 and cell[0] == cell[-1] == '"':
         inside = cell[1:-1].replace('""', "\0")
         if '"' not in inside:
             cell = inside.replace("\0", '"').strip()
-    return unguarded(cell)
+    return unguard_cell(cell)

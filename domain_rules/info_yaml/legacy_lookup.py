@@ -1,7 +1,7 @@
-"""What the old server answers: entries first, then the first pattern that matches, letter by letter.
+"""Looks up an address as the old server did: entries first, then the first pattern that matches.
 
-Its order matters and so do capitals. Only patterns of a known shape are here, so that running them
-on a short address costs little.
+Order and capitals matter there. Only patterns of a known shape come here, so running them on a
+short address costs little.
 """
 
 import re
@@ -11,16 +11,17 @@ from heapq import merge
 from itertools import pairwise
 from typing import NamedTuple
 
-from domain_rules.rules import Decision, Kind
+from domain_rules.rule import RuleKind
+from domain_rules.rules import Decision
 
 from .regex_shapes import Target
 
-MAX_PIECE = 12  # of a pattern, looked up in an address
-COMPILING = 50  # what making a pattern ready costs, counted in tries
+MAX_PIECE = 12  # characters of a pattern that are looked up in an address
+COMPILING = 50  # the cost of compiling a pattern, counted in tries
 
 
-class Seen(NamedTuple):
-    """What a caller reads, in the words of the wire."""
+class CallerAnswer(NamedTuple):
+    """What a caller of `/info` is answered, with the field names of that API."""
 
     hs: str
     shadow_hs: str | None
@@ -32,45 +33,48 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class OldAnswer:
-    """What stands behind a pattern. `shadow_hs` is for callers outside the protected networks."""
+class LegacyAnswer:
+    """The answer behind a pattern. `shadow_hs` is for callers outside the protected networks."""
 
     hs: str
     shadow_hs: str | None
     requires_invite: bool
 
-    def seen(self, *, inside: bool) -> Seen:
+    def for_caller(self, *, inside: bool) -> CallerAnswer:
+        """What a caller inside or outside the protected networks is answered."""
         if inside or self.shadow_hs is None:
-            return Seen(self.hs, self.shadow_hs, self.requires_invite)
-        return Seen(self.shadow_hs, None, self.requires_invite)
+            return CallerAnswer(self.hs, self.shadow_hs, self.requires_invite)
+        return CallerAnswer(self.shadow_hs, None, self.requires_invite)
 
 
-def seen_now(decision: Decision, *, inside: bool) -> Seen | None:
-    """What the same caller reads from us; None: nobody's address."""
+def current_answer(decision: Decision, *, inside: bool) -> CallerAnswer | None:
+    """What the same caller is answered now; None if the address is nobody's."""
     if decision.homeserver is None:
         return None
     if inside and decision.protected_homeserver:
-        return Seen(decision.protected_homeserver, decision.homeserver, decision.requires_invite)
-    return Seen(decision.homeserver, None, decision.requires_invite)
+        return CallerAnswer(
+            decision.protected_homeserver, decision.homeserver, decision.requires_invite
+        )
+    return CallerAnswer(decision.homeserver, None, decision.requires_invite)
 
 
 @dataclass(frozen=True, slots=True)
-class OldLine:
-    """An entry or a pattern, as it stands on its line, and what it means."""
+class LegacyLine:
+    """An entry or a pattern of the file: its text, its answer, and the targets it means."""
 
     line: int
     text: str
-    answer: OldAnswer
+    answer: LegacyAnswer
     targets: tuple[Target, ...]
     is_entry: bool = False
     is_taken: bool = True
-    """Whether it gave rules; if not, there is a fault that says why."""
+    """Whether it gave rules; if not, a fault says why."""
 
 
-class OldServer:
-    """Answers as the old server does; finds what may match without trying every pattern."""
+class LegacyServer:
+    """Answers as the old server does, without trying every pattern."""
 
-    def __init__(self, lines: Sequence[OldLine]) -> None:
+    def __init__(self, lines: Sequence[LegacyLine]) -> None:
         self.tries = 0
         self._entries = {line.text: line for line in reversed(lines) if line.is_entry}
         self._patterns = [line for line in lines if not line.is_entry]
@@ -81,8 +85,8 @@ class OldServer:
             for piece in {_piece(target) for target in line.targets}:
                 self._put(number, piece)
 
-    def first(self, address: str) -> OldLine | None:
-        """The line that decides for an address, exactly as it is spelt."""
+    def find_line(self, address: str) -> LegacyLine | None:
+        """The line that decides for an address, exactly as it is spelled; None if none does."""
         if address in self._entries:
             return self._entries[address]
         for number in self._candidates(address):
@@ -100,7 +104,7 @@ class OldServer:
         table.setdefault(text, []).append(number)
 
     def _candidates(self, address: str) -> Iterator[int]:
-        """In their order; a pattern of several targets may come more than once."""
+        """Patterns in their order; one with several targets may come more than once."""
         found = [self._always]
         for (from_end, length), table in self._by_piece.items():
             end = len(address) - from_end
@@ -115,8 +119,11 @@ class OldServer:
 
 
 def _piece(target: Target) -> tuple[int, str] | None:
-    """What must stand at a distance from the end: how the longest text without a loose dot begins."""
-    if target.kind is Kind.DEFAULT:
+    """A text that matching addresses have at a distance from their end.
+
+    It is the start of the longest run of characters without an unescaped dot.
+    """
+    if target.kind is RuleKind.DEFAULT:
         return None
     cuts = [-1, *target.loose, len(target.text)]
     spans = ((first + 1, last) for first, last in pairwise(cuts))

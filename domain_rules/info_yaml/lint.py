@@ -1,18 +1,18 @@
-"""What in an old file did something else than whoever wrote it believed."""
+"""Finds lines of an info.yaml that do something else than their author probably meant."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from domain_rules.enums import Word
-from domain_rules.rules import Kind
+from domain_rules.enums import StrEnum
+from domain_rules.rule import RuleKind
 
-from .legacy_lookup import OldAnswer, OldLine, OldServer
-from .probe_addresses import tried_with
+from .legacy_lookup import LegacyAnswer, LegacyLine, LegacyServer
+from .probe_addresses import probe_addresses_of
 from .regex_shapes import Target
 
 
-class Trap(Word):
-    """What kind of danger it is."""
+class LintKind(StrEnum):
+    """What kind of mistake it is."""
 
     UNESCAPED_DOT = "unescaped_dot"
     SHADOWED = "shadowed"
@@ -22,20 +22,20 @@ class Trap(Word):
 
 
 @dataclass(frozen=True, slots=True)
-class Danger:
-    """A line, and what to know about it."""
+class LintFinding:
+    """A line, and what is wrong with it."""
 
     line: int
     text: str
-    trap: Trap
+    trap: LintKind
     reason: str
 
 
-MAX_EXAMPLES = 200  # each takes a regex made ready
+MAX_EXAMPLES = 200  # each needs a compiled regex
 
 
-def dangers(lines: Iterable[OldLine]) -> Iterator[Danger]:
-    """In the order the old server asks the lines."""
+def find_dangers(lines: Iterable[LegacyLine]) -> Iterator[LintFinding]:
+    """The findings, in the order in which the old server tries the lines."""
     earlier = _Earlier()
     for number, line in enumerate(lines):
         found = [
@@ -45,96 +45,96 @@ def dangers(lines: Iterable[OldLine]) -> Iterator[Danger]:
             earlier.shadow(line),
         ]
         for trap, reason in filter(None, found):
-            yield Danger(line.line, line.text, trap, reason)
+            yield LintFinding(line.line, line.text, trap, reason)
         earlier.add(line)
 
 
-Found = tuple[Trap, str] | None
+Found = tuple[LintKind, str] | None
 
 
-def _unescaped(line: OldLine, *, with_example: bool) -> Found:
+def _unescaped(line: LegacyLine, *, with_example: bool) -> Found:
     if line.is_entry or not any(target.loose or target.glued for target in line.targets):
         return None
     cases = _alone(line) if with_example else ()
     example = next(filter(None, map(_taken_too, cases)), None)
     said = f": {example} was taken too" if example else ""
-    return Trap.UNESCAPED_DOT, f"a dot that is not escaped stands for any letter{said}"
+    return LintKind.UNESCAPED_DOT, f"a dot that is not escaped stands for any letter{said}"
 
 
-def _alone(line: OldLine) -> Iterator[tuple[OldLine, Target]]:
+def _alone(line: LegacyLine) -> Iterator[tuple[LegacyLine, Target]]:
     return ((line, target) for target in line.targets if target.loose or target.glued)
 
 
-def _taken_too(case: tuple[OldLine, Target]) -> str | None:
-    """An address that nobody meant and the pattern takes."""
+def _taken_too(case: tuple[LegacyLine, Target]) -> str | None:
+    """An address that the pattern matches although nobody meant it."""
     line, target = case
-    server = OldServer([line])
+    server = LegacyServer([line])
     domain = target.text.rpartition("@")[2]
-    for address in tried_with(target):
+    for address in probe_addresses_of(target):
         is_meant = address == target.text or address.endswith((f"@{domain}", f".{domain}"))
-        # one label is no domain; an example should be one that can be registered
+        # A single label is no domain: the example should be one that can be registered.
         is_possible = "." in address.rpartition("@")[2]
-        if is_possible and not is_meant and server.first(address):
+        if is_possible and not is_meant and server.find_line(address):
             return address
     return None
 
 
-def _capitals(line: OldLine) -> Found:
+def _capitals(line: LegacyLine) -> Found:
     for target in line.targets:
         if target.text != target.text.lower():
             said = "only this capitalisation was taken; now every one is"
-            return Trap.CAPITALS, said
+            return LintKind.CAPITALS, said
     return None
 
 
-def _open_default(line: OldLine) -> Found:
-    is_default = any(target.kind is Kind.DEFAULT for target in line.targets)
+def _open_default(line: LegacyLine) -> Found:
+    is_default = any(target.kind is RuleKind.DEFAULT for target in line.targets)
     if not is_default or line.answer.requires_invite:
         return None
-    return Trap.OPEN_DEFAULT, "everybody may register there, without an invitation, as a guest"
+    return LintKind.OPEN_DEFAULT, "everybody may register there, without an invitation, as a guest"
 
 
 @dataclass
 class _Earlier:
-    """What the lines so far take, and which of them."""
+    """Targets of the lines so far, with the line that takes them."""
 
-    suffixes: dict[str, OldLine] = field(default_factory=dict)
-    domains: dict[str, OldLine] = field(default_factory=dict)
-    addresses: dict[str, OldLine] = field(default_factory=dict)
-    default: OldLine | None = None
+    suffixes: dict[str, LegacyLine] = field(default_factory=dict)
+    domains: dict[str, LegacyLine] = field(default_factory=dict)
+    addresses: dict[str, LegacyLine] = field(default_factory=dict)
+    default: LegacyLine | None = None
 
-    def add(self, line: OldLine) -> None:
+    def add(self, line: LegacyLine) -> None:
         tables = {
-            Kind.SUFFIX: self.suffixes,
-            Kind.DOMAIN: self.domains,
-            Kind.ADDRESS: self.addresses,
+            RuleKind.SUFFIX: self.suffixes,
+            RuleKind.DOMAIN: self.domains,
+            RuleKind.ADDRESS: self.addresses,
         }
         for target in line.targets:
-            if target.kind is Kind.DEFAULT:
+            if target.kind is RuleKind.DEFAULT:
                 self.default = self.default or line
             else:
                 tables[target.kind].setdefault(target.text, line)
 
-    def shadow(self, line: OldLine) -> Found:
-        """Whether lines before take what this one is for, all of it or a part."""
+    def shadow(self, line: LegacyLine) -> Found:
+        """Whether earlier lines take all or a part of what this line means."""
         takers = [self._taker(target) for target in line.targets]
         first = next(filter(None, takers), None)
         if first is None:
             return None
         if all(takers):
             said = f"never reached: line {first.line} ({first.text}) comes first and takes it all"
-            return Trap.SHADOWED, said + _consequence(first.answer, line.answer)
+            return LintKind.SHADOWED, said + _consequence(first.answer, line.answer)
         if first.answer == line.answer:
             return None
         number = next(at for at, taker in enumerate(takers) if taker)
         said = f"{line.targets[number].text} was taken by line {first.line} ({first.text}) first"
-        return Trap.OVERLAP, said
+        return LintKind.OVERLAP, said
 
-    def _taker(self, target: Target) -> OldLine | None:
-        """The line before that takes everything the target means."""
-        found = self.addresses.get(target.text) if target.kind is Kind.ADDRESS else None
+    def _taker(self, target: Target) -> LegacyLine | None:
+        """The earlier line that takes everything the target means."""
+        found = self.addresses.get(target.text) if target.kind is RuleKind.ADDRESS else None
         domain = target.text.rpartition("@")[2]
-        if target.kind in {Kind.ADDRESS, Kind.DOMAIN}:
+        if target.kind in {RuleKind.ADDRESS, RuleKind.DOMAIN}:
             found = found or self.domains.get(domain)
         while domain and found is None:
             found = self.suffixes.get(domain)
@@ -142,7 +142,7 @@ class _Earlier:
         return found or self.default
 
 
-def _consequence(first: OldAnswer, this: OldAnswer) -> str:
+def _consequence(first: LegacyAnswer, this: LegacyAnswer) -> str:
     if first == this:
         return ", with the same answer"
     return "; see the differences for what decides now"

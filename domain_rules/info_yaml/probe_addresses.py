@@ -1,8 +1,8 @@
-"""Addresses to try a pattern with: those it means, and those it should miss by a hair."""
+"""Addresses to test a pattern with: those it means, and those it should just miss."""
 
 from collections.abc import Iterator
 
-from domain_rules.rules import Kind
+from domain_rules.rule import RuleKind
 
 from .regex_shapes import Target
 
@@ -11,13 +11,13 @@ MAX_LOOSE = 5  # dots of one target tried one by one
 UNNAMED = "unnamed-by-any-rule.org"  # for the default
 
 
-def tried_with(target: Target) -> Iterator[str]:
-    """A dozen addresses or so, the most telling first."""
-    if target.kind is Kind.DEFAULT:
+def probe_addresses_of(target: Target) -> Iterator[str]:
+    """About a dozen addresses, the most telling first."""
+    if target.kind is RuleKind.DEFAULT:
         yield f"{PERSON}@{UNNAMED}"
         yield f"{PERSON}@sub.{UNNAMED}"
         return
-    if target.kind is Kind.ADDRESS:
+    if target.kind is RuleKind.ADDRESS:
         yield from _around_an_address(target)
         return
     for domain in _around_a_domain(target):
@@ -49,7 +49,7 @@ def _around_a_domain(target: Target) -> Iterator[str]:
     yield f"deep.sub.{domain}"
     yield f"x-{domain}"
     if target.loose:
-        # a domain of two labels loses its only dot: below a suffix it is a domain all the same
+        # A domain of two labels loses its only dot here; with a label before it, it is a domain.
         yield from (f"sub.{each}" for each in _loosened(target))
     _, _, above = domain.partition(".")
     if "." in above:
@@ -62,7 +62,7 @@ def _around_a_domain(target: Target) -> Iterator[str]:
 
 
 def _loosened(target: Target) -> Iterator[str]:
-    """With a letter where a dot was not escaped."""
+    """The target's text with a letter in place of each unescaped dot."""
     for at in target.loose[:MAX_LOOSE]:
         yield f"{target.text[:at]}x{target.text[at + 1 :]}"
 

@@ -1,6 +1,6 @@
-"""The proof of an import: what the old server answered and what the rules now answer, compared.
+"""Compares what the old server answered with what the imported rules answer.
 
-For every pattern addresses are made up that it means or narrowly misses; each is asked on both
+For every pattern, addresses are made up that it means or narrowly misses; each is looked up on both
 sides, from inside and from outside the protected networks.
 """
 
@@ -10,21 +10,23 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.enums import Word
-from domain_rules.rules import Decision, Kind, Rule, RuleSet
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
+from domain_rules.enums import StrEnum
+from domain_rules.rule import Rule, RuleKind
+from domain_rules.rules import Decision, RuleSet
 
-from .legacy_lookup import OldLine, OldServer, Seen, seen_now
-from .probe_addresses import tried_with
-from .reading import OldReading
+from .legacy_lookup import CallerAnswer, LegacyLine, LegacyServer, current_answer
+from .probe_addresses import probe_addresses_of
+from .reading import InfoYamlReading
 from .regex_shapes import Target
 
-MAX_ADDRESSES = 60_000  # some twenty seconds, together with the tries
+MAX_ADDRESSES = 60_000  # about twenty seconds, together with MAX_TRIES
 MAX_TRIES = 3_000_000
 
 
-class Cause(Word):
-    """Why an answer is another one, what weighs most first."""
+class Cause(StrEnum):
+    """Why an answer differs, the gravest first."""
 
     UNKNOWN = "unknown"
     ORDER = "order"
@@ -34,40 +36,46 @@ class Cause(Word):
     CAPITALS = "capitals"
 
 
-class Pair(NamedTuple):
-    """What one caller was answered and is now. None: nobody's address, or no address at all."""
+class AnswerPair(NamedTuple):
+    """What a caller was answered and is answered now. None: nobody's address, or no address."""
 
-    old: Seen | None
-    new: Seen | None
+    old: CallerAnswer | None
+    new: CallerAnswer | None
 
 
 @dataclass(frozen=True, slots=True)
-class Differing:
-    """An address that is answered otherwise, from inside the protected networks or from outside."""
+class Difference:
+    """An address with another answer, inside or outside the protected networks."""
 
     line: int
     text: str
     address: str
-    inside: Pair
-    outside: Pair
+    inside: AnswerPair
+    outside: AnswerPair
     cause: Cause
     explanation: str
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """`lines` were tried with `addresses`; of a file too long not with all there are to try."""
+    """The result: `lines` were tested with `addresses`.
+
+    `is_whole` is False if the file was too long to test everything.
+    """
 
     addresses: int
     lines: int
     is_whole: bool
-    differences: tuple[Differing, ...]
+    differences: tuple[Difference, ...]
 
 
-def prove(reading: OldReading, rules: RuleSet, *, most_addresses: int = MAX_ADDRESSES) -> Proof:
-    """Ask both for every line that was taken. `rules` are those that will be in force."""
-    proving = _Proving(OldServer(reading.old), rules, _sources(reading), most_addresses)
-    # An address of each line in turn: of a file too long for all, no line is left out for another.
+def prove(reading: InfoYamlReading, rules: RuleSet, *, max_addresses: int = MAX_ADDRESSES) -> Proof:
+    """Compare the answers for every line that gave rules.
+
+    `rules`: those that will be in force.
+    """
+    proving = _Proving(LegacyServer(reading.old), rules, _sources(reading), max_addresses)
+    # One address of each line in turn, so that a file too long to test is tested evenly.
     waiting = deque((line, _addresses(line)) for line in reading.old if line.is_taken)
     lines, turns = len(waiting), 0
     while waiting and not proving.is_spent:
@@ -80,13 +88,13 @@ def prove(reading: OldReading, rules: RuleSet, *, most_addresses: int = MAX_ADDR
     return Proof(len(proving.seen), min(lines, turns), not waiting, tuple(proving.found))
 
 
-def _addresses(line: OldLine) -> Iterator[str]:
-    return chain.from_iterable(map(tried_with, line.targets))
+def _addresses(line: LegacyLine) -> Iterator[str]:
+    return chain.from_iterable(map(probe_addresses_of, line.targets))
 
 
-def _sources(reading: OldReading) -> dict[str, OldLine]:
-    """Which line a rule is of, by its name."""
-    sources: dict[str, OldLine] = {}
+def _sources(reading: InfoYamlReading) -> dict[str, LegacyLine]:
+    """The line from which each rule was made, by the rule's name."""
+    sources: dict[str, LegacyLine] = {}
     for number, rules in reading.rules_of.items():
         for rule in rules:
             sources.setdefault(rule.name, reading.old[number])
@@ -95,29 +103,29 @@ def _sources(reading: OldReading) -> dict[str, OldLine]:
 
 @dataclass
 class _Proving:
-    old: OldServer
+    old: LegacyServer
     rules: RuleSet
-    sources: dict[str, OldLine]
-    most_addresses: int
+    sources: dict[str, LegacyLine]
+    max_addresses: int
     seen: set[str] = field(default_factory=set)
-    found: list[Differing] = field(default_factory=list)
+    found: list[Difference] = field(default_factory=list)
 
     @property
     def is_spent(self) -> bool:
-        return len(self.seen) >= self.most_addresses or self.old.tries >= MAX_TRIES
+        return len(self.seen) >= self.max_addresses or self.old.tries >= MAX_TRIES
 
-    def compare(self, address: str, line: OldLine) -> None:
-        """Note where the answers differ; `line` is the one this address was made up for."""
+    def compare(self, address: str, line: LegacyLine) -> None:
+        """Record a difference; `line` is the one for which the address was made up."""
         if address in self.seen:
             return
-        winner = self.old.first(address)
+        winner = self.old.find_line(address)
         if winner and not winner.is_taken:
-            return  # refused, and said so: there is no rule to compare with
+            return  # the import refused this line: there is no rule to compare with
         try:
             decision = self.rules.decide(EmailAddress.parse(address, smtputf8=True))
         except InvalidAddress:
             decision = None
-            # No such address exists: only a loose dot takes it, and that is worth saying.
+            # Not a valid address: worth reporting only if an unescaped dot matched it.
             if winner is None or not _took_loosely(winner, address):
                 return
         self.seen.add(address)
@@ -125,13 +133,13 @@ class _Proving:
         if inside.old != inside.new or outside.old != outside.new:
             cause, about, said = self._why(address, line, winner, decision)
             self.found.append(
-                Differing(about.line, about.text, address, inside, outside, cause, said)
+                Difference(about.line, about.text, address, inside, outside, cause, said)
             )
 
     def _why(
-        self, address: str, line: OldLine, winner: OldLine | None, decision: Decision | None
-    ) -> tuple[Cause, OldLine, str]:
-        """The cause, the line it is a matter of, and a sentence."""
+        self, address: str, line: LegacyLine, winner: LegacyLine | None, decision: Decision | None
+    ) -> tuple[Cause, LegacyLine, str]:
+        """The cause, the line it is about, and a sentence."""
         rule = decision.rule if decision else None
         source = self.sources.get(rule.name) if rule else None
         if winner and _took_loosely(winner, address):
@@ -150,10 +158,10 @@ class _Proving:
             return (*spelling[:1], source or line, spelling[1])
         return Cause.UNKNOWN, line, f"now {_name(rule)} decides"
 
-    def _spelling(self, address: str, winner: OldLine | None) -> tuple[Cause, str] | None:
-        """Whether the old server would have answered otherwise, had it been spelt otherwise."""
+    def _spelling(self, address: str, winner: LegacyLine | None) -> tuple[Cause, str] | None:
+        """The cause, if the old server answered another spelling differently."""
         plain = address.lower()
-        if plain != address and self.old.first(plain) is not winner:
+        if plain != address and self.old.find_line(plain) is not winner:
             return Cause.CAPITALS, "capitals made it another address; now they make no difference"
         if winner and any(target.text != target.text.lower() for target in winner.targets):
             return Cause.CAPITALS, "only these capitals were taken; now all spellings are"
@@ -165,7 +173,7 @@ class _Proving:
         return None
 
     def _with_capitals(self, address: str) -> Iterator[str]:
-        """The spelling with capitals in which a rule of now stands in the file."""
+        """The spelling with capitals that the deciding rule has in the file."""
         try:
             rule = self.rules.decide(EmailAddress.parse(address, smtputf8=True)).rule
         except InvalidAddress:
@@ -176,13 +184,13 @@ class _Proving:
                 yield target.text
 
 
-def _pair(winner: OldLine | None, decision: Decision | None, *, inside: bool) -> Pair:
-    old = winner.answer.seen(inside=inside) if winner else None
-    return Pair(old, seen_now(decision, inside=inside) if decision else None)
+def _pair(winner: LegacyLine | None, decision: Decision | None, *, inside: bool) -> AnswerPair:
+    old = winner.answer.for_caller(inside=inside) if winner else None
+    return AnswerPair(old, current_answer(decision, inside=inside) if decision else None)
 
 
-def _took_loosely(line: OldLine, address: str) -> bool:
-    """Whether the line took an address that it does not mean."""
+def _took_loosely(line: LegacyLine, address: str) -> bool:
+    """Whether the line matched an address that it does not mean."""
     if not any(target.loose or target.glued for target in line.targets):
         return False
     return not any(_means(target, address) for target in line.targets)
@@ -190,15 +198,15 @@ def _took_loosely(line: OldLine, address: str) -> bool:
 
 def _means(target: Target, address: str) -> bool:
     domain = address.rpartition("@")[2]
-    if target.kind is Kind.DEFAULT:
+    if target.kind is RuleKind.DEFAULT:
         return True
-    if target.kind is Kind.ADDRESS:
+    if target.kind is RuleKind.ADDRESS:
         return address == target.text
-    under = target.kind is Kind.SUFFIX and domain.endswith(f".{target.text}")
+    under = target.kind is RuleKind.SUFFIX and domain.endswith(f".{target.text}")
     return under or domain == target.text
 
 
-def _comes_later(line: OldLine, other: OldLine) -> bool:
+def _comes_later(line: LegacyLine, other: LegacyLine) -> bool:
     if line.is_entry != other.is_entry:
         return other.is_entry
     return line.line > other.line

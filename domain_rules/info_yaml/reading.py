@@ -1,4 +1,4 @@
-r"""The info.yaml of a Tchap or Sydent server, already loaded, made into rules.
+r"""Makes rules from the info.yaml of a Tchap or Sydent server, already loaded.
 
     medium:
       email:
@@ -16,40 +16,45 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
-from domain_rules.located import Fault, Lines, Located, Path, excerpt, line_of
-from domain_rules.reading import Duplicate, NeverAgent, Reading, nobody_is_barred
-from domain_rules.rules import AccountClass, Kind, Rule
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress, parse_domain
+from domain_rules.located import LineFault, Lines, Located, Path, excerpt, line_of
+from domain_rules.reading import Duplicate, NeverAgent, RuleReading, bar_no_domain
+from domain_rules.rule import AccountClass, Rule, RuleKind
 
-from .legacy_lookup import OldAnswer, OldLine
-from .regex_shapes import Target, UnknownShape, recognise
+from .legacy_lookup import LegacyAnswer, LegacyLine
+from .regex_shapes import Target, UnknownShape, recognise_pattern
 
 EMAIL: Path = ("medium", "email")
-MAX_RULES = 400_000  # of one file; brackets multiply
+MAX_RULES = 400_000  # of one file; brackets multiply rules
 ANSWER_KEYS = frozenset({"hs", "shadow_hs", "requires_invite"})
 
 
 @dataclass(frozen=True, slots=True)
-class OldReading(Reading):
-    """What an old file gave. `old` are its lines in the order the old server asks them."""
+class InfoYamlReading(RuleReading):
+    """The rules of a file. `old`: its lines, in the order in which the old server tries them."""
 
-    old: tuple[OldLine, ...]
+    old: tuple[LegacyLine, ...]
     rules_of: Mapping[int, tuple[Rule, ...]]
-    """What became of each of `old`, by its place there."""
+    """The rules made from each line, by its index in `old`."""
 
 
 def is_info_yaml(document: object) -> bool:
+    """Whether the loaded document looks like an info.yaml."""
     return isinstance(document, Mapping) and "medium" in document
 
 
-def read_info(
+def read_info_yaml(
     document: object,
     lines: Lines | None = None,
     *,
     known_homeservers: Mapping[str, bool],
-    never_agent: NeverAgent = nobody_is_barred,
-) -> OldReading:
-    """Rules for the entries and patterns. `known_homeservers`: whether each is for guests."""
+    never_agent: NeverAgent = bar_no_domain,
+) -> InfoYamlReading:
+    """Rules for the entries and patterns.
+
+    `known_homeservers`: for each name, whether it is for guests.
+    """
     reader = _Reader(lines or {}, known_homeservers, never_agent)
     email = reader.mapping_at(document, EMAIL)
     for items, is_entry in ((reader.entries(email), True), (reader.patterns(email), False)):
@@ -57,8 +62,8 @@ def read_info(
             if reader.is_full(path, text):
                 break
             reader.take(text, answer, path, is_entry=is_entry)
-    reader.tell_missing_homeservers()
-    return OldReading(
+    reader.report_missing_homeservers()
+    return InfoYamlReading(
         rules=tuple(rule for rule, _ in reader.rules.values()),
         lines=tuple(line for _, line in reader.rules.values()),
         faults=tuple(sorted(dict.fromkeys(reader.faults), key=lambda fault: fault.line)),
@@ -73,15 +78,15 @@ Item = tuple[object, object, Path]
 
 @dataclass
 class _Reader:
-    """Collects while it reads."""
+    """Collects rules and faults while it reads."""
 
     places: Lines
     known: Mapping[str, bool]
     never_agent: NeverAgent
-    old: list[OldLine] = field(default_factory=list)
+    old: list[LegacyLine] = field(default_factory=list)
     rules: dict[str, tuple[Rule, int]] = field(default_factory=dict)
     rules_of: dict[int, tuple[Rule, ...]] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[LineFault] = field(default_factory=list)
     duplicates: list[Duplicate] = field(default_factory=list)
     missing: dict[str, int] = field(default_factory=dict)
     missed: Counter[str] = field(default_factory=Counter)
@@ -96,7 +101,7 @@ class _Reader:
         return found if isinstance(found, Mapping) else {}
 
     def entries(self, email: Mapping[object, object]) -> Iterator[Item]:
-        """Nothing, and an empty list, are no entries too."""
+        """The entries; a missing or empty value is none."""
         entries = email.get("entries") or {}
         path = (*EMAIL, "entries")
         if not isinstance(entries, Mapping):
@@ -125,7 +130,7 @@ class _Reader:
         return True
 
     def take(self, text: object, answer: object, path: Path, *, is_entry: bool) -> None:
-        """Note the rules of one line, or its faults; what it means is kept for the proof."""
+        """Record the rules of one line or its faults; what the line means is kept for the proof."""
         before = len(self.faults)
         targets = self._targets(text, path, is_entry=is_entry)
         said = self._answer(text, answer, path)
@@ -139,7 +144,7 @@ class _Reader:
         rules = [self._rule(target, said, path) for target in targets]
         taken = [rule for rule in rules if rule]
         is_taken = not names and len(self.faults) == before
-        line = OldLine(
+        line = LegacyLine(
             line_of(self.places, path), str(text), said, targets, is_entry, is_taken=is_taken
         )
         if not names:
@@ -147,8 +152,8 @@ class _Reader:
             self._keep(taken, line)
         self.old.append(line)
 
-    def tell_missing_homeservers(self) -> None:
-        """One fault for each, however many lines need it."""
+    def report_missing_homeservers(self) -> None:
+        """One fault for each homeserver, however many lines need it."""
         for name, line in self.missing.items():
             near = get_close_matches(name, sorted(self.known))
             hint = f"; close to it: {', '.join(near)}" if near else ""
@@ -156,21 +161,21 @@ class _Reader:
                 f"there is no homeserver of this name, {_lines_of(self.missed[name])} not taken; "
                 f"add it first (guichet homeserver add){hint}"
             )
-            self.faults.append(Fault(line, name, reason))
+            self.faults.append(LineFault(line, name, reason))
 
     def _targets(self, text: object, path: Path, *, is_entry: bool) -> tuple[Target, ...]:
         if not isinstance(text, str):
             self._fault(path, text, "this must be a text; put it in quotes")
             return ()
         if is_entry:
-            return (Target(Kind.ADDRESS, text),)
+            return (Target(RuleKind.ADDRESS, text),)
         try:
-            return recognise(text)
+            return recognise_pattern(text)
         except UnknownShape as unknown:
             self._fault(path, text, f"not understood: {unknown}")
             return ()
 
-    def _answer(self, text: object, answer: object, path: Path) -> OldAnswer | None:
+    def _answer(self, text: object, answer: object, path: Path) -> LegacyAnswer | None:
         if not isinstance(answer, Mapping):
             self._fault(path, text, "nothing stands behind it; {hs: homeserver} is wanted")
             return None
@@ -178,23 +183,23 @@ class _Reader:
         entry.check_keys(ANSWER_KEYS)
         hs = entry.text("hs")
         if hs is None and not entry.faults:
-            entry.fault(None, "hs, its homeserver, is missing")
+            entry.add_fault(None, "hs, its homeserver, is missing")
         shadow, invited = entry.text("shadow_hs"), entry.flag("requires_invite")
         self.faults += entry.faults
-        return None if entry.faults or hs is None else OldAnswer(hs, shadow, invited or False)
+        return None if entry.faults or hs is None else LegacyAnswer(hs, shadow, invited or False)
 
-    def _rule(self, target: Target, said: OldAnswer, path: Path) -> Rule | None:
-        # Old files have no classes. Guests are those of the default, those who need an invitation
-        # and those on a homeserver for guests.
+    def _rule(self, target: Target, said: LegacyAnswer, path: Path) -> Rule | None:
+        # Old files have no classes. Guests are those of the default rule, those who need an
+        # invitation, and those on a homeserver for guests.
         place, protected = said.shadow_hs or said.hs, said.hs if said.shadow_hs else None
-        is_guests = target.kind is Kind.DEFAULT or said.requires_invite
+        is_guests = target.kind is RuleKind.DEFAULT or said.requires_invite
         is_guests = is_guests or any(self.known.get(name) for name in (said.hs, place))
         try:
             pattern = _canonical(target)
         except InvalidAddress as error:
             self._fault(path, target.text, str(error))
             return None
-        if not is_guests and target.kind in {Kind.DOMAIN, Kind.SUFFIX}:
+        if not is_guests and target.kind in {RuleKind.DOMAIN, RuleKind.SUFFIX}:
             reason = self.never_agent(pattern)
             if reason:
                 self._fault(path, target.text, reason)
@@ -208,22 +213,22 @@ class _Reader:
             requires_invite=said.requires_invite,
         )
 
-    def _keep(self, rules: Iterable[Rule], line: OldLine) -> None:
-        """Of two rules for the same the first, as the old server does."""
+    def _keep(self, rules: Iterable[Rule], line: LegacyLine) -> None:
+        """Of two rules for the same pattern the first stays, as on the old server."""
         for rule in rules:
             first, at = self.rules.setdefault(rule.name, (rule, line.line))
             if first is not rule and first == rule:
                 self.duplicates.append(Duplicate(line.line, excerpt(line.text), at))
 
     def _fault(self, path: Path, text: object, reason: str) -> None:
-        self.faults.append(Fault(line_of(self.places, path), excerpt(text), reason))
+        self.faults.append(LineFault(line_of(self.places, path), excerpt(text), reason))
 
 
 def _canonical(target: Target) -> str:
-    """Raises InvalidAddress."""
-    if target.kind is Kind.DEFAULT:
+    """The pattern of the rule for a target. Raises InvalidAddress."""
+    if target.kind is RuleKind.DEFAULT:
         return ""
-    if target.kind is Kind.ADDRESS:
+    if target.kind is RuleKind.ADDRESS:
         return EmailAddress.parse(target.text, smtputf8=True).canonical
     return parse_domain(target.text)
 

@@ -1,8 +1,8 @@
-r"""A regex of an old file, recognised by its shape and never run: which addresses it means.
+r"""Understands a regex of an info.yaml by its shape, without running it.
 
-The pattern is read into all the texts it can stand for, with two signs in them: a run of anything
-and an unescaped dot. `.*@(.*\.|)d` stands for «run @ d» and «run @ run . d», and that is the
-suffix d. Whatever has a sign elsewhere has no shape of ours, and no meaning is guessed for it.
+The pattern is expanded into all texts it can stand for, with two signs in them: a run of anything
+and an unescaped dot. `.*@(.*\.|)d` stands for «run @ d» and «run @ run . d», which is the suffix d.
+A pattern with a sign elsewhere is not understood, and no meaning is guessed for it.
 """
 
 import re
@@ -10,24 +10,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 from domain_rules.located import excerpt
-from domain_rules.rules import Kind
+from domain_rules.rule import RuleKind
 
 MAX_PATTERN = 500  # characters of a pattern
 MAX_FORMS = 200  # texts that one pattern may stand for
-DEEPEST = 5  # groups in groups
+MAX_DEPTH = 5  # groups in groups
 
 
-class Sign(Word):
-    """What is no letter."""
+class PatternSign(StrEnum):
+    """The parts of a form that are not letters."""
 
     RUN = "run"
     LOOSE_DOT = "loose_dot"
 
 
 Form = tuple[str, ...]
-"""Letters and signs; a sign is told from a letter by its class."""
+"""Letters and signs, which are told apart by their class."""
 
 TOKENS = re.compile(
     r"""
@@ -50,25 +50,25 @@ TOKENS = re.compile(
 
 
 class UnknownShape(ValueError):
-    """A pattern whose meaning cannot be told for sure. The message says where it stops."""
+    """A pattern that is not understood. The message says where the understanding ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """One thing a pattern means: an address, a domain, a suffix, or everything (the default).
 
-    `text` is as written there, without backslashes; `loose` are the places of its dots that were
-    not escaped. `glued`: before a suffix, too, so that xd counted as under d.
+    `text` is as written in the file, without backslashes; `loose` are the positions of its
+    unescaped dots. `glued`: the dot before a suffix is unescaped, so that xd counted as under d.
     """
 
-    kind: Kind
+    kind: RuleKind
     text: str = ""
     loose: tuple[int, ...] = ()
     glued: bool = False
 
 
-def recognise(pattern: str) -> tuple[Target, ...]:
-    """What a pattern means, in its own order. Raises UnknownShape."""
+def recognise_pattern(pattern: str) -> tuple[Target, ...]:
+    """The targets of a pattern, in its own order. Raises UnknownShape."""
     if len(pattern) > MAX_PATTERN:
         raise UnknownShape(f"it is longer than {MAX_PATTERN} characters")
     bare = pattern.removeprefix("^")
@@ -79,12 +79,12 @@ def recognise(pattern: str) -> tuple[Target, ...]:
     targets: list[Target] = []
     for form in dict.fromkeys(forms):
         local, domain = _split(form)
-        if local == (Sign.RUN,):
+        if local == (PatternSign.RUN,):
             domains.append(domain)
-        elif Sign.RUN in local or Sign.RUN in domain:
+        elif PatternSign.RUN in local or PatternSign.RUN in domain:
             raise UnknownShape("before the @ only .* (anybody) or one person is understood")
         else:
-            targets.append(Target(Kind.ADDRESS, *_written((*local, "@", *domain))))
+            targets.append(Target(RuleKind.ADDRESS, *_written((*local, "@", *domain))))
     return (*targets, *_of_domains(domains))
 
 
@@ -101,7 +101,7 @@ def _tokens(pattern: str) -> Iterator[tuple[str, str]]:
 
 
 class _Expansion:
-    """Reads tokens into all the forms they can stand for."""
+    """Expands tokens into all forms they can stand for."""
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self.tokens = iter(tokens)
@@ -113,8 +113,8 @@ class _Expansion:
         return forms
 
     def _alternatives(self, depth: int) -> tuple[list[Form], str]:
-        """The forms up to the bracket that closes, and that bracket."""
-        if depth > DEEPEST:
+        """The forms up to the closing bracket, and that bracket."""
+        if depth > MAX_DEPTH:
             raise UnknownShape("its brackets are nested too deep")
         done: list[Form] = []
         here: list[Form] = [()]
@@ -138,10 +138,10 @@ class _Expansion:
             forms, closed_by = self._alternatives(depth + 1)
             return [*forms, ()] if closed_by == ")?" else forms
         if name == "labels":
-            return [(Sign.RUN, "."), ()]
+            return [(PatternSign.RUN, "."), ()]
         if name == "letters":
             return [tuple(text)]
-        signs = {"run": Sign.RUN, "loose": Sign.LOOSE_DOT, "dot": "."}
+        signs = {"run": PatternSign.RUN, "loose": PatternSign.LOOSE_DOT, "dot": "."}
         return [(signs.get(name) or text.removeprefix("\\"),)]
 
 
@@ -152,8 +152,8 @@ def _joined(first: list[Form], second: list[Form]) -> list[Form]:
 
 
 def _split(form: Form) -> tuple[Form, Form]:
-    """What stands before the @ and after it; a run alone is both."""
-    if form == (Sign.RUN,):
+    """The form before the @ and after it; a single run stands for both."""
+    if form == (PatternSign.RUN,):
         return form, form
     if form.count("@") != 1:
         raise UnknownShape("there must be one @ in it, as in .*@example\\.org")
@@ -165,17 +165,17 @@ def _of_domains(forms: Iterable[Form]) -> Iterator[Target]:
     exact: dict[str, tuple[int, ...]] = {}
     under: dict[str, bool] = {}
     for form in forms:
-        if form == (Sign.RUN,):
-            yield Target(Kind.DEFAULT)
+        if form == (PatternSign.RUN,):
+            yield Target(RuleKind.DEFAULT)
             continue
-        below = form[2:] if form[:1] == (Sign.RUN,) else form
+        below = form[2:] if form[:1] == (PatternSign.RUN,) else form
         text, loose = _written(below)
-        if Sign.RUN in below:
+        if PatternSign.RUN in below:
             raise UnknownShape("after the @ .* is understood only before the whole domain")
         if below is form:
             exact[text] = tuple(sorted({*exact.get(text, ()), *loose}))
-        elif form[1] is Sign.LOOSE_DOT or form[1] == ".":
-            under[text] = under.get(text, False) or form[1] is Sign.LOOSE_DOT
+        elif form[1] is PatternSign.LOOSE_DOT or form[1] == ".":
+            under[text] = under.get(text, False) or form[1] is PatternSign.LOOSE_DOT
         else:
             end, _ = _written(form[1:])
             raise UnknownShape(f"it takes every domain that ends with {end}, x{end} too")
@@ -187,11 +187,11 @@ def _of_domains(forms: Iterable[Form]) -> Iterator[Target]:
                 f"for both write .*@{whole}"
             )
     for text, loose in exact.items():
-        kind = Kind.SUFFIX if text in under else Kind.DOMAIN
+        kind = RuleKind.SUFFIX if text in under else RuleKind.DOMAIN
         yield Target(kind, text, loose, glued=under.get(text, False))
 
 
 def _written(form: Form) -> tuple[str, tuple[int, ...]]:
-    """The text, and where its dots were not escaped."""
-    text = "".join("." if each is Sign.LOOSE_DOT else each for each in form)
-    return text, tuple(at for at, each in enumerate(form) if each is Sign.LOOSE_DOT)
+    """The text, and the positions of its unescaped dots."""
+    text = "".join("." if each is PatternSign.LOOSE_DOT else each for each in form)
+    return text, tuple(at for at, each in enumerate(form) if each is PatternSign.LOOSE_DOT)

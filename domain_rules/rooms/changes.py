@@ -1,4 +1,4 @@
-"""What becomes of a room after its creation: its rule, its visibility, its upgrade."""
+"""Judges changes of an existing room: its rule, visibility, encryption, history and upgrade."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ from .room import (
     encrypts,
 )
 
-# Tuples: what people send may not be hashable.
+# Tuples and not sets: a client may send a value that cannot be hashed.
 VISIBILITIES = ("private", "public")
-KNOCKS = ("knock", "knock_restricted")
+KNOCK_RULES = ("knock", "knock_restricted")
 FOR_MEMBERS = ("shared", "invited", "joined")
 WORLD_READABLE = "world_readable"
 
@@ -28,10 +28,10 @@ WORLD_READABLE = "world_readable"
 def judge_rule(
     state: RoomState, sender: str, content: Content, people: People
 ) -> RoomReason | None:
-    """A new rule event in a room that exists."""
+    """A new access rule event in an existing room."""
     if not state.is_owner(sender, people):
         return RoomReason.NOT_OWNER
-    rule = AccessRule.of(content.get("rule"))
+    rule = AccessRule.parse(content.get("rule"))
     if rule is None:
         return RoomReason.INVALID_RULE
     return _judge_settings(state, content) or _judge_turn(state, rule, people)
@@ -50,7 +50,7 @@ def _judge_turn(state: RoomState, rule: AccessRule, people: People) -> RoomReaso
 
 
 def _judge_opening(state: RoomState, people: People) -> RoomReason | None:
-    """By what a guest would get here."""
+    """Whether guests would gain power, or see a public room, if it were opened to them."""
     if state.is_public or state.listed:
         return RoomReason.PUBLIC_STAYS_CLOSED
     if people.guests(state.creators_above):
@@ -59,7 +59,7 @@ def _judge_opening(state: RoomState, people: People) -> RoomReason | None:
 
 
 def _judge_settings(state: RoomState, content: Content) -> RoomReason | None:
-    """Fixed at creation; a public room may become private once, step by step."""
+    """Settings are fixed at creation; a public room may become private, step by step."""
     wanted = content.get("visibility", "private")
     if wanted not in VISIBILITIES:
         return RoomReason.SETTINGS_FINAL
@@ -70,7 +70,7 @@ def _judge_settings(state: RoomState, content: Content) -> RoomReason | None:
     if not state.is_public:
         return None
     if "visibility" not in content:
-        return RoomReason.SETTINGS_FINAL  # forgotten, not chosen
+        return RoomReason.SETTINGS_FINAL  # left out, probably not on purpose
     return _next_step_to_private(state)
 
 
@@ -87,12 +87,15 @@ def _next_step_to_private(state: RoomState) -> RoomReason | None:
 def judge_join_rule(
     state: RoomState, sender: str, content: Content, people: People
 ) -> RoomReason | None:
-    """By link is fine, except for two; a public room is closed in its order."""
+    """Joining by link is allowed except in conversations of two.
+
+    A public room becomes private in a fixed order (`_next_step_to_private`).
+    """
     wanted = content.get("join_rule")
     if state.rule is AccessRule.DIRECT:
         if wanted == "public":
             return RoomReason.DIRECT_PRIVATE
-        return RoomReason.DIRECT_NO_KNOCK if wanted in KNOCKS else None
+        return RoomReason.DIRECT_NO_KNOCK if wanted in KNOCK_RULES else None
     if not state.is_public or state.join_rule != "public" or wanted == "public":
         return None
     if not state.is_owner(sender, people):
@@ -105,7 +108,10 @@ def judge_join_rule(
 def judge_encryption(
     state: RoomState, sender: str, content: Content, people: People
 ) -> RoomReason | None:
-    """With an algorithm that encrypts, once and for good. Public rooms have none, until one on its way to being private."""
+    """Encryption needs an algorithm that encrypts, and stays.
+
+    Public rooms are not encrypted, unless they are becoming private.
+    """
     if state.is_unencrypted_for_good:
         return RoomReason.NEVER_ENCRYPTED
     if not encrypts(content):
@@ -118,7 +124,7 @@ def judge_encryption(
 
 
 def judge_history(content: Content, *, is_public: bool) -> RoomReason | None:
-    """Who reads what was said: members, in every room that is not public."""
+    """Who may read the history: members only, except in public rooms."""
     wanted = content.get("history_visibility")
     if wanted in FOR_MEMBERS or (wanted == WORLD_READABLE and is_public):
         return None
@@ -126,27 +132,31 @@ def judge_history(content: Content, *, is_public: bool) -> RoomReason | None:
 
 
 def judge_guest_access(content: Content) -> RoomReason | None:
-    """Matrix's "guests" have no account at all. Nothing said means that they stay outside."""
+    """Matrix's "guests" have no account. They stay outside, also where nothing is said."""
     wanted = content.get("guest_access", "forbidden")
     return None if wanted == "forbidden" else RoomReason.ANONYMOUS
 
 
 def judge_naming(state: RoomState) -> RoomReason | None:
-    """Name, picture and subject: two people need none."""
+    """Conversations of two have no name, avatar or topic."""
     return RoomReason.DIRECT_NAMELESS if state.rule is AccessRule.DIRECT else None
 
 
 def _looks_public(state: RoomState) -> bool:
-    """By link, and without the encryption that every private room has from the start, but spaces and the odd exception."""
+    """Whether a room made before our module is public.
+
+    It can be joined by link and is not encrypted, which private rooms of ours are from the start,
+    except spaces and rooms asked to stay unencrypted.
+    """
     is_private = "visibility" in (state.rule_event or {}) or state.is_unencrypted_for_good
     return state.join_rule == "public" and not (is_private or state.encrypted or state.is_space)
 
 
 def judge_visibility(state: RoomState, wanted: str) -> RoomReason | None:
-    """In the room directory, or out of it, which is always accepted.
+    """Publishing in the room directory; taking a room out is always accepted.
 
-    Where the rule does not say whether the room is public, it is private: owners may leave that out later. A room
-    made before our module is as public as it looks, and no private one of ours can be made to look so.
+    A room whose rule does not say whether it is public counts as private. A room made before our
+    module is as public as it looks, and no private room of ours can be made to look so.
     """
     if wanted != "public":
         return None
@@ -168,13 +178,13 @@ def judge_upgrade(state: RoomState, sender: str, people: People) -> RoomReason |
     return RoomReason.GUEST_POWER if holds_guest_power(state, people) else None
 
 
-def carried(old: RoomState, new: RoomState) -> dict[str, dict[str, Any]]:
-    """What the room that replaces another still lacks of its settings: state events, by type.
+def settings_to_carry(old: RoomState, new: RoomState) -> dict[str, dict[str, Any]]:
+    """Settings that the new room of an upgrade still lacks: content by event type.
 
-    Synapse copies all but the rule, also what would be refused today, and what a redaction left.
+    Synapse copies everything but the rule, also what would be refused today or was redacted.
     """
     settings: dict[str, dict[str, Any]] = {}
-    if new.rule_event is None:  # first: people wait for it
+    if new.rule_event is None:  # first, since people wait for it
         settings[RULE_EVENT] = _carried_rule(old)
     if old.encrypted and not new.encrypted:
         settings[ENCRYPTION] = {"algorithm": MEGOLM}

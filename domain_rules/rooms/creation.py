@@ -1,12 +1,19 @@
-"""A room is made with its rule: what createRoom asks for, judged and completed."""
+"""Judges a createRoom request and completes it with the settings that our rules need."""
 
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from .changes import KNOCKS, WORLD_READABLE, judge_history
-from .power import MODERATOR, filled, judge_creators, judge_levels, starting_levels, undercuts
+from .changes import KNOCK_RULES, WORLD_READABLE, judge_history
+from .power import (
+    MODERATOR,
+    fill_levels,
+    is_below_defaults,
+    judge_creators,
+    judge_levels,
+    starting_levels,
+)
 from .reasons import RoomReason
 from .room import (
     ENCRYPTION,
@@ -17,14 +24,14 @@ from .room import (
     MEMBER,
     POWER_LEVELS,
     RULE_EVENT,
-    SPACE,
+    SPACE_TYPE,
     AccessRule,
     Content,
     People,
+    as_mapping,
+    as_texts,
     encrypts,
     has_creators_above,
-    mapping,
-    texts,
 )
 
 PUBLIC_PRESET, PRIVATE_PRESET, TRUSTED_PRESET = (
@@ -36,9 +43,10 @@ PUBLIC_PRESET, PRIVATE_PRESET, TRUSTED_PRESET = (
 
 @dataclass(frozen=True)
 class Creation:
-    """What a client asks for. `version` is the homeserver's default where the request names none.
+    """A createRoom request of a client.
 
-    `guests_by_mail`: whether one of those invited by address would be a guest.
+    `default_version`: the homeserver's, where the request names none. `guests_by_mail`: whether
+    somebody invited by address would be a guest.
     """
 
     request: Content
@@ -49,20 +57,24 @@ class Creation:
 
     @property
     def version(self) -> str:
+        """The room version asked for, or the default."""
         named = self.request.get("room_version")
         return named if isinstance(named, str) else self.default_version
 
     @property
     def initial_state(self) -> list[Content]:
         given = self.request.get("initial_state")
-        return [mapping(event) for event in given] if isinstance(given, list) else []
+        return [as_mapping(event) for event in given] if isinstance(given, list) else []
 
     def initial(self, event_type: str) -> Content | None:
-        """The content of the last such event, which is the one that Synapse takes."""
+        """The content of the last initial event of this type, None if there is none.
+
+        If there are several, Synapse takes the last.
+        """
         found = None
         for event in self.initial_state:
             if event.get("type") == event_type and _is_of_the_room(event):
-                found = mapping(event.get("content"))
+                found = as_mapping(event.get("content"))
         return found
 
     @property
@@ -71,7 +83,11 @@ class Creation:
 
     @property
     def is_direct(self) -> bool:
-        """Clients say so of every chat that is started with people: with several of them it is a private room."""
+        """Whether it is to be a conversation of two.
+
+        Clients set `is_direct` for every chat started with people; with several it is a private
+        room.
+        """
         if self.request.get("is_direct") is not True:
             return False
         asked = self.initial(RULE_EVENT) or {}
@@ -79,11 +95,14 @@ class Creation:
 
     @property
     def is_space(self) -> bool:
-        return mapping(self.request.get("creation_content")).get("type") == SPACE
+        return as_mapping(self.request.get("creation_content")).get("type") == SPACE_TYPE
 
     @property
     def visibility(self) -> str:
-        """Whoever asks for the preset of public rooms, as Tchap's clients do, and for nothing else, means it."""
+        """`public` or `private`.
+
+        The preset of public rooms without `visibility`, as Tchap's clients send it, means public.
+        """
         said = self.request.get("visibility")
         if said is None and self.preset == PUBLIC_PRESET:
             return "public"
@@ -91,7 +110,11 @@ class Creation:
 
     @property
     def history(self) -> Content | None:
-        """None: what is usual. Stock clients want a space by link read by everybody, also where none is published."""
+        """The history visibility asked for; None for the usual one.
+
+        Stock clients ask for a world-readable history in spaces joined by link, also in private
+        ones.
+        """
         asked = self.initial(HISTORY_VISIBILITY) or {}
         by_link = self.preset == PUBLIC_PRESET and self.visibility != "public"
         is_too_open = asked.get("history_visibility") == WORLD_READABLE
@@ -99,6 +122,7 @@ class Creation:
 
     @property
     def join_rule(self) -> str:
+        """The join rule asked for, or the one that follows from the preset."""
         named = (self.initial(JOIN_RULES) or {}).get("join_rule")
         if isinstance(named, str):
             return named
@@ -109,10 +133,10 @@ class Creation:
 
     @property
     def rule(self) -> AccessRule | None:
-        """None: one that nobody knows was asked for."""
+        """The rule asked for, or the one that follows; None if an unknown one was asked for."""
         asked = self.initial(RULE_EVENT)
         if asked is not None:
-            return AccessRule.of(asked.get("rule"))
+            return AccessRule.parse(asked.get("rule"))
         if self.is_direct:
             return AccessRule.DIRECT
         if self.request.get("is_direct") is True and self.has_guests:
@@ -121,11 +145,11 @@ class Creation:
 
     @property
     def invited(self) -> list[str]:
-        return texts(self.request.get("invite"))
+        return as_texts(self.request.get("invite"))
 
     @property
     def invitations(self) -> int:
-        """How many people are invited, by ID or by address."""
+        """How many people are invited, by user ID or by address."""
         by_mail = self.request.get("invite_3pid")
         return len(set(self.invited)) + (len(by_mail) if isinstance(by_mail, list) else 0)
 
@@ -141,29 +165,36 @@ class Creation:
 
     @property
     def creators(self) -> set[str]:
-        named = texts(mapping(self.request.get("creation_content")).get("additional_creators"))
+        """Everybody who will be a creator of the room."""
+        named = as_texts(
+            as_mapping(self.request.get("creation_content")).get("additional_creators")
+        )
         return {self.creator, *named, *(self.invited if self.is_trusted else ())}
 
     @property
-    def asked_levels(self) -> Content:
-        """From the initial state, else the override; Synapse looks at them in that order."""
+    def requested_levels(self) -> Content:
+        """From the initial state, else the override; Synapse looks at them in this order."""
         given = self.initial(POWER_LEVELS)
-        return mapping(self.request.get("power_level_content_override")) if given is None else given
+        return (
+            as_mapping(self.request.get("power_level_content_override")) if given is None else given
+        )
 
     @property
     def levels(self) -> dict[str, Any]:
+        """The requested power levels, completed."""
         barred = self.creators if has_creators_above(self.version) else ()
-        return filled(self.asked_levels, self.usual_levels, without=barred)
+        return fill_levels(self.requested_levels, self.usual_levels, without=barred)
 
     @property
     def usual_levels(self) -> dict[str, Any]:
+        """The power levels where the request names none."""
         trusted = self.invited if self.is_trusted else ()
         invite = 0 if self.preset == PUBLIC_PRESET else MODERATOR
         return starting_levels(self.version, self.creator, trusted=trusted, invite=invite)
 
     @property
     def is_encrypted(self) -> bool:
-        """Everything private is, but spaces and what was asked to stay readable."""
+        """Every private room is, except spaces and rooms asked to stay unencrypted."""
         asked = (self.initial(RULE_EVENT) or {}).get("force_unencrypted_at_creation") is True
         return not (
             self.visibility == "public"
@@ -173,8 +204,8 @@ class Creation:
 
 
 def judge_creation(creation: Creation) -> RoomReason | None:
-    """Whether the room may be made as asked."""
-    content = mapping(creation.request.get("creation_content"))
+    """Whether the room may be created as asked."""
+    content = as_mapping(creation.request.get("creation_content"))
     return (
         judge_creators(content, creation.creator, creation.people)
         or _judge_rule(creation)
@@ -200,11 +231,11 @@ def _judge_rule(creation: Creation) -> RoomReason | None:
 
 
 def _judge_two(creation: Creation) -> RoomReason | None:
-    """Nobody finds a conversation of two, or comes by."""
+    """A conversation of two can be neither found nor entered by others."""
     is_visible = creation.visibility == "public" or creation.preset == PUBLIC_PRESET
     if is_visible or creation.join_rule == "public":
         return RoomReason.DIRECT_PRIVATE
-    return RoomReason.DIRECT_NO_KNOCK if creation.join_rule in KNOCKS else None
+    return RoomReason.DIRECT_NO_KNOCK if creation.join_rule in KNOCK_RULES else None
 
 
 def _judge_settings(creation: Creation) -> RoomReason | None:
@@ -232,14 +263,14 @@ def _judge_people(creation: Creation) -> RoomReason | None:
 
 
 def _judge_levels(creation: Creation) -> RoomReason | None:
-    if undercuts(creation.asked_levels, creation.usual_levels):
+    if is_below_defaults(creation.requested_levels, creation.usual_levels):
         return RoomReason.LEVELS_TOO_LOW
     rule = creation.rule or AccessRule.RESTRICTED
     return judge_levels(rule, creation.levels, creation.people)
 
 
-def completed(creation: Creation) -> dict[str, Any]:
-    """The same request with its rule, levels, encryption and visibility of history in it."""
+def complete_request(creation: Creation) -> dict[str, Any]:
+    """The request with rule, levels, encryption and history visibility filled in."""
     request: dict[str, Any] = deepcopy(dict(creation.request))
     events = [event for event in creation.initial_state if not _is_ours(event, creation)]
     asked = creation.initial(RULE_EVENT) or {}
@@ -249,7 +280,7 @@ def completed(creation: Creation) -> dict[str, Any]:
     )
     if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
         events.append(_event(ENCRYPTION, {"algorithm": MEGOLM}))
-    # Synapse's presets open it, and clients ask for it in every room they make.
+    # Synapse's presets allow it, and clients ask for it in every room they create.
     events.append(_event(GUEST_ACCESS, {"guest_access": "forbidden"}))
     if not creation.history:
         wanted = creation.initial(HISTORY_VISIBILITY)
@@ -267,7 +298,7 @@ def completed(creation: Creation) -> dict[str, Any]:
 
 
 def _is_ours(event: Content, creation: Creation) -> bool:
-    """Events that are written anew: there is one of each."""
+    """Whether we write this event anew: there is one of each."""
     anew = [RULE_EVENT, POWER_LEVELS, GUEST_ACCESS]
     if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
         anew.append(ENCRYPTION)
@@ -277,7 +308,7 @@ def _is_ours(event: Content, creation: Creation) -> bool:
 
 
 def _is_of_the_room(event: Content) -> bool:
-    """As Synapse reads it: null, for one, makes it no state at all."""
+    """Whether the state key is empty, as Synapse reads it; null means no state event."""
     return bool(event.get("state_key", "") == "")
 
 
@@ -285,7 +316,9 @@ def _event(event_type: str, content: Content) -> dict[str, Any]:
     return {"type": event_type, "state_key": "", "content": dict(content)}
 
 
-def concerned(creation_request: Content, creator: str) -> Iterable[str]:
-    """Everybody named in a request, of whom one may have to be asked whether they are exempt."""
-    named = texts(mapping(creation_request.get("creation_content")).get("additional_creators"))
-    return {creator, *texts(creation_request.get("invite")), *named}
+def users_named_in(creation_request: Content, creator: str) -> Iterable[str]:
+    """Everybody named in a request; before a refusal they are checked for exemption."""
+    named = as_texts(
+        as_mapping(creation_request.get("creation_content")).get("additional_creators")
+    )
+    return {creator, *as_texts(creation_request.get("invite")), *named}

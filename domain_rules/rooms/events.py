@@ -1,4 +1,4 @@
-"""One state event in a room, before it is sent: which rule it meets."""
+"""Judges one state event before it is sent, by the rule of its type."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .changes import (
     judge_rule,
     judge_upgrade,
 )
-from .membership import Coming, Successors, judge_membership, judge_third_party_event
+from .membership import MembershipChange, Successors, judge_membership, judge_third_party_event
 from .power import judge_creators, judge_levels
 from .reasons import RoomReason
 from .room import (
@@ -34,8 +34,11 @@ from .room import (
 
 
 @dataclass(frozen=True)
-class Guichet:
-    """What its third-party invites are known by, and whose seat in a conversation of two is whose."""
+class GuichetIdentity:
+    """How third-party invites of Guichet are recognised, and who takes over whose seat.
+
+    `names`: server names. `keys`: public keys in base64. `successors`: see `membership`.
+    """
 
     names: frozenset[str] = frozenset()
     keys: frozenset[str] = frozenset()
@@ -53,18 +56,21 @@ class RoomEvent:
 
     @property
     def concerned(self) -> set[str]:
-        """Those of whom one may be exempt."""
+        """User IDs of those who may be exempt."""
         return {self.sender, self.state_key} if self.type == MEMBER else {self.sender}
 
 
-Judge = Callable[[RoomState, RoomEvent, People, Guichet], RoomReason | None]
+Judge = Callable[[RoomState, RoomEvent, People, GuichetIdentity], RoomReason | None]
 
 
 def judge_event(
-    state: RoomState, event: RoomEvent, people: People, guichet: Guichet
+    state: RoomState, event: RoomEvent, people: People, guichet: GuichetIdentity
 ) -> RoomReason | None:
-    """While the room is being made its rule was judged by the request, and is not in the state yet."""
-    if event.sender in people.free:
+    """The reason for a refusal, None if the event may be sent.
+
+    While a room is being created its rule is not in the state yet; it was judged with the request.
+    """
+    if event.sender in people.exempt:
         return None
     judge = JUDGES.get(event.type)
     if judge is None:
@@ -75,22 +81,22 @@ def judge_event(
 
 
 def _creation(
-    _state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+    _state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
     return judge_creators(event.content, event.sender, people)
 
 
 def _member(
-    state: RoomState, event: RoomEvent, people: People, guichet: Guichet
+    state: RoomState, event: RoomEvent, people: People, guichet: GuichetIdentity
 ) -> RoomReason | None:
     if state.is_being_made and event.sender == event.state_key == state.creator:
         return None
-    coming = Coming.of(event.sender, event.state_key, event.content)
+    coming = MembershipChange.from_content(event.sender, event.state_key, event.content)
     return judge_membership(state, coming, people, successors=guichet.successors)
 
 
 def _by_mail(
-    state: RoomState, event: RoomEvent, _people: People, guichet: Guichet
+    state: RoomState, event: RoomEvent, _people: People, guichet: GuichetIdentity
 ) -> RoomReason | None:
     return judge_third_party_event(
         state, event.state_key, event.content, names=guichet.names, keys=guichet.keys
@@ -98,7 +104,7 @@ def _by_mail(
 
 
 def _levels(
-    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+    state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
     rule = AccessRule.RESTRICTED if state.is_being_made else state.rule
     return judge_levels(
@@ -111,44 +117,44 @@ def _levels(
 
 
 def _rule(
-    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+    state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
-    # With another state key it is no rule.
+    # An event with a state key is not the room's rule.
     return None if event.state_key else judge_rule(state, event.sender, event.content, people)
 
 
 def _join_rule(
-    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+    state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
     return judge_join_rule(state, event.sender, event.content, people)
 
 
 def _encryption(
-    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+    state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
     return judge_encryption(state, event.sender, event.content, people)
 
 
 def _history(
-    state: RoomState, event: RoomEvent, _people: People, _guichet: Guichet
+    state: RoomState, event: RoomEvent, _people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
     return judge_history(event.content, is_public=state.is_public)
 
 
 def _guest_access(
-    _state: RoomState, event: RoomEvent, _people: People, _guichet: Guichet
+    _state: RoomState, event: RoomEvent, _people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
     return judge_guest_access(event.content)
 
 
 def _naming(
-    state: RoomState, _event: RoomEvent, _people: People, _guichet: Guichet
+    state: RoomState, _event: RoomEvent, _people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
     return judge_naming(state)
 
 
 def _upgrade(
-    state: RoomState, event: RoomEvent, people: People, _guichet: Guichet
+    state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
     return judge_upgrade(state, event.sender, people)
 
@@ -168,5 +174,5 @@ JUDGES: dict[str, Judge] = {
     "m.room.topic": _naming,
     TOMBSTONE: _upgrade,
 }
-# What is judged without the rule, also in the room's first moment.
+# Judged without the rule, also while the room is being created.
 FROM_THE_START = frozenset({CREATE, MEMBER, THIRD_PARTY_INVITE, POWER_LEVELS})

@@ -1,13 +1,15 @@
-"""Guests answer; they do not start: what a person of each class may do in conversations."""
+"""What people of each class may do: agents start conversations, guests only answer."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from domain_rules.enums import Word
-from domain_rules.rules import AccountClass
+from domain_rules.enums import StrEnum
+from domain_rules.rule import AccountClass
+
+from .room import CREATE, MEMBER, THIRD_PARTY_INVITE, TOMBSTONE, as_texts
 
 
-class Action(Word):
+class UserAction(StrEnum):
     """Something a person asks their homeserver for."""
 
     ACCEPT_INVITATION = "accept_invitation"
@@ -29,69 +31,64 @@ class Action(Word):
     BE_CREATOR = "be_creator"
 
 
-OF_GUESTS = frozenset(
+GUEST_ACTIONS = frozenset(
     {
-        Action.ACCEPT_INVITATION,
-        Action.WRITE,
-        Action.SHARE_FILE,
-        Action.CHANGE_OWN_PROFILE,
-        Action.LEAVE,
-        Action.REPORT,
+        UserAction.ACCEPT_INVITATION,
+        UserAction.WRITE,
+        UserAction.SHARE_FILE,
+        UserAction.CHANGE_OWN_PROFILE,
+        UserAction.LEAVE,
+        UserAction.REPORT,
     }
 )
-STARTING = {
-    "m.room.tombstone": Action.UPGRADE_ROOM,
-    "m.room.third_party_invite": Action.INVITE_BY_MAIL,
-    "m.room.canonical_alias": Action.MAKE_ALIAS,
+AGENT_ONLY_EVENTS = {
+    TOMBSTONE: UserAction.UPGRADE_ROOM,
+    THIRD_PARTY_INVITE: UserAction.INVITE_BY_MAIL,
+    "m.room.canonical_alias": UserAction.MAKE_ALIAS,
 }
-JUDGED_EVENTS = frozenset({"m.room.create", "m.room.member", *STARTING})
+JUDGED_EVENTS = frozenset({CREATE, MEMBER, *AGENT_ONLY_EVENTS})
 INSIDE = ("invite", "join")
 
 
-def may(account_class: AccountClass, action: Action) -> bool:
-    """Whether this is for a person of this class. Where it may be done, the room says."""
-    return account_class is AccountClass.AGENT or action in OF_GUESTS
+def is_allowed(account_class: AccountClass, action: UserAction) -> bool:
+    """Whether people of this class may do it. In which rooms, the room rules say."""
+    return account_class is AccountClass.AGENT or action in GUEST_ACTIONS
 
 
-def deed_of_creation(content: object) -> Action:
+def action_of_creation(content: object) -> UserAction:
     """What the sender of a create event with this content is doing."""
     is_upgrade = isinstance(content, Mapping) and bool(content.get("predecessor"))
-    return Action.UPGRADE_ROOM if is_upgrade else Action.CREATE_ROOM
+    return UserAction.UPGRADE_ROOM if is_upgrade else UserAction.CREATE_ROOM
 
 
 def action_of_event(
     event_type: str, content: Mapping[str, Any], *, is_own: bool, membership_before: str | None
-) -> Action | None:
-    """What only agents do and an event would do; None for everything that is open to all.
+) -> UserAction | None:
+    """The action an event stands for, if only agents may do it; None for all other events.
 
-    `is_own`: a membership event about its sender. `membership_before`: that of whom it is about.
+    `is_own`: a membership event about its sender. `membership_before`: of the user it is about.
     """
-    if event_type == "m.room.create":
-        return deed_of_creation(content)
-    if event_type != "m.room.member":
-        # Without content it takes back: what a person once gave, they may withdraw.
-        return STARTING.get(event_type) if content else None
+    if event_type == CREATE:
+        return action_of_creation(content)
+    if event_type != MEMBER:
+        # An event without content takes something back, which is always allowed.
+        return AGENT_ONLY_EVENTS.get(event_type) if content else None
     membership = content.get("membership")
     if membership == "invite":
-        return Action.INVITE
+        return UserAction.INVITE
     if membership == "knock":
-        return Action.KNOCK
+        return UserAction.KNOCK
     if membership == "join" and is_own and membership_before not in INSIDE:
-        return Action.JOIN_UNINVITED
+        return UserAction.JOIN_UNINVITED
     return None
 
 
-def creators_named(content: object) -> list[str]:
-    """User IDs that this creation would make creators beside its sender; anything else is passed over."""
+def additional_creators_of(content: object) -> list[str]:
+    """User IDs that this create event makes creators beside its sender; others are ignored."""
     named = content.get("additional_creators") if isinstance(content, Mapping) else None
-    return _texts(named)
+    return as_texts(named)
 
 
-def invitees(request: Mapping[str, Any]) -> list[str]:
-    """User IDs in a request to create a room."""
-    named = request.get("invite")
-    return _texts(named)
-
-
-def _texts(value: object) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []
+def invited_users_of(request: Mapping[str, Any]) -> list[str]:
+    """User IDs invited by a request to create a room."""
+    return as_texts(request.get("invite"))

@@ -1,25 +1,30 @@
-"""Who comes into a room: by invitation, by link, by mail."""
+"""Judges who comes into a room: by invitation, by link, by mail."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.rules import AccountClass, Decision
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
+from domain_rules.rule import AccountClass
+from domain_rules.rules import Decision
 
 from .reasons import RoomReason
-from .room import AccessRule, Content, People, RoomState, level, mapping, token_of
+from .room import AccessRule, Content, People, RoomState, as_level, as_mapping, token_of
 
 SEATS = 2
-COMING_IN = frozenset({"invite", "join", "knock"})
+ENTERING = frozenset({"invite", "join", "knock"})
 PORTS = {"https": ":443", "http": ":80"}
 Decide = Callable[[str], Decision | None]
 Successors = frozenset[tuple[str, str]]  # (who left, the account their address has now)
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
-    """A membership event: `sender` changes the membership of `target`."""
+class MembershipChange:
+    """A membership event: `sender` changes the membership of `target`.
+
+    `token`: of the third-party invite it comes from, if any.
+    """
 
     sender: str
     target: str
@@ -27,37 +32,42 @@ class Coming:
     token: str | None = None
 
     @classmethod
-    def of(cls, sender: str, target: str, content: Content) -> "Coming":
+    def from_content(cls, sender: str, target: str, content: Content) -> "MembershipChange":
+        """From the content of an `m.room.member` event."""
         return cls(sender, target, str(content.get("membership", "")), token_of(content))
 
 
 def judge_membership(
-    state: RoomState, coming: Coming, people: People, *, successors: Successors = frozenset()
+    state: RoomState,
+    coming: MembershipChange,
+    people: People,
+    *,
+    successors: Successors = frozenset(),
 ) -> RoomReason | None:
-    """May this person come in? Whoever goes, or is sent away, always may."""
-    if _is_free(state, coming, people):
+    """Whether this user may come in. Leaving, kicking and banning are always allowed."""
+    if _is_exempt(state, coming, people):
         return None
     if state.rule is AccessRule.DIRECT:
         return _judge_seat(state, coming, successors) or _judge_guest(state, coming, people)
-    if coming.membership not in COMING_IN:
+    if coming.membership not in ENTERING:
         return None
     return _judge_guest(state, coming, people)
 
 
-def _is_free(state: RoomState, coming: Coming, people: People) -> bool:
-    if coming.sender in people.free or coming.target in people.free:
+def _is_exempt(state: RoomState, coming: MembershipChange, people: People) -> bool:
+    if coming.sender in people.exempt or coming.target in people.exempt:
         return True
     invited = state.members.get(coming.target)
     return (
         coming.membership == "join"
         and invited is not None
         and invited.membership == "invite"
-        and invited.sender in people.free
+        and invited.sender in people.exempt
     )
 
 
-def _judge_guest(state: RoomState, coming: Coming, people: People) -> RoomReason | None:
-    if coming.membership not in COMING_IN or not people.counts_as_guest(coming.target):
+def _judge_guest(state: RoomState, coming: MembershipChange, people: People) -> RoomReason | None:
+    if coming.membership not in ENTERING or not people.counts_as_guest(coming.target):
         return None
     current = state.membership(coming.target)
     if coming.membership == "join" and current == "join":
@@ -71,8 +81,13 @@ def _judge_guest(state: RoomState, coming: Coming, people: People) -> RoomReason
     return None
 
 
-def _judge_seat(state: RoomState, coming: Coming, successors: Successors) -> RoomReason | None:
-    """Two seats, of whoever ever sat there; an open invitation by mail holds the second."""
+def _judge_seat(
+    state: RoomState, coming: MembershipChange, successors: Successors
+) -> RoomReason | None:
+    """A conversation of two has two seats, which belong to everybody who ever was a member.
+
+    An open invitation by mail holds the second seat.
+    """
     if coming.membership == "leave":
         return None
     if coming.membership == "knock":
@@ -101,7 +116,11 @@ def judge_third_party_event(
     names: Collection[str],
     keys: Collection[str],
 ) -> RoomReason | None:
-    """An empty one revokes, and always may. Any other comes from Guichet and finds a seat."""
+    """A third-party invite must come from Guichet and find a seat.
+
+    An empty one revokes an invitation, and is always accepted. `names`: server names of Guichet;
+    `keys`: its public keys, in base64.
+    """
     if not content:
         return None
     if not comes_from_guichet(content, names=names, keys=keys):
@@ -118,10 +137,10 @@ def _has_seat_by_mail(state: RoomState, token: str | None = None) -> bool:
 
 
 def comes_from_guichet(content: Content, *, names: Collection[str], keys: Collection[str]) -> bool:
-    """Every place to ask whether a key is valid is ours, and one key is our long-term one."""
+    """Whether all its validity URLs point to Guichet, and one of its keys is Guichet's own."""
     listed = content.get("public_keys")
     offered = [content, *(listed if isinstance(listed, (list, tuple)) else ())]
-    offered = [mapping(key) for key in offered]
+    offered = [as_mapping(key) for key in offered]
     places = [key["key_validity_url"] for key in offered if "key_validity_url" in key]
     named = {_plain_key(key.get("public_key")) for key in offered}
     ours = {_plain_key(key) for key in keys} - {""}
@@ -129,7 +148,7 @@ def comes_from_guichet(content: Content, *, names: Collection[str], keys: Collec
 
 
 def _plain_key(key: object) -> str:
-    """Both alphabets of base64, padded or not."""
+    """The key in one spelling: both alphabets of base64 occur, with and without padding."""
     text = key if isinstance(key, str) else ""
     return text.rstrip("=").replace("-", "+").replace("_", "/")
 
@@ -145,17 +164,20 @@ def _is_ours(place: object, names: Collection[str]) -> bool:
 
 
 def judge_inviter(state: RoomState, inviter: str) -> RoomReason | None:
-    """Whether the room would take an invitation of theirs at all: what Matrix asks of everybody, exempt or not."""
+    """Whether Matrix itself would accept an invitation by this user, exempt or not."""
     if state.membership(inviter) != "join":
         return RoomReason.NOT_IN_ROOM
-    needed = level((state.power_levels or {}).get("invite"), 0)
+    needed = as_level((state.power_levels or {}).get("invite"), 0)
     return RoomReason.NO_RIGHT_TO_INVITE if state.power(inviter) < needed else None
 
 
 def judge_invitation_by_mail(
     state: RoomState, medium: str, address: str, decide: Decide
 ) -> RoomReason | None:
-    """Before anything is sent. Rooms open to guests take every address that is one, and ask nobody about it."""
+    """Judged before anything is sent. `decide`: the decision for an address.
+
+    A room that is open to guests accepts every valid address.
+    """
     if medium != "email":
         return RoomReason.ONLY_BY_MAIL
     try:
@@ -177,11 +199,12 @@ def _judge_address(address: str, decide: Decide) -> RoomReason | None:
 
 
 def judge_inbound(
-    state: RoomState, coming: Coming, sent_at: int, *, is_guests_server: bool
+    state: RoomState, coming: MembershipChange, sent_at: int, *, is_guests_server: bool
 ) -> RoomReason | None:
-    """An event of another homeserver: by its server's class alone, and only if newer than the rule it breaks.
+    """An event of another homeserver, judged by the class of that server alone.
 
-    History is pulled too, from times when the room was open: judging that would split the room.
+    Only events newer than the rule they break are refused: history is fetched too, from times when
+    the room was open, and refusing it would split the room. `sent_at`: milliseconds.
     """
     if coming.membership not in {"invite", "join"} or state.rule_event is None:
         return None

@@ -1,6 +1,7 @@
-"""What a room's own past says of its rule, where what stands in it now was not judged here.
+"""Restores settings of a room that were changed where our rules were not applied.
 
-A homeserver without our module takes any change its people have the level for, and any redaction.
+A homeserver without our module accepts any change that the power levels allow, and any redaction.
+The history of the room then says which settings count.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -8,24 +9,28 @@ from typing import Any
 
 from .room import ENCRYPTION, RULE_EVENT, AccessRule, Content, StateKey, encrypts
 
-FOR_GOOD = (RULE_EVENT, ENCRYPTION)
-"""What no redaction takes back, whoever's homeserver let it through."""
+PERMANENT_SETTINGS = (RULE_EVENT, ENCRYPTION)
+"""Settings that stay in force even if another homeserver accepted their redaction."""
 
 
-def is_doubtful(events: Mapping[StateKey, Any], is_ours: Callable[[str], bool]) -> bool:
-    """Whether the past has to be asked: the rule came from elsewhere or says nothing, or encryption is none."""
-    rule, encryption = (events.get((kind, "")) for kind in FOR_GOOD)
+def needs_history(events: Mapping[StateKey, Any], is_ours: Callable[[str], bool]) -> bool:
+    """Whether the history of the room must be read before judging it.
+
+    It must if the rule was sent from elsewhere or is not valid, or if the encryption event does not
+    encrypt. `is_ours`: whether a user ID belongs to this homeserver.
+    """
+    rule, encryption = (events.get((kind, "")) for kind in PERMANENT_SETTINGS)
     if rule is not None and not (_rule(rule.content) and is_ours(rule.sender)):
         return True
     return encryption is not None and not encrypts(encryption.content)
 
 
-def last_good(
+def restore_settings(
     past: Iterable[tuple[str, Any]], is_ours: Callable[[str], bool]
 ) -> dict[StateKey, Any]:
-    """Of the events that ever stood in the room, oldest first, with their type, those that count.
+    """The events that count, of all that ever stood in the room (type and event, oldest first).
 
-    What people of this homeserver sent was judged when they sent it.
+    What users of this homeserver sent was judged when they sent it.
     """
     standing: dict[StateKey, Any] = {}
     for kind, event in past:
@@ -41,7 +46,7 @@ def last_good(
 
 
 def _follows(before: Content, after: Content) -> bool:
-    """What no owner may change: two stay two, private stays private, and readable what was made so."""
+    """Whether it keeps what no owner may change: direct stays direct, private stays private."""
     direct = [_rule(content) is AccessRule.DIRECT for content in (before, after)]
     public = [content.get("visibility") == "public" for content in (before, after)]
     forced = [content.get("force_unencrypted_at_creation") is True for content in (before, after)]
@@ -49,4 +54,4 @@ def _follows(before: Content, after: Content) -> bool:
 
 
 def _rule(content: Content) -> AccessRule | None:
-    return AccessRule.of(content.get("rule"))
+    return AccessRule.parse(content.get("rule"))

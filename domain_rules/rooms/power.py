@@ -1,4 +1,4 @@
-"""Power in a room: what it starts with, and that guests hold none."""
+"""Power levels: what a new room starts with, and that guests hold none."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,24 +17,25 @@ from .room import (
     Content,
     People,
     RoomState,
+    as_level,
+    as_mapping,
+    as_texts,
     has_creators_above,
-    level,
-    mapping,
 )
 
 MODERATOR = 50
 OWNER = 100
-# Where one is, and that one is in a call: everybody says it of themselves.
-OF_EVERYBODY = (
+# Live location and call membership (MSC3672, MSC3401): all members send these about themselves.
+EVENTS_FOR_EVERYBODY = (
     "m.beacon_info",
     "org.matrix.msc3672.beacon_info",
     "m.call.member",
     "org.matrix.msc3401.call.member",
 )
 
-# What rules stand on, and what takes others out of a room: never within a guest's reach.
-OUT_OF_REACH = {"state_default": 50, "ban": 50, "kick": 50, "redact": 50, "invite": 0}
-"""With the level that Matrix takes where the event names none."""
+# What the rules depend on, and what removes others from a room: never within a guest's reach.
+ACTIONS_OUT_OF_REACH = {"state_default": 50, "ban": 50, "kick": 50, "redact": 50, "invite": 0}
+"""The level is the one Matrix assumes where the event names none."""
 EVENTS_OUT_OF_REACH = (
     *(RULE_EVENT, POWER_LEVELS, ENCRYPTION, JOIN_RULES, HISTORY_VISIBILITY, GUEST_ACCESS),
     *(TOMBSTONE, "m.room.server_acl", "m.room.policy"),
@@ -44,7 +45,11 @@ EVENTS_OUT_OF_REACH = (
 def starting_levels(
     version: str, creator: str, *, trusted: Iterable[str] = (), invite: int = MODERATOR
 ) -> dict[str, Any]:
-    """Of a new room. From version 12 creators are in no list; the tombstone stays within reach of owners."""
+    """The power levels of a new room.
+
+    From room version 12 creators must not be listed in `users`. The tombstone stays within reach of
+    owners.
+    """
     named = [] if has_creators_above(version) else [creator, *trusted]
     return {
         "users": dict.fromkeys(named, CREATOR_LEVEL),
@@ -65,16 +70,21 @@ def starting_levels(
             "m.room.server_acl": OWNER,
             "m.room.encryption": OWNER,
             RULE_EVENT: OWNER,
-            **dict.fromkeys(OF_EVERYBODY, 0),
+            **dict.fromkeys(EVENTS_FOR_EVERYBODY, 0),
         },
     }
 
 
-def filled(wanted: Content, otherwise: Content, *, without: Iterable[str] = ()) -> dict[str, Any]:
-    """What was asked for, with what is missing, also inside; `without` are in no list of users."""
+def fill_levels(
+    wanted: Content, otherwise: Content, *, without: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The wanted levels, completed from `otherwise`, also inside mappings.
+
+    `without`: user IDs that are removed from `users`.
+    """
     whole = _merged(wanted, otherwise)
     barred = set(without)
-    users = mapping(whole.get("users"))
+    users = as_mapping(whole.get("users"))
     whole["users"] = {user: power for user, power in users.items() if user not in barred}
     return whole
 
@@ -88,10 +98,10 @@ def _merged(wanted: Content, otherwise: Content) -> dict[str, Any]:
     return merged
 
 
-def undercuts(wanted: Content, otherwise: Content) -> bool:
-    """Whether it asks for less than a room needs in order to keep its rule."""
+def is_below_defaults(wanted: Content, otherwise: Content) -> bool:
+    """Whether the levels are lower than a room needs to keep its rule."""
     floors = {key: otherwise[key] for key in ("invite", "state_default")}
-    return any(level(wanted.get(key), floor) < floor for key, floor in floors.items())
+    return any(as_level(wanted.get(key), floor) < floor for key, floor in floors.items())
 
 
 def judge_levels(
@@ -102,14 +112,15 @@ def judge_levels(
     guests_inside: bool = False,
     before: Content | None = None,
 ) -> RoomReason | None:
-    """What guests get by it: they stay at the default, under every rule, and the default reaches nothing of weight.
+    """Whether guests would gain power by these levels.
 
-    Lower is muting, and allowed. `guests_inside`: of a closed room, from when it was open or they were no guests.
-    `before`: the levels these take the place of. What guests have by those may stay or become less, so that
-    rooms from before can be mended step by step, as clients do.
+    Under every rule guests stay at the default level, and the default allows nothing of weight.
+    Lower is muting, and allowed. `guests_inside`: guests are in a closed room, from a time when it
+    was open or they were agents. `before`: the levels to be replaced. What guests have by them may
+    stay or become less, so that older rooms can be corrected step by step, as clients do.
     """
     had: Content = before or {}
-    users_default, had_default = (level(each.get("users_default"), 0) for each in (content, had))
+    users_default, had_default = (as_level(each.get("users_default"), 0) for each in (content, had))
     stays = before is not None and users_default == had_default
     if rule is AccessRule.UNRESTRICTED and users_default != 0 and not stays:
         return RoomReason.USERS_DEFAULT
@@ -126,33 +137,31 @@ def judge_levels(
 
 
 def _above_default(content: Content) -> dict[str, int]:
-    """Who has more than everybody. What is no number counts as the most."""
-    users_default = level(content.get("users_default"), 0)
-    listed = mapping(content.get("users")).items()
-    powers = {user_id: level(power, CREATOR_LEVEL) for user_id, power in listed}
+    """Users with more than the default. What is not a number counts as the maximum."""
+    users_default = as_level(content.get("users_default"), 0)
+    listed = as_mapping(content.get("users")).items()
+    powers = {user_id: as_level(power, CREATOR_LEVEL) for user_id, power in listed}
     return {user_id: power for user_id, power in powers.items() if power > users_default}
 
 
 def _reached(content: Content) -> set[str]:
-    """Of what is out of a guest's reach, what everybody may do by these levels."""
-    needed = {act: level(content.get(act), usual) for act, usual in OUT_OF_REACH.items()}
-    listed = mapping(content.get("events"))
-    needed |= {kind: level(listed[kind], 0) for kind in EVENTS_OUT_OF_REACH if kind in listed}
-    users_default = level(content.get("users_default"), 0)
+    """Which of the actions and events out of a guest's reach everybody has by these levels."""
+    needed = {act: as_level(content.get(act), usual) for act, usual in ACTIONS_OUT_OF_REACH.items()}
+    listed = as_mapping(content.get("events"))
+    needed |= {kind: as_level(listed[kind], 0) for kind in EVENTS_OUT_OF_REACH if kind in listed}
+    users_default = as_level(content.get("users_default"), 0)
     return {act for act, power in needed.items() if power <= users_default}
 
 
 def judge_creators(create: Content, sender: str, people: People) -> RoomReason | None:
-    """A creator stands above every number from version 12 on, so a guest is never one."""
-    named = create.get("additional_creators")
-    listed = named if isinstance(named, (list, tuple)) else ()
-    if people.guests([user for user in listed if isinstance(user, str)]):
+    """From room version 12 creators stand above all levels, so no guest may be one."""
+    if people.guests(as_texts(create.get("additional_creators"))):
         return RoomReason.GUEST_AS_CREATOR
     return RoomReason.GUEST_CREATES if people.counts_as_guest(sender) else None
 
 
 def holds_guest_power(state: RoomState, people: People) -> bool:
-    """Whether a guest has more than the default, by a list or as creator."""
+    """Whether a guest has more than the default, by the levels or as creator."""
     if people.guests(state.creators_above):
         return True
     return judge_levels(state.rule, state.power_levels or {}, people) is RoomReason.GUEST_POWER

@@ -1,10 +1,10 @@
-"""Why a deed in a room is refused, and the next step, in French and English."""
+"""Why an action in a room is refused, and the next step, in French and English."""
 
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 
 
-class RoomReason(Word):
-    """The value goes to the client as `org.guichet.reason`."""
+class RoomReason(StrEnum):
+    """Clients get the value as `org.guichet.reason`."""
 
     CLOSED_TO_GUESTS = "room_closed_to_guests"
     INVITATION_NEEDED = "guest_may_not_join_uninvited"
@@ -51,12 +51,12 @@ class RoomReason(Word):
 
     @property
     def texts(self) -> dict[str, str]:
-        """What people read, by language."""
+        """What people read, by language code."""
         french, english = _TEXTS[self]
         return {"fr": french, "en": english}
 
 
-# Said of a request that could be sent again otherwise: 400. The rest is 403.
+# Reasons about the form of a createRoom request, answered with 400; all others with 403.
 MALFORMED_CREATIONS = frozenset(
     {
         RoomReason.INVALID_RULE,

@@ -1,10 +1,10 @@
-"""Taking the content out of a state event changes a room as much as sending another one.
+"""Judges redactions of state events, which change a room as much as new events do.
 
-The level that Matrix asks for a redaction is that of moderators, whatever is redacted. So a redaction is judged as
-if its sender sent what would be left of the event.
+Matrix asks only for the moderators' level, whatever is redacted. So a redaction is judged as if its
+sender sent what would be left of the event.
 """
 
-from .events import Guichet, RoomEvent, judge_event
+from .events import GuichetIdentity, RoomEvent, judge_event
 from .reasons import RoomReason
 from .room import (
     CREATE,
@@ -20,20 +20,30 @@ from .room import (
     RoomState,
 )
 
-STANDING = (RULE_EVENT, ENCRYPTION, POWER_LEVELS, JOIN_RULES, HISTORY_VISIBILITY, GUEST_ACCESS)
-"""What rules stand on."""
-NEVER = (CREATE, THIRD_PARTY_INVITE)  # the latter is revoked, which Guichet hears of
+PROTECTED_EVENTS = (
+    RULE_EVENT,
+    ENCRYPTION,
+    POWER_LEVELS,
+    JOIN_RULES,
+    HISTORY_VISIBILITY,
+    GUEST_ACCESS,
+)
+"""Events on which the rules depend."""
+NEVER_REDACTED = (
+    CREATE,
+    THIRD_PARTY_INVITE,
+)  # a third-party invite is revoked instead, which Guichet notices
 
 
 def judge_redaction(
-    state: RoomState, left: RoomEvent, people: People, guichet: Guichet
+    state: RoomState, left: RoomEvent, people: People, guichet: GuichetIdentity
 ) -> RoomReason | None:
-    """`left`: the redacted state event with what is left of it, sent by who redacts."""
-    if left.sender in people.free or left.type == MEMBER:
-        return None  # of a membership its name and picture go: moderators clean up
-    if left.type in NEVER or state.power(left.sender) < state.level_of(left.type):
+    """`left`: the redacted state event with what is left of it, sent by whoever redacts."""
+    if left.sender in people.exempt or left.type == MEMBER:
+        return None  # only name and avatar are lost: moderators may remove them
+    if left.type in NEVER_REDACTED or state.power(left.sender) < state.level_of(left.type):
         return RoomReason.NOT_REDACTED
-    if left.type not in STANDING:
+    if left.type not in PROTECTED_EVENTS:
         return None
     reason = judge_event(state, left, people, guichet)
     return RoomReason.NOT_REDACTED if reason else None

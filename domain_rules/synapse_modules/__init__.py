@@ -1,7 +1,8 @@
-"""The module for homeservers: put `domain_rules.synapse_modules.Guichet` under `modules` in homeserver.yaml.
+"""The module that runs inside Synapse: `domain_rules.synapse_modules.Guichet` in homeserver.yaml.
 
-One class, made of parts that are switched one by one. Each registers its own callbacks with
-Synapse; all decide from what `cache` holds in memory and answer by `refusals`.
+It consists of parts that are switched on and off one by one. Each registers its own callbacks with
+Synapse; all decide by what `cache` holds in memory, and refuse by `refusals`. The README beside
+this file tells more.
 """
 
 import importlib
@@ -12,25 +13,25 @@ from . import other_modules
 from .cache import Cache
 from .clients import GuichetClient
 from .configuration import Config, FaultyConfiguration
-from .refusals import Refusals, Terms
+from .refusals import Refusals, SynapseTypes
 
-# In this order: what refuses comes before what changes, so that nothing is changed and then refused; and what
-# asks Guichet about an invitation comes after what decides here. By the key that switches it.
+# Key in the configuration, module, class. The order matters: parts that refuse come before those
+# that change a request, and the part that asks Guichet comes after those that decide here.
 PARTS = (
-    ("guest_rules", "guest_rules"),
-    ("registration_gate", "registration_gate"),
-    ("directory", "directory"),
-    ("room_access_rules", "room_access"),
-    ("guest_rules", "invitation_check"),
-    ("binder", "reporter"),
-    ("desk", "room_actions"),
+    ("guest_rules", "guest_rules", "GuestRules"),
+    ("registration_gate", "registration_gate", "RegistrationGate"),
+    ("directory", "directory", "Directory"),
+    ("room_access_rules", "room_access", "RoomAccess"),
+    ("guest_rules", "invitation_check", "InvitationCheck"),
+    ("binder", "reporter", "Reporter"),
+    ("desk", "room_actions", "RoomActions"),
 )
 
 logger = logging.getLogger(__name__)
 
 
 class Guichet:
-    """What Synapse makes one of, in each of its processes."""
+    """The module class. Synapse creates one instance in each of its processes."""
 
     def __init__(self, config: Config, api: Any) -> None:
         from .sync import Sync  # noqa: PLC0415  # brings in Twisted, which only Synapse has
@@ -39,22 +40,22 @@ class Guichet:
         self.client = GuichetClient(config, api)
         self.cache = Cache(config, api)
         self.refusals = Refusals(
-            Terms.of_synapse(),
+            SynapseTypes.of_synapse(),
             api.get_current_time_msec,
             mode=config.mode,
             language=config.language,
         )
         api.register_third_party_rules_callbacks(on_create_room=other_modules.on_create_room)
-        self.feeds = Sync(config, api, self.cache, self.client, self.refusals)
+        self.sync = Sync(config, api, self.cache, self.client, self.refusals)
         self.parts = {
             name: part(config, api, self.cache, self.refusals) for name, part in _parts_of(config)
         }
-        self.feeds.start()
+        self.sync.start()
         logger.info("Guichet's module is on (%s): %s", config.mode, ", ".join(self.parts))
 
     @staticmethod
     def parse_config(raw: Any) -> Config:
-        """Called by Synapse at start; a fault stops it with the name of the key."""
+        """Called by Synapse at start. Raises ConfigError, which stops Synapse and names the key."""
         try:
             return Config.parse(raw)
         except FaultyConfiguration as fault:
@@ -65,7 +66,7 @@ class Guichet:
 
 def _parts_of(config: Config) -> list[tuple[str, Any]]:
     return [
-        (module, importlib.import_module(f"{__name__}.{module}").Part)
-        for name, module in PARTS
-        if getattr(config.parts, name)
+        (module, getattr(importlib.import_module(f"{__name__}.{module}"), class_name))
+        for key, module, class_name in PARTS
+        if getattr(config.parts, key)
     ]

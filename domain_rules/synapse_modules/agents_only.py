@@ -1,24 +1,27 @@
-"""A path that only agents get: what a proxy asks before it lets somebody through to what has no hook for a module."""
+"""A path that answers whether the caller is an agent, for a proxy in front of Synapse.
+
+The proxy asks before it forwards requests for which Synapse has no module callback.
+"""
 
 from typing import Any
 
-from domain_rules.rules import AccountClass
+from domain_rules.rule import AccountClass
 
 from .cache import Cache
 from .refusals import Refusals
-from .sentences import Reason
+from .sentences import RefusalReason
 
 PATH = "/_synapse/client/org.guichet/v1/agents-only"
 OK, FORBIDDEN = 200, 403
 PROFILES = "allow_profile_lookup_over_federation"
-# Where key queries are limited to people who share a room, Synapse remembers who shares none, and does not forget
-# it when they do: the cache has to be off.
-KEYS_REMEMBERED = "who_shares_no_room_is_remembered"
-SHARED_ROOMS = "does_pair_of_users_share_a_room_joined_or_invited"
+# With key queries limited to users who share a room (MSC4263), Synapse caches who shares none and
+# does not update that when they do: this cache has to be off.
+SHARED_ROOMS_CACHED = "who_shares_no_room_is_remembered"
+SHARED_ROOMS_CACHE = "does_pair_of_users_share_a_room_joined_or_invited"
 
 
 class AgentsOnly:
-    """200 for agents, 403 with its reason for guests; Synapse itself answers 401 to who is nobody."""
+    """200 for agents, 403 with a reason for guests; Synapse itself answers 401 without a token."""
 
     def __init__(self, api: Any, cache: Cache, refusals: Refusals) -> None:
         self.api = api
@@ -26,13 +29,18 @@ class AgentsOnly:
         self.refusals = refusals
 
     async def answer(self, user_id: str) -> tuple[int, dict[str, Any]]:
-        """Administrators are told what the module decides by: `guichet doctor` asks."""
+        """The HTTP status and body.
+
+        Administrators get the state of the module with it, which `guichet doctor` reads.
+        """
         await self.cache.ready()
-        if await self.cache.is_free(user_id):
+        if await self.cache.is_exempt_now(user_id):
             return OK, self._about_us()
         if self.cache.class_of(user_id) is AccountClass.AGENT or self.refusals.is_log_only:
             return OK, {}
-        return FORBIDDEN, {"errcode": "M_FORBIDDEN"} | self.refusals.fields(Reason.NOT_ALLOWED)
+        return FORBIDDEN, {"errcode": "M_FORBIDDEN"} | self.refusals.fields(
+            RefusalReason.NOT_ALLOWED
+        )
 
     def _about_us(self) -> dict[str, Any]:
         age = self.cache.age_seconds
@@ -44,14 +52,14 @@ class AgentsOnly:
         }
 
     def _settings(self) -> dict[str, bool]:
-        """Of Synapse, where no call from outside would tell."""
+        """Settings of Synapse that no request from outside reveals."""
         try:
             config = self.api._hs.config  # noqa: SLF001  # said nowhere else
             limits = config.experimental.msc4263_limit_key_queries_to_users_who_share_rooms
             return {
                 PROFILES: bool(config.federation.allow_profile_lookup_over_federation),
-                KEYS_REMEMBERED: bool(
-                    limits and config.caches.cache_factors.get(SHARED_ROOMS) != 0
+                SHARED_ROOMS_CACHED: bool(
+                    limits and config.caches.cache_factors.get(SHARED_ROOMS_CACHE) != 0
                 ),
             }
         except AttributeError:
@@ -59,14 +67,16 @@ class AgentsOnly:
 
 
 def register(api: Any, cache: Cache, refusals: Refusals) -> None:
-    """In every process that serves clients."""
+    """Add the path, in every process that serves clients."""
     from synapse.module_api import DirectServeJsonResource  # noqa: PLC0415  # only in Synapse
 
     agents_only = AgentsOnly(api, cache, refusals)
 
-    class Door(DirectServeJsonResource):  # type: ignore[misc]  # Synapse has no types here
-        async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802  Synapse's name
+    class AgentsOnlyResource(DirectServeJsonResource):  # type: ignore[misc]  # untyped
+        async def _async_render_GET(  # noqa: N802  # Synapse's name
+            self, request: Any
+        ) -> tuple[int, dict[str, Any]]:
             requester = await api.get_user_by_req(request)
             return await agents_only.answer(requester.user.to_string())
 
-    api.register_web_resource(PATH, Door())
+    api.register_web_resource(PATH, AgentsOnlyResource())

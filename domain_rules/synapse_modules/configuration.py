@@ -1,4 +1,4 @@
-"""The module's block in homeserver.yaml, checked once at start; a fault names its key."""
+"""Reads the module's block of homeserver.yaml, once at start; a fault names its key."""
 
 import ssl
 from collections.abc import Mapping
@@ -7,37 +7,37 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 
 POLL_SECONDS = 20
 MIN_POLL, MAX_POLL = 1, 3600
-ON_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-class Mode(Word):
-    """Whether refusals are carried out, or only counted and logged."""
+class Mode(StrEnum):
+    """Whether refusals are enforced, or only counted and logged."""
 
     ENFORCE = "enforce"
     LOG = "log"
 
 
-class SoftFail(Word):
-    """What happens to an event of another homeserver that this room would not have accepted."""
+class SoftFail(StrEnum):
+    """What happens to events of other homeservers that the room's rule would not accept."""
 
     OFF = "off"
     LOG = "log"
     ON = "on"
 
 
-class Language(Word):
-    """In which `error` is written, the sentence that clients show; `org.guichet.message` has both."""
+class Language(StrEnum):
+    """The language of `error`, which clients show; `org.guichet.message` has both."""
 
     FRENCH = "fr"
     ENGLISH = "en"
 
 
-class ClassSource(Word):
-    """Where the class of a homeserver's users comes from."""
+class ClassSource(StrEnum):
+    """How the class of a homeserver's users is decided."""
 
     GUEST = "guest"
     AGENT = "agent"
@@ -45,7 +45,7 @@ class ClassSource(Word):
 
 
 class FaultyConfiguration(ValueError):
-    """A key that will not do."""
+    """A key is missing, unknown, or has an unusable value."""
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__(f"{key}: {why}")
@@ -54,7 +54,7 @@ class FaultyConfiguration(ValueError):
 
 @dataclass(frozen=True)
 class Parts:
-    """What of the module is on."""
+    """Which parts of the module are on."""
 
     guest_rules: bool = True
     room_access_rules: bool = True
@@ -66,7 +66,11 @@ class Parts:
 
 @dataclass(frozen=True)
 class Config:
-    """`class_source` only counts until Guichet has been heard once; without it everybody is a guest until then."""
+    """The configuration.
+
+    `class_source` applies only until Guichet has answered once; without it everybody is a guest
+    until then.
+    """
 
     guichet_url: str
     credential: str
@@ -85,7 +89,7 @@ class Config:
 
     @classmethod
     def parse(cls, raw: object) -> "Config":
-        """From the value of `config`; `FaultyConfiguration` names the key that will not do."""
+        """Read the value of `config`. Raises FaultyConfiguration."""
         block = _mapping("config", raw)
         _refuse_unknown(block, KEYS, "")
         return cls(
@@ -109,10 +113,6 @@ KEYS = (
 )
 
 
-def parse(raw: object) -> Config:
-    return Config.parse(raw)
-
-
 def _mapping(key: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise FaultyConfiguration(key, "must be keys and values")
@@ -130,7 +130,7 @@ def _url(block: Mapping[str, Any]) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise FaultyConfiguration("guichet_url", "must look like https://guichet.example.org")
-    if parts.scheme == "http" and parts.hostname not in ON_LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         raise FaultyConfiguration("guichet_url", "must be https, the credential travels with it")
     return url.rstrip("/")
 

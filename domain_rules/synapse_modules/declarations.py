@@ -1,6 +1,7 @@
-"""What this module can do, said to Guichet whenever the rules are asked for: its version, reports, and actions.
+"""Tells Guichet, with each request for rules, what this module can do.
 
-Also how many of the rules it was told last it does not understand.
+It names the version of the wire format, the kinds of reports, the room actions, and how many of the
+rules received last were not understood.
 """
 
 from urllib.parse import urlencode
@@ -8,18 +9,18 @@ from urllib.parse import urlencode
 from domain_rules.wire_format import VERSION
 
 from .configuration import Parts
-from .reports import Kind
+from .reports import ReportKind
 
 ACTIONS = ("invite", "membership", "revoke", "room")
-"""Of the desk: a path, and a method of it, for each."""
+"""The room actions: each has a path, and a method of `room_actions.RoomActions`."""
 
 
-def query(parts: Parts, *, skipped: int) -> str:
-    """As it stands behind `/rules?`. What a part does that is off is not declared."""
+def declaration_query(parts: Parts, *, skipped: int) -> str:
+    """The query string of `/rules`. What a part does that is off is not declared."""
     return urlencode(
         {
             "version": VERSION,
-            "reports": ",".join(kind.value for kind in Kind) if parts.binder else "",
+            "reports": ",".join(kind.value for kind in ReportKind) if parts.binder else "",
             "actions": ",".join(ACTIONS) if parts.desk else "",
             "skipped": skipped,
         },

@@ -1,7 +1,7 @@
-"""Who is found when somebody searches for people: guests find nobody and are not found, nor is the red list.
+"""Filters the search of the user directory: guests find nobody, and are not found.
 
-The red list are those who set `im.vector.hide_profile` in their account data. Whoever has their exact
-address finds them all the same: that is asked of Guichet, not of this directory.
+Nor are people found who set `im.vector.hide_profile` in their account data (the red list). Who
+knows their exact address finds them all the same, through Guichet.
 """
 
 import json
@@ -9,42 +9,42 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from domain_rules.rules import AccountClass
+from domain_rules.rule import AccountClass
 
 from . import agents_only
 from .cache import Cache
 from .configuration import Config
 from .guards import Guards
 from .refusals import Refusals
-from .sentences import Reason
+from .sentences import RefusalReason
 
 HIDE_PROFILE = "im.vector.hide_profile"
 MS = 1000
-MAX_POLL = (
-    20  # seconds: who hides is hidden within a minute, however seldom the rules are asked for
+MAX_POLL_SECONDS = (
+    20  # a hidden person disappears within a minute, however seldom rules are fetched
 )
-SEARCH_MS = 2000  # the rows of a search come one by one: together they are one refusal
+SEARCH_MS = 2000  # the rows of one search within this time count as one refusal
 MAX_SEARCHERS = 10_000
 
-# Beside Synapse's account_data, which has no index that would tell quickly what is new.
+# Synapse's account_data has no index by which changes could be found quickly.
 TABLE = "CREATE TABLE IF NOT EXISTS guichet_red_list (user_id TEXT PRIMARY KEY)"
 
 logger = logging.getLogger(__name__)
 
 
 def wants_to_hide(content: object) -> bool:
-    """Only what is plainly true hides; anybody may write anything there."""
+    """Whether the account data hide the person: only a plain true does."""
     return isinstance(content, Mapping) and content.get("hide_profile") is True
 
 
-def load(txn: Any) -> frozenset[str]:
-    """The whole list: some thousand names at most."""
+def read_red_list(txn: Any) -> frozenset[str]:
+    """The whole list, some thousand user IDs at most."""
     txn.execute("SELECT user_id FROM guichet_red_list")
     return frozenset(user_id for (user_id,) in txn.fetchall())
 
 
 def record_choice(txn: Any, user_id: str, *, hides: bool) -> None:
-    """One person thought again."""
+    """Record that a person hides or no longer hides."""
     if hides:
         txn.execute(
             "INSERT INTO guichet_red_list (user_id) VALUES (?) ON CONFLICT DO NOTHING", (user_id,)
@@ -53,15 +53,15 @@ def record_choice(txn: Any, user_id: str, *, hides: bool) -> None:
         txn.execute("DELETE FROM guichet_red_list WHERE user_id = ?", (user_id,))
 
 
-def create_tables(txn: Any) -> frozenset[str]:
-    """The first look of a process."""
+def create_and_read_red_list(txn: Any) -> frozenset[str]:
+    """The first read of a process."""
     txn.execute(TABLE)
-    return load(txn)
+    return read_red_list(txn)
 
 
-def reconcile(txn: Any) -> frozenset[str]:
-    """The first look of one process: who thought again while the module was off, by all account data."""
-    listed = create_tables(txn)
+def reconcile_red_list(txn: Any) -> frozenset[str]:
+    """The first read of one process: catches up with changes made while the module was off."""
+    listed = create_and_read_red_list(txn)
     txn.execute(
         "SELECT user_id, content FROM account_data WHERE account_data_type = ?", (HIDE_PROFILE,)
     )
@@ -78,8 +78,11 @@ def _hides(content: str) -> bool:
         return False
 
 
-class Directory:
-    """One callback for each row that was found: nothing is asked of anybody there."""
+class PeopleSearch:
+    """The callbacks of the search.
+
+    Synapse calls them for each row found, so nothing is requested.
+    """
 
     def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
         self.api = api
@@ -96,18 +99,20 @@ class Directory:
         api.register_account_data_callbacks(
             on_account_data_updated=guards.noticing(self.account_data_changed)
         )
-        # Only one process is told of a change; the others read it from the table.
-        self._query = reconcile if api.should_run_background_tasks() else create_tables
+        # Only one process is called for a change; the others read it from the table.
+        self._query = (
+            reconcile_red_list if api.should_run_background_tasks() else create_and_read_red_list
+        )
         api.delayed_background_call(0, self.refresh, desc="guichet_red_list_start")
         api.looping_background_call(
             self.refresh,
-            min(config.poll_seconds, MAX_POLL) * MS,
+            min(config.poll_seconds, MAX_POLL_SECONDS) * MS,
             desc="guichet_red_list",
             run_on_all_instances=True,
         )
 
     async def is_hidden(self, profile: Mapping[str, Any], searcher: str) -> bool:
-        """True takes this row from what `searcher` gets."""
+        """True removes this row from the results of `searcher`."""
         await self.cache.ready()
         if self.cache.is_exempt(searcher):
             return False
@@ -117,7 +122,7 @@ class Directory:
         return not self.refusals.is_log_only and self._is_withheld(str(profile["user_id"]))
 
     def _is_withheld(self, found: str) -> bool:
-        # Before the list was read nobody is shown: somebody on it would be.
+        # Until the list is read nobody is shown, since some people may be hidden.
         if self.red_list is None or found in self.red_list:
             return True
         return self.cache.class_of(found) is AccountClass.GUEST
@@ -129,7 +134,7 @@ class Directory:
         if len(self._noted_ms) >= MAX_SEARCHERS:
             self._noted_ms.clear()
         self._noted_ms[searcher] = now_ms
-        self.refusals.note(Reason.GUEST_MAY_NOT_SEARCH_PEOPLE, searcher)
+        self.refusals.record(RefusalReason.GUEST_MAY_NOT_SEARCH_PEOPLE, searcher)
 
     async def account_data_changed(
         self, user_id: str, room_id: str | None, data_type: str, content: object
@@ -143,17 +148,20 @@ class Directory:
         await self.api.run_db_interaction("guichet_red_list", record_choice, user_id, hides=hides)
 
     async def refresh(self) -> None:
-        """One process looks first for what changed meanwhile; the others read what it wrote."""
+        """Read the list.
+
+        The first time, one process looks for changes, and the others read what it wrote.
+        """
         try:
             self.red_list = await self.api.run_db_interaction("guichet_red_list", self._query)
-        except Exception:  # several processes may make the table at once: one wins
+        except Exception:  # several processes may create the table at once: one wins
             logger.warning("The red list cannot be read, again soon", exc_info=True)
         else:
-            self._query = load
+            self._query = read_red_list
 
 
-class Part(Directory):
-    """The people search, and the door that a proxy asks at."""
+class Directory(PeopleSearch):
+    """The part: the people search, and the path that a proxy asks."""
 
     def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
         super().__init__(config, api, cache, refusals)

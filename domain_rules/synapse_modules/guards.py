@@ -1,7 +1,7 @@
-"""What stands between a callback and Synapse: every call has an end, and a fault of ours is never a 500.
+"""Wraps every callback: each has a time limit, and an error of ours never becomes a 500.
 
-A callback that fails, or is late, answers by one rule: it refuses for whom the part closes, and lets
-everybody else go on. Both are logged and counted.
+A callback that fails or takes too long is answered by one rule: refused for those for whom the part
+closes, allowed for everybody else. Both cases are logged and counted.
 """
 
 import functools
@@ -12,13 +12,13 @@ from typing import Any
 from prometheus_client import Counter
 
 from .refusals import Refusals
-from .sentences import Reason
-from .time_limits import SECONDS, Callback, Late
+from .sentences import RefusalReason
+from .time_limits import SECONDS, Callback, CallbackLate
 
-# To both kinds of callback that insist this says: as you wish.
+# The answer "allowed" of `check_event_allowed`; `on_create_room` ignores it.
 ALLOWED = (True, None)
 FAILED = object()
-"""In place of an answer that did not come."""
+"""Stands for an answer that did not come."""
 
 logger = logging.getLogger(__name__)
 failures = Counter(
@@ -29,13 +29,13 @@ failures = Counter(
 
 
 class Guards:
-    """`closes_for` says by the user ID of who acts whether a fault refuses; else it lets them go on."""
+    """Makes wrappers. `closes_for`: whether an error refuses, by the acting user's ID."""
 
     def __init__(self, refusals: Refusals, *, closes_for: Callable[[str], bool]) -> None:
         self._refusals, self._closes_for = refusals, closes_for
 
     def answering(self, callback: Callback, *, seconds: float = SECONDS) -> Callback:
-        """For what refuses by its answer. It is asked about a user ID or about an event."""
+        """For callbacks that refuse by their answer. They get a user ID or an event first."""
 
         @functools.wraps(callback)
         async def guarded(actor: Any, *facts: Any) -> Any:
@@ -44,7 +44,7 @@ class Guards:
                 return answer
             user_id = getattr(actor, "sender", actor)
             if self._closes_for(user_id):
-                return self._refusals.refuse(Reason.NOT_ALLOWED, user_id)
+                return self._refusals.refuse(RefusalReason.NOT_ALLOWED, user_id)
             return self._refusals.allowed
 
         return guarded
@@ -56,9 +56,10 @@ class Guards:
         seconds: float = SECONDS,
         concerns: Callable[[Any], bool] = lambda _actor: True,
     ) -> Callback:
-        """For what refuses by an exception of Synapse's. It is asked about an event or about a requester.
+        """For callbacks that refuse by raising. They get an event or a requester first.
 
-        `concerns`: whether it has to be asked at all. Most events are messages, and cost no more than that look.
+        `concerns`: whether the callback is needed at all. Most events are messages, which cost no
+        more than this look.
         """
 
         @functools.wraps(callback)
@@ -70,7 +71,7 @@ class Guards:
                 return answer
             user_id = getattr(actor, "sender", None) or actor.user.to_string()
             if self._closes_for(user_id):
-                self._refusals.refuse_by_raising(Reason.NOT_ALLOWED, user_id)
+                self._refusals.refuse_by_raising(RefusalReason.NOT_ALLOWED, user_id)
             return ALLOWED
 
         return guarded
@@ -78,7 +79,7 @@ class Guards:
     def deciding(
         self, callback: Callback, *, otherwise: Callable[[], Any], seconds: float = SECONDS
     ) -> Callback:
-        """For what says yes or no and gives no reason. `otherwise` answers in its place."""
+        """For callbacks that say yes or no without a reason; `otherwise` answers if they fail."""
 
         @functools.wraps(callback)
         async def guarded(*facts: Any) -> Any:
@@ -88,23 +89,23 @@ class Guards:
         return guarded
 
     def noticing(self, callback: Callback) -> Callback:
-        """For what is told that something happened, and answers nothing. What is late it does all the same."""
+        """For callbacks that are only informed. If they take too long, they still finish."""
         return self.deciding(callback, otherwise=lambda: None)
 
 
 async def attempt(refusals: Refusals, seconds: float, callback: Callback, *facts: Any) -> Any:
-    """What the callback says; `FAILED`, logged and counted, if it does not.
+    """What the callback answers; FAILED, logged and counted, if it fails or takes too long.
 
-    Only a refusal of ours goes through: what Synapse raises when it is asked for something is a fault like any other.
+    Only our own refusals pass through: other exceptions of Synapse are errors like any other.
     """
     name = callback.__name__
     try:
         return await refusals.terms.within(seconds, callback, *facts)
-    except Late as late:
+    except CallbackLate as late:
         failures.labels(name, "late").inc()
-        logger.error("%s: %s", name, late)  # noqa: TRY400  # where it hangs, the trace does not say
+        logger.error("%s: %s", name, late)  # noqa: TRY400  # the trace does not show where it hangs
     except Exception as error:
-        if refusals.gave(error):
+        if refusals.is_ours(error):
             raise
         failures.labels(name, "fault").inc()
         logger.exception("a fault in %s, asked about %s", name, _whom(facts))
@@ -112,7 +113,7 @@ async def attempt(refusals: Refusals, seconds: float, callback: Callback, *facts
 
 
 def _whom(facts: tuple[Any, ...]) -> str:
-    """Who acts, if it is told: never an address, which other callbacks get."""
+    """Who acts, for the log; never an address, which some callbacks get."""
     first = facts[0] if facts else None
     said = getattr(first, "sender", first)
     return said if isinstance(said, str) else "somebody"

@@ -1,43 +1,43 @@
-"""Guests answer; they do not start: every way to begin a conversation, closed to those who are guests."""
+"""Closes every way to start a conversation to guests: they answer, they do not start."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from domain_rules.rooms import guest_permissions
-from domain_rules.rooms.guest_permissions import Action
-from domain_rules.rules import AccountClass
+from domain_rules.rooms.guest_permissions import UserAction
+from domain_rules.rooms.room import CREATE, MEMBER
+from domain_rules.rule import AccountClass
+from domain_rules.user_ids import homeserver_of
 
 from . import other_modules, room_rows
-from .cache import Cache, server_of
+from .cache import Cache
 from .configuration import Config
 from .guards import Guards
 from .refusals import Refusals
-from .sentences import Reason
+from .sentences import RefusalReason
 
-MEMBER = "m.room.member"
-CREATE = "m.room.create"
 REASONS = {
-    Action.CREATE_ROOM: Reason.GUEST_MAY_NOT_CREATE_ROOM,
-    Action.UPGRADE_ROOM: Reason.GUEST_MAY_NOT_UPGRADE_ROOM,
-    Action.INVITE: Reason.GUEST_MAY_NOT_INVITE,
-    Action.INVITE_BY_MAIL: Reason.GUEST_MAY_NOT_INVITE_BY_MAIL,
-    Action.JOIN_UNINVITED: Reason.GUEST_MAY_NOT_JOIN_UNINVITED,
-    Action.KNOCK: Reason.GUEST_MAY_NOT_KNOCK,
-    Action.MAKE_ALIAS: Reason.GUEST_MAY_NOT_MAKE_ALIAS,
-    Action.PUBLISH_ROOM: Reason.GUEST_MAY_NOT_PUBLISH_ROOM,
-    Action.BE_CREATOR: Reason.GUEST_MAY_NOT_BE_CREATOR,
+    UserAction.CREATE_ROOM: RefusalReason.GUEST_MAY_NOT_CREATE_ROOM,
+    UserAction.UPGRADE_ROOM: RefusalReason.GUEST_MAY_NOT_UPGRADE_ROOM,
+    UserAction.INVITE: RefusalReason.GUEST_MAY_NOT_INVITE,
+    UserAction.INVITE_BY_MAIL: RefusalReason.GUEST_MAY_NOT_INVITE_BY_MAIL,
+    UserAction.JOIN_UNINVITED: RefusalReason.GUEST_MAY_NOT_JOIN_UNINVITED,
+    UserAction.KNOCK: RefusalReason.GUEST_MAY_NOT_KNOCK,
+    UserAction.MAKE_ALIAS: RefusalReason.GUEST_MAY_NOT_MAKE_ALIAS,
+    UserAction.PUBLISH_ROOM: RefusalReason.GUEST_MAY_NOT_PUBLISH_ROOM,
+    UserAction.BE_CREATOR: RefusalReason.GUEST_MAY_NOT_BE_CREATOR,
 }
-# Each of these has a callback of its own, which the homeserver of who does it has asked before.
-ASKED_BEFORE = (
-    *(Action.CREATE_ROOM, Action.UPGRADE_ROOM, Action.JOIN_UNINVITED),
-    *(Action.INVITE, Action.INVITE_BY_MAIL),
+# Each of these has its own callback, called before on the homeserver of the acting user.
+JUDGED_BEFORE = (
+    *(UserAction.CREATE_ROOM, UserAction.UPGRADE_ROOM, UserAction.JOIN_UNINVITED),
+    *(UserAction.INVITE, UserAction.INVITE_BY_MAIL),
 )
-# The preset that makes everybody who is invited an equal of the creator, and the one that does not.
-TRUSTED, PRIVATE = "trusted_private_chat", "private_chat"
+# The preset that gives invited users the creator's power level, and the one that does not.
+TRUSTED_PRESET, PRIVATE_PRESET = "trusted_private_chat", "private_chat"
 
 
-class Part:
-    """Each callback begins with whom it judges; a fault of ours closes for guests and opens for agents."""
+class GuestRules:
+    """The part. An error of ours refuses guests and lets agents go on."""
 
     def __init__(
         self,
@@ -69,60 +69,74 @@ class Part:
         )
 
     async def user_may_create_room(self, user_id: str) -> Any:
-        """A room upgrade: of any other creation `on_create_room` was asked before.
+        """A room upgrade: for all other creations `on_create_room` was called before.
 
-        With a second parameter Synapse would copy the request for us, and fail over what other modules leave in it.
+        With a second parameter Synapse would copy the request for us, and fail on what other
+        modules leave in it.
         """
         if self._refusals.is_log_only:
             return (
                 self._refusals.allowed
-            )  # counted with the create event, which says which of the two it is
-        return await self._answer(user_id, Action.UPGRADE_ROOM)
+            )  # counted with the create event, which tells creation and upgrade apart
+        return await self._answer(user_id, UserAction.UPGRADE_ROOM)
 
     async def user_may_invite(self, inviter: str, _invitee: str, _room_id: str) -> Any:
-        """Also an invitation by mail, when the address is known."""
-        if server_of(inviter) != self._cache.own_name and self._refusals.is_log_only:
+        """Also called for an invitation by mail whose address has an account."""
+        if homeserver_of(inviter) != self._cache.own_name and self._refusals.is_log_only:
             return self._refusals.allowed  # counted below
-        return await self._answer(inviter, Action.INVITE)
+        return await self._answer(inviter, UserAction.INVITE)
 
     async def federated_user_may_invite(self, event: Any) -> Any:
         """An invitation that arrives from another homeserver."""
-        return await self._answer(event.sender, Action.INVITE)
+        return await self._answer(event.sender, UserAction.INVITE)
 
     async def user_may_send_3pid_invite(
         self, inviter: str, _medium: str, _address: str, _room_id: str
     ) -> Any:
-        """By the class alone; what Guichet has against an inviter or an address is asked last, see `invitation_check`."""
-        return await self._answer(inviter, Action.INVITE_BY_MAIL)
+        """By class alone; Guichet is asked last, see `invitation_check`."""
+        return await self._answer(inviter, UserAction.INVITE_BY_MAIL)
 
-    async def user_may_join_room(self, user_id: str, room_id: str, is_invited: bool) -> Any:  # noqa: FBT001  # Synapse calls by position
-        """Synapse asks for a change of profile too, which is a join over a join."""
-        if is_invited or await self._may(user_id, Action.JOIN_UNINVITED):
+    async def user_may_join_room(
+        self,
+        user_id: str,
+        room_id: str,
+        is_invited: bool,  # noqa: FBT001  # Synapse calls by position
+    ) -> Any:
+        """Synapse calls it for profile changes too, which are a join over a join."""
+        if is_invited or await self._may(user_id, UserAction.JOIN_UNINVITED):
             return self._refusals.allowed
         if await self._is_joined(user_id, room_id):
             return self._refusals.allowed
-        return self._refusals.refuse(self._reason(user_id, Action.JOIN_UNINVITED), user_id)
+        return self._refusals.refuse(self._reason(user_id, UserAction.JOIN_UNINVITED), user_id)
 
     async def user_may_create_room_alias(self, user_id: str, _alias: Any) -> Any:
-        return await self._answer(user_id, Action.MAKE_ALIAS)
+        return await self._answer(user_id, UserAction.MAKE_ALIAS)
 
     async def user_may_publish_room(self, user_id: str, _room_id: str) -> Any:
-        return await self._answer(user_id, Action.PUBLISH_ROOM)
+        return await self._answer(user_id, UserAction.PUBLISH_ROOM)
 
-    async def on_create_room(self, requester: Any, asked: dict[str, Any], _is_admin: bool) -> None:  # noqa: FBT001  # Synapse calls by position
-        """Before any other part looks at the request: a guest's is refused, guests in an agent's get no power."""
+    async def on_create_room(
+        self,
+        requester: Any,
+        request: dict[str, Any],
+        _is_admin: bool,  # noqa: FBT001  # Synapse calls by position
+    ) -> None:
+        """The first part to see the request.
+
+        A guest's is refused; guests invited by an agent get no power.
+        """
         user_id = requester.user.to_string()
-        creation = asked.get("creation_content")
-        if not self._refusals.is_log_only:  # there it is counted with the create event
-            await self._insist(user_id, guest_permissions.deed_of_creation(creation))
+        creation = request.get("creation_content")
+        if not self._refusals.is_log_only:  # log mode counts it with the create event
+            await self._insist(user_id, guest_permissions.action_of_creation(creation))
         self._refuse_guest_creators(creation)
-        if asked.get("preset") == TRUSTED:
-            self._take_power_from_guests(asked)
+        if request.get("preset") == TRUSTED_PRESET:
+            self._take_power_from_guests(request)
 
     async def check_event_allowed(
         self, event: Any, state: Mapping[tuple[str, str], Any]
     ) -> tuple[bool, None]:
-        """What has no callback of its own: knocks, and people of other homeservers in rooms of this one."""
+        """What has no callback of its own: knocks, and remote users in rooms of this homeserver."""
         state = other_modules.state_events(state)
         subject = getattr(event, "state_key", None)
         before = state.get((MEMBER, subject)) if event.type == MEMBER and subject else None
@@ -140,53 +154,58 @@ class Part:
         return True, None
 
     def _refuse_guest_creators(self, creation: object) -> None:
-        """By anybody, administrators too: nobody could take the power away again."""
-        for named in guest_permissions.creators_named(creation):
+        """Also for administrators: nobody could take the power away again."""
+        for named in guest_permissions.additional_creators_of(creation):
             if self._is_guest(named):
-                self._refusals.refuse_by_raising(self._reason(named, Action.BE_CREATOR), named)
+                self._refusals.refuse_by_raising(self._reason(named, UserAction.BE_CREATOR), named)
 
-    def _take_power_from_guests(self, asked: dict[str, Any]) -> None:
-        guests = [named for named in guest_permissions.invitees(asked) if self._is_guest(named)]
+    def _take_power_from_guests(self, request: dict[str, Any]) -> None:
+        guests = [
+            named for named in guest_permissions.invited_users_of(request) if self._is_guest(named)
+        ]
         if guests and self._refusals.is_log_only:
-            self._refusals.note(Reason.GUEST_MAY_NOT_HOLD_POWER, guests[0])
-        elif guests:  # nothing is refused: every client starts a chat so
-            asked["preset"] = PRIVATE
+            self._refusals.record(RefusalReason.GUEST_MAY_NOT_HOLD_POWER, guests[0])
+        elif guests:  # not refused: all clients start chats with this preset
+            request["preset"] = PRIVATE_PRESET
 
-    async def _answer(self, user_id: str, action: Action) -> Any:
+    async def _answer(self, user_id: str, action: UserAction) -> Any:
         if await self._may(user_id, action):
             return self._refusals.allowed
         return self._refusals.refuse(self._reason(user_id, action), user_id)
 
-    async def _insist(self, user_id: str, action: Action) -> None:
+    async def _insist(self, user_id: str, action: UserAction) -> None:
         if not await self._may(user_id, action):
             self._refusals.refuse_by_raising(self._reason(user_id, action), user_id)
 
-    async def _may(self, user_id: str, action: Action) -> bool:
-        """From memory for agents; before a guest is refused, an administrator of a moment ago is seen."""
+    async def _may(self, user_id: str, action: UserAction) -> bool:
+        """Whether the user may do it: from memory for agents.
+
+        Before refusing, Synapse is asked whether the user has become an administrator.
+        """
         await self._cache.ready()
-        if guest_permissions.may(self._cache.class_by_source(user_id), action):
+        if guest_permissions.is_allowed(self._cache.class_by_source(user_id), action):
             return True
-        if await self._cache.is_free(user_id):
-            self._refusals.note_exemption(REASONS[action], user_id)
+        if await self._cache.is_exempt_now(user_id):
+            self._refusals.record_exemption(REASONS[action], user_id)
             return True
         return False
 
-    def _is_counted(self, event: Any, action: Action | None) -> bool:
-        """Where nothing is refused, what was counted by another callback comes here as well."""
-        is_here = server_of(event.sender) == self._cache.own_name
-        was_asked = action in ASKED_BEFORE and event.type != CREATE
+    def _is_counted(self, event: Any, action: UserAction | None) -> bool:
+        """In log mode, whether another callback has counted this action before."""
+        is_here = homeserver_of(event.sender) == self._cache.own_name
+        was_asked = action in JUDGED_BEFORE and event.type != CREATE
         return self._refusals.is_log_only and is_here and was_asked
 
     def _is_guest(self, user_id: str) -> bool:
         return self._cache.class_of(user_id) is AccountClass.GUEST
 
-    def _reason(self, user_id: str, action: Action) -> Reason:
+    def _reason(self, user_id: str, action: UserAction) -> RefusalReason:
         is_known = self._cache.is_class_known(user_id)
-        return REASONS[action] if is_known else Reason.CLASS_NOT_YET_KNOWN
+        return REASONS[action] if is_known else RefusalReason.CLASS_NOT_YET_KNOWN
 
     async def _is_joined(self, user_id: str, room_id: str) -> bool:
         database, wanted = self._api.run_db_interaction, [(MEMBER, user_id)]
-        rows = await database("guichet_joined", room_rows.read, room_id, wanted)
+        rows = await database("guichet_joined", room_rows.read_state, room_id, wanted)
         member = rows.events.get((MEMBER, user_id)) if rows else None
         return member is not None and member.content.get("membership") == "join"
 

@@ -1,36 +1,36 @@
-"""An invitation by mail that Guichet would refuse is refused here, where the inviter's client hears why.
+"""Asks Guichet before Synapse stores an invitation by mail, so that the client learns the reason.
 
-Synapse makes "500 Internal server error" of whatever an identity server answers to store-invite but
-success: only a module's refusal reaches the client as it is.
+If the identity server refuses at `store-invite`, Synapse answers clients with 500. Only the refusal
+of a module reaches the client as it is.
 """
 
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 from domain_rules.rooms.reasons import RoomReason
-from domain_rules.rules import AccountClass
+from domain_rules.rule import AccountClass
 
 from .cache import Cache
-from .clients import GuichetAway, GuichetClient
+from .clients import GuichetClient, GuichetUnreachable
 from .configuration import Config
 from .guards import Guards
 from .refusals import Refusals
-from .sentences import Reason, Sentence
+from .sentences import RefusalReason, Sentence
 from .time_limits import ASKING_SECONDS
 
 PATH = "/may-invite"
-# What clients are told beside the reason, as Guichet says it.
-FURTHER = ("org.guichet.until", "retry_after_ms")
-# So long Guichet is not heard before everybody is told to try again later: seconds, or polls in vain.
-SHORTEST_SILENCE, POLLS = 60, 3
+# Fields of Guichet's answer that are passed on to clients.
+FURTHER_FIELDS = ("org.guichet.until", "retry_after_ms")
+# Guichet counts as unreachable after so many seconds, or so many polls, without an answer.
+MIN_SILENCE_SECONDS, MISSED_POLLS = 60, 3
 
 logger = logging.getLogger(__name__)
 
 
-class Part:
-    """The last to be asked: who may not invite there at all, or whom the room has, is told so by other parts before."""
+class InvitationCheck:
+    """The last part to judge an invitation: refusals of other parts come first."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class Part:
     ) -> None:
         self._client = client or GuichetClient(config, api)
         self._cache, self._refusals = cache, refusals
-        self._longest_silence = max(SHORTEST_SILENCE, POLLS * config.poll_seconds)
+        self._longest_silence = max(MIN_SILENCE_SECONDS, MISSED_POLLS * config.poll_seconds)
         already = RoomReason.ALREADY_HERE
-        refusals.teach({already: Sentence(already.texts["fr"], already.texts["en"])})
+        refusals.add_sentences({already: Sentence(already.texts["fr"], already.texts["en"])})
         guards = Guards(refusals, closes_for=lambda _user_id: False)
         api.register_spam_checker_callbacks(
             user_may_send_3pid_invite=guards.answering(self.answer, seconds=ASKING_SECONDS)
@@ -56,51 +56,55 @@ class Part:
     async def on_create_room(
         self,
         requester: Any,
-        asked: Mapping[str, Any],
+        request: Mapping[str, Any],
         _is_admin: bool,  # noqa: FBT001  # Synapse calls by position
     ) -> None:
-        """A room that is made for invitations by mail is not left behind without them."""
+        """Refuse the creation if its invitations by mail would be refused."""
         if self._refusals.is_log_only:
             return  # counted with the invitations
         await self._cache.ready()
         inviter = requester.user.to_string()
-        for address in _addresses(asked.get("invite_3pid")):
+        for address in _addresses(request.get("invite_3pid")):
             reason = self._from_memory(inviter, address)
             if reason is not None:
                 self._refusals.refuse_by_raising(reason, inviter)
 
     async def answer(self, inviter: str, medium: str, address: str, room_id: str) -> Any:
-        """What a spam checker's callback returns: yes, or the code and what goes with it."""
+        """The answer to `user_may_send_3pid_invite`: yes, or a code with its fields."""
         await self._cache.ready()
         known = self._from_memory(inviter, address)
         if known is not None:
             return self._refusals.refuse(known, inviter)
-        told = await self._ask(
+        answered = await self._ask(
             {"sender": inviter, "medium": medium, "address": address, "room_id": room_id}
         )
-        if told is None or told.get("allowed") is not False:
+        if answered is None or answered.get("allowed") is not False:
             return self._refusals.allowed
-        reason = _reason(told.get("org.guichet.reason"))
+        reason = _reason(answered.get("org.guichet.reason"))
         answer = self._refusals.refuse(reason, inviter)
         if answer is self._refusals.allowed:  # refusals are only logged
             return answer
         code, fields = answer
-        further = {name: told[name] for name in FURTHER if isinstance(told.get(name), str | int)}
+        further = {
+            name: answered[name]
+            for name in FURTHER_FIELDS
+            if isinstance(answered.get(name), str | int)
+        }
         return code, fields | further
 
-    def _from_memory(self, inviter: str, address: str) -> Reason | None:
+    def _from_memory(self, inviter: str, address: str) -> RefusalReason | None:
         if self._cache.age_seconds > self._longest_silence:
-            return Reason.GUICHET_UNREACHABLE
-        if inviter not in self._cache.copy.paused_inviters:
+            return RefusalReason.GUICHET_UNREACHABLE
+        if inviter not in self._cache.snapshot.paused_inviters:
             return None
-        decision = self._cache.decide(address)  # who is paused invites agents all the same
+        decision = self._cache.decide(address)  # paused inviters may still invite agents
         is_agent = decision is not None and decision.account_class is AccountClass.AGENT
-        return None if is_agent else Reason.INVITATIONS_PAUSED
+        return None if is_agent else RefusalReason.INVITATIONS_PAUSED
 
     async def _ask(self, question: Mapping[str, str]) -> Mapping[str, Any] | None:
         try:
             answer = await self._client.post(PATH, question)
-        except GuichetAway as fault:
+        except GuichetUnreachable as fault:
             logger.warning("whether an invitation is allowed cannot be asked: %s", fault)
             return None
         return answer.body if answer.is_good and isinstance(answer.body, Mapping) else None
@@ -112,6 +116,8 @@ def _addresses(invited: object) -> list[str]:
     return [address for address in found if isinstance(address, str)]
 
 
-def _reason(name: object) -> Word:
-    known: dict[str, Word] = {reason.value: reason for reason in (*Reason, RoomReason.ALREADY_HERE)}
-    return known.get(str(name), Reason.NOT_ALLOWED)
+def _reason(name: object) -> StrEnum:
+    known: dict[str, StrEnum] = {
+        reason.value: reason for reason in (*RefusalReason, RoomReason.ALREADY_HERE)
+    }
+    return known.get(str(name), RefusalReason.NOT_ALLOWED)

@@ -1,7 +1,7 @@
-"""What other modules leave behind in what Synapse shows to all of them, made plain.
+"""Repairs what other modules leave in objects that Synapse passes to all modules.
 
-One of Tchap's leaves `initial_state` as a view of a dictionary, over which Synapse stumbles once somebody
-has gone through the request. So whatever comes in goes on as the JSON it was.
+One of Tchap's modules leaves `initial_state` as a dictionary view, on which Synapse fails once
+another module has read the request. So the request continues as plain JSON.
 """
 
 import logging
@@ -11,33 +11,39 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
-async def on_create_room(_requester: Any, asked: dict[str, Any], _is_admin: bool) -> None:  # noqa: FBT001  # Synapse calls by position
-    """Before anybody of ours looks at it, in every mode; what it says stays what it was."""
-    for key, value in list(asked.items()):
-        asked[key] = _plain_if_readable(key, value)
+async def on_create_room(
+    _requester: Any,
+    request: dict[str, Any],
+    _is_admin: bool,  # noqa: FBT001  # Synapse calls by position
+) -> None:
+    """The first callback of ours, in every mode; the meaning of the request does not change."""
+    for key, value in list(request.items()):
+        request[key] = _plain_if_readable(key, value)
 
 
 def _plain_if_readable(key: str, value: Any) -> Any:
     try:
-        return plain(value)
+        return to_plain_json(value)
     except Exception:  # whatever it is, Synapse answers to it as it would without us
         logger.warning("%s in a request to create a room cannot be read", key, exc_info=True)
         return value
 
 
 def state_events(state: Mapping[Any, Any]) -> dict[tuple[str, str], Any]:
-    """Of the state that Synapse gives with an event, the events by type and state key."""
+    """Only the events, by type and state key, of the state that Synapse gives with an event."""
     return {
         key: event
         for key, event in state.items()
-        if isinstance(key, tuple) and len(key) == 2 and hasattr(event, "sender")  # noqa: PLR2004  # a pair
+        if isinstance(key, tuple)
+        and len(key) == 2  # noqa: PLR2004  # a pair
+        and hasattr(event, "sender")
     }
 
 
-def plain(value: Any) -> Any:
-    """The same in dictionaries and lists, which are new ones."""
+def to_plain_json(value: Any) -> Any:
+    """The same value made of new dictionaries and lists."""
     if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
+        return {key: to_plain_json(each) for key, each in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
-        return [plain(each) for each in value]
+        return [to_plain_json(each) for each in value]
     return value

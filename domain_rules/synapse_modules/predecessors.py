@@ -1,4 +1,8 @@
-"""Who left a conversation of two whose address somebody else has now: Guichet knows, and is asked before a refusal only."""
+"""Asks Guichet whether a user takes over the seat of somebody who left a conversation of two.
+
+That is so if their account succeeds the other one for the same address. It is asked only before a
+refusal.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -7,31 +11,31 @@ from typing import Any
 from domain_rules.rooms.membership import Successors
 from domain_rules.rooms.room import RoomState
 
-from .clients import GuichetAway, GuichetClient
+from .clients import GuichetClient, GuichetUnreachable
 
-MAX_ASKED = 100  # of those who left: what is asked at once
+MAX_ASKED = 100  # users in one request
 
 logger = logging.getLogger(__name__)
 
 
 class Predecessors:
-    """While Guichet is away nobody has any, and a seat stays with who left."""
+    """While Guichet cannot be reached nobody has predecessors, and the seat stays taken."""
 
     def __init__(self, client: GuichetClient) -> None:
         self._client = client
 
-    async def of(self, user_id: str, state: RoomState) -> Successors:
-        """Those whose seat in this room is that account's."""
+    async def find(self, user_id: str, state: RoomState) -> Successors:
+        """Pairs of those who left the room and whose seat is this user's now, with the user."""
         left = sorted(who for who, member in state.members.items() if member.membership == "leave")
         if not left:
             return frozenset()
-        told = await self._ask({"user_id": user_id, "left": left[:MAX_ASKED]})
-        return frozenset((each, user_id) for each in left if each in told)
+        predecessors = await self._ask({"user_id": user_id, "left": left[:MAX_ASKED]})
+        return frozenset((each, user_id) for each in left if each in predecessors)
 
     async def _ask(self, question: Mapping[str, Any]) -> list[Any]:
         try:
             answer = await self._client.post("/predecessors", question)
-        except GuichetAway as fault:
+        except GuichetUnreachable as fault:
             logger.warning("whose seat it is cannot be asked: %s", fault)
             return []
         found = answer.body.get("predecessors") if isinstance(answer.body, Mapping) else None

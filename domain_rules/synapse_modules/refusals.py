@@ -1,4 +1,4 @@
-"""What a person is told who may not do something: a reason, and its sentence in French and English."""
+"""Refuses actions: gives clients a reason with a sentence in French and English, and counts."""
 
 import logging
 from collections import deque
@@ -8,29 +8,32 @@ from typing import Any, cast
 
 from prometheus_client import Counter
 
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 
 from .configuration import Language, Mode
-from .sentences import SENTENCES, Reason, Sentence
+from .sentences import SENTENCES, RefusalReason, Sentence
 from .time_limits import Within, within
 
 FORBIDDEN = 403
-KEPT = 1000
+MAX_KEPT = 1000
 
 logger = logging.getLogger(__name__)
-counted = Counter(
+refusal_counter = Counter(
     "guichet_refusals",
     "What was refused, or would have been where `mode` is log",
     ["reason", "mode"],
 )
-exemptions = Counter("guichet_exemptions", "What only an exempt account was allowed", ["reason"])
+exemption_counter = Counter(
+    "guichet_exemptions", "What only an exempt account was allowed", ["reason"]
+)
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What Synapse understands. `not_spam` must be its own object: an equal one is taken for a refusal.
+class SynapseTypes:
+    """Objects of Synapse that refusals need.
 
-    `prune`: an event as a redaction leaves it, by the rules of its room's version.
+    `not_spam` must be Synapse's own object: an equal one is taken for a refusal. `prune`: gives an
+    event as a redaction leaves it, by its room version.
     """
 
     not_spam: Any
@@ -40,7 +43,7 @@ class Terms:
     prune: Callable[[Any], Any] = lambda event: event
 
     @classmethod
-    def of_synapse(cls) -> "Terms":
+    def of_synapse(cls) -> "SynapseTypes":
         """Imported here, so that everything else can be read and tested without Synapse."""
         from synapse.api.errors import Codes, SynapseError  # noqa: PLC0415  # see above
         from synapse.events.utils import prune_event  # noqa: PLC0415  # see above
@@ -56,7 +59,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One that was given, for the support desk. `is_enforced`: not only logged."""
+    """A refusal that was given, for the report. `is_enforced`: not only logged."""
 
     reason: str
     user_id: str
@@ -65,11 +68,11 @@ class Refusal:
 
 
 class Refusals:
-    """Gives reasons, counts them, and keeps the last until they are drained for the report."""
+    """Gives reasons, counts them, and keeps the latest until they are drained for the report."""
 
     def __init__(
         self,
-        terms: Terms,
+        terms: SynapseTypes,
         now_ms: Callable[[], int],
         *,
         mode: Mode,
@@ -82,10 +85,11 @@ class Refusals:
         self._sentences: dict[str, Sentence] = {
             word.value: said for word, said in SENTENCES.items()
         }
-        self._kept: deque[Refusal] = deque(maxlen=KEPT)
+        self._kept: deque[Refusal] = deque(maxlen=MAX_KEPT)
 
     @property
     def is_log_only(self) -> bool:
+        """Whether refusals are only counted and logged."""
         return self._mode is Mode.LOG
 
     @property
@@ -93,37 +97,37 @@ class Refusals:
         """What a spam checker's callback returns for yes."""
         return self.terms.not_spam
 
-    def teach(self, sentences: Mapping[Any, Sentence]) -> None:
-        """Further reasons of a part, with what they say."""
+    def add_sentences(self, sentences: Mapping[Any, Sentence]) -> None:
+        """Add the reasons of a part, with their sentences."""
         self._sentences |= {str(word): said for word, said in sentences.items()}
 
-    def refuse(self, reason: Word, user_id: str) -> Any:
-        """For callbacks that return: `(code, fields)`, or yes where refusals are only logged."""
-        self.note(reason, user_id)
+    def refuse(self, reason: StrEnum, user_id: str) -> Any:
+        """For callbacks that return: `(code, fields)`; yes in log mode."""
+        self.record(reason, user_id)
         return self.allowed if self.is_log_only else (self.terms.forbidden, self.fields(reason))
 
-    def refuse_by_raising(self, reason: Word, user_id: str, *, status: int = FORBIDDEN) -> None:
-        """For callbacks that raise. Returns where refusals are only logged."""
-        self.note(reason, user_id)
+    def refuse_by_raising(self, reason: StrEnum, user_id: str, *, status: int = FORBIDDEN) -> None:
+        """For callbacks that raise. Returns in log mode."""
+        self.record(reason, user_id)
         if not self.is_log_only:
             raise self.error(reason, status=status)
 
-    def error(self, reason: Word, *, status: int = FORBIDDEN) -> Exception:
+    def error(self, reason: StrEnum, *, status: int = FORBIDDEN) -> Exception:
         """Synapse's own exception, which reaches the client as it is."""
         fields = self.fields(reason)
         error: Any = self.terms.error_class(status, fields["error"], self.terms.forbidden, fields)
         error.reason_of_guichet = reason
         return cast("Exception", error)
 
-    def gave(self, error: Exception) -> bool:
-        """Whether that is one of these, and not Synapse's."""
+    def is_ours(self, error: Exception) -> bool:
+        """Whether the exception is a refusal made here, and not Synapse's own."""
         return hasattr(error, "reason_of_guichet")
 
-    def fields(self, reason: Word) -> dict[str, Any]:
+    def fields(self, reason: StrEnum) -> dict[str, Any]:
         """What the client gets beside the code.
 
-        `error` is what clients show: ours takes the place of Synapse's own sentence. Synapse does not tell a
-        module the language of a request, so it is the homeserver's.
+        Clients show `error`: it replaces Synapse's sentence. Synapse does not tell modules the
+        language of a request, so it is the configured one.
         """
         said = self._said(reason)
         return {
@@ -132,23 +136,23 @@ class Refusals:
             "org.guichet.message": {"fr": said.french, "en": said.english},
         }
 
-    def note(self, reason: Word, user_id: str) -> None:
-        """Count and keep it, without answering."""
+    def record(self, reason: StrEnum, user_id: str) -> None:
+        """Count and keep a refusal without answering."""
         done = "refused" if not self.is_log_only else "would refuse"
         logger.info("%s %s: %s", done, user_id, reason.value)
-        counted.labels(reason.value, self._mode.value).inc()
+        refusal_counter.labels(reason.value, self._mode.value).inc()
         self._kept.append(Refusal(reason.value, user_id, self._now_ms(), not self.is_log_only))
 
-    def note_exemption(self, reason: Word, user_id: str) -> None:
-        """An exempt account did what its class would not have allowed."""
+    def record_exemption(self, reason: StrEnum, user_id: str) -> None:
+        """Count what an exempt account did and its class would not allow."""
         logger.warning("%s is exempt, would otherwise be refused: %s", user_id, reason.value)
-        exemptions.labels(reason.value).inc()
+        exemption_counter.labels(reason.value).inc()
 
     def drain(self) -> list[Refusal]:
-        """What was kept since the last call, oldest first."""
+        """The refusals since the last call, oldest first."""
         kept = list(self._kept)
         self._kept.clear()
         return kept
 
-    def _said(self, reason: Word) -> Sentence:
-        return self._sentences.get(reason.value) or SENTENCES[Reason.NOT_ALLOWED]
+    def _said(self, reason: StrEnum) -> Sentence:
+        return self._sentences.get(reason.value) or SENTENCES[RefusalReason.NOT_ALLOWED]

@@ -1,7 +1,7 @@
-"""Who may have an account here by mail, under which user ID and name.
+"""Decides who may register an account here by mail, and its user ID and display name.
 
-Decided from memory, but for the one thing that is not there: whether a guest's invitation lives. That is
-asked of Guichet, within ten seconds; while it is away nobody comes in who needs an invitation.
+The decision is made from memory, except whether a guest has an open invitation: Guichet is asked
+for it, within ten seconds. While it cannot be reached, nobody who needs an invitation registers.
 """
 
 import logging
@@ -10,33 +10,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain_rules.display_names import display_name
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 from domain_rules.rules import Decision
-from domain_rules.user_ids import Scheme, localpart
+from domain_rules.user_ids import Scheme, make_localpart
 
 from .cache import Cache
-from .clients import GuichetAway, GuichetClient
+from .clients import GuichetClient, GuichetUnreachable
 from .configuration import ClassSource, Config, Mode
 from .guards import Guards
-from .refusals import Refusals, counted
-from .sentences import Reason, Sentence
+from .refusals import Refusals, refusal_counter
+from .sentences import RefusalReason, Sentence
 from .snapshot import read_address
 from .time_limits import ASKING_SECONDS
 
 EMAIL_PROOF = "m.login.email.identity"
-MAX_NAMES = 5  # that are drawn before a random one is left to fail
+MAX_DRAWS = 5  # random localparts tried before one is left to fail
 NOT_ENFORCED = (
-    "NOT ENFORCED on this homeserver, because matrix_authentication_service is enabled: who registers,"
-    " which addresses accounts get, user IDs, display names. docs/synapse.md says what to do there"
+    "NOT ENFORCED on this homeserver, because matrix_authentication_service is enabled: who"
+    " registers, which addresses accounts get, user IDs, display names. docs/synapse.md says what"
+    " to do there"
 )
 
 logger = logging.getLogger(__name__)
 
 
-class Refused(Word):
-    """Why an address may not have an account here. Counted and logged.
+class RegistrationRefusal(StrEnum):
+    """Why an address may not have an account here; counted and logged.
 
-    When the mail is ordered clients get Synapse's M_THREEPID_DENIED alone; at the last moment, `SENTENCE`.
+    When the validation mail is ordered, clients get only Synapse's M_THREEPID_DENIED; at the end of
+    registration, `SENTENCE`.
     """
 
     NO_EMAIL = "registration_other_than_email"
@@ -53,19 +55,19 @@ SENTENCE = Sentence(
 )
 
 
-def objection(decision: Decision | None, own_name: str) -> Refused | None:
-    """What the rules alone have against an account here; None leaves at most the invitation to be asked for."""
+def find_objection(decision: Decision | None, own_name: str) -> RegistrationRefusal | None:
+    """What the rules have against an account here; None leaves at most the invitation to check."""
     if decision is None:
-        return Refused.NO_ADDRESS
+        return RegistrationRefusal.NO_ADDRESS
     if decision.homeserver is None:
-        return Refused.NO_RULE
+        return RegistrationRefusal.NO_RULE
     if own_name not in {decision.homeserver, decision.protected_homeserver}:
-        return Refused.ELSEWHERE
+        return RegistrationRefusal.ELSEWHERE
     return None
 
 
-def proved_address(uia_results: Mapping[str, Any]) -> str | None:
-    """The address that was proved on the way to an account, if there was one."""
+def verified_address_in(uia_results: Mapping[str, Any]) -> str | None:
+    """The address verified during registration, if there is one."""
     proof = uia_results.get(EMAIL_PROOF)
     if not isinstance(proof, Mapping) or proof.get("medium") != "email":
         return None
@@ -73,13 +75,13 @@ def proved_address(uia_results: Mapping[str, Any]) -> str | None:
     return address if isinstance(address, str) else None
 
 
-class Gate:
-    """The answers, without Synapse."""
+class RegistrationPolicy:
+    """The decisions, without Synapse."""
 
     def __init__(self, cache: Cache, refusals: Refusals, client: GuichetClient) -> None:
         self.cache = cache
         self.refusals = refusals
-        refusals.teach(dict.fromkeys(Refused, SENTENCE))
+        refusals.add_sentences(dict.fromkeys(RegistrationRefusal, SENTENCE))
         self.client = client
 
     async def is_3pid_allowed(
@@ -88,87 +90,91 @@ class Gate:
         address: str,
         registration: bool,  # noqa: FBT001  Synapse calls it so
     ) -> bool:
-        """Asked when the mail is ordered and again when the account is made, or gets the address."""
+        """Called when the mail is ordered, and when the account is created or gets the address."""
         await self.cache.ready()
         if medium != "email":
-            # A telephone number makes nobody an agent, and is no proof of who registers.
-            return not registration or self._refuse(Refused.NO_EMAIL)
+            # A telephone number makes nobody an agent, and does not prove who registers.
+            return not registration or self._refuse(RegistrationRefusal.NO_EMAIL)
         decision = self.cache.decide(address)
         if not registration:
             return self._may_be_added(decision)
-        why = objection(decision, self.cache.own_name)
+        why = find_objection(decision, self.cache.own_name)
         if why is None and decision and decision.requires_invite:
             why = await self._without_invitation(address)
         return why is None or self._refuse(why, decision)
 
     def _may_be_added(self, decision: Decision | None) -> bool:
-        """Where the class is the person's, any address counts; elsewhere those that belong here."""
+        """Whether an existing account may get the address.
+
+        Where the class depends on the person, any address may be added; elsewhere those that belong
+        here.
+        """
         own = self.cache.own_name
         by_person = self.cache.class_of_server(own) == ClassSource.BY_PERSON.value
         if by_person and decision is not None:
             return True
-        why = objection(decision, own)
+        why = find_objection(decision, own)
         return why is None or self._refuse(why, decision)
 
-    async def _without_invitation(self, address: str) -> Refused | None:
+    async def _without_invitation(self, address: str) -> RegistrationRefusal | None:
         question = {"medium": "email", "address": address}
         try:
             answer = await self.client.post("/may-register", question)
-        except GuichetAway:
-            return Refused.GUICHET_AWAY
+        except GuichetUnreachable:
+            return RegistrationRefusal.GUICHET_AWAY
         if not answer.is_good or not isinstance(answer.body, Mapping):
             logger.warning("Guichet answers %s: is the credential still good?", answer.status)
-            return Refused.GUICHET_AWAY
-        return None if answer.body.get("allowed") is True else Refused.NOT_INVITED
+            return RegistrationRefusal.GUICHET_AWAY
+        return None if answer.body.get("allowed") is True else RegistrationRefusal.NOT_INVITED
 
-    def _refuse(self, why: Refused, decision: Decision | None = None) -> bool:
-        """What a boolean callback returns. The address is never in the log; the right homeserver is."""
+    def _refuse(self, why: RegistrationRefusal, decision: Decision | None = None) -> bool:
+        """What a boolean callback returns. The log never shows the address."""
         mode = Mode.LOG if self.refusals.is_log_only else Mode.ENFORCE
         done = "would refuse" if self.refusals.is_log_only else "refused"
-        belongs = decision.homeserver if decision and why is Refused.ELSEWHERE else None
+        belongs = decision.homeserver if decision and why is RegistrationRefusal.ELSEWHERE else None
         logger.info("%s: %s%s", done, why, f", it belongs on {belongs}" if belongs else "")
-        counted.labels(why.value, mode.value).inc()
+        refusal_counter.labels(why.value, mode.value).inc()
         return self.refusals.is_log_only
 
     def user_name(self, uia_results: Mapping[str, Any]) -> str | None:
-        """By the homeserver's scheme, whatever the client asked for; None without a proved address."""
-        address = read_address(proved_address(uia_results) or "")
+        """The localpart by the homeserver's scheme; None without a verified address."""
+        address = read_address(verified_address_in(uia_results) or "")
         if address is None:
             return None
         scheme = Scheme(self.cache.user_id_scheme)
-        return localpart(scheme, address, token=secrets.token_urlsafe())
+        return make_localpart(scheme, address, token=secrets.token_urlsafe())
 
     def display_name(self, uia_results: Mapping[str, Any]) -> str | None:
-        """`Camille Durand [Rouen]`."""
-        address = read_address(proved_address(uia_results) or "")
+        """The display name, such as `Camille Durand [Rouen]`; None without a verified address."""
+        address = read_address(verified_address_in(uia_results) or "")
         if address is None:
             return None
         return display_name(address, self.cache.rules.decide(address).organisation)
 
     def check(self, email: Mapping[str, Any] | None) -> None:
-        """The last moment before the account, by memory alone: a change of rules since the first look counts.
+        """The last check before the account is created, by memory alone: rules may have changed.
 
-        Raises our refusal: Synapse's own answer to who is not let in is that they ask too often.
+        Raises our refusal; Synapse's own answer would be that the client asks too often.
         """
         if not email or email.get("medium") != "email":
             return
         decision = self.cache.decide(str(email.get("address")))
-        why = objection(decision, self.cache.own_name)
+        why = find_objection(decision, self.cache.own_name)
         if why is not None and not self._refuse(why, decision):
             raise self.refusals.error(why)
 
 
-class Part:
-    """Works where this homeserver makes accounts itself.
+class RegistrationGate:
+    """The part. It works where Synapse itself creates accounts.
 
-    Where the Matrix Authentication Service does, Synapse has no such callbacks: the log says at start
-    what is not enforced.
+    With the Matrix Authentication Service, Synapse does not offer these callbacks: the log says at
+    start what is not enforced.
     """
 
     def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
         self.api = api
         self.refusals = refusals
-        self.gate = Gate(cache, refusals, GuichetClient(config, api))
+        self.gate = RegistrationPolicy(cache, refusals, GuichetClient(config, api))
         self.is_enforced = self._register()
 
     def _register(self) -> bool:
@@ -183,7 +189,7 @@ class Part:
             )
         }
         if not self.refusals.is_log_only:
-            # Without ours the person would get the name they typed.
+            # Without this callback the person would get the localpart they typed.
             callbacks["get_username_for_registration"] = guards.deciding(
                 self.user_name, otherwise=self._refuse
             )
@@ -204,15 +210,18 @@ class Part:
 
     def _refuse(self) -> None:
         if not self.refusals.is_log_only:
-            raise self.refusals.error(Reason.NOT_ALLOWED)
+            raise self.refusals.error(RefusalReason.NOT_ALLOWED)
 
     def _refuse_or_let_in(self) -> Any:
         self._refuse()
         return _allow()
 
     async def user_name(self, uia_results: Mapping[str, Any], _: Mapping[str, Any]) -> str | None:
-        """A random name that is taken is drawn again; another one is the person's own, and Synapse refuses it."""
-        for _again in range(MAX_NAMES):
+        """A localpart that is free, if the scheme is random.
+
+        Any other localpart that is taken is the person's own, and Synapse refuses it.
+        """
+        for _again in range(MAX_DRAWS):
             name = self.gate.user_name(uia_results)
             if name is None or self.gate.cache.user_id_scheme != Scheme.RANDOM.value:
                 break
@@ -229,6 +238,7 @@ class Part:
     async def second_look(
         self, email: Mapping[str, Any] | None, _name: str | None, _from: Any, _provider: str | None
     ) -> Any:
+        """The callback `check_registration_for_spam`."""
         self.gate.check(email)
         return _allow()
 

@@ -1,11 +1,19 @@
-"""The queue of reports in Synapse's own database, and what is read there to fill it."""
+"""The queue of reports in Synapse's database, and the queries that fill it."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .reports import MEMBER, THIRD_PARTY_INVITE, Heard, Kind, Pair, Report, Seen
+from domain_rules.rooms.room import MEMBER, THIRD_PARTY_INVITE
+
+from .reports import (
+    AccountAddress,
+    KnownAddress,
+    Report,
+    ReportKind,
+    SeenEvent,
+)
 
 TABLES = (
     """CREATE TABLE IF NOT EXISTS guichet_reports (
@@ -17,17 +25,13 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS guichet_binder (name TEXT PRIMARY KEY, value TEXT NOT NULL)""",
 )
 PLACE, START, EPOCH = "place", "start", "epoch"
-# Places in the stream are given before they are written: what comes late must not be passed by.
+# Stream positions are assigned before events are written: read again what may arrive late.
 OVERLAP = 200
-AT_ONCE = 500  # events
-
-
-def create(txn: Any, table: str) -> None:
-    txn.execute(table)
+MAX_EVENTS = 500  # in one read
 
 
 def enqueue(txn: Any, reports: Iterable[Report], turn: int) -> None:
-    """Queue what is not there yet. `turn`: they are sent in this order."""
+    """Queue the reports that are not queued yet. `turn`: the position in the order of sending."""
     for number, report in enumerate(reports):
         txn.execute(
             "INSERT INTO guichet_reports (id, kind, facts, at_ms, turn, place, is_sent)"
@@ -39,20 +43,24 @@ def enqueue(txn: Any, reports: Iterable[Report], turn: int) -> None:
         )
 
 
-def waiting(txn: Any, most: int) -> list[Report]:
+def read_waiting(txn: Any, most: int) -> list[Report]:
+    """The reports to send next, at most `most`."""
     txn.execute(
         "SELECT id, kind, facts, at_ms, place FROM guichet_reports WHERE is_sent = 0"
         " ORDER BY turn, id LIMIT ?",
         (most,),
     )
     return [
-        Report(Kind(kind), at_ms, json.loads(facts), report_id, place)
+        Report(ReportKind(kind), at_ms, json.loads(facts), report_id, place)
         for report_id, kind, facts, at_ms, place in txn.fetchall()
     ]
 
 
-def done(txn: Any, reports: Iterable[Report]) -> None:
-    """They came to Guichet. An event's stays as long as the event may be read again."""
+def mark_sent(txn: Any, reports: Iterable[Report]) -> None:
+    """Record that Guichet has the reports.
+
+    Those of events stay while the event may be read again.
+    """
     for report in reports:
         if report.place:
             txn.execute("UPDATE guichet_reports SET is_sent = 1 WHERE id = ?", (report.id,))
@@ -60,35 +68,37 @@ def done(txn: Any, reports: Iterable[Report]) -> None:
             txn.execute("DELETE FROM guichet_reports WHERE id = ?", (report.id,))
 
 
-def hear(txn: Any, pair: Pair, heard: Heard | None) -> None:
-    """Guichet knows this address of this account now; None: no more."""
+def record_known_address(txn: Any, pair: AccountAddress, heard: KnownAddress | None) -> None:
+    """Record that Guichet knows this address of this account; None: not any more."""
     txn.execute("DELETE FROM guichet_heard WHERE user_id = ? AND address = ?", pair)
     if heard is not None:
         txn.execute(
             "INSERT INTO guichet_heard (user_id, address, told, revision) VALUES (?, ?, ?, ?)",
-            (*pair, heard.told, heard.revision),
+            (*pair, heard.result, heard.revision),
         )
 
 
-def addresses(txn: Any) -> tuple[list[Pair], dict[Pair, Heard], set[Pair]]:
-    """Those verified here, those Guichet heard of, and those it is about to be told of."""
+def read_addresses(
+    txn: Any,
+) -> tuple[list[AccountAddress], dict[AccountAddress, KnownAddress], set[AccountAddress]]:
+    """Addresses verified here, those Guichet knows, and those with a report waiting."""
     txn.execute("SELECT user_id, address FROM user_threepids WHERE medium = 'email'")
     here = [(user_id, address) for user_id, address in txn.fetchall()]
     txn.execute("SELECT user_id, address, told, revision FROM guichet_heard")
     heard = {
-        (user_id, address): Heard(told, revision)
-        for user_id, address, told, revision in txn.fetchall()
+        (user_id, address): KnownAddress(result, revision)
+        for user_id, address, result, revision in txn.fetchall()
     }
     txn.execute(
         "SELECT facts FROM guichet_reports WHERE is_sent = 0 AND kind IN (?, ?)",
-        (Kind.BOUND.value, Kind.UNBOUND.value),
+        (ReportKind.BOUND.value, ReportKind.UNBOUND.value),
     )
     facts = [json.loads(text) for (text,) in txn.fetchall()]
     return here, heard, {(one["user_id"], one["address"]) for one in facts}
 
 
 def check_epoch(txn: Any, epoch: str) -> bool:
-    """Whether Guichet's database is another than before: then it has heard of nothing."""
+    """Whether Guichet's database is another one than before, so that it knows nothing."""
     known = _value(txn, EPOCH)
     if known == epoch:
         return False
@@ -98,8 +108,11 @@ def check_epoch(txn: Any, epoch: str) -> bool:
     return known is not None
 
 
-def new_events(txn: Any) -> tuple[list[Seen], int]:
-    """Memberships and invitations by mail since the last time, and how far that is. At first: from now on."""
+def read_new_events(txn: Any) -> tuple[list[SeenEvent], int]:
+    """New memberships and invitations by mail, and the stream position reached.
+
+    The first call returns no events and starts from now.
+    """
     known = _value(txn, PLACE)
     txn.execute("SELECT COALESCE(MAX(stream_ordering), 0) FROM events")
     newest = int(txn.fetchone()[0])
@@ -112,10 +125,10 @@ def new_events(txn: Any) -> tuple[list[Seen], int]:
         " FROM events AS e JOIN event_json AS j ON j.event_id = e.event_id"
         " WHERE e.stream_ordering > ? AND e.type IN (?, ?) AND e.rejection_reason IS NULL"
         " ORDER BY e.stream_ordering LIMIT ?",
-        (after, MEMBER, THIRD_PARTY_INVITE, AT_ONCE + OVERLAP),
+        (after, MEMBER, THIRD_PARTY_INVITE, MAX_EVENTS + OVERLAP),
     )
     rows = txn.fetchall()
-    is_all = len(rows) < AT_ONCE + OVERLAP
+    is_all = len(rows) < MAX_EVENTS + OVERLAP
     events = [
         (place, event_id, json.loads(text))
         for place, event_id, text, metadata in rows
@@ -125,14 +138,14 @@ def new_events(txn: Any) -> tuple[list[Seen], int]:
     return [_with_past(txn, one) for one in seen], newest if is_all else rows[-1][0]
 
 
-def reach(txn: Any, place: int) -> None:
-    """Everything up to here is queued, as far as it is worth a report."""
+def record_position(txn: Any, place: int) -> None:
+    """Record that everything up to this stream position is queued."""
     _set_value(txn, PLACE, str(place))
     txn.execute("DELETE FROM guichet_reports WHERE is_sent = 1 AND place <= ?", (place - OVERLAP,))
 
 
-def _seen(place: int, event_id: str, event: Mapping[str, Any]) -> Seen:
-    return Seen(
+def _seen(place: int, event_id: str, event: Mapping[str, Any]) -> SeenEvent:
+    return SeenEvent(
         event_id=event_id,
         type=event["type"],
         room_id=event["room_id"],
@@ -144,7 +157,7 @@ def _seen(place: int, event_id: str, event: Mapping[str, Any]) -> Seen:
     )
 
 
-def _with_past(txn: Any, seen: Seen) -> Seen:
+def _with_past(txn: Any, seen: SeenEvent) -> SeenEvent:
     if seen.type != MEMBER:
         return replace(seen, inviter=_inviter(txn, seen))
     return replace(
@@ -155,7 +168,7 @@ def _with_past(txn: Any, seen: Seen) -> Seen:
     )
 
 
-def _membership_before(txn: Any, seen: Seen) -> str | None:
+def _membership_before(txn: Any, seen: SeenEvent) -> str | None:
     txn.execute(
         "SELECT membership FROM room_memberships"
         " WHERE user_id = ? AND room_id = ? AND event_stream_ordering < ?"
@@ -166,8 +179,8 @@ def _membership_before(txn: Any, seen: Seen) -> str | None:
     return str(row[0]) if row else None
 
 
-def _is_by_mail(txn: Any, seen: Seen) -> bool:
-    """Whether their last invitation goes back to an address, however often their name changed since."""
+def _is_by_mail(txn: Any, seen: SeenEvent) -> bool:
+    """Whether the user's last invitation came from an invitation by mail."""
     txn.execute(
         "SELECT j.json FROM room_memberships AS m JOIN event_json AS j ON j.event_id = m.event_id"
         " WHERE m.user_id = ? AND m.room_id = ? AND m.membership = 'invite'"
@@ -178,8 +191,8 @@ def _is_by_mail(txn: Any, seen: Seen) -> bool:
     return bool(row) and "third_party_invite" in json.loads(row[0])["content"]
 
 
-def _invites(txn: Any, seen: Seen) -> bool:
-    """Whether an invitation by mail of theirs stands in the room, which is asked when they go."""
+def _invites(txn: Any, seen: SeenEvent) -> bool:
+    """Whether an invitation by mail from this user, who leaves, stands in the room."""
     if seen.content.get("membership") == "join":
         return False
     txn.execute(
@@ -190,10 +203,10 @@ def _invites(txn: Any, seen: Seen) -> bool:
     return txn.fetchone() is not None
 
 
-def _inviter(txn: Any, seen: Seen) -> str | None:
-    """Who had sent the invitation that this event takes back; None if none stood.
+def _inviter(txn: Any, seen: SeenEvent) -> str | None:
+    """Who sent the invitation that this event revokes; None if none stood.
 
-    It is the first event of it that came here: the inviter's own homeserver has made it itself.
+    The first event counts: it was made by the inviter's own homeserver.
     """
     txn.execute(
         "SELECT j.json FROM events AS e JOIN state_events AS s ON s.event_id = e.event_id"

@@ -1,7 +1,8 @@
-"""Guichet knows the addresses verified here, and what became of invitations; nothing is lost while it is away.
+"""Reports to Guichet which addresses are verified here and what became of invitations.
 
-Reports are queued in Synapse's database in the very call they come from, and sent by one process until
-Guichet has taken them. Once an hour, and at start, what Guichet heard is compared with what is here.
+Reports are queued in Synapse's database by the callback they come from, and one process sends them
+until Guichet has accepted them, so nothing is lost while it cannot be reached. At start and once an
+hour, what Guichet knows is compared with what is here.
 """
 
 import logging
@@ -9,27 +10,29 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import report_queue, reports
+from domain_rules.user_ids import homeserver_of
+
+from . import report_queue, reports, store
 from .cache import MS, Cache
-from .clients import GuichetAway, GuichetClient
+from .clients import GuichetClient, GuichetUnreachable
 from .configuration import Config
 from .guards import Guards
 from .refusals import Refusals
-from .reports import Heard, Kind, Pair, Report, Told
+from .reports import AccountAddress, KnownAddress, Report, ReportKind, ReportResult
 
 WORK_MS = 2000
 REFUSALS_MS = 60_000
 COMPARE_MS = 3_600_000
-MOST = 100  # reports in one request
-ROUNDS = 50  # requests in one go
+MAX_REPORTS = 100  # reports in one request
+MAX_REQUESTS = 50  # requests in one go
 BAD_REQUEST, TOO_LARGE = 400, 413
 EMAIL = "email"
 
 logger = logging.getLogger(__name__)
 
 
-class Part:
-    """Callbacks in every process; the sending in the one that runs background tasks."""
+class Reporter:
+    """The part: callbacks in every process, sending in the one that runs background tasks."""
 
     def __init__(
         self,
@@ -51,7 +54,7 @@ class Part:
         self._failed_ms = 0
         self._again_ms = 0
         self._compare_ms = 0
-        self._most = MOST
+        self._most = MAX_REPORTS
         guards = Guards(refusals, closes_for=lambda _user_id: False)
         api.register_third_party_rules_callbacks(
             on_add_user_third_party_identifier=guards.noticing(self.on_add),
@@ -67,12 +70,16 @@ class Part:
     async def on_add(self, user_id: str, medium: str, address: str) -> None:
         """This homeserver verified an address."""
         if medium == EMAIL:
-            await self._put(reports.of_address(Kind.BOUND, (user_id, address), self._now()))
+            await self._put(
+                reports.report_of_address(ReportKind.BOUND, (user_id, address), self._now())
+            )
 
     async def on_remove(self, user_id: str, medium: str, address: str) -> None:
-        """An address was taken away."""
+        """An address was removed."""
         if medium == EMAIL:
-            await self._put(reports.of_address(Kind.UNBOUND, (user_id, address), self._now()))
+            await self._put(
+                reports.report_of_address(ReportKind.UNBOUND, (user_id, address), self._now())
+            )
 
     async def on_deactivation(
         self,
@@ -80,18 +87,18 @@ class Part:
         deactivated: bool,  # noqa: FBT001  # Synapse's signature
         _by_admin: bool,  # noqa: FBT001  # the same
     ) -> None:
-        """An account ended. One that is opened again gets its addresses by itself."""
+        """An account was deactivated. A reactivated one gets its addresses reported by itself."""
         if deactivated:
-            await self._put(Report(Kind.DEACTIVATED, self._now(), {"user_id": user_id}))
+            await self._put(Report(ReportKind.DEACTIVATED, self._now(), {"user_id": user_id}))
 
     async def report_refusals(self) -> None:
-        """What this process refused lately."""
-        report = reports.of_refusals(self._refusals.drain(), self._now())
+        """Queue a report of this process's refusals."""
+        report = reports.report_of_refusals(self._refusals.drain(), self._now())
         if report is not None:
             await self._put(report)
 
     async def work(self) -> None:
-        """Look at what is new here, and send what waits. Lets nothing out: the next round comes."""
+        """Look for news and send what waits. Raises nothing: the next round comes."""
         try:
             await self._make_tables()
             await self._cache.ready()
@@ -100,28 +107,28 @@ class Part:
                 await self._compare()
             if self._may_try():
                 await self._send()
-        except GuichetAway as fault:
+        except GuichetUnreachable as fault:
             self._failures += 1
             self._failed_ms = self._now()
-            self._again_ms = self._failed_ms + reports.delay(self._failures) * MS
+            self._again_ms = self._failed_ms + reports.retry_delay(self._failures) * MS
             logger.warning("Guichet is away, reports wait: %s", fault)
         except Exception:
             logger.exception("reports could not be sent; they wait")
 
     async def _put(self, *found: Report) -> None:
         await self._make_tables()
-        # Reports of one account must not overtake one another, also within one millisecond.
+        # Reports of one account must keep their order, also within one millisecond.
         turn = max(self._turn, self._now() * MS)
         self._turn = turn + len(found)
         await self._run(report_queue.enqueue, found, turn)
 
     async def _read_events(self) -> None:
-        seen, reached = await self._run(report_queue.new_events)
+        seen, reached = await self._run(report_queue.read_new_events)
         found = [
             report
             for event in seen
             if (
-                report := reports.of_event(
+                report := reports.report_of_event(
                     event, own_name=self._own, is_guest=self._is_guest(event)
                 )
             )
@@ -129,22 +136,22 @@ class Part:
         if found:
             await self._put(*found)
         if reached != self._reached:
-            await self._run(report_queue.reach, reached)
+            await self._run(report_queue.record_position, reached)
             self._reached = reached
 
     async def _compare(self) -> None:
-        here, heard, waiting = await self._run(report_queue.addresses)
+        here, heard, waiting = await self._run(report_queue.read_addresses)
         revision = self._cache.rules.revision
-        missing = reports.differences(here, heard, waiting=waiting, revision=revision)
+        missing = reports.find_differences(here, heard, waiting=waiting, revision=revision)
         if missing:
             logger.info("Guichet is told of %d addresses that it has not heard of", len(missing))
             now = self._now()
-            await self._put(*(reports.of_address(kind, pair, now) for kind, pair in missing))
+            await self._put(*(reports.report_of_address(kind, pair, now) for kind, pair in missing))
         self._compare_ms = self._now() + COMPARE_MS
 
     async def _send(self) -> None:
-        for _ in range(ROUNDS):
-            batch = await self._run(report_queue.waiting, self._most)
+        for _ in range(MAX_REQUESTS):
+            batch = await self._run(report_queue.read_waiting, self._most)
             if not batch:
                 return
             answer = await self._client.post("/reports", {"reports": [one.sent for one in batch]})
@@ -152,50 +159,54 @@ class Part:
                 await self._sort_out(batch, answer.body)
                 continue
             if not answer.is_good or not isinstance(answer.body, dict):
-                raise GuichetAway(f"answered {answer.status}")
+                raise GuichetUnreachable(f"answered {answer.status}")
             await self._take(batch, answer.body)
-            self._failures, self._most = 0, MOST
+            self._failures, self._most = 0, MAX_REPORTS
 
     async def _sort_out(self, batch: Sequence[Report], said: Any) -> None:
-        """One of these cannot be read: each is sent alone, and that one is given up."""
+        """A report cannot be read: each is sent alone, and that one is dropped."""
         if len(batch) > 1:
             self._most = 1
             return
         logger.error("Guichet cannot read a report of kind %s: %s", batch[0].kind.value, said)
-        await self._run(report_queue.done, batch)
+        await self._run(report_queue.mark_sent, batch)
 
     async def _take(self, batch: Sequence[Report], said: dict[str, Any]) -> None:
         results = {one.get("id"): one for one in said.get("results", ())}
         answered = [report for report in batch if report.id in results]
         if not answered:
-            raise GuichetAway("answered without results")
+            raise GuichetUnreachable("answered without results")
         epoch = said.get("epoch")
         if epoch and await self._run(report_queue.check_epoch, str(epoch)):
             logger.warning("Guichet has another database: it is told of every address again")
             self._compare_ms = 0
         for report in answered:
-            told, why = results[report.id].get("result"), results[report.id].get("why")
-            if told == Told.REJECTED.value:
+            result, why = results[report.id].get("result"), results[report.id].get("why")
+            if result == ReportResult.REJECTED.value:
                 logger.warning("Guichet rejected a report of kind %s: %s", report.kind.value, why)
-            await self._hear(report, str(told))
-        await self._run(report_queue.done, answered)
+            await self._hear(report, str(result))
+        await self._run(report_queue.mark_sent, answered)
 
-    async def _hear(self, report: Report, told: str) -> None:
-        if report.kind not in {Kind.BOUND, Kind.UNBOUND}:
+    async def _hear(self, report: Report, result: str) -> None:
+        if report.kind not in {ReportKind.BOUND, ReportKind.UNBOUND}:
             return
-        pair: Pair = (report.facts["user_id"], report.facts["address"])
-        if report.kind is Kind.UNBOUND:
-            await self._run(report_queue.hear, pair, None)
+        pair: AccountAddress = (report.facts["user_id"], report.facts["address"])
+        if report.kind is ReportKind.UNBOUND:
+            await self._run(report_queue.record_known_address, pair, None)
             return
-        await self._run(report_queue.hear, pair, Heard(told, self._cache.rules.revision))
+        await self._run(
+            report_queue.record_known_address,
+            pair,
+            KnownAddress(result, self._cache.rules.revision),
+        )
         identity_server = self.identity_server
-        if told == Told.OK.value and identity_server is not None:
-            # So that Synapse, when the account ends, asks there to unbind it.
+        if result == ReportResult.OK.value and identity_server is not None:
+            # So that Synapse asks Guichet to unbind it when the account is deactivated.
             await self._api.store_remote_3pid_association(pair[0], EMAIL, pair[1], identity_server)
 
     @property
     def identity_server(self) -> str | None:
-        """The name under which Synapse reaches Guichet, which is always by https."""
+        """The name under which Synapse reaches Guichet, always by https."""
         url = urlsplit(self._config.guichet_url)
         names = self._config.identity_servers
         if url.scheme == "https" and (not names or url.netloc in names):
@@ -203,7 +214,7 @@ class Part:
         return min(names, default=None)
 
     def _may_try(self) -> bool:
-        """Not at once after a failure, unless Guichet was heard since when it was asked for the rules."""
+        """Not right after a failure, unless Guichet answered a request for rules since."""
         is_back = self._cache.rules_heard_ms > self._failed_ms
         return self._now() >= self._again_ms or is_back
 
@@ -211,8 +222,8 @@ class Part:
     def _own(self) -> str:
         return self._cache.own_name
 
-    def _is_guest(self, event: reports.Seen) -> bool:
-        if not event.state_key.startswith("@") or reports.server_of(event.state_key) != self._own:
+    def _is_guest(self, event: reports.SeenEvent) -> bool:
+        if not event.state_key.startswith("@") or homeserver_of(event.state_key) != self._own:
             return False
         return self._cache.class_of(event.state_key).value == "guest"
 
@@ -225,8 +236,8 @@ class Part:
 
     async def _make_table(self, table: str) -> None:
         try:
-            await self._run(report_queue.create, table)
-        except Exception:  # on PostgreSQL another process may make it at the same moment
+            await self._run(store.create_table, table)
+        except Exception:  # on PostgreSQL another process may create it at the same moment
             logger.info("a table of Guichet's module exists already", exc_info=True)
 
     async def _run(self, function: Any, *given: Any) -> Any:

@@ -1,18 +1,19 @@
-"""What Guichet is told of, decided from what happened: nothing is read or sent here."""
+"""Decides which events become reports to Guichet; reads and sends nothing."""
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
+from domain_rules.rooms.room import THIRD_PARTY_INVITE
+from domain_rules.user_ids import homeserver_of
 
 NAMESPACE = uuid.UUID("6f6d3f1e-0e6c-4d0a-9a53-5f0a5b6b7c11")
-MEMBER, THIRD_PARTY_INVITE = "m.room.member", "m.room.third_party_invite"
 FIRST_DELAY, MAX_DELAY = 2, 60  # seconds
 
 
-class Kind(Word):
+class ReportKind(StrEnum):
     """What a report is about."""
 
     INVITED_BY_MAIL = "third_party_invited"
@@ -26,8 +27,8 @@ class Kind(Word):
     REFUSALS = "refusals"
 
 
-class Told(Word):
-    """What Guichet said to a report."""
+class ReportResult(StrEnum):
+    """What Guichet answered to a report."""
 
     OK = "ok"
     IGNORED = "ignored"
@@ -36,9 +37,12 @@ class Told(Word):
 
 @dataclass(frozen=True)
 class Report:
-    """One report. An event's has the event's place in the stream, and an id that follows from the event's."""
+    """One report. Those of events have the event's stream position as `place`.
 
-    kind: Kind
+    Their `id` follows from the event id, so that a second report of it is the same.
+    """
+
+    kind: ReportKind
     at_ms: int
     facts: Mapping[str, Any]
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -46,16 +50,17 @@ class Report:
 
     @property
     def sent(self) -> dict[str, Any]:
-        """As it goes to Guichet."""
+        """The JSON sent to Guichet."""
         return {"id": self.id, "kind": self.kind.value, "at": self.at_ms, **self.facts}
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A state event with what was so before it: the membership, and whether the last invitation came by mail.
+class SeenEvent:
+    """A state event with what was so before it.
 
-    `inviter`: of a third-party invitation that stood until then, who had sent it. `invites`: whose
-    membership it is has sent one here that still stands.
+    `before`: the membership. `by_mail`: the last invitation came by mail. `inviter`: who had sent
+    the invitation by mail that this event revokes. `invites`: an invitation by mail from the user
+    it is about stands in the room.
     """
 
     event_id: str
@@ -73,47 +78,49 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """An address of an account as Guichet knows it from us, by which revision it said so."""
+class KnownAddress:
+    """An address of an account as Guichet knows it: its answer, and the revision it was by."""
 
-    told: str
+    result: str
     revision: int
 
 
-Pair = tuple[str, str]
+AccountAddress = tuple[str, str]
 """User ID and address."""
 
 
-def of_event(seen: Seen, *, own_name: str, is_guest: bool) -> Report | None:
-    """The report this event is worth, if it is: of guests, of who was invited by mail, of these invitations.
+def report_of_event(seen: SeenEvent, *, own_name: str, is_guest: bool) -> Report | None:
+    """The report for this event, None if it needs none.
 
-    Whoever invited by mail is told of when they leave. Every homeserver reports what became of its own people and of the invitations they sent, whoever
-    took one back. `is_guest`: whose membership it is.
+    Reported are memberships of guests, of users invited by mail and, when they leave, of users who
+    invited by mail; and these invitations themselves. Every homeserver reports its own users and
+    the invitations they sent, whoever revokes them. `is_guest`: about the user whose membership it
+    is.
     """
     if seen.type == THIRD_PARTY_INVITE:
         return _of_invitation(seen, own_name)
     kind = _kind_of_membership(seen)
-    if kind is None or server_of(seen.state_key) != own_name:
+    if kind is None or homeserver_of(seen.state_key) != own_name:
         return None
-    if not (is_guest or seen.by_mail or (seen.invites and kind is Kind.LEFT)):
+    if not (is_guest or seen.by_mail or (seen.invites and kind is ReportKind.LEFT)):
         return None
     facts = {"room_id": seen.room_id, "user_id": seen.state_key, "by": seen.sender}
     return _report(kind, seen, facts)
 
 
-def _of_invitation(seen: Seen, own_name: str) -> Report | None:
+def _of_invitation(seen: SeenEvent, own_name: str) -> Report | None:
     facts = {"room_id": seen.room_id, "token": seen.state_key}
     if seen.content.get("public_key"):
-        is_ours = server_of(seen.sender) == own_name
+        is_ours = homeserver_of(seen.sender) == own_name
         sent = facts | {"sender": seen.sender}
-        return _report(Kind.INVITED_BY_MAIL, seen, sent) if is_ours else None
-    if server_of(seen.inviter or "") != own_name:
+        return _report(ReportKind.INVITED_BY_MAIL, seen, sent) if is_ours else None
+    if homeserver_of(seen.inviter or "") != own_name:
         return None
-    return _report(Kind.REVOKED, seen, facts | {"by": seen.sender})
+    return _report(ReportKind.REVOKED, seen, facts | {"by": seen.sender})
 
 
-def of_refusals(kept: Iterable[Any], at_ms: int) -> Report | None:
-    """The refusals of a while, counted by person and reason. What was only logged is no refusal."""
+def report_of_refusals(kept: Iterable[Any], at_ms: int) -> Report | None:
+    """Enforced refusals counted by user and reason; None if there are none."""
     counted: dict[tuple[str, str], list[int]] = {}
     for one in kept:
         if one.is_enforced:
@@ -124,56 +131,56 @@ def of_refusals(kept: Iterable[Any], at_ms: int) -> Report | None:
         {"user_id": user_id, "reason": reason, "count": len(times), "last_at": max(times)}
         for (user_id, reason), times in counted.items()
     ]
-    return Report(Kind.REFUSALS, at_ms, {"refusals": refusals})
+    return Report(ReportKind.REFUSALS, at_ms, {"refusals": refusals})
 
 
-def of_address(kind: Kind, pair: Pair, at_ms: int) -> Report:
+def report_of_address(kind: ReportKind, pair: AccountAddress, at_ms: int) -> Report:
+    """The report that an address of an account was bound or unbound."""
     user_id, address = pair
     return Report(kind, at_ms, {"user_id": user_id, "address": address})
 
 
-def differences(
-    here: Collection[Pair],
-    heard: Mapping[Pair, Heard],
+def find_differences(
+    here: Collection[AccountAddress],
+    heard: Mapping[AccountAddress, KnownAddress],
     *,
-    waiting: Collection[Pair],
+    waiting: Collection[AccountAddress],
     revision: int,
-) -> list[tuple[Kind, Pair]]:
-    """What Guichet is still to be told so that it knows the addresses there are here.
+) -> list[tuple[ReportKind, AccountAddress]]:
+    """The reports Guichet needs in order to know the addresses verified here.
 
-    What waits to be sent is left alone. What Guichet did not take is offered again by other rules.
+    Addresses with a waiting report are left out. What Guichet rejected is offered again after the
+    rules change.
     """
     there = set(here)
-    found = [(Kind.UNBOUND, pair) for pair in sorted(heard) if pair not in there]
+    found = [(ReportKind.UNBOUND, pair) for pair in sorted(heard) if pair not in there]
     for pair in sorted(there):
         known = heard.get(pair)
-        is_outdated = known and known.told == Told.REJECTED.value and known.revision != revision
+        is_outdated = (
+            known and known.result == ReportResult.REJECTED.value and known.revision != revision
+        )
         if known is None or is_outdated:
-            found.append((Kind.BOUND, pair))
+            found.append((ReportKind.BOUND, pair))
     return [(kind, pair) for kind, pair in found if pair not in waiting]
 
 
-def delay(failures: int) -> int:
-    """Seconds until the next try, after so many in vain."""
+def retry_delay(failures: int) -> int:
+    """Seconds until the next try after so many failures."""
     return min(MAX_DELAY, FIRST_DELAY << max(0, min(failures, 10) - 1))
 
 
-def server_of(user_id: str) -> str:
-    return user_id.partition(":")[2]
-
-
-def _kind_of_membership(seen: Seen) -> Kind | None:
+def _kind_of_membership(seen: SeenEvent) -> ReportKind | None:
     membership = seen.content.get("membership")
     if membership == seen.before:
         return None  # another name or picture
     if membership == "invite":
-        return Kind.INVITED
+        return ReportKind.INVITED
     if membership == "join":
-        return Kind.JOINED
+        return ReportKind.JOINED
     if membership in {"leave", "ban"} and seen.before in {"invite", "join"}:
-        return Kind.LEFT
+        return ReportKind.LEFT
     return None
 
 
-def _report(kind: Kind, seen: Seen, facts: Mapping[str, Any]) -> Report:
+def _report(kind: ReportKind, seen: SeenEvent, facts: Mapping[str, Any]) -> Report:
     return Report(kind, seen.at_ms, facts, str(uuid.uuid5(NAMESPACE, seen.event_id)), seen.place)

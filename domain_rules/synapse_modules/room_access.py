@@ -1,16 +1,16 @@
-"""Rooms keep their rule: every way to make one, to come in, or to change it is judged here first."""
+"""Enforces the access rules of rooms: creation, entering and changes are judged here first."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 from domain_rules.rooms.changes import judge_visibility
-from domain_rules.rooms.creation import Creation, completed, concerned, judge_creation
-from domain_rules.rooms.events import JUDGES, Guichet, RoomEvent, judge_event
+from domain_rules.rooms.creation import Creation, complete_request, judge_creation, users_named_in
+from domain_rules.rooms.events import JUDGES, GuichetIdentity, RoomEvent, judge_event
 from domain_rules.rooms.membership import (
-    Coming,
+    MembershipChange,
     Successors,
     judge_invitation_by_mail,
     judge_inviter,
@@ -25,9 +25,9 @@ from domain_rules.rooms.room import (
     AccessRule,
     People,
     RoomState,
-    mapping,
+    as_mapping,
 )
-from domain_rules.rules import AccountClass
+from domain_rules.rule import AccountClass
 
 from . import other_modules
 from .cache import Cache
@@ -37,8 +37,8 @@ from .guards import ALLOWED, Guards
 from .inbound import Inbound
 from .predecessors import Predecessors
 from .refusals import Refusals
-from .room_upgrades import Upgrades
-from .room_views import NEWEST, RoomViews, State
+from .room_upgrades import RoomUpgrades
+from .room_views import NEWEST_VERSION, RoomViews, StateEvents
 from .sentences import Sentence
 from .time_limits import ASKING_SECONDS
 
@@ -48,8 +48,8 @@ REDACTION = "m.room.redaction"
 logger = logging.getLogger(__name__)
 
 
-class Part:
-    """A fault of ours refuses, whoever asks, and is never a 500; where refusals are only logged it changes nothing."""
+class RoomAccess:
+    """The part. An error of ours refuses, whoever acts; in log mode it changes nothing."""
 
     def __init__(
         self,
@@ -64,13 +64,14 @@ class Part:
         self._cache = cache
         self._refusals = refusals
         self._views = RoomViews(api, cache, refusals)
-        self._upgrades = Upgrades(api, self._views, refusals)
+        self._upgrades = RoomUpgrades(api, self._views, refusals)
         self._inbound = Inbound(config, api, self._views, cache, refusals)
-        refusals.teach(_sentences())
+        refusals.add_sentences(_sentences())
         self._views.start()
         guards = Guards(refusals, closes_for=lambda _user_id: True)
         of_others = Guards(refusals, closes_for=lambda _user_id: False)
-        # What Synapse loads a room's whole state for, or every event, is left out where another callback can judge.
+        # Callbacks for which Synapse loads a room's whole state, or that it calls for every event,
+        # are avoided where another callback can judge.
         api.register_spam_checker_callbacks(
             user_may_invite=guards.answering(self.user_may_invite, seconds=ASKING_SECONDS),
             user_may_send_3pid_invite=guards.answering(
@@ -87,19 +88,24 @@ class Part:
             ),
         )
 
-    async def on_create_room(self, requester: Any, asked: dict[str, Any], is_admin: bool) -> None:  # noqa: FBT001  # Synapse calls by position
-        """What exempt people make is left as it is. Log-only mode completes nothing."""
+    async def on_create_room(
+        self,
+        requester: Any,
+        request: dict[str, Any],
+        is_admin: bool,  # noqa: FBT001  # Synapse calls by position
+    ) -> None:
+        """Rooms of exempt users are left as they are. Log mode completes nothing."""
         creator = requester.user.to_string()
-        if is_admin or await self._cache.is_free(creator):
+        if is_admin or await self._cache.is_exempt_now(creator):
             return
-        named = concerned(asked, creator)
+        named = users_named_in(request, creator)
         people = await self._views.people(named)
         creation = Creation(
-            asked,
+            request,
             creator,
             self._default_version(),
             people,
-            guests_by_mail=self._has_guests_by_mail(asked),
+            guests_by_mail=self._has_guests_by_mail(request),
         )
         reason = judge_creation(creation) or self._judge_mail_at_creation(creation)
         if reason is not None:
@@ -107,10 +113,10 @@ class Part:
             said = self._views.said(reason, named)
             self._refusals.refuse_by_raising(said, creator, status=status)
         if not self._refusals.is_log_only:
-            asked.update(completed(creation))
+            request.update(complete_request(creation))
 
-    async def check_event_allowed(self, event: Any, events: State) -> tuple[bool, None]:
-        """Every event that is made on this homeserver and concerns the rule."""
+    async def check_event_allowed(self, event: Any, events: StateEvents) -> tuple[bool, None]:
+        """Every event made on this homeserver that concerns the rule."""
         events = other_modules.state_events(events)
         if event.type == REDACTION:
             await self._check_redaction(event, events)
@@ -118,26 +124,26 @@ class Part:
         if event.type == RULE_EVENT and self._upgrades.is_carrying(event):
             return ALLOWED
         state = await self._views.restored(event.room_id, event.room_version.identifier, events)
-        asked = RoomEvent(event.type, event.sender, event.state_key, mapping(event.content))
+        wanted = RoomEvent(event.type, event.sender, event.state_key, as_mapping(event.content))
         guichet = self._guichet()
 
         def judge(
             state: RoomState, people: People, successors: Successors = frozenset()
         ) -> RoomReason | None:
-            return judge_event(state, asked, people, replace(guichet, successors=successors))
+            return judge_event(state, wanted, people, replace(guichet, successors=successors))
 
         state = await self._fully_seen(event, state, judge)
-        inviter = state.members.get(asked.state_key)
-        involved = asked.concerned | ({inviter.sender} if inviter else set())
+        inviter = state.members.get(wanted.state_key)
+        involved = wanted.concerned | ({inviter.sender} if inviter else set())
         reason = await self._seated(
-            asked.state_key if event.type == MEMBER else None,
+            wanted.state_key if event.type == MEMBER else None,
             state,
             lambda successors: self._views.verdict(
                 lambda people: judge(state, people, successors), involved
             ),
         )
         if reason is not None:
-            said = self._views.said(reason, asked.concerned)
+            said = self._views.said(reason, wanted.concerned)
             self._refusals.refuse_by_raising(said, event.sender)
         if event.type == CREATE:
             self._upgrades.begin(event)
@@ -146,9 +152,12 @@ class Part:
     async def _fully_seen(
         self, event: Any, state: RoomState, judge: Callable[[RoomState, People], RoomReason | None]
     ) -> RoomState:
-        """With what is read only where it decides: whether the room is listed, and who came by mail and left."""
+        """The state with what is read only where it decides.
+
+        That is whether the room is listed, and who came by mail and left.
+        """
         if state.is_public or event.type == RULE_EVENT:
-            # Being listed never allows anything: what is allowed as if it were needs no look into the database.
+            # Being listed never allows more: what is allowed for a listed room needs no query.
             listed = replace(state, listed=True)
             if await self._views.may_refuse(lambda people: judge(listed, people)):
                 state = await self._views.with_listing(event.room_id, state)
@@ -156,12 +165,15 @@ class Part:
             state = await self._views.with_used_tokens(event.room_id, state)
         return state
 
-    async def _check_redaction(self, event: Any, events: State) -> None:
-        """Of what stands in the room now; messages, and settings that were replaced since, are the moderators'."""
+    async def _check_redaction(self, event: Any, events: StateEvents) -> None:
+        """Redactions of events that stand in the room's state now.
+
+        Messages and replaced settings are the moderators' affair.
+        """
         redacted = next((each for each in events.values() if each.event_id == event.redacts), None)
         if redacted is None:
             return
-        content = mapping(self._refusals.terms.prune(redacted).content)
+        content = as_mapping(self._refusals.terms.prune(redacted).content)
         left = RoomEvent(redacted.type, event.sender, redacted.state_key, content)
         state = await self._views.restored(event.room_id, event.room_version.identifier, events)
         reason = await self._views.verdict(
@@ -171,7 +183,10 @@ class Part:
             self._refusals.refuse_by_raising(reason, event.sender)
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Any:
-        """A guest, by Matrix ID, or by mail if they are known. An agent is judged with the event, which knows the room."""
+        """Inviting a guest, by user ID, or by mail if they have an account.
+
+        Inviting an agent is judged with the event, which knows the room.
+        """
         await self._cache.ready()
         if not self._views.is_guest(invitee):
             return self._refusals.allowed
@@ -179,7 +194,7 @@ class Part:
         if state is None:
             return self._refusals.allowed  # an invitation that arrives from elsewhere
         state = await self._upgrades.settled(room_id, state)
-        coming = Coming(inviter, invitee, "invite")
+        coming = MembershipChange(inviter, invitee, "invite")
         reason = await self._seated(
             invitee,
             state,
@@ -193,12 +208,12 @@ class Part:
     async def user_may_send_3pid_invite(
         self, inviter: str, medium: str, address: str, room_id: str
     ) -> Any:
-        """To an address that Guichet knows nobody by. What is refused here, no mail leaves for."""
+        """Inviting an address without an account. If it is refused here, no mail is sent."""
         state = await self._views.room(room_id, inviter)
-        if state is None:  # a made-up room, or one that everybody of this homeserver has left
+        if state is None:  # an invented room, or one that all local users have left
             return self._answer(inviter, RoomReason.NOT_IN_ROOM)
         reason = judge_inviter(state, inviter)
-        if reason is None and not await self._cache.is_free(inviter):
+        if reason is None and not await self._cache.is_exempt_now(inviter):
             state = await self._upgrades.settled(room_id, state)
             await self._cache.ready()
             reason = judge_invitation_by_mail(state, medium, address, self._cache.decide)
@@ -207,20 +222,23 @@ class Part:
         return self._answer(inviter, self._views.said(reason, ()) if reason else None)
 
     async def user_may_publish_room(self, user_id: str, room_id: str) -> Any:
-        """Synapse does not say which way; a room that is listed may always be taken out."""
+        """Publishing a room. Synapse does not say in which direction.
+
+        A listed room may always be taken out.
+        """
         state = await self._views.room(room_id)
         if state is None:
             return self._refusals.allowed
         state = await self._views.with_listing(room_id, state)
         reason = None if state.listed else judge_visibility(state, "public")
-        if reason is not None and await self._cache.is_free(user_id):
+        if reason is not None and await self._cache.is_exempt_now(user_id):
             reason = None
         return self._answer(user_id, reason)
 
-    def _has_guests_by_mail(self, asked: Mapping[str, Any]) -> bool:
-        listed = asked.get("invite_3pid")
+    def _has_guests_by_mail(self, request: Mapping[str, Any]) -> bool:
+        listed = request.get("invite_3pid")
         addresses = [
-            str(mapping(each).get("address"))
+            str(as_mapping(each).get("address"))
             for each in (listed if isinstance(listed, list) else ())
         ]
         decisions = [self._cache.decide(address) for address in addresses]
@@ -234,8 +252,8 @@ class Part:
         state = RoomState(rule_event={"rule": rule.value})
         listed = creation.request.get("invite_3pid")
         for invitation in listed if isinstance(listed, list) else ():
-            asked = mapping(invitation)
-            medium, address = str(asked.get("medium")), str(asked.get("address"))
+            invited = as_mapping(invitation)
+            medium, address = str(invited.get("medium")), str(invited.get("address"))
             reason = judge_invitation_by_mail(state, medium, address, self._cache.decide)
             if reason is not None:
                 return reason
@@ -247,24 +265,29 @@ class Part:
         state: RoomState,
         verdict: Callable[[Successors], Awaitable[RoomReason | None]],
     ) -> RoomReason | None:
-        """Before both seats of a conversation are said to be taken, it is asked whose one of them is by now."""
+        """The verdict.
+
+        Before a conversation of two counts as full, Guichet is asked whether `coming` takes over a
+        seat.
+        """
         reason = await verdict(frozenset())
         if reason is not RoomReason.DIRECT_FULL or coming is None:
             return reason
-        successors = await self._predecessors.of(coming, state)
+        successors = await self._predecessors.find(coming, state)
         return await verdict(successors) if successors else reason
 
-    def _guichet(self) -> Guichet:
+    def _guichet(self) -> GuichetIdentity:
         keys = frozenset(self._cache.guichet_keys.values())
-        return Guichet(self._cache.identity_servers, keys)
+        return GuichetIdentity(self._cache.identity_servers, keys)
 
     def _default_version(self) -> str:
         try:
-            return str(self._api._hs.config.server.default_room_version.identifier)  # noqa: SLF001  # said nowhere else
+            server = self._api._hs.config.server  # noqa: SLF001  # no public way to it
+            return str(server.default_room_version.identifier)
         except AttributeError:
-            return NEWEST
+            return NEWEST_VERSION
 
-    def _answer(self, user_id: str, reason: Word | None) -> Any:
+    def _answer(self, user_id: str, reason: StrEnum | None) -> Any:
         return self._refusals.refuse(reason, user_id) if reason else self._refusals.allowed
 
 
@@ -272,6 +295,6 @@ def _is_judged(event: Any) -> bool:
     return event.type == REDACTION or (event.type in JUDGES and event.is_state())
 
 
-def _sentences() -> Mapping[Word, Sentence]:
-    """With the next step in them, also for reasons that the parts share."""
+def _sentences() -> Mapping[StrEnum, Sentence]:
+    """All reasons about rooms, also those that other parts use, with the next step in them."""
     return {reason: Sentence(reason.texts["fr"], reason.texts["en"]) for reason in RoomReason}

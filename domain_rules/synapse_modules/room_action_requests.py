@@ -1,4 +1,7 @@
-"""How the desk knows Guichet: a letter names action, signer, homeserver and time, is signed, and counts once."""
+"""Verifies that a request for a room action comes from Guichet.
+
+A request names action, signer, homeserver and expiry, is signed, and is accepted once.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,22 +11,22 @@ from domain_rules import room_action_answers
 from . import store
 from .cache import Cache
 
-MAX_MS = 150_000  # two minutes, and clocks that differ
-ASK_AGAIN_MS = 10_000  # before Guichet's keys are asked for anew
+MAX_LIFETIME_MS = 150_000  # two minutes, and some difference of clocks
+REFRESH_KEYS_MS = 10_000  # between two requests for Guichet's keys
 MAX_ID = 100  # characters
 UNSIGNED, FORBIDDEN = 401, 403
 
 
-class NotGuichets(Exception):
-    """This request is not, or not any more, one that Guichet makes."""
+class NotFromGuichet(Exception):
+    """The request is not one that Guichet makes, or not any more."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
 
 
-class Letters:
-    """Which letters were opened stands in Synapse's database: one played back to another process is refused too."""
+class SignedRequests:
+    """Accepted ids are stored in Synapse's database: other processes refuse a replay too."""
 
     def __init__(self, api: Any, cache: Cache, *, credential: str) -> None:
         self._api, self._cache = api, cache
@@ -31,50 +34,51 @@ class Letters:
         self._known_by = room_action_answers.credential_hash(credential)
         self._asked_ms = 0
 
-    async def open(self, action: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What was asked, on the path of this action. Raises NotGuichets."""
+    async def verify(self, action: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The request, if it is valid on the path of this action. Raises NotFromGuichet."""
         await self._cache.ready()
         if not self._is_signed(body):
             await self._learn_keys()
             if not self._is_signed(body):
-                raise NotGuichets(UNSIGNED, "This is not signed by Guichet.")
+                raise NotFromGuichet(UNSIGNED, "This is not signed by Guichet.")
         if body.get("destination") != self._cache.own_name:
-            raise NotGuichets(FORBIDDEN, "This is for another homeserver.")
+            raise NotFromGuichet(FORBIDDEN, "This is for another homeserver.")
         if body.get("action") != action:
-            raise NotGuichets(FORBIDDEN, "This asks for something else.")
+            raise NotFromGuichet(FORBIDDEN, "This asks for something else.")
         await self._spend(body.get("nonce"), body.get("expires_ts"))
         return body
 
-    def answered(
+    def seal(
         self, action: str, body: Mapping[str, Any], facts: Mapping[str, Any], *, status: int = 200
     ) -> dict[str, Any]:
-        """The answer to an opened letter, also if it is a refusal, so that Guichet knows whose it is.
+        """The sealed answer to a verified request, also for a refusal.
 
-        What was not opened is answered without a seal: whoever is on the way could have changed it.
+        An answer to a request that was not verified has no seal: anybody on the way could have
+        changed that request.
         """
-        return room_action_answers.marked(
+        return room_action_answers.seal_answer(
             facts,
             known_by=self._known_by,
             homeserver=self._cache.own_name,
             action=action,
-            letter=str(body["nonce"]),
+            nonce=str(body["nonce"]),
             status=status,
         )
 
     async def _spend(self, nonce: object, expires_ts: object) -> None:
         now = self._now_ms()
-        if type(expires_ts) is not int or not now < expires_ts <= now + MAX_MS:
-            raise NotGuichets(UNSIGNED, "This request has expired; are both clocks right?")
+        if type(expires_ts) is not int or not now < expires_ts <= now + MAX_LIFETIME_MS:
+            raise NotFromGuichet(UNSIGNED, "This request has expired; are both clocks right?")
         if not isinstance(nonce, str) or not 0 < len(nonce) <= MAX_ID:
-            raise NotGuichets(FORBIDDEN, "This request has no id of its own.")
+            raise NotFromGuichet(FORBIDDEN, "This request has no id of its own.")
         is_first = await self._api.run_db_interaction(
-            "guichet_letter", store.open_letter, nonce, expires_ts, now
+            "guichet_letter", store.spend_request_id, nonce, expires_ts, now
         )
         if not is_first:
-            raise NotGuichets(FORBIDDEN, "This request was made before.")
+            raise NotFromGuichet(FORBIDDEN, "This request was made before.")
 
     def _is_signed(self, body: Mapping[str, Any]) -> bool:
-        """By whom it says, who is Guichet, with a key that Guichet says is its own."""
+        """Whether the signer it names is Guichet, and signed with a key of Guichet's."""
         signer, signatures = body.get("signer"), body.get("signatures")
         if not isinstance(signer, str) or signer not in self._cache.guichet_names:
             return False
@@ -88,9 +92,9 @@ class Letters:
         )
 
     async def _learn_keys(self) -> None:
-        """A key may be newer than what was last heard; strangers must not make us ask all the time."""
+        """Ask Guichet for newer keys, not too often: anybody can send a wrong signature."""
         now = self._now_ms()
-        if now - self._asked_ms >= ASK_AGAIN_MS:
+        if now - self._asked_ms >= REFRESH_KEYS_MS:
             self._asked_ms = now
             await self._cache.refresh()
 
@@ -102,6 +106,6 @@ def _is_good(body: Mapping[str, Any], signer: str, key_id: str, public_key: str)
     try:
         known = key.decode_verify_key_bytes(key_id, decode_base64(public_key))
         sign.verify_signed_json(dict(body), signer, known)
-    except Exception:  # noqa: BLE001  # strangers choose the shape of it, and libraries expect another
+    except Exception:  # noqa: BLE001  # anybody may send anything, and libraries raise many errors
         return False
     return True

@@ -1,4 +1,7 @@
-"""What Guichet may ask of this homeserver: put an invitation into a room in the name of who invites, empty it, look."""
+"""Room actions of Guichet on this homeserver: place an invitation, revoke it, look at a room.
+
+An invitation is sent in the name of the person who invites.
+"""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -14,15 +17,16 @@ from domain_rules.rooms.room import (
     THIRD_PARTY_INVITE,
     RoomState,
 )
-from domain_rules.rules import AccountClass
+from domain_rules.rule import AccountClass
+from domain_rules.user_ids import homeserver_of
 
 from . import membership_rows, room_rows
-from .cache import Cache, server_of
+from .cache import Cache
 from .configuration import Config
 from .declarations import ACTIONS
 from .refusals import Refusals
-from .room_action_requests import Letters, NotGuichets
-from .sentences import Reason
+from .room_action_requests import NotFromGuichet, SignedRequests
+from .sentences import RefusalReason
 
 PATH = "/_synapse/client/org.guichet/v1"
 JOIN, INVITE = "join", "invite"
@@ -30,54 +34,54 @@ NAME = "m.room.name"
 INVITE_LEVEL = 0  # where the power levels say nothing
 KEYS = ("display_name", "public_key", "public_keys", "key_validity_url")
 ABOUT_ROOM = ((CREATE, ""), (POWER_LEVELS, ""), (RULE_EVENT, ""), (NAME, ""))
-FORBIDDEN, WRONG = 403, 400
-MAX_EVENTS = 100_000  # of a room, when somebody is looked for who may empty an invitation
+FORBIDDEN, BAD_REQUEST = 403, 400
+MAX_EVENTS = 100_000  # of a room, in the search for somebody who may revoke an invitation
 
 logger = logging.getLogger(__name__)
 
 
-class Part:
-    """Paths for Guichet alone: what it signed for this homeserver, for two minutes, once."""
+class RoomActions:
+    """The part: paths for Guichet alone. Requests are signed, expire, and are accepted once."""
 
     def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
         self._api, self._cache, self._refusals = api, cache, refusals
         self._judges_rooms = config.parts.room_access_rules
-        letters = Letters(api, cache, credential=config.credential)
+        signed_requests = SignedRequests(api, cache, credential=config.credential)
         for name in ACTIONS:
             answer = getattr(self, name)
-            api.register_web_resource(f"{PATH}/{name}", _resource(letters, name, answer))
+            api.register_web_resource(f"{PATH}/{name}", _resource(signed_requests, name, answer))
 
-    async def invite(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """The same request twice is one event: Synapse drops a state event that changes nothing."""
-        sender, room_id = _text(asked, "sender"), _text(asked, "room_id")
-        target = asked.get("user_id")
+    async def invite(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A repeated request is one event: Synapse drops a state event that changes nothing."""
+        sender, room_id = _text(request, "sender"), _text(request, "room_id")
+        target = request.get("user_id")
         state = await self._state(room_id, sender, *([target] if isinstance(target, str) else []))
         self._check_sender(state, sender)
         if isinstance(target, str):
             return await self._invite_by_id(state, sender, room_id, target)
-        self._check_address(state, asked, sender)
-        content = {key: asked[key] for key in KEYS if key in asked}
-        event_id = await self._send(sender, room_id, _text(asked, "token"), content)
+        self._check_address(state, request, sender)
+        content = {key: request[key] for key in KEYS if key in request}
+        event_id = await self._send(sender, room_id, _text(request, "token"), content)
         return {"event_id": event_id}
 
-    async def revoke(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """By who invited, if they still may; else by whoever here has the power in this room."""
-        room_id, token = _text(asked, "room_id"), _text(asked, "token")
+    async def revoke(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """By the inviter, if they still may; else by another local member with the power to."""
+        room_id, token = _text(request, "room_id"), _text(request, "token")
         events = await self._events(
             room_id, [*ABOUT_ROOM, (MEMBER, None), (THIRD_PARTY_INVITE, token)]
         )
         state = _read(events)
         if not state.third_party_invites.get(token):
             return {"event_id": None}  # never there, or empty already
-        for sender in self._who_may_empty(state, asked.get("sender")):
+        for sender in self._who_may_empty(state, request.get("sender")):
             event_id = await self._try_to_empty(sender, room_id, token)
             if event_id:
                 return {"event_id": event_id}
         raise self._error(FORBIDDEN, "Nobody here may take this invitation out of the room.")
 
-    async def room(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Whether the sender may invite here, and whom the room takes."""
-        sender, room_id = _text(asked, "sender"), _text(asked, "room_id")
+    async def room(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Whether the sender may invite here, and whom the room accepts."""
+        sender, room_id = _text(request, "sender"), _text(request, "room_id")
         events = await self._events(room_id, [*ABOUT_ROOM, (MEMBER, sender)])
         state, named = _read(events), events.get((NAME, ""))
         joined = state.membership(sender) == JOIN
@@ -89,18 +93,18 @@ class Part:
             "name": name if isinstance(name, str) else None,
         }
 
-    async def membership(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Who somebody is in a room, before they are invited there; with a token, whether its invitation stands."""
-        token = asked.get("token")
-        told: dict[str, Any] = await self._api.run_db_interaction(
+    async def membership(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The membership of a user; with a token, whether its invitation stands."""
+        token = request.get("token")
+        found: dict[str, Any] = await self._api.run_db_interaction(
             "guichet_membership",
-            membership_rows.read,
-            _text(asked, "room_id"),
-            _text(asked, "user_id"),
+            membership_rows.read_membership,
+            _text(request, "room_id"),
+            _text(request, "user_id"),
             token if isinstance(token, str) and token else None,
             self._cache.own_name,
         )
-        return told
+        return found
 
     async def _invite_by_id(
         self, state: RoomState, sender: str, room_id: str, target: str
@@ -110,7 +114,7 @@ class Part:
             await self._api.update_room_membership(sender, target, room_id, INVITE)
         return {"membership": membership or INVITE}
 
-    async def _try_to_empty(self, sender: str, room_id: str, token: str) -> "str | None":
+    async def _try_to_empty(self, sender: str, room_id: str, token: str) -> str | None:
         try:
             return await self._send(sender, room_id, token, {})
         except self._refusals.terms.error_class as error:
@@ -136,11 +140,11 @@ class Part:
         return _read(await self._events(room_id, [*ABOUT_ROOM, *wanted]))
 
     async def _events(
-        self, room_id: str, wanted: Iterable[tuple[str, "str | None"]]
+        self, room_id: str, wanted: Iterable[tuple[str, str | None]]
     ) -> Mapping[tuple[str, str], Any]:
-        """As far as they are known here: Guichet asks again, and waits for no room to be complete."""
+        """State as far as known here. Guichet asks again, so an incomplete room is not awaited."""
         database = self._api.run_db_interaction
-        rows = await database("guichet_desk", room_rows.read, room_id, wanted, MAX_EVENTS)
+        rows = await database("guichet_desk", room_rows.read_state, room_id, wanted, MAX_EVENTS)
         return rows.events if rows else {}
 
     def _check_sender(self, state: RoomState, sender: str) -> None:
@@ -149,12 +153,14 @@ class Part:
         if not _may_invite(state, sender):
             raise self._error(FORBIDDEN, "The sender may not invite to this room.")
         if self._cache.class_of(sender) is not AccountClass.AGENT:
-            self._refusals.refuse_by_raising(Reason.GUEST_MAY_NOT_INVITE_BY_MAIL, sender)
+            self._refusals.refuse_by_raising(RefusalReason.GUEST_MAY_NOT_INVITE_BY_MAIL, sender)
 
-    def _check_address(self, state: RoomState, asked: Mapping[str, Any], sender: str) -> None:
+    def _check_address(self, state: RoomState, request: Mapping[str, Any], sender: str) -> None:
         if not self._judges_rooms:
             return
-        why = judge_invitation_by_mail(state, "email", _text(asked, "address"), self._cache.decide)
+        why = judge_invitation_by_mail(
+            state, "email", _text(request, "address"), self._cache.decide
+        )
         if why is not None:
             self._refusals.refuse_by_raising(why, sender)
 
@@ -175,7 +181,7 @@ class Part:
         )
 
     def _is_here(self, user_id: str) -> bool:
-        return server_of(user_id) == self._cache.own_name
+        return homeserver_of(user_id) == self._cache.own_name
 
     def _error(self, status: int, why: str) -> Exception:
         return self._refusals.terms.error_class(status, why, self._refusals.terms.forbidden)
@@ -188,39 +194,41 @@ def _read(events: Mapping[tuple[str, str], Any]) -> RoomState:
 
 
 def _may_invite(state: RoomState, user_id: str) -> bool:
-    needed = rooms.level((state.power_levels or {}).get("invite"), INVITE_LEVEL)
+    needed = rooms.as_level((state.power_levels or {}).get("invite"), INVITE_LEVEL)
     return state.power(user_id) >= needed
 
 
-def _text(asked: Mapping[str, Any], key: str) -> str:
-    value = asked.get(key)
+def _text(request: Mapping[str, Any], key: str) -> str:
+    value = request.get(key)
     if not isinstance(value, str) or not value:
-        raise NotGuichets(WRONG, f"{key} is missing")
+        raise NotFromGuichet(BAD_REQUEST, f"{key} is missing")
     return value
 
 
-def _resource(letters: Letters, action: str, answer: Any) -> Any:
-    """Made here, since Twisted and Synapse are there only inside a homeserver."""
+def _resource(signed_requests: SignedRequests, action: str, answer: Any) -> Any:
+    """Made here, since Twisted and Synapse exist only inside a homeserver."""
     from synapse.api.errors import Codes, SynapseError  # noqa: PLC0415  # see above
     from synapse.http.servlet import parse_json_object_from_request  # noqa: PLC0415  # see above
     from synapse.module_api import DirectServeJsonResource  # noqa: PLC0415  # see above
 
-    class RoomActions(DirectServeJsonResource):  # type: ignore[misc]  # Synapse is not installed beside mypy
+    class RoomActionResource(DirectServeJsonResource):  # type: ignore[misc]  # untyped
         """One path."""
 
         isLeaf = True  # noqa: N815  # Twisted's name
 
-        async def _async_render_POST(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802  # Synapse's name
+        async def _async_render_POST(  # noqa: N802  # Synapse's name
+            self, request: Any
+        ) -> tuple[int, dict[str, Any]]:
             try:
-                asked = await letters.open(action, parse_json_object_from_request(request))
-            except NotGuichets as fault:
+                body = await signed_requests.verify(action, parse_json_object_from_request(request))
+            except NotFromGuichet as fault:
                 raise SynapseError(fault.status, str(fault), Codes.FORBIDDEN) from None
             try:
-                return 200, letters.answered(action, asked, await answer(asked))
+                return 200, signed_requests.seal(action, body, await answer(body))
             except SynapseError as refusal:
-                status, told = refusal.code, refusal.error_dict(None)
-            except NotGuichets as fault:
-                status, told = fault.status, {"errcode": Codes.FORBIDDEN, "error": str(fault)}
-            return status, letters.answered(action, asked, told, status=status)
+                status, facts = refusal.code, refusal.error_dict(None)
+            except NotFromGuichet as fault:
+                status, facts = fault.status, {"errcode": Codes.FORBIDDEN, "error": str(fault)}
+            return status, signed_requests.seal(action, body, facts, status=status)
 
-    return RoomActions()
+    return RoomActionResource()

@@ -1,31 +1,31 @@
-"""A room that replaces another keeps its rule: Synapse does not copy it, so we send it.
+"""Carries the access rule over to the room that replaces another; Synapse does not copy it.
 
-It begins where the new room's first event is judged, in the process that makes the room. What that process
-leaves undone is done when somebody next asks about the room.
+It starts where the new room's first event is judged, in the process that creates the room. What
+that process leaves undone is done when the room is next judged.
 """
 
 import logging
 from typing import Any
 
-from domain_rules.rooms.changes import carried, judge_upgrade
+from domain_rules.rooms.changes import judge_upgrade, settings_to_carry
 from domain_rules.rooms.reasons import RoomReason
-from domain_rules.rooms.room import People, RoomState, mapping
+from domain_rules.rooms.room import People, RoomState, as_mapping
 
 from .cache import MS
 from .refusals import Refusals
 from .room_views import Judge, RoomViews
 
-PATIENCE = 600  # looks at the new room, until it has its power levels
-PATIENCE_OF_PEOPLE = 50
-BETWEEN = 0.1
-TRIES = 3
+MAX_LOOKS = 600  # looks at the new room until it has power levels
+MAX_LOOKS_OF_CALLBACK = 50
+SECONDS_BETWEEN_LOOKS = 0.1
+MAX_TRIES = 3
 FRESH_MS = 60 * MS
 
 logger = logging.getLogger(__name__)
 
 
-class Upgrades:
-    """Until the rule is there the new room counts as closed to guests."""
+class RoomUpgrades:
+    """Until the rule has arrived, the new room counts as closed to guests."""
 
     def __init__(self, api: Any, views: RoomViews, refusals: Refusals) -> None:
         self._api = api
@@ -35,34 +35,34 @@ class Upgrades:
         self._begun: set[str] = set()
 
     def is_carrying(self, event: Any) -> bool:
-        """Whether the event that is being judged is ours, and not what its owner sends there meanwhile."""
+        """Whether the event being judged is one that we send, not its owner."""
         carried_now = self._carrying.get(event.room_id)
         return carried_now is not None and (
             carried_now["type"] == event.type and carried_now["content"] == dict(event.content)
         )
 
     def begin(self, create: Any) -> None:
-        """A create event that may be made. Who waits for it does not wait for this."""
-        old_room = mapping(create.content.get("predecessor")).get("room_id")
+        """Start for a create event that is allowed. Nobody waits for it."""
+        old_room = as_mapping(create.content.get("predecessor")).get("room_id")
         if isinstance(old_room, str) and self._api.is_mine(create.sender):
             self._begin(old_room, create.room_id, create.sender)
 
     async def settled(self, room_id: str, state: RoomState) -> RoomState:
-        """The state once the rule has arrived, if it is on its way. Where nothing is sent, nobody waits for it."""
+        """The state once the rule has arrived, if it is on its way; at once in log mode."""
         if self._refusals.is_log_only:
             return state
         if state.rule_event is None and state.predecessor and self._api.is_mine(state.creator):
             self._begin(state.predecessor, room_id, state.creator)
-        for _ in range(PATIENCE_OF_PEOPLE):
+        for _ in range(MAX_LOOKS_OF_CALLBACK):
             is_fresh = self._api.get_current_time_msec() - state.made_at < FRESH_MS
             if state.rule_event is not None or not state.predecessor or not is_fresh:
                 break
-            await self._api.sleep(BETWEEN)
+            await self._api.sleep(SECONDS_BETWEEN_LOOKS)
             state = await self._views.room(room_id) or state
         return state
 
     def _begin(self, old_room: str, new_room: str, sender: str) -> None:
-        """Once in each process: who may not upgrade is not asked about again."""
+        """Once in each process: an upgrade that is not allowed is not tried again."""
         if self._refusals.is_log_only or new_room in self._begun:
             return
         self._begun.add(new_room)
@@ -78,16 +78,16 @@ class Upgrades:
         if new is None:
             return
         old = await self._views.with_listing(old_room, old)
-        for event_type, content in carried(old, new).items():
+        for event_type, content in settings_to_carry(old, new).items():
             await self._send(new_room, sender, event_type, content)
 
     async def _made(self, room_id: str) -> RoomState | None:
-        """Once it has its power levels: its own settings come first, in one go."""
-        for _ in range(PATIENCE):
+        """The new room once it has power levels: Synapse sends its own settings first."""
+        for _ in range(MAX_LOOKS):
             state = await self._views.room(room_id)
             if state is not None and state.power_levels is not None:
                 return state
-            await self._api.sleep(BETWEEN)
+            await self._api.sleep(SECONDS_BETWEEN_LOOKS)
         logger.warning("%s has no power levels: its rule is not carried over", room_id)
         return None
 
@@ -103,7 +103,7 @@ class Upgrades:
         }
         self._carrying[room_id] = event
         try:
-            for _ in range(TRIES):
+            for _ in range(MAX_TRIES):
                 if await self._is_sent(event):
                     return
                 await self._api.sleep(1)
@@ -123,9 +123,9 @@ class Upgrades:
 
 
 def _judge(old: RoomState, sender: str) -> Judge:
-    """Exempt people upgrade what they like, and the rule goes along."""
+    """Exempt users may upgrade any room, and the rule is carried over."""
 
     def judge(people: People) -> RoomReason | None:
-        return None if sender in people.free else judge_upgrade(old, sender, people)
+        return None if sender in people.exempt else judge_upgrade(old, sender, people)
 
     return judge

@@ -1,11 +1,11 @@
-"""Rooms and their people as the rules want them, from Synapse's state and from memory."""
+"""Gives rooms and their people as the rules need them, from Synapse's database and memory."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from domain_rules.enums import Word
-from domain_rules.rooms.past import FOR_GOOD, is_doubtful, last_good
+from domain_rules.enums import StrEnum
+from domain_rules.rooms.past import PERMANENT_SETTINGS, needs_history, restore_settings
 from domain_rules.rooms.reasons import ABOUT_GUESTS, RoomReason
 from domain_rules.rooms.room import (
     CREATE,
@@ -22,29 +22,29 @@ from domain_rules.rooms.room import (
     RoomState,
     read_room,
 )
-from domain_rules.rules import AccountClass
+from domain_rules.rule import AccountClass
 
 from . import room_rows
 from .cache import MS, Cache
 from .refusals import Refusals
-from .sentences import Reason
+from .sentences import RefusalReason
 from .snapshot import read_address
 
-NEWEST = "12"
+NEWEST_VERSION = "12"
 SETTINGS = [
     *((kind, "") for kind in (CREATE, RULE_EVENT, POWER_LEVELS, JOIN_RULES)),
     *((kind, "") for kind in (ENCRYPTION, HISTORY_VISIBILITY, GUEST_ACCESS)),
 ]
 SEATS = [(MEMBER, None), (THIRD_PARTY_INVITE, None)]
-KEEP_MS = 600 * MS
+SAVE_REDACTED_MS = 600 * MS
 OVERLAP_MS = 3600 * MS
 
-State = Mapping[tuple[str, str], Any]
+StateEvents = Mapping[tuple[str, str], Any]
 Judge = Callable[[People], RoomReason | None]
 
 
 class RoomViews:
-    """Only what a verdict needs is fetched: everybody's membership for conversations of two."""
+    """Fetches only what a verdict needs: all memberships only for conversations of two."""
 
     def __init__(self, api: Any, cache: Cache, refusals: Refusals) -> None:
         self._api = api
@@ -53,33 +53,42 @@ class RoomViews:
         self._kept_ms = 0
 
     def start(self) -> None:
-        """One process writes down what is redacted, for as long as Synapse still has it."""
+        """In one process, save redacted settings while Synapse still has them."""
         if self._api.should_run_background_tasks():
             self._api.looping_background_call(
-                self.keep_redacted, KEEP_MS, desc="guichet_redacted", run_on_all_instances=False
+                self.keep_redacted,
+                SAVE_REDACTED_MS,
+                desc="guichet_redacted",
+                run_on_all_instances=False,
             )
 
     async def keep_redacted(self) -> None:
+        """Save what was redacted since the last time, and a while before."""
         since, now = self._kept_ms, self._api.get_current_time_msec()
         database = self._api.run_db_interaction
-        await database("guichet_redacted", room_rows.keep_redacted, FOR_GOOD, since - OVERLAP_MS)
+        await database(
+            "guichet_redacted",
+            room_rows.save_redacted_settings,
+            PERMANENT_SETTINGS,
+            since - OVERLAP_MS,
+        )
         self._kept_ms = now
 
-    async def restored(self, room_id: str, version: str, events: State) -> RoomState:
-        """Of these events, but where others than ours changed them, with what the room's past says."""
-        if is_doubtful(events, self._api.is_mine):
+    async def restored(self, room_id: str, version: str, events: StateEvents) -> RoomState:
+        """The state by these events; settings changed elsewhere are restored from the past."""
+        if needs_history(events, self._api.is_mine):
             database = self._api.run_db_interaction
-            past = await database("guichet_past", room_rows.past, room_id, FOR_GOOD)
-            events = {**events, **last_good(past, self._api.is_mine)}
+            past = await database("guichet_past", room_rows.read_past, room_id, PERMANENT_SETTINGS)
+            events = {**events, **restore_settings(past, self._api.is_mine)}
         return read_room(version, events)
 
     async def room(self, room_id: str, about: str | None = None) -> RoomState | None:
-        """None for a room that this homeserver does not know. `about` is who matters in it."""
+        """None for a room unknown here. `about`: the user whose membership matters."""
         seen = await self.look(room_id, about)
         return seen[0] if seen else None
 
-    async def look(self, room_id: str, about: str | None = None) -> "tuple[RoomState, bool] | None":
-        """The same, and whether Synapse is still fetching who is in it. This waits for nobody."""
+    async def look(self, room_id: str, about: str | None = None) -> tuple[RoomState, bool] | None:
+        """As `room`, and whether Synapse is still fetching the members. Waits for nothing."""
         wanted = [*SETTINGS, (MEMBER, about)] if about else SETTINGS
         rows = await self._rows(room_id, wanted)
         if rows is None or (CREATE, "") not in rows.events:
@@ -91,81 +100,83 @@ class RoomViews:
         return state, rows.is_partial
 
     async def is_complete(self, room_id: str) -> bool:
-        """Whether Synapse knows everybody who is in this room."""
+        """Whether Synapse knows all members of the room."""
         database = self._api.run_db_interaction
         return not await database("guichet_is_partial", room_rows.is_partial, room_id)
 
     async def _rows(
         self, room_id: str, wanted: Iterable[tuple[str, str | None]]
-    ) -> "room_rows.Rows | None":
+    ) -> room_rows.Rows | None:
         database = self._api.run_db_interaction
         found: room_rows.Rows | None = await database(
-            "guichet_room", room_rows.read, room_id, wanted
+            "guichet_room", room_rows.read_state, room_id, wanted
         )
         return found
 
     async def is_here(self, room_id: str, address: str) -> bool:
-        """Whether somebody of this homeserver who has that address is in the room, however it is spelled here."""
+        """Whether a local user with this address, however it is spelled, is in the room."""
         read = read_address(address)
         if read is None:
             return False
         database = self._api.run_db_interaction
-        return bool(await database("guichet_is_here", room_rows.is_here, room_id, read.canonical))
+        return bool(
+            await database(
+                "guichet_is_here", room_rows.has_member_with_address, room_id, read.canonical
+            )
+        )
 
     async def with_listing(self, room_id: str, state: RoomState) -> RoomState:
-        """The same, knowing whether it is in the room directory."""
+        """The state with `listed`: whether the room is in the room directory."""
         directory = self._api.public_room_list_manager
         return replace(state, listed=await directory.room_is_in_public_room_list(room_id))
 
     async def with_used_tokens(self, room_id: str, state: RoomState) -> RoomState:
-        """The same, knowing who was ever invited by mail: a look through the history of memberships."""
+        """The state with `used_tokens`, from the history of memberships."""
         database = self._api.run_db_interaction
-        used = await database("guichet_used_tokens", room_rows.used_tokens, room_id)
+        used = await database("guichet_used_tokens", room_rows.read_used_tokens, room_id)
         return replace(state, used_tokens=used)
 
     async def may_refuse(self, judge: Judge) -> bool:
-        """From memory, as if nobody were exempt."""
+        """The verdict from memory, as if nobody were exempt."""
         await self._cache.ready()
         return judge(People(self.is_guest)) is not None
 
     async def verdict(self, judge: Judge, concerned: Iterable[str]) -> RoomReason | None:
-        """From memory; only before a refusal it is looked up who of them is exempt."""
+        """The reason for a refusal, from memory.
+
+        Who of `concerned` is exempt is looked up only before a refusal.
+        """
         await self._cache.ready()
         reason = judge(People(self.is_guest))
         if reason is None:
             return None
-        free = frozenset([each for each in sorted(concerned) if await self._is_free(each)])
+        free = frozenset([each for each in sorted(concerned) if await self._is_exempt(each)])
         if not free or judge(People(self.is_guest, free)) is not None:
             return reason
-        self._refusals.note_exemption(reason, min(free))
+        self._refusals.record_exemption(reason, min(free))
         return None
 
     async def people(self, concerned: Iterable[str]) -> People:
-        """For what is completed, not only judged: there exemption must be known before."""
+        """For completing a request: there exemptions must be known before."""
         await self._cache.ready()
         guests = [each for each in sorted(concerned) if self.is_guest(each)]
         return People(
-            self.is_guest, frozenset([each for each in guests if await self._is_free(each)])
+            self.is_guest, frozenset([each for each in guests if await self._is_exempt(each)])
         )
 
-    def said(self, reason: RoomReason, concerned: Iterable[str]) -> Word:
-        """The same, unless one of them only counts as a guest for want of news."""
+    def said(self, reason: RoomReason, concerned: Iterable[str]) -> StrEnum:
+        """The reason for the client: that the class is not known yet, if that is the cause."""
         if reason is RoomReason.ADDRESS_BELONGS_NOWHERE and not self._cache.is_known:
-            return Reason.CLASS_NOT_YET_KNOWN
+            return RefusalReason.CLASS_NOT_YET_KNOWN
         if reason in ABOUT_GUESTS:
             for each in concerned:
                 if each and self.is_guest(each) and not self._cache.is_class_known(each):
-                    return Reason.CLASS_NOT_YET_KNOWN
+                    return RefusalReason.CLASS_NOT_YET_KNOWN
         return reason
 
     def is_guest(self, user_id: str) -> bool:
+        """Whether the user counts as a guest, from memory."""
         return self._cache.class_of(user_id) is AccountClass.GUEST
 
-    async def _is_free(self, user_id: str) -> bool:
-        return bool(user_id) and await self._cache.is_free(user_id)
-
-
-def version_of(events: State) -> str:
-    """Of the room that these are in."""
-    create = events.get((CREATE, ""))
-    return str(create.room_version.identifier) if create else NEWEST
+    async def _is_exempt(self, user_id: str) -> bool:
+        return bool(user_id) and await self._cache.is_exempt_now(user_id)

@@ -1,12 +1,12 @@
-"""The reasons for a refusal, and what each says to a person."""
+"""The reasons for refusing, and the sentence people read for each."""
 
 from typing import NamedTuple
 
-from domain_rules.enums import Word
+from domain_rules.enums import StrEnum
 
 
-class Reason(Word):
-    """What clients find as `org.guichet.reason`."""
+class RefusalReason(StrEnum):
+    """Clients get the value as `org.guichet.reason`."""
 
     GUEST_MAY_NOT_CREATE_ROOM = "guest_may_not_create_room"
     GUEST_MAY_NOT_UPGRADE_ROOM = "guest_may_not_upgrade_room"
@@ -29,83 +29,83 @@ class Reason(Word):
 
 
 class Sentence(NamedTuple):
-    """The same in both languages."""
+    """One sentence in both languages."""
 
     french: str
     english: str
 
 
 SENTENCES = {
-    Reason.GUEST_MAY_NOT_CREATE_ROOM: Sentence(
+    RefusalReason.GUEST_MAY_NOT_CREATE_ROOM: Sentence(
         "Les invités ne créent pas de salon. Demandez à la personne qui vous a invité.",
         "Guests do not create rooms. Ask the person who invited you.",
     ),
-    Reason.GUEST_MAY_NOT_UPGRADE_ROOM: Sentence(
+    RefusalReason.GUEST_MAY_NOT_UPGRADE_ROOM: Sentence(
         "Les invités ne mettent pas de salon à niveau. Demandez à une personne propriétaire du salon.",
         "Guests do not upgrade rooms. Ask an owner of the room.",
     ),
-    Reason.GUEST_MAY_NOT_INVITE: Sentence(
+    RefusalReason.GUEST_MAY_NOT_INVITE: Sentence(
         "Les invités n’invitent personne. Demandez à la personne qui vous a invité.",
         "Guests do not invite anybody. Ask the person who invited you.",
     ),
-    Reason.GUEST_MAY_NOT_INVITE_BY_MAIL: Sentence(
+    RefusalReason.GUEST_MAY_NOT_INVITE_BY_MAIL: Sentence(
         "Les invités n’invitent personne par courriel. Demandez à la personne qui vous a invité.",
         "Guests do not invite anybody by email. Ask the person who invited you.",
     ),
-    Reason.GUEST_MAY_NOT_JOIN_UNINVITED: Sentence(
+    RefusalReason.GUEST_MAY_NOT_JOIN_UNINVITED: Sentence(
         "Les invités entrent dans un salon sur invitation. Demandez une invitation.",
         "Guests join a room by invitation. Ask for one.",
     ),
-    Reason.GUEST_MAY_NOT_KNOCK: Sentence(
+    RefusalReason.GUEST_MAY_NOT_KNOCK: Sentence(
         "Les invités ne demandent pas à entrer dans un salon. Attendez une invitation.",
         "Guests do not ask to join a room. Wait for an invitation.",
     ),
-    Reason.GUEST_MAY_NOT_MAKE_ALIAS: Sentence(
+    RefusalReason.GUEST_MAY_NOT_MAKE_ALIAS: Sentence(
         "Les invités ne donnent pas d’adresse à un salon. Demandez à une personne propriétaire du salon.",
         "Guests do not give a room an address. Ask an owner of the room.",
     ),
-    Reason.GUEST_MAY_NOT_PUBLISH_ROOM: Sentence(
+    RefusalReason.GUEST_MAY_NOT_PUBLISH_ROOM: Sentence(
         "Les invités ne publient pas de salon. Demandez à une personne propriétaire du salon.",
         "Guests do not publish rooms. Ask an owner of the room.",
     ),
-    Reason.GUEST_MAY_NOT_SEARCH_PEOPLE: Sentence(
+    RefusalReason.GUEST_MAY_NOT_SEARCH_PEOPLE: Sentence(
         "Les invités ne recherchent pas de personnes. Attendez une invitation.",
         "Guests do not search for people. Wait for an invitation.",
     ),
-    Reason.GUEST_MAY_NOT_HOLD_POWER: Sentence(
+    RefusalReason.GUEST_MAY_NOT_HOLD_POWER: Sentence(
         "Les invités n’ont pas de droits particuliers dans un salon. Laissez-leur le niveau par défaut.",
         "Guests hold no particular rights in a room. Leave them at the default level.",
     ),
-    Reason.GUEST_MAY_NOT_BE_CREATOR: Sentence(
+    RefusalReason.GUEST_MAY_NOT_BE_CREATOR: Sentence(
         "Un invité ne peut pas être créateur d’un salon. Invitez cette personne sans ce rôle.",
         "A guest cannot be a creator of a room. Invite this person without that role.",
     ),
-    Reason.ROOM_CLOSED_TO_GUESTS: Sentence(
+    RefusalReason.ROOM_CLOSED_TO_GUESTS: Sentence(
         "Ce salon n’est pas ouvert aux invités. Une personne propriétaire du salon peut l’ouvrir.",
         "This room is not open to guests. An owner of the room can open it.",
     ),
-    Reason.INVITATIONS_PAUSED: Sentence(
+    RefusalReason.INVITATIONS_PAUSED: Sentence(
         "Plusieurs personnes que vous avez invitées ont dit ne pas vous connaître. Vous ne pouvez plus inviter"
         " de personnes externes pour le moment.",
         "Several people you invited said that they do not know you. You cannot invite external people for now.",
     ),
-    Reason.TOO_MANY_INVITATIONS: Sentence(
+    RefusalReason.TOO_MANY_INVITATIONS: Sentence(
         "Vous avez invité beaucoup de personnes aujourd’hui. Continuez plus tard.",
         "You have invited many people today. Go on later.",
     ),
-    Reason.ADDRESS_NOT_ACCEPTED: Sentence(
+    RefusalReason.ADDRESS_NOT_ACCEPTED: Sentence(
         "Cette adresse ne peut pas être invitée par courriel. Vérifiez-la avec la personne.",
         "This address cannot be invited by email. Check it with the person.",
     ),
-    Reason.GUICHET_UNREACHABLE: Sentence(
+    RefusalReason.GUICHET_UNREACHABLE: Sentence(
         "Les invitations par courriel ne sont pas possibles pour le moment. Réessayez plus tard.",
         "Invitations by email are not possible for now. Try again later.",
     ),
-    Reason.CLASS_NOT_YET_KNOWN: Sentence(
+    RefusalReason.CLASS_NOT_YET_KNOWN: Sentence(
         "Le serveur ne sait pas encore si ce compte est celui d’un agent. Réessayez dans un moment.",
         "The server does not know yet whether this is an agent’s account. Try again in a while.",
     ),
-    Reason.NOT_ALLOWED: Sentence(
+    RefusalReason.NOT_ALLOWED: Sentence(
         "Cette action n’est pas permise. Réessayez, ou écrivez à l’assistance de votre serveur.",
         "This is not allowed. Try again, or write to your server’s support.",
     ),

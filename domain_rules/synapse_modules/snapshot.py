@@ -1,4 +1,4 @@
-"""What Guichet told, as it is read: who decides on which homeserver, the rules, the names and keys."""
+"""One revision of what Guichet sends to homeservers: rules, classes of servers, names, keys."""
 
 import re
 from collections.abc import Mapping
@@ -6,21 +6,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.rules import AccountClass, Decision, Rule, RuleSet
-from domain_rules.wire_format import Unreadable, read_rules
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
+from domain_rules.rule import AccountClass, Rule
+from domain_rules.rules import Decision, RuleSet
+from domain_rules.wire_format import UnreadableRules, read_rules
 
 from .configuration import ClassSource
 
-# What needs no reading: a homeserver keeps addresses folded, and judges all of them at start.
-PLAIN = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]+")
+# Addresses that need no parsing: Synapse stores them folded, and all are judged at start.
+PLAIN_ADDRESS = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]+")
 
 
 @dataclass(frozen=True)
-class Copy:
-    """One revision of the rules, with what comes beside them. `every_rule`: also those not in force now.
+class Snapshot:
+    """One revision. `every_rule`: also rules that are not in force now.
 
-    `skipped`: what this module cannot read of it, which a newer one can.
+    `sources`: how the class of each homeserver's users is decided. `skipped`: what this version of
+    the module does not understand.
     """
 
     epoch: str = ""
@@ -37,66 +40,66 @@ class Copy:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing was ever heard."""
+        """Whether Guichet never answered."""
         return not self.epoch
 
     def has_by_person(self, *, but: str) -> bool:
-        """Whether another homeserver has agents and guests."""
+        """Whether another homeserver than `but` has both agents and guests."""
         return any(
             source is ClassSource.BY_PERSON for name, source in self.sources.items() if name != but
         )
 
     def decide(self, text: str) -> Decision | None:
-        """What the rules say of an address; None for what is no address."""
+        """The decision for an address; None for what is no address."""
         address = read_address(text)
         return self.rules.decide(address) if address else None
 
-    def is_agents(self, text: str) -> bool:
-        """Whether the rules say that this address, which the homeserver verified, is an agent's."""
-        address = EmailAddress.stored(text) if PLAIN.fullmatch(text) else read_address(text)
+    def is_address_of_agent(self, text: str) -> bool:
+        """Whether this address, verified by the homeserver, is an agent's by the rules."""
+        address = EmailAddress.stored(text) if PLAIN_ADDRESS.fullmatch(text) else read_address(text)
         return (
             address is not None and self.rules.decide(address).account_class is AccountClass.AGENT
         )
 
 
-def read(told: Mapping[str, Any], at: datetime) -> Copy:
-    """The answer of `/rules`, compiled for this moment. Raises `Unreadable`."""
+def read_snapshot(answer: Mapping[str, Any], at: datetime) -> Snapshot:
+    """The answer of `/rules`, compiled for this moment. Raises UnreadableRules."""
     try:
-        revision = int(told["revision"])
-        reading = read_rules(told, revision=revision, at=at)
-        sources, strange = _sources(told["homeservers"])
-        names = told["identity_server"]
-        return Copy(
-            epoch=str(told["epoch"]),
+        revision = int(answer["revision"])
+        reading = read_rules(answer, revision=revision, at=at)
+        sources, strange = _sources(answer["homeservers"])
+        names = answer["identity_server"]
+        return Snapshot(
+            epoch=str(answer["epoch"]),
             revision=revision,
-            own_name=str(told["homeserver"]["name"]),
-            user_id_scheme=str(told["homeserver"]["user_id_scheme"]),
+            own_name=str(answer["homeserver"]["name"]),
+            user_id_scheme=str(answer["homeserver"]["user_id_scheme"]),
             sources=sources,
             every_rule=reading.every,
             rules=reading.in_force,
             skipped=(*strange, *reading.skipped),
             identity_servers=frozenset(names["names"]),
             guichet_keys=dict(names["public_keys"]),
-            # A Guichet of before names nobody here, and says so only when it is asked.
-            paused_inviters=_texts(told.get("paused_inviters")),
+            # Earlier versions of Guichet do not send this; then `/may-invite` alone tells.
+            paused_inviters=_texts(answer.get("paused_inviters")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise Unreadable(f"{type(fault).__name__}: {fault}") from fault
+        raise UnreadableRules(f"{type(fault).__name__}: {fault}") from fault
 
 
 def read_address(text: str) -> EmailAddress | None:
-    """One address, None for anything else."""
+    """The parsed address; None for anything else."""
     try:
         return EmailAddress.parse(text, smtputf8=True, typed=False)
     except InvalidAddress:
         return None
 
 
-def _sources(told: Mapping[str, Any]) -> tuple[dict[str, ClassSource], list[str]]:
-    """Who decides on which homeserver, and those of a kind that is unknown here: their people are guests."""
+def _sources(homeservers: Mapping[str, Any]) -> tuple[dict[str, ClassSource], list[str]]:
+    """Class sources by homeserver, and those unknown here, whose users count as guests."""
     known: dict[str, ClassSource] = {}
     strange: list[str] = []
-    for name, facts in told.items():
+    for name, facts in homeservers.items():
         kind = facts["class_source"]
         try:
             known[name] = ClassSource(kind)
@@ -105,10 +108,10 @@ def _sources(told: Mapping[str, Any]) -> tuple[dict[str, ClassSource], list[str]
     return known, strange
 
 
-def _texts(told: Any) -> frozenset[str]:
-    """Those of a list that are texts; nobody where there is no list."""
+def _texts(value: Any) -> frozenset[str]:
+    """The texts in a list; empty if it is not a list."""
     return (
-        frozenset(each for each in told if isinstance(each, str))
-        if isinstance(told, list)
+        frozenset(each for each in value if isinstance(each, str))
+        if isinstance(value, list)
         else frozenset()
     )

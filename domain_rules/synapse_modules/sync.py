@@ -1,4 +1,7 @@
-"""How the knowledge gets into memory: one process asks Guichet and stores, every process reads what is stored."""
+"""Fetches rules and agents from Guichet: one process asks and stores, every process reads.
+
+Each process then holds what is stored in its `cache`.
+"""
 
 import json
 import logging
@@ -9,20 +12,20 @@ from prometheus_client import Gauge
 
 from . import declarations, store
 from .cache import MS, Cache
-from .clients import Answer, GuichetAway, GuichetClient
+from .clients import GuichetAnswer, GuichetClient, GuichetUnreachable
 from .configuration import ClassSource, Config
 from .guards import Guards
 from .refusals import Refusals
-from .snapshot import Copy, read
+from .snapshot import Snapshot, read_snapshot
 from .store import AGENTS, RULES, Feed, Version
 
 RELOAD_MS = 2000
-# An account's change is read again for a while: clocks of processes differ, transactions take time.
+# Changes of accounts are read again for a while: clocks differ and transactions take time.
 OVERLAP_MS = 30_000
 ADMINISTRATORS_MS = 300_000
 TOO_OLD_SECONDS = 7 * 24 * 3600
-WAITS, WAIT_SECONDS = 300, 0.1
-SAID_AT_MOST = 20  # lines of the log for one revision
+MAX_WAITS, WAIT_SECONDS = 300, 0.1
+MAX_LOGGED = 20  # lines of the log for one revision
 
 logger = logging.getLogger(__name__)
 age = Gauge("guichet_rules_age_seconds", "Since Guichet last answered which rules are in force")
@@ -33,7 +36,7 @@ skipped_rules = Gauge(
 
 
 class Sync:
-    """Never lets anything out but log lines: what is known goes on serving."""
+    """Nothing is raised to Synapse, only logged: what is known stays in use."""
 
     def __init__(
         self,
@@ -52,16 +55,16 @@ class Sync:
         self._is_busy = False
         self._is_asking = False
         self._seen: dict[str, Version] = {}
-        self._read: tuple[Version, Copy] | None = None
+        self._read: tuple[Version, Snapshot] | None = None
         self._agents_number = 0
         self._changes_seen_ms = 0
         self._administrators_ms = 0
 
     def start(self) -> None:
-        """Register the loops, and what tells of a changed address here."""
-        self._cache.filled_by(self._wait_until_loaded, self.refresh)
+        """Start the loops, and listen for address changes."""
+        self._cache.connect(self._wait_until_loaded, self.refresh)
         age.set_function(lambda: self._cache.age_seconds)
-        skipped_rules.set_function(lambda: len(self._cache.copy.skipped))
+        skipped_rules.set_function(lambda: len(self._cache.snapshot.skipped))
         too_old.set_function(lambda: float(self._cache.age_seconds > TOO_OLD_SECONDS))
         self._api.delayed_background_call(0, self._begin, desc="guichet_begin")
         self._api.looping_background_call(
@@ -77,18 +80,18 @@ class Sync:
         )
 
     async def refresh(self) -> None:
-        """Ask Guichet for both feeds, store what is new, and take it up. One at a time: never backwards."""
+        """Ask Guichet for both feeds, store what is new, and load it. One call at a time."""
         if self._is_asking:
             return
         self._is_asking = True
         try:
-            told = await self._api.run_db_interaction("guichet_feeds", store.feeds)
-            await self._ask_for_rules(told.get(RULES, Feed()))
+            feeds = await self._api.run_db_interaction("guichet_feeds", store.read_feeds)
+            await self._ask_for_rules(feeds.get(RULES, Feed()))
             await self.reload()
-            if self._cache.copy.has_by_person(but=self._cache.own_name):
-                await self._ask_for_agents(told.get(AGENTS, Feed()))
+            if self._cache.snapshot.has_by_person(but=self._cache.own_name):
+                await self._ask_for_agents(feeds.get(AGENTS, Feed()))
                 await self.reload()
-        except GuichetAway as fault:
+        except GuichetUnreachable as fault:
             is_too_old = self._cache.age_seconds > TOO_OLD_SECONDS
             level = logging.ERROR if is_too_old else logging.WARNING
             logger.log(level, "Guichet is away, the last good copy serves: %s", fault)
@@ -98,13 +101,13 @@ class Sync:
             self._is_asking = False
 
     async def reload(self) -> None:
-        """Take up what is stored, as far as it is new."""
+        """Load what is stored, as far as it is new."""
         if self._is_busy:
             return
         self._is_busy = True
         try:
             await self._reload()
-        except Exception:  # a table that is not there yet, a database that restarts
+        except Exception:  # the table may not exist yet, or the database restarts
             logger.exception("the kept rules could not be read")
         finally:
             self._is_busy = False
@@ -121,8 +124,8 @@ class Sync:
 
     async def _create(self, table: str) -> None:
         try:
-            await self._api.run_db_interaction("guichet_tables", store.create, table)
-        except Exception:  # another process made it in the same moment
+            await self._api.run_db_interaction("guichet_tables", store.create_table, table)
+        except Exception:  # another process created it at the same moment
             logger.info("a table of Guichet's module exists already", exc_info=True)
 
     def _meanwhile(self) -> str:
@@ -130,51 +133,53 @@ class Sync:
         return f"class_source is {source}" if source else "everybody here counts as a guest"
 
     async def _wait_until_loaded(self) -> None:
-        for _ in range(WAITS):
+        for _ in range(MAX_WAITS):
             if self._is_loaded:
                 return
             await self._api.sleep(WAIT_SECONDS)
 
     async def _ask_for_rules(self, have: Feed) -> None:
-        skipped = len(self._cache.copy.skipped)
-        declared = declarations.query(self._config.parts, skipped=skipped)
+        skipped = len(self._cache.snapshot.skipped)
+        declared = declarations.declaration_query(self._config.parts, skipped=skipped)
         answer = await self._client.get(f"/rules?{declared}", have.etag or None)
         if answer.is_unchanged:
             await self._heard(RULES)
             return
-        told = _good(answer)
-        copy = await self._api.defer_to_thread(read, told, self._now())
-        if copy.epoch == have.epoch and copy.revision < have.number:
-            logger.error("revision %s after %s is not taken", copy.revision, have.number)
+        body = _good(answer)
+        snapshot = await self._api.defer_to_thread(read_snapshot, body, self._now())
+        if snapshot.epoch == have.epoch and snapshot.revision < have.number:
+            logger.error("revision %s after %s is not taken", snapshot.revision, have.number)
             return
-        if copy.own_name != self._cache.own_name:
-            logger.error("the credential is that of %s, this is not it", copy.own_name)
+        if snapshot.own_name != self._cache.own_name:
+            logger.error("the credential is that of %s, this is not it", snapshot.own_name)
             return
-        feed = Feed(copy.epoch, copy.revision, answer.etag or "", self._api.get_current_time_msec())
-        await self._api.run_db_interaction("guichet_keep", store.store, RULES, feed, told)
-        self._read = feed.version, copy
+        feed = Feed(
+            snapshot.epoch, snapshot.revision, answer.etag or "", self._api.get_current_time_msec()
+        )
+        await self._api.run_db_interaction("guichet_keep", store.save_feed, RULES, feed, body)
+        self._read = feed.version, snapshot
 
     async def _ask_for_agents(self, have: Feed) -> None:
         answer = await self._client.get(f"/agents?since={have.number}", have.etag or None)
         if answer.is_unchanged:
             await self._heard(AGENTS)
             return
-        told = _good(answer)
-        if told["epoch"] != have.epoch and not told["complete"]:
+        body = _good(answer)
+        if body["epoch"] != have.epoch and not body["complete"]:
             answer = await self._client.get("/agents?since=0")
-            told = _good(answer)
+            body = _good(answer)
         feed = Feed(
-            told["epoch"], told["number"], answer.etag or "", self._api.get_current_time_msec()
+            body["epoch"], body["number"], answer.etag or "", self._api.get_current_time_msec()
         )
-        await self._api.run_db_interaction("guichet_keep_agents", store.keep_agents, feed, told)
+        await self._api.run_db_interaction("guichet_keep_agents", store.save_agents, feed, body)
 
     async def _heard(self, name: str) -> None:
         now = self._api.get_current_time_msec()
-        await self._api.run_db_interaction("guichet_heard", store.heard, name, now)
+        await self._api.run_db_interaction("guichet_heard", store.record_heard, name, now)
 
     async def _reload(self) -> None:
         now_ms = self._api.get_current_time_msec()
-        stored = await self._api.run_db_interaction("guichet_feeds", store.feeds)
+        stored = await self._api.run_db_interaction("guichet_feeds", store.read_feeds)
         if now_ms - self._administrators_ms > ADMINISTRATORS_MS:
             await self._load_administrators(now_ms)
         if RULES in stored:
@@ -186,7 +191,7 @@ class Sync:
         await self._load_changes(now_ms)
 
     async def _load_administrators(self, now_ms: int) -> None:
-        found = await self._api.run_db_interaction("guichet_admins", store.administrators)
+        found = await self._api.run_db_interaction("guichet_admins", store.read_administrators)
         self._cache.administrators = found
         self._administrators_ms = now_ms
 
@@ -195,30 +200,33 @@ class Sync:
         is_over = changes_at is not None and changes_at <= self._now()
         if self._seen.get(RULES) == stored.version and not is_over:
             return
-        copy = await self._copy_of(stored)
-        agents = await self._agents_by(copy)
-        # Together: nobody is judged by new rules with the agents of the old.
-        self._cache.copy, self._cache.agents_here = copy, agents
-        for what in copy.skipped[:SAID_AT_MOST]:
-            logger.error("revision %s, not understood by this module: %s", copy.revision, what)
+        snapshot = await self._snapshot_of(stored)
+        agents = await self._agents_by(snapshot)
+        # Both at once: nobody is judged by new rules with old agents.
+        self._cache.snapshot, self._cache.agents_here = snapshot, agents
+        for what in snapshot.skipped[:MAX_LOGGED]:
+            logger.error("revision %s, not understood by this module: %s", snapshot.revision, what)
         self._seen[RULES] = stored.version
 
-    async def _copy_of(self, stored: Feed) -> Copy:
-        """What this process has just been told is not read once more: a second one takes its memory for good."""
-        told, self._read = self._read, None
-        if told and told[0] == stored.version:
-            return told[1]
-        text = await self._api.run_db_interaction("guichet_body", store.body, RULES)
-        copy: Copy = await self._api.defer_to_thread(_read_text, text, self._now())
-        return copy
+    async def _snapshot_of(self, stored: Feed) -> Snapshot:
+        """The stored snapshot, reusing the one this process has just received.
 
-    async def _agents_by(self, copy: Copy) -> set[str]:
-        """The agents among this homeserver's people; nobody where the server decides for all."""
-        if copy.sources.get(self._cache.own_name) is not ClassSource.BY_PERSON:
+        Parsing it a second time would take its memory for good.
+        """
+        received, self._read = self._read, None
+        if received and received[0] == stored.version:
+            return received[1]
+        text = await self._api.run_db_interaction("guichet_body", store.read_body, RULES)
+        snapshot: Snapshot = await self._api.defer_to_thread(_read_text, text, self._now())
+        return snapshot
+
+    async def _agents_by(self, snapshot: Snapshot) -> set[str]:
+        """The agents among local users; empty where the server decides for all."""
+        if snapshot.sources.get(self._cache.own_name) is not ClassSource.BY_PERSON:
             return set()
         self._changes_seen_ms = self._api.get_current_time_msec()
-        pairs = await self._api.run_db_interaction("guichet_addresses", store.addresses)
-        found: set[str] = await self._api.defer_to_thread(_agents, copy, pairs)
+        pairs = await self._api.run_db_interaction("guichet_addresses", store.read_addresses)
+        found: set[str] = await self._api.defer_to_thread(_agents, snapshot, pairs)
         return found
 
     async def _load_agents(self, stored: Feed) -> None:
@@ -227,7 +235,7 @@ class Sync:
             return
         is_other_epoch = seen is None or seen[0] != stored.epoch
         after = -1 if is_other_epoch else self._agents_number
-        rows = await self._api.run_db_interaction("guichet_agents", store.agents, after)
+        rows = await self._api.run_db_interaction("guichet_agents", store.read_agents, after)
         agents = set() if is_other_epoch else self._cache.agents_elsewhere
         for user_id, is_agent in rows:
             (agents.add if is_agent else agents.discard)(user_id)
@@ -238,18 +246,20 @@ class Sync:
         if not self._is_by_person():
             return
         since = self._changes_seen_ms - OVERLAP_MS
-        changed = await self._api.run_db_interaction("guichet_changed", store.changed_since, since)
+        changed = await self._api.run_db_interaction(
+            "guichet_changed", store.find_changed_since, since
+        )
         self._changes_seen_ms = now_ms
         for user_id in changed:
             await self._judge(user_id)
 
     async def _on_address(self, user_id: str, medium: str, _address: str) -> None:
-        """An address was verified here, or went away."""
+        """An address of a local user was added or removed."""
         if medium != "email" or not self._is_by_person():
             return
         await self._judge(user_id)
         now = self._api.get_current_time_msec()
-        await self._api.run_db_interaction("guichet_change", store.note_change, user_id, now)
+        await self._api.run_db_interaction("guichet_change", store.record_change, user_id, now)
 
     async def _judge(self, user_id: str) -> None:
         found = await self._api.get_threepids_for_user(user_id)
@@ -264,15 +274,15 @@ class Sync:
         return datetime.fromtimestamp(self._api.get_current_time_msec() / MS, tz=timezone.utc)
 
 
-def _good(answer: Answer) -> Any:
+def _good(answer: GuichetAnswer) -> Any:
     if not answer.is_good or not isinstance(answer.body, dict):
-        raise GuichetAway(f"answered {answer.status}: {answer.body}")
+        raise GuichetUnreachable(f"answered {answer.status}: {answer.body}")
     return answer.body
 
 
-def _read_text(text: str, at: datetime) -> Copy:
-    return read(json.loads(text), at)
+def _read_text(text: str, at: datetime) -> Snapshot:
+    return read_snapshot(json.loads(text), at)
 
 
-def _agents(copy: Copy, pairs: list[tuple[str, str]]) -> set[str]:
-    return {user_id for user_id, address in pairs if copy.is_agents(address)}
+def _agents(snapshot: Snapshot, pairs: list[tuple[str, str]]) -> set[str]:
+    return {user_id for user_id, address in pairs if snapshot.is_address_of_agent(address)}

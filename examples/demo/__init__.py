@@ -1,6 +1,7 @@
-"""A whole federation on this machine, to try things on: `make demo`.
+"""A whole federation on this machine to try things out: `make demo`.
 
-Three real Synapses with Guichet's module (of agents, of guests, of both), nginx before the two that have
-guests, Guichet with its worker and mailbox, a private certificate authority; set up as an operator would, in the order of
-docs/synapse.md. Every start begins afresh: what the last one left in its folder is deleted.
+It runs three real Synapses with Guichet's module (for agents, for guests, for both), nginx in front
+of the two with guests, and Guichet with its worker and mailbox, all with a private certificate
+authority. It sets them up as an operator would, in the order of docs/synapse.md. Every start begins
+anew: it deletes the data of the previous one.
 """

@@ -1,4 +1,4 @@
-"""`python -m examples.demo`: start everything, say where it is, stay until Ctrl-C."""
+"""`python -m examples.demo`: starts everything, prints the URLs, runs until Ctrl-C."""
 
 import signal
 import socket
@@ -14,9 +14,9 @@ from identity.core.clock import utc_now
 
 from . import authority, children, people, proxy
 from .children import ROOT, Child, Failed
+from .demo_folder import DemoFolder
 from .guichet import Guichet
 from .people import Person
-from .place import Place
 from .synapse import LOOPBACK, PYTHON, Homeserver
 
 PORTS = 9
@@ -25,12 +25,12 @@ NO_PROXY = "nginx is not installed (apt-get install nginx-light): what only a pr
 
 
 class Demo:
-    """Everything that runs, in the order an operator sets it up."""
+    """Sets up and runs all processes, in the order an operator would."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.running: list[Child] = []
-        self._certificates = authority.make(folder, utc_now())
+        self._certificates = authority.make_certificates(folder, utc_now())
         self.guichet = Guichet(folder / "guichet", self._certificates, port=port)
         nginx = proxy.program()
         self.agents, self.guests, self.mixed = self.homeservers = [
@@ -52,24 +52,24 @@ class Demo:
         )
 
     def start(self) -> dict[str, Any]:
-        """What stands in demo.json."""
-        _say("Three Synapses start for the first time…")
+        """Start everything; return the facts for demo.json."""
+        _print_message("Three Synapses start for the first time…")
         self._start_synapses()
         for homeserver in self.homeservers:
             homeserver.make_administrator()
-        _say("Guichet gets to know them…")
+        _print_message("Guichet gets to know them…")
         self._configure()
         self._stop(*self.running)
-        _say("Guichet starts, and they with its module…")
+        _print_message("Guichet starts, and they with its module…")
         self.running.append(self.guichet.start())
         self._start_synapses()
         self.running[0].wait_until(self.guichet.answers)
-        self.open_doors()
-        _say("The first people come…")
-        return self._inhabit()
+        self.start_proxy()
+        _print_message("The first people come…")
+        return self._make_people()
 
     def watch(self) -> None:
-        """Until Ctrl-C. Raises Failed if something ends before."""
+        """Wait until Ctrl-C. Raises Failed if a process ends before."""
         while True:
             for child in self.running:
                 if not child.is_running:
@@ -77,7 +77,7 @@ class Demo:
             time.sleep(children.POLL)
 
     def stop(self) -> None:
-        """Nothing runs any more."""
+        """Stop all processes."""
         self._stop(*self.running)
 
     def _stop(self, *these: Child) -> None:
@@ -90,10 +90,10 @@ class Demo:
         for homeserver in self.homeservers:
             homeserver.wait()
 
-    def open_doors(self) -> None:
-        """The proxy, where there is one."""
+    def start_proxy(self) -> None:
+        """Start nginx, if it is installed."""
         if not self._proxy:
-            _say(NO_PROXY)
+            _print_message(NO_PROXY)
             return
         nginx = self._proxy.start()
         self.running.append(nginx)
@@ -118,26 +118,26 @@ class Demo:
             {"domain": "visitors.example", "homeserver": mixed, "class": "guest"},
         )
 
-    def _inhabit(self) -> dict[str, Any]:
+    def _make_people(self) -> dict[str, Any]:
         users = {
-            "agent": people.welcome(
+            "agent": people.make_person(
                 self.agents, "ana", name="Ana Petit [Agents]", address="ana@agents.example"
             ),
-            "guest": people.welcome(
+            "guest": people.make_person(
                 self.guests, "gil", name="Gil Morel", address="gil@association.example"
             ),
-            "mixed_agent": people.welcome(
+            "mixed_agent": people.make_person(
                 self.mixed, "mia", name="Mia Roux [Mixte]", address="mia@mixed.example"
             ),
-            "mixed_guest": people.welcome(
+            "mixed_guest": people.make_person(
                 self.mixed, "max", name="Max Blanc", address="max@visitors.example"
             ),
         }
-        room = people.closed_room(users["agent"])
+        room = people.make_closed_room(users["agent"])
         people.introduce(users["agent"], users["mixed_agent"])
-        return self._described(users, room)
+        return self._facts(users, room)
 
-    def _described(self, users: dict[str, Person], room: str) -> dict[str, Any]:
+    def _facts(self, users: dict[str, Person], room: str) -> dict[str, Any]:
         return {
             "guichet": self.guichet.url,
             "mailbox": f"{self.guichet.url}/dev/mail.json",
@@ -147,7 +147,7 @@ class Demo:
                 each.name: {"server_name": each.server_name, "client_url": each.client_url}
                 for each in self.homeservers
             },
-            "users": {role: person.described() for role, person in users.items()},
+            "users": {role: person.facts() for role, person in users.items()},
             "room": room,
         }
 
@@ -159,34 +159,37 @@ class Demo:
     default=18400,
     show_default=True,
     type=click.IntRange(1024, 65000),
-    help="The first of nine.",
+    help="The first of nine ports.",
 )
 def demo(folder: Path, port: int) -> None:
-    """Run three Synapses with Guichet's module, nginx and Guichet, until Ctrl-C. Every start begins afresh."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell had it ignored
+    """Run three Synapses with Guichet's module, nginx and Guichet, until Ctrl-C.
+
+    Every start begins anew.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):  # also if a shell had it ignored
         signal.signal(number, _interrupt)
     try:
         _check(port)
-        with Place(folder if folder.is_absolute() else ROOT / folder) as place:
-            _run(place, port)
+        with DemoFolder(folder if folder.is_absolute() else ROOT / folder) as demo_folder:
+            _run(demo_folder, port)
     except Failed as error:
         click.echo(f"demo: {error}", err=True)
         sys.exit(1)
 
 
-def _run(place: Place, port: int) -> None:
-    running = Demo(place.folder, port)
+def _run(demo_folder: DemoFolder, port: int) -> None:
+    running = Demo(demo_folder.folder, port)
     try:
         facts = running.start()
-        place.publish(facts)
-        _tell(facts, place.facts_file)
+        demo_folder.publish(facts)
+        _print_facts(facts, demo_folder.facts_file)
         running.watch()
     except KeyboardInterrupt:
-        _say("Stopping…")
+        _print_message("Stopping…")
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        place.facts_file.unlink(missing_ok=True)  # first: whoever reads it finds everything up
+        demo_folder.facts_file.unlink(missing_ok=True)  # first: while it exists, everything runs
         running.stop()
 
 
@@ -195,7 +198,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _check(port: int) -> None:
-    """Better said before anything starts. Raises Failed."""
+    """Raise Failed if Synapse is not installed or a port is in use, before anything starts."""
     if not PYTHON.exists():
         raise Failed("Synapse is not installed: make .venv-synapse/.ready")
     for each in range(port, port + PORTS):
@@ -209,7 +212,7 @@ def _check(port: int) -> None:
                 ) from None
 
 
-def _tell(facts: dict[str, Any], facts_file: Path) -> None:
+def _print_facts(facts: dict[str, Any], facts_file: Path) -> None:
     click.echo(f"\nSign-up   {facts['guichet']}/start")
     click.echo(f"Mailbox   {facts['guichet']}/dev/mail")
     click.echo(f"Trust     {facts['ca_file']}")
@@ -224,7 +227,7 @@ def _tell(facts: dict[str, Any], facts_file: Path) -> None:
     click.echo(f"For programs: {facts_file}. Stop with Ctrl-C.", err=True)
 
 
-def _say(text: str) -> None:
+def _print_message(text: str) -> None:
     click.echo(text, err=True)
 
 

@@ -1,4 +1,4 @@
-"""A certificate authority that lives as long as the demo, and one certificate for this machine."""
+"""Makes a private certificate authority for the demo, and one certificate for localhost."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,21 +16,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 LIFETIME = timedelta(days=30)
-A_DAY = timedelta(days=1)
+CLOCK_SKEW = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: what clients trust, and what servers show."""
+    """PEM files: the authority that clients trust, and the certificate and key of the servers."""
 
     ca_file: Path
     certificate: Path
     key: Path
 
 
-def make(folder: Path, now: datetime) -> Certificates:
-    """Both, anew. The authority's own key is kept nowhere."""
-    made = Certificates(folder / "ca.pem", folder / "localhost.pem", folder / "localhost.key")
+def make_certificates(folder: Path, now: datetime) -> Certificates:
+    """Make new files in the folder. The authority's own key is not stored."""
+    files = Certificates(folder / "ca.pem", folder / "localhost.pem", folder / "localhost.key")
     authority_key, key = generate_private_key(SECP256R1()), generate_private_key(SECP256R1())
     authority = _name("Guichet's demo")
     constraints = x509.BasicConstraints(ca=True, path_length=0)
@@ -51,12 +51,12 @@ def make(folder: Path, now: datetime) -> Certificates:
     servers = _draft(_name("localhost"), authority, key, now).add_extension(
         x509.SubjectAlternativeName(names), critical=False
     )
-    for path, draft in ((made.ca_file, own), (made.certificate, servers)):
+    for path, draft in ((files.ca_file, own), (files.certificate, servers)):
         signed = draft.sign(authority_key, hashes.SHA256())
         path.write_bytes(signed.public_bytes(Encoding.PEM))
-    made.key.touch(mode=0o600)
-    made.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return made
+    files.key.touch(mode=0o600)
+    files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
 
 
 def _draft(
@@ -68,7 +68,7 @@ def _draft(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - A_DAY)
+        .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + LIFETIME)
     )
 

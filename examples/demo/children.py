@@ -1,4 +1,4 @@
-"""The processes of the demo: each in a group of its own with its log in a file, none outlives the demo."""
+"""Child processes of the demo, each with its own process group and log file."""
 
 import ctypes
 import os
@@ -11,17 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0  # seconds for a process to end by itself: `guichet serve` has children of its own
-POLL = 0.1
+STOP_TIMEOUT = 20.0  # seconds for a process to end by itself: `guichet serve` has children too
+POLL = 0.1  # seconds
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Failed(Exception):
-    """Something of the demo does not work; the message says what, and where its log is."""
+    """Some part of the demo does not work; the message says which, and where its log is."""
 
 
 class Child:
-    """One process, started at once."""
+    """One process; making the object starts it."""
 
     def __init__(
         self, name: str, argv: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Path
@@ -35,7 +35,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=dict(env),
                 cwd=cwd,
-                start_new_session=True,  # Ctrl-C reaches the demo alone, which stops the others
+                start_new_session=True,  # Ctrl-C reaches only the demo, which stops the others
                 preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  before any thread
             )
 
@@ -44,7 +44,7 @@ class Child:
         return self._process.poll() is None
 
     def wait_until(self, ready: Callable[[], bool], *, within: float = 120.0) -> None:
-        """Raises Failed if it ends before, or takes too long."""
+        """Wait until `ready` is true. Raises Failed if the process ends, or takes too long."""
         ends_at = time.monotonic() + within
         while not ready():
             if not self.is_running or time.monotonic() > ends_at:
@@ -56,7 +56,7 @@ class Child:
             self._process.terminate()
 
     def finish(self, ends_at: float) -> None:
-        """Wait for its end until then; what is left of its group after that is killed."""
+        """Wait for its end until `ends_at` (monotonic clock), then kill its process group."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, ends_at - time.monotonic()))
         with suppress(ProcessLookupError):
@@ -65,20 +65,22 @@ class Child:
 
 
 def stop(children: Sequence[Child]) -> None:
-    """All at once."""
+    """Stop all processes at the same time."""
     for child in children:
         child.ask_to_stop()
-    ends_at = time.monotonic() + PATIENCE
+    ends_at = time.monotonic() + STOP_TIMEOUT
     for child in children:
         child.finish(ends_at)
 
 
 def environment(**given: str) -> dict[str, str]:
-    """What every process needs. A proxy or a setting of the shell's would lead it astray."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ", "USER") if name in os.environ}
-    return kept | {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | given
+    """The environment of a process, without proxies or GUICHET_* settings of the shell."""
+    inherited = {
+        name: os.environ[name] for name in ("HOME", "LANG", "TZ", "USER") if name in os.environ
+    }
+    return inherited | {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | given
 
 
 def _end_with_parent() -> None:
-    # If the demo is killed outright, nothing of it stays behind.
+    # If the demo is killed, its processes end as well.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

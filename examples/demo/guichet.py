@@ -1,4 +1,4 @@
-"""Guichet in the demo: its settings, the commands an operator types, and the service itself."""
+"""Runs Guichet in the demo: its settings, the commands an operator types, and the service."""
 
 import json
 import subprocess
@@ -33,9 +33,9 @@ class Guichet:
         )
 
     def register(self, homeserver: Homeserver, *, label: str) -> str:
-        """The credential of a new homeserver, on which Guichet makes the accounts."""
+        """Register a homeserver where Guichet makes the accounts; return its credential."""
         guests = ["--guests"] if homeserver.class_source == "guest" else []
-        made = self.run(
+        output = self.run(
             *("homeserver", "add", homeserver.server_name, "--label", label, *guests),
             *("--url", homeserver.own_url, "--client-url", homeserver.client_url),
             *("--federation-url", homeserver.federation_url),
@@ -44,17 +44,17 @@ class Guichet:
             *("--registration-secret-file", str(homeserver.secret_file)),
             *("--admin-token-file", str(homeserver.token_file), "--json"),
         )
-        shown: dict[str, Any] = json.loads(made)
+        shown: dict[str, Any] = json.loads(output)
         return str(shown["credential"])
 
     def open_domains(self, *rules: dict[str, str]) -> None:
-        """As examples/federation.yaml writes them, in one revision."""
+        """Publish rules, in the form of examples/federation.yaml, in one revision."""
         file = self.folder / "federation.yaml"
         file.write_text(yaml.safe_dump({"rules": list(rules)}), encoding="utf-8")
         self.run("domain", "import", str(file))
 
     def run(self, *words: str) -> str:
-        """What a command prints. Raises Failed."""
+        """Run a command of `guichet`; return what it prints. Raises Failed."""
         done = subprocess.run(  # noqa: S603  our own command lines
             [str(PROGRAM), *words],
             env=self._environment,
@@ -68,7 +68,7 @@ class Guichet:
         return done.stdout
 
     def start(self) -> Child:
-        """Web, worker and scheduler, under way."""
+        """Start web, worker and scheduler."""
         certificate, key = str(self._certificates.certificate), str(self._certificates.key)
         return Child(
             "Guichet",
@@ -82,11 +82,11 @@ class Guichet:
         )
 
     def answers(self) -> bool:
-        """Whether it is ready, with its database."""
+        """Whether it is ready (/readyz)."""
         try:
-            asked = requests.get(
+            answer = requests.get(
                 f"{self.url}/readyz", verify=str(self._certificates.ca_file), timeout=2
             )
         except requests.RequestException:
             return False
-        return asked.ok
+        return answer.ok

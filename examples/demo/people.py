@@ -1,4 +1,4 @@
-"""Who is there from the beginning: four people, and a room that is closed to guests."""
+"""Makes the first accounts of the demo: four people, and a room that is closed to guests."""
 
 import secrets
 import time
@@ -9,32 +9,33 @@ from urllib.parse import quote
 import requests
 
 from .children import Failed
-from .synapse import Homeserver, told
+from .synapse import Homeserver, read_answer
 
 WITHIN = 90.0  # seconds until every homeserver must know who is an agent
-POLL = 0.5
+POLL = 0.5  # seconds
 ACCESS_RULES = "im.vector.room.access_rules"
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who is logged in."""
+    """A person who is logged in to an account."""
 
     homeserver: Homeserver
     user_id: str
     password: str
     access_token: str
 
-    def ask(self, path: str, asked: dict[str, Any]) -> requests.Response:
+    def post(self, path: str, body: dict[str, Any]) -> requests.Response:
+        """Call the client-server API v3 of the homeserver."""
         return requests.post(
             f"{self.homeserver.client_url}/_matrix/client/v3{path}",
-            json=asked,
+            json=body,
             headers={"Authorization": f"Bearer {self.access_token}"},
             timeout=30,
         )
 
-    def described(self) -> dict[str, str]:
-        """As var/demo/demo.json has it."""
+    def facts(self) -> dict[str, str]:
+        """The facts for demo.json."""
         return {
             "user_id": self.user_id,
             "password": self.password,
@@ -43,50 +44,52 @@ class Person:
         }
 
 
-def welcome(homeserver: Homeserver, localpart: str, *, name: str, address: str) -> Person:
-    """An account with a verified address: on a homeserver of both, that decides who is an agent."""
+def make_person(homeserver: Homeserver, localpart: str, *, name: str, address: str) -> Person:
+    """Make an account with a verified address, and log in.
+
+    On a homeserver with agents and guests, the address decides which of them a person is.
+    """
     password = secrets.token_urlsafe(12)
     threepids = [{"medium": "email", "address": address}]
     user_id = homeserver.make_account(
         localpart, displayname=name, password=password, threepids=threepids
     )
-    asked = {
+    body = {
         "type": "m.login.password",
         "identifier": {"type": "m.id.user", "user": localpart},
         "password": password,
         "initial_device_display_name": "demo",
     }
     url = f"{homeserver.client_url}/_matrix/client/v3/login"
-    made = told(requests.post(url, json=asked, timeout=30))
-    return Person(homeserver, user_id, password, made["access_token"])
+    answer = read_answer(requests.post(url, json=body, timeout=30))
+    return Person(homeserver, user_id, password, answer["access_token"])
 
 
-def closed_room(agent: Person) -> str:
-    """A private room of the agent's into which no guest may be invited."""
+def make_closed_room(agent: Person) -> str:
+    """Make a private room of an agent to which no guest may be invited; return its ID."""
     rule = {"type": ACCESS_RULES, "state_key": "", "content": {"rule": "restricted"}}
     return _room(agent, name="Entre agents", initial_state=[rule])
 
 
 def introduce(agent: Person, other: Person) -> None:
-    """Two agents of different homeservers: each homeserver has heard by then who is one.
+    """Let an agent invite one of another homeserver, once each homeserver knows both as agents.
 
-    At home an address says it at once; elsewhere it is heard of through Guichet.
+    Their own homeserver knows it by the address at once, others learn it from Guichet.
     """
     _room(other, name="Premier salon")
     room = quote(_room(agent, name="Entre serveurs"))
-    asked = {"user_id": other.user_id}
-    told(_as_soon_as_may(agent, f"/rooms/{room}/invite", asked))
+    read_answer(_post_until_allowed(agent, f"/rooms/{room}/invite", {"user_id": other.user_id}))
 
 
-def _room(person: Person, **asked: Any) -> str:
-    asked |= {"preset": "private_chat"}
-    return str(told(_as_soon_as_may(person, "/createRoom", asked))["room_id"])
+def _room(person: Person, **facts: Any) -> str:
+    body = facts | {"preset": "private_chat"}
+    return str(read_answer(_post_until_allowed(person, "/createRoom", body))["room_id"])
 
 
-def _as_soon_as_may(person: Person, path: str, asked: dict[str, Any]) -> requests.Response:
+def _post_until_allowed(person: Person, path: str, body: dict[str, Any]) -> requests.Response:
     ends_at = time.monotonic() + WITHIN
     while True:
-        answer = person.ask(path, asked)
+        answer = person.post(path, body)
         if answer.ok:
             return answer
         if time.monotonic() > ends_at:

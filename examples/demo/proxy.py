@@ -1,4 +1,4 @@
-"""nginx before the demo's homeservers of guests: the samples of deploy/, their names and ports replaced."""
+"""Runs nginx in front of the demo's homeservers with guests, configured by samples in deploy/."""
 
 import os
 import pwd
@@ -44,12 +44,12 @@ SERVER = """    server {{
 
 
 def program() -> str | None:
-    """Debian's, where it is installed."""
+    """The path of nginx, None if it is not installed."""
     return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 class Proxy:
-    """A folder and one process; answers where each homeserver says that its clients ask."""
+    """One nginx process that listens on the port of clients of each homeserver."""
 
     def __init__(
         self, program: str, folder: Path, homeservers: Sequence[Homeserver], *, identity_server: str
@@ -61,12 +61,12 @@ class Proxy:
         sample = (DEPLOY / "synapse-mixed.conf").read_text(encoding="utf-8")
         sample = sample.replace(r"guichet\.example\.org", re.escape(identity_server))
         for each in homeservers:
-            doors = sample.replace("127.0.0.1:8008", f"{LOOPBACK}:{each.own_port}")
-            (folder / f"{each.name}.conf").write_text(doors, encoding="utf-8")
+            configuration = sample.replace("127.0.0.1:8008", f"{LOOPBACK}:{each.own_port}")
+            (folder / f"{each.name}.conf").write_text(configuration, encoding="utf-8")
         (folder / "nginx.conf").write_text(self._configuration(), encoding="utf-8")
 
     def start(self) -> Child:
-        """Under way when this returns."""
+        """Start nginx."""
         self._child = Child(
             "nginx",
             [
@@ -80,7 +80,7 @@ class Proxy:
         return self._child
 
     def answers(self) -> bool:
-        """Whether all its ports are open."""
+        """Whether all its ports accept connections."""
         return all(map(_is_open, (each.port for each in self._homeservers)))
 
     def _configuration(self) -> str:
@@ -94,7 +94,7 @@ class Proxy:
             )
             for each in self._homeservers
         )
-        # Started by root, its worker would become somebody who may not enter this folder.
+        # Started by root, its worker would switch to a user who cannot read this folder.
         name = pwd.getpwuid(os.geteuid()).pw_name
         user = f"user {name};\n" if os.geteuid() == 0 else ""
         return FRAME.format(user=user, folder=self._folder, servers=servers)

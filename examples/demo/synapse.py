@@ -1,4 +1,4 @@
-"""One Synapse of the demo: its homeserver.yaml, without and then with Guichet's module."""
+"""Runs one Synapse of the demo, first without and then with Guichet's module."""
 
 import base64
 import hashlib
@@ -16,15 +16,15 @@ from .children import ROOT, Child, Failed, environment
 
 PYTHON = ROOT / ".venv-synapse/bin/python"
 LOOPBACK = "127.0.0.1"
-# What has no hook for a module is closed by keys, and by the proxy: docs/synapse.md, section 5.
+# Settings that close what a module cannot; the proxy closes the rest: docs/synapse.md, section 5.
 DIRECTORY_CLOSED = {"enable_room_list_search": False, "allow_public_rooms_over_federation": False}
 PROFILES_CLOSED = {
-    "require_auth_for_profile_requests": True,  # Synapse insists, with the next
+    "require_auth_for_profile_requests": True,  # the next one requires it
     "limit_profile_requests_to_users_who_share_rooms": True,
 }
 KEYS_OF_STRANGERS_CLOSED = {
     "experimental_features": {"msc4263_limit_key_queries_to_users_who_share_rooms": True},
-    # Else Synapse goes on denying that two share a room after they do.
+    # Else Synapse goes on believing that two users share no room after they do.
     "caches": {
         "per_cache_factors": {"does_pair_of_users_share_a_room_joined_or_invited": 0},
     },
@@ -37,13 +37,14 @@ KEYS: dict[str, dict[str, Any]] = {
     | {"allow_profile_lookup_over_federation": False},
     "by_person": PROFILES_CLOSED | KEYS_OF_STRANGERS_CLOSED,
 }
-FREELY = {"per_second": 1000, "burst_count": 1000}  # whoever tries things out is quick
+UNLIMITED = {"per_second": 1000, "burst_count": 1000}  # people who try things out are quick
 
 
 class Homeserver:
-    """A folder, its ports (clients over HTTP, homeservers over TLS) and an administrator.
+    """One Synapse with its folder, its ports and an administrator.
 
-    Clients ask on `port`. Behind a proxy Synapse itself listens on `own_port`, which is told to Guichet alone.
+    Clients use `port` (HTTP), homeservers `port + 1` (TLS). Behind a proxy, Synapse itself listens
+    on `own_port`, which only Guichet uses.
     """
 
     def __init__(
@@ -73,13 +74,13 @@ class Homeserver:
         self._write(self._settings())
 
     def start(self) -> Child:
-        """Under way when this returns; `wait` until it answers."""
+        """Start Synapse; `wait` returns when it answers."""
         argv = [str(PYTHON), "-m", "synapse.app.homeserver", "-c", "homeserver.yaml"]
         self.child = Child(
             f"Synapse ({self.name})",
             argv,
             log=self.folder / "output.log",
-            # Its client for other services trusts what OpenSSL trusts, and no setting of its own.
+            # Its HTTP client has no setting for authorities, it trusts those of OpenSSL.
             env=environment(SSL_CERT_FILE=str(self._certificates.ca_file)),
             cwd=self.folder,
         )
@@ -90,18 +91,18 @@ class Homeserver:
             self.child.wait_until(self._answers)
 
     def make_administrator(self) -> None:
-        """As `register_new_matrix_user --admin` does; the token is for Guichet."""
+        """Make an administrator as `register_new_matrix_user --admin` does; the token is for Guichet."""
         address = f"{self.own_url}/_synapse/admin/v1/register"
-        nonce = told(requests.get(address, timeout=30))["nonce"]
+        nonce = read_answer(requests.get(address, timeout=30))["nonce"]
         name, password = "guichet", secrets.token_urlsafe(24)
         facts = f"{nonce}\x00{name}\x00{password}\x00admin"
         mac = hmac.new(self._secret.encode(), facts.encode(), hashlib.sha1).hexdigest()
-        asked = {"nonce": nonce, "username": name, "password": password, "admin": True, "mac": mac}
-        made = told(requests.post(address, json=asked, timeout=30))
-        write_secret(self.token_file, made["access_token"])
+        body = {"nonce": nonce, "username": name, "password": password, "admin": True, "mac": mac}
+        answer = read_answer(requests.post(address, json=body, timeout=30))
+        write_secret(self.token_file, answer["access_token"])
 
     def load_module(self, *, guichet_url: str, credential: str, identity_server: str) -> None:
-        """What an operator adds to homeserver.yaml; in force with the next start."""
+        """Add the module to homeserver.yaml as an operator would, for the next start."""
         write_secret(self.folder / "guichet_credential", credential)
         block = {
             "guichet_url": guichet_url,
@@ -117,13 +118,13 @@ class Homeserver:
         )
 
     def admin(self, method: str, path: str, **how: Any) -> dict[str, Any]:
-        """A call with the administrator's token."""
+        """Call the admin API with the administrator's token."""
         headers = {"Authorization": f"Bearer {self.token_file.read_text(encoding='utf-8')}"}
         url = f"{self.own_url}/_synapse/admin{path}"
-        return told(requests.request(method, url, headers=headers, timeout=30, **how))
+        return read_answer(requests.request(method, url, headers=headers, timeout=30, **how))
 
     def make_account(self, localpart: str, **facts: Any) -> str:
-        """Or change it. The user ID."""
+        """Make or change an account; return its user ID."""
         user_id = f"@{localpart}:{self.server_name}"
         self.admin("PUT", f"/v2/users/{quote(user_id)}", json=facts)
         return user_id
@@ -154,7 +155,7 @@ class Homeserver:
             "tls_certificate_path": str(self._certificates.certificate),
             "tls_private_key_path": str(self._certificates.key),
             "federation_custom_ca_list": [str(self._certificates.ca_file)],
-            # Everything is on this machine; elsewhere leave this out.
+            # All servers are on this machine; leave this out in production.
             "ip_range_whitelist": ["127.0.0.0/8", "::1/128"],
             "database": {"name": "sqlite3", "args": {"database": "homeserver.db"}},
             "media_store_path": "media",
@@ -167,12 +168,12 @@ class Homeserver:
             "form_secret": secrets.token_urlsafe(32),
             "registration_shared_secret_path": str(self.secret_file),
             "room_list_publication_rules": [{"action": "allow"}],
-            "rc_message": FREELY,
-            "rc_login": {"address": FREELY, "account": FREELY},
-            "rc_joins": {"local": FREELY, "remote": FREELY},
-            "rc_invites": {"per_room": FREELY, "per_user": FREELY, "per_issuer": FREELY},
-            "rc_third_party_invite": FREELY,
-            "rc_room_creation": FREELY,
+            "rc_message": UNLIMITED,
+            "rc_login": {"address": UNLIMITED, "account": UNLIMITED},
+            "rc_joins": {"local": UNLIMITED, "remote": UNLIMITED},
+            "rc_invites": {"per_room": UNLIMITED, "per_user": UNLIMITED, "per_issuer": UNLIMITED},
+            "rc_third_party_invite": UNLIMITED,
+            "rc_room_creation": UNLIMITED,
             "bcrypt_rounds": 4,
             "room_prejoin_state": {"additional_event_types": ["im.vector.room.access_rules"]},
             **KEYS[self.class_source],
@@ -180,13 +181,13 @@ class Homeserver:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """A file only its owner reads."""
+    """Write a file that only its owner can read."""
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
 
 
-def told(answer: requests.Response) -> dict[str, Any]:
-    """What was answered. Raises Failed."""
+def read_answer(answer: requests.Response) -> dict[str, Any]:
+    """The JSON object of an answer. Raises Failed for an error status."""
     if not answer.ok:
         raise Failed(f"{answer.request.method} {answer.url}: {answer.status_code} {answer.text}")
     body: dict[str, Any] = answer.json()

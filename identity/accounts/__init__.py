@@ -1,1 +1,1 @@
-"""Accounts on homeservers: agent or guest, their verified addresses, their sessions here, and their end."""
+"""Accounts on homeservers: their class, verified addresses, browser sessions and end."""

@@ -1,4 +1,8 @@
-"""The agents who live on homeservers of both kinds, numbered by their last change: what other homeservers are told."""
+"""The feed of agents on mixed homeservers, which our modules in other homeservers read.
+
+A mixed homeserver (`class_source` "by_person") has both agents and guests. Every change of who is
+an agent has a number, so that a module asks only for what changed since the number it has.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -8,12 +12,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core import inserting
 from identity.core.database import Base
 
-UNTOLD = 0
+UNPUBLISHED = 0  # the number of a row that was in no answer yet
 AT_ONCE = 500  # rows of one statement
 
 
 class FeedEntry(Base):
-    """One user ID. `number` is of the change that made it an agent, or no agent; untold: nobody heard of it."""
+    """One user ID. `number`: of the change that made it an agent or not; else UNPUBLISHED."""
 
     __tablename__ = "agents_feed"
 
@@ -31,22 +35,22 @@ Index(
 )
 
 
-def look_again(session: Session, user_id: str) -> None:
-    """The addresses of this account changed; its class is made anew before the feed is next read."""
-    statement = inserting.insert(session, FeedEntry).values(
-        user_id=user_id, number=UNTOLD, is_agent=False, is_to_be_judged=True
+def mark_for_classification(session: Session, user_id: str) -> None:
+    """Mark an account whose addresses changed: it is classified before the feed is next read."""
+    statement = inserting.insert_statement(session, FeedEntry).values(
+        user_id=user_id, number=UNPUBLISHED, is_agent=False, is_to_be_judged=True
     )
     session.execute(
         statement.on_conflict_do_update(index_elements=["user_id"], set_={"is_to_be_judged": True})
     )
 
 
-def is_any_to_be_judged(session: Session) -> bool:
+def is_any_to_be_classified(session: Session) -> bool:
     return bool(session.scalar(select(exists().where(FeedEntry.is_to_be_judged.is_(True)))))
 
 
-def to_be_judged(session: Session) -> list[str]:
-    """Held until the transaction ends: who proves another address meanwhile is looked at once more."""
+def lock_to_be_classified(session: Session) -> list[str]:
+    """The user IDs to classify, locked: one that gets another address meanwhile is marked again."""
     return list(
         session.scalars(
             select(FeedEntry.user_id)
@@ -57,51 +61,51 @@ def to_be_judged(session: Session) -> list[str]:
     )
 
 
-def agents(session: Session) -> set[str]:
-    """Everybody who is told to be one."""
+def published_agents(session: Session) -> set[str]:
+    """The user IDs of all agents in the feed."""
     return set(session.scalars(select(FeedEntry.user_id).where(FeedEntry.is_agent.is_(True))))
 
 
-def agents_among(session: Session, user_ids: Collection[str]) -> set[str]:
-    """Those of these who are told to be one."""
-    are = select(FeedEntry.user_id).where(FeedEntry.is_agent.is_(True))
+def published_agents_among(session: Session, user_ids: Collection[str]) -> set[str]:
+    """The agents in the feed among these user IDs."""
+    agents = select(FeedEntry.user_id).where(FeedEntry.is_agent.is_(True))
     return {
         user_id
         for some in _chunks(user_ids)
-        for user_id in session.scalars(are.where(FeedEntry.user_id.in_(some)))
+        for user_id in session.scalars(agents.where(FeedEntry.user_id.in_(some)))
     }
 
 
-def since(session: Session, number: int) -> Sequence[tuple[str, bool]]:
-    """Who became an agent, or ceased to be one, after this number; from the beginning: the agents."""
+def changes_since(session: Session, number: int) -> Sequence[tuple[str, bool]]:
+    """User ID and whether it is an agent, of the changes after `number`; from 0: all agents."""
     query = select(FeedEntry.user_id, FeedEntry.is_agent).where(FeedEntry.number > number)
-    if number == UNTOLD:
+    if number == UNPUBLISHED:
         query = query.where(FeedEntry.is_agent.is_(True))
     return session.execute(query.order_by(FeedEntry.number, FeedEntry.user_id)).all()
 
 
-def tell(session: Session, user_ids: Collection[str], *, number: int, is_agent: bool) -> None:
-    """These have become agents, or ceased to be, with this number."""
+def publish(session: Session, user_ids: Collection[str], *, number: int, is_agent: bool) -> None:
+    """Record under this number that these users have become agents, or are none any more."""
     rows = [
         {"user_id": user_id, "number": number, "is_agent": is_agent, "is_to_be_judged": False}
         for user_id in sorted(user_ids)
     ]
     if rows:
-        statement = inserting.insert(session, FeedEntry)
-        # Not the flag: it may have been set since the addresses were read.
-        told = {"number": statement.excluded.number, "is_agent": statement.excluded.is_agent}
+        statement = inserting.insert_statement(session, FeedEntry)
+        # Not the mark: it may have been set since the addresses were read.
+        changed = {"number": statement.excluded.number, "is_agent": statement.excluded.is_agent}
         session.execute(
-            statement.on_conflict_do_update(index_elements=["user_id"], set_=told), rows
+            statement.on_conflict_do_update(index_elements=["user_id"], set_=changed), rows
         )
 
 
-def judged(session: Session, user_ids: Collection[str]) -> None:
-    """These, which `to_be_judged` gave, were looked at; who was never told of is no matter here."""
+def mark_classified(session: Session, user_ids: Collection[str]) -> None:
+    """Remove the marks from these users; rows that were never published are deleted."""
     for some in _chunks(user_ids):
         these = FeedEntry.user_id.in_(some)
         session.execute(
             delete(FeedEntry)
-            .where(these, FeedEntry.number == UNTOLD)
+            .where(these, FeedEntry.number == UNPUBLISHED)
             .execution_options(synchronize_session=False)
         )
         session.execute(

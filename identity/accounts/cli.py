@@ -1,17 +1,16 @@
-"""`guichet session`: where somebody is signed in, and how that is ended."""
+"""`guichet session`: show the sessions of a user, and end them."""
 
 import uuid
 from typing import Any
 
 import click
 
-from identity.command.opening import dry_run, opened
+from identity.command.opening import dry_run, open_services
 from identity.command.outcomes import Failure
-from identity.command.printing import as_json, print_json, print_table, talk
+from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.threepids import account_models as identity_accounts
 
-from . import session_models as people_sessions
-from . import sessions
+from . import session_models, sessions
 
 
 @click.group()
@@ -25,13 +24,13 @@ def session() -> None:
 def show(user_id: str, *, json_wanted: bool) -> None:
     """Show where USER, a Matrix user ID, is signed in.
 
-    JSON: {"user_id": text, "identity_tokens": number of their Matrix clients' tokens, "sessions": [{"id",
-    "purpose", "address", "device": text, "created_at", "last_used_at": time}]}
+    JSON: {"user_id": text, "identity_tokens": number of their Matrix clients' tokens,
+    "sessions": [{"id", "purpose", "address", "device": text, "created_at", "last_used_at": time}]}
     """
-    with opened() as services, services.database.reading() as database:
+    with open_services() as services, services.database.reading() as database:
         now = services.now()
-        tokens = identity_accounts.count_of(database, user_id, now)
-        live = sessions.live_of(database, services.rules.current(), now, user_id)
+        tokens = identity_accounts.count_tokens(database, user_id, now)
+        live = sessions.live_sessions_of(database, services.rules.current(), now, user_id)
     if json_wanted:
         shown = [_described(each) for each in live]
         print_json({"user_id": user_id, "identity_tokens": tokens, "sessions": shown})
@@ -40,7 +39,7 @@ def show(user_id: str, *, json_wanted: bool) -> None:
         ("id", "for", "address", "browser", "since", "last used"),
         (tuple(str(value) for value in _described(each).values()) for each in live),
     )
-    talk(f"{tokens} tokens of Matrix clients.")
+    print_message(f"{tokens} tokens of Matrix clients.")
 
 
 @session.command()
@@ -55,24 +54,26 @@ def end(user_id: str, *, session_id: uuid.UUID | None, dry_run: bool, json_wante
 
     JSON: {"user_id": text, "ended_sessions": number, "ended_tokens": number, "dry_run": boolean}
     """
-    with opened() as services, services.database.transaction() as database:
+    with open_services() as services, services.database.transaction() as database:
         now, tokens = services.now(), 0
         if session_id is None:
-            ended = people_sessions.end_all(database, now, user_id)
+            ended = session_models.end_all(database, now, user_id)
             tokens = identity_accounts.end_all(database, user_id)
         else:
-            ended = int(people_sessions.end(database, now, session_id, user_id=user_id))
+            ended = int(session_models.end(database, now, session_id, user_id=user_id))
             if not ended:
                 raise Failure(f"{user_id} has no session {session_id}, or it has ended")
         if dry_run:
             database.rollback()
-    talk(f"{ended} sessions and {tokens} tokens {'would end' if dry_run else 'have ended'}.")
+    print_message(
+        f"{ended} sessions and {tokens} tokens {'would end' if dry_run else 'have ended'}."
+    )
     if json_wanted:
-        told = {"user_id": user_id, "ended_sessions": ended, "ended_tokens": tokens}
-        print_json(told | {"dry_run": dry_run})
+        facts = {"user_id": user_id, "ended_sessions": ended, "ended_tokens": tokens}
+        print_json(facts | {"dry_run": dry_run})
 
 
-def _described(each: people_sessions.PersonSession) -> dict[str, Any]:
+def _described(each: session_models.PersonSession) -> dict[str, Any]:
     return {
         "id": each.id,
         "purpose": each.purpose,

@@ -1,4 +1,4 @@
-"""An account ends, or loses its last address: what was opened in its name closes in the same transaction."""
+"""The end of an account or of its last address: its tokens and sessions end with it."""
 
 from datetime import datetime
 
@@ -7,39 +7,39 @@ from sqlalchemy.orm import Session
 from identity.threepids import account_models as identity_accounts
 from identity.threepids import associations
 
-from . import room_members, verified_addresses
-from . import session_models as people_sessions
+from . import room_members, session_models, verified_addresses
 
 
 def end_account(session: Session, now: datetime, user_id: str) -> None:
-    """The account is no more, by its homeserver's word, an operator's, or because it is erased.
+    """End an account that its homeserver or an operator ended, or that was erased.
 
-    Its addresses are free, its identity tokens and its sessions here are over, and what its
-    homeserver gave out before makes no new ones.
+    Its addresses become free, its identity tokens and browser sessions end, and OpenID tokens that
+    its homeserver issued before are refused.
     """
     identity_accounts.lock(session, user_id)
-    for association in associations.of_user(session, user_id):
+    for association in associations.find_by_user(session, user_id):
         associations.unbind(session, address=association.address, user_id=user_id)
     verified_addresses.remove_all(session, user_id)
     identity_accounts.end_all(session, user_id)
-    identity_accounts.note_end(session, now, user_id)
-    people_sessions.end_all(session, now, user_id)
-    room_members.gone(session, user_id)
+    identity_accounts.record_end(session, now, user_id)
+    session_models.end_all(session, now, user_id)
+    room_members.forget_user(session, user_id)
 
 
-def address_gone(session: Session, now: datetime, user_id: str) -> None:
-    """The homeserver took an address away. With the last one the identity tokens end."""
-    left = {each.address for each in associations.of_user(session, user_id)}
-    left |= set(verified_addresses.of_user(session, user_id))
+def end_access_by_address(session: Session, now: datetime, user_id: str) -> None:
+    """End the sessions opened with an address that was removed; after the last, all tokens too."""
+    left = {each.address for each in associations.find_by_user(session, user_id)}
+    left |= set(verified_addresses.addresses_of(session, user_id))
     if not left:
         identity_accounts.end_all(session, user_id)
-    people_sessions.end_all(session, now, user_id, but_at=left)
+    session_models.end_all(session, now, user_id, but_at=left)
 
 
-def unpublished(session: Session, user_id: str) -> None:
-    """The homeserver withdrew an association, as it does of every one when the account ends.
+def end_tokens_if_unbound(session: Session, user_id: str) -> None:
+    """End the identity tokens of a user who has no association left.
 
-    Where it has no module of ours nothing else tells of that end. Who lives on signs in again by itself.
+    A homeserver unbinds every address when it deactivates an account; without our module, it tells
+    us of the end in no other way. If the account goes on, its clients sign in again by themselves.
     """
-    if not associations.of_user(session, user_id):
+    if not associations.find_by_user(session, user_id):
         identity_accounts.end_all(session, user_id)

@@ -1,4 +1,4 @@
-"""What the feeds to the homeservers' modules stand at: one row, which whoever numbers a change holds."""
+"""The state of the feeds that our modules in homeservers read: one row with epoch and number."""
 
 import secrets
 from datetime import datetime
@@ -14,23 +14,25 @@ EPOCH_BYTES = 12
 
 
 class FeedState(Base):
-    """`epoch` names this database's counting: numbers are only compared within one."""
+    """The one row. Numbers count within one `epoch`; after a restored backup another one begins."""
 
     __tablename__ = "feed_state"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     epoch: Mapped[str]
     number: Mapped[int]  # of the newest change among the agents of mixed homeservers
-    judged_by: Mapped[str]  # what the whole list of agents was last made from
-    judged_until: Mapped[datetime | None]  # when a validity begins or ends
+    judged_by: Mapped[
+        str
+    ]  # the rule revision and mixed homeservers of the last full classification
+    judged_until: Mapped[datetime | None]  # when the rules change by their validity dates
 
 
-def current(session: Session) -> FeedState | None:
+def find_state(session: Session) -> FeedState | None:
     return session.get(FeedState, THE_ROW)
 
 
-def hold(session: Session) -> FeedState:
-    """The row, made on first need; nobody else changes it until this transaction ends."""
+def lock_state(session: Session) -> FeedState:
+    """The row, created if missing and locked until the transaction ends."""
     first = {"id": THE_ROW, "epoch": _new_epoch(), "number": 0, "judged_by": ""}
     inserting.insert_if_new(session, FeedState, first)
     return session.scalars(
@@ -42,7 +44,7 @@ def hold(session: Session) -> FeedState:
 
 
 def begin_epoch(session: Session, *, after: str) -> None:
-    """Another counting begins, unless somebody has ended this one already."""
+    """Begin another epoch, unless `after` is not the current one any more."""
     session.execute(
         update(FeedState)
         .where(FeedState.id == THE_ROW, FeedState.epoch == after)

@@ -1,4 +1,8 @@
-"""Who is known by an address. To be told only to who proved it, and asked only by the worker or after the proof."""
+"""Which account belongs to an address.
+
+Only the worker may ask this, or a view after the mailbox was verified: the answer must not be told
+to anybody else.
+"""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,22 +17,22 @@ from .verified_addresses import VerifiedAddress
 
 
 def has_account(session: Session, address: str) -> bool:
-    """Whether somebody is known by this address."""
-    account = accounts.of_address(session, address)
+    """Whether an account exists for this address."""
+    account = accounts.find_by_address(session, address)
     if account is not None:
         return account.state == AccountState.READY
-    return associations.of_address(session, address) is not None
+    return associations.find_by_address(session, address) is not None
 
 
 def agent_of(session: Session, rules: RuleSet, address: str) -> str | None:
-    """The agent's account this address was proved for, if it may send lists."""
-    bound = associations.of_address(session, address)
-    proved = session.scalars(
+    """The user ID of the agent with this address, who may send bulk invites; else None."""
+    bound = associations.find_by_address(session, address)
+    verified = session.scalars(
         select(VerifiedAddress.user_id)
         .where(VerifiedAddress.address == address)
-        .order_by(VerifiedAddress.proved_at.desc())
+        .order_by(VerifiedAddress.verified_at.desc())
     )
-    candidates = [*([bound.user_id] if bound else []), *proved]
+    candidates = [*([bound.user_id] if bound else []), *verified]
     return next(
         (each for each in candidates if account_classes.is_agent(session, rules, each)), None
     )

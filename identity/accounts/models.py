@@ -1,4 +1,4 @@
-"""Accounts that Guichet made on homeservers, or is making. The row comes before the call."""
+"""Accounts that Guichet has created on homeservers or is creating."""
 
 import uuid
 from datetime import datetime
@@ -11,15 +11,15 @@ from identity.core.database import Base
 
 
 class AccountState(StrEnum):
-    """`creating` is committed before the homeserver is asked: after a crash we know what to look into."""
+    """CREATING is committed before the homeserver is called: so a crash leaves a trace to check."""
 
     CREATING = "creating"
-    CREATED = "created"  # the homeserver made it for us, or it bears our mark; not whole yet
+    CREATED = "created"  # our call created it, or it has our mark; not finished yet
     READY = "ready"
 
 
 class Account(Base):
-    """One person's account. Address and user ID are unique: two browsers cannot both win."""
+    """One person's account. Address and user ID are unique, so only one of two browsers wins."""
 
     __tablename__ = "accounts"
 
@@ -32,27 +32,27 @@ class Account(Base):
     language: Mapped[str]
     state: Mapped[str]
     # Set as the display name when the account is created, and known to nobody else: after an
-    # uncertain end it tells the account we made from one that was there before.
+    # uncertain call it tells the account we created from one that existed before.
     creation_mark: Mapped[str]
-    # When the user ID was first seen to be free: from then on the homeserver may know of it.
+    # When the user ID was first seen to be free; after that the homeserver may have been called.
     seen_free_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     ready_at: Mapped[datetime | None]
-    # Of a guest: the user ID of who answers for them, and until when they are expected.
+    # Of a guest: the user ID of their sponsor, and when their access ends.
     sponsor: Mapped[str | None]
     access_ends_at: Mapped[datetime | None]
 
 
-def of_address(session: Session, address: str) -> Account | None:
+def find_by_address(session: Session, address: str) -> Account | None:
     return session.scalars(select(Account).where(Account.address == address)).one_or_none()
 
 
-def of_user_id(session: Session, user_id: str) -> Account | None:
+def find_by_user_id(session: Session, user_id: str) -> Account | None:
     return session.scalars(select(Account).where(Account.user_id == user_id)).one_or_none()
 
 
-def forget_unseen(session: Session, before: datetime) -> int:
-    """Delete claims older than that for which no homeserver was ever asked. How many that were."""
+def forget_unused_claims(session: Session, before: datetime) -> int:
+    """Delete claims created before then whose homeserver was never called. Returns how many."""
     gone = session.scalars(
         delete(Account)
         .where(

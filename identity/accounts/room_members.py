@@ -1,4 +1,4 @@
-"""Who is in a room as modules reported it, of those who invited there by mail or came by such an invitation."""
+"""Room members that our modules report: those who invite by mail, and those who so arrived."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -11,7 +11,7 @@ from identity.core.database import Base
 
 
 class RoomMember(Base):
-    """Somebody joined, and was not reported to have left since."""
+    """A user who joined a room and was not reported to have left it since."""
 
     __tablename__ = "room_members"
 
@@ -20,20 +20,20 @@ class RoomMember(Base):
     reported_at: Mapped[datetime]
 
 
-def joined(session: Session, now: datetime, *, room_id: str, user_id: str) -> None:
-    """They are in this room now."""
+def record_join(session: Session, now: datetime, *, room_id: str, user_id: str) -> None:
+    """Record that a user is in the room."""
     row = {"room_id": room_id, "user_id": user_id, "reported_at": now}
     inserting.insert_if_new(session, RoomMember, row)
 
 
-def left(session: Session, *, room_id: str, user_id: str) -> None:
+def record_leave(session: Session, *, room_id: str, user_id: str) -> None:
     session.execute(
         delete(RoomMember).where(RoomMember.room_id == room_id, RoomMember.user_id == user_id)
     )
 
 
-def gone(session: Session, user_id: str) -> None:
-    """The account ended."""
+def forget_user(session: Session, user_id: str) -> None:
+    """Delete the rows of a user whose account ended."""
     session.execute(delete(RoomMember).where(RoomMember.user_id == user_id))
 
 
@@ -46,6 +46,6 @@ def are_in(session: Session, room_id: str, user_ids: Collection[str]) -> bool:
 
 
 def forget(session: Session, before: datetime) -> int:
-    """Delete what was reported so long ago. How many rows."""
+    """Delete rows reported before then. Returns how many."""
     old = delete(RoomMember).where(RoomMember.reported_at < before).returning(RoomMember.user_id)
     return len(session.scalars(old.execution_options(synchronize_session=False)).all())

@@ -1,4 +1,4 @@
-"""Sessions of people in their browsers: a random token in a cookie, its hash here, one row each, ended one by one."""
+"""Browser sessions: a random token in a cookie, and a row with its hash for each."""
 
 import hashlib
 import secrets
@@ -21,13 +21,12 @@ class PersonSession(Base):
     __tablename__ = "people_sessions"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    token_hash: Mapped[str] = mapped_column(
-        unique=True
-    )  # SHA-256; 256 random bits need no slow hash
-    purpose: Mapped[str]  # what it opens, and nothing else
+    # SHA-256; 256 random bits need no slow hash
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    purpose: Mapped[str]  # the part of the service it gives access to
     user_id: Mapped[str] = mapped_column(index=True)
-    address: Mapped[str]  # that was proved for it
-    device: Mapped[str]  # the family of the browser, as the person knows it; may be empty
+    address: Mapped[str]  # verified when it was opened
+    device: Mapped[str]  # the browser's family; may be empty
     created_at: Mapped[datetime] = mapped_column(index=True)
     last_used_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -36,7 +35,7 @@ class PersonSession(Base):
 def add(
     session: Session, now: datetime, *, purpose: str, user_id: str, address: str, device: str
 ) -> str:
-    """The token of a new session, told once."""
+    """Add a session; returns its token, which is stored nowhere."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
     session.add(
         PersonSession(
@@ -53,7 +52,7 @@ def add(
     return token
 
 
-def of_token(session: Session, token: str, purpose: str) -> PersonSession | None:
+def find_by_token(session: Session, token: str, purpose: str) -> PersonSession | None:
     """The session of this token, ended or not."""
     return session.scalars(
         select(PersonSession).where(
@@ -62,8 +61,10 @@ def of_token(session: Session, token: str, purpose: str) -> PersonSession | None
     ).one_or_none()
 
 
-def open_of(session: Session, user_id: str, purpose: str | None = None) -> list[PersonSession]:
-    """Those of the user that nobody has ended, the newest first; their time may be over all the same."""
+def open_sessions_of(
+    session: Session, user_id: str, purpose: str | None = None
+) -> list[PersonSession]:
+    """The user's sessions that were not ended, newest first; some may have expired."""
     asked = select(PersonSession).where(
         PersonSession.user_id == user_id, PersonSession.ended_at.is_(None)
     )
@@ -72,31 +73,31 @@ def open_of(session: Session, user_id: str, purpose: str | None = None) -> list[
     return list(session.scalars(asked.order_by(PersonSession.created_at.desc(), PersonSession.id)))
 
 
-def note_use(session: Session, session_id: uuid.UUID, now: datetime) -> bool:
-    """The token was shown. False: the session has ended meanwhile, and stays so."""
+def record_use(session: Session, session_id: uuid.UUID, now: datetime) -> bool:
+    """Record a use of the session. False if it has ended meanwhile."""
     return _set(session, PersonSession.id == session_id, last_used_at=now) > 0
 
 
 def end(session: Session, now: datetime, session_id: uuid.UUID, *, user_id: str) -> bool:
-    """End this one of this user's. False: there is none such, or it has ended."""
+    """End one session of this user. False if there is none with this id, or it has ended."""
     own = (PersonSession.id == session_id) & (PersonSession.user_id == user_id)
     return _set(session, own, ended_at=now) > 0
 
 
 def end_all(session: Session, now: datetime, user_id: str, *, but_at: Collection[str] = ()) -> int:
-    """End every session of the user, but those for these addresses. How many."""
+    """End all sessions of the user except those of the addresses `but_at`. Returns how many."""
     which = (PersonSession.user_id == user_id) & PersonSession.address.not_in(but_at)
     return _set(session, which, ended_at=now)
 
 
 def end_at(session: Session, now: datetime, *, address: str, purpose: str) -> int:
-    """End every session to this part that was opened with the address. How many."""
+    """End all sessions of this purpose that were opened with the address. Returns how many."""
     which = (PersonSession.address == address) & (PersonSession.purpose == purpose)
     return _set(session, which, ended_at=now)
 
 
 def forget(session: Session, before: datetime) -> int:
-    """Delete those begun before then. How many that were."""
+    """Delete sessions created before then. Returns how many."""
     old = PersonSession.created_at < before
     count = session.scalar(select(func.count()).where(old)) or 0
     session.execute(delete(PersonSession).where(old))

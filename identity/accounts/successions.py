@@ -1,4 +1,7 @@
-"""Whose address went to whom: who left a conversation of two keeps the seat for the account that has the address now."""
+"""Which account had an address before another one.
+
+In a direct chat of two, the account that has the address of a member who left may take their place.
+"""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -11,7 +14,7 @@ from identity.core.database import Base
 
 
 class Succession(Base):
-    """Two accounts that proved the same address, one after the other. The address itself is not kept here."""
+    """Two accounts that verified the same address one after the other; it is not stored here."""
 
     __tablename__ = "successions"
 
@@ -23,8 +26,8 @@ class Succession(Base):
 def record_succession(
     session: Session, now: datetime, *, predecessors: Iterable[str], successor: str
 ) -> None:
-    """Keep the pairs; those that are there stay as they are."""
-    inserting.several(
+    """Store the pairs that are not stored yet."""
+    inserting.insert_missing(
         session,
         Succession,
         [{"predecessor": each, "successor": successor, "noted_at": now} for each in predecessors],
@@ -32,7 +35,7 @@ def record_succession(
 
 
 def predecessors(session: Session, successor: str, among: Collection[str]) -> list[str]:
-    """Those of these accounts whose address this one has now, or had."""
+    """Those of the accounts `among` that had an address of `successor` before it."""
     return list(
         session.scalars(
             select(Succession.predecessor)
@@ -43,7 +46,7 @@ def predecessors(session: Session, successor: str, among: Collection[str]) -> li
 
 
 def forget(session: Session, before: datetime) -> int:
-    """Delete those noted before then. How many that were."""
+    """Delete pairs recorded before then. Returns how many."""
     old = Succession.noted_at < before
     count = session.scalar(select(func.count()).where(old)) or 0
     session.execute(delete(Succession).where(old))

@@ -1,9 +1,9 @@
-"""The addresses that were proved for an account: they make its class, whatever it is associated with."""
+"""The verified addresses of accounts, from which the class of an account is derived."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
@@ -15,55 +15,58 @@ AT_ONCE = 5000  # rows fetched together
 
 
 class VerifiedAddress(Base):
-    """One proof. Withdrawing the public association leaves it; the homeserver's own word ends it."""
+    """A verified address of an account. It stays when the association is withdrawn.
+
+    It ends when the homeserver reports that the account has the address no more.
+    """
 
     __tablename__ = "proved_addresses"
 
     user_id: Mapped[str] = mapped_column(primary_key=True)
     address: Mapped[str] = mapped_column(primary_key=True, index=True)
-    proved_at: Mapped[datetime]
+    verified_at: Mapped[datetime] = mapped_column("proved_at")
 
 
 def add(session: Session, now: datetime, *, user_id: str, address: str) -> None:
-    """Keep a proof; a repeated one changes nothing."""
-    row = {"user_id": user_id, "address": address, "proved_at": now}
+    """Store a verified address; if it is stored already, nothing changes."""
+    row = {"user_id": user_id, "address": address, "verified_at": now}
     if inserting.insert_if_new(session, VerifiedAddress, row):
-        agents_feed.look_again(session, user_id)
+        agents_feed.mark_for_classification(session, user_id)
 
 
 def remove(session: Session, *, user_id: str, address: str) -> None:
-    """The account no longer has the address."""
+    """Delete the address of an account."""
     _delete(session, user_id, VerifiedAddress.address == address)
 
 
 def remove_all(session: Session, user_id: str) -> None:
-    """The account is no more."""
+    """Delete all addresses of an account."""
     _delete(session, user_id)
 
 
-def of_user(session: Session, user_id: str) -> list[str]:
+def addresses_of(session: Session, user_id: str) -> list[str]:
     return list(
         session.scalars(
             select(VerifiedAddress.address)
             .where(VerifiedAddress.user_id == user_id)
-            .order_by(VerifiedAddress.proved_at, VerifiedAddress.address)
+            .order_by(VerifiedAddress.verified_at, VerifiedAddress.address)
         )
     )
 
 
 def users_of(session: Session, address: str) -> list[str]:
-    """Every account that has proved it, the first one first."""
+    """The user IDs of all accounts with this verified address, oldest first."""
     return list(
         session.scalars(
             select(VerifiedAddress.user_id)
             .where(VerifiedAddress.address == address)
-            .order_by(VerifiedAddress.proved_at, VerifiedAddress.user_id)
+            .order_by(VerifiedAddress.verified_at, VerifiedAddress.user_id)
         )
     )
 
 
 def on_homeservers(session: Session, names: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """User ID and address of everybody there, a user's addresses one after the other."""
+    """User ID and address of all users of these homeservers, ordered by user ID."""
     there = [VerifiedAddress.user_id.endswith(f":{name}", autoescape=True) for name in names]
     if not there:
         return []
@@ -75,12 +78,12 @@ def on_homeservers(session: Session, names: Iterable[str]) -> Iterable[tuple[str
     )
 
 
-def _delete(session: Session, user_id: str, *which: object) -> None:
+def _delete(session: Session, user_id: str, *which: ColumnElement[bool]) -> None:
     gone = session.scalars(
         delete(VerifiedAddress)
-        .where(VerifiedAddress.user_id == user_id, *which)  # type: ignore[arg-type]  # conditions of a column
+        .where(VerifiedAddress.user_id == user_id, *which)
         .returning(VerifiedAddress.address)
         .execution_options(synchronize_session=False)
     ).all()
     if gone:
-        agents_feed.look_again(session, user_id)
+        agents_feed.mark_for_classification(session, user_id)

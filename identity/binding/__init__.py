@@ -1,1 +1,1 @@
-"""Binding: an address is associated with a user ID, and the invitations that waited for it follow."""
+"""Binding: an address is associated with a user ID, and its waiting invitations are delivered."""

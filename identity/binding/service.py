@@ -1,4 +1,8 @@
-"""An address is associated with a user ID, if the rules keep it for that homeserver, and invitations follow it."""
+"""Associating addresses with user IDs, and withdrawing that.
+
+An address is associated only with a user of the homeserver that the rules name for it; then the
+invitations that wait for it are delivered.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -30,17 +34,18 @@ def bind(
     sid: str,
     client_secret: str,
 ) -> dict[str, Any]:
-    """Associate the address of a proved validation session with who asked for it: what is to be signed.
+    """Associate the address of a validated session with the user who requested it.
 
-    Raises NoValidSession, SessionExpired, SessionNotValidated, WrongServer.
+    Returns the association to be signed (Identity Service API, POST /3pid/bind), times in
+    milliseconds. Raises NoValidSession, SessionExpired, SessionNotValidated, WrongServer.
     """
-    proved, _ = validation.validated(session, now, sid=sid, client_secret=client_secret)
-    if proved.user_id != user_id:
-        # The mail and its page named who asked: nobody else profits from the answer.
+    verified, _ = validation.find_validated(session, now, sid=sid, client_secret=client_secret)
+    if verified.user_id != user_id:
+        # The mail and its page named the user who requested it; nobody else may use it.
         raise problems.NoValidSession
-    address = EmailAddress.stored(proved.address)
-    check_place(rules, now, address, user_id, policy=policy)
-    prove(session, now, address=address.canonical, user_id=user_id)
+    address = EmailAddress.stored(verified.address)
+    check_homeserver(rules, now, address, user_id, policy=policy)
+    record_verified(session, now, address=address.canonical, user_id=user_id)
     milliseconds = int(now.timestamp() * 1000)
     return {
         "medium": "email",
@@ -61,50 +66,56 @@ def bind_verified(
     address: EmailAddress,
     user_id: str,
 ) -> None:
-    """Associate what a homeserver has verified itself for its own user. Raises WrongServer, and nothing is written.
+    """Associate an address that a homeserver has verified itself for its own user.
 
-    Its word proves the address, and takes it from people of other homeservers, only where the rules keep the
-    address for it. Elsewhere (the policy `any`, the former homeserver of a domain that moves) it is
-    associated as long as nobody of another homeserver has it.
+    If the rules name this homeserver for the address, the address counts as verified, and it is
+    taken from a user of another homeserver. Otherwise (policy `any`, or the former homeserver of a
+    domain that moves) it is associated only while no user of another homeserver has it.
+    Raises WrongServer; then nothing is written.
     """
-    check_place(rules, now, address, user_id, policy=policy)
-    identity_accounts.note_return(session, user_id)
+    check_homeserver(rules, now, address, user_id, policy=policy)
+    identity_accounts.record_return(session, user_id)
     decision = rules.decide(address)
-    if homeserver_of(user_id) in _homes(decision):
-        prove(session, now, address=address.canonical, user_id=user_id)
+    if homeserver_of(user_id) in _homeservers(decision):
+        record_verified(session, now, address=address.canonical, user_id=user_id)
         return
-    held = associations.of_address(session, address.canonical)
+    held = associations.find_by_address(session, address.canonical)
     if held is not None and homeserver_of(held.user_id) != homeserver_of(user_id):
         raise _wrong_server(decision)
-    if homeserver_of(user_id) in _former_homes(decision, now):
-        prove(session, now, address=address.canonical, user_id=user_id)
+    if homeserver_of(user_id) in _former_homeservers(decision, now):
+        record_verified(session, now, address=address.canonical, user_id=user_id)
     else:
         associate(session, now, address=address.canonical, user_id=user_id)
 
 
 def unbind_verified(session: Session, now: datetime, *, address: str, user_id: str) -> None:
-    """The homeserver took the address away: neither association nor proof stays."""
+    """The homeserver removed the address: delete the association and the verification."""
     unbind(session, address=address, user_id=user_id)
     verified_addresses.remove(session, address=canonical_or_typed(address), user_id=user_id)
-    account_ends.address_gone(session, now, user_id)
+    account_ends.end_access_by_address(session, now, user_id)
 
 
 def unbind(session: Session, *, address: str, user_id: str) -> None:
-    """Withdraw exactly this association; another owner of the address is left alone."""
+    """Delete this association; one of the address with another user stays."""
     associations.unbind(session, address=canonical_or_typed(address), user_id=user_id)
 
 
-def owns(session: Session, now: datetime, *, sid: str, client_secret: str, address: str) -> bool:
-    """Whether a proof of just this address was given in that session, and still counts."""
+def is_verified_in(
+    session: Session, now: datetime, *, sid: str, client_secret: str, address: str
+) -> bool:
+    """Whether this address was verified in that validation session, which has not expired."""
     try:
-        proved, _ = validation.validated(session, now, sid=sid, client_secret=client_secret)
+        verified, _ = validation.find_validated(session, now, sid=sid, client_secret=client_secret)
     except (problems.NoValidSession, problems.SessionExpired, problems.SessionNotValidated):
         return False
-    return proved.address == canonical_or_typed(address)
+    return verified.address == canonical_or_typed(address)
 
 
-def prove(session: Session, now: datetime, *, address: str, user_id: str) -> None:
-    """The account has the address: it counts for its class, also when the association is withdrawn."""
+def record_verified(session: Session, now: datetime, *, address: str, user_id: str) -> None:
+    """Record the address as verified for the account, and associate it.
+
+    It counts for the account's class even after the association is withdrawn.
+    """
     before = [each for each in verified_addresses.users_of(session, address) if each != user_id]
     successions.record_succession(session, now, predecessors=before, successor=user_id)
     verified_addresses.add(session, now, user_id=user_id, address=address)
@@ -112,32 +123,32 @@ def prove(session: Session, now: datetime, *, address: str, user_id: str) -> Non
 
 
 def associate(session: Session, now: datetime, *, address: str, user_id: str) -> None:
-    """Bind, and send the invitations that waited for this address after the person."""
+    """Associate, and order the delivery of the invitations that wait for the address."""
     associations.bind(session, now, address=address, user_id=user_id)
-    delivery.order_all(session, now, address=address, user_id=user_id)
+    delivery.order_deliveries(session, now, address=address, user_id=user_id)
 
 
-def check_place(
+def check_homeserver(
     rules: RuleSet, now: datetime, address: EmailAddress, user_id: str, *, policy: Policy
 ) -> None:
-    """Raises WrongServer if the rules keep the address for another homeserver than this user's.
+    """Raises WrongServer if the rules name another homeserver than this user's for the address.
 
-    While a domain moves, whoever is still on its former homeserver is not locked out.
+    While a domain moves, users of its former homeserver are still accepted.
     """
-    if address.refusal:  # it was proved when such addresses were taken
+    if address.refusal:  # it was verified while such addresses were accepted
         raise problems.WrongServer("domain_not_open", None)
     if policy == "any":
         return
     decision = rules.decide(address)
-    if homeserver_of(user_id) not in {*_homes(decision), *_former_homes(decision, now)}:
+    if homeserver_of(user_id) not in {*_homeservers(decision), *_former_homeservers(decision, now)}:
         raise _wrong_server(decision)
 
 
-def _homes(decision: Decision) -> tuple[str, ...]:
+def _homeservers(decision: Decision) -> tuple[str, ...]:
     return tuple(filter(None, (decision.homeserver, decision.protected_homeserver)))
 
 
-def _former_homes(decision: Decision, now: datetime) -> tuple[str, ...]:
+def _former_homeservers(decision: Decision, now: datetime) -> tuple[str, ...]:
     return tuple(decision.rule.former_homeservers(now)) if decision.rule else ()
 
 

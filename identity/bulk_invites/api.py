@@ -1,4 +1,4 @@
-"""/api/homeserver/v1/lists: a homeserver hands in a list of people for one of its users, and has it sent."""
+"""/api/homeserver/v1/lists: a homeserver checks and sends bulk invites for its users."""
 
 import uuid
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from domain_rules.bulk_invites.reading import MAX_BYTES, NoSuchColumn, Unreadable
+from domain_rules.bulk_invites.files import MAX_BYTES, UnreadableFile
+from domain_rules.bulk_invites.reading import NoSuchColumn
 from identity.accounts import classes as account_classes
 from identity.problems import (
     InvitationOver,
@@ -21,17 +22,16 @@ from identity.problems import (
 )
 from identity.threepids import associations
 from identity.web import parameters
-from identity.web.api_guards import module_in_homeserver, own_user
+from identity.web.guards import module_in_homeserver, own_user
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
 
-from . import models as stored
-from . import report as list_report
-from . import service as people_lists
+from . import models as bulk_invites
+from . import report, service
 from .models import BulkInvite
 from .service import Owner, RoomSeen
 
-BUSY_SECONDS = 600  # after which one of several lists may well be through
+BUSY_SECONDS = 600  # after which one of several bulk invites may be done
 MAX_ID = 255
 
 blueprint = Blueprint("lists_of_homeserver", __name__, url_prefix="/api/homeserver/v1/lists")
@@ -44,10 +44,11 @@ class ForOwner(Body):
     sender: Text
 
 
-class NewList(ForOwner):
-    """A list as it stands in a file. Whether the room takes guests is asked again when a row is sent.
+class NewBulkInvite(ForOwner):
+    """A list of people as it stands in a file.
 
-    `column`: the name or number of the one that holds the addresses; "": the likeliest, if there is one.
+    Whether the room accepts guests is asked again when a row is sent. `column`: the name or number
+    of the column with the addresses; "": the most likely one, if there is one.
     """
 
     room_id: Annotated[Text, Field(min_length=1, max_length=MAX_ID)]
@@ -58,60 +59,60 @@ class NewList(ForOwner):
     column: Annotated[Text, Field(max_length=MAX_ID)] | int = ""
 
 
-class Chosen(ForOwner):
-    """Which of the columns of a list is meant, by number."""
+class ChosenColumn(ForOwner):
+    """The number of the column that holds the addresses."""
 
     column: Annotated[int, Field(ge=0)] | Annotated[Text, Field(pattern=r"^[0-9]{1,6}$")]
 
 
 @blueprint.get("")
 def of_owner() -> Response:
-    """The newest lists of one user, without their rows."""
+    """The newest bulk invites of one user, without their rows."""
     (sender,) = parameters.required("sender")
     with services.database.reading() as session:
-        made = stored.of_owner(session, own_user(sender))
-        return jsonify(lists=[_summary(session, each) for each in made])
+        bulk_invite = bulk_invites.find_by_owner(session, own_user(sender))
+        return jsonify(lists=[_summary(session, each) for each in bulk_invite])
 
 
 @blueprint.post("")
 def check() -> Response:
-    """Read and judge a list: nothing is sent yet."""
-    asked = read_body(NewList)
-    sender, rules = own_user(asked.sender), services.rules.current()
-    with _told_plainly(), services.database.transaction() as session:
+    """Read and check a list: nothing is sent yet."""
+    body = read_body(NewBulkInvite)
+    sender, rules = own_user(body.sender), services.rules.current()
+    with _translated_problems(), services.database.transaction() as session:
         _check_agent(session, sender)
-        bound = associations.of_user(session, sender)
-        made = people_lists.check(
+        bound = associations.find_by_user(session, sender)
+        bulk_invite = service.check(
             session,
             rules,
             services.now(),
             owner=Owner(sender, bound[0].address if bound else ""),
-            room=RoomSeen(asked.room_id, asked.room_name, asked.takes_guests),
-            raw=asked.people.encode(),
-            file_name=asked.file_name,
-            column=str(asked.column),
+            room=RoomSeen(body.room_id, body.room_name, body.takes_guests),
+            raw=body.people.encode(),
+            file_name=body.file_name,
+            column=str(body.column),
         )
-        return jsonify(_whole(session, services.now(), made))
+        return jsonify(_describe(session, services.now(), bulk_invite))
 
 
 @blueprint.get("/<uuid:list_id>")
 def one(list_id: uuid.UUID) -> Response:
-    """One list with every row, and how far it has come."""
+    """One bulk invite with every row, and its progress."""
     (sender,) = parameters.required("sender")
-    with _told_plainly(), services.database.reading() as session:
-        made = people_lists.find(session, list_id, own_user(sender))
-        return jsonify(_whole(session, services.now(), made))
+    with _translated_problems(), services.database.reading() as session:
+        bulk_invite = service.find(session, list_id, own_user(sender))
+        return jsonify(_describe(session, services.now(), bulk_invite))
 
 
 @blueprint.post("/<uuid:list_id>/column")
 def choose(list_id: uuid.UUID) -> Response:
-    """Read another column: rows that were put right are as they stand in the list again."""
-    asked = read_body(Chosen)
-    sender, rules, now = own_user(asked.sender), services.rules.current(), services.now()
-    with _told_plainly(), services.database.transaction() as session:
-        made = people_lists.find(session, list_id, sender)
-        people_lists.choose(session, rules, now, made, int(asked.column))
-        return jsonify(_whole(session, now, made))
+    """Read another column; corrected rows are replaced by those of the list."""
+    body = read_body(ChosenColumn)
+    sender, rules, now = own_user(body.sender), services.rules.current(), services.now()
+    with _translated_problems(), services.database.transaction() as session:
+        bulk_invite = service.find(session, list_id, sender)
+        service.choose_column(session, rules, now, bulk_invite, int(body.column))
+        return jsonify(_describe(session, now, bulk_invite))
 
 
 @blueprint.post("/<uuid:list_id>/send")
@@ -122,60 +123,60 @@ def send(list_id: uuid.UUID) -> Response:
         services.rules.current(),
         services.now(),
     )
-    with _told_plainly(), services.database.transaction() as session:
-        made = people_lists.find(session, list_id, sender)
+    with _translated_problems(), services.database.transaction() as session:
+        bulk_invite = service.find(session, list_id, sender)
         _check_agent(session, sender)
-        people_lists.confirm(session, rules, now, made)
-        return jsonify(_whole(session, now, made))
+        service.confirm(session, rules, now, bulk_invite)
+        return jsonify(_describe(session, now, bulk_invite))
 
 
 @blueprint.post("/<uuid:list_id>/retry")
 def retry(list_id: uuid.UUID) -> Response:
-    """Send again the rows that failed, and may succeed now."""
+    """Send again the rows that failed and may succeed now."""
     sender, now = own_user(read_body(ForOwner).sender), services.now()
-    with _told_plainly(), services.database.transaction() as session:
-        made = people_lists.find(session, list_id, sender)
+    with _translated_problems(), services.database.transaction() as session:
+        bulk_invite = service.find(session, list_id, sender)
         _check_agent(session, sender)
-        people_lists.retry(session, now, made)
-        return jsonify(_whole(session, now, made))
+        service.retry(session, now, bulk_invite)
+        return jsonify(_describe(session, now, bulk_invite))
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
-    """What the use case says no to, in the words of this API."""
+def _translated_problems() -> Iterator[None]:
+    """Raise the service's problems as problems of this API."""
     try:
         yield
-    except Unreadable as unread:
+    except UnreadableFile as unread:
         raise WrongParameter(f"people cannot be read as a list: {unread}.") from None
     except NoSuchColumn:
         raise WrongParameter("column is none of those that hold addresses.") from None
-    except people_lists.NoSuchBulkInvite:
+    except service.NoSuchBulkInvite:
         raise NoSuchInvitation("There is no such list, or it is somebody else's.") from None
-    except people_lists.TooManyLists:
+    except service.TooManyBulkInvites:
         raise TooManyRequests(BUSY_SECONDS) from None
-    except people_lists.ColumnToChoose as unsaid:
-        raise WrongParameter(unsaid.__doc__ or "") from None
-    except (people_lists.NothingToSend, people_lists.AlreadySent) as over:
-        raise InvitationOver(over.__doc__ or "") from None
+    except service.ColumnToChoose as problem:
+        raise WrongParameter(problem.__doc__ or "") from None
+    except (service.NothingToSend, service.AlreadySent) as problem:
+        raise InvitationOver(problem.__doc__ or "") from None
 
 
 def _check_agent(session: Session, sender: str) -> None:
-    """Asked anew each time. Raises NotAllowed."""
+    """Raises NotAllowed for a sender who is not an agent now."""
     if not account_classes.is_agent(session, services.rules.current(), sender):
         raise NotAllowed("Guests do not invite.")
 
 
-def _summary(session: Session, made: BulkInvite) -> dict[str, Any]:
-    counted = list_report.counts(session, made)
+def _summary(session: Session, bulk_invite: BulkInvite) -> dict[str, Any]:
+    counted = report.counts_of(session, bulk_invite)
     return {
-        "id": str(made.id),
-        "sender": made.owner,
-        "room_id": made.room_id,
-        "file_name": made.file_name,
-        "state": made.state,
-        "created_at": made.created_at.isoformat(),
-        "column": list_report.column(made),
-        "elsewhere": made.elsewhere,
+        "id": str(bulk_invite.id),
+        "sender": bulk_invite.owner,
+        "room_id": bulk_invite.room_id,
+        "file_name": bulk_invite.file_name,
+        "state": bulk_invite.state,
+        "created_at": bulk_invite.created_at.isoformat(),
+        "column": report.column_of(bulk_invite),
+        "elsewhere": bulk_invite.elsewhere,
         "counts": {
             "total": counted.total,
             "waiting": counted.waiting,
@@ -187,12 +188,12 @@ def _summary(session: Session, made: BulkInvite) -> dict[str, Any]:
     }
 
 
-def _whole(session: Session, now: datetime, made: BulkInvite) -> dict[str, Any]:
-    counted = list_report.counts(session, made)
-    ends_at = list_report.ends_at(
-        session, now, made, guests=counted.for_guests, agents=counted.for_agents
+def _describe(session: Session, now: datetime, bulk_invite: BulkInvite) -> dict[str, Any]:
+    counted = report.counts_of(session, bulk_invite)
+    ends_at = report.estimate_end(
+        session, now, bulk_invite, guests=counted.for_guests, agents=counted.for_agents
     )
-    lines = list_report.lines(session, now, stored.rows_of(session, made.id))
+    lines = report.lines_of(session, now, bulk_invites.rows_of(session, bulk_invite.id))
     rows = [
         {
             "line": each.row.line,
@@ -204,6 +205,6 @@ def _whole(session: Session, now: datetime, made: BulkInvite) -> dict[str, Any]:
         }
         for each in lines
     ]
-    columns = list_report.columns(session, made)
+    columns = report.columns_of(session, bulk_invite)
     more = {"columns": columns, "ends_at": ends_at.isoformat(), "rows": rows}
-    return _summary(session, made) | more
+    return _summary(session, bulk_invite) | more

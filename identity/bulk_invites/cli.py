@@ -1,4 +1,4 @@
-"""`guichet invitation send`: a list of people is checked for somebody, and sent in their name."""
+"""`guichet invitation send`: checks a list of people, and sends a bulk invite for a user."""
 
 import sys
 from contextlib import suppress
@@ -10,12 +10,13 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from domain_rules.bulk_invites.reading import MAX_BYTES, NoSuchColumn, Unreadable
+from domain_rules.bulk_invites.files import MAX_BYTES, UnreadableFile
+from domain_rules.bulk_invites.reading import NoSuchColumn
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of
-from identity.command.opening import opened
+from identity.command.opening import open_services
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_json, print_table, talk
+from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.core.http_client import Away
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
@@ -23,15 +24,14 @@ from identity.homeservers.room_actions import NoModule, Room
 from identity.services import Services
 from identity.threepids import associations
 
-from . import models as stored
-from . import report as list_report
-from . import service as people_lists
+from . import models as bulk_invites
+from . import report, service
 from .models import BulkInvite
 from .service import NothingToSend, Owner, RoomSeen
 
 
 @dataclass(frozen=True)
-class Order:
+class SendRequest:
     """Who is to be invited where, and in whose name."""
 
     file: Path
@@ -76,20 +76,20 @@ def send(
     "elsewhere" counts the addresses in other columns; as long as nothing is sent, "id" is null.
     """  # noqa: D301  \b is click's: keep these lines
     file = _one_file(path, named)
-    with opened() as services:
-        room = _look(services, room_id, user_id)
+    with open_services() as services:
+        room = _check_room(services, room_id, user_id)
         seen = RoomSeen(room_id, room.name or "", room.is_open_to_guests)
-        order = Order(file, file.read_bytes(), seen, user_id, column)
-        told = _carry_out(services, order, is_sent=False)
+        request = SendRequest(file, file.read_bytes(), seen, user_id, column)
+        described = _carry_out(services, request, is_sent=False)
         if not json_wanted:
-            _show(told)
-        _check_column(told, json_wanted=json_wanted)
-        if yes or (_can_ask(told, json_wanted=json_wanted) and click.confirm("Send them?")):
-            told = _carry_out(services, order, is_sent=True, shown=told["rows"])
+            _print_rows(described)
+        _check_column(described, json_wanted=json_wanted)
+        if yes or (_can_ask(described, json_wanted=json_wanted) and click.confirm("Send them?")):
+            described = _carry_out(services, request, is_sent=True, shown=described["rows"])
     if json_wanted:
-        print_json(told)
-    talk(_said(told))
-    if told["unsent"]:
+        print_json(described)
+    print_message(_closing_line(described))
+    if described["unsent"]:
         raise click.exceptions.Exit(Exit.PARTLY)
 
 
@@ -103,45 +103,52 @@ def _one_file(path: Path | None, named: Path | None) -> Path:
 
 
 def _carry_out(
-    services: Services, order: Order, *, is_sent: bool, shown: list[dict[str, Any]] | None = None
+    services: Services,
+    request: SendRequest,
+    *,
+    is_sent: bool,
+    shown: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Check, and send unless the rows are no longer what was shown. What is not sent is not kept."""
+    """Check the list; with `is_sent` also send it, unless the rows differ from `shown`.
+
+    What is not sent is not stored.
+    """
     rules, now = services.rules.current(), services.now()
     with services.database.transaction() as session:
-        made = _check(session, rules, now, order)
-        rows = _rows(session, made)
+        bulk_invite = _check(session, rules, now, request)
+        rows = _rows(session, bulk_invite)
         if is_sent and rows != shown:
             raise Failure("the rules or the room changed meanwhile; nothing was sent, look again")
         if is_sent:
             with suppress(NothingToSend):
-                people_lists.confirm(session, rules, now, made)
-        told = _told(services, session, made) | {"rows": rows}
+                service.confirm(session, rules, now, bulk_invite)
+        described = _describe(services, session, bulk_invite) | {"rows": rows}
         if not is_sent:
             session.rollback()
-            told["id"] = None
-    return told
+            described["id"] = None
+    return described
 
 
-def _check(session: Session, rules: RuleSet, now: datetime, order: Order) -> BulkInvite:
-    bound = associations.of_user(session, order.user_id)
+def _check(session: Session, rules: RuleSet, now: datetime, request: SendRequest) -> BulkInvite:
+    bound = associations.find_by_user(session, request.user_id)
     try:
-        return people_lists.check(
+        return service.check(
             session,
             rules,
             now,
-            owner=Owner(order.user_id, bound[0].address if bound else ""),
-            room=order.room,
-            raw=order.raw,
-            file_name=order.file.name,
-            column=order.column,
+            owner=Owner(request.user_id, bound[0].address if bound else ""),
+            room=request.room,
+            raw=request.raw,
+            file_name=request.file.name,
+            column=request.column,
         )
-    except Unreadable as unread:
-        raise Failure(f"{order.file}: {unread}; nothing was sent") from None
+    except UnreadableFile as unread:
+        raise Failure(f"{request.file}: {unread}; nothing was sent") from None
     except NoSuchColumn:
-        raise Failure(f"{order.file}: no addresses in a column {order.column!r}") from None
+        raise Failure(f"{request.file}: no addresses in a column {request.column!r}") from None
 
 
-def _rows(session: Session, made: BulkInvite) -> list[dict[str, Any]]:
+def _rows(session: Session, bulk_invite: BulkInvite) -> list[dict[str, Any]]:
     return [
         {
             "line": row.line,
@@ -150,83 +157,90 @@ def _rows(session: Session, made: BulkInvite) -> list[dict[str, Any]]:
             "outcome": row.outcome,
             "detail": row.detail,
         }
-        for row in stored.rows_of(session, made.id)
+        for row in bulk_invites.rows_of(session, bulk_invite.id)
     ]
 
 
-def _told(services: Services, session: Session, made: BulkInvite) -> dict[str, Any]:
-    counted = list_report.counts(session, made)
+def _describe(services: Services, session: Session, bulk_invite: BulkInvite) -> dict[str, Any]:
+    counted = report.counts_of(session, bulk_invite)
     return {
-        "id": made.id,
-        "state": made.state,
-        "column": list_report.column(made),
-        "columns": list_report.columns(session, made),
-        "elsewhere": made.elsewhere,
+        "id": bulk_invite.id,
+        "state": bulk_invite.state,
+        "column": report.column_of(bulk_invite),
+        "columns": report.columns_of(session, bulk_invite),
+        "elsewhere": bulk_invite.elsewhere,
         "total": counted.total,
         "sent": counted.sent,
         "waiting": counted.waiting,
         "failed": counted.failed,
         "unsent": counted.total - counted.for_guests - counted.for_agents,
-        "ends_at": list_report.ends_at(
-            session, services.now(), made, guests=counted.for_guests, agents=counted.for_agents
+        "ends_at": report.estimate_end(
+            session,
+            services.now(),
+            bulk_invite,
+            guests=counted.for_guests,
+            agents=counted.for_agents,
         ),
     }
 
 
-def _show(told: dict[str, Any]) -> None:
-    if told["column"]:
-        talk(f"Addresses are read from {_named(told['column'])}.")
-    if told["elsewhere"]:
-        talk(f"Addresses in other columns, which receive nothing: {told['elsewhere']}.")
+def _print_rows(described: dict[str, Any]) -> None:
+    if described["column"]:
+        print_message(f"Addresses are read from {_column_label(described['column'])}.")
+    if described["elsewhere"]:
+        print_message(
+            f"Addresses in other columns, which receive nothing: {described['elsewhere']}."
+        )
     fields = ("line", "typed", "outcome", "detail")
-    print_table(fields, [[str(row[name]) for name in fields] for row in told["rows"]])
+    print_table(fields, [[str(row[name]) for name in fields] for row in described["rows"]])
 
 
-def _check_column(told: dict[str, Any], *, json_wanted: bool) -> None:
-    """Raises Failure where somebody must say first which column is meant."""
-    if told["column"]:
+def _check_column(described: dict[str, Any], *, json_wanted: bool) -> None:
+    """Raises Failure if somebody must first say which column is meant."""
+    if described["column"]:
         return
     if json_wanted:
-        print_json(told)
+        print_json(described)
     columns = [
-        f"--column {each['number']}: {_named(each)}, {each['addresses']} addresses:"
+        f"--column {each['number']}: {_column_label(each)}, {each['addresses']} addresses:"
         f" {', '.join(each['examples'])}"
-        for each in told["columns"]
+        for each in described["columns"]
     ]
     lines = ["several columns may hold the addresses; nothing was sent. Say which one:", *columns]
     raise Failure("\n".join(lines), Exit.REFUSED)
 
 
-def _named(column: dict[str, Any]) -> str:
+def _column_label(column: dict[str, Any]) -> str:
     if not column["number"]:
         return "the whole list"
     name = f" ({column['name']})" if column["name"] else ""
     return f"column {column['number']}{name}"
 
 
-def _can_ask(told: dict[str, Any], *, json_wanted: bool) -> bool:
+def _can_ask(described: dict[str, Any], *, json_wanted: bool) -> bool:
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    return is_terminal and not json_wanted and told["unsent"] < told["total"]
+    return is_terminal and not json_wanted and described["unsent"] < described["total"]
 
 
-def _look(services: Services, room_id: str, user_id: str) -> Room:
+def _check_room(services: Services, room_id: str, user_id: str) -> Room:
     with services.database.reading() as session:
-        home = homeservers.find(session, homeserver_of(user_id))
-    if home is None:
+        homeserver = homeservers.find(session, homeserver_of(user_id))
+    if homeserver is None:
         raise Failure(f"{user_id}: their homeserver is not registered")
     try:
-        room = services.room_actions_for(home).look(room_id=room_id, sender=user_id)
+        room = services.room_actions_for(homeserver).look(room_id=room_id, sender=user_id)
     except NoModule:
-        raise Failure(f"{home.name} has no module of ours, or its desk is closed") from None
+        raise Failure(f"{homeserver.name} has no module of ours, or its desk is closed") from None
     except (Away, Refused) as error:
-        raise Failure(f"{home.name} does not answer: {error}", Exit.UNREACHABLE) from None
+        raise Failure(f"{homeserver.name} does not answer: {error}", Exit.UNREACHABLE) from None
     if not room.is_joined or not room.may_invite:
         raise Failure(f"{user_id} may not invite to {room_id}", Exit.REFUSED)
     return room
 
 
-def _said(told: dict[str, Any]) -> str:
-    ready = told["total"] - told["unsent"]
-    if told["id"] is None:
-        return f"{ready} of {told['total']} can be sent. Nothing was sent: --yes sends them."
-    return f"{told['waiting']} of {told['total']} will be sent, by about {told['ends_at']:%Y-%m-%d %H:%M} UTC."
+def _closing_line(described: dict[str, Any]) -> str:
+    ready = described["total"] - described["unsent"]
+    if described["id"] is None:
+        return f"{ready} of {described['total']} can be sent. Nothing was sent: --yes sends them."
+    ends_at = f"{described['ends_at']:%Y-%m-%d %H:%M} UTC"
+    return f"{described['waiting']} of {described['total']} will be sent, by about {ends_at}."

@@ -1,19 +1,20 @@
-"""The columns of a list that may hold the addresses: kept until it is sent, so that another one can be chosen."""
+"""The columns that may hold the addresses, stored until the bulk invite is sent."""
 
 from sqlalchemy.orm import Session
 
-from domain_rules.bulk_invites.reading import Column, Reading, Row
+from domain_rules.bulk_invites.reading import Column, Reading
+from domain_rules.bulk_invites.tables import Row
 
-from .models import BulkInvite, PeopleListColumn
+from .models import BulkInvite, BulkInviteColumn
 
 
-def offer(session: Session, made: BulkInvite, reading: Reading) -> None:
-    """Keep what there is to choose from; nothing, if the only one is chosen."""
+def store_columns(session: Session, bulk_invite: BulkInvite, reading: Reading) -> None:
+    """Store the columns to choose from; none, if the only one is chosen."""
     if reading.chosen is not None and len(reading.columns) == 1:
         return
     session.add_all(
-        PeopleListColumn(
-            list_id=made.id,
+        BulkInviteColumn(
+            list_id=bulk_invite.id,
             number=column.number,
             name=column.name,
             examples=list(column.examples),
@@ -25,9 +26,9 @@ def offer(session: Session, made: BulkInvite, reading: Reading) -> None:
     )
 
 
-def offered(session: Session, made: BulkInvite, number: int) -> Column | None:
+def find_column(session: Session, bulk_invite: BulkInvite, number: int) -> Column | None:
     """The column of this number, as it was read."""
-    found = session.get(PeopleListColumn, (made.id, number))
+    found = session.get(BulkInviteColumn, (bulk_invite.id, number))
     if found is None:
         return None
     rows = tuple(Row(line, text, aside=aside) for line, text, aside in found.rows)

@@ -1,4 +1,4 @@
-"""The mails about lists of people: a code to see them, and the report when all of a list has left."""
+"""Writes the mails about bulk invites: the code to sign in, and the report of one that is sent."""
 
 from email.message import EmailMessage
 
@@ -16,13 +16,13 @@ from .models import BulkInvite
 from .sign_in_models import BulkInviteSignIn
 
 
-def decide(turn: MailTurn) -> Fate:
-    """A code leaves only for an agent who may send lists, while somebody waits for it."""
+def decide_code(turn: MailTurn) -> Fate:
+    """A code is sent only to an agent, while a browser waits for it."""
     session, mail, now = turn.session, turn.mail, turn.now
     mails.lock_address(session, mail.address)
     fate = Fate.SENT
     if (
-        not sign_in_models.of_address(session, mail.address, now)
+        not sign_in_models.find_open(session, mail.address, now)
         or known_people.agent_of(session, turn.rules, mail.address) is None
     ):
         fate = Fate.DROPPED
@@ -31,47 +31,49 @@ def decide(turn: MailTurn) -> Fate:
         turn.hashes,
         now,
         mail,
-        has_account=accounts.of_address(session, mail.address) is not None,
+        has_account=accounts.find_by_address(session, mail.address) is not None,
     ):
         fate = Fate.SUPPRESSED
     if fate is not Fate.SENT:
-        one_time_codes.carry(session, turn.tokens, now, Purpose.LISTS, mail.address, told=False)
+        one_time_codes.issue_for_mail(
+            session, turn.tokens, now, Purpose.LISTS, mail.address, in_mail=False
+        )
     return fate
 
 
-def list_code(turn: MailTurn, frame: Frame) -> EmailMessage:
-    """The code that shows an agent their lists of people; whether it is wanted was decided just before."""
+def compose_list_code(turn: MailTurn, frame: Frame) -> EmailMessage:
+    """The code that signs an agent in to their bulk invites. `decide_code` decided before."""
     session, mail, now = turn.session, turn.mail, turn.now
-    asked = session.get(BulkInviteSignIn, mail.subject_id)
-    if asked is None:
+    request = session.get(BulkInviteSignIn, mail.subject_id)
+    if request is None:
         raise NoLongerWanted
-    code = one_time_codes.carry(session, turn.tokens, now, Purpose.LISTS, mail.address)
-    others = sign_in.elsewhere(session, now, asked)
+    code = one_time_codes.issue_for_mail(session, turn.tokens, now, Purpose.LISTS, mail.address)
+    others = sign_in.find_elsewhere(session, now, request)
     return compose(
         "list_code",
         frame,
-        code=one_time_codes.digits(turn.tokens, code),
-        link=f"{frame.public_url}/v/{turn.tokens.link(asked.id, 'lists')}",
+        code=one_time_codes.digits_of(turn.tokens, code),
+        link=f"{frame.public_url}/v/{turn.tokens.link(request.id, 'lists')}",
         requested_at=mail.created_at,
         code_expires_at=code.alive_until,
-        device=asked.device,
+        device=request.device,
         others=tuple((each.device, each.created_at) for each in others),
     )
 
 
-def bulk_report(turn: MailTurn, frame: Frame) -> EmailMessage:
-    """What became of a list of people, for whoever sent it: counts and a link, and nobody of the list."""
-    made = turn.session.get(BulkInvite, turn.mail.subject_id)
-    if made is None:
+def compose_bulk_report(turn: MailTurn, frame: Frame) -> EmailMessage:
+    """The outcome of a bulk invite for its owner: counts and a link, without names or addresses."""
+    bulk_invite = turn.session.get(BulkInvite, turn.mail.subject_id)
+    if bulk_invite is None:
         raise NoLongerWanted
-    counted = report.counts(turn.session, made)
+    counted = report.counts_of(turn.session, bulk_invite)
     return compose(
         "bulk_report",
         frame,
-        room=made.room_name or made.room_id,
-        file_name=made.file_name,
-        link=f"{frame.public_url}/lists/{made.id}",
-        started_at=made.started_at or made.created_at,
+        room=bulk_invite.room_name or bulk_invite.room_id,
+        file_name=bulk_invite.file_name,
+        link=f"{frame.public_url}/lists/{bulk_invite.id}",
+        started_at=bulk_invite.started_at or bulk_invite.created_at,
         sent=counted.sent,
         failed=counted.failed,
         unsent=counted.unsent,
@@ -79,5 +81,5 @@ def bulk_report(turn: MailTurn, frame: Frame) -> EmailMessage:
     )
 
 
-LIST_CODE = MailKind(compose=list_code, decide=decide)
-BULK_REPORT = MailKind(compose=bulk_report)
+LIST_CODE = MailKind(compose=compose_list_code, decide=decide_code)
+BULK_REPORT = MailKind(compose=compose_bulk_report)

@@ -1,4 +1,4 @@
-"""Lists of people to be invited to one room: each list, and its rows with what became of them."""
+"""Bulk invites in the database: each one with its rows, and the columns to choose from."""
 
 import uuid
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from identity.invitations.models import ThirdPartyInvitation
 
 
 class BulkInviteState(StrEnum):
-    """Nothing of a checked list is sent before its owner says so."""
+    """Nothing of a checked bulk invite is sent before its owner confirms it."""
 
     CHECKED = "checked"
     SENDING = "sending"
@@ -32,30 +32,30 @@ class Step(StrEnum):
 
 
 class BulkInvite(Base):
-    """One list. The file itself is not kept."""
+    """One list of people to be invited to one room. The file itself is not stored."""
 
     __tablename__ = "people_lists"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     owner: Mapped[str]  # the user ID in whose name people are invited
-    owner_address: Mapped[str]  # where the report goes; "": nowhere
+    owner_address: Mapped[str]  # where the report is sent; "": nowhere
     room_id: Mapped[str]
-    room_name: Mapped[str]  # as the homeserver told it; may be empty
+    room_name: Mapped[str]  # as the homeserver reported it; may be empty
     takes_guests: Mapped[bool]
     file_name: Mapped[str]  # "": pasted
     language: Mapped[str]
     state: Mapped[str] = mapped_column(default=BulkInviteState.CHECKED)
-    # Which column is read: its number; None: to be chosen, and there are no rows before.
+    # The number of the column that is read; None: to be chosen, and there are no rows yet.
     address_column: Mapped[int | None]
     column_name: Mapped[str]
-    elsewhere: Mapped[int]  # addresses that stand in other columns
+    elsewhere: Mapped[int]  # how many addresses are in other columns
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
 
-class PeopleListColumn(Base):
-    """A column that may be chosen, as long as nothing of the list is sent: what it would give."""
+class BulkInviteColumn(Base):
+    """A column that may be chosen until the bulk invite is sent, with the rows it would give."""
 
     __tablename__ = "people_list_columns"
 
@@ -67,30 +67,30 @@ class PeopleListColumn(Base):
     examples: Mapped[list[str]] = mapped_column(JSON)
     addresses: Mapped[int]
     elsewhere: Mapped[int]
-    rows: Mapped[list[tuple[int, str, str]]] = mapped_column(JSON)  # line, text, what it stood in
+    rows: Mapped[list[tuple[int, str, str]]] = mapped_column(JSON)  # line, text, text around it
 
 
 class BulkInviteRow(Base):
-    """One person as the list names them, or an address that is only told."""
+    """One person of the list, or an address inside some text, which is only reported."""
 
     __tablename__ = "people_list_rows"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     list_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people_lists.id", ondelete="CASCADE"))
-    place: Mapped[int]  # in the list: one line may name several people
+    place: Mapped[int]  # position in the list: one line may name several people
     line: Mapped[int]
     typed: Mapped[str]
-    aside: Mapped[str]  # the text in which it stood; "": it is a person
-    address: Mapped[str | None]  # canonical, if it is one
+    aside: Mapped[str]  # the text around the address; "": the row is a person
+    address: Mapped[str | None]  # canonical; None: it is none
     outcome: Mapped[str]  # domain_rules.bulk_invites.checks.Outcome
     detail: Mapped[str]
     caution: Mapped[str]
     for_guest: Mapped[bool]
-    kept: Mapped[bool] = mapped_column(default=False)  # confirmed as it is typed
+    kept: Mapped[bool] = mapped_column(default=False)  # confirmed as typed
     step: Mapped[str] = mapped_column(default=Step.NONE)
-    why: Mapped[str | None]  # a word for what went wrong
-    later_at: Mapped[datetime | None]  # over a limit: it is sent then
-    invitation_id: Mapped[uuid.UUID | None]  # no reference: invitations are purged on their own
+    why: Mapped[str | None]  # a word for the failure
+    later_at: Mapped[datetime | None]  # over a limit: when it is sent
+    invitation_id: Mapped[uuid.UUID | None]  # no foreign key: invitations are deleted on their own
     sent_at: Mapped[datetime | None]
 
 
@@ -99,26 +99,26 @@ Index("ix_people_list_rows_list", BulkInviteRow.list_id, BulkInviteRow.place)
 Index("ix_people_list_rows_step", BulkInviteRow.list_id, BulkInviteRow.step)
 
 
-def being_placed() -> Select[uuid.UUID | None]:
-    """The invitations that the sending of a list is about to put into their room."""
+def select_being_placed() -> Select[uuid.UUID | None]:
+    """The invitations that bulk invites are about to place in their rooms."""
     return select(BulkInviteRow.invitation_id).where(
         BulkInviteRow.step == Step.WAITING, BulkInviteRow.invitation_id.is_not(None)
     )
 
 
 def find(session: Session, list_id: uuid.UUID, *, owner: str) -> BulkInvite | None:
-    """A list of this owner; nobody else's is found."""
+    """A bulk invite of this owner; those of others are not found."""
     found = session.get(BulkInvite, list_id)
     return found if found is not None and found.owner == owner else None
 
 
-def locked(session: Session, list_id: uuid.UUID) -> BulkInvite:
-    """The list, for one transaction at a time."""
+def lock(session: Session, list_id: uuid.UUID) -> BulkInvite:
+    """The bulk invite, locked until the transaction ends."""
     return session.get_one(BulkInvite, list_id, with_for_update=True)
 
 
-def of_owner(session: Session, owner: str, *, limit: int = 20) -> list[BulkInvite]:
-    """Newest first."""
+def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> list[BulkInvite]:
+    """The bulk invites of this owner, newest first."""
     return list(
         session.scalars(
             select(BulkInvite)
@@ -130,13 +130,13 @@ def of_owner(session: Session, owner: str, *, limit: int = 20) -> list[BulkInvit
 
 
 def count_sending(session: Session, owner: str) -> int:
-    """How many lists of this owner are being sent."""
+    """How many bulk invites of this owner are being sent."""
     mine = (BulkInvite.owner == owner) & (BulkInvite.state == BulkInviteState.SENDING)
     return session.scalar(select(func.count()).where(mine)) or 0
 
 
 def count_since(session: Session, owner: str, since: datetime) -> int:
-    """How many lists this owner had checked since then."""
+    """How many bulk invites this owner had checked since then."""
     mine = (BulkInvite.owner == owner) & (BulkInvite.created_at > since)
     return session.scalar(select(func.count()).where(mine)) or 0
 
@@ -151,7 +151,7 @@ def rows_of(
     offset: int = 0,
     limit: int | None = None,
 ) -> list[BulkInviteRow]:
-    """In the order of the list; of some outcomes, at some steps, with some cautions, or all."""
+    """The rows in the order of the list, filtered by outcomes, steps and cautions."""
     query = select(BulkInviteRow).where(BulkInviteRow.list_id == list_id)
     if outcomes is not None:
         query = query.where(BulkInviteRow.outcome.in_(outcomes))
@@ -162,28 +162,28 @@ def rows_of(
     return list(session.scalars(query.order_by(BulkInviteRow.place).offset(offset).limit(limit)))
 
 
-def columns_of(session: Session, list_id: uuid.UUID) -> list[PeopleListColumn]:
-    """What can be chosen from, in the order of the file; every address last."""
-    query = select(PeopleListColumn).where(PeopleListColumn.list_id == list_id)
+def columns_of(session: Session, list_id: uuid.UUID) -> list[BulkInviteColumn]:
+    """The columns to choose from, in the order of the file; number 0 (every address) last."""
+    query = select(BulkInviteColumn).where(BulkInviteColumn.list_id == list_id)
     return sorted(session.scalars(query), key=lambda column: (not column.number, column.number))
 
 
 def forget_columns(session: Session, list_id: uuid.UUID) -> None:
-    """The one that was chosen stands in the rows."""
-    session.execute(delete(PeopleListColumn).where(PeopleListColumn.list_id == list_id))
+    """Delete the columns to choose from; the rows of the chosen one are stored."""
+    session.execute(delete(BulkInviteColumn).where(BulkInviteColumn.list_id == list_id))
 
 
 def forget_rows(session: Session, list_id: uuid.UUID) -> None:
-    """Before another column is read."""
+    """Delete the rows, before another column is read."""
     session.execute(delete(BulkInviteRow).where(BulkInviteRow.list_id == list_id))
 
 
-def row(session: Session, row_id: uuid.UUID) -> BulkInviteRow | None:
+def find_row(session: Session, row_id: uuid.UUID) -> BulkInviteRow | None:
     return session.get(BulkInviteRow, row_id)
 
 
-def counts(session: Session, list_id: uuid.UUID) -> list[tuple[str, str, bool, int]]:
-    """How many rows there are of each outcome, step and class."""
+def count_rows(session: Session, list_id: uuid.UUID) -> list[tuple[str, str, bool, int]]:
+    """The number of rows by outcome, step, and whether for guests."""
     kinds = (BulkInviteRow.outcome, BulkInviteRow.step, BulkInviteRow.for_guest)
     rows = session.execute(
         select(*kinds, func.count()).where(BulkInviteRow.list_id == list_id).group_by(*kinds)
@@ -192,7 +192,10 @@ def counts(session: Session, list_id: uuid.UUID) -> list[tuple[str, str, bool, i
 
 
 def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
-    """Write down that nothing is left to send. True for the one who does; lock the list before."""
+    """Record that nothing is left to send. Returns whether this call did.
+
+    Lock the bulk invite before.
+    """
     waits = exists().where(BulkInviteRow.list_id == list_id, BulkInviteRow.step == Step.WAITING)
     won = session.scalar(
         update(BulkInvite)
@@ -205,20 +208,20 @@ def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
 
 
 def forget(session: Session, before: datetime) -> int:
-    """Delete lists made before then, with their rows. How many lists that were."""
+    """Delete bulk invites created before then, with their rows. Returns how many."""
     old = select(BulkInvite.id).where(BulkInvite.created_at < before)
     session.execute(delete(BulkInviteRow).where(BulkInviteRow.list_id.in_(old)))
-    session.execute(delete(PeopleListColumn).where(PeopleListColumn.list_id.in_(old)))
+    session.execute(delete(BulkInviteColumn).where(BulkInviteColumn.list_id.in_(old)))
     gone = session.scalars(
         delete(BulkInvite).where(BulkInvite.created_at < before).returning(BulkInvite.id)
     ).all()
     return len(gone)
 
 
-def invited_by(
+def find_invited_addresses(
     session: Session, now: datetime, *, sender: str, room_id: str
 ) -> dict[str, datetime]:
-    """Whom this inviter has invited to this room and waits for: address and when."""
+    """Live invitations of this sender to this room: when each address was invited."""
     rows = session.execute(
         select(ThirdPartyInvitation.address, ThirdPartyInvitation.created_at).where(
             ThirdPartyInvitation.sender == sender,
@@ -229,9 +232,9 @@ def invited_by(
     return {address: created_at for address, created_at in rows}  # noqa: C416  rows are not tuples to mypy
 
 
-def invitations_of(
+def find_invitations(
     session: Session, ids: Collection[uuid.UUID]
 ) -> dict[object, ThirdPartyInvitation]:
-    """The invitations that rows led to."""
+    """The invitations with these IDs."""
     found = session.scalars(select(ThirdPartyInvitation).where(ThirdPartyInvitation.id.in_(ids)))
     return {invitation.id: invitation for invitation in found}

@@ -1,4 +1,4 @@
-"""What became of a list: a word for each row, the counts, and when the last of it will have left."""
+"""The outcome of a bulk invite: a status for each row, counts, and when it will be sent."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,21 +9,22 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from domain_rules.bulk_invites.checks import Outcome
+from domain_rules.bulk_invites.checks import RowOutcome
+from identity.core.database import limits_count
 from identity.invitations import inviters
 from identity.invitations import models as third_party_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.invitations.states import state_of
 
-from . import models as stored
+from . import models as bulk_invites
 from .models import BulkInvite, BulkInviteRow, Step
 
-# A careful pace for one worker with a relay beside it: a promise must not be better than what is kept.
+# A careful pace for one worker with a local relay, so that estimates are rarely too early.
 ROWS_A_SECOND = 2
 
 
 class RowStatus(StrEnum):
-    """What a row says after the check; before, it is the check's own word."""
+    """The status of a row after the check; before, it is the outcome of the check."""
 
     WAITING = "waiting"
     DELAYED = "delayed"  # over the quota of the inviter
@@ -37,7 +38,7 @@ class RowStatus(StrEnum):
     REVOKED = "revoked"
 
 
-SINCE = {
+STATUS_OF_STATE = {
     State.REFUSED: RowStatus.REFUSED,
     State.ACCEPTED: RowStatus.ACCEPTED,
     State.DELIVERED: RowStatus.ACCEPTED,
@@ -46,12 +47,12 @@ SINCE = {
     State.EXPIRED: RowStatus.EXPIRED,
     State.REVOKED: RowStatus.REVOKED,
 }
-STEPS = {Step.MEMBER: RowStatus.MEMBER, Step.FAILED: RowStatus.FAILED}
+STATUS_OF_STEP = {Step.MEMBER: RowStatus.MEMBER, Step.FAILED: RowStatus.FAILED}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One row as the report tells it."""
+    """A row with its status (`word`)."""
 
     row: BulkInviteRow
     word: str
@@ -59,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Counts:
-    """How a list stands. `for_guests` and `for_agents` are what can be, or was, sent."""
+    """The numbers of rows. `for_guests` and `for_agents`: those that can be sent, or were."""
 
     total: int
     waiting: int
@@ -75,20 +76,20 @@ class Counts:
         return self.invited + self.members
 
 
-def lines(session: Session, now: datetime, rows: Sequence[BulkInviteRow]) -> list[Line]:
-    """The word of each row."""
+def lines_of(session: Session, now: datetime, rows: Sequence[BulkInviteRow]) -> list[Line]:
+    """Each row with its status."""
     ids = [row.invitation_id for row in rows if row.invitation_id is not None]
-    invitations = stored.invitations_of(session, ids)
-    return [Line(row, _word(row, invitations, now)) for row in rows]
+    invitations = bulk_invites.find_invitations(session, ids)
+    return [Line(row, _status_of(row, invitations, now)) for row in rows]
 
 
-def counts(session: Session, made: BulkInvite) -> Counts:
-    """Counted by the database, whatever the length of the list."""
+def counts_of(session: Session, bulk_invite: BulkInvite) -> Counts:
+    """The numbers of rows, counted by the database."""
     steps: Counter[str] = Counter()
     classes: Counter[bool] = Counter()
-    for outcome, step, for_guest, count in stored.counts(session, made.id):
+    for outcome, step, for_guest, count in bulk_invites.count_rows(session, bulk_invite.id):
         steps[step] += count
-        if step != Step.NONE or outcome == Outcome.READY:
+        if step != Step.NONE or outcome == RowOutcome.READY:
             classes[for_guest] += count
     return Counts(
         total=steps.total(),
@@ -102,15 +103,15 @@ def counts(session: Session, made: BulkInvite) -> Counts:
     )
 
 
-def column(made: BulkInvite) -> dict[str, Any] | None:
-    """The column that is read: its number, 0 for every address, and its name; None: it is to be chosen."""
-    if made.address_column is None:
+def column_of(bulk_invite: BulkInvite) -> dict[str, Any] | None:
+    """The column that is read: its number (0: every address) and its name; None: to be chosen."""
+    if bulk_invite.address_column is None:
         return None
-    return {"number": made.address_column, "name": made.column_name}
+    return {"number": bulk_invite.address_column, "name": bulk_invite.column_name}
 
 
-def columns(session: Session, made: BulkInvite) -> list[dict[str, Any]]:
-    """What can be chosen from; nothing once the list is sent, or where there is no choice."""
+def columns_of(session: Session, bulk_invite: BulkInvite) -> list[dict[str, Any]]:
+    """The columns to choose from; none once it is sent, or where there is no choice."""
     return [
         {
             "number": each.number,
@@ -118,21 +119,21 @@ def columns(session: Session, made: BulkInvite) -> list[dict[str, Any]]:
             "addresses": each.addresses,
             "examples": each.examples,
         }
-        for each in stored.columns_of(session, made.id)
+        for each in bulk_invites.columns_of(session, bulk_invite.id)
     ]
 
 
-def ends_at(
-    session: Session, now: datetime, made: BulkInvite, *, guests: int, agents: int
+def estimate_end(
+    session: Session, now: datetime, bulk_invite: BulkInvite, *, guests: int, agents: int
 ) -> datetime:
-    """When the last of so many will have left, by the inviter's quota and the pace of the worker."""
+    """When the last row will be sent, by the inviter's quota and the pace of the worker."""
     pace = now + timedelta(seconds=(guests + agents) / ROWS_A_SECOND)
-    if not session.info.get("limited", True):
+    if not limits_count(session):
         return pace
     return max(
         pace,
-        _free_at(session, now, made.owner, guests, for_guest=True),
-        _free_at(session, now, made.owner, agents, for_guest=False),
+        _free_at(session, now, bulk_invite.owner, guests, for_guest=True),
+        _free_at(session, now, bulk_invite.owner, agents, for_guest=False),
     )
 
 
@@ -140,7 +141,7 @@ def _free_at(
     session: Session, now: datetime, sender: str, wanted: int, *, for_guest: bool
 ) -> datetime:
     most = inviters.MAX_GUESTS if for_guest else inviters.MAX_AGENTS
-    times = third_party_invitations.sent_times(
+    times = third_party_invitations.find_creation_times(
         session, sender, for_guest=for_guest, since=now - inviters.DAY
     )
     leaves = now
@@ -151,7 +152,7 @@ def _free_at(
     return leaves
 
 
-def _word(
+def _status_of(
     row: BulkInviteRow, invitations: dict[object, ThirdPartyInvitation], now: datetime
 ) -> str:
     match Step(row.step):
@@ -162,6 +163,6 @@ def _word(
         case Step.INVITED:
             invitation = invitations.get(row.invitation_id)
             since = state_of(invitation, now) if invitation else None
-            return SINCE.get(since, RowStatus.INVITED) if since else RowStatus.INVITED
+            return STATUS_OF_STATE.get(since, RowStatus.INVITED) if since else RowStatus.INVITED
         case step:
-            return STEPS[step]
+            return STATUS_OF_STEP[step]

@@ -1,4 +1,7 @@
-"""A page wants to know of a room what its homeserver says: asked here, answered by the worker, who alone signs."""
+"""Room checks in the database: questions of pages, which the worker asks a homeserver.
+
+Only the worker can sign requests to our module in the homeserver.
+"""
 
 import uuid
 from datetime import datetime
@@ -11,7 +14,7 @@ from identity.core.database import Base
 
 
 class RoomCheck(Base):
-    """One question. `answer`: what the homeserver said; `failure`: why there is none."""
+    """One question. `answer`: what the homeserver said; `failure`: why there is no answer."""
 
     __tablename__ = "room_looks"
 
@@ -24,12 +27,12 @@ class RoomCheck(Base):
     failure: Mapped[str | None]  # no_module, away
 
 
-def find(session: Session, look_id: uuid.UUID) -> RoomCheck | None:
-    return session.get(RoomCheck, look_id)
+def find(session: Session, check_id: uuid.UUID) -> RoomCheck | None:
+    return session.get(RoomCheck, check_id)
 
 
-def open_of(session: Session, user_id: str, since: datetime) -> list[RoomCheck]:
-    """What this user asked since then and nobody has answered, the newest first."""
+def find_open(session: Session, user_id: str, since: datetime) -> list[RoomCheck]:
+    """Unanswered room checks of this user since then, newest first."""
     return list(
         session.scalars(
             select(RoomCheck)
@@ -44,7 +47,7 @@ def open_of(session: Session, user_id: str, since: datetime) -> list[RoomCheck]:
 
 
 def forget(session: Session, before: datetime) -> int:
-    """Delete those asked before then. How many that were."""
+    """Delete those requested before then. Returns how many."""
     old = RoomCheck.asked_at < before
     count = session.scalar(select(func.count()).where(old)) or 0
     session.execute(delete(RoomCheck).where(old))

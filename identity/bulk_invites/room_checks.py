@@ -1,4 +1,4 @@
-"""Whether somebody may invite to a room, and whom it takes: the worker asks their homeserver while a page waits."""
+"""Checks whether a user may invite to a room and whom it accepts, while a page waits."""
 
 import uuid
 from collections.abc import Mapping
@@ -10,43 +10,48 @@ from sqlalchemy.orm import Session
 from identity.core import outbox
 from identity.core.outbox import JobKind, Lane
 
-from . import room_check_models as room_checks
+from . import room_check_models
 from .room_check_models import RoomCheck
 
-LANE = Lane.ACCOUNTS  # somebody waits, and a relay that is down must not delay it
-PATIENCE = timedelta(seconds=10)  # after which nobody waits for the answer any more
-MAX_OPEN = 3  # questions of one person at once
+LANE = Lane.ACCOUNTS  # a person waits, and a relay that is down must not delay it
+PATIENCE = timedelta(seconds=10)  # how long a page waits for the answer
+MAX_OPEN = 3  # room checks of one user at once
 
 
-def ask(session: Session, now: datetime, *, user_id: str, room_id: str) -> uuid.UUID | None:
-    """Order a look; pressed twice, it is the same one. None: too many of this person's wait already."""
-    waiting = room_checks.open_of(session, user_id, now - PATIENCE)
+def request_check(
+    session: Session, now: datetime, *, user_id: str, room_id: str
+) -> uuid.UUID | None:
+    """Enqueue a room check; a repeated request returns the same one.
+
+    Returns its ID, or None if too many of this user wait already.
+    """
+    waiting = room_check_models.find_open(session, user_id, now - PATIENCE)
     same = next((each for each in waiting if each.room_id == room_id), None)
     if same is not None:
         return same.id
     if len(waiting) >= MAX_OPEN:
         return None
-    look = RoomCheck(id=uuid.uuid4(), user_id=user_id, room_id=room_id, asked_at=now)
-    session.add(look)
+    check = RoomCheck(id=uuid.uuid4(), user_id=user_id, room_id=room_id, asked_at=now)
+    session.add(check)
     session.flush()
-    outbox.enqueue(session, JobKind.ROOM_LOOK, look.id, now, lane=LANE)
-    return look.id
+    outbox.enqueue(session, JobKind.ROOM_LOOK, check.id, now, lane=LANE)
+    return check.id
 
 
-def is_awaited(look: RoomCheck, now: datetime) -> bool:
-    """Whether an answer is still of use."""
-    return look.answered_at is None and now < look.asked_at + PATIENCE
+def is_awaited(check: RoomCheck, now: datetime) -> bool:
+    """Whether a page still waits for the answer."""
+    return check.answered_at is None and now < check.asked_at + PATIENCE
 
 
 def record_answer(
-    session: Session, now: datetime, look_id: uuid.UUID, told: Mapping[str, Any] | str
+    session: Session, now: datetime, check_id: uuid.UUID, answer: Mapping[str, Any] | str
 ) -> None:
-    """Write down what the homeserver said, or the word for why it said nothing."""
-    look = room_checks.find(session, look_id)
-    if look is None or look.answered_at is not None:
+    """Store what the homeserver said, or the word for why it did not."""
+    check = room_check_models.find(session, check_id)
+    if check is None or check.answered_at is not None:
         return
-    look.answered_at = now
-    if isinstance(told, str):
-        look.failure = told
+    check.answered_at = now
+    if isinstance(answer, str):
+        check.failure = answer
     else:
-        look.answer = dict(told)
+        check.answer = dict(answer)

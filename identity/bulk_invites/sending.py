@@ -1,4 +1,7 @@
-"""One row of a list of people is sent: the invitation is kept, stands in the room, and only then its mail is ordered."""
+"""Sends one row of a bulk invite: stores the invitation, places it in the room, orders its mail.
+
+The mail is ordered last, once the room holds the invitation.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,20 +11,19 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
-from identity.core import signatures as signing
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.sealing import Vault
 from identity.invitations import models as third_party_invitations
 from identity.invitations import room_agreement, store_invite
 from identity.invitations import service as invitations
 from identity.invitations.models import ThirdPartyInvitation
-from identity.invitations.store_invite import EphemeralKey, Invited
+from identity.invitations.store_invite import InviteRequest
 from identity.keys import service as signing_keys
 from identity.mail import models as mails
-from identity.mail.models import Template
+from identity.mail.quota import Template
 from identity.threepids import associations
 
-from . import models as stored
+from . import models as bulk_invites
 from .models import BulkInvite, BulkInviteRow, Step
 
 V2 = "/_matrix/identity/v2"
@@ -29,48 +31,50 @@ V2 = "/_matrix/identity/v2"
 
 @dataclass(frozen=True)
 class Placing:
-    """What the homeserver is to be asked: to invite a user it knows, or to keep an invitation in the room."""
+    """What to ask the homeserver for: to invite a known user, or to place an invitation."""
 
     user_id: str | None = None
     token: str = ""
     keys: dict[str, Any] | None = None
 
 
-def prepare(
+def prepare_row(
     session: Session,
     rules: RuleSet,
     now: datetime,
     *,
-    made: BulkInvite,
+    bulk_invite: BulkInvite,
     row: BulkInviteRow,
     vault: Vault,
     public_url: str,
 ) -> Placing:
-    """Keep the invitation of this row; the same row once more finds the same one, with the same token.
+    """Store the invitation of this row; the same row again finds it, with the same token.
 
     Raises NotAllowed, TooManyInvitations, InvitationsPaused.
     """
     address = EmailAddress.stored(row.address or "")
-    mails.lock_address(session, address.canonical)  # nobody binds it between the look and the store
-    bound = associations.of_address(session, address.canonical)
+    mails.lock_address(session, address.canonical)  # nobody binds it meanwhile
+    bound = associations.find_by_address(session, address.canonical)
     if bound is not None:
         return Placing(user_id=bound.user_id)
-    key = signing_keys.current(session, vault, now)
-    asked = Invited(address.canonical, address, made.room_id, made.owner, is_placed_by_us=True)
+    key = signing_keys.current_key(session, vault, now)
+    request = InviteRequest(
+        address.canonical, address, bulk_invite.room_id, bulk_invite.owner, is_placed_by_us=True
+    )
     invitation = store_invite.store(
         session,
         rules,
         now,
-        invited=asked,
-        key=new_ephemeral_key(vault),
+        invited=request,
+        key=store_invite.new_ephemeral_key(vault),
         signing_key_id=key.key_id,
     )
     row.invitation_id = invitation.id
-    lasting = signing_keys.public_key(session, invitation.signing_key_id) or key.public
+    lasting = signing_keys.find_public_key(session, invitation.signing_key_id) or key.public
     return Placing(token=invitation.token, keys=keys_of(invitation, lasting, public_url))
 
 
-def placed(
+def record_placed(
     session: Session,
     now: datetime,
     row: BulkInviteRow,
@@ -78,33 +82,36 @@ def placed(
     is_member: bool = False,
     hashes: KeyedHashes | None = None,
 ) -> None:
-    """The room has it: order the mail, unless the same person was told lately, and see whether that was all."""
-    made = stored.locked(session, row.list_id)
+    """The room holds it: order its mail, unless the address was mailed lately.
+
+    With the last row the bulk invite is done.
+    """
+    bulk_invite = bulk_invites.lock(session, row.list_id)
     row.step, row.sent_at = Step.MEMBER if is_member else Step.INVITED, now
     row.why = row.later_at = None
     session.flush()
     invitation = _invitation(session, row)
     if invitation is not None:
         room_agreement.confirm(session, now, invitation, hashes)
-    _conclude(session, now, made)
+    _finish_if_last(session, now, bulk_invite)
 
 
-def failed(session: Session, now: datetime, row: BulkInviteRow, why: str) -> None:
-    """It will not be sent, as things are: an invitation that nobody was told of is taken back."""
-    made = stored.locked(session, row.list_id)
+def record_failed(session: Session, now: datetime, row: BulkInviteRow, why: str) -> None:
+    """The row cannot be sent: an invitation that was never mailed is revoked."""
+    bulk_invite = bulk_invites.lock(session, row.list_id)
     row.step, row.why, row.later_at = Step.FAILED, why, None
     session.flush()
     invitation = _invitation(session, row)
-    if invitation is not None and invitations.last_mailed(session, invitation) is None:
-        invitations.revoke(session, now, invitation, by=made.owner)
-    _conclude(session, now, made)
+    if invitation is not None and invitations.last_mailed_at(session, invitation) is None:
+        invitations.revoke(session, now, invitation, by=bulk_invite.owner)
+    _finish_if_last(session, now, bulk_invite)
 
 
 def keys_of(invitation: ThirdPartyInvitation, lasting: str, public_url: str) -> dict[str, Any]:
-    """What stands in the room's event, as Synapse writes it after asking us to store an invitation."""
+    """The content of the room's event, as Synapse writes it after store-invite."""
     keys = f"{public_url}{V2}/pubkey"
     return {
-        "display_name": store_invite.masked(invitation.address),
+        "display_name": store_invite.masked_display_name(invitation.address),
         "key_validity_url": f"{keys}/isvalid",
         "public_key": lasting,
         "public_keys": [
@@ -117,29 +124,22 @@ def keys_of(invitation: ThirdPartyInvitation, lasting: str, public_url: str) -> 
     }
 
 
-def new_ephemeral_key(vault: Vault) -> EphemeralKey:
-    """It comes back in queries, and not everybody encodes a plus: the URL-safe alphabet."""
-    made = signing.new_key("0")
-    sealed = vault.seal(made.seed.get_secret_value())
-    return EphemeralKey(made.public.replace("+", "-").replace("/", "_"), sealed)
-
-
 def _invitation(session: Session, row: BulkInviteRow) -> ThirdPartyInvitation | None:
     if row.invitation_id is None:
         return None
     return third_party_invitations.find(session, row.invitation_id)
 
 
-def _conclude(session: Session, now: datetime, made: BulkInvite) -> None:
-    ended = stored.finish(session, made.id, now)
-    # A report that waits for its turn counts when it is written: a second one would say the same.
-    is_told = mails.is_waiting(session, Template.BULK_REPORT, made.id)
-    if ended and made.owner_address and not is_told:
+def _finish_if_last(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
+    ended = bulk_invites.finish(session, bulk_invite.id, now)
+    # A waiting report counts the rows when it is written: a second one would say the same.
+    is_ordered = mails.is_waiting(session, Template.BULK_REPORT, bulk_invite.id)
+    if ended and bulk_invite.owner_address and not is_ordered:
         mails.order(
             session,
             now,
             template=Template.BULK_REPORT,
-            address=made.owner_address,
-            language=made.language,
-            subject_id=made.id,
+            address=bulk_invite.owner_address,
+            language=bulk_invite.language,
+            subject_id=bulk_invite.id,
         )

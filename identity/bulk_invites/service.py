@@ -1,4 +1,4 @@
-"""A list of people: checked before anything is sent, put right row by row, and sent when its owner says so."""
+"""Checks a list of people, lets its owner correct it row by row, and sends it when confirmed."""
 
 import uuid
 from collections.abc import Iterable
@@ -7,10 +7,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from domain_rules.bulk_invites import checks as judged_people
-from domain_rules.bulk_invites import reading as people_lists
-from domain_rules.bulk_invites.checks import NEEDS_YES, Circumstances, Judged, Outcome
-from domain_rules.bulk_invites.reading import Column, Row
+from domain_rules.bulk_invites import checks
+from domain_rules.bulk_invites.checks import (
+    NEEDS_CONFIRMATION,
+    CheckContext,
+    CheckedRow,
+    RowOutcome,
+)
+from domain_rules.bulk_invites.people import extract_address
+from domain_rules.bulk_invites.reading import Column, read_people
+from domain_rules.bulk_invites.tables import Row
 from domain_rules.rules import RuleSet
 from identity.accounts import verified_addresses
 from identity.core import outbox
@@ -19,21 +25,21 @@ from identity.problems import Problem
 from identity.routing import address_lists, never_agent
 from identity.threepids import associations
 
-from . import columns as list_columns
-from . import models as stored
+from . import columns
+from . import models as bulk_invites
 from .models import BulkInvite, BulkInviteRow, BulkInviteState, Step
 
-MAX_AT_ONCE = 3  # lists of one owner being sent
-MAX_A_DAY = 30  # lists of one owner being checked
+MAX_AT_ONCE = 3  # bulk invites of one owner being sent
+MAX_A_DAY = 30  # bulk invites of one owner being checked
 DAY = timedelta(days=1)
-KEPT = timedelta(days=90)
+RETENTION = timedelta(days=90)
 MAX_NAME = 80  # characters of a file's name
 MAX_TYPED = 254  # characters of a corrected address
-# Failures that another try will not mend: the address itself is refused.
+# Failures that no retry mends: the address itself is refused.
 FOR_GOOD = ("not_accepted", "closed_to_guests")
 
 
-class TooManyLists(Problem):
+class TooManyBulkInvites(Problem):
     """This owner has as many lists under way as one person may."""
 
 
@@ -55,7 +61,7 @@ class AlreadySent(Problem):
 
 @dataclass(frozen=True)
 class Owner:
-    """In whose name people are invited, and where the report goes."""
+    """In whose name people are invited, and where the report is sent."""
 
     user_id: str
     address: str = ""
@@ -64,7 +70,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class RoomSeen:
-    """The room, as the owner's homeserver tells of it."""
+    """The room, as the owner's homeserver describes it."""
 
     room_id: str
     name: str = ""
@@ -82,14 +88,14 @@ def check(
     file_name: str = "",
     column: str = "",
 ) -> BulkInvite:
-    """Read and judge a file; nothing is sent. `column`: the name or number of the one that is meant.
+    """Read and check a file; nothing is sent. `column`: the name or number of the column to read.
 
-    Raises Unreadable, TooManyLists, NoSuchColumn.
+    Raises Unreadable, TooManyBulkInvites, NoSuchColumn.
     """
-    if stored.count_since(session, owner.user_id, now - DAY) >= MAX_A_DAY:
-        raise TooManyLists
-    reading = people_lists.read(raw, column)
-    made = BulkInvite(
+    if bulk_invites.count_since(session, owner.user_id, now - DAY) >= MAX_A_DAY:
+        raise TooManyBulkInvites
+    reading = read_people(raw, column)
+    bulk_invite = BulkInvite(
         id=uuid.uuid4(),
         owner=owner.user_id,
         owner_address=owner.address,
@@ -103,143 +109,151 @@ def check(
         elsewhere=0,
         created_at=now,
     )
-    session.add(made)
+    session.add(bulk_invite)
     session.flush()
-    list_columns.offer(session, made, reading)
+    columns.store_columns(session, bulk_invite, reading)
     if reading.chosen is not None:
-        _fill(session, rules, now, made, reading.chosen)
+        _fill(session, rules, now, bulk_invite, reading.chosen)
     session.flush()
-    return made
+    return bulk_invite
 
 
-def choose(session: Session, rules: RuleSet, now: datetime, made: BulkInvite, number: int) -> None:
-    """Read another column than before, or the first one; nothing is sent. Raises NoSuchList, AlreadySent."""
-    made = stored.locked(session, made.id)
-    if made.state != BulkInviteState.CHECKED:
+def choose_column(
+    session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite, number: int
+) -> None:
+    """Read this column in place of another or none; nothing is sent.
+
+    Raises NoSuchBulkInvite, AlreadySent.
+    """
+    bulk_invite = bulk_invites.lock(session, bulk_invite.id)
+    if bulk_invite.state != BulkInviteState.CHECKED:
         raise AlreadySent
-    column = list_columns.offered(session, made, number)
+    column = columns.find_column(session, bulk_invite, number)
     if column is None:
         raise NoSuchBulkInvite
-    stored.forget_rows(session, made.id)
-    _fill(session, rules, now, made, column)
+    bulk_invites.forget_rows(session, bulk_invite.id)
+    _fill(session, rules, now, bulk_invite, column)
     session.flush()
 
 
 def find(session: Session, list_id: uuid.UUID, owner: str) -> BulkInvite:
-    """Raises NoSuchList, also for what is somebody else's."""
-    found = stored.find(session, list_id, owner=owner)
+    """Raises NoSuchBulkInvite, also for bulk invites of others."""
+    found = bulk_invites.find(session, list_id, owner=owner)
     if found is None:
         raise NoSuchBulkInvite
     return found
 
 
-def store(
-    session: Session, rules: RuleSet, now: datetime, made: BulkInvite, row_id: uuid.UUID
+def accept_as_typed(
+    session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite, row_id: uuid.UUID
 ) -> None:
-    """The address is meant as it is typed. Raises NoSuchList, AlreadySent."""
-    row = _row_to_change(session, made, row_id)
-    if Outcome(row.outcome) in NEEDS_YES:
+    """Confirm that a doubtful address is right. Raises NoSuchBulkInvite, AlreadySent."""
+    row = _row_to_change(session, bulk_invite, row_id)
+    if RowOutcome(row.outcome) in NEEDS_CONFIRMATION:
         row.kept = True
-        rejudge(session, rules, now, made)
+        judge_again(session, rules, now, bulk_invite)
 
 
-def correct(
+def correct_row(
     session: Session,
     rules: RuleSet,
     now: datetime,
-    made: BulkInvite,
+    bulk_invite: BulkInvite,
     row_id: uuid.UUID,
     *,
     text: str,
 ) -> None:
-    """Another address in place of the typed one. Raises NoSuchList, AlreadySent."""
-    row = _row_to_change(session, made, row_id)
-    row.typed, row.kept = people_lists.one_address(text[:MAX_TYPED]), False
+    """Replace the typed address. Raises NoSuchBulkInvite, AlreadySent."""
+    row = _row_to_change(session, bulk_invite, row_id)
+    row.typed, row.kept = extract_address(text[:MAX_TYPED]), False
     row.aside = ""
-    rejudge(session, rules, now, made)
+    judge_again(session, rules, now, bulk_invite)
 
 
-def rejudge(session: Session, rules: RuleSet, now: datetime, made: BulkInvite) -> None:
-    """Judge the rows that were not sent, as if the whole list had just come in."""
-    rows = stored.rows_of(session, made.id)
+def judge_again(session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite) -> None:
+    """Check the rows that were not sent, as if the whole list had just arrived."""
+    rows = bulk_invites.rows_of(session, bulk_invite.id)
     texts = [Row(row.line, row.typed, row.kept, row.aside) for row in rows]
-    for row, judged in zip(rows, _judge(session, rules, now, made, texts), strict=True):
+    for row, judged in zip(rows, _judge(session, rules, now, bulk_invite, texts), strict=True):
         if row.step == Step.NONE:
-            for name, value in _told(judged).items():
+            for name, value in _judgement_values(judged).items():
                 setattr(row, name, value)
     session.flush()
 
 
-def confirm(session: Session, rules: RuleSet, now: datetime, made: BulkInvite) -> int:
-    """Order the sending of what can be sent; how many rows.
+def confirm(session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite) -> int:
+    """Order the sending of the rows that can be sent; returns how many.
 
-    Raises NothingToSend, TooManyLists, AlreadySent, ColumnToChoose.
+    Raises NothingToSend, TooManyBulkInvites, AlreadySent, ColumnToChoose.
     """
-    made = stored.locked(session, made.id)
-    if made.state != BulkInviteState.CHECKED:
+    bulk_invite = bulk_invites.lock(session, bulk_invite.id)
+    if bulk_invite.state != BulkInviteState.CHECKED:
         raise AlreadySent
-    if made.address_column is None:
+    if bulk_invite.address_column is None:
         raise ColumnToChoose
-    if stored.count_sending(session, made.owner) >= MAX_AT_ONCE:
-        raise TooManyLists
-    rejudge(session, rules, now, made)
-    ready = stored.rows_of(session, made.id, outcomes=[Outcome.READY])
+    if bulk_invites.count_sending(session, bulk_invite.owner) >= MAX_AT_ONCE:
+        raise TooManyBulkInvites
+    judge_again(session, rules, now, bulk_invite)
+    ready = bulk_invites.rows_of(session, bulk_invite.id, outcomes=[RowOutcome.READY])
     if not ready:
         raise NothingToSend
-    stored.forget_columns(session, made.id)
-    _order(session, now, made, ready)
+    bulk_invites.forget_columns(session, bulk_invite.id)
+    _order(session, now, bulk_invite, ready)
     return len(ready)
 
 
-def retry(session: Session, now: datetime, made: BulkInvite) -> int:
-    """Send again what failed and may succeed now; how many rows. Raises NothingToSend, TooManyLists."""
-    made = stored.locked(session, made.id)
+def retry(session: Session, now: datetime, bulk_invite: BulkInvite) -> int:
+    """Send again what failed and may succeed now; returns how many rows.
+
+    Raises NothingToSend, TooManyBulkInvites.
+    """
+    bulk_invite = bulk_invites.lock(session, bulk_invite.id)
     failed = [
         row
-        for row in stored.rows_of(session, made.id, steps=[Step.FAILED])
+        for row in bulk_invites.rows_of(session, bulk_invite.id, steps=[Step.FAILED])
         if row.why not in FOR_GOOD
     ]
     if not failed:
         raise NothingToSend
-    if made.state != BulkInviteState.SENDING and (
-        stored.count_sending(session, made.owner) >= MAX_AT_ONCE
+    if bulk_invite.state != BulkInviteState.SENDING and (
+        bulk_invites.count_sending(session, bulk_invite.owner) >= MAX_AT_ONCE
     ):
-        raise TooManyLists
-    _order(session, now, made, failed)
+        raise TooManyBulkInvites
+    _order(session, now, bulk_invite, failed)
     return len(failed)
 
 
 def clean_name(file_name: str) -> str:
-    """What a page may show of a file's name."""
+    """The part of a file's name that a page may show."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
-    return "".join(letter for letter in last if letter.isprintable())[:MAX_NAME]
+    return "".join(each for each in last if each.isprintable())[:MAX_NAME]
 
 
 def _fill(
-    session: Session, rules: RuleSet, now: datetime, made: BulkInvite, column: Column
+    session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite, column: Column
 ) -> None:
-    """The rows of this column are those of the list."""
-    made.address_column, made.column_name = column.number, column.name
-    made.elsewhere = column.elsewhere
-    judged = _judge(session, rules, now, made, list(column.rows))
+    """Make the rows of this column the rows of the bulk invite."""
+    bulk_invite.address_column, bulk_invite.column_name = column.number, column.name
+    bulk_invite.elsewhere = column.elsewhere
+    judged = _judge(session, rules, now, bulk_invite, list(column.rows))
     session.add_all(
         BulkInviteRow(
-            list_id=made.id,
+            list_id=bulk_invite.id,
             place=place,
             line=row.line,
             typed=row.text,
             aside=row.aside,
-            **_told(each),
+            **_judgement_values(each),
         )
         for place, (row, each) in enumerate(zip(column.rows, judged, strict=True))
     )
 
 
 def _order(
-    session: Session, now: datetime, made: BulkInvite, rows: Iterable[BulkInviteRow]
+    session: Session, now: datetime, bulk_invite: BulkInvite, rows: Iterable[BulkInviteRow]
 ) -> None:
-    made.state, made.ended_at = BulkInviteState.SENDING, None
-    made.started_at = made.started_at or now
+    bulk_invite.state, bulk_invite.ended_at = BulkInviteState.SENDING, None
+    bulk_invite.started_at = bulk_invite.started_at or now
     for row in rows:
         row.step, row.why, row.later_at = Step.WAITING, None, None
         outbox.enqueue(session, JobKind.LIST_ROW, row.id, now, lane=Lane.BULK)
@@ -247,25 +261,27 @@ def _order(
 
 
 def _judge(
-    session: Session, rules: RuleSet, now: datetime, made: BulkInvite, rows: list[Row]
-) -> list[Judged]:
-    invited = stored.invited_by(session, now, sender=made.owner, room_id=made.room_id)
-    around = Circumstances(
-        own=_addresses_of(session, made.owner) | {made.owner_address},
+    session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite, rows: list[Row]
+) -> list[CheckedRow]:
+    invited = bulk_invites.find_invited_addresses(
+        session, now, sender=bulk_invite.owner, room_id=bulk_invite.room_id
+    )
+    around = CheckContext(
+        own=_addresses_of(session, bulk_invite.owner) | {bulk_invite.owner_address},
         invited=invited,
-        room_takes_guests=made.takes_guests,
+        room_takes_guests=bulk_invite.takes_guests,
         shared_mailboxes=address_lists.shared_mailboxes(session),
         exists=never_agent.has_mailboxes,
     )
-    return judged_people.judge(rules, rows, around)
+    return checks.check_rows(rules, rows, around)
 
 
 def _addresses_of(session: Session, user_id: str) -> set[str]:
-    bound = {each.address for each in associations.of_user(session, user_id)}
-    return bound | set(verified_addresses.of_user(session, user_id))
+    bound = {each.address for each in associations.find_by_user(session, user_id)}
+    return bound | set(verified_addresses.addresses_of(session, user_id))
 
 
-def _told(judged: Judged) -> dict[str, object]:
+def _judgement_values(judged: CheckedRow) -> dict[str, object]:
     return {
         "address": judged.address.canonical if judged.address else None,
         "outcome": judged.outcome.value,
@@ -275,10 +291,10 @@ def _told(judged: Judged) -> dict[str, object]:
     }
 
 
-def _row_to_change(session: Session, made: BulkInvite, row_id: uuid.UUID) -> BulkInviteRow:
-    if made.state != BulkInviteState.CHECKED:
+def _row_to_change(session: Session, bulk_invite: BulkInvite, row_id: uuid.UUID) -> BulkInviteRow:
+    if bulk_invite.state != BulkInviteState.CHECKED:
         raise AlreadySent
-    row = stored.row(session, row_id)
-    if row is None or row.list_id != made.id:
+    row = bulk_invites.find_row(session, row_id)
+    if row is None or row.list_id != bulk_invite.id:
         raise NoSuchBulkInvite
     return row

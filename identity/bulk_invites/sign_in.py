@@ -1,4 +1,4 @@
-"""Who wants to send lists proves an agent's address anew: a code is mailed to it, and typed where it was asked for."""
+"""Signs an agent in to their bulk invites by a code mailed to a verified address of theirs."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -7,34 +7,32 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
-from identity.accounts import known_people
-from identity.accounts import session_models as people_sessions
-from identity.accounts.sessions import LISTS
-from identity.core.one_time_codes import models as one_time_codes
+from identity.accounts import known_people, session_models
+from identity.accounts.sessions import BULK_INVITES
+from identity.core.one_time_codes import models as stored_codes
+from identity.core.one_time_codes.limits import NO_NETWORKS, CallerNetworks
 from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import (
-    NOWHERE,
     CodeAnswer,
-    Place,
     Result,
-    Typed,
-    has_just_used,
+    TypedCode,
     spend,
+    was_just_used,
 )
 from identity.core.tokens import Tokens
 from identity.mail import code_mails
 from identity.mail import models as mails
 from identity.mail.code_mails import MAX_ELSEWHERE
-from identity.mail.models import Template
+from identity.mail.quota import Template
 
-from . import sign_in_models as sign_ins
+from . import sign_in_models
 from .sign_in_models import BulkInviteSignIn
 
-# From when its mail may leave: the code has its own, shorter time from when it does leave, and the relay may be late.
+# From when its mail may be sent. The code has its own, shorter time, which starts when it is sent.
 LIFETIME = timedelta(hours=1)
 
 
-def ask(
+def request_code(
     session: Session,
     now: datetime,
     *,
@@ -43,10 +41,10 @@ def ask(
     asked: BulkInviteSignIn | None = None,
     device: str = "",
 ) -> BulkInviteSignIn:
-    """Open a request, or go on with the one this browser has (`asked`), and order the mail with its code.
+    """Order the mail with a code, for a new request or the one that this browser has (`asked`).
 
-    The one it has goes on also if it was used: nobody else may see by that it was.
-    Whether the address is an agent's, and so whether a mail leaves, the worker finds out.
+    That one is reused also if its code was used already: nobody else may see whether it was.
+    Whether the address is an agent's, and so whether a mail is sent, only the worker finds out.
     """
     mails.lock_address(session, address.canonical)
     had_at = asked.mail_at if asked and asked.address == address.canonical else None
@@ -69,7 +67,7 @@ def ask(
         subject_id=asked.id,
         language=language,
         had_at=had_at,
-        tell_sooner=sign_ins.mail_comes_sooner,
+        tell_sooner=sign_in_models.record_sooner_mail,
     )
     asked.mail_at = ordered.leaves_at
     asked.expires_at = max(asked.expires_at, ordered.leaves_at + LIFETIME)
@@ -86,28 +84,29 @@ def type_code(
     *,
     rules: RuleSet,
     language: str,
-    place: Place = NOWHERE,
+    networks: CallerNetworks = NO_NETWORKS,
 ) -> tuple[CodeAnswer, str | None]:
-    """Try a code where it was asked for. If it is right, the user ID whose lists may be seen; that works once.
+    """Try a code in the browser that requested it. The user ID is returned if it is right, once.
 
-    The mailbox is told. Sent twice, as by a double click, it is answered as the first time.
+    The mailbox is told of the use. A repeated submission, as by a double click, gets the first
+    answer.
     """
-    if has_just_used(session, tokens, now, subject=asked.address, browser=str(asked.id), code=code):
-        return _opened(session, rules, asked.address)
+    if was_just_used(session, tokens, now, subject=asked.address, browser=str(asked.id), code=code):
+        return _answer_right_code(session, rules, asked.address)
     if not is_open(asked, now):
         return CodeAnswer(Result.OVER), None
-    typed = Typed(code, place=place, browser=str(asked.id))
+    typed = TypedCode(code, networks=networks, browser=str(asked.id))
     answer = spend(session, tokens, now, Purpose.LISTS, typed, address=asked.address)
     if answer.result is not Result.RIGHT:
         return answer, None
-    if not has_just_used(
+    if not was_just_used(
         session, tokens, now, subject=asked.address, browser=str(asked.id), code=code
     ):
-        return CodeAnswer(Result.OVER, is_used=True), None  # before, by this very browser
-    answer, user_id = _opened(session, rules, asked.address)
+        return CodeAnswer(Result.OVER, is_used=True), None  # before, by this same browser
+    answer, user_id = _answer_right_code(session, rules, asked.address)
     if user_id is not None:
-        sign_ins.use(session, asked, now, user_id)
-        _tell_used(session, now, asked, language)
+        sign_in_models.mark_used(session, asked, now, user_id)
+        _order_code_used_mail(session, now, asked, language)
     return answer, user_id
 
 
@@ -123,52 +122,54 @@ def type_code_of_link(
     language: str,
     device: str = "",
 ) -> tuple[CodeAnswer, str | None]:
-    """Try a code behind the mailed link, in whatever browser (its name): as `type_code`.
+    """Try a code behind the mailed link, in whatever browser, otherwise like `type_code`.
 
-    Who asked for the mail sees nothing of it: their request stands as it stood.
+    The request of the browser that asked for the mail stays as it was.
     """
-    if has_just_used(session, tokens, now, subject=asked.address, browser=browser, code=code):
-        return _opened(session, rules, asked.address)
+    if was_just_used(session, tokens, now, subject=asked.address, browser=browser, code=code):
+        return _answer_right_code(session, rules, asked.address)
     if now >= asked.expires_at:
         return CodeAnswer(Result.OVER), None
-    typed = Typed(code, held=True, browser=browser)
+    typed = TypedCode(code, held=True, browser=browser)
     answer = spend(session, tokens, now, Purpose.LISTS, typed, address=asked.address)
     if answer.result is not Result.RIGHT:
         return answer, None
-    if not has_just_used(session, tokens, now, subject=asked.address, browser=browser, code=code):
+    if not was_just_used(session, tokens, now, subject=asked.address, browser=browser, code=code):
         return CodeAnswer(Result.OVER, is_used=True), None
-    answer, user_id = _opened(session, rules, asked.address)
+    answer, user_id = _answer_right_code(session, rules, asked.address)
     if user_id is not None:
-        opened = _opened_here(session, now, asked.address, user_id=user_id, device=device)
-        _tell_used(session, now, opened, language)
+        opened = _add_used_request(session, now, asked.address, user_id=user_id, device=device)
+        _order_code_used_mail(session, now, opened, language)
     return answer, user_id
 
 
-def elsewhere(session: Session, now: datetime, asked: BulkInviteSignIn) -> list[BulkInviteSignIn]:
-    """The other browsers in which this address was typed, newest first: page and mail name them."""
-    return sign_ins.asked_elsewhere(
+def find_elsewhere(
+    session: Session, now: datetime, asked: BulkInviteSignIn
+) -> list[BulkInviteSignIn]:
+    """The other browsers that requested a code for this address, newest first."""
+    return sign_in_models.find_elsewhere(
         session, asked.address, but=asked.id, now=now, limit=MAX_ELSEWHERE
     )
 
 
-def end_all(
+def sign_out_everywhere(
     session: Session, tokens: Tokens, now: datetime, used: BulkInviteSignIn, code: str
 ) -> CodeAnswer:
-    """“It was not me”: with the code of the mail, whoever is signed in to lists by this address is signed out."""
-    # The mail that tells of a use brings no code of its own: that of the used mail is still good for this.
-    typed = Typed(code, held=True, since=min(now, used.created_at))
+    """“It was not me”: with the mail's code, end all sessions for bulk invites by this address."""
+    # The mail about the use has no code of its own: the used code is still valid for this.
+    typed = TypedCode(code, held=True, since=min(now, used.created_at))
     answer = spend(session, tokens, now, Purpose.LISTS, typed, address=used.address)
     if answer.result is Result.RIGHT:
-        # First, and under its lock: who sends the used code a second time is not let in again.
-        one_time_codes.end_used(session, Purpose.LISTS, used.address)
-        people_sessions.end_at(session, now, address=used.address, purpose=LISTS)
+        # First, and under its lock: submitting the used code again must not sign in once more.
+        stored_codes.end_used_codes(session, Purpose.LISTS, used.address)
+        session_models.end_at(session, now, address=used.address, purpose=BULK_INVITES)
     return answer
 
 
-def _opened_here(
+def _add_used_request(
     session: Session, now: datetime, address: str, *, user_id: str, device: str
 ) -> BulkInviteSignIn:
-    """What the browser behind the link has opened: nothing waits there, it is kept to be told of."""
+    """A used request for the browser behind the link, so that mails and pages can name it."""
     opened = BulkInviteSignIn(
         id=uuid.uuid4(),
         address=address,
@@ -183,7 +184,9 @@ def _opened_here(
     return opened
 
 
-def _tell_used(session: Session, now: datetime, used: BulkInviteSignIn, language: str) -> None:
+def _order_code_used_mail(
+    session: Session, now: datetime, used: BulkInviteSignIn, language: str
+) -> None:
     mails.order(
         session,
         now,
@@ -194,7 +197,9 @@ def _tell_used(session: Session, now: datetime, used: BulkInviteSignIn, language
     )
 
 
-def _opened(session: Session, rules: RuleSet, address: str) -> tuple[CodeAnswer, str | None]:
+def _answer_right_code(
+    session: Session, rules: RuleSet, address: str
+) -> tuple[CodeAnswer, str | None]:
     user_id = known_people.agent_of(session, rules, address)
     if user_id is None:
         return CodeAnswer(Result.OVER, is_used=True), None
@@ -202,5 +207,5 @@ def _opened(session: Session, rules: RuleSet, address: str) -> tuple[CodeAnswer,
 
 
 def is_open(asked: BulkInviteSignIn, now: datetime) -> bool:
-    """Whether a code can still open it."""
+    """Whether a code can still be typed for it."""
     return asked.used_at is None and now < asked.expires_at

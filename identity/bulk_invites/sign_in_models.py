@@ -1,4 +1,4 @@
-"""Who wants to see their lists: a code was mailed, or not; the browser that asked types it."""
+"""Requests to sign in to bulk invites by a mailed code, in the database."""
 
 import uuid
 from datetime import datetime
@@ -10,16 +10,16 @@ from identity.core.database import Base
 
 
 class BulkInviteSignIn(Base):
-    """One request. Whose lists it opens is known once the code was typed."""
+    """One request of one browser. Its user is known once the code was typed."""
 
     __tablename__ = "list_sign_ins"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     address: Mapped[str]
-    user_id: Mapped[str | None]  # whose lists it opened
+    user_id: Mapped[str | None]  # who was signed in
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    mail_at: Mapped[datetime | None]  # when the mail that serves it leaves or left
+    mail_at: Mapped[datetime | None]  # when the mail that serves it is or was sent
     device: Mapped[str] = mapped_column(default="", server_default="")  # the browser's family
     used_at: Mapped[datetime | None]
 
@@ -31,8 +31,8 @@ def find(session: Session, sign_in_id: uuid.UUID) -> BulkInviteSignIn | None:
     return session.get(BulkInviteSignIn, sign_in_id)
 
 
-def of_address(session: Session, address: str, now: datetime) -> list[BulkInviteSignIn]:
-    """Those that a code could still open, newest first."""
+def find_open(session: Session, address: str, now: datetime) -> list[BulkInviteSignIn]:
+    """The requests for this address that a code could still open, newest first."""
     return list(
         session.scalars(
             select(BulkInviteSignIn)
@@ -46,12 +46,12 @@ def of_address(session: Session, address: str, now: datetime) -> list[BulkInvite
     )
 
 
-def asked_elsewhere(
+def find_elsewhere(
     session: Session, address: str, *, but: uuid.UUID, now: datetime, limit: int
 ) -> list[BulkInviteSignIn]:
-    """The requests of other browsers for an address that are not over, newest first.
+    """The requests of other browsers for an address that have not ended, newest first.
 
-    Whether one was used makes no difference: who proved nothing is not to see it.
+    Used ones are included: a person who verified nothing must not see the difference.
     """
     return list(
         session.scalars(
@@ -67,8 +67,8 @@ def asked_elsewhere(
     )
 
 
-def use(session: Session, sign_in: BulkInviteSignIn, now: datetime, user_id: str) -> bool:
-    """A sign-in is opened once. False: it has been."""
+def mark_used(session: Session, sign_in: BulkInviteSignIn, now: datetime, user_id: str) -> bool:
+    """Mark it used. Returns False if it was used already."""
     won = session.scalar(
         update(BulkInviteSignIn)
         .where(BulkInviteSignIn.id == sign_in.id, BulkInviteSignIn.used_at.is_(None))
@@ -79,8 +79,8 @@ def use(session: Session, sign_in: BulkInviteSignIn, now: datetime, user_id: str
     return won is not None
 
 
-def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
-    """The mail that leaves `was` leaves at another moment: for all who were told so."""
+def record_sooner_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
+    """The mail due at `was` is now due at `is_now`: update all requests that wait for it."""
     session.execute(
         update(BulkInviteSignIn)
         .where(BulkInviteSignIn.address == address, BulkInviteSignIn.mail_at == was)
@@ -90,7 +90,10 @@ def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: 
 
 
 def forget(session: Session, now: datetime, *, made_before: datetime) -> int:
-    """Delete those made before then, unless their mail still waits for its turn. How many that were."""
+    """Delete those created before then, unless their mail still waits for its turn.
+
+    Returns how many.
+    """
     old = (BulkInviteSignIn.created_at < made_before) & (BulkInviteSignIn.expires_at < now)
     count = session.scalar(select(func.count()).where(old)) or 0
     session.execute(delete(BulkInviteSignIn).where(old))

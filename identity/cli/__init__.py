@@ -1,1 +1,1 @@
-"""The command line: `guichet <noun> <verb>`, one module per noun, over the same use cases as the pages."""
+"""The command `guichet <noun> <verb>`: it gathers the commands of all stories."""

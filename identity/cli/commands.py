@@ -1,4 +1,4 @@
-"""The commands, gathered."""
+"""The root command `guichet` with the commands of all stories."""
 
 import click
 
@@ -27,8 +27,8 @@ from .serve import serve
 def guichet() -> None:
     """The front desk of a federation of Matrix homeservers.
 
-    Data goes to stdout, everything else to stderr; --json prints data for programs, and --dry-run shows
-    what a command would write. NO_COLOR is heeded.
+    Data goes to stdout, everything else to stderr. Use --json to print data for programs, and
+    --dry-run to see what a command would write. Set NO_COLOR to switch colours off.
 
     \b
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by policy, 5 partly done,

@@ -1,4 +1,4 @@
-"""`guichet config`: the settings in force."""
+"""`guichet config`: check and show the settings."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from identity.command.opening import build_services_with_secrets, unknown_variables, warn_of_unknown
-from identity.command.printing import as_json, print_json, talk
+from identity.command.printing import as_json, print_json, print_message
 from identity.keys import process_keys as keys
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
 
@@ -16,12 +16,12 @@ MASK = "********"
 
 @click.group()
 def config() -> None:
-    """The settings: variables GUICHET_* of the environment or of `.env`."""
+    """Check and show the settings: variables GUICHET_* of the environment or of `.env`."""
 
 
 @config.command()
 def check() -> None:
-    """Say whether Guichet can start with these settings; unknown variables are an error here."""
+    """Check that Guichet can start with these settings. Unknown variables are an error here."""
     faults = [f"{name}: no setting of this version" for name in unknown_variables()]
     try:
         settings = read_settings()
@@ -33,7 +33,7 @@ def check() -> None:
         faults += str(error).splitlines()
     if faults:
         raise WrongSettings("\n".join(faults))
-    talk("The settings can be used.")
+    print_message("The settings can be used.")
 
 
 @config.command()

@@ -1,4 +1,4 @@
-"""The command `guichet`, which can say that the service is not installed even where nothing is."""
+"""The entry point of the command `guichet`; without its dependencies it says what to install."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Several processes as one: started together, restarted when one falls, stopped together."""
+"""Supervises processes: starts them together, restarts one that ends, stops them together."""
 
 import ctypes
 import os
@@ -16,30 +16,28 @@ from typing import Self
 import click
 
 POLL = 0.1  # seconds
-PATIENCE = 12.0  # seconds for a process to end by itself
-START_PATIENCE = 30.0  # seconds until the web must answer
-MAX_FALLS = (
-    5  # of one process within FALL_WINDOW: then something is wrong that a restart does not mend
-)
-FALL_WINDOW = 60.0  # seconds
+STOP_TIMEOUT = 12.0  # seconds for a process to end by itself
+START_TIMEOUT = 30.0  # seconds until the web must answer
+MAX_FAILURES = 5  # of one process within FAILURE_WINDOW; after that a restart does not help
+FAILURE_WINDOW = 60.0  # seconds
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Process:
-    """One child of ours, and how often it fell lately."""
+    """A child process, and how often it has ended unexpectedly of late."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.name = name
         self._command = list(command)
         self._environment = {**os.environ, **environment}
         self._popen: subprocess.Popen[bytes] | None = None
-        self._falls: list[float] = []
+        self._failures: list[float] = []
 
     def start(self) -> None:
         self._popen = subprocess.Popen(  # noqa: S603  our own command lines
             self._command,
             env=self._environment,
-            start_new_session=True,  # Ctrl-C reaches us alone; we stop the others in order
+            start_new_session=True,  # Ctrl-C reaches only us; we stop the others in order
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  before any thread
         )
 
@@ -47,14 +45,14 @@ class Process:
     def is_running(self) -> bool:
         return self._popen is not None and self._popen.poll() is None
 
-    def fell(self) -> bool:
-        """Note a fall; True if there were too many."""
+    def record_failure(self) -> bool:
+        """Record that the process ended; True if it has done so too often."""
         now = time.monotonic()
-        self._falls = [*(fall for fall in self._falls if fall > now - FALL_WINDOW), now]
-        return len(self._falls) > MAX_FALLS
+        self._failures = [*(at for at in self._failures if at > now - FAILURE_WINDOW), now]
+        return len(self._failures) > MAX_FAILURES
 
     def signal(self, number: signal.Signals) -> None:
-        """To the process and its children: they are one group."""
+        """Send a signal to the process and its children, which are one process group."""
         if self._popen is not None:
             try:
                 os.killpg(self._popen.pid, number)
@@ -67,7 +65,7 @@ class Process:
 
 
 class Supervisor:
-    """Starts the processes on entering, stops them all on leaving."""
+    """A context manager that starts the processes on entering and stops them on leaving."""
 
     def __init__(self, processes: Sequence[Process]) -> None:
         self._processes = list(processes)
@@ -83,36 +81,39 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
             process.ask_to_stop()
-        ends_at = time.monotonic() + PATIENCE
+        ends_at = time.monotonic() + STOP_TIMEOUT
         while any(p.is_running for p in self._processes) and time.monotonic() < ends_at:
             time.sleep(POLL)
         for process in self._processes:
             process.signal(signal.SIGKILL)
 
     def wait_until(self, ready: Callable[[], bool]) -> bool:
-        """Whether `ready` came true before something fell for good or time ran out."""
-        ends_at = time.monotonic() + START_PATIENCE
+        """Wait until `ready` is true. False if a process fails for good, or it takes too long."""
+        ends_at = time.monotonic() + START_TIMEOUT
         while not self._stopping and time.monotonic() < ends_at:
             if ready():
                 return True
-            if not self._mend():
+            if not self._restart_ended():
                 return False
             time.sleep(POLL)
         return False
 
     def watch(self) -> int:
-        """Stay until told to stop. The exit status: 0 when told, 1 if a process could not be kept up."""
+        """Keep the processes running until a signal.
+
+        Return the exit status: 0, or 1 after failures.
+        """
         while not self._stopping:
-            if not self._mend():
+            if not self._restart_ended():
                 return 1
             time.sleep(POLL)
         return 0
 
-    def _mend(self) -> bool:
+    def _restart_ended(self) -> bool:
         for process in self._processes:
             if process.is_running or self._stopping:
                 continue
-            if process.fell():
+            if process.record_failure():
                 click.echo(f"{process.name}: falls again and again, stopping everything", err=True)
                 return False
             click.echo(f"{process.name}: ended, starting it again", err=True)
@@ -126,8 +127,8 @@ class Supervisor:
 
 
 def answers(url: str) -> bool:
-    """Whether our own web process answers; its certificate names another host, so it is not checked."""
-    context = ssl._create_unverified_context()  # noqa: S323, SLF001  a question to ourselves
+    """Whether our own web process answers. Its certificate, for another host, is not checked."""
+    context = ssl._create_unverified_context()  # noqa: S323, SLF001  our own process
     try:
         with urllib.request.urlopen(url, timeout=1, context=context):  # noqa: S310  http(s) by construction
             return True
@@ -136,5 +137,5 @@ def answers(url: str) -> bool:
 
 
 def _end_with_parent() -> None:
-    # If `guichet serve` is killed outright, nothing of it stays behind.
+    # If `guichet serve` is killed, its processes end as well.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""`guichet serve`: web, worker and scheduler together, stopped together."""
+"""`guichet serve`: runs web, worker and scheduler together on one machine."""
 
 import sys
 
@@ -23,8 +23,8 @@ from .processes import Process, Supervisor, answers
 def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None) -> None:
     """Run everything on this machine: web, worker and scheduler.
 
-    Without any setting this is the embedded default: SQLite, a broker of files and a folder of
-    mails under ./var, with a sample federation to try it on.
+    Without any settings it uses SQLite, a broker of files and a folder of mails under ./var, and
+    loads a sample federation to try it with.
     """
     if bool(tls_certificate) != bool(tls_key):
         raise click.UsageError("--tls-certificate and --tls-key go together")
@@ -50,7 +50,7 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
         processes.append(Process("internal", internal, environment))
     processes += [
         Process("worker", _celery("worker", "--without-gossip", "--without-mingle"), worker),
-        # No pid file: the supervisor sees to it that there is one scheduler; a stale file would stop it.
+        # No pid file: the supervisor runs one scheduler, and a stale file would prevent its start.
         Process("scheduler", _celery("beat", "--pidfile="), environment),
     ]
     with Supervisor(processes) as supervisor:
@@ -64,13 +64,13 @@ def _settings(host: str, port: int, *, at_https: bool) -> Settings:
     check_exposure(settings, host)
     if "public_url" in settings.model_fields_set:
         return settings
-    # Links in mails lead to where this process listens, unless the settings say better.
+    # Links in mails lead to where this process listens, unless the public URL is set.
     scheme = "https" if at_https else "http"
     return read_settings(public_url=f"{scheme}://{_bind(_reachable(host), port)}")
 
 
 def _without_private_halves(services: Services) -> dict[str, str]:
-    """For every process but the worker: also what stands in a file `.env` does not reach it."""
+    """Environment of all processes but the worker: it hides private keys set in `.env` too."""
     return {
         "GUICHET_HOMESERVER_KEYS": "",
         "GUICHET_HOMESERVER_KEYS_FILE": "",
@@ -79,20 +79,20 @@ def _without_private_halves(services: Services) -> dict[str, str]:
 
 
 def _with_private_halves(settings: Settings) -> dict[str, str]:
-    """For the worker: what it was given reaches it as it reached us; at home it reads its file."""
-    keys.private_halves(settings)  # better said once than by the worker again and again
+    """Environment of the worker: it inherits the keys, or reads them from the data directory."""
+    keys.private_halves(settings)  # raises here once, instead of in the worker at each restart
     if settings.homeserver_keys:
         return {}
     return {"GUICHET_HOMESERVER_KEYS_FILE": str((settings.data_dir / keys.PRIVATE_FILE).resolve())}
 
 
 def _prepare(services: Services) -> None:
-    """Bring the embedded database up to date; of a database that others share, only ask."""
+    """Upgrade the embedded database and load the sample federation; check any other database."""
     warn_of_unknown()
     bring_up_to_date(services.settings)
     if not services.settings.is_embedded:
         return
-    with services.database.transaction() as session:  # nothing of an older version runs beside us
+    with services.database.transaction() as session:  # no older version runs on the same database
         homeserver_secrets.reseal(session, services.vault, services.public_half)
     if load_sample(services):
         click.echo(
@@ -125,5 +125,5 @@ def _bind(host: str, port: int) -> str:
 
 
 def _reachable(host: str) -> str:
-    """The address under which a listener on `host` answers this machine."""
+    """The address at which this machine reaches a listener on `host`."""
     return "127.0.0.1" if host in {"", "0.0.0.0", "::"} else host  # noqa: S104  compared, not bound

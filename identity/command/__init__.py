@@ -1,1 +1,1 @@
-"""What every command of `guichet` uses: opening the service, printing, progress, exit codes."""
+"""What all commands of `guichet` share: opening the services, printing, progress, exit codes."""

@@ -1,4 +1,4 @@
-"""Files that are handed to a command: not endless, and UTF-8."""
+"""Reads files given to a command: UTF-8 text, secrets and certificates, of limited size."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from pydantic import SecretStr
 from .outcomes import Failure
 
 MAX_BYTES = 10_000_000
-MAX_OF_A_START = 1_000  # bytes looked at to tell an encoding
+START = 1_000  # bytes looked at to guess an encoding
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, without a byte order mark. Raises Failure."""
+    """The text of a file, without a byte order mark. Raises Failure if too long or not UTF-8."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise Failure(f"{path}: longer than 10 MB; split it")
-    if b"\0" in content[:MAX_OF_A_START]:
+    if b"\0" in content[:START]:
         raise Failure(f"{path}: it is not UTF-8; {_conversion(content)}")
     try:
         return content.decode("utf-8-sig")
@@ -28,15 +28,15 @@ def read_text(path: Path) -> str:
 
 
 def _conversion(content: bytes) -> str:
-    """What to do about a file that is not UTF-8."""
-    start = content[:MAX_OF_A_START]
+    """How to convert a file that is not UTF-8."""
+    start = content[:START]
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
         return "it looks like UTF-16; convert it first: iconv -f UTF-16 -t UTF-8"
     return "if it comes from Windows, convert it first: iconv -f WINDOWS-1252 -t UTF-8"
 
 
 def read_secret(path: Path | None) -> SecretStr | None:
-    """What stands in the file, without the blanks around it. Raises Failure if that is nothing."""
+    """The secret in a file, without blanks around it. Raises Failure unless it is one line."""
     if path is None:
         return None
     text = read_text(path).strip()
@@ -46,7 +46,7 @@ def read_secret(path: Path | None) -> SecretStr | None:
 
 
 def read_certificate(path: Path | None) -> str | None:
-    """Certificates in PEM."""
+    """The certificates in a PEM file. Raises Failure if there are none."""
     if path is None:
         return None
     text = read_text(path)

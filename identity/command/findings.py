@@ -1,4 +1,4 @@
-"""What `guichet doctor` says of one thing it looked at."""
+"""The findings of `guichet doctor`: the result of each check, and how to fix what is wrong."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How it is. `attention` works, and will not as it should."""
+    """The result of a check. `attention`: it works, but something should be fixed."""
 
     OK = "ok"
     ATTENTION = "attention"
@@ -15,7 +15,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and what mends it."""
+    """The result of one check. `told`: what was found; `fix`: what to do about it."""
 
     what: str
     state: State
@@ -24,9 +24,9 @@ class Finding:
 
 
 class Silent(Exception):
-    """No answer in time, or none that is of use: nothing is known, so nothing is said to be open.
+    """There is no useful answer in time, so the check has no result.
 
-    `status`: of the answer that was no use, if there was one.
+    `status`: the HTTP status of the useless answer, if there was one.
     """
 
     def __init__(self, status: int | None = None) -> None:
@@ -34,8 +34,8 @@ class Silent(Exception):
         self.status = status
 
 
-def seen(what: str, question: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """What was found at `what`; or that nothing was, where looking raises Silent."""
+def findings_or_silence(what: str, question: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings about `what`, and one more if making them raises Silent."""
     try:
         yield from findings
     except Silent:

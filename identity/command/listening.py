@@ -1,4 +1,4 @@
-"""Where `guichet serve` listens: an address and a port, or a Unix socket."""
+"""Checks of the addresses and Unix sockets that `guichet serve` listens on."""
 
 import socket
 import stat
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from identity.network_settings import SOCKET
-from identity.networks import host_name
+from identity.networks import read_host_name
 from identity.settings import Settings, WrongSettings, is_loopback
 
 from .findings import Finding, State
@@ -15,7 +15,7 @@ SOCKET_UMASK = "0117"  # read and write for the user and the group of the proces
 
 
 def check_free(bind: str, remedy: str = "choose another --port") -> None:
-    """Raises WrongSettings if something listens there: better said once than by each process."""
+    """Raise WrongSettings if something listens there already, before any process is started."""
     try:
         if bind.startswith(SOCKET):
             _check_socket(Path(bind.removeprefix(SOCKET)))
@@ -26,7 +26,7 @@ def check_free(bind: str, remedy: str = "choose another --port") -> None:
 
 
 def check_exposure(settings: Settings, host: str) -> None:
-    """Raises WrongSettings where others could reach a service whose mails stay in a folder."""
+    """Raise WrongSettings if other machines could reach a service without a mail relay."""
     if settings.smtp_url is None and not is_loopback(host):
         raise WrongSettings(
             f"--host {host!r} is reached by other machines, but without GUICHET_SMTP_URL no mail leaves this one. "
@@ -35,13 +35,13 @@ def check_exposure(settings: Settings, host: str) -> None:
 
 
 def check_listeners(settings: Settings) -> Iterator[Finding]:
-    """What `guichet doctor` says of the internal listener, where it is not the default."""
+    """Check the internal listener for `guichet doctor`."""
     listen, what = settings.internal_listen, "internal listener"
     if listen.startswith(SOCKET):
         yield _look_at_socket(Path(listen.removeprefix(SOCKET)), what)
         return
     has_everybody = any(network.prefixlen == 0 for network in settings.internal_networks)
-    if listen and has_everybody and not is_loopback(host_name(listen)):
+    if listen and has_everybody and not is_loopback(read_host_name(listen)):
         fix = "name the networks of your homeservers in GUICHET_INTERNAL_NETWORKS"
         yield Finding(what, State.FAILED, "it answers everybody without a credential", fix)
 
@@ -58,7 +58,7 @@ def _look_at_socket(path: Path, what: str) -> Finding:
 
 
 def socket_options(bind: str) -> list[str]:
-    """What gunicorn needs to know beside the address."""
+    """The options gunicorn needs for a Unix socket."""
     return ["--umask", SOCKET_UMASK] if bind.startswith(SOCKET) else []
 
 
@@ -71,7 +71,7 @@ def _check_port(bind: str) -> None:
 
 
 def _check_socket(path: Path) -> None:
-    """A socket that nobody listens on any more is left over: gunicorn takes its place."""
+    """Raise OSError unless the path is free or has an unused socket, which gunicorn replaces."""
     if not path.parent.is_dir():
         raise NotADirectoryError(0, f"{path.parent} is no folder")
     if not path.exists():

@@ -1,26 +1,28 @@
-"""What a command works with: the services of these settings, over a database of the right schema."""
+"""Opens the services for a command, and checks that the database has the right schema."""
 
 import getpass
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
 from pydantic_settings import DotEnvSettingsSource
 
+from identity.core.journal import Actor
 from identity.keys import process_keys as keys
-from identity.migrations import current, newest, upgrade
+from identity.migrations import current_revision, newest_revision, upgrade
 from identity.services import Services, build_services, build_worker_services
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
 
-from .printing import talk
+from .printing import print_message
 
 
 @contextmanager
-def opened(
+def open_services(
     build: Callable[[Settings], Services] = build_services,
 ) -> Iterator[Services]:
-    """The services, closed afterwards. The embedded database is brought up to date; others must be already."""
+    """The services of these settings, closed afterwards. The embedded database is upgraded."""
     settings = read_settings()
     warn_of_unknown()
     services = build(settings)
@@ -32,15 +34,19 @@ def opened(
 
 
 def build_services_with_secrets(settings: Settings) -> Services:
-    """With the private halves where this command was given them, or at home; else as the web has them."""
-    return build_worker_services(settings) if keys.at_hand(settings) else build_services(settings)
+    """Build the services with the private keys of the worker if this process has them."""
+    return (
+        build_worker_services(settings)
+        if keys.has_private_halves(settings)
+        else build_services(settings)
+    )
 
 
 def bring_up_to_date(settings: Settings) -> None:
-    """Raises WrongSettings for a database that others share and that waits for its operator."""
-    if settings.is_embedded:  # where all keys were given, nothing has made the folder yet
+    """Upgrade the embedded database. Raises WrongSettings if another database needs an upgrade."""
+    if settings.is_embedded:  # if all keys are given, nothing has made the folder yet
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-    if current(settings.database) == newest():
+    if current_revision(settings.database) == newest_revision():
         return
     if not settings.is_embedded:
         raise WrongSettings("the database has not the schema of this version: guichet db upgrade")
@@ -49,7 +55,10 @@ def bring_up_to_date(settings: Settings) -> None:
 
 
 def settle_hashes(settings: Settings) -> None:
-    """Make the key of lasting hashes, and keep what older ones are found by. Raises WrongSettings without keys."""
+    """Make the key of keyed hashes, and store link keys that older hashes need.
+
+    Raises WrongSettings if keys are missing in the settings.
+    """
     services = build_services(settings)
     try:
         with services.database.transaction() as session:
@@ -59,7 +68,7 @@ def settle_hashes(settings: Settings) -> None:
 
 
 def unknown_variables() -> list[str]:
-    """The GUICHET_* variables of the environment and of `.env` that say nothing to this version."""
+    """The GUICHET_* variables of the environment and of `.env` that this version does not know."""
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     known |= {f"{PREFIX}{name}_FILE".upper() for name in Settings.model_fields if is_secret(name)}
     given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
@@ -67,19 +76,19 @@ def unknown_variables() -> list[str]:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a setting may also come as a file."""
+    """Whether a setting is a secret, which may also be given as a file."""
     field = Settings.model_fields[name]
     return "SecretStr" in repr(field.annotation) or "SecretStr" in repr(field.metadata)
 
 
 def warn_of_unknown() -> None:
-    """Only a warning: a roll-back to the version before must start."""
+    """Warn of unknown variables. No error: after a roll-back, the older version must start."""
     for name in unknown_variables():
-        talk(f"guichet: {name} is no setting of this version, it is ignored")
+        print_message(f"guichet: {name} is no setting of this version, it is ignored")
 
 
 def os_user() -> str:
-    """Who runs this; a container may have no name for it."""
+    """The name of the user who runs this; in a container there may be only a uid."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -87,7 +96,15 @@ def os_user() -> str:
 
 
 author = click.option(
-    "--author", default=os_user, show_default="the user of the system", help="Who changes this."
+    "--author",
+    default=os_user,
+    show_default="the user of the system",
+    help="Who makes this change.",
 )
-reason = click.option("--reason", default="", help="Why; kept with the revision.")
-dry_run = click.option("--dry-run", is_flag=True, help="Show the difference, write nothing.")
+reason = click.option("--reason", default="", help="Why you make this change; stored with it.")
+dry_run = click.option("--dry-run", is_flag=True, help="Show what would change, but write nothing.")
+
+
+def author_here(*, author: str, reason: str) -> Actor:
+    """The author of a change made on this command line."""
+    return Actor(author, f"command line on {socket.gethostname()}", reason)

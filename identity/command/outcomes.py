@@ -1,4 +1,4 @@
-"""How a command ends: a code for programs and, when it failed, a line for people; never a traceback."""
+"""Exit codes of commands, and the messages they print instead of a traceback."""
 
 import errno
 from enum import IntEnum
@@ -20,7 +20,7 @@ from identity.settings import WrongSettings
 
 
 class Exit(IntEnum):
-    """What programs learn from the exit code."""
+    """The exit codes."""
 
     OK = 0
     FAILED = 1
@@ -43,7 +43,7 @@ class Failure(click.ClickException):
 
 
 class Guichet(click.Group):
-    """The root of all commands: what they raise ends as a line and a code."""
+    """The root of all commands, which turns exceptions into a message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -59,7 +59,7 @@ class Guichet(click.Group):
         except SQLAlchemyError as error:
             raise _of_database(error) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # `| head`: click sees to it
+            if error.errno == errno.EPIPE:  # as with `| head`: click handles it
                 raise
             raise Failure(": ".join(filter(None, (error.filename, error.strerror)))) from error
 

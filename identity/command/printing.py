@@ -1,4 +1,4 @@
-"""What commands print: data on stdout, as a table or as JSON; talk on stderr."""
+"""Prints data on stdout, as a table or as JSON, and messages on stderr."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from rich.text import Text
 as_json = click.option("--json", "json_wanted", is_flag=True, help="Print data as JSON.")
 
 
-def talk(message: str) -> None:
-    """Say something to the person, not to the program that reads our output."""
+def print_message(message: str) -> None:
+    """Print a message for people on stderr, since programs read stdout."""
     click.echo(message, err=True)
 
 
@@ -36,11 +36,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
-    """Names and values, one a line."""
+    """Print pairs of a name and a value, one per line."""
     for name, value in facts:
         click.echo(f"{name:<20} {_plain(value)}".rstrip())
 
 
 def _plain(text: str) -> str:
-    """Without what would drive the terminal or break the line."""
+    """The text without control characters and line breaks."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,4 +1,4 @@
-"""Showing that work goes on: a bar on a terminal, elsewhere a line every ten seconds; never on stdout."""
+"""Shows progress on stderr: a bar on a terminal, otherwise a line every ten seconds."""
 
 import sys
 import time
@@ -8,15 +8,15 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
-from .printing import talk
+from .printing import print_message
 
 QUIET = 10.0  # seconds between two lines
 
 T = TypeVar("T")
 
 
-def followed(what: str, items: Iterable[T], total: int) -> Iterator[T]:
-    """The items, while the progress through them is shown."""
+def track_progress(what: str, items: Iterable[T], total: int) -> Iterator[T]:
+    """Yield the items, showing the progress through them."""
     if sys.stderr.isatty():
         console = Console(stderr=True)
         yield from track(items, what, total=total, console=console, transient=True)
@@ -25,5 +25,5 @@ def followed(what: str, items: Iterable[T], total: int) -> Iterator[T]:
     for number, item in enumerate(items):
         if time.monotonic() - said_at >= QUIET:
             said_at = time.monotonic()
-            talk(f"{what}: {number} of {total}")
+            print_message(f"{what}: {number} of {total}")
         yield item

@@ -1,1 +1,1 @@
-"""What every story stands on: database, outbox, journal, one-time codes, limits, HTTP client."""
+"""The foundation of all stories: database, outbox, journal, one-time codes, limits, HTTP client."""

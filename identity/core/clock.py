@@ -1,4 +1,4 @@
-"""The only question to the system clock."""
+"""The one place that reads the system clock; everything else gets the time as a parameter."""
 
 from datetime import UTC, datetime
 

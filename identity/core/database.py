@@ -1,4 +1,4 @@
-"""The database: one engine, one kind of transaction, one kind of time."""
+"""The SQLAlchemy engine for PostgreSQL or SQLite, its transactions, and how times are stored."""
 
 import logging
 import sqlite3
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     DateTime,
@@ -27,13 +27,16 @@ from .private_files import narrow_if_there, private_file
 
 log = logging.getLogger(__name__)
 
-BUSY_TIMEOUT = 5.0  # seconds a writer waits for another on SQLite
+BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 CONNECT_TIMEOUT = 5  # seconds
-STATEMENT_TIMEOUT = 15_000  # milliseconds; PostgreSQL ends what runs longer
+STATEMENT_TIMEOUT = 15_000  # milliseconds; PostgreSQL cancels longer statements
+
+
+LIMITED: Final = "limited"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC, aware on both sides: SQLite gives times back without a zone."""
+    """A time in UTC, always timezone-aware in Python: SQLite returns times without a zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -52,7 +55,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """The tables, with constraints named by convention so that migrations can find them."""
+    """The base of all tables. Constraints are named by convention, so migrations can find them."""
 
     metadata = MetaData(
         naming_convention={
@@ -66,8 +69,13 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012  read by SQLAlchemy, never changed
 
 
+def limits_count(session: Session) -> bool:
+    """Whether limits on mails, invitations and tries hold in this transaction (`GUICHET_LIMITS`)."""
+    return bool(session.info.get(LIMITED, True))
+
+
 def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
-    """Every column whose `info` has this mark, in whatever story it is: `mapped_column(info=mark)`."""
+    """All columns of all tables declared with `mapped_column(info=mark)`."""
     return [
         getattr(mapper.class_, mapper.get_property_by_column(column).key)
         for mapper in Base.registry.mappers
@@ -77,7 +85,10 @@ def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
 
 
 class Database:
-    """Hands out transactions. `wake_outbox` is told after a commit that left something to carry out."""
+    """Opens transactions.
+
+    `wake_outbox` is called after a commit that enqueued jobs, with their lanes.
+    """
 
     def __init__(
         self,
@@ -89,11 +100,14 @@ class Database:
         """`limited`: whether mails to one address are counted against a quota (mail/models.py)."""
         self.engine = engine
         self.wake_outbox = wake_outbox or (lambda _lanes: None)
-        self._sessions = sessionmaker(engine, expire_on_commit=False, info={"limited": limited})
+        self._sessions = sessionmaker(engine, expire_on_commit=False, info={LIMITED: limited})
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Commit at the end of the block, roll back if it raises. On SQLite it takes the writer's place at once."""
+        """Commit at the end of the block, roll back if it raises.
+
+        On SQLite it is the one writer from the beginning.
+        """
         with self._sessions.begin() as session:
             yield session
         lanes: set[str] = session.info.get("outbox_lanes", set())
@@ -102,13 +116,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A transaction that only looks: on SQLite it waits for no writer."""
+        """A read-only transaction. On SQLite it waits for no writer."""
         with self._sessions() as session:
             session.connection(execution_options={"guichet_reads_only": True})
             yield session
 
     def ping(self) -> None:
-        """Raise unless the database answers."""
+        """Raise SQLAlchemyError unless the database answers."""
         with self.engine.connect() as connection:
             connection.execute(text("select 1"))
 
@@ -116,12 +130,15 @@ class Database:
 def open_database(
     settings: Settings, wake_outbox: Callable[[set[str]], None] | None = None
 ) -> Database:
-    """The database of these settings, with timeouts on whatever it waits for."""
+    """The database of these settings, with timeouts for connections, locks and statements."""
     return Database(make_engine(settings.database), wake_outbox, limited=settings.limits == "on")
 
 
 def make_engine(url: str) -> Engine:
-    """See `open_database`; the URL is SQLAlchemy's. A file of SQLite is for this user alone."""
+    """An engine for a SQLAlchemy URL, with timeouts.
+
+    A SQLite file is readable by this user only.
+    """
     if make_url(url).get_backend_name() == "sqlite":
         _keep_private(make_url(url).database)
         engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
@@ -148,7 +165,7 @@ def _keep_private(file: str | None) -> None:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver's own BEGIN comes too late (at the first write): we send ours, see below.
+    # The driver sends BEGIN only at the first write: `_begin_sqlite` sends it earlier.
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -157,6 +174,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    # BEGIN IMMEDIATE: two transactions that read first and write later would else deadlock or lease twice.
+    # BEGIN IMMEDIATE: else two transactions that read first and write later could deadlock, or
+    # lease the same job.
     reads_only = connection.get_execution_options().get("guichet_reads_only", False)
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")

@@ -1,4 +1,7 @@
-"""How many different things somebody has asked about today, by UTC: counted by all nodes in Redis, or by this process."""
+"""Counts the different values each user has asked about today (UTC), in Redis or in this process.
+
+The limit on lookups uses it: an account may look up so many different addresses a day.
+"""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -7,19 +10,19 @@ from typing import Protocol
 
 from redis import Redis
 
-MAX_HERE = 200_000  # things one process remembers; then who came first is forgotten
+MAX_HERE = 200_000  # values one process remembers; beyond, the earliest users are forgotten
 KEPT = timedelta(days=2)
 
 
-class Distinct(Protocol):
-    """Counts things by who asked about them, a day at a time."""
+class DistinctCounter(Protocol):
+    """Counts different values for each user, one day at a time."""
 
     def add(self, now: datetime, who: str, things: Collection[str]) -> int:
-        """How many different ones it has been today, these included."""
+        """Add values; return how many different ones this user has had today, these included."""
 
 
-class DistinctInRedis:
-    """A HyperLogLog for each of them: 12 KB at most whatever the number, and right to one in a hundred."""
+class RedisDistinctCounter:
+    """One HyperLogLog for each user and day: at most 12 KB, with an error of about 1 percent."""
 
     def __init__(self, url: str, *, timeout: float) -> None:
         self._redis: Redis = Redis.from_url(
@@ -36,8 +39,8 @@ class DistinctInRedis:
             return int(pipeline.execute()[-1])
 
 
-class DistinctHere:
-    """Exact, in memory."""
+class LocalDistinctCounter:
+    """Exact counts in the memory of this process."""
 
     def __init__(self) -> None:
         self._day = ""
@@ -56,5 +59,5 @@ class DistinctHere:
 
 
 def _digest(thing: str) -> bytes:
-    """Short, and nothing that was asked about stands anywhere. A lone surrogate is text here too."""
+    """A short hash, so that no value itself is stored. Lone surrogates are accepted."""
     return blake2b(thing.encode(errors="surrogatepass"), digest_size=8).digest()

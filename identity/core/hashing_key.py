@@ -1,4 +1,4 @@
-"""The key of the hashes that stand for addresses, networks and mails: one row, made once, sealed by the storage keys."""
+"""The table with the key for keyed hashes (see keyed_hashes.py): one row, sealed."""
 
 from datetime import datetime
 
@@ -14,13 +14,15 @@ ONLY = 1
 
 
 class HashingKey(Base):
-    """What is hashed with it can be found for as long as this row and a storage key are there."""
+    """The one row. Without it and a storage key, no hashed address can be found again."""
 
     __tablename__ = "hashing_key"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     sealed_keys: Mapped[str] = mapped_column(info=SEALED)  # JSON, see keyed_hashes.py
-    settled_at: Mapped[datetime | None]  # up to when rows hashed with link keys have those kept
+    settled_at: Mapped[
+        datetime | None
+    ]  # rows hashed with link keys before this: those keys are stored here
 
 
 def find(session: Session) -> HashingKey | None:
@@ -28,11 +30,11 @@ def find(session: Session) -> HashingKey | None:
 
 
 def lock(session: Session) -> HashingKey:
-    """The row as it is now; others who would change it wait. There must be one."""
+    """The current row, locked for this transaction. It must exist."""
     only = select(HashingKey).where(HashingKey.id == ONLY)
     return session.scalars(only.with_for_update().execution_options(populate_existing=True)).one()
 
 
-def make(session: Session, sealed_keys: str) -> bool:
-    """Of several who make it at once one does: False for the others, once that one's stands."""
+def insert_first(session: Session, sealed_keys: str) -> bool:
+    """Insert the row. False if there is one already, also if another node inserts it just now."""
     return inserting.insert_if_new(session, HashingKey, {"id": ONLY, "sealed_keys": sealed_keys})

@@ -1,4 +1,4 @@
-"""JSON over HTTP to one homeserver: a deadline for the whole talk or each call, a capped body, no redirects."""
+"""A JSON client for calls to one homeserver: with deadlines, a maximum size and no redirects."""
 
 import re
 import ssl
@@ -23,9 +23,10 @@ CODE = re.compile(r"[0-9A-Za-z_.-]{1,200}")
 
 
 class Away(Exception):
-    """The homeserver cannot be reached, is too slow, or answers what is no Matrix answer. Worth another try.
+    """The homeserver cannot be reached, is too slow, or its answer is no JSON object: try later.
 
-    `sent`: it may have got the request, and done what was asked. `status`: of an answer that came whole and was no use.
+    `sent`: it may have received the request and acted on it. `status`: the HTTP status of an answer
+    that arrived whole but cannot be used.
     """
 
     def __init__(self, why: str, *, sent: bool = False, status: int | None = None) -> None:
@@ -35,21 +36,21 @@ class Away(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and the JSON object that came with it."""
+    """An HTTP status and the JSON object of the body."""
 
     status: int
     body: dict[str, Any]
 
     @property
     def errcode(self) -> str:
-        """What the homeserver names its refusal; empty if it does not, or not by a code."""
-        return code(self.body.get("errcode"))
+        """The Matrix error code; empty if there is none."""
+        return safe_code(self.body.get("errcode"))
 
 
 class JsonClient:
-    """One talk of several calls with one homeserver.
+    """Several calls to one homeserver over one session.
 
-    `seconds` is for all of them together, or for each where the talk is not `one_deadline`.
+    `seconds` is the time for all calls together, or for each call if not `one_deadline`.
     """
 
     def __init__(
@@ -87,7 +88,10 @@ class JsonClient:
         token: str | None = None,
         body: dict[str, Any] | None = None,
     ) -> Answer:
-        """One request. Any status with a JSON object is an Answer; everything else raises Away."""
+        """Send one request. Any status with a JSON object is an Answer, except 5xx.
+
+        Raises Away.
+        """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         status = None
         if not self._one_deadline:
@@ -105,15 +109,16 @@ class JsonClient:
                 status = response.status_code
                 return Answer(response.status_code, self._read(response))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            # The message of the library may hold the URL, and with it an address.
+            # The library's message may contain the URL, and so an address: only its type is kept.
             sent = status is not None or _may_be_sent(error)
             if isinstance(error, TimeoutError | UrllibTimeoutError):
-                status = None  # it began to answer, and never did
+                status = None  # the answer began and was never complete
             raise Away(type(error).__name__, sent=sent, status=status) from None
 
     def _read(self, response: requests.Response) -> dict[str, Any]:
         taken = bytearray()
-        # One byte a second is slow too: the clock is looked at after whatever has come, not after a full piece.
+        # `read1` returns what has arrived: a server that sends a byte a second meets the deadline
+        # too.
         while piece := response.raw.read1(CHUNK, decode_content=True):
             taken += piece
             self._left()
@@ -132,7 +137,7 @@ class JsonClient:
 
 
 class _PrivateAuthority(HTTPAdapter):
-    """TLS against the federation's own certificate authority, and that one alone."""
+    """TLS that trusts the federation's own certificate authority and no other."""
 
     def __init__(self, ca_pem: str) -> None:
         self._context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
@@ -145,18 +150,18 @@ class _PrivateAuthority(HTTPAdapter):
 
 
 def _may_be_sent(error: Exception) -> bool:
-    """Whether the connection stood when it broke."""
+    """Whether there was a connection before the error, so that the request may have arrived."""
     if isinstance(error, requests.exceptions.SSLError | requests.ConnectTimeout):
         return False
     cause = error.args[0] if error.args else None
     return not isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
-def code(said: object) -> str:
-    """A code as it can be logged and kept, whatever a homeserver put in its place: then empty."""
-    return said if isinstance(said, str) and CODE.fullmatch(said) else ""
+def safe_code(value: object) -> str:
+    """The value if it is a short code that may be logged and stored, else empty."""
+    return value if isinstance(value, str) and CODE.fullmatch(value) else ""
 
 
-def path_part(text: str) -> str:
-    """A user ID or address as one segment of a path."""
+def quote_path_segment(text: str) -> str:
+    """A user ID or an address, escaped as one segment of a path."""
     return quote(text, safe="")

@@ -1,4 +1,4 @@
-"""Rows that may be there already: of several who write one, one wins, and nobody fails."""
+"""INSERT … ON CONFLICT for rows that may exist already, on PostgreSQL and on SQLite."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -11,22 +11,22 @@ from .database import Base
 
 
 def insert_if_new(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
-    """Insert one row. False if a row that is there stands in its way."""
-    statement = insert(session, table).values(**row).on_conflict_do_nothing()
-    # Asked for by name: on PostgreSQL the count of an INSERT is else not kept, and reads -1, which is no 0.
+    """Insert one row. False if it conflicts with an existing row."""
+    statement = insert_statement(session, table).values(**row).on_conflict_do_nothing()
+    # Without `preserve_rowcount`, the count of an INSERT is -1 on PostgreSQL.
     done = session.execute(statement, execution_options={"preserve_rowcount": True})
     return cast("CursorResult[Any]", done).rowcount > 0
 
 
-def several(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert those that are not there yet."""
+def insert_missing(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows that do not exist yet."""
     if rows:
-        session.execute(insert(session, table).on_conflict_do_nothing(), rows)
+        session.execute(insert_statement(session, table).on_conflict_do_nothing(), rows)
 
 
-def insert(session: Session, table: type[Base]) -> postgresql.Insert:
-    """The insert of this database, which knows ON CONFLICT."""
+def insert_statement(session: Session, table: type[Base]) -> postgresql.Insert:
+    """The INSERT statement of this database's dialect, which has ON CONFLICT."""
     if session.get_bind().dialect.name == "postgresql":
         return postgresql.insert(table)
-    # The two are alike as far as they are used here.
+    # Both have the same methods, as far as they are used here.
     return cast("postgresql.Insert", sqlite.insert(table))

@@ -1,4 +1,4 @@
-"""How an errand ends: done, later, or given up."""
+"""How a job of the outbox ends: done, to be tried again later, or given up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,31 +6,31 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-Note = Callable[[Session], None]
-"""Writes how the errand ended onto the row it was about, in the transaction that settles the entry."""
+RecordOutcome = Callable[[Session], None]
+"""Writes the outcome of a job to the row it is about, in the transaction that settles the job."""
 
 
-def nothing(_session: Session) -> None:
-    """There is nothing to note."""
+def record_nothing(_session: Session) -> None:
+    """The outcome is recorded nowhere else than in the outbox."""
 
 
 @dataclass
 class Later(Exception):
-    """Try again after `delay`. `stops_run`: whatever else is due would meet the same fate now."""
+    """Try again after `delay`. `stops_run`: the other due jobs would fail as well now."""
 
     why: str
     delay: timedelta
-    note: Note = nothing
+    note: RecordOutcome = record_nothing
     stops_run: bool = False
 
 
 @dataclass
 class GiveUp(Exception):
-    """No further try."""
+    """The job failed for good: no further try."""
 
     why: str
-    note: Note = nothing
+    note: RecordOutcome = record_nothing
 
 
 class StopRun(Exception):
-    """End this run; the timetable begins the next."""
+    """End this run of the outbox; the schedule starts the next one."""

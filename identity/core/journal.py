@@ -1,7 +1,8 @@
-"""The journal: who changed what, when and why. Rows are only added; each carries the hash of the one before.
+"""The journal of changes: who changed what, when and why. Rows are only added, in a hash chain.
 
-A hash chain shows that a row was changed, taken out or put in between. That the end was cut off it
-cannot show: for that, note the head now and then and give it to `verify`.
+Each row carries the hash of the row before, so the chain shows if a row was changed, removed or
+inserted. It cannot show that rows at its end were removed: for that, note the hash of the last row
+(the head) from time to time and give it to `verify`.
 """
 
 import hashlib
@@ -17,19 +18,19 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from .database import Base
 
 BEFORE_THE_FIRST = "0" * 64
-LOCK = 0x6775_6963_6865_7401  # of PostgreSQL: one writer at a time finds the end of the chain
+LOCK = 0x6775_6963_6865_7401  # advisory lock of PostgreSQL: one writer at a time appends
 CHUNK = 1000  # rows read at once
 
 
 class JournalEntry(Base):
-    """One change. `facts` is canonical JSON: what was before and after, as far as it may be kept."""
+    """One change. `facts`: canonical JSON with the values before and after that may be stored."""
 
     __tablename__ = "journal"
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[datetime]
     actor: Mapped[str]
-    origin: Mapped[str]  # from where: a host's name, a network address
+    origin: Mapped[str]  # host name or network address
     action: Mapped[str] = mapped_column(index=True)  # noun.verb, for example rules.publish
     subject: Mapped[str]
     facts: Mapped[str]
@@ -40,8 +41,8 @@ class JournalEntry(Base):
 
 
 @dataclass(frozen=True)
-class Who:
-    """The person or homeserver that changes something. `request_id` ties a row to a line of the logs."""
+class Actor:
+    """The person or homeserver that makes a change. `request_id` is the one in the logs."""
 
     name: str
     origin: str
@@ -51,7 +52,7 @@ class Who:
 
 @dataclass(frozen=True)
 class Fault:
-    """The first row that does not fit, and how."""
+    """The first row that does not fit into the chain, and why."""
 
     number: int
     what: str
@@ -59,7 +60,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Verified:
-    """How the check ended: the rows read, the head of the chain, and the first fault if there is one."""
+    """The result of `verify`: the number of good rows, the head, and the first fault if any."""
 
     rows: int
     head: str
@@ -69,13 +70,13 @@ class Verified:
 def write(
     session: Session,
     now: datetime,
-    who: Who,
+    who: Actor,
     *,
     action: str,
     subject: str,
     facts: Mapping[str, Any],
 ) -> JournalEntry:
-    """Add a row, in the transaction of the change it tells of."""
+    """Add a row, in the same transaction as the change it describes."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     last = _last(session)
@@ -98,8 +99,10 @@ def write(
     return entry
 
 
-def recent(session: Session, *, limit: int = 50, action: str | None = None) -> list[JournalEntry]:
-    """The newest rows first. `action` may be the noun alone."""
+def find_recent(
+    session: Session, *, limit: int = 50, action: str | None = None
+) -> list[JournalEntry]:
+    """The newest rows first, of one action (`rules.publish`) or of all about a noun (`rules`)."""
     query = select(JournalEntry).order_by(JournalEntry.number.desc()).limit(limit)
     if action is not None:
         query = query.where(
@@ -109,13 +112,13 @@ def recent(session: Session, *, limit: int = 50, action: str | None = None) -> l
     return list(session.scalars(query))
 
 
-def of_action(session: Session, action: str) -> Iterator[JournalEntry]:
-    """Every row of one action, in order."""
+def find_by_action(session: Session, action: str) -> Iterator[JournalEntry]:
+    """All rows of one action, oldest first."""
     return (entry for entry in _in_order(session) if entry.action == action)
 
 
 def verify(session: Session, *, noted_head: str | None = None) -> Verified:
-    """Read the whole chain. `noted_head`: a hash noted earlier, which must still stand in it."""
+    """Check the whole chain. `noted_head`: a hash noted earlier, which must still be in it."""
     previous, expected, noted = BEFORE_THE_FIRST, 1, noted_head is None
     for entry in _in_order(session):
         fault = _fault(entry, expected, previous)
@@ -130,7 +133,7 @@ def verify(session: Session, *, noted_head: str | None = None) -> Verified:
 
 
 def hash_of(entry: JournalEntry) -> str:
-    """SHA-256 over every column but the hash itself, in UTF-8 canonical JSON."""
+    """SHA-256 of all columns but the hash itself, as canonical JSON in UTF-8."""
     covered = [
         entry.number,
         entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -152,7 +155,7 @@ def _fault(entry: JournalEntry, expected: int, previous: str) -> str | None:
 
 
 def _in_order(session: Session) -> Iterator[JournalEntry]:
-    """Chunk by chunk: a reader who stops early leaves no cursor open."""
+    """All rows, oldest first, read in chunks so that no cursor stays open."""
     query = select(JournalEntry).order_by(JournalEntry.number).limit(CHUNK)
     after = 0
     while chunk := list(session.scalars(query.where(JournalEntry.number > after))):

@@ -1,10 +1,10 @@
-"""Hashes for rows that outlive links: of who wants no mail, of networks, of mails that may bounce.
+"""Keyed hashes (HMAC-SHA-256) stored in place of addresses and networks, and as marks in bounces.
 
-Their key stands in the database, sealed by the storage keys, and is never renewed: link keys come and go,
-and what somebody has refused stays refused. It is made when it is first needed.
+Opt-outs are found by such a hash for ever, so their key is never rotated, unlike the link keys. It
+is stored in the database, sealed by the storage keys, and made when it is first needed.
 
-Versions before hashed with the link keys. Such rows have no mark. The link keys that were there then are
-kept beside our own (see `settle`), for nothing but to find them.
+Earlier versions hashed with the link keys; those rows have no mark `2.`. `settle` stores the link
+keys of that time beside our own key, so that these rows can still be found.
 """
 
 import base64
@@ -26,33 +26,36 @@ from .database import marked_columns
 from .sealing import Vault
 from .tokens import Tokens
 
-MARK = "2."  # how a hash begins that our own key made
+MARK = "2."  # prefix of hashes made with our own key
 BOUNCE_MARK = 15  # bytes: 24 characters of base32 without padding
-# A column that is marked with it holds what `to_keep` made; when it was written stands in `since` beside it.
+# Marks columns with values of `hash_of_address`; their tables have the time of writing in `since`.
 KEYED_HASH: Final = {"keyed_hash": True}
 
 
 class LostKey(RuntimeError):
-    """Rows are hashed with a key that is not in the database any more: none is made in its place."""
+    """Rows are hashed with a key that is no longer in the database. No new key replaces it."""
 
 
 @dataclass(frozen=True)
 class Keys:
-    """`own` makes new hashes; `before`: link keys of a version before, oldest first."""
+    """`own` makes new hashes; `before`: link keys used by earlier versions, oldest first."""
 
     own: str
     before: tuple[str, ...] = ()
 
 
 class KeyedHashes:
-    """Everything raises CannotOpen without the storage key that sealed our key, and LostKey."""
+    """Makes and finds keyed hashes.
+
+    All methods raise CannotOpen without the storage key that sealed our key, and LostKey.
+    """
 
     def __init__(self, vault: Vault, tokens: Tokens) -> None:
         self._vault, self._tokens = vault, tokens
         self._opened: tuple[str, Keys] | None = None
 
-    def to_find(self, session: Session, address: str) -> list[str]:
-        """Whatever may stand for an address among those that want no mail."""
+    def hashes_of_address(self, session: Session, address: str) -> list[str]:
+        """All hashes under which this address may be stored among the opt-outs."""
         keys = self._found(session)
         about = f"guichet suppression:{address}"
         return [
@@ -60,49 +63,51 @@ class KeyedHashes:
             *(_hex(key, about) for key in self._link_keys(keys)),
         ]
 
-    def to_find_mailbox(self, session: Session, address: str) -> list[str]:
-        """The same for its mailbox: by the name it has now, by those of versions before, and by the address itself."""
+    def hashes_of_mailbox(self, session: Session, address: str) -> list[str]:
+        """The same for the mailbox of an address, by its key now and in earlier versions."""
         read = EmailAddress.stored(address)
         names = (read.mailbox_key(), read.untagged, address)
-        return [each for name in dict.fromkeys(names) for each in self.to_find(session, name)]
+        return [
+            each for name in dict.fromkeys(names) for each in self.hashes_of_address(session, name)
+        ]
 
-    def to_keep(self, session: Session, address: str) -> str:
-        """What is written down for it. In a writing transaction."""
+    def hash_of_address(self, session: Session, address: str) -> str:
+        """The hash to store for an address. Needs a writing transaction."""
         return MARK + _hex(self._made(session).own, f"guichet suppression:{address}")
 
-    def stand_in(self, session: Session, address: str) -> str:
-        """In place of an address that ended some time ago: 12 hexadecimal digits. In a writing transaction."""
+    def pseudonym_of(self, session: Session, address: str) -> str:
+        """Replaces an address in old rows: 12 hexadecimal digits. Needs a writing transaction."""
         return _hex(self._made(session).own, f"guichet mailbox:{address}")[:12]
 
-    def of_network(self, session: Session, network: str) -> str:
-        """In place of a network that wrong codes came from: 16 hexadecimal digits. In a writing transaction."""
+    def hash_of_network(self, session: Session, network: str) -> str:
+        """Replaces a network: 16 hexadecimal digits. Needs a writing transaction."""
         return _hex(self._made(session).own, f"guichet network:{network}")[:16]
 
     def bounce_mark(self, session: Session, mail_id: UUID) -> str:
-        """What proves that a bounce is about this mail, in lower case. In a writing transaction."""
+        """Proves in a bounce that we sent this mail. Lower case. Needs a writing transaction."""
         return bounce_mark_by(self._made(session).own, mail_id)
 
     def is_bounce_mark(self, session: Session, mark: str, mail_id: UUID) -> bool:
-        """Whether we made it, now or in a version before."""
+        """Whether we made this mark for this mail, with our key or with a link key."""
         keys = self._found(session)
         known = [*([keys.own] if keys else []), *self._link_keys(keys)]
         made = [hmac.compare_digest(mark, bounce_mark_by(key, mail_id)) for key in known]
         return any(made)
 
     def is_made(self, session: Session) -> bool:
-        """Whether our key is there. If so it opens."""
+        """Whether our key exists; it can be opened then."""
         return self._found(session) is not None
 
     def settle(self, session: Session, now: datetime) -> None:
-        """Have the key, and keep the link keys with which a version before may have hashed since the last time.
+        """Make our key if needed, and store the link keys earlier versions may have hashed with.
 
-        When none of its rows is left they are forgotten. In a writing transaction.
+        They are forgotten when no row needs them any more. Needs a writing transaction.
         """
         self._made(session)
         row = hashing_key.lock(session)
         keys = self._open(row.sealed_keys)
-        before = keys.before if count(session, marked=False) else ()
-        if count(session, marked=False, since=row.settled_at):
+        before = keys.before if count_hashed_rows(session, marked=False) else ()
+        if count_hashed_rows(session, marked=False, since=row.settled_at):
             before = tuple(dict.fromkeys((*before, *self._tokens.link_keys)))
         if before != keys.before:
             row.sealed_keys = self._seal(Keys(keys.own, before))
@@ -110,16 +115,16 @@ class KeyedHashes:
         session.flush()
 
     def unsettled(self, session: Session) -> int:
-        """How many rows are known by link keys alone: if one of these is removed, they may be found no more."""
+        """How many rows only the current link keys find: removing one of these may lose rows."""
         row = hashing_key.find(session)
-        return count(session, marked=False, since=row.settled_at if row else None)
+        return count_hashed_rows(session, marked=False, since=row.settled_at if row else None)
 
     def _found(self, session: Session) -> Keys | None:
         row = hashing_key.find(session)
         if row is not None:
             return self._open(row.sealed_keys)
-        if count(session, marked=True):
-            # Another node may have made the key, and hashed with it, since this one looked.
+        if count_hashed_rows(session, marked=True):
+            # Another node may have made the key and hashed with it since the query above.
             row = hashing_key.find(session)
             if row is not None:
                 return self._open(row.sealed_keys)
@@ -129,13 +134,13 @@ class KeyedHashes:
     def _made(self, session: Session) -> Keys:
         row = hashing_key.find(session)
         if row is None:
-            if hashing_key.make(session, self._seal(Keys(secrets.token_urlsafe(32)))):
+            if hashing_key.insert_first(session, self._seal(Keys(secrets.token_urlsafe(32)))):
                 _check_that_nothing_is_lost(session)
             row = hashing_key.lock(session)
         return self._open(row.sealed_keys)
 
     def _link_keys(self, keys: Keys | None) -> list[str]:
-        """Those of now as well: nodes of the version before go on hashing with them during an upgrade."""
+        """The current ones too: during an upgrade, older nodes still hash with them."""
         return list(dict.fromkeys((*(keys.before if keys else ()), *self._tokens.link_keys)))
 
     def _seal(self, keys: Keys) -> str:
@@ -143,13 +148,13 @@ class KeyedHashes:
 
     def _open(self, sealed: str) -> Keys:
         if self._opened is None or self._opened[0] != sealed:
-            kept = json.loads(self._vault.open(sealed).get_secret_value())
-            self._opened = sealed, Keys(kept["own"], tuple(kept["before"]))
+            stored = json.loads(self._vault.open(sealed).get_secret_value())
+            self._opened = sealed, Keys(stored["own"], tuple(stored["before"]))
         return self._opened[1]
 
 
-def count(session: Session, *, marked: bool, since: datetime | None = None) -> int:
-    """How many rows our own key hashed, or a link key; written after `since` alone, if given."""
+def count_hashed_rows(session: Session, *, marked: bool, since: datetime | None = None) -> int:
+    """Count rows hashed with our own key (`marked`) or with a link key, since a time if given."""
     found = 0
     for hashed in marked_columns(KEYED_HASH):
         query = select(func.count()).where(hashed.startswith(MARK) == marked)
@@ -159,7 +164,7 @@ def count(session: Session, *, marked: bool, since: datetime | None = None) -> i
 
 
 def _check_that_nothing_is_lost(session: Session) -> None:
-    if lost := count(session, marked=True):
+    if lost := count_hashed_rows(session, marked=True):
         raise LostKey(f"the key of {lost} opt-outs and the like is gone from hashing_key")
 
 
@@ -168,6 +173,6 @@ def _hex(key: str, about: str) -> str:
 
 
 def bounce_mark_by(key: str, mail_id: UUID) -> str:
-    """The mark that one key makes: 24 characters of base32, in lower case."""
+    """The bounce mark for a mail, made with this key: 24 characters of base32, in lower case."""
     digest = hmac.digest(key.encode(), b"guichet bounce:" + mail_id.bytes, "sha256")
     return base64.b32encode(digest[:BOUNCE_MARK]).decode().lower()

@@ -1,6 +1,9 @@
-"""Work written in the same transaction as its cause: put, lease_next, next_due, settle, postpone, give_up.
+"""The outbox: jobs for the worker, written to the database in the transaction that causes them.
 
-The broker is only a doorbell: what has to be done stands here, and a sweep finds what no bell told.
+A worker leases the job that is due longest, does it, and settles, postpones or gives it up. Celery
+only wakes the worker: a job whose message is lost is found by a periodic sweep. A lease ends after
+`LEASE`; `attempts` is its fencing number, so a worker that was too slow cannot settle a job that
+another one has taken over.
 """
 
 import uuid
@@ -12,33 +15,33 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
 
-LEASE = timedelta(seconds=60)  # longer than one errand may take, see workers/jobs.py
+LEASE = timedelta(seconds=60)  # longer than a job may take, see workers/jobs.py
 
 
 class JobKind(StrEnum):
-    """What an entry asks for; `workers/jobs.py` has a hand for each."""
+    """What is to be done; `workers/jobs.py` has a function for each kind."""
 
     MAIL = "mail"
     SERVER_PROBE = "server_probe"
     ONBIND = "onbind"
-    ROOM_TOOK = "room_took"  # whether a room took an invitation, before its mail leaves
-    LIST_ROW = "list_row"  # one person of a list is invited
-    REVOCATION = "revocation"  # an ended invitation leaves its room
-    ROOM_LOOK = "room_look"  # a page waits for what a homeserver says of a room
-    ACCOUNT = "account"  # the subject is the attempt; who typed the password waits
+    ROOM_TOOK = "room_took"  # ask whether the room has the invitation, before its mail leaves
+    LIST_ROW = "list_row"  # invite one person of a bulk invite
+    REVOCATION = "revocation"  # remove an ended invitation from its room
+    ROOM_LOOK = "room_look"  # ask a homeserver about a room; a page waits for it
+    ACCOUNT = "account"  # make an account; the subject is the attempt, a person waits
 
 
 class Lane(StrEnum):
-    """Lanes never wait for one another: two thousand invitations do not delay one code."""
+    """Lanes do not wait for each other: two thousand invitations do not delay a code."""
 
     URGENT = "urgent"
     NORMAL = "normal"
     BULK = "bulk"
-    ACCOUNTS = "accounts"  # calls to homeservers while somebody waits
+    ACCOUNTS = "accounts"  # calls to homeservers while a person waits
 
 
 class Job(Base):
-    """One errand. It holds an id, never a secret and never a rendered mail."""
+    """One job. It holds the id of its subject, never a secret or a rendered mail."""
 
     __tablename__ = "outbox"
 
@@ -46,9 +49,9 @@ class Job(Base):
     kind: Mapped[str] = mapped_column("errand")
     lane: Mapped[str]
     subject_id: Mapped[uuid.UUID] = mapped_column(index=True)
-    created_at: Mapped[datetime]  # when it became work: ordered for later, it waits for nobody yet
+    created_at: Mapped[datetime]  # the first `due_at`: a job enqueued for later does not wait yet
     due_at: Mapped[datetime]
-    attempts: Mapped[int] = mapped_column(default=0)  # the fencing number of a lease as well
+    attempts: Mapped[int] = mapped_column(default=0)  # also the fencing number of the lease
     last_error: Mapped[str | None]
     done_at: Mapped[datetime | None]
     gave_up_at: Mapped[datetime | None]
@@ -74,20 +77,20 @@ def enqueue(
     lane: Lane,
     due_at: datetime | None = None,
 ) -> None:
-    """Order an errand, for now or for later. It leaves with the transaction or not at all."""
+    """Add a job, due now or later. It exists once the transaction is committed."""
     due_at = max(due_at or now, now)
     session.add(Job(kind=kind, lane=lane, subject_id=subject_id, created_at=due_at, due_at=due_at))
     session.info.setdefault("outbox_lanes", set()).add(str(lane))
 
 
 def lease_next(session: Session, now: datetime, lane: Lane) -> Job | None:
-    """Take the entry due longest. Nobody else sees it until the lease ends."""
+    """Lease the job that is due longest, or None. Nobody else gets it until the lease ends."""
     due_longest: Select[uuid.UUID] = (
         select(Job.id)
         .where(Job.lane == lane, WAITING, Job.due_at <= now)
         .order_by(Job.due_at)
         .limit(1)
-        .with_for_update(skip_locked=True)  # ignored by SQLite, where BEGIN IMMEDIATE lets one in
+        .with_for_update(skip_locked=True)  # SQLite ignores it: BEGIN IMMEDIATE suffices
     )
     return session.scalars(
         update(Job)
@@ -99,34 +102,34 @@ def lease_next(session: Session, now: datetime, lane: Lane) -> Job | None:
 
 
 def next_due(session: Session, lane: Lane) -> datetime | None:
-    """When the lane has work next; in the past if it has some now. None: nothing waits."""
+    """When the next job of a lane is due, in the past if one is due now; None without jobs."""
     return session.scalar(select(func.min(Job.due_at)).where(Job.lane == lane, WAITING))
 
 
-def settle(session: Session, entry: Job, now: datetime) -> bool:
-    """Done. False if the lease had ended and somebody else took the entry since."""
-    return _close(session, entry, done_at=now, last_error=None)
+def settle(session: Session, job: Job, now: datetime) -> bool:
+    """Mark a job as done. False if its lease ended and another worker has taken it."""
+    return _close(session, job, done_at=now, last_error=None)
 
 
-def postpone(session: Session, entry: Job, until: datetime, error: str) -> bool:
-    """Try again at `until`. False as for `settle`."""
-    return _close(session, entry, due_at=until, last_error=error)
+def postpone(session: Session, job: Job, until: datetime, error: str) -> bool:
+    """Try again at `until`. Returns False as `settle` does."""
+    return _close(session, job, due_at=until, last_error=error)
 
 
-def give_up(session: Session, entry: Job, now: datetime, error: str) -> bool:
-    """No further try; the entry stays, to be seen and to be retried by hand. False as for `settle`."""
-    return _close(session, entry, gave_up_at=now, last_error=error)
+def give_up(session: Session, job: Job, now: datetime, error: str) -> bool:
+    """No further try; the row stays, so that an operator can retry it. Returns as `settle` does."""
+    return _close(session, job, gave_up_at=now, last_error=error)
 
 
 def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
-    """Make what waits or was given up for this subject due at once. How many entries that were."""
-    entries = session.scalars(
+    """Make the waiting and given-up jobs of a subject due now. Return how many there are."""
+    jobs = session.scalars(
         select(Job).where(Job.subject_id == subject_id, Job.done_at.is_(None))
     ).all()
-    for entry in entries:
-        entry.gave_up_at, entry.due_at = None, now
-        session.info.setdefault("outbox_lanes", set()).add(entry.lane)
-    return len(entries)
+    for job in jobs:
+        job.gave_up_at, job.due_at = None, now
+        session.info.setdefault("outbox_lanes", set()).add(job.lane)
+    return len(jobs)
 
 
 def bring_forward(
@@ -138,15 +141,15 @@ def bring_forward(
     before: datetime,
     to: datetime,
 ) -> None:
-    """What was ordered for `before`, or a moment after, is to be done earlier; what is leased goes on."""
-    at_its_moment = (Job.due_at >= before) & (Job.due_at < before + LEASE / 2)
-    _move(session, kind, subject_id, at_its_moment, lane=lane, created_at=to, due_at=to)
+    """Move a job that was enqueued for `before` (or slightly later) to `to`. A lease stays."""
+    is_unleased = (Job.due_at >= before) & (Job.due_at < before + LEASE / 2)
+    _move(session, kind, subject_id, is_unleased, lane=lane, created_at=to, due_at=to)
 
 
 def make_due_now(
     session: Session, now: datetime, kind: JobKind, subject_id: uuid.UUID, lane: Lane
 ) -> None:
-    """What is due in another lane is to be done in this one; what is leased goes on."""
+    """Move a due job from another lane to this one. A lease stays."""
     is_due = (Job.due_at <= now) & (Job.lane != lane)
     _move(session, kind, subject_id, is_due, lane=lane)
 
@@ -160,7 +163,7 @@ def _move(
     lane: Lane,
     **times: datetime,
 ) -> None:
-    """One statement, for a lease that is taken meanwhile must stand: nothing is done twice."""
+    """One UPDATE, so that a job that is leased at the same moment is not done twice."""
     moved = session.scalars(
         update(Job)
         .where(Job.subject_id == subject_id, Job.kind == kind, WAITING, which)
@@ -172,16 +175,18 @@ def _move(
         session.info.setdefault("outbox_lanes", set()).add(str(lane))
 
 
-def of_subject(session: Session, subject_id: uuid.UUID, kind: JobKind | None = None) -> Job | None:
-    """The newest entry for a subject, of one kind or of any."""
+def find_by_subject(
+    session: Session, subject_id: uuid.UUID, kind: JobKind | None = None
+) -> Job | None:
+    """The newest job for a subject, of one kind or of any."""
     query = select(Job).where(Job.subject_id == subject_id)
     if kind is not None:
         query = query.where(Job.kind == kind)
     return session.scalars(query.order_by(Job.created_at.desc()).limit(1)).one_or_none()
 
 
-def depth(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:
-    """For each lane with work: how many entries, and since when the oldest is due. Later ones do not count."""
+def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:
+    """For each lane: the number of due jobs, and since when the oldest is due."""
     rows = session.execute(
         select(Job.lane, func.count(), func.min(Job.created_at))
         .where(WAITING, Job.created_at <= now)
@@ -190,10 +195,10 @@ def depth(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:
     return {lane: (count, oldest) for lane, count, oldest in rows}
 
 
-def _close(session: Session, entry: Job, **values: object) -> bool:
+def _close(session: Session, job: Job, **values: object) -> bool:
     changed = session.execute(
         update(Job)
-        .where(Job.id == entry.id, Job.attempts == entry.attempts, WAITING)
+        .where(Job.id == job.id, Job.attempts == job.attempts, WAITING)
         .values(**values)
         .returning(Job.id)
         .execution_options(synchronize_session=False)

@@ -1,4 +1,7 @@
-"""Files and folders that only the service's own user may read, whatever the umask; those that are wider are narrowed."""
+"""Files and folders that only the service's own user may read, whatever the umask is.
+
+Wider permissions of existing ones are narrowed.
+"""
 
 import logging
 import os
@@ -14,7 +17,7 @@ OTHERS = 0o077
 
 
 def private_folder(path: Path) -> None:
-    """Make the folder, or narrow the one that is there. Raises OSError if it cannot be made."""
+    """Make the folder, or narrow the existing one. Raises OSError if it cannot be made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         path.mkdir(mode=FOLDER)
@@ -25,7 +28,7 @@ def private_folder(path: Path) -> None:
 
 
 def private_file(path: Path) -> None:
-    """Make the file, empty, or narrow the one that is there. Raises OSError if it cannot be made."""
+    """Make an empty file, or narrow the existing one. Raises OSError if it cannot be made."""
     try:
         made = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE)
     except FileExistsError:
@@ -38,7 +41,7 @@ def private_file(path: Path) -> None:
 
 
 def narrow_if_there(path: Path) -> None:
-    """As `private_file`, but make nothing."""
+    """Narrow the file if it exists."""
     with suppress(FileNotFoundError):
         _narrow(path, FILE)
 
@@ -60,11 +63,11 @@ def _narrow(path: Path, mode: int) -> None:
 
 
 def _is_plain(mode: int) -> bool:
-    """A device or a pipe is nobody's file."""
+    """Devices and pipes are left as they are."""
     return stat.S_ISDIR(mode) or stat.S_ISREG(mode)
 
 
 def _is_shared(path: Path, mode: int) -> bool:
-    """Whether a folder surely serves others as well: /tmp, a home, the folder one works in or one around it."""
+    """Whether others use this folder too: /tmp, a home, the working directory or a parent of it."""
     here = Path.cwd()
     return bool(mode & stat.S_ISVTX) or path.resolve() in {here, *here.parents, Path.home()}

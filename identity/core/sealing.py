@@ -1,8 +1,8 @@
-"""What Guichet keeps for others is encrypted at rest, with two sets of keys.
+"""Encryption of secrets in the database, with two sets of keys.
 
-Storage keys (`Vault`) seal and open; web and worker have them. Homeservers' secrets and typed passwords are
-sealed to a public key (`PublicHalf`), and only the worker has the private halves that open them
-(`PrivateHalves`).
+Storage keys (`Vault`) are symmetric (Fernet): web and worker both have them. Homeservers' secrets
+and typed passwords are sealed to a public key (`PublicHalf`, NaCl sealed boxes); only the worker
+has the private keys that open them (`PrivateHalves`).
 """
 
 import base64
@@ -18,19 +18,22 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from pydantic import SecretStr
 
-# The mark of a column that holds what a storage key sealed: resealing walks all that have it.
+# Marks columns sealed by a storage key; re-sealing finds them by it.
 SEALED: Final = {"sealed": True}
-PRIVATE, PUBLIC = "hs-private-", "hs-public-"  # how the halves of a pair begin when written down
+PRIVATE, PUBLIC = "hs-private-", "hs-public-"  # prefixes of the two halves of a pair
 BOX = "box1"
-BLOCK = 256  # bytes; a box does not tell how long the password in it is
+BLOCK = 256  # bytes; padding, so that a box does not show the length of a password
 
 
 class CannotOpen(Exception):
-    """The keys at hand do not open this: a key was removed while it was in use."""
+    """None of our keys opens this: a key was removed while it was in use."""
 
 
 class Vault:
-    """Seals with the newest key, opens with any. Keys stand oldest first (`GUICHET_STORAGE_KEYS`)."""
+    """Seals with the newest storage key, opens with any.
+
+    `keys`: GUICHET_STORAGE_KEYS, oldest first.
+    """
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         if not keys:
@@ -55,26 +58,26 @@ def _fernet(key: SecretStr) -> Fernet:
 
 
 class PublicHalf:
-    """Seals what only the worker opens. Written `hs-public-` and 43 letters of URL-safe base64."""
+    """Seals what only the worker may open. Written as `hs-public-` and 43 letters of base64url."""
 
     def __init__(self, text: str) -> None:
-        """Raises ValueError unless that is what it is."""
+        """Raises ValueError for any other text."""
         self.text = text
         self._key = PublicKey(_raw(text, PUBLIC))
         self.key_id = hashlib.sha256(bytes(self._key)).hexdigest()[:12]
 
     def seal(self, secret: str, *, about: Sequence[str]) -> str:
-        """`about`: what it belongs to, sealed along with it; it is opened for the same and nothing else."""
+        """Seal a secret together with what it is about: `open` must name the same."""
         inside = json.dumps({"about": list(about), "secret": secret}).encode()
         sealed = SealedBox(self._key).encrypt(sodium_pad(inside, BLOCK))
         return f"{BOX}.{self.key_id}.{base64.urlsafe_b64encode(sealed).decode()}"
 
 
 class PrivateHalves:
-    """Opens what was sealed to any of these pairs. They stand oldest first (`GUICHET_HOMESERVER_KEYS`)."""
+    """Opens what is sealed to one of these pairs. `keys`: GUICHET_HOMESERVER_KEYS, oldest first."""
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
-        """Raises ValueError if there is none, or one is not written `hs-private-` and 43 letters."""
+        """Raises ValueError without a key, or if one is not `hs-private-` and 43 letters."""
         if not keys:
             raise ValueError("at least one private half is needed")
         found = [PrivateKey(_raw(key.get_secret_value(), PRIVATE)) for key in keys]
@@ -86,7 +89,7 @@ class PrivateHalves:
         return self.publics[-1]
 
     def open(self, sealed: str, *, about: Sequence[str]) -> SecretStr:
-        """Raises CannotOpen, also for what was sealed about something else."""
+        """Open a sealed secret. Raises CannotOpen, also if it was sealed about something else."""
         try:
             _, key_id, box = sealed.split(".")
             padded = SealedBox(self._keys[key_id]).decrypt(
@@ -101,17 +104,17 @@ class PrivateHalves:
 
 
 def is_boxed(sealed: str) -> bool:
-    """Whether this was sealed to a public key; else by storage keys, as versions before did."""
+    """Whether this is sealed to a public key, and not by storage keys as in earlier versions."""
     return sealed.startswith(f"{BOX}.")
 
 
-def key_of(sealed: str) -> str:
-    """The `key_id` of the public half that sealed this box."""
+def key_id_of(sealed: str) -> str:
+    """The `key_id` of the public half that sealed this."""
     return sealed.split(".")[1]
 
 
 def new_pair() -> tuple[SecretStr, PublicHalf]:
-    """A fresh pair: the private half as it is written down, and its public half."""
+    """Make a new pair: the private half as text, and the public half."""
     key = PrivateKey.generate()
     return SecretStr(_written(PRIVATE, bytes(key))), PublicHalf(
         _written(PUBLIC, bytes(key.public_key))
@@ -128,6 +131,6 @@ def _raw(text: str, prefix: str) -> bytes:
     except binascii.Error:
         raw = b""
     if not text.startswith(prefix) or len(raw) != PublicKey.SIZE:
-        # What was given stays out of the message: it may be the private half.
+        # The message does not repeat the text: it may be a private half.
         raise ValueError(f"a key begins with {prefix} and has 43 letters after it")
     return raw

@@ -1,4 +1,7 @@
-"""Ed25519: the service's own keys, signed JSON, and what others have signed. Nothing here touches the database."""
+"""Ed25519 keys and signed JSON, as in the Matrix specification (appendix "Signing JSON").
+
+Used for our own keys and to verify what homeservers signed. Nothing here touches the database.
+"""
 
 import base64
 import binascii
@@ -24,11 +27,11 @@ KEY_LINE = re.compile(
 
 
 class NotSigned(Exception):
-    """No good signature of this signer with this key."""
+    """The object has no valid signature of this signer with this key."""
 
 
 class WrongKey(Exception):
-    """This is not 32 bytes in base64."""
+    """This is not a key: 32 bytes in base64."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class SigningKey:
         return signedjson.key.encode_verify_key_base64(signedjson.key.get_verify_key(self._nacl()))
 
     def sign(self, facts: Mapping[str, Any], *, server_name: str) -> dict[str, Any]:
-        """The same object with a signature of this key beside those it has."""
+        """A copy of the object with the signature of this key added."""
         return signedjson.sign.sign_json(
             {**facts, "signatures": {**facts.get("signatures", {})}}, server_name, self._nacl()
         )
@@ -57,46 +60,48 @@ class SigningKey:
 
 
 def new_key(name: str | None = None) -> SigningKey:
-    """A fresh key; without a name it gets a random one."""
+    """Make a new key; without a name it gets a random one."""
     name = name or secrets.token_hex(3)
-    return SigningKey(f"{ALGORITHM}:{name}", SecretStr(encoded(secrets.token_bytes(LENGTH))))
+    return SigningKey(f"{ALGORITHM}:{name}", SecretStr(encode_base64(secrets.token_bytes(LENGTH))))
 
 
-def key_of(private: str) -> SigningKey:
-    """The key behind a private half handed in by a client, in either alphabet. Raises WrongKey."""
-    raw = decoded(private)
+def read_private_key(private: str) -> SigningKey:
+    """The key for a private half sent by a client, in base64 or base64url. Raises WrongKey."""
+    raw = decode_base64(private)
     if len(raw) != LENGTH:
         raise WrongKey
-    return SigningKey(f"{ALGORITHM}:0", SecretStr(encoded(raw)))
+    return SigningKey(f"{ALGORITHM}:0", SecretStr(encode_base64(raw)))
 
 
 def read_keys(text: str) -> list[SigningKey]:
-    """The keys of a file as Synapse and Sydent write them, `ed25519 NAME SEED`, or of Sydent's configuration."""
+    """Read keys: lines `ed25519 NAME SEED` of Synapse and Sydent, or Sydent's configuration."""
     return [
         SigningKey(f"{ALGORITHM}:{name}", SecretStr(seed)) for name, seed in KEY_LINE.findall(text)
     ]
 
 
 def verify(signed: Mapping[str, Any], *, signer: str, key_id: str, public_key: str) -> None:
-    """Raises NotSigned unless `signer` signed this object with the key."""
+    """Raise NotSigned unless `signer` signed this object with this key."""
     try:
         name = key_id.removeprefix(f"{ALGORITHM}:")
-        key = signedjson.key.decode_verify_key_bytes(f"{ALGORITHM}:{name}", decoded(public_key))
+        key = signedjson.key.decode_verify_key_bytes(
+            f"{ALGORITHM}:{name}", decode_base64(public_key)
+        )
         signedjson.sign.verify_signed_json(dict(signed), signer, key)
     except (signedjson.sign.SignatureVerifyException, CryptoError, ValueError, WrongKey) as error:
         raise NotSigned(type(error).__name__) from None
     except (TypeError, AttributeError, RecursionError) as error:
-        # Strangers choose the shape of it, and the library expects objects.
+        # The object comes from strangers and may have any shape; the library expects objects.
         raise NotSigned(type(error).__name__) from None
 
 
-def encoded(raw: bytes) -> str:
+def encode_base64(raw: bytes) -> str:
     """Unpadded base64, as Matrix writes keys."""
     return base64.b64encode(raw).rstrip(b"=").decode()
 
 
-def decoded(text: str) -> bytes:
-    """From base64, padded or not, in the standard or the URL-safe alphabet. Raises WrongKey."""
+def decode_base64(text: str) -> bytes:
+    """Read base64 or base64url, padded or not. Raises WrongKey."""
     plain = text.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

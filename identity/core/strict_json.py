@@ -1,16 +1,14 @@
-"""JSON from strangers, read so that whatever they send is either an object we can go through, or refused."""
+"""Reads JSON objects from strangers, and refuses what is malformed, too deep or not JSON."""
 
 import json
 import math
 from typing import Any, NoReturn
 
-MAX_DEEP = (
-    50  # objects and lists inside each other: Matrix needs a handful, Python goes to about 1,000
-)
+MAX_DEPTH = 50  # nested objects and lists: Matrix needs a handful, Python can take about 1,000
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
-    """The object. Raises ValueError: not UTF-8, no JSON, no object, too deep, or a number that is none."""
+    """The object. Raises ValueError: not UTF-8, not JSON, no object, too deep, NaN or infinity."""
     try:
         found = json.loads(raw.decode(), parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
@@ -22,14 +20,14 @@ def read_object(raw: bytes) -> dict[str, Any]:
     return found
 
 
-def is_text(said: str) -> bool:
-    """Whether it can be kept and sent on: JSON also knows NUL, and halves of letters."""
-    return "\0" not in said and not any("\ud800" <= letter <= "\udfff" for letter in said)
+def is_text(value: str) -> bool:
+    """Whether a string can be stored and sent on: no NUL and no lone surrogates."""
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _is_deep(found: object) -> bool:
     level = [found]
-    for _ in range(MAX_DEEP):
+    for _ in range(MAX_DEPTH):
         level = [inner for each in level for inner in _inside(each)]
         if not level:
             return False

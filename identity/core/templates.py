@@ -1,4 +1,4 @@
-"""Where the templates stand: beside the story they belong to, in `templates/pages` and `templates/mails`."""
+"""The folders with Jinja templates: each story has its own, with subfolders pages and mails."""
 
 from pathlib import Path
 from typing import Final

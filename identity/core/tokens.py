@@ -1,6 +1,7 @@
-"""Everything signed or derived from the link keys: one purpose, one salt; the newest key signs, all verify.
+"""Tokens of mailed links, one-time codes and browser cookies, all made with the link keys.
 
-Link keys are renewed: nothing here is for longer than a link lives (see core/keyed_hashes.py for that).
+Each purpose has a salt of its own. The newest key signs, all keys verify. Link keys are rotated, so
+nothing here lasts longer than a link (see keyed_hashes.py for hashes that last).
 """
 
 import base64
@@ -16,22 +17,21 @@ from pydantic import SecretStr
 
 Purpose = Literal["verify", "not_me", "client", "invitation", "opt_out", "lists"]
 
-UUID_LENGTH = 16  # bytes
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits
 CODE_DIGITS = 8
 LONG_CODE_DIGITS = 12  # while somebody is guessing
 MAX_TYPED = 40  # characters in a code field that can still hold a code
-# What people and clipboards put between digits.
+# Characters that people and clipboards put between digits.
 BETWEEN = " \t\n\r-.\u2010\u2011\u2013\u00a0\u2009\u202f\u200b\ufeff"
-LINK_LENGTH = 50  # characters; whatever a mail program leaves behind a link is not part of it
+LINK_LENGTH = 50  # characters; what a mail program appends to a link is cut off
 
 
 class UnknownCodeKey(LookupError):
-    """The key that made a code is not among ours any more."""
+    """The key that made a code is no longer one of ours."""
 
 
 class Tokens:
-    """Keys stand oldest first, as in `GUICHET_SECRET_KEYS`. Nothing here touches the database."""
+    """Makes and reads tokens. `keys`: GUICHET_SECRET_KEYS, oldest first."""
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         if not keys:
@@ -40,20 +40,20 @@ class Tokens:
 
     @property
     def link_keys(self) -> tuple[str, ...]:
-        """Oldest first: what versions before hashed with them is found by them, see core/keyed_hashes.py."""
+        """The link keys, oldest first; keyed_hashes.py needs them for rows of earlier versions."""
         return tuple(self._keys)
 
     def link(self, subject: UUID, purpose: Purpose) -> str:
         """The token of a mailed link: 50 URL-safe characters.
 
-        It is the row's 16-byte id, signed: a forged or cut token is refused without a look at the
-        database. 22 characters of id, a dot, 27 of HMAC-SHA1; the last one carries four bits and so
-        is never `-` or `_`, which mail programs drop from the end of a link.
+        It is the row's 16-byte id with a signature, so a forged token is refused without a query.
+        22 characters of id, a dot, 27 of HMAC-SHA1. The last character carries four bits and so is
+        never `-` or `_`, which mail programs drop from the end of a link.
         """
         return self._sign(_text(subject.bytes), purpose)
 
     def read_link(self, token: str, purpose: Purpose) -> UUID | None:
-        """The id inside, or None for what was not signed here for this purpose."""
+        """The id in a token, or None if we did not sign it for this purpose."""
         text = self._unsign(token[:LINK_LENGTH], purpose)
         try:
             return UUID(bytes=_bytes(text)) if text is not None else None
@@ -62,11 +62,11 @@ class Tokens:
 
     @property
     def key_id(self) -> str:
-        """The name of the key that makes new codes."""
+        """The id of the key that makes new codes."""
         return _key_id(self._keys[-1])
 
     def has_key(self, key_id: str) -> bool:
-        """Whether we still have the key of this name."""
+        """Whether we still have the key with this id."""
         return any(_key_id(key) == key_id for key in self._keys)
 
     def code(
@@ -78,7 +78,7 @@ class Tokens:
         digits: int = CODE_DIGITS,
         key_id: str | None = None,
     ) -> str:
-        """The digits that stand in the mails of one generation, made with the key of this name or with the newest.
+        """The digits of one generation of a code, made with this key or with the newest.
 
         `subject`: an address, or the sid of a validation session. Raises UnknownCodeKey.
         """
@@ -92,15 +92,18 @@ class Tokens:
 
     @staticmethod
     def is_same(typed: str, code: str) -> bool:
-        """Compare in a time that says nothing about where they differ."""
+        """Whether two codes are equal, compared in constant time."""
         return hmac.compare_digest(typed, code)
 
     def new_browser(self) -> str:
-        """A fresh browser id, for the cookie that marks the browser that asked."""
+        """A new random browser id, for the cookie of a browser that makes a request."""
         return _text(secrets.token_bytes(BROWSER_ID_LENGTH))
 
     def renewed_browser(self, browser_id: str, proof: UUID) -> str:
-        """The id that follows this one at a proof: nobody tells it who knows the old one, but we can tell it again."""
+        """The browser id after a verification: derived, so that a repeated request gets the same.
+
+        Whoever knows only the old id cannot compute it.
+        """
         about = b"guichet renewed browser:%b:%b" % (browser_id.encode(), proof.bytes)
         return _text(hmac.digest(self._keys[-1].encode(), about, "sha256")[:BROWSER_ID_LENGTH])
 
@@ -108,16 +111,16 @@ class Tokens:
         return self._sign(browser_id, "browser")
 
     def browser_cookie(self, value: str | None) -> str | None:
-        """The browser id in a cookie of ours, or None."""
+        """The browser id in our cookie, or None if we did not sign it."""
         return self._unsign(value, "browser") if value else None
 
     @staticmethod
     def browser_hash(browser_id: str) -> str:
-        """What the rows hold of a browser id: a leaked table opens no session."""
+        """The hash of a browser id that rows contain: a leaked table opens no session."""
         return hashlib.sha256(b"guichet browser:" + browser_id.encode()).hexdigest()
 
     def session_keys(self) -> tuple[str, list[str]]:
-        """Keys for the web framework's own cookies (CSRF): the newest, and those that still verify."""
+        """Keys for Flask's own cookie (CSRF): the newest, and the others that still verify."""
         derived = [
             hmac.digest(key.encode(), b"guichet web session", "sha256").hex() for key in self._keys
         ]
@@ -137,14 +140,14 @@ class Tokens:
 
 
 def typed_digits(typed: str) -> str | None:
-    """The digits in a code field, however they were written; None if there is anything else in it."""
+    """The digits typed in a code field, without separators; None if there is anything else."""
     if len(typed) > MAX_TYPED or any(not c.isdecimal() and c not in BETWEEN for c in typed):
         return None
     return "".join(str(int(c)) for c in typed if c.isdecimal())
 
 
 def is_whole_code(typed: str) -> bool:
-    """Whether this can be a code at all. What cannot is no try."""
+    """Whether this has the length of a code. Anything else does not count as a try."""
     return len(typed_digits(typed) or "") in {CODE_DIGITS, LONG_CODE_DIGITS}
 
 

@@ -1,4 +1,7 @@
-"""Workers that live, and which private halves they have: without one that opens it no password is taken."""
+"""Which workers are running, and which private halves they have.
+
+Pages ask it before they accept a password, since a worker must be able to open it.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,20 +18,22 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 
 class WorkerHeartbeat(Base):
-    """One worker, as it was last seen."""
+    """One worker and when it was last seen."""
 
     __tablename__ = "worker_heartbeats"
 
     worker: Mapped[str] = mapped_column(primary_key=True)
-    key_ids: Mapped[str]  # of its private halves, with commas
+    key_ids: Mapped[str]  # of its private halves, separated by commas
     seen_at: Mapped[datetime]
 
 
-def beat(session: Session, now: datetime, *, worker: str, key_ids: Sequence[str]) -> None:
-    """Write that this worker lives; forget those that are long gone."""
+def record_heartbeat(
+    session: Session, now: datetime, *, worker: str, key_ids: Sequence[str]
+) -> None:
+    """Record that this worker is running; delete those not seen for a day."""
     values = {"key_ids": ",".join(key_ids), "seen_at": now}
     session.execute(
-        inserting.insert(session, WorkerHeartbeat)
+        inserting.insert_statement(session, WorkerHeartbeat)
         .values(worker=worker, **values)
         .on_conflict_do_update(index_elements=["worker"], set_=values)
     )
@@ -39,17 +44,18 @@ def beat(session: Session, now: datetime, *, worker: str, key_ids: Sequence[str]
     )
 
 
-def end(session: Session, worker: str) -> None:
-    """This worker stops."""
+def remove_worker(session: Session, worker: str) -> None:
+    """Delete a worker that stops."""
     session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker == worker))
 
 
-def alive(session: Session, now: datetime) -> list[WorkerHeartbeat]:
+def find_alive(session: Session, now: datetime) -> list[WorkerHeartbeat]:
+    """The workers seen within the last 30 seconds."""
     return list(
         session.scalars(select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at > now - GONE_AFTER))
     )
 
 
-def one_opens(session: Session, now: datetime, key_id: str) -> bool:
-    """Whether a worker lives that opens what is sealed to this key."""
-    return any(key_id in each.key_ids.split(",") for each in alive(session, now))
+def can_open(session: Session, now: datetime, key_id: str) -> bool:
+    """Whether a running worker can open what is sealed to this key."""
+    return any(key_id in each.key_ids.split(",") for each in find_alive(session, now))

@@ -1,1 +1,1 @@
-"""Health: what Guichet depends on is checked, for load balancers and for operators."""
+"""Health checks: /healthz and /readyz for load balancers, `guichet doctor` for operators."""

@@ -1,4 +1,4 @@
-"""/healthz: this process lives. /readyz: what it stands on, and what of that is degraded."""
+"""The endpoints /healthz (this process runs) and /readyz (it can work, and what is degraded)."""
 
 import logging
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from identity.invitations import models as third_party_invitations
 from identity.invitations import search as invitation_search
 from identity.invitations.models import Delivery
 from identity.web.api_errors import AWAY_RETRY
-from identity.web.api_guards import anyone
+from identity.web.guards import anyone
 from identity.web.request_context import services
 
 log = logging.getLogger(__name__)
 
-# A sweep finds everything within 15 seconds: what is older waits for a relay or a homeserver.
+# The worker looks for jobs every 15 seconds: older ones wait for a relay or a homeserver.
 LATE = timedelta(minutes=10)
 
 blueprint = Blueprint("health", __name__)
@@ -27,13 +27,16 @@ blueprint.before_request(anyone)
 
 @blueprint.get("/healthz")
 def live() -> Response:
-    """Asks nothing of anybody, so that a process is not killed because its database is away."""
+    """Answer without any check, so that a process is not killed because its database is away."""
     return jsonify(status="live")
 
 
 @blueprint.get("/readyz")
 def ready() -> Response:
-    """Degraded is still 200: a node that decides by older rules serves people better than none."""
+    """Report what is degraded.
+
+    Degraded is still 200: a node with older rules is better than none.
+    """
     waiting = _waiting()
     try:
         services.rules.current()
@@ -54,32 +57,34 @@ def ready() -> Response:
 
 
 def _waiting() -> timedelta | None:
-    """How long the oldest errand has waited; None if the database does not say."""
+    """How long the oldest due job has waited; None if the database does not answer."""
     try:
         with services.database.reading() as session:
-            ordered = [oldest for _count, oldest in outbox.depth(session, services.now()).values()]
+            due_since = [
+                oldest for _count, oldest in outbox.depth_by_lane(session, services.now()).values()
+            ]
     except SQLAlchemyError as error:
         log.warning("readiness: the database is away: %s", type(error).__name__)
         return None
-    return max(services.now() - min(ordered), timedelta()) if ordered else timedelta()
+    return max(services.now() - min(due_since), timedelta()) if due_since else timedelta()
 
 
 def _dead() -> int | None:
-    """Invitations that no homeserver could be told of: an operator looks (`guichet invitation list`)."""
+    """The number of invitations that could not be delivered to a homeserver (`onbind`)."""
     try:
         with services.database.reading() as session:
-            return third_party_invitations.counts(session).get(Delivery.DEAD, 0)
+            return third_party_invitations.count_by_delivery(session).get(Delivery.DEAD, 0)
     except SQLAlchemyError:
-        return None  # said above
+        return None  # `_waiting` has logged it
 
 
 def _held() -> int | None:
-    """Mails of invitations that wait for long till a homeserver says that the room took them."""
+    """The number of invitation mails that wait long for a homeserver to confirm the invitation."""
     try:
         with services.database.reading() as session:
-            return invitation_search.held(session, services.now() - LATE)
+            return invitation_search.count_held(session, services.now() - LATE)
     except SQLAlchemyError:
-        return None  # said above
+        return None  # `_waiting` has logged it
 
 
 def _degraded(waiting: timedelta | None) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Homeservers of the federation: their registry, credentials and secrets, and the ways they are called."""
+"""Homeservers of the federation: register, credentials, secrets, and the clients to call them."""

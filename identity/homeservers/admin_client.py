@@ -1,4 +1,4 @@
-"""Accounts on homeservers, through their administration API. Creating one never takes one over."""
+"""Makes accounts through Synapse's admin API, and never takes over an existing account."""
 
 import hashlib
 import hmac
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from identity.core.http_client import Answer, Away, JsonClient, code, path_part
+from identity.core.http_client import Answer, Away, JsonClient, quote_path_segment, safe_code
 
 PROBE_SECONDS = 3.0
 THIRD_PARTY_INVITE = "m.room.third_party_invite"
@@ -20,61 +20,61 @@ NOT_FOUND = 404
 
 
 class Refused(Exception):
-    """The homeserver does not let us: a wrong token or secret, or a policy of its own."""
+    """The homeserver refuses: a wrong token or secret, or its own policy."""
 
 
 class NameTaken(Exception):
-    """The user ID was taken between the look and the call."""
+    """Somebody took the user ID after we saw that it was free."""
 
 
 class Found(Enum):
-    """What stands on the homeserver under the user ID and the address of an account to be made."""
+    """What exists on the homeserver under the user ID and the address of an account to be made."""
 
     NOTHING = "nothing"
-    BEGUN = "begun"  # ours: it carries the mark of an earlier try that did not end
-    FINISHED = "finished"  # the user ID holds the address; ours only if we saw the name free before
-    NAME_TAKEN = "name_taken"  # an account that was there before has the user ID
+    BEGUN = "begun"  # ours: its display name is the mark of an earlier, unfinished try
+    FINISHED = "finished"  # has the address; ours only if we saw the user ID free before
+    NAME_TAKEN = "name_taken"  # another account has the user ID
     ADDRESS_HELD = "address_held"  # another account has the address
 
 
 @dataclass(frozen=True)
 class NewAccount:
-    """What is to stand on the homeserver in the end."""
+    """An account to be made, as it shall be in the end."""
 
     user_id: str
     display_name: str
     address: str
     password: SecretStr
-    mark: str  # the display name until the account is whole, see accounts/models.py
+    mark: str  # the display name until the account is complete: see accounts/models.py
 
 
 class Connector(Protocol):
-    """How Guichet makes accounts on one homeserver. Everything raises Away or Refused."""
+    """Makes accounts on one homeserver. All methods raise Away or Refused."""
 
     def look(self, account: NewAccount) -> Found:
-        """What is there already. Changes nothing."""
+        """Find what exists already. Changes nothing."""
 
     def create(self, account: NewAccount, registered: Callable[[], None]) -> None:
-        """Make what was seen as NOTHING. Raises NameTaken if somebody was faster.
+        """Make an account for which `look` found NOTHING. Raises NameTaken if it exists now.
 
-        `registered` is called as soon as the homeserver has made it: from then on the account is ours.
+        `registered` is called once the homeserver has the account: from then on it is ours.
         """
 
     def finish(self, account: NewAccount) -> None:
-        """Bring what an earlier try of ours began or finished to what is wanted now."""
+        """Complete an account that an earlier try of ours began or finished."""
 
     def probe(self) -> None:
-        """Returns if accounts can be made now."""
+        """Check that accounts can be made now."""
 
     def membership(self, user_id: str, room_id: str) -> str | None:
-        """`join`, `invite`, `leave`, …: what the homeserver knows of a person in a room; None: nothing."""
+        """A user's membership of a room (`join`, `invite`, `leave` …), None if there is none."""
 
     def holds_invitation(self, room_id: str, token: str) -> bool:
-        """Whether the event of an invitation by mail stands in the room, with keys in it."""
+        """Whether the room has the m.room.third_party_invite event of this token, not revoked."""
 
 
 class SynapseConnector:
-    """Synapse's administration API: registration by shared secret, then address and name by token."""
+    """Uses Synapse's admin API: registers by shared secret, sets address and name by token."""
 
     def __init__(
         self,
@@ -98,21 +98,21 @@ class SynapseConnector:
     def membership(self, user_id: str, room_id: str) -> str | None:
         with self._talk() as talk:
             answer = _expect(
-                self._admin(talk, "GET", f"/v1/users/{path_part(user_id)}/memberships")
+                self._admin(talk, "GET", f"/v1/users/{quote_path_segment(user_id)}/memberships")
             )
         rooms = answer.body.get("memberships")
         found = rooms.get(room_id) if isinstance(rooms, dict) else NONSENSE
         if found is not None and found not in MEMBERSHIPS:
-            # Taken for "never there", somebody who has joined would be invited anew.
+            # Read as "no membership", a person who has joined would be invited again.
             raise Away("no memberships", sent=True)
         return str(found) if found else None
 
     def holds_invitation(self, room_id: str, token: str) -> bool:
-        path = f"/v1/rooms/{path_part(room_id)}/state?type={THIRD_PARTY_INVITE}"
+        path = f"/v1/rooms/{quote_path_segment(room_id)}/state?type={THIRD_PARTY_INVITE}"
         with self._talk() as talk:
             answer = self._admin(talk, "GET", path)
         if answer.status == NOT_FOUND and answer.errcode == "M_NOT_FOUND":
-            return False  # it is in no such room
+            return False  # the homeserver is not in this room
         events = _expect(answer).body.get("state")
         if not isinstance(events, list):
             raise Away("no state", sent=True)
@@ -144,7 +144,7 @@ class SynapseConnector:
 
     def finish(self, account: NewAccount) -> None:
         with self._talk() as talk:
-            # The person chose the password anew with this try.
+            # The person has chosen a new password with this try.
             self._reset_password(talk, account)
             self._complete(talk, account)
 
@@ -164,7 +164,7 @@ class SynapseConnector:
         )
 
     def _holder_of(self, talk: JsonClient, address: str) -> str | None:
-        answer = self._admin(talk, "GET", f"/v1/threepid/email/users/{path_part(address)}")
+        answer = self._admin(talk, "GET", f"/v1/threepid/email/users/{quote_path_segment(address)}")
         if answer.status == NOT_FOUND and answer.errcode == "M_NOT_FOUND":
             return None
         holder = _expect(answer).body.get("user_id")
@@ -173,15 +173,15 @@ class SynapseConnector:
         return holder
 
     def _display_name_of(self, talk: JsonClient, user_id: str) -> str | None:
-        """None if there is no such account; "" for one without a display name."""
-        answer = self._admin(talk, "GET", f"/v2/users/{path_part(user_id)}")
+        """The display name; None if the account does not exist, "" if it has no name."""
+        answer = self._admin(talk, "GET", f"/v2/users/{quote_path_segment(user_id)}")
         if answer.status == NOT_FOUND and answer.errcode == "M_NOT_FOUND":
             return None
         return str(_expect(answer).body.get("displayname") or "")
 
     def _register(self, talk: JsonClient, account: NewAccount) -> None:
-        # This call fails on a taken name; the PUT on /users would set the password of its owner.
-        nonce = code(_expect(self._admin(talk, "GET", "/v1/register")).body.get("nonce"))
+        # This fails for an existing user ID; PUT /users would set the password of its owner.
+        nonce = safe_code(_expect(self._admin(talk, "GET", "/v1/register")).body.get("nonce"))
         if not nonce:
             raise Away("no nonce")
         localpart = account.user_id[1:].partition(":")[0]
@@ -208,7 +208,7 @@ class SynapseConnector:
             raise NameTaken
         token = _expect(answer).body.get("access_token")
         if isinstance(token, str):
-            # Registration opens a session; nobody asked for one.
+            # Registration opens a session that nobody needs.
             talk.call("POST", "/_matrix/client/v3/logout", token=token, body={})
 
     def _reset_password(self, talk: JsonClient, account: NewAccount) -> None:
@@ -217,16 +217,16 @@ class SynapseConnector:
             self._admin(
                 talk,
                 "POST",
-                f"/v1/reset_password/{path_part(account.user_id)}",
+                f"/v1/reset_password/{quote_path_segment(account.user_id)}",
                 {"new_password": password, "logout_devices": True},
             )
         )
 
     def _complete(self, talk: JsonClient, account: NewAccount) -> None:
-        # Without a password: this call only follows an account that is ours. The address comes first:
-        # as long as the name is the mark, another try knows that the account is not finished.
+        # The account is ours by now. The address comes first: as long as the display name is the
+        # mark, another try knows that the account is not complete.
         threepids = [{"medium": "email", "address": account.address}]
-        path = f"/v2/users/{path_part(account.user_id)}"
+        path = f"/v2/users/{quote_path_segment(account.user_id)}"
         _expect(self._admin(talk, "PUT", path, {"threepids": threepids}))
         _expect(self._admin(talk, "PUT", path, {"displayname": account.display_name}))
 

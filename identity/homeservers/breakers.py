@@ -1,4 +1,4 @@
-"""Homeservers that failed lately: after some failures nobody waits for them until one call has tried."""
+"""Circuit breakers: a homeserver that fails repeatedly is not called for a while."""
 
 from datetime import datetime, timedelta
 
@@ -8,12 +8,15 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core import inserting
 from identity.core.database import Base
 
-FAILURES = 3  # one after the other, until it opens
+MAX_FAILURES = 3  # in a row, until the breaker opens
 OPEN_FOR = timedelta(seconds=30)
 
 
 class HomeserverBreaker(Base):
-    """Closed while it has no `tried_again_at`; open until then, when one call is let through to see."""
+    """One breaker.
+
+    Closed while `tried_again_at` is None; else open until then, when one call may try.
+    """
 
     __tablename__ = "homeserver_breakers"
 
@@ -23,7 +26,7 @@ class HomeserverBreaker(Base):
 
 
 def lock(session: Session, homeserver: str) -> HomeserverBreaker:
-    """The row of this homeserver, held until the transaction ends: calls are counted one after the other."""
+    """The row of this homeserver, made if needed and locked until the transaction ends."""
     inserting.insert_if_new(session, HomeserverBreaker, {"homeserver": homeserver, "failures": 0})
     return session.scalars(
         select(HomeserverBreaker)
@@ -33,14 +36,14 @@ def lock(session: Session, homeserver: str) -> HomeserverBreaker:
 
 
 def open_until(session: Session, now: datetime, homeserver: str) -> datetime | None:
-    """When the next call may be tried; None if now."""
+    """Until when the breaker is open; None if a call may be made now."""
     row = session.get(HomeserverBreaker, homeserver)
     until = row.tried_again_at if row else None
     return until if until is not None and until > now else None
 
 
-def admit(row: HomeserverBreaker, now: datetime) -> bool:
-    """Whether a call may be made. Of those that come to an open breaker after its time, one may."""
+def admit_call(row: HomeserverBreaker, now: datetime) -> bool:
+    """Whether a call may be made. When the time of an open breaker ends, one call may try."""
     if row.tried_again_at is None:
         return True
     if row.tried_again_at > now:
@@ -49,16 +52,16 @@ def admit(row: HomeserverBreaker, now: datetime) -> bool:
     return True
 
 
-def failed(session: Session, now: datetime, homeserver: str) -> None:
-    """One more call found nobody."""
+def record_failure(session: Session, now: datetime, homeserver: str) -> None:
+    """Count a failed call; open the breaker after `MAX_FAILURES`."""
     row = lock(session, homeserver)
     row.failures += 1
-    if row.failures >= FAILURES:
+    if row.failures >= MAX_FAILURES:
         row.tried_again_at = now + OPEN_FOR
 
 
-def answered(session: Session, homeserver: str) -> None:
-    """It is there."""
+def record_answer(session: Session, homeserver: str) -> None:
+    """Close the breaker: the homeserver answered."""
     session.execute(
         update(HomeserverBreaker)
         .where(HomeserverBreaker.homeserver == homeserver)

@@ -1,4 +1,4 @@
-"""`guichet homeserver`: the homeservers of the federation."""
+"""`guichet homeserver`: register the homeservers of the federation and rotate their credentials."""
 
 import difflib
 from datetime import timedelta
@@ -9,11 +9,10 @@ import click
 from domain_rules.federation import CLASS_SOURCES, CONNECTORS
 from domain_rules.user_ids import Scheme
 from identity.command.files import FILE, read_certificate, read_secret
-from identity.command.opening import author, dry_run, opened, reason
-from identity.command.printing import as_json, print_facts, print_json, print_table, talk
+from identity.command.opening import author, author_here, dry_run, open_services, reason
+from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
 from identity.problems import UnknownHomeserver
 from identity.rule_changes import service as rule_changes
-from identity.rule_changes.cli.publishing import author_here
 
 from . import models as homeservers
 from . import service as homeserver_changes
@@ -22,10 +21,12 @@ from .service import NewHomeserver
 
 OPTIONS = (
     click.option("--url", required=True, help="Client and administration API, without a path."),
-    click.option("--federation-url", help="Where it answers other homeservers, if elsewhere."),
+    click.option(
+        "--federation-url", help="Where it answers other homeservers, if that is another URL."
+    ),
     click.option("--ca-file", type=FILE, help="PEM of its certificate authority, if private."),
-    click.option("--guests", is_flag=True, help="It is for guests."),
-    click.option("--label", default="", help="What people read.  [default: NAME]"),
+    click.option("--guests", is_flag=True, help="It is a homeserver for guests."),
+    click.option("--label", default="", help="The name people read.  [default: NAME]"),
     click.option(
         "--connector",
         type=click.Choice(sorted(CONNECTORS)),
@@ -38,29 +39,30 @@ OPTIONS = (
     click.option(
         "--user-id-scheme",
         type=click.Choice([str(scheme) for scheme in Scheme]),
-        help="What IDs are made of.  [default: address; with --guests random]",
+        help="What user IDs are made from.  [default: address; with --guests random]",
     ),
     click.option(
         "--class-source",
         type=click.Choice(sorted(CLASS_SOURCES)),
-        help="What its people are.  [default: agent; with --guests guest]",
+        help="How its users are classified.  [default: agent; with --guests guest]",
     ),
-    click.option("--client-url", help="Where its people open their messenger."),
+    click.option("--client-url", help="Where its users open their Matrix client."),
     click.option(
         "--insecure-for-tests",
         "insecure",
         is_flag=True,
-        help="Take any certificate for its own: for tests, never where people are.",
+        help="Do not check its certificate. For tests only, never in production.",
     ),
 )
 
 
 @click.group()
 def homeserver() -> None:
-    """Homeservers: where accounts are."""
+    """Manage the homeservers of the federation."""
 
 
 def with_options(command: Any) -> Any:
+    """Add OPTIONS to a click command."""
     for option in reversed(OPTIONS):
         command = option(command)
     return command
@@ -78,19 +80,19 @@ def add(
 ) -> None:
     """Register the homeserver NAME, its Matrix server name: host or host:port.
 
-    Prints the credential with which it asks Guichet, once: only a hash of it is kept. The first
-    homeserver for guests becomes the default of the rules.
+    Prints the credential with which it calls Guichet. It is shown only once: Guichet stores its
+    hash. The first homeserver for guests becomes the default of the rules.
 
     \b
     JSON: {"homeserver": as `show`, "credential": text or null, "default_rule": boolean,
            "revision": number, "dry_run": boolean}
     """  # noqa: D301  \b is click's: keep these lines
     new = read_new(name, **facts)
-    with opened() as services, services.database.transaction() as session:
+    with open_services() as services, services.database.transaction() as session:
         now = services.now()
         me = author_here(author=author, reason=reason or f"homeserver add {name}")
-        made = homeserver_changes.add(session, services.public_half, now, new, me)
-        default = homeserver_changes.default_for(session, made)
+        made = homeserver_changes.register(session, services.public_half, now, new, me)
+        default = homeserver_changes.default_rule_for(session, made)
         difference = rule_changes.compare(session, put=default)
         revision = rule_changes.publish(session, now, difference, me)
         credential = homeserver_changes.issue_credential(session, now, name, me)
@@ -116,8 +118,10 @@ def add(
 
 
 def _warn_of_clear_text(made: Homeserver) -> None:
-    for url in filter(homeserver_changes.is_in_clear, {made.url, made.federation_url or made.url}):
-        talk(
+    for url in filter(
+        homeserver_changes.is_clear_text, {made.url, made.federation_url or made.url}
+    ):
+        print_message(
             f"Warning: {url} has no TLS. Whoever is on the way can read the tokens by which people of "
             f"{made.name} sign in to Guichet, and answer in its name."
         )
@@ -127,11 +131,13 @@ def _tell_added(made: Homeserver, *, is_default: bool, dry_run: bool) -> None:
     name = made.name
     _warn_of_clear_text(made)
     if is_default:
-        talk(f"Default rule: whoever no other rule names is a guest on {name}, with an invitation.")
+        print_message(
+            f"Default rule: whoever no other rule names is a guest on {name}, with an invitation."
+        )
     if dry_run:
-        talk(f"{name} would be registered. Nothing was written.")
+        print_message(f"{name} would be registered. Nothing was written.")
     else:
-        talk(f"{name} is registered. Its credential, shown this once:")
+        print_message(f"{name} is registered. Its credential, shown this once:")
 
 
 @homeserver.command()
@@ -141,7 +147,7 @@ def _tell_added(made: Homeserver, *, is_default: bool, dry_run: bool) -> None:
     type=click.IntRange(0, 720),
     default=24,
     show_default=True,
-    help="Hours for which the old credential stays good.",
+    help="Hours for which the old credential stays valid.",
 )
 @author
 @reason
@@ -150,10 +156,12 @@ def _tell_added(made: Homeserver, *, is_default: bool, dry_run: bool) -> None:
 def rotate_credential(name: str, *, overlap: int, **options: Any) -> None:
     """Give the homeserver NAME a new credential; the old one ends after the overlap.
 
-    JSON: {"homeserver": text, "credential": text or null, "old_good_until": time, "dry_run": boolean}
-    """
+    \b
+    JSON: {"homeserver": text, "credential": text or null, "old_good_until": time,
+           "dry_run": boolean}
+    """  # noqa: D301  \b is click's: keep these lines
     hours = timedelta(hours=overlap)
-    with opened() as services, services.database.transaction() as session:
+    with open_services() as services, services.database.transaction() as session:
         now = services.now()
         me = author_here(author=options["author"], reason=options["reason"])
         credential = homeserver_changes.issue_credential(session, now, name, me, overlap=hours)
@@ -161,9 +169,11 @@ def rotate_credential(name: str, *, overlap: int, **options: Any) -> None:
             session.rollback()
     until = now + hours
     if options["dry_run"]:
-        talk(f"{name} would get a new credential. Nothing was written.")
+        print_message(f"{name} would get a new credential. Nothing was written.")
     else:
-        talk(f"The old credential of {name} is good until {until:%Y-%m-%d %H:%M}Z. The new one:")
+        print_message(
+            f"The old credential of {name} is good until {until:%Y-%m-%d %H:%M}Z. The new one:"
+        )
     if options["json_wanted"]:
         print_json(
             {
@@ -178,7 +188,7 @@ def rotate_credential(name: str, *, overlap: int, **options: Any) -> None:
 
 
 def read_new(name: str, **facts: Any) -> NewHomeserver:
-    """The options, with what stands in the files they name. Raises Failure."""
+    """The homeserver the options describe; reads the files they name. Raises Failure."""
     return NewHomeserver(
         name=name,
         ca_pem=read_certificate(facts.pop("ca_file")),
@@ -195,8 +205,8 @@ def list_(*, json_wanted: bool) -> None:
 
     JSON: a list of what `show` prints.
     """
-    with opened() as services, services.database.reading() as session:
-        rows = [described(each) for each in homeservers.every(session)]
+    with open_services() as services, services.database.reading() as session:
+        rows = [described(each) for each in homeservers.find_all(session)]
     if json_wanted:
         print_json(rows)
         return
@@ -208,17 +218,17 @@ def list_(*, json_wanted: bool) -> None:
 @click.argument("name")
 @as_json
 def show(name: str, *, json_wanted: bool) -> None:
-    """Show one homeserver; its secrets never.
+    """Show one homeserver, without its secrets.
 
     \b
     JSON: {"name", "url", "label": text, "guests": boolean, "connector", "user_id_scheme",
            "class_source": text, "federation_url", "client_url": text or null,
            "private_ca", "insecure", "has_secrets": boolean, "created_at": time}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as services, services.database.reading() as session:
+    with open_services() as services, services.database.reading() as session:
         found = homeservers.find(session, name)
         if found is None:
-            known = [each.name for each in homeservers.every(session)]
+            known = [each.name for each in homeservers.find_all(session)]
             raise UnknownHomeserver(name, difflib.get_close_matches(name, known))
         shown = described(found)
     if json_wanted:
@@ -228,12 +238,12 @@ def show(name: str, *, json_wanted: bool) -> None:
 
 
 def described(row: Homeserver) -> dict[str, Any]:
-    """What may be shown of a homeserver."""
+    """The fields of a homeserver that may be shown, as JSON."""
     return {
         "name": row.name,
         "url": row.url,
         "label": row.label,
-        "guests": row.guests,
+        "guests": row.is_for_guests,
         "connector": row.connector,
         "user_id_scheme": row.user_id_scheme,
         "class_source": row.class_source,
@@ -247,6 +257,7 @@ def described(row: Homeserver) -> dict[str, Any]:
 
 
 def readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of a label and a text, for people."""
     return [(name.replace("_", " "), _text(value)) for name, value in shown.items()]
 
 

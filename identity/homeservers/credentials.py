@@ -1,4 +1,4 @@
-"""Homeserver credentials: bearer tokens, stored hashed, each good for its own homeserver."""
+"""Homeserver credentials: bearer tokens with which a homeserver calls Guichet, stored as hashes."""
 
 import hashlib
 import secrets
@@ -13,7 +13,7 @@ from identity.core.database import Base
 
 
 class HomeserverCredential(Base):
-    """One token of one homeserver. During a rotation two are good."""
+    """One token of one homeserver. During a rotation two are valid."""
 
     __tablename__ = "homeserver_credentials"
 
@@ -25,7 +25,7 @@ class HomeserverCredential(Base):
 
 
 def issue(session: Session, now: datetime, *, homeserver: str) -> str:
-    """A new token, shown once: only its hash is kept. 256 random bits need no slow hash."""
+    """Make a new token and store its hash. 256 random bits need no slow hash."""
     token = f"guichet_{secrets.token_urlsafe(32)}"
     session.add(
         HomeserverCredential(homeserver=homeserver, token_hash=_hash(token), created_at=now)
@@ -34,7 +34,7 @@ def issue(session: Session, now: datetime, *, homeserver: str) -> str:
 
 
 def retire(session: Session, *, homeserver: str, at: datetime) -> int:
-    """End every token of this homeserver that would be good longer. How many."""
+    """Limit all tokens of this homeserver to this time. Return how many were valid longer."""
     ending = session.execute(
         update(HomeserverCredential)
         .where(
@@ -47,7 +47,7 @@ def retire(session: Session, *, homeserver: str, at: datetime) -> int:
 
 
 def homeserver_of(session: Session, token: str, now: datetime) -> str | None:
-    """The homeserver a token speaks for, or None."""
+    """The homeserver a valid token belongs to, or None."""
     return session.scalar(
         select(HomeserverCredential.homeserver).where(
             HomeserverCredential.token_hash == _hash(token),
@@ -57,7 +57,7 @@ def homeserver_of(session: Session, token: str, now: datetime) -> str | None:
 
 
 def hashes_of(session: Session, homeserver: str, now: datetime) -> list[str]:
-    """The hashes of this homeserver's good tokens: how it can show in an answer that it has one."""
+    """The hashes of this homeserver's valid tokens, to check the proof in its module's answers."""
     return list(
         session.scalars(
             select(HomeserverCredential.token_hash).where(

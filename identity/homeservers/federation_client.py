@@ -1,4 +1,7 @@
-"""Registered homeservers, spoken to and listened to as one server to another; others are never called."""
+"""Federation API calls to registered homeservers: OpenID tokens, keys, X-Matrix signatures.
+
+Homeservers that are not registered are never called.
+"""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -19,10 +22,10 @@ from identity.problems import (
 )
 
 OK, UNAUTHORIZED = 200, 401
-SECONDS = 10.0  # for one talk
-ASK_AGAIN = timedelta(seconds=60)  # before keys of the same homeserver are fetched anew
-MAX_KEY_AGE = timedelta(days=7)  # keys are believed, whatever they say of themselves
-# Matrix: name=value or name="value", separated by commas, in any order.
+SECONDS = 10.0  # for all calls together
+ASK_AGAIN = timedelta(seconds=60)  # before the keys of the same homeserver are fetched again
+MAX_KEY_AGE = timedelta(days=7)  # whatever `valid_until_ts` says
+# X-Matrix: name=value or name="value", separated by commas, in any order.
 PARAMETER = re.compile(
     r'\s*([0-9A-Za-z_-]{1,30})\s*=\s*(?:"([^"\\]{0,500})"|([^\s",]{0,500}))\s*(?:,|$)'
 )
@@ -31,18 +34,18 @@ MAX_KEYS = 50
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a registered homeserver answers others."""
+class FederationEndpoint:
+    """Where a registered homeserver answers the federation API."""
 
     server_name: str
     url: str
     ca_pem: str | None = None
-    insecure: bool = False  # its certificate is not looked at: for tests
+    insecure: bool = False  # the certificate is not checked: for tests
 
 
 @dataclass(frozen=True)
 class KeyRing:
-    """Keys of one homeserver as it published them, and when it was asked."""
+    """The keys a homeserver publishes, by key ID. `answered`: False if it could not be asked."""
 
     asked_at: datetime
     good_until: datetime
@@ -51,21 +54,28 @@ class KeyRing:
 
 
 class Federation:
-    """`find` looks a homeserver up in the register, by its server name."""
+    """Calls registered homeservers and checks their signatures; keeps their keys in memory.
 
-    def __init__(self, find: Callable[[str], Place | None], now: Callable[[], datetime]) -> None:
+    `find` returns the endpoint of a registered homeserver by its server name.
+    """
+
+    def __init__(
+        self, find: Callable[[str], FederationEndpoint | None], now: Callable[[], datetime]
+    ) -> None:
         self._find, self._now = find, now
         self._rings: dict[str, KeyRing] = {}
 
     def talk(self, server_name: str, *, seconds: float = SECONDS) -> JsonClient:
-        """A talk with this homeserver. Raises NotOfFederation."""
-        place = self._find(server_name)
-        if place is None:
+        """A client for this homeserver. Raises NotOfFederation."""
+        endpoint = self._find(server_name)
+        if endpoint is None:
             raise NotOfFederation
-        return JsonClient(place.url, ca_pem=place.ca_pem, seconds=seconds, insecure=place.insecure)
+        return JsonClient(
+            endpoint.url, ca_pem=endpoint.ca_pem, seconds=seconds, insecure=endpoint.insecure
+        )
 
     def owner_of(self, openid_token: str, *, server_name: str) -> str:
-        """The user ID an OpenID token was made for.
+        """The user ID an OpenID token belongs to (federation API, `openid/userinfo`).
 
         Raises NotOfFederation, OpenIdRefused, WrongOwner, HomeserverSilent.
         """
@@ -95,16 +105,16 @@ class Federation:
         content: Mapping[str, Any],
         our_names: Collection[str],
     ) -> str:
-        """The server name of the homeserver that signed this request to us.
+        """The server name of the homeserver that signed this request (X-Matrix authentication).
 
-        `uri` as it was signed: without what a proxy put before it. Raises NotAllowed,
-        NotOfFederation, and HomeserverSilent if it cannot be asked for the key.
+        `uri`: the path and query as they were signed, without a prefix added by a proxy. Raises
+        NotAllowed, NotOfFederation, and HomeserverSilent if its keys cannot be fetched.
         """
-        told = read_x_matrix(authorization)
-        origin, key_id, signature = (told.get(name, "") for name in ("origin", "key", "sig"))
+        parameters = read_x_matrix(authorization)
+        origin, key_id, signature = (parameters.get(name, "") for name in ("origin", "key", "sig"))
         if not (origin and key_id and signature):
             raise NotAllowed("This Authorization header is not X-Matrix.")
-        destination = told.get("destination")
+        destination = parameters.get("destination")
         if destination is not None and destination not in our_names:
             raise NotAllowed("This request was signed for another server.")
         public_key = self._key(origin, key_id)
@@ -116,7 +126,8 @@ class Federation:
             "signatures": {origin: {key_id: signature}},
         }
         for name in [destination] if destination else our_names:
-            # Synapse signs destination_is to identity servers, the specification says destination.
+            # For identity servers Synapse signs `destination_is`; the specification says
+            # `destination`.
             for field in ("destination_is", "destination"):
                 if _is_signed({**facts, field: name}, origin, key_id, public_key):
                     return origin
@@ -148,7 +159,7 @@ class Federation:
 
 
 def read_x_matrix(authorization: str) -> dict[str, str]:
-    """The parameters of the header; empty if it is another one."""
+    """The parameters of an X-Matrix Authorization header; empty for any other header."""
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() != "x-matrix" or len(authorization) > MAX_HEADER:
         return {}
@@ -172,7 +183,7 @@ def _is_signed(facts: Mapping[str, Any], origin: str, key_id: str, public_key: s
 
 
 def _read_ring(body: Mapping[str, Any], origin: str, now: datetime) -> KeyRing:
-    """The keys with which the homeserver signed its own answer; the others are not believed."""
+    """The keys with which the homeserver signed this answer; others are ignored."""
     published = body.get("verify_keys")
     until = body.get("valid_until_ts")
     if body.get("server_name") != origin or not isinstance(published, dict):

@@ -1,44 +1,56 @@
-"""Homeservers of the federation: where they are, and how Guichet makes accounts there."""
+"""The table of registered homeservers: their URLs, and how accounts are made there."""
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import false, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
 
+GUEST: Final = "guest"
+
 
 class Homeserver(Base):
-    """One registered homeserver. Its secrets are sealed to the worker (homeservers/secrets.py)."""
+    """One registered homeserver. Its secrets are sealed, see secrets.py."""
 
     __tablename__ = "homeservers"
 
     name: Mapped[str] = mapped_column(primary_key=True)  # server name: host[:port]
     url: Mapped[str]  # client and administration API, without a path
     federation_url: Mapped[str | None]
-    ca_pem: Mapped[str | None]  # its certificate authority, if it is a private one
-    # For tests: any certificate is taken. The running version before this column knows nothing of it.
+    ca_pem: Mapped[str | None]  # its private certificate authority, if it has one
+    # For tests: certificates are not checked. The default is for nodes of versions without this.
     insecure: Mapped[bool] = mapped_column(default=False, server_default=false())
-    guests: Mapped[bool]
-    label: Mapped[str]  # what people read
+    # Of the version before, which wants it written: what counts is class_source.
+    _guests: Mapped[bool] = mapped_column(
+        "guests", default=lambda row: row.get_current_parameters()["class_source"] == GUEST
+    )
+    label: Mapped[str]  # the name people read
     connector: Mapped[str]  # none, synapse
     registration_secret: Mapped[str | None]
     admin_token: Mapped[str | None]
     user_id_scheme: Mapped[str]  # domain_rules.user_ids.Scheme
-    class_source: Mapped[str]  # guest, agent, by_person
+    class_source: Mapped[str]  # GUEST, agent, by_person
     client_url: Mapped[str | None]
     created_at: Mapped[datetime]
 
     @property
+    def is_for_guests(self) -> bool:
+        """Whether all its people are guests."""
+        return self.class_source == GUEST
+
+    @property
     def makes_accounts(self) -> bool:
-        """Whether Guichet makes its accounts; else people do so in their client themselves."""
+        """Whether Guichet makes accounts there; else people register in their client."""
         return self.connector == "synapse"
 
 
 def find(session: Session, name: str) -> Homeserver | None:
+    """The homeserver with this server name, or None."""
     return session.get(Homeserver, name)
 
 
-def every(session: Session) -> list[Homeserver]:
-    """All of them, by name."""
+def find_all(session: Session) -> list[Homeserver]:
+    """All homeservers, sorted by name."""
     return list(session.scalars(select(Homeserver).order_by(Homeserver.name)))

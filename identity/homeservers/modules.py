@@ -1,88 +1,103 @@
-"""What a homeserver's module can do, as it says itself, and for how long that is believed."""
+"""What a homeserver's module declares it can do, and for how long the declaration counts.
+
+A module declares its version, the events it reports and the room actions it offers each time it
+fetches the rules.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from . import module_models as homeserver_modules
+from . import module_models
 
-FIRST = 1  # of modules that do not say it
+FIRST_VERSION = 1  # of modules that do not declare a version
 MAX_DIGITS = 5
+RECORDED_EVERY = timedelta(seconds=20)  # a module may call each second: not every call is recorded
 REPORTS = frozenset(
     {
         *("third_party_invited", "third_party_invite_revoked", "invited", "joined", "left"),
         *("deactivated", "bound", "unbound", "refusals"),
     }
 )
-"""The kinds that `module_reports` takes."""
+"""The kinds of reports that Guichet takes."""
 ACTIONS = frozenset({"invite", "membership", "revoke", "room"})
 MEMBERSHIP, THIRD_PARTY_INVITED = "membership", "third_party_invited"
-TELLS = timedelta(minutes=2)
-"""So long after it was heard a module is waited for: it tells what happens as soon as it happens."""
-ANSWERS = timedelta(days=7)
-"""So long it counts as there, though it may be silent for the moment."""
+REPORTING_FOR = timedelta(minutes=2)
+"""How long after its last call a module counts as running: its reports come at once."""
+ACTING_FOR = timedelta(days=7)
+"""How long after its last call a module counts as present, if perhaps not running just now."""
 
 
 @dataclass(frozen=True)
 class Declared:
-    """Version, reports and actions, as far as they mean something here; how many rules it does not understand."""
+    """The version, reports and actions of a module, as far as Guichet knows them.
 
-    version: int = FIRST
+    `skipped`: the number of rules in force that the module does not understand.
+    """
+
+    version: int = FIRST_VERSION
     reports: frozenset[str] = frozenset()
     actions: frozenset[str] = frozenset()
     skipped: int = 0
 
 
-def read(
+def read_declaration(
     version: str | None, reports: str | None, actions: str | None, skipped: str | None = None
 ) -> Declared:
-    """From the query of a module. What we do not know, of a newer one perhaps, is left out; nothing is a fault."""
+    """Read the query parameters of a module. Unknown values, as of a newer module, are ignored."""
     return Declared(
-        _number(version) or FIRST,
+        _number(version) or FIRST_VERSION,
         _known(reports, REPORTS),
         _known(actions, ACTIONS),
         _number(skipped),
     )
 
 
-def is_news(session: Session, now: datetime, homeserver: str, declared: Declared) -> bool:
-    """Whether `hear` has something to write: a module may ask every second."""
-    return homeserver_modules.is_news(
-        session,
-        now,
-        homeserver=homeserver,
-        version=declared.version,
-        reports=declared.reports,
-        actions=declared.actions,
-        skipped=declared.skipped,
+def is_changed(session: Session, now: datetime, homeserver: str, declared: Declared) -> bool:
+    """Whether to record this declaration: it is new, or the last record is 20 seconds old."""
+    known = module_models.find(session, homeserver)
+    if known is None or now >= known.heard_at + RECORDED_EVERY:
+        return True
+    return any(getattr(known, name) != value for name, value in _values(declared).items())
+
+
+def record_declaration(
+    session: Session, now: datetime, homeserver: str, declared: Declared
+) -> None:
+    """Record that the module called just now, and what it declares."""
+    module_models.upsert(session, homeserver, {"heard_at": now, **_values(declared)})
+
+
+def is_reporting(session: Session, now: datetime, homeserver: str, report: str) -> bool:
+    """Whether this homeserver's module is running now, and makes this kind of report."""
+    module = module_models.find(session, homeserver)
+    return (
+        module is not None
+        and report in module.reports.split(",")
+        and now <= module.heard_at + REPORTING_FOR
     )
 
 
-def hear(session: Session, now: datetime, homeserver: str, declared: Declared) -> None:
-    """The module asked for the rules."""
-    homeserver_modules.hear(
-        session,
-        now,
-        homeserver=homeserver,
-        version=declared.version,
-        reports=declared.reports,
-        actions=declared.actions,
-        skipped=declared.skipped,
+def offers_action(session: Session, now: datetime, homeserver: str, action: str) -> bool:
+    """Whether this homeserver has a module with this room action, if perhaps not running now."""
+    module = module_models.find(session, homeserver)
+    return (
+        module is not None
+        and action in module.actions.split(",")
+        and now <= module.heard_at + ACTING_FOR
     )
 
 
-def tells(session: Session, now: datetime, homeserver: str, report: str) -> bool:
-    """Whether this homeserver's module is on now, and reports such things."""
-    module = homeserver_modules.find(session, homeserver)
-    return module is not None and module.tells(report) and now <= module.heard_at + TELLS
-
-
-def does(session: Session, now: datetime, homeserver: str, action: str) -> bool:
-    """Whether this homeserver has a module that does this, if perhaps not at the moment."""
-    module = homeserver_modules.find(session, homeserver)
-    return module is not None and module.does(action) and now <= module.heard_at + ANSWERS
+def _values(declared: Declared) -> dict[str, Any]:
+    return {
+        "version": declared.version,
+        "reports": ",".join(sorted(declared.reports)),
+        "actions": ",".join(sorted(declared.actions)),
+        "skipped": declared.skipped,
+    }
 
 
 def _known(text: str | None, known: Collection[str]) -> frozenset[str]:

@@ -1,4 +1,8 @@
-"""`onbind`: a homeserver is told that one of its users has an address, and which rooms it was invited to."""
+"""Calls `PUT /_matrix/federation/v1/3pid/onbind` (Matrix federation API).
+
+It tells a homeserver that one of its users has an email address, and to which rooms this address
+was invited, so that the homeserver invites the user.
+"""
 
 from typing import Any
 
@@ -8,26 +12,27 @@ from .admin_client import Refused
 
 OK, NOT_FOUND, NOT_ALLOWED, TOO_MANY = 200, 404, 405, 429
 CLIENT_ERROR = 4
-# What a proxy says when it could not hand the request on.
+# Statuses of a proxy that could not pass the request on.
 NOT_HANDED_ON = {502, 503}
-SECONDS = 30.0  # the homeserver asks the room's own, and that one asks us for our keys
+SECONDS = 30.0  # the homeserver asks the one of the room, which asks us for keys
 PATH = "/_matrix/federation/v1/3pid/onbind"
 
 
 class Unsure(Exception):
-    """Nobody knows whether the homeserver did what it was told."""
+    """It is unknown whether the homeserver processed the call."""
 
 
-def tell(talk: JsonClient, association: dict[str, Any]) -> None:
-    """Returns once the homeserver has invited its user.
+def send_onbind(client: JsonClient, association: dict[str, Any]) -> None:
+    """Send the call; return once the homeserver has invited its user.
 
-    Raises Away (it did not: try again), Refused (it will not), Unsure. The specification says PUT,
-    Synapse has POST alone; no X-Matrix, or Synapse looks for our keys as for a homeserver's.
+    Raises Away (not processed: try again), Refused (for good) or Unsure. The specification says
+    PUT, Synapse accepts only POST. The request is not signed with X-Matrix: Synapse would fetch
+    our keys as if we were a homeserver.
     """
     try:
-        answer = talk.call("POST", PATH, body=association)
+        answer = client.call("POST", PATH, body=association)
         if answer.status in {NOT_FOUND, NOT_ALLOWED} and answer.errcode == "M_UNRECOGNIZED":
-            answer = talk.call("PUT", PATH, body=association)
+            answer = client.call("PUT", PATH, body=association)
     except Away as away:
         if away.status == OK:
             return
@@ -42,5 +47,5 @@ def tell(talk: JsonClient, association: dict[str, Any]) -> None:
 
 
 def _was_refused(status: int | None) -> bool:
-    """By whatever answered in the place of the homeserver."""
+    """Whether this status shows that the homeserver did not get or process the request."""
     return status is not None and (status in NOT_HANDED_ON or status // 100 == CLIENT_ERROR)

@@ -1,4 +1,9 @@
-"""Our module's desk in a homeserver: it puts invitations into rooms in the name of who invites, and empties them."""
+"""Calls the module in a homeserver to act in rooms: invite, revoke an invitation, ask about a room.
+
+The module acts in the name of a local user. Requests are signed with our signing key and carry a
+nonce; answers carry a seal made with the homeserver's credential
+(domain_rules/room_action_answers.py).
+"""
 
 import secrets
 from collections.abc import Callable, Collection, Mapping
@@ -6,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain_rules import room_action_answers as desk_answers
-from identity.core.http_client import Answer, Away, JsonClient, code
+from domain_rules import room_action_answers
+from identity.core.http_client import Answer, Away, JsonClient, safe_code
 from identity.core.strict_json import is_text
 
 from .admin_client import Refused
@@ -15,23 +20,23 @@ from .admin_client import Refused
 PATH = "/_synapse/client/org.guichet/v1"
 OK, NOT_FOUND, NOT_ALLOWED, TOO_MANY = 200, 404, 405, 429
 LIFETIME = timedelta(minutes=2)
-SECONDS = 15.0  # the homeserver may have to tell others that are in the room
-LOOK_SECONDS = 5.0  # somebody waits for the page
-MAX_NAME = 80  # characters of a room's name that we repeat
+SECONDS = 15.0  # the homeserver may have to contact others that are in the room
+LOOK_SECONDS = 5.0  # a person waits for the page
+MAX_NAME = 80  # characters of a room's name that we show
 
-Sign = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""Names the signer in an object, and signs it with the long-term key that signs now."""
-KnownBy = Callable[[str], Collection[str]]
-"""The hashes of the credentials that are good now, of the homeserver of this name."""
+SignObject = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Adds the signer to an object and signs it with the newest signing key."""
+FindCredentialHashes = Callable[[str], Collection[str]]
+"""The hashes of the valid credentials of the homeserver with this name."""
 
 
 class NoModule(Refused):
-    """The homeserver has no module of ours, or its desk is closed."""
+    """The homeserver does not have our module, or the module does not allow room actions."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What the homeserver says of a room and of who wants to invite there."""
+    """What a sender of invitations needs to know about a room and their rights in it."""
 
     is_joined: bool
     may_invite: bool
@@ -41,7 +46,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Standing:
-    """Who somebody is in a room (None: never invited), and whether an invitation by mail stands there."""
+    """A user's membership of a room (None if there is none), and whether an invitation is there."""
 
     membership: str | None
     holds_invitation: bool
@@ -49,68 +54,71 @@ class Standing:
 
 @dataclass(frozen=True)
 class RoomActions:
-    """The desk of one homeserver. Everything raises Away, Refused or NoModule."""
+    """The room actions of one homeserver. All methods raise Away, Refused or NoModule."""
 
     server_name: str
     url: str
-    sign: Sign
+    sign: SignObject
     now: Callable[[], datetime]
-    known_by: KnownBy
+    known_by: FindCredentialHashes
     ca_pem: str | None = None
     insecure: bool = False
 
     def invite(
         self, *, room_id: str, sender: str, token: str, address: str, keys: Mapping[str, Any]
     ) -> None:
-        """Put the invitation into the room; the same once more changes nothing."""
+        """Put a third-party invitation into the room. Repeating it changes nothing."""
         facts = {"address": address, "token": token, **keys}
         self._ask("invite", {"room_id": room_id, "sender": sender, **facts})
 
     def invite_user(self, *, room_id: str, sender: str, user_id: str) -> bool:
-        """Invite somebody by user ID. False: they are in the room already."""
-        asked = {"room_id": room_id, "sender": sender, "user_id": user_id}
-        return self._ask("invite", asked).get("membership") != "join"
+        """Invite a user ID. False if they are in the room already."""
+        facts = {"room_id": room_id, "sender": sender, "user_id": user_id}
+        return self._ask("invite", facts).get("membership") != "join"
 
     def revoke(self, *, room_id: str, token: str, sender: str) -> None:
-        """Empty the invitation's event, in the name of its sender or of somebody else there who may."""
+        """Revoke an invitation, in the name of its sender or of another local user who may."""
         self._ask("revoke", {"room_id": room_id, "token": token, "sender": sender})
 
     def look(self, *, room_id: str, sender: str) -> Room:
-        """The room, as far as the sender of invitations needs to know it."""
-        told = self._ask("room", {"room_id": room_id, "sender": sender}, seconds=LOOK_SECONDS)
-        name = told.get("name")
+        """Ask about a room and the sender's rights there."""
+        answer = self._ask("room", {"room_id": room_id, "sender": sender}, seconds=LOOK_SECONDS)
+        name = answer.get("name")
         return Room(
-            is_joined=told.get("joined") is True,
-            may_invite=told.get("may_invite") is True,
-            is_open_to_guests=told.get("open_to_guests") is True,
+            is_joined=answer.get("joined") is True,
+            may_invite=answer.get("may_invite") is True,
+            is_open_to_guests=answer.get("open_to_guests") is True,
             name=name[:MAX_NAME]
             if isinstance(name, str) and name.strip() and is_text(name)
             else None,
         )
 
     def standing(self, *, room_id: str, user_id: str, token: str = "") -> Standing:
-        """Raises Away, too, where the homeserver cannot tell: it is not in the room, or just joining it."""
-        asked = {"room_id": room_id, "user_id": user_id} | ({"token": token} if token else {})
-        told = self._ask("membership", asked, seconds=LOOK_SECONDS)
-        membership = told.get("membership")
-        if told.get("known") is not True and not token:
+        """Ask for a user's membership, and with a token whether its invitation is in the room.
+
+        Also raises Away if the homeserver does not know: it is not in the room, or just joining it.
+        """
+        facts = {"room_id": room_id, "user_id": user_id} | ({"token": token} if token else {})
+        answer = self._ask("membership", facts, seconds=LOOK_SECONDS)
+        membership = answer.get("membership")
+        if answer.get("known") is not True and not token:
             raise Away("it does not know who is in this room")
         return Standing(
             membership if isinstance(membership, str) else None,
-            holds_invitation=told.get("invitation") is True,
+            holds_invitation=answer.get("invitation") is True,
         )
 
     def _ask(
-        self, what: str, facts: Mapping[str, Any], *, seconds: float = SECONDS
+        self, action: str, facts: Mapping[str, Any], *, seconds: float = SECONDS
     ) -> dict[str, Any]:
-        letter = secrets.token_urlsafe(16)
+        nonce = secrets.token_urlsafe(16)
         signed = self.sign(
             {
                 **facts,
-                "action": what,
+                "action": action,
                 "destination": self.server_name,
                 "expires_ts": int((self.now() + LIFETIME).timestamp() * 1000),
-                "nonce": letter,
+                "nonce": nonce,
             }
         )
         with JsonClient(
@@ -118,32 +126,33 @@ class RoomActions:
             ca_pem=self.ca_pem,
             seconds=seconds,
             insecure=self.insecure,
-        ) as talk:
-            answer = _call(talk, f"{PATH}/{what}", signed)
-        self._check(answer, what, letter)
+        ) as client:
+            answer = _call(client, f"{PATH}/{action}", signed)
+        self._check(answer, action, nonce)
         if answer.status != OK:
-            reason = code(answer.body.get("org.guichet.reason"))
+            reason = safe_code(answer.body.get("org.guichet.reason"))
             raise Refused(reason or f"{answer.status} {answer.errcode}")
         return answer.body
 
-    def _check(self, answer: Answer, what: str, letter: str) -> None:
-        """Raises Away for what is not from our module there: who knows what was done; it is asked again later.
+    def _check(self, answer: Answer, action: str, nonce: str) -> None:
+        """Raise Away unless our module there made this answer to this request.
 
-        A refusal too: it ends the errand for good, so nobody on the way may make one.
+        This holds for refusals too: a refusal ends the job for good, so nobody on the way may forge
+        one.
         """
-        about = {"homeserver": self.server_name, "action": what, "letter": letter}
+        about = {"homeserver": self.server_name, "action": action, "nonce": nonce}
         for known_by in self.known_by(self.server_name):
-            if desk_answers.is_marked(
+            if room_action_answers.is_sealed_by_module(
                 answer.body, known_by=known_by, status=answer.status, **about
             ):
                 return
-        told = f"{answer.status} {answer.errcode}".strip()
-        raise Away(f"not the answer of our module there: {told}", sent=True, status=answer.status)
+        given = f"{answer.status} {answer.errcode}".strip()
+        raise Away(f"not the answer of our module there: {given}", sent=True, status=answer.status)
 
 
-def _call(talk: JsonClient, path: str, body: dict[str, Any]) -> Answer:
+def _call(client: JsonClient, path: str, body: dict[str, Any]) -> Answer:
     try:
-        answer = talk.call("POST", path, body=body)
+        answer = client.call("POST", path, body=body)
     except Away as away:
         if away.status == NOT_FOUND:
             raise NoModule("no module of ours answers there") from None

@@ -1,4 +1,8 @@
-"""Secrets of homeservers: sealed to the worker, each for one homeserver at one address, and opened nowhere else."""
+"""Secrets of homeservers, sealed so that only the worker can open them.
+
+Each is sealed for one homeserver at one URL: if the URL in the database is changed, it does not
+open.
+"""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -6,7 +10,7 @@ from typing import Literal
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
-from identity.core.sealing import PrivateHalves, PublicHalf, Vault, is_boxed, key_of
+from identity.core.sealing import PrivateHalves, PublicHalf, Vault, is_boxed, key_id_of
 
 from . import models as homeservers
 from .models import Homeserver
@@ -15,16 +19,21 @@ Field = Literal["registration_secret", "admin_token"]
 FIELDS: tuple[Field, ...] = ("registration_secret", "admin_token")
 
 
-def seal(public: PublicHalf, homeserver: Homeserver, field: Field, secret: SecretStr) -> None:
-    """Keep a secret in its row. Its address must be known by then: the secret goes nowhere else."""
+def seal_secret(
+    public: PublicHalf, homeserver: Homeserver, field: Field, secret: SecretStr
+) -> None:
+    """Seal a secret into the homeserver's row. Its name, URL and certificate must be set before."""
     sealed = public.seal(secret.get_secret_value(), about=_about(homeserver, field))
     setattr(homeserver, field, sealed)
 
 
-def opened(vault: Vault, private: PrivateHalves, homeserver: Homeserver, field: Field) -> SecretStr:
-    """The secret, sealed to the worker or, by versions before, with storage keys. Raises CannotOpen.
+def open_secret(
+    vault: Vault, private: PrivateHalves, homeserver: Homeserver, field: Field
+) -> SecretStr:
+    """Open a secret, sealed to the worker or, in earlier versions, with storage keys.
 
-    It does not open either if somebody changed where the homeserver is: it would be sent there.
+    Raises CannotOpen, also if the homeserver's URL was changed since: the secret would be sent
+    there.
     """
     sealed = getattr(homeserver, field) or ""
     if is_boxed(sealed):
@@ -35,34 +44,34 @@ def opened(vault: Vault, private: PrivateHalves, homeserver: Homeserver, field: 
 def reseal(
     session: Session, vault: Vault, public: PublicHalf, private: PrivateHalves | None = None
 ) -> int:
-    """Seal to this public key what storage keys seal yet, and with the private halves also what older pairs do.
+    """Re-seal to this public key the secrets of storage keys and, given `private`, of older pairs.
 
-    How many secrets that were. Raises CannotOpen if a key is missing: nothing is changed then.
+    Return the number of secrets. Raises CannotOpen and changes nothing if a key is missing.
     """
     count = 0
     for homeserver, field, sealed in _sealed(session):
         if not is_boxed(sealed):
             secret = vault.open(sealed)
-        elif private is not None and key_of(sealed) != public.key_id:
+        elif private is not None and key_id_of(sealed) != public.key_id:
             secret = private.open(sealed, about=_about(homeserver, field))
         else:
             continue
-        seal(public, homeserver, field, secret)
+        seal_secret(public, homeserver, field, secret)
         count += 1
     return count
 
 
-def by_key(session: Session) -> dict[str, int]:
-    """How many secrets each pair opens, by its `key_id`; by storage keys under ""."""
+def count_by_key(session: Session) -> dict[str, int]:
+    """The number of secrets by the `key_id` of the pair that opens them; "" for storage keys."""
     counted: dict[str, int] = {}
     for _homeserver, _field, sealed in _sealed(session):
-        key_id = key_of(sealed) if is_boxed(sealed) else ""
+        key_id = key_id_of(sealed) if is_boxed(sealed) else ""
         counted[key_id] = counted.get(key_id, 0) + 1
     return counted
 
 
 def _sealed(session: Session) -> Iterator[tuple[Homeserver, Field, str]]:
-    for homeserver in homeservers.every(session):
+    for homeserver in homeservers.find_all(session):
         for field in FIELDS:
             sealed = getattr(homeserver, field)
             if sealed is not None:

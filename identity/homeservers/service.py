@@ -1,4 +1,4 @@
-"""Homeservers are registered: named, reachable, and given the credential they ask us with."""
+"""Registers homeservers and issues the credentials with which they call Guichet."""
 
 import difflib
 import re
@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
-from domain_rules.rules import AccountClass, Kind, Rule
+from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.user_ids import Scheme
 from identity.core import journal
-from identity.core.journal import Who
+from identity.core.journal import Actor
 from identity.core.sealing import PublicHalf
 from identity.problems import Problem, UnknownHomeserver
 from identity.routing import models as rules
@@ -38,7 +38,7 @@ class WrongHomeserver(Problem):
 
 @dataclass(frozen=True)
 class NewHomeserver:
-    """A homeserver to be registered. None is left to the default."""
+    """A homeserver to be registered. None means the default."""
 
     name: str
     url: str
@@ -55,10 +55,13 @@ class NewHomeserver:
     insecure: bool = False  # for tests
 
 
-def add(
-    session: Session, public: PublicHalf, now: datetime, new: NewHomeserver, who: Who
+def register(
+    session: Session, public: PublicHalf, now: datetime, new: NewHomeserver, who: Actor
 ) -> Homeserver:
-    """Register it. Raises WrongHomeserver, or HomeserverExists and changes nothing."""
+    """Register a homeserver.
+
+    Raises WrongHomeserver or HomeserverExists and changes nothing then.
+    """
     _check(new)
     if homeservers.find(session, new.name) is not None:
         raise HomeserverExists(
@@ -71,10 +74,9 @@ def add(
         if new.federation_url
         else None,
         ca_pem=new.ca_pem,
-        guests=new.guests,
         label=new.label or new.name,
         connector=new.connector,
-        # Guests' addresses are often private ones: they make no public names.
+        # Guests' addresses are often private: public user IDs are not made from them.
         user_id_scheme=new.user_id_scheme or str(Scheme.RANDOM if new.guests else Scheme.ADDRESS),
         class_source=new.class_source or ("guest" if new.guests else "agent"),
         client_url=new.client_url,
@@ -82,11 +84,11 @@ def add(
         created_at=now,
     )
     if new.registration_secret and new.admin_token:
-        homeserver_secrets.seal(public, made, "registration_secret", new.registration_secret)
-        homeserver_secrets.seal(public, made, "admin_token", new.admin_token)
+        homeserver_secrets.seal_secret(public, made, "registration_secret", new.registration_secret)
+        homeserver_secrets.seal_secret(public, made, "admin_token", new.admin_token)
     session.add(made)
     session.flush()
-    facts = {"url": made.url, "guests": made.guests, "connector": made.connector}
+    facts = {"url": made.url, "guests": made.is_for_guests, "connector": made.connector}
     if made.insecure:
         facts["insecure"] = True
     journal.write(session, now, who, action="homeserver.add", subject=made.name, facts=facts)
@@ -94,14 +96,14 @@ def add(
 
 
 def issue_credential(
-    session: Session, now: datetime, name: str, who: Who, *, overlap: timedelta = timedelta()
+    session: Session, now: datetime, name: str, who: Actor, *, overlap: timedelta = timedelta()
 ) -> str:
-    """The bearer token the homeserver asks us with, shown once. Those it had are good for `overlap` more.
+    """Make a new credential for a homeserver; its others stay valid for `overlap`.
 
     Raises UnknownHomeserver.
     """
     if homeservers.find(session, name) is None:
-        known = [homeserver.name for homeserver in homeservers.every(session)]
+        known = [homeserver.name for homeserver in homeservers.find_all(session)]
         raise UnknownHomeserver(name, difflib.get_close_matches(name, known))
     retired = credentials.retire(session, homeserver=name, at=now + overlap)
     token = credentials.issue(session, now, homeserver=name)
@@ -110,18 +112,18 @@ def issue_credential(
     return token
 
 
-def default_for(session: Session, homeserver: Homeserver) -> Sequence[Rule]:
-    """The default rule the first guests' homeserver brings along; nothing where there is one."""
+def default_rule_for(session: Session, homeserver: Homeserver) -> Sequence[Rule]:
+    """The default rule that comes with the first homeserver for guests; empty if there is one."""
     has_default = any(
-        rule.kind is Kind.DEFAULT for rule in rules.load(session, rules.current_number(session))
+        rule.kind is RuleKind.DEFAULT for rule in rules.load(session, rules.current_number(session))
     )
-    if has_default or not homeserver.guests:
+    if has_default or not homeserver.is_for_guests:
         return ()
-    return (Rule(Kind.DEFAULT, "", AccountClass.GUEST, homeserver.name, requires_invite=True),)
+    return (Rule(RuleKind.DEFAULT, "", AccountClass.GUEST, homeserver.name, requires_invite=True),)
 
 
-def is_in_clear(url: str) -> bool:
-    """Whether what is sent there can be read on the way: no TLS, and it leaves this machine."""
+def is_clear_text(url: str) -> bool:
+    """Whether requests to this URL can be read on the way: no TLS, and not this machine."""
     parts = urlsplit(url)
     return parts.scheme == "http" and not is_loopback(parts.hostname)
 
@@ -131,10 +133,14 @@ def _check(new: NewHomeserver) -> None:
         raise WrongHomeserver(
             f"{new.name!r} is no server name: host or host:port, for example agents.example.org"
         )
-    if new.connector != "none" and is_in_clear(_origin(new.url, "the URL")):
+    if new.connector != "none" and is_clear_text(_origin(new.url, "the URL")):
         raise WrongHomeserver(
             f"{new.name}: the connector {new.connector} sends secrets and passwords, which {new.url} would carry "
             "in the clear; use https:// (with --ca-file for an authority of your own), or a loopback address"
+        )
+    if new.guests and new.class_source not in {None, "guest"}:
+        raise WrongHomeserver(
+            f"{new.name}: a homeserver for guests has the class source guest, not {new.class_source}"
         )
     has_secrets = bool(new.registration_secret and new.admin_token)
     if new.connector == "synapse" and not has_secrets:
@@ -146,7 +152,7 @@ def _check(new: NewHomeserver) -> None:
 
 
 def _origin(url: str, what: str) -> str:
-    """The URL without a trailing slash; it has no path: the Matrix paths follow it."""
+    """The URL without a trailing slash. Raises WrongHomeserver if it has a path, query or user."""
     try:
         parts = urlsplit(url)
         is_origin = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

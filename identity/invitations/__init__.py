@@ -1,1 +1,1 @@
-"""Third-party invitations: somebody is invited by email address before anybody is known to have it."""
+"""Third-party invitations: people invited to rooms by email address before they have an account."""

@@ -1,4 +1,4 @@
-"""The history of invitations: what happened to each, when, and by whom."""
+"""The history of each invitation: what happened to it, when, and by whom."""
 
 import uuid
 from datetime import datetime
@@ -13,30 +13,34 @@ from .models import State, ThirdPartyInvitation
 
 
 class Happened(StrEnum):
-    """One word for each thing that can happen to an invitation; of one moment, in the order of the history."""
+    """What can happen to an invitation. Events of the same moment are sorted in this order."""
 
     CREATED = "created"
     EXTENDED = "extended"  # invited again, or by an operator
-    TAKEN_BACK = "taken_back"  # a decline was a slip
-    WAITS_AGAIN = "waits_again"  # the account gave the address up before the homeserver was told
-    MAILED = "mailed"  # a mail was ordered; how it ended stands with the mail
-    SENT = "sent"  # the relay took the mail
-    REFUSED = "refused"  # the mailbox or its server did not
+    TAKEN_BACK = "taken_back"  # a decline was undone
+    WAITS_AGAIN = "waits_again"  # the account lost the address before the homeserver was told
+    MAILED = "mailed"  # a mail was ordered; its outcome is in the mail's row
+    SENT = "sent"  # the relay accepted the mail
+    REFUSED = "refused"  # the mailbox or its server refused it
     REMINDED = "reminded"
     ACCEPTED = "accepted"  # the invited person has an account with this address
     DELIVERED = "delivered"  # the homeserver was told
     JOINED = "joined"
     DECLINED = "declined"
-    UNKNOWN_INVITER = "unknown_inviter"  # declined, with "I don't know this person"
+    UNKNOWN_INVITER = "unknown_inviter"  # declined with "I don't know this person"
     REVOKED = "revoked"
-    NOT_IN_ROOM = "not_in_room"  # the room did not take it, as far as anybody says: no mail left
+    NOT_IN_ROOM = (
+        "not_in_room"  # the room does not hold it, or nobody confirmed it: no mail was sent
+    )
     EXPIRED = "expired"
-    ROOM_EMPTIED = "room_emptied"  # after the end: its event in the room holds no keys any more
-    ROOM_NOT_EMPTIED = "room_not_emptied"  # the inviter's homeserver could not, or would not
+    ROOM_EMPTIED = "room_emptied"  # after the end: its event in the room was cleared
+    ROOM_NOT_EMPTIED = (
+        "room_not_emptied"  # the inviter's homeserver could not or would not clear it
+    )
 
 
 class InvitationEvent(Base):
-    """One line of the history. `by`: a user ID, an operator's name, or a word such as "timetable"."""
+    """One event. `by`: a user ID, an operator's name, or a word such as "timetable"."""
 
     __tablename__ = "invitation_events"
 
@@ -59,7 +63,7 @@ Index(
 )
 
 
-def add(
+def add_event(
     session: Session,
     invitation_id: uuid.UUID,
     now: datetime,
@@ -68,7 +72,7 @@ def add(
     by: str,
     detail: str | None = None,
 ) -> None:
-    """Write one line; the invitation must stand in the database already."""
+    """Store one event; the invitation itself must be in the database already."""
     session.add(
         InvitationEvent(
             invitation_id=invitation_id, at=now, happened=happened, by=by, detail=detail
@@ -76,8 +80,8 @@ def add(
     )
 
 
-def of_invitation(session: Session, invitation_id: uuid.UUID) -> list[InvitationEvent]:
-    """The whole history, oldest first; what happened at one moment, in the order things take."""
+def find_events(session: Session, invitation_id: uuid.UUID) -> list[InvitationEvent]:
+    """All events of an invitation, oldest first; those of one moment in the order of `Happened`."""
     events = session.scalars(
         select(InvitationEvent).where(InvitationEvent.invitation_id == invitation_id)
     )
@@ -85,16 +89,21 @@ def of_invitation(session: Session, invitation_id: uuid.UUID) -> list[Invitation
     return sorted(events, key=lambda event: (event.at, order.index(Happened(event.happened))))
 
 
-def last(session: Session, invitation_id: uuid.UUID, *kinds: Happened) -> InvitationEvent | None:
-    """The newest line of one of these kinds."""
-    found = [event for event in of_invitation(session, invitation_id) if event.happened in kinds]
+def find_last_event(
+    session: Session, invitation_id: uuid.UUID, *kinds: Happened
+) -> InvitationEvent | None:
+    """The newest event of one of these kinds."""
+    found = [event for event in find_events(session, invitation_id) if event.happened in kinds]
     return found[-1] if found else None
 
 
-def mailed_times(
+def find_mailed_times(
     session: Session, sender: str, *, for_guest: bool, since: datetime
 ) -> list[datetime]:
-    """When this inviter had guests, or agents, told of invitations, anew or again; oldest first."""
+    """When this inviter had mails sent to guests (or agents), first ones and repeated ones.
+
+    Oldest first.
+    """
     return list(
         session.scalars(
             select(InvitationEvent.at)
@@ -111,8 +120,11 @@ def mailed_times(
     )
 
 
-def unknown_to(session: Session, sender: str, since: datetime) -> list[datetime]:
-    """When invited people last said that they do not know this inviter, and left it at that; oldest first."""
+def find_times_unknown(session: Session, sender: str, since: datetime) -> list[datetime]:
+    """When invited people reported this inviter as unknown, and did not take it back.
+
+    Oldest first.
+    """
     return list(
         session.scalars(
             select(InvitationEvent.at)
@@ -128,8 +140,8 @@ def unknown_to(session: Session, sender: str, since: datetime) -> list[datetime]
     )
 
 
-def often_unknown(session: Session, since: datetime, most: int) -> list[str]:
-    """The inviters of whom so many invited people said that, and left it at that."""
+def find_often_unknown(session: Session, since: datetime, most: int) -> list[str]:
+    """The inviters whom at least `most` invited people reported as unknown since then."""
     return list(
         session.scalars(
             select(ThirdPartyInvitation.sender)

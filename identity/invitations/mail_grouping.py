@@ -1,13 +1,14 @@
-"""The mails that tell addresses of invitations: one for all that come within half an hour, and a few a day.
+"""Groups invitations into mails: one mail for all that arrive within half an hour, a few a day.
 
-A mail is to one address, for another one has links and a code of its own, and may be another person's. The
-addresses of a mailbox share its turns: whose mail leaves is found out when there is one (`close`), so
-what waits delays nobody.
+Every mail goes to exactly one address, since other addresses have links and codes of their own and
+may belong to other people. But all addresses of a mailbox (`ana+a@`, `ana+b@` …) share its limits.
+Which mail goes next is decided when one may be sent (`close`), so waiting mails delay nobody.
 
-- Of one sender one mail waits for a mailbox, whatever tags they know. It carries their invitations to its
-  other tagged addresses; when it leaves, they go into the next mail, which begins anew at the end.
-  Nothing carries those to the address without a tag: it has turns of its own.
-- The mailbox's own address, and all the tagged ones together, take turns.
+- For each sender at most one mail waits for a mailbox, whatever tags the sender knows. It carries
+  their invitations to the mailbox's other tagged addresses; when it is sent, those move into the
+  next mail, which joins the end of the queue.
+- Invitations to the address without a tag are never carried that way: it has turns of its own.
+- The address without a tag, and all the tagged ones together, take turns.
 """
 
 from datetime import datetime, timedelta
@@ -16,92 +17,97 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from identity.core import outbox
+from identity.core.database import limits_count
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import JobKind
 from identity.mail import models as mails
-from identity.mail.models import INVITING, LANES, Mail, MailState, Template
-from identity.mail.quota import HALF_AN_HOUR
+from identity.mail.models import LANES, Mail, MailState
+from identity.mail.quota import HALF_AN_HOUR, INVITING, Template
 
-from . import mail_queue as inviting_mails
+from . import mail_queue, opting_out
 from . import models as third_party_invitations
-from . import opting_out
 from .models import ThirdPartyInvitation
 
-# Who invites to several rooms at once has a homeserver ask for one after the other.
-GATHERED = timedelta(seconds=3)
-WAYS = {
+# For several invitations at once, a homeserver sends one request after the other.
+GATHERING_TIME = timedelta(seconds=3)
+ALTERNATIVES = {
     Template.INVITE: (Template.INVITE_DIGEST,),
     Template.INVITE_DIGEST: (Template.INVITE,),
 }
-"""As what else a mail that waits may leave."""
+"""As which other template a waiting mail may be sent."""
 
 
-def order(
+def join_or_order(
     session: Session,
     now: datetime,
     invitation: ThirdPartyInvitation,
     hashes: KeyedHashes | None = None,
 ) -> datetime:
-    """See that a mail tells of this invitation: when that may be.
+    """Add an invitation to a waiting mail or order a new one; returns when that mail may be sent.
 
-    Nothing is ordered, and the same is answered, if the mailbox wants none of the sender. Without
-    `hashes` nobody can tell here, and the worker finds it out.
+    If the mailbox wants no invitations from this sender, nothing is ordered, but the answer is the
+    same. Without `hashes` that cannot be checked here, and the worker checks it later.
 
     The caller holds `mails.lock_address`.
     """
     mail, template, due_at = None, Template.INVITE, now
-    if session.info.get("limited", True):
-        mail = _joinable(session, invitation)
-        earliest = max(now, invitation.last_asked + GATHERED)
+    if limits_count(session):
+        mail = _find_joinable(session, invitation)
+        earliest = max(now, invitation.last_asked + GATHERING_TIME)
         template, due_at = _soonest(session, earliest, invitation.address, Template.INVITE)
     if hashes is not None and _is_unwanted(session, hashes, invitation):
         return mail.goes_at if mail else due_at
     if mail is None:
-        mail = _new(session, now, invitation, template, due_at)
-    elif mail.template == Template.REMINDER:  # of something new it tells sooner
+        mail = _order_new(session, now, invitation, template, due_at)
+    elif mail.template == Template.REMINDER:  # a new invitation is mailed sooner than a reminder
         _bring_forward(session, mail, template, due_at)
     invitation.mail_id = mail.id
     session.flush()
     return mail.goes_at
 
 
-def remind(
+def order_reminder(
     session: Session,
     now: datetime,
     due: list[ThirdPartyInvitation],
     hashes: KeyedHashes | None = None,
 ) -> list[ThirdPartyInvitation]:
-    """One reminder of several invitations of one address, newest first: those that need no other.
+    """Remind one address of several invitations, newest first; returns those that are settled.
 
-    They go with a mail that waits for this address. Whose sender has another mail waiting for the mailbox
-    is left for later, and everything is while the mailbox has had its mails and nothing waits.
+    They join a mail that waits for this address. An invitation whose sender has another mail
+    waiting for the mailbox is left for later. So is everything while the mailbox had its mails and
+    none is waiting.
 
     The caller holds `mails.lock_address`.
     """
     unwanted = [each for each in due if hashes and _is_unwanted(session, hashes, each)]
-    told = [each for each in due if each not in unwanted]
-    if not told:
+    wanted = [each for each in due if each not in unwanted]
+    if not wanted:
         return unwanted
-    address = told[0].address
-    mail = inviting_mails.to_address(session, address)
+    address = wanted[0].address
+    mail = mail_queue.find_by_address(session, address)
     if mail is None:
         mailbox = mails.mailbox_of(address)
-        told = [each for each in told if _turn_of(session, address, each.sender) is None]
+        wanted = [
+            each
+            for each in wanted
+            if _find_waiting_of_sender(session, address, each.sender) is None
+        ]
         _, due_at = _soonest(session, now, address, Template.REMINDER)
-        if not told or (due_at > now and not inviting_mails.waiting(session, mailbox)):
+        if not wanted or (due_at > now and not mail_queue.find_waiting(session, mailbox)):
             return unwanted
-        mail = _new(session, now, told[0], Template.REMINDER, due_at)
-    for each in told:
+        mail = _order_new(session, now, wanted[0], Template.REMINDER, due_at)
+    for each in wanted:
         each.mail_id = mail.id
     session.flush()
-    return [*told, *unwanted]
+    return [*wanted, *unwanted]
 
 
 def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
-    """A due mail is about to be written: from now on no invitation joins it.
+    """Let no invitation join a due mail that is about to be written.
 
-    It stays open and waits for the moment that is given back if its mailbox has had enough for now, or
-    if another mail to it goes first.
+    Returns a time if the mail must wait until then and stays open: its mailbox had its mails for
+    now, or another mail to it goes first.
     """
     if mail.closed_at is not None:
         return None
@@ -110,9 +116,9 @@ def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
     if mail.state != MailState.WAITING or mail.closed_at is not None:
         return None
     template, leaves_at = _soonest(session, now, mail.address, Template(mail.template))
-    if leaves_at <= now and (first := _next(session, now, mail)).id != mail.id:
+    if leaves_at <= now and (first := _next_in_turn(session, now, mail)).id != mail.id:
         leaves_at = now + HALF_AN_HOUR
-        if mail.template != Template.REMINDER:  # who waits for it does not wait for its lane too
+        if mail.template != Template.REMINDER:  # it must not wait for its lane as well
             outbox.make_due_now(
                 session, now, JobKind.MAIL, first.id, LANES[Template(mail.template)]
             )
@@ -122,19 +128,22 @@ def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
         return leaves_at
     mail.closed_at = now
     session.flush()
-    for each in inviting_mails.carried_by_others(session, mail):
+    for each in mail_queue.find_carried_by_others(session, mail):
         each.mail_id = mail.id
-    go_on(session, now, mail)
+    pass_on_carried(session, now, mail)
     return None
 
 
-def go_on(session: Session, now: datetime, mail: Mail) -> None:
-    """A mail leaves, or never will: what it carried for other addresses of the mailbox goes into the next."""
-    carried = inviting_mails.carried_for_others(session, mail)
+def pass_on_carried(session: Session, now: datetime, mail: Mail) -> None:
+    """Move what a mail carried for other addresses of the mailbox into the next mails.
+
+    Called when the mail is sent, or never will be.
+    """
+    carried = mail_queue.find_carried_for_others(session, mail)
     for each in carried:
         each.mail_id = None
     session.flush()
-    # There may be thousands: whoever has a mail for one has it for all, and nothing is asked for each.
+    # There may be thousands, so the mail found for one address or sender serves all of them.
     of_address: dict[str, UUID | None] = {}
     of_sender: dict[str, UUID | None] = {}
     for each in carried:
@@ -143,7 +152,7 @@ def go_on(session: Session, now: datetime, mail: Mail) -> None:
             of_address.get(each.address) or (is_tagged and of_sender.get(each.sender)) or None
         )
         if each.mail_id is None:
-            order(session, now, each)
+            join_or_order(session, now, each)
             of_address[each.address] = each.mail_id
             if is_tagged:
                 of_sender[each.sender] = each.mail_id
@@ -151,34 +160,40 @@ def go_on(session: Session, now: datetime, mail: Mail) -> None:
 
 
 def give_turn_back(session: Session, now: datetime, mail: Mail) -> None:
-    """Its reason ended before it left, so it took nobody's turn: what waits behind it may leave at once."""
-    for each in inviting_mails.waiting(session, mail.mailbox):
+    """Bring forward what waits behind a mail that was dropped, since it took no turn."""
+    for each in mail_queue.find_waiting(session, mail.mailbox):
         _bring_forward(
             session, each, *_soonest(session, now, each.address, Template(each.template))
         )
 
 
-def about(session: Session, now: datetime, mail: Mail) -> list[ThirdPartyInvitation]:
-    """The invitations a mail tells of, newest first; of an older version's mail, by its subject."""
+def invitations_of(session: Session, now: datetime, mail: Mail) -> list[ThirdPartyInvitation]:
+    """The invitations a mail is about, newest first.
+
+    For a mail of an older version they are found by its subject.
+    """
     if mail.template not in INVITING:
         return []
-    if told := third_party_invitations.of_mail(session, mail.id):
-        return [each for each in told if each.address == mail.address]
+    if found := third_party_invitations.find_by_mail(session, mail.id):
+        return [each for each in found if each.address == mail.address]
     if mail.template == Template.INVITE_DIGEST:
-        waiting = third_party_invitations.waiting_for(session, mail.address, now)
+        waiting = third_party_invitations.find_waiting(session, mail.address, now)
         return [each for each in waiting if each.created_at <= mail.created_at]
-    found = third_party_invitations.find(session, mail.subject_id)
-    return [found] if found else []
+    subject = third_party_invitations.find(session, mail.subject_id)
+    return [subject] if subject else []
 
 
-def of_other_senders(
+def find_other_senders(
     session: Session, invitation: ThirdPartyInvitation
 ) -> list[ThirdPartyInvitation]:
-    """What the latest mail of an invitation told its address of beside it: the newest of each other sender."""
+    """The newest invitation of every other sender in the latest mail of this invitation.
+
+    Newest first.
+    """
     if invitation.mail_id is None:
         return []
-    told = third_party_invitations.of_mail(session, invitation.mail_id)
-    here = [each for each in told if each.address == invitation.address]
+    together = third_party_invitations.find_by_mail(session, invitation.mail_id)
+    here = [each for each in together if each.address == invitation.address]
     newest = {each.sender: each for each in reversed(here) if each.sender != invitation.sender}
     return list(reversed(newest.values()))
 
@@ -186,25 +201,28 @@ def of_other_senders(
 def _soonest(
     session: Session, earliest: datetime, address: str, template: Template
 ) -> tuple[Template, datetime]:
-    """As what such a mail may leave first, by those that left, and when: over the invitations of a day as a digest."""
-    ways = (template, *WAYS.get(template, ()))
-    at = {way: inviting_mails.may_leave_at(session, earliest, address, way) for way in ways}
-    first = min(at, key=lambda way: at[way])
+    """The template as which such a mail may be sent first, and when, counting only written mails.
+
+    After the day's single invitations that is a digest.
+    """
+    options = (template, *ALTERNATIVES.get(template, ()))
+    at = {each: mail_queue.earliest_departure(session, earliest, address, each) for each in options}
+    first = min(at, key=lambda each: at[each])
     return first, at[first]
 
 
-def _next(session: Session, now: datetime, mail: Mail) -> Mail:
-    """Whose turn it is: of this mail and the others that may leave its mailbox's queue now."""
-    if not session.info.get("limited", True):
+def _next_in_turn(session: Session, now: datetime, mail: Mail) -> Mail:
+    """Which mail to the mailbox is next: this one, or another that may be sent now."""
+    if not limits_count(session):
         return mail
     able = [
         each
-        for each in inviting_mails.waiting(session, mail.mailbox)
+        for each in mail_queue.find_waiting(session, mail.mailbox)
         if each.id == mail.id or _may_leave(session, now, each)
     ]
-    last = inviting_mails.went_last(session, mail.mailbox)
+    last = mail_queue.find_last_closed(session, mail.mailbox)
     was_own = last is not None and last.address == last.mailbox
-    # Sorting keeps who asked first in front.
+    # Sorting is stable: within each group the oldest mail stays first.
     in_turn = sorted(able, key=lambda each: (each.address == each.mailbox) == was_own)
     return in_turn[0] if in_turn else mail
 
@@ -216,16 +234,19 @@ def _may_leave(session: Session, now: datetime, mail: Mail) -> bool:
     return at <= now
 
 
-def _joinable(session: Session, invitation: ThirdPartyInvitation) -> Mail | None:
-    waiting = inviting_mails.to_address(session, invitation.address)
-    return waiting or _turn_of(session, invitation.address, invitation.sender)
+def _find_joinable(session: Session, invitation: ThirdPartyInvitation) -> Mail | None:
+    waiting = mail_queue.find_by_address(session, invitation.address)
+    return waiting or _find_waiting_of_sender(session, invitation.address, invitation.sender)
 
 
-def _turn_of(session: Session, address: str, sender: str) -> Mail | None:
-    """The mail of this sender that waits for a turn at the mailbox; the address without a tag waits for none."""
+def _find_waiting_of_sender(session: Session, address: str, sender: str) -> Mail | None:
+    """The mail of this sender that waits for its turn at the mailbox.
+
+    None for an address without a tag: its invitations wait in no other mail.
+    """
     if not mails.is_tagged(address):
         return None
-    return inviting_mails.of_sender(session, mails.mailbox_of(address), sender)
+    return mail_queue.find_by_sender(session, mails.mailbox_of(address), sender)
 
 
 def _is_unwanted(session: Session, hashes: KeyedHashes, invitation: ThirdPartyInvitation) -> bool:
@@ -234,7 +255,7 @@ def _is_unwanted(session: Session, hashes: KeyedHashes, invitation: ThirdPartyIn
     )
 
 
-def _new(
+def _order_new(
     session: Session,
     now: datetime,
     invitation: ThirdPartyInvitation,

@@ -1,4 +1,4 @@
-"""Mails of invitations that wait for their turn at a mailbox: whose they are, and when one of them may leave."""
+"""Invitation mails that wait for their turn at a mailbox, and the invitations they carry."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,32 +15,32 @@ from identity.mail.quota import INVITING, Template
 from .models import ThirdPartyInvitation
 
 
-def waiting(session: Session, mailbox: str) -> list[Mail]:
-    """The mails to all addresses of a mailbox that were not written yet, in the order they were asked for.
+def find_waiting(session: Session, mailbox: str) -> list[Mail]:
+    """The mails to all addresses of a mailbox that are not written yet, oldest first.
 
-    One whose errand was given up is not among them: nothing waits for what never leaves.
+    A mail whose job was given up is left out: nothing waits for what is never sent.
     """
     return list(session.scalars(_waiting(mailbox)))
 
 
-def to_address(session: Session, address: str) -> Mail | None:
-    """The mail that waits for its turn, and can tell exactly this address of more."""
+def find_by_address(session: Session, address: str) -> Mail | None:
+    """The mail that waits for its turn and goes to exactly this address."""
     found = _waiting(mails.mailbox_of(address)).where(Mail.address == address)
     soonest = found.order_by(None).order_by(Mail.due_at, Mail.created_at, Mail.id)
     return session.scalars(soonest.limit(1)).one_or_none()
 
 
-def of_sender(session: Session, mailbox: str, sender: str) -> Mail | None:
-    """The mail that waits for its turn at this mailbox because of this sender, or of them too."""
-    told = exists().where(
+def find_by_sender(session: Session, mailbox: str, sender: str) -> Mail | None:
+    """A mail that waits for its turn at this mailbox and carries an invitation of this sender."""
+    carries = exists().where(
         ThirdPartyInvitation.mail_id == Mail.id, ThirdPartyInvitation.sender == sender
     )
-    found = _waiting(mailbox).where(told)
+    found = _waiting(mailbox).where(carries)
     return session.scalars(found.limit(1)).one_or_none()
 
 
-def went_last(session: Session, mailbox: str) -> Mail | None:
-    """The newest that was written to any address of the mailbox."""
+def find_last_closed(session: Session, mailbox: str) -> Mail | None:
+    """The newest mail that was written to any address of the mailbox."""
     return session.scalars(
         select(Mail)
         .where(
@@ -54,25 +54,25 @@ def went_last(session: Session, mailbox: str) -> Mail | None:
     ).one_or_none()
 
 
-def may_leave_at(
+def earliest_departure(
     session: Session, earliest: datetime, address: str, template: Template
 ) -> datetime:
-    """When such a mail may go to the mailbox by those that went: what waits takes nobody's turn."""
-    return mails.bounded_at(session, earliest, address, template, gone=True)
+    """When such a mail may go to the mailbox, counting only mails that were written."""
+    return mails.earliest_by_bounds(session, earliest, address, template, gone=True)
 
 
-def carried_for_others(session: Session, mail: Mail) -> list[ThirdPartyInvitation]:
-    """The invitations that came with this mail and are of another address of its mailbox, oldest first."""
-    return _invitations(session, [mail.id], ThirdPartyInvitation.address != mail.address)
+def find_carried_for_others(session: Session, mail: Mail) -> list[ThirdPartyInvitation]:
+    """The invitations in this mail for other addresses of its mailbox, oldest first."""
+    return _find_invitations(session, [mail.id], ThirdPartyInvitation.address != mail.address)
 
 
-def carried_by_others(session: Session, mail: Mail) -> list[ThirdPartyInvitation]:
-    """The invitations of this mail's address that came with other waiting mails to its mailbox."""
-    others = [each.id for each in waiting(session, mail.mailbox) if each.id != mail.id]
-    return _invitations(session, others, ThirdPartyInvitation.address == mail.address)
+def find_carried_by_others(session: Session, mail: Mail) -> list[ThirdPartyInvitation]:
+    """The invitations to this mail's address that other waiting mails carry."""
+    others = [each.id for each in find_waiting(session, mail.mailbox) if each.id != mail.id]
+    return _find_invitations(session, others, ThirdPartyInvitation.address == mail.address)
 
 
-def _invitations(
+def _find_invitations(
     session: Session, mail_ids: list[UUID], of_address: ColumnElement[bool]
 ) -> list[ThirdPartyInvitation]:
     return list(
@@ -85,7 +85,7 @@ def _invitations(
 
 
 def _waiting(mailbox: str) -> Select[Mail]:
-    has_errand = exists().where(Job.subject_id == Mail.id, outbox.WAITING)
+    has_job = exists().where(Job.subject_id == Mail.id, outbox.WAITING)
     return (
         select(Mail)
         .where(
@@ -94,7 +94,7 @@ def _waiting(mailbox: str) -> Select[Mail]:
             Mail.state == MailState.WAITING,
             Mail.closed_at.is_(None),
             Mail.due_at.is_not(None),
-            has_errand,
+            has_job,
         )
         .order_by(Mail.created_at, Mail.id)
     )

@@ -1,4 +1,4 @@
-"""Third-party invitations: rooms an address was invited to before anybody was known to have it."""
+"""Third-party invitations in the database: rooms to which an email address was invited."""
 
 import uuid
 from collections.abc import Collection
@@ -14,22 +14,22 @@ from identity.core.sealing import SEALED
 
 
 class Delivery(StrEnum):
-    """How far the homeserver of whoever bound the address has been told."""
+    """How far the delivery to the homeserver of the invited person has come."""
 
     WAITING = "waiting"  # nobody has the address yet
-    DUE = "due"  # somebody has: the homeserver is to be told
-    SENDING = "sending"  # written before the call: if it stays, nobody knows how the call ended
+    DUE = "due"  # somebody has it: the homeserver is to be told
+    SENDING = "sending"  # set before the call: if it stays, the outcome of the call is unknown
     DELIVERED = "delivered"
-    SUPERSEDED = "superseded"  # needless: another was delivered, or the person is in the room
-    DEAD = "dead"  # no further try without a person
+    SUPERSEDED = "superseded"  # unnecessary: another was delivered, or the person is in the room
+    DEAD = "dead"  # given up until an operator tries again
 
 
 class State(StrEnum):
-    """Where an invitation stands for people. `joined` and `declined` only as far as somebody told us."""
+    """Where an invitation stands for people. `joined` and `declined` are known only if reported."""
 
     QUEUED = "queued"
-    SENT = "sent"  # the relay took the mail
-    REFUSED = "refused"  # the mailbox or its server did not
+    SENT = "sent"  # the relay accepted the mail
+    REFUSED = "refused"  # the mailbox or its server refused it
     ACCEPTED = "accepted"  # the invited person has an account with the address
     DELIVERED = "delivered"
     JOINED = "joined"
@@ -39,30 +39,30 @@ class State(StrEnum):
 
 
 class Awaits(StrEnum):
-    """What shows that the room took an invitation, see invitations/room_agreement.py."""
+    """What must confirm that the room holds an invitation, see `room_agreement.py`."""
 
-    REPORT = "report"  # the homeserver's module tells, or says so when it is asked
-    GRACE = "grace"  # nobody tells: a moment has to pass
+    REPORT = "report"  # the homeserver's module reports it, or answers when asked
+    GRACE = "grace"  # no module there: a short time has to pass
 
 
-# Nobody has answered yet: only these run out by time.
+# Unanswered states: only these expire.
 OPEN = (State.QUEUED, State.SENT, State.REFUSED)
 
 
 class ThirdPartyInvitation(Base):
-    """One invitation as a homeserver stored it here. Rooms are opaque: whatever text names one."""
+    """One invitation as a homeserver stored it. Room IDs are opaque text."""
 
     __tablename__ = "third_party_invitations"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address: Mapped[str]  # some time after the end a keyed hash of it, which has no "@"
+    address: Mapped[str]  # some time after the end: a keyed hash of it, without "@"
     room_id: Mapped[str]
     sender: Mapped[str]
     token: Mapped[str] = mapped_column(unique=True)  # the state key in the room
-    public_key: Mapped[str] = mapped_column(unique=True)  # ephemeral, as it was given out
+    public_key: Mapped[str] = mapped_column(unique=True)  # ephemeral, as store-invite returned it
     sealed_key: Mapped[str] = mapped_column(info=SEALED)  # its private half
     signing_key_id: Mapped[str]  # the long-term key whose public half the room holds
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # names and pictures, for the mail
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # names and pictures for the mail
     for_guest: Mapped[bool]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -72,16 +72,16 @@ class ThirdPartyInvitation(Base):
     delivered_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
     state: Mapped[str] = mapped_column(default=State.QUEUED, server_default=State.QUEUED)
-    language: Mapped[str] = mapped_column(default="", server_default="")  # of its mails; "": both
-    asked_at: Mapped[datetime | None]  # when it was last asked for: created, or invited again
-    ended_at: Mapped[datetime | None]  # declined, revoked or expired; null: it is live
+    language: Mapped[str] = mapped_column(default="", server_default="")  # of its mails; "": all
+    asked_at: Mapped[datetime | None]  # last requested: created, or invited again
+    ended_at: Mapped[datetime | None]  # declined, revoked or expired; null: live
     reminded_at: Mapped[datetime | None]
-    mail_id: Mapped[uuid.UUID | None]  # the latest mail that tells of it, perhaps with others
-    awaits: Mapped[str | None]  # until its room is seen to have it; null: it has
+    mail_id: Mapped[uuid.UUID | None]  # the latest mail about it, perhaps with others
+    awaits: Mapped[str | None]  # until the room is known to hold it; null: it does
 
     @property
     def last_asked(self) -> datetime:
-        """When somebody invited, or invited again."""
+        """When the inviter last requested it: created, or invited again."""
         return self.asked_at or self.created_at
 
 
@@ -103,14 +103,15 @@ def find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation | N
     return session.get(ThirdPartyInvitation, invitation_id)
 
 
-def by_token(session: Session, token: str) -> ThirdPartyInvitation | None:
+def find_by_token(session: Session, token: str) -> ThirdPartyInvitation | None:
+    """The invitation with this token (the state key of its event in the room)."""
     return session.scalars(
         select(ThirdPartyInvitation).where(ThirdPartyInvitation.token == token)
     ).one_or_none()
 
 
 def is_open(now: datetime) -> ColumnElement[bool]:
-    """Nobody has answered, and it is still time to."""
+    """SQL condition: unanswered and not expired."""
     return (
         ThirdPartyInvitation.ended_at.is_(None)
         & ThirdPartyInvitation.state.in_(OPEN)
@@ -119,14 +120,17 @@ def is_open(now: datetime) -> ColumnElement[bool]:
 
 
 def is_live(now: datetime) -> ColumnElement[bool]:
-    """Open, or taken up and on its way to the room."""
+    """SQL condition: open, or accepted and on its way to the room."""
     return is_open(now) | (
         ThirdPartyInvitation.ended_at.is_(None) & (ThirdPartyInvitation.state == State.ACCEPTED)
     )
 
 
-def waiting_for(session: Session, address: str, now: datetime) -> list[ThirdPartyInvitation]:
-    """The live invitations nobody has taken yet and that their rooms have, newest first."""
+def find_waiting(session: Session, address: str, now: datetime) -> list[ThirdPartyInvitation]:
+    """The open invitations to this address that nobody accepted yet, newest first.
+
+    Only those that their rooms are known to hold.
+    """
     return list(
         session.scalars(
             select(ThirdPartyInvitation)
@@ -141,8 +145,8 @@ def waiting_for(session: Session, address: str, now: datetime) -> list[ThirdPart
     )
 
 
-def of_mail(session: Session, mail_id: uuid.UUID) -> list[ThirdPartyInvitation]:
-    """Those whose latest mail this is, newest first."""
+def find_by_mail(session: Session, mail_id: uuid.UUID) -> list[ThirdPartyInvitation]:
+    """The invitations whose latest mail this is, newest first."""
     return list(
         session.scalars(
             select(ThirdPartyInvitation)
@@ -153,7 +157,7 @@ def of_mail(session: Session, mail_id: uuid.UUID) -> list[ThirdPartyInvitation]:
 
 
 def is_invited(session: Session, address: str, now: datetime) -> bool:
-    """Whether a live invitation waits for this address."""
+    """Whether `find_waiting` would find any invitation for this address."""
     return bool(
         session.scalar(
             select(
@@ -168,10 +172,10 @@ def is_invited(session: Session, address: str, now: datetime) -> bool:
     )
 
 
-def live_of(
+def find_live(
     session: Session, now: datetime, *, address: str, room_id: str, sender: str
 ) -> ThirdPartyInvitation | None:
-    """The one live invitation of this inviter to this room for this address."""
+    """The live invitation of this address to this room by this sender; there is at most one."""
     return session.scalars(
         select(ThirdPartyInvitation)
         .where(
@@ -185,8 +189,8 @@ def live_of(
     ).one_or_none()
 
 
-def oldest_live(session: Session, now: datetime, address: str) -> ThirdPartyInvitation | None:
-    """Who invited first, of those whose invitations stand."""
+def find_oldest_live(session: Session, now: datetime, address: str) -> ThirdPartyInvitation | None:
+    """The oldest live invitation of this address that its room holds."""
     return session.scalars(
         select(ThirdPartyInvitation)
         .where(
@@ -200,7 +204,10 @@ def oldest_live(session: Session, now: datetime, address: str) -> ThirdPartyInvi
 
 
 def ephemeral_key_is_valid(session: Session, public_key: str, now: datetime) -> bool:
-    """Whether this exact text is a key that store-invite gave out, for an invitation that has not ended."""
+    """Whether this exact text is the public key of an invitation that has not ended.
+
+    `/pubkey/ephemeral/isvalid` of the Matrix Identity Service API answers so.
+    """
     return bool(
         session.scalar(
             select(
@@ -214,7 +221,9 @@ def ephemeral_key_is_valid(session: Session, public_key: str, now: datetime) -> 
     )
 
 
-def same_room(session: Session, invitation: ThirdPartyInvitation) -> list[ThirdPartyInvitation]:
+def find_in_same_room(
+    session: Session, invitation: ThirdPartyInvitation
+) -> list[ThirdPartyInvitation]:
     """The other invitations of the same address to the same room."""
     return list(
         session.scalars(
@@ -227,10 +236,10 @@ def same_room(session: Session, invitation: ThirdPartyInvitation) -> list[ThirdP
     )
 
 
-def sent_times(
+def find_creation_times(
     session: Session, sender: str, *, for_guest: bool, since: datetime
 ) -> list[datetime]:
-    """When this sender invited guests, or agents; oldest first."""
+    """When this sender invited guests (or agents), oldest first."""
     return list(
         session.scalars(
             select(ThirdPartyInvitation.created_at)
@@ -244,7 +253,7 @@ def sent_times(
     )
 
 
-def enter(
+def move_state(
     session: Session,
     invitation: ThirdPartyInvitation,
     *,
@@ -252,7 +261,10 @@ def enter(
     to: State,
     ended_at: datetime | None,
 ) -> bool:
-    """Change the state if it is still one of `source`: of several at once, one wins and is told True."""
+    """Change the state if it is still one of `source`. Returns whether this call changed it.
+
+    Of several concurrent calls one returns True.
+    """
     won = session.scalar(
         update(ThirdPartyInvitation)
         .where(ThirdPartyInvitation.id == invitation.id, ThirdPartyInvitation.state.in_(source))
@@ -265,7 +277,7 @@ def enter(
     return won is not None
 
 
-def move(
+def move_delivery(
     session: Session,
     invitation: ThirdPartyInvitation,
     *,
@@ -273,7 +285,10 @@ def move(
     to: Delivery,
     **values: object,
 ) -> bool:
-    """Change the delivery if it is still `source`: of several at once, one wins and is told True."""
+    """Change the delivery if it is still one of `source`. Returns whether this call changed it.
+
+    Of several concurrent calls one returns True. `values`: further columns to set.
+    """
     won = session.scalar(
         update(ThirdPartyInvitation)
         .where(ThirdPartyInvitation.id == invitation.id, ThirdPartyInvitation.delivery.in_(source))
@@ -284,14 +299,14 @@ def move(
     return won is not None
 
 
-def recent(session: Session, *, limit: int = 50) -> list[ThirdPartyInvitation]:
-    """The newest invitations, whatever became of them."""
+def find_recent(session: Session, *, limit: int = 50) -> list[ThirdPartyInvitation]:
+    """The newest invitations in any state."""
     newest = select(ThirdPartyInvitation).order_by(ThirdPartyInvitation.created_at.desc())
     return list(session.scalars(newest.limit(limit)))
 
 
-def counts(session: Session) -> dict[str, int]:
-    """How many invitations stand at each delivery."""
+def count_by_delivery(session: Session) -> dict[str, int]:
+    """How many invitations there are at each step of delivery."""
     rows = session.execute(
         select(ThirdPartyInvitation.delivery, func.count()).group_by(ThirdPartyInvitation.delivery)
     )

@@ -1,4 +1,4 @@
-"""Who may not invite whom by mail: the person said that they do not know them. Of the mailbox only a keyed hash is kept."""
+"""Senders whose invitations a mailbox does not want; the mailbox is a keyed hash."""
 
 import uuid
 from collections.abc import Collection
@@ -13,7 +13,7 @@ from identity.core.keyed_hashes import KEYED_HASH
 
 
 class Mute(Base):
-    """One sender, for one mailbox. It outlives the invitation that caused it."""
+    """One sender for one mailbox. It outlives the invitation that caused it."""
 
     __tablename__ = "mutes"
     __table_args__ = (UniqueConstraint("mailbox_hash", "sender"),)
@@ -25,13 +25,13 @@ class Mute(Base):
 
 
 def add(session: Session, now: datetime, *, mailbox_hash: str, sender: str) -> bool:
-    """Mute; False: that was so already."""
+    """Store a mute. Returns False if it was stored already."""
     row = {"id": uuid.uuid4(), "mailbox_hash": mailbox_hash, "sender": sender, "since": now}
     return inserting.insert_if_new(session, Mute, row)
 
 
 def find(session: Session, mailbox_hashes: Collection[str], sender: str) -> Mute | None:
-    """The row, under whichever key it was written."""
+    """The mute of this sender, whichever key the mailbox's hash was made with."""
     return session.scalars(
         select(Mute)
         .where(Mute.mailbox_hash.in_(mailbox_hashes), Mute.sender == sender)
@@ -40,20 +40,20 @@ def find(session: Session, mailbox_hashes: Collection[str], sender: str) -> Mute
     ).one_or_none()
 
 
-def times(session: Session, sender: str, since: datetime) -> list[datetime]:
-    """When people said that they do not know this sender, and left it at that; oldest first."""
+def find_times(session: Session, sender: str, since: datetime) -> list[datetime]:
+    """When people reported this sender as unknown, and did not take it back; oldest first."""
     said = select(Mute.since).where(Mute.sender == sender, Mute.since > since)
     return list(session.scalars(said.order_by(Mute.since)))
 
 
-def said_often(session: Session, since: datetime, most: int) -> list[str]:
-    """The senders of whom so many people said so."""
+def find_often_muted(session: Session, since: datetime, most: int) -> list[str]:
+    """The senders whom at least `most` people muted since then."""
     often = select(Mute.sender).where(Mute.since > since).group_by(Mute.sender)
     return list(session.scalars(often.having(func.count() >= most)))
 
 
 def lift(session: Session, mailbox_hashes: Collection[str], sender: str | None = None) -> int:
-    """Take it back for one sender, or forget everything the mailbox said. How many rows."""
+    """Remove the mute of one sender, or all of the mailbox. Returns how many rows were deleted."""
     gone = delete(Mute).where(Mute.mailbox_hash.in_(mailbox_hashes))
     if sender is not None:
         gone = gone.where(Mute.sender == sender)

@@ -1,4 +1,4 @@
-"""No more invitations by mail: a mailbox says so, of everybody or of one sender, and may take it back for a week."""
+"""Mailboxes that want no more invitations by mail, from anybody or from one sender."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from identity.core.keyed_hashes import KeyedHashes
 from identity.mail import models as mails
 from identity.mail import suppressions
-from identity.mail.suppressions import Suppression, Why
+from identity.mail.suppressions import Suppression, SuppressionReason
 
 from . import muting
 
@@ -15,21 +15,25 @@ UNDO_LIFETIME = timedelta(days=7)
 
 
 def opt_out(session: Session, hashes: KeyedHashes, now: datetime, address: str) -> None:
-    """No invitations, reminders and digests any more, to no spelling of the mailbox.
+    """Send no invitations, reminders and digests any more, to any spelling of the mailbox.
 
-    What was invited stands, and codes still come.
+    Its invitations stay open, and mails with codes are still sent.
     """
     if not has_opted_out(session, hashes, address):
         mailbox = mails.mailbox_of(address)
-        suppressions.add(session, now, hashes.to_keep(session, mailbox), Why.OPTED_OUT)
+        suppressions.add(
+            session, now, hashes.hash_of_address(session, mailbox), SuppressionReason.OPTED_OUT
+        )
 
 
 def undo(session: Session, hashes: KeyedHashes, now: datetime, address: str) -> bool:
-    """The mails may come again. False: it is too late, or they never stopped."""
+    """Let invitations be mailed again. Returns False if it is too late, or they never stopped."""
     until = undo_until(session, hashes, address)
     if until is None or now >= until:
         return False
-    suppressions.lift(session, hashes.to_find_mailbox(session, address), Why.OPTED_OUT)
+    suppressions.lift(
+        session, hashes.hashes_of_mailbox(session, address), SuppressionReason.OPTED_OUT
+    )
     return True
 
 
@@ -39,17 +43,19 @@ def has_opted_out(session: Session, hashes: KeyedHashes, address: str) -> bool:
 
 
 def is_unwanted(session: Session, hashes: KeyedHashes, *, address: str, sender: str) -> bool:
-    """Whether it wants none of this sender: of nobody, or because it does not know them."""
+    """Whether it wants none from this sender, since it opted out or muted them."""
     return has_opted_out(session, hashes, address) or muting.is_muted(
         session, hashes, address=address, sender=sender
     )
 
 
 def undo_until(session: Session, hashes: KeyedHashes, address: str) -> datetime | None:
-    """Until when it can be taken back; None: nothing was said."""
+    """Until when opting out can be undone; None: the address has not opted out."""
     found = _find(session, hashes, address)
     return found.since + UNDO_LIFETIME if found else None
 
 
 def _find(session: Session, hashes: KeyedHashes, address: str) -> Suppression | None:
-    return suppressions.find(session, hashes.to_find_mailbox(session, address), Why.OPTED_OUT)
+    return suppressions.find(
+        session, hashes.hashes_of_mailbox(session, address), SuppressionReason.OPTED_OUT
+    )

@@ -1,4 +1,4 @@
-"""Who types the code of an invitation's mail has the mailbox; what that opens, and in which language it was told."""
+"""Verifies an invited person's mailbox by a mailed code, and what a verified mailbox allows."""
 
 from datetime import datetime
 
@@ -9,22 +9,23 @@ from domain_rules.rules import RuleSet
 from identity.accounts import models as accounts
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
-from identity.core.one_time_codes.service import CodeAnswer, Typed
+from identity.core.one_time_codes.service import CodeAnswer, TypedCode
 from identity.core.tokens import Tokens
 from identity.invitations import delivery
 from identity.mail import models as mails
 from identity.sign_up import models as verification_requests
 from identity.sign_up import service as sign_up
+from identity.sign_up import visibility
 from identity.sign_up.models import VerificationRequest
-from identity.sign_up.service import Step
+from identity.sign_up.visibility import Step
 from identity.threepids import associations
 
 from . import models as third_party_invitations
-from . import rooms_waiting as invited_rooms
+from . import rooms_waiting
 from .models import ThirdPartyInvitation
 from .service import UNDO_LIFETIME
 
-BOTH_LANGUAGES = ""  # nobody knows what the invited person reads
+ALL_LANGUAGES = ""  # the invited person's language is unknown
 
 
 def has_code(
@@ -34,7 +35,7 @@ def has_code(
     *,
     until: datetime | None = None,
 ) -> bool:
-    """Whether the code of its mail can be typed now. `until` as for `type_code`."""
+    """Whether a code of the invitation's mail can be typed now. `until`: as for `type_code`."""
     address, since = invitation.address, _since(now, until)
     return one_time_codes.has_code(session, now, Purpose.INVITATION, address, since=since)
 
@@ -50,13 +51,14 @@ def type_code(
     until: datetime | None = None,
     also: tuple[Purpose, ...] = (),
 ) -> CodeAnswer:
-    """Try the code of the invitations' mails to its address. Counts the try if it is wrong.
+    """Try the code of the mails about invitations to this address. A wrong one counts as a try.
 
-    `browser`: which one it confirms; None: it confirms nobody, something is declined or taken back.
-    `until`: what it did may be taken back with it for longer than a day. `also`: codes of these
-    purposes are taken as well.
+    `browser`: the browser (its hash) that the code verifies; None: it verifies none, something is
+    declined or undone. `until`: the end of the time to undo; an action can be undone with the code
+    of its mail for longer than the code's day. `also`: codes of these purposes are accepted as
+    well.
     """
-    typed = Typed(code, held=True, browser=browser, since=_since(now, until))
+    typed = TypedCode(code, held=True, browser=browser, since=_since(now, until))
     return one_time_codes.spend(
         session,
         tokens,
@@ -79,12 +81,12 @@ def try_code(
     browser: str | None = None,
     until: datetime | None = None,
 ) -> CodeAnswer:
-    """The code of the invitation's mail, or of the one that this browser asked for since.
+    """Try the code of the invitation's mail, or of the mail that this browser requested since.
 
-    `apart`: the name under which this browser asks on pages of an invitation.
+    `apart`: the name that this browser uses on pages of an invitation.
     """
-    mails.lock_address(session, invitation.address)  # before the code's, as the worker does
-    asked = asked_in(session, now, invitation, browser=apart)
+    mails.lock_address(session, invitation.address)  # before the code's lock, in the worker's order
+    asked = find_request(session, now, invitation, browser=apart)
     also = (Purpose.SIGN_UP,) if asked else ()
     return type_code(
         session, tokens, now, invitation, code, browser=browser, until=until, also=also
@@ -102,9 +104,10 @@ def ask_for_code(
     device: str = "",
     again: bool = False,
 ) -> VerificationRequest:
-    """Order the ordinary mail with a code to the invited address, for the first moment it may leave.
+    """Order a mail with a code to the invited address, for the first time it may be sent.
 
-    `browser` is not the one under which requests show their address: who asks here may not know it.
+    `browser` is not the browser's ordinary name, under which requests show their address: the
+    person who asks here may not know the address.
     """
     return sign_up.start(
         session,
@@ -118,24 +121,26 @@ def ask_for_code(
     )
 
 
-def asked_in(
+def find_request(
     session: Session, now: datetime, invitation: ThirdPartyInvitation, *, browser: str | None
 ) -> VerificationRequest | None:
-    """The open request for a code that this browser made from a page of an invitation."""
+    """The open request for a code that this browser made on a page of an invitation."""
     if browser is None:
         return None
     found = verification_requests.latest_of(session, browser=browser, address=invitation.address)
-    return found if found and sign_up.step_of(found, now) is Step.OPEN else None
+    return found if found and visibility.step_of(found, now) is Step.OPEN else None
 
 
-def is_proved_in(
+def is_verified_in(
     session: Session, now: datetime, invitation: ThirdPartyInvitation, *, browser: str | None
 ) -> bool:
-    """Whether this browser has proved the mailbox lately."""
+    """Whether this browser verified the mailbox lately."""
     if browser is None:
         return False
-    proved = verification_requests.proved_in(session, browser=browser, address=invitation.address)
-    return proved is not None and sign_up.step_of(proved, now) in {Step.CONFIRMED, Step.USED}
+    proved = verification_requests.find_verified(
+        session, browser=browser, address=invitation.address
+    )
+    return proved is not None and visibility.step_of(proved, now) in {Step.CONFIRMED, Step.USED}
 
 
 def open_request(
@@ -148,13 +153,13 @@ def open_request(
     language: str,
     device: str = "",
 ) -> VerificationRequest:
-    """The mailbox is proved in this browser: a confirmed request there leads to the account.
+    """Open a confirmed request in this browser, which leads to the account's page.
 
-    If somebody is known by the address already, what waited for it goes to them.
+    If somebody already has the address, the invitations that waited for it are delivered to them.
     """
-    bound = associations.of_address(session, invitation.address)
+    bound = associations.find_by_address(session, invitation.address)
     if bound is not None:
-        for waiting in third_party_invitations.waiting_for(session, invitation.address, now):
+        for waiting in third_party_invitations.find_waiting(session, invitation.address, now):
             delivery.order_delivery(session, now, waiting, bound.user_id)
     return sign_up.open_confirmed(
         session,
@@ -168,25 +173,25 @@ def open_request(
 
 
 def is_invited(session: Session, address: str) -> bool:
-    """Whether invitations have come, or are coming, to whoever has this address."""
-    bound = associations.of_address(session, address)
-    return bool(bound and invited_rooms.taken_up(session, address, bound.user_id))
+    """Whether the owner of this address has taken up invitations."""
+    bound = associations.find_by_address(session, address)
+    return bool(bound and rooms_waiting.find_taken_up(session, address, bound.user_id))
 
 
 def language_of(session: Session, invitation: ThirdPartyInvitation) -> str:
-    """What to write in: the invited person's language if it is known, else the inviter's, else both."""
+    """The language to write in: the invited person's, else the inviter's, else all."""
     if invitation.language:
         return invitation.language
-    account = accounts.of_address(session, invitation.address)
+    account = accounts.find_by_address(session, invitation.address)
     if account is not None:
         return account.language
-    asked = verification_requests.newest_for(session, invitation.address)
+    asked = verification_requests.find_newest(session, invitation.address)
     if asked is not None:
         return asked.language
-    inviter = accounts.of_user_id(session, invitation.sender)
-    return inviter.language if inviter else BOTH_LANGUAGES
+    inviter = accounts.find_by_user_id(session, invitation.sender)
+    return inviter.language if inviter else ALL_LANGUAGES
 
 
 def _since(now: datetime, until: datetime | None) -> datetime:
-    """When that was done which can be taken back until then; now if there is nothing of the kind."""
+    """When the action happened that can be undone until `until`; `now` if there is none."""
     return min(now, until - UNDO_LIFETIME) if until is not None and now < until else now

@@ -1,4 +1,4 @@
-"""What is told of an invitation: everything to operators, to its inviter what is theirs to know."""
+"""What operators and inviters see of an invitation: everything, or what the inviter may know."""
 
 from datetime import datetime
 from typing import Any
@@ -8,115 +8,120 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from identity.accounts import models as accounts
 from identity.mail import models as mails
-from identity.mail.models import Mail, MailState, Template
+from identity.mail.models import Mail, MailState
+from identity.mail.quota import Template
 
 from . import history as invitation_events
 from .history import Happened, InvitationEvent
 from .models import ThirdPartyInvitation
 from .states import state_of
 
-# Who has no name an inviter would know: what we do ourselves, by these words.
+# The service itself, as author of events.
 OURSELVES = ("worker", "mail", "timetable", "the rules")
 INVITED = "the invited person"
-# Details that speak of the invitation alone; others would tell what else the address gets, or wants.
-PLAIN = (
+# Details about this invitation alone. Others would reveal what else the address is sent or refuses.
+VISIBLE_DETAILS = (
     *(Happened.REFUSED, Happened.EXTENDED, Happened.NOT_IN_ROOM),
     *(Happened.ROOM_EMPTIED, Happened.ROOM_NOT_EMPTIED),
 )
-NOT_LEFT = (MailState.DROPPED, MailState.WITHHELD)
+NOT_SENT = (MailState.DROPPED, MailState.WITHHELD)
 
 
-def summary(invitation: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
-    """Without the address, which is shown to one and masked for another."""
+def summary_of(invitation: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
+    """The invitation without its address, which callers add in full or masked."""
     return {
         "id": str(invitation.id),
         "room_id": invitation.room_id,
         "sender": invitation.sender,
         "state": state_of(invitation, now).value,
         "for_guest": invitation.for_guest,
-        "created_at": told_time(invitation.created_at),
-        "asked_at": told_time(invitation.asked_at or invitation.created_at),
-        "expires_at": told_time(invitation.expires_at),
-        "ended_at": told_time(invitation.ended_at),
+        "created_at": iso_time(invitation.created_at),
+        "asked_at": iso_time(invitation.asked_at or invitation.created_at),
+        "expires_at": iso_time(invitation.expires_at),
+        "ended_at": iso_time(invitation.ended_at),
     }
 
 
-def for_inviter(
+def describe_for_inviter(
     session: Session, now: datetime, invitation: ThirdPartyInvitation
 ) -> dict[str, Any]:
-    """With history and mails. Not why it was declined, who took it, or what else the address is sent."""
-    events = invitation_events.of_invitation(session, invitation.id)
+    """An invitation with its history and mails.
+
+    Not included: why it was declined, who accepted it, and what else the address is sent.
+    """
+    events = invitation_events.find_events(session, invitation.id)
     return summary_for_inviter(invitation, now) | {
         "history": [_event_for_inviter(event, invitation) for event in events],
-        "mails": _mails_for_inviter(_mails(session, invitation), events, invitation),
+        "mails": _mails_for_inviter(_find_mails(session, invitation), events, invitation),
     }
 
 
 def summary_for_inviter(invitation: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
-    """The inviter typed the address; some time after the end it is no longer kept."""
+    """The summary with the address that the inviter typed; None once it is deleted."""
     is_kept = "@" in invitation.address
-    return summary(invitation, now) | {"address": invitation.address if is_kept else None}
+    return summary_of(invitation, now) | {"address": invitation.address if is_kept else None}
 
 
-def for_operator(session: Session, invitation: ThirdPartyInvitation) -> dict[str, Any]:
-    """With history, mails, and the account that came of it."""
-    events = invitation_events.of_invitation(session, invitation.id)
-    account = accounts.of_address(session, invitation.address)
+def describe_for_operator(session: Session, invitation: ThirdPartyInvitation) -> dict[str, Any]:
+    """History, mails, and the account that was created by the invitation."""
+    events = invitation_events.find_events(session, invitation.id)
+    account = accounts.find_by_address(session, invitation.address)
     return {
         "language": invitation.language,
-        "reminded_at": told_time(invitation.reminded_at),
+        "reminded_at": iso_time(invitation.reminded_at),
         "sponsor": account.sponsor if account else None,
-        "access_ends_at": told_time(account.access_ends_at) if account else None,
+        "access_ends_at": iso_time(account.access_ends_at) if account else None,
         "history": [
             {
-                "at": told_time(event.at),
+                "at": iso_time(event.at),
                 "happened": event.happened,
                 "by": event.by,
                 "detail": event.detail,
             }
             for event in events
         ],
-        "mails": [_mail(mail) for mail in _mails(session, invitation)],
+        "mails": [_describe_mail(mail) for mail in _find_mails(session, invitation)],
     }
 
 
-def masked(invitation: ThirdPartyInvitation) -> str:
-    """The address as operators see it; some time after the end, the hash that is kept of it."""
+def masked_address(invitation: ThirdPartyInvitation) -> str:
+    """The address as operators see it; some time after the end, the hash that replaced it."""
     if "@" not in invitation.address:
         return invitation.address
     return EmailAddress.stored(invitation.address).masked
 
 
-def told_time(moment: datetime | None) -> str | None:
+def iso_time(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-def _mails(session: Session, invitation: ThirdPartyInvitation) -> list[Mail]:
-    return mails.about_invitation(session, invitation.address, invitation.id, invitation.mail_id)
+def _find_mails(session: Session, invitation: ThirdPartyInvitation) -> list[Mail]:
+    return mails.find_by_invitation(session, invitation.address, invitation.id, invitation.mail_id)
 
 
-def _mail(mail: Mail) -> dict[str, Any]:
+def _describe_mail(mail: Mail) -> dict[str, Any]:
     return {
         "template": mail.template,
         "state": mail.state,
-        "created_at": told_time(mail.created_at),
-        "due_at": told_time(mail.goes_at),
-        "handed_at": told_time(mail.handed_at),
+        "created_at": iso_time(mail.created_at),
+        "due_at": iso_time(mail.goes_at),
+        "handed_at": iso_time(mail.handed_at),
         "outcome": mail.outcome,
     }
 
 
 def _mails_for_inviter(
-    told: list[Mail], events: list[InvitationEvent], invitation: ThirdPartyInvitation
+    mails_sent: list[Mail], events: list[InvitationEvent], invitation: ThirdPartyInvitation
 ) -> list[dict[str, Any]]:
-    """Newest first. A mail that was asked for waits, as far as its inviter can see, until one has left.
+    """Newest first. A requested mail is shown as waiting until one was sent.
 
-    That none was ordered (it is not wanted), or that it goes with another address's, they are not shown.
+    Inviters must not see that none was ordered because it is unwanted, or that it is combined with
+    mails for other addresses.
     """
-    shown = [_mail_for_inviter(mail, invitation) for mail in told]
+    shown = [_mail_for_inviter(mail, invitation) for mail in mails_sent]
     asked = [event.at for event in events if event.happened == Happened.MAILED]
-    if asked and not any(_answers(mail, asked[-1]) for mail in told):
-        shown.insert(0, _WAITS | {"created_at": told_time(asked[-1])})
+    if asked and not any(_answers(mail, asked[-1]) for mail in mails_sent):
+        shown.insert(0, _WAITS | {"created_at": iso_time(asked[-1])})
     return shown
 
 
@@ -129,7 +134,7 @@ _WAITS = {
 
 
 def _answers(mail: Mail, asked_at: datetime) -> bool:
-    """Whether this mail is the one that was asked for then: a new one, or one that waited already."""
+    """Whether this mail serves the request of that time: a newer one, or one that waited."""
     left_at = mail.closed_at or mail.handed_at
     return (
         mail.created_at >= asked_at
@@ -139,14 +144,14 @@ def _answers(mail: Mail, asked_at: datetime) -> bool:
 
 
 def _mail_for_inviter(mail: Mail, invitation: ThirdPartyInvitation) -> dict[str, Any]:
-    """As if it told of this invitation alone, and without what would show that it is not wanted."""
+    """The mail as if it were about this invitation alone, hiding that it is unwanted."""
     is_alone = mail.template == Template.REMINDER
-    is_hidden = mail.state in NOT_LEFT
+    is_hidden = mail.state in NOT_SENT
     return {
         "template": mail.template if is_alone else Template.INVITE.value,
         "state": MailState.WAITING.value if is_hidden else mail.state,
-        "created_at": told_time(max(mail.created_at, invitation.created_at)),
-        "handed_at": told_time(mail.handed_at),
+        "created_at": iso_time(max(mail.created_at, invitation.created_at)),
+        "handed_at": iso_time(mail.handed_at),
         "outcome": None if is_hidden else mail.outcome,
     }
 
@@ -154,14 +159,14 @@ def _mail_for_inviter(mail: Mail, invitation: ThirdPartyInvitation) -> dict[str,
 def _event_for_inviter(event: InvitationEvent, invitation: ThirdPartyInvitation) -> dict[str, Any]:
     happened = Happened(event.happened)
     if happened is Happened.UNKNOWN_INVITER:
-        happened = Happened.DECLINED  # M42: the inviter is not told why
+        happened = Happened.DECLINED  # the inviter is not told why
     if event.by == invitation.sender or event.by in OURSELVES:
         by = event.by
     else:
         by = INVITED if event.by == INVITED or event.by.startswith("@") else "operator"
     return {
-        "at": told_time(event.at),
+        "at": iso_time(event.at),
         "happened": happened.value,
         "by": by,
-        "detail": event.detail if happened in PLAIN else None,
+        "detail": event.detail if happened in VISIBLE_DETAILS else None,
     }

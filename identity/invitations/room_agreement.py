@@ -1,7 +1,8 @@
-"""No mail of an invitation leaves before its room took it: a homeserver asks us first, and may be refused by the room.
+"""Holds an invitation's mail back until its room holds the invitation.
 
-The homeserver's module reports each that the room took. Without one it is asked for after a short grace, as far
-as anybody can be asked.
+A homeserver calls store-invite before it sends the invitation's event, which the room may still
+refuse. Our module in the homeserver reports every event that the room accepted. Without a report
+the homeserver is asked after a short grace period, as far as it can be asked.
 """
 
 from datetime import datetime, timedelta
@@ -11,62 +12,69 @@ from sqlalchemy.orm import Session
 
 from domain_rules.user_ids import homeserver_of
 from identity.core import outbox
+from identity.core.database import limits_count
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import JobKind, Lane
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.modules import THIRD_PARTY_INVITED
 from identity.invitations import delivery
 from identity.mail import models as mails
-from identity.mail.models import Template
+from identity.mail.quota import Template
 from identity.threepids import associations
 
 from . import models as third_party_invitations
 from . import service as invitations
 from .history import Happened
 from .models import Awaits, State, ThirdPartyInvitation
-from .states import is_live, is_open, record
+from .states import is_live, is_open, record_event
 
 GRACE = timedelta(seconds=3)
 ASKED = (GRACE, timedelta(seconds=15), timedelta(seconds=60))
-"""So long after it was asked for the room is looked into; after the last, a no is believed."""
+"""When the room is asked, after the request; a no is believed after the last time."""
 LATE = timedelta(minutes=10)
-"""So long a mail may be held before operators hear of it."""
+"""How long a mail may be held back before operators are alerted."""
 HELD = timedelta(hours=24)
-QUIET = timedelta(hours=72)  # the same invitation, repeated: no second mail
+QUIET = timedelta(hours=72)  # a repeated invitation is mailed again after that time at the earliest
 BY = "worker"
 REFUSED = "the room did not take it: no mail left"
 UNKNOWN = "nobody said whether the room took it: no mail left"
 
 
-def begin(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> None:
-    """It was asked for. `confirm` follows, by a report or by the errand that this orders."""
+def order_room_check(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> None:
+    """Enqueue the job that asks whether the room holds it, unless a report confirms it first."""
     outbox.enqueue(
         session, JobKind.ROOM_TOOK, invitation.id, now, lane=Lane.NORMAL, due_at=now + GRACE
     )
 
 
-def awaits(session: Session, now: datetime, sender: str) -> Awaits:
-    """What a new invitation of this sender waits for."""
-    home = homeserver_of(sender)
-    tells = homeserver_modules.tells(session, now, home, THIRD_PARTY_INVITED)
+def expected_confirmation(session: Session, now: datetime, sender: str) -> Awaits:
+    """What must confirm a new invitation of this sender."""
+    homeserver = homeserver_of(sender)
+    tells = homeserver_modules.is_reporting(session, now, homeserver, THIRD_PARTY_INVITED)
     return Awaits.REPORT if tells else Awaits.GRACE
 
 
 def is_open_question(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
-    """Whether it is still to be seen that the room has it: anew, too, where a mail is due once more."""
+    """Whether it must still be confirmed that the room holds it.
+
+    A confirmed invitation counts too when it was requested again and a mail is due.
+    """
     if not is_live(invitation, now):
         return False
     return invitation.awaits is not None or is_due_a_mail(session, now, invitation)
 
 
 def is_due_a_mail(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
-    """Whether its address was never told of it; or it was asked for anew, so long after that it may be once more."""
+    """Whether its address was never mailed about it, or may be mailed again.
+
+    That is when it was requested again, long enough after its last mail.
+    """
     if not is_open(invitation, now):
         return False
-    mailed_at = invitations.last_mailed(session, invitation)
+    mailed_at = invitations.last_mailed_at(session, invitation)
     if mailed_at is None:
         return True
-    is_limited = session.info.get("limited", True)
+    is_limited = limits_count(session)
     return mailed_at < invitation.last_asked and (not is_limited or now >= mailed_at + QUIET)
 
 
@@ -76,9 +84,10 @@ def confirm(
     invitation: ThirdPartyInvitation,
     hashes: KeyedHashes | None = None,
 ) -> bool:
-    """The room has it: its mail is ordered, or it is brought to who has the address. False: it ended before.
+    """The room holds it: order its mail, or deliver it to the owner of the address.
 
-    The address is told, unless it was lately. `hashes`: as of `invitations.order_mail`.
+    No mail is ordered if the address was mailed lately. `hashes`: as for `invitations.order_mail`.
+    Returns False if it ended before.
     """
     mails.lock_address(session, invitation.address)
     session.flush()
@@ -87,7 +96,7 @@ def confirm(
         return False
     invitation.awaits = None
     session.flush()
-    bound = associations.of_address(session, invitation.address)
+    bound = associations.find_by_address(session, invitation.address)
     if bound is not None:
         delivery.order_delivery(session, now, invitation, bound.user_id)
     elif is_due_a_mail(session, now, invitation):
@@ -96,33 +105,35 @@ def confirm(
 
 
 def refuse(session: Session, now: datetime, invitation: ThirdPartyInvitation, why: str) -> None:
-    """The room has not got it, or nobody says so: it ends, and who sent it is told.
+    """End an invitation that the room does not hold, or nobody confirms, and tell its sender.
 
-    One that was mailed before and asked for again stays, without a further mail. Nothing happens
-    if the room took it after all while it was asked.
+    One that was mailed before and requested again stays open, without a further mail. Nothing
+    happens if it was confirmed meanwhile.
     """
-    bound = associations.of_user(session, invitation.sender)
-    if bound:  # before any row, as all that orders mails
+    bound = associations.find_by_user(session, invitation.sender)
+    if bound:  # before any row, as everything that orders mails does
         mails.lock_address(session, bound[0].address)
     session.refresh(invitation, with_for_update=True)
     if not is_open_question(session, now, invitation):
         return
     state = State.REVOKED if invitation.awaits else None
-    is_noted = record(session, now, invitation, state, Happened.NOT_IN_ROOM, by=BY, detail=why)
+    is_noted = record_event(
+        session, now, invitation, state, Happened.NOT_IN_ROOM, by=BY, detail=why
+    )
     if is_noted and state and bound:
         _tell_inviter(session, now, invitation, bound[0].address)
 
 
-def told_of(session: Session, mail_id: UUID) -> list[ThirdPartyInvitation]:
-    """The invitations a mail to their inviter tells of, oldest first."""
-    return list(reversed(third_party_invitations.of_mail(session, mail_id)))
+def find_named_in(session: Session, mail_id: UUID) -> list[ThirdPartyInvitation]:
+    """The invitations that a mail to their inviter names, oldest first."""
+    return list(reversed(third_party_invitations.find_by_mail(session, mail_id)))
 
 
 def _tell_inviter(
     session: Session, now: datetime, invitation: ThirdPartyInvitation, address: str
 ) -> None:
-    """One mail that waits for its turn tells of all."""
-    mail = mails.ordered_for_later(session, now, Template.NOT_INVITED, address)
+    """Order a mail to the inviter, or add to one that waits."""
+    mail = mails.find_scheduled(session, now, Template.NOT_INVITED, address)
     if mail is None:
         mail = mails.order(
             session,

@@ -1,4 +1,4 @@
-"""The rooms that somebody found waiting: their invitations, taken up with an address."""
+"""The rooms that a person reached by accepting invitations to their address."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from .models import State, ThirdPartyInvitation
 TAKEN_UP = (State.ACCEPTED, State.DELIVERED, State.JOINED)
 
 
-def taken_up(session: Session, address: str, user_id: str) -> list[dict[str, Any]]:
-    """What is known of each room, one entry a room, the oldest invitation first."""
+def find_taken_up(session: Session, address: str, user_id: str) -> list[dict[str, Any]]:
+    """The facts (names and pictures) of each room, by its oldest accepted invitation first."""
     rows = session.scalars(
         select(ThirdPartyInvitation)
         .where(

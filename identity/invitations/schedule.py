@@ -1,6 +1,7 @@
-"""What time does to invitations: their rooms are asked, they are reminded of, expire; each job is safe twice.
+"""What happens to invitations as time passes: expiry, overdue room checks, reminders, refusals.
 
-A job is two functions: who is due, and what is done about one of them, in a transaction of its own.
+Each task is two functions: one finds what is due, the other handles one of it in a transaction of
+its own. All are safe to run twice.
 """
 
 from datetime import datetime, timedelta
@@ -12,13 +13,12 @@ from sqlalchemy.orm import Session
 from identity.core.keyed_hashes import KeyedHashes
 from identity.mail import models as mails
 
-from . import mail_grouping as invitation_mails
+from . import mail_grouping, opting_out, room_agreement
 from . import models as third_party_invitations
-from . import opting_out, room_agreement
 from . import search as invitation_search
 from .history import Happened
 from .models import OPEN, State, ThirdPartyInvitation
-from .states import is_open, record, state_of
+from .states import is_open, record_event, state_of
 
 BY = "timetable"
 REMIND_AFTER = timedelta(days=7)
@@ -26,8 +26,8 @@ DAY = timedelta(days=1)
 OPTED_OUT = "this person does not accept invitations by mail: use another way"
 
 
-def expired(session: Session, now: datetime) -> list[UUID]:
-    """The invitations whose time ran out."""
+def find_expired(session: Session, now: datetime) -> list[UUID]:
+    """The invitations whose time has passed and that are not recorded as expired."""
     return list(
         session.scalars(
             select(ThirdPartyInvitation.id).where(
@@ -40,31 +40,35 @@ def expired(session: Session, now: datetime) -> list[UUID]:
 
 
 def expire(session: Session, now: datetime, invitation_id: UUID) -> bool:
-    """Write down that it has ended."""
-    row = _locked(session, invitation_id)
+    """Record that it expired."""
+    row = _lock(session, invitation_id)
     if row is None or row.ended_at or state_of(row, now) is not State.EXPIRED:
         return False
-    return record(session, now, row, State.EXPIRED, Happened.EXPIRED, by=BY)
+    return record_event(session, now, row, State.EXPIRED, Happened.EXPIRED, by=BY)
 
 
-def unasked(session: Session, now: datetime, *, but_not: Select[UUID | None]) -> list[UUID]:
-    """The invitations whose room nobody asks any more: a worker of before gave the job up, which it did not know."""
-    return invitation_search.nobody_asks(session, now - room_agreement.LATE, but_not=but_not)
+def find_unasked(session: Session, now: datetime, *, but_not: Select[UUID | None]) -> list[UUID]:
+    """Unconfirmed invitations whose room no job is about to ask.
+
+    That happens when an older worker gave up a job it did not know. `but_not`: invitations of bulk
+    invites that are being placed.
+    """
+    return invitation_search.find_unasked(session, now - room_agreement.LATE, but_not=but_not)
 
 
-def ask(session: Session, now: datetime, invitation_id: UUID) -> bool:
-    """See that its room is asked."""
-    row = _locked(session, invitation_id)
+def order_room_check(session: Session, now: datetime, invitation_id: UUID) -> bool:
+    """Enqueue the job that asks its room."""
+    row = _lock(session, invitation_id)
     if row is None or not room_agreement.is_open_question(session, now, row):
         return False
-    room_agreement.begin(session, now, row)
+    room_agreement.order_room_check(session, now, row)
     return True
 
 
-def unanswered(session: Session, now: datetime) -> list[str]:
-    """The addresses with invitations whose mail left a week ago, and that nobody was reminded of.
+def find_unanswered(session: Session, now: datetime) -> list[str]:
+    """Addresses with unanswered invitations that were mailed a week ago, without a reminder yet.
 
-    Those spelled as the mailbox is named come first: whoever invents further spellings does not delay its own.
+    Addresses without a tag come first: invented tags must not delay the mailbox's own.
     """
     return sorted(
         session.scalars(select(ThirdPartyInvitation.address).where(_is_unanswered(now)).distinct()),
@@ -75,9 +79,10 @@ def unanswered(session: Session, now: datetime) -> list[str]:
 def remind(
     session: Session, now: datetime, address: str, *, hashes: KeyedHashes | None = None
 ) -> bool:
-    """One reminder of all that is due for the address; if its mailbox has had its mails, it waits.
+    """Order one reminder of everything due for the address; returns whether anything was settled.
 
-    With `hashes` those of senders it does not want are noted as all others, and nothing is ordered.
+    With `hashes`, invitations of unwanted senders are recorded like all others, but nothing is
+    ordered for them.
     """
     mails.lock_address(session, address)
     due = list(
@@ -87,15 +92,15 @@ def remind(
             .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
         )
     )
-    reminded = invitation_mails.remind(session, now, due, hashes)
+    reminded = mail_grouping.order_reminder(session, now, due, hashes)
     for row in reminded:
         row.reminded_at = now
-        record(session, now, row, None, Happened.REMINDED, by=BY)
+        record_event(session, now, row, None, Happened.REMINDED, by=BY)
     return bool(reminded)
 
 
-def silent(session: Session, now: datetime) -> list[UUID]:
-    """The invitations whose mail has not left for a day."""
+def find_silent(session: Session, now: datetime) -> list[UUID]:
+    """The invitations whose mail was requested a day ago and is not sent."""
     return list(
         session.scalars(
             select(ThirdPartyInvitation.id).where(
@@ -108,13 +113,16 @@ def silent(session: Session, now: datetime) -> list[UUID]:
 
 
 def tell_inviter(session: Session, hashes: KeyedHashes, now: datetime, invitation_id: UUID) -> bool:
-    """Say that the person wants no such mail, of nobody or of this one, so late that nobody can try addresses out."""
-    row = _locked(session, invitation_id)
+    """Record that the person wants no such mails, from anybody or from this sender.
+
+    It is recorded a day late, so that nobody can probe addresses.
+    """
+    row = _lock(session, invitation_id)
     if row is None or not is_open(row, now) or row.state != State.QUEUED:
         return False
     if not opting_out.is_unwanted(session, hashes, address=row.address, sender=row.sender):
         return False
-    return record(session, now, row, State.REFUSED, Happened.REFUSED, by=BY, detail=OPTED_OUT)
+    return record_event(session, now, row, State.REFUSED, Happened.REFUSED, by=BY, detail=OPTED_OUT)
 
 
 def _is_unanswered(now: datetime) -> ColumnElement[bool]:
@@ -130,7 +138,7 @@ def _last_asked() -> ColumnElement[datetime]:
     return func.coalesce(ThirdPartyInvitation.asked_at, ThirdPartyInvitation.created_at)
 
 
-def _locked(session: Session, invitation_id: UUID) -> ThirdPartyInvitation | None:
+def _lock(session: Session, invitation_id: UUID) -> ThirdPartyInvitation | None:
     row = third_party_invitations.find(session, invitation_id)
     if row is not None:
         mails.lock_address(session, row.address)

@@ -1,4 +1,4 @@
-"""Invitations looked for by what is known of them, newest first, a page at a time."""
+"""Searches invitations by their properties, newest first, page by page."""
 
 import uuid
 from dataclasses import dataclass
@@ -13,27 +13,32 @@ from .models import OPEN, Delivery, State, ThirdPartyInvitation
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is left out is not looked at."""
+class InvitationFilter:
+    """What to look for; None matches everything."""
 
     state: State | None = None
     delivery: Delivery | None = None
     sender: str | None = None
     room_id: str | None = None
     address: str | None = None
-    is_held: bool = False  # its mail waits until its room is seen to have it
+    is_held: bool = False  # its mail waits for confirmation that the room holds it
 
 
 @dataclass(frozen=True)
-class Place:
-    """The last invitation of a page: the next page begins behind it."""
+class Cursor:
+    """The last invitation of a page: the next page begins after it."""
 
     created_at: datetime
     invitation_id: uuid.UUID
 
 
 def find(
-    session: Session, now: datetime, wanted: Wanted, *, limit: int, after: Place | None = None
+    session: Session,
+    now: datetime,
+    wanted: InvitationFilter,
+    *,
+    limit: int,
+    after: Cursor | None = None,
 ) -> list[ThirdPartyInvitation]:
     query = (
         select(ThirdPartyInvitation)
@@ -47,17 +52,17 @@ def find(
     return list(session.scalars(query))
 
 
-def held(session: Session, asked_before: datetime) -> int:
-    """How many mails wait so long for a homeserver to say whether the room took their invitation."""
+def count_held(session: Session, asked_before: datetime) -> int:
+    """How many mails have waited since before that time for the room's confirmation."""
     asked_at = func.coalesce(ThirdPartyInvitation.asked_at, ThirdPartyInvitation.created_at)
     query = select(func.count()).where(_is_held(), asked_at < asked_before)
     return session.scalar(query) or 0
 
 
-def nobody_asks(
+def find_unasked(
     session: Session, asked_before: datetime, *, but_not: Select[uuid.UUID | None]
 ) -> list[uuid.UUID]:
-    """Of those that wait so long: whose room nobody is about to ask, `but_not` those that others place."""
+    """Of those invitations: the ones whose room no job is about to ask, except `but_not`."""
     row = ThirdPartyInvitation
     asked_at = func.coalesce(row.asked_at, row.created_at)
     asked_again = exists().where(Job.subject_id == row.id, Job.kind == JobKind.ROOM_TOOK, WAITING)
@@ -67,8 +72,8 @@ def nobody_asks(
     return list(session.scalars(query))
 
 
-def counts(session: Session, now: datetime, wanted: Wanted) -> dict[str, int]:
-    """How many of these stand in each state; those whose time ran out are expired."""
+def count_by_state(session: Session, now: datetime, wanted: InvitationFilter) -> dict[str, int]:
+    """How many of these are in each state, those past their time counted as expired."""
     conditions = _conditions(wanted, now)
     found = {
         state: session.scalar(
@@ -81,7 +86,7 @@ def counts(session: Session, now: datetime, wanted: Wanted) -> dict[str, int]:
     return {state.value: count for state, count in found.items() if count}
 
 
-def _conditions(wanted: Wanted, now: datetime) -> list[ColumnElement[bool]]:
+def _conditions(wanted: InvitationFilter, now: datetime) -> list[ColumnElement[bool]]:
     row = ThirdPartyInvitation
     asked = (
         (row.delivery, wanted.delivery),

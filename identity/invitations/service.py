@@ -1,13 +1,15 @@
-"""The life of an invitation: sent again, extended, declined, revoked; and what it allows as long as it stands."""
+"""The life of an invitation: sent again, extended, declined, revoked; and what it allows."""
 
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import AccountClass, Reason, RuleSet
+from domain_rules.rule import AccountClass
+from domain_rules.rules import DecisionReason, RuleSet
 from identity.accounts import classes as account_classes
 from identity.core import outbox
+from identity.core.database import limits_count
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import JobKind, Lane
 from identity.invitations import delivery
@@ -15,33 +17,16 @@ from identity.mail import models as mails
 from identity.threepids import associations
 
 from . import history as invitation_events
-from . import inviters
-from . import mail_grouping as invitation_mails
+from . import inviters, mail_grouping
 from . import models as third_party_invitations
 from .history import Happened
 from .models import Delivery, State, ThirdPartyInvitation
-from .states import is_live, is_open, last_open, record, state_of
-
-__all__ = [
-    "decline",
-    "extend",
-    "is_invited",
-    "is_live",
-    "is_open",
-    "may_register",
-    "order_mail",
-    "record",
-    "resend",
-    "revoke",
-    "sponsor_of",
-    "state_of",
-    "undo_decline",
-]
+from .states import is_live, is_open, last_open_state, record_event, state_of
 
 LIFETIME_DAYS = 30
-GUEST_ACCESS = timedelta(days=365)  # how long a guest is expected, unless somebody says otherwise
+GUEST_ACCESS = timedelta(days=365)  # how long a guest's access lasts by default
 UNDO_LIFETIME = timedelta(days=7)
-RESEND_PAUSE = timedelta(hours=1)  # a mail may well be under way that long
+RESEND_PAUSE = timedelta(hours=1)  # a mail may be under way that long
 
 
 def revoke(
@@ -52,14 +37,15 @@ def revoke(
     by: str,
     in_room: bool = True,
 ) -> bool:
-    """End it: nobody registers by it, no mail follows, and its homeserver is asked to empty the room's event.
+    """End it: no registration by it, no mail, and its homeserver is asked to clear the event.
 
-    `in_room=False`: the event is empty already. False: it has ended, or was delivered.
+    `in_room=False`: the room's event is cleared already. Returns False if it has ended or was
+    delivered.
     """
     _lock(session, invitation)
     if not is_live(invitation, now):
         return False
-    if not record(session, now, invitation, State.REVOKED, Happened.REVOKED, by=by):
+    if not record_event(session, now, invitation, State.REVOKED, Happened.REVOKED, by=by):
         return False
     _stop_delivery(session, invitation)
     if in_room:
@@ -75,9 +61,10 @@ def extend(
     by: str,
     days: int = LIFETIME_DAYS,
 ) -> bool:
-    """Let it stand until `days` from now, or longer if it does already; what has expired stands again.
+    """Let it stand until `days` from now, or longer if it does already; an expired one is reopened.
 
-    False: it ended otherwise, or a newer one took its place. Raises InvitationsPaused for its inviter.
+    Returns False if it ended otherwise, or a newer one replaced it. Raises InvitationsPaused for
+    its inviter.
     """
     _lock(session, invitation)
     if by == invitation.sender:
@@ -89,10 +76,10 @@ def extend(
     elif not is_live(invitation, now):
         return False
     is_over = invitation.state == State.EXPIRED
-    to = last_open(session, invitation) if is_over else None
+    to = last_open_state(session, invitation) if is_over else None
     until = max(invitation.expires_at, now + timedelta(days=days))
     detail = f"until {until.isoformat(timespec='seconds')}"
-    record(session, now, invitation, to, Happened.EXTENDED, by=by, detail=detail)
+    record_event(session, now, invitation, to, Happened.EXTENDED, by=by, detail=detail)
     invitation.expires_at = until
     session.flush()
     return True
@@ -106,14 +93,17 @@ def resend(
     by: str,
     hashes: KeyedHashes | None = None,
 ) -> bool:
-    """Order its mail once more. False: too soon (see `again_at`), or nobody waits for it any more.
+    """Order its mail once more.
 
-    Raises TooManyInvitations: its inviter has had as many mails sent as a day allows; InvitationsPaused.
+    Returns False: too soon (see `resend_allowed_at`), or it is not open.
+
+    Raises TooManyInvitations if its inviter had as many mails sent as a day allows, and
+    InvitationsPaused.
     """
     _lock(session, invitation)
-    if not is_open(invitation, now) or again_at(session, now, invitation) > now:
+    if not is_open(invitation, now) or resend_allowed_at(session, now, invitation) > now:
         return False
-    if invitation.awaits:  # its room may never take it
+    if invitation.awaits:  # its room may never accept it
         return False
     if by == invitation.sender:
         inviters.check_not_paused(session, now, by, for_guest=invitation.for_guest)
@@ -122,17 +112,19 @@ def resend(
     return True
 
 
-def again_at(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> datetime:
-    """When its mail may be asked for again; `now` if at once."""
-    mailed_at = last_mailed(session, invitation)
-    if mailed_at is None or not session.info.get("limited", True):
+def resend_allowed_at(
+    session: Session, now: datetime, invitation: ThirdPartyInvitation
+) -> datetime:
+    """When its mail may be requested again; `now` if at once."""
+    mailed_at = last_mailed_at(session, invitation)
+    if mailed_at is None or not limits_count(session):
         return now
     return max(now, mailed_at + RESEND_PAUSE)
 
 
-def last_mailed(session: Session, invitation: ThirdPartyInvitation) -> datetime | None:
-    """When a mail of it was last ordered."""
-    event = invitation_events.last(session, invitation.id, Happened.MAILED)
+def last_mailed_at(session: Session, invitation: ThirdPartyInvitation) -> datetime | None:
+    """When a mail about it was last ordered."""
+    event = invitation_events.find_last_event(session, invitation.id, Happened.MAILED)
     return event.at if event else None
 
 
@@ -144,16 +136,16 @@ def order_mail(
     by: str,
     hashes: KeyedHashes | None = None,
 ) -> None:
-    """Tell the address, at the first moment its mailbox may get such a mail, perhaps with other invitations.
+    """Mail the address as soon as its mailbox may get such a mail, perhaps with other invitations.
 
-    With `hashes` nothing is ordered where the sender is not wanted; the history says the same.
+    With `hashes` nothing is ordered where the sender is unwanted; the history says the same.
     """
     mails.lock_address(session, invitation.address)
-    goes_at = invitation_mails.order(session, now, invitation, hashes)
+    goes_at = mail_grouping.join_or_order(session, now, invitation, hashes)
     to = State.QUEUED if invitation.state == State.REFUSED else None
-    later = goes_at > now + invitation_mails.GATHERED
+    later = goes_at > now + mail_grouping.GATHERING_TIME
     detail = f"for {goes_at.isoformat(timespec='seconds')}" if later else None
-    record(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
+    record_event(session, now, invitation, to, Happened.MAILED, by=by, detail=detail)
 
 
 def decline(
@@ -164,19 +156,25 @@ def decline(
     unknown_inviter: bool,
     by: str,
 ) -> bool:
-    """The invited person does not want it; `unknown_inviter` counts against who sent it. False: too late."""
+    """The invited person declines. `unknown_inviter`: it counts against the sender.
+
+    Returns False if it is too late.
+    """
     _lock(session, invitation)
     happened = Happened.UNKNOWN_INVITER if unknown_inviter else Happened.DECLINED
     if state_of(invitation, now) is State.EXPIRED:
         return False
-    if not record(session, now, invitation, State.DECLINED, happened, by=by):
+    if not record_event(session, now, invitation, State.DECLINED, happened, by=by):
         return False
     _stop_delivery(session, invitation)
     return True
 
 
 def undo_decline(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
-    """It was a slip: the invitation stands as before. False: too late, or a newer one took its place."""
+    """Reopen a declined invitation.
+
+    Returns False if it is too late, or a newer one replaced it.
+    """
     _lock(session, invitation)
     declined_at = invitation.ended_at
     if (
@@ -186,44 +184,47 @@ def undo_decline(session: Session, now: datetime, invitation: ThirdPartyInvitati
         or not _can_return(session, now, invitation)
     ):
         return False
-    to = last_open(session, invitation)
-    if not record(session, now, invitation, to, Happened.TAKEN_BACK, by="the invited person"):
+    to = last_open_state(session, invitation)
+    if not record_event(session, now, invitation, to, Happened.TAKEN_BACK, by="the invited person"):
         return False
-    bound = associations.of_address(session, invitation.address)
+    bound = associations.find_by_address(session, invitation.address)
     if bound is not None:
         delivery.order_delivery(session, now, invitation, bound.user_id)
     return True
 
 
 def may_register(session: Session, rules: RuleSet, now: datetime, address: EmailAddress) -> bool:
-    """Whether the address may have an account: by the rules alone, or because somebody invited it."""
+    """Whether the address may have an account: by the rules alone, or since it was invited."""
     decision = rules.decide(address)
-    if decision.reason is Reason.OPEN:
+    if decision.reason is DecisionReason.OPEN:
         return True
     return decision.homeserver is not None and is_invited(session, rules, now, address)
 
 
 def is_invited(session: Session, rules: RuleSet, now: datetime, address: EmailAddress) -> bool:
     """Whether an invitation waits whose sender may still invite."""
-    waiting = third_party_invitations.waiting_for(session, address.canonical, now)
+    waiting = third_party_invitations.find_waiting(session, address.canonical, now)
     return any(account_classes.is_agent(session, rules, each.sender) for each in waiting)
 
 
-def reconsider(session: Session, rules: RuleSet, invitation: ThirdPartyInvitation) -> bool:
-    """Decide anew whom it is for, since rules change. False: its sender may not invite any more."""
+def reconsider_class(session: Session, rules: RuleSet, invitation: ThirdPartyInvitation) -> bool:
+    """Decide again whether it is for a guest, since rules change.
+
+    Returns whether its sender may still invite.
+    """
     decision = rules.decide(EmailAddress.stored(invitation.address))
     invitation.for_guest = decision.account_class is not AccountClass.AGENT
     return account_classes.is_agent(session, rules, invitation.sender)
 
 
 def sponsor_of(session: Session, address: str, now: datetime) -> str | None:
-    """Who answers for the guest of this address: who invited them first, of those whose invitations stand."""
-    oldest = third_party_invitations.oldest_live(session, now, address)
+    """The sponsor of the guest with this address: the sender of their oldest live invitation."""
+    oldest = third_party_invitations.find_oldest_live(session, now, address)
     return oldest.sender if oldest else None
 
 
 def _lock(session: Session, invitation: ThirdPartyInvitation) -> None:
-    """One at a time, as for everything about an address; and on the row as it is then."""
+    """Lock the address, and reload the row."""
     mails.lock_address(session, invitation.address)
     session.flush()
     session.refresh(invitation)
@@ -232,7 +233,7 @@ def _lock(session: Session, invitation: ThirdPartyInvitation) -> None:
 def _can_return(session: Session, now: datetime, invitation: ThirdPartyInvitation) -> bool:
     if "@" not in invitation.address:
         return False
-    newer = third_party_invitations.live_of(
+    newer = third_party_invitations.find_live(
         session,
         now,
         address=invitation.address,
@@ -243,8 +244,8 @@ def _can_return(session: Session, now: datetime, invitation: ThirdPartyInvitatio
 
 
 def _stop_delivery(session: Session, invitation: ThirdPartyInvitation) -> None:
-    """What is about to be told to a homeserver is not told; a call under way is looked into by its errand."""
-    third_party_invitations.move(
+    """Cancel a delivery that has not begun; the job of one under way finds out how it ended."""
+    third_party_invitations.move_delivery(
         session, invitation, source=(Delivery.DUE, Delivery.DEAD), to=Delivery.WAITING
     )
     session.refresh(invitation)

@@ -1,4 +1,4 @@
-"""Where an invitation stands, and the one place that moves it and writes its history."""
+"""The states of an invitation, and the one function that changes them and writes the history."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,34 +14,34 @@ ENDED = (State.DECLINED, State.REVOKED, State.EXPIRED)
 
 
 @dataclass(frozen=True)
-class Move:
-    """From which states something can happen, and where it may lead."""
+class Transition:
+    """The states in which an event can happen, and those to which it may lead."""
 
     source: tuple[State, ...]
     to: tuple[State, ...]
 
 
-# What is not here can happen in every state and moves nothing.
-MOVES = {
-    Happened.MAILED: Move((State.REFUSED,), (State.QUEUED,)),
-    Happened.SENT: Move(OPEN, (State.SENT,)),
-    Happened.REFUSED: Move(OPEN, (State.REFUSED,)),
-    Happened.ACCEPTED: Move(OPEN, (State.ACCEPTED,)),
-    Happened.WAITS_AGAIN: Move((State.ACCEPTED,), OPEN),
-    Happened.DELIVERED: Move((State.ACCEPTED,), (State.DELIVERED,)),
-    Happened.JOINED: Move((State.ACCEPTED, State.DELIVERED), (State.JOINED,)),
-    Happened.DECLINED: Move((*OPEN, State.ACCEPTED, State.DELIVERED), (State.DECLINED,)),
-    Happened.UNKNOWN_INVITER: Move(OPEN, (State.DECLINED,)),
-    Happened.TAKEN_BACK: Move((State.DECLINED,), OPEN),
-    Happened.REVOKED: Move((*OPEN, State.ACCEPTED), (State.REVOKED,)),
-    Happened.NOT_IN_ROOM: Move(OPEN, (State.REVOKED,)),
-    Happened.EXPIRED: Move(OPEN, (State.EXPIRED,)),
-    Happened.EXTENDED: Move((State.EXPIRED,), OPEN),
+# Events that are missing here can happen in every state and change none.
+TRANSITIONS = {
+    Happened.MAILED: Transition((State.REFUSED,), (State.QUEUED,)),
+    Happened.SENT: Transition(OPEN, (State.SENT,)),
+    Happened.REFUSED: Transition(OPEN, (State.REFUSED,)),
+    Happened.ACCEPTED: Transition(OPEN, (State.ACCEPTED,)),
+    Happened.WAITS_AGAIN: Transition((State.ACCEPTED,), OPEN),
+    Happened.DELIVERED: Transition((State.ACCEPTED,), (State.DELIVERED,)),
+    Happened.JOINED: Transition((State.ACCEPTED, State.DELIVERED), (State.JOINED,)),
+    Happened.DECLINED: Transition((*OPEN, State.ACCEPTED, State.DELIVERED), (State.DECLINED,)),
+    Happened.UNKNOWN_INVITER: Transition(OPEN, (State.DECLINED,)),
+    Happened.TAKEN_BACK: Transition((State.DECLINED,), OPEN),
+    Happened.REVOKED: Transition((*OPEN, State.ACCEPTED), (State.REVOKED,)),
+    Happened.NOT_IN_ROOM: Transition(OPEN, (State.REVOKED,)),
+    Happened.EXPIRED: Transition(OPEN, (State.EXPIRED,)),
+    Happened.EXTENDED: Transition((State.EXPIRED,), OPEN),
 }
 
 
 def state_of(invitation: ThirdPartyInvitation, now: datetime) -> State:
-    """Where it stands now: that its time ran out is seen before the timetable comes by."""
+    """The state now: an invitation past its time is expired before the timetable records it."""
     state = State(invitation.state)
     return State.EXPIRED if state in OPEN and now >= invitation.expires_at else state
 
@@ -52,11 +52,11 @@ def is_open(invitation: ThirdPartyInvitation, now: datetime) -> bool:
 
 
 def is_live(invitation: ThirdPartyInvitation, now: datetime) -> bool:
-    """Whether it is open, or taken up and on its way to the room."""
+    """Whether it is open, or accepted and on its way to the room."""
     return state_of(invitation, now) in {*OPEN, State.ACCEPTED}
 
 
-def record(
+def record_event(
     session: Session,
     now: datetime,
     invitation: ThirdPartyInvitation,
@@ -66,17 +66,18 @@ def record(
     by: str,
     detail: str | None = None,
 ) -> bool:
-    """Write what happened and move the invitation there (None: it stays where it is).
+    """Record an event and move the invitation to `state` (None: it stays where it is).
 
-    False, and nothing is written: the invitation is where this cannot happen any more. Of two that
-    move it at once, one does.
+    Returns False, and writes nothing, if the event cannot happen in its state any more. Of two
+    concurrent calls that move it, one succeeds. Raises ValueError for a state the event never leads
+    to.
     """
     if state is not None:
-        move = MOVES[happened]
+        move = TRANSITIONS[happened]
         if state not in move.to:
             raise ValueError(f"{happened} does not lead to {state}")
         ended_at = min(now, invitation.expires_at) if state is State.EXPIRED else now
-        if not third_party_invitations.enter(
+        if not third_party_invitations.move_state(
             session,
             invitation,
             source=move.source,
@@ -84,15 +85,15 @@ def record(
             ended_at=ended_at if state in ENDED else None,
         ):
             return False
-    invitation_events.add(session, invitation.id, now, happened, by=by, detail=detail)
+    invitation_events.add_event(session, invitation.id, now, happened, by=by, detail=detail)
     session.flush()
     return True
 
 
-def last_open(session: Session, invitation: ThirdPartyInvitation) -> State:
-    """How far its mail had come when it was last open."""
+def last_open_state(session: Session, invitation: ThirdPartyInvitation) -> State:
+    """The state it had when it was last open: how far its mail had come."""
     state = State.QUEUED
-    for event in invitation_events.of_invitation(session, invitation.id):
+    for event in invitation_events.find_events(session, invitation.id):
         if event.happened in {Happened.SENT, Happened.REFUSED}:
             state = State(event.happened)
         elif event.happened == Happened.MAILED and state is State.REFUSED:

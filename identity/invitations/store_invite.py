@@ -1,4 +1,7 @@
-"""Somebody is invited by address before anybody has it: the invitation waits, and a mail tells the address."""
+"""Stores a third-party invitation, as the store-invite endpoint and bulk invites request it.
+
+The invitation waits until somebody has the address, and a mail tells the address about it.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -8,9 +11,12 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import AccountClass, RuleSet
+from domain_rules.rule import AccountClass
+from domain_rules.rules import RuleSet
 from identity import problems
 from identity.accounts import room_members
+from identity.core import signatures
+from identity.core.sealing import Vault
 from identity.core.strict_json import is_text
 from identity.invitations import delivery
 from identity.mail import models as mails
@@ -21,12 +27,12 @@ from . import models as third_party_invitations
 from . import service as invitations
 from .history import Happened
 from .models import Delivery, ThirdPartyInvitation
-from .states import record
+from .states import record_event
 
 LIFETIME = timedelta(days=invitations.LIFETIME_DAYS)
 TOKEN_BYTES = 32
-KEPT = 3  # characters of each half of a masked address
-# What the mail may name; other fields of a request are not kept.
+MASK_LENGTH = 3  # characters shown of each half of an address
+# What the mail may show; other fields of a request are not stored.
 FACTS = (
     "room_alias",
     "room_avatar_url",
@@ -41,18 +47,19 @@ MAX_FACT = 255  # characters
 
 @dataclass(frozen=True)
 class EphemeralKey:
-    """The key of one invitation: the public half as it is given out, the private one sealed."""
+    """The key pair of one invitation: public half as it is returned, private half sealed."""
 
     public: str
     sealed: str
 
 
 @dataclass(frozen=True)
-class Invited:
-    """A request to store an invitation. `typed` is the address as it was sent, `sender` who sent it.
+class InviteRequest:
+    """A request to store an invitation. `typed`: the address as it was sent; `sender`: the inviter.
 
-    `is_placed_by_us`: nobody looks whether the room took it; who places it there says so by
-    `room_agreement.confirm`.
+    `is_placed_by_us`: we place the event in the room ourselves, so no room check is ordered;
+    `room_agreement.confirm` follows when it is placed. `anybody`: addresses that no rule covers are
+    accepted too.
     """
 
     typed: str
@@ -61,7 +68,7 @@ class Invited:
     sender: str
     facts: Mapping[str, str] = field(default_factory=dict)
     is_placed_by_us: bool = False
-    anybody: bool = False  # where rules do not say who may be bound, nor do they here
+    anybody: bool = False
 
 
 def store(
@@ -69,28 +76,31 @@ def store(
     rules: RuleSet,
     now: datetime,
     *,
-    invited: Invited,
+    invited: InviteRequest,
     key: EphemeralKey,
     signing_key_id: str,
 ) -> ThirdPartyInvitation:
-    """Keep the invitation; once its room took it, its mail leaves, or it is delivered to who has the address.
+    """Store the invitation; it is mailed or delivered once its room holds it.
 
-    As long as this sender's invitation of this address to this room is live, asking again extends it
-    and answers as before. Raises AddressBound if it was asked for by the very text we know: the caller
-    could have looked it up; also, whatever was typed, if both are known to be in the room. Raises NotAllowed, TooManyInvitations, InvitationsPaused.
+    While this sender's invitation of this address to this room is live, a repeated request extends
+    it and returns the same one.
+
+    Raises AddressBound if somebody has the address and `typed` is exactly its canonical form (the
+    caller could have looked it up), or if both are known to be in the room. Also NotAllowed,
+    TooManyInvitations, InvitationsPaused.
     """
     address = invited.address.canonical
     mails.lock_address(session, address)
-    bound = associations.of_address(session, address)
+    bound = associations.find_by_address(session, address)
     if bound is not None and (
-        invited.typed == address or _share_the_room(session, invited, bound.user_id)
+        invited.typed == address or _share_room(session, invited, bound.user_id)
     ):
         raise problems.AddressBound(bound.user_id)
     for_guest = _is_for_guest(
         rules, invited.address, is_welcome=bound is not None or invited.anybody
     )
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
-    live = _live(session, now, invited)
+    live = _find_live(session, now, invited)
     if live is None:
         inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
         live = _insert(
@@ -99,31 +109,41 @@ def store(
     else:
         _repeat(session, now, live, invited, for_guest=for_guest)
     if bound is not None and live.awaits is None:
-        # Synapse hashes what was typed: it looked for another address, and did not find this one.
+        # Synapse looks up a hash of the typed text, so it did not find this address.
         _deliver(session, now, live, bound.user_id)
     elif not invited.is_placed_by_us and room_agreement.is_open_question(session, now, live):
-        room_agreement.begin(session, now, live)
+        room_agreement.order_room_check(session, now, live)
     return live
 
 
-def check(session: Session, rules: RuleSet, now: datetime, *, invited: Invited) -> None:
-    """Raises what `store` would raise of the sender and the address, and changes nothing.
+def new_ephemeral_key(vault: Vault) -> EphemeralKey:
+    """A fresh key pair for one invitation: public half in URL-safe base64, private half sealed.
 
-    AddressBound only of who is in the room: by other texts that we know Synapse finds people itself.
+    Homeservers send the public half back in queries, and not all of them encode a "+".
     """
-    bound = associations.of_address(session, invited.address.canonical)
-    if bound is not None and _share_the_room(session, invited, bound.user_id):
+    key = signatures.new_key("0")
+    sealed = vault.seal(key.seed.get_secret_value())
+    return EphemeralKey(key.public.replace("+", "-").replace("/", "_"), sealed)
+
+
+def check(session: Session, rules: RuleSet, now: datetime, *, invited: InviteRequest) -> None:
+    """Raises what `store` would raise about sender and address; changes nothing.
+
+    Except AddressBound for an exact address: Synapse finds such people itself.
+    """
+    bound = associations.find_by_address(session, invited.address.canonical)
+    if bound is not None and _share_room(session, invited, bound.user_id):
         raise problems.AddressBound(bound.user_id)
     for_guest = _is_for_guest(
         rules, invited.address, is_welcome=bound is not None or invited.anybody
     )
     inviters.check_not_paused(session, now, invited.sender, for_guest=for_guest)
-    if _live(session, now, invited) is None:
+    if _find_live(session, now, invited) is None:
         inviters.check_quota(session, now, invited.sender, for_guest=for_guest)
 
 
-def kept_facts(given: Mapping[str, object]) -> dict[str, str]:
-    """The names and pictures a mail may show, no longer than they need to be."""
+def allowed_facts(given: Mapping[str, object]) -> dict[str, str]:
+    """The names and pictures that a mail may show, cut to MAX_FACT characters."""
     return {
         name: value[:MAX_FACT]
         for name in FACTS
@@ -131,27 +151,32 @@ def kept_facts(given: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def masked(address: str) -> str:
-    """The invited person's name in the room until they come: `cam...@ac-...`, never the address."""
+def masked_display_name(address: str) -> str:
+    """The invited person's name in the room until they join: `cam...@ac-...`."""
     local, _, domain = address.rpartition("@")
     return f"{_cut(local)}@{_cut(domain)}"
 
 
-def _share_the_room(session: Session, invited: Invited, user_id: str) -> bool:
-    """As modules reported it: nobody is asked here. Whoever is in the room sees who else is."""
+def _share_room(session: Session, invited: InviteRequest, user_id: str) -> bool:
+    """Whether both are in the room, as modules reported.
+
+    People in a room see its members anyway.
+    """
     return room_members.are_in(session, invited.room_id, {invited.sender, user_id})
 
 
 def _is_for_guest(rules: RuleSet, address: EmailAddress, *, is_welcome: bool) -> bool:
-    """Raises NotAllowed if nobody could ever come in by this address."""
+    """Raises NotAllowed if no homeserver could ever take this address."""
     decision = rules.decide(address)
     if decision.is_nobodys and not is_welcome:
         raise problems.NotAllowed("No homeserver takes this address: nobody can come in by it.")
     return decision.account_class is not AccountClass.AGENT
 
 
-def _live(session: Session, now: datetime, invited: Invited) -> ThirdPartyInvitation | None:
-    return third_party_invitations.live_of(
+def _find_live(
+    session: Session, now: datetime, invited: InviteRequest
+) -> ThirdPartyInvitation | None:
+    return third_party_invitations.find_live(
         session,
         now,
         address=invited.address.canonical,
@@ -163,7 +188,7 @@ def _live(session: Session, now: datetime, invited: Invited) -> ThirdPartyInvita
 def _insert(
     session: Session,
     now: datetime,
-    invited: Invited,
+    invited: InviteRequest,
     key: EphemeralKey,
     *,
     signing_key_id: str,
@@ -177,16 +202,16 @@ def _insert(
         public_key=key.public,
         sealed_key=key.sealed,
         signing_key_id=signing_key_id,
-        facts=kept_facts(invited.facts),
+        facts=allowed_facts(invited.facts),
         for_guest=for_guest,
         created_at=now,
         asked_at=now,
         expires_at=now + LIFETIME,
-        awaits=room_agreement.awaits(session, now, invited.sender),
+        awaits=room_agreement.expected_confirmation(session, now, invited.sender),
     )
     session.add(invitation)
     session.flush()
-    record(session, now, invitation, None, Happened.CREATED, by=invited.sender)
+    record_event(session, now, invitation, None, Happened.CREATED, by=invited.sender)
     return invitation
 
 
@@ -194,14 +219,14 @@ def _repeat(
     session: Session,
     now: datetime,
     live: ThirdPartyInvitation,
-    invited: Invited,
+    invited: InviteRequest,
     *,
     for_guest: bool,
 ) -> None:
     live.for_guest = for_guest
     session.flush()
     invitations.extend(session, now, live, by=invited.sender)
-    live.asked_at, live.facts = now, kept_facts(invited.facts)
+    live.asked_at, live.facts = now, allowed_facts(invited.facts)
     session.flush()
 
 
@@ -215,5 +240,5 @@ def _deliver(
 
 
 def _cut(text: str) -> str:
-    kept = KEPT if len(text) > KEPT else 1 if len(text) > 1 else 0
-    return f"{text[:kept]}..."
+    shown = MASK_LENGTH if len(text) > MASK_LENGTH else 1 if len(text) > 1 else 0
+    return f"{text[:shown]}..."

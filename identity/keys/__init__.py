@@ -1,1 +1,1 @@
-"""The keys of this service: signing keys in the database, link and storage keys of each process."""
+"""The keys of this service: signing keys in the database, and keys in the settings."""

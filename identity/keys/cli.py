@@ -1,4 +1,4 @@
-"""`guichet keys`: the keys with which the service signs, and those that open what is kept for others."""
+"""`guichet keys`: list, rotate and import signing keys; make and use the key pair of the worker."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,40 +6,48 @@ from pathlib import Path
 import click
 
 from identity.command.files import FILE, read_text
-from identity.command.opening import author, build_services_with_secrets, dry_run, opened, reason
+from identity.command.opening import (
+    author,
+    author_here,
+    build_services_with_secrets,
+    dry_run,
+    open_services,
+    reason,
+)
 from identity.command.outcomes import Failure
-from identity.command.printing import as_json, print_json, print_table, talk
+from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.core.sealing import PrivateHalves, PublicHalf, new_pair
 from identity.core.signatures import SigningKey, read_keys
 from identity.homeservers import secrets as homeserver_secrets
 from identity.maintenance import resealing
-from identity.rule_changes.cli.publishing import author_here
 from identity.services import Services, WorkerServices
 
-from . import models as rows
+from . import models as stored_keys
 from . import service as signing_keys
 
 
 @click.group()
 def keys() -> None:
-    """Signing keys: the newest signs; the others stay valid for what they signed.
+    """Manage signing keys: the newest signs, older ones stay valid for what they signed.
 
-    `pair` and `reseal` are about the key of the worker, which opens homeservers' secrets.
+    `pair` and `reseal` are about the key pair of the worker, which opens homeservers' secrets.
     """
 
 
 @keys.command(name="list")
 @as_json
 def list_(*, json_wanted: bool) -> None:
-    """List the keys, the one that signs first. The first key is made when it is first needed.
+    """List the signing keys, the one that signs first. The first is made when it is needed.
 
     \b
     JSON: [{"key_id", "public_key": text, "signs": boolean, "since": time}]
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as services, services.database.reading() as session:
-        found = list(reversed(rows.every(session)))
-        public, sealed = services.public_half, homeserver_secrets.by_key(session)
-    talk(f"Homeservers' secrets are sealed to {public.text}: {_told(sealed, public)}.")
+    with open_services() as services, services.database.reading() as session:
+        found = list(reversed(stored_keys.find_all(session)))
+        public, sealed = services.public_half, homeserver_secrets.count_by_key(session)
+    print_message(
+        f"Homeservers' secrets are sealed to {public.text}: {_described_count(sealed, public)}."
+    )
     shown = [
         {
             "key_id": row.key_id,
@@ -72,14 +80,14 @@ def list_(*, json_wanted: bool) -> None:
 @dry_run
 @as_json
 def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> None:
-    """Sign with a new key from now on, and seal what is stored anew with the newest storage key.
+    """Sign with a new key from now on, and re-seal stored secrets with the newest storage key.
 
-    All nodes take it at once, nothing needs a restart. Rooms hold the old keys: they stay.
+    All nodes use it at once, without a restart. Old keys stay valid: invitations in rooms use them.
 
     JSON: {"key_id", "public_key": text, "dry_run": boolean}
     """
     with (
-        opened(build=build_services_with_secrets) as services,
+        open_services(build=build_services_with_secrets) as services,
         services.database.transaction() as session,
     ):
         sealed = resealing.reseal(session, services.vault)
@@ -91,12 +99,16 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
         )
         if dry_run:
             session.rollback()
-    _tell(made, json_wanted=json_wanted, dry_run=dry_run)
+    _print_key(made, json_wanted=json_wanted, dry_run=dry_run)
     if dry_run:
-        talk("A key would be made. Nothing was written.")
+        print_message("A key would be made. Nothing was written.")
     else:
-        talk(f"It signs from now on. {sealed} secrets are sealed with the newest storage key.")
-        talk(f"{moved} secrets of homeservers are sealed anew to {services.public_half.text}.")
+        print_message(
+            f"It signs from now on. {sealed} secrets are sealed with the newest storage key."
+        )
+        print_message(
+            f"{moved} secrets of homeservers are sealed anew to {services.public_half.text}."
+        )
 
 
 @keys.command(name="import")
@@ -106,9 +118,10 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
 @dry_run
 @as_json
 def import_(file: Path, *, author: str, reason: str, dry_run: bool, json_wanted: bool) -> None:
-    """Take over the key in FILE, which signs from now on: `ed25519 NAME SEED`, as Sydent and Synapse write it.
+    """Import the signing key in FILE; it signs from now on.
 
-    FILE may also be Sydent's configuration, with its line `ed25519.signingkey`.
+    FILE has a line `ed25519 NAME SEED`, as Sydent and Synapse write it, or is Sydent's
+    configuration with its line `ed25519.signingkey`.
 
     JSON: {"key_id", "public_key": text, "dry_run": boolean}
     """
@@ -116,71 +129,76 @@ def import_(file: Path, *, author: str, reason: str, dry_run: bool, json_wanted:
     if len(found) != 1:
         raise Failure(f"{file}: {len(found)} lines with a key (ed25519 NAME SEED); one is wanted")
     key = found[0]
-    with opened() as services, services.database.transaction() as session:
+    with open_services() as services, services.database.transaction() as session:
         now: datetime = services.now()
-        is_new = signing_keys.bring_in(
+        is_new = signing_keys.import_key(
             session, services.vault, now, key, author_here(author=author, reason=reason)
         )
         if dry_run:
             session.rollback()
-    _tell(key, json_wanted=json_wanted, dry_run=dry_run)
+    _print_key(key, json_wanted=json_wanted, dry_run=dry_run)
     if not is_new:
-        talk("This key is here already. Nothing was changed.")
+        print_message("This key is here already. Nothing was changed.")
     else:
-        talk("It would be taken. Nothing was written." if dry_run else "It signs from now on.")
+        print_message(
+            "It would be taken. Nothing was written." if dry_run else "It signs from now on."
+        )
 
 
 @keys.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def pair(file: Path) -> None:
-    """Make a pair of keys: FILE gets the private half, for the worker alone; the public half is printed.
+    """Make a key pair: write the private half to FILE, for the worker only; print the public half.
 
-    If FILE has a private half already, the new one is added behind it: give it to the workers first, then the
-    public half to everybody, then run `guichet keys reseal` beside a worker.
+    If FILE has a private half already, the new one is appended. Give FILE to the workers first,
+    then the public half to all nodes, then run `guichet keys reseal` on a machine with a
+    worker.
     """
     private, public = new_pair()
     is_new = not file.exists()
     if is_new:
         file.touch(mode=0o600)
-    with file.open("r+") as kept:
-        before = kept.read().strip()
-        kept.seek(0)
-        kept.write(",".join(filter(None, (before, private.get_secret_value()))) + "\n")
+    with file.open("r+") as private_file:
+        before = private_file.read().strip()
+        private_file.seek(0)
+        private_file.write(",".join(filter(None, (before, private.get_secret_value()))) + "\n")
     click.echo(public.text)
-    talk(f"Its private half {'stands in' if is_new else 'was added to'} {file}.")
+    print_message(f"Its private half {'stands in' if is_new else 'was added to'} {file}.")
 
 
 @keys.command()
 @dry_run
 @as_json
 def reseal(*, dry_run: bool, json_wanted: bool) -> None:
-    """Seal homeservers' secrets to the key of the worker: the last step of an upgrade, or of a new pair.
+    """Re-seal homeservers' secrets to the worker's newest key, after an upgrade or with a new pair.
 
-    What storage keys seal can be sealed anew everywhere; what an older pair seals only where the private
-    halves are given (GUICHET_HOMESERVER_KEYS). The scheduler has the worker do the same every night.
+    Secrets sealed by storage keys can be re-sealed on any node; those of an older pair only
+    with the private halves (GUICHET_HOMESERVER_KEYS). The worker does the same every night.
 
     JSON: {"resealed": number, "left": number, "dry_run": boolean}
     """
     with (
-        opened(build=build_services_with_secrets) as services,
+        open_services(build=build_services_with_secrets) as services,
         services.database.transaction() as session,
     ):
         public = services.public_half
         count = homeserver_secrets.reseal(session, services.vault, public, _halves(services))
-        sealed = homeserver_secrets.by_key(session)
+        sealed = homeserver_secrets.count_by_key(session)
         if dry_run:
             session.rollback()
     left = sum(sealed.values()) - sealed.get(public.key_id, 0)
     if json_wanted:
         print_json({"resealed": count, "left": left, "dry_run": dry_run})
-    talk(
-        f"{count} secrets {'would be' if dry_run else 'were'} sealed anew: {_told(sealed, public)}."
+    print_message(
+        f"{count} secrets {'would be' if dry_run else 'were'} sealed anew: {_described_count(sealed, public)}."
     )
     if left:
-        talk("The others were sealed to an older pair: run this with GUICHET_HOMESERVER_KEYS.")
+        print_message(
+            "The others were sealed to an older pair: run this with GUICHET_HOMESERVER_KEYS."
+        )
 
 
-def _told(sealed: dict[str, int], public: PublicHalf) -> str:
+def _described_count(sealed: dict[str, int], public: PublicHalf) -> str:
     return f"{sealed.get(public.key_id, 0)} of {sum(sealed.values())}"
 
 
@@ -188,7 +206,7 @@ def _halves(services: Services) -> PrivateHalves | None:
     return services.private_halves if isinstance(services, WorkerServices) else None
 
 
-def _tell(key: SigningKey, *, json_wanted: bool, dry_run: bool) -> None:
+def _print_key(key: SigningKey, *, json_wanted: bool, dry_run: bool) -> None:
     if json_wanted:
         print_json({"key_id": key.key_id, "public_key": key.public, "dry_run": dry_run})
     else:

@@ -1,4 +1,7 @@
-"""Signing keys of the service: the newest signs, every one of them answers for what it signed."""
+"""The table of the service's signing keys.
+
+The newest signs; older ones stay to verify what they signed.
+"""
 
 from datetime import datetime
 
@@ -11,7 +14,10 @@ from identity.core.sealing import SEALED
 
 
 class StoredKey(Base):
-    """One key. The private half is sealed by the Vault; all nodes share it."""
+    """One signing key, shared by all nodes.
+
+    Its seed (private half) is sealed with a storage key.
+    """
 
     __tablename__ = "signing_keys"
 
@@ -22,24 +28,27 @@ class StoredKey(Base):
     created_at: Mapped[datetime]
 
 
-def newest(session: Session) -> StoredKey | None:
+def find_newest(session: Session) -> StoredKey | None:
+    """The key that signs; None if there is no key yet."""
     return session.scalars(
         select(StoredKey).order_by(StoredKey.number.desc()).limit(1)
     ).one_or_none()
 
 
 def find(session: Session, key_id: str) -> StoredKey | None:
+    """The key with this ID (`ed25519:NAME`), or None."""
     return session.scalars(select(StoredKey).where(StoredKey.key_id == key_id)).one_or_none()
 
 
-def of_public(session: Session, public_key: str) -> StoredKey | None:
+def find_by_public_key(session: Session, public_key: str) -> StoredKey | None:
+    """The key with this public half (unpadded base64), or None."""
     return session.scalars(
         select(StoredKey).where(StoredKey.public_key == public_key)
     ).one_or_none()
 
 
-def every(session: Session) -> list[StoredKey]:
-    """Oldest first."""
+def find_all(session: Session) -> list[StoredKey]:
+    """All keys, oldest first."""
     return list(session.scalars(select(StoredKey).order_by(StoredKey.number)))
 
 
@@ -52,9 +61,9 @@ def add(
     sealed_seed: str,
     first: bool = False,
 ) -> StoredKey | None:
-    """The key that signs from now on. None if another node added one at the same moment.
+    """Add the key that signs from now on. None if another node added one at the same moment.
 
-    `first`: only if there is none yet, also if one came since somebody looked.
+    `first`: add it only if there is no key yet.
     """
     newest_number = 0 if first else session.scalar(select(func.max(StoredKey.number))) or 0
     number = newest_number + 1
@@ -65,4 +74,4 @@ def add(
         "sealed_seed": sealed_seed,
         "created_at": now,
     }
-    return newest(session) if inserting.insert_if_new(session, StoredKey, row) else None
+    return find_newest(session) if inserting.insert_if_new(session, StoredKey, row) else None

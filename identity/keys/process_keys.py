@@ -1,4 +1,8 @@
-"""The keys of this process: given by the settings, or made on the first start of the embedded default."""
+"""The keys in the settings of a process: link keys, storage keys and the key pair of the worker.
+
+With the embedded database, missing keys are made on the first start and stored in the data
+directory.
+"""
 
 import json
 import os
@@ -15,8 +19,8 @@ PRIVATE_FILE = "homeserver_keys"  # for the worker alone
 PUBLIC_FILE = "homeserver_public_key"
 
 
-def shared(settings: Settings) -> tuple[tuple[SecretStr, ...], tuple[SecretStr, ...]]:
-    """Secret keys and storage keys, which web and worker have. Raises WrongSettings if some are missing."""
+def shared_keys(settings: Settings) -> tuple[tuple[SecretStr, ...], tuple[SecretStr, ...]]:
+    """The link keys and the storage keys, which web and worker share. Raises WrongSettings."""
     if settings.secret_keys and settings.storage_keys:
         return settings.secret_keys, settings.storage_keys
     if not settings.is_embedded:
@@ -25,17 +29,17 @@ def shared(settings: Settings) -> tuple[tuple[SecretStr, ...], tuple[SecretStr, 
             f"{missing}: every node needs the same keys, for example {new_secret()} (newest last)"
         )
     made = {"secret_keys": [new_secret()], "storage_keys": [new_secret()]}
-    kept: dict[str, list[str]] = json.loads(
-        _kept(settings.data_dir / KEYS_FILE, json.dumps(made, indent=1))
+    stored: dict[str, list[str]] = json.loads(
+        _read_or_make(settings.data_dir / KEYS_FILE, json.dumps(made, indent=1))
     )
     return (
-        settings.secret_keys or tuple(SecretStr(key) for key in kept["secret_keys"]),
-        settings.storage_keys or tuple(SecretStr(key) for key in kept["storage_keys"]),
+        settings.secret_keys or tuple(SecretStr(key) for key in stored["secret_keys"]),
+        settings.storage_keys or tuple(SecretStr(key) for key in stored["storage_keys"]),
     )
 
 
 def public_half(settings: Settings) -> PublicHalf:
-    """What homeservers' secrets and typed passwords are sealed to. Raises WrongSettings."""
+    """The public key that seals homeservers' secrets and typed passwords. Raises WrongSettings."""
     given = settings.homeserver_public_key
     if given is not None:
         return _read_public(given)
@@ -51,7 +55,7 @@ def public_half(settings: Settings) -> PublicHalf:
 
 
 def private_halves(settings: Settings) -> PrivateHalves:
-    """What opens them, for the worker. Raises WrongSettings."""
+    """The private keys that open them, for the worker. Raises WrongSettings."""
     given = settings.homeserver_keys
     if not given and settings.is_embedded:
         given = _embedded_private(settings.data_dir)
@@ -71,22 +75,25 @@ def private_halves(settings: Settings) -> PrivateHalves:
 
 
 def check_halves(settings: Settings) -> None:
-    """Whether the halves that were given can be used, and belong together. Raises WrongSettings; makes none."""
+    """Check that the given halves are valid and belong together; make none.
+
+    Raises WrongSettings.
+    """
     if settings.homeserver_keys:
         private_halves(settings)
     elif settings.homeserver_public_key:
         public_half(settings)
 
 
-def at_hand(settings: Settings) -> bool:
-    """Whether this process could have the private halves: a command on the worker's machine, or at home."""
+def has_private_halves(settings: Settings) -> bool:
+    """Whether this process has the private halves: they are given, or in the data directory."""
     if settings.homeserver_keys:
         return True
     return settings.is_embedded and settings.homeserver_public_key is None
 
 
 def refuse_private_halves(settings: Settings) -> None:
-    """For the web, which strangers reach. Raises WrongSettings if it was given what only the worker may have."""
+    """Raise WrongSettings if the web, which strangers can reach, was given the private halves."""
     if settings.homeserver_keys:
         raise WrongSettings(
             "GUICHET_HOMESERVER_KEYS: only the worker may have it; give the web "
@@ -100,13 +107,15 @@ def _embedded_public(folder: Path) -> PublicHalf:
         return _read_public(SecretStr((folder / PUBLIC_FILE).read_text().strip()))
     except FileNotFoundError:
         public = _read_private(_embedded_private(folder)).newest
-        return _read_public(SecretStr(_kept(folder / PUBLIC_FILE, f"{public.text}\n").strip()))
+        return _read_public(
+            SecretStr(_read_or_make(folder / PUBLIC_FILE, f"{public.text}\n").strip())
+        )
 
 
 def _embedded_private(folder: Path) -> tuple[SecretStr, ...]:
     private, _ = new_pair()
-    kept = _kept(folder / PRIVATE_FILE, f"{private.get_secret_value()}\n")
-    return tuple(SecretStr(part.strip()) for part in kept.split(","))
+    text = _read_or_make(folder / PRIVATE_FILE, f"{private.get_secret_value()}\n")
+    return tuple(SecretStr(part.strip()) for part in text.split(","))
 
 
 def _read_public(given: SecretStr) -> PublicHalf:
@@ -123,21 +132,21 @@ def _read_private(given: tuple[SecretStr, ...]) -> PrivateHalves:
         raise WrongSettings(f"GUICHET_HOMESERVER_KEYS: {error}") from None
 
 
-def _kept(path: Path, made: str) -> str:
-    """What stands in the file; of several first starts one writes it."""
+def _read_or_make(path: Path, text: str) -> str:
+    """The text of the file, which is made if needed; if several processes do so, one wins."""
     if not path.exists():
-        _make(path, made)
-    private_file(path)  # of an older version, or copied there
+        _make(path, text)
+    private_file(path)  # an older version or a copy may have wider permissions
     return path.read_text()
 
 
-def _make(path: Path, made: str) -> None:
+def _make(path: Path, text: str) -> None:
     private_folder(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     private_file(draft)
-    draft.write_text(made)
+    draft.write_text(text)
     try:
-        # A hard link appears whole or not at all.
+        # A hard link appears with its whole content, or not at all.
         path.hardlink_to(draft)
     except FileExistsError:
         pass

@@ -1,16 +1,16 @@
-"""The service signs with its newest key; older ones stay, for what they signed."""
+"""The signing keys of the service: the newest signs, older ones stay valid for what they signed."""
 
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from identity.core import journal
-from identity.core.journal import Who
+from identity.core.journal import Actor
 from identity.core.sealing import Vault
-from identity.core.signatures import SigningKey, WrongKey, decoded, encoded, new_key
+from identity.core.signatures import SigningKey, WrongKey, decode_base64, encode_base64, new_key
 from identity.problems import Problem
 
-from . import models as signing_keys
+from . import models as stored_keys
 from .models import StoredKey
 
 
@@ -19,66 +19,71 @@ class KeyNameTaken(Problem):
 
 
 class UnknownKey(LookupError):
-    """No key of this name is here."""
+    """We have no signing key with this ID."""
 
 
-def current(session: Session, vault: Vault, now: datetime) -> SigningKey:
-    """The key that signs; made on first need. In a writing transaction."""
-    newest = signing_keys.newest(session) or _add(session, vault, now, new_key(), first=True)
-    # None: another node was faster, and its key is the one.
-    newest = newest or signing_keys.newest(session)
+def current_key(session: Session, vault: Vault, now: datetime) -> SigningKey:
+    """The key that signs; it is made if there is none. Needs a writing transaction."""
+    newest = stored_keys.find_newest(session) or _add(session, vault, now, new_key(), first=True)
+    # None: another node added the first key just now.
+    newest = newest or stored_keys.find_newest(session)
     if newest is None:
         raise UnknownKey
-    return _opened(vault, newest)
+    return _open(vault, newest)
 
 
-def of_id(session: Session, vault: Vault, key_id: str) -> SigningKey:
-    """One key, old or new. Raises UnknownKey."""
-    found = signing_keys.find(session, key_id)
+def find_key(session: Session, vault: Vault, key_id: str) -> SigningKey:
+    """The key with this ID, old or new. Raises UnknownKey."""
+    found = stored_keys.find(session, key_id)
     if found is None:
         raise UnknownKey(key_id)
-    return _opened(vault, found)
+    return _open(vault, found)
 
 
-def public_key(session: Session, key_id: str) -> str | None:
-    """The public half of a key of ours, or None."""
-    found = signing_keys.find(session, key_id)
+def find_public_key(session: Session, key_id: str) -> str | None:
+    """The public half of our key with this ID, or None."""
+    found = stored_keys.find(session, key_id)
     return found.public_key if found else None
 
 
-def is_valid(session: Session, public: str) -> bool:
-    """Whether this is a key of ours, in whichever base64 it is written."""
+def is_own_key(session: Session, public: str) -> bool:
+    """Whether this is the public half of one of our keys, in base64 or base64url."""
     try:
-        return signing_keys.of_public(session, encoded(decoded(public))) is not None
+        return (
+            stored_keys.find_by_public_key(session, encode_base64(decode_base64(public)))
+            is not None
+        )
     except WrongKey:
         return False
 
 
-def rotate(session: Session, vault: Vault, now: datetime, who: Who) -> SigningKey:
-    """A new key signs from now on."""
+def rotate(session: Session, vault: Vault, now: datetime, who: Actor) -> SigningKey:
+    """Make a new key, which signs from now on."""
     made = new_key()
-    while signing_keys.find(session, made.key_id):
+    while stored_keys.find(session, made.key_id):
         made = new_key()
     _add(session, vault, now, made)
-    journal.write(session, now, who, action="keys.rotate", subject=made.key_id, facts=_told(made))
+    journal.write(
+        session, now, who, action="keys.rotate", subject=made.key_id, facts=_facts_of(made)
+    )
     return made
 
 
-def bring_in(session: Session, vault: Vault, now: datetime, key: SigningKey, who: Who) -> bool:
-    """Take over a key from elsewhere, which signs from now on. False if it was here; raises KeyNameTaken."""
-    if signing_keys.of_public(session, key.public) is not None:
+def import_key(session: Session, vault: Vault, now: datetime, key: SigningKey, who: Actor) -> bool:
+    """Import a key, which signs from now on. False if we have it already. Raises KeyNameTaken."""
+    if stored_keys.find_by_public_key(session, key.public) is not None:
         return False
-    if signing_keys.find(session, key.key_id) is not None:
+    if stored_keys.find(session, key.key_id) is not None:
         raise KeyNameTaken(f"Another key is named {key.key_id} here. Nothing was changed.")
     _add(session, vault, now, key)
-    journal.write(session, now, who, action="keys.import", subject=key.key_id, facts=_told(key))
+    journal.write(session, now, who, action="keys.import", subject=key.key_id, facts=_facts_of(key))
     return True
 
 
 def _add(
     session: Session, vault: Vault, now: datetime, key: SigningKey, *, first: bool = False
 ) -> StoredKey | None:
-    return signing_keys.add(
+    return stored_keys.add(
         session,
         now,
         key_id=key.key_id,
@@ -88,9 +93,9 @@ def _add(
     )
 
 
-def _opened(vault: Vault, row: StoredKey) -> SigningKey:
+def _open(vault: Vault, row: StoredKey) -> SigningKey:
     return SigningKey(row.key_id, vault.open(row.sealed_seed))
 
 
-def _told(key: SigningKey) -> dict[str, str]:
+def _facts_of(key: SigningKey) -> dict[str, str]:
     return {"public_key": key.public}

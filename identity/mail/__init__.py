@@ -1,1 +1,1 @@
-"""A mail as such: stored, limited, written, sent, and what became of it."""
+"""Outgoing mail: stored, limited, rendered, sent by SMTP, and what became of it."""

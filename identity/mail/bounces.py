@@ -1,4 +1,4 @@
-"""Bounces: the sender address that names one mail, and what a delivery report (RFC 3464) says of it."""
+"""Bounce addresses that identify one mail, and delivery reports (RFC 3464) that arrive there."""
 
 import base64
 import re
@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from .outcomes import Outcome, classify
-from .replies import presentable
+from .replies import mask_reply
 
 PREFIX: Final = "b+"
 ADDRESS: Final = re.compile(r"b\+([a-z2-7]{26})\.([a-z2-7]{16,32})@(.+)")
@@ -21,26 +21,26 @@ STATUS_TYPES: Final = {"message/delivery-status", "message/global-delivery-statu
 STATUS: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}")
 SMTP_REPLY: Final = re.compile(r"(\d{3})(?:[ -]+|$)(.*)")
 BETWEEN_GROUPS: Final = re.compile(r"\r?\n[ \t]*\r?\n")
-# Some servers begin every line of a long reply with its code again.
+# Some servers repeat the code on every line of a long reply.
 CODE_AGAIN: Final = re.compile(r"(?<=\s)(\d{3})-(?:\d\.\d{1,3}\.\d{1,3} )?")
-NEVER, NOT_NOW = 550, 450  # the codes of a report that tells none
+NEVER, NOT_NOW = 550, 450  # the codes for a report that has none
 RECIPIENT_HEADERS: Final = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
 
 
 class Action(StrEnum):
-    """What became of the mail; other actions say that it went on, which is no news."""
+    """What happened to the mail. Other actions ("relayed", "expanded") are of no interest."""
 
     FAILED = "failed"
     DELAYED = "delayed"
 
 
 class NoReport(Exception):
-    """This message tells nothing about a mail of ours; it says what it is instead."""
+    """The message reports nothing about a mail of ours; the error says what it is instead."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a delivery report says of its mail. `code` is the reply's, or one that fits the status."""
+    """A delivery report about one mail. `code`: the SMTP reply's, or one that fits the status."""
 
     action: Action
     outcome: Outcome
@@ -48,18 +48,21 @@ class Report:
     said: str
 
     def reply(self, to: str) -> str:
-        """The reply as it may be kept: no address, code or link in it. `to`: who the mail was for."""
-        return presentable(self.code, self.said, to=to)
+        """The reply as it may be stored, without addresses, codes and links.
+
+        `to`: the mail's recipient.
+        """
+        return mask_reply(self.code, self.said, to=to)
 
 
-def sender(mail_id: UUID, mark: str, domain: str) -> str:
-    """The envelope sender of this mail: in lower case, since some servers make it so anyway."""
+def bounce_address(mail_id: UUID, mark: str, domain: str) -> str:
+    """The envelope sender of a mail, in lower case since some servers lower it anyway."""
     name = base64.b32encode(mail_id.bytes).decode().rstrip("=").lower()
     return f"{PREFIX}{name}.{mark}@{domain}"
 
 
-def mail_of(address: str, domain: str) -> tuple[UUID, str] | None:
-    """The mail a bounce address names, and the mark that must prove it; None: not one of ours."""
+def read_bounce_address(address: str, domain: str) -> tuple[UUID, str] | None:
+    """The mail ID and authenticating mark in a bounce address; None: it is none of ours."""
     found = ADDRESS.fullmatch(address.strip().strip("<>").lower())
     if not found or found[3] != domain:
         return None
@@ -70,31 +73,31 @@ def mail_of(address: str, domain: str) -> tuple[UUID, str] | None:
     return (UUID(bytes=raw), found[2]) if len(raw) == ID_LENGTH else None
 
 
-def recipients(message: Message) -> Iterator[str]:
-    """Whom a message came to, as far as its headers say: for a pipe that does not tell."""
+def recipients_of(message: Message) -> Iterator[str]:
+    """Recipients of a message according to its headers, for a pipe that names none."""
     for name in RECIPIENT_HEADERS:
         for value in message.get_all(name, ()):
             yield str(value)
 
 
-def parse(raw: bytes) -> Message:
-    """The message, whatever it is. Raises NoReport for one that is built to break readers."""
+def parse_message(raw: bytes) -> Message:
+    """Parse a message. Raises NoReport for one nested too deeply to parse."""
     try:
         return message_from_bytes(raw)
     except RecursionError:
         raise NoReport("it is nested too deep") from None
 
 
-def read(message: Message) -> Report:
-    """What it reports. Raises NoReport for everything that is no delivery report of a failure or delay."""
+def read_report(message: Message) -> Report:
+    """Read a delivery report. Raises NoReport if it is not one of a failure or delay."""
     report_type = str(message.get_param("report-type", "") or "").lower()
     if message.get_content_type() != "multipart/report":
         raise NoReport(_what_else(message))
     if report_type != "delivery-status":
         raise NoReport(f"a report of another kind: {report_type[:40] or 'it does not say which'}")
-    told = [group for part in _status_parts(message) for group in _groups(part)]
+    groups = [group for part in _status_parts(message) for group in _groups(part)]
     for action in Action:
-        for group in told:
+        for group in groups:
             if _field(group, "Action").lower() == action:
                 return _report(action, group)
     raise NoReport("a report of neither a failure nor a delay")
@@ -108,21 +111,21 @@ def _what_else(message: Message) -> str:
 
 
 def _status_parts(message: Message) -> Iterator[Message]:
-    # Only of the report itself: the mail it brings back may hold anything.
+    # Only parts of the report itself: the returned mail may contain anything.
     for part in message.get_payload() if message.is_multipart() else ():
         if isinstance(part, Message) and part.get_content_type() in STATUS_TYPES:
             yield part
 
 
 def _groups(part: Message) -> Iterator[Message]:
-    """The groups of fields: one about the message, one for each recipient."""
+    """The groups of fields: one about the message, and one per recipient."""
     payload = part.get_payload()
     for group in payload if isinstance(payload, list) else ():
         if not isinstance(group, Message):
             continue
         yield group
         rest = group.get_payload()
-        if isinstance(rest, str):  # the library knows the older of the two types only
+        if isinstance(rest, str):  # the library parses only the older of the two types
             for text in BETWEEN_GROUPS.split(rest.strip()):
                 yield HeaderParser().parsestr(text)
 

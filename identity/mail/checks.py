@@ -1,7 +1,8 @@
-"""The last look at a mail: its finished bytes, just before they are handed over. Every gateway asks here.
+"""The last check of a finished mail's bytes, just before they are handed over.
 
-What the rules read, what is stored, what the envelope and what the bytes say must be one text. Whatever
-was overlooked before, a mail that would reach somebody else, or say more than we wrote, does not leave.
+The address that the rules checked, the one that is stored, the envelope and the To header must be
+the same text. A mail that would reach somebody else, or say more than we wrote, is not sent. Every
+mailer calls `encode_checked`.
 """
 
 import logging
@@ -10,9 +11,10 @@ from email.errors import MessageError
 from email.message import EmailMessage
 from typing import Final
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
 
-from .message import as_sent
+from .message import encode_for
 from .outcomes import NotSent, Outcome
 
 log = logging.getLogger(__name__)
@@ -34,12 +36,12 @@ BREAK_IN_HEADER: Final = re.compile(rb"\r\n(?![ \t])")
 BARE: Final = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 
 
-def finished(message: EmailMessage, *, envelope_from: str, to: str) -> bytes:
-    """The mail to `to` as it goes out. Raises NotSent: a fault of ours, which trying again does not mend."""
+def encode_checked(message: EmailMessage, *, envelope_from: str, to: str) -> bytes:
+    """The bytes of the mail to `to`. Raises NotSent for a fault of ours, which no retry mends."""
     fault = _fault_of_envelope(envelope_from, to)
     if fault is None:
         try:
-            content = as_sent(message, to=to)
+            content = encode_for(message, to=to)
         except (ValueError, LookupError, TypeError, MessageError) as error:
             fault = f"the mail cannot be written: {type(error).__name__}"
         else:

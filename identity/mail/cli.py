@@ -1,4 +1,4 @@
-"""`guichet mail`: what became of the mails that were asked for."""
+"""`guichet mail`: what happened to the mails that were requested."""
 
 import sys
 import uuid
@@ -9,10 +9,11 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
-from identity.command.opening import dry_run, opened
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
+from identity.command.opening import dry_run, open_services
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_facts, print_json, print_table, talk
+from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
 from identity.core import outbox
 from identity.core.keyed_hashes import LostKey
 from identity.core.sealing import CannotOpen
@@ -33,7 +34,7 @@ MEANING = {
     MailState.DROPPED: "not sent: its reason had ended",
     MailState.WITHHELD: "not sent: too many of this kind to this address",
 }
-MAX_BYTES = 1 << 20  # of a bounce: what it says comes before the mail it brings back
+MAX_BYTES = 1 << 20  # of a bounce: its report comes before the returned mail
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the mail server keeps the bounce
 COLUMNS = ("created_at", "state", "template", "address", "id")
 
@@ -52,15 +53,17 @@ def list_(*, state: str | None, limit: int, json_wanted: bool) -> None:
 
     JSON: {"counts": {state: number}, "mails": [as `show`]}
     """
-    with opened() as services, services.database.reading() as session:
-        found = mails.recent(session, state=MailState(state) if state else None, limit=limit)
-        rows = [described(session, each) for each in found]
-        counts = mails.counts(session)
+    with open_services() as services, services.database.reading() as session:
+        found = mails.find_recent(session, state=MailState(state) if state else None, limit=limit)
+        rows = [describe_mail(session, each) for each in found]
+        counts = mails.count_by_state(session)
     if json_wanted:
         print_json({"counts": counts, "mails": rows})
         return
     print_table(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
-    talk(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "No mail yet.")
+    print_message(
+        ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "No mail yet."
+    )
 
 
 @mail.command()
@@ -74,8 +77,8 @@ def show(mail_id: uuid.UUID, *, json_wanted: bool) -> None:
            "handed_at", "outcome", "last_reply": text or null,
            "errand": {"lane": text, "attempts": number, "due_at", "gave_up_at", "last_error"} or null}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as services, services.database.reading() as session:
-        shown = described(session, _find(session, mail_id))
+    with open_services() as services, services.database.reading() as session:
+        shown = describe_mail(session, _find(session, mail_id))
     if json_wanted:
         print_json(shown)
     else:
@@ -91,15 +94,17 @@ def why(address: str, *, json_wanted: bool) -> None:
     JSON: a list of what `show` prints.
     """
     canonical = _canonical(address)
-    with opened() as services, services.database.reading() as session:
-        rows = [described(session, each) for each in mails.to_address(session, canonical)]
+    with open_services() as services, services.database.reading() as session:
+        rows = [describe_mail(session, each) for each in mails.find_by_address(session, canonical)]
     if json_wanted:
         print_json(rows)
         return
     for row in rows:
-        click.echo("  ".join(filter(None, (row["created_at"], row["template"], _story(row)))))
+        click.echo("  ".join(filter(None, (row["created_at"], row["template"], _summary(row)))))
     if not rows:
-        talk(f"No mail to {canonical} is known. What is kept, how long: docs/operations.md")
+        print_message(
+            f"No mail to {canonical} is known. What is kept, how long: docs/operations.md"
+        )
 
 
 @mail.command()
@@ -107,7 +112,7 @@ def why(address: str, *, json_wanted: bool) -> None:
 @dry_run
 def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
     """Try again at once to hand over a mail that waits or was given up."""
-    with opened() as services, services.database.transaction() as session:
+    with open_services() as services, services.database.transaction() as session:
         found = _find(session, mail_id)
         count = outbox.retry(session, mail_id, services.now())
         if count and found.state in {MailState.GAVE_UP, MailState.REFUSED}:
@@ -116,7 +121,9 @@ def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
             session.rollback()
     if not count:
         raise Failure(f"{mail_id}: nothing to try again, {MEANING[MailState(found.state)]}")
-    talk("It would be tried again. Nothing was written." if dry_run else "It is tried again now.")
+    print_message(
+        "It would be tried again. Nothing was written." if dry_run else "It is tried again now."
+    )
 
 
 @mail.command()
@@ -125,11 +132,11 @@ def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
 def allow(address: str, *, dry_run: bool) -> None:
     """Write to ADDRESS again, though its mail server said that there is no such mailbox."""
     canonical = _canonical(address)
-    with opened() as services, services.database.transaction() as session:
-        stood = mail_results.allow(session, services.hashes, canonical)
+    with open_services() as services, services.database.transaction() as session:
+        stood = mail_results.lift_suppression(session, services.hashes, canonical)
         if dry_run:
             session.rollback()
-    talk(f"{canonical}: {'mails go there again' if stood else 'nothing kept mails away'}.")
+    print_message(f"{canonical}: {'mails go there again' if stood else 'nothing kept mails away'}.")
 
 
 @mail.command()
@@ -145,35 +152,41 @@ def bounce(to: str | None) -> None:
     """  # noqa: D301  \b is click's: keep these lines
     raw = sys.stdin.buffer.read(MAX_BYTES)
     try:
-        with opened() as services:
-            told = take_bounce(services, raw, to)
+        with open_services() as services:
+            result = take_bounce(services, raw, to)
     except bounces.NoReport as error:
-        told = f"ignored: {error}"
+        result = f"ignored: {error}"
     except (SQLAlchemyError, WrongSettings, CannotOpen, LostKey, OSError) as error:
-        talk(f"guichet: the bounce cannot be taken now: {type(error).__name__}")
+        print_message(f"guichet: the bounce cannot be taken now: {type(error).__name__}")
         raise SystemExit(TRY_AGAIN) from None
-    talk(told)
+    print_message(result)
 
 
 def take_bounce(services: Services, raw: bytes, to: str | None) -> str:
-    """What became of it, in a line. Raises NoReport, and Failure for what is not about a mail of ours."""
-    message = bounces.parse(raw)
+    """Process one message to a bounce address; returns a line about what was done.
+
+    Raises NoReport, and Failure if the message is not about a mail of ours.
+    """
+    message = bounces.parse_message(raw)
     domain = services.settings.mail_bounce_domain or ""
-    addresses = [*([to] if to else bounces.recipients(message)), *complaints.senders(message)]
-    named = (bounces.mail_of(each, domain) for each in addresses)
+    addresses = [
+        *([to] if to else bounces.recipients_of(message)),
+        *complaints.envelope_senders_of(message),
+    ]
+    named = (bounces.read_bounce_address(each, domain) for each in addresses)
     mail_id, mark = next(filter(None, named), (None, ""))
     if mail_id is None or not _is_ours(services, mark, mail_id):
         raise Failure("refused: it did not come to the bounce address of a mail", Exit.REFUSED)
     if complaints.is_complaint(message):
         return _take_complaint(services, mail_id)
-    report = bounces.read(message)
+    report = bounces.read_report(message)
     with services.database.transaction() as session:
-        row = _known(session, mail_id)
+        row = _find_known(session, mail_id)
         outcome, reply = report.outcome, report.reply(row.address)
         if report.action is bounces.Action.DELAYED:
-            mail_results.delayed(session, row, outcome=outcome, reply=reply)
+            mail_results.record_delayed(session, row, outcome=outcome, reply=reply)
         else:
-            mail_results.refused(
+            mail_results.record_refused(
                 session,
                 services.hashes,
                 services.now(),
@@ -192,15 +205,13 @@ def _is_ours(services: Services, mark: str, mail_id: uuid.UUID) -> bool:
 
 def _take_complaint(services: Services, mail_id: uuid.UUID) -> str:
     with services.database.transaction() as session:
-        row = _known(session, mail_id)
-        is_over = mail_results.complained(
-            session, services.hashes, services.now(), row, kind=kind_of(row)
-        )
+        row = _find_known(session, mail_id)
+        is_over = kind_of(row).on_complaint(session, services.hashes, services.now(), row.address)
     follows = "no more invitations to this address" if is_over else "not about an invitation"
     return f"mail {mail_id}: complaint, {follows}"
 
 
-def _known(session: Session, mail_id: uuid.UUID) -> Mail:
+def _find_known(session: Session, mail_id: uuid.UUID) -> Mail:
     found = mails.find(session, mail_id)
     if found is None:
         raise bounces.NoReport(f"nothing is known any more of mail {mail_id}")
@@ -221,9 +232,9 @@ def _find(session: Session, mail_id: uuid.UUID) -> Mail:
     return found
 
 
-def described(session: Session, row: Mail) -> dict[str, Any]:
-    """A mail, with the errand to send it."""
-    entry = outbox.of_subject(session, row.id)
+def describe_mail(session: Session, row: Mail) -> dict[str, Any]:
+    """A mail with the job that sends it, as JSON-ready values."""
+    job = outbox.find_by_subject(session, row.id)
     return {
         "id": str(row.id),
         "template": row.template,
@@ -235,13 +246,13 @@ def described(session: Session, row: Mail) -> dict[str, Any]:
         "handed_at": _time(row.handed_at),
         "outcome": row.outcome,
         "last_reply": row.last_reply,
-        "errand": entry
+        "errand": job
         and {
-            "lane": entry.lane,
-            "attempts": entry.attempts,
-            "due_at": _time(entry.due_at),
-            "gave_up_at": _time(entry.gave_up_at),
-            "last_error": entry.last_error,
+            "lane": job.lane,
+            "attempts": job.attempts,
+            "due_at": _time(job.due_at),
+            "gave_up_at": _time(job.gave_up_at),
+            "last_error": job.last_error,
         },
     }
 
@@ -252,12 +263,12 @@ def _readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), str(value)) for name, value in facts.items() if value]
 
 
-def _story(row: dict[str, Any]) -> str:
-    entry = row["errand"]
-    told = [row["meaning"], row["handed_at"], row["last_reply"]]
-    if entry and row["state"] == MailState.WAITING:
-        told.append(f"attempts: {entry['attempts']}, next {entry['due_at']}")
-    return "  ".join(filter(None, told))
+def _summary(row: dict[str, Any]) -> str:
+    job = row["errand"]
+    parts = [row["meaning"], row["handed_at"], row["last_reply"]]
+    if job and row["state"] == MailState.WAITING:
+        parts.append(f"attempts: {job['attempts']}, next {job['due_at']}")
+    return "  ".join(filter(None, parts))
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -1,7 +1,8 @@
-"""Mails that carry a code: ordered alike for everybody, and what they say is decided when they leave.
+"""Mails that carry a one-time code, ordered the same way whether the address is known or not.
 
-Who asks for a mail causes the same rows and the same bell whatever is known of the address; only the
-worker looks at accounts, invitations and refusals (R2).
+A request for a code writes the same rows and wakes the same lane whatever is known about the
+address; only the worker looks at accounts, invitations and suppressions. So a caller learns nothing
+from the answer or its timing.
 """
 
 from dataclasses import dataclass
@@ -12,29 +13,29 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from identity.core.database import limits_count
+
 from . import models as mails
-from .models import Mail, Template
-from .quota import DAILY
+from .models import Mail
+from .quota import DAILY, QUOTAS, REQUESTED, Template
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
-SIGN_UP = (Template.VERIFY, Template.EXISTS, Template.NONE)
-LISTS = (Template.LIST_CODE,)
-COUNTED = {Template.VERIFY: mails.ASKED_FOR, Template.LIST_CODE: LISTS}
-ALIKE = {Template.VERIFY: SIGN_UP, Template.LIST_CODE: LISTS}
-# The fifth of an hour is for a browser that has had none.
-QUOTAS_HAD_ONE = ((1, MINUTE), (4, HOUR), (10, DAY))
-# Beyond these, one mail an hour is kept for the address without a tag, and one for all its tagged ones:
-# who floods one of the two keeps nothing from the other.
-KEPT = ((1, HOUR),)
-# A browser that has had one may have a kept mail so long after it.
-HAD_ENOUGH = timedelta(hours=2)
+# Templates that are counted together, and of which one serves for another.
+ALIKE = {Template.VERIFY: REQUESTED, Template.LIST_CODE: (Template.LIST_CODE,)}
+# One mail less in an hour than `QUOTAS`: the fifth is left for a browser that has had none.
+QUOTAS_AFTER_FIRST = ((1, MINUTE), (4, HOUR), (10, DAY))
+# Beyond these, one mail an hour is reserved for the address without a tag, and one for all its
+# tagged addresses: flooding one of the two does not block the other.
+RESERVED = ((1, HOUR),)
+# How long after its last mail a browser may get a reserved one.
+RESERVED_PAUSE = timedelta(hours=2)
 MAX_ELSEWHERE = 3  # other browsers named on a page and in a mail
 GOES_AT = func.coalesce(Mail.due_at, Mail.created_at)
 
 
 class TellSooner(Protocol):
-    """Whoever was told that a mail to this address leaves `was` is told that it leaves `is_now`."""
+    """Updates every request that was told its mail is sent at `was`: it is sent at `is_now`."""
 
     def __call__(
         self, session: Session, address: str, *, was: datetime, is_now: datetime
@@ -42,8 +43,11 @@ class TellSooner(Protocol):
 
 
 @dataclass(frozen=True)
-class Ordered:
-    """`leaves_at`: when the mail that serves this leaves or left. `is_new`: that was settled just now."""
+class OrderedMail:
+    """The mail that serves a request.
+
+    `leaves_at`: when it is or was sent. `is_new`: this request settled that time.
+    """
 
     leaves_at: datetime
     is_new: bool
@@ -60,18 +64,18 @@ def order(
     had_at: datetime | None,
     tell_sooner: TellSooner,
     again: bool = False,
-) -> Ordered:
-    """Order a mail with a code for the first moment it may leave, or go with one that serves as well.
+) -> OrderedMail:
+    """Order a mail with a code for the first time it may be sent, or reuse one that serves as well.
 
-    One that waits for its moment, or left within the minute, carries the code that works in every
-    browser. `again`: by who looks for a mail in vain, so one that left is not enough. `had_at`: when the
-    last mail for this address leaves or left that this browser was told of. `tell_sooner`: for all who were
-    told when a mail leaves that now leaves sooner.
+    A mail that is waiting, or was sent within the last minute, carries the code that works in every
+    browser. `again`: the person is looking for a mail in vain, so one that was sent is not enough.
+    `had_at`: when the last mail to this address that this browser was told about is or was sent.
+    `tell_sooner`: called if a waiting mail is brought forward.
     """
     mails.lock_address(session, address)
     due_at = _first_moment(session, now, address, template, had_at=had_at)
-    if session.info.get("limited", True):
-        served = _by_another(
+    if limits_count(session):
+        served = _find_serving(
             session, now, address, template, due_at=due_at, tell_sooner=tell_sooner, again=again
         )
         if served is not None:
@@ -86,16 +90,17 @@ def order(
         due_at=due_at,
     )
     session.flush()
-    return Ordered(due_at, is_new=True)
+    return OrderedMail(due_at, is_new=True)
 
 
 def is_over_daily(session: Session, mail: Mail) -> bool:
-    """Whether the mailbox has had its mails of this kind for the day before this one.
+    """Whether the mailbox had its daily number of mails of this template before this one.
 
-    Those to tagged addresses take none from the address without a tag, as for what is kept.
+    Mails to tagged addresses and to the address without a tag are counted apart, as for reserved
+    mails.
     """
     template = Template(mail.template)
-    if template not in DAILY or not session.info.get("limited", True):
+    if template not in DAILY or not limits_count(session):
         return False
     before = session.scalar(
         select(func.count())
@@ -112,7 +117,7 @@ def is_over_daily(session: Session, mail: Mail) -> bool:
     return (before or 0) >= DAILY[template]
 
 
-def _by_another(
+def _find_serving(
     session: Session,
     now: datetime,
     address: str,
@@ -121,54 +126,62 @@ def _by_another(
     due_at: datetime,
     tell_sooner: TellSooner,
     again: bool,
-) -> Ordered | None:
-    """The mail that was ordered before and serves as well, if there is one; brought forward if it waits for later."""
-    waits = _next(session, now, address, template)
+) -> OrderedMail | None:
+    """The earlier mail that serves as well, if there is one.
+
+    It is brought forward if it is due later than `due_at`.
+    """
+    waits = _find_next(session, now, address, template)
     if waits is not None and waits.goes_at > due_at:
         tell_sooner(session, address, was=waits.goes_at, is_now=due_at)
         mails.bring_forward(session, waits, due_at)
         session.flush()
-        return Ordered(due_at, is_new=True)
+        return OrderedMail(due_at, is_new=True)
     if waits is not None:
-        return Ordered(waits.goes_at, is_new=False)
-    left = _last(session, now, address, template)
+        return OrderedMail(waits.goes_at, is_new=False)
+    left = _find_last(session, now, address, template)
     if left is not None and left.goes_at > now - MINUTE and not again:
-        return Ordered(left.goes_at, is_new=False)
+        return OrderedMail(left.goes_at, is_new=False)
     return None
 
 
 def _first_moment(
     session: Session, now: datetime, address: str, template: Template, *, had_at: datetime | None
 ) -> datetime:
-    quotas = mails.QUOTAS if had_at is None else QUOTAS_HAD_ONE
-    at = mails.may_go_at(session, now, address, COUNTED[template], quotas)
-    return at if at == now else min(at, _kept(session, now, address, template, had_at=had_at))
+    """When the next mail may be sent, by the quotas or, if sooner, as a reserved mail."""
+    quotas = QUOTAS if had_at is None else QUOTAS_AFTER_FIRST
+    at = mails.earliest_by_quotas(session, now, address, ALIKE[template], quotas)
+    return (
+        at if at == now else min(at, _reserved_at(session, now, address, template, had_at=had_at))
+    )
 
 
-def _kept(
+def _reserved_at(
     session: Session, now: datetime, address: str, template: Template, *, had_at: datetime | None
 ) -> datetime:
-    """When a mail leaves that is over the quotas.
+    """When a mail beyond the quotas may be sent.
 
-    Who has the mailbox cannot be told from who invents tags for it, so tagged addresses share theirs and
-    wait their turn: one for each would flood the mailbox.
+    The owner of a mailbox cannot be told from somebody who invents tags for it. So all tagged
+    addresses share one reserved mail an hour: one for each would flood the mailbox.
     """
-    earliest = now if had_at is None else max(now, had_at + HAD_ENOUGH)
+    earliest = now if had_at is None else max(now, had_at + RESERVED_PAUSE)
     if mails.is_tagged(address):
-        return mails.may_go_at(session, earliest, address, COUNTED[template], KEPT, tagged=True)
-    last = _last(session, now, address, template)
+        return mails.earliest_by_quotas(
+            session, earliest, address, ALIKE[template], RESERVED, tagged=True
+        )
+    last = _find_last(session, now, address, template)
     return max(earliest, last.goes_at + HOUR) if last else earliest
 
 
-def _last(session: Session, now: datetime, address: str, template: Template) -> Mail | None:
-    """The mail to exactly this address that left last, or is leaving."""
+def _find_last(session: Session, now: datetime, address: str, template: Template) -> Mail | None:
+    """The mail to exactly this address that was sent last, or is being sent."""
     return session.scalars(
         _to(address, template).where(now >= GOES_AT).order_by(GOES_AT.desc(), Mail.id).limit(1)
     ).one_or_none()
 
 
-def _next(session: Session, now: datetime, address: str, template: Template) -> Mail | None:
-    """The mail to exactly this address that waits for its moment and has it first."""
+def _find_next(session: Session, now: datetime, address: str, template: Template) -> Mail | None:
+    """The mail to exactly this address that is waiting and due first."""
     return session.scalars(
         _to(address, template).where(now < GOES_AT).order_by(GOES_AT, Mail.id).limit(1)
     ).one_or_none()

@@ -1,4 +1,4 @@
-"""Complaints: a reader called a mail of ours spam, and their provider reports it (RFC 5965)."""
+"""Complaints: a recipient reported a mail as spam, and their provider tells us (RFC 5965)."""
 
 from collections.abc import Iterator
 from email.message import Message
@@ -11,12 +11,18 @@ RETURNED: Final = {"message/rfc822", "message/global", "text/rfc822-headers"}
 
 
 def is_complaint(message: Message) -> bool:
-    """Whether it says that a mail was not wanted; other feedback says that it was, or speaks of signatures."""
+    """Whether the message says that a mail was unwanted.
+
+    Other feedback types say that it was wanted, or are about signatures.
+    """
     return any(_text(each, "Feedback-Type").lower() in UNWANTED for each in _feedback(message))
 
 
-def senders(message: Message) -> Iterator[str]:
-    """Envelope senders that it names for the mail it is about: in its own field, else in the mail it brings back."""
+def envelope_senders_of(message: Message) -> Iterator[str]:
+    """Envelope senders that a complaint names for the mail it is about.
+
+    They stand in its own field, or in the mail it returns.
+    """
     for each in _feedback(message):
         yield _text(each, "Original-Mail-From")
     for part in _parts(message):
@@ -31,7 +37,7 @@ def _feedback(message: Message) -> Iterator[Message]:
 
 
 def _parts(message: Message) -> Iterator[Message]:
-    """Of the report itself: the mail it brings back may hold anything."""
+    """Parts of the report itself: the returned mail may contain anything."""
     kind = str(message.get_param("report-type", "") or "").lower()
     if message.get_content_type() == "multipart/report" and kind == REPORT_TYPE:
         yield from _inside(message)
@@ -43,7 +49,7 @@ def _inside(message: Message) -> Iterator[Message]:
 
 
 def _returned(part: Message) -> Message:
-    """The headers of the mail, whether it came whole or without its text."""
+    """The headers of the returned mail, whether it came whole or without its text."""
     whole = next(_inside(part), None)
     return whole if whole is not None else HeaderParser().parsestr(str(part.get_payload()))
 

@@ -1,4 +1,4 @@
-"""From facts to a mail: the template of its name, in the languages of its frame, with the headers every mail has."""
+"""Builds a mail from a template, its facts and the headers that every mail has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,18 +7,23 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from identity.core.dates import Dates
 from identity.settings import Settings
 from identity.translations import LANGUAGES
 
-from .message import build
+from .message import build_message
 from .models import Mail
-from .rendering import Written, by_the_operator, write
+from .rendering import RenderedMail, render_mail, render_operator_text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What every mail has. `to` is canonical and parsed; without `language` the mail speaks both."""
+    """What every mail has.
+
+    `to` is canonical and parsed. Without `language` a mail is in all languages.
+    """
 
     to: str
     language: str | None
@@ -29,12 +34,13 @@ class Frame:
     service: str
     support_url: str | None
     public_url: str
+    zone: ZoneInfo
     templates_dir: Path | None = None
     brand_dir: Path | None = None
 
     @classmethod
     def of(cls, mail: Mail, settings: Settings, language: str) -> "Frame":
-        """The frame of a stored mail; `language` is "" if it has to speak both."""
+        """The frame of a stored mail; `language` is "" for a mail in all languages."""
         return cls(
             to=mail.address,
             language=language or None,
@@ -47,6 +53,7 @@ class Frame:
             public_url=settings.public_url,
             templates_dir=settings.templates_dir,
             brand_dir=settings.brand_dir,
+            zone=settings.time_zone,
         )
 
     @property
@@ -54,40 +61,48 @@ class Frame:
         return LANGUAGES if self.language is None else (self.language,)
 
     @property
+    def dates(self) -> tuple[Dates, ...]:
+        """How moments are written in each of its languages."""
+        return tuple(Dates(self.zone, language) for language in self.languages)
+
+    @property
     def help_url(self) -> str:
-        """Where help is; our own page if the operator names none."""
+        """The operator's support page, or our own help page if there is none."""
         return self.support_url or f"{self.public_url}/help"
 
 
 def compose(template: str, frame: Frame, *, named: str = "", **facts: Any) -> EmailMessage:
-    """The mail of a template. `named`: the name in its headers, where several share one text.
+    """Compose the mail of a template. `named`: the template its headers name, if it differs.
 
-    A fact `opt_out_link` stands in the headers as well (RFC 8058).
+    A fact `opt_out_link` also becomes List-Unsubscribe headers (RFC 8058).
     """
-    written = write(template, frame.languages, frame.templates_dir, _for_all(frame) | facts)
+    written = render_mail(template, frame.dates, frame.templates_dir, _common_facts(frame) | facts)
     return _message(written, named or template, frame, facts.get("opt_out_link"))
 
 
 def compose_branded(
     file: str, template: str, frame: Frame, *, own: Mapping[str, str], **facts: Any
 ) -> EmailMessage:
-    """The operator's text `file` where their brand has one, else ours. `own`: facts that only theirs shows."""
+    """Compose from the operator's text `file` in their brand folder, or else from our template.
+
+    `own`: facts that only the operator's text may show.
+    """
     path = frame.brand_dir / file if frame.brand_dir else None
     if path is None or not path.is_file():
         return compose(template, frame, **facts)
-    blank = _message(Written("", "", None), template, frame)
+    blank = _message(RenderedMail("", "", None), template, frame)
     headers = {
         "to": frame.to,
         "from": frame.sender,
         "messageid": str(blank["Message-ID"]),
         "date": str(blank["Date"]),
     }
-    given = _for_all(frame) | headers | facts | dict(own)
-    written = by_the_operator(path, template, frame.languages, given)
+    given = _common_facts(frame) | headers | facts | dict(own)
+    written = render_operator_text(path, template, frame.dates, given)
     return _message(written, template, frame, facts.get("opt_out_link"))
 
 
-def _for_all(frame: Frame) -> dict[str, Any]:
+def _common_facts(frame: Frame) -> dict[str, Any]:
     return {
         "service": frame.service,
         "help_url": frame.help_url,
@@ -96,9 +111,9 @@ def _for_all(frame: Frame) -> dict[str, Any]:
 
 
 def _message(
-    written: Written, template: str, frame: Frame, opt_out_link: str | None = None
+    written: RenderedMail, template: str, frame: Frame, opt_out_link: str | None = None
 ) -> EmailMessage:
-    return build(
+    return build_message(
         written,
         template=template,
         languages=frame.languages,

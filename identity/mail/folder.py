@@ -1,4 +1,4 @@
-"""Mails kept as files, for a service at home that has no relay."""
+"""Writes mails to files instead of sending them, for development without a relay."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from identity.core.private_files import private_folder
 
-from .checks import finished
+from .checks import encode_checked
 from .outcomes import NotSent, Outcome
 
 OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
@@ -20,7 +20,7 @@ OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
 
 @dataclass(frozen=True)
 class StoredMail:
-    """A mail of the folder, decoded. `date` is ISO 8601 in UTC; `raw` the whole as it would go out."""
+    """A decoded mail of the folder. `date` is ISO 8601 in UTC; `raw` is the whole mail."""
 
     id: str
     to: str
@@ -32,14 +32,14 @@ class StoredMail:
 
 
 class FolderMailer:
-    """Takes every mail. The same Message-ID again replaces the file: a retry doubles nothing."""
+    """Accepts every mail. The same Message-ID replaces the file, so a retry doubles nothing."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:
-        """Write the file whole or not at all."""
-        content = finished(message, envelope_from=envelope_from, to=to)
+        """Write the file completely or not at all. Raises NotSent."""
+        content = encode_checked(message, envelope_from=envelope_from, to=to)
         mail_id, date = _id(message), _date(message)
         name = f"{date:%Y%m%dT%H%M%SZ}-{mail_id}.eml"
         try:
@@ -51,20 +51,20 @@ class FolderMailer:
         return f"written to {name}"
 
     def probe(self) -> None:
-        """A folder is there when it is needed."""
+        """Do nothing: the folder is created when it is needed."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no connection is held open."""
 
 
 def read_folder(directory: Path) -> list[StoredMail]:
-    """The mails of a folder, newest first. What somebody else put there is left alone."""
+    """The mails of a folder, newest first. Files that are not mails of ours are skipped."""
     newest_first = (raw for _, raw in sorted(_files(directory), reverse=True))
     return [mail for raw in newest_first if (mail := _stored(raw)) is not None]
 
 
 def _files(directory: Path) -> Iterator[tuple[tuple[str, int], bytes]]:
-    """Each with its age: the second the mail was ordered, and within it when it was written."""
+    """Each file's content and age: the second its mail was ordered, then when it was written."""
     for path in directory.glob("*.eml"):
         try:
             content, written = path.read_bytes(), path.stat().st_mtime_ns

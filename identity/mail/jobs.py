@@ -1,4 +1,7 @@
-"""A mail is written and handed to the relay: everything secret in it (code, link) is made now, when it leaves."""
+"""Writes a mail and hands it to the relay: the job behind every mail.
+
+Codes and links are created here, when the mail is sent, and are stored nowhere in clear.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -9,64 +12,72 @@ from sqlalchemy.orm import Session
 
 from domain_rules.mailboxes import address_of
 from identity.accounts import models as accounts
-from identity.core.job_outcomes import GiveUp, Later, Note, nothing
+from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.services import Services
 
 from . import bounces, models, results
 from .composing import Frame
 from .kinds import Fate, MailKind, MailTurn, NoLongerWanted, leaves_now
-from .models import INVITING, Mail, MailState
+from .models import Mail, MailState
 from .outcomes import NotSent, Outcome, next_try
+from .quota import INVITING
 
-GIVE_UP_AFTER: Final = timedelta(hours=24)  # after the mail was due; a code is of no use any more
+GIVE_UP_AFTER: Final = timedelta(hours=24)  # after the mail was due; by then its code is useless
 INVITING_GIVE_UP_AFTER: Final = timedelta(hours=48)
 
 
-def send(services: Services, entry: Job, *, kind_of: Callable[[Mail], MailKind]) -> Note:
-    """Write the mail of this entry, as the story it belongs to says, and hand it to the relay."""
+def send_mail(
+    services: Services, job: Job, *, kind_of: Callable[[Mail], MailKind]
+) -> RecordOutcome:
+    """Write the mail of this job, as its story defines it, and hand it to the relay.
+
+    Raises Later or GiveUp when it was not handed over.
+    """
     now = services.now()
     with services.database.reading() as session:
-        mail = models.find(session, entry.subject_id)
-        # A bounce may come before the relay's own answer does: that mail has ended.
+        mail = models.find(session, job.subject_id)
+        # A bounce may arrive before the relay's own answer: then the mail has ended.
         if mail is None or mail.state == MailState.REFUSED:
-            return nothing
+            return record_nothing
     mail, fate = _decide(services, mail, now, kind_of)
     kind = kind_of(mail)
     if fate is Fate.SUPPRESSED:
         return _concluding(
-            mail, lambda session, row: results.not_tried(session, now, row, kind=kind)
+            mail, lambda session, row: results.record_not_tried(session, now, row, kind=kind)
         )
     if fate is Fate.WITHHELD:
-        return _noting(mail, state=MailState.WITHHELD)
+        return _recording(mail, state=MailState.WITHHELD)
     if fate is Fate.DROPPED:
-        return _noting(mail, state=MailState.DROPPED)
+        return _recording(mail, state=MailState.DROPPED)
     mail = _close(services, mail, now, kind)
     try:
-        message = write(services, mail, now, kind)
+        message = write_mail(services, mail, now, kind)
     except NoLongerWanted:
         return _concluding(
-            mail, lambda session, row: results.dropped(session, services.now(), row, kind=kind)
+            mail,
+            lambda session, row: results.record_dropped(session, services.now(), row, kind=kind),
         )
-    except NotSent as failure:  # what should stand in it cannot be written
-        raise _after(services, failure, mail, entry, kind=kind) from None
+    except NotSent as failure:  # its content cannot be encoded
+        raise _after_failure(services, failure, mail, job, kind=kind) from None
     try:
         reply = services.mailer.send(
             message, envelope_from=_envelope_sender(services, mail), to=mail.address
         )
     except NotSent as failure:
-        raise _after(services, failure, mail, entry, kind=kind) from None
+        raise _after_failure(services, failure, mail, job, kind=kind) from None
     return _concluding(
-        mail, lambda session, row: results.handed(session, services.now(), row, reply, kind=kind)
+        mail,
+        lambda session, row: results.record_handed(session, services.now(), row, reply, kind=kind),
     )
 
 
-def write(services: Services, mail: Mail, now: datetime, kind: MailKind) -> EmailMessage:
-    """The mail as it goes out. Raises NoLongerWanted, NotSent."""
+def write_mail(services: Services, mail: Mail, now: datetime, kind: MailKind) -> EmailMessage:
+    """The mail as it is sent. Raises NoLongerWanted, NotSent."""
     with services.database.reading() as session:
         language = mail.language or kind.language(session, mail)
-    # A code comes to life with the mail that carries it: committed before anything leaves, and not at
-    # all if the mail is not wanted any more.
+    # A code becomes valid with the mail that carries it: it is committed before the mail is sent,
+    # and not at all if the mail is no longer wanted.
     with services.database.transaction() as session:
         frame = Frame.of(mail, services.settings, language)
         return kind.compose(_turn(services, session, mail, now), frame)
@@ -75,12 +86,12 @@ def write(services: Services, mail: Mail, now: datetime, kind: MailKind) -> Emai
 def _decide(
     services: Services, mail: Mail, now: datetime, kind_of: Callable[[Mail], MailKind]
 ) -> tuple[Mail, Fate]:
-    """The mail as it is to be written, and what becomes of it, now that its turn has come."""
+    """The mail as it is to be written, and what happens to it now that it is due."""
     with services.database.transaction() as session:
         row = session.get_one(Mail, mail.id)
         if decide := kind_of(row).decide:
             return row, decide(_turn(services, session, row, now))
-        has_account = accounts.of_address(session, row.address) is not None
+        has_account = accounts.find_by_address(session, row.address) is not None
         is_suppressed = results.is_suppressed(
             session, services.hashes, now, row, has_account=has_account
         )
@@ -88,7 +99,10 @@ def _decide(
 
 
 def _close(services: Services, mail: Mail, now: datetime, kind: MailKind) -> Mail:
-    """The mail, which nothing joins any more. Raises Later if its mailbox has had enough for the moment."""
+    """The mail, to which nothing is added any more.
+
+    Raises Later if its mailbox had its mails for now.
+    """
     if kind.close is leaves_now:
         return mail
     with services.database.transaction() as session:
@@ -113,30 +127,30 @@ def _turn(services: Services, session: Session, mail: Mail, now: datetime) -> Ma
 
 
 def _envelope_sender(services: Services, mail: Mail) -> str:
-    """Where bounces of this mail go."""
+    """The address to which bounces of this mail go."""
     if domain := services.settings.mail_bounce_domain:
         with services.database.transaction() as session:
             mark = services.hashes.bounce_mark(session, mail.id)
-        return bounces.sender(mail.id, mark, domain)
+        return bounces.bounce_address(mail.id, mark, domain)
     return address_of(services.settings.mail_from)
 
 
-def _after(
-    services: Services, failure: NotSent, mail: Mail, entry: Job, *, kind: MailKind
+def _after_failure(
+    services: Services, failure: NotSent, mail: Mail, job: Job, *, kind: MailKind
 ) -> Later | GiveUp:
     now = services.now()
-    delay = next_try(failure.outcome, entry.attempts, before=mail.outcome)
+    delay = next_try(failure.outcome, job.attempts, before=mail.outcome)
     why = f"{failure.outcome}: {failure.reply}"
     if delay is None:
         end = MailState.REFUSED if failure.outcome is not Outcome.UNKNOWN else MailState.GAVE_UP
     elif now + delay > mail.goes_at + _patience(mail):
         end = MailState.GAVE_UP
     else:
-        note = _noting(mail, outcome=failure.outcome, last_reply=failure.reply)
-        return Later(why, delay, note, stops_run=failure.outcome is Outcome.RELAY_DOWN)
+        record = _recording(mail, outcome=failure.outcome, last_reply=failure.reply)
+        return Later(why, delay, record, stops_run=failure.outcome is Outcome.RELAY_DOWN)
 
     def conclude(session: Session, row: Mail) -> None:
-        results.refused(
+        results.record_refused(
             session,
             services.hashes,
             now,
@@ -154,22 +168,22 @@ def _patience(mail: Mail) -> timedelta:
     return INVITING_GIVE_UP_AFTER if mail.template in INVITING else GIVE_UP_AFTER
 
 
-def _concluding(mail: Mail, conclude: Callable[[Session, Mail], object]) -> Note:
-    """Write the end of a mail, and what follows from it; unless a bounce has ended it meanwhile."""
+def _concluding(mail: Mail, conclude: Callable[[Session, Mail], object]) -> RecordOutcome:
+    """Record the end of a mail and its consequences, unless a bounce ended it meanwhile."""
 
-    def note(session: Session) -> None:
+    def record(session: Session) -> None:
         row = session.get(Mail, mail.id)
         if row is not None and row.state != MailState.REFUSED:
             conclude(session, row)
 
-    return note
+    return record
 
 
-def _noting(mail: Mail, **facts: object) -> Note:
-    def note(session: Session) -> None:
+def _recording(mail: Mail, **facts: object) -> RecordOutcome:
+    def record(session: Session) -> None:
         row = session.get(Mail, mail.id)
         if row is not None:
             for name, value in facts.items():
                 setattr(row, name, value)
 
-    return note
+    return record

@@ -1,7 +1,8 @@
-"""What a story says of its mails: how one is written, whether it still leaves, and what follows from its end.
+"""What a story defines about each kind of mail it sends: text, cancellation, consequences.
 
-`mail/` stores, limits, sends and retries mails, and knows nothing of what they are about. Each story has a
-`MailKind` for each of its templates in its `mails.py`; `identity/mail_kinds.py` gathers them.
+The package `identity.mail` stores, limits, sends and retries mails without knowing what they are
+about. Each story defines one `MailKind` per template in its `mails.py`; `identity/mail_kinds.py`
+maps templates to kinds.
 """
 
 from collections.abc import Callable
@@ -23,21 +24,21 @@ from .models import Mail
 
 
 class NoLongerWanted(Exception):
-    """The reason of this mail ended before it left."""
+    """The reason for this mail ended before the mail was sent."""
 
 
 class Fate(StrEnum):
-    """What becomes of a mail whose turn has come."""
+    """What happens to a mail that is due."""
 
     SENT = "sent"
-    WITHHELD = "withheld"  # over a limit the person is not told of
-    DROPPED = "dropped"  # nobody waits for it
-    SUPPRESSED = "suppressed"  # its mailbox does not exist
+    WITHHELD = "withheld"  # over a limit that the recipient is not told about
+    DROPPED = "dropped"  # nobody is waiting for it any more
+    SUPPRESSED = "suppressed"  # the recipient's mailbox does not exist
 
 
 @dataclass(frozen=True)
 class MailTurn:
-    """A mail whose turn has come, and what a story needs to decide about it and to write it."""
+    """A mail that is due, with everything a story needs to decide about it and to write it."""
 
     session: Session
     mail: Mail
@@ -50,49 +51,51 @@ class MailTurn:
 
 
 def in_both_languages(_session: Session, _mail: Mail) -> str:
-    """Nothing is known of the reader."""
+    """Default for `language`: the reader's language is unknown."""
     return ""
 
 
 def leaves_now(_session: Session, _now: datetime, _mail: Mail) -> datetime | None:
-    """Nothing joins this mail, and it waits for no other."""
+    """Default for `close`: nothing is added to this mail, and it waits for no other."""
     return None
 
 
 def nothing_follows(_session: Session, _now: datetime, _mail: Mail) -> None:
-    """The end of this mail changes nothing else."""
+    """Default for events that change nothing outside the mail itself."""
 
 
-def nobody_is_told(_session: Session, _now: datetime, _mail: Mail, _words: str) -> None:
-    """That this mail did not arrive changes nothing else."""
+def nothing_follows_refusal(_session: Session, _now: datetime, _mail: Mail, _reason: str) -> None:
+    """Default for `on_refused`: the refusal changes nothing outside the mail itself."""
 
 
-def is_no_complaint(_session: Session, _hashes: KeyedHashes, _now: datetime, _address: str) -> bool:
-    """Whoever asked for a mail themselves goes on getting what they ask for."""
+def ignore_complaint(
+    _session: Session, _hashes: KeyedHashes, _now: datetime, _address: str
+) -> bool:
+    """Default for `on_complaint`: people who request mails themselves keep receiving them."""
     return False
 
 
 @dataclass(frozen=True, kw_only=True)
 class MailKind:
-    """One kind of mail. Every function runs inside a transaction and reaches no network."""
+    """One kind of mail. Every function runs inside a transaction and must not use the network."""
 
     compose: Callable[[MailTurn, Frame], EmailMessage]
-    """Write it; codes and links are made here. Raises NoLongerWanted."""
+    """Write the mail; its codes and links are created here. Raises NoLongerWanted."""
     decide: Callable[[MailTurn], Fate] | None = None
-    """What becomes of it; None: it leaves, unless its mailbox does not exist."""
+    """Decide what happens to it. None: it is sent unless its mailbox does not exist."""
     language: Callable[[Session, Mail], str] = in_both_languages
-    """The language of one that was ordered without; "" for all languages."""
+    """The language of a mail ordered without one; "" for all languages."""
     close: Callable[[Session, datetime, Mail], datetime | None] = leaves_now
-    """From now on nothing joins it. If it must wait once more: until when."""
+    """Let nothing more be added to it. Returns the time to wait for, or None to send it now."""
     on_handed: Callable[[Session, datetime, Mail], None] = nothing_follows
-    """The relay took it."""
-    on_refused: Callable[[Session, datetime, Mail, str], None] = nobody_is_told
-    """It will not arrive; in words for who caused it."""
+    """The relay accepted it."""
+    on_refused: Callable[[Session, datetime, Mail, str], None] = nothing_follows_refusal
+    """It will not arrive. The last argument is the reason, as text for the person who caused it."""
     on_uncertain: Callable[[Session, datetime, Mail], None] = nothing_follows
-    """The connection ended before the relay's answer: it may have been taken."""
+    """The connection ended before the relay answered: the mail may have been accepted."""
     on_not_tried: Callable[[Session, datetime, Mail], None] = nothing_follows
-    """Its mailbox did not exist when it was last written to: it ended without leaving."""
+    """It was not sent, since an earlier mail to this mailbox was refused as nonexistent."""
     on_dropped: Callable[[Session, datetime, Mail], None] = nothing_follows
-    """Its reason ended before it left."""
-    on_complaint: Callable[[Session, KeyedHashes, datetime, str], bool] = is_no_complaint
-    """Its reader, at this address, called it spam. Whether anything follows."""
+    """Its reason ended before it was sent."""
+    on_complaint: Callable[[Session, KeyedHashes, datetime, str], bool] = ignore_complaint
+    """The recipient at this address reported it as spam. Returns whether anything changed."""

@@ -1,4 +1,4 @@
-"""The headers and parts every mail has, in the order and coding mail programs expect."""
+"""Builds the headers and MIME parts of a mail, encoded the way mail programs expect."""
 
 from datetime import datetime
 from email.header import Header
@@ -11,44 +11,44 @@ from uuid import UUID
 from domain_rules.mailboxes import address_of, with_name
 
 from .outcomes import NotSent, Outcome
-from .rendering import Written
+from .rendering import RenderedMail
 
-LINE: Final = 76  # and not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7)
+LINE: Final = 76  # not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7)
 MAX_LINE: Final = 990  # of SMTP's 998
-FORM: Final = "quoted-printable"
+ENCODING: Final = "quoted-printable"
 VERSION: Final = "2"  # of the set of templates; raise it when what they say changes
 
 
-# What goes into every other header is written by us, letter by letter. Handed to the library it would
-# be parsed, and what looks like an encoded word decoded: another address than the one that was judged.
-OF_THE_LIBRARY: Final = ("content-", "mime-version")
-# These are folded; a link on two lines is another one to some programs, and to DKIM.
+# All other headers are written by us, character by character. The library would parse them, and
+# decode what looks like an encoded word: into another address than the one that was checked.
+LIBRARY_HEADERS: Final = ("content-", "mime-version")
+# Only these are folded: to some programs and to DKIM, a link on two lines is a different link.
 FOLDED: Final = frozenset({"from", "reply-to"})
 
 
 class Policy(EmailPolicy):
-    """The library's policy for what it writes itself: the content's headers. All others are kept as they are."""
+    """Lets the email library write the content headers only; all others stay as we wrote them."""
 
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
-        if name.lower().startswith(OF_THE_LIBRARY):
+        if name.lower().startswith(LIBRARY_HEADERS):
             return super().header_store_parse(name, value)
         if "\r" in value or "\n" in value or "\0" in value:
             raise NotSent(Outcome.CONTENT, f"{name} would hold a line break")
         return name, value
 
     def header_fetch_parse(self, name: str, value: Any) -> Any:
-        if name.lower().startswith(OF_THE_LIBRARY):
+        if name.lower().startswith(LIBRARY_HEADERS):
             return super().header_fetch_parse(name, value)
         return value
 
     def fold(self, name: str, value: Any) -> str:
-        if name.lower().startswith(OF_THE_LIBRARY):
+        if name.lower().startswith(LIBRARY_HEADERS):
             folded: str = super().fold(name, value)
             return folded
         return f"{name}: {_body(name, value, self.linesep)}{self.linesep}"
 
     def fold_binary(self, name: str, value: Any) -> bytes:
-        if name.lower().startswith(OF_THE_LIBRARY):
+        if name.lower().startswith(LIBRARY_HEADERS):
             return super().fold_binary(name, value)
         # Only a recipient may have accents, and only where SMTPUTF8 carries them.
         charset = "utf-8" if name.lower() == "to" and self.utf8 else "ascii"
@@ -57,7 +57,7 @@ class Policy(EmailPolicy):
 
 def _body(name: str, value: str, linesep: str) -> str:
     if name.lower() == "subject":
-        # EmailPolicy doubles a space, or adds one, where it folds a subject that is partly not ASCII.
+        # EmailPolicy doubles or adds spaces where it folds a subject that is partly not ASCII.
         is_bare = value.isascii() and "=?" not in value
         header = Header(
             value, "us-ascii" if is_bare else "utf-8", maxlinelen=LINE, header_name=name
@@ -67,7 +67,7 @@ def _body(name: str, value: str, linesep: str) -> str:
 
 
 def _folded(before: str, value: str, linesep: str) -> str:
-    """On several lines where one would be too long, broken at spaces."""
+    """The value in several lines where one would be too long, broken at spaces."""
     lines, room = [""], LINE - len(before)
     for word in value.split(" "):
         if lines[-1] and len(lines[-1]) + 1 + len(word) > room:
@@ -80,8 +80,8 @@ def _folded(before: str, value: str, linesep: str) -> str:
 POLICY: Final = Policy(max_line_length=LINE, linesep="\r\n")
 
 
-def build(
-    written: Written,
+def build_message(
+    written: RenderedMail,
     *,
     template: str,
     languages: tuple[str, ...],
@@ -95,8 +95,8 @@ def build(
 ) -> EmailMessage:
     """One mail to one address. The same facts give the same bytes, so a retry is the same mail.
 
-    `to` is canonical; `sender` and `reply_to` are as `read_mailbox` gives them.
-    `opt_out_link`: a mail program may post to it, which ends mails of this kind (RFC 8058).
+    `to` is canonical; `sender` and `reply_to` are as `read_mailbox` returns them. `opt_out_link`: a
+    URL to which mail programs may post to end mails of this kind (RFC 8058).
     """
     message = EmailMessage(policy=POLICY)
     message["From"] = with_name(sender, service)
@@ -112,30 +112,30 @@ def build(
     if opt_out_link:
         message["List-Unsubscribe"] = f"<{opt_out_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    _fill(message, written, message_id)
-    # After the content: setting that clears every Content header.
+    _set_content(message, written, message_id)
+    # After the content, since setting it clears every Content header.
     message["Content-Language"] = ", ".join(languages)
     return message
 
 
-def _fill(message: EmailMessage, written: Written, message_id: UUID) -> None:
+def _set_content(message: EmailMessage, written: RenderedMail, message_id: UUID) -> None:
     if written.html is None:
-        form = "7bit" if _is_bare(written.text) else FORM
+        form = "7bit" if _is_bare(written.text) else ENCODING
         message.set_content(written.text, subtype="plain", charset="utf-8", cte=form)
     else:
-        message.set_content(written.text, subtype="plain", charset="utf-8", cte=FORM)
-        message.add_alternative(written.html, subtype="html", charset="utf-8", cte=FORM)
+        message.set_content(written.text, subtype="plain", charset="utf-8", cte=ENCODING)
+        message.add_alternative(written.html, subtype="html", charset="utf-8", cte=ENCODING)
         # "=_" cannot stand in quoted-printable: the parts never hold their own boundary.
         message.set_boundary(f"=_{message_id.hex}")
 
 
 def _is_bare(text: str) -> bool:
-    """Whether a text may go as it is: programs that read it need not decode anything."""
+    """Whether a text can be sent as 7bit: ASCII, in lines that SMTP carries."""
     return text.isascii() and all(len(line) <= MAX_LINE for line in text.splitlines())
 
 
-def as_sent(message: EmailMessage, *, to: str) -> bytes:
-    """The bytes for this recipient: an accented one cannot be written in ASCII."""
+def encode_for(message: EmailMessage, *, to: str) -> bytes:
+    """The bytes for this recipient. An address outside ASCII needs UTF-8 headers (RFC 6532)."""
     policy = message.policy
     if isinstance(policy, EmailPolicy):
         policy = policy.clone(linesep="\r\n", utf8=not to.isascii())

@@ -1,4 +1,4 @@
-"""Mails: one row for each that was asked for, what became of it, and the limits counted from them."""
+"""Mails in the database: one row per requested mail, its outcome, and the limits on them."""
 
 import uuid
 from collections.abc import Collection
@@ -11,51 +11,57 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.addresses import EmailAddress
 from identity.core import outbox
-from identity.core.database import Base
+from identity.core.database import Base, limits_count
 from identity.core.outbox import JobKind, Lane
 
-from .quota import ASKED_FOR, BOUNDS, INVITING, QUOTAS, Bound, Quotas, Template, first_free, longest
-
-__all__ = ["ASKED_FOR", "INVITING", "QUOTAS", "Template"]  # of mail_bounds, for who reads them here
+from .quota import (
+    BOUNDS,
+    INVITING,
+    QUOTAS,
+    Bound,
+    Quotas,
+    Template,
+    first_free_moment,
+    longest_window,
+)
 
 
 class MailState(StrEnum):
-    """Say what we know: `handed` to the mail server, never "delivered"."""
+    """What is known about a mail: `handed` to the mail server, never "delivered"."""
 
     WAITING = "waiting"
     HANDED = "handed"
-    REFUSED = "refused"  # the mail server said no for good
+    REFUSED = "refused"  # the mail server refused it permanently
     GAVE_UP = "gave_up"  # it could not be handed over in time
-    DROPPED = "dropped"  # its reason ended before it left: cancelled, used, expired
-    WITHHELD = "withheld"  # over a limit the person is not told of
+    DROPPED = "dropped"  # its reason ended before it was sent: cancelled, used, expired
+    WITHHELD = "withheld"  # over a limit that the recipient is not told about
 
 
 class Mail(Base):
-    """One mail to one address. The text is made when it is sent: no code or link stands here."""
+    """One mail to one address. Its text, with codes and links, is written when it is sent."""
 
     __tablename__ = "mails"
 
-    id: Mapped[uuid.UUID] = mapped_column(
-        primary_key=True, default=uuid.uuid4
-    )  # also its Message-ID
+    # Also the local part of its Message-ID.
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     template: Mapped[str]
     address: Mapped[str]
-    mailbox: Mapped[str] = mapped_column(server_default="")  # by which limits count, see mailbox_of
+    mailbox: Mapped[str] = mapped_column(server_default="")  # limits count by it
     language: Mapped[str]
-    subject_id: Mapped[uuid.UUID]  # the request or account it is about
+    subject_id: Mapped[uuid.UUID]  # the request, invitation or account it is about
     state: Mapped[str] = mapped_column(default=MailState.WAITING)
     created_at: Mapped[datetime]
-    due_at: Mapped[datetime | None]  # when it may go; null: written by a version that knew no later
-    closed_at: Mapped[
-        datetime | None
-    ]  # of an inviting mail: it was written, no invitation joins it
+    # When it may be sent; null: stored by a version without delayed mails.
+    due_at: Mapped[datetime | None]
+    # Of an invitation mail: it was written, and no further invitation is added to it.
+    closed_at: Mapped[datetime | None]
     handed_at: Mapped[datetime | None]
-    outcome: Mapped[str | None]  # class of the last failure, see mail/outcomes.py
+    outcome: Mapped[str | None]  # class of the last failure, an Outcome
     last_reply: Mapped[str | None]  # what the mail server last said, addresses masked
 
     @property
     def goes_at(self) -> datetime:
-        """When it may go, or went: its date."""
+        """When it may be sent, or was sent; this is the mail's Date."""
         return self.due_at or self.created_at
 
 
@@ -81,16 +87,16 @@ LANES = {
 
 
 def is_tagged(address: str) -> bool:
-    """Whether a canonical address has a tag behind a plus."""
+    """Whether a canonical address has a tag behind a plus (`ana+news@…`)."""
     return mailbox_of(address) != address
 
 
 def mailbox_of(address: str) -> str:
-    """The mailbox of a canonical address: all its spellings are counted together."""
+    """The mailbox key of a canonical address: all its spellings are counted together."""
     return EmailAddress.stored(address).mailbox_key()
 
 
-def may_go_at(
+def earliest_by_quotas(
     session: Session,
     now: datetime,
     address: str,
@@ -99,16 +105,17 @@ def may_go_at(
     *,
     tagged: bool = False,
 ) -> datetime:
-    """The first moment at which one more mail of these templates may go to the mailbox; `now` if at once.
+    """The first time at which one more mail of these templates may go to the mailbox.
 
-    To be asked under `lock_address`, and given to `order` as `due_at`. What is ordered for later counts
-    at its time, and withheld mails count like the others: the limit must not show which were sent.
-    `tagged`: mails to the address without a tag do not count.
+    That is `now` if nothing limits it. Call it under `lock_address`, and pass the result to `order`
+    as `due_at`. Mails ordered for later count at their time, and withheld mails count like the
+    others: the limit must not reveal which mails were really sent. `tagged`: mails to the address
+    without a tag do not count.
     """
     return _free_at(session, now, address, (Bound(tuple(templates), quotas),), tagged=tagged)
 
 
-def bounded_at(
+def earliest_by_bounds(
     session: Session,
     now: datetime,
     address: str,
@@ -116,9 +123,10 @@ def bounded_at(
     *,
     gone: bool = False,
 ) -> datetime:
-    """The first moment a mail may go to the mailbox by all that bounds its template: what `order` takes.
+    """The first time at which a mail may go to the mailbox by all bounds of its template.
 
-    `gone`: by those alone that were written, see `inviting_mails`.
+    This is what `order` uses. `gone`: count only mails that were written, see
+    `invitations/mail_queue.py`.
     """
     return _free_at(session, now, address, BOUNDS[template], gone=gone)
 
@@ -134,12 +142,13 @@ def order(
     withheld: bool = False,
     due_at: datetime | None = None,
 ) -> Mail:
-    """Write a mail down, and with it the errand to send it (unless it is withheld).
+    """Store a mail and, unless it is withheld, enqueue the job that sends it.
 
-    `due_at`: the first moment it may go (see `may_go_at`); not given, the bounds of its template say it.
+    `due_at`: the first time it may be sent (see `earliest_by_quotas`); by default the bounds of its
+    template decide.
     """
     if due_at is None:
-        due_at = now if withheld else bounded_at(session, now, address, template)
+        due_at = now if withheld else earliest_by_bounds(session, now, address, template)
     due_at = max(due_at, now)
     mail = Mail(
         id=uuid.uuid4(),
@@ -159,7 +168,7 @@ def order(
 
 
 def bring_forward(session: Session, mail: Mail, due_at: datetime) -> None:
-    """A mail that waits for its moment may go sooner. Under `lock_address`, as all that orders mails."""
+    """Let a waiting mail be sent sooner. Call it under `lock_address`, as for `order`."""
     before, mail.due_at = mail.goes_at, due_at
     lane = LANES[Template(mail.template)]
     outbox.bring_forward(session, JobKind.MAIL, mail.id, lane=lane, before=before, to=due_at)
@@ -172,14 +181,15 @@ def find(session: Session, mail_id: uuid.UUID) -> Mail | None:
 def lock_address(session: Session, address: str) -> None:
     """Let one transaction at a time count and order mails to the mailbox of this address.
 
-    On SQLite a writing transaction is alone anyway.
+    A PostgreSQL advisory lock until the transaction ends; on SQLite a writing transaction is alone
+    anyway.
     """
     if session.get_bind().dialect.name == "postgresql":
         key = func.hashtext(f"mail:{mailbox_of(address)}")
         session.execute(select(func.pg_advisory_xact_lock(cast(key, BigInteger))))
 
 
-def to_address(session: Session, address: str, *, limit: int = 50) -> list[Mail]:
+def find_by_address(session: Session, address: str, *, limit: int = 50) -> list[Mail]:
     """Mails to one address, newest first."""
     return list(
         session.scalars(
@@ -192,7 +202,7 @@ def to_address(session: Session, address: str, *, limit: int = 50) -> list[Mail]
 
 
 def is_waiting(session: Session, template: Template, subject_id: uuid.UUID) -> bool:
-    """Whether such a mail about this is ordered and has not left."""
+    """Whether a mail of this template about this subject is ordered and not sent yet."""
     found = select(Mail.id).where(
         Mail.subject_id == subject_id,
         Mail.template == template,
@@ -201,10 +211,13 @@ def is_waiting(session: Session, template: Template, subject_id: uuid.UUID) -> b
     return session.scalar(found.limit(1)) is not None
 
 
-def ordered_for_later(
+def find_scheduled(
     session: Session, now: datetime, template: Template, address: str
 ) -> Mail | None:
-    """Such a mail to this address that waits for its moment. Nobody is writing it."""
+    """A mail of this template to this address that is due later, if there is one.
+
+    No worker is writing it yet.
+    """
     found = select(Mail).where(
         Mail.address == address,
         Mail.template == template,
@@ -214,10 +227,13 @@ def ordered_for_later(
     return session.scalars(found.limit(1)).one_or_none()
 
 
-def about_invitation(
+def find_by_invitation(
     session: Session, address: str, invitation_id: uuid.UUID, mail_id: uuid.UUID | None
 ) -> list[Mail]:
-    """The mails to an invited address that told of an invitation, newest first. `mail_id`: its latest."""
+    """The mails to an invited address about an invitation, newest first.
+
+    `mail_id`: the invitation's latest mail.
+    """
     return list(
         session.scalars(
             select(Mail)
@@ -230,14 +246,14 @@ def about_invitation(
     )
 
 
-def recent(session: Session, *, state: MailState | None = None, limit: int = 50) -> list[Mail]:
+def find_recent(session: Session, *, state: MailState | None = None, limit: int = 50) -> list[Mail]:
     """The newest mails, of one state or of all."""
     query = select(Mail).order_by(Mail.created_at.desc()).limit(limit)
     return list(session.scalars(query.where(Mail.state == state) if state else query))
 
 
-def counts(session: Session) -> dict[str, int]:
-    """How many mails stand in each state."""
+def count_by_state(session: Session) -> dict[str, int]:
+    """How many mails there are in each state."""
     rows = session.execute(select(Mail.state, func.count()).group_by(Mail.state))
     return {state: count for state, count in rows}  # noqa: C416  rows are not tuples to mypy
 
@@ -251,11 +267,11 @@ def _free_at(
     gone: bool = False,
     tagged: bool = False,
 ) -> datetime:
-    if not session.info.get("limited", True):
+    if not limits_count(session):
         return earliest
-    since = earliest - longest(each.quotas for each in bounds)
+    since = earliest - longest_window(each.quotas for each in bounds)
     times = partial(_times, session, address, since=since, gone=gone, tagged=tagged)
-    return first_free([(times(each.templates), each.quotas) for each in bounds], earliest)
+    return first_free_moment([(times(each.templates), each.quotas) for each in bounds], earliest)
 
 
 def _times(
@@ -267,17 +283,18 @@ def _times(
     gone: bool = False,
     tagged: bool = False,
 ) -> list[datetime]:
-    """When such mails went to the mailbox, or will go; oldest first. `gone`: those that were written alone.
+    """When such mails went to the mailbox, or will go; oldest first. `gone`: only those written.
 
-    Inviting mails whose reason ended before they left took nobody's turn. Others count: see `may_go_at`.
+    Invitation mails whose reason ended before they were sent do not count. Others do, see
+    `earliest_by_quotas`.
     """
-    untold = (Mail.state == MailState.DROPPED) & Mail.template.in_(INVITING)
+    never_sent = (Mail.state == MailState.DROPPED) & Mail.template.in_(INVITING)
     query = (
         select(Mail.due_at)
         .where(
             Mail.mailbox == mailbox_of(address), Mail.template.in_(templates), Mail.due_at > since
         )
-        .where(~untold)
+        .where(~never_sent)
     )
     query = query.where(Mail.closed_at.is_not(None)) if gone else query
     query = query.where(Mail.address != Mail.mailbox) if tagged else query

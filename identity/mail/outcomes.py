@@ -1,29 +1,34 @@
-"""What a mail server's answer means, and when to try again. No network, no clock."""
+"""Classifies a mail server's reply, and says when to try again."""
 
 import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from identity.core import retries
+
 
 class Outcome(StrEnum):
     """Why a mail was not handed over."""
 
-    RELAY_DOWN = "relay_down"  # not about this mail: the relay cannot be used now
-    DEFER = "defer"  # greylisting: the same again in a while
+    RELAY_DOWN = "relay_down"  # not about this mail: the relay is unusable now
+    DEFER = "defer"  # greylisting: try the same again later
     MAILBOX_FULL = "mailbox_full"
     THROTTLE = "throttle"  # too many at once for the receiving domain
     NO_MAILBOX = "no_mailbox"
     BAD_DOMAIN = "bad_domain"
-    BLOCKED = "blocked"  # our mails are filtered; the address is not to blame
-    CONTENT = "content"  # the mail itself cannot be sent: a fault of ours
-    UNKNOWN = "unknown"  # lost after the last dot: it may have been taken
-    REFUSED = "refused"  # any other final refusal
-    DEFERRED_OTHER = "deferred_other"  # any other "not now"
+    BLOCKED = "blocked"  # our mails are filtered; the address itself is fine
+    CONTENT = "content"  # the mail itself cannot be sent: our fault
+    UNKNOWN = "unknown"  # connection lost after the last dot: it may have been accepted
+    REFUSED = "refused"  # any other permanent refusal
+    DEFERRED_OTHER = "deferred_other"  # any other temporary refusal
 
 
 class NotSent(Exception):
-    """The mail was not handed over. `reply` is fit for operators: no address, code or link in it."""
+    """The mail was not handed over.
+
+    `reply` may be shown to operators: it holds no address, code or link.
+    """
 
     def __init__(self, outcome: Outcome, reply: str) -> None:
         super().__init__(f"{outcome}: {reply}")
@@ -38,7 +43,10 @@ BAD_DOMAIN: Final = {"1.2", "4.4"}
 
 
 def classify(code: int, text: str) -> Outcome:
-    """The class of a refusal, from the reply's code and the enhanced status its text begins with."""
+    """The class of a refusal.
+
+    `code`: of the reply; `text` may begin with an enhanced status (RFC 3463).
+    """
     found = ENHANCED.match(text)
     status = f"{found[2]}.{found[3]}" if found and found[1] == str(code)[:1] else ""
     subject = status.partition(".")[0]
@@ -50,7 +58,7 @@ def classify(code: int, text: str) -> Outcome:
         case 5:
             return _never(code, status, subject, text)
         case _:
-            return Outcome.RELAY_DOWN  # not an answer to what was asked
+            return Outcome.RELAY_DOWN  # not an answer to our command
 
 
 def _not_now(code: int, status: str, subject: str) -> Outcome:
@@ -65,8 +73,8 @@ def _not_now(code: int, status: str, subject: str) -> Outcome:
 
 def _never(code: int, status: str, subject: str, text: str) -> Outcome:
     if code in NEEDS_LOGIN:
-        return Outcome.RELAY_DOWN  # our account at the relay; every mail would meet the same
-    if code == 556 or status in BAD_DOMAIN:  # noqa: PLR2004  a domain that takes no mail: RFC 7504
+        return Outcome.RELAY_DOWN  # our account at the relay, so every mail would fail
+    if code == 556 or status in BAD_DOMAIN:  # noqa: PLR2004  a domain without mail: RFC 7504
         return Outcome.BAD_DOMAIN
     if status in NO_MAILBOX:
         return Outcome.NO_MAILBOX
@@ -77,32 +85,27 @@ def _never(code: int, status: str, subject: str, text: str) -> Outcome:
     return Outcome.REFUSED
 
 
-def _minutes(*numbers: float) -> tuple[timedelta, ...]:
-    return tuple(timedelta(minutes=number) for number in numbers)
-
-
-SLOWLY: Final = _minutes(1, 5, 10, 20, 40, 60, 120)
-DELAYS: Final = {  # by try; the last one goes on
-    Outcome.RELAY_DOWN: _minutes(1 / 12, 1 / 4, 1, 5),
-    Outcome.DEFER: SLOWLY,
-    Outcome.DEFERRED_OTHER: SLOWLY,
-    Outcome.THROTTLE: SLOWLY,
-    Outcome.MAILBOX_FULL: _minutes(60),
+RETRIES: Final = {
+    Outcome.RELAY_DOWN: retries.RELAY_AWAY,
+    Outcome.DEFER: retries.MAIL_DEFERRED,
+    Outcome.DEFERRED_OTHER: retries.MAIL_DEFERRED,
+    Outcome.THROTTLE: retries.MAIL_DEFERRED,
+    Outcome.MAILBOX_FULL: retries.MAILBOX_FULL,
 }
-TRIES_AT_A_FULL_MAILBOX = 24
 AFTER_A_LOSS: Final = timedelta(minutes=10)
 
 
 def next_try(outcome: Outcome, attempts: int, *, before: str | None = None) -> timedelta | None:
-    """How long to wait after the `attempts`-th try ended so; None: stop. Giving up by age is the caller's.
+    """How long to wait after the `attempts`-th try ended so; None: stop.
 
-    `before`: how the try before this one ended, where the caller knows. A mail that may have been
-    taken is sent again once only; whoever does not say what came before gets no second chance.
+    Giving up by age is left to the caller. `before`: the outcome of the previous try, if the caller
+    knows it. A mail that may have been accepted is sent again once only, and not at all if the
+    previous outcome is unknown.
     """
     if outcome is Outcome.UNKNOWN:
         first_loss = before != Outcome.UNKNOWN if before else attempts <= 1
         return AFTER_A_LOSS if first_loss else None
-    if outcome is Outcome.MAILBOX_FULL and attempts >= TRIES_AT_A_FULL_MAILBOX:
+    table = RETRIES.get(outcome)
+    if table is None or (table.max_tries is not None and attempts >= table.max_tries):
         return None
-    delays = DELAYS.get(outcome)
-    return delays[min(max(attempts, 1), len(delays)) - 1] if delays else None
+    return table.pause_after(attempts)

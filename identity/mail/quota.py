@@ -1,4 +1,4 @@
-"""How many mails a mailbox gets in a time: of each template, and when the next may go, given when the others go."""
+"""Limits on mails to one mailbox: how many of which template in which time."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -8,53 +8,51 @@ from enum import StrEnum
 
 
 class Template(StrEnum):
-    """Which text the mail carries."""
+    """Which text a mail carries."""
 
     VERIFY = "verify"
     EXISTS = "exists"
     NONE = "none"
     WELCOME = "welcome"
     SERVER_READY = "server_ready"
-    CLIENT_VERIFY = "client_verify"  # what a Matrix client wants proved
+    CLIENT_VERIFY = "client_verify"  # the code that a Matrix client asks for
     INVITE = "invite"
-    INVITE_DIGEST = (
-        "invite_digest"  # instead of the invitations over what one address gets in a day
-    )
-    LIST_CODE = "list_code"  # to see one's lists of people
-    CODE_USED = "code_used"  # the mailbox hears that a code of its was used
-    BULK_REPORT = "bulk_report"  # what became of a list
-    NOT_INVITED = "not_invited"  # who invited hears that the room did not take it
-    REMINDER = "reminder"  # of an invitation nobody answered
+    INVITE_DIGEST = "invite_digest"  # several invitations, once an address had its mails of a day
+    LIST_CODE = "list_code"  # signs an agent in to their bulk invites
+    CODE_USED = "code_used"  # tells the mailbox that a code sent to it was used
+    BULK_REPORT = "bulk_report"  # the outcome of a bulk invite
+    NOT_INVITED = "not_invited"  # tells the inviter that the room did not accept an invitation
+    REMINDER = "reminder"  # about an unanswered invitation
 
 
 Quotas = tuple[tuple[int, timedelta], ...]
-"""At most so many mails in such a time, all of them at once."""
+"""Pairs of a maximum number of mails and the time in which it applies; all apply at once."""
 
 DAY = timedelta(days=1)
 HALF_AN_HOUR = timedelta(minutes=30)
 QUOTAS: Quotas = ((1, timedelta(minutes=1)), (5, timedelta(hours=1)), (10, DAY))
-# Stricter ones, by what the mailbox is told: over them the mail is withheld and nobody is told.
+# Stricter limits a day: a mail over them is withheld, and nobody is told.
 DAILY = {Template.EXISTS: 3, Template.NONE: 1}
-ASKED_FOR = (Template.VERIFY, Template.EXISTS, Template.NONE)
+REQUESTED = (Template.VERIFY, Template.EXISTS, Template.NONE)
 INVITING = (Template.INVITE, Template.INVITE_DIGEST, Template.REMINDER)
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What a mailbox gets at most of these templates, counted together, whoever causes them."""
+    """How many mails of these templates, counted together, a mailbox receives at most."""
 
     templates: tuple[Template, ...]
     quotas: Quotas
 
 
-OF_ASKED_FOR = Bound(ASKED_FOR, QUOTAS)
-# Wide, for all accounts together: each has narrower bounds of its own, see threepids/validation.py.
+OF_REQUESTED = Bound(REQUESTED, QUOTAS)
+# Wide, for all accounts together: each account has narrower ones, see threepids/validation.py.
 OF_CLIENTS = Bound(
     (Template.CLIENT_VERIFY,),
     ((1, timedelta(minutes=1)), (10, timedelta(hours=1)), (30, DAY)),
 )
 OF_LIST_CODES = Bound((Template.LIST_CODE,), QUOTAS)
-# Nobody asked for these: one mail in half an hour tells of all that came meanwhile.
+# The recipients did not request these: one mail in half an hour covers all that came meanwhile.
 OF_INVITING = Bound(INVITING, ((1, HALF_AN_HOUR),))
 OF_INVITES = Bound((Template.INVITE,), ((3, DAY),))
 OF_NOT_INVITED = Bound((Template.NOT_INVITED,), ((1, HALF_AN_HOUR), (10, DAY)))
@@ -64,9 +62,9 @@ OF_RESULTS = Bound(
     ((5, timedelta(hours=1)), (10, DAY)),
 )
 BOUNDS: dict[Template, tuple[Bound, ...]] = {
-    Template.VERIFY: (OF_ASKED_FOR,),
-    Template.EXISTS: (OF_ASKED_FOR,),
-    Template.NONE: (OF_ASKED_FOR,),
+    Template.VERIFY: (OF_REQUESTED,),
+    Template.EXISTS: (OF_REQUESTED,),
+    Template.NONE: (OF_REQUESTED,),
     Template.CLIENT_VERIFY: (OF_CLIENTS,),
     Template.LIST_CODE: (OF_LIST_CODES,),
     Template.INVITE: (OF_INVITING, OF_INVITES),
@@ -78,20 +76,22 @@ BOUNDS: dict[Template, tuple[Bound, ...]] = {
     Template.CODE_USED: (OF_RESULTS,),
     Template.NOT_INVITED: (OF_NOT_INVITED,),
 }
-"""Every mail has one; what caused it is bounded where it is caused (docs/operations.md has the table)."""
+"""Every template has one. What causes mails is limited by its own story; docs/operations.md has
+the whole table."""
 
 
-def longest(quotas: Iterable[Quotas]) -> timedelta:
-    """How far back mails count."""
+def longest_window(quotas: Iterable[Quotas]) -> timedelta:
+    """The longest window of these quotas: how far back mails count."""
     return max((window for each in quotas for _, window in each), default=timedelta())
 
 
-def first_free(
+def first_free_moment(
     counted: Sequence[tuple[Sequence[datetime], Quotas]], earliest: datetime
 ) -> datetime:
-    """The first moment, not before `earliest`, at which one more fits into all quotas.
+    """The first time, not before `earliest`, at which one more mail fits into all quotas.
 
-    `counted`: for each quotas the times that count in them, oldest first; they may lie in the future.
+    `counted`: for each quotas the times of the mails that count in them, oldest first; they may lie
+    in the future.
     """
     freed = {time + window for times, quotas in counted for time in times for _, window in quotas}
     moments = sorted({earliest, *(moment for moment in freed if moment > earliest)})
@@ -103,7 +103,7 @@ def first_free(
 
 
 def _has_room(times: Sequence[datetime], at: datetime, count: int, window: timedelta) -> bool:
-    """Whether with one more at this moment no span of `window` has over `count`, before or after it."""
+    """Whether, with one more mail at `at`, no span of `window` holds more than `count` mails."""
     place = bisect_left(times, at)
     near = [*times[max(0, place - count) : place], at, *times[place : place + count]]
     return all(last - first >= window for first, last in zip(near, near[count:], strict=False))

@@ -1,4 +1,4 @@
-"""Hands mails to the relay by SMTP, each to one recipient, and says how it ended."""
+"""Hands mails to the relay by SMTP, each to one recipient, and reports the outcome."""
 
 import re
 import smtplib
@@ -8,26 +8,29 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from .checks import finished
+from .checks import encode_checked
 from .outcomes import NotSent, Outcome, classify
 from .relay_url import Relay
-from .replies import presentable
-from .smtp_session import Deadline, Talk
+from .replies import mask_reply
+from .smtp_session import Deadline, SmtpSession
 
 LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
 GO_AHEAD = 354
 GOING_AWAY = 421
-GOODBYE = 2.0  # seconds for a polite end
+QUIT_TIMEOUT = 2.0  # seconds
 
 
 class _LostBeforeData(NotSent):
-    """The connection ended before the whole mail was out: worth a fresh one at once if it was a kept one."""
+    """The connection ended before the whole mail was sent.
+
+    If it had been held open from an earlier mail, a fresh one is tried at once.
+    """
 
 
 @dataclass(frozen=True)
 class _Mail:
-    """One mail, ready for the wire. `content` ends as DATA wants it."""
+    """One mail, ready for the wire. `content` is encoded and terminated as DATA wants it."""
 
     content: bytes
     envelope_from: str
@@ -36,7 +39,7 @@ class _Mail:
 
 
 class SmtpMailer:
-    """Keeps its connection for the next mail until `close`; every thread has its own."""
+    """Holds its connection open for the next mail until `close`; every thread has its own."""
 
     def __init__(
         self,
@@ -52,47 +55,47 @@ class SmtpMailer:
         self._own = threading.local()
 
     def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:
-        """Hand over; returns the relay's last words. Raises NotSent."""
-        content = _with_end(finished(message, envelope_from=envelope_from, to=to))
+        """Hand the mail over; returns the relay's last reply. Raises NotSent."""
+        content = _with_end(encode_checked(message, envelope_from=envelope_from, to=to))
         mail = _Mail(content, envelope_from, to, _own_id(message))
         deadline = Deadline(self._relay.timeout)
-        kept = self._kept
-        if kept is not None:
+        session = self._session
+        if session is not None:
             try:
-                kept.renew(deadline)
-                self._begin_again(kept)
-                return self._hand_over(kept, mail)
+                session.renew(deadline)
+                self._begin_again(session)
+                return self._hand_over(session, mail)
             except _LostBeforeData:
                 self._drop()
         return self._hand_over(self._open(deadline), mail)
 
     def probe(self) -> None:
-        """Connect, with TLS and login as the settings say, and leave. Raises NotSent."""
+        """Connect, with TLS and login as the settings say, and close. Raises NotSent."""
         self._drop()
         self._open(Deadline(self._relay.timeout))
         self.close()
 
     def close(self) -> None:
-        """End this thread's connection, politely if the server listens."""
-        if self._kept is not None:
-            self._kept.renew(Deadline(GOODBYE))
+        """Close this thread's connection, with QUIT if the server listens."""
+        if self._session is not None:
+            self._session.renew(Deadline(QUIT_TIMEOUT))
             with suppress(OSError):
-                self._kept.quit()
+                self._session.quit()
         self._drop()
 
     @property
-    def _kept(self) -> Talk | None:
+    def _session(self) -> SmtpSession | None:
         return getattr(self._own, "talk", None)
 
     def _drop(self) -> None:
-        if self._kept is not None:
-            self._kept.close()
+        if self._session is not None:
+            self._session.close()
         self._own.talk = None
 
-    def _open(self, deadline: Deadline) -> Talk:
+    def _open(self, deadline: Deadline) -> SmtpSession:
         talk = None
         try:
-            talk = Talk(
+            talk = SmtpSession(
                 self._relay,
                 self._context,
                 deadline,
@@ -104,11 +107,11 @@ class SmtpMailer:
         except (OSError, UnicodeError) as error:
             if talk is not None:
                 talk.close()
-            raise _no_relay(error) from None  # the cause may hold the password
+            raise _no_relay(error) from None  # the cause may contain the password
         self._own.talk = talk
         return talk
 
-    def _begin_again(self, talk: Talk) -> None:
+    def _begin_again(self, talk: SmtpSession) -> None:
         try:
             code, _ = talk.docmd("RSET")
         except OSError as error:
@@ -116,10 +119,10 @@ class SmtpMailer:
         if code // 100 != 2:  # noqa: PLR2004  2xx: done
             raise _LostBeforeData(Outcome.RELAY_DOWN, f"{code} to RSET")
 
-    def _hand_over(self, talk: Talk, mail: _Mail) -> str:
+    def _hand_over(self, talk: SmtpSession, mail: _Mail) -> str:
         to = mail.to
-        options = _options(talk, to)
-        reported, notify = _report_wishes(talk, mail.own_id)
+        options = _smtputf8_options(talk, to)
+        reported, notify = _dsn_parameters(talk, mail.own_id)
         talk.command_encoding = "utf-8" if options else "ascii"
         is_out = False
         try:
@@ -128,7 +131,7 @@ class SmtpMailer:
             self._say(talk, to, "DATA", wanted=GO_AHEAD)
             talk.send(mail.content)
             is_out = True
-            talk.step = self._relay.timeout  # the last reply may take all that is left
+            talk.step = self._relay.timeout  # the last reply may use all the time that is left
             code, text = talk.getreply()
         except OSError as error:
             self._drop()
@@ -141,7 +144,9 @@ class SmtpMailer:
             talk.step = self._step
         return self._judge(code, text, to)
 
-    def _say(self, talk: Talk, to: str, command: str, rest: str = "", *, wanted: int = 250) -> None:
+    def _say(
+        self, talk: SmtpSession, to: str, command: str, rest: str = "", *, wanted: int = 250
+    ) -> None:
         code, text = talk.docmd(command, rest)
         if code == wanted or (wanted == 250 and code // 100 == 2):  # noqa: PLR2004  any 2xx is a yes
             return
@@ -149,7 +154,7 @@ class SmtpMailer:
             self._judge(code, text, to)
         except NotSent as refusal:
             if command == "MAIL" and refusal.outcome is Outcome.NO_MAILBOX:
-                # Said of the sender, not of the recipient.
+                # It is about the sender, not the recipient.
                 raise NotSent(Outcome.REFUSED, refusal.reply) from None
             raise
         self._drop()
@@ -157,7 +162,7 @@ class SmtpMailer:
 
     def _judge(self, code: int, text: bytes, to: str) -> str:
         said = text.decode("utf-8", "replace")
-        reply = presentable(code, said, to=to)
+        reply = mask_reply(code, said, to=to)
         if code // 100 == 2:  # noqa: PLR2004
             return reply
         outcome = classify(code, said)
@@ -168,8 +173,11 @@ class SmtpMailer:
         raise NotSent(outcome, reply)
 
 
-def _options(talk: Talk, to: str) -> str:
-    """SMTPUTF8 where the recipient needs it, and only there."""
+def _smtputf8_options(talk: SmtpSession, to: str) -> str:
+    """The SMTPUTF8 option (RFC 6531) for a recipient that needs it.
+
+    Raises NotSent without support.
+    """
     if to.isascii():
         return ""
     if not talk.has_extn("smtputf8"):
@@ -184,8 +192,8 @@ def _own_id(message: EmailMessage) -> str:
     return found[1] if found else ""
 
 
-def _report_wishes(talk: Talk, own_id: str) -> tuple[str, str]:
-    """How the sender and the recipient are named to a relay that reports on mails (RFC 3461)."""
+def _dsn_parameters(talk: SmtpSession, own_id: str) -> tuple[str, str]:
+    """Parameters of MAIL and RCPT that request delivery reports (RFC 3461)."""
     if not talk.has_extn("dsn"):
         return "", ""
     envelope_id = f" ENVID={own_id}" if own_id else ""
@@ -193,21 +201,24 @@ def _report_wishes(talk: Talk, own_id: str) -> tuple[str, str]:
 
 
 def _with_end(content: bytes) -> bytes:
-    """As DATA wants it: no line of the mail is taken for its end."""
+    """The content with dots stuffed and the terminating dot (RFC 5321, 4.5.2)."""
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
     return LEADING_DOT.sub(b"..", content) + b".\r\n"
 
 
 def _no_relay(error: OSError | UnicodeError) -> NotSent:
-    """Whatever goes wrong before the mail is spoken of is about the relay, unless it asks us to slow down."""
+    """The NotSent for a failure before the mail was sent.
+
+    It is about the relay, unless the relay's greeting asks us to slow down.
+    """
     if isinstance(error, smtplib.SMTPResponseException):
         text = error.smtp_error
         said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
         slow = classify(error.smtp_code, said) is Outcome.THROTTLE
         greeting = isinstance(error, smtplib.SMTPConnectError)
         outcome = Outcome.THROTTLE if slow and greeting else Outcome.RELAY_DOWN
-        return NotSent(outcome, presentable(error.smtp_code, said, to=""))
+        return NotSent(outcome, mask_reply(error.smtp_code, said, to=""))
     return NotSent(Outcome.RELAY_DOWN, _plain(error))
 
 
@@ -216,4 +227,4 @@ def _plain(error: OSError | UnicodeError) -> str:
         return f"the relay's certificate: {error.verify_message}"
     if isinstance(error, UnicodeError):
         return "the relay's name or password cannot be sent"
-    return presentable(0, f"{error.strerror or error}", to="")
+    return mask_reply(0, f"{error.strerror or error}", to="")

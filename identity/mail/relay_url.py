@@ -1,4 +1,7 @@
-"""GUICHET_SMTP_URL: smtp://user:password@host:587?tls=starttls&ca_file=…&timeout=30."""
+"""Reads GUICHET_SMTP_URL, the address of the relay and its options.
+
+For example: smtp://user:password@host:587?tls=starttls&ca_file=…&timeout=30
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,11 +11,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from identity.settings import WrongSettings, is_loopback
 
 KNOWN = {"tls", "ca_file", "timeout"}
-MAX_TIMEOUT = 45.0  # the lease on a mail must outlive the try
+MAX_TIMEOUT = 45.0  # the lease on a job must outlive the attempt
 
 
 class Tls(StrEnum):
-    """How the talk with the relay is protected."""
+    """How the connection to the relay is protected."""
 
     NONE = "none"
     STARTTLS = "starttls"
@@ -24,7 +27,10 @@ PORTS = {Tls.NONE: 25, Tls.STARTTLS: 587, Tls.TLS: 465}
 
 @dataclass(frozen=True, kw_only=True)
 class Relay:
-    """Where mails go, and how. `timeout`: seconds for one mail, from connecting to the last reply."""
+    """The relay and how to connect.
+
+    `timeout`: seconds for one mail, from connecting to the last reply.
+    """
 
     host: str
     port: int
@@ -36,10 +42,11 @@ class Relay:
 
 
 def read_relay_url(url: str) -> Relay:
-    """What the URL says. Raises WrongSettings, never with the password in it.
+    """Read the URL. Raises WrongSettings, never with the password in it.
 
-    Not said, `tls` is: `tls` for smtps:// or port 465; `none` for a host that is this machine;
-    else `starttls`. The port is then 465, 25 or 587. With `ca_file` only that authority is trusted.
+    Without the option, `tls` is `tls` for smtps:// or port 465, `none` for a host that is this
+    machine, and else `starttls`. The default port is 465, 25 or 587 accordingly. With `ca_file`,
+    only that authority is trusted.
     """
     parts = urlsplit(url)
     try:
@@ -47,16 +54,18 @@ def read_relay_url(url: str) -> Relay:
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True))
         timeout = float(options.get("timeout", Relay.timeout))
     except ValueError:
-        raise wrong("the port or an option cannot be read") from None
+        raise wrong_smtp_url("the port or an option cannot be read") from None
     if parts.scheme not in {"smtp", "smtps"} or not host:
-        raise wrong("must look like smtp://user:password@relay.example.org:587?tls=starttls")
+        raise wrong_smtp_url(
+            "must look like smtp://user:password@relay.example.org:587?tls=starttls"
+        )
     if unknown := options.keys() - KNOWN:
-        raise wrong(f"unknown option {', '.join(sorted(unknown))}")
+        raise wrong_smtp_url(f"unknown option {', '.join(sorted(unknown))}")
     if not 1 <= timeout <= MAX_TIMEOUT:
-        raise wrong(f"timeout must be between 1 and {MAX_TIMEOUT:.0f} seconds")
+        raise wrong_smtp_url(f"timeout must be between 1 and {MAX_TIMEOUT:.0f} seconds")
     tls = _tls(parts.scheme, host, port, options.get("tls"))
     if parts.username and tls is Tls.NONE and not is_loopback(host):
-        raise wrong("a password is not sent without TLS; use tls=starttls or tls=tls")
+        raise wrong_smtp_url("a password is not sent without TLS; use tls=starttls or tls=tls")
     return Relay(
         host=host,
         port=port or PORTS[tls],
@@ -68,20 +77,21 @@ def read_relay_url(url: str) -> Relay:
     )
 
 
-def wrong(fault: str) -> WrongSettings:
+def wrong_smtp_url(fault: str) -> WrongSettings:
+    """The error for a faulty URL."""
     return WrongSettings(f"GUICHET_SMTP_URL: {fault}")
 
 
 def _tls(scheme: str, host: str, port: int | None, said: str | None) -> Tls:
     if scheme == "smtps":
         if said not in {None, Tls.TLS}:
-            raise wrong("smtps:// is tls=tls")
+            raise wrong_smtp_url("smtps:// is tls=tls")
         return Tls.TLS
     if said is not None:
         try:
             return Tls(said)
         except ValueError:
-            raise wrong("tls must be none, starttls or tls") from None
+            raise wrong_smtp_url("tls must be none, starttls or tls") from None
     if port == PORTS[Tls.TLS]:
         return Tls.TLS
     return Tls.NONE if is_loopback(host) else Tls.STARTTLS

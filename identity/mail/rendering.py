@@ -1,11 +1,10 @@
-"""From facts to subject, text and HTML; templates are compiled once per process."""
+"""Renders a mail's subject, plain text and HTML from facts by Jinja templates."""
 
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -14,70 +13,78 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from identity.core import templates
-from identity.core.dates import day, day_of_a_year, in_words, until
+from identity.core.dates import Dates
 from identity.translations import texts
 
 FOLDERS: Final = tuple(folder / "mails" for folder in templates.FOLDERS)
 BETWEEN_LANGUAGES: Final = "\n\n* * *\n\n"
 WIDTH: Final = 72
-CODE_GROUP: Final = 4  # digits that stand together
+CODE_GROUP: Final = 4  # digits in a group
 BLANK_LINES: Final = re.compile(r"\n{3,}")
-# Line breaks and other controls, and what turns the direction of the text around it.
+# Line breaks and other control characters, and marks that change the direction of text.
 UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 @dataclass(frozen=True)
-class Written:
-    """The three texts of one mail; without `html` it is plain text alone."""
+class RenderedMail:
+    """The three texts of one mail; `html` is None for plain text only."""
 
     subject: str
     text: str
     html: str | None
 
 
-def write(
-    template: str, languages: tuple[str, ...], templates_dir: Path | None, facts: dict[str, Any]
-) -> Written:
-    """In one language, or in several one after the other."""
-    facts = {name: _within_its_line(fact) for name, fact in facts.items()}
+def render_mail(
+    template: str,
+    all_dates: Sequence[Dates],
+    templates_dir: Path | None,
+    facts: dict[str, Any],
+) -> RenderedMail:
+    """Render a template in one language, or in several one after the other.
+
+    `all_dates`: the dates, and so the language, of each. `templates_dir`: the operator's own
+    templates, searched before ours. `facts`: the template's variables.
+    """
+    facts = {name: _on_one_line(fact) for name, fact in facts.items()}
     parts = [
-        _in_one_language(template, language, templates_dir, facts | {"heading_level": level})
-        for level, language in zip((1, 2), languages, strict=False)
+        _in_one_language(template, dates, templates_dir, facts | {"heading_level": level})
+        for level, dates in zip((1, 2), all_dates, strict=False)
     ]
     subject = " / ".join(part.subject for part in parts)
-    frame = _environment(templates_dir, languages[0], is_html=True).get_template("layout.html")
+    frame = _environment(templates_dir, all_dates[0], is_html=True).get_template("layout.html")
     html = frame.render(
         facts,
         subject=subject,
         bodies=[
-            (language, Markup(part.html or ""))  # noqa: S704  rendered with escaping just above
-            for language, part in zip(languages, parts, strict=True)
+            (dates.language, Markup(part.html or ""))  # noqa: S704  rendered with escaping just above
+            for dates, part in zip(all_dates, parts, strict=True)
         ],
     )
-    return Written(subject, BETWEEN_LANGUAGES.join(part.text for part in parts) + "\n", html)
+    return RenderedMail(subject, BETWEEN_LANGUAGES.join(part.text for part in parts) + "\n", html)
 
 
-def grouped(code: str) -> str:
-    """A code as people read it: "4829 1375"."""
+def group_digits(code: str) -> str:
+    """A code in the form people read: "4829 1375"."""
     return " ".join(code[start : start + CODE_GROUP] for start in range(0, len(code), CODE_GROUP))
 
 
-def by_the_operator(
-    path: Path, subject: str, languages: tuple[str, ...], facts: dict[str, Any]
-) -> Written:
-    """The operator's own text in place of a whole mail; our subject, and no HTML.
+def render_operator_text(
+    path: Path, subject: str, all_dates: Sequence[Dates], facts: dict[str, Any]
+) -> RenderedMail:
+    """Render the operator's own text in place of a whole mail, with our subject and no HTML.
 
-    A name that the template asks for and we do not know stays empty: the mail must leave.
+    A variable that the operator's text uses and we do not know is empty: the mail must still be
+    sent.
     """
-    facts = {name: _within_its_line(fact) for name, fact in facts.items()}
+    facts = {name: _on_one_line(fact) for name, fact in facts.items()}
     template = Environment(autoescape=False).from_string(path.read_text(encoding="utf-8"))  # noqa: S701  plain text
-    return Written(
+    return RenderedMail(
         " / ".join(
-            _environment(None, language, is_html=False)
+            _environment(None, dates, is_html=False)
             .get_template(f"{subject}.subject")
             .render(facts)
             .strip(" \n")
-            for language in languages
+            for dates in all_dates
         ),
         template.render(facts) + "\n",
         None,
@@ -85,13 +92,13 @@ def by_the_operator(
 
 
 def _in_one_language(
-    template: str, language: str, templates_dir: Path | None, facts: dict[str, Any]
-) -> Written:
-    plain = _environment(templates_dir, language, is_html=False)
-    rich = _environment(templates_dir, language, is_html=True)
+    template: str, dates: Dates, templates_dir: Path | None, facts: dict[str, Any]
+) -> RenderedMail:
+    plain = _environment(templates_dir, dates, is_html=False)
+    rich = _environment(templates_dir, dates, is_html=True)
     subject = plain.get_template(f"{template}.subject").render(facts)
     text = plain.get_template(f"{template}.txt").render(facts)
-    return Written(
+    return RenderedMail(
         subject=subject.strip(" \n"),
         text=_wrapped(BLANK_LINES.sub("\n\n", text).strip()),
         html=rich.get_template(f"{template}.html").render(facts),
@@ -99,7 +106,7 @@ def _in_one_language(
 
 
 def _wrapped(text: str) -> str:
-    """No line longer than mail programs like, but for what must stay whole: a link."""
+    """The text in lines of at most WIDTH characters, except where a link must stay whole."""
     return "\n".join(
         textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False)
         for line in text.split("\n")
@@ -107,8 +114,9 @@ def _wrapped(text: str) -> str:
 
 
 @cache
-def _environment(templates_dir: Path | None, language: str, *, is_html: bool) -> Environment:
-    """Where a template is looked up: the operator's for this language first, then ours."""
+def _environment(templates_dir: Path | None, dates: Dates, *, is_html: bool) -> Environment:
+    """The Jinja environment: the operator's templates for this language first, then ours."""
+    language = dates.language
     own = [] if templates_dir is None else [templates_dir / language]
     environment = Environment(
         loader=FileSystemLoader([*own, *FOLDERS]),
@@ -121,25 +129,21 @@ def _environment(templates_dir: Path | None, language: str, *, is_html: bool) ->
     environment.globals.update(
         language=language,
         t=_html_texts(language) if is_html else _plain_texts(language),
-        date=partial(_spoken, in_words, language),
-        until=partial(_spoken, until, language),
-        day=partial(_spoken, day, language),
-        day_of_a_year=partial(_spoken, day_of_a_year, language),
+        date=dates.in_words,
+        until=dates.until,
+        day=dates.day,
+        day_of_a_year=dates.day_of_a_year,
         without_scheme=_without_scheme,
-        grouped=grouped,
+        grouped=group_digits,
     )
     return environment
 
 
-def _within_its_line(fact: Any) -> Any:
-    """Some facts come from people; none may add a line, or turn one around."""
+def _on_one_line(fact: Any) -> Any:
+    """The fact without line breaks and direction marks: some facts are typed by people."""
     if isinstance(fact, tuple):
-        return tuple(map(_within_its_line, fact))
+        return tuple(map(_on_one_line, fact))
     return UNPRINTABLE.sub(" ", fact) if isinstance(fact, str) else fact
-
-
-def _spoken(say: Callable[..., str], language: str, *moments: datetime) -> str:
-    return say(*moments, language)
 
 
 def _plain_texts(language: str) -> Callable[..., str]:
@@ -158,6 +162,6 @@ def _html_texts(language: str) -> Callable[..., Markup]:
 
 
 def _without_scheme(url: str) -> str:
-    """How a person reads an address: `mailto:` is for programs."""
+    """An address in the form people read: without `mailto:`."""
     parts = urlsplit(url)
     return unquote(parts.path) if parts.scheme == "mailto" else url

@@ -1,4 +1,4 @@
-"""What a mail server said, made fit to be kept: one line, without address, code or link."""
+"""Masks a mail server's reply so that it can be stored: one line without address, code or link."""
 
 import re
 
@@ -9,8 +9,11 @@ CODE = re.compile(r"(?<!\w)(?<!\d\.)\d{3}[ \u00a0]?\d{3}(?!\w|\.\d)")
 LINK_TOKEN = re.compile(r"(/[a-z]/)[\w.-]{16,}")
 
 
-def presentable(code: int, text: str, *, to: str) -> str:
-    """A reply as operators may read it. `to` is who the mail was for: not even his local part stays."""
+def mask_reply(code: int, text: str, *, to: str) -> str:
+    """A reply as operators may read it.
+
+    `to`: the mail's recipient, whose local part is masked too.
+    """
     said = NO_BREAK.sub(" ", text).strip()
     said = LINK_TOKEN.sub(r"\1…", said)
     said = ADDRESS.sub("…@…", said)

@@ -1,4 +1,4 @@
-"""What became of a mail, and what follows from it: for its address here, for all else by its kind."""
+"""Records the outcome of a mail, and what follows from it for its address and its story."""
 
 from datetime import datetime, timedelta
 
@@ -9,14 +9,15 @@ from identity.core.keyed_hashes import KeyedHashes
 from . import models as mails
 from . import suppressions
 from .kinds import MailKind
-from .models import INVITING, Mail, MailState
+from .models import Mail, MailState
 from .outcomes import Outcome
-from .suppressions import Why
+from .quota import INVITING
+from .suppressions import SuppressionReason
 
-SUPPRESSED_FOR = timedelta(hours=24)  # the first time; the second time until somebody corrects it
-IN_TIME = "could not be delivered in time"
-# What the inviter reads.
-WORDS = {
+SUPPRESSED_FOR = timedelta(hours=24)  # the first time; the second time until an operator lifts it
+TOO_LATE = "could not be delivered in time"
+# Texts that the inviter reads.
+REASON_TEXTS = {
     Outcome.NO_MAILBOX: "no such mailbox",
     Outcome.MAILBOX_FULL: "mailbox full",
     Outcome.BAD_DOMAIN: "domain without mail",
@@ -27,22 +28,24 @@ WORDS = {
 NOT_TRIED = "not tried: the mailbox did not exist when it was last written to"
 
 
-def handed(session: Session, now: datetime, mail: Mail, reply: str, *, kind: MailKind) -> None:
-    """The relay took it."""
+def record_handed(
+    session: Session, now: datetime, mail: Mail, reply: str, *, kind: MailKind
+) -> None:
+    """The relay accepted the mail with this reply."""
     mail.state, mail.handed_at = MailState.HANDED, now
     mail.outcome, mail.last_reply = None, reply
     session.flush()
     kind.on_handed(session, now, mail)
 
 
-def delayed(session: Session, mail: Mail, *, outcome: Outcome, reply: str) -> None:
-    """Nothing is decided: only what was said last is kept."""
+def record_delayed(session: Session, mail: Mail, *, outcome: Outcome, reply: str) -> None:
+    """Nothing is decided yet: only the latest reply is stored."""
     if mail.state != MailState.REFUSED:
         mail.outcome, mail.last_reply = outcome, reply
         session.flush()
 
 
-def refused(
+def record_refused(
     session: Session,
     hashes: KeyedHashes,
     now: datetime,
@@ -53,9 +56,10 @@ def refused(
     kind: MailKind,
     state: MailState = MailState.REFUSED,
 ) -> bool:
-    """The mail will not arrive: the inviter is told, and an address without a mailbox is left alone.
+    """The mail will not arrive: store why, suppress a missing mailbox, and let its story react.
 
-    False: that was known, as of a bounce that came twice; nothing changes.
+    `state`: REFUSED or GAVE_UP. Returns False if the mail was refused already, as for a bounce that
+    arrives twice; then nothing changes.
     """
     mails.lock_address(session, mail.address)
     session.refresh(mail)
@@ -64,45 +68,48 @@ def refused(
     mail.state, mail.outcome, mail.last_reply = state, outcome, reply
     session.flush()
     if outcome is Outcome.UNKNOWN:
-        # Perhaps it was taken: the person may come, so nobody is told that it failed.
+        # It may have been accepted, so nobody is told that it failed.
         kind.on_uncertain(session, now, mail)
         return True
     if outcome is Outcome.NO_MAILBOX:
         _strike(session, hashes, now, mail.address)
-    kind.on_refused(session, now, mail, WORDS.get(outcome, IN_TIME))
+    kind.on_refused(session, now, mail, REASON_TEXTS.get(outcome, TOO_LATE))
     return True
 
 
-def not_tried(session: Session, now: datetime, mail: Mail, *, kind: MailKind) -> None:
-    """The address has no mailbox, as was said before: the mail ends here, and that is no further strike."""
-    mails.lock_address(session, mail.address)  # before its rows, as all others do
+def record_not_tried(session: Session, now: datetime, mail: Mail, *, kind: MailKind) -> None:
+    """End a mail that was not sent, since its mailbox is known not to exist.
+
+    This does not count as another strike against the address.
+    """
+    mails.lock_address(
+        session, mail.address
+    )  # before its rows, in the order that everything else uses
     mail.state, mail.outcome = MailState.REFUSED, Outcome.NO_MAILBOX
     mail.last_reply = NOT_TRIED
     session.flush()
-    kind.on_refused(session, now, mail, WORDS[Outcome.NO_MAILBOX])
+    kind.on_refused(session, now, mail, REASON_TEXTS[Outcome.NO_MAILBOX])
     kind.on_not_tried(session, now, mail)
 
 
-def dropped(session: Session, now: datetime, mail: Mail, *, kind: MailKind) -> None:
-    """Its reason ended before it left."""
+def record_dropped(session: Session, now: datetime, mail: Mail, *, kind: MailKind) -> None:
+    """The reason for the mail ended before it was sent."""
     mails.lock_address(session, mail.address)
     mail.state = MailState.DROPPED
     session.flush()
     kind.on_dropped(session, now, mail)
 
 
-def complained(
-    session: Session, hashes: KeyedHashes, now: datetime, mail: Mail, *, kind: MailKind
-) -> bool:
-    """Its reader called it spam. False: nothing follows, as of a code that was asked for."""
-    return kind.on_complaint(session, hashes, now, mail.address)
-
-
 def is_suppressed(
     session: Session, hashes: KeyedHashes, now: datetime, mail: Mail, *, has_account: bool
 ) -> bool:
-    """Whether this mail must not be tried. What the owner of an account asks for waits a day at most."""
-    found = suppressions.find(session, hashes.to_find(session, mail.address), Why.NO_MAILBOX)
+    """Whether this mail must not be sent, since its mailbox did not exist lately.
+
+    A mail that the owner of an account requested is held back for a day at most.
+    """
+    found = suppressions.find(
+        session, hashes.hashes_of_address(session, mail.address), SuppressionReason.NO_MAILBOX
+    )
     if found is None or (found.until is not None and now >= found.until):
         return False
     if mail.template in INVITING or not has_account:
@@ -110,21 +117,30 @@ def is_suppressed(
     return now < found.since + SUPPRESSED_FOR
 
 
-def allow(session: Session, hashes: KeyedHashes, address: str) -> bool:
-    """The mailbox exists after all: mails go to this address again. False: they did anyway."""
-    known = hashes.to_find(session, address)
-    stood = suppressions.find(session, known, Why.NO_MAILBOX) is not None
-    suppressions.lift(session, known, Why.NO_MAILBOX)
+def lift_suppression(session: Session, hashes: KeyedHashes, address: str) -> bool:
+    """Let mails go to this address again. Returns False if they did anyway."""
+    known = hashes.hashes_of_address(session, address)
+    stood = suppressions.find(session, known, SuppressionReason.NO_MAILBOX) is not None
+    suppressions.lift(session, known, SuppressionReason.NO_MAILBOX)
     return stood
 
 
 def _strike(session: Session, hashes: KeyedHashes, now: datetime, address: str) -> None:
-    """The first lasts a day; one after that day lasts. Mails that were under way together count once."""
-    found = suppressions.find(session, hashes.to_find(session, address), Why.NO_MAILBOX)
+    """Suppress the address: for a day the first time, without end after a further failure.
+
+    Mails that were under way together count once.
+    """
+    found = suppressions.find(
+        session, hashes.hashes_of_address(session, address), SuppressionReason.NO_MAILBOX
+    )
     if found is None:
-        kept = hashes.to_keep(session, address)
-        suppressions.add(session, now, kept, Why.NO_MAILBOX, until=now + SUPPRESSED_FOR)
+        address_hash = hashes.hash_of_address(session, address)
+        suppressions.add(
+            session, now, address_hash, SuppressionReason.NO_MAILBOX, until=now + SUPPRESSED_FOR
+        )
     elif found.until is not None and now >= found.until:
-        found.address_hash = hashes.to_keep(session, address)  # a version before may have made it
+        found.address_hash = hashes.hash_of_address(
+            session, address
+        )  # an older key may have made it
         found.since, found.until, found.strikes = now, None, found.strikes + 1
         session.flush()

@@ -1,4 +1,4 @@
-"""One talk with a mail server that ends in time, even if the server says one byte a second."""
+"""An SMTP connection with a time limit that a server answering byte by byte cannot stretch."""
 
 import smtplib
 import socket
@@ -8,28 +8,34 @@ import time
 from .relay_url import Relay, Tls
 
 MAX_LINE = 8192
-MAX_BYTES = 256 * 1024  # of all replies to one mail: nobody has that much to say
+MAX_BYTES = 256 * 1024  # of all replies to one mail
 CHUNK = 16 * 1024
 
 
 class Deadline:
-    """The time one mail may take, over all its commands: the library's own time-outs start anew with each byte."""
+    """The time limit of one mail over all its commands.
+
+    The library's own time-outs start anew with each byte.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._ends_at = time.monotonic() + seconds
 
     def left(self, at_most: float) -> float:
-        """Seconds until the end or `at_most`. Raises TimeoutError when there are none."""
+        """Seconds until the deadline, at most `at_most`.
+
+        Raises TimeoutError when there are none.
+        """
         seconds = min(at_most, self._ends_at - time.monotonic())
         if seconds <= 0:
             raise TimeoutError("the relay took too long")
         return seconds
 
 
-class Lines:
-    """Reads replies by the line, each within the time of a command and all within the deadline."""
+class ReplyReader:
+    """Reads reply lines, each within the time of a command and all within the deadline."""
 
-    def __init__(self, talk: "Talk") -> None:
+    def __init__(self, talk: "SmtpSession") -> None:
         self._talk = talk
         self._buffer = b""
         self._received = 0
@@ -52,11 +58,11 @@ class Lines:
         return line + end
 
     def close(self) -> None:
-        """The socket is the talk's to close."""
+        """Do nothing: the session closes the socket."""
 
 
-class Talk(smtplib.SMTP):
-    """An SMTP connection bound by `deadline`, which the owner renews for every mail.
+class SmtpSession(smtplib.SMTP):
+    """An SMTP connection bound by `deadline`, which its owner renews for every mail.
 
     `step`: seconds for the reply to one command.
     """
@@ -75,11 +81,11 @@ class Talk(smtplib.SMTP):
     ) -> None:
         self.deadline, self.step = deadline, step
         self._relay, self._tls, self._connect_within = relay, context, connect
-        # The library asks the DNS for our own name unless it is told one.
+        # Without a name the library asks the DNS for our own.
         super().__init__(relay.host, relay.port, local_hostname=hello)
 
     def begin(self) -> None:
-        """From the greeting to where a mail can be handed over: TLS if wanted, then the login."""
+        """STARTTLS if wanted, EHLO and login: then mails can be handed over."""
         if self._relay.tls is Tls.STARTTLS:
             self.starttls(context=self._tls)
         self.ehlo_or_helo_if_needed()
@@ -89,12 +95,15 @@ class Talk(smtplib.SMTP):
     def renew(self, deadline: Deadline) -> None:
         """Another mail begins on this connection."""
         self.deadline = deadline
-        self.file = None if self.sock is None else Lines(self)
+        self.file = None if self.sock is None else ReplyReader(self)
 
     def getreply(self) -> tuple[int, bytes]:
-        """As the library's, over our own reader; after STARTTLS it asks for a new one, so nothing said before TLS counts."""
+        """As in the library, but with our own reader.
+
+        After STARTTLS the library asks for a new one, so nothing received before TLS counts.
+        """
         if self.file is None:
-            self.file = Lines(self)
+            self.file = ReplyReader(self)
         return super().getreply()
 
     def send(self, s: bytes | str) -> None:  # type: ignore[override]  # the library itself sends nothing else

@@ -1,4 +1,4 @@
-"""Addresses that get no further mail of a kind; the address itself is not kept, only a keyed hash of it."""
+"""Addresses that get no further mails of some kind, each stored as a keyed hash only."""
 
 import uuid
 from collections.abc import Collection
@@ -13,11 +13,11 @@ from identity.core.database import Base
 from identity.core.keyed_hashes import KEYED_HASH
 
 
-class Why(StrEnum):
-    """What ended the mail."""
+class SuppressionReason(StrEnum):
+    """Why an address gets no further mails."""
 
-    OPTED_OUT = "opted_out"  # no more invitations, said by the person
-    NO_MAILBOX = "no_mailbox"  # said by their mail server
+    OPTED_OUT = "opted_out"  # the person wants no more invitations
+    NO_MAILBOX = "no_mailbox"  # their mail server says that it does not exist
 
 
 class Suppression(Base):
@@ -30,12 +30,14 @@ class Suppression(Base):
     address_hash: Mapped[str] = mapped_column(info=KEYED_HASH)
     why: Mapped[str]
     since: Mapped[datetime]
-    until: Mapped[datetime | None]  # None: for good
-    strikes: Mapped[int] = mapped_column(default=1)  # how often it was said
+    until: Mapped[datetime | None]  # None: without end
+    strikes: Mapped[int] = mapped_column(default=1)  # how often it happened
 
 
-def find(session: Session, address_hashes: Collection[str], why: Why) -> Suppression | None:
-    """The suppression of the address with one of these hashes."""
+def find(
+    session: Session, address_hashes: Collection[str], why: SuppressionReason
+) -> Suppression | None:
+    """The suppression of the address that has one of these hashes."""
     return session.scalars(
         select(Suppression)
         .where(Suppression.address_hash.in_(address_hashes), Suppression.why == why)
@@ -45,9 +47,14 @@ def find(session: Session, address_hashes: Collection[str], why: Why) -> Suppres
 
 
 def add(
-    session: Session, now: datetime, address_hash: str, why: Why, *, until: datetime | None = None
+    session: Session,
+    now: datetime,
+    address_hash: str,
+    why: SuppressionReason,
+    *,
+    until: datetime | None = None,
 ) -> bool:
-    """Write a reason down. False: it stands already."""
+    """Store a reason. Returns False if it was stored already."""
     return inserting.insert_if_new(
         session,
         Suppression,
@@ -62,8 +69,8 @@ def add(
     )
 
 
-def lift(session: Session, address_hashes: Collection[str], why: Why) -> None:
-    """Take a reason back, under whichever key it was written."""
+def lift(session: Session, address_hashes: Collection[str], why: SuppressionReason) -> None:
+    """Remove a reason, whichever key its hash was made with."""
     session.execute(
         delete(Suppression)
         .where(Suppression.address_hash.in_(address_hashes), Suppression.why == why)

@@ -1,1 +1,1 @@
-"""Maintenance: what is kept how long, and sealing secrets anew."""
+"""Nightly maintenance: deletes old rows and re-seals secrets with the newest storage key."""

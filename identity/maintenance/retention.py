@@ -1,4 +1,4 @@
-"""What is kept, how long: the timetable deletes the rest every night."""
+"""How long each kind of row is stored; the scheduler deletes older ones every night."""
 
 from datetime import datetime, timedelta
 
@@ -6,20 +6,18 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from identity.accounts import models as accounts
-from identity.accounts import room_members, successions
-from identity.accounts import session_models as people_sessions
-from identity.bulk_invites import models as people_lists
-from identity.bulk_invites import room_check_models as room_checks
-from identity.bulk_invites import sign_in_models as sign_ins
+from identity.accounts import room_members, session_models, successions
+from identity.bulk_invites import models as bulk_invites
+from identity.bulk_invites import room_check_models, sign_in_models
 from identity.core.keyed_hashes import KeyedHashes
-from identity.core.one_time_codes import models as one_time_codes
+from identity.core.one_time_codes import models as stored_codes
 from identity.core.outbox import Job
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.registration import models as account_attempts
 from identity.sign_up.models import State as Request
 from identity.sign_up.models import VerificationRequest
-from identity.synapse_api import report_models as module_reports
+from identity.synapse_api import report_models
 from identity.threepids import account_models as identity_accounts
 from identity.threepids.validation_sessions import ValidationSession
 
@@ -27,22 +25,22 @@ UNCONFIRMED = timedelta(days=7)
 CONFIRMED = timedelta(days=30)
 VALIDATIONS = timedelta(days=7)
 INVITATIONS_ENDED = timedelta(days=183)  # as their mail says
-# Until then a slip can be taken back, and an expired invitation extended; mails are kept as long.
+# Until then a mistake can be undone and an expired invitation extended; mails are stored as long.
 ADDRESSES_OF_ENDED = timedelta(days=30)
 MAIL_STATUS = timedelta(days=30)
-MODULE_REPORTS = timedelta(days=60)  # a homeserver that was away so long sends its own again
+MODULE_REPORTS = timedelta(days=60)  # a homeserver sends again what is younger
 MODULE_REFUSALS = timedelta(days=90)
 SUCCESSIONS = timedelta(days=365)
 ROOM_MEMBERS = timedelta(days=365)
-LISTS = timedelta(days=90)
-LIST_SIGN_INS = timedelta(days=7)
-ROOM_LOOKS = timedelta(days=1)
-SESSIONS = timedelta(days=7)  # after their beginning: every one is over by then
+BULK_INVITES = timedelta(days=90)
+BULK_INVITE_SIGN_INS = timedelta(days=7)
+ROOM_CHECKS = timedelta(days=1)
+SESSIONS = timedelta(days=7)  # after their beginning: all have ended by then
 ATTEMPTS = timedelta(days=7)
-WRONG_CODES = timedelta(days=1)  # what limits count
-CODES_ENDED = timedelta(days=9)  # with one that ended, a slip is taken back for a week
-ERRANDS_DONE = timedelta(days=7)
-ERRANDS_GIVEN_UP = timedelta(days=30)
+WRONG_CODES = timedelta(days=1)  # the period that the limits count
+CODES_ENDED = timedelta(days=9)  # an ended code can undo a mistake for a week
+JOBS_DONE = timedelta(days=7)
+JOBS_GIVEN_UP = timedelta(days=30)
 
 Table = (
     type[VerificationRequest]
@@ -54,7 +52,7 @@ Table = (
 
 
 def clean_up(session: Session, now: datetime) -> dict[str, int]:
-    """Delete what is older than its term. How many rows of each kind that were."""
+    """Delete all rows older than their term. Return the number of rows by kind, for the log."""
     old: dict[str, tuple[Table, ColumnElement[bool]]] = {
         "unconfirmed requests": (VerificationRequest, _unconfirmed(now)),
         "confirmed requests": (
@@ -71,8 +69,8 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
             _ended_before(now - INVITATIONS_ENDED),
         ),
         "mails": (Mail, func.coalesce(Mail.due_at, Mail.created_at) < now - MAIL_STATUS),
-        "errands done": (Job, Job.done_at < now - ERRANDS_DONE),
-        "errands given up": (Job, Job.gave_up_at < now - ERRANDS_GIVEN_UP),
+        "jobs done": (Job, Job.done_at < now - JOBS_DONE),
+        "jobs given up": (Job, Job.gave_up_at < now - JOBS_GIVEN_UP),
     }
     deleted = {what: _delete(session, table, which) for what, (table, which) in old.items()}
     return (
@@ -81,7 +79,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         | _forget_sessions(session, now)
         | _forget_accounts(session, now)
         | _forget_codes(session, now)
-        | _forget_lists(session, now)
+        | _forget_bulk_invites(session, now)
     )
 
 
@@ -90,15 +88,15 @@ def _unconfirmed(now: datetime) -> ColumnElement[bool]:
     return (
         VerificationRequest.state.in_((Request.OPEN, Request.CANCELLED))
         & (VerificationRequest.created_at < old)
-        # Its mail may wait for its turn.
+        # Its mail may still wait for its turn.
         & (VerificationRequest.expires_at < now)
-        # A "not me" can be undone as long as the request stands.
+        # A "not me" can be undone as long as the request exists.
         & (VerificationRequest.cancelled_at.is_(None) | (VerificationRequest.cancelled_at < old))
     )
 
 
 def _forget_reports(session: Session, now: datetime) -> dict[str, int]:
-    reports = module_reports.forget(
+    reports = report_models.forget(
         session, reports_before=now - MODULE_REPORTS, refusals_before=now - MODULE_REFUSALS
     )
     return {
@@ -111,46 +109,55 @@ def _forget_reports(session: Session, now: datetime) -> dict[str, int]:
 def _forget_sessions(session: Session, now: datetime) -> dict[str, int]:
     return {
         "identity tokens": identity_accounts.forget(session, now),
-        "sessions of people": people_sessions.forget(session, now - SESSIONS),
+        "sessions of people": session_models.forget(session, now - SESSIONS),
     }
 
 
 def _forget_accounts(session: Session, now: datetime) -> dict[str, int]:
     return {
-        "attempts at accounts": account_attempts.forget(session, now - ATTEMPTS),
-        "accounts never begun": accounts.forget_unseen(session, now - CONFIRMED),
+        "account attempts": account_attempts.forget(session, now - ATTEMPTS),
+        "accounts never begun": accounts.forget_unused_claims(session, now - CONFIRMED),
     }
 
 
 def _forget_codes(session: Session, now: datetime) -> dict[str, int]:
-    tried = one_time_codes.forget(
+    tried = stored_codes.forget(
         session, tries_before=now - WRONG_CODES, codes_before=now - CODES_ENDED
     )
     return {"codes and wrong tries": tried}
 
 
-def _forget_lists(session: Session, now: datetime) -> dict[str, int]:
+def _forget_bulk_invites(session: Session, now: datetime) -> dict[str, int]:
     return {
-        "lists of people": people_lists.forget(session, now - LISTS),
-        "looks at rooms": room_checks.forget(session, now - ROOM_LOOKS),
-        "sign-ins to lists": sign_ins.forget(session, now, made_before=now - LIST_SIGN_INS),
+        "bulk invites": bulk_invites.forget(session, now - BULK_INVITES),
+        "room checks": room_check_models.forget(session, now - ROOM_CHECKS),
+        "sign-ins to bulk invites": sign_in_models.forget(
+            session, now, made_before=now - BULK_INVITE_SIGN_INS
+        ),
     }
 
 
 def hide_addresses(session: Session, hashes: KeyedHashes, now: datetime) -> int:
-    """Put a keyed hash in place of the addresses of what ended some time ago: it can still be counted."""
+    """Replace the addresses of invitations that ended 30 days ago by keyed hashes.
+
+    Hashes can still be counted. Return the number of invitations.
+    """
     rows = session.scalars(
         select(ThirdPartyInvitation).where(
             _ended_before(now - ADDRESSES_OF_ENDED), ThirdPartyInvitation.address.contains("@")
         )
     ).all()
     for row in rows:
-        row.address, row.facts = hashes.stand_in(session, row.address), {}
+        row.address, row.facts = hashes.pseudonym_of(session, row.address), {}
     return len(rows)
 
 
 def _ended_before(moment: datetime) -> ColumnElement[bool]:
-    """Ended, or delivered and so come to its end as well; by the timetable or not yet."""
+    """Whether an invitation ended before then.
+
+    It ended by itself, by its delivery or by its expiry, whether or not the scheduler has recorded
+    that yet.
+    """
     row = ThirdPartyInvitation
     done = row.state.in_((State.DELIVERED, State.JOINED))
     return (

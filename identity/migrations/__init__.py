@@ -1,4 +1,4 @@
-"""The schema, step by step: `guichet db upgrade` brings a database to the newest revision."""
+"""Database migrations with Alembic: upgrade a database, and compare its revision with the code."""
 
 from pathlib import Path
 
@@ -12,22 +12,25 @@ from identity.core.database import make_engine
 FOLDER = Path(__file__).parent
 
 
-def config(url: str) -> Config:
-    """Alembic's configuration for a database; the URL is SQLAlchemy's."""
-    made = Config()
-    made.set_main_option("script_location", str(FOLDER))
-    made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    made.attributes["url"] = url
-    return made
+def alembic_config(url: str) -> Config:
+    """Alembic's configuration for a database, by its SQLAlchemy URL."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.attributes["url"] = url
+    return config
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database to a revision. Several nodes at once are fine: one does it, the others wait."""
-    command.upgrade(config(url), revision)
+    """Upgrade the database to a revision.
+
+    Several nodes may do so at once: one works, others wait.
+    """
+    command.upgrade(alembic_config(url), revision)
 
 
-def current(url: str) -> str | None:
-    """The revision the database is at; None for an empty one."""
+def current_revision(url: str) -> str | None:
+    """The revision of the database; None if it is empty."""
     engine = make_engine(url)
     try:
         with engine.connect() as connection:
@@ -36,11 +39,11 @@ def current(url: str) -> str | None:
         engine.dispose()
 
 
-def newest() -> str | None:
-    """The revision this code expects."""
-    return ScriptDirectory.from_config(config("")).get_current_head()
+def newest_revision() -> str | None:
+    """The newest revision, which this code needs."""
+    return ScriptDirectory.from_config(alembic_config("")).get_current_head()
 
 
-def check(url: str) -> None:
-    """Raises alembic's CommandError if models and database differ."""
-    command.check(config(url))
+def check_models(url: str) -> None:
+    """Raise Alembic's CommandError if the models and the database differ."""
+    command.check(alembic_config(url))

@@ -1,4 +1,4 @@
-"""Run by Alembic: one connection, one transaction for all steps."""
+"""Alembic's environment: runs all migrations in one transaction, on one node at a time."""
 
 from typing import Any, Literal
 
@@ -8,17 +8,18 @@ from sqlalchemy import text
 from identity import tables
 from identity.core.database import UtcDateTime, make_engine
 
-LOCK = 7_265_002  # any number of ours: PostgreSQL's advisory lock against two upgrades at once
+LOCK = 7_265_002  # an arbitrary number: PostgreSQL's advisory lock for upgrades
 
 
 def render_item(kind: str, item: Any, _autogen_context: Any) -> str | Literal[False]:
-    """Types of ours stand in a migration as what they are to the database: they may change later."""
+    """Write our column types into migrations as plain SQLAlchemy types: ours may change later."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
 
 
 def run() -> None:
+    """Run the migrations, holding a lock on PostgreSQL."""
     engine = make_engine(context.config.attributes["url"])
     try:
         with engine.begin() as connection:

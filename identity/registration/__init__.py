@@ -1,1 +1,1 @@
-"""Registration: from a verified address to an account on its homeserver."""
+"""Registration: an account is created on a homeserver for a verified address."""

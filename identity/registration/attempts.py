@@ -1,4 +1,8 @@
-"""One attempt at an account: claimed by the web, carried out by the worker, and always with an end in sight."""
+"""One attempt to create an account: claimed by the web, carried out by the worker.
+
+The web claims the attempt and judges the password, then seals it for the worker. Every state has a
+time limit, so that the person who waits always gets an answer.
+"""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,17 +18,17 @@ from identity.core.sealing import PrivateHalves, PublicHalf
 from identity.sign_up.models import VerificationRequest
 
 from . import models as account_attempts
-from . import service as accounts
+from . import service as registration
 from .models import AccountAttempt, AttemptState
 
-JUDGING_TIME = timedelta(seconds=20)  # the web was killed while it judged a password
+JUDGING_TIME = timedelta(seconds=20)  # after that, the web process was killed while it judged
 PASSWORD_LIFETIME = timedelta(seconds=60)
-CALL_TIME = timedelta(seconds=60)  # a lease: after that another worker looks how it ended
-ANSWER_TIME = timedelta(seconds=90)  # and some more for that look
+CALL_TIME = timedelta(seconds=60)  # a lease: after that another worker checks how the call ended
+ANSWER_TIME = timedelta(seconds=90)  # CALL_TIME, and some more for that check
 
 
-class Stands(StrEnum):
-    """Where an attempt stands for who waits for it."""
+class AttemptStatus(StrEnum):
+    """The status of an attempt as the person who waits for it is told."""
 
     NONE = "none"
     UNDER_WAY = "under_way"
@@ -35,31 +39,31 @@ class Stands(StrEnum):
     AGAIN = "again"
 
 
-ENDS = {
-    AttemptState.MADE: Stands.NONE,  # the request tells: it is used
-    AttemptState.TAKEN: Stands.TAKEN,
-    AttemptState.NAME_REFUSED: Stands.NAME_REFUSED,
-    AttemptState.NOT_ALLOWED: Stands.NOT_ALLOWED,
-    AttemptState.AWAY: Stands.AWAY,
-    AttemptState.AGAIN: Stands.AGAIN,
+FINAL_STATUSES = {
+    AttemptState.MADE: AttemptStatus.NONE,  # the request shows it: it is used
+    AttemptState.TAKEN: AttemptStatus.TAKEN,
+    AttemptState.NAME_REFUSED: AttemptStatus.NAME_REFUSED,
+    AttemptState.NOT_ALLOWED: AttemptStatus.NOT_ALLOWED,
+    AttemptState.AWAY: AttemptStatus.AWAY,
+    AttemptState.AGAIN: AttemptStatus.AGAIN,
 }
 
 
-def stands(attempt: AccountAttempt | None, now: datetime) -> Stands:
-    """Where it stands now: what nobody finished in its time has ended too."""
+def status_of(attempt: AccountAttempt | None, now: datetime) -> AttemptStatus:
+    """The status now. An attempt past its time limit has ended too; without an attempt, NONE."""
     if attempt is None:
-        return Stands.NONE
+        return AttemptStatus.NONE
     match AttemptState(attempt.state):
         case AttemptState.JUDGING:
             is_late = now >= attempt.begun_at + JUDGING_TIME
-            return Stands.NONE if is_late else Stands.UNDER_WAY
+            return AttemptStatus.NONE if is_late else AttemptStatus.UNDER_WAY
         case AttemptState.WAITING:
             is_late = now >= attempt.begun_at + PASSWORD_LIFETIME
         case AttemptState.CALLING:
             is_late = now >= (attempt.called_at or attempt.begun_at) + ANSWER_TIME
         case ended:
-            return ENDS[ended]
-    return Stands.AGAIN if is_late else Stands.UNDER_WAY
+            return FINAL_STATUSES[ended]
+    return AttemptStatus.AGAIN if is_late else AttemptStatus.UNDER_WAY
 
 
 def claim(
@@ -71,10 +75,13 @@ def claim(
     display_name: str,
     language: str,
 ) -> UUID | None:
-    """Claim a request for one attempt; None while another is under way. Whatever costs time comes after that."""
+    """Claim a request for a new attempt; returns the attempt's id, None while another is under way.
+
+    Do costly work, such as judging the password, only after this.
+    """
     account_attempts.delete_passwords(session, now - PASSWORD_LIFETIME)
-    before = account_attempts.of_request(session, request.id)
-    if stands(before, now) is Stands.UNDER_WAY:
+    before = account_attempts.find_by_request(session, request.id)
+    if status_of(before, now) is AttemptStatus.UNDER_WAY:
         return None
     return account_attempts.begin(
         session,
@@ -88,14 +95,14 @@ def claim(
 
 
 def release(session: Session, attempt_id: UUID) -> None:
-    """The password will not do: nothing was begun, and nothing of it is kept."""
+    """Delete an attempt whose password was refused, and the account claimed for it alone."""
     attempt = account_attempts.find(session, attempt_id)
     if attempt is None or attempt.state != AttemptState.JUDGING:
         return
     if attempt.account_id and not account_attempts.is_needed(
         session, attempt.account_id, but=attempt_id
     ):
-        accounts.drop_unseen(session, attempt.account_id)
+        registration.drop_unseen(session, attempt.account_id)
     session.delete(attempt)
 
 
@@ -108,8 +115,8 @@ def hand_over(
     account: Account,
     password: str,
 ) -> None:
-    """Seal the password to the worker and order the account; unless somebody else took the request over."""
-    moved = account_attempts.move(
+    """Seal the password for the worker and enqueue the job, unless a newer attempt took over."""
+    moved = account_attempts.change_state(
         session,
         attempt_id,
         source=AttemptState.JUDGING,
@@ -119,17 +126,17 @@ def hand_over(
     attempt = account_attempts.find(session, attempt_id) if moved else None
     if attempt is not None:
         sealed = public.seal(password, about=_about(attempt, account))
-        account_attempts.keep_password(session, now, attempt_id, sealed)
+        account_attempts.store_password(session, now, attempt_id, sealed)
         outbox.enqueue(session, JobKind.ACCOUNT, attempt_id, now, lane=Lane.ACCOUNTS)
 
 
-def take(session: Session, now: datetime, attempt_id: UUID) -> str | None:
-    """The sealed password, which is gone once this transaction is committed: the call comes after that.
+def take_password(session: Session, now: datetime, attempt_id: UUID) -> str | None:
+    """Take the sealed password out of the database; commit before the homeserver is called.
 
-    None, and the attempt has ended, if it was too old or somebody has it.
+    None if it is too old or already taken: then the attempt has ended.
     """
     sealed = account_attempts.take_password(session, attempt_id, now - PASSWORD_LIFETIME)
-    account_attempts.move(
+    account_attempts.change_state(
         session,
         attempt_id,
         source=AttemptState.WAITING,
@@ -139,17 +146,17 @@ def take(session: Session, now: datetime, attempt_id: UUID) -> str | None:
     return sealed
 
 
-def opened(
+def open_password(
     private: PrivateHalves, sealed: str, attempt: AccountAttempt, account: Account
 ) -> SecretStr:
-    """The password, for this request and user ID alone. Raises CannotOpen."""
+    """Open the sealed password, bound to this request and user ID. Raises CannotOpen."""
     return private.open(sealed, about=_about(attempt, account))
 
 
 def end(session: Session, now: datetime, attempt_id: UUID, state: AttemptState) -> None:
-    """How it ended. Where the homeserver is away, the request is looked after until it is back."""
+    """Record how the attempt ended. If the homeserver is away, enqueue the job that probes it."""
     for source in (AttemptState.WAITING, AttemptState.CALLING):
-        if account_attempts.move(session, attempt_id, source=source, to=state):
+        if account_attempts.change_state(session, attempt_id, source=source, to=state):
             break
     account_attempts.take_password(session, attempt_id, now)
     attempt = account_attempts.find(session, attempt_id)
@@ -157,7 +164,7 @@ def end(session: Session, now: datetime, attempt_id: UUID, state: AttemptState) 
         request = session.get(VerificationRequest, attempt.request_id)
         if request is not None:
             request.language = attempt.language
-            accounts.wait_for_server(session, now, request)
+            registration.wait_for_homeserver(session, now, request)
 
 
 def _about(attempt: AccountAttempt, account: Account) -> tuple[str, ...]:

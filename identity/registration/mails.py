@@ -1,4 +1,4 @@
-"""The mails about an account: it was made, or its homeserver that was away can make it now."""
+"""The mails about an account: it was created, or its homeserver can create it now."""
 
 from email.message import EmailMessage
 from typing import Final
@@ -15,13 +15,13 @@ MAX_ROOMS: Final = 3  # named in a mail
 
 
 def welcome(turn: MailTurn, frame: Frame) -> EmailMessage:
-    """The account was made. A guest reads who answers for them and until when."""
+    """The mail to a new account. A guest is told their sponsor and when their access ends."""
     session = turn.session
     account = session.get(Account, turn.mail.subject_id)
     if account is None:
         raise NoLongerWanted
     homeserver = homeservers.find(session, account.homeserver)
-    told = welcomes.welcome_of(session, turn.rules, account)
+    facts = welcomes.welcome_of(session, turn.rules, account)
     return compose(
         "welcome",
         frame,
@@ -30,12 +30,12 @@ def welcome(turn: MailTurn, frame: Frame) -> EmailMessage:
         address=account.address,
         server=homeserver.label if homeserver else account.homeserver,
         client_url=(homeserver and homeserver.client_url) or turn.settings.client_url,
-        **vars(told.naming(MAX_ROOMS)),
+        **vars(facts.naming(MAX_ROOMS)),
     )
 
 
 def server_ready(turn: MailTurn, frame: Frame) -> EmailMessage:
-    """The homeserver that was away is back; the account can be made."""
+    """The mail that says that the homeserver answers again, with the link to go on."""
     request = turn.session.get(VerificationRequest, turn.mail.subject_id)
     if request is None or request.state != State.CONFIRMED:
         raise NoLongerWanted

@@ -1,4 +1,4 @@
-"""Accounts asked for on the last page of a sign-up, each made by the worker, and the passwords typed for them."""
+"""Attempts to create an account, and the sealed passwords on their way to the worker."""
 
 import uuid
 from datetime import datetime
@@ -12,21 +12,21 @@ from identity.core.database import Base
 
 
 class AttemptState(StrEnum):
-    """How far it has come; the pages say the rest from its times."""
+    """The stored state of an attempt; `attempts.status_of` adds the time limits."""
 
-    JUDGING = "judging"  # claimed: the web looks at the password
+    JUDGING = "judging"  # claimed: the web judges the password
     WAITING = "waiting"  # handed over to the worker, with the sealed password
-    CALLING = "calling"  # the worker took the password and asks the homeserver
+    CALLING = "calling"  # the worker took the password and calls the homeserver
     MADE = "made"
-    TAKEN = "taken"  # the address has an account there that is not ours
+    TAKEN = "taken"  # the address has an account there that we did not create
     NAME_REFUSED = "name_refused"
     NOT_ALLOWED = "not_allowed"  # the rules or the invitation changed meanwhile
     AWAY = "away"  # the homeserver does not answer
-    AGAIN = "again"  # the password is gone and no account stands: it has to be typed again
+    AGAIN = "again"  # no account was created and the password is gone: type it again
 
 
 class AccountAttempt(Base):
-    """The newest attempt of one confirmed request. `id` changes with each: an old job finds nothing to do."""
+    """The newest attempt of one confirmed request. Each has a new `id`, so old jobs do nothing."""
 
     __tablename__ = "account_attempts"
 
@@ -39,12 +39,12 @@ class AccountAttempt(Base):
     state: Mapped[str]
     begun_at: Mapped[datetime]
     called_at: Mapped[datetime | None]
-    # This attempt had the account made, or knew it by its mark: what stands there has its password.
+    # This attempt created the account or recognised its mark, so the account has its password.
     was_made: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class TypedPassword(Base):
-    """A password on its way to the worker: sealed to it, for one attempt, for a minute at most."""
+    """A password on its way to the worker: sealed, for one attempt, for a minute at most."""
 
     __tablename__ = "typed_passwords"
 
@@ -53,7 +53,7 @@ class TypedPassword(Base):
     typed_at: Mapped[datetime] = mapped_column(index=True)
 
 
-def of_request(session: Session, request_id: uuid.UUID) -> AccountAttempt | None:
+def find_by_request(session: Session, request_id: uuid.UUID) -> AccountAttempt | None:
     return session.get(AccountAttempt, request_id)
 
 
@@ -70,7 +70,7 @@ def begin(
     request_id: uuid.UUID,
     **facts: object,
 ) -> uuid.UUID | None:
-    """Claim the request for a new attempt, in place of the one that ended. None: another one was faster."""
+    """Insert a new attempt, or replace the one that ended; its id, None if another was faster."""
     new: dict[str, object] = {
         **facts,
         "id": uuid.uuid4(),
@@ -91,8 +91,8 @@ def begin(
     )
 
 
-def belongs_to(session: Session, attempt_id: uuid.UUID, account_id: uuid.UUID) -> None:
-    """The attempt is about this account."""
+def set_account(session: Session, attempt_id: uuid.UUID, account_id: uuid.UUID) -> None:
+    """Store which account the attempt is about."""
     session.execute(
         update(AccountAttempt)
         .where(AccountAttempt.id == attempt_id)
@@ -101,8 +101,8 @@ def belongs_to(session: Session, attempt_id: uuid.UUID, account_id: uuid.UUID) -
     )
 
 
-def was_made(session: Session, attempt_id: uuid.UUID) -> None:
-    """See the column."""
+def mark_made(session: Session, attempt_id: uuid.UUID) -> None:
+    """Set the column `was_made`."""
     session.execute(
         update(AccountAttempt)
         .where(AccountAttempt.id == attempt_id)
@@ -111,7 +111,7 @@ def was_made(session: Session, attempt_id: uuid.UUID) -> None:
     )
 
 
-def move(
+def change_state(
     session: Session,
     attempt_id: uuid.UUID,
     *,
@@ -130,8 +130,8 @@ def move(
     return won is not None
 
 
-def calling(session: Session, homeserver: str, since: datetime) -> int:
-    """How many calls to a homeserver began since then and have not ended."""
+def count_calls(session: Session, homeserver: str, since: datetime) -> int:
+    """How many calls to a homeserver began after `since` and have not ended."""
     return (
         session.scalar(
             select(func.count())
@@ -147,7 +147,7 @@ def calling(session: Session, homeserver: str, since: datetime) -> int:
 
 
 def is_needed(session: Session, account_id: uuid.UUID, *, but: uuid.UUID) -> bool:
-    """Whether an attempt other than this one is about the account, as far as it is known."""
+    """Whether an attempt other than `but` that has not ended is about the account."""
     return (
         session.scalar(
             select(AccountAttempt.id)
@@ -164,12 +164,12 @@ def is_needed(session: Session, account_id: uuid.UUID, *, but: uuid.UUID) -> boo
     )
 
 
-def keep_password(session: Session, now: datetime, attempt_id: uuid.UUID, sealed: str) -> None:
+def store_password(session: Session, now: datetime, attempt_id: uuid.UUID, sealed: str) -> None:
     session.add(TypedPassword(attempt_id=attempt_id, sealed=sealed, typed_at=now))
 
 
 def take_password(session: Session, attempt_id: uuid.UUID, since: datetime) -> str | None:
-    """The sealed password, deleted in the same statement: of several one gets it. None if it is too old."""
+    """Delete and return the sealed password, for one caller only. None if typed before `since`."""
     taken = session.execute(
         delete(TypedPassword)
         .where(TypedPassword.attempt_id == attempt_id)
@@ -180,7 +180,7 @@ def take_password(session: Session, attempt_id: uuid.UUID, since: datetime) -> s
 
 
 def delete_passwords(session: Session, before: datetime) -> int:
-    """Delete what was typed before then and never taken. How many that were."""
+    """Delete passwords typed before then and never taken. Returns how many."""
     gone = session.scalars(
         delete(TypedPassword)
         .where(TypedPassword.typed_at <= before)
@@ -191,7 +191,7 @@ def delete_passwords(session: Session, before: datetime) -> int:
 
 
 def forget(session: Session, before: datetime) -> int:
-    """Delete attempts that began before then. How many that were."""
+    """Delete attempts that began before then. Returns how many."""
     gone = session.scalars(
         delete(AccountAttempt)
         .where(AccountAttempt.begun_at < before)

@@ -1,4 +1,7 @@
-"""An account is claimed in the database before the homeserver is asked, and never taken from anybody."""
+"""Creating an account without HTTP: claim address and user ID, then finish or abandon the claim.
+
+The claim is committed before the homeserver is called, and no account of somebody else is taken.
+"""
 
 import secrets
 import unicodedata
@@ -10,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from domain_rules import user_ids
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import AccountClass, RuleSet
+from domain_rules.rule import AccountClass
+from domain_rules.rules import RuleSet
 from identity import problems
 from identity.accounts import models as accounts
 from identity.accounts.models import Account, AccountState
@@ -20,10 +24,10 @@ from identity.core.outbox import JobKind, Lane
 from identity.homeservers.models import Homeserver
 from identity.invitations import service as invitations
 from identity.mail import models as mails
-from identity.mail.models import Template
+from identity.mail.quota import Template
 from identity.sign_up import models as verification_requests
 from identity.sign_up.models import VerificationRequest
-from identity.sign_up.service import Step, step_of
+from identity.sign_up.visibility import Step, step_of
 from identity.threepids import associations
 
 MAX_NAME = 80  # characters of a display name
@@ -31,7 +35,7 @@ MARK_BYTES = 16
 
 
 def confirmed_request(session: Session, now: datetime, request_id: UUID) -> VerificationRequest:
-    """The request, if the proof it stands for is still good. Raises NoSuchRequest."""
+    """The request, if it is confirmed and has not expired. Raises NoSuchRequest."""
     request = session.get(VerificationRequest, request_id)
     if request is None or step_of(request, now) is not Step.CONFIRMED:
         raise problems.NoSuchRequest
@@ -48,57 +52,57 @@ def claim(
     display_name: str,
     another_name: bool = False,
 ) -> Account:
-    """Take address and user ID for this person, or go on with the claim of an earlier try.
+    """Claim address and user ID for this person, or go on with an earlier claim.
 
-    `another_name`: the user ID of the earlier claim turned out to be taken; propose the next.
-    Raises AddressTaken, NameRefused, and InvitationNeeded: since the proof the rules may have changed,
-    or the invitation ended.
+    `another_name`: the user ID of the earlier claim turned out to be taken; propose another.
+    Raises AddressTaken, NameRefused, and InvitationNeeded: the rules may have changed since the
+    address was verified, or the invitation ended.
     """
-    account = accounts.of_address(session, request.address)
+    account = accounts.find_by_address(session, request.address)
     if account is not None and account.state == AccountState.READY:
         raise problems.AddressTaken
-    bound = associations.of_address(session, request.address)
-    # Its homeserver may have told us of the account before we saw our own creation succeed.
+    bound = associations.find_by_address(session, request.address)
+    # The homeserver may have reported the account before we saw our own call succeed.
     if bound is not None and (account is None or bound.user_id != account.user_id):
         raise problems.AddressTaken
-    # What is bound already was let in by the invitation that it took.
+    # An address that is bound needs no invitation any more: it was admitted by the one it used.
     address = EmailAddress.stored(request.address)
     if bound is None and not invitations.may_register(session, rules, now, address):
         raise problems.InvitationNeeded
     moved = account is not None and account.homeserver != homeserver.name
     if account is not None and (moved or another_name):
-        # What was begun elsewhere stays there without an address; it hinders nobody.
+        # An account begun on the other homeserver stays there, without an address.
         session.delete(account)
         session.flush()
         account = None
     if account is None:
         account = _insert(session, rules, now, request, homeserver, another_name=another_name)
     account.display_name, account.language = display_name, request.language
-    _note_sponsor(session, now, account)
+    _record_sponsor(session, now, account)
     return account
 
 
-def seen_free(account: Account, now: datetime) -> None:
-    """The homeserver said that the user ID is free, and is about to be asked to make it."""
+def mark_seen_free(account: Account, now: datetime) -> None:
+    """Record that the homeserver said that the user ID is free; the call to create it follows."""
     account.seen_free_at = account.seen_free_at or now
 
 
-def created(account: Account) -> None:
-    """The homeserver made the account for us. What it merely did not have before may be anybody's."""
+def mark_created(account: Account) -> None:
+    """Record that our call created the account: one found afterwards could be anybody's."""
     if account.state == AccountState.CREATING:
         account.state = AccountState.CREATED
 
 
 def finish(session: Session, now: datetime, account: Account) -> None:
-    """The homeserver has the account: associate the address, use its proofs up, order the welcome."""
+    """Conclude a created account: associate the address, mark its requests used, order the mail."""
     if account.state == AccountState.READY:
         return
     account.state, account.ready_at = AccountState.READY, now
     if account.account_class == AccountClass.GUEST:
-        _note_sponsor(session, now, account)
+        _record_sponsor(session, now, account)
         account.access_ends_at = now + invitations.GUEST_ACCESS
-    binding.prove(session, now, address=account.address, user_id=account.user_id)
-    verification_requests.use_up(session, account.address)
+    binding.record_verified(session, now, address=account.address, user_id=account.user_id)
+    verification_requests.mark_used(session, account.address)
     mails.order(
         session,
         now,
@@ -110,34 +114,35 @@ def finish(session: Session, now: datetime, account: Account) -> None:
 
 
 def abandon(session: Session, account_id: UUID) -> None:
-    """The address has an account on the homeserver that is not ours: nothing was made, nothing is kept."""
+    """Delete the claim: the homeserver has an account for the address that we did not create."""
     account = session.get(Account, account_id, with_for_update=True)
     if account is not None and account.state != AccountState.READY:
         session.delete(account)
 
 
 def drop_unseen(session: Session, account_id: UUID) -> None:
-    """The claim of an account that no homeserver was asked for yet is given back."""
+    """Delete the claim if the homeserver was not called for it yet."""
     account = session.get(Account, account_id, with_for_update=True)
     is_begun = account is not None and account.seen_free_at is not None
     if account is not None and account.state == AccountState.CREATING and not is_begun:
         session.delete(account)
 
 
-def wait_for_server(
+def wait_for_homeserver(
     session: Session, now: datetime, request: VerificationRequest, *, lane: Lane = Lane.BULK
 ) -> None:
-    """The homeserver is away: look after it, and write to the person when it is back.
+    """Enqueue the job that probes the homeserver and writes to the person when it is back.
 
-    `lane`: where no worker answered, the lane of accounts, since only a worker that makes accounts empties it.
+    `lane`: Lane.ACCOUNTS if no worker that creates accounts was there, since only such a worker
+    takes jobs of that lane.
     """
-    entry = outbox.of_subject(session, request.id, JobKind.SERVER_PROBE)
-    if entry is None or entry.done_at or entry.gave_up_at:
+    job = outbox.find_by_subject(session, request.id, JobKind.SERVER_PROBE)
+    if job is None or job.done_at or job.gave_up_at:
         outbox.enqueue(session, JobKind.SERVER_PROBE, request.id, now, lane=lane)
 
 
 def clean_display_name(typed: str) -> str:
-    """A name as it may stand in rooms: one line, no control or direction characters, no address in it.
+    """The display name on one line, without control or direction characters, @ and ://.
 
     Raises WrongDisplayName.
     """
@@ -149,8 +154,8 @@ def clean_display_name(typed: str) -> str:
     return text
 
 
-def _note_sponsor(session: Session, now: datetime, account: Account) -> None:
-    """Of a guest, while the invitation waits: once it is taken, which may be soon, nobody sees who it was."""
+def _record_sponsor(session: Session, now: datetime, account: Account) -> None:
+    """Record a guest's sponsor while the invitation waits; it is not found once delivered."""
     if account.sponsor is None and account.account_class == AccountClass.GUEST:
         account.sponsor = invitations.sponsor_of(session, account.address, now)
 
@@ -167,7 +172,7 @@ def _insert(
     address = EmailAddress.stored(request.address)
     decision = rules.decide(address)
     scheme = user_ids.Scheme(homeserver.user_id_scheme)
-    localpart = user_ids.localpart(scheme, address, token=secrets.token_hex(16))
+    localpart = user_ids.make_localpart(scheme, address, token=secrets.token_hex(16))
     if another_name and scheme is not user_ids.Scheme.RANDOM:
         raise problems.NameRefused
     account = Account(
@@ -185,12 +190,12 @@ def _insert(
         with session.begin_nested():
             session.add(account)
     except IntegrityError:
-        faster = accounts.of_address(session, request.address)
+        faster = accounts.find_by_address(session, request.address)
         if faster is None:
-            # The user ID: the scheme made the same of two addresses (Tchap's can), and nobody gets
-            # an account by likeness.
+            # The user ID is taken: the scheme derives the same from two addresses (Tchap's can).
+            # Similar addresses must not share an account.
             raise problems.NameRefused from None
-        # A second click, or another browser of the same person: go on with the claim that won.
+        # A second click, or the same person in another browser: go on with the claim that won.
         if faster.state == AccountState.READY or faster.homeserver != homeserver.name:
             raise problems.AddressTaken from None
         return faster

@@ -1,4 +1,4 @@
-"""What a new account is told: the rooms that wait for it, and for a guest who answers for them, until when."""
+"""The facts that welcome a new account: its rooms, and a guest's sponsor and end of access."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 from domain_rules.display_names import clean_name
 from domain_rules.rules import RuleSet
 from identity.accounts.models import Account
-from identity.invitations import inviters
-from identity.invitations import rooms_waiting as invited_rooms
+from identity.invitations import inviters, rooms_waiting
 
 MAX_ROOMS = 5  # named one by one
 MAX_ROOM_NAME = 60  # characters of a name somebody chose
@@ -17,7 +16,7 @@ MAX_ROOM_NAME = 60  # characters of a name somebody chose
 
 @dataclass(frozen=True)
 class Welcome:
-    """`rooms` are names, `more` how many further invitations; of an agent `sponsor` and end are None."""
+    """`rooms` are names, `more` counts the others; `sponsor` and the end are those of a guest."""
 
     rooms: tuple[str, ...] = ()
     more: int = 0
@@ -25,14 +24,14 @@ class Welcome:
     access_ends_at: datetime | None = None
 
     def naming(self, number: int) -> "Welcome":
-        """The same with so many rooms named at most; the others are counted."""
+        """The same with at most `number` rooms named; the others are counted in `more`."""
         more = self.more + len(self.rooms[number:])
         return replace(self, rooms=self.rooms[:number], more=more)
 
 
 def welcome_of(session: Session, rules: RuleSet, account: Account) -> Welcome:
-    """Only for the person themselves, whose mailbox was proved: rooms are named here."""
-    facts = invited_rooms.taken_up(session, account.address, account.user_id)
+    """The welcome of an account. It names rooms, so show it only to the verified owner."""
+    facts = rooms_waiting.find_taken_up(session, account.address, account.user_id)
     names = [_name(each) for each in facts]
     named = tuple(dict.fromkeys(name for name in names if name))[:MAX_ROOMS]
     return Welcome(
@@ -50,7 +49,7 @@ def _name(facts: dict[str, str]) -> str:
 def _person(session: Session, rules: RuleSet, user_id: str | None) -> str | None:
     if user_id is None:
         return None
-    name, organisation = inviters.inviter(session, rules, user_id)
+    name, organisation = inviters.name_and_organisation_of(session, rules, user_id)
     if name is None:
         return user_id
     return f"{name} ({organisation})" if organisation else name

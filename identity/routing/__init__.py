@@ -1,1 +1,1 @@
-"""Routing: the rules in force, and which homeserver they say an address belongs to."""
+"""Routing: the rules in force, and which homeserver an address belongs to."""

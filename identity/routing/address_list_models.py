@@ -1,4 +1,4 @@
-"""What operators add to the lists that come with Guichet, or take from them."""
+"""The changes that operators made to the address lists that come with Guichet."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,14 +10,14 @@ from identity.core.database import Base
 
 
 class AddressList(StrEnum):
-    """`shared_mailbox`: local parts several people read. `never_agent`: domains that are nobody's own."""
+    """SHARED_MAILBOX: local parts of shared mailboxes. NEVER_AGENT: domains open to anybody."""
 
     SHARED_MAILBOX = "shared_mailbox"
     NEVER_AGENT = "never_agent"
 
 
 class AddressListChange(Base):
-    """One entry that is on a list here (`is_listed`), or is not although it comes with Guichet."""
+    """An entry added to a list (`is_listed`), or removed although it comes with Guichet."""
 
     __tablename__ = "address_lists"
 
@@ -27,8 +27,8 @@ class AddressListChange(Base):
     changed_at: Mapped[datetime]
 
 
-def changes(session: Session, name: AddressList) -> dict[str, bool]:
-    """Entry → whether it is listed."""
+def find_changes(session: Session, name: AddressList) -> dict[str, bool]:
+    """Changed entry → whether it is listed."""
     found = session.execute(
         select(AddressListChange.entry, AddressListChange.is_listed)
         .where(AddressListChange.list_name == name)
@@ -46,7 +46,7 @@ def set_listed(
 
 
 def forget(session: Session, name: AddressList, entry: str) -> None:
-    """As it comes with Guichet."""
+    """Delete the change, so that the list is as it comes with Guichet again."""
     row = session.get(AddressListChange, (name, entry))
     if row is not None:
         session.delete(row)

@@ -1,4 +1,4 @@
-"""Shared mailboxes and domains that make no agent: the lists that come with Guichet, as operators changed them."""
+"""The lists of shared mailboxes and of domains without agents, with the operators' changes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,14 +6,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
-from domain_rules.advice import DEFAULT, SharedMailboxes
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress, parse_domain
+from domain_rules.advice import DEFAULT_SHARED_MAILBOXES, SharedMailboxes
 from identity.core import journal
-from identity.core.journal import Who
+from identity.core.journal import Actor
 from identity.problems import Problem
 
-from . import address_list_models as address_lists
-from . import never_agent
+from . import address_list_models, never_agent
 from .address_list_models import AddressList
 
 FIRST_WORD = "-*"  # `service-*`: every mailbox whose name begins with that word
@@ -24,14 +24,16 @@ class WrongEntry(Problem):
 
 
 def shared_mailboxes(session: Session) -> SharedMailboxes:
-    """What `advise` asks."""
-    changes = address_lists.changes(session, AddressList.SHARED_MAILBOX)
+    """The list of shared mailboxes, for `advice.advise`."""
+    changes = address_list_models.find_changes(session, AddressList.SHARED_MAILBOX)
     if not changes:
-        return DEFAULT
-    names = set(DEFAULT.names) | {f"{word}{FIRST_WORD}" for word in DEFAULT.first_words}
+        return DEFAULT_SHARED_MAILBOXES
+    names = set(DEFAULT_SHARED_MAILBOXES.names) | {
+        f"{word}{FIRST_WORD}" for word in DEFAULT_SHARED_MAILBOXES.first_words
+    }
     names = _changed(names, changes)
     return replace(
-        DEFAULT,
+        DEFAULT_SHARED_MAILBOXES,
         names=frozenset(name for name in names if not name.endswith(FIRST_WORD)),
         first_words=frozenset(
             name.removesuffix(FIRST_WORD) for name in names if name.endswith(FIRST_WORD)
@@ -40,29 +42,29 @@ def shared_mailboxes(session: Session) -> SharedMailboxes:
 
 
 def why_never_agent(session: Session) -> Callable[[str], str | None]:
-    """Domain (A-label) → why it may not be opened to agents, or None."""
-    changes = address_lists.changes(session, AddressList.NEVER_AGENT)
+    """A function: domain (A-label) → why it may not be opened to agents, or None."""
+    changes = address_list_models.find_changes(session, AddressList.NEVER_AGENT)
 
     def why(domain: str) -> str | None:
         is_listed = changes.get(domain)
         if is_listed is None:
-            return never_agent.reason(domain)
+            return never_agent.reason_of(domain)
         return never_agent.OWN_LIST if is_listed else None
 
     return why
 
 
 def change(
-    session: Session, now: datetime, who: Who, name: AddressList, text: str, *, is_listed: bool
+    session: Session, now: datetime, who: Actor, name: AddressList, text: str, *, is_listed: bool
 ) -> bool:
-    """Put an entry on a list or take it off; whether that changed anything. Raises WrongEntry."""
+    """Add an entry to a list or remove it. Whether that changed anything. Raises WrongEntry."""
     entry = READERS[name](text)
     if _is_listed(session, name, entry) is is_listed:
         return False
-    address_lists.forget(session, name, entry)
+    address_list_models.forget(session, name, entry)
     session.flush()
     if _is_listed(session, name, entry) is not is_listed:
-        address_lists.set_listed(session, now, name, entry, is_listed=is_listed)
+        address_list_models.set_listed(session, now, name, entry, is_listed=is_listed)
     facts = {"is_listed": is_listed}
     journal.write(session, now, who, action=f"{name}.change", subject=entry, facts=facts)
     return True
@@ -83,7 +85,7 @@ def _changed(names: set[str], changes: dict[str, bool]) -> set[str]:
 
 
 def _read_mailbox(text: str) -> str:
-    """A local part, with - for the other signs that part words; or a first word and `-*`."""
+    """A local part with - for _ and . ; or a first word and `-*`. Raises WrongEntry."""
     is_first_word = text.endswith(FIRST_WORD)
     try:
         local = EmailAddress.parse(f"{text.removesuffix(FIRST_WORD)}@a.example").local

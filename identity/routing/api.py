@@ -1,4 +1,4 @@
-"""/info and /internal-info: where an address belongs by the rules; who may ask for more learns where the person is."""
+"""/info and /internal-info: the homeserver of an address by the rules, and where its owner is."""
 
 import logging
 from typing import Any
@@ -13,13 +13,13 @@ from identity.networks import is_in
 from identity.threepids import account_models as identity_accounts
 from identity.threepids import associations
 from identity.web import parameters
-from identity.web.api_guards import anyone, bearer_token, calling_homeserver, homeserver
+from identity.web.guards import anyone, bearer_token, calling_homeserver, homeserver
 from identity.web.request_context import client_ip, services
 
 log = logging.getLogger(__name__)
 
 PREFIX = "/_matrix/identity/api/v1"
-OURS = "org.guichet"
+OURS = "org.guichet"  # the key of our own fields
 
 everybody = Blueprint("routing", __name__, url_prefix=PREFIX)
 everybody.before_request(anyone)
@@ -30,22 +30,24 @@ homeservers.before_request(homeserver)
 
 @everybody.get("", strict_slashes=False)
 def ping() -> Response:
-    """This is an identity server."""
+    """The status check by which clients recognise an identity server."""
     return jsonify({})
 
 
 @everybody.get("/info")
 def info() -> Response:
-    """Which homeserver a client shall use. `hs` is the protected one only for callers who can reach it.
+    """The homeserver a client shall use, as `hs`.
 
-    Nobody's address: {}, without our fields, as Tchap's clients know it. Where GUICHET_INFO_PERSON_LEVEL
-    lets the caller know, somebody who is elsewhere has that as `hs` and the rule's as `new_hs`.
+    A protected homeserver is named only to callers in the protected networks. For an address of no
+    homeserver the answer is {}, as Tchap's clients expect it. If the person has an account on
+    another homeserver and GUICHET_INFO_PERSON_LEVEL allows telling it, that is `hs`, and the rule's
+    is `new_hs`.
     """
     address = parameters.email_address()
     decision = services.rules.current().decide(address)
     is_inside = is_in(client_ip(), services.settings.protected_networks)
     by_rule = _homeservers(decision, protected=is_inside)
-    current = _current(address, decision) if _may_know_people() else None
+    current = _current_homeserver(address, decision) if _may_know_people() else None
     if decision.is_nobodys and current is None:
         return jsonify({})
     return jsonify(_with_current(by_rule, current) | {OURS: _about(decision)})
@@ -53,22 +55,23 @@ def info() -> Response:
 
 @homeservers.get("/internal-info")
 def internal_info() -> Response:
-    """Where an address may register, whoever asks for it and from wherever.
+    """Where an address may register, for homeservers, and whether it is invited.
 
-    Nobody's address: no `hs`, so that no homeserver finds its own name there, and an invitation
-    that is needed and not there. A module that reads only one of the two refuses as well.
-    Where the person is, if elsewhere, is `current_hs` under our key: only `legacy` mixes the two.
+    For an address of no homeserver there is no `hs`, and an invitation is required and not there:
+    a module that reads only one of the two refuses it as well. If the person has an account on
+    another homeserver, it is `current_hs` among our fields; the level `legacy` puts it in `hs`.
     """
     address = parameters.email_address()
     decision = services.rules.current().decide(address)
     by_rule, about = _homeservers(decision, protected=True), _about(decision)
     is_legacy = services.settings.info_person_level == "legacy"
     try:
-        current, invited = _current(address, decision), _is_invited(address)
+        current = _current_homeserver(address, decision)
+        invited = _is_invited(address)
     except SQLAlchemyError as error:
         if is_legacy:
             raise
-        # Where to register is answered all the same; whoever needs an invitation waits.
+        # The rules are cached, so answer by them; registering with an invitation has to wait.
         log.warning("internal-info: the database is away: %s", type(error).__name__)
         current, invited = None, False
     if is_legacy:
@@ -80,15 +83,15 @@ def internal_info() -> Response:
 
 
 def _may_know_people() -> bool:
-    """Whether this caller of /info is told where a person is, and not only what the rules say."""
+    """Whether this caller of /info may learn which homeserver a person is on."""
     level = services.settings.info_person_level
     return level == "legacy" or (level == "authenticated" and _is_known_caller())
 
 
-def _current(address: EmailAddress, decision: Decision) -> str | None:
-    """The homeserver of the user ID this address is bound to, if it is none the rule names."""
+def _current_homeserver(address: EmailAddress, decision: Decision) -> str | None:
+    """The homeserver of the user with this address, if it is not one that the rule names."""
     with services.database.reading() as session:
-        bound = associations.of_address(session, address.canonical)
+        bound = associations.find_by_address(session, address.canonical)
     current = bound.user_id.partition(":")[2] if bound else None
     return None if current in {decision.homeserver, decision.protected_homeserver} else current
 
@@ -99,14 +102,14 @@ def _is_invited(address: EmailAddress) -> bool:
 
 
 def _with_current(by_rule: dict[str, str], current: str | None) -> dict[str, str]:
-    """As Tchap's clients and servers read it."""
+    """Add the current homeserver to the answer, in the form of Tchap."""
     if current is None:
         return by_rule
     return {"hs": current} | ({"new_hs": by_rule["hs"]} if by_rule else {})
 
 
 def _homeservers(decision: Decision, *, protected: bool) -> dict[str, str]:
-    """`shadow_hs` is the public homeserver beside a protected one."""
+    """The homeservers of the rule. `shadow_hs`: the public homeserver beside a protected one."""
     if decision.homeserver is None:
         return {}
     if protected and decision.protected_homeserver is not None:
@@ -115,7 +118,7 @@ def _homeservers(decision: Decision, *, protected: bool) -> dict[str, str]:
 
 
 def _about(decision: Decision) -> dict[str, Any]:
-    """What Guichet's own clients and modules read; others overlook it."""
+    """Our own fields, for Guichet's clients and modules."""
     about: dict[str, Any] = {
         "account_class": decision.account_class,
         "organisation": decision.organisation,
@@ -128,11 +131,11 @@ def _about(decision: Decision) -> dict[str, Any]:
 
 
 def _is_known_caller() -> bool:
-    """Whether the caller shows a homeserver's credential, or a token that a Matrix user got here."""
+    """Whether the caller sends a homeserver's credential or a user's access token."""
     token = bearer_token()
     if token is None:
         return False
     if calling_homeserver() is not None:
         return True
     with services.database.reading() as session:
-        return identity_accounts.of_token(session, token, services.now()) is not None
+        return identity_accounts.find_by_token(session, token, services.now()) is not None

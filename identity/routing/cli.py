@@ -1,4 +1,4 @@
-"""`guichet address`: what the rules say of one address, and why."""
+"""`guichet address`: explain what the rules decide for one address."""
 
 from datetime import datetime
 from typing import Any
@@ -6,15 +6,16 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.advice import Advice, advise
-from domain_rules.rules import Decision, Explanation, Reason
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
+from domain_rules.advice import AddressAdvice, advise
+from domain_rules.rules import Decision, DecisionReason, Explanation
 from identity.accounts import models as accounts
-from identity.command.opening import opened
+from identity.command.opening import open_services
 from identity.command.outcomes import Exit
-from identity.command.printing import as_json, print_facts, print_json, talk
+from identity.command.printing import as_json, print_facts, print_json, print_message
 from identity.invitations import models as third_party_invitations
-from identity.invitations.record import told_time
+from identity.invitations.record import iso_time
 from identity.rule_changes import service as rule_changes
 from identity.threepids import associations
 
@@ -37,15 +38,17 @@ def explain(
     """Show the canonical form, the rules tried, the one that decides, and what people are told.
 
     \b
-    JSON: {"canonical", "display_domain": text, "tried": [{"rule": text, "matched", "won": boolean}],
+    JSON: {"canonical", "display_domain": text,
+           "tried": [{"rule": text, "matched", "won": boolean}],
            "decision": {"homeserver", "protected_homeserver", "account_class": text or null,
                         "requires_invite": boolean, "organisation": text,
                         "sibling", "rule": text or null, "reason", "extra_signs": text,
                         "revision": number},
            "advice": {"state": text, "suggestion", "sibling": text or null},
            "known": {"user_id", "sponsor", "access_ends_at": text or null, "invitations": number}}
-    What is known of the person is of now, also with --revision: the account, for a guest who answers for
-    them and until when they are expected, and how many invitations wait for the address.
+    What is known of the person is of now, also with --revision: the account, for a guest who
+    answers for them and until when they are expected, and how many invitations wait for the
+    address.
     of what is no address, with exit code 1: {"error": text, "reason": text}
     """  # noqa: D301  \b is click's: keep these lines
     try:
@@ -53,10 +56,10 @@ def explain(
     except InvalidAddress as error:
         if json_wanted:
             print_json({"error": str(error), "reason": str(error.reason)})
-        talk(f"guichet: not an email address: {error} ({error.reason})")
+        print_message(f"guichet: not an email address: {error} ({error.reason})")
         context.exit(Exit.FAILED)
-    with opened() as services, services.database.reading() as session:
-        rules = rule_changes.as_of(session, services.now(), revision)
+    with open_services() as services, services.database.reading() as session:
+        rules = rule_changes.rules_at(session, services.now(), revision)
         shared = address_lists.shared_mailboxes(session)
         known = _known(session, services.now(), parsed)
     explanation = rules.explain(parsed)
@@ -70,17 +73,17 @@ def explain(
 
 
 def _known(session: Session, now: datetime, address: EmailAddress) -> dict[str, Any]:
-    account = accounts.of_address(session, address.canonical)
-    bound = associations.of_address(session, address.canonical)
+    account = accounts.find_by_address(session, address.canonical)
+    bound = associations.find_by_address(session, address.canonical)
     return {
         "user_id": account.user_id if account else bound.user_id if bound else None,
         "sponsor": account.sponsor if account else None,
-        "access_ends_at": told_time(account.access_ends_at) if account else None,
-        "invitations": len(third_party_invitations.waiting_for(session, address.canonical, now)),
+        "access_ends_at": iso_time(account.access_ends_at) if account else None,
+        "invitations": len(third_party_invitations.find_waiting(session, address.canonical, now)),
     }
 
 
-def _described(explanation: Explanation, advice: Advice) -> dict[str, Any]:
+def _described(explanation: Explanation, advice: AddressAdvice) -> dict[str, Any]:
     decision = explanation.decision
     return {
         "canonical": explanation.address.canonical,
@@ -109,7 +112,7 @@ def _described(explanation: Explanation, advice: Advice) -> dict[str, Any]:
     }
 
 
-def _readable(explanation: Explanation, advice: Advice) -> list[tuple[str, str]]:
+def _readable(explanation: Explanation, advice: AddressAdvice) -> list[tuple[str, str]]:
     decision = explanation.decision
     tried = [
         (f"{rule.name}  {'YES, it decides' if rule.won else 'yes' if rule.matched else 'no'}")
@@ -126,7 +129,7 @@ def _readable(explanation: Explanation, advice: Advice) -> list[tuple[str, str]]
         *_where_given("organisation", decision.organisation),
         *_where_given("extra signs", decision.rule.extra_signs if decision.rule else None),
         ("reason", str(decision.reason)),
-        ("people are told", _told(advice, decision)),
+        ("people are told", _advice_text(advice, decision)),
         ("revision", str(decision.revision)),
     ]
 
@@ -135,14 +138,14 @@ def _where_given(name: str, value: str | None) -> list[tuple[str, str]]:
     return [(name, str(value))] if value else []
 
 
-def _told(advice: Advice, decision: Decision) -> str:
+def _advice_text(advice: AddressAdvice, decision: Decision) -> str:
     if advice.suggestion:
         return f"a typing error? they may have meant {advice.suggestion.display}"
     if advice.sibling:
         return f"not open: use an address of {advice.sibling}"
     if str(advice.state) == "shared_mailbox":
         return "several people may read this mailbox: use your own address"
-    if decision.reason is Reason.LOCAL_PART:
+    if decision.reason is DecisionReason.LOCAL_PART:
         return "not an address of this domain, by what stands before the @: see --extra-signs"
     if str(advice.state) == "not_open":
         return "not open" + (": wait for an invitation" if decision.homeserver else "")

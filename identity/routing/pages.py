@@ -1,15 +1,16 @@
-"""/my-server: which server a domain belongs to. Whose address it was is neither needed nor kept."""
+"""/my-server: the page that tells which homeserver a domain belongs to."""
 
 from typing import Any
 
 from flask import Response, request
 
-from domain_rules.addresses import InvalidAddress, parse_domain
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import parse_domain
 from domain_rules.display import display_domain
-from domain_rules.rules import AccountClass, Rule
+from domain_rules.rule import AccountClass, Rule
 from identity.homeservers import models as homeservers
-from identity.web.languages import chosen
-from identity.web.rendering import Fault, go_to, page
+from identity.web.languages import chosen_language
+from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
 from identity.web.wording import text
@@ -19,29 +20,29 @@ MAX_NAMED = 5  # former servers
 
 @blueprint.get("/mon-serveur")
 def mon_serveur() -> Response:
-    """The French name of the page."""
-    return go_to("my_server", lang=chosen(), q=request.args.get("q"))
+    """Redirect from the French name of the page."""
+    return go_to("my_server", lang=chosen_language(), q=request.args.get("q"))
 
 
 @blueprint.get("/my-server")
 def my_server() -> Response:
-    """The field, and below it what is known of the domain in `q`."""
+    """The form, and below it what the rules say of the domain in `q`."""
     typed = request.args.get("q", "")
     if not typed.strip():
-        return page("my_server", q="", domain=None)
+        return render_page("my_server", q="", domain=None)
     try:
         domain = _domain(typed)
     except InvalidAddress:
         return _unreadable(typed)
     rule = services.rules.current().rule_of_domain(domain)
-    return page(
+    return render_page(
         "my_server", q=display_domain(domain), domain=display_domain(domain), **_facts(rule)
     )
 
 
 @blueprint.post("/my-server")
 def ask_my_server() -> Response:
-    """Only the domain goes into the URL: what stands before the @ stays out of every log."""
+    """Redirect to the page of the domain: the local part must not appear in a URL or a log."""
     typed = request.form.get("q", "")
     try:
         domain = _domain(typed)
@@ -55,11 +56,11 @@ def _domain(typed: str) -> str:
 
 
 def _unreadable(typed: str) -> Response:
-    return page("my_server", faults=[Fault("q", text("server.fault"))], q=typed, domain=None)
+    return render_page("my_server", faults=[Fault("q", text("server.fault"))], q=typed, domain=None)
 
 
 def _facts(rule: Rule | None) -> dict[str, Any]:
-    """Sibling, server and former servers of an agents' domain; nothing for any other."""
+    """Sibling, homeserver and former homeservers of an agents' domain; {} for any other."""
     if rule is None or (rule.sibling_of is None and rule.account_class is not AccountClass.AGENT):
         return {}
     if rule.sibling_of:

@@ -1,4 +1,4 @@
-"""The rules this process decides by: the newest revision, looked for once a second, never a mixture."""
+"""The rules in force, cached in each process and checked for a newer revision every second."""
 
 import logging
 import threading
@@ -19,10 +19,9 @@ LOOK_EVERY = 1.0  # seconds
 
 
 class RulesInForce:
-    """Hands out the rule set of now. One request takes it once, and so decides by one revision.
+    """The cache. A request takes the rule set once, so that it decides by one revision.
 
-    It opens its own reading transaction, unlike the rest of this floor: it is a cache over the
-    table, asked by views and tasks outside any transaction.
+    Unlike other services it opens its own transaction: views and tasks use it outside of any.
     """
 
     def __init__(
@@ -33,17 +32,20 @@ class RulesInForce:
         self._looked_at = float("-inf")
         self._looking = threading.Lock()
         self.degraded = False
-        """Whether the last look failed: what is served may be old."""
+        """Whether the last check failed, so that the rules may be outdated."""
 
     def current(self) -> RuleSet:
-        """The newest rule set. With the database away: the last one; raises SQLAlchemyError if there is none."""
+        """The newest rule set, or the last one while the database is away.
+
+        Raises SQLAlchemyError if the database is away and nothing was loaded before.
+        """
         held = self._rule_set
         if held is None:
             with self._looking:
                 return self._rule_set or self._look()
-        if time.monotonic() - self._looked_at < self._look_every and not self._is_outlived(held):
+        if time.monotonic() - self._looked_at < self._look_every and not self._is_outdated(held):
             return held
-        # One thread looks; the others go on with what there is.
+        # One thread checks; the others use the cached rule set.
         if self._looking.acquire(blocking=False):
             try:
                 return self._look()
@@ -63,10 +65,10 @@ class RulesInForce:
         with self._database.reading() as session:
             number = rules.current_number(session)
             held = self._rule_set
-            if held is None or held.revision != number or self._is_outlived(held):
+            if held is None or held.revision != number or self._is_outdated(held):
                 held = rules.load_rule_set(session, at=self._now(), revision=number)
         self._rule_set, self._looked_at, self.degraded = held, time.monotonic(), False
         return held
 
-    def _is_outlived(self, held: RuleSet) -> bool:
+    def _is_outdated(self, held: RuleSet) -> bool:
         return held.changes_at is not None and self._now() >= held.changes_at

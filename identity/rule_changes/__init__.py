@@ -1,1 +1,1 @@
-"""Changes of rules: drafts, whom they affect, publishing, history, import and export."""
+"""Changing the rules: drafts and their impact, publishing, history, import and export."""

@@ -1,4 +1,4 @@
-"""A draft: a difference, the moves it brings about, and what it does to people; published or thrown away."""
+"""Drafts of rule changes: a difference completed with moves, and its impact on people."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -7,30 +7,31 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import Kind, Rule, RuleSet
+from domain_rules.rule import Rule, RuleKind
+from domain_rules.rules import RuleSet
 from identity import problems
-from identity.core.journal import Who
+from identity.core.journal import Actor
 from identity.routing import models as rules
 
 from . import service as rule_changes
-from .impact import Follow, Impact, replay
+from .impact import Impact, ShowProgress, replay
 from .service import Difference, Key, by_key
 
-MOVING = timedelta(days=60)  # how long a former homeserver still counts
+MOVING = timedelta(days=60)  # how long a former homeserver is still accepted
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What would be published, and its effect on every known address."""
+    """A difference to publish, and its impact on the known addresses."""
 
     difference: Difference
     impact: Impact
 
 
-def check(
-    session: Session, now: datetime, difference: Difference, follow: Follow | None = None
+def make_draft(
+    session: Session, now: datetime, difference: Difference, follow: ShowProgress | None = None
 ) -> Draft:
-    """Complete a difference with the moves in it, and count what it does."""
+    """Complete a difference with the moves it causes, and compute its impact."""
     if difference.is_empty:
         return Draft(difference, Impact())
     here = by_key(rules.load(session, difference.base))
@@ -46,15 +47,15 @@ def publish(
     session: Session,
     now: datetime,
     draft: Draft,
-    who: Who,
+    who: Actor,
     *,
     base: int | None = None,
     may_move_accounts: bool = False,
 ) -> int:
-    """Publish it; the number of the revision in force afterwards.
+    """Publish the draft; the number of the revision in force afterwards.
 
-    Raises BaseMoved if the newest revision is not the draft's, or not `base` where that is given, and
-    MovesAccounts if known accounts would belong elsewhere and nobody said that this is meant.
+    Raises BaseMoved if the newest revision is not the draft's base, or not `base` if that is given,
+    and MovesAccounts if accounts would belong to another homeserver, unless `may_move_accounts`.
     """
     if base is not None and base != draft.difference.base:
         raise problems.BaseMoved
@@ -66,9 +67,9 @@ def publish(
 def _with_moves(
     difference: Difference, old: RuleSet, left_behind: Mapping[Key, tuple[str, ...]], now: datetime
 ) -> Difference:
-    """Whoever was sent elsewhere until now is told so for a while: see Rule.former_homeservers."""
+    """Add the former homeservers to rules that move people, see Rule.former_homeservers."""
 
-    def told(rule: Rule, before: Iterable[str | None]) -> Rule:
+    def with_move(rule: Rule, before: Iterable[str | None]) -> Rule:
         also = left_behind.get((rule.kind, rule.pattern), ())
         former = dict.fromkeys(
             name for name in (*before, *also) if name and name != rule.homeserver
@@ -82,16 +83,18 @@ def _with_moves(
 
     return replace(
         difference,
-        added=tuple(told(rule, of_rule(_named_before(old, rule))) for rule in difference.added),
+        added=tuple(
+            with_move(rule, of_rule(_named_before(old, rule))) for rule in difference.added
+        ),
         changed=tuple(
-            (was, told(will, of_rule(was)) if was.homeserver != will.homeserver else will)
+            (was, with_move(will, of_rule(was)) if was.homeserver != will.homeserver else will)
             for was, will in difference.changed
         ),
     )
 
 
 def _named_before(old: RuleSet, rule: Rule) -> Rule | None:
-    """The rule that decided for these addresses until now. The default named nobody in particular."""
-    anybody = rule.pattern if rule.kind is Kind.ADDRESS else f"anybody@{rule.pattern}"
+    """The rule that decides for these addresses now, unless it is the default."""
+    anybody = rule.pattern if rule.kind is RuleKind.ADDRESS else f"anybody@{rule.pattern}"
     found = old.decide(EmailAddress.stored(anybody)).rule if rule.pattern else None
-    return found if found and found.kind is not Kind.DEFAULT else None
+    return found if found and found.kind is not RuleKind.DEFAULT else None

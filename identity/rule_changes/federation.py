@@ -1,4 +1,4 @@
-"""A whole federation at once: the homeservers that are missing, and the rules, in one revision."""
+"""Importing a federation: add the missing homeservers, and publish the rules in one revision."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from domain_rules.rules import Rule
-from identity.core.journal import Who
+from domain_rules.rule import Rule
+from identity.core.journal import Actor
 from identity.core.sealing import PublicHalf
 from identity.homeservers import models as homeservers
 from identity.homeservers import service as homeserver_changes
@@ -16,13 +16,13 @@ from identity.homeservers.service import NewHomeserver
 from . import drafts
 from . import service as rule_changes
 from .drafts import Draft
-from .impact import Follow, Impact
+from .impact import ShowProgress
 from .service import Difference
 
 
 @dataclass(frozen=True)
-class Put:
-    """What became of it. `revision` is the one in force afterwards."""
+class ImportResult:
+    """The added homeservers, the draft, and the revision in force afterwards."""
 
     homeservers: tuple[str, ...]
     draft: Draft
@@ -32,10 +32,6 @@ class Put:
     def difference(self) -> Difference:
         return self.draft.difference
 
-    @property
-    def impact(self) -> Impact:
-        return self.draft.impact
-
 
 def import_federation(
     session: Session,
@@ -44,20 +40,20 @@ def import_federation(
     *,
     servers: Sequence[NewHomeserver],
     rules: Iterable[Rule],
-    who: Who,
+    who: Actor,
     base: int | None = None,
     may_move_accounts: bool = False,
-    follow: Follow | None = None,
-) -> Put:
-    """Add the homeservers there are not yet, change none that is, and publish what differs.
+    follow: ShowProgress | None = None,
+) -> ImportResult:
+    """Add the homeservers that are not registered, change no other, and publish the difference.
 
     Raises WrongHomeserver, UnknownHomeserver, BaseMoved, MovesAccounts.
     """
     missing = [server for server in servers if homeservers.find(session, server.name) is None]
     for server in missing:
-        homeserver_changes.add(session, public, now, server, who)
-    draft = drafts.check(session, now, rule_changes.compare(session, put=rules), follow)
+        homeserver_changes.register(session, public, now, server, who)
+    draft = drafts.make_draft(session, now, rule_changes.compare(session, put=rules), follow)
     revision = drafts.publish(
         session, now, draft, who, base=base, may_move_accounts=may_move_accounts
     )
-    return Put(tuple(server.name for server in missing), draft, revision)
+    return ImportResult(tuple(server.name for server in missing), draft, revision)

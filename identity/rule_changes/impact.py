@@ -1,4 +1,4 @@
-"""What a change of rules does to people: every known address through the rules of now and the rules to be."""
+"""The impact of a change of rules: every known address is decided by the old and the new rules."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,8 @@ from sqlalchemy import CompoundSelect, func, select, union
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.rules import AccountClass, Decision, Reason, RuleSet
+from domain_rules.rule import AccountClass
+from domain_rules.rules import Decision, DecisionReason, RuleSet
 from identity.accounts.models import Account, AccountState
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.threepids.associations import Association
@@ -23,17 +24,17 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class Impact:
-    """Counts of known addresses: those an account was made for or bound to. Exact, not sampled."""
+    """Counts over all known addresses: those with an account or an association."""
 
     known: int = 0
     change_homeserver: int = 0
     become_agents: int = 0
     become_guests: int = 0
-    lose_access: int = 0  # could come in by themselves and no longer can, or are nobody's now
+    lose_access: int = 0  # could register by themselves and cannot any more, or have no homeserver
     gain_access: int = 0
-    invitations: int = 0  # that wait, and whose addresses would belong elsewhere
+    invitations: int = 0  # that wait, for addresses that would belong to another homeserver
     domains: tuple[tuple[str, int], ...] = ()
-    """The domains with the most affected addresses, and how many."""
+    """The domains with the most affected addresses, and their numbers."""
 
     @property
     def is_empty(self) -> bool:
@@ -42,18 +43,20 @@ class Impact:
 
 @dataclass(frozen=True)
 class Replay:
-    """`left_behind`: by rule, the homeservers that accounts it now decides for are on."""
+    """`left_behind`: by rule, the homeservers from which accounts would move."""
 
     impact: Impact
     left_behind: dict[Key, tuple[str, ...]]
 
 
-Follow = Callable[[Iterable[Row], int], Iterable[Row]]
-"""Passes on rows, of which there are so many: a place to show how far it has come."""
+ShowProgress = Callable[[Iterable[Row], int], Iterable[Row]]
+"""Rows and their number → the same rows, while showing the progress."""
 
 
-def replay(session: Session, old: RuleSet, new: RuleSet, follow: Follow | None = None) -> Replay:
-    """Decide every known address by both. No address leaves this function."""
+def replay(
+    session: Session, old: RuleSet, new: RuleSet, follow: ShowProgress | None = None
+) -> Replay:
+    """Decide every known address by both rule sets. The result contains no address."""
     rows = _known(session)
     if follow is not None:
         rows = follow(rows, _count(session))
@@ -88,7 +91,7 @@ def _effects(was: Decision, will: Decision) -> Iterator[str]:
             yield "become_agents"
         elif was.account_class is AccountClass.AGENT and will.account_class:
             yield "become_guests"
-    could, can = (decision.reason is Reason.OPEN for decision in (was, will))
+    could, can = (decision.reason is DecisionReason.OPEN for decision in (was, will))
     lost_all = will.is_nobodys and not was.is_nobodys
     if (could and not can) or lost_all:
         yield "lose_access"
@@ -97,7 +100,7 @@ def _effects(was: Decision, will: Decision) -> Iterator[str]:
 
 
 def _known(session: Session) -> Iterable[Row]:
-    """Address and user ID of everybody."""
+    """Address and user ID of every known address."""
     return session.execute(EVERYBODY.execution_options(yield_per=CHUNK))
 
 
@@ -106,7 +109,7 @@ def _count(session: Session) -> int:
 
 
 def _everybody() -> CompoundSelect[str, str]:
-    """Where an account and an association tell of one address, the association counts."""
+    """The query of all known addresses; an association has precedence over an account."""
     bound = select(Association.address, Association.user_id).where(Association.medium == "email")
     made = select(Account.address, Account.user_id).where(
         Account.state == AccountState.READY,

@@ -1,4 +1,4 @@
-"""Whether the journal is whole, and whether the rules in force are those it says were published."""
+"""Verifying the journal: its hash chain, and the rules of every published revision."""
 
 import json
 from dataclasses import replace
@@ -13,19 +13,19 @@ PUBLISHED = "rules.publish"
 
 
 def verify(session: Session, *, noted_head: str | None = None) -> Verified:
-    """The first fault of the chain; if it has none, the first revision that is not what was published."""
+    """Verify the chain, then the revisions; the result has the first fault found."""
     done = journal.verify(session, noted_head=noted_head)
     return done if done.fault else replace(done, fault=_first_changed_revision(session))
 
 
 def _first_changed_revision(session: Session) -> Fault | None:
-    told: set[int] = set()
-    for entry in journal.of_action(session, PUBLISHED):
+    published: set[int] = set()
+    for entry in journal.find_by_action(session, PUBLISHED):
         number = int(entry.subject.removeprefix("revision "))
-        told.add(number)
+        published.add(number)
         if json.loads(entry.facts)["digest"] != rules.digest(session, number):
             return Fault(entry.number, f"the rules of revision {number} are not those published")
     for number in range(rules.EMPTY + 1, rules.current_number(session) + 1):
-        if number not in told:
+        if number not in published:
             return Fault(0, f"revision {number} was published without a row")
     return None

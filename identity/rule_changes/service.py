@@ -1,4 +1,4 @@
-"""Rules change in revisions: a difference against a base, published whole or not at all."""
+"""Changing rules: compute the difference to the newest revision, and publish it as the next."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -8,21 +8,22 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from domain_rules.rules import Kind, Rule, RuleSet
+from domain_rules.rule import Rule, RuleKind
+from domain_rules.rules import RuleSet
 from identity import problems
 from identity.core import journal
-from identity.core.journal import Who
+from identity.core.journal import Actor
 from identity.homeservers import models as homeservers
 from identity.routing import models as rules
 from identity.routing.models import RuleRevision
 
-Key = tuple[Kind, str]
-SPELT_OUT = 20  # rules of one publication that the journal names
+Key = tuple[RuleKind, str]
+MAX_NAMED = 20  # rules of one publication that the journal names
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A draft: what publishing would do. `changed` holds pairs of the rule of now and the rule to be."""
+    """What publishing would change. `changed` has pairs of the old and the new rule."""
 
     base: int
     added: tuple[Rule, ...] = ()
@@ -41,12 +42,12 @@ class Difference:
 
     @property
     def ended(self) -> list[Rule]:
-        """The rules that are in the base and not, or not so, in what comes of it."""
+        """The rules of the base that are removed or replaced."""
         return [*self.removed, *(old for old, _ in self.changed)]
 
     @property
     def begun(self) -> list[Rule]:
-        """The rules that are not, or not so, in the base."""
+        """The rules that are added or replace one of the base."""
         return [*self.added, *(new for _, new in self.changed)]
 
 
@@ -57,10 +58,10 @@ def compare(
     take_away: Iterable[Rule] = (),
     whole: bool = False,
 ) -> Difference:
-    """The difference that putting and taking away these rules makes to the newest revision.
+    """The difference from the newest revision after adding or replacing and removing rules.
 
-    `whole`: what is not put is taken away. A rule that says nothing of a move keeps what the one of
-    now says. Raises UnknownHomeserver for a rule of a homeserver that is not registered.
+    `whole`: rules that are not in `put` are removed. A rule without a move keeps the move of the
+    rule it replaces. Raises UnknownHomeserver for a homeserver that is not registered.
     """
     base = rules.current_number(session)
     now = by_key(rules.load(session, base))
@@ -70,23 +71,26 @@ def compare(
     return difference_between(base, now, wanted, gone)
 
 
-def between(session: Session, older: int, newer: int) -> Difference:
-    """What became of one revision in another. Raises NoSuchRevision."""
+def compare_revisions(session: Session, older: int, newer: int) -> Difference:
+    """The difference between two revisions. Raises NoSuchRevision."""
     then, since = (by_key(rules.load(session, _known(session, n))) for n in (older, newer))
     return difference_between(older, then, since, [key for key in then if key not in since])
 
 
-def to_revision(session: Session, number: int) -> Difference:
-    """The difference that publishing an old revision's rules again makes. Raises NoSuchRevision.
+def compare_to_revision(session: Session, number: int) -> Difference:
+    """The difference from the newest revision to an older one, to publish that again.
 
-    Its homeservers must still be registered: UnknownHomeserver.
+    Raises NoSuchRevision, and UnknownHomeserver if one of its homeservers is not registered now.
     """
     back = rules.load(session, _known(session, number))
     return compare(session, put=back, whole=True)
 
 
-def as_of(session: Session, now: datetime, revision: int | None) -> RuleSet:
-    """What was in force when a revision's time ended; without a number, what is now. Raises NoSuchRevision."""
+def rules_at(session: Session, now: datetime, revision: int | None) -> RuleSet:
+    """The rule set of a revision at the end of its time; without a number, the current one.
+
+    Raises NoSuchRevision.
+    """
     if revision is None:
         return rules.load_rule_set(session, at=now)
     following = session.get(RuleRevision, _known(session, revision) + 1)
@@ -94,10 +98,10 @@ def as_of(session: Session, now: datetime, revision: int | None) -> RuleSet:
     return rules.load_rule_set(session, at=moment, revision=revision)
 
 
-def publish(session: Session, now: datetime, difference: Difference, who: Who) -> int:
-    """Make the difference the next revision. Its number; the base's if there is nothing to change.
+def publish(session: Session, now: datetime, difference: Difference, who: Actor) -> int:
+    """Publish the difference as the next revision; its number, or the base's if it is empty.
 
-    Raises BaseMoved if somebody published since the difference was made: nothing is written then.
+    Raises BaseMoved if another revision was published since; then nothing is written.
     """
     if difference.is_empty:
         return difference.base
@@ -125,7 +129,7 @@ def publish(session: Session, now: datetime, difference: Difference, who: Who) -
 def difference_between(
     base: int, now: Mapping[Key, Rule], wanted: Mapping[Key, Rule], gone: Iterable[Key]
 ) -> Difference:
-    """`gone`: the keys that shall be no more; whatever else is only in `now` stays."""
+    """The difference from `now`. `gone`: the keys to remove; other rules of `now` stay."""
     return Difference(
         base=base,
         added=tuple(rule for key, rule in wanted.items() if key not in now),
@@ -138,7 +142,7 @@ def difference_between(
 
 
 def by_key(found: Iterable[Rule]) -> dict[Key, Rule]:
-    """There is one rule of a kind and pattern in a revision."""
+    """The rules by kind and pattern, which are unique in a revision."""
     return {_key(rule): rule for rule in found}
 
 
@@ -161,7 +165,7 @@ def _known(session: Session, number: int) -> int:
 
 
 def _facts(difference: Difference) -> dict[str, object]:
-    """What people read in the journal: the rules by name while they are few."""
+    """The facts for the journal, with the names of up to MAX_NAMED rules."""
     named = {
         "removed": [rule.name for rule in difference.removed],
         "added": [
@@ -175,12 +179,12 @@ def _facts(difference: Difference) -> dict[str, object]:
     return {
         "base": difference.base,
         "summary": difference.summary,
-        **{name: names[:SPELT_OUT] for name, names in named.items() if names},
+        **{name: names[:MAX_NAMED] for name, names in named.items() if names},
     }
 
 
 def _check_homeservers(session: Session, wanted: Iterable[Rule]) -> None:
-    known = [homeserver.name for homeserver in homeservers.every(session)]
+    known = [homeserver.name for homeserver in homeservers.find_all(session)]
     for rule in wanted:
         for name in (rule.homeserver, rule.protected_homeserver):
             if name is not None and name not in known:

@@ -1,7 +1,7 @@
-"""YAML as plain values, with the line of each: what domain_rules.reading asks of a loader.
+"""Loading untrusted YAML as plain values with line numbers, for domain_rules.reading.
 
-Nothing of a file is believed: no tag makes an object, no key stands twice, aliases repeat only so
-much, nothing is nested beyond reason. What is merged (`<<: *alias`) stands behind what is said.
+Tags that make objects, duplicate keys, deep nesting and aliases that multiply the content are
+refused. A merged mapping (`<<: *alias`) does not override keys of the mapping itself.
 """
 
 from collections.abc import Iterator
@@ -15,25 +15,25 @@ from yaml.constructor import SafeConstructor
 from domain_rules.located import Path
 
 MAX_REPEATED = 10_000  # values that aliases may add to a short file
-MAX_REPEATED_EVER = 1_000_000
-LETTERS_A_VALUE = 4  # of a long file: a line of thirty letters that ends with *alias adds some five
-DEEPEST = 20  # our own files go four levels deep
+MAX_REPEATED_EVER = 1_000_000  # to any file
+CHARACTERS_A_VALUE = 4  # of a long file: a line of 30 characters ending with *alias adds about 5
+MAX_DEPTH = 20  # levels; our own files have four
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 PLAIN = {"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 MERGE = "tag:yaml.org,2002:merge"
 
 
 class UnreadableYaml(ValueError):
-    """The file is no YAML, or none of ours. The message names the line."""
+    """The file is not valid YAML, or contains what is refused here. The message has the line."""
 
 
-def load(text: str) -> tuple[object, dict[Path, int]]:
-    """The document and the line of each path in it. Raises UnreadableYaml."""
+def load_yaml(text: str) -> tuple[object, dict[Path, int]]:
+    """The document, and the line number of each path in it. Raises UnreadableYaml."""
     try:
-        # libyaml recurses without a limit of its own, so depth comes first.
+        # First, since libyaml recurses without a limit of its own.
         _check_depth(text)
         root = yaml.compose(text, Loader=LOADER)
-        most = max(MAX_REPEATED, min(len(text) // LETTERS_A_VALUE, MAX_REPEATED_EVER))
+        most = max(MAX_REPEATED, min(len(text) // CHARACTERS_A_VALUE, MAX_REPEATED_EVER))
         reading = _Reading(most)
         return (reading.value(root, ()) if root else None), reading.lines
     except yaml.MarkedYAMLError as error:
@@ -48,7 +48,7 @@ def _check_depth(text: str) -> None:
     for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > DEEPEST:
+            if depth > MAX_DEPTH:
                 raise _unreadable(event.start_mark, "nested too deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
@@ -81,7 +81,7 @@ class _Reading:
         return made
 
     def _fill(self, made: dict[object, object], node: yaml.Node, path: Path) -> None:
-        """Add what a mapping says, then what it merges; what is said already stays."""
+        """Add a mapping's own keys, then those of merged mappings that are missing."""
         own: set[object] = set()
         merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
@@ -112,7 +112,7 @@ class _Reading:
             raise _unreadable(node.start_mark, f"{node.value[:40]}: {error}") from error
 
     def _count(self, node: yaml.Node) -> None:
-        """An alias leads to a node that was seen: a few are fine, an avalanche of them is not."""
+        """Refuse a node inside itself, and count a node that an alias repeats."""
         if id(node) in self._around:
             raise _unreadable(node.start_mark, "it contains itself")
         if id(node) in self._seen:
@@ -126,8 +126,8 @@ class _Reading:
 
     @contextmanager
     def _inside(self, node: yaml.Node) -> Iterator[None]:
-        """Aliases make a chain as deep as they please: the depth of the text says nothing of it."""
-        if len(self._around) >= DEEPEST:
+        """Limit the depth again: aliases can nest deeper than the text does."""
+        if len(self._around) >= MAX_DEPTH:
             raise _unreadable(node.start_mark, "nested too deep")
         self._around.add(id(node))
         try:
@@ -137,7 +137,7 @@ class _Reading:
 
 
 def _to_merge(node: yaml.Node) -> list[yaml.Node]:
-    """One mapping, or a list of them, the first being the nearest."""
+    """The mappings to merge, one or a list; the first has precedence."""
     nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
     for each in nodes:
         if not isinstance(each, yaml.MappingNode):

@@ -1,1 +1,1 @@
-"""Sign-up: somebody types an address, and verifies it by a mailed code."""
+"""Sign-up: a person types an email address and verifies it with a mailed code."""

@@ -1,11 +1,12 @@
-"""The mails of a sign-up: a code, or what the mailbox is told in its place."""
+"""The mails of a sign-up: the code, or the reason why the address gets none."""
 
 from email.message import EmailMessage
 
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from identity.accounts import classes, known_people
+from identity.accounts import classes as account_classes
+from identity.accounts import known_people
 from identity.accounts import models as accounts
 from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.one_time_codes import service as one_time_codes
@@ -19,20 +20,24 @@ from identity.mail import models as mails
 from identity.mail import results as mail_results
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
-from identity.mail.models import Mail, Template
+from identity.mail.models import Mail
+from identity.mail.quota import Template
 
-from . import models, service
+from . import models as verification_requests
+from . import service
 from .models import State, VerificationRequest
 
 
 def decide(turn: MailTurn) -> Fate:
-    """What the mailbox is told, now that the mail leaves: a code, that it has an account, that nothing waits.
+    """Choose the mail's template when the mail is about to leave, and say whether it leaves.
 
-    Whatever it is, a code comes to life as far as pages can show; without a code in the mail none is right.
+    The template is VERIFY (a code), EXISTS (the address has an account) or NONE (the address may
+    not register). In each case the one-time code is started, so that the pages look the same;
+    where the mail carries no code, no typed code is right.
     """
     session, mail, now = turn.session, turn.mail, turn.now
     mails.lock_address(session, mail.address)
-    request = _served(session, turn, mail)
+    request = _request_served_by(session, turn, mail)
     has_account = known_people.has_account(session, mail.address)
     if has_account:
         mail.template = Template.EXISTS
@@ -48,13 +53,15 @@ def decide(turn: MailTurn) -> Fate:
         turn.hashes,
         now,
         mail,
-        has_account=accounts.of_address(session, mail.address) is not None,
+        has_account=accounts.find_by_address(session, mail.address) is not None,
     ):
         fate = Fate.SUPPRESSED
     elif code_mails.is_over_daily(session, mail):
         fate = Fate.WITHHELD
     if fate is not Fate.SENT or mail.template != Template.VERIFY:
-        one_time_codes.carry(session, turn.tokens, now, Purpose.SIGN_UP, mail.address, told=False)
+        one_time_codes.issue_for_mail(
+            session, turn.tokens, now, Purpose.SIGN_UP, mail.address, in_mail=False
+        )
     if request is not None:
         mail.subject_id = request.id
     session.flush()
@@ -62,19 +69,19 @@ def decide(turn: MailTurn) -> Fate:
 
 
 def verify(turn: MailTurn, frame: Frame) -> EmailMessage:
-    """Verify that you read this mailbox.
+    """The mail with the code and the link.
 
-    It names the browser that asked, those that asked too (they take the same code), and whose
-    invitation waits for the address.
+    It names the browser that made the request, the other browsers with a request for the same
+    address (the same code works in them), and the inviter whose invitation waits for the address.
     """
     session, mail, now = turn.session, turn.mail, turn.now
     request = _request(session, mail)
-    code = one_time_codes.carry(session, turn.tokens, now, Purpose.SIGN_UP, mail.address)
-    others = service.elsewhere(session, now, mail.address, browsers=(request.browser,))
+    code = one_time_codes.issue_for_mail(session, turn.tokens, now, Purpose.SIGN_UP, mail.address)
+    others = service.find_elsewhere(session, now, mail.address, browsers=(request.browser,))
     return compose(
         "verify",
         frame,
-        code=one_time_codes.digits(turn.tokens, code),
+        code=one_time_codes.digits_of(turn.tokens, code),
         link=_verify_link(turn, frame, request),
         not_me_link=_not_me_link(turn, frame, request),
         requested_at=mail.created_at,
@@ -87,13 +94,13 @@ def verify(turn: MailTurn, frame: Frame) -> EmailMessage:
 
 
 def _verify_link(turn: MailTurn, frame: Frame, request: VerificationRequest) -> str:
-    """The link to the page of this request."""
+    """The URL of the page `/v/…` of this request."""
     return f"{frame.public_url}/v/{turn.tokens.link(request.id, 'verify')}"
 
 
 def exists(turn: MailTurn, frame: Frame) -> EmailMessage:
-    """There is an account with this address already, on the homeserver as people call it."""
-    account = accounts.of_address(turn.session, turn.mail.address)
+    """The mail for an address that already has an account; it names the homeserver."""
+    account = accounts.find_by_address(turn.session, turn.mail.address)
     name = account.homeserver if account else None
     homeserver = homeservers.find(turn.session, name) if name else None
     return compose(
@@ -105,17 +112,17 @@ def exists(turn: MailTurn, frame: Frame) -> EmailMessage:
 
 
 def none(_turn: MailTurn, frame: Frame) -> EmailMessage:
-    """No invitation waits for this address."""
+    """The mail for an address that may not register, since no invitation waits for it."""
     return compose("none", frame)
 
 
 def code_used(turn: MailTurn, frame: Frame) -> EmailMessage:
-    """A code of this mailbox was typed, in which browser, and how to say that it was not you.
+    """The mail that tells that a code was used, in which browser, with the link "not me".
 
-    It was for a sign-up, or to see one's lists of people.
+    The code belonged to a sign-up, or to a sign-in to the pages of bulk invites.
     """
-    lists = turn.session.get(BulkInviteSignIn, turn.mail.subject_id)
-    used = lists or _request(turn.session, turn.mail)
+    sign_in = turn.session.get(BulkInviteSignIn, turn.mail.subject_id)
+    used = sign_in or _request(turn.session, turn.mail)
     used_at = used.used_at if isinstance(used, BulkInviteSignIn) else used.confirmed_at
     return compose(
         "code_used",
@@ -123,7 +130,7 @@ def code_used(turn: MailTurn, frame: Frame) -> EmailMessage:
         device=used.device,
         used_at=used_at or turn.mail.created_at,
         not_me_link=_not_me_link(turn, frame, used),
-        lists=lists is not None,
+        lists=sign_in is not None,
     )
 
 
@@ -140,8 +147,8 @@ def _request(session: Session, mail: Mail) -> VerificationRequest:
     return request
 
 
-def _served(session: Session, turn: MailTurn, mail: Mail) -> VerificationRequest | None:
-    """The request the mail was ordered for, or another that waits for the same address."""
+def _request_served_by(session: Session, turn: MailTurn, mail: Mail) -> VerificationRequest | None:
+    """The request the mail was ordered for if it still waits, else the newest one that does."""
     request = session.get(VerificationRequest, mail.subject_id)
     if (
         request is not None
@@ -150,7 +157,7 @@ def _served(session: Session, turn: MailTurn, mail: Mail) -> VerificationRequest
         and turn.now < request.expires_at
     ):
         return request
-    return models.newest_waiting(session, mail.address, turn.now)
+    return verification_requests.find_newest_waiting(session, mail.address, turn.now)
 
 
 def _not_me_link(
@@ -160,9 +167,9 @@ def _not_me_link(
 
 
 def _inviter_of(turn: MailTurn, address: str) -> str | None:
-    """The name of who has an invitation waiting for this address, if it was proved."""
-    for invitation in third_party_invitations.waiting_for(turn.session, address, turn.now):
-        name, _ = inviters.inviter(turn.session, turn.rules, invitation.sender)
-        if name and classes.is_agent(turn.session, turn.rules, invitation.sender):
+    """The display name of an agent whose invitation waits for this address."""
+    for invitation in third_party_invitations.find_waiting(turn.session, address, turn.now):
+        name, _ = inviters.name_and_organisation_of(turn.session, turn.rules, invitation.sender)
+        if name and account_classes.is_agent(turn.session, turn.rules, invitation.sender):
             return name
     return None

@@ -1,4 +1,4 @@
-"""Verification requests: an address, the browser that asked, and how far the proof has come."""
+"""Verification requests: one row for each address typed in one browser, and its state."""
 
 import uuid
 from collections.abc import Collection
@@ -21,7 +21,7 @@ from identity.core.database import Base
 
 
 class State(StrEnum):
-    """Where a request stands in the table. That time ran out is seen from `expires_at`."""
+    """The stored state of a request. Whether it has expired is computed from `expires_at`."""
 
     OPEN = "open"
     CONFIRMED = "confirmed"
@@ -30,7 +30,7 @@ class State(StrEnum):
 
 
 class VerificationRequest(Base):
-    """One address asked for by one browser."""
+    """One request: an address, the browser it was typed in, and whether it was verified."""
 
     __tablename__ = "verification_requests"
     __table_args__ = (UniqueConstraint("browser", "ordinal"),)
@@ -38,21 +38,23 @@ class VerificationRequest(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     address: Mapped[str]
     browser: Mapped[str]  # SHA-256 of the browser id in the cookie
-    browser_before: Mapped[str | None]  # the same of the cookie that its last proof renewed
+    browser_before: Mapped[str | None]  # the same, of its cookie before the last verification
     ordinal: Mapped[int]  # the browser's first, second, … request: its name in URLs
     language: Mapped[str]
     state: Mapped[str] = mapped_column(default=State.OPEN)
     homeserver: Mapped[str | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    # When a mail was last asked for; None: never, another mail's code proved the mailbox here.
+    # When a mail was last requested; None: never, the mailbox was verified by another mail's code.
     asked_at: Mapped[datetime | None]
-    # When the mail that serves it leaves or left; before `asked_at` if another browser had asked for it.
+    # When the mail that serves it leaves or left; before `asked_at` if it was ordered earlier by
+    # another browser's request.
     mail_at: Mapped[datetime | None]
     device: Mapped[str] = mapped_column(default="", server_default="")  # the browser's family
     confirmed_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
-    # "Not me", said with the code in another browser: the request is dead, but looks like before.
+    # When "not me" was said with the code in another browser. The request is over, but its own
+    # browser is not told.
     refused_at: Mapped[datetime | None]
     refused_by: Mapped[str | None]  # the browser in which that was said
 
@@ -81,10 +83,13 @@ def latest_of(session: Session, *, browser: str, address: str) -> VerificationRe
     ).one_or_none()
 
 
-def just_confirmed(
+def find_just_confirmed(
     session: Session, *, browser_before: str, since: datetime
 ) -> list[VerificationRequest]:
-    """What a browser has confirmed since then, known by the cookie that it had before; newest first."""
+    """The requests confirmed since then in the browser that had this cookie before; newest first.
+
+    `browser_before`: the hash of the cookie before its renewal.
+    """
     return list(
         session.scalars(
             select(VerificationRequest)
@@ -98,8 +103,8 @@ def just_confirmed(
     )
 
 
-def newest_for(session: Session, address: str) -> VerificationRequest | None:
-    """The newest request for this address, whoever's browser made it."""
+def find_newest(session: Session, address: str) -> VerificationRequest | None:
+    """The newest request for this address, of any browser."""
     return session.scalars(
         select(VerificationRequest)
         .where(VerificationRequest.address == address)
@@ -109,7 +114,10 @@ def newest_for(session: Session, address: str) -> VerificationRequest | None:
 
 
 def lock_browser(session: Session, browser: str) -> None:
-    """Let one transaction at a time number the requests of a browser. On SQLite a writer is alone anyway."""
+    """Let one transaction at a time number the requests of a browser, until it ends.
+
+    SQLite has one writer at a time anyway.
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(
             select(func.pg_advisory_xact_lock(cast(func.hashtext(f"vr:{browser}"), BigInteger)))
@@ -117,17 +125,17 @@ def lock_browser(session: Session, browser: str) -> None:
 
 
 def next_ordinal(session: Session, browser: str) -> int:
-    """Behind `lock_browser`, or two at once get the same."""
+    """The next free ordinal of this browser. Call `lock_browser` first."""
     highest = session.scalar(
         select(func.max(VerificationRequest.ordinal)).where(VerificationRequest.browser == browser)
     )
     return (highest or 0) + 1
 
 
-def move(
+def change_state(
     session: Session, request: VerificationRequest, *, source: State, to: State, **values: object
 ) -> bool:
-    """Change the state if it is still `source`: of several at once, one wins and is told True."""
+    """Change the state if it is still `source`. Of several concurrent callers one gets True."""
     won = session.scalar(
         update(VerificationRequest)
         .where(VerificationRequest.id == request.id, VerificationRequest.state == source)
@@ -139,10 +147,10 @@ def move(
     return won is not None
 
 
-def use_up(session: Session, address: str) -> None:
-    """An account stands: the proofs given of its address are used.
+def mark_used(session: Session, address: str) -> None:
+    """Mark the confirmed requests for this address as used: the account has been created.
 
-    A request that nobody confirmed stays as it is: its browser must not see that an account was made.
+    Unconfirmed requests stay as they are, since their browsers must not learn of the account.
     """
     session.execute(
         update(VerificationRequest)
@@ -156,7 +164,7 @@ def use_up(session: Session, address: str) -> None:
 
 
 def was_confirmed_in(session: Session, *, browser: str, address: str) -> bool:
-    """Whether this browser has proved the address before, as far as is remembered."""
+    """Whether this browser has verified the address before, in a request that is still stored."""
     return bool(
         session.scalar(
             select(
@@ -170,8 +178,8 @@ def was_confirmed_in(session: Session, *, browser: str, address: str) -> bool:
     )
 
 
-def proved_in(session: Session, *, browser: str, address: str) -> VerificationRequest | None:
-    """The newest request of this browser for this address that was confirmed, or has come to an account."""
+def find_verified(session: Session, *, browser: str, address: str) -> VerificationRequest | None:
+    """The newest request of this browser for this address that is confirmed or used."""
     return session.scalars(
         select(VerificationRequest)
         .where(
@@ -184,15 +192,15 @@ def proved_in(session: Session, *, browser: str, address: str) -> VerificationRe
     ).one_or_none()
 
 
-def asked_elsewhere(
+def find_elsewhere(
     session: Session, address: str, *, browsers: Collection[str], now: datetime, limit: int
 ) -> list[VerificationRequest]:
-    """The requests of other browsers for an address whose day is not over, newest first.
+    """The unexpired requests of other browsers for an address, newest first.
 
-    What somebody's proof has made of them makes no difference; one given up by its own browser is none.
+    Verified ones count like the others; those cancelled in their own browser do not.
     """
     row = VerificationRequest
-    given_up = (row.state == State.CANCELLED) & row.refused_at.is_(None)
+    is_cancelled = (row.state == State.CANCELLED) & row.refused_at.is_(None)
     return list(
         session.scalars(
             select(row)
@@ -201,7 +209,7 @@ def asked_elsewhere(
                 row.browser.not_in(browsers),
                 row.asked_at.is_not(None),
                 row.expires_at > now,
-                ~given_up,
+                ~is_cancelled,
             )
             .order_by(row.created_at.desc(), row.id)
             .limit(limit)
@@ -209,8 +217,8 @@ def asked_elsewhere(
     )
 
 
-def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
-    """The mail that leaves `was` leaves at another moment: for all who were told so."""
+def record_earlier_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
+    """Update the requests served by the mail that was to leave at `was` and leaves at `is_now`."""
     session.execute(
         update(VerificationRequest)
         .where(VerificationRequest.address == address, VerificationRequest.mail_at == was)
@@ -219,8 +227,10 @@ def mail_comes_sooner(session: Session, address: str, *, was: datetime, is_now: 
     )
 
 
-def newest_waiting(session: Session, address: str, now: datetime) -> VerificationRequest | None:
-    """The newest request that a mail to this address could still serve."""
+def find_newest_waiting(
+    session: Session, address: str, now: datetime
+) -> VerificationRequest | None:
+    """The newest open request for this address; None if no mail is needed any more."""
     row = VerificationRequest
     return session.scalars(
         select(row)
@@ -235,8 +245,8 @@ def newest_waiting(session: Session, address: str, now: datetime) -> Verificatio
     ).one_or_none()
 
 
-def follow_browser(session: Session, *, old: str, new: str) -> None:
-    """A renewed cookie: its requests go by the new name."""
+def rename_browser(session: Session, *, old: str, new: str) -> None:
+    """Store the new hash of a browser whose cookie was renewed."""
     row = VerificationRequest
     for which, values in (
         (row.browser == old, {row.browser: new, row.browser_before: old}),

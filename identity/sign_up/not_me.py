@@ -1,4 +1,4 @@
-"""“Not me”: who did not ask ends a request, with its own browser or with the code of the mail; and the way back."""
+"""“Not me”: the owner of a mailbox cancels a request somebody else made, and can undo that."""
 
 from datetime import datetime, timedelta
 
@@ -6,28 +6,28 @@ from sqlalchemy.orm import Session
 
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
-from identity.core.one_time_codes.service import CodeAnswer, Result, Typed
+from identity.core.one_time_codes.service import CodeAnswer, Result, TypedCode
 from identity.core.tokens import Tokens
 
 from . import models as verification_requests
 from .models import State, VerificationRequest
 
-UNDO_LIFETIME = timedelta(days=7)
+UNDO_LIFETIME = timedelta(days=7)  # how long a cancelled request can be opened again
 
 
 def cancel(session: Session, now: datetime, request: VerificationRequest) -> None:
-    """End the request, in the browser that made it. Undone within seven days if it was a slip."""
+    """Cancel the request, in the browser that made it. See UNDO_LIFETIME."""
     for source in (State.OPEN, State.CONFIRMED):
-        verification_requests.move(
+        verification_requests.change_state(
             session, request, source=source, to=State.CANCELLED, cancelled_at=now
         )
 
 
 def undo_cancel(session: Session, now: datetime, request: VerificationRequest) -> bool:
-    """Open a cancelled request again; it has to be proved anew. False: too late."""
+    """Open a cancelled request again; the address has to be verified anew. False: too late."""
     if request.cancelled_at is None or now >= request.cancelled_at + UNDO_LIFETIME:
         return False
-    return verification_requests.move(
+    return verification_requests.change_state(
         session,
         request,
         source=State.CANCELLED,
@@ -46,15 +46,15 @@ def cancel_with_code(
     *,
     browser: str = "",
 ) -> CodeAnswer:
-    """End the request from a browser without its cookie: who has the mail has its code.
+    """Cancel the request from another browser, with the code of the mail.
 
-    The browser that asked is not told, unless it had confirmed: whoever asks for other people's
-    addresses does not learn who reads their mail. RIGHT also where an account was made meanwhile; then
-    nothing changes.
+    The browser that made the request does not see this unless it had confirmed the address:
+    otherwise it could learn who reads a mailbox. The result is RIGHT, and nothing changes, if the
+    account was created meanwhile. `browser`: the hash of the browser that cancels.
     """
-    # The mail that tells of a use brings no code of its own: that of the used mail is still good for this.
-    typed = Typed(code, held=True, since=min(now, request.created_at))
-    answer = spend(session, tokens, now, request, typed)
+    # The mail "a code was used" carries no code, so the code of the mail before stays good here.
+    typed = TypedCode(code, held=True, since=min(now, request.created_at))
+    answer = spend_code(session, tokens, now, request, typed)
     if answer.result is Result.RIGHT and request.state != State.USED:
         if request.state == State.CONFIRMED:
             cancel(session, now, request)
@@ -66,12 +66,12 @@ def cancel_with_code(
 def undo_with_code(
     session: Session, tokens: Tokens, now: datetime, request: VerificationRequest, code: str
 ) -> CodeAnswer:
-    """The way back from `cancel_with_code`, and from `cancel`, as long as a slip can be undone."""
+    """Undo `cancel_with_code` or `cancel`. The result is OVER after UNDO_LIFETIME."""
     ended_at = request.refused_at or request.cancelled_at
     if ended_at is None:
         return CodeAnswer(Result.OVER)
-    typed = Typed(code, held=True, since=min(now, request.created_at))
-    answer = spend(session, tokens, now, request, typed)
+    typed = TypedCode(code, held=True, since=min(now, request.created_at))
+    answer = spend_code(session, tokens, now, request, typed)
     if answer.result is not Result.RIGHT:
         return answer
     if now >= ended_at + UNDO_LIFETIME:
@@ -82,10 +82,10 @@ def undo_with_code(
     return answer
 
 
-def spend(
-    session: Session, tokens: Tokens, now: datetime, request: VerificationRequest, typed: Typed
+def spend_code(
+    session: Session, tokens: Tokens, now: datetime, request: VerificationRequest, typed: TypedCode
 ) -> CodeAnswer:
-    """Try a code of the sign-up's mails against the address of a request."""
+    """Try a code of the sign-up's mails for the address of a request."""
     return one_time_codes.spend(
         session, tokens, now, Purpose.SIGN_UP, typed, address=request.address
     )

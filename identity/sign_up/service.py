@@ -1,50 +1,39 @@
-"""An address is typed, a mail goes out, and only the browser that asked, or who types the code, moves on."""
+"""Sign-up without HTTP: open a request for an address, order its mail, confirm it by code or link.
+
+Only the browser that made the request, or one in which the mailed code is typed, goes on.
+"""
 
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
-from identity.accounts.known_people import has_account
-from identity.core.one_time_codes import models as one_time_codes
+from identity.core.one_time_codes import models as stored_codes
+from identity.core.one_time_codes.limits import NO_NETWORKS, CallerNetworks
 from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import (
-    JUST,
     LIFETIMES,
-    NOWHERE,
+    RESENT_WITHIN,
     CodeAnswer,
-    Place,
     Result,
-    Typed,
+    TypedCode,
 )
 from identity.core.tokens import Tokens
 from identity.mail import code_mails
 from identity.mail import models as mails
 from identity.mail.code_mails import MAX_ELSEWHERE
-from identity.mail.models import Template
+from identity.mail.quota import Template
+from identity.problems import NoSuchRequest
 
 from . import models as verification_requests
 from .models import State, VerificationRequest
-from .not_me import cancel, cancel_with_code, spend, undo_cancel, undo_with_code
-from .visibility import CONFIRMED_LIFETIME, Step, seen_in, step_of
+from .not_me import spend_code
+from .visibility import Step, step_of, step_seen_by
 
 LIFETIME = timedelta(hours=24)  # of a request and its links
-
-__all__ = [
-    "CONFIRMED_LIFETIME",
-    "Step",
-    "cancel",
-    "cancel_with_code",
-    "has_account",
-    "seen_in",
-    "step_of",
-    "undo_cancel",
-    "undo_with_code",
-]
 
 
 def start(
@@ -58,10 +47,10 @@ def start(
     device: str = "",
     again: bool = False,
 ) -> VerificationRequest:
-    """Open a request, or go on with the one this browser has for the address, and order its mail.
+    """Open a request, or go on with this browser's request for the address, and order its mail.
 
-    What is done is the same whatever is known of the address: what the mail says, the worker decides.
-    `again`: a mail that left just now is not enough.
+    This does the same for every address, known or not; the worker decides what the mail says.
+    `again`: order a mail even if one left just now. `browser`: the hash of the browser's id.
     """
     mails.lock_address(session, address.canonical)
     verification_requests.lock_browser(session, browser)
@@ -78,27 +67,30 @@ def start(
     return request
 
 
-def find(session: Session, *, browser: str, ordinal: int) -> VerificationRequest | None:
-    """The nth request of this browser."""
-    return verification_requests.find(session, browser=browser, ordinal=ordinal)
+def find_own(session: Session, *, browser: str | None, ordinal: int) -> VerificationRequest:
+    """The nth request of the browser with this hash. Raises NoSuchRequest."""
+    found = (
+        verification_requests.find(session, browser=browser, ordinal=ordinal) if browser else None
+    )
+    if found is None:
+        raise NoSuchRequest
+    return found
 
 
-def by_token_id(session: Session, request_id: UUID) -> VerificationRequest | None:
-    """The request a mailed link is about."""
-    return session.get(VerificationRequest, request_id)
-
-
-def elsewhere(
+def find_elsewhere(
     session: Session, now: datetime, address: str, *, browsers: Collection[str]
 ) -> list[VerificationRequest]:
-    """The other browsers in which this address was typed, newest first: page and mail name them."""
-    return verification_requests.asked_elsewhere(
+    """The requests of other browsers for this address, newest first; page and mail name them."""
+    return verification_requests.find_elsewhere(
         session, address, browsers=browsers, now=now, limit=MAX_ELSEWHERE
     )
 
 
 def resend(session: Session, now: datetime, request: VerificationRequest, *, language: str) -> bool:
-    """Order the mail once more, for the first moment it may leave (`mail_at`). False: nothing to prove."""
+    """Order the mail once more, for the first moment the limits allow (`mail_at`).
+
+    False if the request is not open any more.
+    """
     if step_of(request, now) is not Step.OPEN:
         return False
     request.language = language
@@ -106,34 +98,35 @@ def resend(session: Session, now: datetime, request: VerificationRequest, *, lan
     return True
 
 
-def type_code(
+def try_code(
     session: Session,
     tokens: Tokens,
     now: datetime,
     request: VerificationRequest,
     code: str,
     *,
-    place: Place = NOWHERE,
+    networks: CallerNetworks = NO_NETWORKS,
 ) -> CodeAnswer:
-    """The code, typed in the browser that asked: if it is right the request is confirmed.
+    """Try a code typed in the browser that made the request; a right one confirms the request.
 
-    If it has ended, a mail with the next one is ordered.
+    If the code has expired or was used, a mail with the next one is ordered.
     """
-    mails.lock_address(session, request.address)  # before the code's, as the worker does
+    # The address is locked before the code, in the worker's order: else the two could deadlock.
+    mails.lock_address(session, request.address)
     if step_of(request, now) is not Step.OPEN:
         return CodeAnswer(Result.OVER)
     known = verification_requests.was_confirmed_in(
         session, browser=request.browser, address=request.address
     )
-    typed = Typed(code, place=place, known=known, browser=request.browser)
-    answer = spend(session, tokens, now, request, typed)
+    typed = TypedCode(code, networks=networks, known=known, browser=request.browser)
+    answer = spend_code(session, tokens, now, request, typed)
     if answer.result is Result.RIGHT and not _confirm(session, now, request):
-        # "Not me" was said with the code in another browser: this one is not to go on.
+        # "Not me" was said with the code in another browser, so this one must not go on.
         answer = CodeAnswer(Result.OVER, is_used=True)
     if answer.result is Result.RIGHT:
-        tell_used(session, now, request)
+        order_code_used_mail(session, now, request)
     if answer.result is Result.OVER:
-        # Where none has left yet, the mail that is on its way is the one to wait for.
+        # If no mail has left yet, the one that was ordered brings the code.
         again = answer.is_used or answer.ended_at is not None
         _order_mail(session, now, request, had_at=request.mail_at, again=again)
         return replace(answer, mail_at=request.mail_at)
@@ -141,7 +134,7 @@ def type_code(
 
 
 def confirm_by_link(session: Session, now: datetime, request: VerificationRequest) -> bool:
-    """The button under the mailed link, pressed in the browser that asked."""
+    """Confirm by the button on the mailed link's page, in the browser that made the request."""
     return step_of(request, now) is Step.OPEN and _confirm(session, now, request)
 
 
@@ -156,13 +149,13 @@ def open_elsewhere(
     language: str,
     device: str = "",
 ) -> tuple[CodeAnswer, VerificationRequest | None]:
-    """The code, typed in another browser that holds the link: a new, confirmed request opens there.
+    """Try a code typed in another browser on the mailed link's page.
 
-    The first request does not move.
+    A right one opens a new, confirmed request in that browser. The first request is not changed.
     """
-    if seen_in(request, now, browsers=(browser,)) is not Step.OPEN:
+    if step_seen_by(request, now, browsers=(browser,)) is not Step.OPEN:
         return CodeAnswer(Result.OVER), None
-    answer = spend(session, tokens, now, request, Typed(code, held=True, browser=browser))
+    answer = spend_code(session, tokens, now, request, TypedCode(code, held=True, browser=browser))
     if answer.result is not Result.RIGHT:
         return answer, None
     if request.refused_at is not None:
@@ -176,7 +169,7 @@ def open_elsewhere(
         language=language,
         device=device,
     )
-    tell_used(session, now, opened)
+    order_code_used_mail(session, now, opened)
     return answer, opened
 
 
@@ -190,7 +183,7 @@ def open_confirmed(
     language: str,
     device: str = "",
 ) -> VerificationRequest:
-    """The confirmed request of a browser in which the mailbox was just proved by another mail's code."""
+    """A confirmed request for a browser in which the mailbox was just verified by another code."""
     latest = verification_requests.latest_of(session, browser=browser, address=address)
     if latest is not None and step_of(latest, now) is Step.CONFIRMED:
         return latest
@@ -210,19 +203,19 @@ def open_confirmed(
     )
 
 
-def just_confirmed(
+def find_just_confirmed(
     session: Session, now: datetime, *, browser_before: str
 ) -> list[VerificationRequest]:
-    """What a browser confirmed a moment ago, known by the cookie that was renewed then."""
-    return verification_requests.just_confirmed(
-        session, browser_before=browser_before, since=now - JUST
+    """The requests that the browser with this cookie confirmed within the last minute."""
+    return verification_requests.find_just_confirmed(
+        session, browser_before=browser_before, since=now - RESENT_WITHIN
     )
 
 
 def rotate_browser(session: Session, *, old: str, new: str) -> None:
-    """A renewed cookie: all requests of the browser follow it, and the codes it has used."""
-    verification_requests.follow_browser(session, old=old, new=new)
-    one_time_codes.follow_browser(session, old=old, new=new)
+    """Store a browser's new hash with all its requests and the codes it has used."""
+    verification_requests.rename_browser(session, old=old, new=new)
+    stored_codes.move_to_browser(session, old=old, new=new)
 
 
 def _open(
@@ -274,18 +267,18 @@ def _order_mail(
         subject_id=request.id,
         language=request.language,
         had_at=had_at,
-        tell_sooner=verification_requests.mail_comes_sooner,
+        tell_sooner=verification_requests.record_earlier_mail,
         again=again,
     )
     if ordered.is_new or request.mail_at != ordered.leaves_at:
         request.asked_at, request.mail_at = now, ordered.leaves_at
-    # A mail that has to wait long brings its code to a request that still stands.
+    # A mail that has to wait long must find its request unexpired.
     request.expires_at = max(request.expires_at, ordered.leaves_at + LIFETIMES[Purpose.SIGN_UP])
     session.flush()
 
 
-def tell_used(session: Session, now: datetime, request: VerificationRequest) -> None:
-    """The mailbox hears that a code of its was used, and how to say that it was somebody else."""
+def order_code_used_mail(session: Session, now: datetime, request: VerificationRequest) -> None:
+    """Order the mail that says that a code was used, with the link "not me"."""
     mails.order(
         session,
         now,
@@ -299,7 +292,7 @@ def tell_used(session: Session, now: datetime, request: VerificationRequest) -> 
 def _confirm(session: Session, now: datetime, request: VerificationRequest) -> bool:
     if request.refused_at is not None:
         return False
-    won = verification_requests.move(
+    won = verification_requests.change_state(
         session, request, source=State.OPEN, to=State.CONFIRMED, confirmed_at=now
     )
     return won or request.state == State.CONFIRMED

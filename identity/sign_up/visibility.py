@@ -1,4 +1,8 @@
-"""What a browser may see of a request: who proved nothing sees an open one, whatever came of its address."""
+"""What a browser may see of a request.
+
+A browser that has not verified the address sees an open request, even if an account was created
+from another browser: otherwise typing an address would tell whether it has an account.
+"""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -6,11 +10,11 @@ from enum import StrEnum
 
 from .models import State, VerificationRequest
 
-CONFIRMED_LIFETIME = timedelta(days=7)  # a proof given is kept while a homeserver is away
+CONFIRMED_LIFETIME = timedelta(days=7)  # a verified address waits for its homeserver
 
 
 class Step(StrEnum):
-    """Where a request stands now, for whoever looks at it."""
+    """The step a request is at, as one browser sees it."""
 
     OPEN = "open"
     EXPIRED = "expired"
@@ -20,22 +24,21 @@ class Step(StrEnum):
 
 
 def step_of(request: VerificationRequest, now: datetime) -> Step:
-    """Where the request stands, as the browser sees it that made it.
+    """The step of the request as the browser that made it sees it.
 
-    What came of its address by a proof given elsewhere does not show, "not me" said with the code among
-    it: to a browser that proved nothing the request is an open one.
+    What happened to the address in other browsers does not show, "not me" with the code included.
     """
-    return seen_in(request, now, browsers=(request.browser,))
+    return step_seen_by(request, now, browsers=(request.browser,))
 
 
-def seen_in(
+def step_seen_by(
     request: VerificationRequest, now: datetime, *, browsers: Collection[str | None]
 ) -> Step:
-    """Where the request stands as one browser sees it, which is known by these names."""
-    by_proof = request.refused_at is not None
-    if by_proof and request.refused_by in browsers:
+    """The step of the request as one browser sees it. `browsers`: the hashes it is stored under."""
+    is_refused = request.refused_at is not None
+    if is_refused and request.refused_by in browsers:
         return Step.CANCELLED
-    if request.state == State.CANCELLED and (not by_proof or request.browser in browsers):
+    if request.state == State.CANCELLED and (not is_refused or request.browser in browsers):
         return Step.CANCELLED
     if request.browser in browsers:
         if request.state == State.USED:

@@ -1,1 +1,1 @@
-"""What our module in Synapse is told and what it reports (/api/homeserver/v1)."""
+"""The API for our module in Synapse (/api/homeserver/v1): what it reads and what it reports."""

@@ -1,11 +1,11 @@
-"""`guichet homeserver refusals`: for the support desk, what somebody was refused by our module in their homeserver."""
+"""`guichet homeserver refusals`: what our modules refused a user, for those who give support."""
 
 import click
 
-from identity.command.opening import opened
-from identity.command.printing import as_json, print_json, print_table, talk
+from identity.command.opening import open_services
+from identity.command.printing import as_json, print_json, print_message, print_table
 
-from . import report_models as module_reports
+from . import report_models
 
 
 @click.command()
@@ -17,14 +17,14 @@ def refusals(user_id: str, *, json_wanted: bool) -> None:
     \b
     JSON: [{"reason": text, "count": number, "last_at": time}]
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as services, services.database.reading() as session:
+    with open_services() as services, services.database.reading() as session:
         rows = [
             {
                 "reason": row.reason,
                 "count": row.count,
                 "last_at": row.last_at.isoformat(timespec="seconds"),
             }
-            for row in module_reports.refusals_of(session, user_id)
+            for row in report_models.refusals_of(session, user_id)
         ]
     if json_wanted:
         print_json(rows)
@@ -33,4 +33,4 @@ def refusals(user_id: str, *, json_wanted: bool) -> None:
         ("reason", "count", "last_at"), ([str(value) for value in row.values()] for row in rows)
     )
     if not rows:
-        talk(f"No module has reported a refusal of {user_id}.")
+        print_message(f"No module has reported a refusal of {user_id}.")

@@ -1,4 +1,4 @@
-"""What the homeservers' modules reported: each report once, and the refusals that the support desk asks about."""
+"""Reports of our modules: the ids of those processed, and the refusals, for support."""
 
 import uuid
 from datetime import datetime
@@ -10,11 +10,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core import inserting
 from identity.core.database import Base
 
-BEGUN = "begun"
+BEGUN = "begun"  # the result of a report that is not processed yet
 
 
 class ModuleReport(Base):
-    """A report that was taken, so that it counts once however often it is sent."""
+    """A report that was received, stored so that it counts once."""
 
     __tablename__ = "module_reports"
 
@@ -27,7 +27,7 @@ class ModuleReport(Base):
 
 
 class ModuleRefusal(Base):
-    """How often a module refused one user for one reason, and when it last did. Whom they wrote to is not kept."""
+    """How often a module refused a user for one reason, and when last; not whom they contacted."""
 
     __tablename__ = "module_refusals"
 
@@ -40,7 +40,7 @@ class ModuleRefusal(Base):
 def claim(
     session: Session, now: datetime, *, homeserver: str, report_id: uuid.UUID, kind: str
 ) -> ModuleReport:
-    """The row of this report: begun by whoever comes first, with its result for everybody after."""
+    """The row of this report: new (BEGUN) for the first caller, with its result for later ones."""
     key = {"homeserver": homeserver, "id": report_id}
     inserting.insert_if_new(
         session, ModuleReport, {**key, "kind": kind, "received_at": now, "result": BEGUN}
@@ -52,7 +52,7 @@ def add_refusals(
     session: Session, *, user_id: str, reason: str, count: int, last_at: datetime
 ) -> None:
     """Count further refusals of the same user for the same reason."""
-    statement = inserting.insert(session, ModuleRefusal).values(
+    statement = inserting.insert_statement(session, ModuleRefusal).values(
         user_id=user_id, reason=reason, count=count, last_at=last_at
     )
     session.execute(
@@ -67,7 +67,7 @@ def add_refusals(
 
 
 def refusals_of(session: Session, user_id: str) -> list[ModuleRefusal]:
-    """The latest first."""
+    """The refusals of a user, the latest first."""
     return list(
         session.scalars(
             select(ModuleRefusal)
@@ -78,7 +78,7 @@ def refusals_of(session: Session, user_id: str) -> list[ModuleRefusal]:
 
 
 def forget(session: Session, *, reports_before: datetime, refusals_before: datetime) -> int:
-    """Delete what nobody asks about any more. How many rows."""
+    """Delete old reports and refusals. Returns how many rows."""
     old = (
         delete(ModuleReport).where(ModuleReport.received_at < reports_before),
         delete(ModuleRefusal).where(ModuleRefusal.last_at < refusals_before),

@@ -1,4 +1,7 @@
-"""What modules report, one shape for each kind. `of`: the users it is about, who must be the homeserver's own."""
+"""The shapes of the reports of our modules, one for each kind.
+
+`about` has the users a report is about; they must be users of the reporting homeserver.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,50 +13,50 @@ from domain_rules.user_ids import MAX_USER_ID, USER_ID
 Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 UserId = Annotated[str, Field(max_length=MAX_USER_ID, pattern=rf"^{USER_ID.pattern}$")]
 
-MAX_REFUSALS = 1000  # different ones in one report
+MAX_REFUSALS = 1000  # entries in one report
 
 
 @dataclass(frozen=True)
 class InvitedByMail:
-    """A room took a third-party invitation."""
+    """A third-party invitation was sent to a room (m.room.third_party_invite)."""
 
     room_id: Text
     token: Text
     sender: UserId
 
     @property
-    def of(self) -> tuple[str, ...]:
+    def about(self) -> tuple[str, ...]:
         return (self.sender,)
 
 
 @dataclass(frozen=True)
 class Revoked:
-    """The event of a third-party invitation was emptied."""
+    """A third-party invitation was revoked in its room: its event has no content any more."""
 
     room_id: Text
     token: Text
     by: UserId
 
     @property
-    def of(self) -> tuple[str, ...]:
-        """Whom it is about: that is whoever invited, see `_revoked`."""
+    def about(self) -> tuple[str, ...]:
+        """Nobody: `reports._revoked` checks the homeserver of the inviter instead."""
         return ()
 
 
 @dataclass(frozen=True)
 class OfUser:
-    """Something about one of the homeserver's own people."""
+    """A report about one user of the homeserver."""
 
     user_id: UserId
 
     @property
-    def of(self) -> tuple[str, ...]:
+    def about(self) -> tuple[str, ...]:
         return (self.user_id,)
 
 
 @dataclass(frozen=True)
 class InRoom(OfUser):
-    """Invited, joined or left. `by`: who invited, or who ended it."""
+    """A user was invited, joined or left. `by`: the sender of the membership event."""
 
     room_id: Text
     by: UserId
@@ -61,27 +64,27 @@ class InRoom(OfUser):
 
 @dataclass(frozen=True)
 class Address(OfUser):
-    """An address that the homeserver verified, or took away."""
+    """The homeserver verified an address of a user, or removed it."""
 
     address: Text
 
 
 @dataclass(frozen=True)
 class Refused:
-    """One user was refused for one reason so many times."""
+    """How often one user was refused for one reason."""
 
     user_id: UserId
     reason: Text
     count: Annotated[int, Field(ge=1, le=1_000_000)]
-    last_at: Annotated[int, Field(ge=0, le=4_102_444_800_000)]  # milliseconds
+    last_at: Annotated[int, Field(ge=0, le=4_102_444_800_000)]  # milliseconds since 1970
 
 
 @dataclass(frozen=True)
 class Refusals:
-    """What was refused since the report before."""
+    """The refusals since the last report."""
 
     refusals: Annotated[tuple[Refused, ...], Field(max_length=MAX_REFUSALS)]
 
     @property
-    def of(self) -> tuple[str, ...]:
+    def about(self) -> tuple[str, ...]:
         return tuple(each.user_id for each in self.refusals)

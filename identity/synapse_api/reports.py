@@ -1,4 +1,4 @@
-"""What a homeserver's module saw there: invitations end or are taken up, addresses come and go, people are refused."""
+"""Processing the reports of our modules: memberships, invitations, addresses, refusals."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain_rules.addresses import InvalidAddress
+from domain_rules.address_faults import InvalidAddress
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of, is_of_homeserver
 from identity import problems
@@ -25,15 +25,16 @@ from identity.invitations import history as invitation_events
 from identity.invitations import models as third_party_invitations
 from identity.invitations import room_agreement
 from identity.invitations import service as invitations
+from identity.invitations import states as invitation_states
 from identity.invitations.history import Happened
 from identity.invitations.models import Delivery, State, ThirdPartyInvitation
 from identity.threepids import associations
 
-from . import report_models as module_reports
+from . import report_models
 from .report_shapes import Address, InRoom, InvitedByMail, OfUser, Refusals, Revoked
 
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-NO_KIND = "?"  # kept in place of what is no kind we know: anything may stand there
+NO_KIND = "?"  # stored instead of an unknown kind, which could be any text
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Outcome:
     why: str | None = None
 
     @property
-    def told(self) -> dict[str, str]:
+    def described(self) -> dict[str, str]:
+        """The result as it is answered to the module."""
         return {"result": self.result} | ({"why": self.why} if self.why else {})
 
 
@@ -54,12 +56,9 @@ UNREADABLE = Outcome("rejected", "unreadable")
 UNKNOWN_KIND = Outcome("rejected", "unknown_kind")
 
 
-Said = InvitedByMail | Revoked | OfUser | InRoom | Address | Refusals
-
-
 @dataclass(frozen=True)
-class Taker:
-    """What every kind of report is taken with. `homeserver`: whose credential came with it."""
+class ReportContext:
+    """What processing any report needs. `homeserver`: the one whose credential was sent."""
 
     session: Session
     rules: RuleSet
@@ -69,7 +68,7 @@ class Taker:
     hashes: KeyedHashes | None = None
 
 
-def take(
+def process(
     session: Session,
     rules: RuleSet,
     now: datetime,
@@ -77,126 +76,143 @@ def take(
     policy: Policy,
     homeserver: str,
     report_id: uuid.UUID,
-    said: Mapping[str, Any],
+    content: Mapping[str, Any],
     hashes: KeyedHashes | None = None,
 ) -> Outcome:
-    """Do what the report asks for, once; the same one again is answered as the first time.
+    """Process a report once; sent again, it gets the first result.
 
-    A homeserver reports what became of its own people and of the invitations they sent, nothing else. What
-    is another's is answered as what there is not. `hashes`: as of `room_agreement.confirm`.
+    A homeserver may report about its own users and the invitations they sent only. A report about
+    others gets the same result as one about an unknown invitation. `hashes`: as for
+    `room_agreement.confirm`.
     """
-    kind = _kind(said)
-    row = module_reports.claim(session, now, homeserver=homeserver, report_id=report_id, kind=kind)
-    if row.result == module_reports.BEGUN:
-        outcome = _take(Taker(session, rules, now, policy, homeserver, hashes), kind, said)
+    kind = _kind(content)
+    row = report_models.claim(session, now, homeserver=homeserver, report_id=report_id, kind=kind)
+    if row.result == report_models.BEGUN:
+        outcome = _process(
+            ReportContext(session, rules, now, policy, homeserver, hashes), kind, content
+        )
         row.result, row.why = outcome.result, outcome.why
     return Outcome(row.result, row.why)
 
 
-def _kind(said: Mapping[str, Any]) -> str:
-    kind = said.get("kind")
+def _kind(content: Mapping[str, Any]) -> str:
+    kind = content.get("kind")
     return kind if isinstance(kind, str) and kind in KINDS else NO_KIND
 
 
-def _take(taker: Taker, kind: str, said: Mapping[str, Any]) -> Outcome:
+def _process(context: ReportContext, kind: str, content: Mapping[str, Any]) -> Outcome:
     if kind not in KINDS:
         return UNKNOWN_KIND
-    reader, take_it = KINDS[kind]
+    reader, process_it = KINDS[kind]
     try:
-        report = reader.validate_python(dict(said))
+        report = reader.validate_python(dict(content))
     except (ValidationError, UnicodeEncodeError):
         return UNREADABLE
-    if not all(is_of_homeserver(user_id, taker.homeserver) for user_id in report.of):
+    if not all(is_of_homeserver(user_id, context.homeserver) for user_id in report.about):
         return NOT_YOURS
-    return take_it(taker, report)
+    return process_it(context, report)
 
 
-def _invited_by_mail(taker: Taker, report: InvitedByMail) -> Outcome:
-    """Its mail may leave. Of one that had ended, as the room took it too late, the room is emptied again."""
-    invitation = third_party_invitations.by_token(taker.session, report.token)
+def _invited_by_mail(context: ReportContext, report: InvitedByMail) -> Outcome:
+    """Release the invitation's mail; if it has ended meanwhile, enqueue its revocation."""
+    invitation = third_party_invitations.find_by_token(context.session, report.token)
     if (
         invitation is None
         or invitation.room_id != report.room_id
         or invitation.sender != report.sender
     ):
         return IGNORED
-    room_members.joined(taker.session, taker.now, room_id=report.room_id, user_id=report.sender)
-    if room_agreement.confirm(taker.session, taker.now, invitation, taker.hashes):
+    room_members.record_join(
+        context.session, context.now, room_id=report.room_id, user_id=report.sender
+    )
+    if room_agreement.confirm(context.session, context.now, invitation, context.hashes):
         return OK
     if invitation.ended_at is not None:
         outbox.enqueue(
-            taker.session, JobKind.REVOCATION, invitation.id, taker.now, lane=Lane.NORMAL
+            context.session, JobKind.REVOCATION, invitation.id, context.now, lane=Lane.NORMAL
         )
     return IGNORED
 
 
-def _revoked(taker: Taker, report: Revoked) -> Outcome:
-    """By the homeserver of whoever sent it: others see the token in the room, and a room's ID names nobody."""
-    invitation = third_party_invitations.by_token(taker.session, report.token)
+def _revoked(context: ReportContext, report: Revoked) -> Outcome:
+    """End the invitation, if the inviter's homeserver reports it: others see the token as well."""
+    invitation = third_party_invitations.find_by_token(context.session, report.token)
     if (
         invitation is None
         or invitation.room_id != report.room_id
-        or homeserver_of(invitation.sender) != taker.homeserver
+        or homeserver_of(invitation.sender) != context.homeserver
     ):
-        return IGNORED if is_of_homeserver(report.by, taker.homeserver) else NOT_YOURS
-    ended = invitations.revoke(taker.session, taker.now, invitation, by=report.by, in_room=False)
+        return IGNORED if is_of_homeserver(report.by, context.homeserver) else NOT_YOURS
+    ended = invitations.revoke(
+        context.session, context.now, invitation, by=report.by, in_room=False
+    )
     return OK if ended else IGNORED
 
 
-def _invited(taker: Taker, report: InRoom) -> Outcome:
-    """The homeserver has the invitation: what our own delivery may not have seen the end of."""
-    return _note(taker, report, State.DELIVERED, Happened.DELIVERED)
+def _invited(context: ReportContext, report: InRoom) -> Outcome:
+    """Record the delivery, of which our own job may not have got the response."""
+    return _record_state(context, report, State.DELIVERED, Happened.DELIVERED)
 
 
-def _joined(taker: Taker, report: InRoom) -> Outcome:
+def _joined(context: ReportContext, report: InRoom) -> Outcome:
     if report.by != report.user_id:
-        return IGNORED  # nobody joins for another
-    if _theirs(taker, report):
-        room_members.joined(
-            taker.session, taker.now, room_id=report.room_id, user_id=report.user_id
+        return IGNORED  # nobody can join for somebody else
+    if _invitations_of(context, report):
+        room_members.record_join(
+            context.session, context.now, room_id=report.room_id, user_id=report.user_id
         )
-    return _note(taker, report, State.JOINED, Happened.JOINED)
+    return _record_state(context, report, State.JOINED, Happened.JOINED)
 
 
-def _left(taker: Taker, report: InRoom) -> Outcome:
-    """Before joining, by themselves: declined. What becomes of a member later moves no invitation.
+def _left(context: ReportContext, report: InRoom) -> Outcome:
+    """Record a declined invitation, if the invitee left before joining.
 
-    Whoever is out again, by whomever, leaves no event behind by which they came: it would keep the room from closing.
+    When an invitee has left, in whatever way, the invitation's event in the room is emptied:
+    otherwise it would keep the room from being closed.
     """
-    room_members.left(taker.session, room_id=report.room_id, user_id=report.user_id)
-    for each in _theirs(taker, report):
-        if each.delivery == Delivery.DELIVERED and not _is_emptied(taker.session, each):
-            outbox.enqueue(taker.session, JobKind.REVOCATION, each.id, taker.now, lane=Lane.NORMAL)
+    room_members.record_leave(context.session, room_id=report.room_id, user_id=report.user_id)
+    for each in _invitations_of(context, report):
+        if each.delivery == Delivery.DELIVERED and not _is_emptied(context.session, each):
+            outbox.enqueue(
+                context.session, JobKind.REVOCATION, each.id, context.now, lane=Lane.NORMAL
+            )
     if report.by != report.user_id:
         return IGNORED
-    return _note(taker, report, State.DECLINED, Happened.DECLINED)
+    return _record_state(context, report, State.DECLINED, Happened.DECLINED)
 
 
 def _is_emptied(session: Session, invitation: ThirdPartyInvitation) -> bool:
-    return invitation_events.last(session, invitation.id, Happened.ROOM_EMPTIED) is not None
+    return (
+        invitation_events.find_last_event(session, invitation.id, Happened.ROOM_EMPTIED) is not None
+    )
 
 
-def _note(taker: Taker, report: InRoom, state: State, happened: Happened) -> Outcome:
-    """Move what was delivered to this user in this room. The history names them or who invited, nobody else."""
+def _record_state(
+    context: ReportContext, report: InRoom, state: State, happened: Happened
+) -> Outcome:
+    """Record a new state of this user's invitations to this room.
+
+    The history names the user or the inviter; anybody else becomes the homeserver's name.
+    """
     moved = [
-        invitations.record(
-            taker.session,
-            taker.now,
+        invitation_states.record_event(
+            context.session,
+            context.now,
             each,
             state,
             happened,
-            by=report.by if report.by in {report.user_id, each.sender} else taker.homeserver,
+            by=report.by if report.by in {report.user_id, each.sender} else context.homeserver,
         )
-        for each in _theirs(taker, report)
+        for each in _invitations_of(context, report)
     ]
     return OK if any(moved) else IGNORED
 
 
-def _theirs(taker: Taker, report: InRoom) -> Sequence[ThirdPartyInvitation]:
-    """What was delivered, or is about to be, to this user in this room; oldest first."""
-    bound = (each.address for each in associations.of_user(taker.session, report.user_id))
-    addresses = {*verified_addresses.of_user(taker.session, report.user_id), *bound}
-    return taker.session.scalars(
+def _invitations_of(context: ReportContext, report: InRoom) -> Sequence[ThirdPartyInvitation]:
+    """The invitations to this room with this user as the invitee; oldest first."""
+    bound = (each.address for each in associations.find_by_user(context.session, report.user_id))
+    addresses = {*verified_addresses.addresses_of(context.session, report.user_id), *bound}
+    return context.session.scalars(
         select(ThirdPartyInvitation)
         .where(
             ThirdPartyInvitation.address.in_(addresses),
@@ -207,24 +223,24 @@ def _theirs(taker: Taker, report: InRoom) -> Sequence[ThirdPartyInvitation]:
     ).all()
 
 
-def _deactivated(taker: Taker, report: OfUser) -> Outcome:
-    """The address is free again; a delivery that waits finds nobody, and the invitation waits as before."""
-    account_ends.end_account(taker.session, taker.now, report.user_id)
+def _deactivated(context: ReportContext, report: OfUser) -> Outcome:
+    """End the account. Its addresses become free, and undelivered invitations go on waiting."""
+    account_ends.end_account(context.session, context.now, report.user_id)
     return OK
 
 
-def _bound(taker: Taker, report: Address) -> Outcome:
-    """What is rejected is neither associated nor proved: it makes nobody an agent."""
+def _bound(context: ReportContext, report: Address) -> Outcome:
+    """Store a verified address. A rejected one is not stored, so it makes nobody an agent."""
     try:
-        address = taker.rules.read(report.address, smtputf8=True, typed=False)
+        address = context.rules.read(report.address, smtputf8=True, typed=False)
     except InvalidAddress as error:
         return Outcome("rejected", str(error.reason))
     try:
         binding.bind_verified(
-            taker.session,
-            taker.rules,
-            taker.now,
-            policy=taker.policy,
+            context.session,
+            context.rules,
+            context.now,
+            policy=context.policy,
             address=address,
             user_id=report.user_id,
         )
@@ -233,27 +249,27 @@ def _bound(taker: Taker, report: Address) -> Outcome:
     return OK
 
 
-def _unbound(taker: Taker, report: Address) -> Outcome:
+def _unbound(context: ReportContext, report: Address) -> Outcome:
     binding.unbind_verified(
-        taker.session, taker.now, address=report.address, user_id=report.user_id
+        context.session, context.now, address=report.address, user_id=report.user_id
     )
     return OK
 
 
-def _refusals(taker: Taker, report: Refusals) -> Outcome:
+def _refusals(context: ReportContext, report: Refusals) -> Outcome:
     for each in report.refusals:
         last_at = THE_BEGINNING + timedelta(milliseconds=each.last_at)
-        module_reports.add_refusals(
-            taker.session,
+        report_models.add_refusals(
+            context.session,
             user_id=each.user_id,
             reason=each.reason,
             count=each.count,
-            last_at=min(last_at, taker.now),
+            last_at=min(last_at, context.now),
         )
     return OK
 
 
-KINDS: dict[str, tuple[TypeAdapter[Any], Callable[[Taker, Any], Outcome]]] = {
+KINDS: dict[str, tuple[TypeAdapter[Any], Callable[[ReportContext, Any], Outcome]]] = {
     "third_party_invited": (TypeAdapter(InvitedByMail), _invited_by_mail),
     "third_party_invite_revoked": (TypeAdapter(Revoked), _revoked),
     "invited": (TypeAdapter(InRoom), _invited),

@@ -1,6 +1,7 @@
-"""What the modules in homeservers decide by: the rules, and the agents of homeservers of both kinds.
+"""The two feeds for our modules in homeservers: the rules, and the agents of mixed homeservers.
 
-Both are numbered within an epoch. A module never goes back to an older number of the same epoch.
+Both are numbered within an epoch. A module never goes back to a lower number of the same epoch.
+A mixed homeserver (`class_source` "by_person") has both agents and guests.
 """
 
 import hashlib
@@ -14,7 +15,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from domain_rules import wire_format
-from domain_rules.rules import Rule, RuleSet
+from domain_rules.rule import Rule
+from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of
 from identity.accounts import agents as agents_feed
 from identity.accounts import classes as account_classes
@@ -24,13 +26,13 @@ from identity.homeservers import models as homeservers
 from identity.keys import models as signing_keys
 from identity.routing import models as stored_rules
 
-DIGEST = 16  # characters
+DIGEST = 16  # hexadecimal digits
 BY_PERSON = "by_person"
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The rules as they are sent, without the braces around, and what tells them from others."""
+    """The rules as JSON without the outer braces, and their digest."""
 
     text: bytes
     digest: str
@@ -38,7 +40,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Answer:
-    """A body, and the tag by which a module asks whether it is still so: `epoch.number`, and what else it is about."""
+    """A JSON body, its number, and its ETag: `epoch.number`, for the rules with a digest."""
 
     body: bytes
     number: int
@@ -47,7 +49,7 @@ class Answer:
 
 @dataclass
 class _Revision:
-    """What one revision looks like to whom. To a protected homeserver its addresses are its own."""
+    """One revision as each homeserver reads it: a protected one sees its addresses as its own."""
 
     number: int
     protected: frozenset[str]
@@ -55,7 +57,7 @@ class _Revision:
 
 
 class RulesFeed:
-    """Keeps the newest revision as it is sent: made once in each process, whoever asks."""
+    """Caches the newest revision as it is sent; one for each process."""
 
     def __init__(self) -> None:
         self._held: _Revision | None = None
@@ -71,9 +73,10 @@ class RulesFeed:
         version: int,
         paused: Sequence[str] = (),
     ) -> Answer:
-        """The rules as this homeserver needs them, in the version its module reads.
+        """The rules for this homeserver, in the version its module reads.
 
-        `names`: those of the identity server. `paused`: its users who may not invite guests for now.
+        `names`: of the identity server. `paused`: users of the homeserver who may not invite guests
+        at present.
         """
         number = stored_rules.current_number(session)
         lines = self._lines(session, number, homeserver, version)
@@ -100,74 +103,65 @@ class RulesFeed:
             return kept
 
 
-def state(session: Session) -> FeedState | None:
-    """What the feeds stand at; None before anybody asked."""
-    return feed_state.current(session)
-
-
-def make_state(session: Session) -> FeedState:
-    """The same, made on first need."""
-    return feed_state.hold(session)
-
-
 def is_behind(state: FeedState, number: int, tag: str) -> bool:
-    """Whether a module was told more in this epoch than there is: the database was set back since."""
+    """Whether a module with this tag has a higher number of this epoch: a backup was restored."""
     epoch, _, rest = tag.partition(".")
-    told = rest.partition(".")[0]
-    return epoch == state.epoch and told.isascii() and told.isdecimal() and int(told) > number
+    known = rest.partition(".")[0]
+    return epoch == state.epoch and known.isascii() and known.isdecimal() and int(known) > number
 
 
 def begin_epoch(session: Session, state: FeedState) -> FeedState:
-    """Numbers are counted anew: modules take what they are told next, whatever they have."""
+    """Begin a new epoch, in which modules accept any number."""
     feed_state.begin_epoch(session, after=state.epoch)
-    return feed_state.hold(session)
+    return feed_state.lock_state(session)
 
 
-def needs_judging(session: Session, rules: RuleSet, now: datetime) -> bool:
-    """Whether agents may have become guests, or guests agents, since the feed was made."""
-    state = feed_state.current(session)
+def needs_classification(session: Session, rules: RuleSet, now: datetime) -> bool:
+    """Whether the class of some users may have changed since the feed was updated."""
+    state = feed_state.find_state(session)
     return (
         state is None
         or _is_outdated(state, _basis(session, rules), now)
-        or agents_feed.is_any_to_be_judged(session)
+        or agents_feed.is_any_to_be_classified(session)
     )
 
 
-def judge(session: Session, rules: RuleSet, now: datetime) -> None:
-    """Number what changed: by an address that came or went, by the rules, by the kind of a homeserver."""
-    state = feed_state.hold(session)
+def classify_agents(session: Session, rules: RuleSet, now: datetime) -> None:
+    """Update the feed of agents after changes of addresses, rules or kinds of homeservers."""
+    state = feed_state.lock_state(session)
     if rules.revision < _revision(state.judged_by):
-        # Another process has seen a newer one than this process's cache, which is up to a second old.
+        # Another process used a newer revision; this process's cache may be a second old.
         rules = stored_rules.load_rule_set(session, at=now)
-    waiting = agents_feed.to_be_judged(session)
-    names = _mixed(session)
+    waiting = agents_feed.lock_to_be_classified(session)
+    names = _mixed_homeservers(session)
     basis = _basis(session, rules)
     if _is_outdated(state, basis, now):
-        told = agents_feed.agents(session)
+        published = agents_feed.published_agents(session)
         pairs = verified_addresses.on_homeservers(session, names)
     else:
-        told = agents_feed.agents_among(session, waiting)
+        published = agents_feed.published_agents_among(session, waiting)
         pairs = (
             (user_id, address)
             for user_id in waiting
-            for address in verified_addresses.of_user(session, user_id)
+            for address in verified_addresses.addresses_of(session, user_id)
         )
     agents = _agents(rules, names, pairs)
-    if agents != told:
+    if agents != published:
         state.number += 1
-        agents_feed.tell(session, agents - told, number=state.number, is_agent=True)
-        agents_feed.tell(session, told - agents, number=state.number, is_agent=False)
-    agents_feed.judged(session, waiting)
+        agents_feed.publish(session, agents - published, number=state.number, is_agent=True)
+        agents_feed.publish(session, published - agents, number=state.number, is_agent=False)
+    agents_feed.mark_classified(session, waiting)
     state.judged_by, state.judged_until = basis, rules.changes_at
 
 
 def agents_since(session: Session, state: FeedState, since: int) -> Answer:
-    """Whom this changes for a module that has heard of everything up to `since`.
+    """The changes for a module that has everything up to the number `since`.
 
-    From 0, or from a number that is still to come, it is everybody, and takes the place of what it has.
+    For 0, or for a number not reached yet, the answer has all agents (`complete`) and replaces what
+    the module has.
     """
     complete = since == 0 or since > state.number
-    found = agents_feed.since(session, 0 if complete else since)
+    found = agents_feed.changes_since(session, 0 if complete else since)
     facts = {
         "version": wire_format.VERSION,
         "epoch": state.epoch,
@@ -176,12 +170,12 @@ def agents_since(session: Session, state: FeedState, since: int) -> Answer:
         "removed": [user_id for user_id, is_agent in found if not is_agent],
         "complete": complete,
     }
-    # Of this path and number: who has heard of everything up to here has no news, however it was asked for.
+    # The tag has the number only: with everything up to it there is no news, whatever `since` was.
     return Answer(json.dumps(facts).encode(), state.number, f"{state.epoch}.{state.number}")
 
 
 def _head(session: Session, homeserver: str, names: Collection[str]) -> dict[str, Any]:
-    every = homeservers.every(session)
+    every = homeservers.find_all(session)
     own = next(each for each in every if each.name == homeserver)
     return {
         "homeserver": {
@@ -192,13 +186,13 @@ def _head(session: Session, homeserver: str, names: Collection[str]) -> dict[str
         "homeservers": {each.name: {"class_source": each.class_source} for each in every},
         "identity_server": {
             "names": sorted(set(names)),
-            "public_keys": {key.key_id: key.public_key for key in signing_keys.every(session)},
+            "public_keys": {key.key_id: key.public_key for key in signing_keys.find_all(session)},
         },
     }
 
 
 def _lines(rules: Iterable[Rule], version: int, protected: str = "") -> Lines:
-    entries = [wire_format.written(rule, protected=protected) for rule in rules]
+    entries = [wire_format.write_rule(rule, protected=protected) for rule in rules]
     entries.sort(key=lambda entry: [str(entry.get(name, "")) for name in wire_format.POSITIONS])
     facts: dict[str, Any] = {"version": wire_format.VERSION, "rules": entries}
     if version < wire_format.VERSION:
@@ -209,7 +203,7 @@ def _lines(rules: Iterable[Rule], version: int, protected: str = "") -> Lines:
             if "extra_signs" in entry
         }
         facts = {
-            "rules": [wire_format.by_position(entry) for entry in entries],
+            "rules": [wire_format.write_rule_by_position(entry) for entry in entries],
             "extra_signs": signs,
         }
     text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()[1:-1]
@@ -224,12 +218,12 @@ def _agents(rules: RuleSet, names: Collection[str], pairs: Iterable[tuple[str, s
     }
 
 
-def _mixed(session: Session) -> list[str]:
-    return [each.name for each in homeservers.every(session) if each.class_source == BY_PERSON]
+def _mixed_homeservers(session: Session) -> list[str]:
+    return [each.name for each in homeservers.find_all(session) if each.class_source == BY_PERSON]
 
 
 def _basis(session: Session, rules: RuleSet) -> str:
-    return " ".join([str(rules.revision), *_mixed(session)])
+    return " ".join([str(rules.revision), *_mixed_homeservers(session)])
 
 
 def _revision(basis: str) -> int:

@@ -1,1 +1,1 @@
-"""Third-party identifiers (3PIDs): validation, associations and lookup, as the Matrix Identity Service API has them."""
+"""Third-party identifiers (3PIDs) of the Matrix Identity Service API: validation, lookup, terms."""

@@ -1,4 +1,4 @@
-"""Who may ask us: Matrix users by the tokens we gave them, and the terms they have accepted."""
+"""Access tokens of the Identity Service API, and the terms that users have accepted."""
 
 import hashlib
 import secrets
@@ -14,26 +14,26 @@ from identity.core import inserting
 from identity.core.database import Base
 from identity.mail import models as mails
 
-UNUSED = timedelta(days=90)  # after which a token that nobody shows has ended
-LIFETIME = timedelta(days=365)  # at most; clients get another by themselves
-NOTED_EVERY = timedelta(hours=1)  # a use is written down no oftener
-# A homeserver's OpenID token outlives the account it was made for: an hour, where that is Synapse.
+UNUSED = timedelta(days=90)  # after which an unused token expires
+LIFETIME = timedelta(days=365)  # of a token at most; clients get another by themselves
+RECORD_EVERY = timedelta(hours=1)  # a use is recorded no more often
+# An OpenID token of a homeserver stays valid after the account ends: in Synapse, for an hour.
 OPENID_LIFETIME = timedelta(hours=2)
 
 
 class AccessToken(Base):
-    """One token of one user. Only its hash is kept; one that was ended is no more."""
+    """One token of one user. Only its hash is stored; a token that ends is deleted."""
 
     __tablename__ = "identity_tokens"
 
     token_hash: Mapped[str] = mapped_column(primary_key=True)  # SHA-256
     user_id: Mapped[str] = mapped_column(index=True)
     created_at: Mapped[datetime]
-    last_used_at: Mapped[datetime | None]  # null: not since it was made
+    last_used_at: Mapped[datetime | None]  # null: never used
 
 
 class EndedAccount(Base):
-    """Whose account ended lately, so that what its homeserver gave out before opens nothing new."""
+    """An account that ended lately: OpenID tokens issued before that are refused."""
 
     __tablename__ = "ended_accounts"
 
@@ -42,7 +42,7 @@ class EndedAccount(Base):
 
 
 class AcceptedTerms(Base):
-    """A user accepted what stands at this URL."""
+    """A user has accepted the text at this URL."""
 
     __tablename__ = "accepted_terms"
 
@@ -53,11 +53,11 @@ class AcceptedTerms(Base):
 
 @dataclass(frozen=True)
 class IdentityAccount:
-    """Whoever holds a good token."""
+    """The account of a valid token."""
 
     user_id: str
     token_hash: str = field(repr=False)
-    used_at: datetime  # as it is written down
+    used_at: datetime  # the last recorded use
 
     @property
     def homeserver(self) -> str:
@@ -66,14 +66,14 @@ class IdentityAccount:
 
 
 def issue(session: Session, now: datetime, *, user_id: str) -> str:
-    """A new token, told once. 256 random bits need no slow hash."""
+    """Issue a token; only its hash is stored. 256 random bits need no slow hash."""
     token = secrets.token_urlsafe(32)
     session.add(AccessToken(token_hash=_hash(token), user_id=user_id, created_at=now))
     return token
 
 
-def of_token(session: Session, token: str, now: datetime) -> IdentityAccount | None:
-    """Whose token this is, as long as it is good. Nothing is kept in memory: what is ended is so everywhere at once."""
+def find_by_token(session: Session, token: str, now: datetime) -> IdentityAccount | None:
+    """The account of a token; None if it has ended or expired. Nothing is cached."""
     row = session.get(AccessToken, _hash(token))
     if row is None:
         return None
@@ -83,8 +83,8 @@ def of_token(session: Session, token: str, now: datetime) -> IdentityAccount | N
     return IdentityAccount(row.user_id, row.token_hash, used_at)
 
 
-def note_use(session: Session, account: IdentityAccount, now: datetime) -> None:
-    """The token was shown."""
+def record_use(session: Session, account: IdentityAccount, now: datetime) -> None:
+    """Record a use of the token."""
     session.execute(
         update(AccessToken)
         .where(AccessToken.token_hash == account.token_hash)
@@ -92,37 +92,39 @@ def note_use(session: Session, account: IdentityAccount, now: datetime) -> None:
     )
 
 
-def is_to_be_noted(account: IdentityAccount, now: datetime) -> bool:
-    """Whether the use written down is old enough to be replaced."""
-    return now >= account.used_at + NOTED_EVERY
+def is_use_to_be_recorded(account: IdentityAccount, now: datetime) -> bool:
+    """Whether the last recorded use is old enough to record another."""
+    return now >= account.used_at + RECORD_EVERY
 
 
 def end(session: Session, account: IdentityAccount) -> None:
-    """This token opens nothing any more; others of the user do."""
+    """Delete this token; other tokens of the user stay."""
     session.execute(delete(AccessToken).where(AccessToken.token_hash == account.token_hash))
 
 
 def end_all(session: Session, user_id: str) -> int:
-    """No token of this user opens anything any more. How many there were."""
+    """Delete all tokens of this user. Returns how many."""
     gone = session.execute(delete(AccessToken).where(AccessToken.user_id == user_id))
     return cast("CursorResult[Any]", gone).rowcount
 
 
 def lock(session: Session, user_id: str) -> None:
-    """One at a time: a token is not made while the account ends."""
+    """Lock the account until the transaction ends, so that no token is issued while it ends."""
     mails.lock_address(session, user_id)
 
 
-def note_end(session: Session, now: datetime, user_id: str) -> None:
-    """The account has ended."""
-    statement = inserting.insert(session, EndedAccount).values(user_id=user_id, ended_at=now)
+def record_end(session: Session, now: datetime, user_id: str) -> None:
+    """Record that the account has ended."""
+    statement = inserting.insert_statement(session, EndedAccount).values(
+        user_id=user_id, ended_at=now
+    )
     session.execute(
         statement.on_conflict_do_update(index_elements=["user_id"], set_={"ended_at": now})
     )
 
 
-def note_return(session: Session, user_id: str) -> None:
-    """The account is there again."""
+def record_return(session: Session, user_id: str) -> None:
+    """Delete the record that the account has ended: it is active again."""
     session.execute(delete(EndedAccount).where(EndedAccount.user_id == user_id))
 
 
@@ -133,14 +135,14 @@ def has_ended(session: Session, user_id: str, now: datetime) -> bool:
 
 
 def forget(session: Session, now: datetime) -> int:
-    """Delete the tokens whose time is over, and the ends that no longer matter. How many tokens."""
+    """Delete expired tokens and outdated records of ended accounts. Returns how many tokens."""
     session.execute(delete(EndedAccount).where(EndedAccount.ended_at <= now - OPENID_LIFETIME))
     gone = session.execute(delete(AccessToken).where(_is_over(now)))
     return cast("CursorResult[Any]", gone).rowcount
 
 
-def count_of(session: Session, user_id: str, now: datetime) -> int:
-    """How many good tokens the user has."""
+def count_tokens(session: Session, user_id: str, now: datetime) -> int:
+    """How many valid tokens the user has."""
     good = (AccessToken.user_id == user_id) & ~_is_over(now)
     return session.scalar(select(func.count()).where(good)) or 0
 
@@ -150,8 +152,8 @@ def accepted_urls(session: Session, user_id: str) -> set[str]:
 
 
 def accept(session: Session, now: datetime, *, user_id: str, urls: Collection[str]) -> None:
-    """These as well; what was accepted before stays so."""
-    inserting.several(
+    """Add these URLs to those the user has accepted."""
+    inserting.insert_missing(
         session,
         AcceptedTerms,
         [{"user_id": user_id, "url": url, "accepted_at": now} for url in urls],

@@ -1,4 +1,4 @@
-"""Matrix users come with what their homeserver vouches for, get a token, accept the terms, and leave."""
+"""Accounts of the Identity Service API: a Matrix user gets a token and accepts the terms."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -13,14 +13,14 @@ from .terms import Terms
 
 
 def register(session: Session, now: datetime, *, user_id: str) -> str:
-    """A token for the user of whom the homeserver has just said that it is them.
+    """A token for a user whose OpenID token the homeserver has just confirmed.
 
-    Raises SignedOut for an account that ended lately: what vouches for it may be older than that.
+    Raises SignedOut for an account that ended lately: its OpenID token may be older than that.
     """
     identity_accounts.lock(session, user_id)
     if identity_accounts.has_ended(session, user_id, now):
         raise SignedOut("This account was deactivated.")
-    # The first user finds a pepper: no GET makes one.
+    # For the first user: a pepper must exist, and GET /hash_details must not create one.
     pepper_rotation.make_first(session, now)
     return identity_accounts.issue(session, now, user_id=user_id)
 
@@ -28,7 +28,7 @@ def register(session: Session, now: datetime, *, user_id: str) -> str:
 def accept(
     session: Session, terms: Terms, now: datetime, *, user_id: str, urls: Collection[str]
 ) -> None:
-    """Add these texts to what the user has accepted. Raises WrongParameter for one that is none of ours."""
+    """Record that the user accepts these texts. Raises WrongParameter for an unknown URL."""
     if not set(urls) <= terms.urls:
         raise WrongParameter("user_accepts names a text that is none of these terms.")
     identity_accounts.accept(session, now, user_id=user_id, urls=set(urls))

@@ -12,7 +12,7 @@ from . import peppers
 
 
 class Association(Base):
-    """An address bound to a user ID. One address, one user ID."""
+    """An address bound to a user ID. An address has one user ID, a user any number of addresses."""
 
     __tablename__ = "associations"
 
@@ -23,8 +23,8 @@ class Association(Base):
 
 
 def bind(session: Session, now: datetime, *, address: str, user_id: str) -> None:
-    """Bind an email address; a second time changes nothing but the user ID. Its hashes follow it."""
-    statement = inserting.insert(session, Association).values(
+    """Bind an email address to a user ID, instead of any other, and store its lookup hashes."""
+    statement = inserting.insert_statement(session, Association).values(
         medium="email", address=address, user_id=user_id, bound_at=now
     )
     session.execute(
@@ -34,11 +34,11 @@ def bind(session: Session, now: datetime, *, address: str, user_id: str) -> None
             where=Association.user_id != statement.excluded.user_id,
         )
     )
-    peppers.follow(session, now, medium="email", address=address)
+    peppers.hash_association(session, now, medium="email", address=address)
 
 
 def unbind(session: Session, *, address: str, user_id: str) -> None:
-    """Withdraw this one, its hashes with it; the address bound to somebody else stays so."""
+    """Delete this association and its lookup hashes; one with another user ID stays."""
     session.execute(
         delete(Association).where(
             Association.medium == "email",
@@ -48,9 +48,9 @@ def unbind(session: Session, *, address: str, user_id: str) -> None:
     )
 
 
-def of_address(session: Session, address: str) -> Association | None:
+def find_by_address(session: Session, address: str) -> Association | None:
     return session.get(Association, ("email", address))
 
 
-def of_user(session: Session, user_id: str) -> list[Association]:
+def find_by_user(session: Session, user_id: str) -> list[Association]:
     return list(session.scalars(select(Association).where(Association.user_id == user_id)))

@@ -1,18 +1,16 @@
-"""`guichet pepper rotate`: another pepper for lookups, while lookups go on."""
+"""`guichet pepper rotate`: replace the pepper of lookups without interrupting them."""
 
 from collections.abc import Iterator
 from math import ceil
 
 import click
 
-from identity.command.opening import author, dry_run, opened, reason
-from identity.command.printing import as_json, print_json, talk
-from identity.command.progress import followed
-from identity.rule_changes.cli.publishing import author_here
+from identity.command.opening import author, author_here, dry_run, open_services, reason
+from identity.command.printing import as_json, print_json, print_message
+from identity.command.progress import track_progress
 from identity.services import Services
 
-from . import lookup_queries as lookup
-from . import pepper_rotation, peppers
+from . import lookup_queries, pepper_rotation, peppers
 from .lookup_queries import Key
 from .pepper_rotation import AT_ONCE, THE_START
 from .peppers import Pepper
@@ -22,7 +20,7 @@ FORGOTTEN_AT_ONCE = 20_000  # hashes deleted in one transaction
 
 @click.group()
 def pepper() -> None:
-    """The pepper of lookups: what addresses are hashed with."""
+    """The pepper with which addresses are hashed for lookups."""
 
 
 @pepper.command()
@@ -33,22 +31,22 @@ def pepper() -> None:
 def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> None:
     """Put another pepper in force once every association is hashed with it.
 
-    Nobody is missed meanwhile. The one before stays good for an hour, for clients that have it still.
-    A rotation that was interrupted goes on where a further one begins.
+    Nobody is missed meanwhile. The one before stays good for an hour, for clients that have it
+    still. A rotation that was interrupted goes on where a further one begins.
 
     JSON: {"associations": number, "dry_run": boolean}
     """
-    with opened() as services:
+    with open_services() as services:
         with services.database.reading() as session:
-            count = lookup.size(session)
+            count = lookup_queries.count_associations(session)
         if not dry_run:
             _rotate(services, count, author=author, reason=reason)
     if json_wanted:
         print_json({"associations": count, "dry_run": dry_run})
     if dry_run:
-        talk(f"{count} associations would be hashed anew. Nothing was written.")
+        print_message(f"{count} associations would be hashed anew. Nothing was written.")
     else:
-        talk(f"{count} associations are hashed anew; clients are told the new pepper.")
+        print_message(f"{count} associations are hashed anew; clients are told the new pepper.")
 
 
 def _rotate(services: Services, count: int, *, author: str, reason: str) -> None:
@@ -56,7 +54,7 @@ def _rotate(services: Services, count: int, *, author: str, reason: str) -> None
         pass
     with services.database.transaction() as session:
         made = pepper_rotation.begin(session, services.now())
-    for _ in followed("parts hashed", _filling(services, made), ceil(count / AT_ONCE)):
+    for _ in track_progress("parts hashed", _filling(services, made), ceil(count / AT_ONCE)):
         pass
     with services.database.transaction() as session:
         pepper_rotation.finish(
@@ -65,17 +63,17 @@ def _rotate(services: Services, count: int, *, author: str, reason: str) -> None
 
 
 def _filling(services: Services, made: Pepper) -> Iterator[Key]:
-    """One transaction for each part, so that nobody who binds waits long."""
-    where: Key | None = THE_START
-    while where is not None:
+    """Hash the associations, a transaction for each part, so that no bind waits long."""
+    position: Key | None = THE_START
+    while position is not None:
         with services.database.transaction() as session:
-            where = lookup.fill(session, made, after=where, most=AT_ONCE)
-        if where is not None:
-            yield where
+            position = lookup_queries.hash_next(session, made, after=position, most=AT_ONCE)
+        if position is not None:
+            yield position
 
 
 def _forget_some(services: Services) -> bool:
-    """Part of what is left of peppers that have ended. Whether there is more."""
+    """Delete some hashes of ended peppers. Whether there may be more."""
     with services.database.transaction() as session:
         return (
             peppers.forget_ended(session, services.now(), most=FORGOTTEN_AT_ONCE)

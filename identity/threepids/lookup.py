@@ -1,4 +1,4 @@
-"""Agents find people by hashes of their addresses; guests find nobody."""
+"""Lookup of user IDs by hashed addresses; agents get results, guests none."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -9,16 +9,15 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import canonical_or_typed
 from identity.problems import Unavailable, WrongPepper
 
-from . import lookup_queries as lookup
-from . import peppers
+from . import lookup_queries, peppers
 
 Algorithm = Literal["sha256", "none"]
-MEDIUM = " email"  # what follows the address, in the clear
+MEDIUM = " email"  # with the algorithm "none", follows the address
 
 
-def pepper(session: Session) -> str:
-    """The one that clients are to use."""
-    current = peppers.current(session)
+def current_pepper(session: Session) -> str:
+    """The pepper in force. Raises Unavailable before the first account exists."""
+    current = peppers.find_current(session)
     if current is None:
         raise Unavailable
     return current.pepper
@@ -33,19 +32,21 @@ def find(
     with_pepper: str,
     asked: Collection[str],
 ) -> dict[str, str]:
-    """What was asked → user ID, of those that are bound; nothing for a guest. Raises WrongPepper."""
+    """Entry of `asked` → user ID, where one is bound; {} for a guest. Raises WrongPepper."""
     if algorithm == "none":
         clear = {
             text: canonical_or_typed(text.removesuffix(MEDIUM))
             for text in asked
             if text.endswith(MEDIUM)
         }
-        bound = lookup.by_address(session, now, pepper=with_pepper, addresses=set(clear.values()))
+        bound = lookup_queries.find_by_address(
+            session, now, pepper=with_pepper, addresses=set(clear.values())
+        )
     else:
         clear = {text: text for text in asked}
-        bound = lookup.by_hash(session, now, pepper=with_pepper, hashes=set(asked))
+        bound = lookup_queries.find_by_hash(session, now, pepper=with_pepper, hashes=set(asked))
     if bound is None:
-        raise WrongPepper(algorithm, pepper(session))
+        raise WrongPepper(algorithm, current_pepper(session))
     if not by_agent:
         return {}
     return {text: bound[key] for text, key in clear.items() if key in bound}

@@ -1,4 +1,4 @@
-"""Which user IDs stand behind hashes, or behind addresses in the clear; one query each."""
+"""The queries of lookup: user IDs by hash or by address, and hashing the associations."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -11,13 +11,13 @@ from .associations import Association
 from .peppers import LookupHash, Pepper
 
 Key = tuple[str, str]
-"""Medium and address: how far a filling has come."""
+"""Medium and address of the last association hashed."""
 
 
-def by_hash(
+def find_by_hash(
     session: Session, now: datetime, *, pepper: str, hashes: Collection[str]
 ) -> dict[str, str] | None:
-    """Hash → user ID, of those that are bound. None: this pepper is not in use."""
+    """Hash → user ID, of the associated ones. None if this pepper is not in use."""
     query = (
         _in_force(now, pepper, select(LookupHash.hash, Association.user_id))
         .outerjoin(
@@ -34,18 +34,18 @@ def by_hash(
     return _found(session.execute(query).all())
 
 
-def by_address(
+def find_by_address(
     session: Session, now: datetime, *, pepper: str, addresses: Collection[str]
 ) -> dict[str, str] | None:
-    """Email address → user ID, of those that are bound. None: this pepper is not in use."""
+    """Email address → user ID, of the associated ones. None if this pepper is not in use."""
     query = _in_force(now, pepper, select(Association.address, Association.user_id)).outerjoin(
         Association, and_(Association.medium == "email", Association.address.in_(addresses))
     )
     return _found(session.execute(query).all())
 
 
-def fill(session: Session, pepper: Pepper, *, after: Key, most: int) -> Key | None:
-    """Hash the next `most` associations with this pepper. Where to go on, or None: that was the end."""
+def hash_next(session: Session, pepper: Pepper, *, after: Key, most: int) -> Key | None:
+    """Hash the next `most` associations with this pepper. The last key; None at the end."""
     rows = session.execute(
         select(Association.medium, Association.address)
         .where(
@@ -56,22 +56,22 @@ def fill(session: Session, pepper: Pepper, *, after: Key, most: int) -> Key | No
         )
         .order_by(Association.medium, Association.address)
         .limit(most)
-        # Whoever unbinds one of these meanwhile waits, or its hash would stand for nobody.
+        # An unbind of one of these waits meanwhile: else its hash would have no association.
         .with_for_update(read=True, key_share=True)
     ).all()
     for medium in {row.medium for row in rows}:
         addresses = [row.address for row in rows if row.medium == medium]
-        peppers.write(session, medium, addresses, [pepper])
+        peppers.add_hashes(session, medium, addresses, [pepper])
     return (rows[-1].medium, rows[-1].address) if len(rows) == most else None
 
 
-def size(session: Session) -> int:
+def count_associations(session: Session) -> int:
     """How many associations there are."""
     return session.scalar(select(func.count()).select_from(Association)) or 0
 
 
 def _in_force(now: datetime, pepper: str, query: Select[str, str]) -> Select[str, str]:
-    """From the pepper's own row: it comes with nothing beside it when nobody is found."""
+    """Select from the pepper's row, so that a valid pepper yields a row even if nobody is found."""
     return query.select_from(Pepper).where(
         Pepper.pepper == pepper,
         Pepper.in_force_at.is_not(None),

@@ -1,4 +1,4 @@
-"""The mail with the code that a Matrix client wants handed in."""
+"""The mail of a validation session, with the code to type into the Matrix client."""
 
 from email.message import EmailMessage
 from typing import Final
@@ -16,31 +16,33 @@ SUBMIT: Final = "/_matrix/identity/v2/validate/email/submitToken"
 
 
 def client_verify(turn: MailTurn, frame: Frame) -> EmailMessage:
-    """A Matrix client wants the address verified for a user. Raises NoLongerWanted once the session has ended."""
-    asked = validation_sessions.find(turn.session, turn.mail.subject_id)
-    if asked is None or validation.is_over(asked, turn.now):
+    """The mail with the code and the link. Raises NoLongerWanted once the session has expired."""
+    opened = validation_sessions.find(turn.session, turn.mail.subject_id)
+    if opened is None or validation.is_over(opened, turn.now):
         raise NoLongerWanted
-    made = one_time_codes.carry(turn.session, turn.tokens, turn.now, Purpose.CLIENT, asked.sid)
-    code = one_time_codes.digits(turn.tokens, made)
-    submit_link = _submit_link(turn, asked, code) if frame.brand_dir else ""
+    made = one_time_codes.issue_for_mail(
+        turn.session, turn.tokens, turn.now, Purpose.CLIENT, opened.sid
+    )
+    code = one_time_codes.digits_of(turn.tokens, made)
+    submit_link = _submit_link(turn, opened, code) if frame.brand_dir else ""
     return compose_branded(
         "verify.txt",
         "client_verify",
         frame,
         own={"token": code, "submit_link": submit_link},
         code=code,
-        link=f"{frame.public_url}/v/{turn.tokens.link(asked.id, 'client')}",
-        user_id=asked.user_id,
+        link=f"{frame.public_url}/v/{turn.tokens.link(opened.id, 'client')}",
+        user_id=opened.user_id,
         requested_at=turn.mail.created_at,
-        ends_at=validation.ends_at(asked),
+        ends_at=validation.ends_at(opened),
     )
 
 
 CLIENT_VERIFY = MailKind(compose=client_verify)
 
 
-def _submit_link(turn: MailTurn, asked: ValidationSession, code: str) -> str:
-    """The specification's link: it proves the address to whoever opens it, so only an operator's text has it."""
-    secret = turn.vault.open(asked.sealed_secret).get_secret_value()
-    query = urlencode({"token": code, "client_secret": secret, "sid": asked.sid})
+def _submit_link(turn: MailTurn, opened: ValidationSession, code: str) -> str:
+    """The specification's link. Opening it validates the address; only brand templates get it."""
+    secret = turn.vault.open(opened.sealed_secret).get_secret_value()
+    query = urlencode({"token": code, "client_secret": secret, "sid": opened.sid})
     return f"{turn.settings.public_url}{SUBMIT}?{query}"

@@ -1,4 +1,4 @@
-"""What a Matrix client asked to have proved: the page behind the mailed link, and the specification's own link."""
+"""Validation for Matrix clients: the page of the mailed link, and the specification's own link."""
 
 from http import HTTPStatus
 
@@ -8,39 +8,39 @@ from jinja2 import Environment
 from domain_rules.addresses import EmailAddress
 from identity.core.one_time_codes.service import CodeAnswer, Result
 from identity.problems import NoValidSession
-from identity.sign_up.pages.check import code_faults, unfinished_code
-from identity.web.languages import language, prefer
-from identity.web.rendering import Fault, go_to, page
+from identity.web.code_form import code_faults, unfinished_code
+from identity.web.languages import language, prefer_language
+from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
 
-from . import validation
+from . import validation, validation_sessions
 from .validation_sessions import ValidationSession
 
-OWN_PAGE = "validated.html"  # of the operator, in the folder of the brand
+OWN_PAGE = "validated.html"  # the operator's page, in the brand folder
 SID_LENGTH = 32  # characters
 SUBMIT = "/_matrix/identity/v2/validate/email/submitToken"
 
 
-def show(token: str) -> Response:
-    """Who asked, and a field for the code of the mail. Looking changes nothing."""
+def show_link(token: str) -> Response:
+    """The page with the requesting user and a field for the code. Opening it changes nothing."""
     asked = _mailed(token)
-    return _page(token, asked) if asked else page("link_broken", status=HTTPStatus.NOT_FOUND)
+    return _page(token, asked) if asked else render_page("link_broken", status=HTTPStatus.NOT_FOUND)
 
 
 def try_code(token: str) -> Response:
-    """The typed code proves the address to the client that waits, in whatever browser."""
+    """Try the typed code, in any browser; a right one validates the address."""
     asked = _mailed(token)
     if asked is None:
-        return page("link_broken", status=HTTPStatus.NOT_FOUND)
+        return render_page("link_broken", status=HTTPStatus.NOT_FOUND)
     if asked.validated_at or validation.is_over(asked, services.now()):
         return go_to("verify_page", token=token)
     if faults := unfinished_code():
         return _page(token, asked, faults)
     with services.database.transaction() as session:
-        row = validation.by_link(session, asked.id)
+        row = validation_sessions.find(session, asked.id)
         answered = (
-            validation.type_code(
+            validation.try_code(
                 session, services.tokens, services.now(), row, request.form.get("code", "")
             )
             if row
@@ -53,21 +53,21 @@ def try_code(token: str) -> Response:
 
 @blueprint.get(SUBMIT)
 def submit_by_link() -> Response:
-    """The specification's link, for brands whose mail carries it: it proves the address by being opened."""
+    """The specification's link, in mails of some brands: opening it validates the address."""
     if request.method == "HEAD":
         return make_response()
     sid, secret, token = (request.args.get(name, "") for name in ("sid", "client_secret", "token"))
     with services.database.transaction() as session:
         try:
-            # It is the last of the link: what a mail program left behind it is cut off.
+            # sid is last in the link: what a mail program appended is cut off.
             asked = validation.find(session, sid=sid[:SID_LENGTH], client_secret=secret)
         except NoValidSession:
             return _answer(success=False, status=HTTPStatus.NOT_FOUND)
-        prefer(asked.language)
-        answered = validation.type_code(session, services.tokens, services.now(), asked, token)
+        prefer_language(asked.language)
+        answered = validation.try_code(session, services.tokens, services.now(), asked, token)
     if answered.result is not Result.RIGHT:
         return _answer(success=False, status=HTTPStatus.BAD_REQUEST)
-    onward = validation.onward(asked)
+    onward = validation.next_url_of(asked)
     return make_response(redirect(onward)) if onward else _answer(success=True)
 
 
@@ -76,18 +76,20 @@ def _mailed(token: str) -> ValidationSession | None:
     if session_id is None:
         return None
     with services.database.reading() as session:
-        asked = validation.by_link(session, session_id)
+        asked = validation_sessions.find(session, session_id)
     if asked:
-        prefer(asked.language)
+        prefer_language(asked.language)
     return asked
 
 
 def _page(token: str, asked: ValidationSession, faults: list[Fault] | None = None) -> Response:
     if validation.is_over(asked, services.now()):
-        return page("client_link_over", ended_at=validation.ends_at(asked))
+        return render_page("client_link_over", ended_at=validation.ends_at(asked))
     if asked.validated_at:
-        return page("client_link_done", user_id=asked.user_id, onward=validation.onward(asked))
-    return page(
+        return render_page(
+            "client_link_done", user_id=asked.user_id, onward=validation.next_url_of(asked)
+        )
+    return render_page(
         "client_link",
         faults=faults or (),
         token=token,
@@ -97,10 +99,10 @@ def _page(token: str, asked: ValidationSession, faults: list[Fault] | None = Non
 
 
 def _answer(*, success: bool, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """The end of the specification's link: the operator's page where there is one, else ours."""
+    """The result page of the specification's link: the operator's if there is one, else ours."""
     folder = services.settings.brand_dir
     if folder is None or not (folder / OWN_PAGE).is_file():
-        return page("client_link_answer", status=status, success=success)
+        return render_page("client_link_answer", status=status, success=success)
     template = Environment(autoescape=True).from_string(
         (folder / OWN_PAGE).read_text(encoding="utf-8")
     )

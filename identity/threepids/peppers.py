@@ -1,4 +1,4 @@
-"""Peppers, and the hash of every associated address under each of them: what lookups are asked by."""
+"""Peppers of lookup, and the hash of every associated address with each of them."""
 
 import base64
 import hashlib
@@ -24,13 +24,13 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core import inserting
 from identity.core.database import Base
 
-# Of PostgreSQL: shared by whoever binds, taken alone by whoever changes which peppers there are.
+# A PostgreSQL advisory lock: shared while binding, exclusive while the set of peppers changes.
 LOCK = 0x6775_6963_6865_7402
 PEPPER_BYTES = 16
 
 
 class Pepper(Base):
-    """One pepper: being filled until it is in force, good until it ends."""
+    """One pepper: hashes are added until it is put in force; it is valid until it ends."""
 
     __tablename__ = "lookup_peppers"
 
@@ -42,7 +42,7 @@ class Pepper(Base):
 
 
 class LookupHash(Base):
-    """One address under one pepper. It goes with its association."""
+    """The hash of one address with one pepper. It is deleted with the association."""
 
     __tablename__ = "lookup_hashes"
     __table_args__ = (
@@ -53,7 +53,7 @@ class LookupHash(Base):
         ),
     )
 
-    # The hash comes first in the key: a thousand of them are found by it alone, whatever the pepper.
+    # First in the key, so that hashes are found by it alone, whatever the pepper.
     hash: Mapped[str] = mapped_column(primary_key=True)
     pepper_number: Mapped[int] = mapped_column(ForeignKey(Pepper.number), primary_key=True)
     medium: Mapped[str]
@@ -63,16 +63,19 @@ class LookupHash(Base):
 Index("ix_lookup_hashes_association", LookupHash.medium, LookupHash.address)
 
 
-def hashed(address: str, medium: str, pepper: str) -> str:
-    """As the specification words it: SHA-256 of "address medium pepper", unpadded URL-safe base64."""
+def hash_address(address: str, medium: str, pepper: str) -> str:
+    """SHA-256 of "address medium pepper" in unpadded URL-safe base64.
+
+    Identity Service API v2, "Association lookup", algorithm sha256.
+    """
     digest = hashlib.sha256(f"{address} {medium} {pepper}".encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def hold(session: Session, *, alone: bool = False) -> None:
-    """Until the transaction ends, no pepper comes; alone: and no association either.
+def lock_peppers(session: Session, *, alone: bool = False) -> None:
+    """Let nobody add a pepper until the transaction ends; `alone`: nor an association.
 
-    A pepper that came between the two halves of a binding would miss that address for ever.
+    A pepper added in the middle of a bind would never get a hash of that address.
     SQLite has one writer at a time anyway.
     """
     if session.get_bind().dialect.name == "postgresql":
@@ -80,20 +83,20 @@ def hold(session: Session, *, alone: bool = False) -> None:
         session.execute(text(f"select pg_advisory_xact_lock{kind}(:lock)"), {"lock": LOCK})
 
 
-def current(session: Session) -> Pepper | None:
-    """The pepper that clients are told."""
+def find_current(session: Session) -> Pepper | None:
+    """The pepper in force, which clients are told."""
     return session.scalars(
         select(Pepper).where(Pepper.in_force_at.is_not(None), Pepper.ends_at.is_(None))
     ).one_or_none()
 
 
-def being_filled(session: Session) -> Pepper | None:
+def find_being_filled(session: Session) -> Pepper | None:
     return session.scalars(select(Pepper).where(Pepper.in_force_at.is_(None))).one_or_none()
 
 
 def add(session: Session, now: datetime) -> Pepper:
-    """A pepper that every association from now on is hashed with. Nobody is told of it yet."""
-    hold(session, alone=True)
+    """Add a pepper: new associations are hashed with it from now on. It is not announced yet."""
+    lock_peppers(session, alone=True)
     number = (session.scalar(select(func.max(Pepper.number))) or 0) + 1
     made = Pepper(number=number, pepper=secrets.token_urlsafe(PEPPER_BYTES), created_at=now)
     session.add(made)
@@ -102,9 +105,9 @@ def add(session: Session, now: datetime) -> Pepper:
 
 
 def put_in_force(session: Session, now: datetime, pepper: Pepper, *, grace: timedelta) -> bool:
-    """Clients are told this one; the one before is good for `grace` more. False if somebody did it already."""
-    hold(session, alone=True)
-    waiting = being_filled(session)
+    """Announce this pepper; the one before stays valid for `grace`. False if done already."""
+    lock_peppers(session, alone=True)
+    waiting = find_being_filled(session)
     if waiting is None or waiting.number != pepper.number:
         return False
     session.execute(
@@ -116,17 +119,17 @@ def put_in_force(session: Session, now: datetime, pepper: Pepper, *, grace: time
     return True
 
 
-def write(
+def add_hashes(
     session: Session, medium: str, addresses: Collection[str], among: Sequence[Pepper]
 ) -> None:
-    """The hashes of these addresses; those that are there stay."""
-    inserting.several(
+    """Add the hashes of these addresses with these peppers, where missing."""
+    inserting.insert_missing(
         session,
         LookupHash,
         [
             {
                 "pepper_number": pepper.number,
-                "hash": hashed(address, medium, pepper.pepper),
+                "hash": hash_address(address, medium, pepper.pepper),
                 "medium": medium,
                 "address": address,
             }
@@ -136,17 +139,17 @@ def write(
     )
 
 
-def follow(session: Session, now: datetime, *, medium: str, address: str) -> None:
-    """An association is being written: its hashes stand beside it when it is committed."""
-    hold(session)
+def hash_association(session: Session, now: datetime, *, medium: str, address: str) -> None:
+    """Add the hashes of an address in the transaction that associates it."""
+    lock_peppers(session)
     living = session.scalars(
         select(Pepper).where(or_(Pepper.ends_at.is_(None), Pepper.ends_at > now))
     )
-    write(session, medium, [address], living.all())
+    add_hashes(session, medium, [address], living.all())
 
 
 def forget_ended(session: Session, now: datetime, *, most: int) -> int:
-    """Delete hashes of peppers that have ended, and once none is left the peppers. How many hashes."""
+    """Delete hashes of ended peppers, at last the peppers too. Returns how many hashes."""
     ended = select(Pepper.number).where(Pepper.ends_at <= now)
     some = select(LookupHash.hash).where(LookupHash.pepper_number.in_(ended)).limit(most)
     gone = session.execute(
@@ -154,7 +157,7 @@ def forget_ended(session: Session, now: datetime, *, most: int) -> int:
     )
     rows = cast("CursorResult[Any]", gone).rowcount
     if rows < most:
-        hold(session, alone=True)
+        lock_peppers(session, alone=True)
         session.execute(delete(LookupHash).where(LookupHash.pepper_number.in_(ended)))
         session.execute(delete(Pepper).where(Pepper.ends_at <= now))
     return rows

@@ -1,4 +1,4 @@
-"""Terms of service: policies with a version and a text in each language, from a file of the operator."""
+"""Terms of service: policies with a version and a text for each language, from a YAML file."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,16 +11,19 @@ import yaml
 from identity.settings import WrongSettings
 
 VERSION = "version"
-EXAMPLE = 'policies: {privacy: {version: "1.0", fr: {name: Confidentialité, url: https://example.org/fr}}}'
+EXAMPLE = (
+    'policies: {privacy: {version: "1.0", '
+    "fr: {name: Confidentialité, url: https://example.org/fr}}}"
+)
 
 
 class WrongTerms(Exception):
-    """The file says something that terms cannot be."""
+    """The content of the file is not valid."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """One policy in one language."""
+    """The text of a policy in one language."""
 
     name: str
     url: str
@@ -28,7 +31,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Policy:
-    """One policy: whoever accepts one of its texts has accepted it."""
+    """One policy. Accepting one of its texts accepts the policy."""
 
     version: str
     texts: Mapping[str, Text]
@@ -40,7 +43,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Terms:
-    """Every policy by its id. None: nothing is asked of anybody."""
+    """All policies by their ids. Without any, nothing has to be accepted."""
 
     policies: Mapping[str, Policy] = field(default_factory=dict)
 
@@ -52,7 +55,7 @@ class Terms:
         return {url for policy in self.policies.values() for url in policy.urls}
 
     def described(self) -> dict[str, Any]:
-        """As the specification writes them."""
+        """The policies as GET /terms of the Identity Service API answers them."""
         return {
             name: {VERSION: policy.version}
             | {lang: {"name": text.name, "url": text.url} for lang, text in policy.texts.items()}
@@ -61,7 +64,7 @@ class Terms:
 
 
 def read_terms(path: Path | None) -> Terms:
-    """The terms in a YAML file. Raises WrongSettings naming what is wrong in it."""
+    """The terms in a YAML file; no policies without a path. Raises WrongSettings."""
     if path is None:
         return Terms()
     try:

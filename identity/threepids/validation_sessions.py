@@ -1,4 +1,4 @@
-"""Validation sessions: an address a Matrix client wants proved, and how far the proof has come."""
+"""Validation sessions of the Identity Service API: an address, a client, and its validation."""
 
 import uuid
 from datetime import datetime
@@ -8,32 +8,33 @@ from sqlalchemy.orm import Mapped, Session, column_property, declared_attr, mapp
 
 from identity.core.database import Base
 from identity.core.sealing import SEALED
-from identity.mail.models import Mail, Template
+from identity.mail.models import Mail
+from identity.mail.quota import Template
 
 
 class ValidationSession(Base):
-    """One address asked about by one client. Its `sid` is the id, in hexadecimal digits."""
+    """A client's validation of one address. The `sid` is the id in hexadecimal digits."""
 
     __tablename__ = "validation_sessions"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     address: Mapped[str] = mapped_column()
     secret_hash: Mapped[str]  # SHA-256 of the client_secret
-    # For brands whose mail carries the link of the specification, which holds the secret itself.
+    # For brands whose mail has the specification's link, which contains the secret.
     sealed_secret: Mapped[str] = mapped_column(info=SEALED)
-    user_id: Mapped[str]  # who asked
-    device: Mapped[str]  # the client's family, as far as it says; the page shows it
+    user_id: Mapped[str]  # who requested it
+    device: Mapped[str]  # the client's family, which the page shows; may be empty
     language: Mapped[str]
     send_attempt: Mapped[int] = mapped_column(BigInteger)  # the highest seen
     next_link: Mapped[str | None]
     created_at: Mapped[datetime]
-    asked_at: Mapped[datetime]  # when a mail was last asked for
+    asked_at: Mapped[datetime]  # when a mail was last requested
     validated_at: Mapped[datetime | None]
 
     @declared_attr
     @classmethod
     def waited_until(cls) -> Mapped[datetime | None]:
-        """When its last mail leaves, or left, that had to wait for its moment; None: none had to."""
+        """When the last mail that had to wait left or will leave; None if none had to."""
         return column_property(
             select(func.max(Mail.due_at))
             .where(
@@ -58,7 +59,7 @@ Index("ix_validation_sessions_user", ValidationSession.user_id, ValidationSessio
 def latest_of(
     session: Session, *, address: str, secret_hash: str, user_id: str
 ) -> ValidationSession | None:
-    """The newest session of this client, of this account, for this address."""
+    """The newest session of this client and account for this address."""
     return session.scalars(
         select(ValidationSession)
         .where(
@@ -76,7 +77,7 @@ def find(session: Session, session_id: uuid.UUID) -> ValidationSession | None:
 
 
 def opened_times(session: Session, user_id: str, since: datetime) -> list[datetime]:
-    """When this account opened sessions; oldest first."""
+    """When this account opened sessions since then; oldest first."""
     return list(
         session.scalars(
             select(ValidationSession.created_at)
@@ -87,7 +88,7 @@ def opened_times(session: Session, user_id: str, since: datetime) -> list[dateti
 
 
 def mail_times(session: Session, user_id: str, mailbox: str, since: datetime) -> list[datetime]:
-    """When mails left for this mailbox, or will leave, that this account asked for; oldest first."""
+    """When mails to this mailbox that this account requested left or will leave; oldest first."""
     found = session.scalars(
         select(Mail.due_at)
         .join(ValidationSession, ValidationSession.id == Mail.subject_id)
@@ -102,23 +103,23 @@ def mail_times(session: Session, user_id: str, mailbox: str, since: datetime) ->
     return [time for time in found if time is not None]
 
 
-def has_waiting_mail(session: Session, asked: ValidationSession, now: datetime) -> bool:
-    """Whether a mail of this session waits for its moment."""
+def has_waiting_mail(session: Session, opened: ValidationSession, now: datetime) -> bool:
+    """Whether a mail of this session is still to leave."""
     waiting = select(Mail.id).where(
-        Mail.address == asked.address,
-        Mail.subject_id == asked.id,
+        Mail.address == opened.address,
+        Mail.subject_id == opened.id,
         Mail.template == Template.CLIENT_VERIFY,
         Mail.due_at > now,
     )
     return session.scalar(waiting.limit(1)) is not None
 
 
-def validate(session: Session, asked: ValidationSession, now: datetime) -> None:
-    """The address is proved. The first moment stays: later ones must not lengthen the window."""
+def mark_validated(session: Session, opened: ValidationSession, now: datetime) -> None:
+    """Record the validation. The first time stays, so that another does not extend the session."""
     session.execute(
         update(ValidationSession)
-        .where(ValidationSession.id == asked.id, ValidationSession.validated_at.is_(None))
+        .where(ValidationSession.id == opened.id, ValidationSession.validated_at.is_(None))
         .values(validated_at=now)
         .execution_options(synchronize_session=False)
     )
-    session.refresh(asked)
+    session.refresh(opened)

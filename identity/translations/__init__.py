@@ -1,4 +1,7 @@
-"""Texts in French and English: each has an id, and one without a text is a fault, never a silent blank."""
+"""The texts of pages and mails in French and English, from gettext catalogues.
+
+Each text has an id; an id without a text raises MissingText, so no page shows a bare id.
+"""
 
 import gettext
 import io
@@ -15,11 +18,11 @@ FOLDER = Path(__file__).parent
 
 
 class MissingText(KeyError):
-    """No text stands under this id in this language."""
+    """There is no text with this id in this language."""
 
 
 class Texts(gettext.GNUTranslations):
-    """The texts of one language. Asked for an unknown id it raises MissingText."""
+    """The texts of one language. An unknown id raises MissingText."""
 
     language: str = ""
 
@@ -38,7 +41,7 @@ class Texts(gettext.GNUTranslations):
 
 @cache
 def texts(language: str) -> Texts:
-    """Every catalogue (`<language>/*.po`) of a language, compiled in memory: no build step to forget."""
+    """The texts of a language: its catalogues (`<language>/*.po`), compiled in memory."""
     merged: Texts | None = None
     for path in sorted((FOLDER / language).glob("*.po")):
         compiled = io.BytesIO()
@@ -56,8 +59,8 @@ def texts(language: str) -> Texts:
     return merged
 
 
-def choose(wanted: Iterable[str], default: str) -> str:
-    """The first language of `wanted` (tags like fr-CA, best first) that we speak, else the default."""
+def choose_language(wanted: Iterable[str], default: str) -> str:
+    """The first of `wanted` (tags like fr-CA, best first) that we have, else the default."""
     for tag in wanted:
         primary = tag.lower().partition("-")[0]
         if primary in LANGUAGES:

@@ -1,1 +1,1 @@
-"""What every page and every API stands on: guards, errors, headers, forms, layout."""
+"""The foundation of all pages and APIs: guards, errors, headers, forms, layout."""

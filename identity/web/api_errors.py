@@ -1,4 +1,4 @@
-"""Whatever goes wrong, programs read {"errcode", "error"}: one table for problems, one for HTTP's own."""
+"""Error answers of the APIs: every problem becomes a Matrix error, {"errcode": …, "error": …}."""
 
 import logging
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from identity import problems
 log = logging.getLogger(__name__)
 
 AWAY_RETRY = 30  # seconds
-# Below these people are never answered; every other path is the pages' own affair.
+# Paths of APIs; all other paths are pages.
 FOR_PROGRAMS = ("/_matrix", "/api", "/healthz", "/readyz")
 
 ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
@@ -64,7 +64,7 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
 }
 OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")
 
-# HTTP's own refusals; what is not here is M_UNKNOWN.
+# Errors of HTTP itself; all others are M_UNKNOWN.
 CODES = {
     HTTPStatus.NOT_FOUND: "M_UNRECOGNIZED",
     HTTPStatus.METHOD_NOT_ALLOWED: "M_UNRECOGNIZED",
@@ -79,25 +79,25 @@ CODES = {
 
 
 def register(app: Flask) -> None:
-    """Handlers of the whole application: a path that no blueprint knows must answer in JSON as well."""
+    """Register the handlers for the whole application, so that unknown paths get JSON too."""
     app.register_error_handler(problems.Problem, answer_problem)
     app.register_error_handler(HTTPException, answer_http)
     for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
-        app.register_error_handler(kind, answer_away)
+        app.register_error_handler(kind, answer_database_away)
     for unfit in (exc.DataError, UnicodeEncodeError):
         app.register_error_handler(unfit, answer_unfit)
 
 
 def is_for_programs(path: str | None = None) -> bool:
-    """Whether a program asks. The path decides; on the internal listener there is nobody else."""
-    asked = request.path if path is None else path
+    """Whether this path (default: of the request) is an API's; on the internal listener all are."""
+    requested = request.path if path is None else path
     return current_app.config["LISTENER"] == "internal" or any(
-        asked == prefix or asked.startswith(f"{prefix}/") for prefix in FOR_PROGRAMS
+        requested == prefix or requested.startswith(f"{prefix}/") for prefix in FOR_PROGRAMS
     )
 
 
 def answer_problem(problem: problems.Problem) -> Response:
-    """What the table says about this kind of problem, or the nearest kind above it."""
+    """The Matrix error for a problem: by its class, or the nearest base class in the table."""
     if not is_for_programs():
         raise problem
     status, code = next(
@@ -110,8 +110,8 @@ def answer_problem(problem: problems.Problem) -> Response:
     return response
 
 
-def answer_away(error: exc.SQLAlchemyError) -> Response:
-    """The database does not answer; nothing of the request is kept or lost."""
+def answer_database_away(error: exc.SQLAlchemyError) -> Response:
+    """503: the database does not answer. Nothing of the request was stored."""
     if not is_for_programs():
         raise error
     log.warning("a request could not be answered: %s", type(error).__name__)
@@ -119,15 +119,15 @@ def answer_away(error: exc.SQLAlchemyError) -> Response:
 
 
 def answer_unfit(error: Exception) -> Response:
-    """A value that no column takes, and that nobody refused before: it was sent, so it is the sender's fault."""
-    log.warning("a value could not be kept: %s", type(error).__name__)
+    """400 for a value that the database cannot store and no check has refused before."""
+    log.warning("a value could not be stored: %s", type(error).__name__)
     if not is_for_programs():
         raise error
     return answer_problem(problems.WrongParameter())
 
 
 def answer_http(error: HTTPException) -> AnyResponse | HTTPException:
-    """A refusal of HTTP itself, or (500) anything nobody foresaw: the log has it whole, the answer does not."""
+    """An error of HTTP itself, or 500 for any other exception, which only the log describes."""
     if not is_for_programs():
         return error
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)

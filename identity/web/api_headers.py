@@ -1,4 +1,4 @@
-"""Headers of every answer to a program: nothing is kept or guessed, and clients in browsers may read it."""
+"""Security and CORS headers of the APIs."""
 
 from flask import Flask, Response, current_app, request
 
@@ -6,20 +6,20 @@ from .api_errors import is_for_programs
 from .request_context import services
 
 ALWAYS = {
-    "Cache-Control": "no-store",  # rules change within a second, and an address is a person
+    "Cache-Control": "no-store",  # rules change at any time, and addresses are personal data
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
 HSTS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
-# As the Matrix specification words them, for clients that run in a browser.
+# As the Matrix specification recommends ("Web Browser Clients"), for clients in a browser.
 CROSS_ORIGIN = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Origin, X-Requested-With, Content-Type, Accept, Authorization",
 }
-# Asked by homeservers only: a browser on their network shall not read it for a web page.
+# For homeservers only: a web page open in their network must not read these.
 NEVER_CROSS_ORIGIN = (
     "/_matrix/identity/api/v1/internal-info",
     "/_matrix/identity/internal",
@@ -27,20 +27,21 @@ NEVER_CROSS_ORIGIN = (
 
 
 def register(app: Flask) -> None:
+    """Add the headers to every answer of the application."""
     app.after_request(protect)
 
 
 def protect(response: Response) -> Response:
-    """Add what is not there yet; what pages say about themselves is theirs."""
+    """Add the headers that an answer of an API does not have yet; pages have their own."""
     if not is_for_programs():
         return response
     wanted = ALWAYS | CROSS_ORIGIN if _is_for_browsers(request.path) else ALWAYS
     if services.settings.public_url.startswith("https://"):
         wanted = wanted | HSTS
-    # Once through what is there instead of once for each: this is a tenth of what /info costs.
-    there = {name.lower() for name in response.headers.keys()}  # noqa: SIM118  of Headers, which iterates pairs
+    # One pass over the existing headers instead of one for each: this is a tenth of /info's time.
+    existing = {name.lower() for name in response.headers.keys()}  # noqa: SIM118  of Headers, which iterates pairs
     response.headers.extend(
-        [(name, value) for name, value in wanted.items() if name.lower() not in there]
+        [(name, value) for name, value in wanted.items() if name.lower() not in existing]
     )
     return response
 

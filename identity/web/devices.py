@@ -1,17 +1,17 @@
-"""What a browser or a client calls itself: its family, never a version or an address."""
+"""Reads the family of a browser or client (Firefox, Element …) from its User-Agent, no version."""
 
 import re
 
-# The first that a User-Agent names; "Mozilla" says nothing.
+# The first of these in a User-Agent counts; all begin with "Mozilla", which says nothing.
 FAMILIES = re.compile(
     r"\b(Element(?: \w+)?|SchildiChat|Tchap|Edg|OPR|Firefox|FxiOS|CriOS|Chrome|Safari)\b"
 )
-# Those that name Chrome or Safari beside themselves come after it in the text.
+# These also name Chrome or Safari, before their own name.
 LATER = re.compile(r"\b(Edg|OPR)\b")
 SHOWN = {"Edg": "Edge", "OPR": "Opera", "FxiOS": "Firefox", "CriOS": "Chrome"}
 
 
-def family(user_agent: str) -> str:
-    """As people call it; "" where the text says nothing that we know."""
+def family_of(user_agent: str) -> str:
+    """The family as people call it; "" if the text names none that we know."""
     found = LATER.search(user_agent) or FAMILIES.search(user_agent)
     return SHOWN.get(found[1], found[1]) if found else ""

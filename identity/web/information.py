@@ -1,30 +1,30 @@
-"""Pages that only tell: home, help, accessibility, legal notice."""
+"""The pages with information only: home, help, accessibility, legal notice."""
 
 from flask import Response
 
-from .rendering import page
+from .rendering import render_page
 from .site import blueprint
 
 
 @blueprint.get("/")
 def home() -> Response:
-    """What this is, and where to begin."""
-    return page("home")
+    """The home page: what this is and where to begin."""
+    return render_page("home")
 
 
 @blueprint.get("/help")
 def help_page() -> Response:
-    """The questions people have, answered; and who to ask."""
-    return page("help")
+    """Answers to frequent questions, and whom to ask."""
+    return render_page("help")
 
 
 @blueprint.get("/accessibility")
 def accessibility() -> Response:
-    """What is done and what has not been judged yet."""
-    return page("accessibility")
+    """The accessibility statement."""
+    return render_page("accessibility")
 
 
 @blueprint.get("/legal")
 def legal() -> Response:
-    """Who runs this, which data and cookies there are."""
-    return page("legal")
+    """The legal notice: who runs this, which data and cookies there are."""
+    return render_page("legal")

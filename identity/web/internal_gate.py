@@ -1,7 +1,8 @@
-"""What comes to the internal listener: programs of one's own machines. No web page, and nothing through a proxy.
+"""Refuses requests to the internal listener that come from a web page or through a proxy.
 
-A web page that is open on a machine near the listener can send requests there, and with a name of its own that
-leads to the listener's address it could even read the answers. Such requests stop here, whatever they ask.
+The listener answers homeservers in its networks without a credential. A web page open in a browser
+there can send requests too and, with DNS rebinding, even read the answers. Such requests are
+refused.
 """
 
 from http import HTTPStatus
@@ -9,31 +10,29 @@ from http import HTTPStatus
 from flask import Flask, abort, request
 
 from identity.network_settings import SOCKET
-from identity.networks import has_passed_a_proxy, host_name, read_address
+from identity.networks import has_passed_a_proxy, read_address, read_host_name
 from identity.problems import CredentialNeeded, NotAllowed
 from identity.settings import is_loopback
 
-from .api_guards import calling_homeserver
+from .guards import calling_homeserver
 from .request_context import services
 
 FROM_A_PAGE = ("origin", "sec-fetch-", "access-control-request-")
-WITH_JSON = {
-    "POST",
-    "PUT",
-    "PATCH",
-}  # no form has this content type, and no page without asking first
+# Forms cannot send the content type application/json, and scripts only after a CORS preflight.
+WITH_JSON = {"POST", "PUT", "PATCH"}
 
 
 def register(app: Flask) -> None:
+    """Check every request to this application."""
     app.before_request(check)
 
 
 def check() -> None:
-    """Raises NotAllowed, CredentialNeeded; aborts with 415."""
+    """Raise NotAllowed or CredentialNeeded, or abort with 415 for a body that is not JSON."""
     if any(name.lower().startswith(FROM_A_PAGE) for name, _ in request.headers):
         raise NotAllowed("Web pages are not answered here.")
-    leads_somewhere = request.endpoint is not None
-    if leads_somewhere and request.method in WITH_JSON and request.mimetype != "application/json":
+    is_known_path = request.endpoint is not None
+    if is_known_path and request.method in WITH_JSON and request.mimetype != "application/json":
         abort(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     fault = _fault()
     if fault and calling_homeserver() is None:
@@ -41,10 +40,10 @@ def check() -> None:
 
 
 def _fault() -> str:
-    """Why only a homeserver's credential helps here, empty if it is not needed."""
+    """Why this request needs a homeserver's credential; empty if it does not."""
     if has_passed_a_proxy(name for name, _ in request.headers):
         return "A homeserver credential is needed behind a proxy."
-    if not _is_ours(host_name(request.headers.get("Host"))):
+    if not _is_ours(read_host_name(request.headers.get("Host"))):
         return "A homeserver credential is needed under this name (GUICHET_INTERNAL_HOSTS)."
     return ""
 
@@ -57,10 +56,9 @@ def _is_ours(host: str) -> bool:
         return True
     if settings.internal_listen.startswith(SOCKET):
         return False
-    own = host_name(settings.internal_listen)
+    own = read_host_name(settings.internal_listen)
     ip, own_ip = read_address(host), read_address(own)
     if own_ip is not None and own_ip.is_unspecified:
-        return (
-            ip is not None
-        )  # each of its addresses; a page that comes back under its own has a name
+        # Any address of this machine; DNS rebinding always uses a name.
+        return ip is not None
     return bool(host) and (host == own or (ip is not None and ip == own_ip))

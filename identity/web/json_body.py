@@ -1,4 +1,4 @@
-"""The body of a request: a JSON object, whatever the Content-Type says, read into a model."""
+"""Reads the body of a request, a JSON object of any Content-Type, into a pydantic model."""
 
 import re
 from typing import Annotated, Any, TypeVar
@@ -17,53 +17,54 @@ from identity.core import strict_json
 from identity.core.strict_json import is_text
 from identity.problems import MissingParameter, UnreadableBody, WrongParameter
 
-LARGEST = 2**53 - 1  # integer of the specification's JSON
+MAX_INTEGER = 2**53 - 1  # the largest integer in Matrix's canonical JSON
 WRITTEN_NUMBER = re.compile(r"([0-9]{1,19})(?:\.0{1,3})?", re.ASCII)
 
 
-def check_text(said: str) -> str:
-    if not is_text(said):
+def check_text(value: str) -> str:
+    """Refuse strings that cannot be stored: NUL and lone surrogates. Raises ValueError."""
+    if not is_text(value):
         raise ValueError("is no text")
-    return said
+    return value
 
 
-def read_number(said: object) -> object:
-    """A whole number that was written as text or with a point, as clients in the field do; all else as it is."""
-    if isinstance(said, float) and said.is_integer():
-        return int(said)
-    written = WRITTEN_NUMBER.fullmatch(said) if isinstance(said, str) else None
-    return int(written[1]) if written else said
+def read_number(value: object) -> object:
+    """Accept integers written as a string or as a float, as some clients do; keep all else."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    written = WRITTEN_NUMBER.fullmatch(value) if isinstance(value, str) else None
+    return int(written[1]) if written else value
 
 
 Text = Annotated[str, AfterValidator(check_text)]
 Number = Annotated[int, BeforeValidator(read_number)]
-Seconds = Annotated[float, BeforeValidator(read_number), Field(ge=0, le=LARGEST)]
+Seconds = Annotated[float, BeforeValidator(read_number), Field(ge=0, le=MAX_INTEGER)]
 
 
 class Body(BaseModel):
-    """What is asked for; fields that are not known here are no fault."""
+    """The base of all models of bodies; unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
-Asked = TypeVar("Asked", bound=Body)
+BodyModel = TypeVar("BodyModel", bound=Body)
 
 
 def read_object() -> dict[str, Any]:
-    """The JSON object that was sent. Raises UnreadableBody."""
+    """The JSON object in the body. Raises UnreadableBody."""
     try:
         return strict_json.read_object(request.get_data())
     except ValueError:
         raise UnreadableBody from None
 
 
-def read_body(model: type[Asked]) -> Asked:
-    """The object as this model. Raises UnreadableBody, MissingParameter, WrongParameter."""
+def read_body(model: type[BodyModel]) -> BodyModel:
+    """The body as this model. Raises UnreadableBody, MissingParameter, WrongParameter."""
     return read_as(model, read_object())
 
 
-def read_as(model: type[Asked], given: dict[str, Any]) -> Asked:
-    """See `read_body`, for a body that was looked at already."""
+def read_as(model: type[BodyModel], given: dict[str, Any]) -> BodyModel:
+    """A JSON object as this model. Raises MissingParameter, WrongParameter."""
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -76,7 +77,7 @@ def read_as(model: type[Asked], given: dict[str, Any]) -> Asked:
 
 
 def _name(model: type[BaseModel] | None, where: tuple[int | str, ...]) -> str:
-    """The field as the client wrote it. What pydantic puts behind it (items, branches of types) is our affair."""
+    """The name of a field, without what pydantic adds (list items, branches of unions)."""
     names = []
     for part in where:
         if model is None or part not in model.model_fields:

@@ -1,38 +1,44 @@
-"""The language of a page: ?lang= if it was chosen, else the request's own, else the browser's, else the setting."""
+"""Chooses the language of a page.
+
+The order: `?lang=` in the URL, the language stored with the mail or request, the browser's, the
+setting.
+"""
 
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import g, request
 
-from identity.translations import LANGUAGES, choose
+from identity.translations import LANGUAGES, choose_language
 
 from .request_context import services
 
 
 def language() -> str:
-    """The language this answer is written in."""
+    """The language of this page, `fr` or `en`."""
     if "language" not in g:
-        g.language = chosen() or choose(_accepted(), services.settings.default_locale)
+        g.language = chosen_language() or choose_language(
+            _accepted(), services.settings.default_locale
+        )
     found: str = g.language
     return found
 
 
-def chosen() -> str | None:
-    """The language picked by the FR | EN links, which every later URL carries on."""
-    asked = request.args.get("lang", "")
-    return asked if asked in LANGUAGES else None
+def chosen_language() -> str | None:
+    """The language chosen by the links FR | EN (`?lang=`), or None."""
+    wanted = request.args.get("lang", "")
+    return wanted if wanted in LANGUAGES else None
 
 
-def prefer(of_the_request: str) -> None:
-    """A mailed link opens in the language of its mail, unless another was picked here."""
-    if chosen() is None:
-        g.language = choose([of_the_request], language())
+def prefer_language(stored: str) -> None:
+    """Use this language, as of the mail a link came from, unless another was chosen."""
+    if chosen_language() is None:
+        g.language = choose_language([stored], language())
 
 
 def keep_language_in_links(_endpoint: str, values: dict[str, Any]) -> None:
-    """For `url_defaults`: a language once chosen stays in every URL."""
-    if picked := chosen():
+    """Keep the chosen language in all URLs. For `url_defaults`."""
+    if picked := chosen_language():
         values.setdefault("lang", picked)
 
 

@@ -1,4 +1,4 @@
-"""Programs have no session: nothing is read from their cookies, and none is set."""
+"""Flask sessions for pages only: the APIs neither read nor set cookies."""
 
 from flask import Flask, Request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
@@ -7,10 +7,10 @@ from .api_errors import is_for_programs
 
 
 class SessionsOfPeople(SecureCookieSessionInterface):
-    """Signs the sessions of browsers; does not even begin one for a program."""
+    """Flask's signed sessions for pages; none for APIs."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """A session that refuses to be written to, where a program asks."""
+        """A null session, which refuses to be written to, for the APIs."""
         if is_for_programs(request.path):
             return self.make_null_session(app)
         return super().open_session(app, request)

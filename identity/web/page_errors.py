@@ -1,4 +1,4 @@
-"""What people read when something is wrong: one sentence and one next step each."""
+"""Error pages: each problem is shown as one sentence and one next step."""
 
 import logging
 import secrets
@@ -11,13 +11,13 @@ from werkzeug.exceptions import HTTPException
 
 from identity import problems
 
-from .rendering import page
+from .rendering import render_page
 from .request_context import services
 
 log = logging.getLogger(__name__)
 
 AWAY_RETRY = 30  # seconds
-# Shown when even the page for errors cannot be made.
+# Shown when the error page itself cannot be rendered.
 BARE = """<!doctype html>
 <html lang="fr"><head><meta charset="utf-8"><title>Erreur</title></head><body><main>
 <h1>Le service a un problème, pas vous</h1>
@@ -30,7 +30,7 @@ Try again in a few minutes. Reference {reference}.</p>
 
 @dataclass(frozen=True)
 class Advice:
-    """The id of the sentence, and the page to go on with (see templates/pages/problem.html)."""
+    """The status, the text id of the sentence, and the next page (templates/pages/problem.html)."""
 
     status: HTTPStatus
     sentence: str
@@ -58,11 +58,11 @@ OTHERWISE = Advice(HTTPStatus.BAD_REQUEST, "problem.other", HOME)
 
 
 def answer_problem(problem: problems.Problem) -> Response:
-    """The page for a problem that no view answered itself."""
+    """The page for a problem that no view has handled."""
     if isinstance(problem, problems.TooManyRequests):
-        return too_many(problem)
+        return answer_too_many(problem)
     found = next((ADVICE[kind] for kind in type(problem).__mro__ if kind in ADVICE), OTHERWISE)
-    response = page(
+    response = render_page(
         "problem", status=found.status, sentence=found.sentence, next_step=found.next_step
     )
     if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -70,38 +70,38 @@ def answer_problem(problem: problems.Problem) -> Response:
     return response
 
 
-def too_many(problem: problems.TooManyRequests) -> Response:
-    """A limit answers with a clock time, never a bare refusal."""
+def answer_too_many(problem: problems.TooManyRequests) -> Response:
+    """The page for a reached limit, which says at what time one can try again."""
     again_at = services.now() + timedelta(seconds=problem.retry_after)
-    response = page("too_many", status=HTTPStatus.TOO_MANY_REQUESTS, again_at=again_at)
+    response = render_page("too_many", status=HTTPStatus.TOO_MANY_REQUESTS, again_at=again_at)
     response.headers["Retry-After"] = str(problem.retry_after)
     return response
 
 
 def answer_http(error: HTTPException) -> Response:
-    """HTTP's own refusals: nothing there, or too much at once."""
+    """The page for errors of HTTP itself, such as 404."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
-        return page("not_found", status=HTTPStatus.NOT_FOUND)
-    return page("problem", status=status, sentence="problem.other", next_step=HOME)
+        return render_page("not_found", status=HTTPStatus.NOT_FOUND)
+    return render_page("problem", status=status, sentence="problem.other", next_step=HOME)
 
 
-def away(error: Exception) -> Response:
-    """The database does not answer; nothing on this page needs it."""
+def answer_database_away(error: Exception) -> Response:
+    """The page if the database does not answer; the page does not use it."""
     log.warning("a page could not be answered: %s", type(error).__name__)
     response = _static(HTTPStatus.SERVICE_UNAVAILABLE, secrets.token_hex(4))
     response.headers["Retry-After"] = str(AWAY_RETRY)
     return response
 
 
-def unfit(error: Exception) -> Response:
-    """A value that no column takes, and that nobody refused before."""
-    log.warning("a value could not be kept: %s", type(error).__name__)
+def answer_unfit(error: Exception) -> Response:
+    """The page for a value that the database cannot store and no check has refused before."""
+    log.warning("a value could not be stored: %s", type(error).__name__)
     return answer_problem(problems.WrongParameter())
 
 
-def broken(error: Exception) -> Response:
-    """Whatever else: a reference that stands in the log beside the cause."""
+def answer_broken(error: Exception) -> Response:
+    """The page for any other exception, with a reference to the traceback in the log."""
     reference = secrets.token_hex(4)
     cause = getattr(error, "original_exception", None) or error
     log.error("page failed, reference %s", reference, exc_info=cause)
@@ -110,7 +110,7 @@ def broken(error: Exception) -> Response:
 
 def _static(status: HTTPStatus, reference: str) -> Response:
     try:
-        return page("broken", status=status, reference=reference)
-    except Exception:  # whatever broke the page may break this one as well
+        return render_page("broken", status=status, reference=reference)
+    except Exception:  # the same fault may affect this page as well
         log.exception("the page for errors failed, reference %s", reference)
         return make_response(BARE.format(reference=reference), status)

@@ -1,4 +1,4 @@
-"""What every answer tells the browser not to do."""
+"""Security and cache headers of the pages."""
 
 import hashlib
 from functools import cache
@@ -13,7 +13,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# A mail shown as HTML brings its own style, and nothing else works in it.
+# A mail shown as HTML has its own style; everything else is blocked.
 MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; "
     "base-uri 'none'; frame-ancestors 'none'; sandbox allow-popups allow-popups-to-escape-sandbox"
@@ -31,12 +31,12 @@ ALWAYS = {
     ),
 }
 HSTS = "max-age=31536000; includeSubDomains"
-# Pages that hold nothing about a person, which search engines may list.
+# Pages without personal data, which search engines may list.
 PUBLIC = {f"pages.{name}" for name in ("home", "help_page", "accessibility", "legal", "my_server")}
 
 
 def protect(response: Response) -> Response:
-    """Add the headers that are not there yet. For `after_request`, here or for the whole application."""
+    """Add the headers that an answer does not have yet. For `after_request`."""
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
     if urlsplit(services.settings.public_url).scheme == "https":
@@ -51,6 +51,6 @@ def protect(response: Response) -> Response:
 
 @cache
 def fingerprint(blueprint: Blueprint) -> str:
-    """Changes with the style sheet, so that browsers may keep it for ever."""
+    """A hash of the style sheet for its URL, so that browsers may cache it for ever."""
     folder = Path(blueprint.static_folder or "")
     return hashlib.sha256((folder / "guichet.css").read_bytes()).hexdigest()[:12]

@@ -1,21 +1,25 @@
-"""The query of a request, read strictly: UTF-8, and every parameter once."""
+"""Reads the query parameters of a request strictly: UTF-8 only, each parameter at most once."""
 
 from urllib.parse import parse_qsl
 
 from flask import request
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
 from identity.core.strict_json import is_text
 from identity.problems import InvalidEmail, MissingParameter, WrongParameter
 
 from .request_context import services
 
-MAX_QUERY = 8_000  # bytes: the longest address, every byte of it encoded, and much beside it
+MAX_QUERY = 8_000  # bytes: room for the longest address with every byte escaped
 MAX_PARAMETERS = 50
 
 
 def required(*names: str) -> list[str]:
-    """The values of these parameters. Raises MissingParameter or WrongParameter; others are not looked at."""
+    """The values of these parameters; others are ignored.
+
+    Raises MissingParameter, WrongParameter.
+    """
     found = optional(*names)
     for name, value in zip(names, found, strict=True):
         if value is None:
@@ -24,7 +28,7 @@ def required(*names: str) -> list[str]:
 
 
 def optional(*names: str) -> list[str | None]:
-    """The values of these parameters, None for what is missing. Raises WrongParameter."""
+    """The values of these parameters, None for missing ones. Raises WrongParameter."""
     found = _given(*names)
     for name, value in zip(names, found, strict=True):
         if value is not None and not is_text(value):
@@ -33,7 +37,10 @@ def optional(*names: str) -> list[str | None]:
 
 
 def as_sent(name: str) -> str:
-    """The value of this parameter, NUL and all: for who judges it. Raises MissingParameter, WrongParameter."""
+    """The value of a parameter, even with NUL, for callers that check it themselves.
+
+    Raises MissingParameter, WrongParameter.
+    """
     (found,) = _given(name)
     if found is None:
         raise _missing(name)
@@ -41,9 +48,10 @@ def as_sent(name: str) -> str:
 
 
 def email_address() -> EmailAddress:
-    """The address asked about: `medium` and `address`. A space in the local part is read as the plus it was.
+    """The email address in `medium` and `address`; a space in the local part becomes a plus.
 
-    Tchap's older clients send an empty medium, or none: they know only one.
+    Tchap's older clients send an empty medium or none. Raises InvalidEmail, MissingParameter,
+    WrongParameter.
     """
     typed = as_sent("address")
     (medium,) = _given("medium")
@@ -73,7 +81,7 @@ def _pairs() -> list[tuple[str, str]]:
     if len(query) > MAX_QUERY:
         raise WrongParameter("The query is too long.")
     try:
-        # Flask's own `request.args` puts other bytes in place of those that are not UTF-8, or fails.
+        # Flask's own `request.args` replaces bytes that are not UTF-8, or fails.
         return parse_qsl(
             query.decode(),
             keep_blank_values=True,
@@ -85,6 +93,6 @@ def _pairs() -> list[tuple[str, str]]:
 
 
 def _with_plus(typed: str) -> str:
-    """Clients forget to encode the plus, and an unencoded plus is a space. Blanks around the address stay."""
+    """Make spaces in the local part a plus again: clients forget to escape it."""
     local, at, domain = typed.rpartition("@")
     return local.lstrip(" ").replace(" ", "+") + at + domain

@@ -1,4 +1,4 @@
-"""One way to make a page: texts, faults and the frame around them."""
+"""Renders the pages from templates, with texts in the right language and faults in forms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,20 +19,23 @@ from .wording import clock, counted, date, day, text
 
 @dataclass(frozen=True)
 class Fault:
-    """What is to be put right in one field, in the words of the reader."""
+    """What to correct in one field of a form, as a sentence for the reader."""
 
     field: str
     text: str
 
 
-def page(
+def render_page(
     name: str,
     *,
     status: HTTPStatus = HTTPStatus.OK,
     faults: Sequence[Fault] = (),
     **values: Any,
 ) -> Response:
-    """The page `templates/pages/<name>.html`. With faults it says so in title, summary and field."""
+    """Render `templates/pages/<name>.html`.
+
+    Faults are shown in the title, in a summary and at the field; the status is 400 then.
+    """
     if faults:
         status = HTTPStatus.BAD_REQUEST
     html = render_template(
@@ -48,7 +51,7 @@ def page(
         client_url=values.pop("client_url", None) or services.settings.client_url,
         support_url=services.settings.support_url,
         sender=address_of(services.settings.mail_from),
-        csrf_token=csrf.token,
+        csrf_token=csrf.make_token,
         style_version=fingerprint(current_app.blueprints["pages"]),
         typed=_typed,
         faults=list(faults),
@@ -63,9 +66,9 @@ def _typed(name: str) -> str:
 
 
 def go_to(endpoint: str, /, **values: Any) -> Response:
-    """After a POST: the browser asks for another page by GET, so that reloading repeats nothing.
+    """Redirect to a page after a POST (303), so that reloading the page repeats nothing.
 
-    `values` are named by us one by one, never taken over from a query: `_external` and its like
-    would send the browser to the host of the Host header.
+    Name each of `values` explicitly, never pass a query on: `_external` and the like would redirect
+    to the host of the Host header.
     """
     return make_response(redirect(url_for(f"pages.{endpoint}", **values), HTTPStatus.SEE_OTHER))

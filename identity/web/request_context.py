@@ -1,4 +1,4 @@
-"""What a view may reach for: the services of its application, and who is calling."""
+"""What views know of the current request: the application's services and the caller's address."""
 
 import logging
 from typing import cast
@@ -6,7 +6,7 @@ from typing import cast
 from flask import current_app, request
 from werkzeug.local import LocalProxy
 
-from identity.networks import caller
+from identity.networks import identify_caller
 from identity.services import Services
 
 EXTENSION = "guichet"
@@ -18,10 +18,13 @@ services = cast("Services", LocalProxy(lambda: current_app.extensions[EXTENSION]
 
 
 def client_ip() -> str:
-    """The caller's IP address; the word under which callers without one are counted where it is not known."""
+    """The caller's IP address, or the name under which callers without one are counted.
+
+    A trusted proxy that does not name the caller is reported in the log, once an hour.
+    """
     believed = services.settings.proxy_header
     (other,) = PROXY_HEADERS - {believed}
-    found = caller(
+    found = identify_caller(
         request.remote_addr or "",
         request.headers.getlist(believed),
         services.settings.trusted_proxies,

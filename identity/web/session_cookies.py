@@ -1,4 +1,4 @@
-"""The cookies that hold the tokens of people's sessions: one for each part of the service they are signed in to."""
+"""Cookies with the session tokens of signed-in people, one for each purpose."""
 
 from urllib.parse import urlsplit
 
@@ -10,35 +10,35 @@ from .request_context import services
 MAX_TOKEN = 100  # characters
 
 
-def token(purpose: str) -> str | None:
-    """What this browser shows for a purpose, if it can be one of ours."""
+def read_token(purpose: str) -> str | None:
+    """The token for a purpose in the request's cookie; None without one, or if it is too long."""
     value = request.cookies.get(_name(purpose))
     return value if value and len(value) <= MAX_TOKEN else None
 
 
-def give(response: Response, purpose: str, token: str) -> Response:
-    """Let the browser show this token until it is closed; when the session ends is ours to say."""
+def set_token(response: Response, purpose: str, token: str) -> Response:
+    """Set the cookie, until the browser is closed. The end of the session is in the database."""
     response.set_cookie(
         _name(purpose), token, secure=_is_secure(), httponly=True, samesite="Lax", path="/"
     )
     return response
 
 
-def take(response: Response, purpose: str) -> Response:
-    """Let the browser forget it."""
+def delete_token(response: Response, purpose: str) -> Response:
+    """Delete the cookie."""
     response.delete_cookie(
         _name(purpose), secure=_is_secure(), httponly=True, samesite="Lax", path="/"
     )
     return response
 
 
-def device() -> str:
-    """The family of the browser that asks, as the person knows it; "" if it says nothing of itself."""
-    return devices.family(request.user_agent.string)
+def device_of_request() -> str:
+    """The family of the browser that makes the request, "" if unknown."""
+    return devices.family_of(request.user_agent.string)
 
 
 def _name(purpose: str) -> str:
-    """`__Host-` needs TLS, which the service at home does not have."""
+    """The name of the cookie. `__Host-` needs TLS, which a local service does not have."""
     return f"__Host-{purpose}" if _is_secure() else f"guichet-{purpose}"
 
 

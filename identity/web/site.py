@@ -1,4 +1,4 @@
-"""The blueprint of the pages: guard, forms, language, headers and what to say when something is wrong."""
+"""The blueprint of all pages, with its guard, form checks, languages, headers and error pages."""
 
 from http import HTTPStatus
 
@@ -12,10 +12,10 @@ from identity.problems import Problem, WrongParameter
 from . import csrf, languages
 from . import page_errors as errors
 from . import page_headers as headers
-from .page_guards import anyone
-from .rendering import page
+from .guards import anyone
+from .rendering import render_page
 
-ASSETS_KEPT = 365 * 86400  # seconds; the URL changes with the content
+ASSETS_MAX_AGE = 365 * 86400  # seconds; the URL changes with the content
 
 blueprint = Blueprint(
     "pages",
@@ -29,25 +29,25 @@ blueprint.url_defaults(languages.keep_language_in_links)
 blueprint.register_error_handler(Problem, errors.answer_problem)
 blueprint.register_error_handler(HTTPException, errors.answer_http)
 for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
-    blueprint.register_error_handler(kind, errors.away)
+    blueprint.register_error_handler(kind, errors.answer_database_away)
 for unfit in (exc.DataError, UnicodeEncodeError):
-    blueprint.register_error_handler(unfit, errors.unfit)
-blueprint.register_error_handler(InternalServerError, errors.broken)
+    blueprint.register_error_handler(unfit, errors.answer_unfit)
+blueprint.register_error_handler(InternalServerError, errors.answer_broken)
 
-# What a form that grew too old may hand back: fields to see and correct, and switches of the same form.
+# Fields of an expired form that are shown again: to see and correct, and hidden ones.
 SHOWN_AGAIN = ("email", "code", "display_name", "q", "address")
 CARRIED_AGAIN = ("keep", "invited", "undo", "send", "retry", "correct")
 WITHOUT_FORM = {"pages.unknown_path"}
 
 
-def is_one_click() -> bool:
-    """A mail program ends mails for its reader (RFC 8058): it has neither cookie nor form of ours."""
+def is_one_click_unsubscribe() -> bool:
+    """Whether a mail program unsubscribes its reader (RFC 8058); it has no CSRF token."""
     return request.form.get("List-Unsubscribe") == "One-Click"
 
 
 @blueprint.before_request
 def check_text() -> None:
-    """No field holds NUL: nobody types it, and it can be neither kept nor mailed. Raises WrongParameter."""
+    """Refuse fields with NUL, which can neither be stored nor mailed. Raises WrongParameter."""
     typed = [*request.args.items(multi=True), *request.form.items(multi=True)]
     names = [file.filename or "" for file in request.files.values()]
     if not all(map(is_text, [*names, *(text for pair in typed for text in pair)])):
@@ -56,12 +56,12 @@ def check_text() -> None:
 
 @blueprint.before_request
 def check_form() -> Response | None:
-    """A form that is too old, or not ours, is shown again with what was typed: pressing once more sends it."""
-    if request.method != "POST" or request.endpoint in WITHOUT_FORM or csrf.is_ours():
+    """Show a form without a valid token again, with what was typed, to be sent once more."""
+    if request.method != "POST" or request.endpoint in WITHOUT_FORM or csrf.is_valid():
         return None
-    if request.endpoint == "pages.opt_out" and is_one_click():
+    if request.endpoint == "pages.opt_out" and is_one_click_unsubscribe():
         return None
-    return page(
+    return render_page(
         "form_expired",
         status=HTTPStatus.BAD_REQUEST,
         shown={name: request.form[name] for name in SHOWN_AGAIN if name in request.form},
@@ -73,7 +73,7 @@ def check_form() -> Response | None:
 
 @blueprint.after_request
 def keep_assets(response: Response) -> Response:
-    """The style sheet may be kept by the browser."""
+    """Let browsers cache the style sheet."""
     if request.endpoint == "pages.static" and response.status_code == HTTPStatus.OK:
-        response.headers["Cache-Control"] = f"public, max-age={ASSETS_KEPT}, immutable"
+        response.headers["Cache-Control"] = f"public, max-age={ASSETS_MAX_AGE}, immutable"
     return response

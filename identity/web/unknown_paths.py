@@ -1,4 +1,4 @@
-"""Paths that lead nowhere: people get a page with ways on, programs the error of their interface."""
+"""Answers unknown paths outside the APIs with a 404 page, and repairs the paths of mailed links."""
 
 import posixpath
 import re
@@ -15,14 +15,14 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class PagePath(BaseConverter):
-    """Any path but those below which programs are answered."""
+    """Any path outside the APIs."""
 
     regex = r"(?!(?:_matrix|api|healthz|readyz)(?:/|$))(?s:.+)"
     part_isolating = False
 
 
 class MailedToken(BaseConverter):
-    """The token of a mailed link, with whatever a mail program left behind it: Tokens.read_link cuts that off."""
+    """The token of a mailed link, with what a mail program appended (see `Tokens.read_link`)."""
 
     regex = r"[^/](?s:.*)"
     part_isolating = False
@@ -30,9 +30,9 @@ class MailedToken(BaseConverter):
 
 @blueprint.route("/<page_path:_path>", methods=METHODS)
 def unknown_path(_path: str) -> Response:
-    """Every rule that names its path comes before this one.
+    """404, since all known paths match before this one.
 
-    A mailed link that some program on the way wrote with more slashes or dots leads to its page all the same.
+    A mailed link that got extra slashes or dots on the way is redirected to its page.
     """
     path = posixpath.normpath(request.path)
     if request.method != "GET" or path == request.path or not MAILED_LINK.match(path):

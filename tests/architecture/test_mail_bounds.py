@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from identity.mail.models import LANES, Template
-from identity.mail.quota import BOUNDS
+from identity.mail.models import LANES
+from identity.mail.quota import BOUNDS, Template
 
 DAY = timedelta(days=1)
-MOST_A_DAY = 10
+MAX_A_DAY = 10
 # Each Matrix account has ten; those of all accounts together keep nobody else from theirs.
 OF_ALL_ACCOUNTS = 30
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -36,7 +36,7 @@ def test_a_mailbox_gets_a_few_of_each_mail_in_a_day(template):
         if window >= DAY
     ]
     assert counts, f"{template} has no bound for a day"
-    most = OF_ALL_ACCOUNTS if template is Template.CLIENT_VERIFY else MOST_A_DAY
+    most = OF_ALL_ACCOUNTS if template is Template.CLIENT_VERIFY else MAX_A_DAY
     assert min(counts) <= most
 
 

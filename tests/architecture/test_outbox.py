@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from identity.core.outbox import LEASE, Errand, Lane
-from identity.mail.relay_url import LONGEST_TIMEOUT
+from identity.core.outbox import LEASE, JobKind, Lane
+from identity.mail.relay_url import MAX_TIMEOUT
 from workers import celery_app, tasks
 from workers.jobs import CARRY_OUT
 
 
 def test_every_errand_has_a_hand():
-    assert set(CARRY_OUT) == set(Errand)
+    assert set(CARRY_OUT) == set(JobKind)
 
 
 def test_every_lane_has_a_queue_and_is_swept():
@@ -37,7 +37,7 @@ def test_every_lane_has_a_slot():
 
 def test_the_clocks_nest():
     """One mail < lease < run + one mail < task limit < what Redis waits before it hands a task out again."""
-    one_mail = timedelta(seconds=LONGEST_TIMEOUT)
+    one_mail = timedelta(seconds=MAX_TIMEOUT)
     run = timedelta(seconds=tasks.RUN_TIME)
     limit = timedelta(seconds=celery_app.TASK_LIMIT)
     assert one_mail < LEASE

@@ -1,7 +1,7 @@
-"""What is released is what git holds: source archive and wheel carry every file of the service, and nothing else.
+"""What is released is what git holds: every file of the service is in source archive and wheel.
 
-`make release` looks so at what it has built: `RELEASE=dist` names the folder. Without it both are built here, of a
-copy, so that nothing which lies about in the working tree gets in.
+`make release` looks in this way at what it has built: `RELEASE=dist` names the folder. Without it
+both are built here, of a copy, so that nothing which lies about in the working tree gets in.
 """
 
 import configparser

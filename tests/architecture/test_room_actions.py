@@ -11,8 +11,10 @@ OF_THE_WEB = sorted(path for edge in EDGES for path in (ROOT / "identity").glob(
 
 @pytest.mark.parametrize("path", OF_THE_WEB, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_view_asks_the_module(path):
-    assert "desk_for" not in path.read_text(encoding="utf-8")
+    assert "room_actions_for" not in path.read_text(encoding="utf-8")
 
 
 def test_the_worker_does():
-    assert any("desk_for" in path.read_text() for path in (ROOT / "identity").rglob("jobs/*.py"))
+    assert any(
+        "room_actions_for" in path.read_text() for path in (ROOT / "identity").rglob("jobs/*.py")
+    )

@@ -9,15 +9,15 @@ from identity.core.database import Base, make_engine
 
 def test_models_and_migrations_agree(empty_database_url):
     migrations.upgrade(empty_database_url)
-    command.check(migrations.config(empty_database_url))
+    command.check(migrations.alembic_config(empty_database_url))
 
 
 def test_an_upgrade_may_be_repeated(empty_database_url):
     migrations.upgrade(empty_database_url)
-    first = migrations.current(empty_database_url)
+    first = migrations.current_revision(empty_database_url)
     migrations.upgrade(empty_database_url)
     assert first
-    assert migrations.current(empty_database_url) == first
+    assert migrations.current_revision(empty_database_url) == first
 
 
 def test_the_tests_use_the_schema_of_the_migrations(database_url):

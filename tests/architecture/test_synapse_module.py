@@ -23,7 +23,8 @@ LOAD = f"""
 import importlib, pkgutil, sys
 import domain_rules.synapse_modules as package
 from domain_rules.synapse_modules import Guichet
-parts = [importlib.import_module(f"{{package.__name__}}.{{name}}").Part for _, name in package.PARTS]
+modules = [importlib.import_module(f"{{package.__name__}}.{{name}}") for _, name, _ in package.PARTS]
+parts = [getattr(module, name) for module, (_, _, name) in zip(modules, package.PARTS)]
 brought = {{name.partition(".")[0] for name in sys.modules}}
 print(sorted(set({HEAVY}) & brought))
 from synapse.module_api.errors import ConfigError

@@ -10,9 +10,10 @@ from alembic import command
 from identity import migrations
 from identity.core import outbox
 from identity.core.database import Database, make_engine
-from identity.invitations import mail_grouping as invitation_mails
+from identity.invitations import mail_grouping
 from identity.mail import models as mails
 from identity.mail.models import MailState
+from identity.mail.quota import REQUESTED
 
 THEN = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 KINDS = {
@@ -29,7 +30,7 @@ def upgraded_from(empty_database_url):
     opened = []
 
     def upgraded_from(revision, **tables) -> Database:
-        command.upgrade(migrations.config(empty_database_url), revision)
+        command.upgrade(migrations.alembic_config(empty_database_url), revision)
         engine = make_engine(empty_database_url)
         with engine.begin() as connection:
             for table, rows in tables.items():
@@ -62,14 +63,14 @@ def test_mails_that_were_sent_before_count_against_their_mailbox(upgraded_from):
     addresses = ["lea@asso.example", "lea+a@asso.example", "+b@asso.example", "a.b@asso.example"]
     database = upgraded_from("0008", mails=[a_mail(address) for address in addresses])
     with database.reading() as session:
-        found = {mail.address: (mail.mailbox, mail.goes_at) for mail in mails.recent(session)}
+        found = {mail.address: (mail.mailbox, mail.goes_at) for mail in mails.find_recent(session)}
         assert found == {
             "lea@asso.example": ("lea@asso.example", THEN),
             "lea+a@asso.example": ("lea@asso.example", THEN),
             "+b@asso.example": ("+b@asso.example", THEN),
             "a.b@asso.example": ("a.b@asso.example", THEN),
         }
-        assert mails.may_go_at(session, THEN, "lea+c@asso.example", mails.ASKED_FOR) > THEN
+        assert mails.earliest_by_quotas(session, THEN, "lea+c@asso.example", REQUESTED) > THEN
 
 
 def an_invitation(number):
@@ -102,8 +103,8 @@ def test_invitations_that_waited_for_their_digest_are_told_of_by_one(upgraded_fr
         row["state"] = "sent"
     database = upgraded_from("0008", third_party_invitations=invited, mails=mailed)
     with database.reading() as session:
-        [digest] = mails.recent(session, state=MailState.WAITING)
-        told = invitation_mails.about(session, digest.goes_at, digest)
+        [digest] = mails.find_recent(session, state=MailState.WAITING)
+        told = mail_grouping.invitations_of(session, digest.goes_at, digest)
         assert {row.room_id for row in told} == {"!2:x", "!3:x", "!4:x"}
-        entry = outbox.of_subject(session, digest.id)
-        assert (entry.errand, entry.lane, entry.due_at) == ("mail", "normal", digest.goes_at)
+        entry = outbox.find_by_subject(session, digest.id)
+        assert (entry.kind, entry.lane, entry.due_at) == ("mail", "normal", digest.goes_at)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from identity.core import outbox
 from identity.core.outbox import Lane
 from identity.mail import models as mails
-from identity.mail.models import Template
+from identity.mail.quota import Template
 from identity.services import Services, build_services
 from identity.settings import read_settings
 from identity.sign_up.models import VerificationRequest
@@ -43,7 +43,7 @@ def order(worker_services: Services, address: str, seconds: float, lane: Lane) -
             due_at=now + timedelta(seconds=seconds),
         )
         session.flush()
-        entry = outbox.of_subject(session, mail.id)
+        entry = outbox.find_by_subject(session, mail.id)
         assert entry is not None
         entry.lane = lane
 

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from domain_rules.room_action_answers import credential_hash, marked
+from domain_rules.room_action_answers import credential_hash, seal_answer
 
 from .serving import serve
 from .waiting import LOOPBACK
@@ -36,12 +36,12 @@ class ToldHomeserver:
 
     def as_module(self, facts: dict, asked: dict, status: int = 200) -> dict:
         """The answer of our module to a letter; a test may replace it."""
-        return marked(
+        return seal_answer(
             facts,
             known_by=credential_hash(self.credential),
             homeserver=asked["destination"],
             action=asked["action"],
-            letter=asked["nonce"],
+            nonce=asked["nonce"],
             status=status,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain_rules.room_action_answers import credential_hash, marked
+from domain_rules.room_action_answers import credential_hash, seal_answer
 
 from .serving import serve
 from .waiting import LOOPBACK, free_port
@@ -84,12 +84,12 @@ class ToldRoomActions:
                 action = self.path.rpartition("/")[2]
                 assert asked["action"] == action
                 status, body = us.answer(action, asked)
-                body = marked(
+                body = seal_answer(
                     body,
                     known_by=credential_hash(us.credential),
                     homeserver=asked["destination"],
                     action=action,
-                    letter=asked["nonce"],
+                    nonce=asked["nonce"],
                     status=status,
                 )
                 text = json.dumps(body).encode()

@@ -1,1 +1,1 @@
-"""/3pid/bind and /3pid/unbind, for clients and for homeservers."""
+"""The endpoints that bind and unbind addresses, for clients and for homeservers."""

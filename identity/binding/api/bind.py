@@ -1,4 +1,4 @@
-"""/3pid/bind and /3pid/unbind: an address is associated with a user ID, and withdrawn. S69 to S78."""
+"""/3pid/bind and /3pid/unbind (Identity Service API v2, "Establishing associations")."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ from identity import problems
 from identity.accounts import ends as account_ends
 from identity.binding import service as binding
 from identity.keys import service as signing_keys
-from identity.threepids.api.guards import anyone, bearer_account, caller, check_terms, signed_in
 from identity.threepids.validation import check_secret
+from identity.web.guards import anyone
 from identity.web.json_body import Body, Text, read_as, read_body, read_object
+from identity.web.matrix_guards import bearer_account, caller, check_terms, signed_in
 from identity.web.matrix_v2 import V2
 from identity.web.request_context import services
 
@@ -20,13 +21,13 @@ UNBIND = f"{V2}/3pid/unbind"
 blueprint = Blueprint("binding", __name__, url_prefix=V2)
 blueprint.before_request(signed_in)
 
-# A homeserver unbinds for a user who may have no token here, and accepted no terms.
+# A homeserver unbinds for users who may have no token here and may not have accepted the terms.
 unbinding = Blueprint("unbinding", __name__)
 unbinding.before_request(anyone)
 
 
 class Bind(Body):
-    """As the specification has it."""
+    """The body of POST /3pid/bind."""
 
     sid: Text
     client_secret: Text
@@ -34,14 +35,14 @@ class Bind(Body):
 
 
 class ThirdPartyId(Body):
-    """An address, and what kind of one."""
+    """An address and its medium."""
 
     medium: Text
     address: Text
 
 
 class Unbind(Body):
-    """As the specification has it."""
+    """The body of POST /3pid/unbind."""
 
     threepid: ThirdPartyId
     mxid: Text
@@ -51,9 +52,9 @@ class Unbind(Body):
 
 @blueprint.post("/3pid/bind")
 def bind() -> Response:
-    """Publish the association of a proved address with the caller; others may look it up from now on."""
-    asked = read_body(Bind)
-    if asked.mxid != caller().user_id:
+    """Associate a verified address with the caller; the signed association."""
+    body = read_body(Bind)
+    if body.mxid != caller().user_id:
         raise problems.NotYourself
     now = services.now()
     with services.database.transaction() as session:
@@ -62,58 +63,61 @@ def bind() -> Response:
             services.rules.current(),
             now,
             policy=services.settings.association_policy,
-            user_id=asked.mxid,
-            sid=asked.sid,
-            client_secret=check_secret(asked.client_secret),
+            user_id=body.mxid,
+            sid=body.sid,
+            client_secret=check_secret(body.client_secret),
         )
-        key = signing_keys.current(session, services.vault, now)
+        key = signing_keys.current_key(session, services.vault, now)
     return jsonify(key.sign(association, server_name=services.settings.server_name))
 
 
 @unbinding.post(UNBIND)
 def unbind() -> Response:
-    """Withdraw an association. One that is not there is no fault: else an account could not be closed."""
+    """Delete an association. A missing one is no error: else an account could not be closed."""
     sent = read_object()
-    asked = read_as(Unbind, sent)
-    if asked.threepid.medium != "email":
+    body = read_as(Unbind, sent)
+    if body.threepid.medium != "email":
         raise problems.UnknownMedium
-    is_by_homeserver = _check_authority(asked, sent)
+    is_by_homeserver = _check_authority(body, sent)
     with services.database.transaction() as session:
-        binding.unbind(session, address=asked.threepid.address, user_id=asked.mxid)
+        binding.unbind(session, address=body.threepid.address, user_id=body.mxid)
         if is_by_homeserver:
-            account_ends.unpublished(session, asked.mxid)
+            account_ends.end_tokens_if_unbound(session, body.mxid)
     return jsonify({})
 
 
-def _check_authority(asked: Unbind, sent: dict[str, Any]) -> bool:
-    """By the homeserver of the user (True), or by the proof of the address, or by the user. Raises NotAllowed."""
+def _check_authority(body: Unbind, sent: dict[str, Any]) -> bool:
+    """Check who unbinds: the user's homeserver (True), or the session or token of the user.
+
+    Raises NotAllowed.
+    """
     authorization = request.headers.get("Authorization", "")
     if authorization.lower().startswith("x-matrix"):
         origin = services.federation.verify_x_matrix(
             authorization,
             method="POST",
-            # As it was signed: what a proxy put before the path is not in it.
+            # The path as it was signed, without a prefix that a proxy may have added.
             uri=UNBIND,
             content=sent,
             our_names=services.settings.names,
         )
-        if origin != homeserver_of(asked.mxid):
+        if origin != homeserver_of(body.mxid):
             raise problems.NotAllowed("This user ID belongs to another homeserver.")
         return True
-    if asked.sid is not None and asked.client_secret is not None:
+    if body.sid is not None and body.client_secret is not None:
         with services.database.reading() as session:
-            proved = binding.owns(
+            is_verified = binding.is_verified_in(
                 session,
                 services.now(),
-                sid=asked.sid,
-                client_secret=check_secret(asked.client_secret),
-                address=asked.threepid.address,
+                sid=body.sid,
+                client_secret=check_secret(body.client_secret),
+                address=body.threepid.address,
             )
-        if not proved:
+        if not is_verified:
             raise problems.NotAllowed("This session does not prove this address, or no longer.")
     elif (account := bearer_account()) is not None:
         check_terms(account)
-        if account.user_id != asked.mxid:
+        if account.user_id != body.mxid:
             raise problems.NotAllowed("The access token belongs to another user ID.")
     else:
         raise problems.NotAllowed(

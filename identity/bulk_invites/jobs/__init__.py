@@ -1,1 +1,1 @@
-"""What the worker does for bulk invites: one person after the other."""
+"""Jobs of bulk invites: sending a row, checking a room."""

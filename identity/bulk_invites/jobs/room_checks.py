@@ -1,13 +1,13 @@
-"""A homeserver is asked about a room while somebody waits in front of a page: once, for there is no later."""
+"""Asks a homeserver about a room while a page waits for the answer: once, without retries."""
 
 from dataclasses import asdict
 
 from domain_rules.user_ids import homeserver_of
-from identity.bulk_invites import room_check_models as room_checks
+from identity.bulk_invites import room_check_models
 from identity.bulk_invites.room_check_models import RoomCheck
 from identity.bulk_invites.room_checks import is_awaited, record_answer
 from identity.core.http_client import Away
-from identity.core.job_outcomes import Note, nothing
+from identity.core.job_outcomes import RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
@@ -15,23 +15,25 @@ from identity.homeservers.room_actions import NoModule
 from identity.services import Services
 
 
-def check_room(services: Services, entry: Job) -> Note:
-    """Ask, unless nobody waits any more."""
+def check_room(services: Services, job: Job) -> RecordOutcome:
+    """Ask, unless no page waits any more."""
     with services.database.reading() as session:
-        asked = room_checks.find(session, entry.subject_id)
-    if asked is None or not is_awaited(asked, services.now()):
-        return nothing
-    told = _told(services, asked)
-    return lambda session: record_answer(session, services.now(), asked.id, told)
+        check = room_check_models.find(session, job.subject_id)
+    if check is None or not is_awaited(check, services.now()):
+        return record_nothing
+    answer = _ask_homeserver(services, check)
+    return lambda session: record_answer(session, services.now(), check.id, answer)
 
 
-def _told(services: Services, asked: RoomCheck) -> dict[str, object] | str:
+def _ask_homeserver(services: Services, check: RoomCheck) -> dict[str, object] | str:
     with services.database.reading() as session:
-        home = homeservers.find(session, homeserver_of(asked.user_id))
-    if home is None:
+        homeserver = homeservers.find(session, homeserver_of(check.user_id))
+    if homeserver is None:
         return "no_module"
     try:
-        seen = services.room_actions_for(home).look(room_id=asked.room_id, sender=asked.user_id)
+        seen = services.room_actions_for(homeserver).look(
+            room_id=check.room_id, sender=check.user_id
+        )
     except NoModule:
         return "no_module"
     except (Away, Refused):

@@ -1,1 +1,1 @@
-"""/lists: hand in a list of people, check it, send it, and see what became of it."""
+"""/lists: upload a list of people, check it, send it, and see the outcome."""

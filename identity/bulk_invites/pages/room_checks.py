@@ -1,10 +1,9 @@
-"""A page waits a few seconds for what the worker hears of a room; the web itself signs nothing for our module."""
+"""Waits a few seconds for the worker's answer about a room."""
 
 import time
 import uuid
 
-from identity.bulk_invites import room_check_models as stored
-from identity.bulk_invites import room_checks
+from identity.bulk_invites import room_check_models, room_checks
 from identity.homeservers.room_actions import Room
 from identity.web.request_context import services
 
@@ -13,17 +12,19 @@ STEP = 0.1
 
 
 def check_room(user_id: str, room_id: str) -> Room | str:
-    """The room; or `no_module`, `away`."""
+    """The room; or `no_module` or `away`."""
     with services.database.transaction() as session:
-        look_id = room_checks.ask(session, services.now(), user_id=user_id, room_id=room_id)
-    return "away" if look_id is None else _wait_for(look_id)
+        check_id = room_checks.request_check(
+            session, services.now(), user_id=user_id, room_id=room_id
+        )
+    return "away" if check_id is None else _wait_for(check_id)
 
 
-def _wait_for(look_id: uuid.UUID) -> Room | str:
+def _wait_for(check_id: uuid.UUID) -> Room | str:
     ends_at = time.monotonic() + SECONDS
     while True:
         with services.database.reading() as session:
-            found = stored.find(session, look_id)
+            found = room_check_models.find(session, check_id)
         if found is None or found.failure is not None:
             return found.failure or "away" if found else "away"
         if found.answer is not None:

@@ -1,6 +1,8 @@
-"""How many wrong codes are borne: by code, by address, by network and over all. One place counts them.
+"""How many wrong one-time codes are allowed: per code, per address, per network and over all.
 
-Attack makes codes longer, it does not shut people out: none of these limits holds behind the mailed link.
+These limits stop guessing without the mail. Behind the link of the mail only the limit per code
+holds, so nobody can lock out the owner of a mailbox. When many codes are guessed, an alarm makes
+new codes longer for an hour.
 """
 
 import logging
@@ -9,9 +11,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from identity.core.database import limits_count
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.tokens import CODE_DIGITS, LONG_CODE_DIGITS
-from identity.networks import Network, is_in, of_size
+from identity.networks import Network, is_in, network_around
 
 from . import models as store
 from .models import OneTimeCode, Purpose, WrongTry
@@ -19,103 +22,117 @@ from .models import OneTimeCode, Purpose, WrongTry
 log = logging.getLogger(__name__)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-TRIES = 5  # of one code; as many again behind the mailed link
-TRIES_UNDER_ATTACK = 1  # of a code of eight digits that was out before
-TRIES_OF_ADDRESS = 20  # a day, without the mailed link
-TRIES_NEAR = 30  # an hour, from one /24 or /64
-TRIES_FAR = 300  # an hour, from one /16 or /48
-TRIES_SHARED = 2000  # an hour, from a network where thousands share one address
-ATTACK = 300  # wrong codes for one purpose in an hour, from wherever
-# What keeps the chance of a false agent below one in ten thousand a day, see docs/security.md.
-GUESSES = 7200  # a day, at codes of eight digits and for one purpose, without their mails
+MAX_TRIES = 5  # for one code; as many again behind the link in the mail
+MAX_TRIES_UNDER_ATTACK = 1  # for a code of eight digits, mailed before the alarm
+MAX_TRIES_FOR_ADDRESS = 20  # a day, without the link in the mail
+MAX_TRIES_NEAR = 30  # an hour, from one /24 or /64
+MAX_TRIES_FAR = 300  # an hour, from one /16 or /48
+MAX_TRIES_SHARED = 2000  # an hour, from a network where thousands share one address
+ALARM_THRESHOLD = 300  # wrong codes for one purpose in an hour, from all networks
+# Keeps the chance that a guess makes somebody an agent below 1 in 10,000 a day: docs/security.md.
+MAX_GUESSES = 7200  # a day, of codes of eight digits for one purpose, without the mail
 
 
 @dataclass(frozen=True)
-class Place:
-    """The network a code is typed from, as hashes. `shared`: of many people, and then `far` is empty."""
+class CallerNetworks:
+    """The networks a code is typed from, as keyed hashes; an empty one is not limited.
+
+    `near`: the /24 (IPv4) or /64 (IPv6). `far`: the /16 or /48. `shared`: `near` is a network that
+    the settings name as shared by many people; `far` is empty then.
+    """
 
     near: str = ""
     far: str = ""
     shared: bool = False
 
 
-NOWHERE = Place()
+NO_NETWORKS = CallerNetworks()
 
 
-def place_of(
+def networks_of_caller(
     session: Session, hashes: KeyedHashes, caller: str, shared: tuple[Network, ...]
-) -> Place:
-    """Where a code is typed. `caller`: an IP address, or the word that stands for what could not be read."""
+) -> CallerNetworks:
+    """The networks of a caller, given by IP address or by the name in `networks.Caller`."""
     for network in shared:
         if is_in(caller, (network,)):
-            return Place(hashes.of_network(session, f"shared {network}"), shared=True)
-    return Place(
-        near=hashes.of_network(session, of_size(caller, 24, 64)),
-        far=hashes.of_network(session, of_size(caller, 16, 48)),
+            return CallerNetworks(hashes.hash_of_network(session, f"shared {network}"), shared=True)
+    return CallerNetworks(
+        near=hashes.hash_of_network(session, network_around(caller, 24, 64)),
+        far=hashes.hash_of_network(session, network_around(caller, 16, 48)),
     )
 
 
 def is_attacked(session: Session, now: datetime, purpose: Purpose) -> bool:
-    """Whether so many wrong codes were typed lately that codes are longer for a while."""
-    until = store.alarm_until(session, purpose)
+    """Whether the alarm is on: many wrong codes in the last hour, so new codes are longer."""
+    until = store.alarm_ends_at(session, purpose)
     return until is not None and now < until
 
 
-def allowed(session: Session, now: datetime, code: OneTimeCode) -> int:
-    """How many tries a code has in all without its mail."""
+def allowed_tries(session: Session, now: datetime, code: OneTimeCode) -> int:
+    """How many tries a code has in all, without its mail."""
     short = code.digits == CODE_DIGITS
     attacked = short and is_attacked(session, now, Purpose(code.purpose))
-    return TRIES_UNDER_ATTACK if attacked else TRIES
+    return MAX_TRIES_UNDER_ATTACK if attacked else MAX_TRIES
 
 
-def are_spent(
-    session: Session, now: datetime, code: OneTimeCode, *, address: str, place: Place
+def is_exhausted(
+    session: Session, now: datetime, code: OneTimeCode, *, address: str, networks: CallerNetworks
 ) -> bool:
-    """Whether the address, the network or all together have had their tries; "" is not limited."""
-    if not session.info.get("limited", True):
+    """Whether the tries of the address, the networks or all together are used up.
+
+    An empty address or network is not limited.
+    """
+    if not limits_count(session):
         return False
-    if address and store.wrong_for_address(session, address, now - DAY) >= TRIES_OF_ADDRESS:
+    if (
+        address
+        and store.count_wrong_for_address(session, address, now - DAY) >= MAX_TRIES_FOR_ADDRESS
+    ):
         return True
-    near = TRIES_SHARED if place.shared else TRIES_NEAR
-    if place.near and store.wrong_near(session, place.near, now - HOUR) >= near:
+    near = MAX_TRIES_SHARED if networks.shared else MAX_TRIES_NEAR
+    if networks.near and store.count_wrong_near(session, networks.near, now - HOUR) >= near:
         return True
-    if place.far and store.wrong_far(session, place.far, now - HOUR) >= TRIES_FAR:
+    if networks.far and store.count_wrong_far(session, networks.far, now - HOUR) >= MAX_TRIES_FAR:
         return True
     return (
         code.digits == CODE_DIGITS
-        and store.guesses(session, Purpose(code.purpose), CODE_DIGITS, now - DAY) >= GUESSES
+        and store.count_guesses(session, Purpose(code.purpose), CODE_DIGITS, now - DAY)
+        >= MAX_GUESSES
     )
 
 
-def note_wrong(
+def record_wrong_try(
     session: Session,
     now: datetime,
     code: OneTimeCode,
     *,
     guessed: bool = True,
     address: str = "",
-    place: Place = NOWHERE,
+    networks: CallerNetworks = NO_NETWORKS,
 ) -> None:
-    """Count a wrong try, and sound the alarm if there are too many. `guessed`: without the mail."""
+    """Record a wrong try, and raise the alarm if there are too many.
+
+    `guessed`: without the mail.
+    """
     purpose = Purpose(code.purpose)
     session.add(
         WrongTry(
             at=now,
             purpose=purpose,
             address=address,
-            near=place.near,
-            far=place.far,
+            near=networks.near,
+            far=networks.far,
             guessed_digits=code.digits if guessed else 0,
         )
     )
     session.flush()
-    if store.wrong_in_all(session, purpose, now - HOUR) <= ATTACK:
+    if store.count_wrong_for_purpose(session, purpose, now - HOUR) <= ALARM_THRESHOLD:
         return
     if not is_attacked(session, now, purpose):
         log.error(
             "codes are being guessed: over %d wrong ones in an hour for %s; for an hour new mails"
             " carry %d digits, and codes that are out have one try without their mail",
-            ATTACK,
+            ALARM_THRESHOLD,
             purpose,
             LONG_CODE_DIGITS,
         )

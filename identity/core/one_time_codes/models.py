@@ -1,7 +1,7 @@
-"""One-time codes: which generation is in force, which key made it, and every wrong try of the last day.
+"""The tables of one-time codes: the generations, the wrong tries of the last day, and the alarms.
 
-No digits are stored. Wrong tries stand in the database, not in the store of the rate limits: they are
-counted in the transaction that tries the code, so all nodes agree, and counting goes on while Redis is away.
+No digits are stored. Wrong tries are in the database and not in Redis: they are counted in the
+transaction that tries the code, so all nodes agree, also while Redis is away.
 """
 
 import uuid
@@ -9,28 +9,38 @@ from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint, cast, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    UniqueConstraint,
+    cast,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
 from identity.core.database import Base
 
-NOBODY = ""  # no browser has this name
+NOBODY = ""  # no browser has this id
 
 
 class Purpose(StrEnum):
-    """What a code is for. The code of one purpose is never right for another."""
+    """What a code is for. A code for one purpose is never right for another."""
 
     SIGN_UP = "sign_up"
-    CLIENT = "client"  # what a Matrix client wants proved
+    CLIENT = "client"  # a validation session of a Matrix client
     INVITATION = "invitation"
-    LISTS = "lists"
+    LISTS = "lists"  # signing in to send bulk invites
 
 
 class OneTimeCode(Base):
-    """One generation of the code of one subject: an address, or the sid of a validation session.
+    """One generation of a code. `subject`: an address, or the sid of a validation session.
 
-    It is made when the first mail that carries it is about to leave.
+    The row is written when the first mail with this code is about to leave.
     """
 
     __tablename__ = "one_time_codes"
@@ -41,16 +51,16 @@ class OneTimeCode(Base):
     subject: Mapped[str]
     generation: Mapped[int] = mapped_column(BigInteger)
     digits: Mapped[int]
-    key_id: Mapped[str | None]  # which key made it; None: no mail carried it, so nothing is right
+    key_id: Mapped[str | None]  # the link key; None: no mail carries it, no code is right
     alive_until: Mapped[datetime]
-    wrong: Mapped[int] = mapped_column(default=0)  # tries without the mailed link
-    wrong_held: Mapped[int] = mapped_column(default=0)  # tries with it
+    wrong: Mapped[int] = mapped_column(default=0)  # wrong tries without the link of the mail
+    wrong_held: Mapped[int] = mapped_column(default=0)  # wrong tries with it
     used_at: Mapped[datetime | None]
-    used_by: Mapped[str | None]  # the browser that it confirmed, as the rows know it
+    used_by: Mapped[str | None]  # hash of the id of the browser it confirmed
 
 
 class WrongTry(Base):
-    """One wrong code. What does not limit this try is empty: the address, or the networks."""
+    """One wrong code. Fields that do not limit this try are empty: the address, or the networks."""
 
     __tablename__ = "wrong_code_tries"
 
@@ -60,7 +70,7 @@ class WrongTry(Base):
     address: Mapped[str]
     near: Mapped[str]  # keyed hash of the /24 or /64, or of a shared network
     far: Mapped[str]  # keyed hash of the /16 or /48
-    guessed_digits: Mapped[int]  # of a code tried without its mail; 0 for who holds the mail
+    guessed_digits: Mapped[int]  # length of a code tried without its mail; 0 with it
 
 
 Index("ix_wrong_code_tries_purpose", WrongTry.purpose, WrongTry.at)
@@ -70,7 +80,7 @@ Index("ix_wrong_code_tries_far", WrongTry.far, WrongTry.at)
 
 
 class CodeAlarm(Base):
-    """Until when the codes of a purpose are being guessed at, for all that is known."""
+    """Until when codes for a purpose are longer, because somebody guesses."""
 
     __tablename__ = "code_alarms"
 
@@ -78,8 +88,8 @@ class CodeAlarm(Base):
     until: Mapped[datetime]
 
 
-def newest(session: Session, purpose: Purpose, subject: str) -> OneTimeCode | None:
-    """The newest generation, in force or not."""
+def find_newest(session: Session, purpose: Purpose, subject: str) -> OneTimeCode | None:
+    """The newest generation, valid or not."""
     return session.scalars(
         select(OneTimeCode)
         .where(OneTimeCode.purpose == purpose, OneTimeCode.subject == subject)
@@ -89,10 +99,10 @@ def newest(session: Session, purpose: Purpose, subject: str) -> OneTimeCode | No
     ).one_or_none()
 
 
-def mailed_since(
+def find_alive_since(
     session: Session, purpose: Purpose, subject: str, since: datetime
 ) -> list[OneTimeCode]:
-    """The generations that were alive at `since` or later, newest first."""
+    """The generations that were valid at `since` or later, newest first."""
     return list(
         session.scalars(
             select(OneTimeCode)
@@ -107,10 +117,10 @@ def mailed_since(
     )
 
 
-def count_wrong(session: Session, code: OneTimeCode, *, held: bool, allowed: int) -> int | None:
-    """Take one of the tries. How many are left after it; None if there was none to take.
+def take_try(session: Session, code: OneTimeCode, *, held: bool, allowed: int) -> int | None:
+    """Use up one of `allowed` tries. Return how many are left, None if there was none.
 
-    One statement, counted in the database: fifty at once take five between them.
+    One UPDATE that counts in the database: fifty requests at once use up five tries together.
     """
     column = OneTimeCode.wrong_held if held else OneTimeCode.wrong
     taken = session.scalar(
@@ -123,8 +133,8 @@ def count_wrong(session: Session, code: OneTimeCode, *, held: bool, allowed: int
     return None if taken is None else allowed - taken
 
 
-def use(session: Session, code: OneTimeCode, now: datetime, by: str) -> bool:
-    """A code confirms one browser. False: it has confirmed another."""
+def mark_used(session: Session, code: OneTimeCode, now: datetime, by: str) -> bool:
+    """Mark a code as used by a browser. False if it has confirmed another one before."""
     won = session.scalar(
         update(OneTimeCode)
         .where(
@@ -138,8 +148,8 @@ def use(session: Session, code: OneTimeCode, now: datetime, by: str) -> bool:
     return won is not None
 
 
-def end_used(session: Session, purpose: Purpose, subject: str) -> None:
-    """Who has used a code goes on with it no more, nor does anybody else."""
+def end_used_codes(session: Session, purpose: Purpose, subject: str) -> None:
+    """Make the used codes of a subject useless, also for the browsers that used them."""
     session.execute(
         update(OneTimeCode)
         .where(
@@ -152,8 +162,10 @@ def end_used(session: Session, purpose: Purpose, subject: str) -> None:
     )
 
 
-def used_by(session: Session, subject: str, browser: str, *, since: datetime) -> list[OneTimeCode]:
-    """The codes, of whatever purpose, that confirmed this browser since then."""
+def find_used_by(
+    session: Session, subject: str, browser: str, *, since: datetime
+) -> list[OneTimeCode]:
+    """The codes, for any purpose, that confirmed this browser since then."""
     return list(
         session.scalars(
             select(OneTimeCode).where(
@@ -165,8 +177,8 @@ def used_by(session: Session, subject: str, browser: str, *, since: datetime) ->
     )
 
 
-def follow_browser(session: Session, *, old: str, new: str) -> None:
-    """A renewed cookie: what confirmed the browser goes on to."""
+def move_to_browser(session: Session, *, old: str, new: str) -> None:
+    """Give the codes that confirmed a browser to its new id, when its cookie is renewed."""
     session.execute(
         update(OneTimeCode)
         .where(OneTimeCode.used_by == old)
@@ -175,28 +187,28 @@ def follow_browser(session: Session, *, old: str, new: str) -> None:
     )
 
 
-def wrong_for_address(session: Session, address: str, since: datetime) -> int:
-    """Wrong codes that were guessed for an address, for whatever purpose."""
+def count_wrong_for_address(session: Session, address: str, since: datetime) -> int:
+    """Count wrong codes guessed for an address, for any purpose."""
     return _count(session, WrongTry.address == address, WrongTry.at > since)
 
 
-def wrong_near(session: Session, near: str, since: datetime) -> int:
-    """Wrong codes from a /24, a /64 or a shared network."""
+def count_wrong_near(session: Session, near: str, since: datetime) -> int:
+    """Count wrong codes from a /24, a /64 or a shared network."""
     return _count(session, WrongTry.near == near, WrongTry.at > since)
 
 
-def wrong_far(session: Session, far: str, since: datetime) -> int:
-    """Wrong codes from a /16 or a /48."""
+def count_wrong_far(session: Session, far: str, since: datetime) -> int:
+    """Count wrong codes from a /16 or a /48."""
     return _count(session, WrongTry.far == far, WrongTry.at > since)
 
 
-def wrong_in_all(session: Session, purpose: Purpose, since: datetime) -> int:
-    """Wrong codes for one purpose."""
+def count_wrong_for_purpose(session: Session, purpose: Purpose, since: datetime) -> int:
+    """Count wrong codes for one purpose."""
     return _count(session, WrongTry.purpose == purpose, WrongTry.at > since)
 
 
-def guesses(session: Session, purpose: Purpose, digits: int, since: datetime) -> int:
-    """Wrong codes of one length that were tried without their mail."""
+def count_guesses(session: Session, purpose: Purpose, digits: int, since: datetime) -> int:
+    """Count wrong codes of one length that were tried without their mail."""
     return _count(
         session,
         WrongTry.purpose == purpose,
@@ -205,13 +217,13 @@ def guesses(session: Session, purpose: Purpose, digits: int, since: datetime) ->
     )
 
 
-def alarm_until(session: Session, purpose: Purpose) -> datetime | None:
-    """Until when the last alarm of this purpose holds, or held."""
+def alarm_ends_at(session: Session, purpose: Purpose) -> datetime | None:
+    """When the last alarm for this purpose ends, or ended; None if there was none."""
     return session.scalar(select(CodeAlarm.until).where(CodeAlarm.purpose == purpose))
 
 
 def raise_alarm(session: Session, purpose: Purpose, until: datetime) -> None:
-    """Note that codes of this purpose are being guessed at."""
+    """Record that codes for this purpose are being guessed, until then."""
     row = {"purpose": purpose, "until": until}
     if not inserting.insert_if_new(session, CodeAlarm, row):
         session.execute(
@@ -223,7 +235,7 @@ def raise_alarm(session: Session, purpose: Purpose, until: datetime) -> None:
 
 
 def lock(session: Session, keys: Collection[str]) -> None:
-    """Let one try at a time be counted for each of these, taken in one order so that nobody waits in a circle.
+    """Count one try at a time for each key. Keys are locked in one order, so there is no deadlock.
 
     On SQLite a writing transaction is alone anyway.
     """
@@ -236,7 +248,7 @@ def lock(session: Session, keys: Collection[str]) -> None:
 
 
 def forget(session: Session, *, tries_before: datetime, codes_before: datetime) -> int:
-    """Delete tries made, and codes that ended, before then. How many rows that were."""
+    """Delete tries made, and codes that ended, before then. Return the number of rows."""
     gone = session.execute(
         delete(WrongTry).where(WrongTry.at < tries_before).returning(WrongTry.id)
     ).all()
@@ -246,5 +258,5 @@ def forget(session: Session, *, tries_before: datetime, codes_before: datetime) 
     return len(gone) + len(ended)
 
 
-def _count(session: Session, *which: object) -> int:
-    return session.scalar(select(func.count()).select_from(WrongTry).where(*which)) or 0  # type: ignore[arg-type]  # column expressions
+def _count(session: Session, *which: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(WrongTry).where(*which)) or 0

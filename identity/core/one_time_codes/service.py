@@ -1,11 +1,18 @@
-"""One-time codes: made when a mail is about to leave, tried, counted. Nowhere else is a try counted.
+"""The one mechanism for one-time codes: issue a code for a mail, try a code, count wrong tries.
 
-A code belongs to an address and a purpose, not to a browser: whichever browser has a request for the
-address takes it, whoever caused the mail. It confirms one browser; the next needs a new mail.
+1. When a mail is about to leave, `issue_for_mail` gives the code it carries. A code belongs to a
+   purpose and a subject (an address, or the sid of a validation session), not to a browser. Mails
+   that follow each other carry the same code while it has time and tries left; then the next
+   generation begins.
+2. The digits are not stored: `digits_of` derives them from a link key and the number of the
+   generation.
+3. `spend` tries what a person typed. A right code confirms one browser, and only that one: another
+   browser needs a new mail. A wrong code is counted.
+4. Wrong tries are limited by code, by address, by network and over all (see `limits`).
+   Nobody can be locked out by somebody else's guesses: behind the link in the mail, or with the
+   secret of a Matrix client, a code has tries of its own. Many wrong codes make new codes longer.
 
-Addresses can be invented, so tries are limited by code, by address, by network and over all. Where that
-is not enough, guessing makes codes longer, it never shuts people out: who holds a mail holds its link,
-and behind the link the code has tries of its own that nobody else can use up.
+Sign-up, Matrix validation, invitations and bulk invites all use this; no other module counts tries.
 """
 
 from collections.abc import Collection
@@ -19,10 +26,8 @@ from identity.core.tokens import CODE_DIGITS, LONG_CODE_DIGITS, Tokens, typed_di
 
 from . import limits as code_limits
 from . import models as store
-from .limits import NOWHERE, TRIES, Place
+from .limits import MAX_TRIES, NO_NETWORKS, CallerNetworks
 from .models import OneTimeCode, Purpose
-
-__all__ = ["NOWHERE", "Place"]
 
 LIFETIMES = {
     Purpose.SIGN_UP: timedelta(minutes=60),
@@ -33,22 +38,24 @@ LIFETIMES = {
 
 
 class Result(StrEnum):
-    """What became of a typed code."""
+    """The result of trying a typed code."""
 
     RIGHT = "right"
     WRONG = "wrong"
-    OFF = "off"  # not tried: no code is taken here now, only behind the link of a mail
-    OVER = "over"  # it ended, it was used, or none has left yet: a new mail brings one
+    OFF = "off"  # not tried: the limits are reached, only the link in the mail helps
+    OVER = "over"  # it expired, was used, or no mail has left yet: a new mail is needed
 
 
-JUST = timedelta(minutes=1)  # for an answer that was lost on its way
+RESENT_WITHIN = timedelta(minutes=1)  # the same form may be sent twice: the first answer was lost
 
 
 @dataclass(frozen=True)
 class CodeAnswer:
-    """`ended_at`: of a code too old. `is_used`: it was right, and has confirmed another browser.
+    """The result of a try, and what a page needs to explain it.
 
-    `mail_at`: when the mail with the next code leaves, if one was ordered.
+    `ended_at`: when an expired code expired. `is_used`: the code is right, but it has already
+    confirmed another browser. `mail_at`: when the mail with the next code leaves, if one is
+    ordered.
     """
 
     result: Result
@@ -59,54 +66,58 @@ class CodeAnswer:
 
 
 @dataclass(frozen=True)
-class Typed:
-    """A code, and what else speaks for who typed it.
+class TypedCode:
+    """A typed code, and what is known about the person who typed it.
 
-    `held`: typed behind the mailed link, or with the sid and the right secret of a Matrix client.
-    `known`: in a browser that has proved the address before. `browser`: which one a right code confirms;
-    None: none, it undoes something, and a code that was used may be typed again. `since`: codes that
-    were good at that moment are still good.
+    `networks`: the networks the request came from. `held`: it was typed behind the link of the
+    mail, or with the sid and the secret of a Matrix client, so the person has the mail. `known`:
+    this browser has verified the address before. `browser`: the browser that a right code confirms;
+    None if it confirms none, then a used code may be typed again (to undo something). `since`:
+    codes that were valid at that moment count as valid.
     """
 
     code: str
-    place: Place = NOWHERE
+    networks: CallerNetworks = NO_NETWORKS
     held: bool = False
     known: bool = False
     browser: str | None = None
     since: datetime | None = None
 
 
-def carry(
+def issue_for_mail(
     session: Session,
     tokens: Tokens,
     now: datetime,
     purpose: Purpose,
     subject: str,
     *,
-    told: bool = True,
+    in_mail: bool = True,
 ) -> OneTimeCode:
-    """The code of a mail that is about to leave: the one in force, or the next generation.
+    """Return the code for a mail that is about to leave: the current one, or the next generation.
 
-    To be committed before the mail leaves: the code lives from then on, even if the mail is lost. Not
-    `told`: the mail carries none, for what is known of its address; everything that a page can show goes
-    the same way, and no code is right.
+    Commit before the mail leaves, so that the code is valid even if the mail is lost.
+    `in_mail=False`: the mail carries no code, because of what is known about its address. The row
+    is written all the same, so that pages behave alike for every address; no typed code is right.
     """
     store.lock(session, [f"{purpose}:{subject}"])
-    code = store.newest(session, purpose, subject)
+    code = store.find_newest(session, purpose, subject)
     attacked = code_limits.is_attacked(session, now, purpose)
     goes_on = code is not None and _has_time_and_tries(tokens, now, code, attacked=attacked)
     if code is None or not goes_on or code.used_at is not None:
         code = _next(now, purpose, subject, before=code, goes_on=goes_on, attacked=attacked)
         session.add(code)
     code.alive_until = max(code.alive_until, now + LIFETIMES[purpose])
-    if told and code.key_id is None:
+    if in_mail and code.key_id is None:
         code.key_id = tokens.key_id
     session.flush()
     return code
 
 
-def digits(tokens: Tokens, code: OneTimeCode) -> str:
-    """What stands in the mail. Raises UnknownCodeKey, and LookupError of a code that no mail carries."""
+def digits_of(tokens: Tokens, code: OneTimeCode) -> str:
+    """Return the digits the mail shows.
+
+    Raises UnknownCodeKey if the link key is gone, LookupError for a code that no mail carries.
+    """
     if code.key_id is None:
         raise LookupError("no mail carries this code")
     return tokens.code(
@@ -122,9 +133,9 @@ def has_code(
     *,
     since: datetime | None = None,
 ) -> bool:
-    """Whether who holds the mail can type a code now. `since` as in Typed."""
-    codes = store.mailed_since(session, purpose, subject, since or now)
-    return any(code.wrong_held < TRIES for code in codes)
+    """Whether a person who has the mail can type a code now. `since` as in TypedCode."""
+    codes = store.find_alive_since(session, purpose, subject, since or now)
+    return any(code.wrong_held < MAX_TRIES for code in codes)
 
 
 def spend(
@@ -132,28 +143,28 @@ def spend(
     tokens: Tokens,
     now: datetime,
     purpose: Purpose,
-    typed: Typed,
+    typed: TypedCode,
     *,
     address: str,
     subject: str | None = None,
     also: Collection[Purpose] = (),
 ) -> CodeAnswer:
-    """Try a code, and count the try if it is wrong. A right one is used up by the browser it confirms.
+    """Try a typed code: mark it as used if it is right, count the try if it is wrong.
 
-    `address`: whose mailbox it was sent to; `subject`: what it belongs to, if that is not the address.
-    `also`: further purposes whose codes may be typed here; a wrong one counts for all.
+    `address`: the mailbox it was sent to. `subject`: what the code belongs to, if that is not the
+    address. `also`: further purposes whose codes are accepted here; a wrong code counts for all.
     """
     subject = subject or address
     purposes = (purpose, *also)
     keys = [f"{each}:{subject}" for each in purposes]
     if not typed.held:
-        keys += [f"address:{address}", typed.place.near, typed.place.far]
+        keys += [f"address:{address}", typed.networks.near, typed.networks.far]
     store.lock(session, keys)
     codes = _in_force(session, now, purposes, subject, typed)
     if not codes:
-        last = store.newest(session, purpose, subject)
+        last = store.find_newest(session, purpose, subject)
         return CodeAnswer(Result.OVER, ended_at=last.alive_until if last else None)
-    allowed = TRIES if typed.held else code_limits.allowed(session, now, codes[0])
+    allowed = MAX_TRIES if typed.held else code_limits.allowed_tries(session, now, codes[0])
     codes = [each for each in codes if _spent(each, typed) < allowed]
     if not codes or (not typed.held and _is_off(session, now, codes[0], typed, address)):
         return CodeAnswer(Result.OFF)
@@ -165,12 +176,12 @@ def spend(
     return _count_wrong(session, now, codes, typed, address=address, allowed=allowed)
 
 
-def has_just_used(
+def was_just_used(
     session: Session, tokens: Tokens, now: datetime, *, subject: str, browser: str, code: str
 ) -> bool:
-    """Whether this code confirmed this browser a moment ago: it was sent twice, as by a double click."""
+    """Whether this code confirmed this browser less than a minute ago, as after a double click."""
     given = typed_digits(code)
-    used = store.used_by(session, subject, browser, since=now - JUST)
+    used = store.find_used_by(session, subject, browser, since=now - RESENT_WITHIN)
     return any(_is_right(tokens, each, given) for each in used)
 
 
@@ -178,17 +189,19 @@ def _count_wrong(
     session: Session,
     now: datetime,
     codes: list[OneTimeCode],
-    typed: Typed,
+    typed: TypedCode,
     *,
     address: str,
     allowed: int,
 ) -> CodeAnswer:
-    counts = [store.count_wrong(session, each, held=typed.held, allowed=allowed) for each in codes]
+    counts = [store.take_try(session, each, held=typed.held, allowed=allowed) for each in codes]
     if typed.held:
-        code_limits.note_wrong(session, now, codes[0], guessed=False)
+        code_limits.record_wrong_try(session, now, codes[0], guessed=False)
     else:
         limited_by = "" if typed.known else address
-        code_limits.note_wrong(session, now, codes[0], address=limited_by, place=typed.place)
+        code_limits.record_wrong_try(
+            session, now, codes[0], address=limited_by, networks=typed.networks
+        )
     left = max(count or 0 for count in counts)
     return CodeAnswer(Result.WRONG, tries_left=left) if left else CodeAnswer(Result.OFF)
 
@@ -196,11 +209,11 @@ def _count_wrong(
 def _has_time_and_tries(
     tokens: Tokens, now: datetime, code: OneTimeCode, *, attacked: bool
 ) -> bool:
-    """Whether one more mail may carry this generation, as far as everybody may see."""
+    """Whether one more mail may carry this generation; whether it was used does not count here."""
     return (
         now < code.alive_until
-        and code.wrong < TRIES
-        and code.wrong_held < TRIES
+        and code.wrong < MAX_TRIES
+        and code.wrong_held < MAX_TRIES
         and (code.digits == LONG_CODE_DIGITS or not attacked)
         and (code.key_id is None or tokens.has_key(code.key_id))
     )
@@ -215,10 +228,10 @@ def _next(
     goes_on: bool,
     attacked: bool,
 ) -> OneTimeCode:
-    """The next generation. `goes_on`: the one before was only used.
+    """The next generation. `goes_on`: the one before has time and tries left, but was used.
 
-    That must not show in another browser, so its tries are counted on. The number of a generation is a
-    time, for rows are forgotten and no generation may come twice.
+    Another browser must not learn that it was used, so its count of tries continues. A generation
+    is numbered by the time (seconds since 1970): old rows are deleted and no number may come twice.
     """
     return OneTimeCode(
         purpose=purpose,
@@ -236,31 +249,33 @@ def _in_force(
     now: datetime,
     purposes: Collection[Purpose],
     subject: str,
-    typed: Typed,
+    typed: TypedCode,
 ) -> list[OneTimeCode]:
-    """The codes this one may be. Who holds a mail may type its code as long as it lives, else the newest counts."""
+    """The codes that may be typed now: all valid ones for a person with the mail, else the newest."""
     found = [
         code
         for purpose in purposes
-        for code in store.mailed_since(session, purpose, subject, typed.since or now)
+        for code in store.find_alive_since(session, purpose, subject, typed.since or now)
     ]
     return found if typed.held else found[:1]
 
 
-def _spent(code: OneTimeCode, typed: Typed) -> int:
+def _spent(code: OneTimeCode, typed: TypedCode) -> int:
     return code.wrong_held if typed.held else code.wrong
 
 
-def _use(session: Session, now: datetime, code: OneTimeCode, typed: Typed) -> bool:
-    return typed.browser is None or store.use(session, code, now, typed.browser)
+def _use(session: Session, now: datetime, code: OneTimeCode, typed: TypedCode) -> bool:
+    return typed.browser is None or store.mark_used(session, code, now, typed.browser)
 
 
-def _is_off(session: Session, now: datetime, code: OneTimeCode, typed: Typed, address: str) -> bool:
+def _is_off(
+    session: Session, now: datetime, code: OneTimeCode, typed: TypedCode, address: str
+) -> bool:
     limited_by = "" if typed.known else address
-    return code_limits.are_spent(session, now, code, address=limited_by, place=typed.place)
+    return code_limits.is_exhausted(session, now, code, address=limited_by, networks=typed.networks)
 
 
 def _is_right(tokens: Tokens, code: OneTimeCode, typed: str | None) -> bool:
     if code.key_id is None or not tokens.has_key(code.key_id) or not typed:
         return False
-    return tokens.is_same(typed, digits(tokens, code))
+    return tokens.is_same(typed, digits_of(tokens, code))

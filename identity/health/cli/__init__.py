@@ -1,1 +1,1 @@
-"""`guichet doctor`, and the checks it makes."""
+"""The command `guichet doctor` and its checks."""

@@ -1,4 +1,4 @@
-"""`guichet doctor`: everything Guichet depends on is asked, and what is wrong is told with what mends it."""
+"""`guichet doctor`: checks everything Guichet depends on, and says how to fix what is wrong."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -10,10 +10,10 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from domain_rules.rules import Kind
+from domain_rules.rule import RuleKind
 from identity import migrations
 from identity.command import listening
-from identity.command.findings import Finding, State, seen
+from identity.command.findings import Finding, State, findings_or_silence
 from identity.command.opening import build_services_with_secrets, unknown_variables
 from identity.command.outcomes import Exit
 from identity.command.printing import as_json, print_json, print_table
@@ -22,11 +22,11 @@ from identity.core.http_client import Away, JsonClient
 from identity.core.keyed_hashes import LostKey
 from identity.core.sealing import CannotOpen
 from identity.homeservers import models as homeservers
-from identity.homeservers import module_models as homeserver_modules
+from identity.homeservers import module_models
 from identity.homeservers import secrets as homeserver_secrets
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
-from identity.homeservers.service import is_in_clear
+from identity.homeservers.service import is_clear_text
 from identity.mail import models as mails
 from identity.mail.models import MailState
 from identity.mail.outcomes import NotSent
@@ -34,24 +34,22 @@ from identity.routing import models as rules
 from identity.services import Services, WorkerServices
 from identity.settings import read_settings
 
-from . import exposure as homeserver_doors
+from . import exposure, module_declarations, proxy_exposure, readable_rooms
 from . import invitations as invitation_findings
-from . import module_declarations, readable_rooms
-from . import proxy_exposure as homeserver_proxy
 
-SECONDS = 10.0  # for one question to a homeserver
+SECONDS = 10.0  # for one request to a homeserver
 LATE = timedelta(minutes=10)
 VERSIONS = "/_matrix/client/versions"
-REFUSALS = "opt-outs"  # and mutes, and mailboxes that do not exist
+OPT_OUTS = "opt-outs"  # also mutes, and mailboxes that do not exist
 
 
 @click.command()
 @as_json
 @click.pass_context
 def doctor(context: click.Context, *, json_wanted: bool) -> None:
-    """Ask everything Guichet depends on, and say what mends what is wrong.
+    """Check everything Guichet depends on, and say how to fix what is wrong.
 
-    Exit code 1 if something failed; what only needs attention is no failure.
+    The exit code is 1 if something failed. What only needs attention is not a failure.
 
     \b
     JSON: [{"what", "state": "ok", "attention" or "failed", "told", "fix": text}]
@@ -85,20 +83,25 @@ def _look() -> Iterator[Finding]:
 
 def _database(services: Services) -> Iterator[Finding]:
     try:
-        here, newest = migrations.current(services.settings.database), migrations.newest()
+        here, newest = (
+            migrations.current_revision(services.settings.database),
+            migrations.newest_revision(),
+        )
         if here != newest:
             told = f"schema {here or 'none'}, this version needs {newest}"
             yield Finding("database", State.FAILED, told, "guichet db upgrade")
             return
         yield Finding("database", State.OK, f"schema {newest}")
         with services.database.reading() as session:
-            registered = homeservers.every(session)
+            registered = homeservers.find_all(session)
             revision = rules.current_number(session)
             yield from _rules(session)
-            yield from _work(services, session)
+            yield from _jobs(services, session)
             yield from invitation_findings.check_invitations(session, services.now())
             yield _hashes(services, session)
-            unasked = list(invitation_findings.nobody_tells(session, services.now(), registered))
+            unknown_members = list(
+                invitation_findings.check_unknown_members(session, services.now(), registered)
+            )
     except SQLAlchemyError as error:
         told = f"it does not answer: {type(error).__name__}"
         yield Finding("database", State.FAILED, told, "check GUICHET_DATABASE_URL and the server")
@@ -107,15 +110,15 @@ def _database(services: Services) -> Iterator[Finding]:
         yield from _accounts(services)
     for homeserver in registered:
         yield from _homeserver(services, homeserver, revision)
-    yield from unasked
+    yield from unknown_members
 
 
 def _accounts(services: Services) -> Iterator[Finding]:
-    """Whether a worker lives that opens what is sealed here, and whether storage keys open it as well."""
+    """Check that a running worker can open passwords and secrets, and that only workers can."""
     with services.database.reading() as session:
-        alive = worker_heartbeats.alive(session, services.now())
-        opens = worker_heartbeats.one_opens(session, services.now(), services.public_half.key_id)
-        by_storage_keys = homeserver_secrets.by_key(session).get("", 0)
+        alive = worker_heartbeats.find_alive(session, services.now())
+        opens = worker_heartbeats.can_open(session, services.now(), services.public_half.key_id)
+        by_storage_keys = homeserver_secrets.count_by_key(session).get("", 0)
     if opens:
         yield Finding("worker", State.OK, f"{len(alive)} live, accounts can be ordered")
     elif alive:
@@ -131,27 +134,27 @@ def _accounts(services: Services) -> Iterator[Finding]:
 
 
 def _hashes(services: Services, session: Session) -> Finding:
-    """Whether those who want no mail can still be found, whatever becomes of link keys."""
+    """Check that opt-outs can be found with the hashing key, whatever happens to link keys."""
     try:
         is_made, unsettled = services.hashes.is_made(session), services.hashes.unsettled(session)
     except LostKey as lost:
         fix = "put the row of hashing_key back from a backup"
-        return Finding(REFUSALS, State.FAILED, str(lost), fix)
+        return Finding(OPT_OUTS, State.FAILED, str(lost), fix)
     except CannotOpen:
         fix = "give GUICHET_STORAGE_KEYS the old keys too, then run guichet keys rotate"
-        return Finding(REFUSALS, State.FAILED, "no storage key here opens their key", fix)
+        return Finding(OPT_OUTS, State.FAILED, "no storage key here opens their key", fix)
     fix = "guichet db upgrade, before a key is taken out of GUICHET_SECRET_KEYS"
     if not is_made:
-        return Finding(REFUSALS, State.ATTENTION, "their key is not made yet", fix)
+        return Finding(OPT_OUTS, State.ATTENTION, "their key is not made yet", fix)
     if unsettled:
         told = f"{unsettled} are found by the present link keys alone"
-        return Finding(REFUSALS, State.ATTENTION, told, fix)
-    return Finding(REFUSALS, State.OK, "they are found by a key of their own")
+        return Finding(OPT_OUTS, State.ATTENTION, told, fix)
+    return Finding(OPT_OUTS, State.OK, "they are found by a key of their own")
 
 
 def _rules(session: Session) -> Iterator[Finding]:
     number = rules.current_number(session)
-    if any(rule.kind is Kind.DEFAULT for rule in rules.load(session, number)):
+    if any(rule.kind is RuleKind.DEFAULT for rule in rules.load(session, number)):
         yield Finding("rules", State.OK, f"revision {number}")
         return
     fix = "guichet homeserver add NAME --guests, or leave it: then they belong to nobody"
@@ -159,8 +162,8 @@ def _rules(session: Session) -> Iterator[Finding]:
     yield Finding("rules", State.ATTENTION, told, fix)
 
 
-def _work(services: Services, session: Session) -> Iterator[Finding]:
-    waiting = outbox.depth(session, services.now())
+def _jobs(services: Services, session: Session) -> Iterator[Finding]:
+    waiting = outbox.depth_by_lane(session, services.now())
     oldest = min((at for _, at in waiting.values()), default=services.now())
     told = f"{sum(count for count, _ in waiting.values())} errands wait"
     if services.now() - oldest > LATE:
@@ -168,7 +171,7 @@ def _work(services: Services, session: Session) -> Iterator[Finding]:
         yield Finding("outbox", State.ATTENTION, f"{told}, one since {oldest:%H:%M}Z", fix)
     else:
         yield Finding("outbox", State.OK, told)
-    given_up = mails.counts(session).get(MailState.GAVE_UP, 0)
+    given_up = mails.count_by_state(session).get(MailState.GAVE_UP, 0)
     if given_up:
         fix = "guichet mail list --state gave_up, then guichet mail retry"
         yield Finding("mails", State.ATTENTION, f"{given_up} were given up", fix)
@@ -177,12 +180,12 @@ def _work(services: Services, session: Session) -> Iterator[Finding]:
 def _homeserver(services: Services, homeserver: Homeserver, revision: int) -> Iterator[Finding]:
     name = homeserver.name
     with services.database.reading() as session:
-        yield from module_declarations.check_module(homeserver_modules.find(session, name), name)
+        yield from module_declarations.check_module(module_models.find(session, name), name)
     if homeserver.insecure:
         told = "its certificate is not checked: for tests only"
         fix = "register it anew without --insecure-for-tests"
         yield Finding(name, State.ATTENTION, told, fix)
-    if any(map(is_in_clear, {homeserver.url, homeserver.federation_url or homeserver.url})):
+    if any(map(is_clear_text, {homeserver.url, homeserver.federation_url or homeserver.url})):
         told = "it is asked without TLS: what is sent there can be read and changed on the way"
         state = State.ATTENTION if homeserver.connector == "none" else State.FAILED
         yield Finding(name, state, told, "register it anew with an https:// URL")
@@ -201,20 +204,20 @@ def _homeserver(services: Services, homeserver: Homeserver, revision: int) -> It
         if homeserver.makes_accounts:
             told = "accounts can be made" if token else f"{told}; only a worker opens its secrets"
         yield Finding(name, State.OK, told)
-        doors = _doors(homeserver, token, revision)
-        yield from seen(name, "what a guest could try there", doors)
+        exposed = _exposure(homeserver, token, revision)
+        yield from findings_or_silence(name, "what a guest could try there", exposed)
 
 
-def _doors(homeserver: Homeserver, token: str | None, revision: int) -> Iterator[Finding]:
-    """By the URL Guichet has and by the one clients are sent to. Raises Silent if it does not say which that is."""
+def _exposure(homeserver: Homeserver, token: str | None, revision: int) -> Iterator[Finding]:
+    """Check it by the URL Guichet has and by the one clients are sent to. Raises Silent."""
     name, source = homeserver.name, homeserver.class_source
     with _client(homeserver) as talk:
-        url = homeserver_proxy.clients_url(talk)
+        url = proxy_exposure.clients_url(talk)
         with _client(homeserver, url) as clients:
-            yield from homeserver_doors.check_exposure(
+            yield from exposure.check_exposure(
                 talk, name, class_source=source, token=token, revision=revision, clients=clients
             )
-            yield from homeserver_proxy.check_proxy(
+            yield from proxy_exposure.check_proxy(
                 talk, clients, name, url=url, class_source=source, token=token
             )
     with _client(homeserver, seconds=readable_rooms.SECONDS, one_deadline=True) as talk:
@@ -239,11 +242,11 @@ def _client(
 
 
 def _admin_token(services: Services, homeserver: Homeserver) -> str | None:
-    """None without one, and where this command was not given what opens it. Raises CannotOpen."""
+    """The admin token, None if there is none or this command lacks the keys. Raises CannotOpen."""
     if not isinstance(services, WorkerServices) or not homeserver.makes_accounts:
         return None
     halves = services.private_halves
-    token = homeserver_secrets.opened(services.vault, halves, homeserver, "admin_token")
+    token = homeserver_secrets.open_secret(services.vault, halves, homeserver, "admin_token")
     return token.get_secret_value()
 
 

@@ -1,10 +1,10 @@
-"""Whether a homeserver leaves open what no module can close, and whether it carries ours."""
+"""Checks that our module runs in a homeserver, and that settings close what it cannot."""
 
 from collections.abc import Iterator
 
-from domain_rules.rooms.room import mapping, texts
-from identity.command.findings import Finding, Silent, State, seen
-from identity.core.http_client import Answer, Away, JsonClient, path_part
+from domain_rules.rooms.room import as_mapping, as_texts
+from identity.command.findings import Finding, Silent, State, findings_or_silence
+from identity.core.http_client import Answer, Away, JsonClient, quote_path_segment
 
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 200, 401, 403, 404, 429
 FAULT, BAD_GATEWAY = 500, 502
@@ -12,7 +12,7 @@ CLIENT = "/_matrix/client/v3"
 AGENTS_ONLY = "/_synapse/client/org.guichet/v1/agents-only"
 PROXY = "/_matrix/client/org.guichet/proxy"
 EMAIL = "m.login.email.identity"
-# Nobody is called so: a homeserver that lists other servers' rooms tries, and cannot find it.
+# No server has this name: a homeserver that lists other servers' rooms tries to reach it and fails.
 NO_SERVER = "guichet-doctor.invalid"
 OLD_SECONDS = 300
 GUIDE = "docs/synapse.md"
@@ -27,23 +27,26 @@ def check_exposure(
     revision: int,
     clients: JsonClient | None = None,
 ) -> Iterator[Finding]:
-    """`token`: an administrator's, without which only what everybody sees can be looked at.
+    """Check registration, our module, the room directory and profiles of a homeserver.
 
-    `clients` talks to the URL that clients use, where it is another.
+    `token`: of an administrator; without it only what is public is checked. `clients`: a client for
+    the URL that Matrix clients use, if that is another one.
     """
-    yield from seen(name, "how accounts are registered", _registration(talk, name))
+    yield from findings_or_silence(name, "how accounts are registered", _registration(talk, name))
     module = _module(talk, name, token=token, revision=revision)
-    yield from seen(name, "our module there", module)
+    yield from findings_or_silence(name, "our module there", module)
     if class_source == "agent" or token is None:
         return
     is_mixed = class_source == "by_person"
     rooms = _rooms(talk, name, token=token, proxy=(clients or talk) if is_mixed else None)
-    yield from seen(name, "its directory of rooms", rooms)
-    yield from seen(name, "its profiles", _profiles(talk, name, token=token, is_mixed=is_mixed))
+    yield from findings_or_silence(name, "its directory of rooms", rooms)
+    yield from findings_or_silence(
+        name, "its profiles", _profiles(talk, name, token=token, is_mixed=is_mixed)
+    )
 
 
 def _registration(talk: JsonClient, name: str) -> Iterator[Finding]:
-    """Nobody shall get an account without having proved an address."""
+    """Check that an account needs a verified address."""
     flows = ask(talk, "POST", f"{CLIENT}/register", body={})
     if flows is None:
         raise Silent
@@ -53,7 +56,7 @@ def _registration(talk: JsonClient, name: str) -> Iterator[Finding]:
     offered = [{}] if is_made else flows.body.get("flows")
     if not isinstance(offered, list) or not offered:
         raise Silent
-    if all(EMAIL in texts(mapping(each).get("stages")) for each in offered):
+    if all(EMAIL in as_texts(as_mapping(each).get("stages")) for each in offered):
         yield Finding(name, State.OK, "accounts need a proved address")
         return
     fix = f"registrations_require_3pid: [email], no registration without it ({GUIDE})"
@@ -96,11 +99,11 @@ def _decides_by(name: str, answer: Answer, revision: int) -> Finding:
 def _rooms(
     talk: JsonClient, name: str, *, token: str, proxy: JsonClient | None
 ) -> Iterator[Finding]:
-    """A closed directory answers with an empty list, whichever server was asked for."""
+    """Check that the room directory is closed: then the list is empty for any server asked for."""
     try:
         found = ask(talk, "GET", f"{CLIENT}/publicRooms?limit=1&server={NO_SERVER}", token=token)
     except Silent as silent:
-        if silent.status != BAD_GATEWAY:  # so Synapse says that it tried to ask that server
+        if silent.status != BAD_GATEWAY:  # Synapse's answer if it tried to ask that server
             raise
         found = None
     if found is not None and found.status == OK and "chunk" not in found.body:
@@ -122,8 +125,8 @@ def _rooms(
 
 
 def _profiles(talk: JsonClient, name: str, *, token: str, is_mixed: bool) -> Iterator[Finding]:
-    """Nobody's profile: forbidden where only those are shown who share a room, else not found."""
-    path = f"{CLIENT}/profile/{path_part(f'@{NO_SERVER}:{name}')}"
+    """Ask for a profile that does not exist: forbidden if profiles are limited, else not found."""
+    path = f"{CLIENT}/profile/{quote_path_segment(f'@{NO_SERVER}:{name}')}"
     answer = ask(talk, "GET", path, token=token)
     if answer is not None and answer.status == FORBIDDEN:
         yield Finding(name, State.OK, "profiles are shown to those who share a room")
@@ -143,9 +146,9 @@ def ask(
     token: str | None = None,
     body: dict[str, object] | None = None,
 ) -> Answer | None:
-    """None for what is no Matrix answer, such as a proxy's own page.
+    """Send a request. None if the answer is not JSON, such as a proxy's own page.
 
-    Raises Silent where none comes, where something fails there, and where we are to ask later.
+    Raises Silent without an answer, for a server error, and if we are to ask later (429).
     """
     try:
         answer = talk.call(method, path, token=token, body=body)

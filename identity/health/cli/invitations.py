@@ -1,4 +1,4 @@
-"""What `guichet doctor` says of invitations: which wait for a person or a homeserver, and where nobody can be asked."""
+"""Checks of `guichet doctor` for invitations that wait for an operator or for a homeserver."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -16,27 +16,27 @@ from identity.invitations.models import Delivery
 
 
 def check_invitations(session: Session, now: datetime) -> Iterator[Finding]:
-    """Nothing where all is well."""
-    dead = third_party_invitations.counts(session).get(Delivery.DEAD, 0)
+    """Report invitations that could not be delivered, and mails that are held."""
+    dead = third_party_invitations.count_by_delivery(session).get(Delivery.DEAD, 0)
     if dead:
         fix = "guichet invitation list --delivery dead, then guichet invitation deliver"
         told = f"{dead} could not be delivered"
         yield Finding("invitations", State.ATTENTION, told, fix)
-    held = invitation_search.held(session, now - room_agreement.LATE)
+    held = invitation_search.count_held(session, now - room_agreement.LATE)
     if held:
         told = f"{held} mails are held: the inviter's homeserver does not say whether the room took them"
         yield Finding("invitations", State.ATTENTION, told, "guichet invitation list --held")
 
 
-def nobody_tells(
+def check_unknown_members(
     session: Session, now: datetime, registered: Sequence[Homeserver]
 ) -> Iterator[Finding]:
-    """The homeservers of which nobody can be asked who is in a room."""
+    """Report the homeservers that Guichet cannot ask who is in a room."""
     silent = [
         each.name
         for each in registered
         if not each.makes_accounts
-        and not homeserver_modules.does(session, now, each.name, MEMBERSHIP)
+        and not homeserver_modules.offers_action(session, now, each.name, MEMBERSHIP)
     ]
     if silent:
         told = f"nobody says who is in a room: of {', '.join(silent)}, told of each invitation once"

@@ -1,4 +1,4 @@
-"""What a homeserver's module says of itself, against what this Guichet tells it."""
+"""Checks of `guichet doctor` for the version that our module in a homeserver declares."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ UPGRADE = "upgrade the module there to the version of this Guichet (docs/synapse
 
 
 def check_module(module: HomeserverModule | None, name: str) -> Iterator[Finding]:
-    """Nothing of a homeserver whose module was never heard, and nothing of one as new as we are."""
+    """Report a module that is older than this Guichet or does not understand all rules."""
     if module is None:
         return
     if module.skipped:

@@ -1,14 +1,14 @@
-"""Whether the proxy before a homeserver with guests closes what Synapse cannot, and its keys what a proxy cannot."""
+"""Checks whether a homeserver's proxy and settings close for guests what our module cannot."""
 
 from collections.abc import Iterator
 
-from identity.command.findings import Finding, Silent, State, seen
-from identity.core.http_client import JsonClient, path_part
+from identity.command.findings import Finding, Silent, State, findings_or_silence
+from identity.core.http_client import JsonClient, quote_path_segment
 
 from .exposure import AGENTS_ONLY, CLIENT, GUIDE, NO_SERVER, OK, UNAUTHORIZED, ask
 
 WELL_KNOWN = "/.well-known/matrix/client"
-# Without a token: whatever lets it through, nothing comes of it.
+# Sent without an access token, so that it has no effect if it gets through.
 FOREIGN: dict[str, object] = {
     "client_secret": "doctor",
     "sid": "0",
@@ -23,12 +23,9 @@ KEYS = "experimental_features: {msc4263_limit_key_queries_to_users_who_share_roo
 
 
 def clients_url(talk: JsonClient) -> str | None:
-    """Where the homeserver sends its clients, whatever the URL they began with. None if it does not say.
-
-    Raises Silent.
-    """
-    told = ask(talk, "GET", WELL_KNOWN)
-    server = told.body.get("m.homeserver") if told and told.status == OK else None
+    """The URL in /.well-known/matrix/client, None without one. Raises Silent."""
+    answer = ask(talk, "GET", WELL_KNOWN)
+    server = answer.body.get("m.homeserver") if answer and answer.status == OK else None
     url = server.get("base_url") if isinstance(server, dict) else None
     return url if isinstance(url, str) else None
 
@@ -42,18 +39,21 @@ def check_proxy(
     class_source: str,
     token: str | None,
 ) -> Iterator[Finding]:
-    """`talk` is by the URL Guichet has, `clients` by `url`, where clients are sent, if it says so."""
+    """Check the proxy, the devices shown and the module's settings of a homeserver with guests.
+
+    `talk` uses the URL that Guichet has, `clients` the `url` that Matrix clients are sent to.
+    """
     if class_source == "agent":
         return
     if url is not None:
-        yield from seen(name, f"the proxy at {url}", _refusals(clients, name, url))
+        yield from findings_or_silence(name, f"the proxy at {url}", _refusals(clients, name, url))
     elif token is not None:
         told = "it does not say where it sends its clients: their proxy was not seen"
         yield Finding(name, State.ATTENTION, told, "public_baseurl: the address of the proxy")
     if token is not None:
-        yield from seen(name, "whose devices it shows", _keys(talk, name, token))
+        yield from findings_or_silence(name, "whose devices it shows", _keys(talk, name, token))
         settings = _settings(talk, name, token, of_guests=class_source == "guest")
-        yield from seen(name, "what its module knows of its settings", settings)
+        yield from findings_or_silence(name, "what its module knows of its settings", settings)
 
 
 def _refusals(clients: JsonClient, name: str, url: str) -> Iterator[Finding]:
@@ -71,8 +71,8 @@ def _refusals(clients: JsonClient, name: str, url: str) -> Iterator[Finding]:
     else:
         told = f"at {url} another identity server may be named: it is told addresses"
         yield Finding(name, State.ATTENTION, told, fix)
-    # Synapse itself resolves aliases for whoever shows no token.
-    alias = path_part(f"#guichet-doctor:{name}")
+    # Synapse itself resolves aliases without a token.
+    alias = quote_path_segment(f"#guichet-doctor:{name}")
     preview = ask(clients, "GET", f"{CLIENT}/directory/room/{alias}")
     if preview is not None and preview.status == UNAUTHORIZED:
         yield Finding(name, State.OK, "the proxy shows aliases and previews to agents alone")
@@ -82,7 +82,7 @@ def _refusals(clients: JsonClient, name: str, url: str) -> Iterator[Finding]:
 
 
 def _keys(talk: JsonClient, name: str, token: str) -> Iterator[Finding]:
-    """Of nobody: named in the answer, unless only those are who share a room."""
+    """Query the devices of an unknown user: Synapse names them unless queries are limited."""
     nobody = f"@{NO_SERVER}:{name}"
     answer = ask(
         talk, "POST", f"{CLIENT}/keys/query", token=token, body={"device_keys": {nobody: []}}
@@ -98,16 +98,16 @@ def _keys(talk: JsonClient, name: str, token: str) -> Iterator[Finding]:
 
 
 def _settings(talk: JsonClient, name: str, token: str, *, of_guests: bool) -> Iterator[Finding]:
-    """Asked of our module: no call from outside tells."""
+    """Ask our module for settings of its Synapse that no other request shows."""
     answer = ask(talk, "GET", AGENTS_ONLY, token=token)
-    told = answer.body if answer and answer.status == OK else {}
-    if told.get(REMEMBERED) is True:
-        said = "who shares a room now may go on missing the other's keys, and read nothing"
-        yield Finding(name, State.FAILED, said, FORGETTING)
+    settings = answer.body if answer and answer.status == OK else {}
+    if settings.get(REMEMBERED) is True:
+        told = "who shares a room now may go on missing the other's keys, and read nothing"
+        yield Finding(name, State.FAILED, told, FORGETTING)
     if not of_guests:
         return
-    if told.get(PROFILES) is True:
-        said = "other homeservers can look up any guest's profile"
-        yield Finding(name, State.ATTENTION, said, f"{PROFILES}: false ({GUIDE})")
-    elif told.get(PROFILES) is False:
+    if settings.get(PROFILES) is True:
+        told = "other homeservers can look up any guest's profile"
+        yield Finding(name, State.ATTENTION, told, f"{PROFILES}: false ({GUIDE})")
+    elif settings.get(PROFILES) is False:
         yield Finding(name, State.OK, "guests' profiles are not shown to other homeservers")

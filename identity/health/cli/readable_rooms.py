@@ -1,25 +1,28 @@
-"""Rooms of a homeserver that everybody reads, though they are not public: from before our module, or an administrator's."""
+"""Finds rooms of a homeserver that everybody can read although they are not public.
+
+Our module prevents such rooms; these are older than the module, or an administrator made them.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
-from domain_rules.rooms.room import RULE_EVENT, mapping
-from identity.command.findings import Finding, Silent, State, seen
-from identity.core.http_client import Away, JsonClient, path_part
+from domain_rules.rooms.room import RULE_EVENT, as_mapping
+from identity.command.findings import Finding, Silent, State, findings_or_silence
+from identity.core.http_client import Away, JsonClient, quote_path_segment
 
 OK = 200
 ROOMS = "/_synapse/admin/v1/rooms"
-# Last by the alphabet, so first in this order.
-SECONDS = 30.0  # for all of it
+SECONDS = 30.0  # for all requests together
+# `world_readable` is the last value in alphabetical order, so it comes first here.
 READABLE_FIRST = "order_by=history_visibility&dir=b&limit=100"
-MAX_ROOMS = 200  # of which the rule is looked at
+MAX_ROOMS = 200  # whose access rule is checked
 SHOWN = 3
 
 
 def check_readable_rooms(talk: JsonClient, name: str, *, token: str | None) -> Iterator[Finding]:
-    """`name` is the homeserver's: rooms of others are theirs to mend. Without an administrator's token nothing is seen."""
+    """Check the rooms made on the homeserver `name`, if there is an administrator's token."""
     if token is not None:
-        yield from seen(name, "who reads its rooms", _look(talk, name, token))
+        yield from findings_or_silence(name, "who reads its rooms", _look(talk, name, token))
 
 
 def _look(talk: JsonClient, name: str, token: str) -> Iterator[Finding]:
@@ -41,7 +44,10 @@ def _look(talk: JsonClient, name: str, token: str) -> Iterator[Finding]:
 
 
 def _world_readable(talk: JsonClient, name: str, token: str) -> Iterator[dict[str, Any]]:
-    """Made here, and in no directory. Rooms of which Synapse has not counted yet may come before them."""
+    """Yield world-readable rooms made on this homeserver and not in the room directory.
+
+    Rooms for which Synapse has no statistics yet may come first in its answer.
+    """
     start: object = 0
     counted = 0
     while isinstance(start, int):
@@ -65,12 +71,12 @@ def _is_named(room: object) -> bool:
 
 
 def _is_public(talk: JsonClient, room: dict[str, Any], token: str) -> bool:
-    """By its rule: it may be out of the directory, and yet for every agent."""
-    answer = talk.call("GET", f"{ROOMS}/{path_part(room['room_id'])}/state", token=token)
+    """Whether its access rule makes it public for all agents, though it is not in the directory."""
+    answer = talk.call("GET", f"{ROOMS}/{quote_path_segment(room['room_id'])}/state", token=token)
     state = answer.body.get("state")
     if answer.status != OK or not isinstance(state, list):
         raise Silent
-    for event in map(mapping, state):
+    for event in map(as_mapping, state):
         if event.get("type") == RULE_EVENT and not event.get("state_key"):
-            return mapping(event.get("content")).get("visibility") == "public"
+            return as_mapping(event.get("content")).get("visibility") == "public"
     return False

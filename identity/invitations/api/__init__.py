@@ -1,1 +1,1 @@
-"""Invitations for programs: the Matrix Identity Service API, and what homeservers ask."""
+"""Invitations for programs: the Matrix Identity Service API, and our API for homeservers."""

@@ -1,7 +1,8 @@
-"""/api/homeserver/v1/may-invite: whether one of a homeserver's users may invite an address, asked by our module there.
+"""/api/homeserver/v1/may-invite: our module asks whether a user may invite an address.
 
-Synapse shows its clients an error of its own, without a reason, for whatever store-invite refuses; what the
-module refuses they are told. The answer says of the address only what the rules say of its domain.
+Synapse answers whatever store-invite refuses with an error of its own, without a reason. What the
+module refuses beforehand, clients show with its reason. The answer reveals of the address only what
+the rules say about its domain.
 """
 
 from typing import Annotated
@@ -9,12 +10,13 @@ from typing import Annotated
 from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
-from domain_rules.addresses import EmailAddress, InvalidAddress
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
 from domain_rules.user_ids import homeserver_of
 from identity import problems
 from identity.invitations import store_invite
-from identity.invitations.store_invite import Invited
-from identity.web.api_guards import homeserver_of_module, module_in_homeserver
+from identity.invitations.store_invite import InviteRequest
+from identity.web.guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
 
@@ -26,8 +28,8 @@ blueprint.before_request(module_in_homeserver)
 Id = Annotated[Text, Field(min_length=1, max_length=MAX_ID)]
 
 
-class Inviting(Body):
-    """Who is about to invite whom, and where to."""
+class MayInvite(Body):
+    """Who is about to invite whom, and to which room."""
 
     sender: Id
     medium: Text
@@ -37,12 +39,12 @@ class Inviting(Body):
 
 @blueprint.post("/may-invite")
 def may_invite() -> Response:
-    """By what store-invite would say a moment later."""
-    asked = read_body(Inviting)
-    if homeserver_of(asked.sender) != homeserver_of_module():
+    """What store-invite would answer a moment later."""
+    body = read_body(MayInvite)
+    if homeserver_of(body.sender) != homeserver_of_module():
         raise problems.NotAllowed("This user ID belongs to another homeserver.")
     try:
-        _check(asked)
+        _check(body)
     except problems.TooManyInvitations as limit:
         return _refused("too_many_invitations", retry_after_ms=limit.retry_after * 1000)
     except problems.InvitationsPaused as paused:
@@ -54,17 +56,19 @@ def may_invite() -> Response:
     return jsonify({"allowed": True})
 
 
-def _check(asked: Inviting) -> None:
-    if asked.medium != "email":
+def _check(body: MayInvite) -> None:
+    if body.medium != "email":
         raise problems.UnknownMedium
-    address = EmailAddress.parse(asked.address)
+    address = EmailAddress.parse(body.address)
     anybody = services.settings.association_policy == "any"
     with services.database.reading() as session:
         store_invite.check(
             session,
             services.rules.current(),
             services.now(),
-            invited=Invited(asked.address, address, asked.room_id, asked.sender, anybody=anybody),
+            invited=InviteRequest(
+                body.address, address, body.room_id, body.sender, anybody=anybody
+            ),
         )
 
 

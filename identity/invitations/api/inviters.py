@@ -1,4 +1,4 @@
-"""/api/homeserver/v1/invitations: a homeserver shows its users what became of those they invited, and acts for them."""
+"""/api/homeserver/v1/invitations: a homeserver shows and changes its users' invitations."""
 
 import re
 import uuid
@@ -17,8 +17,9 @@ from identity.invitations import models as third_party_invitations
 from identity.invitations import record as invitation_record
 from identity.invitations import search as invitation_search
 from identity.invitations import service as invitations
+from identity.invitations import states as invitation_states
 from identity.invitations.models import State, ThirdPartyInvitation
-from identity.invitations.search import Place, Wanted
+from identity.invitations.search import Cursor, InvitationFilter
 from identity.problems import (
     InvitationHeld,
     InvitationOver,
@@ -29,7 +30,7 @@ from identity.problems import (
     WrongParameter,
 )
 from identity.web import parameters
-from identity.web.api_guards import module_in_homeserver, own_user
+from identity.web.guards import module_in_homeserver, own_user
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
 
@@ -53,93 +54,98 @@ class ForSender(Body):
 
 
 class Extension(ForSender):
-    """How long an invitation shall stand from now."""
+    """For how many days from now an invitation is extended."""
 
     days: Annotated[int, Field(ge=1, le=MAX_DAYS)] = invitations.LIFETIME_DAYS
 
 
 @blueprint.get("")
 def of_sender() -> Response:
-    """What one user invited, newest first; `next` is the `after` of the next page."""
+    """A user's invitations, newest first. `next`: the value of `after` for the next page."""
     (sender,) = parameters.required("sender")
     state, room_id, address, after, limit = parameters.optional(
         "state", "room_id", "address", "after", "limit"
     )
-    wanted = Wanted(
+    wanted = InvitationFilter(
         state=_state(state),
         sender=own_user(sender),
         room_id=room_id,
         address=address and canonical_or_typed(address),
     )
-    size, now = _size(limit), services.now()
+    size, now = _page_size(limit), services.now()
     with services.database.reading() as session:
-        page = invitation_search.find(session, now, wanted, limit=size + 1, after=_place(after))
+        page = invitation_search.find(
+            session, now, wanted, limit=size + 1, after=_read_cursor(after)
+        )
     shown = [invitation_record.summary_for_inviter(row, now) for row in page[:size]]
     return jsonify(invitations=shown, next=_cursor(page[size - 1]) if len(page) > size else None)
 
 
 @blueprint.get("/<uuid:invitation_id>")
 def one(invitation_id: uuid.UUID) -> Response:
-    """One invitation, with what happened to it and what became of its mails."""
+    """One invitation with its history and mails."""
     (sender,) = parameters.required("sender")
     with services.database.reading() as session:
         row = _find(session, invitation_id, own_user(sender))
-        return jsonify(invitation_record.for_inviter(session, services.now(), row))
+        return jsonify(invitation_record.describe_for_inviter(session, services.now(), row))
 
 
 @blueprint.post("/<uuid:invitation_id>/resend")
 def resend(invitation_id: uuid.UUID) -> Response:
     """Send its mail once more."""
-    asked = read_body(ForSender)
-    with _changed(invitation_id, asked) as (session, now, row):
-        _check_agent(session, asked.sender)
-        if not invitations.resend(session, now, row, by=asked.sender, hashes=services.hashes):
-            raise _not_again(session, now, row)
-        return jsonify(invitation_record.for_inviter(session, now, row))
+    body = read_body(ForSender)
+    with _invitation_to_change(invitation_id, body) as (session, now, row):
+        _check_agent(session, body.sender)
+        if not invitations.resend(session, now, row, by=body.sender, hashes=services.hashes):
+            raise _resend_problem(session, now, row)
+        return jsonify(invitation_record.describe_for_inviter(session, now, row))
 
 
 @blueprint.post("/<uuid:invitation_id>/revoke")
 def revoke(invitation_id: uuid.UUID) -> Response:
     """End it."""
-    asked = read_body(ForSender)
-    with _changed(invitation_id, asked) as (session, now, row):
-        if not invitations.revoke(session, now, row, by=asked.sender):
+    body = read_body(ForSender)
+    with _invitation_to_change(invitation_id, body) as (session, now, row):
+        if not invitations.revoke(session, now, row, by=body.sender):
             raise InvitationOver
-        return jsonify(invitation_record.for_inviter(session, now, row))
+        return jsonify(invitation_record.describe_for_inviter(session, now, row))
 
 
 @blueprint.post("/<uuid:invitation_id>/extend")
 def extend(invitation_id: uuid.UUID) -> Response:
-    """Let it stand longer, or again."""
-    asked = read_body(Extension)
-    with _changed(invitation_id, asked) as (session, now, row):
-        _check_agent(session, asked.sender)
-        if not invitations.extend(session, now, row, by=asked.sender, days=asked.days):
+    """Extend it, or reopen an expired one."""
+    body = read_body(Extension)
+    with _invitation_to_change(invitation_id, body) as (session, now, row):
+        _check_agent(session, body.sender)
+        if not invitations.extend(session, now, row, by=body.sender, days=body.days):
             raise InvitationOver
-        return jsonify(invitation_record.for_inviter(session, now, row))
+        return jsonify(invitation_record.describe_for_inviter(session, now, row))
 
 
 @contextmanager
-def _changed(
-    invitation_id: uuid.UUID, asked: ForSender
+def _invitation_to_change(
+    invitation_id: uuid.UUID, body: ForSender
 ) -> Iterator[tuple[Session, datetime, ThirdPartyInvitation]]:
     """The invitation of this sender, in a writing transaction."""
-    sender = own_user(asked.sender)
+    sender = own_user(body.sender)
     with services.database.transaction() as session:
         yield session, services.now(), _find(session, invitation_id, sender)
 
 
-def _not_again(session: Session, now: datetime, row: ThirdPartyInvitation) -> Problem:
-    if not invitations.is_open(row, now):
+def _resend_problem(session: Session, now: datetime, row: ThirdPartyInvitation) -> Problem:
+    if not invitation_states.is_open(row, now):
         return InvitationOver()
     if row.awaits:
         return InvitationHeld()
-    again_at = invitations.again_at(session, now, row)
+    again_at = invitations.resend_allowed_at(session, now, row)
     return TooManyMails(max(1, int((again_at - now).total_seconds())))
 
 
 def _check_agent(session: Session, sender: str) -> None:
-    """Who has become a guest since takes back what they sent, and lets nothing stand longer. Raises NotAllowed."""
+    """Raises NotAllowed for a sender who has become a guest.
+
+    They may still revoke their invitations, but not extend or resend them.
+    """
     if not account_classes.is_agent(session, services.rules.current(), sender):
         raise NotAllowed("Guests do not invite.")
 
@@ -158,7 +164,7 @@ def _state(name: str | None) -> State | None:
         raise WrongParameter(f"The states are {', '.join(State)}.") from None
 
 
-def _size(limit: str | None) -> int:
+def _page_size(limit: str | None) -> int:
     if limit is None:
         return PAGE
     is_number = limit.isascii() and limit.isdecimal() and len(limit) <= len(str(MAX_PAGE))
@@ -171,10 +177,10 @@ def _cursor(row: ThirdPartyInvitation) -> str:
     return f"{(row.created_at - EPOCH) // MICROSECOND}-{row.id.hex}"
 
 
-def _place(after: str | None) -> Place | None:
+def _read_cursor(after: str | None) -> Cursor | None:
     if after is None:
         return None
     found = CURSOR.fullmatch(after)
     if found is None:
         raise WrongParameter("after is no place in the list: take it from `next`.")
-    return Place(EPOCH + int(found[1]) * MICROSECOND, uuid.UUID(found[2]))
+    return Cursor(EPOCH + int(found[1]) * MICROSECOND, uuid.UUID(found[2]))

@@ -1,4 +1,7 @@
-"""/pubkey: which keys are ours. Rooms hold these URLs for ever, the old ones of v1 too. S79 to S82."""
+"""/pubkey of the Matrix Identity Service API: whether a key is one of ours.
+
+Rooms hold these URLs for ever, those of API version 1 too.
+"""
 
 from flask import Blueprint, Response, jsonify
 
@@ -6,8 +9,8 @@ from identity.core.strict_json import is_text
 from identity.invitations import models as third_party_invitations
 from identity.keys import service as signing_keys
 from identity.problems import KeyUnknown
-from identity.threepids.api.guards import anyone
 from identity.web import parameters
+from identity.web.guards import anyone
 from identity.web.matrix_v2 import V2
 from identity.web.request_context import services
 
@@ -22,7 +25,7 @@ blueprint.before_request(anyone)
 def public_key(key_id: str) -> Response:
     """The public half of one of the service's own keys."""
     with services.database.reading() as session:
-        found = signing_keys.public_key(session, key_id) if is_text(key_id) else None
+        found = signing_keys.find_public_key(session, key_id) if is_text(key_id) else None
     if found is None:
         raise KeyUnknown
     return jsonify(public_key=found)
@@ -32,16 +35,16 @@ def public_key(key_id: str) -> Response:
 @blueprint.get(f"{V1}/pubkey/isvalid")
 def is_valid() -> Response:
     """Whether this is one of the service's own keys, old ones included."""
-    asked = _asked()
+    asked = _public_key_parameter()
     with services.database.reading() as session:
-        return jsonify(valid=signing_keys.is_valid(session, asked))
+        return jsonify(valid=signing_keys.is_own_key(session, asked))
 
 
 @blueprint.get(f"{V2}/pubkey/ephemeral/isvalid")
 @blueprint.get(f"{V1}/pubkey/ephemeral/isvalid")
 def ephemeral_is_valid() -> Response:
     """Whether this is the key of an invitation that was stored here and has not ended."""
-    asked = _asked()
+    asked = _public_key_parameter()
     with services.database.reading() as session:
         return jsonify(
             valid=is_text(asked)
@@ -49,6 +52,6 @@ def ephemeral_is_valid() -> Response:
         )
 
 
-def _asked() -> str:
+def _public_key_parameter() -> str:
     # Base64 has no blanks: this one was a plus that nobody encoded.
     return parameters.as_sent("public_key").replace(" ", "+")

@@ -1,15 +1,15 @@
-"""/sign-ed25519: who was given the key of an invitation has it signed for a user ID. S86."""
+"""/sign-ed25519 of the Matrix Identity Service API: signs for the holder of an invitation's key."""
 
 from flask import Blueprint, Response, jsonify
 
 from domain_rules.user_ids import homeserver_in
 from identity import problems
-from identity.core.signatures import WrongKey, key_of
+from identity.core.signatures import WrongKey, read_private_key
 from identity.invitations import models as third_party_invitations
 from identity.invitations import states as invitation_states
 from identity.invitations.states import ENDED
-from identity.threepids.api.guards import signed_in
 from identity.web.json_body import Body, Text, read_body
+from identity.web.matrix_guards import signed_in
 from identity.web.matrix_v2 import V2
 from identity.web.request_context import services
 
@@ -18,7 +18,7 @@ blueprint.before_request(signed_in)
 
 
 class Sign(Body):
-    """As the specification has it."""
+    """The request body of the specification."""
 
     mxid: Text
     token: Text
@@ -27,17 +27,17 @@ class Sign(Body):
 
 @blueprint.post("/sign-ed25519")
 def sign() -> Response:
-    """The user ID, the inviter and the token, signed with the key that was sent. Nothing is kept of it."""
-    asked = read_body(Sign)
-    if homeserver_in(asked.mxid) is None:
+    """Sign user ID, inviter and token with the key that was sent. Nothing of it is stored."""
+    body = read_body(Sign)
+    if homeserver_in(body.mxid) is None:
         raise problems.WrongParameter("mxid is no user ID.")
     try:
-        key = key_of(asked.private_key)
+        key = read_private_key(body.private_key)
     except WrongKey:
         raise problems.WrongParameter("private_key is not 32 bytes in base64.") from None
     with services.database.reading() as session:
-        invitation = third_party_invitations.by_token(session, asked.token)
+        invitation = third_party_invitations.find_by_token(session, body.token)
     if invitation is None or invitation_states.state_of(invitation, services.now()) in ENDED:
         raise problems.UnknownInvitation
-    facts = {"mxid": asked.mxid, "sender": invitation.sender, "token": asked.token}
+    facts = {"mxid": body.mxid, "sender": invitation.sender, "token": body.token}
     return jsonify(key.sign(facts, server_name=services.settings.server_name))

@@ -1,20 +1,19 @@
-"""/store-invite: somebody is invited by an address nobody is known to have. S82 to S84, S87, S88."""
+"""/store-invite of the Matrix Identity Service API: invites an address nobody is known to have."""
 
 from typing import Annotated
 
 from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
-from domain_rules.addresses import InvalidAddress
+from domain_rules.address_faults import InvalidAddress
 from identity import problems
 from identity.accounts import classes as account_classes
-from identity.core import signatures as signing
 from identity.invitations import store_invite
 from identity.invitations.models import ThirdPartyInvitation
-from identity.invitations.store_invite import EphemeralKey, Invited
+from identity.invitations.store_invite import InviteRequest
 from identity.keys import service as signing_keys
-from identity.threepids.api.guards import caller, signed_in
 from identity.web.json_body import Body, Text, read_as, read_object
+from identity.web.matrix_guards import caller, signed_in
 from identity.web.matrix_v2 import V2
 from identity.web.request_context import services
 
@@ -27,7 +26,10 @@ Id = Annotated[Text, Field(min_length=1, max_length=MAX_ID)]
 
 
 class StoreInvite(Body):
-    """As the specification has it; names and pictures are read apart, and further fields are no fault."""
+    """The request body of the specification.
+
+    Names and pictures are read apart; further fields are ignored.
+    """
 
     medium: Text
     address: Text
@@ -37,53 +39,46 @@ class StoreInvite(Body):
 
 @blueprint.post("/store-invite")
 def store() -> Response:
-    """Keep the invitation until the address is bound; once the room took it, the address is told by mail."""
+    """Store the invitation until the address is bound; it is mailed once the room holds it."""
     sent = read_object()
     if sent.get("medium", "email") != "email":
         raise problems.UnknownMedium
-    asked = read_as(StoreInvite, sent)
-    if asked.sender != caller().user_id:
+    body = read_as(StoreInvite, sent)
+    if body.sender != caller().user_id:
         raise problems.NotYourself
     rules, now = services.rules.current(), services.now()
     try:
-        address = rules.read(asked.address)
+        address = rules.read(body.address)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     with services.database.transaction() as session:
-        if not account_classes.is_agent(session, rules, asked.sender):
+        if not account_classes.is_agent(session, rules, body.sender):
             raise problems.NotAllowed("Guests do not invite.")
-        key = signing_keys.current(session, services.vault, now)
-        stored = store_invite.store(
+        key = signing_keys.current_key(session, services.vault, now)
+        invitation = store_invite.store(
             session,
             rules,
             now,
-            invited=Invited(
-                *(asked.address, address, asked.room_id, asked.sender, sent),
+            invited=InviteRequest(
+                *(body.address, address, body.room_id, body.sender, sent),
                 anybody=services.settings.association_policy == "any",
             ),
-            key=_ephemeral_key(),
+            key=store_invite.new_ephemeral_key(services.vault),
             signing_key_id=key.key_id,
         )
-        # An invitation that was there before keeps the key that its room knows.
-        lasting = signing_keys.public_key(session, stored.signing_key_id) or key.public
-        return _answer(stored, lasting)
+        # An invitation that existed before keeps the key that its room knows.
+        lasting = signing_keys.find_public_key(session, invitation.signing_key_id) or key.public
+        return _answer(invitation, lasting)
 
 
-def _ephemeral_key() -> EphemeralKey:
-    made = signing.new_key("0")
-    sealed = services.vault.seal(made.seed.get_secret_value())
-    # It comes back in queries, and not everybody encodes a plus: the URL-safe alphabet.
-    return EphemeralKey(made.public.replace("+", "-").replace("/", "_"), sealed)
-
-
-def _answer(stored: ThirdPartyInvitation, lasting: str) -> Response:
+def _answer(invitation: ThirdPartyInvitation, lasting: str) -> Response:
     keys = f"{services.settings.public_url}{V2}/pubkey"
     return jsonify(
-        token=stored.token,
+        token=invitation.token,
         public_key=lasting,
         public_keys=[
             {"public_key": lasting, "key_validity_url": f"{keys}/isvalid"},
-            {"public_key": stored.public_key, "key_validity_url": f"{keys}/ephemeral/isvalid"},
+            {"public_key": invitation.public_key, "key_validity_url": f"{keys}/ephemeral/isvalid"},
         ],
-        display_name=store_invite.masked(stored.address),
+        display_name=store_invite.masked_display_name(invitation.address),
     )

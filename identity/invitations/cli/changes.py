@@ -1,4 +1,4 @@
-"""`guichet invitation resend`, `revoke` and `extend`: what an operator can still do about an invitation."""
+"""`guichet invitation resend`, `revoke` and `extend`: changes an operator can make."""
 
 import uuid
 from collections.abc import Callable
@@ -8,14 +8,15 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from identity.command.opening import author, dry_run, opened
+from identity.command.opening import author, dry_run, open_services
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_json, talk
+from identity.command.printing import as_json, print_json, print_message
 from identity.invitations import record as invitation_record
 from identity.invitations import service as invitations
+from identity.invitations import states as invitation_states
 from identity.invitations.models import State, ThirdPartyInvitation
 
-from .facts import AWAITING, described, found
+from .facts import AWAITING_ROOM, describe, find_or_fail
 
 OVER = {
     State.ACCEPTED: "the invited person has an account already",
@@ -25,7 +26,7 @@ OVER = {
     State.REVOKED: "it was revoked",
     State.EXPIRED: "it has expired",
 }
-WOULD = "It can be done. Nothing was written."
+DRY_RUN = "It can be done. Nothing was written."
 Change = Callable[[Session, datetime, ThirdPartyInvitation], bool]
 
 
@@ -44,7 +45,7 @@ def resend(invitation_id: uuid.UUID, *, author: str, dry_run: bool, json_wanted:
         return invitations.resend(session, now, row, by=author)
 
     shown = _change(invitation_id, change, "nothing to send", dry_run=dry_run)
-    talk(WOULD if dry_run else "The mail is sent again.")
+    print_message(DRY_RUN if dry_run else "The mail is sent again.")
     if json_wanted:
         print_json(shown)
 
@@ -61,7 +62,7 @@ def revoke(invitation_id: uuid.UUID, *, author: str, dry_run: bool, json_wanted:
         return invitations.revoke(session, now, row, by=author)
 
     shown = _change(invitation_id, change, "nothing to revoke", dry_run=dry_run)
-    talk(WOULD if dry_run else "It is revoked.")
+    print_message(DRY_RUN if dry_run else "It is revoked.")
     if json_wanted:
         print_json(shown)
 
@@ -81,7 +82,7 @@ def extend(
         return invitations.extend(session, now, row, by=author, days=days)
 
     shown = _change(invitation_id, change, "it cannot be extended", dry_run=dry_run)
-    talk(f"It {'would stand' if dry_run else 'stands'} until {shown['expires_at']}.")
+    print_message(f"It {'would stand' if dry_run else 'stands'} until {shown['expires_at']}.")
     if json_wanted:
         print_json(shown)
 
@@ -89,22 +90,22 @@ def extend(
 def _change(
     invitation_id: uuid.UUID, change: Change, otherwise: str, *, dry_run: bool
 ) -> dict[str, Any]:
-    """Raises Failure, with the code of a policy if only time forbids it."""
-    with opened() as services, services.database.transaction() as session:
-        now, row = services.now(), found(session, invitation_id)
+    """Raises Failure, with the exit code for a refusal if only time forbids it."""
+    with open_services() as services, services.database.transaction() as session:
+        now, row = services.now(), find_or_fail(session, invitation_id)
         if not change(session, now, row):
             raise _refusal(session, now, row, otherwise)
-        shown = described(session, row, now)
+        shown = describe(session, row, now)
         if dry_run:
             session.rollback()
     return shown
 
 
 def _refusal(session: Session, now: datetime, row: ThirdPartyInvitation, otherwise: str) -> Failure:
-    state = invitations.state_of(row, now)
+    state = invitation_states.state_of(row, now)
     if state in OVER:
         return Failure(f"{row.id}: {otherwise}, {OVER[state]}")
     if row.awaits:
-        return Failure(f"{row.id}: {AWAITING}", Exit.REFUSED)
-    again = invitation_record.told_time(invitations.again_at(session, now, row))
+        return Failure(f"{row.id}: {AWAITING_ROOM}", Exit.REFUSED)
+    again = invitation_record.iso_time(invitations.resend_allowed_at(session, now, row))
     return Failure(f"{row.id}: a mail was sent not long ago, again from {again}", Exit.REFUSED)

@@ -1,4 +1,4 @@
-"""An invitation as the command line shows it: addresses masked, and how far its delivery has come."""
+"""An invitation as the command line shows it: with a masked address and its delivery."""
 
 import uuid
 from datetime import datetime
@@ -12,7 +12,7 @@ from identity.core.outbox import JobKind
 from identity.invitations import models as third_party_invitations
 from identity.invitations import record as invitation_record
 from identity.invitations.models import Delivery, ThirdPartyInvitation
-from identity.invitations.record import told_time
+from identity.invitations.record import iso_time
 
 MEANING = {
     Delivery.WAITING: "nobody has bound the address yet",
@@ -23,31 +23,31 @@ MEANING = {
     Delivery.DEAD: "given up; `guichet invitation deliver` tries again",
 }
 
-AWAITING = "its mail leaves once the room is seen to have taken it"
+AWAITING_ROOM = "its mail leaves once the room is seen to have taken it"
 
 
-def found(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
-    """Raises Failure."""
+def find_or_fail(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
+    """Raises Failure if there is none."""
     row = third_party_invitations.find(session, invitation_id)
     if row is None:
         raise Failure(f"there is no invitation {invitation_id}")
     return row
 
 
-def described(session: Session, row: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
-    """With the errand to deliver it, or to see whether its room took it."""
+def describe(session: Session, row: ThirdPartyInvitation, now: datetime) -> dict[str, Any]:
+    """The invitation with the job that delivers it, or that checks its room."""
     kind = JobKind.ROOM_TOOK if row.awaits else JobKind.ONBIND
-    entry = outbox.of_subject(session, row.id, kind)
-    waits = entry is not None and entry.done_at is None and entry.gave_up_at is None
-    return invitation_record.summary(row, now) | {
-        "address": invitation_record.masked(row),
+    job = outbox.find_by_subject(session, row.id, kind)
+    waits = job is not None and job.done_at is None and job.gave_up_at is None
+    return invitation_record.summary_of(row, now) | {
+        "address": invitation_record.masked_address(row),
         "awaits": row.awaits,
         "delivery": row.delivery,
-        "meaning": AWAITING if row.awaits else MEANING[Delivery(row.delivery)],
+        "meaning": AWAITING_ROOM if row.awaits else MEANING[Delivery(row.delivery)],
         "invitee": row.invitee,
-        "attempted_at": told_time(row.attempted_at),
-        "delivered_at": told_time(row.delivered_at),
-        "last_error": row.last_error or (entry.last_error if entry else None),
-        "due_at": told_time(entry.due_at) if entry and waits else None,
-        "attempts": entry.attempts if entry else 0,
+        "attempted_at": iso_time(row.attempted_at),
+        "delivered_at": iso_time(row.delivered_at),
+        "last_error": row.last_error or (job.last_error if job else None),
+        "due_at": iso_time(job.due_at) if job and waits else None,
+        "attempts": job.attempts if job else 0,
     }

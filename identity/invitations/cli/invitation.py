@@ -1,4 +1,4 @@
-"""`guichet invitation`: invitations by address: who invited, how far the mail came, whether they are delivered."""
+"""`guichet invitation`: invitations by address, how far their mails and deliveries have come."""
 
 import uuid
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import click
 
 from domain_rules.addresses import canonical_or_typed
-from identity.command.opening import dry_run, opened
+from identity.command.opening import dry_run, open_services
 from identity.command.outcomes import Failure
-from identity.command.printing import as_json, print_facts, print_json, print_table, talk
+from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
 from identity.invitations import delivery
 from identity.invitations import models as third_party_invitations
 from identity.invitations import record as invitation_record
 from identity.invitations import search as invitation_search
 from identity.invitations.models import Delivery, State
-from identity.invitations.search import Wanted
+from identity.invitations.search import InvitationFilter
 
 from .changes import extend, resend, revoke
-from .facts import MEANING, described, found
+from .facts import MEANING, describe, find_or_fail
 
 COLUMNS = ("created_at", "state", "delivery", "address", "room_id", "id")
 
@@ -54,7 +54,7 @@ def list_(
            without "history", "mails" and what follows the account]}
     The states are counted among what was asked for, the deliveries among all.
     """  # noqa: D301  \b is click's: keep these lines
-    wanted = Wanted(
+    wanted = InvitationFilter(
         state=State(state) if state else None,
         delivery=Delivery(delivery) if delivery else None,
         sender=sender,
@@ -62,17 +62,19 @@ def list_(
         address=canonical_or_typed(address) if address else None,
         is_held=held,
     )
-    with opened() as services, services.database.reading() as session:
+    with open_services() as services, services.database.reading() as session:
         now = services.now()
         page = invitation_search.find(session, now, wanted, limit=limit)
-        rows = [described(session, each, now) for each in page]
-        states = invitation_search.counts(session, now, wanted)
-        counts = third_party_invitations.counts(session)
+        rows = [describe(session, each, now) for each in page]
+        states = invitation_search.count_by_state(session, now, wanted)
+        counts = third_party_invitations.count_by_delivery(session)
     if json_wanted:
         print_json({"counts": counts, "states": states, "invitations": rows})
         return
     print_table(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
-    talk(", ".join(f"{n} {name}" for name, n in sorted(states.items())) or "No invitation yet.")
+    print_message(
+        ", ".join(f"{n} {name}" for name, n in sorted(states.items())) or "No invitation yet."
+    )
 
 
 @invitation.command()
@@ -90,10 +92,10 @@ def show(invitation_id: uuid.UUID, *, json_wanted: bool) -> None:
            "history": [{"at", "happened", "by": text, "detail": text or null}],
            "mails": [{"template", "state", "created_at": text, "handed_at", "outcome": text or null}]}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as services, services.database.reading() as session:
-        row, now = found(session, invitation_id), services.now()
-        shown = described(session, row, now)
-        shown |= invitation_record.for_operator(session, row)
+    with open_services() as services, services.database.reading() as session:
+        row, now = find_or_fail(session, invitation_id), services.now()
+        shown = describe(session, row, now)
+        shown |= invitation_record.describe_for_operator(session, row)
     if json_wanted:
         print_json(shown)
     else:
@@ -108,14 +110,16 @@ def deliver(invitation_id: uuid.UUID, *, dry_run: bool) -> None:
 
     An end that nobody saw stays uncertain: somebody who has joined since may be asked to join again.
     """
-    with opened() as services, services.database.transaction() as session:
-        row = found(session, invitation_id)
+    with open_services() as services, services.database.transaction() as session:
+        row = find_or_fail(session, invitation_id)
         again = delivery.deliver_again(session, services.now(), row)
         if dry_run:
             session.rollback()
     if not again:
         raise Failure(f"{invitation_id}: nothing to deliver, {MEANING[Delivery(row.delivery)]}")
-    talk("It would be told again. Nothing was written." if dry_run else "It is told again now.")
+    print_message(
+        "It would be told again. Nothing was written." if dry_run else "It is told again now."
+    )
 
 
 for command in (resend, revoke, extend):

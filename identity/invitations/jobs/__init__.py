@@ -1,1 +1,1 @@
-"""What the worker does for invitations: delivery to homeservers, revocation, reminders and expiry."""
+"""Jobs about invitations: delivery to homeservers, revocation, room checks, reminders."""

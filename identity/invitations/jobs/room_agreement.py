@@ -1,4 +1,4 @@
-"""Whether the room took an invitation is asked where no report says so; only then its mail leaves."""
+"""Asks whether a room holds an invitation, if no report said so; its mail waits for that."""
 
 import logging
 from datetime import timedelta
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.user_ids import homeserver_of
 from identity.core.http_client import Away
-from identity.core.job_outcomes import Later, Note, nothing
+from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.core.sealing import CannotOpen
 from identity.homeservers import models as homeservers
@@ -25,26 +25,26 @@ HELD_DELAYS = (
     (timedelta(hours=1), timedelta(minutes=5)),
     (room_agreement.HELD, timedelta(minutes=15)),
 )
-"""Up to which age what is held is looked at how often."""
+"""Up to which age of the request a silent module is asked how often."""
 
 
-def ask_room(services: WorkerServices, entry: Job) -> Note:
-    """Ask, unless the module has reported it meanwhile or the invitation ended."""
+def ask_room(services: WorkerServices, job: Job) -> RecordOutcome:
+    """Ask, unless the module reported it meanwhile or the invitation ended. Raises Later."""
     now = services.now()
     with services.database.reading() as session:
-        invitation = third_party_invitations.find(session, entry.subject_id)
+        invitation = third_party_invitations.find(session, job.subject_id)
         if invitation is None or not room_agreement.is_open_question(session, now, invitation):
-            return nothing
-        home = homeservers.find(session, homeserver_of(invitation.sender))
-        heard = room_agreement.awaits(session, now, invitation.sender)
-        awaits = Awaits(invitation.awaits or heard)
-    if awaits is Awaits.REPORT and heard is not Awaits.REPORT:
-        # Nor would it answer: the lane does not wait for each of its invitations.
-        return _held(services, invitation, "the module there is not heard")
+            return record_nothing
+        homeserver = homeservers.find(session, homeserver_of(invitation.sender))
+        expected = room_agreement.expected_confirmation(session, now, invitation.sender)
+        awaits = Awaits(invitation.awaits or expected)
+    if awaits is Awaits.REPORT and expected is not Awaits.REPORT:
+        # It would not answer either, and the lane must not wait for each of its invitations.
+        return _keep_waiting(services, invitation, "the module there is not heard")
     try:
-        is_there = _is_there(services, invitation, home, awaits)
+        is_there = _is_there(services, invitation, homeserver, awaits)
     except (Away, Refused) as silent:
-        return _held(services, invitation, str(silent) or type(silent).__name__)
+        return _keep_waiting(services, invitation, str(silent) or type(silent).__name__)
     if is_there:
         return lambda session: _confirm(services, session, invitation)
     age = now - invitation.last_asked
@@ -57,29 +57,36 @@ def ask_room(services: WorkerServices, entry: Job) -> Note:
 def _is_there(
     services: WorkerServices,
     invitation: ThirdPartyInvitation,
-    home: Homeserver | None,
+    homeserver: Homeserver | None,
     awaits: Awaits,
 ) -> bool:
-    """Raises Away or Refused where a module should tell and does not; without one silence is consent."""
-    if home is None:
+    """Whether the room holds it; without a module, no answer counts as yes.
+
+    Raises Away or Refused if a module should answer and does not.
+    """
+    if homeserver is None:
         return True
     if awaits is Awaits.REPORT:
-        told = services.room_actions_for(home).standing(
+        standing = services.room_actions_for(homeserver).standing(
             room_id=invitation.room_id, user_id=invitation.sender, token=invitation.token
         )
-        # What stands there from before says nothing of who asks again.
-        return told.holds_invitation and (bool(invitation.awaits) or told.membership == "join")
+        # An event from before does not show that a repeated invitation was accepted.
+        return standing.holds_invitation and (
+            bool(invitation.awaits) or standing.membership == "join"
+        )
     try:
-        connector = services.connector_for(home)
+        connector = services.connector_for(homeserver)
         return connector is None or connector.holds_invitation(invitation.room_id, invitation.token)
     except (Away, Refused, CannotOpen) as silent:
         why = str(silent) or type(silent).__name__
-        log.warning("%s does not say whether the room took an invitation: %s", home.name, why)
+        log.warning("%s does not say whether the room took an invitation: %s", homeserver.name, why)
         return True
 
 
-def _held(services: WorkerServices, invitation: ThirdPartyInvitation, why: str) -> Note:
-    """Nothing is lost: it is asked again, and in the end who invited is told."""
+def _keep_waiting(
+    services: WorkerServices, invitation: ThirdPartyInvitation, why: str
+) -> RecordOutcome:
+    """Ask again later; after HELD the invitation ends and its inviter is told. Raises Later."""
     age = services.now() - invitation.last_asked
     if age >= room_agreement.HELD:
         log.error("invitation %s is dropped, the module did not answer: %s", invitation.id, why)
@@ -96,7 +103,9 @@ def _confirm(services: WorkerServices, session: Session, invitation: ThirdPartyI
     room_agreement.confirm(session, services.now(), row, services.hashes)
 
 
-def _refusing(services: WorkerServices, invitation: ThirdPartyInvitation, why: str) -> Note:
+def _refusing(
+    services: WorkerServices, invitation: ThirdPartyInvitation, why: str
+) -> RecordOutcome:
     def conclude(session: Session) -> None:
         row = session.get_one(ThirdPartyInvitation, invitation.id)
         room_agreement.refuse(session, services.now(), row, why)

@@ -1,4 +1,7 @@
-"""Who somebody is in a room: asked before every invitation, for Synapse throws who has joined back to "invited"."""
+"""Asks what membership a person has in a room, before every delivery of an invitation.
+
+Synapse resets the membership of somebody who has joined to "invite" when it is told again.
+"""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -21,75 +24,78 @@ log = logging.getLogger(__name__)
 
 
 class NobodyToAsk(Exception):
-    """No homeserver has given us an administrator's token or a module that answers this."""
+    """No homeserver has given us an administrator's token, or a module that answers this."""
 
 
 @dataclass(frozen=True)
-class _Way:
-    """One who can be asked."""
+class _Source:
+    """One homeserver interface that can answer."""
 
     name: str
-    ask: Callable[[], str | None]
+    find_membership: Callable[[], str | None]
 
 
-def ask(services: WorkerServices, *, user_id: str, room_id: str, inviter: str) -> str | None:
-    """`join`, `invite`, `leave`, …; None if they never had to do with the room.
+def ask_membership(
+    services: WorkerServices, *, user_id: str, room_id: str, inviter: str
+) -> str | None:
+    """`join`, `invite`, `leave`, …; None if the person was never in the room.
 
-    Their own homeserver is asked, by its administration or by our module there, or else the module in that of
-    who invites; also where the administration knows nothing: it forgets who was banned from a room that none of
-    its people is in. Raises Away if all who could tell are silent, and NobodyToAsk.
+    The person's own homeserver is asked, by its administration API or our module there, and then
+    the module in the inviter's homeserver. The latter is asked too if the administration API knows
+    nothing: it forgets bans in rooms without local users. Raises Away if all who could answer are
+    silent, and NobodyToAsk.
     """
     with services.database.reading() as session:
-        ways = list(_ways(services, session, user_id, room_id, inviter))
-    if not ways:
+        sources = list(_sources(services, session, user_id, room_id, inviter))
+    if not sources:
         raise NobodyToAsk
     silent = []
-    for way in ways:
+    for source in sources:
         try:
-            membership = way.ask()
+            membership = source.find_membership()
         except (Away, Refused) as error:
-            silent.append(f"{way.name}: {str(error) or type(error).__name__}")
+            silent.append(f"{source.name}: {str(error) or type(error).__name__}")
         else:
             if membership is not None:
                 return membership
-    if len(silent) < len(ways):
+    if len(silent) < len(sources):
         return None
     raise Away(f"nobody says who is in the room: {'; '.join(silent)}")
 
 
-def _ways(
+def _sources(
     services: WorkerServices, session: Session, user_id: str, room_id: str, inviter: str
-) -> Iterator[_Way]:
-    home = homeservers.find(session, homeserver_of(user_id))
-    if home is not None and (asking := _of_administration(services, home)) is not None:
-        yield _Way(f"administration of {home.name}", partial(asking, user_id, room_id))
-    there = homeservers.find(session, homeserver_of(inviter))
-    for server in dict.fromkeys((home, there)):
+) -> Iterator[_Source]:
+    own = homeservers.find(session, homeserver_of(user_id))
+    if own is not None and (question := _admin_question(services, own)) is not None:
+        yield _Source(f"administration of {own.name}", partial(question, user_id, room_id))
+    inviting = homeservers.find(session, homeserver_of(inviter))
+    for server in dict.fromkeys((own, inviting)):
         if server is not None and _has_module(services, session, server):
-            yield _Way(
-                f"module in {server.name}", partial(_by_module, services, server, user_id, room_id)
+            yield _Source(
+                f"module in {server.name}", partial(_ask_module, services, server, user_id, room_id)
             )
 
 
-def _of_administration(
-    services: WorkerServices, home: Homeserver
+def _admin_question(
+    services: WorkerServices, own: Homeserver
 ) -> Callable[[str, str], str | None] | None:
     try:
-        connector = services.connector_for(home)
+        connector = services.connector_for(own)
     except CannotOpen:
-        return _without_key
+        return _cannot_open_token
     return connector.membership if connector else None
 
 
-def _without_key(_user_id: str, _room_id: str) -> str | None:
+def _cannot_open_token(_user_id: str, _room_id: str) -> str | None:
     raise Away("no key here opens its token")
 
 
 def _has_module(services: WorkerServices, session: Session, server: Homeserver) -> bool:
-    return homeserver_modules.does(session, services.now(), server.name, MEMBERSHIP)
+    return homeserver_modules.offers_action(session, services.now(), server.name, MEMBERSHIP)
 
 
-def _by_module(
+def _ask_module(
     services: WorkerServices, server: Homeserver, user_id: str, room_id: str
 ) -> str | None:
     return services.room_actions_for(server).standing(room_id=room_id, user_id=user_id).membership

@@ -1,4 +1,4 @@
-"""The jobs of invitations one after the other, each subject in a transaction of its own."""
+"""Runs what time brings for invitations: expiry, overdue room checks, reminders, refusals."""
 
 import logging
 import time
@@ -11,28 +11,33 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from identity.bulk_invites import models as bulk_invites
-from identity.invitations import schedule as invitation_calendar
+from identity.invitations import schedule
 from identity.services import Services
 
-RUN_TIME = 120.0  # seconds, as of a lane: below what ends a task by force
+RUN_TIME = 120.0  # seconds, as for a lane: less than the task's time limit
 log = logging.getLogger(__name__)
 
 Subject = TypeVar("Subject")
 
 
-def do_what_is_due(services: Services) -> None:
-    """Safe twice, also at once: what was done is not due any more. What time does not suffice for waits."""
+def run_due_tasks(services: Services) -> None:
+    """Do everything that is due, each invitation or address in a transaction of its own.
+
+    It is safe to run twice, also at once: what was done is not due any more. What does not fit into
+    the time of a run waits for the next.
+    """
     ends_at = time.monotonic() + RUN_TIME
-    calendar = invitation_calendar
-    _each(services, "expired", calendar.expired, calendar.expire, ends_at)
-    unasked = partial(calendar.unasked, but_not=bulk_invites.being_placed())
-    _each(services, "to be asked for in their rooms", unasked, calendar.ask, ends_at)
-    remind = partial(calendar.remind, hashes=services.hashes)
-    _each(services, "reminded of", calendar.unanswered, remind, ends_at)
-    _each(services, "told to be unwanted", calendar.silent, partial(_tell, services), ends_at)
+    _run_each(services, "expired", schedule.find_expired, schedule.expire, ends_at)
+    unasked = partial(schedule.find_unasked, but_not=bulk_invites.select_being_placed())
+    order = schedule.order_room_check
+    _run_each(services, "to be asked for in their rooms", unasked, order, ends_at)
+    remind = partial(schedule.remind, hashes=services.hashes)
+    _run_each(services, "reminded of", schedule.find_unanswered, remind, ends_at)
+    tell = partial(_tell, services)
+    _run_each(services, "told to be unwanted", schedule.find_silent, tell, ends_at)
 
 
-def _each(
+def _run_each(
     services: Services,
     done: str,
     due: Callable[[Session, datetime], Iterable[Subject]],
@@ -52,4 +57,4 @@ def _each(
 
 
 def _tell(services: Services, session: Session, now: datetime, subject: UUID) -> bool:
-    return invitation_calendar.tell_inviter(session, services.hashes, now, subject)
+    return schedule.tell_inviter(session, services.hashes, now, subject)

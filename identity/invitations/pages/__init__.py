@@ -1,1 +1,1 @@
-"""The pages behind the links of an invitation's mail."""
+"""The pages behind the links in mails about invitations."""

@@ -1,33 +1,32 @@
-"""Who else invited an address, as one mail told of them: each can be refused from its page."""
+"""Other senders whose invitations were in the same mail: each can be refused by a link."""
 
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from identity.invitations import inviters, muting
-from identity.invitations import mail_grouping as invitation_mails
+from identity.invitations import inviters, mail_grouping, muting
 from identity.invitations.models import ThirdPartyInvitation
 from identity.web.request_context import services
 
 
 @dataclass(frozen=True)
-class Other:
-    """Their name, or user ID, and the token of "I don't know this person"."""
+class OtherInviter:
+    """Their name or user ID, and the token of the link "I don't know this person"."""
 
     name: str
     token: str
 
 
-def others(session: Session, found: ThirdPartyInvitation) -> list[Other]:
-    """Those beside the sender of this invitation who were not refused yet; the newest first."""
-    told = invitation_mails.of_other_senders(session, found)
+def find_others(session: Session, found: ThirdPartyInvitation) -> list[OtherInviter]:
+    """The other senders who are not muted yet; the newest first."""
+    invitations = mail_grouping.find_other_senders(session, found)
     return [
-        Other(_name(session, each.sender), services.tokens.link(each.id, "not_me"))
-        for each in told
+        OtherInviter(_name(session, each.sender), services.tokens.link(each.id, "not_me"))
+        for each in invitations
         if not muting.is_muted(session, services.hashes, address=each.address, sender=each.sender)
     ]
 
 
 def _name(session: Session, sender: str) -> str:
-    name, _ = inviters.inviter(session, services.rules.current(), sender)
+    name, _ = inviters.name_and_organisation_of(session, services.rules.current(), sender)
     return name or sender

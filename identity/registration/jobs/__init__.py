@@ -1,1 +1,1 @@
-"""What the worker does for registration: accounts are made, and homeservers that were away are tried again."""
+"""Jobs of the worker: create accounts, and probe homeservers that did not answer."""

@@ -1,7 +1,8 @@
-"""Accounts are made on homeservers: take the password, ask, conclude. No transaction spans a call.
+"""The job that creates an account on a homeserver. No transaction is open during a call.
 
-The password is out of the database before the homeserver is asked. If this process dies after that, the next
-looks how it ended: either the account stands, or the person types the password again.
+The password is deleted from the database before the homeserver is called. If this process dies
+after that, the next worker checks the result: either the account exists, or the person types the
+password again.
 """
 
 import logging
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 from identity import problems
 from identity.accounts.models import Account, AccountState
 from identity.core.http_client import Away
-from identity.core.job_outcomes import Later, Note, nothing
+from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.core.sealing import CannotOpen
 from identity.homeservers import breakers as homeserver_breakers
@@ -25,21 +26,21 @@ from identity.homeservers.admin_client import Connector, Found, NameTaken, NewAc
 from identity.homeservers.models import Homeserver
 from identity.registration import attempts
 from identity.registration import models as account_attempts
-from identity.registration import service as use_case
+from identity.registration import service as registration
 from identity.registration.attempts import CALL_TIME
 from identity.registration.models import AccountAttempt, AttemptState
 from identity.services import WorkerServices
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2  # calls to one homeserver, by all workers together
-BUSY = timedelta(seconds=1)
-TRIES = 3  # looks at the homeserver, should a user ID be taken meanwhile
+AT_ONCE = 2  # concurrent calls to one homeserver, over all workers
+BUSY = timedelta(seconds=1)  # delay of a job while the calls are at that limit
+TRIES = 3  # if a user ID turns out to be taken
 
 
 @dataclass(frozen=True)
 class AccountJob:
-    """One attempt, and what it is about."""
+    """An attempt with its account, homeserver and connector."""
 
     attempt: AccountAttempt
     account: Account
@@ -47,22 +48,22 @@ class AccountJob:
     connector: Connector
 
 
-def make(services: WorkerServices, entry: Job) -> Note:
-    """Make the account of one attempt; how it ends is told to who waits. No call is made twice."""
-    job = _job(services, entry)
+def make_account(services: WorkerServices, queued: Job) -> RecordOutcome:
+    """Create the account of one attempt and record how that ended. No call is made twice."""
+    job = _job(services, queued)
     if job is None:
-        return nothing
+        return record_nothing
     if job.attempt.state == AttemptState.CALLING:
-        _end(services, job.attempt, _asked(services, job, lambda: _how_it_ended(services, job)))
+        _end(services, job.attempt, _call(services, job, lambda: _resumed(services, job)))
     elif (password := _take(services, job)) is not None:
-        _end(services, job.attempt, _asked(services, job, lambda: _make(services, job, password)))
-    return nothing
+        _end(services, job.attempt, _call(services, job, lambda: _make(services, job, password)))
+    return record_nothing
 
 
-def _job(services: WorkerServices, entry: Job) -> AccountJob | None:
-    """What there is to do; None if nothing, or no more: then the attempt has ended."""
+def _job(services: WorkerServices, queued: Job) -> AccountJob | None:
+    """Load the attempt; None if there is nothing to do, or if it had to be ended here."""
     with services.database.reading() as session:
-        attempt = account_attempts.find(session, entry.subject_id)
+        attempt = account_attempts.find(session, queued.subject_id)
         if attempt is None or attempt.state not in {AttemptState.WAITING, AttemptState.CALLING}:
             return None
         account = session.get(Account, attempt.account_id)
@@ -70,7 +71,8 @@ def _job(services: WorkerServices, entry: Job) -> AccountJob | None:
     try:
         connector = services.connector_for(homeserver) if homeserver else None
     except CannotOpen:
-        log.error("homeserver %s: no key here opens its secrets", attempt.homeserver)  # noqa: TRY400  what is missing is a key, no line of code
+        # No traceback: a key is missing, the code is not at fault.
+        log.error("homeserver %s: no key here opens its secrets", attempt.homeserver)  # noqa: TRY400
         _end(services, attempt, AttemptState.AWAY)
         return None
     if account is None or homeserver is None or connector is None:
@@ -80,7 +82,7 @@ def _job(services: WorkerServices, entry: Job) -> AccountJob | None:
 
 
 def empty_passwords(services: WorkerServices) -> int:
-    """Delete the passwords that nobody took within a minute. How many there were."""
+    """Delete the passwords that no worker took within a minute. Returns how many."""
     with services.database.transaction() as session:
         return account_attempts.delete_passwords(
             session, services.now() - attempts.PASSWORD_LIFETIME
@@ -88,53 +90,56 @@ def empty_passwords(services: WorkerServices) -> int:
 
 
 def reseal(services: WorkerServices) -> None:
-    """Whatever opens otherwise is sealed to the key of now; by night nobody is in the middle of an upgrade."""
+    """Seal the homeservers' secrets with the current key. Runs at night, when nobody upgrades."""
     try:
         with services.database.transaction() as session:
             count = homeserver_secrets.reseal(
                 session, services.vault, services.public_half, services.private_halves
             )
     except CannotOpen:
-        log.error("secrets of homeservers are not sealed anew: a key that opens them is missing")  # noqa: TRY400  no line of code is at fault
+        # No traceback: the code is not at fault.
+        log.error(  # noqa: TRY400
+            "secrets of homeservers are not sealed anew: a key that opens them is missing"
+        )
         return
     log.info("%d secrets of homeservers sealed anew", count)
 
 
 def _take(services: WorkerServices, job: AccountJob) -> SecretStr | None:
-    """The password, gone from the database when this returns. None if the attempt has ended instead.
+    """Take the password out of the database. None if the attempt has ended instead.
 
-    Raises Later while as many calls to this homeserver are under way as may be.
+    Raises Later while AT_ONCE calls to this homeserver are under way.
     """
     with services.database.transaction() as session:
         now, name = services.now(), job.homeserver.name
         breaker = homeserver_breakers.lock(session, name)
-        if account_attempts.calling(session, name, now - CALL_TIME) >= AT_ONCE:
+        if account_attempts.count_calls(session, name, now - CALL_TIME) >= AT_ONCE:
             raise Later(f"{AT_ONCE} calls to this homeserver are under way", BUSY)
-        if not homeserver_breakers.admit(breaker, now):
+        if not homeserver_breakers.admit_call(breaker, now):
             attempts.end(session, now, job.attempt.id, AttemptState.AWAY)
             return None
-        sealed = attempts.take(session, now, job.attempt.id)
+        sealed = attempts.take_password(session, now, job.attempt.id)
     if sealed is None:
         return None
     try:
-        return attempts.opened(services.private_halves, sealed, job.attempt, job.account)
+        return attempts.open_password(services.private_halves, sealed, job.attempt, job.account)
     except CannotOpen:
         log.warning("a typed password was not for this worker, or for another account")
         _end(services, job.attempt, AttemptState.AGAIN)
         return None
 
 
-def _asked(
+def _call(
     services: WorkerServices, job: AccountJob, ask: Callable[[], AttemptState]
 ) -> AttemptState:
-    """How asking ended, and what that says of the homeserver."""
+    """Run `ask`; returns the state it ends in, and records for the breaker whether it answered."""
     name = job.homeserver.name
     try:
         state = ask()
     except Away as away:
         log.warning("homeserver %s: no account made: %s", name, away)
         with services.database.transaction() as session:
-            homeserver_breakers.failed(session, services.now(), name)
+            homeserver_breakers.record_failure(session, services.now(), name)
         return AttemptState.AWAY
     except Refused as refused:
         log.warning("homeserver %s: no account made: %s", name, refused)
@@ -146,7 +151,7 @@ def _asked(
     except (problems.NoSuchRequest, problems.InvitationNeeded):
         state = AttemptState.NOT_ALLOWED
     with services.database.transaction() as session:
-        homeserver_breakers.answered(session, name)
+        homeserver_breakers.record_answer(session, name)
     return state
 
 
@@ -157,13 +162,13 @@ def _make(services: WorkerServices, job: AccountJob, password: SecretStr) -> Att
         wanted = _wanted(account, password)
         match connector.look(wanted):
             case Found.NOTHING:
-                _note_free(services, account)
+                _mark_seen_free(services, account)
                 try:
-                    connector.create(wanted, partial(_note_made, services, job, account))
+                    connector.create(wanted, partial(_mark_made, services, job, account))
                 except NameTaken:
-                    continue  # perhaps by the same person's other browser: look again
-            case Found.BEGUN:  # it bears our mark
-                _note_made(services, job, account)
+                    continue  # perhaps by the same person in another browser: look again
+            case Found.BEGUN:  # with our creation mark
+                _mark_made(services, job, account)
                 connector.finish(wanted)
             case Found.FINISHED if _is_ours(services, account):
                 connector.finish(wanted)
@@ -172,14 +177,14 @@ def _make(services: WorkerServices, job: AccountJob, password: SecretStr) -> Att
                 continue
             case _:
                 with services.database.transaction() as session:
-                    use_case.abandon(session, account.id)
+                    registration.abandon(session, account.id)
                 raise problems.AddressTaken
         return _conclude(services, account)
     raise problems.NameRefused
 
 
-def _how_it_ended(services: WorkerServices, job: AccountJob) -> AttemptState:
-    """A worker died after it had taken the password: see whether the account stands with it."""
+def _resumed(services: WorkerServices, job: AccountJob) -> AttemptState:
+    """A worker died after it took the password: check whether it created the account."""
     is_whole = job.connector.look(_wanted(job.account, SecretStr(""))) is Found.FINISHED
     if is_whole and job.attempt.was_made:
         return _conclude(services, job.account)
@@ -188,8 +193,8 @@ def _how_it_ended(services: WorkerServices, job: AccountJob) -> AttemptState:
 
 def _claim(services: WorkerServices, job: AccountJob, *, another_name: bool) -> Account:
     with services.database.transaction() as session:
-        request = use_case.confirmed_request(session, services.now(), job.attempt.request_id)
-        account = use_case.claim(
+        request = registration.confirmed_request(session, services.now(), job.attempt.request_id)
+        account = registration.claim(
             session,
             services.rules.current(),
             services.now(),
@@ -198,19 +203,19 @@ def _claim(services: WorkerServices, job: AccountJob, *, another_name: bool) -> 
             display_name=job.attempt.display_name,
             another_name=another_name,
         )
-        account_attempts.belongs_to(session, job.attempt.id, account.id)
+        account_attempts.set_account(session, job.attempt.id, account.id)
         return account
 
 
-def _note_free(services: WorkerServices, account: Account) -> None:
+def _mark_seen_free(services: WorkerServices, account: Account) -> None:
     with services.database.transaction() as session:
-        use_case.seen_free(session.get_one(Account, account.id), services.now())
+        registration.mark_seen_free(session.get_one(Account, account.id), services.now())
 
 
-def _note_made(services: WorkerServices, job: AccountJob, account: Account) -> None:
+def _mark_made(services: WorkerServices, job: AccountJob, account: Account) -> None:
     with services.database.transaction() as session:
-        use_case.created(session.get_one(Account, account.id))
-        account_attempts.was_made(session, job.attempt.id)
+        registration.mark_created(session.get_one(Account, account.id))
+        account_attempts.mark_made(session, job.attempt.id)
 
 
 def _is_ours(services: WorkerServices, account: Account) -> bool:
@@ -223,12 +228,12 @@ def _is_ours(services: WorkerServices, account: Account) -> bool:
 def _conclude(services: WorkerServices, account: Account) -> AttemptState:
     with services.database.transaction() as session:
         kept = session.get_one(Account, account.id, with_for_update=True)
-        use_case.finish(session, services.now(), kept)
+        registration.finish(session, services.now(), kept)
     return AttemptState.MADE
 
 
 def _end(services: WorkerServices, attempt: AccountAttempt, state: AttemptState) -> None:
-    """At once, not with the job's entry: who waits is told also if the lease ran out meanwhile."""
+    """Record the end in its own transaction, so that it holds even if the lease has expired."""
     with services.database.transaction() as session:
         attempts.end(session, services.now(), attempt.id, state)
 

@@ -1,14 +1,13 @@
-"""A homeserver that was away is asked whether accounts can be made again; if so, who waited is told."""
+"""The job that probes a homeserver that did not answer, and writes to those who wait for it."""
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from identity.core import outbox
+from identity.core import outbox, retries
 from identity.core.http_client import Away
-from identity.core.job_outcomes import GiveUp, Later, Note, nothing
+from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.sealing import CannotOpen
 from identity.homeservers import breakers as homeserver_breakers
@@ -16,28 +15,21 @@ from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.mail import models as mails
-from identity.mail.models import Template
+from identity.mail.quota import Template
 from identity.services import WorkerServices
 from identity.sign_up.models import VerificationRequest
-from identity.sign_up.service import CONFIRMED_LIFETIME, Step, step_of
-
-PROBE_DELAYS: Final = (
-    timedelta(seconds=15),
-    timedelta(seconds=30),
-    timedelta(minutes=1),
-    timedelta(minutes=5),
-)
+from identity.sign_up.visibility import CONFIRMED_LIFETIME, Step, step_of
 
 
-def probe_server(services: WorkerServices, entry: Job) -> Note:
-    """Ask a homeserver that was away whether accounts can be made again; if so, write to who waits."""
+def probe_homeserver(services: WorkerServices, job: Job) -> RecordOutcome:
+    """Probe the homeserver of a request; once it can create accounts again, order the mail."""
     now = services.now()
-    if entry.lane == Lane.ACCOUNTS:  # no worker answered then; this one does
-        return _probing_in_bulk(entry, now)
+    if job.lane == Lane.ACCOUNTS:  # enqueued while no worker was there; this one is
+        return _probing_in_bulk(job, now)
     with services.database.reading() as session:
-        request = session.get(VerificationRequest, entry.subject_id)
+        request = session.get(VerificationRequest, job.subject_id)
         if request is None or step_of(request, now) is not Step.CONFIRMED:
-            return nothing
+            return record_nothing
         address = EmailAddress.stored(request.address)
         name = services.rules.current().decide(address).homeserver
         homeserver = homeservers.find(session, name or "")
@@ -45,37 +37,37 @@ def probe_server(services: WorkerServices, entry: Job) -> Note:
         if homeserver is not None:
             _probe(services, homeserver)
     except (Away, Refused, CannotOpen) as error:
-        delay = PROBE_DELAYS[min(entry.attempts, len(PROBE_DELAYS)) - 1]
+        pause = retries.HOMESERVER_PROBE.pause_after(job.attempts)
         why = str(error) or type(error).__name__
-        if now + delay >= (request.confirmed_at or now) + CONFIRMED_LIFETIME:
+        if now + pause >= (request.confirmed_at or now) + CONFIRMED_LIFETIME:
             raise GiveUp(why) from None
-        raise Later(why, delay) from None
+        raise Later(why, pause) from None
     return lambda session: _order_server_ready(session, services.now(), request)
 
 
 def _probe(services: WorkerServices, homeserver: Homeserver) -> None:
-    """Raises Away, Refused, CannotOpen; Away too where somebody else has just found it away."""
+    """Raises Away, Refused, CannotOpen; Away also while the breaker is open."""
     connector = services.connector_for(homeserver)
     if connector is None:
         return
     name = homeserver.name
     with services.database.transaction() as session:
         breaker = homeserver_breakers.lock(session, name)
-        if not homeserver_breakers.admit(breaker, services.now()):
+        if not homeserver_breakers.admit_call(breaker, services.now()):
             raise Away("it was found away a moment ago")
     try:
         connector.probe()
     except Away:
         with services.database.transaction() as session:
-            homeserver_breakers.failed(session, services.now(), name)
+            homeserver_breakers.record_failure(session, services.now(), name)
         raise
     with services.database.transaction() as session:
-        homeserver_breakers.answered(session, name)
+        homeserver_breakers.record_answer(session, name)
 
 
-def _probing_in_bulk(entry: Job, now: datetime) -> Note:
+def _probing_in_bulk(job: Job, now: datetime) -> RecordOutcome:
     return lambda session: outbox.enqueue(
-        session, JobKind.SERVER_PROBE, entry.subject_id, now, lane=Lane.BULK
+        session, JobKind.SERVER_PROBE, job.subject_id, now, lane=Lane.BULK
     )
 
 

@@ -1,1 +1,1 @@
-"""The page of an account to be made: name, password, progress."""
+"""The last pages of a sign-up: name and password, progress, welcome."""

@@ -1,6 +1,7 @@
-"""From a proved address to an account, as far as the web goes: claim, judge, hand over, follow.
+"""Creating an account, the web's part: claim it, judge the password, hand over, show progress.
 
-The homeserver is asked by the worker (identity/registration/jobs.py): the web has no key for it.
+The homeserver is called by the worker (identity/registration/jobs/): the web has no key to its
+secrets.
 """
 
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from domain_rules import display_names as names
+from domain_rules import display_names
 from domain_rules.addresses import EmailAddress
 from identity import problems
+from identity.accounts import known_people
 from identity.accounts import models as accounts
 from identity.accounts.models import Account, AccountState
 from identity.core import worker_heartbeats
@@ -22,18 +24,17 @@ from identity.homeservers.models import Homeserver
 from identity.invitations import service as invitations
 from identity.registration import attempts, welcomes
 from identity.registration import models as account_attempts
-from identity.registration import service as use_case
-from identity.registration.attempts import Stands
+from identity.registration import service as registration
+from identity.registration.attempts import AttemptStatus
 from identity.registration.passwords import judge
 from identity.registration.welcomes import Welcome
 from identity.services import Services
-from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What the last page of the sign-up shows. `asks_password`: whether Guichet makes the account."""
+    """What the form shows. `asks_password`: whether Guichet creates the account."""
 
     display_name: str
     homeserver: Homeserver
@@ -44,7 +45,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Created:
-    """An account that stands."""
+    """An account that was created, as the welcome page shows it."""
 
     user_id: str
     homeserver_name: str
@@ -54,32 +55,32 @@ class Created:
 
 
 @dataclass(frozen=True)
-class Followed:
-    """An attempt, as far as who waits for it is told. `waited`: since it was handed over."""
+class Progress:
+    """An attempt as the progress page shows it. `waited`: since it was handed over."""
 
-    stands: Stands
+    status: AttemptStatus
     display_name: str
     waited: timedelta
 
 
 def propose(services: Services, request: VerificationRequest) -> Proposal:
-    """Name and homeserver for this address by the rules of now.
+    """The proposed name, and the homeserver by the current rules.
 
-    Raises NoSuchRequest if nobody takes it, InvitationNeeded.
+    Raises NoSuchRequest if no homeserver takes the address, InvitationNeeded.
     """
     address = EmailAddress.stored(request.address)
     rules = services.rules.current()
     decision = rules.decide(address)
     with services.database.reading() as session:
         homeserver = homeservers.find(session, decision.homeserver or "")
-        is_known = sign_up.has_account(session, address.canonical)
+        is_known = known_people.has_account(session, address.canonical)
         may_register = invitations.may_register(session, rules, services.now(), address)
     if homeserver is None:
         raise problems.NoSuchRequest
     if not may_register and not is_known:
         raise problems.InvitationNeeded
     return Proposal(
-        display_name=names.display_name(address, decision.organisation),
+        display_name=display_names.display_name(address, decision.organisation),
         homeserver=homeserver,
         organisation=decision.organisation,
         asks_password=homeserver.makes_accounts,
@@ -87,27 +88,28 @@ def propose(services: Services, request: VerificationRequest) -> Proposal:
     )
 
 
-def made(services: Services, request: VerificationRequest) -> Created | None:
-    """The account that came of this request's address, if one did."""
+def find_created(services: Services, request: VerificationRequest) -> Created | None:
+    """The account that was created for this request's address; None if there is none."""
     with services.database.reading() as session:
-        account = accounts.of_address(session, request.address)
+        account = accounts.find_by_address(session, request.address)
         if account is None or account.state != AccountState.READY:
             return None
         return _created(services, session, account)
 
 
-def ask(
+def request_account(
     services: Services, request_id: UUID, *, display_name: str, password: str, language: str
 ) -> None:
     """Claim the account of a confirmed request, judge the password, hand both over to the worker.
 
-    Returns when the worker has it, or while an earlier attempt is under way; `follow` tells how it ends.
-    Raises NoSuchRequest, InvitationNeeded, WrongDisplayName, WeakPassword, AddressTaken, NameRefused,
-    and ServerAway: then nothing was kept but the proof, and a mail says when the homeserver is back.
+    Returns when the job is enqueued or an earlier attempt is under way; see `find_progress`.
+    Raises NoSuchRequest, InvitationNeeded, WrongDisplayName, WeakPassword, AddressTaken,
+    NameRefused, and ServerAway: then only the request is kept, and a mail says when the homeserver
+    is back.
     """
-    name = use_case.clean_display_name(display_name)
+    name = registration.clean_display_name(display_name)
     with services.database.reading() as session:
-        request = use_case.confirmed_request(session, services.now(), request_id)
+        request = registration.confirmed_request(session, services.now(), request_id)
     proposal = propose(services, request)
     if not proposal.asks_password:
         raise problems.NoSuchRequest
@@ -115,7 +117,7 @@ def ask(
     if claimed is None:
         return
     attempt_id, account = claimed
-    # What costs time comes after the claim: of many forms sent at once, one password is judged.
+    # After the claim, since it is costly: of many forms sent at once, one password is judged.
     verdict = judge(
         password,
         about=(name, request.address, proposal.organisation),
@@ -141,13 +143,13 @@ def ask(
         raise problems.WeakPassword(verdict.reason)
 
 
-def follow(services: Services, request: VerificationRequest) -> Followed:
-    """Where the newest attempt of a request stands."""
+def find_progress(services: Services, request: VerificationRequest) -> Progress:
+    """The progress of the newest attempt of a request."""
     with services.database.reading() as session:
-        attempt = account_attempts.of_request(session, request.id)
+        attempt = account_attempts.find_by_request(session, request.id)
     now = services.now()
-    return Followed(
-        stands=attempts.stands(attempt, now),
+    return Progress(
+        status=attempts.status_of(attempt, now),
         display_name=attempt.display_name if attempt else "",
         waited=now - attempt.begun_at if attempt else timedelta(),
     )
@@ -159,14 +161,14 @@ def _claim(
     """None if an attempt of this request is under way. Raises ServerAway."""
     with services.database.transaction() as session:
         now = services.now()
-        request = use_case.confirmed_request(session, now, request_id)
+        request = registration.confirmed_request(session, now, request_id)
         if _is_under_way(session, now, request_id):
             return None
         lane = _lane_of_probe(services, session, now, homeserver)
         if lane is None:
             return _claim_both(services, session, request, homeserver, name=name, language=language)
         request.language = language
-        use_case.wait_for_server(session, now, request, lane=lane)
+        registration.wait_for_homeserver(session, now, request, lane=lane)
     raise problems.ServerAway(homeserver.label)
 
 
@@ -190,7 +192,7 @@ def _claim_both(
     )
     if attempt_id is None:
         return None
-    account = use_case.claim(
+    account = registration.claim(
         session,
         services.rules.current(),
         now,
@@ -198,21 +200,21 @@ def _claim_both(
         homeserver=homeserver,
         display_name=name,
     )
-    account_attempts.belongs_to(session, attempt_id, account.id)
+    account_attempts.set_account(session, attempt_id, account.id)
     return attempt_id, account
 
 
 def _is_under_way(session: Session, now: datetime, request_id: UUID) -> bool:
-    attempt = account_attempts.of_request(session, request_id)
-    return attempts.stands(attempt, now) is Stands.UNDER_WAY
+    attempt = account_attempts.find_by_request(session, request_id)
+    return attempts.status_of(attempt, now) is AttemptStatus.UNDER_WAY
 
 
 def _lane_of_probe(
     services: Services, session: Session, now: datetime, homeserver: Homeserver
 ) -> Lane | None:
-    """Where to look after a homeserver that no account can be made on now; None if one can."""
-    if not worker_heartbeats.one_opens(session, now, services.public_half.key_id):
-        return Lane.ACCOUNTS  # which nobody empties until such a worker is back
+    """The lane for the job that probes the homeserver; None if it can create accounts now."""
+    if not worker_heartbeats.can_open(session, now, services.public_half.key_id):
+        return Lane.ACCOUNTS  # its jobs wait until a worker that can do them is back
     is_away = homeserver_breakers.open_until(session, now, homeserver.name) is not None
     return Lane.BULK if is_away else None
 

@@ -1,4 +1,4 @@
-"""A password is judged by how long it would hold, and against the person's own data."""
+"""Judging a password: how many guesses it withstands, and whether it holds personal data."""
 
 import re
 from collections.abc import Iterable
@@ -8,11 +8,11 @@ from enum import StrEnum
 from .guesses import SIGNS, power_of_ten, readings
 from .words import plain, ranks
 
-LEAST = 12  # characters
+MIN_CHARACTERS = 12  # characters
 MAX_CHARACTERS = 512  # characters; Synapse takes no more
-ENOUGH = 9.0  # as a power of ten of guesses
+MIN_POWER = 9.0  # as a power of ten of guesses
 OWN_PART = 4  # characters from which a part of a name or address counts
-# Nobody's own, though an organisation may have them in its name.
+# French words that organisations have in their names; they are nobody's personal data.
 EVERYDAY = frozenset(
     [
         "avec",
@@ -48,7 +48,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """`power` is about how many guesses the password takes, as a power of ten; 0 where none was needed."""
+    """The judgement. `power`: the guesses needed, as a power of ten; 0 if they were not counted."""
 
     ok: bool
     power: float
@@ -56,12 +56,13 @@ class Verdict:
 
 
 def judge(password: str, *, about: Iterable[str], nearby: Iterable[str] = ()) -> Verdict:
-    """Whether this password may guard the account of the person `about` (name, address, organisation).
+    """Judge a password. The work is bounded, see `guesses`.
 
-    `nearby`: what else stands on the page they look at, such as the service's name; it makes a password
-    easy to guess, where something of `about` is refused. The work is bounded (see `guesses`).
+    `about`: name, address and organisation of the person; a password that contains one of them is
+    refused. `nearby`: other words on the page, such as the service's name; they count as the first
+    that a guesser tries.
     """
-    if len(password) < LEAST:
+    if len(password) < MIN_CHARACTERS:
         return Verdict(ok=False, power=0.0, reason=Reason.TOO_SHORT)
     if len(password) > MAX_CHARACTERS:
         return Verdict(ok=False, power=0.0, reason=Reason.TOO_LONG)
@@ -73,13 +74,13 @@ def judge(password: str, *, about: Iterable[str], nearby: Iterable[str] = ()) ->
         return Verdict(ok=False, power=0.0, reason=Reason.PERSONAL)
     first = dict.fromkeys((*parts, *(part for text in nearby for part in _parts(text))), 1)
     power = power_of_ten(password, lambda word: first.get(word) or known.get(word))
-    if power < ENOUGH:
+    if power < MIN_POWER:
         return Verdict(ok=False, power=power, reason=Reason.EASY)
     return Verdict(ok=True, power=power, reason=None)
 
 
 def _has_any(password: str, parts: Iterable[str]) -> bool:
-    """Whether one of the parts is in it: accents, capitals, figures for letters and signs between hide nothing."""
+    """Whether it contains one of the parts, also with accents, capitals, digits or signs in it."""
     ways = (*readings(password), *readings(SIGNS.sub("", password)))
     return any(part in way for part in parts for way in ways)
 

@@ -1,4 +1,4 @@
-"""How many guesses a password takes: the cheapest way to put it together from what guessers try first."""
+"""How many guesses a password takes: the cheapest way to compose it from what guessers try."""
 
 import math
 import re
@@ -11,25 +11,23 @@ from zxcvbn import matching, scoring
 from .keyboards import GRAPHS, interlaced
 from .words import MAX_WORD, composed, plain
 
-JUDGED = 64  # characters looked at: what stands behind them only makes a password harder
+MAX_JUDGED = 64  # characters looked at: further ones only make a password harder
 BRUTE = 1.0  # an unforeseen character, as a power of ten; zxcvbn counts the same
-STREWN = 1.5  # each kind of sign that was strewn between letters, likewise: there are some 30
+STREWN = 1.5  # each kind of sign put between letters, likewise: there are some 30
 ODD_CAPITALS = 10  # guesses at most: capitals in odd places are decoration
 RESPELLED = 2  # guesses: backwards, or with figures for letters
-LEAST_WHOLE = 4  # letters of a word that is more than a syllable
+MIN_WHOLE = 4  # letters of a word that is more than a syllable
 ANOTHER_WORD = 2  # guesses beside those of a whole word: which of several it is that comes next
 YEAR = 5  # guesses: years are no strength
 DATE = 36_500  # guesses: the days of a lifetime
 DATE_YEARS = range(1900, 2040)  # of dates written in figures alone, else any eight figures are one
 POSTCODE = 6_000  # guesses: there are about as many in France
-LEAST_DATE = 6  # characters
-LEAST_SEQUENCE = 3  # characters
-WALK, STEP = (
-    20,
-    2.5,
-)  # guesses at most: where fingers begin to walk on the keyboard, and where they go on
+MIN_DATE = 6  # characters
+MIN_SEQUENCE = 3  # characters
+WALK = 20  # guesses at most: the key where a walk on the keyboard begins
+STEP = 2.5  # guesses at most: each further key of the walk
 POSTCODES = re.compile(r"(?<![0-9])(?:0[1-9]|[1-8][0-9]|9[0-8])[0-9]{3}(?![0-9])")
-# Backwards as well, where it stands alone: in every long number some figures look so.
+# Backwards too, if no digit is beside it: in a long number, some digits always look so.
 YEARS = re.compile(r"(?=((?:19|20)[0-9]{2}|(?<![0-9])[0-9]{2}(?:91|02)(?![0-9])))")
 SIGNS = re.compile(r"[\W_]")
 DOUBLED = re.compile(r"(.)\1+", re.DOTALL)
@@ -38,12 +36,12 @@ LEET = str.maketrans("0123456789@$€!|+({<£%", "oizeasgtbgaseiltccclx")
 LEET_OTHERWISE = LEET | str.maketrans("167!|", "lblli")
 
 Rank = Callable[[str], int | None]
-"""After how many guesses a word is tried, written as `words.plain` does; None for what is no word."""
+"""Word, as `words.plain` writes it → after how many guesses it is tried; None: not a word."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """`text[start:end]`, and how many guesses it takes, as a power of ten."""
+    """A part `text[start:end]`, and how many guesses it takes, as a power of ten."""
 
     start: int
     end: int
@@ -51,7 +49,7 @@ class Piece:
 
 
 def readings(text: str) -> tuple[str, ...]:
-    """The text as a guesser reads it, character for character: plain, and with letters for figures."""
+    """The text as a guesser reads it, of the same length: plain, and with letters for digits."""
     small = plain(text)
     return tuple(dict.fromkeys((small, small.translate(LEET), small.translate(LEET_OTHERWISE))))
 
@@ -61,16 +59,16 @@ def power_of_ten(password: str, rank_of: Rank) -> float:
 
     The work is bounded, whatever the password.
     """
-    text = composed(password)[: 4 * JUDGED]
-    # Signs strewn in, and letters typed twice, hide a word from a reader only.
+    text = composed(password)[: 4 * MAX_JUDGED]
+    # Signs between letters, and doubled letters, do not hide a word from a guesser.
     bare = SIGNS.sub("", text)
     strewn = STREWN * len(set(SIGNS.findall(text)))
     ways = {DOUBLED.sub(r"\1", text): BRUTE, bare: strewn, text: 0.0}
-    return min(_cheapest(way[:JUDGED], rank_of) + beside for way, beside in ways.items())
+    return min(_cheapest(way[:MAX_JUDGED], rank_of) + beside for way, beside in ways.items())
 
 
 def _cheapest(text: str, rank_of: Rank) -> float:
-    """The least sum of costs of pieces that make up the text."""
+    """The lowest sum of costs of pieces that make up the text."""
     ending: list[list[Piece]] = [[] for _ in range(len(text) + 1)]
     for piece in _pieces(text, rank_of):
         ending[piece.end].append(piece)
@@ -87,12 +85,12 @@ def _pieces(text: str, rank_of: Rank) -> Iterator[Piece]:
         yield Piece(found.start(), found.start() + 4, math.log10(YEAR))
     for found in matching.date_match(text):
         is_likely = found["separator"] or found["year"] in DATE_YEARS
-        if len(found["token"]) >= LEAST_DATE and is_likely:
+        if len(found["token"]) >= MIN_DATE and is_likely:
             yield _piece(found, DATE)
     for code in POSTCODES.finditer(text):
         yield Piece(*code.span(), math.log10(POSTCODE))
     for found in matching.sequence_match(text):
-        if len(found["token"]) >= LEAST_SEQUENCE:
+        if len(found["token"]) >= MIN_SEQUENCE:
             yield _piece(found, scoring.sequence_guesses(found))
     for found in matching.spatial_match(text, GRAPHS):
         most = WALK * STEP ** (len(found["token"]) - 1)
@@ -118,14 +116,14 @@ def _words(text: str, rank_of: Rank) -> Iterator[Piece]:
 
 
 def _known(text: str, reading: str, rank_of: Rank, *, respelled: bool = False) -> Iterator[Piece]:
-    """Words of the reading. `respelled`: only what is long enough to be meant, and has letters at all."""
-    least, factor = (LEAST_WHOLE, RESPELLED) if respelled else (2, 1)
+    """Words of the reading. `respelled`: only long ones, since short ones are found by chance."""
+    least, factor = (MIN_WHOLE, RESPELLED) if respelled else (2, 1)
     for start in range(len(text)):
         for end in range(start + least, min(len(text), start + MAX_WORD) + 1):
             rank = rank_of(reading[start:end])
             if rank is not None and any(map(str.isalpha, text[start:end])):
                 guesses = max(rank, 2) * factor * _capitals(text[start:end])
-                another = ANOTHER_WORD if end - start >= LEAST_WHOLE else 1
+                another = ANOTHER_WORD if end - start >= MIN_WHOLE else 1
                 yield Piece(start, end, math.log10(guesses * another))
 
 
@@ -134,7 +132,7 @@ def _capitals(token: str) -> int:
 
 
 def _repeats(text: str, rank_of: Rank) -> Iterator[Piece]:
-    """What stands twice or more in a row costs what it costs once, and how often it stands there."""
+    """Repetitions: they cost as much as one occurrence, and the number of times."""
     covered: list[tuple[int, int]] = []
     for period in range(1, len(text) // 2 + 1):
         for start, end in _runs(text, period):
@@ -146,7 +144,7 @@ def _repeats(text: str, rank_of: Rank) -> Iterator[Piece]:
 
 
 def _runs(text: str, period: int) -> Iterator[tuple[int, int]]:
-    """The longest stretches in which every character comes again after the period."""
+    """The longest stretches in which every character is repeated after `period` characters."""
     start = 0
     for at in range(period, len(text) + 1):
         if at == len(text) or text[at] != text[at - period]:

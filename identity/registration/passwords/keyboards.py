@@ -1,22 +1,22 @@
-"""Keyboards on which fingers walk: those that zxcvbn knows, and the French one."""
+"""Keyboard layouts for finding walks from key to key: those of zxcvbn, and the French AZERTY."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from zxcvbn import matching
 
-# Key beside key, as the two characters of each (alone, with shift). Every row begins a little to the
-# right of the one above; the first key of the last row stands left of the column of `a` and `q`.
+# The two characters of each key, without and with shift. Every row begins a little to the right of
+# the one above; the first key of the last row is to the left of the column of `a` and `q`.
 AZERTY = (
     "²² &1 é2 \"3 '4 (5 -6 è7 _8 ç9 à0 )° =+",
     "   aA zZ eE rR tT yY uU iI oO pP ^¨ $£",
     "   qQ sS dD fF gG hH jJ kK lL mM ù% *µ",
     "<> wW xX cC vV bB nN ,? ;. :/ !§",
 )
-# The same neighbours, in the same order, as in zxcvbn's graphs: (row, column) from the left around. The key
+# The neighbours in the order of zxcvbn's graphs: (row, column), clockwise from the left. The key
 # itself too: "1&2é" is each key with and without shift.
 AROUND = ((0, -1), (-1, 0), (-1, 1), (0, 1), (1, 0), (1, -1), (0, 0))
 
-LEAST_INTERLACED = 8  # characters, four keys of each walk: fewer are found by chance
+MIN_INTERLACED = 8  # characters, four keys of each walk: fewer are found by chance
 
 Graph = Mapping[str, Sequence[str | None]]
 
@@ -39,12 +39,12 @@ GRAPHS: dict[str, Graph] = {**matching.GRAPHS, "azerty": _graph(AZERTY)}
 
 
 def interlaced(text: str) -> Iterator[tuple[int, int]]:
-    """Where two walks take turns, as in "a1z2e3": start and end of each stretch."""
+    """Start and end of each stretch in which two walks alternate, as in "a1z2e3"."""
     for graph in (GRAPHS["azerty"], GRAPHS["qwerty"]):
         start = 0
         for at in range(2, len(text) + 1):
             if at == len(text) or not _are_neighbours(graph, text[at - 2], text[at]):
-                if at - start >= LEAST_INTERLACED:
+                if at - start >= MIN_INTERLACED:
                     yield start, at
                 start = at - 1
 

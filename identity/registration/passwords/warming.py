@@ -1,8 +1,8 @@
-"""The known words are read when the public site starts, not when the first person waits for their account.
+"""Loading the known words when the public site starts, so that no request waits for them.
 
-That takes some seconds of CPU: beside the requests, in a thread, so that serving begins at once. Where a
-process forks after it was loaded (gunicorn's `--preload`), a child has the words if they were read by then;
-if not, the thread has not come along, and the child reads them itself.
+It takes some seconds of CPU, in a thread, so that serving begins at once. In a process that forks
+after loading (gunicorn's `--preload`), a child has the words if they were read by then; if not, it
+reads them itself, since threads do not survive a fork.
 """
 
 import os
@@ -14,7 +14,7 @@ NAME = "known words"
 
 
 def warm_up() -> None:
-    """Begin to read, and return. For processes that judge passwords, and no others."""
+    """Start the thread and return. Only for processes that judge passwords."""
     _begin()
     os.register_at_fork(after_in_child=_begin)
 

@@ -1,4 +1,4 @@
-"""The words people make passwords of, and after how many guesses each is tried."""
+"""The words people use in passwords, each with the number of guesses after which it is tried."""
 
 import re
 import unicodedata
@@ -11,19 +11,19 @@ from spellchecker import SpellChecker
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 MAX_WORD = 28  # letters of a word
-CALENDAR = 5  # guesses: a season, a month or a weekday is no strength
+CALENDAR = 5  # guesses: seasons, months and weekdays add no strength
 LIGATURES = str.maketrans({"œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ß": "ss"})
 JOINTS = str.maketrans("", "", "'’ -")
 SECTION = re.compile(r"\[(.+)\]\n([^\[]*)")
 
 
 def composed(text: str) -> str:
-    """One character for each that is seen: an accent typed on its own joins its letter."""
+    """The text in NFC, with ligatures written as two letters."""
     return unicodedata.normalize("NFC", text).translate(LIGATURES)
 
 
 def plain(text: str) -> str:
-    """Small letters without accents, character for character: "Zoé" and "zoe" are the same guess."""
+    """Lower case without accents, of the same length: "Zoé" and "zoe" are the same guess."""
     if text.isascii():
         return text.lower()
     return "".join(_base(each) for each in composed(text))
@@ -31,10 +31,10 @@ def plain(text: str) -> str:
 
 @cache
 def ranks() -> Mapping[str, int]:
-    """Each known word, as `plain` writes it, with about how many guesses it takes on its own.
+    """Each known word, as `plain` writes it, with about how many guesses it takes.
 
-    What French-speaking people choose first, French as it is spoken (from pyspellchecker), and what zxcvbn
-    knows: English, and passwords that were leaked. Read once in each process: 200,000 words.
+    They come from known_words.txt, from pyspellchecker's French word frequencies, and from zxcvbn:
+    English words and leaked passwords. 200,000 words, read once in each process.
     """
     found: dict[str, int] = {}
     for words in _lists():

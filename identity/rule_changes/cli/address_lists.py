@@ -1,20 +1,17 @@
-"""`guichet shared-mailbox` and `guichet never-agent`: the lists behind what people are told and what is refused."""
+"""`guichet shared-mailbox` and `guichet never-agent`: change the address lists."""
 
 from typing import Any
 
 import click
 
-from identity.command.opening import author, dry_run, opened, reason
-from identity.command.printing import as_json, print_json, print_table, talk
-from identity.routing import address_list_models as rows
-from identity.routing import address_lists
+from identity.command.opening import author, author_here, dry_run, open_services, reason
+from identity.command.printing import as_json, print_json, print_message, print_table
+from identity.routing import address_list_models, address_lists
 from identity.routing.address_list_models import AddressList
-
-from .publishing import author_here
 
 
 def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
-    """The commands of one list. Web processes heed a change at their next request."""
+    """The commands of one list. A change applies from the next request on."""
 
     @click.group(name=name.replace("_", "-"), help=help_text)
     def group() -> None: ...
@@ -43,8 +40,8 @@ def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
 
         JSON: [{"entry": text, "is_listed": boolean}]
         """
-        with opened() as services, services.database.reading() as session:
-            changes = rows.changes(session, name)
+        with open_services() as services, services.database.reading() as session:
+            changes = address_list_models.find_changes(session, name)
         if json_wanted:
             print_json([{"entry": each, "is_listed": is_on} for each, is_on in changes.items()])
             return
@@ -55,7 +52,7 @@ def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
 
 
 def _change(name: AddressList, entry: str, options: dict[str, Any], *, is_listed: bool) -> None:
-    with opened() as services, services.database.transaction() as session:
+    with open_services() as services, services.database.transaction() as session:
         me = author_here(author=options["author"], reason=options["reason"])
         changed = address_lists.change(
             session, services.now(), me, name, entry, is_listed=is_listed
@@ -65,11 +62,11 @@ def _change(name: AddressList, entry: str, options: dict[str, Any], *, is_listed
     if options["json_wanted"]:
         print_json({"entry": entry, "changed": changed, "dry_run": options["dry_run"]})
     if not changed:
-        talk(f"Nothing to change: {entry} {'is' if is_listed else 'is not'} on the list.")
+        print_message(f"Nothing to change: {entry} {'is' if is_listed else 'is not'} on the list.")
     elif options["dry_run"]:
-        talk("It would be changed. Nothing was written.")
+        print_message("It would be changed. Nothing was written.")
     else:
-        talk(f"{entry} is {'on' if is_listed else 'off'} the list now.")
+        print_message(f"{entry} is {'on' if is_listed else 'off'} the list now.")
 
 
 shared_mailbox = lists_of(

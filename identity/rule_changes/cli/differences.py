@@ -1,4 +1,4 @@
-"""How rules and changes of rules are shown, to people and to programs."""
+"""Output of rules and differences of rules, as text and as JSON."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from domain_rules.display import display_domain
-from domain_rules.rules import Kind, Rule
+from domain_rules.rule import Rule, RuleKind
 from identity.rule_changes.service import Difference
 
 FIELDS = (
@@ -25,7 +25,7 @@ SHOWN = 20  # lines of a long difference
 
 
 def described(rule: Rule) -> dict[str, Any]:
-    """A rule for programs. `pattern` is null for the default; domains stand in ASCII."""
+    """A rule for JSON. `pattern` is null for the default; domains are in ASCII."""
     return {
         "kind": str(rule.kind),
         "pattern": rule.pattern or None,
@@ -34,7 +34,7 @@ def described(rule: Rule) -> dict[str, Any]:
 
 
 def describe_difference(difference: Difference) -> dict[str, Any]:
-    """The part of the JSON that every change of rules has."""
+    """A difference for JSON."""
     return {
         "base": difference.base,
         "added": [described(rule) for rule in difference.added],
@@ -47,7 +47,7 @@ def describe_difference(difference: Difference) -> dict[str, Any]:
 
 
 def print_difference(difference: Difference, *, whole: bool = False) -> None:
-    """One line for a rule: + added, - removed, ~ changed. Of a long one the beginning, unless `whole`."""
+    """Print a line for each rule: + added, - removed, ~ changed; at most SHOWN unless `whole`."""
     lines = list(_lines(difference))
     shown = lines if whole else lines[:SHOWN]
     for line in shown:
@@ -71,14 +71,14 @@ def _lines(difference: Difference) -> Iterator[str]:
 
 
 def readable_name(rule: Rule) -> str:
-    """`domain:académie.example`: as `Rule.name`, with the domain as it is written."""
-    if rule.kind in {Kind.DOMAIN, Kind.SUFFIX}:
+    """As `Rule.name`, with the domain in Unicode: `domain:académie.example`."""
+    if rule.kind in {RuleKind.DOMAIN, RuleKind.SUFFIX}:
         return f"{rule.kind}:{display_domain(rule.pattern)}"
     return rule.name
 
 
 def outcome(rule: Rule) -> str:
-    """What the rule says, on one line."""
+    """What the rule decides, on one line."""
     if rule.sibling_of:
         said = f"not open, use {display_domain(rule.sibling_of)}"
     else:

@@ -1,16 +1,17 @@
-"""`guichet domain`: the rules that say which addresses are open, and where."""
+"""`guichet domain`: the rules that decide which addresses may register, and where."""
 
 from dataclasses import replace
 from typing import Any
 
 import click
 
-from domain_rules.addresses import EmailAddress, InvalidAddress, parse_domain
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress, parse_domain
 from domain_rules.local_parts import EXTRA_SIGNS
-from domain_rules.rules import AccountClass, Kind, Rule, in_order
-from identity.command.opening import opened
+from domain_rules.rule import AccountClass, Rule, RuleKind, order_signs
+from identity.command.opening import open_services
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_json, print_table, talk
+from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.homeservers import models as homeservers
 from identity.routing import address_lists
 from identity.routing import models as rules
@@ -65,13 +66,13 @@ def add(pattern: str, *, suffix: bool, **options: Any) -> None:
     if (options["homeserver"] is None) == (options["sibling_of"] is None):
         raise click.UsageError("give --homeserver or --sibling-of, one of the two")
     kind, canonical = read_pattern(pattern, suffix=suffix)
-    with opened() as services:
+    with open_services() as services:
         rule = _rule(services, kind, canonical, options)
         _check_allowed(services, rule, allow_public=options["allow_public"])
         change(services, options, lambda session: rule_changes.compare(session, put=[rule]))
 
 
-def _rule(services: Services, kind: Kind, pattern: str, options: dict[str, Any]) -> Rule:
+def _rule(services: Services, kind: RuleKind, pattern: str, options: dict[str, Any]) -> Rule:
     sibling = options["sibling_of"]
     if sibling and (sibling := read_domain(sibling)) == pattern:
         raise Failure("a domain cannot be its own sibling")
@@ -98,21 +99,21 @@ def _extra_signs(text: str) -> str:
             f"{' '.join(sorted(foreign))} cannot be taken; only {' '.join(EXTRA_SIGNS)}",
             param_hint="--extra-signs",
         )
-    return in_order(signs)
+    return order_signs(signs)
 
 
 def is_for_guests(services: Services, name: str | None) -> bool:
-    """Whether this is a homeserver for guests; one that is unknown is told of later."""
+    """Whether this is a homeserver for guests; False for an unknown one, refused later."""
     if name is None:
         return False
     with services.database.reading() as session:
         found = homeservers.find(session, name)
-        return found is not None and found.guests
+        return found is not None and found.is_for_guests
 
 
 def _check_allowed(services: Services, rule: Rule, *, allow_public: bool) -> None:
     is_open = rule.account_class is AccountClass.AGENT and rule.sibling_of is None
-    if allow_public or not is_open or rule.kind is Kind.ADDRESS:
+    if allow_public or not is_open or rule.kind is RuleKind.ADDRESS:
         return
     with services.database.reading() as session:
         refusal = address_lists.why_never_agent(session)(rule.pattern)
@@ -134,7 +135,7 @@ def remove(pattern: str, *, suffix: bool, **options: Any) -> None:
     JSON: as of `add`.
     """
     kind, canonical = read_pattern(pattern, suffix=suffix, default=True)
-    with opened() as services:
+    with open_services() as services:
         with services.database.reading() as session:
             here = rules.load(session, rules.current_number(session))
         same = [rule for rule in here if rule.pattern == canonical]
@@ -158,7 +159,7 @@ def list_(*, homeserver: str | None, json_wanted: bool) -> None:
            "organisation", "sibling_of", "moved_from", "moving_until", "note",
            "valid_from", "valid_until", "extra_signs"}]}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as services, services.database.reading() as session:
+    with open_services() as services, services.database.reading() as session:
         revision = rules.current_number(session)
         found = [
             rule
@@ -178,25 +179,28 @@ def list_(*, homeserver: str | None, json_wanted: bool) -> None:
             for rule, short in zip(found, bare, strict=True)
         ),
     )
-    talk(f"{len(found)} rules, revision {revision}.")
+    print_message(f"{len(found)} rules, revision {revision}.")
 
 
-def read_pattern(text: str, *, suffix: bool, default: bool = False) -> tuple[Kind, str]:
-    """An address when it has a local part, else a domain. Raises Failure."""
+def read_pattern(text: str, *, suffix: bool, default: bool = False) -> tuple[RuleKind, str]:
+    """Kind and canonical pattern: an address if it has a local part, else a domain.
+
+    Raises Failure.
+    """
     if default and text == "default" and not suffix:
-        return Kind.DEFAULT, ""
+        return RuleKind.DEFAULT, ""
     if not text.strip().partition("@")[0] or "@" not in text:
-        return (Kind.SUFFIX if suffix else Kind.DOMAIN), read_domain(text)
+        return (RuleKind.SUFFIX if suffix else RuleKind.DOMAIN), read_domain(text)
     if suffix:
         raise click.UsageError("--suffix wants a domain, not an address")
     try:
-        return Kind.ADDRESS, EmailAddress.parse(text, smtputf8=True).canonical
+        return RuleKind.ADDRESS, EmailAddress.parse(text, smtputf8=True).canonical
     except InvalidAddress as error:
         raise Failure(f"{text!r} is not an address: {error}") from error
 
 
 def read_domain(text: str) -> str:
-    """The A-label. Raises Failure."""
+    """The domain as A-label. Raises Failure."""
     try:
         return parse_domain(text)
     except InvalidAddress as error:

@@ -1,4 +1,4 @@
-"""`guichet domain export`: the rules as a file that `import` takes back without a change."""
+"""`guichet domain export`: write the rules to a file that `import` reads."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import click
 
 from domain_rules.csv_rules import write_csv
 from domain_rules.writing import write_yaml
-from identity.command.opening import opened
-from identity.command.printing import talk
+from identity.command.opening import open_services
+from identity.command.printing import print_message
 from identity.routing import models as rules
 
 
@@ -26,10 +26,10 @@ from identity.routing import models as rules
 def export(*, form: str | None, output: Path | None) -> None:
     """Write the rules of the newest revision, in YAML or CSV of our own.
 
-    Always in the same order: two exports can be compared line by line. Importing the file again changes
-    nothing. Homeservers are not in it (`guichet homeserver list`).
+    Always in the same order: two exports can be compared line by line. Importing the file again
+    changes nothing. Homeservers are not in it (`guichet homeserver list`).
     """
-    with opened() as services, services.database.reading() as session:
+    with open_services() as services, services.database.reading() as session:
         revision = rules.current_number(session)
         found = rules.load(session, revision)
     if (form or (output.suffix if output else "")).removeprefix(".").lower() == "csv":
@@ -40,6 +40,6 @@ def export(*, form: str | None, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        # newline: what stands inside a note is kept as it is
+        # newline="": line ends inside a note are kept as they are
         output.write_text(text, encoding="utf-8", newline="")
-    talk(f"{len(found)} rules, revision {revision}.")
+    print_message(f"{len(found)} rules, revision {revision}.")

@@ -1,11 +1,11 @@
-"""`guichet domain history`, `diff`, `rollback`: what was published, what became of it, and the way back."""
+"""`guichet domain history`, `diff` and `rollback`: list, compare and restore revisions."""
 
 from typing import Any
 
 import click
 
-from identity.command.opening import opened
-from identity.command.printing import as_json, print_json, print_table, talk
+from identity.command.opening import open_services
+from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.routing import models as rules
 from identity.rule_changes import service as rule_changes
 
@@ -20,9 +20,10 @@ def history(*, limit: int, json_wanted: bool) -> None:
     """List the revisions: when, who, what and why.
 
     \b
-    JSON: [{"revision", "based_on": number, "published_at": time, "author", "summary", "reason": text}]
+    JSON: [{"revision", "based_on": number, "published_at": time,
+            "author", "summary", "reason": text}]
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as services, services.database.reading() as session:
+    with open_services() as services, services.database.reading() as session:
         found = rules.revisions(session, limit=limit)
     if json_wanted:
         columns = ("based_on", "author", "summary", "reason")
@@ -59,14 +60,16 @@ def diff(older: int, newer: int | None, *, verbose: bool, json_wanted: bool) -> 
 
     JSON: as of `add`, without revision and impact. `base` is OLDER.
     """
-    with opened() as services, services.database.reading() as session:
+    with open_services() as services, services.database.reading() as session:
         to = rules.current_number(session) if newer is None else newer
-        difference = rule_changes.between(session, older, to)
+        difference = rule_changes.compare_revisions(session, older, to)
     if json_wanted:
         print_json(describe_difference(difference))
         return
     print_difference(difference, whole=verbose)
-    talk(f"From revision {older} to {to}: {difference.summary}, {difference.unchanged} unchanged.")
+    print_message(
+        f"From revision {older} to {to}: {difference.summary}, {difference.unchanged} unchanged."
+    )
 
 
 @click.command()
@@ -75,10 +78,13 @@ def diff(older: int, newer: int | None, *, verbose: bool, json_wanted: bool) -> 
 def rollback(revision: int, **options: Any) -> None:
     """Publish the rules of REVISION again, as the next revision.
 
-    Whoever was moved since and moves back is told of both homeservers for a while, as with any move.
+    Whoever was moved since and moves back is told of both homeservers for a while, as with any
+    move.
 
     JSON: as of `add`.
     """
     options["reason"] = options["reason"] or f"back to revision {revision}"
-    with opened() as services:
-        change(services, options, lambda session: rule_changes.to_revision(session, revision))
+    with open_services() as services:
+        change(
+            services, options, lambda session: rule_changes.compare_to_revision(session, revision)
+        )

@@ -1,35 +1,34 @@
-"""`guichet domain import`: many rules out of a file, in one revision or none."""
+"""`guichet domain import`: publish the rules of a file in one revision."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from domain_rules.rules import AccountClass
+from domain_rules.rule import AccountClass
 from identity.command.files import FILE, read_text
-from identity.command.opening import opened
-from identity.command.printing import print_json, talk
+from identity.command.opening import author_here, open_services
+from identity.command.printing import print_json, print_message
 from identity.homeservers import models as homeservers
 from identity.routing import address_lists
 from identity.routing import models as rules
 from identity.rule_changes import federation
 from identity.rule_changes import service as rule_changes
-from identity.rule_changes.federation import Put
+from identity.rule_changes.federation import ImportResult
 from identity.services import Services
 
-from .files import Content, Format, Here, format_of, is_policy, read_list, read_table, read_yaml
-from .proof import Proved, describe, proved, tell
+from .files import Content, Existing, Format, format_of, is_policy, read_list, read_table, read_yaml
+from .proof import ImportProof, describe_proof, make_proof, print_proof
 from .publishing import (
-    author_here,
     describe_draft,
     may_move_accounts,
     print_draft,
     publishing,
     refusing_moves,
-    watched,
+    show_progress,
 )
 
-LONG = 3_000_000  # letters
+LONG = 3_000_000  # characters
 OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
 
 
@@ -45,13 +44,13 @@ OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
 def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     """Put the rules of FILE in force, in one revision.
 
-    FILE is a federation of our own format (YAML, see examples/federation.yaml, or CSV with a column for
-    each field, as `export` writes it), the info.yaml of a Tchap or Sydent server, or a list, one domain
-    a line, # begins a comment. Nothing that FILE does not name is taken away. Lines that are refused are
-    named and the others are taken.
+    FILE is a federation of our own format (YAML, see examples/federation.yaml, or CSV with a column
+    for each field, as `export` writes it), the info.yaml of a Tchap or Sydent server, or a list,
+    one domain a line, # begins a comment. Nothing that FILE does not name is taken away. Lines that
+    are refused are named and the others are taken.
 
-    Of an info.yaml it says what each line becomes, what was dangerous in it, and for which addresses the
-    answer is no longer that of the old server.
+    Of an info.yaml it says what each line becomes, what was dangerous in it, and for which
+    addresses the answer is no longer that of the old server.
 
     \b
     Exit code: 0 all taken (or nothing to change), 1 none, 3 some refused by policy, 5 some refused.
@@ -69,28 +68,30 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     form = format_of(file, text)
     _check_usage(file, form, options)
     if len(text) > LONG:
-        talk(f"{file.name} is long; this takes a minute or two.")
-    with opened() as services:
+        print_message(f"{file.name} is long; this takes a minute or two.")
+    with open_services() as services:
         here = _here(services)
         content = _read(file, form, text, here, options)
-        found = proved(content, here.rules, services.now())
+        found = make_proof(content, here.rules, services.now())
         if found:
-            tell(found, whole=options["verbose"])
+            print_proof(found, whole=options["verbose"])
         _tell_lines(content, whole=options["verbose"])
         done = _put(services, content, options, default_reason=f"import of {file.name}")
     _show(content, found, done, options)
     context.exit(content.ending)
 
 
-def _show(content: Content, found: Proved | None, done: Put, options: dict[str, Any]) -> None:
+def _show(
+    content: Content, found: ImportProof | None, done: ImportResult, options: dict[str, Any]
+) -> None:
     if options["json_wanted"]:
-        proof = {"proof": describe(found) if found else None}
+        proof = {"proof": describe_proof(found) if found else None}
         print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
     elif options["dry_run"]:
         for name in done.homeservers:
             click.echo(f"+ homeserver {name}")
         print_draft(done.draft, whole=options["verbose"])
-    talk(_summary(content, done, dry_run=options["dry_run"]))
+    print_message(_summary(content, done, dry_run=options["dry_run"]))
 
 
 def _check_usage(file: Path, form: Format, options: dict[str, Any]) -> None:
@@ -102,16 +103,16 @@ def _check_usage(file: Path, form: Format, options: dict[str, Any]) -> None:
         raise click.UsageError("a list needs --homeserver")
 
 
-def _here(services: Services) -> Here:
+def _here(services: Services) -> Existing:
     with services.database.reading() as session:
-        return Here(
-            homeservers={each.name: each.guests for each in homeservers.every(session)},
+        return Existing(
+            homeservers={each.name: each.is_for_guests for each in homeservers.find_all(session)},
             rules=rule_changes.by_key(rules.load(session, rules.current_number(session))),
             why_never_agent=address_lists.why_never_agent(session),
         )
 
 
-def _read(file: Path, form: Format, text: str, here: Here, options: dict[str, Any]) -> Content:
+def _read(file: Path, form: Format, text: str, here: Existing, options: dict[str, Any]) -> Content:
     if form is Format.YAML:
         return read_yaml(file, text, here)
     if form is Format.CSV:
@@ -129,7 +130,7 @@ def _read(file: Path, form: Format, text: str, here: Here, options: dict[str, An
 
 def _put(
     services: Services, content: Content, options: dict[str, Any], *, default_reason: str
-) -> Put:
+) -> ImportResult:
     with refusing_moves(), services.database.transaction() as session:
         done = federation.import_federation(
             session,
@@ -140,7 +141,7 @@ def _put(
             who=author_here(author=options["author"], reason=options["reason"] or default_reason),
             base=options["base"],
             may_move_accounts=options["dry_run"] or may_move_accounts(services, options),
-            follow=watched,
+            follow=show_progress,
         )
         if options["dry_run"]:
             session.rollback()
@@ -149,12 +150,12 @@ def _put(
 
 def _tell_lines(content: Content, *, whole: bool) -> None:
     for fault in content.faults:
-        talk(f"line {fault.line}: {fault.text}: {fault.reason}")
+        print_message(f"line {fault.line}: {fault.text}: {fault.reason}")
     for duplicate in content.duplicates if whole else ():
-        talk(f"line {duplicate.line}: {duplicate.text}: as line {duplicate.first_line}")
+        print_message(f"line {duplicate.line}: {duplicate.text}: as line {duplicate.first_line}")
 
 
-def _described(content: Content, done: Put, *, dry_run: bool) -> dict[str, Any]:
+def _described(content: Content, done: ImportResult, *, dry_run: bool) -> dict[str, Any]:
     return {
         **describe_draft(done.draft),
         "revision": done.difference.base if dry_run else done.revision,
@@ -176,7 +177,7 @@ def _described(content: Content, done: Put, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _summary(content: Content, done: Put, *, dry_run: bool) -> str:
+def _summary(content: Content, done: ImportResult, *, dry_run: bool) -> str:
     difference = done.difference
     counts = {
         "added": len(difference.added),

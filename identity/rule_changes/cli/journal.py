@@ -1,15 +1,14 @@
-"""`guichet journal`: who changed what, and whether the record of it is whole."""
+"""`guichet journal`: list the changes in the journal, and verify its hash chain."""
 
 import json
 from typing import Any
 
 import click
 
-from identity.command.opening import opened
+from identity.command.opening import open_services
 from identity.command.outcomes import Failure
-from identity.command.printing import as_json, print_json, print_table, talk
-from identity.core import journal as rows
-from identity.core.journal import JournalEntry
+from identity.command.printing import as_json, print_json, print_message, print_table
+from identity.core.journal import JournalEntry, find_recent
 from identity.rule_changes import journal_check
 
 SHOWN = 2  # names of a long list
@@ -17,7 +16,10 @@ SHOWN = 2  # names of a long list
 
 @click.group()
 def journal() -> None:
-    """Changes: who, when, from where, what, why. Rows are only added, each with the hash of the one before."""
+    """Changes: who, when, from where, what, why.
+
+    Rows are only added, each with the hash of the one before.
+    """
 
 
 @journal.command(name="list")
@@ -31,8 +33,8 @@ def list_(*, limit: int, action: str | None, json_wanted: bool) -> None:
     JSON: [{"number": number, "at": time, "actor", "origin", "action", "subject": text,
             "facts": object, "reason": text, "request_id": text or null, "hash": text}]
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as services, services.database.reading() as session:
-        found = rows.recent(session, limit=limit, action=action)
+    with open_services() as services, services.database.reading() as session:
+        found = find_recent(session, limit=limit, action=action)
     if json_wanted:
         print_json([_described(entry) for entry in found])
         return
@@ -64,7 +66,7 @@ def verify(*, head: str | None, json_wanted: bool) -> None:
     \b
     JSON: {"rows": number, "head": hash, "fault": {"number": number, "what": text} or null}
     """  # noqa: D301  \b is click's: keep these lines
-    with opened() as services, services.database.reading() as session:
+    with open_services() as services, services.database.reading() as session:
         done = journal_check.verify(session, noted_head=head)
     fault = done.fault
     if json_wanted:
@@ -74,7 +76,7 @@ def verify(*, head: str | None, json_wanted: bool) -> None:
         raise Failure(f"row {fault.number} of the journal: {fault.what}")
     if not json_wanted:
         click.echo(done.head)
-    talk(f"{done.rows} rows, each as it was written.")
+    print_message(f"{done.rows} rows, each as it was written.")
 
 
 def _described(entry: JournalEntry) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def _described(entry: JournalEntry) -> dict[str, Any]:
 
 
 def _short(facts: dict[str, Any]) -> str:
-    """One line; what is long stands in --json."""
+    """The facts on one line, abridged; --json has them in full."""
     told = {name: value for name, value in facts.items() if name != "digest"}
     return ", ".join(
         f"{name}: {_few(value) if isinstance(value, list) else value}"

@@ -1,4 +1,4 @@
-"""What the import of an old info.yaml proves, told to people and to programs."""
+"""Output of the proof made at the import of an old info.yaml, as text and as JSON."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from domain_rules.info_yaml.legacy_lookup import Seen
-from domain_rules.info_yaml.lint import Danger, dangers
-from domain_rules.info_yaml.proof import Cause, Differing, Pair, Proof, prove
-from domain_rules.info_yaml.reading import OldReading
-from domain_rules.rules import Rule, RuleSet
-from identity.command.printing import talk
+from domain_rules.info_yaml.legacy_lookup import CallerAnswer
+from domain_rules.info_yaml.lint import LintFinding, find_dangers
+from domain_rules.info_yaml.proof import AnswerPair, Cause, Difference, Proof, prove
+from domain_rules.info_yaml.reading import InfoYamlReading
+from domain_rules.rule import Rule
+from domain_rules.rules import RuleSet
+from identity.command.printing import print_message
 
 from .differences import SHOWN, outcome, readable_name
 from .files import Content, Key
@@ -23,45 +24,47 @@ HEADINGS = {
     Cause.UNESCAPED_DOT: "a dot that was not escaped stood for any letter; now it is a dot",
     Cause.CAPITALS: "capitals made it another address; now they make no difference",
     Cause.ORDER: "an earlier line came first; now the narrower rule decides, whatever the order",
-    Cause.SPELLING: "one spelling of the domain was known; now the Unicode and the xn-- form are one",
+    Cause.SPELLING: (
+        "one spelling of the domain was known; now the Unicode and the xn-- form are one"
+    ),
     Cause.OTHER_RULE: "a rule that is in force here and not of this file decides",
     Cause.UNKNOWN: "the rules say something else; look at these one by one",
 }
 
 
 @dataclass(frozen=True)
-class Proved:
-    """An old file, what became of it and what to know about it."""
+class ImportProof:
+    """The reading of an old file, the proof of its translation, and the dangers in it."""
 
-    reading: OldReading
+    reading: InfoYamlReading
     proof: Proof
-    dangers: tuple[Danger, ...]
+    dangers: tuple[LintFinding, ...]
 
 
-def proved(content: Content, in_force: Mapping[Key, Rule], now: datetime) -> Proved | None:
-    """Asked of the rules as they will be: those of here, and over them those of the file."""
+def make_proof(content: Content, in_force: Mapping[Key, Rule], now: datetime) -> ImportProof | None:
+    """Prove the content against the rules in force together with its own; None if it is not old."""
     if content.old is None:
         return None
     rules = {**in_force, **{(rule.kind, rule.pattern): rule for rule in content.rules}}
     proof = prove(content.old, RuleSet.compile(rules.values(), at=now))
-    return Proved(content.old, proof, tuple(dangers(content.old.old)))
+    return ImportProof(content.old, proof, tuple(find_dangers(content.old.old)))
 
 
-def tell(found: Proved, *, whole: bool) -> None:
-    """For people: each line's translation, the dangers, what is answered otherwise."""
+def print_proof(found: ImportProof, *, whole: bool) -> None:
+    """Print each line's translation, the dangers, and the addresses with another answer."""
     for part in (_translations(found.reading), _dangers(found.dangers)):
         lines = list(part)
         shown = lines if whole else lines[: SHOWN + 1]
         for line in shown:
-            talk(line)
+            print_message(line)
         if len(shown) < len(lines):
-            talk(f"  … and {len(lines) - len(shown)} more (-v shows them)")
+            print_message(f"  … and {len(lines) - len(shown)} more (-v shows them)")
     for line in _differences(found.proof, whole=whole):
-        talk(line)
+        print_message(line)
 
 
-def describe(found: Proved) -> dict[str, Any]:
-    """For programs."""
+def describe_proof(found: ImportProof) -> dict[str, Any]:
+    """The proof for JSON."""
     return {
         "addresses": found.proof.addresses,
         "lines": found.proof.lines,
@@ -93,14 +96,14 @@ def describe(found: Proved) -> dict[str, Any]:
     }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: AnswerPair) -> dict[str, Any]:
     return {
         name: seen._asdict() if seen else None
         for name, seen in (("old", pair.old), ("new", pair.new))
     }
 
 
-def _translations(reading: OldReading) -> Iterator[str]:
+def _translations(reading: InfoYamlReading) -> Iterator[str]:
     yield "What each line becomes:"
     widest = min(max((len(line.text) for line in reading.old), default=0), WIDEST)
     for number, line in enumerate(reading.old):
@@ -119,7 +122,7 @@ def _said(rule: Rule) -> str:
     return f"{readable_name(rule)}  {outcome(rule)}{protected}"
 
 
-def _dangers(found: Iterable[Danger]) -> Iterator[str]:
+def _dangers(found: Iterable[LintFinding]) -> Iterator[str]:
     lines = [f"  line {each.line}: {each.text}: {each.reason}" for each in found]
     if lines:
         yield "Dangers in the old file:"
@@ -146,18 +149,18 @@ def _differences(proof: Proof, *, whole: bool) -> Iterator[str]:
             yield f"  … and {len(here) - len(shown)} more (-v shows them)"
 
 
-def _changed(each: Differing) -> str:
+def _changed(each: Difference) -> str:
     inside, outside = _from_to(each.inside), _from_to(each.outside)
     if inside == outside:
         return inside
     return f"from inside {inside}; from outside {outside}"
 
 
-def _from_to(pair: Pair) -> str:
+def _from_to(pair: AnswerPair) -> str:
     if pair.old == pair.new:
         return f"{_answer(pair.old)} as before"
     return f"{_answer(pair.old)} before, {_answer(pair.new)} now"
 
 
-def _answer(seen: Seen | None) -> str:
+def _answer(seen: CallerAnswer | None) -> str:
     return str(seen) if seen else "nobody's"

@@ -1,6 +1,5 @@
-"""Showing a change of rules and its effect on people, and publishing it unless it is a dry run."""
+"""Showing a change of rules and its impact, and publishing it unless it is a dry run."""
 
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,11 +8,10 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from identity.command.opening import author, dry_run, reason
+from identity.command.opening import author, author_here, dry_run, reason
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_json, talk
-from identity.command.progress import followed
-from identity.core.journal import Who
+from identity.command.printing import as_json, print_json, print_message
+from identity.command.progress import track_progress
 from identity.problems import MovesAccounts
 from identity.rule_changes import drafts
 from identity.rule_changes.drafts import Draft
@@ -54,18 +52,13 @@ def publishing(command: Any) -> Any:
     return command
 
 
-def author_here(*, author: str, reason: str) -> Who:
-    """The person at this command line."""
-    return Who(author, f"command line on {socket.gethostname()}", reason)
-
-
 def change(
     services: Services, options: dict[str, Any], compare: Callable[[Session], Difference]
 ) -> None:
-    """Show what `compare` finds; publish it, or with --dry-run only show."""
+    """Publish the difference that `compare` returns, or only show it with --dry-run."""
     with services.database.transaction() as session:
         now = services.now()
-        draft = drafts.check(session, now, compare(session), watched)
+        draft = drafts.make_draft(session, now, compare(session), show_progress)
         revision = draft.difference.base
         if not options["dry_run"]:
             revision = publish(session, services, draft, options)
@@ -75,20 +68,23 @@ def change(
     else:
         print_draft(draft)
     if draft.difference.is_empty:
-        talk(f"Nothing to change: revision {revision} says so already.")
+        print_message(f"Nothing to change: revision {revision} says so already.")
     elif options["dry_run"]:
-        talk(f"Nothing was written. To publish just this: --base {draft.difference.base}")
+        print_message(f"Nothing was written. To publish just this: --base {draft.difference.base}")
     else:
-        talk(f"Revision {revision} is published.")
+        print_message(f"Revision {revision} is published.")
 
 
-def watched(rows: Iterable[Row], total: int) -> Iterator[Row]:
-    """How far the replay of known addresses has come."""
-    return followed("known addresses", rows, total)
+def show_progress(rows: Iterable[Row], total: int) -> Iterator[Row]:
+    """Show the progress of replaying the known addresses."""
+    return track_progress("known addresses", rows, total)
 
 
 def publish(session: Session, services: Services, draft: Draft, options: dict[str, Any]) -> int:
-    """The number of the revision in force afterwards. A move of accounts nobody asked for is refused."""
+    """Publish the draft; the number of the revision in force afterwards.
+
+    Raises Failure if accounts would move and that was not allowed.
+    """
     with refusing_moves():
         return drafts.publish(
             session,
@@ -101,13 +97,13 @@ def publish(session: Session, services: Services, draft: Draft, options: dict[st
 
 
 def may_move_accounts(services: Services, options: dict[str, Any]) -> bool:
-    """Where everybody is told where they are, nobody is locked out by a move."""
+    """Whether accounts may move: if clients find people's homeservers, that locks nobody out."""
     return options["move_accounts"] or services.settings.info_person_level != "off"
 
 
 @contextmanager
 def refusing_moves() -> Iterator[None]:
-    """A move of accounts that nobody asked for ends the command, refused by policy."""
+    """Turn MovesAccounts into a Failure with the exit code for a refusal by policy."""
     try:
         yield
     except MovesAccounts as error:
@@ -116,7 +112,7 @@ def refusing_moves() -> Iterator[None]:
 
 
 def describe_draft(draft: Draft) -> dict[str, Any]:
-    """The part of the JSON that every change of rules has."""
+    """A draft for JSON: the difference and its impact."""
     return describe_difference(draft.difference) | {"impact": described_impact(draft.impact)}
 
 
@@ -130,7 +126,7 @@ def print_draft(draft: Draft, *, whole: bool = False) -> None:
     if draft.difference.is_empty:
         return
     if draft.impact.is_empty:
-        talk(f"None of the {draft.impact.known} known addresses is affected.")
+        print_message(f"None of the {draft.impact.known} known addresses is affected.")
     else:
         click.echo("\n".join(_effects(draft.impact)))
 

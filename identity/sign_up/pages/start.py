@@ -1,33 +1,33 @@
-"""/start: type an address; what can be said of its domain is said at once, the rest by mail."""
+"""/start: a person types an address; the page advises on its domain, the mail on the account."""
 
 from dataclasses import dataclass
 
 from flask import Response, request, session, url_for
 
-from domain_rules import addresses, advice
-from domain_rules.addresses import EmailAddress, InvalidAddress
-from domain_rules.advice import Advice, State
+from domain_rules import advice
+from domain_rules.address_faults import AddressFault, InvalidAddress
+from domain_rules.addresses import EmailAddress
+from domain_rules.advice import AddressAdvice, AdviceState
 from domain_rules.display import display_domain
 from identity.routing import address_lists, never_agent
 from identity.sign_up import service as sign_up
+from identity.web import browser_cookie
 from identity.web.languages import language
-from identity.web.rendering import Fault, go_to, page
+from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import client_ip, services
 from identity.web.site import blueprint
 from identity.web.wording import text
 
-from . import browser
-
-# The address a page is about, kept by the browser itself (signed) between POST and GET.
+# The key of the typed address in the signed session cookie, between POST and GET.
 TYPED = "typed"
 PAGES = {
-    State.TYPO: "typo",
-    State.SIBLING: "sibling",
-    State.NOT_OPEN: "not_open",
-    State.SHARED_MAILBOX: "shared_mailbox",
+    AdviceState.TYPO: "typo",
+    AdviceState.SIBLING: "sibling",
+    AdviceState.NOT_OPEN: "not_open",
+    AdviceState.SHARED_MAILBOX: "shared_mailbox",
 }
-REASONS = addresses.Reason
-# Faults that can be named; for all others the general sentence helps more.
+REASONS = AddressFault
+# Faults with a sentence of their own; for all others the general sentence helps more.
 FAULTS = {
     REASONS.NO_AT: "start.fault.no_at",
     REASONS.TWO_ATS: "start.fault.two_ats",
@@ -44,8 +44,12 @@ FAULTS = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The form of /start. `keep`: not the suggestion. `invited`: by an agent, so any domain will do."""
+class StartForm:
+    """The form of /start, as it was sent.
+
+    `keep`: the person declined the suggested correction. `invited`: the person says that an agent
+    invited them, so an address of any domain is accepted.
+    """
 
     email: str
     keep: bool
@@ -55,13 +59,15 @@ class Asked:
 @blueprint.get("/start")
 def start_form() -> Response:
     """The field for the address."""
-    return browser.introduce(page("start", email="", invited="invited" in request.args))
+    return browser_cookie.introduce(
+        render_page("start", email="", invited="invited" in request.args)
+    )
 
 
 @blueprint.post("/start")
 def start() -> Response:
-    """An address of an open domain gets its mail; any other a page about its domain."""
-    asked = Asked(
+    """Mail a code to an address of an open domain; for any other show a page about the domain."""
+    asked = StartForm(
         email=request.form.get("email", ""),
         keep="keep" in request.form,
         invited="invited" in request.form,
@@ -70,12 +76,12 @@ def start() -> Response:
         address = services.rules.current().read(asked.email)
     except InvalidAddress as error:
         fault = Fault("email", text(FAULTS.get(error.reason, "start.fault")))
-        return page("start", faults=[fault], email=asked.email, invited=asked.invited)
+        return render_page("start", faults=[fault], email=asked.email, invited=asked.invited)
     services.limits.spend_network(client_ip())
-    judged = _judge(address, keep_typed=asked.keep)
+    advised = _advise(address, keep_typed=asked.keep)
     # An invitation opens any domain, but no mailbox that several people read.
-    if judged.state is State.SHARED_MAILBOX or (
-        judged.state is not State.OPEN and not asked.invited
+    if advised.state is AdviceState.SHARED_MAILBOX or (
+        advised.state is not AdviceState.OPEN and not asked.invited
     ):
         session[TYPED] = {"email": address.canonical, "keep": asked.keep}
         return go_to("answer")
@@ -85,26 +91,26 @@ def start() -> Response:
 
 @blueprint.get("/start/answer")
 def answer() -> Response:
-    """What there is to say about the domain of the address just typed."""
+    """The page about the domain of the address just typed."""
     try:
         typed = session[TYPED]
         address = services.rules.current().read(typed["email"])
     except (KeyError, TypeError, InvalidAddress):
         return go_to("start_form")
-    judged = _judge(address, keep_typed=bool(typed.get("keep")))
-    if judged.state is State.OPEN:  # the rules changed meanwhile: the domain was opened
-        return page("start", email=address.display, invited=False)
-    instead = f"{address.local}@{display_domain(judged.sibling)}" if judged.sibling else ""
-    return page(
-        PAGES[judged.state],
+    advised = _advise(address, keep_typed=bool(typed.get("keep")))
+    if advised.state is AdviceState.OPEN:  # the domain was opened meanwhile
+        return render_page("start", email=address.display, invited=False)
+    instead = f"{address.local}@{display_domain(advised.sibling)}" if advised.sibling else ""
+    return render_page(
+        PAGES[advised.state],
         address=address,
-        advice=judged,
+        advice=advised,
         instead=instead,
         start=url_for("pages.start"),
     )
 
 
-def _judge(address: EmailAddress, *, keep_typed: bool) -> Advice:
+def _advise(address: EmailAddress, *, keep_typed: bool) -> AddressAdvice:
     with services.database.reading() as session:
         shared = address_lists.shared_mailboxes(session)
     is_meant = keep_typed or never_agent.has_mailboxes(address.ascii_domain)
@@ -113,7 +119,7 @@ def _judge(address: EmailAddress, *, keep_typed: bool) -> Advice:
 
 
 def _open_request(address: EmailAddress) -> Response:
-    browser_id = browser.browser_id() or services.tokens.new_browser()
+    browser_id = browser_cookie.browser_id() or services.tokens.new_browser()
     with services.database.transaction() as database:
         opened = sign_up.start(
             database,
@@ -122,7 +128,7 @@ def _open_request(address: EmailAddress) -> Response:
             address=address,
             browser=services.tokens.browser_hash(browser_id),
             language=language(),
-            device=browser.device(),
+            device=browser_cookie.device(),
         )
     session.pop(TYPED, None)
-    return browser.mark(go_to("check_page", n=opened.ordinal), browser_id)
+    return browser_cookie.set_cookie(go_to("check_page", n=opened.ordinal), browser_id)

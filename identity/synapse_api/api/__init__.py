@@ -1,1 +1,1 @@
-"""The endpoints that our module in a homeserver asks."""
+"""The endpoints that our module in a homeserver calls."""

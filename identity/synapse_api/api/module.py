@@ -1,4 +1,4 @@
-"""/api/homeserver/v1: what our modules in homeservers decide by, and what they report."""
+"""/rules, /agents and /reports of /api/homeserver/v1, for our module in a homeserver."""
 
 import uuid
 from collections.abc import Callable
@@ -9,21 +9,22 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from flask.blueprints import BlueprintSetupState
 
 from domain_rules import wire_format
+from identity.accounts import feed_state
 from identity.accounts.feed_state import FeedState
 from identity.homeservers import modules as homeserver_modules
 from identity.invitations import inviters
 from identity.keys import service as signing_keys
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.synapse_api import reports as module_reports
-from identity.synapse_api import sync as module_feeds
+from identity.synapse_api import sync
 from identity.synapse_api.sync import Answer, RulesFeed
 from identity.web import parameters
-from identity.web.api_guards import homeserver_of_module, module_in_homeserver
+from identity.web.guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, read_body
 from identity.web.request_context import services
 
-MAX_REPORTS = 100
-MAX_DIGITS = 15
+MAX_REPORTS = 100  # in one request
+MAX_DIGITS = 15  # of the number `since`
 FEED = "guichet_rules_feed"
 
 blueprint = Blueprint("homeserver", __name__, url_prefix="/api/homeserver/v1")
@@ -31,88 +32,91 @@ blueprint.before_request(module_in_homeserver)
 
 
 @blueprint.record
-def keep_a_feed(setup: BlueprintSetupState) -> None:
-    """What is sent is made once for each application, not once for each homeserver that asks."""
+def add_feed(setup: BlueprintSetupState) -> None:
+    """Cache the rules feed in the application: it is composed once, not for each homeserver."""
     setup.app.extensions[FEED] = RulesFeed()
 
 
 class Reports(Body):
-    """Each is looked at for itself: one that cannot be read does not keep the others."""
+    """The body of POST /reports. Each report is read separately: a wrong one stops no other."""
 
     reports: list[dict[str, Any]]
 
 
 @blueprint.get("/rules")
 def rules() -> Response:
-    """The rules of now, with what the asking homeserver is and what the others are.
+    """The current rules, with the kinds of the calling and the other homeservers.
 
-    The query says what the module can do; modules of before say nothing. The answer is in the newest version
-    that both sides know.
+    The query says what the module supports; old modules send none. The response has the newest
+    version of the format that both sides know.
     """
     feed: RulesFeed = current_app.extensions[FEED]
     homeserver, settings = homeserver_of_module(), services.settings
     names = {*settings.names, urlsplit(settings.public_url).netloc}
-    version = min(_hear(homeserver), wire_format.VERSION)
+    version = min(_record_module(homeserver), wire_format.VERSION)
 
     def answer(state: FeedState) -> Answer:
         with services.database.reading() as session:
-            paused = inviters.paused_on(session, services.now(), homeserver)
+            paused = inviters.find_paused(session, services.now(), homeserver)
             return feed.answer(
                 session, state, homeserver=homeserver, names=names, version=version, paused=paused
             )
 
-    return _unless_known(answer)
+    return _respond(answer)
 
 
 @blueprint.get("/agents")
 def agents() -> Response:
-    """Who became an agent, or ceased to be one, on homeservers of both kinds since the asking module heard of it."""
+    """Who became an agent, or is none any more, on mixed homeservers since the number `since`."""
     (text,) = parameters.required("since")
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
         raise WrongParameter("since is no number.")
     since = int(text)
-    _judge()
+    _classify_agents()
 
     def answer(_: FeedState) -> Answer:
         with services.database.reading() as session:
-            state = module_feeds.state(session)
-            return module_feeds.agents_since(session, state or _first_state(), since)
+            state = feed_state.find_state(session)
+            return sync.agents_since(session, state or _first_state(), since)
 
-    return _unless_known(answer)
+    return _respond(answer)
 
 
 @blueprint.post("/reports")
 def reports() -> Response:
-    """What the module saw; each report counts once, however often it is sent."""
-    asked = read_body(Reports)
-    if len(asked.reports) > MAX_REPORTS:
+    """Process what the module reports; each report counts once, however often it is sent."""
+    body = read_body(Reports)
+    if len(body.reports) > MAX_REPORTS:
         raise TooMuchAtOnce(f"At most {MAX_REPORTS} reports at once.")
-    ids = [_id(each) for each in asked.reports]
+    ids = [_id(each) for each in body.reports]
     results = []
-    for report_id, each in zip(ids, asked.reports, strict=True):
+    for report_id, each in zip(ids, body.reports, strict=True):
         with services.database.transaction() as session:
-            outcome = module_reports.take(
+            outcome = module_reports.process(
                 session,
                 services.rules.current(),
                 services.now(),
                 policy=services.settings.association_policy,
                 homeserver=homeserver_of_module(),
                 report_id=report_id,
-                said=each,
+                content=each,
                 hashes=services.hashes,
             )
-        results.append({"id": str(each["id"])} | outcome.told)
+        results.append({"id": str(each["id"])} | outcome.described)
     return jsonify({"results": results, "epoch": _state().epoch})
 
 
-def _unless_known(answer: Callable[[FeedState], Answer]) -> Response:
-    """The answer; 304 if the module has it. A module that has more than there is brings a new epoch about."""
+def _respond(answer: Callable[[FeedState], Answer]) -> Response:
+    """The response, 304 if the module has it already.
+
+    If the module has a higher number than the database, a backup was restored: begin a new epoch.
+    """
     state = _state()
     made = answer(state)
     tags = request.if_none_match.as_set(include_weak=True)
-    if any(module_feeds.is_behind(state, made.number, tag) for tag in tags):
+    if any(sync.is_behind(state, made.number, tag) for tag in tags):
         with services.database.transaction() as session:
-            state = module_feeds.begin_epoch(session, state)
+            state = sync.begin_epoch(session, state)
         made = answer(state)
     response = Response(made.body, mimetype="application/json")
     response.headers["Cache-Control"] = "private, no-cache"
@@ -124,38 +128,38 @@ def _unless_known(answer: Callable[[FeedState], Answer]) -> Response:
 
 def _state() -> FeedState:
     with services.database.reading() as session:
-        state = module_feeds.state(session)
+        state = feed_state.find_state(session)
     return state or _first_state()
 
 
 def _first_state() -> FeedState:
-    """Nobody asked before: there shall be an epoch, and a key to know our signatures by."""
+    """Create the state at the first request, and the signing key that the module verifies with."""
     with services.database.transaction() as session:
-        signing_keys.current(session, services.vault, services.now())
-        return module_feeds.make_state(session)
+        signing_keys.current_key(session, services.vault, services.now())
+        return feed_state.lock_state(session)
 
 
-def _hear(homeserver: str) -> int:
-    """The version of the module. What it says of itself is written down; not each time, for it may ask every second."""
-    said = parameters.optional("version", "reports", "actions", "skipped")
-    declared = homeserver_modules.read(*said)
+def _record_module(homeserver: str) -> int:
+    """Record what the module says of itself, if that changed or is old; its format version."""
+    declared_texts = parameters.optional("version", "reports", "actions", "skipped")
+    declared = homeserver_modules.read_declaration(*declared_texts)
     now = services.now()
     with services.database.reading() as session:
-        is_news = homeserver_modules.is_news(session, now, homeserver, declared)
+        is_news = homeserver_modules.is_changed(session, now, homeserver, declared)
     if is_news:
         with services.database.transaction() as session:
-            homeserver_modules.hear(session, now, homeserver, declared)
+            homeserver_modules.record_declaration(session, now, homeserver, declared)
     return declared.version
 
 
-def _judge() -> None:
-    """Bring the list of agents up to date with addresses and rules, if anything changed."""
+def _classify_agents() -> None:
+    """Update the feed of agents if addresses or rules changed."""
     in_force = services.rules.current()
     with services.database.reading() as session:
-        is_due = module_feeds.needs_judging(session, in_force, services.now())
+        is_due = sync.needs_classification(session, in_force, services.now())
     if is_due:
         with services.database.transaction() as session:
-            module_feeds.judge(session, in_force, services.now())
+            sync.classify_agents(session, in_force, services.now())
 
 
 def _id(report: dict[str, Any]) -> uuid.UUID:

@@ -1,24 +1,25 @@
-"""/api/homeserver/v1/predecessors: whose seat in a conversation of two an account may take.
+"""/api/homeserver/v1/predecessors: whose place in a direct chat of two an account may take.
 
-Asked before a refusal only, and told of no more than the accounts that were named: nobody can list who moved.
+The module asks this before it refuses somebody. The answer holds only accounts named in the
+request, so that nobody can list who changed accounts.
 """
 
 from flask import Blueprint, Response, jsonify
 
 from identity.accounts import successions
 from identity.problems import TooMuchAtOnce
-from identity.web.api_guards import module_in_homeserver
+from identity.web.guards import module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
 
-MAX_ACCOUNTS = 100
+MAX_ACCOUNTS = 100  # in one request
 
 blueprint = Blueprint("homeserver_seats", __name__, url_prefix="/api/homeserver/v1")
 blueprint.before_request(module_in_homeserver)
 
 
-class Coming(Body):
-    """Somebody who is to come, and those who left."""
+class Candidate(Body):
+    """The body: the user who wants to join, and the users who left."""
 
     user_id: Text
     left: list[Text]
@@ -26,10 +27,10 @@ class Coming(Body):
 
 @blueprint.post("/predecessors")
 def predecessors() -> Response:
-    """Those who left whose address the one who is to come has proved since."""
-    asked = read_body(Coming)
-    if len(asked.left) > MAX_ACCOUNTS:
+    """The users among `left` whose address the candidate has verified since."""
+    body = read_body(Candidate)
+    if len(body.left) > MAX_ACCOUNTS:
         raise TooMuchAtOnce(f"At most {MAX_ACCOUNTS} accounts at once.")
     with services.database.reading() as session:
-        found = successions.predecessors(session, asked.user_id, asked.left)
+        found = successions.predecessors(session, body.user_id, body.left)
     return jsonify({"predecessors": found})

@@ -1,14 +1,14 @@
-"""/api/homeserver/v1/may-register: whether an address may have an account where the question comes from, now.
+"""/api/homeserver/v1/may-register: whether an address may register on the calling homeserver.
 
-What `/internal-info` tells, asked without the address in a URL: Synapse logs every URL it calls.
+`/internal-info` answers the same, but with the address in the URL, and Synapse logs URLs.
 """
 
 from flask import Blueprint, Response, jsonify
 
-from domain_rules.addresses import InvalidAddress
+from domain_rules.address_faults import InvalidAddress
 from identity import problems
 from identity.invitations import service as invitations
-from identity.web.api_guards import homeserver_of_module, module_in_homeserver
+from identity.web.guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
 
@@ -16,8 +16,8 @@ blueprint = Blueprint("homeserver_door", __name__, url_prefix="/api/homeserver/v
 blueprint.before_request(module_in_homeserver)
 
 
-class Candidate(Body):
-    """Somebody at the homeserver's door."""
+class Registration(Body):
+    """The body: the address of somebody who wants to register."""
 
     medium: Text
     address: Text
@@ -25,13 +25,13 @@ class Candidate(Body):
 
 @blueprint.post("/may-register")
 def may_register() -> Response:
-    """By the rules of now, and where they want one by a live invitation."""
-    asked = read_body(Candidate)
-    if asked.medium != "email":
+    """Whether the current rules allow it, with an invitation that waits where they require one."""
+    body = read_body(Registration)
+    if body.medium != "email":
         raise problems.UnknownMedium
     rules = services.rules.current()
     try:
-        address = rules.read(asked.address, smtputf8=True, typed=False)
+        address = rules.read(body.address, smtputf8=True, typed=False)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
     decision = rules.decide(address)

@@ -1,4 +1,4 @@
-"""/account: a Matrix user shows what their homeserver gave them, and gets a token of ours. S16 to S26."""
+"""/account: authentication with an OpenID token of the homeserver (Identity Service API v2)."""
 
 from typing import Annotated
 
@@ -9,11 +9,11 @@ from identity.homeservers.service import SERVER_NAME
 from identity.problems import WrongParameter
 from identity.threepids import account_models as identity_accounts
 from identity.threepids import accounts
+from identity.web.guards import anyone
 from identity.web.json_body import Body, Seconds, Text, read_body
+from identity.web.matrix_guards import caller, signed_in, signed_in_before_terms
 from identity.web.matrix_v2 import V2
 from identity.web.request_context import client_ip, services
-
-from .guards import anyone, caller, signed_in, signed_in_before_terms
 
 ACCOUNT = f"{V2}/account"
 MAX_TOKEN = 5000  # characters
@@ -29,9 +29,9 @@ leaving.before_request(signed_in_before_terms)
 
 
 class OpenId(Body):
-    """What a homeserver answers to `openid/request_token`, as far as clients hand it on.
+    """The homeserver's response to `openid/request_token`, as clients pass it on.
 
-    How long it is good bounds nothing here.
+    Our token's lifetime does not depend on `expires_in`.
     """
 
     access_token: Annotated[Text, Field(min_length=1, max_length=MAX_TOKEN)]
@@ -42,29 +42,29 @@ class OpenId(Body):
 
 @strangers.post("/register")
 def register() -> Response:
-    """The homeserver is asked whose token it is; only registered ones are asked at all."""
-    asked = read_body(OpenId)
-    if asked.token_type is not None and asked.token_type.lower() != "bearer":
+    """Ask a registered homeserver whose OpenID token this is, and issue a token of ours."""
+    body = read_body(OpenId)
+    if body.token_type is not None and body.token_type.lower() != "bearer":
         raise WrongParameter("token_type is not Bearer.")
-    if not SERVER_NAME.fullmatch(asked.matrix_server_name):
+    if not SERVER_NAME.fullmatch(body.matrix_server_name):
         raise WrongParameter("matrix_server_name is no server name.")
     services.limits.spend_sign_in(client_ip())
-    user_id = services.federation.owner_of(asked.access_token, server_name=asked.matrix_server_name)
+    user_id = services.federation.owner_of(body.access_token, server_name=body.matrix_server_name)
     with services.database.transaction() as session:
         token = accounts.register(session, services.now(), user_id=user_id)
-    # Clients from before r0.3.0 read the second.
+    # Clients older than r0.3.0 read access_token.
     return jsonify(token=token, access_token=token)
 
 
 @users.get("")
 def account() -> Response:
-    """Whose token this is."""
+    """The user ID of the token."""
     return jsonify(user_id=caller().user_id)
 
 
 @leaving.post("/logout")
 def logout() -> Response:
-    """The token is good for nothing any more; no body is needed."""
+    """End the token; no body is needed."""
     with services.database.transaction() as session:
         identity_accounts.end(session, caller())
     return jsonify({})

@@ -1,21 +1,20 @@
-"""/hash_details and /lookup: who has these addresses, asked by their hashes. S37 to S47."""
+"""/hash_details and /lookup: find user IDs by hashed addresses (Identity Service API v2)."""
 
 from typing import get_args
 
 from flask import Blueprint, Response, jsonify
 
-from identity.accounts import classes
+from identity.accounts import classes as account_classes
 from identity.core.strict_json import is_text
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.threepids import lookup as lookups
 from identity.threepids.lookup import Algorithm
 from identity.web.json_body import Body, Text, read_body
+from identity.web.matrix_guards import caller, signed_in, signed_in_by_query
 from identity.web.matrix_v2 import V2
 from identity.web.request_context import services
 
-from .guards import caller, signed_in, signed_in_by_query
-
-MAX_ADDRESSES = 1000  # addresses at once
+MAX_ADDRESSES = 1000  # in one request
 ALGORITHMS: dict[str, Algorithm] = {name: name for name in get_args(Algorithm)}
 
 details = Blueprint("hash_details", __name__, url_prefix=V2)
@@ -26,7 +25,7 @@ blueprint.before_request(signed_in)
 
 
 class Lookup(Body):
-    """As the specification has it."""
+    """The body of POST /lookup."""
 
     algorithm: Text
     pepper: Text
@@ -35,28 +34,28 @@ class Lookup(Body):
 
 @details.get("/hash_details")
 def hash_details() -> Response:
-    """How to hash, and with what. Synapse shows its user's token in the query."""
+    """The pepper and the algorithms. Synapse sends its user's token in the query."""
     with services.database.reading() as session:
-        pepper = lookups.pepper(session)
+        pepper = lookups.current_pepper(session)
     return jsonify(lookup_pepper=pepper, algorithms=services.settings.lookup_algorithms)
 
 
 @blueprint.post("/lookup")
 def lookup() -> Response:
-    """The user ID behind each of the addresses that somebody has; about the others nothing."""
-    asked = read_body(Lookup)
-    if asked.algorithm not in services.settings.lookup_algorithms:
+    """The user IDs of those addresses that are associated."""
+    body = read_body(Lookup)
+    if body.algorithm not in services.settings.lookup_algorithms:
         raise WrongParameter("This algorithm is not among those of hash_details.")
-    if len(asked.addresses) > MAX_ADDRESSES:
+    if len(body.addresses) > MAX_ADDRESSES:
         raise TooMuchAtOnce(f"At most {MAX_ADDRESSES} addresses at once.")
-    services.limits.spend_lookup(services.now(), caller().user_id, asked.addresses)
+    services.limits.spend_lookup(services.now(), caller().user_id, body.addresses)
     with services.database.reading() as session:
         found = lookups.find(
             session,
             services.now(),
-            by_agent=classes.is_agent(session, services.rules.current(), caller().user_id),
-            algorithm=ALGORITHMS[asked.algorithm],
-            with_pepper=asked.pepper,
-            asked=[address for address in asked.addresses if is_text(address)],
+            by_agent=account_classes.is_agent(session, services.rules.current(), caller().user_id),
+            algorithm=ALGORITHMS[body.algorithm],
+            with_pepper=body.pepper,
+            asked=[address for address in body.addresses if is_text(address)],
         )
     return jsonify(mappings=found)

@@ -1,18 +1,18 @@
-"""/terms: what people are asked to accept, and that they did. S27 to S36."""
+"""/terms: the policies to accept, and accepting them (Identity Service API v2)."""
 
 from typing import Annotated
 
 from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
-from identity.threepids import accounts as identity_accounts
+from identity.threepids import accounts
+from identity.web.guards import anyone
 from identity.web.json_body import Body, Text, read_body
+from identity.web.matrix_guards import caller, signed_in_before_terms
 from identity.web.matrix_v2 import V2
 from identity.web.request_context import services
 
-from .guards import anyone, caller, signed_in_before_terms
-
-MAX_TEXTS = 200  # texts accepted at once
+MAX_TEXTS = 200  # in one request
 
 reading = Blueprint("terms", __name__, url_prefix=V2)
 reading.before_request(anyone)
@@ -22,23 +22,23 @@ accepting.before_request(signed_in_before_terms)
 
 
 class Acceptance(Body):
-    """The URLs of what a user read, in the language they read it."""
+    """The body: the URLs of the texts, in the language in which the user read them."""
 
     user_accepts: Annotated[list[Text], Field(max_length=MAX_TEXTS)]
 
 
 @reading.get("/terms")
 def terms() -> Response:
-    """Every policy, in every language."""
+    """All policies in all languages."""
     return jsonify(policies=services.terms.described())
 
 
 @accepting.post("/terms")
 def accept() -> Response:
-    """Adds to what was accepted before."""
+    """Add to the texts accepted before."""
     accepted = read_body(Acceptance)
     with services.database.transaction() as session:
-        identity_accounts.accept(
+        accounts.accept(
             session,
             services.terms,
             services.now(),

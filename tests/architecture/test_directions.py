@@ -1,0 +1,88 @@
+"""One direction of travel: the import contracts of setup.cfg hold, and nobody builds on what a story answers outside."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EDGES = {"pages", "api", "cli", "jobs", "mails"}
+GATHERING = {"app", "cli", "mail_kinds", "mailed_links", "workers"}
+# After a right code the page of an invitation gives the browser its new id, as a sign-up does.
+SHARED = {("identity.invitations.pages.invitation", "identity.sign_up.pages.browser")}
+
+
+def test_the_import_contracts_hold():
+    checker = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [checker, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture(scope="module")
+def imports() -> list[tuple[str, str]]:
+    graph = grimp.build_graph("identity", "workers")
+    return [
+        (module, imported)
+        for module in sorted(graph.modules)
+        for imported in graph.find_modules_directly_imported_by(module)
+    ]
+
+
+def story_of(module: str) -> str:
+    return (module.split(".") + [""])[1] if module.startswith("identity") else "workers"
+
+
+def is_edge(module: str) -> bool:
+    return module.startswith("identity.") and bool(EDGES & {*module.split(".")[2:3]})
+
+
+def test_models_and_services_ask_no_edge_of_any_story(imports):
+    assert not [
+        (module, imported)
+        for module, imported in imports
+        if is_edge(imported) and not is_edge(module) and story_of(module) not in GATHERING
+    ]
+
+
+def test_an_edge_builds_on_no_edge_of_another_story(imports):
+    found = {
+        (module, imported)
+        for module, imported in imports
+        if is_edge(module) and is_edge(imported) and story_of(module) != story_of(imported)
+    }
+    assert found == SHARED
+
+
+def test_no_module_is_part_of_a_circle(imports):
+    """Taken away one after the other, modules that import nothing that is left: nothing stays."""
+    left: dict[str, set[str]] = {}
+    for module, imported in imports:
+        left.setdefault(module, set()).add(imported)
+        left.setdefault(imported, set())
+    packages = {module for module in left if any(each.startswith(f"{module}.") for each in left)}
+    while done := {module for module, asked in left.items() if not asked & left.keys() - {module}}:
+        left = {module: asked for module, asked in left.items() if module not in done}
+    assert not left.keys() - packages
+
+
+def test_the_rules_can_be_imported_without_the_service():
+    """What a homeserver's process would load, seen from a fresh interpreter."""
+    probe = "import sys, domain_rules.rules, domain_rules.addresses; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {
+        "identity",
+        "workers",
+        "flask",
+        "sqlalchemy",
+        "celery",
+        "redis",
+        "requests",
+        "pydantic",
+    }

@@ -1,0 +1,142 @@
+"""/api/homeserver/v1/lists: a homeserver hands in lists for its own users, and nobody else's."""
+
+from uuid import UUID
+
+import pytest
+
+from identity.bulk_invites import models as bulk_invites
+from identity.bulk_invites.models import Step
+from identity.homeservers import credentials
+from identity.threepids import associations
+from tests.worlds.api import *
+
+ZOE, ADA = "@zoe:education.example", "@ada:education.example"
+EVE = "@eve:agents.example"
+PATH = "/api/homeserver/v1/lists"
+ROOM = "!room:education.example"
+PEOPLE = """Nom;Adresse
+Léa Petit;lea.petit@asso.example
+encore elle;Lea.Petit@ASSO.example
+sans arobase;paul.example
+Camille;camille.durand@ac-rouen.example
+"""
+
+
+@pytest.fixture
+def ask(public, credential):
+    def ask(path="", sender=ZOE):
+        return public.get(f"{PATH}{path}", query_string={"sender": sender}, headers=credential)
+
+    return ask
+
+
+@pytest.fixture
+def act(public, credential):
+    def act(path="", sender=ZOE, **body):
+        return public.post(f"{PATH}{path}", json={"sender": sender, **body}, headers=credential)
+
+    return act
+
+
+@pytest.fixture
+def checked(act):
+    return act(room_id=ROOM, people=PEOPLE, file_name="mars.csv").json
+
+
+def refused(answer):
+    return answer.status_code, answer.json["errcode"]
+
+
+def outcomes(told):
+    return {row["line"]: row["outcome"] for row in told["rows"]}
+
+
+def test_a_list_is_checked_and_nothing_of_it_is_sent(checked, ask, decided):
+    assert outcomes(checked) == {2: "ready", 3: "duplicate", 4: "not_an_address", 5: "ready"}
+    assert (checked["state"], checked["file_name"]) == ("checked", "mars.csv")
+    assert checked["counts"]["total"] == checked["counts"]["unsent"] == 4
+    assert ask(f"/{checked['id']}").json == checked
+    (summary,) = ask().json["lists"]
+    assert summary.items() <= checked.items()
+
+
+def test_what_can_be_sent_is_sent_once(checked, act):
+    told = act(f"/{checked['id']}/send").json
+    assert outcomes(told) == {2: "waiting", 3: "duplicate", 4: "not_an_address", 5: "waiting"}
+    assert (told["state"], told["counts"]["waiting"]) == ("sending", 2)
+    again = act(f"/{checked['id']}/send")
+    assert refused(again) == (409, "org.guichet.invitation_over")
+
+
+def test_rows_that_failed_are_sent_again_and_only_those(checked, act, decided):
+    assert refused(act(f"/{checked['id']}/retry")) == (409, "org.guichet.invitation_over")
+    act(f"/{checked['id']}/send")
+    with decided.database.transaction() as session:
+        (row, _) = bulk_invites.rows_of(session, UUID(checked["id"]), steps=[Step.WAITING])
+        row.step, row.why = Step.FAILED, "away"
+    told = act(f"/{checked['id']}/retry").json
+    assert told["counts"]["failed"] == 0
+    assert told["counts"]["waiting"] == 2
+
+
+def test_a_list_is_its_owners_and_its_homeservers_alone(checked, ask, act):
+    assert refused(ask(f"/{checked['id']}", sender=ADA)) == (404, "M_NOT_FOUND")
+    assert refused(act(f"/{checked['id']}/send", sender=ADA)) == (404, "M_NOT_FOUND")
+    assert ask(sender=ADA).json == {"lists": []}
+    assert refused(ask(f"/{checked['id']}", sender=EVE)) == (403, "M_FORBIDDEN")
+    assert refused(act(sender=EVE, room_id=ROOM, people=PEOPLE)) == (403, "M_FORBIDDEN")
+
+
+def test_without_a_credential_nothing_is_told(public, checked):
+    assert public.get(f"{PATH}/{checked['id']}", query_string={"sender": ZOE}).status_code == 403
+
+
+@pytest.mark.parametrize("people", ["", "no address at all", "PK\x03\x04 a zip"])
+def test_what_is_no_list_is_refused_with_its_fault(act, people):
+    answer = act(room_id=ROOM, people=people)
+    assert refused(answer) == (400, "M_INVALID_PARAM")
+    assert "people" in answer.json["error"]
+
+
+def test_nobody_invites_themselves(act, decided, clock):
+    with decided.database.transaction() as session:
+        associations.bind(session, clock(), address="zoe@ac-rouen.example", user_id=ZOE)
+    told = act(room_id=ROOM, people="zoe@ac-rouen.example\nlea@asso.example").json
+    assert outcomes(told) == {1: "your_own", 2: "ready"}
+
+
+def test_guests_invite_nobody_by_list_either(public, decided, clock):
+    with decided.database.transaction() as session:
+        token = credentials.issue(session, clock(), homeserver="guests.example")
+    asked = {"sender": "@gil:guests.example", "room_id": ROOM, "people": PEOPLE}
+    answer = public.post(PATH, json=asked, headers={"Authorization": f"Bearer {token}"})
+    assert refused(answer) == (403, "M_FORBIDDEN")
+
+
+UNSAID = "lea@asso.example;lea@maison.example\nbea@asso.example;bea@maison.example\n"
+
+
+def test_where_nobody_knows_the_column_it_is_asked_for_and_nothing_is_sent(act):
+    told = act(room_id=ROOM, people=UNSAID).json
+    assert (told["column"], told["rows"]) == (None, [])
+    assert [each["number"] for each in told["columns"]] == [1, 2, 0]
+    assert refused(act(f"/{told['id']}/send")) == (400, "M_INVALID_PARAM")
+    assert refused(act(f"/{told['id']}/column", column=7)) == (404, "M_NOT_FOUND")
+    chosen = act(f"/{told['id']}/column", column="2").json
+    assert [row["typed"] for row in chosen["rows"]] == ["lea@maison.example", "bea@maison.example"]
+    assert (chosen["column"]["number"], chosen["elsewhere"]) == (2, 2)
+    sent = act(f"/{told['id']}/send").json
+    assert (sent["counts"]["waiting"], sent["columns"]) == (2, [])
+    assert refused(act(f"/{told['id']}/column", column=1)) == (409, "org.guichet.invitation_over")
+
+
+def test_the_column_can_be_named_with_the_list(act):
+    people = "Nom;Courriel pro;Courriel perso\nLea;lea@asso.example;lea@maison.example\n"
+    for column, typed in (
+        ("", "lea@asso.example"),
+        ("Courriel perso", "lea@maison.example"),
+        (3, "lea@maison.example"),
+    ):
+        told = act(room_id=ROOM, people=people, column=column).json
+        assert [row["typed"] for row in told["rows"]] == [typed]
+    assert refused(act(room_id=ROOM, people=people, column="Nom")) == (400, "M_INVALID_PARAM")

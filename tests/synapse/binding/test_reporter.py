@@ -1,0 +1,176 @@
+"""A real Synapse with the module in it and a real Guichet: nothing is lost while either is away."""
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+
+from tests.services.guichet_synapse import GuichetHomeserver
+from tests.services.processes import Web
+from tests.services.waiting import free_port, port_answers, wait_for
+from tests.worlds.matrix import PASSWORD, User
+
+DOMAIN = "one.example"
+
+
+class House:
+    """Guichet with one homeserver, whose module asks it over TLS."""
+
+    def __init__(self, processes, authority, relay, folder: Path) -> None:
+        self.processes = processes
+        self.port = free_port()
+        self.id_server = f"localhost:{self.port}"
+        self.environment = {
+            "GUICHET_PUBLIC_URL": f"https://{self.id_server}",
+            "GUICHET_SERVER_NAME": "is.example",
+            "GUICHET_SERVER_ALIASES": self.id_server,
+            "GUICHET_SMTP_URL": relay.url,
+            "GUICHET_MAIL_FROM": "Guichet <bonjour@guichet.example>",
+            "GUICHET_INTERNAL_LISTEN": "",
+            "GUICHET_LIMITS": "off",
+        }
+        certificate = authority.issue("localhost", "127.0.0.1")
+        self.tls = (
+            *("--tls-certificate", str(certificate.certificate)),
+            *("--tls-key", str(certificate.key)),
+        )
+        self.homeserver = GuichetHomeserver(
+            folder,
+            authority,
+            guichet_url=f"https://{self.id_server}",
+            module={"identity_server": [self.id_server]},
+        )
+        self._register(authority)
+        self.web: Web | None = None
+
+    def start_guichet(self) -> None:
+        wait_for(lambda: not port_answers(self.port), what="the port is free")
+        command = ("guichet", "serve", "--port", str(self.port), *self.tls)
+        self.web = self.processes.start(*command, env=self.environment, kind=Web)
+        self.web.url = f"https://{self.id_server}"
+        self.web.wait_until_up()
+        self.web.wait_for_log("Stop with Ctrl-C")
+
+    def stop_guichet(self) -> None:
+        self.web.stop()
+
+    def restart_synapse(self) -> None:
+        self.homeserver.stop()
+        self.homeserver.start()
+
+    def states(self) -> dict[str, int]:
+        """How many invitations stand where, as an operator sees it."""
+        return self._run("invitation", "list", "--json")["states"]
+
+    def revoke(self, invited: str) -> None:
+        """An operator ends the invitation of this address."""
+        (found,) = self._run("invitation", "list", "--address", invited, "--json")["invitations"]
+        self._run("invitation", "revoke", found["id"], "--json")
+
+    def give_address(self, user: User, address: str) -> None:
+        """What the homeserver verified, as it writes it down."""
+        answer = self.homeserver.call(
+            "PUT",
+            f"/_synapse/admin/v2/users/{quote(user.user_id)}",
+            json={"threepids": [{"medium": "email", "address": address}]},
+        )
+        assert answer.ok, answer.text
+
+    def _register(self, authority) -> None:
+        made = self._run(
+            *("homeserver", "add", self.homeserver.server_name, "--url", self.homeserver.url),
+            *("--federation-url", self.homeserver.federation_url),
+            *("--ca-file", str(authority.ca_file), "--json"),
+        )
+        add = ("guichet", "domain", "add", DOMAIN, "--homeserver", self.homeserver.server_name)
+        self.processes.run(*add, env=self.environment)
+        settings = yaml.safe_load(self.homeserver.config.read_text(encoding="utf-8"))
+        settings["modules"][0]["config"]["credential"] = made["credential"]
+        self.homeserver.config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def _run(self, *command: str) -> dict[str, Any]:
+        said = self.processes.run("guichet", *command, env=self.environment)
+        found: dict[str, Any] = json.loads(said[said.index("{") :])
+        return found
+
+
+@pytest.fixture
+def house(guichet_processes, authority, smtp_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
+    folder = tmp_path / "synapse"
+    folder.mkdir()
+    made = House(guichet_processes, authority, smtp_server, folder)
+    made.start_guichet()
+    try:
+        made.homeserver.start()
+        yield made
+    finally:
+        made.homeserver.kill()
+
+
+def address() -> str:
+    return f"a{uuid.uuid4().hex[:8]}@{DOMAIN}"
+
+
+def tokens(user: User, room: str) -> set[str]:
+    """The state keys of the invitations by mail in the room, without those that were emptied."""
+    path = f"/_matrix/client/v3/rooms/{quote(room)}/state"
+    events = user.homeserver.call("GET", path, token=user.token).json()
+    mailed = [one for one in events if one["type"] == "m.room.third_party_invite"]
+    return {one["state_key"] for one in mailed if one["content"]}
+
+
+def leaves_and_the_room_is_closed(leaver: User, owner: User, room: str) -> None:
+    """Who came by mail into a room open to guests leaves no open invitation that would keep it open.
+
+    It is closed at once, before Guichet has emptied the event by which they came.
+    """
+    rule = f"/rooms/{quote(room)}/state/im.vector.room.access_rules/"
+    owner.matrix("PUT", rule, rule="unrestricted", visibility="private")
+    assert tokens(owner, room)
+    leaver.matrix("POST", f"/rooms/{quote(room)}/leave")
+    owner.matrix("PUT", rule, rule="restricted", visibility="private")
+    wait_for(lambda: not tokens(owner, room), what="the event by which they came is emptied")
+
+
+def test_what_happens_here_and_while_guichet_is_away_reaches_it(house):
+    zoe, camille, lou = (User(house.homeserver, house.id_server) for _ in range(3))
+    room = zoe.matrix("POST", "/createRoom", name="Cellule")["room_id"]
+    early, late = address(), address()
+    assert zoe.invite(room, early).ok
+    house.give_address(lou, early)
+    lou.wait_for_invite(room)
+    lou.join(room)
+    wait_for(lambda: house.states() == {"joined": 1}, what="Guichet knows who joined")
+    assert zoe.look_up(early) == lou.user_id
+    leaves_and_the_room_is_closed(lou, zoe, room)
+
+    unwanted = address()
+    assert zoe.invite(room, unwanted).ok
+    assert tokens(zoe, room)
+    house.revoke(unwanted)
+    wait_for(lambda: not tokens(zoe, room), what="the room forgets who is not to come")
+    assert zoe.invite(room, address()).ok
+    (token,) = tokens(zoe, room)
+
+    house.stop_guichet()
+    house.give_address(camille, late)
+    zoe.matrix("PUT", f"/rooms/{quote(room)}/state/m.room.third_party_invite/{quote(token)}")
+    house.restart_synapse()
+    house.start_guichet()
+    wait_for(lambda: zoe.look_up(late) == camille.user_id, what="the address is known")
+    ended = {"joined": 1, "revoked": 2}
+    wait_for(lambda: house.states() == ended, what="the invitation has ended")
+
+    auth = {
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": camille.user_id},
+        "password": PASSWORD,
+    }
+    told = camille.matrix("POST", "/account/deactivate", auth=auth)
+    assert told == {"id_server_unbind_result": "success"}
+    wait_for(lambda: zoe.look_up(late) is None, what="the address is nobody's")

@@ -1,0 +1,222 @@
+"""A draft says exactly what it does to people, tells of moves, and is published whole or not at all."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from domain_rules.rule import AccountClass, Rule, RuleKind
+from identity import problems
+from identity.core.journal import Actor
+from identity.homeservers import models as homeservers
+from identity.invitations.models import ThirdPartyInvitation
+from identity.routing import models as rules
+from identity.rule_changes import drafts, journal_check
+from identity.rule_changes import service as rule_changes
+from identity.rule_changes.drafts import MOVING
+from identity.rule_changes.impact import Impact
+from identity.threepids import associations
+from tests.worlds.services import EDUCATION, GUESTS, agent
+
+ME = Actor("Ana", "a test", "because")
+HEALTH = "health.example"
+ROUEN = agent("ac-rouen.example")
+
+
+@pytest.fixture
+def health(services, clock):
+    """A second homeserver for agents."""
+    with services.database.transaction() as session:
+        education = homeservers.find(session, EDUCATION)
+        facts = {
+            column.key: getattr(education, column.key)
+            for column in education.__table__.columns
+            if column.key != "name"
+        }
+        session.add(type(education)(name=HEALTH, **facts))
+    return HEALTH
+
+
+@pytest.fixture
+def people(services, clock):
+    """Two agents of Rouen, and a guest whose domain nobody opened."""
+    with services.database.transaction() as session:
+        for address, user_id in (
+            ("ana@ac-rouen.example", f"@ana:{EDUCATION}"),
+            ("bea@ac-rouen.example", f"@bea:{EDUCATION}"),
+            ("gil@asso.example", f"@g1:{GUESTS}"),
+        ):
+            associations.bind(session, clock(), address=address, user_id=user_id)
+
+
+@pytest.fixture
+def check(services, clock):
+    def check(**change):
+        with services.database.reading() as session:
+            return drafts.make_draft(session, clock(), rule_changes.compare(session, **change))
+
+    return check
+
+
+@pytest.fixture
+def publish(services, clock, check):
+    def publish(draft=None, **change):
+        facts = {name: change.pop(name) for name in ("base", "may_move_accounts") if name in change}
+        draft = draft or check(**change)
+        with services.database.transaction() as session:
+            return drafts.publish(session, clock(), draft, ME, **facts)
+
+    return publish
+
+
+def in_force(services, number=None):
+    with services.database.reading() as session:
+        newest = rules.current_number(session) if number is None else number
+        return {rule.name: rule for rule in rules.load(session, newest)}
+
+
+def test_an_opened_domain_makes_its_guests_agents_and_remembers_where_they_are(check, people):
+    opened = agent("asso.example")
+    draft = check(put=[opened])
+    assert draft.impact == Impact(
+        known=3,
+        change_homeserver=1,
+        become_agents=1,
+        gain_access=1,
+        domains=(("asso.example", 1),),
+    )
+    assert draft.difference.added[0].moved_from == (GUESTS,)
+
+
+def test_an_opened_domain_nobody_is_known_of_has_no_past(check, people):
+    draft = check(put=[agent("other.example")])
+    assert (draft.impact.is_empty, draft.difference.added[0].moved_from) == (True, ())
+
+
+def test_a_closed_domain_takes_access_away(check, people):
+    impact = check(take_away=[ROUEN]).impact
+    assert (impact.lose_access, impact.become_guests, impact.change_homeserver) == (2, 2, 2)
+
+
+def test_a_sibling_takes_access_away_too(check, people):
+    sibling = replace(ROUEN, homeserver=None, sibling_of="ac-normandie.example")
+    assert check(put=[sibling]).impact.lose_access == 2
+
+
+def test_invitations_that_wait_are_counted(check, services, clock):
+    with services.database.transaction() as session:
+        session.add(
+            ThirdPartyInvitation(
+                address="gil@asso.example",
+                room_id="!room:education.example",
+                sender="@zoe:education.example",
+                token="token",
+                public_key="public",
+                sealed_key="sealed",
+                signing_key_id="ed25519:0",
+                facts={},
+                for_guest=True,
+                created_at=clock(),
+                expires_at=clock() + MOVING,
+            )
+        )
+    impact = check(put=[agent("asso.example")]).impact
+    assert (impact.known, impact.invitations, impact.domains) == (0, 1, (("asso.example", 1),))
+    assert check(put=[agent("other.example")]).impact.invitations == 0
+
+
+def test_a_move_tells_of_the_former_homeserver_for_sixty_days(
+    publish, services, health, people, clock
+):
+    publish(put=[replace(ROUEN, homeserver=HEALTH)], may_move_accounts=True)
+    moved = in_force(services)["domain:ac-rouen.example"]
+    assert (moved.moved_from, moved.moving_until) == ((EDUCATION,), clock() + MOVING)
+    assert moved.former_homeservers(clock() + timedelta(days=59)) == (EDUCATION,)
+    assert moved.former_homeservers(clock() + timedelta(days=60)) == ()
+
+
+def test_a_move_back_tells_of_both(publish, services, health):
+    publish(put=[replace(ROUEN, homeserver=HEALTH)])
+    publish(put=[ROUEN])
+    assert in_force(services)["domain:ac-rouen.example"].moved_from == (HEALTH,)
+
+
+def test_a_rule_that_takes_addresses_from_a_wider_one_is_a_move(check, publish, health):
+    publish(
+        put=[
+            Rule(
+                RuleKind.SUFFIX, "gov.example", AccountClass.AGENT, EDUCATION, requires_invite=False
+            )
+        ]
+    )
+    draft = check(put=[replace(agent("sante.gov.example"), homeserver=HEALTH)])
+    assert draft.difference.added[0].moved_from == (EDUCATION,)
+
+
+def test_a_rule_that_says_nothing_of_the_move_keeps_it(check, publish, health):
+    there = replace(ROUEN, homeserver=HEALTH)
+    publish(put=[there])
+    assert check(put=[there]).difference.is_empty
+
+
+def test_accounts_are_not_moved_unless_that_is_said(publish, services, health, people):
+    move = [replace(ROUEN, homeserver=HEALTH)]
+    with pytest.raises(problems.MovesAccounts, match="2 known accounts"):
+        publish(put=move)
+    assert in_force(services)["domain:ac-rouen.example"].homeserver == EDUCATION
+    assert publish(put=move, may_move_accounts=True) == 2
+
+
+def test_a_draft_whose_base_has_moved_is_refused(check, publish, services):
+    draft = check(put=[agent("a.example")])
+    publish(put=[agent("b.example")])
+    with pytest.raises(problems.BaseMoved):
+        publish(draft)
+    assert set(in_force(services)) == {"default", "domain:ac-rouen.example", "domain:b.example"}
+    with pytest.raises(problems.BaseMoved):
+        publish(put=[agent("a.example")], base=1)
+    assert publish(put=[agent("a.example")], base=2) == 3
+
+
+def test_whole_takes_away_what_is_not_named(check):
+    removed = check(put=[ROUEN], whole=True).difference.removed
+    assert [rule.name for rule in removed] == ["default"]
+
+
+def test_rolling_back_publishes_the_old_rules_again(publish, services, clock):
+    before = in_force(services)
+    publish(put=[agent("a.example")], take_away=[ROUEN])
+    with services.database.transaction() as session:
+        difference = rule_changes.compare_to_revision(session, 1)
+        assert rule_changes.publish(session, clock(), difference, ME) == 3
+    assert in_force(services) == before
+    assert set(in_force(services, 2)) == {"default", "domain:a.example"}
+    with services.database.reading() as session:
+        assert rule_changes.compare_revisions(session, 1, 3).is_empty
+        assert rule_changes.compare_revisions(session, 2, 3).summary == "+1 -1 ~0"
+        with pytest.raises(problems.NoSuchRevision):
+            rule_changes.compare_revisions(session, 1, 4)
+
+
+def test_every_publication_stands_in_the_journal_and_is_checked_against_the_rules(
+    publish, services
+):
+    publish(put=[agent("a.example")])
+    with services.database.reading() as session:
+        assert journal_check.verify(session).fault is None
+    with services.database.transaction() as session:
+        row = session.query(rules.StoredRule).filter_by(pattern="a.example").one()
+        row.homeserver = GUESTS
+    with services.database.reading() as session:
+        assert "revision 2" in journal_check.verify(session).fault.what
+
+
+def test_a_revision_without_a_row_is_found(services, clock):
+    with services.database.transaction() as session:
+        session.add(
+            rules.RuleRevision(
+                number=2, based_on=1, published_at=clock(), author="", reason="", summary=""
+            )
+        )
+    with services.database.reading() as session:
+        assert "revision 2" in journal_check.verify(session).fault.what

@@ -1,0 +1,150 @@
+"""A federation for the tests of the service: education open, normandie its sibling, guests by default."""
+
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from functools import partial
+
+import pytest
+from pydantic import SecretStr
+
+from domain_rules.addresses import EmailAddress
+from domain_rules.rule import AccountClass, Rule, RuleKind
+from domain_rules.rules import RuleSet
+from identity.core import worker_heartbeats
+from identity.core.journal import Actor
+from identity.core.keyed_hashes import KeyedHashes
+from identity.core.rate_limits import RateLimits
+from identity.core.sealing import PrivateHalves, Vault, new_pair
+from identity.core.tokens import Tokens
+from identity.homeservers.federation_client import Federation
+from identity.homeservers.models import Homeserver
+from identity.routing.rules_in_force import RulesInForce
+from identity.rule_changes import service as rule_changes
+from identity.services import WorkerServices, find_federation_endpoint
+from identity.settings import Settings
+from identity.threepids.terms import Terms
+
+EDUCATION = "education.example"
+FAR = datetime(
+    2100, 1, 1, tzinfo=UTC
+)  # the clock of a test stands still, the worker's heart does not
+GUESTS = "guests.example"
+
+
+def agent(domain: str, organisation: str = "Éducation nationale – Rouen") -> Rule:
+    return Rule(
+        RuleKind.DOMAIN,
+        domain,
+        AccountClass.AGENT,
+        EDUCATION,
+        requires_invite=False,
+        organisation=organisation,
+    )
+
+
+@pytest.fixture
+def rules() -> RuleSet:
+    return RuleSet.compile(
+        [
+            agent("ac-rouen.example"),
+            Rule(RuleKind.DEFAULT, "", AccountClass.GUEST, GUESTS, requires_invite=True),
+        ],
+        revision=1,
+    )
+
+
+@pytest.fixture
+def tokens() -> Tokens:
+    return Tokens([SecretStr("a key for the tests, long enough")])
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault([SecretStr("a storage key for the tests")])
+
+
+@pytest.fixture
+def hashes(vault, tokens) -> KeyedHashes:
+    return KeyedHashes(vault, tokens)
+
+
+@pytest.fixture
+def camille() -> EmailAddress:
+    return EmailAddress.parse("Camille.Durand@ac-rouen.example")
+
+
+class Postbox:
+    """A mailer by value: keeps what it was given, fails as told."""
+
+    def __init__(self):
+        self.sent: list[EmailMessage] = []
+        self.failure: Exception | None = None
+
+    def send(self, message, *, envelope_from, to):
+        if self.failure is not None:
+            raise self.failure
+        assert message["To"] == to
+        self.sent.append(message)
+        return "250 2.0.0 queued"
+
+    def probe(self):
+        """It takes whatever it is given."""
+
+    def close(self):
+        """Nothing is open."""
+
+
+@pytest.fixture
+def postbox() -> Postbox:
+    return Postbox()
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return Settings(
+        _env_file=None, data_dir=tmp_path, secret_keys="a key for the tests, long enough"
+    )
+
+
+@pytest.fixture
+def services(database, rules, tokens, vault, postbox, settings, clock) -> WorkerServices:
+    """A whole service on a real database, with the federation above published in it, and a worker that lives."""
+    private, public = new_pair()
+    with database.transaction() as session:
+        for name, label, guests in (
+            (EDUCATION, "Éducation nationale", False),
+            (GUESTS, "Externes", True),
+        ):
+            session.add(
+                Homeserver(
+                    name=name,
+                    url="http://127.0.0.1:1",
+                    label=label,
+                    connector="none",
+                    user_id_scheme="random" if guests else "address",
+                    class_source="guest" if guests else "agent",
+                    created_at=clock(),
+                )
+            )
+        session.flush()
+        worker_heartbeats.record_heartbeat(
+            session, FAR, worker="of the tests", key_ids=[public.key_id]
+        )
+        difference = rule_changes.compare(session, put=rules.rules)
+        rule_changes.publish(session, clock(), difference, Actor("tests", "here", "the sample"))
+    return WorkerServices(
+        settings=settings,
+        database=database,
+        now=clock,
+        rules=RulesInForce(database, clock),
+        tokens=tokens,
+        vault=vault,
+        public_half=public,
+        private_halves=PrivateHalves([private]),
+        mailer=postbox,
+        limits=RateLimits(settings),
+        terms=Terms(),
+        federation=Federation(partial(find_federation_endpoint, database), clock),
+        connector_for=lambda _homeserver: None,
+        room_actions_for=lambda _homeserver: None,
+    )
