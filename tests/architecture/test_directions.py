@@ -33,7 +33,7 @@ def imports() -> list[tuple[str, str]]:
 
 
 def story_of(module: str) -> str:
-    return (module.split(".") + [""])[1] if module.startswith("identity") else "workers"
+    return [*module.split("."), ""][1] if module.startswith("identity") else "workers"
 
 
 def is_edge(module: str) -> bool:
