@@ -19,7 +19,6 @@ from tests.worlds.mail_reports import (
     POSTFIX,
     report,
 )
-from tests.worlds.mails import *
 
 DOMAIN = "bounce.mail.example"
 MAIL = uuid.UUID("1f2e3d4c-0000-4000-8000-00000000abcd")

@@ -4,7 +4,6 @@ import pytest
 
 from identity.mail import bounces, complaints
 from tests.worlds.mail_reports import feedback
-from tests.worlds.mails import *
 
 SENDER = "b+aaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbb@bounce.example"
 

@@ -31,7 +31,7 @@ def health(services, clock):
         facts = {
             column.key: getattr(education, column.key)
             for column in education.__table__.columns
-            if column.key != "name"
+            if column.key not in {"name", "guests"}
         }
         session.add(type(education)(name=HEALTH, **facts))
     return HEALTH
