@@ -16,7 +16,7 @@ MASK = "********"
 
 @click.group()
 def config() -> None:
-    """Check and show the settings: variables GUICHET_* of the environment or of `.env`."""
+    """Check and show the settings (GUICHET_*)."""
 
 
 @config.command()

@@ -28,7 +28,7 @@ from . import service as signing_keys
 
 @click.group()
 def keys() -> None:
-    """Manage signing keys: the newest signs, older ones stay valid for what they signed.
+    """Manage signing keys: the newest one signs.
 
     `pair` and `reseal` are about the key pair of the worker, which opens homeservers' secrets.
     """

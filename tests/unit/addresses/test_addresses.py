@@ -96,6 +96,8 @@ def test_a_megabyte_is_refused():
         ("ª@ac-rouen.example", AddressFault.UNSTABLE_LETTER),
         ("ｆiona@ac-rouen.example", AddressFault.UNSTABLE_LETTER),
         ("ŉ@ac-rouen.example", AddressFault.UNSTABLE_LETTER),
+        # The same when folded by way of its parts, but not by a mail server that folds it as it stands.
+        ("\u0390α@asso.example", AddressFault.UNSTABLE_LETTER),
         ("é" * 33 + "@ac-rouen.example", AddressFault.LOCAL_TOO_LONG),
         ("a\u037eb@ac-rouen.example", AddressFault.UNSTABLE_LETTER),
         ("\u0301a@ac-rouen.example", AddressFault.FOREIGN_SIGN),

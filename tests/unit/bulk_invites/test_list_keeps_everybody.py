@@ -121,6 +121,7 @@ def check(made: File, reading: Reading) -> None:
     assert reading.chosen is None or reading.chosen in reading.columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
 def test_every_address_of_a_file_is_a_person_or_told_or_counted_in_another_column(part):
     chosen = 0
@@ -133,6 +134,7 @@ def test_every_address_of_a_file_is_a_person_or_told_or_counted_in_another_colum
     assert chosen > FILES / 20
 
 
+@pytest.mark.slow
 def test_whatever_stands_in_a_file_it_is_read_or_refused_by_name():
     by = Random(1)
     for _ in range(FILES):
@@ -231,6 +233,7 @@ def work(raw: bytes) -> float:
     return max(least, 1_000_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("end", ENDS)
 def test_a_list_twice_as_long_is_twice_the_steps(piece, end):
@@ -238,6 +241,7 @@ def test_a_list_twice_as_long_is_twice_the_steps(piece, end):
     assert large <= 2.1 * small + 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", OF_ADDRESSES.values(), ids=OF_ADDRESSES)
 def test_twice_as_many_addresses_are_twice_the_steps(piece):
     small, large = (steps(of_addresses(piece, count)) for count in (1_000, 2_000))

@@ -181,6 +181,7 @@ def test_lines_of_a_name_and_an_address_are_told_until_somebody_says_that_all_ar
     assert people(text, "0") == ["camille@a.example", "luc@a.example"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("raw", "fault"),
     [
@@ -214,6 +215,7 @@ def test_what_cannot_be_read_is_refused_by_name(raw, fault):
     assert refused.value.fault is fault
 
 
+@pytest.mark.slow
 def test_ten_thousand_people_are_read_though_their_cells_hold_line_breaks():
     lines = "".join(f'"rue {n}\nRouen";n{n}@a.example\n' for n in range(files.MAX_LINES))
     assert len(people(f"lieu;courriel\n{lines}")) == files.MAX_LINES

@@ -78,6 +78,7 @@ def test_a_network_has_thirty_wrong_tries_an_hour(carried, typed, place, clock):
     assert typed(carried("later@x.example"), networks=here) is Result.RIGHT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("there", "beside"),
     [
@@ -190,6 +191,7 @@ def test_a_silent_stranger_with_a_request_for_the_same_address_gains_nothing(
     assert reread(database, stranger).confirmed_at is None
 
 
+@pytest.mark.slow
 def test_over_three_hundred_wrong_ones_codes_grow_longer_and_nobody_is_refused(guesser, caplog):
     clock, database = guesser.clock, guesser.database
     addresses, mine = guesser.fill(303), guesser.fill(2)
@@ -225,6 +227,7 @@ def test_over_three_hundred_wrong_ones_codes_grow_longer_and_nobody_is_refused(g
         assert short.digits == 8
 
 
+@pytest.mark.slow
 def test_an_hour_of_guessing_from_a_slash_32_is_worth_nothing(guesser):
     addresses = guesser.fill(400)
     assert guesser.empty(addresses) == 400

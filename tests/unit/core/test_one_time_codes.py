@@ -1,12 +1,15 @@
 """A code belongs to an address and a purpose, comes to life with its mail, and confirms one browser."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
 
+from identity.core.one_time_codes import limits
 from identity.core.one_time_codes import models as store
 from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes.limits import CallerNetworks
 from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import LIFETIMES, Result, TypedCode
 from identity.core.tokens import Tokens, UnknownCodeKey
@@ -190,3 +193,30 @@ def test_wrong_tries_are_forgotten_after_a_day(carry, spend, database, clock):
     with database.transaction() as session:
         retention.clean_up(session, clock())
         assert session.query(store.WrongTry).count() == 0
+
+
+def test_a_code_of_any_link_key_that_is_still_there_is_right(carry, spend):
+    """Three keys, and the code was made with the middle one."""
+    newest = SecretStr("a third key for the tests, long enough")
+    code = carry(keys=Tokens([OLD, NEW]))
+    assert spend(code, keys=Tokens([OLD, NEW, newest])).result is Result.RIGHT
+    assert spend(code, keys=Tokens([NEW, newest])).result is Result.RIGHT
+    assert spend(code, keys=Tokens([OLD, newest])).result is not Result.RIGHT
+
+
+def test_a_wrong_code_counts_for_its_network_for_an_hour_to_the_second(carry, database, clock):
+    carry()
+    networks = CallerNetworks(near="a /24")
+    began = clock()
+
+    def is_exhausted(at):
+        with database.reading() as session:
+            code = store.find_newest(session, Purpose.SIGN_UP, GIL)
+            return limits.is_exhausted(session, at, code, address="", networks=networks)
+
+    with database.transaction() as session:
+        code = store.find_newest(session, Purpose.SIGN_UP, GIL)
+        for _ in range(limits.MAX_TRIES_NEAR):
+            limits.record_wrong_try(session, began, code, networks=networks)
+    assert is_exhausted(began + limits.HOUR - timedelta(seconds=1))
+    assert not is_exhausted(began + limits.HOUR)

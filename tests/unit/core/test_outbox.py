@@ -162,3 +162,38 @@ def test_what_is_brought_forward_may_change_its_lane(database, clock):
         assert session.info["outbox_lanes"] == {"normal"}
     assert lease(database, clock, Lane.BULK) is None
     assert lease(database, clock, Lane.NORMAL).subject_id == subject
+
+
+def test_who_is_due_longest_is_leased_first_however_it_was_written(database, clock):
+    late, early, middle = (uuid.uuid4() for _ in range(3))
+    with database.transaction() as session:
+        for subject, minutes in ((late, 9), (early, 1), (middle, 5)):
+            due_at = clock() + timedelta(minutes=minutes)
+            outbox.enqueue(session, JobKind.MAIL, subject, clock(), lane=Lane.URGENT, due_at=due_at)
+    clock.advance(minutes=10)
+    assert [lease(database, clock).subject_id for _ in range(3)] == [early, middle, late]
+
+
+def test_what_went_wrong_before_is_forgotten_once_it_is_done(database, clock):
+    subject = put(database, clock)
+    with database.transaction() as session:
+        outbox.postpone(session, outbox.lease_next(session, clock(), Lane.URGENT), clock(), "away")
+    job = lease(database, clock)
+    assert job.last_error == "away"
+    with database.transaction() as session:
+        assert outbox.settle(session, job, clock())
+    with database.reading() as session:
+        done = outbox.find_by_subject(session, subject)
+        assert (done.done_at, done.last_error) == (clock(), None)
+
+
+def test_what_is_done_is_not_tried_again_and_not_counted(database, clock):
+    subject = put(database, clock)
+    job = lease(database, clock)
+    with database.transaction() as session:
+        outbox.settle(session, job, clock())
+        outbox.enqueue(session, JobKind.MAIL, subject, clock(), lane=Lane.URGENT)
+    with database.transaction() as session:
+        assert outbox.retry(session, subject, clock()) == 1
+    assert lease(database, clock).id != job.id
+    assert lease(database, clock) is None

@@ -47,6 +47,7 @@ def start(tmp_path):
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("umask")
 def test_a_first_start_leaves_nothing_to_others(start):
     found = start()
@@ -55,6 +56,7 @@ def test_a_first_start_leaves_nothing_to_others(start):
     assert set(files.values()) | {found["keys.json"]} == {0o600}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("umask")
 def test_what_an_older_version_left_open_is_narrowed_and_told(start, tmp_path, caplog):
     start()

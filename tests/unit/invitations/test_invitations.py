@@ -10,6 +10,7 @@ from identity.invitations import service as invitations
 from identity.invitations import states as invitation_states
 from identity.invitations.history import Happened
 from identity.invitations.models import Delivery, State
+from identity.invitations.states import last_open_state, record_event
 from identity.threepids import associations
 from tests.worlds.inviting import ADA, GIL, ROOM, ZOE, Inviting
 from tests.worlds.sign_ups import *
@@ -256,3 +257,16 @@ def test_an_address_that_nobody_takes_is_not_invited(zoe):
     with zoe.database.transaction() as session:
         associations.bind(session, zoe.clock(), address=GIL, user_id=INVITEE)
     assert zoe.store("Gil@association.example", room_id=ROOM).delivery
+
+
+def test_what_was_refused_is_open_as_refused_and_as_queued_once_its_mail_is_ordered_again(
+    zoe, clock
+):
+    invitation = zoe.store()
+    with zoe.database.transaction() as session:
+        row = zoe.read_in(session, invitation)
+        record_event(session, clock(), row, State.REFUSED, Happened.REFUSED, by="mail")
+        assert last_open_state(session, row) is State.REFUSED
+        clock.advance(hours=2)
+        record_event(session, clock(), row, State.QUEUED, Happened.MAILED, by="tests")
+        assert last_open_state(session, row) is State.QUEUED

@@ -76,6 +76,7 @@ def test_sent_again_by_many_at_once_it_leaves_once(zoe, clock):
     assert len(zoe.mails()) == 2
 
 
+@pytest.mark.slow
 def test_of_many_who_take_the_last_place_of_the_day_one_gets_it(zoe):
     for number in range(MAX_GUESTS - 1):
         zoe.store(f"guest{number}@association.example")

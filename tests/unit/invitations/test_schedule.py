@@ -94,6 +94,7 @@ def test_after_another_mail_the_reminder_waits(zoe, run, clock):
     assert run(schedule.find_unanswered, schedule.remind) == 1
 
 
+@pytest.mark.slow
 def test_one_reminder_tells_of_all_that_is_due(zoe, run, clock):
     rows = [zoe.store(room_id=f"!{number}:x", sender=who) for number in range(50) for who in PEOPLE]
     zoe.relay_takes_all()

@@ -228,6 +228,7 @@ def test_without_limits_who_asks_once_is_mailed_once_whoever_says_that_the_room_
         clock.advance(seconds=2)
 
 
+@pytest.mark.slow
 def test_s88_one_account_invites_fifty_guests_a_day(store, clock):
     for number in range(50):
         store(f"guest{number}@association.example")

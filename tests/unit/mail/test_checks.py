@@ -96,6 +96,7 @@ def check_one_text(number: int, *, seed: int) -> int:
     return taken
 
 
+@pytest.mark.slow
 def test_policy_envelope_bytes_and_row_are_one_text():
     assert check_one_text(10_000, seed=1) > 2_000
 

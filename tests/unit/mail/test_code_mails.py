@@ -69,6 +69,7 @@ def test_who_asks_while_a_mail_waits_is_served_by_that_one(begin, act, clock, le
     assert len(leaving()) == 2
 
 
+@pytest.mark.slow
 def test_fifty_three_requests_in_six_hours_lock_nobody_out(
     start, begin, act, post, tokens, clock, database, leaving
 ):
@@ -117,6 +118,7 @@ def test_after_ten_mails_in_a_day_a_new_browser_still_gets_one_within_the_hour(
     assert late.mail_at <= clock() + HOUR
 
 
+@pytest.mark.slow
 def test_one_browser_that_has_had_its_mails_of_the_day_keeps_no_mail_from_another(
     begin, act, clock, post, leaving
 ):
@@ -141,6 +143,7 @@ def test_a_mail_that_waits_for_another_browsers_hour_delays_nobody(begin, act, c
     assert begin(browser=BRUNO).mail_at == clock()
 
 
+@pytest.mark.slow
 def test_many_addresses_of_one_mailbox_share_what_is_kept_for_it(begin, clock, database):
     for number in range(40):
         address = EmailAddress.parse(f"camille+{number}@ac-rouen.example")

@@ -77,6 +77,7 @@ def test_without_limits_a_mail_may_always_go(database, clock):
         assert may_go_at(session, clock()) == clock()
 
 
+@pytest.mark.slow
 @given(
     asked=st.lists(st.integers(0, 3 * 24 * 60), max_size=12).map(sorted),
     hours=st.integers(1, 48),

@@ -41,6 +41,7 @@ ACTS = [
 ]
 
 
+@pytest.mark.slow
 @given(
     acts=st.lists(
         st.tuples(st.sampled_from(ACTS), st.integers(0, 4), st.integers(0, 40), st.integers(1, 12)),
@@ -130,6 +131,7 @@ def test_who_floods_an_address_and_its_tags_gets_as_many_mails_to_it_as_the_docs
         assert figures(page) == tuple(str(each) for each in found)
 
 
+@pytest.mark.slow
 def test_who_floods_the_address_keeps_nothing_from_a_tag_of_its_owner(begin, clock):
     for number in range(60):
         begin(browser=f"browser {number}")
@@ -141,6 +143,7 @@ def test_who_floods_the_address_keeps_nothing_from_a_tag_of_its_owner(begin, clo
     assert later.mail_at == clock() + timedelta(minutes=55)
 
 
+@pytest.mark.slow
 def test_a_tag_among_flooded_tags_waits_its_turn_and_gets_its_mail(begin, clock, post, database):
     for number in range(15):
         begin(browser=f"browser {number}", address=EmailAddress.parse(tagged(number)))

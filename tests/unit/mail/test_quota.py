@@ -36,6 +36,7 @@ def the_most_in(times, window) -> int:
     return max(sum(first <= each < first + window for each in times) for first in times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", Template)
 def test_forty_orders_of_one_template_are_spread_over_days(order, template):
     times = [at for at, _ in order([template], 40)]

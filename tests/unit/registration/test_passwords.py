@@ -78,6 +78,7 @@ HOLDING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", [word for words in GUESSED.values() for word in words.split()])
 def test_what_french_guessers_try_first_is_refused(password):
     verdict = judge(password, about=LEA, nearby=("Guichet",)) if len(password) >= 12 else None
@@ -107,6 +108,7 @@ def test_what_password_managers_make_up_is_taken(letters):
     assert len(refused) <= 1, refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", ["", " ", "-"])
 def test_four_french_words_at_random_are_taken(between):
     frequency = SpellChecker(language="fr").word_frequency.dictionary

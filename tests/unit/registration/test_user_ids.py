@@ -52,6 +52,7 @@ def test_a_name_is_cut_only_above_two_hundred_bytes():
     assert cut.count("--") == 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(ADDRESSES, LONG), max_size=8, unique_by=str))
 def test_two_addresses_never_share_an_id(addresses):
     names = [make_localpart(Scheme.ADDRESS, address, token="t") for address in addresses]

@@ -96,6 +96,7 @@ def test_only_user_ids_count_among_those_who_are_named():
     assert conversations.invited_users_of({"invite": ["@gil:x", {}]}) == ["@gil:x"]
 
 
+@pytest.mark.slow
 @given(event_type=TYPES, content=st.dictionaries(st.text(), ANYTHING), before=st.none() | st.text())
 def test_whatever_a_client_sends_is_judged_without_a_fault(event_type, content, before):
     for is_own in (True, False):

@@ -208,3 +208,11 @@ def test_state_events_of_any_shape_are_read_without_a_fault():
         assert state.rule is AccessRule.RESTRICTED
         assert comes(state, GIL, "invite") is RoomReason.CLOSED_TO_GUESTS
         assert not state.is_owner(GIL, PEOPLE)
+
+
+@every_version
+def test_who_is_exempt_is_no_guest_of_a_room(version):
+    here = room(version, None, members=joined(ANA, GIL))
+    assert here.has_guests(PEOPLE)
+    assert not here.has_guests(replace(PEOPLE, exempt=frozenset({GIL})))
+    assert replace(PEOPLE, exempt=frozenset({GIL})).guests([ANA, GIL, GINA]) == [GINA]

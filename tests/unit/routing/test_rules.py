@@ -161,6 +161,7 @@ def decide_slowly(rules, address):
     return min(found, key=lambda rule: (order.index(rule.kind), -len(rule.pattern)), default=None)
 
 
+@pytest.mark.slow
 @given(RULE_LISTS, st.randoms(use_true_random=False), ADDRESSES, st.booleans())
 def test_the_order_of_rules_never_matters(rules, random, address, with_default):
     rules = [*rules, *[DEFAULT] * with_default]
@@ -171,6 +172,7 @@ def test_the_order_of_rules_never_matters(rules, random, address, with_default):
     assert RuleSet.compile(shuffled).rules == RuleSet.compile(rules).rules
 
 
+@pytest.mark.slow
 @given(RULE_LISTS, ADDRESSES)
 def test_letter_case_and_idn_form_never_matter(rules, address):
     rule_set = RuleSet.compile(rules)
@@ -180,6 +182,7 @@ def test_letter_case_and_idn_form_never_matter(rules, address):
         assert rule_set.decide(EmailAddress.parse(form)) == decision
 
 
+@pytest.mark.slow
 @given(RULE_LISTS, ADDRESSES)
 def test_the_explanation_agrees_with_the_decision(rules, address):
     explanation = RuleSet.compile(rules).explain(address)
@@ -264,3 +267,15 @@ def test_the_rules_looked_up_for_an_address_do_not_grow_with_the_federation():
     explained = rule_set.explain(EmailAddress.parse("a@b.c.d32999.example"))
     assert explained.decision.rule.name == "suffix:d32999.example"
     assert len(explained.tried) == 7  # the address, the domain, four suffixes, the default
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1), (2, 1, 0)])
+def test_of_three_dated_rules_any_two_that_overlap_are_a_conflict(order):
+    """The second and the third share an hour; the first meets neither."""
+    rules = [
+        agents("domain", "a.example", "one.example", valid_until=NOON),
+        agents("domain", "a.example", "two.example", valid_from=NOON, valid_until=NOON + 3 * HOUR),
+        agents("domain", "a.example", "three.example", valid_from=NOON + 2 * HOUR),
+    ]
+    with pytest.raises(ConflictingRules):
+        RuleSet.compile([rules[place] for place in order], at=NOON)

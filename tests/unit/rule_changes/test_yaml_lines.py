@@ -68,6 +68,7 @@ def test_what_is_merged_stands_behind_what_is_said():
     assert (lines["c", "hs"], lines["c", "invite"]) == (7, 3)
 
 
+@pytest.mark.slow
 def test_a_long_file_may_use_an_alias_on_every_line():
     text = "a: &a {hs: one, invite: true}\np:\n" + "".join(
         f"  - .*@domain{n}\\.example: *a\n" for n in range(20_000)

@@ -7,15 +7,31 @@ from domain_rules.addresses import EmailAddress
 from identity.core.one_time_codes import models as store
 from identity.core.one_time_codes.models import OneTimeCode, Purpose
 from identity.core.one_time_codes.service import Result
+from identity.mail import models as mails
+from identity.mail.kinds import Fate, MailTurn
 from identity.mail.models import Mail, MailState
 from identity.sign_up import models as verification_requests
 from identity.sign_up import service as sign_up
 from identity.sign_up import visibility
+from identity.sign_up.mails import decide
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step
 from identity.threepids import associations
 from tests.worlds.sign_ups import *
 from tests.worlds.sign_ups import ANA, BRUNO, WRONG, reread, right_code
+
+
+def turn_of(services, session, mail):
+    return MailTurn(
+        session=session,
+        mail=mail,
+        now=services.now(),
+        settings=services.settings,
+        rules=services.rules.current(),
+        tokens=services.tokens,
+        vault=services.vault,
+        hashes=services.hashes,
+    )
 
 
 def test_an_open_address_is_mailed_a_code(start, sent, clock):
@@ -211,3 +227,19 @@ def test_no_code_is_stored_anywhere(begin, tokens, database):
             for row in session.query(table):
                 values = [getattr(row, column.key) for column in table.__table__.columns]
                 assert code not in map(str, values)
+
+
+def test_the_mail_of_a_request_that_expired_serves_another_that_waits_or_nobody(
+    start, services, database, clock
+):
+    """It waited for longer than its request stood."""
+    first = start(browser=ANA)
+    with database.transaction() as session:
+        mail = mails.find_recent(session)[0]
+        session.get(VerificationRequest, first.id).expires_at = clock()
+        assert decide(turn_of(services, session, mail)) is Fate.DROPPED
+    second = start(browser=BRUNO)
+    with database.transaction() as session:
+        mail = session.get(Mail, mail.id)
+        assert decide(turn_of(services, session, mail)) is Fate.SENT
+        assert mail.subject_id == second.id

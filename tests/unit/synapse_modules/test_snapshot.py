@@ -63,6 +63,7 @@ def test_an_address_is_an_agents_by_the_rules(address, is_agents):
     assert read_snapshot(told(), NOW).is_address_of_agent(address) is is_agents
 
 
+@pytest.mark.slow
 @given(st.from_regex(PLAIN_ADDRESS, fullmatch=True))
 def test_what_is_not_read_letter_by_letter_would_be_read_the_same(text):
     address = read_address(text)

@@ -41,6 +41,7 @@ def test_thirty_starts_for_tags_of_an_address_refuse_no_client_its_mail(
     assert proves(database, tokens, clock, asked)
 
 
+@pytest.mark.slow
 def test_other_accounts_may_delay_a_client_by_minutes_and_what_it_has_stays_good(
     client, clock, database, services, tokens
 ):

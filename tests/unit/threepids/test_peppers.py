@@ -218,6 +218,7 @@ def test_who_binds_and_unbinds_during_rotations_is_never_missed(database, clock,
     assert found(database, clock, newest, *kept) == dict.fromkeys(kept, ANA)
 
 
+@pytest.mark.slow
 def test_a_binding_that_was_under_way_when_a_rotation_began_is_not_missed(
     database, clock, bind, first
 ):

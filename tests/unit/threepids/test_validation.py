@@ -208,6 +208,7 @@ def test_s88_a_further_mail_to_an_address_has_its_time(ask, mailed):
     assert len(mailed()) == 1
 
 
+@pytest.mark.slow
 def test_s88_one_account_asks_for_thirty_addresses_a_day(ask, clock):
     for number in range(30):
         ask(f"a{number}@ac-rouen.example")
