@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MAX_FILE = 300
-MAX_FUNCTION = 40
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 CODE = sorted(
     path.relative_to(ROOT)

@@ -245,7 +245,7 @@ def open_site(settings, url, clock):
                     label=label,
                     connector="none" if name == "interieur.example" else "synapse",
                     user_id_scheme="address",
-                    class_source="agent",
+                    class_source="guest" if name == "guests.example" else "agent",
                     created_at=clock(),
                 )
             )

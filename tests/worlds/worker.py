@@ -52,10 +52,16 @@ def key(services, clock):
 
 
 @pytest.fixture
-def worker_services(services, key, connector, told_homeserver):
+def told_services(services, key, connector, told_homeserver):
     with services.database.transaction() as session:
         homeservers.find(session, "education.example").url = told_homeserver.url
     return replace(services, connector_for=lambda _homeserver: connector)
+
+
+@pytest.fixture
+def worker_services(told_services):
+    """What the worker holds; a test module may make another of the same."""
+    return told_services
 
 
 @pytest.fixture

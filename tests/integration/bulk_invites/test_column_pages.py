@@ -4,7 +4,6 @@ import re
 from html import unescape
 
 from tests.worlds.bulk_inviters import browser, desk, hand_in, post, run, service, settings, sign_in
-from tests.worlds.pages import *
 
 __all__ = ["browser", "desk", "service", "settings"]
 

@@ -17,7 +17,6 @@ from identity.homeservers import models as homeservers
 from identity.maintenance import retention
 from identity.threepids import associations
 from tests.worlds.bulk_inviters import HERS, ZOE, browser, desk, post, service, settings
-from tests.worlds.pages import *
 from tests.worlds.visitors import FIREFOX
 
 __all__ = ["browser", "desk", "service", "settings"]
@@ -39,7 +38,7 @@ def sign_in(service, clock):
                 address=address,
                 device=device,
             )
-        browser_cookie.set_cookie(COOKIE, token)
+        browser.set_cookie(COOKIE, token)
         return token
 
     return sign_in
@@ -67,7 +66,7 @@ def test_signed_out_the_cookie_opens_nothing_wherever_it_was_copied_to(browser, 
     answer = post(browser, "/lists/sign-out")
     assert f"{COOKIE}=;" in answer.headers["Set-Cookie"]
     assert not is_in(other)
-    browser_cookie.set_cookie(COOKIE, token)
+    browser.set_cookie(COOKIE, token)
     assert not is_in(browser)
 
 
@@ -190,7 +189,7 @@ def test_signing_in_gives_a_token_that_nobody_knew_and_ends_the_one_before(
 ):
     """Who planted a cookie in somebody's browser has nothing of it."""
     planted = sign_in(other)
-    browser_cookie.set_cookie(COOKIE, planted)
+    browser.set_cookie(COOKIE, planted)
     with browser.application.test_request_context(
         headers={"Cookie": f"{COOKIE}={planted}", "User-Agent": FIREFOX}
     ):
@@ -201,7 +200,7 @@ def test_signing_in_gives_a_token_that_nobody_knew_and_ends_the_one_before(
     assert given != planted
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(answer.headers["Set-Cookie"].split("; "))
     assert not is_in(other)
-    browser_cookie.set_cookie(COOKIE, given)
+    browser.set_cookie(COOKIE, given)
     assert is_in(browser)
     assert rows(service)[-1].device == "Firefox"
 
@@ -210,7 +209,7 @@ def test_a_token_of_another_purpose_or_of_nobody_opens_nothing(browser, sign_in,
     token = sign_in(browser)
     assert token not in repr([vars(row) for row in rows(service)])
     for value in (token[:-1], token.swapcase(), "x" * 3000, "é", "", rows(service)[0].token_hash):
-        browser_cookie.set_cookie(COOKIE, value)
+        browser.set_cookie(COOKIE, value)
         assert not is_in(browser)
     with pytest.raises(ValueError, match="no sessions"):
         sign_in_for_nothing(service)

@@ -25,7 +25,6 @@ from tests.worlds.bulk_inviters import (
     settings,
     sign_in,
 )
-from tests.worlds.pages import *
 
 __all__ = ["browser", "desk", "service", "settings"]
 

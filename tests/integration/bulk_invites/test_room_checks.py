@@ -34,8 +34,8 @@ class RoomActions:
 
 
 @pytest.fixture
-def worker_services(worker_services, desk):
-    return replace(worker_services, room_actions_for=lambda _homeserver: desk)
+def worker_services(told_services, desk):
+    return replace(told_services, room_actions_for=lambda _homeserver: desk)
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ from uuid import UUID
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.binding import service as binding
 from identity.homeservers import credentials
-from identity.invitations import mail_grouping, muting
+from identity.invitations import delivery, mail_grouping, muting
 from identity.invitations import models as third_party_invitations
 from identity.invitations import service as invitations
 from identity.invitations.models import Awaits, Delivery
@@ -132,7 +131,7 @@ def test_the_inviter_is_not_told_why_it_was_declined_nor_who_took_it(ask, store,
     )
     with decided.database.transaction() as session:
         from_store = third_party_invitations.find_waiting(session, "lea@asso.example", clock())
-        binding.order_delivery(session, clock(), from_store[0], "@guest-x:guests.example")
+        delivery.order_delivery(session, clock(), from_store[0], "@guest-x:guests.example")
     said = ask(declined).get_data(as_text=True)
     assert '"declined"' in said
     assert "unknown" not in said

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from identity.binding import service as binding
 from identity.core import outbox
 from identity.core import signatures as signing
 from identity.core.outbox import Lane
+from identity.core.retries import ONBIND
+from identity.invitations import delivery
 from identity.invitations import models as third_party_invitations
 from identity.invitations.models import Delivery
 from identity.threepids import associations
@@ -114,7 +115,7 @@ def test_a_refusal_is_final_and_waits_for_a_person(
     assert len(told_homeserver.told) == 1
     with worker_services.database.transaction() as session:
         row = third_party_invitations.find(session, invitation.id)
-        assert binding.deliver_again(session, clock(), row)
+        assert delivery.deliver_again(session, clock(), row)
     work(worker_services)
     assert now_at(invitation) is Delivery.DELIVERED
 

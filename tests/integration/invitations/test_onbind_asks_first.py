@@ -59,7 +59,7 @@ def hear(worker_services, clock):
 
 
 @pytest.fixture
-def worker_services(worker_services, clock, told_room_actions):
+def worker_services(told_services, clock, told_room_actions):
     """With a desk in each homeserver, at one address."""
     known_by = [credential_hash(told_room_actions.credential)]
 
@@ -68,7 +68,7 @@ def worker_services(worker_services, clock, told_room_actions):
             homeserver.name, told_room_actions.url, dict, clock, lambda _name: known_by
         )
 
-    return replace(worker_services, room_actions_for=room_actions_for)
+    return replace(told_services, room_actions_for=room_actions_for)
 
 
 def is_told(homeserver) -> bool:

@@ -40,8 +40,8 @@ class NoDesk:
 
 
 @pytest.fixture
-def worker_services(worker_services):
-    return replace(worker_services, room_actions_for=lambda _homeserver: NoDesk())
+def worker_services(told_services):
+    return replace(told_services, room_actions_for=lambda _homeserver: NoDesk())
 
 
 @pytest.fixture

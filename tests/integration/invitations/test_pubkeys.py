@@ -4,6 +4,7 @@ import pytest
 
 from identity.core.journal import Actor
 from identity.core.signatures import decode_base64
+from identity.keys import models as stored_keys
 from identity.keys import service as signing_keys
 from tests.worlds.api import *
 from tests.worlds.programs import V2, refused
@@ -88,7 +89,7 @@ def test_one_key_is_made_on_first_need_and_stays(services, clock):
 
 def test_the_private_half_is_sealed_in_the_database(services, key):
     with services.database.reading() as session:
-        row = signing_keys.signing_keys.find(session, key.key_id)
+        row = stored_keys.find(session, key.key_id)
     seed = key.seed.get_secret_value()
     assert len(decode_base64(seed)) == 32
     assert seed not in row.sealed_seed

@@ -10,6 +10,7 @@ from domain_rules.room_action_answers import credential_hash, seal_answer
 from identity.core import outbox
 from identity.core import signatures as signing
 from identity.core.outbox import Lane
+from identity.core.retries import REVOCATION
 from identity.homeservers import models as homeservers
 from identity.homeservers.room_actions import RoomActions
 from identity.invitations import history as invitation_events
@@ -32,11 +33,9 @@ UNKNOWN = (404, b'{"errcode": "M_UNRECOGNIZED"}')
 
 
 @pytest.fixture
-def worker_services(worker_services, told_homeserver):
+def worker_services(told_services, told_homeserver):
     """With the desk of the homeserver that is told things."""
-    return replace(
-        worker_services, room_actions_for=partial(_desk, worker_services, told_homeserver)
-    )
+    return replace(told_services, room_actions_for=partial(_desk, told_services, told_homeserver))
 
 
 def _desk(worker_services, told_homeserver, homeserver):
@@ -274,7 +273,7 @@ def test_a_homeserver_that_is_away_is_asked_for_three_days(
     assert clock() - began <= REVOCATION.give_up_after
     assert told(invitation)[-1] == (
         "room_not_emptied",
-        f"its homeserver is away: {revocation.KEPT}",
+        f"its homeserver is away: {revocation.NOT_CLEARED}",
     )
     assert json.dumps(told_homeserver.told).count(ADDRESS) == 0
 

@@ -7,9 +7,9 @@ from identity.core.outbox import JobKind
 from identity.invitations import search as invitation_search
 from identity.invitations import service as invitations
 from identity.invitations.room_agreement import LATE
-from tests.worlds.rooms_told import *
-from tests.worlds.rooms_told import GIL, HERS, ZOE
 from tests.worlds.worker import *
+from tests.worlds.worker_rooms import *
+from tests.worlds.worker_rooms import GIL, HERS, ZOE
 
 
 def test_without_a_module_the_mail_leaves_after_a_short_grace(store, after, mailed, read):

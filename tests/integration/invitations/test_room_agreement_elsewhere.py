@@ -15,9 +15,9 @@ from identity.homeservers.room_actions import Standing
 from identity.invitations import history as invitation_events
 from identity.invitations import search as invitation_search
 from identity.invitations.jobs import timetable as invitation_timetable
-from tests.worlds.rooms_told import *
-from tests.worlds.rooms_told import EDUCATION, GIL, HERS, ROOM, ZOE
 from tests.worlds.worker import *
+from tests.worlds.worker_rooms import *
+from tests.worlds.worker_rooms import EDUCATION, GIL, HERS, ROOM, ZOE
 from workers import tasks
 
 

@@ -80,12 +80,12 @@ upgrade(read_settings().database)
 import wsgi
 from identity.homeservers import service as homeserver_changes
 from identity.homeservers.service import NewHomeserver
-from identity.core.journal import Who
+from identity.core.journal import Actor
 from pydantic import SecretStr
 with wsgi.services.database.transaction() as session:
-    homeserver_changes.add(session, wsgi.services.public_half, wsgi.services.now(), NewHomeserver(
+    homeserver_changes.register(session, wsgi.services.public_half, wsgi.services.now(), NewHomeserver(
         name="a.example", url="http://127.0.0.1:1", guests=True, connector="synapse",
-        registration_secret=SecretStr("s"), admin_token=SecretStr("t")), Who("t", "t", "t"))
+        registration_secret=SecretStr("s"), admin_token=SecretStr("t")), Actor("t", "t", "t"))
 assert not hasattr(wsgi.services, "connector_for")
 assert not hasattr(wsgi.services, "private_halves")
 for app in (wsgi.app, wsgi.internal):

@@ -141,7 +141,7 @@ def test_several_mails_take_one_connection(smtp_server, mailer_to):
     ports = set()
     for number in range(3):
         mailer.send(letter(to := f"{number}@asso.example"), envelope_from=FROM, to=to)
-        ports.add(mailer._kept.sock.getsockname()[1])
+        ports.add(mailer._session.sock.getsockname()[1])
     assert len(smtp_server.deliveries) == 3
     assert len(ports) == 1
 

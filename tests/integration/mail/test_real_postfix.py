@@ -3,6 +3,7 @@
 import smtplib
 from datetime import UTC, datetime
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 

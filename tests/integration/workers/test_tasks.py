@@ -12,6 +12,7 @@ from identity.core import outbox
 from identity.core.one_time_codes import models as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.core.outbox import LEASE, JobKind, Lane
+from identity.core.retries import UNFORESEEN
 from identity.mail import models as mails
 from identity.mail.models import Mail
 from identity.mail.outcomes import NotSent, Outcome

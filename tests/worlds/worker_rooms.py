@@ -27,7 +27,7 @@ ROOM = "!room:education.example"
 
 
 @pytest.fixture
-def worker_services(worker_services, clock, told_room_actions):
+def worker_services(told_services, clock, told_room_actions):
     known_by = [credential_hash(told_room_actions.credential)]
 
     def room_actions_for(homeserver):
@@ -36,7 +36,7 @@ def worker_services(worker_services, clock, told_room_actions):
         )
 
     return replace(
-        worker_services, room_actions_for=room_actions_for, connector_for=lambda _homeserver: None
+        told_services, room_actions_for=room_actions_for, connector_for=lambda _homeserver: None
     )
 
 
