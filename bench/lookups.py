@@ -16,8 +16,7 @@ from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.journal import Actor
 from identity.homeservers.models import Homeserver
-from identity.threepids import lookup as lookups
-from identity.threepids import pepper_rotation, peppers
+from identity.threepids import lookup as lookups, pepper_rotation, peppers
 from tests.services.postgresql import PostgreSQLServer
 
 from .rows import Row

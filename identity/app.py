@@ -10,23 +10,21 @@ from werkzeug.routing import IntegerConverter, Map, MapAdapter
 from identity.registration.pages import account as account_page
 
 from . import mailed_links
-from .binding.api import bind
-from .binding.api import internal as internal_binding
+from .binding.api import bind, internal as internal_binding
 from .bulk_invites import api as bulk_invites_api
-from .bulk_invites.pages import bulk_invites as bulk_invites_page
-from .bulk_invites.pages import sessions as bulk_invites_sessions
-from .bulk_invites.pages import sign_in as bulk_invites_sign_in
+from .bulk_invites.pages import (
+    bulk_invites as bulk_invites_page,
+    sessions as bulk_invites_sessions,
+    sign_in as bulk_invites_sign_in,
+)
 from .core import templates
 from .health import api as health
-from .invitations.api import check as invitation_check
-from .invitations.api import inviters, pubkeys, sign, store_invite
+from .invitations.api import check as invitation_check, inviters, pubkeys, sign, store_invite
 from .invitations.pages import invitation, opt_out
 from .mail import pages as dev_mail
-from .routing import api as routing
-from .routing import pages as my_server
+from .routing import api as routing, pages as my_server
 from .services import Services
-from .sign_up.pages import check as code_page
-from .sign_up.pages import start
+from .sign_up.pages import check as code_page, start
 from .synapse_api.api import module, predecessors, registration
 from .threepids import pages as client_link
 from .threepids.api import accounts, lookup, terms, validation, versions

@@ -12,16 +12,14 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from identity.core.one_time_codes.service import Result
 from identity.core.tokens import Purpose
-from identity.sign_up import not_me, visibility
-from identity.sign_up import service as sign_up
+from identity.sign_up import not_me, service as sign_up, visibility
 from identity.sign_up.models import State, VerificationRequest
 from identity.sign_up.visibility import Step
 from identity.web import browser_cookie
 from identity.web.code_form import TOO_LATE, code_faults, unfinished_code
 from identity.web.request_context import services
 
-from .bulk_invites.pages import not_me as bulk_invites_not_me
-from .bulk_invites.pages import sign_in as bulk_invites_sign_in
+from .bulk_invites.pages import not_me as bulk_invites_not_me, sign_in as bulk_invites_sign_in
 from .invitations.pages import unknown_inviter
 from .sign_up.pages import browser
 from .threepids import pages as client_link

@@ -17,15 +17,12 @@ from .core.private_files import private_folder
 from .core.rate_limits import RateLimits
 from .core.sealing import PrivateHalves, PublicHalf, Vault
 from .core.tokens import Tokens
-from .homeservers import credentials
-from .homeservers import models as homeservers
-from .homeservers import secrets as homeserver_secrets
+from .homeservers import credentials, models as homeservers, secrets as homeserver_secrets
 from .homeservers.admin_client import Connector, SynapseConnector
 from .homeservers.federation_client import Federation, FederationEndpoint
 from .homeservers.models import Homeserver
 from .homeservers.room_actions import FindCredentialHashes, RoomActions, SignObject
-from .keys import process_keys as keys
-from .keys import service as signing_keys
+from .keys import process_keys as keys, service as signing_keys
 from .mail.mailer import Mailer, make_mailer
 from .routing.rules_in_force import RulesInForce
 from .settings import Settings

@@ -5,33 +5,39 @@ from typing import Final
 from identity.accounts import (
     agents,
     feed_state,
+    models as accounts,
     room_members,
     session_models,
     successions,
     verified_addresses,
 )
-from identity.accounts import models as accounts
-from identity.bulk_invites import models as bulk_invites
-from identity.bulk_invites import room_check_models, sign_in_models
+from identity.bulk_invites import models as bulk_invites, room_check_models, sign_in_models
 from identity.core import hashing_key, journal, outbox, worker_heartbeats
 from identity.core.database import Base
 from identity.core.one_time_codes import models as stored_codes
-from identity.homeservers import breakers as homeserver_breakers
-from identity.homeservers import credentials, module_models
-from identity.homeservers import models as homeservers
-from identity.invitations import history as invitation_events
-from identity.invitations import models as third_party_invitations
-from identity.invitations import mute_models
+from identity.homeservers import (
+    breakers as homeserver_breakers,
+    credentials,
+    models as homeservers,
+    module_models,
+)
+from identity.invitations import (
+    history as invitation_events,
+    models as third_party_invitations,
+    mute_models,
+)
 from identity.keys import models as stored_keys
-from identity.mail import models as mails
-from identity.mail import suppressions
+from identity.mail import models as mails, suppressions
 from identity.registration import models as account_attempts
-from identity.routing import address_list_models
-from identity.routing import models as rules
+from identity.routing import address_list_models, models as rules
 from identity.sign_up import models as verification_requests
 from identity.synapse_api import report_models
-from identity.threepids import account_models as identity_accounts
-from identity.threepids import associations, peppers, validation_sessions
+from identity.threepids import (
+    account_models as identity_accounts,
+    associations,
+    peppers,
+    validation_sessions,
+)
 
 METADATA: Final = Base.metadata
 TABLES: Final = (

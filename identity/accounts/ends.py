@@ -4,8 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from identity.threepids import account_models as identity_accounts
-from identity.threepids import associations
+from identity.threepids import account_models as identity_accounts, associations
 
 from . import room_members, session_models, verified_addresses
 

@@ -13,11 +13,9 @@ from domain_rules.addresses import EmailAddress, canonical_or_typed
 from domain_rules.rules import Decision, RuleSet
 from domain_rules.user_ids import homeserver_of
 from identity import problems
-from identity.accounts import ends as account_ends
-from identity.accounts import successions, verified_addresses
+from identity.accounts import ends as account_ends, successions, verified_addresses
 from identity.invitations import delivery
-from identity.threepids import account_models as identity_accounts
-from identity.threepids import associations, validation
+from identity.threepids import account_models as identity_accounts, associations, validation
 
 Policy = Literal["rule", "any"]
 

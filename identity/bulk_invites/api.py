@@ -26,8 +26,7 @@ from identity.web.guards import module_in_homeserver, own_user
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
 
-from . import models as bulk_invites
-from . import report, service
+from . import models as bulk_invites, report, service
 from .models import BulkInvite
 from .service import Owner, RoomSeen
 

@@ -24,8 +24,7 @@ from identity.homeservers.room_actions import NoModule, Room
 from identity.services import Services
 from identity.threepids import associations
 
-from . import models as bulk_invites
-from . import report, service
+from . import models as bulk_invites, report, service
 from .models import BulkInvite
 from .service import NothingToSend, Owner, RoomSeen
 

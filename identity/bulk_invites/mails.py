@@ -2,12 +2,10 @@
 
 from email.message import EmailMessage
 
-from identity.accounts import known_people
-from identity.accounts import models as accounts
+from identity.accounts import known_people, models as accounts
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
-from identity.mail import models as mails
-from identity.mail import results as mail_results
+from identity.mail import models as mails, results as mail_results
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
 

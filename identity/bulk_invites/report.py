@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.bulk_invites.checks import RowOutcome
 from identity.core.database import limits_count
-from identity.invitations import inviters
-from identity.invitations import models as third_party_invitations
+from identity.invitations import inviters, models as third_party_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.invitations.states import state_of
 

@@ -13,9 +13,12 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.sealing import Vault
-from identity.invitations import models as third_party_invitations
-from identity.invitations import room_agreement, store_invite
-from identity.invitations import service as invitations
+from identity.invitations import (
+    models as third_party_invitations,
+    room_agreement,
+    service as invitations,
+    store_invite,
+)
 from identity.invitations.models import ThirdPartyInvitation
 from identity.invitations.store_invite import InviteRequest
 from identity.keys import service as signing_keys

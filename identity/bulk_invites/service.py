@@ -25,8 +25,7 @@ from identity.problems import Problem
 from identity.routing import address_lists, never_agent
 from identity.threepids import associations
 
-from . import columns
-from . import models as bulk_invites
+from . import columns, models as bulk_invites
 from .models import BulkInvite, BulkInviteRow, BulkInviteState, Step
 
 MAX_AT_ONCE = 3  # bulk invites of one owner being sent

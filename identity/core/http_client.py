@@ -9,8 +9,7 @@ from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, NewConnectionError
-from urllib3.exceptions import TimeoutError as UrllibTimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError as UrllibTimeoutError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from . import strict_json

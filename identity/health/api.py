@@ -9,8 +9,7 @@ from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity.core import outbox
-from identity.invitations import models as third_party_invitations
-from identity.invitations import search as invitation_search
+from identity.invitations import models as third_party_invitations, search as invitation_search
 from identity.invitations.models import Delivery
 from identity.web.api_errors import AWAY_RETRY
 from identity.web.guards import anyone

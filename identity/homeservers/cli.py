@@ -14,8 +14,7 @@ from identity.command.printing import as_json, print_facts, print_json, print_me
 from identity.problems import UnknownHomeserver
 from identity.rule_changes import service as rule_changes
 
-from . import models as homeservers
-from . import service as homeserver_changes
+from . import models as homeservers, service as homeserver_changes
 from .models import Homeserver
 from .service import NewHomeserver
 

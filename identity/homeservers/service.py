@@ -19,9 +19,7 @@ from identity.problems import Problem, UnknownHomeserver
 from identity.routing import models as rules
 from identity.settings import is_loopback
 
-from . import credentials
-from . import models as homeservers
-from . import secrets as homeserver_secrets
+from . import credentials, models as homeservers, secrets as homeserver_secrets
 from .models import Homeserver
 
 # Matrix specification, appendix "Server name": a host name, an IPv4 address or [IPv6], and a port.

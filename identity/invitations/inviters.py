@@ -14,9 +14,7 @@ from identity.core.database import limits_count
 from identity.mail import models as mails
 from identity.threepids import associations
 
-from . import history as invitation_events
-from . import models as third_party_invitations
-from . import mute_models as mutes
+from . import history as invitation_events, models as third_party_invitations, mute_models as mutes
 
 DAY = timedelta(days=1)
 MAX_GUESTS = 50  # a day, by one account

@@ -24,8 +24,7 @@ from identity.mail import models as mails
 from identity.mail.models import LANES, Mail, MailState
 from identity.mail.quota import HALF_AN_HOUR, INVITING, Template
 
-from . import mail_queue, opting_out
-from . import models as third_party_invitations
+from . import mail_queue, models as third_party_invitations, opting_out
 from .models import ThirdPartyInvitation
 
 # For several invitations at once, a homeserver sends one request after the other.

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from identity.core.keyed_hashes import KeyedHashes
-from identity.mail import models as mails
-from identity.mail import suppressions
+from identity.mail import models as mails, suppressions
 from identity.mail.suppressions import Suppression, SuppressionReason
 
 from . import muting

@@ -13,15 +13,12 @@ from identity.core.one_time_codes.service import CodeAnswer, TypedCode
 from identity.core.tokens import Tokens
 from identity.invitations import delivery
 from identity.mail import models as mails
-from identity.sign_up import models as verification_requests
-from identity.sign_up import service as sign_up
-from identity.sign_up import visibility
+from identity.sign_up import models as verification_requests, service as sign_up, visibility
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step
 from identity.threepids import associations
 
-from . import models as third_party_invitations
-from . import rooms_waiting
+from . import models as third_party_invitations, rooms_waiting
 from .models import ThirdPartyInvitation
 from .service import UNDO_LIFETIME
 

@@ -22,8 +22,7 @@ from identity.mail import models as mails
 from identity.mail.quota import Template
 from identity.threepids import associations
 
-from . import models as third_party_invitations
-from . import service as invitations
+from . import models as third_party_invitations, service as invitations
 from .history import Happened
 from .models import Awaits, State, ThirdPartyInvitation
 from .states import is_live, is_open, record_event

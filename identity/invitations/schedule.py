@@ -13,9 +13,13 @@ from sqlalchemy.orm import Session
 from identity.core.keyed_hashes import KeyedHashes
 from identity.mail import models as mails
 
-from . import mail_grouping, opting_out, room_agreement
-from . import models as third_party_invitations
-from . import search as invitation_search
+from . import (
+    mail_grouping,
+    models as third_party_invitations,
+    opting_out,
+    room_agreement,
+    search as invitation_search,
+)
 from .history import Happened
 from .models import OPEN, State, ThirdPartyInvitation
 from .states import is_open, record_event, state_of

@@ -16,9 +16,12 @@ from identity.invitations import delivery
 from identity.mail import models as mails
 from identity.threepids import associations
 
-from . import history as invitation_events
-from . import inviters, mail_grouping
-from . import models as third_party_invitations
+from . import (
+    history as invitation_events,
+    inviters,
+    mail_grouping,
+    models as third_party_invitations,
+)
 from .history import Happened
 from .models import Delivery, State, ThirdPartyInvitation
 from .states import is_live, is_open, last_open_state, record_event, state_of

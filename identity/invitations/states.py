@@ -5,8 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from . import history as invitation_events
-from . import models as third_party_invitations
+from . import history as invitation_events, models as third_party_invitations
 from .history import Happened
 from .models import OPEN, State, ThirdPartyInvitation
 

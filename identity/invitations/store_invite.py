@@ -22,9 +22,7 @@ from identity.invitations import delivery
 from identity.mail import models as mails
 from identity.threepids import associations
 
-from . import inviters, room_agreement
-from . import models as third_party_invitations
-from . import service as invitations
+from . import inviters, models as third_party_invitations, room_agreement, service as invitations
 from .history import Happened
 from .models import Delivery, ThirdPartyInvitation
 from .states import record_event

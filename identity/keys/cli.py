@@ -22,8 +22,7 @@ from identity.homeservers import secrets as homeserver_secrets
 from identity.maintenance import resealing
 from identity.services import Services, WorkerServices
 
-from . import models as stored_keys
-from . import service as signing_keys
+from . import models as stored_keys, service as signing_keys
 
 
 @click.group()

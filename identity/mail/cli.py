@@ -21,9 +21,7 @@ from identity.mail_kinds import kind_of
 from identity.services import Services
 from identity.settings import WrongSettings
 
-from . import bounces, complaints
-from . import models as mails
-from . import results as mail_results
+from . import bounces, complaints, models as mails, results as mail_results
 from .models import Mail, MailState
 
 MEANING = {

@@ -6,8 +6,7 @@ from sqlalchemy.orm import Session
 
 from identity.core.keyed_hashes import KeyedHashes
 
-from . import models as mails
-from . import suppressions
+from . import models as mails, suppressions
 from .kinds import MailKind
 from .models import Mail, MailState
 from .outcomes import Outcome

@@ -5,18 +5,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from identity.accounts import models as accounts
-from identity.accounts import room_members, session_models, successions
-from identity.bulk_invites import models as bulk_invites
-from identity.bulk_invites import room_check_models, sign_in_models
+from identity.accounts import models as accounts, room_members, session_models, successions
+from identity.bulk_invites import models as bulk_invites, room_check_models, sign_in_models
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as stored_codes
 from identity.core.outbox import Job
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.registration import models as account_attempts
-from identity.sign_up.models import State as Request
-from identity.sign_up.models import VerificationRequest
+from identity.sign_up.models import State as Request, VerificationRequest
 from identity.synapse_api import report_models
 from identity.threepids import account_models as identity_accounts
 from identity.threepids.validation_sessions import ValidationSession

@@ -17,8 +17,7 @@ from identity.core.outbox import JobKind, Lane
 from identity.core.sealing import PrivateHalves, PublicHalf
 from identity.sign_up.models import VerificationRequest
 
-from . import models as account_attempts
-from . import service as registration
+from . import models as account_attempts, service as registration
 from .models import AccountAttempt, AttemptState
 
 JUDGING_TIME = timedelta(seconds=20)  # after that, the web process was killed while it judged

@@ -10,8 +10,7 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision
 from identity.invitations import service as invitations
 from identity.networks import is_in
-from identity.threepids import account_models as identity_accounts
-from identity.threepids import associations
+from identity.threepids import account_models as identity_accounts, associations
 from identity.web import parameters
 from identity.web.guards import anyone, bearer_token, calling_homeserver, homeserver
 from identity.web.request_context import client_ip, services

@@ -9,12 +9,10 @@ from sqlalchemy.orm import Session
 from domain_rules.rule import Rule
 from identity.core.journal import Actor
 from identity.core.sealing import PublicHalf
-from identity.homeservers import models as homeservers
-from identity.homeservers import service as homeserver_changes
+from identity.homeservers import models as homeservers, service as homeserver_changes
 from identity.homeservers.service import NewHomeserver
 
-from . import drafts
-from . import service as rule_changes
+from . import drafts, service as rule_changes
 from .drafts import Draft
 from .impact import ShowProgress
 from .service import Difference

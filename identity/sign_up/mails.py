@@ -5,26 +5,19 @@ from email.message import EmailMessage
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
-from identity.accounts import classes as account_classes
-from identity.accounts import known_people
-from identity.accounts import models as accounts
+from identity.accounts import classes as account_classes, known_people, models as accounts
 from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.homeservers import models as homeservers
-from identity.invitations import inviters
-from identity.invitations import models as third_party_invitations
-from identity.invitations import service as invitations
-from identity.mail import code_mails
-from identity.mail import models as mails
-from identity.mail import results as mail_results
+from identity.invitations import inviters, models as third_party_invitations, service as invitations
+from identity.mail import code_mails, models as mails, results as mail_results
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
 from identity.mail.models import Mail
 from identity.mail.quota import Template
 
-from . import models as verification_requests
-from . import service
+from . import models as verification_requests, service
 from .models import State, VerificationRequest
 
 

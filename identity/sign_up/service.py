@@ -22,8 +22,7 @@ from identity.core.one_time_codes.service import (
     TypedCode,
 )
 from identity.core.tokens import Tokens
-from identity.mail import code_mails
-from identity.mail import models as mails
+from identity.mail import code_mails, models as mails
 from identity.mail.code_mails import MAX_ELSEWHERE
 from identity.mail.quota import Template
 from identity.problems import NoSuchRequest

@@ -14,18 +14,19 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of, is_of_homeserver
 from identity import problems
-from identity.accounts import ends as account_ends
-from identity.accounts import room_members, verified_addresses
+from identity.accounts import ends as account_ends, room_members, verified_addresses
 from identity.binding import service as binding
 from identity.binding.service import Policy
 from identity.core import outbox
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import JobKind, Lane
-from identity.invitations import history as invitation_events
-from identity.invitations import models as third_party_invitations
-from identity.invitations import room_agreement
-from identity.invitations import service as invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import (
+    history as invitation_events,
+    models as third_party_invitations,
+    room_agreement,
+    service as invitations,
+    states as invitation_states,
+)
 from identity.invitations.history import Happened
 from identity.invitations.models import Delivery, State, ThirdPartyInvitation
 from identity.threepids import associations

@@ -18,9 +18,12 @@ from domain_rules import wire_format
 from domain_rules.rule import Rule
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of
-from identity.accounts import agents as agents_feed
-from identity.accounts import classes as account_classes
-from identity.accounts import feed_state, verified_addresses
+from identity.accounts import (
+    agents as agents_feed,
+    classes as account_classes,
+    feed_state,
+    verified_addresses,
+)
 from identity.accounts.feed_state import FeedState
 from identity.homeservers import models as homeservers
 from identity.keys import models as signing_keys

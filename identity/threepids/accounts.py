@@ -7,8 +7,7 @@ from sqlalchemy.orm import Session
 
 from identity.problems import SignedOut, WrongParameter
 
-from . import account_models as identity_accounts
-from . import pepper_rotation
+from . import account_models as identity_accounts, pepper_rotation
 from .terms import Terms
 
 

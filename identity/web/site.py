@@ -9,9 +9,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from identity.core.strict_json import is_text
 from identity.problems import Problem, WrongParameter
 
-from . import csrf, languages
-from . import page_errors as errors
-from . import page_headers as headers
+from . import csrf, languages, page_errors as errors, page_headers as headers
 from .guards import anyone
 from .rendering import render_page
 

@@ -14,8 +14,7 @@ from identity.app import create_app
 from identity.core.database import Base
 from identity.services import build_services
 from identity.settings import read_settings
-from identity.web import api_errors as http_errors
-from identity.web import page_errors
+from identity.web import api_errors as http_errors, page_errors
 from tests.services.keys import PUBLIC_HALF
 
 LOOKING = {"GET", "HEAD", "OPTIONS"}

@@ -2,8 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from identity.core.one_time_codes import models as store
-from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes import models as store, service as one_time_codes
 from identity.core.one_time_codes.models import Purpose
 from identity.core.tokens import Tokens
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from identity.core.database import Database
 from identity.core.keyed_hashes import KeyedHashes
-from identity.core.one_time_codes import limits as code_limits
-from identity.core.one_time_codes import models as store
-from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes import (
+    limits as code_limits,
+    models as store,
+    service as one_time_codes,
+)
 from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import TypedCode
 from identity.core.tokens import Tokens

@@ -10,15 +10,18 @@ from identity.core.database import Database
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import Job, JobKind
 from identity.homeservers.models import Homeserver
-from identity.invitations import history as invitation_events
-from identity.invitations import mail_grouping, room_agreement, store_invite
-from identity.invitations import record as invitation_record
-from identity.invitations import service as invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import (
+    history as invitation_events,
+    mail_grouping,
+    record as invitation_record,
+    room_agreement,
+    service as invitations,
+    states as invitation_states,
+    store_invite,
+)
 from identity.invitations.models import ThirdPartyInvitation
 from identity.invitations.store_invite import EphemeralKey, InviteRequest
-from identity.mail import models as mails
-from identity.mail import results as mail_results
+from identity.mail import models as mails, results as mail_results
 from identity.mail.models import MailState
 from identity.mail_kinds import kind_of
 

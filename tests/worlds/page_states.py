@@ -12,8 +12,7 @@ from identity.core.one_time_codes.models import Purpose
 from identity.core.outbox import Lane
 from identity.homeservers.room_actions import NoModule
 from identity.invitations.models import Delivery, State
-from identity.threepids import associations, validation
-from identity.threepids import pages as client_link
+from identity.threepids import associations, pages as client_link, validation
 from identity.threepids.validation import Wanted
 
 from . import codes

@@ -9,8 +9,11 @@ from werkzeug.test import TestResponse
 from identity.core.one_time_codes.models import Purpose
 from identity.core.outbox import Lane
 from identity.services import Services
-from identity.threepids import account_models as identity_accounts
-from identity.threepids import associations, validation_sessions
+from identity.threepids import (
+    account_models as identity_accounts,
+    associations,
+    validation_sessions,
+)
 from identity.threepids.validation_sessions import ValidationSession
 from workers import tasks
 

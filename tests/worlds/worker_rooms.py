@@ -10,9 +10,11 @@ from domain_rules.room_action_answers import credential_hash
 from identity.core.outbox import Lane
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.room_actions import RoomActions
-from identity.invitations import history as invitation_events
-from identity.invitations import models as third_party_invitations
-from identity.invitations import store_invite
+from identity.invitations import (
+    history as invitation_events,
+    models as third_party_invitations,
+    store_invite,
+)
 from identity.invitations.store_invite import EphemeralKey, InviteRequest
 from identity.mail import models as mails
 from identity.synapse_api import reports as module_reports

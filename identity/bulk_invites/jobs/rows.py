@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 from domain_rules.user_ids import homeserver_of
 from identity import problems
 from identity.accounts import classes as account_classes
-from identity.bulk_invites import models as bulk_invites
-from identity.bulk_invites import sending
+from identity.bulk_invites import models as bulk_invites, sending
 from identity.bulk_invites.models import BulkInvite, BulkInviteRow, Step
 from identity.bulk_invites.sending import Placing
 from identity.core import retries

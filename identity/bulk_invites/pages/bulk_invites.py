@@ -10,11 +10,9 @@ from flask import Response, make_response, request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from domain_rules.bulk_invites.files import MAX_BYTES, UnreadableFile
-from domain_rules.bulk_invites.files import FileFault as Unread
+from domain_rules.bulk_invites.files import MAX_BYTES, FileFault as Unread, UnreadableFile
 from domain_rules.bulk_invites.reading import EVERY_ADDRESS
-from identity.bulk_invites import models as bulk_invites
-from identity.bulk_invites import report, service
+from identity.bulk_invites import models as bulk_invites, report, service
 from identity.bulk_invites.models import BulkInvite, BulkInviteState
 from identity.bulk_invites.service import (
     AlreadySent,

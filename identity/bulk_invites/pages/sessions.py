@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from flask import Response
 from sqlalchemy.orm import Session
 
-from identity.accounts import session_models
-from identity.accounts import sessions as people_sessions
+from identity.accounts import session_models, sessions as people_sessions
 from identity.accounts.session_models import PersonSession
 from identity.accounts.sessions import BULK_INVITES
 from identity.web import session_cookies

@@ -24,8 +24,7 @@ from sqlalchemy.orm import Session
 
 from identity.core.tokens import CODE_DIGITS, LONG_CODE_DIGITS, Tokens, typed_digits
 
-from . import limits as code_limits
-from . import models as store
+from . import limits as code_limits, models as store
 from .limits import MAX_TRIES, NO_NETWORKS, CallerNetworks
 from .models import OneTimeCode, Purpose
 

@@ -21,9 +21,7 @@ from identity.core import outbox, worker_heartbeats
 from identity.core.http_client import Away, JsonClient
 from identity.core.keyed_hashes import LostKey
 from identity.core.sealing import CannotOpen
-from identity.homeservers import models as homeservers
-from identity.homeservers import module_models
-from identity.homeservers import secrets as homeserver_secrets
+from identity.homeservers import models as homeservers, module_models, secrets as homeserver_secrets
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.service import is_clear_text
@@ -34,8 +32,13 @@ from identity.routing import models as rules
 from identity.services import Services, WorkerServices
 from identity.settings import read_settings
 
-from . import exposure, module_declarations, proxy_exposure, readable_rooms
-from . import invitations as invitation_findings
+from . import (
+    exposure,
+    invitations as invitation_findings,
+    module_declarations,
+    proxy_exposure,
+    readable_rooms,
+)
 
 SECONDS = 10.0  # for one request to a homeserver
 LATE = timedelta(minutes=10)

@@ -9,9 +9,11 @@ from identity.command.findings import Finding, State
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.models import Homeserver
 from identity.homeservers.modules import MEMBERSHIP
-from identity.invitations import models as third_party_invitations
-from identity.invitations import room_agreement
-from identity.invitations import search as invitation_search
+from identity.invitations import (
+    models as third_party_invitations,
+    room_agreement,
+    search as invitation_search,
+)
 from identity.invitations.models import Delivery
 
 

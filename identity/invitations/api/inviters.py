@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import canonical_or_typed
 from identity.accounts import classes as account_classes
-from identity.invitations import models as third_party_invitations
-from identity.invitations import record as invitation_record
-from identity.invitations import search as invitation_search
-from identity.invitations import service as invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import (
+    models as third_party_invitations,
+    record as invitation_record,
+    search as invitation_search,
+    service as invitations,
+    states as invitation_states,
+)
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.invitations.search import Cursor, InvitationFilter
 from identity.problems import (

@@ -5,8 +5,7 @@ from flask import Blueprint, Response, jsonify
 from domain_rules.user_ids import homeserver_in
 from identity import problems
 from identity.core.signatures import WrongKey, read_private_key
-from identity.invitations import models as third_party_invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import models as third_party_invitations, states as invitation_states
 from identity.invitations.states import ENDED
 from identity.web.json_body import Body, Text, read_body
 from identity.web.matrix_guards import signed_in

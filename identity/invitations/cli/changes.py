@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from identity.command.opening import author, dry_run, open_services
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message
-from identity.invitations import record as invitation_record
-from identity.invitations import service as invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import (
+    record as invitation_record,
+    service as invitations,
+    states as invitation_states,
+)
 from identity.invitations.models import State, ThirdPartyInvitation
 
 from .facts import AWAITING_ROOM, describe, find_or_fail

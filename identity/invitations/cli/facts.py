@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 from identity.command.outcomes import Failure
 from identity.core import outbox
 from identity.core.outbox import JobKind
-from identity.invitations import models as third_party_invitations
-from identity.invitations import record as invitation_record
+from identity.invitations import models as third_party_invitations, record as invitation_record
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.invitations.record import iso_time
 

@@ -9,10 +9,12 @@ from domain_rules.addresses import canonical_or_typed
 from identity.command.opening import dry_run, open_services
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
-from identity.invitations import delivery
-from identity.invitations import models as third_party_invitations
-from identity.invitations import record as invitation_record
-from identity.invitations import search as invitation_search
+from identity.invitations import (
+    delivery,
+    models as third_party_invitations,
+    record as invitation_record,
+    search as invitation_search,
+)
 from identity.invitations.models import Delivery, State
 from identity.invitations.search import InvitationFilter
 

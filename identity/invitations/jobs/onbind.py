@@ -17,13 +17,11 @@ from identity.core import outbox, retries
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job, JobKind, Lane
-from identity.homeservers import models as homeservers
-from identity.homeservers import onbind_client
+from identity.homeservers import models as homeservers, onbind_client
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.onbind_client import Unsure
-from identity.invitations import models as third_party_invitations
-from identity.invitations import service as invitations
+from identity.invitations import models as third_party_invitations, service as invitations
 from identity.invitations.history import Happened
 from identity.invitations.models import Delivery, State, ThirdPartyInvitation
 from identity.invitations.states import last_open_state, record_event

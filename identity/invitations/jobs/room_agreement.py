@@ -13,8 +13,7 @@ from identity.core.sealing import CannotOpen
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
-from identity.invitations import models as third_party_invitations
-from identity.invitations import room_agreement
+from identity.invitations import models as third_party_invitations, room_agreement
 from identity.invitations.models import Awaits, ThirdPartyInvitation
 from identity.services import WorkerServices
 

@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 from domain_rules.user_ids import homeserver_of
 from identity.core.http_client import Away
 from identity.core.sealing import CannotOpen
-from identity.homeservers import models as homeservers
-from identity.homeservers import modules as homeserver_modules
+from identity.homeservers import models as homeservers, modules as homeserver_modules
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.modules import MEMBERSHIP

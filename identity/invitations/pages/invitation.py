@@ -8,11 +8,13 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass
 from identity.accounts import known_people
-from identity.invitations import inviters
-from identity.invitations import proof as invitation_proof
-from identity.invitations import record as invitation_record
-from identity.invitations import service as invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import (
+    inviters,
+    proof as invitation_proof,
+    record as invitation_record,
+    service as invitations,
+    states as invitation_states,
+)
 from identity.invitations.models import OPEN, Delivery, State, ThirdPartyInvitation
 from identity.invitations.rooms_waiting import TAKEN_UP
 from identity.sign_up import service as sign_up

@@ -5,8 +5,7 @@ from http import HTTPStatus
 from flask import Response, make_response, request
 from sqlalchemy.orm import Session
 
-from identity.invitations import opting_out
-from identity.invitations import record as invitation_record
+from identity.invitations import opting_out, record as invitation_record
 from identity.invitations.models import ThirdPartyInvitation
 from identity.web import browser_cookie
 from identity.web.code_form import TOO_LATE

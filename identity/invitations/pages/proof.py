@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from identity.core.one_time_codes.service import Result
 from identity.core.tokens import Purpose
-from identity.invitations import models as third_party_invitations
-from identity.invitations import proof as invitation_proof
+from identity.invitations import models as third_party_invitations, proof as invitation_proof
 from identity.invitations.models import ThirdPartyInvitation
 from identity.sign_up.models import VerificationRequest
 from identity.web import browser_cookie

@@ -10,10 +10,13 @@ from http import HTTPStatus
 from flask import Response, request
 from sqlalchemy.orm import Session
 
-from identity.invitations import inviters, muting
-from identity.invitations import record as invitation_record
-from identity.invitations import service as invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import (
+    inviters,
+    muting,
+    record as invitation_record,
+    service as invitations,
+    states as invitation_states,
+)
 from identity.invitations.models import OPEN, State, ThirdPartyInvitation
 from identity.web import browser_cookie
 from identity.web.code_form import TOO_LATE

@@ -19,14 +19,14 @@ from identity.core.http_client import Away
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.core.sealing import CannotOpen
-from identity.homeservers import breakers as homeserver_breakers
-from identity.homeservers import models as homeservers
-from identity.homeservers import secrets as homeserver_secrets
+from identity.homeservers import (
+    breakers as homeserver_breakers,
+    models as homeservers,
+    secrets as homeserver_secrets,
+)
 from identity.homeservers.admin_client import Connector, Found, NameTaken, NewAccount, Refused
 from identity.homeservers.models import Homeserver
-from identity.registration import attempts
-from identity.registration import models as account_attempts
-from identity.registration import service as registration
+from identity.registration import attempts, models as account_attempts, service as registration
 from identity.registration.attempts import CALL_TIME
 from identity.registration.models import AccountAttempt, AttemptState
 from identity.services import WorkerServices

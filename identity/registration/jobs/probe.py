@@ -10,8 +10,7 @@ from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.sealing import CannotOpen
-from identity.homeservers import breakers as homeserver_breakers
-from identity.homeservers import models as homeservers
+from identity.homeservers import breakers as homeserver_breakers, models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.mail import models as mails

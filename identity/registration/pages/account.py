@@ -9,8 +9,7 @@ from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.invitations import proof as invitation_proof
 from identity.registration.attempts import AttemptStatus
-from identity.sign_up import service as sign_up
-from identity.sign_up import visibility
+from identity.sign_up import service as sign_up, visibility
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step
 from identity.web import browser_cookie

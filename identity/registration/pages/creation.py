@@ -13,18 +13,19 @@ from sqlalchemy.orm import Session
 from domain_rules import display_names
 from domain_rules.addresses import EmailAddress
 from identity import problems
-from identity.accounts import known_people
-from identity.accounts import models as accounts
+from identity.accounts import known_people, models as accounts
 from identity.accounts.models import Account, AccountState
 from identity.core import worker_heartbeats
 from identity.core.outbox import Lane
-from identity.homeservers import breakers as homeserver_breakers
-from identity.homeservers import models as homeservers
+from identity.homeservers import breakers as homeserver_breakers, models as homeservers
 from identity.homeservers.models import Homeserver
 from identity.invitations import service as invitations
-from identity.registration import attempts, welcomes
-from identity.registration import models as account_attempts
-from identity.registration import service as registration
+from identity.registration import (
+    attempts,
+    models as account_attempts,
+    service as registration,
+    welcomes,
+)
 from identity.registration.attempts import AttemptStatus
 from identity.registration.passwords import judge
 from identity.registration.welcomes import Welcome

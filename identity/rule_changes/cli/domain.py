@@ -13,8 +13,7 @@ from identity.command.opening import open_services
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.homeservers import models as homeservers
-from identity.routing import address_lists
-from identity.routing import models as rules
+from identity.routing import address_lists, models as rules
 from identity.rule_changes import service as rule_changes
 from identity.services import Services
 

@@ -10,10 +10,8 @@ from identity.command.files import FILE, read_text
 from identity.command.opening import author_here, open_services
 from identity.command.printing import print_json, print_message
 from identity.homeservers import models as homeservers
-from identity.routing import address_lists
-from identity.routing import models as rules
-from identity.rule_changes import federation
-from identity.rule_changes import service as rule_changes
+from identity.routing import address_lists, models as rules
+from identity.rule_changes import federation, service as rule_changes
 from identity.rule_changes.federation import ImportResult
 from identity.services import Services
 

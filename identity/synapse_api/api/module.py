@@ -15,8 +15,7 @@ from identity.homeservers import modules as homeserver_modules
 from identity.invitations import inviters
 from identity.keys import service as signing_keys
 from identity.problems import TooMuchAtOnce, WrongParameter
-from identity.synapse_api import reports as module_reports
-from identity.synapse_api import sync
+from identity.synapse_api import reports as module_reports, sync
 from identity.synapse_api.sync import Answer, RulesFeed
 from identity.web import parameters
 from identity.web.guards import homeserver_of_module, module_in_homeserver

@@ -7,8 +7,7 @@ from pydantic import Field
 
 from identity.homeservers.service import SERVER_NAME
 from identity.problems import WrongParameter
-from identity.threepids import account_models as identity_accounts
-from identity.threepids import accounts
+from identity.threepids import account_models as identity_accounts, accounts
 from identity.web.guards import anyone
 from identity.web.json_body import Body, Seconds, Text, read_body
 from identity.web.matrix_guards import caller, signed_in, signed_in_before_terms

@@ -5,9 +5,7 @@ import re
 import pytest
 from sqlalchemy import select
 
-from identity.accounts import ends as account_ends
-from identity.accounts import sessions as people_sessions
-from identity.accounts import verified_addresses
+from identity.accounts import ends as account_ends, sessions as people_sessions, verified_addresses
 from identity.accounts.session_models import PersonSession
 from identity.accounts.sessions import BULK_INVITES
 from identity.app import create_app

@@ -4,8 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from identity.core.sealing import CannotOpen
-from identity.homeservers import credentials
-from identity.homeservers import models as homeservers
+from identity.homeservers import credentials, models as homeservers
 from identity.homeservers.secrets import open_secret
 from identity.services import build_worker_services
 from identity.settings import read_settings

@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from identity.core.outbox import Lane
-from identity.invitations import muting, opting_out
-from identity.invitations import service as invitations
+from identity.invitations import muting, opting_out, service as invitations
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.mail import models as mails
 from identity.mail.models import MailState

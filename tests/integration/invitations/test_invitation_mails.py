@@ -8,8 +8,7 @@ from domain_rules.addresses import EmailAddress
 from identity.accounts.models import Account
 from identity.core.one_time_codes.models import Purpose
 from identity.core.outbox import Lane
-from identity.invitations import opting_out
-from identity.invitations import service as invitations
+from identity.invitations import opting_out, service as invitations
 from identity.invitations.mail_grouping import GATHERING_TIME
 from identity.mail import models as mails
 from identity.mail.quota import Template

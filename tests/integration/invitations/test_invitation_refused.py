@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from identity.invitations import muting, opting_out
-from identity.invitations import service as invitations
+from identity.invitations import muting, opting_out, service as invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from tests.worlds.pages import *
 from tests.worlds.pages import GIL, ZOE

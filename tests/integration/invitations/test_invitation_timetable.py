@@ -3,12 +3,10 @@
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.invitations import mail_grouping
-from identity.invitations import models as third_party_invitations
+from identity.invitations import mail_grouping, models as third_party_invitations
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.invitations.store_invite import EphemeralKey, InviteRequest
-from identity.mail import models as mails
-from identity.mail import results as mail_results
+from identity.mail import models as mails, results as mail_results
 from identity.mail.models import Mail
 from identity.mail.quota import Template
 from identity.mail_kinds import kind_of

@@ -7,9 +7,13 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity.homeservers import credentials
-from identity.invitations import delivery, mail_grouping, muting
-from identity.invitations import models as third_party_invitations
-from identity.invitations import service as invitations
+from identity.invitations import (
+    delivery,
+    mail_grouping,
+    models as third_party_invitations,
+    muting,
+    service as invitations,
+)
 from identity.invitations.models import Awaits, Delivery
 from identity.invitations.store_invite import EphemeralKey, InviteRequest
 from identity.mail import models as mails

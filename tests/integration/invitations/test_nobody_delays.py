@@ -12,15 +12,17 @@ from sqlalchemy import event
 
 from domain_rules.addresses import EmailAddress
 from identity.core.outbox import Lane
-from identity.invitations import history as invitation_events
-from identity.invitations import models as third_party_invitations
-from identity.invitations import muting, opting_out
-from identity.invitations import service as invitations
+from identity.invitations import (
+    history as invitation_events,
+    models as third_party_invitations,
+    muting,
+    opting_out,
+    service as invitations,
+)
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.invitations.mail_grouping import GATHERING_TIME
 from identity.invitations.models import ThirdPartyInvitation
-from identity.mail import models as mails
-from identity.mail import suppressions
+from identity.mail import models as mails, suppressions
 from identity.mail.models import MailState
 from identity.mail.quota import INVITING
 from identity.mail.suppressions import SuppressionReason

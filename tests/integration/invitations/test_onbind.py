@@ -4,12 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from identity.core import outbox
-from identity.core import signatures as signing
+from identity.core import outbox, signatures as signing
 from identity.core.outbox import Lane
 from identity.core.retries import ONBIND
-from identity.invitations import delivery
-from identity.invitations import models as third_party_invitations
+from identity.invitations import delivery, models as third_party_invitations
 from identity.invitations.models import Delivery
 from identity.threepids import associations
 from tests.worlds.worker import *

@@ -12,8 +12,7 @@ from identity.core.sealing import CannotOpen
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import RoomActions
-from identity.invitations import history as invitation_events
-from identity.invitations import models as third_party_invitations
+from identity.invitations import history as invitation_events, models as third_party_invitations
 from identity.invitations.jobs import onbind
 from identity.invitations.models import Delivery
 from tests.services.told_room_actions import ToldRoom

@@ -10,8 +10,7 @@ from identity.core import outbox
 from identity.core.outbox import JobKind, Lane
 from identity.homeservers import models as homeservers
 from identity.homeservers.room_actions import NoModule
-from identity.invitations import history as invitation_events
-from identity.invitations import service as invitations
+from identity.invitations import history as invitation_events, service as invitations
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.threepids import associations
 from tests.worlds.worker import *

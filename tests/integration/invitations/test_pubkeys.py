@@ -4,8 +4,7 @@ import pytest
 
 from identity.core.journal import Actor
 from identity.core.signatures import decode_base64
-from identity.keys import models as stored_keys
-from identity.keys import service as signing_keys
+from identity.keys import models as stored_keys, service as signing_keys
 from tests.worlds.api import *
 from tests.worlds.programs import V2, refused
 

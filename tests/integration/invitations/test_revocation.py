@@ -7,14 +7,12 @@ from functools import partial
 import pytest
 
 from domain_rules.room_action_answers import credential_hash, seal_answer
-from identity.core import outbox
-from identity.core import signatures as signing
+from identity.core import outbox, signatures as signing
 from identity.core.outbox import Lane
 from identity.core.retries import REVOCATION
 from identity.homeservers import models as homeservers
 from identity.homeservers.room_actions import RoomActions
-from identity.invitations import history as invitation_events
-from identity.invitations import service as invitations
+from identity.invitations import history as invitation_events, service as invitations
 from identity.invitations.jobs import revocation
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.mail import models as mails

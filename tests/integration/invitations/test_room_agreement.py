@@ -4,8 +4,7 @@ from domain_rules.addresses import EmailAddress
 from identity.binding import service as binding
 from identity.core import outbox
 from identity.core.outbox import JobKind
-from identity.invitations import search as invitation_search
-from identity.invitations import service as invitations
+from identity.invitations import search as invitation_search, service as invitations
 from identity.invitations.room_agreement import LATE
 from tests.worlds.worker import *
 from tests.worlds.worker_rooms import *

@@ -12,8 +12,7 @@ from identity.core.http_client import Away
 from identity.core.outbox import JobKind, Lane
 from identity.core.sealing import CannotOpen
 from identity.homeservers.room_actions import Standing
-from identity.invitations import history as invitation_events
-from identity.invitations import search as invitation_search
+from identity.invitations import history as invitation_events, search as invitation_search
 from identity.invitations.jobs import timetable as invitation_timetable
 from tests.worlds.worker import *
 from tests.worlds.worker_rooms import *

@@ -5,15 +5,16 @@ from dataclasses import replace
 import pytest
 
 from domain_rules.rules import RuleSet
-from identity.accounts import classes as account_classes
-from identity.accounts import verified_addresses
+from identity.accounts import classes as account_classes, verified_addresses
 from identity.app import create_app
 from identity.core import signatures as signing
 from identity.core.journal import Actor
 from identity.homeservers import models as homeservers
-from identity.invitations import models as third_party_invitations
-from identity.invitations import room_agreement
-from identity.invitations import service as invitations
+from identity.invitations import (
+    models as third_party_invitations,
+    room_agreement,
+    service as invitations,
+)
 from identity.keys import service as signing_keys
 from identity.mail import models as mails
 from identity.threepids import associations

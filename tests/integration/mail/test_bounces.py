@@ -7,14 +7,14 @@ import pytest
 
 from identity.core import outbox
 from identity.core.outbox import Lane
-from identity.invitations import history as invitation_events
-from identity.invitations import models as third_party_invitations
-from identity.invitations import opting_out
-from identity.invitations import service as invitations
+from identity.invitations import (
+    history as invitation_events,
+    models as third_party_invitations,
+    opting_out,
+    service as invitations,
+)
 from identity.invitations.mail_grouping import GATHERING_TIME
-from identity.mail import bounces
-from identity.mail import models as mails
-from identity.mail import results as mail_results
+from identity.mail import bounces, models as mails, results as mail_results
 from identity.mail.cli import take_bounce
 from identity.mail.outcomes import NotSent, Outcome
 from identity.mail.quota import Template

@@ -9,8 +9,7 @@ from identity.cli.commands import guichet
 from identity.core import outbox
 from identity.core.keyed_hashes import bounce_mark_by
 from identity.core.outbox import Lane
-from identity.mail import bounces
-from identity.mail import models as mails
+from identity.mail import bounces, models as mails
 from identity.mail.models import MailState
 from identity.mail.quota import Template
 from tests.services.keys import PUBLIC_HALF

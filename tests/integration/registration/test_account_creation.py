@@ -19,8 +19,7 @@ from identity.registration import passwords
 from identity.registration.attempts import AttemptStatus
 from identity.registration.models import TypedPassword
 from identity.registration.pages import creation as account_creation
-from identity.sign_up import service as sign_up
-from identity.sign_up import visibility
+from identity.sign_up import service as sign_up, visibility
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step
 from identity.threepids import associations

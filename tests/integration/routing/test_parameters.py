@@ -3,9 +3,7 @@
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as drawing
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings as drawing, strategies as st
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress

@@ -7,8 +7,7 @@ from sqlalchemy.exc import OperationalError
 
 from identity.app import create_app
 from identity.invitations.models import Delivery
-from identity.threepids import account_models as identity_accounts
-from identity.threepids import associations
+from identity.threepids import account_models as identity_accounts, associations
 from tests.worlds.api import *
 from tests.worlds.api import ask
 

@@ -10,8 +10,7 @@ from sqlalchemy import event
 from identity.accounts import verified_addresses
 from identity.accounts.models import Account
 from identity.invitations import opting_out
-from identity.mail import models as mails
-from identity.mail import suppressions
+from identity.mail import models as mails, suppressions
 from identity.mail.suppressions import SuppressionReason
 from identity.threepids import associations
 from tests.worlds.pages import *

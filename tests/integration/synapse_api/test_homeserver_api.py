@@ -11,8 +11,7 @@ from identity.accounts import verified_addresses
 from identity.accounts.feed_state import FeedState
 from identity.app import create_app
 from identity.core.journal import Actor
-from identity.homeservers import models as homeservers
-from identity.homeservers import module_models as homeserver_modules
+from identity.homeservers import models as homeservers, module_models as homeserver_modules
 from identity.homeservers.models import Homeserver
 from identity.routing.models import RuleRevision, StoredRule
 from identity.routing.rules_in_force import RulesInForce

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from identity.accounts import classes as account_classes
-from identity.accounts import verified_addresses
+from identity.accounts import classes as account_classes, verified_addresses
 from identity.app import create_app
 from identity.threepids import associations
 from tests.worlds.api import *

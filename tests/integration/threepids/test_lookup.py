@@ -9,8 +9,7 @@ from sqlalchemy import event
 
 from identity.app import create_app
 from identity.core.journal import Actor
-from identity.threepids import accounts as identity_accounts
-from identity.threepids import associations, pepper_rotation, peppers
+from identity.threepids import accounts as identity_accounts, associations, pepper_rotation, peppers
 from identity.threepids.pepper_rotation import THE_START
 from tests.worlds.api import *
 from tests.worlds.programs import ADDRESS, CAMILLE, ZOE, Program, refused

@@ -16,13 +16,11 @@ from identity.app import create_app
 from identity.binding import service as binding
 from identity.homeservers.models import Homeserver
 from identity.maintenance import retention
-from identity.threepids import accounts as identity_accounts
-from identity.threepids import associations
+from identity.threepids import accounts as identity_accounts, associations
 from identity.threepids.account_models import AccessToken, EndedAccount
 from tests.services.peer import Peer
 from tests.worlds.api import *
-from tests.worlds.programs import ADDRESS as HERS
-from tests.worlds.programs import CAMILLE, V2, ZOE, Program, refused
+from tests.worlds.programs import ADDRESS as HERS, CAMILLE, V2, ZOE, Program, refused
 
 from .test_accounts import NAME, OPENID, PROTECTED
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import schemathesis
 import yaml
-from hypothesis import HealthCheck, given
-from hypothesis import settings as drawing
+from hypothesis import HealthCheck, given, settings as drawing
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (

@@ -19,8 +19,7 @@ from identity.mail.outcomes import NotSent, Outcome
 from identity.mail.quota import Template
 from identity.mail.rendering import group_digits
 from identity.maintenance import retention
-from identity.sign_up import not_me
-from identity.sign_up import service as sign_up
+from identity.sign_up import not_me, service as sign_up
 from identity.sign_up.models import VerificationRequest
 from identity.threepids import associations
 from tests.worlds import codes

@@ -9,8 +9,7 @@ import requests
 from domain_rules.synapse_modules.agents_only import PATH as AGENTS_ONLY
 from identity.command.findings import State
 from identity.core.http_client import JsonClient
-from identity.health.cli import exposure as homeserver_doors
-from identity.health.cli import proxy_exposure as homeserver_proxy
+from identity.health.cli import exposure as homeserver_doors, proxy_exposure as homeserver_proxy
 from tests.services.guichet_synapse import CLIENT, GuichetHomeserver, Person, started
 from tests.services.homeserver_proxy import before
 from tests.services.waiting import LOOPBACK, wait_for

@@ -6,12 +6,9 @@ from threading import Barrier
 import pytest
 
 from identity import problems
-from identity.accounts import ends as account_ends
-from identity.accounts import session_models
-from identity.accounts import sessions as people_sessions
+from identity.accounts import ends as account_ends, session_models, sessions as people_sessions
 from identity.binding import service as binding
-from identity.threepids import account_models as stored
-from identity.threepids import accounts as identity_accounts
+from identity.threepids import account_models as stored, accounts as identity_accounts
 
 ZOE, HERS = "@zoe:education.example", "zoe.martin@ac-rouen.example"
 ADA = "@ada:education.example"

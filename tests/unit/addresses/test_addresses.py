@@ -1,7 +1,6 @@
 import pytest
 from email_validator import validate_email
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from domain_rules.address_faults import ADDRESS_FAULT_SENTENCES, AddressFault, InvalidAddress
 from domain_rules.addresses import EmailAddress, parse_domain

@@ -2,8 +2,7 @@
 
 import pytest
 
-from domain_rules.address_faults import AddressFault as Fault
-from domain_rules.address_faults import InvalidAddress
+from domain_rules.address_faults import AddressFault as Fault, InvalidAddress
 from domain_rules.addresses import EmailAddress
 from domain_rules.csv_rules import read_csv, write_csv
 from domain_rules.reading import read_federation

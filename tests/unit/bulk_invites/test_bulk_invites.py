@@ -1,7 +1,6 @@
 """Lists of people without their pages: the estimate, the order of steps, and what is forgotten."""
 
-from identity.bulk_invites import report
-from identity.bulk_invites import service as bulk_invites
+from identity.bulk_invites import report, service as bulk_invites
 from identity.bulk_invites.service import Owner, RoomSeen
 from identity.core import outbox
 from identity.mail import models as mails

@@ -1,8 +1,7 @@
 import csv
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from domain_rules.spreadsheet_cells import guard_cell, unguard_cell, write_table
 

@@ -8,9 +8,11 @@ import pytest
 
 from domain_rules.addresses import EmailAddress
 from identity.core.database import Database, make_engine
-from identity.core.one_time_codes import limits as code_limits
-from identity.core.one_time_codes import models as store
-from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes import (
+    limits as code_limits,
+    models as store,
+    service as one_time_codes,
+)
 from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import Result, TypedCode
 from identity.mail import models as mails

@@ -15,11 +15,9 @@ from identity.core.keyed_hashes import KeyedHashes, LostKey, bounce_mark_by
 from identity.core.one_time_codes.limits import networks_of_caller
 from identity.core.sealing import CannotOpen, Vault
 from identity.core.tokens import Tokens
-from identity.invitations import mute_models as mutes
-from identity.invitations import muting, opting_out
+from identity.invitations import mute_models as mutes, muting, opting_out
 from identity.invitations.mute_models import Mute
-from identity.mail import results as mail_results
-from identity.mail import suppressions
+from identity.mail import results as mail_results, suppressions
 from identity.mail.suppressions import Suppression, SuppressionReason
 from identity.maintenance import resealing
 from tests.worlds.sign_ups import *

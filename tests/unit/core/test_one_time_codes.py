@@ -6,9 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from identity.core.one_time_codes import limits
-from identity.core.one_time_codes import models as store
-from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes import limits, models as store, service as one_time_codes
 from identity.core.one_time_codes.limits import CallerNetworks
 from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import LIFETIMES, Result, TypedCode

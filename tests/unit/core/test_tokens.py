@@ -4,8 +4,7 @@ import re
 import uuid
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import SecretStr
 
 from identity.core.tokens import Tokens, UnknownCodeKey, is_whole_code, typed_digits

@@ -4,8 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from identity.core.sealing import CannotOpen, PrivateHalves, Vault, new_pair
-from identity.homeservers import models as homeservers
-from identity.homeservers import secrets as homeserver_secrets
+from identity.homeservers import models as homeservers, secrets as homeserver_secrets
 from identity.homeservers.secrets import FIELDS
 from identity.registration.jobs import accounts as job
 

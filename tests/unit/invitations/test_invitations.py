@@ -5,9 +5,11 @@ import pytest
 from identity import problems
 from identity.binding import service as binding
 from identity.core.outbox import JobKind
-from identity.invitations import models as third_party_invitations
-from identity.invitations import service as invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import (
+    models as third_party_invitations,
+    service as invitations,
+    states as invitation_states,
+)
 from identity.invitations.history import Happened
 from identity.invitations.models import Delivery, State
 from identity.invitations.states import last_open_state, record_event

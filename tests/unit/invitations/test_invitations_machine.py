@@ -3,8 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
@@ -14,10 +13,12 @@ from hypothesis.stateful import (
 )
 
 from identity.binding import service as binding
-from identity.invitations import models as third_party_invitations
-from identity.invitations import schedule
-from identity.invitations import service as invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import (
+    models as third_party_invitations,
+    schedule,
+    service as invitations,
+    states as invitation_states,
+)
 from identity.invitations.history import Happened
 from identity.invitations.inviters import MAX_UNKNOWN
 from identity.invitations.models import Delivery, State

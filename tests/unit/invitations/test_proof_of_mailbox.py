@@ -12,15 +12,12 @@ from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import Result
 from identity.core.outbox import Lane
 from identity.homeservers import models as homeservers
-from identity.invitations import opting_out
-from identity.invitations import proof as invitation_proof
-from identity.invitations import service as invitations
+from identity.invitations import opting_out, proof as invitation_proof, service as invitations
 from identity.invitations.mail_grouping import GATHERING_TIME
 from identity.invitations.models import Delivery
 from identity.mail.rendering import group_digits
 from identity.registration import service as registration
-from identity.sign_up import service as sign_up
-from identity.sign_up import visibility
+from identity.sign_up import service as sign_up, visibility
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step
 from identity.threepids import associations

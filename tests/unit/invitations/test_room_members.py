@@ -5,8 +5,7 @@ import uuid
 import pytest
 
 from identity import problems
-from identity.accounts import ends as account_ends
-from identity.accounts import room_members
+from identity.accounts import ends as account_ends, room_members
 from identity.binding import service as binding
 from identity.core.outbox import JobKind
 from identity.homeservers import modules as homeserver_modules

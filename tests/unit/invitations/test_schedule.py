@@ -3,11 +3,14 @@
 import pytest
 
 from identity.binding import service as binding
-from identity.invitations import history as invitation_events
-from identity.invitations import models as third_party_invitations
-from identity.invitations import opting_out, schedule
-from identity.invitations import service as invitations
-from identity.invitations import states as invitation_states
+from identity.invitations import (
+    history as invitation_events,
+    models as third_party_invitations,
+    opting_out,
+    schedule,
+    service as invitations,
+    states as invitation_states,
+)
 from identity.mail import models as mails
 from identity.maintenance import retention
 from tests.worlds.inviting import ADA, GIL, ZOE, Inviting

@@ -9,8 +9,13 @@ from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.core.database import Database
 from identity.core.outbox import Job, JobKind
-from identity.invitations import inviters, mail_grouping, room_agreement, store_invite
-from identity.invitations import models as third_party_invitations
+from identity.invitations import (
+    inviters,
+    mail_grouping,
+    models as third_party_invitations,
+    room_agreement,
+    store_invite,
+)
 from identity.invitations.mail_grouping import GATHERING_TIME
 from identity.invitations.models import Delivery
 from identity.invitations.store_invite import EphemeralKey, InviteRequest

@@ -8,8 +8,7 @@ from pydantic import SecretStr
 from identity.core.journal import Actor
 from identity.core.sealing import CannotOpen, Vault
 from identity.core.signatures import verify
-from identity.keys import models as rows
-from identity.keys import service as signing_keys
+from identity.keys import models as rows, service as signing_keys
 from identity.keys.service import UnknownKey
 from identity.maintenance import resealing
 

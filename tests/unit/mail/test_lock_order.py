@@ -3,8 +3,7 @@
 import pytest
 from sqlalchemy import event
 
-from identity.mail import models as mails
-from identity.mail import results as mail_results
+from identity.mail import models as mails, results as mail_results
 from identity.mail.outcomes import Outcome
 from identity.mail_kinds import kind_of
 from tests.worlds.inviting import GIL, Inviting

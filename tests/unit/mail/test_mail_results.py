@@ -6,10 +6,8 @@ import pytest
 
 from identity.accounts import models as accounts
 from identity.accounts.models import Account
-from identity.invitations import history as invitation_events
-from identity.invitations import service as invitations
-from identity.mail import models as mails
-from identity.mail import results as mail_results
+from identity.invitations import history as invitation_events, service as invitations
+from identity.mail import models as mails, results as mail_results
 from identity.mail.models import MailState
 from identity.mail.outcomes import Outcome
 from identity.mail.quota import Template

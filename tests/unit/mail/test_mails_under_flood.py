@@ -6,14 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from domain_rules.addresses import EmailAddress
 from identity.core.database import Database, make_engine
 from identity.core.outbox import Lane
-from identity.mail import code_mails
-from identity.mail import models as mails
+from identity.mail import code_mails, models as mails
 from identity.mail.quota import Template
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import record_earlier_mail

@@ -1,8 +1,7 @@
 """Guests answer; they do not start."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from domain_rules.rooms import guest_permissions as conversations
 from domain_rules.rooms.guest_permissions import UserAction, action_of_event, is_allowed

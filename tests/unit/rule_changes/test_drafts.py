@@ -11,8 +11,7 @@ from identity.core.journal import Actor
 from identity.homeservers import models as homeservers
 from identity.invitations.models import ThirdPartyInvitation
 from identity.routing import models as rules
-from identity.rule_changes import drafts, journal_check
-from identity.rule_changes import service as rule_changes
+from identity.rule_changes import drafts, journal_check, service as rule_changes
 from identity.rule_changes.drafts import MOVING
 from identity.rule_changes.impact import Impact
 from identity.threepids import associations

@@ -2,8 +2,7 @@
 
 import re
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from domain_rules.info_yaml.legacy_lookup import LegacyServer
 from domain_rules.info_yaml.probe_addresses import probe_addresses_of

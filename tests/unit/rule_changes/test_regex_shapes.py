@@ -3,8 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from domain_rules.info_yaml.probe_addresses import probe_addresses_of
 from domain_rules.info_yaml.regex_shapes import MAX_PATTERN, Target, UnknownShape, recognise_pattern

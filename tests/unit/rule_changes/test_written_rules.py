@@ -3,8 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from domain_rules.csv_rules import is_rules_csv, read_csv, write_csv
 from domain_rules.reading import read_federation

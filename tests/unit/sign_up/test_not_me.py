@@ -4,9 +4,7 @@ from datetime import timedelta
 
 from identity.core.one_time_codes.service import Result
 from identity.mail import models as mails
-from identity.sign_up import models as verification_requests
-from identity.sign_up import not_me, visibility
-from identity.sign_up import service as sign_up
+from identity.sign_up import models as verification_requests, not_me, service as sign_up, visibility
 from identity.sign_up.visibility import Step
 from tests.worlds.sign_ups import *
 from tests.worlds.sign_ups import ANA, BRUNO, WRONG, reread, right_code

@@ -10,9 +10,7 @@ from identity.core.one_time_codes.service import Result
 from identity.mail import models as mails
 from identity.mail.kinds import Fate, MailTurn
 from identity.mail.models import Mail, MailState
-from identity.sign_up import models as verification_requests
-from identity.sign_up import service as sign_up
-from identity.sign_up import visibility
+from identity.sign_up import models as verification_requests, service as sign_up, visibility
 from identity.sign_up.mails import decide
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step

@@ -12,8 +12,7 @@ from identity.accounts.models import Account
 from identity.binding import service as binding
 from identity.core.outbox import JobKind
 from identity.homeservers import models as homeservers
-from identity.invitations import history as invitation_events
-from identity.invitations import models as third_party_invitations
+from identity.invitations import history as invitation_events, models as third_party_invitations
 from identity.invitations.models import Delivery, State
 from identity.maintenance import retention
 from identity.registration import service as registration

@@ -10,8 +10,14 @@ import yaml
 from domain_rules.rooms.events import JUDGES
 from domain_rules.rooms.power import EVENTS_OUT_OF_REACH
 from domain_rules.rooms.redactions import NEVER_REDACTED, PROTECTED_EVENTS
-from domain_rules.synapse_modules import configuration, guards, inbound, refusals, room_access
-from domain_rules.synapse_modules import sync as feeds
+from domain_rules.synapse_modules import (
+    configuration,
+    guards,
+    inbound,
+    refusals,
+    room_access,
+    sync as feeds,
+)
 from domain_rules.synapse_modules.configuration import Config, Parts
 from tests.services import guide
 

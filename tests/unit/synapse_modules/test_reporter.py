@@ -2,8 +2,7 @@
 
 import pytest
 
-from domain_rules.synapse_modules import report_queue
-from domain_rules.synapse_modules import reporter as binder
+from domain_rules.synapse_modules import report_queue, reporter as binder
 from domain_rules.synapse_modules.configuration import Config
 from domain_rules.synapse_modules.refusals import Refusal
 from tests.worlds.module import *

@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.synapse_modules.snapshot import PLAIN_ADDRESS, read_address, read_snapshot
