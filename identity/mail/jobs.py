@@ -51,6 +51,7 @@ def send_mail(
     if fate is Fate.DROPPED:
         return _recording(mail, state=MailState.DROPPED)
     mail = _close(services, mail, now, kind)
+    kind = kind_of(mail)  # several invitations make it another one
     try:
         message = write_mail(services, mail, now, kind)
     except NoLongerWanted:
