@@ -26,7 +26,7 @@ class Terms:
     may_stay: Callable[[Session, RuleSet, PersonSession], bool]
 
 
-def open(  # noqa: A001  sessions are opened
+def open_session(
     session: Session, now: datetime, *, purpose: str, user_id: str, address: str, device: str
 ) -> str:
     """Open a session in the browser that has just verified the address; the token for its cookie.

@@ -120,7 +120,7 @@ class Walk:
                 "address": HERS,
                 "device": "Firefox",
             }
-            people_sessions.open(session, site.clock(), **of_hers)
+            people_sessions.open_session(session, site.clock(), **of_hers)
         yield "lists, signed in elsewhere too", self.go("/lists")
         yield "list of many", self.send(room=ROOM, text=MANY)
         self.send()

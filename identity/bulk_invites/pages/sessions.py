@@ -50,7 +50,7 @@ def open_session(session: Session, user_id: str, address: str) -> str:
     before = session_cookies.read_token(BULK_INVITES)
     if before is not None:
         people_sessions.end_by_token(session, services.now(), token=before, purpose=BULK_INVITES)
-    return people_sessions.open(
+    return people_sessions.open_session(
         session,
         services.now(),
         purpose=BULK_INVITES,

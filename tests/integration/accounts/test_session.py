@@ -19,7 +19,7 @@ def signed_in(federation, opened):
     with opened.transaction() as session:
         binding.record_verified(session, utc_now(), address=HERS, user_id=ZOE)
         for device in ("Firefox", ""):
-            people_sessions.open(
+            people_sessions.open_session(
                 session, utc_now(), purpose=BULK_INVITES, user_id=ZOE, address=HERS, device=device
             )
         return identity_accounts.issue(session, utc_now(), user_id=ZOE)

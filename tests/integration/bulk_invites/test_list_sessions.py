@@ -28,7 +28,7 @@ def sign_in(service, clock):
 
     def sign_in(browser, user_id=ZOE, address=HERS, device="Firefox") -> str:
         with service.database.transaction() as session:
-            token = people_sessions.open(
+            token = people_sessions.open_session(
                 session,
                 clock(),
                 purpose=BULK_INVITES,
@@ -215,7 +215,7 @@ def test_a_token_of_another_purpose_or_of_nobody_opens_nothing(browser, sign_in,
 
 def sign_in_for_nothing(service):
     with service.database.transaction() as session:
-        people_sessions.open(
+        people_sessions.open_session(
             session, service.now(), purpose="console", user_id=ZOE, address=HERS, device=""
         )
 

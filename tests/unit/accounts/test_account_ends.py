@@ -34,7 +34,7 @@ def zoe(database, clock):
             stored.issue(session, clock(), user_id=user_id)
         for address in (HERS, OTHER):
             binding.record_verified(session, clock(), address=address, user_id=ZOE)
-            people_sessions.open(
+            people_sessions.open_session(
                 session, clock(), purpose="lists", user_id=ZOE, address=address, device=""
             )
     return ZOE
