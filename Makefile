@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 SYNAPSE := .venv-synapse
+MUTANTS := .venv-mutants
 BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
 ARGS ?=
@@ -52,9 +53,9 @@ coverage: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Measure which lines and bra
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report
 
-mutants: $(VENV)/.test  ## Change the code in small ways and see whether a test notices (an hour; ARGS=domain_rules.rules*)
-	$(BIN)/mutmut run $(ARGS)
-	$(BIN)/mutmut results
+mutants: $(MUTANTS)/.ready  ## Change the code in small ways and see whether a test notices (an hour; ARGS=domain_rules.rules*)
+	$(MUTANTS)/bin/mutmut run $(ARGS)
+	$(MUTANTS)/bin/mutmut results
 
 long: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run the tests that take minutes or hours (ARGS="-k hostile")
 	$(BIN)/pytest -m long $(ARGS)
@@ -91,6 +92,7 @@ requirements:  ## Pin the newest versions that fit setup.cfg, with their hashes
 	$(PIN) --extra service --extra test --constraint requirements/service.txt \
 		setup.cfg requirements/build.in --output-file requirements/test.txt
 	$(PIN) setup.cfg requirements/synapse.in --output-file requirements/synapse.txt
+	$(PIN) --constraint requirements/test.txt requirements/mutants.in --output-file requirements/mutants.txt
 
 PIN = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header
@@ -111,7 +113,7 @@ release: $(VENV)/.test  ## Build what is released into dist/, of what is committ
 export BUILD_SDIST = import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])
 
 clean:  ## Remove what was installed and built; the data in var/ stays
-	rm -rf $(VENV) $(SYNAPSE) build dist *.egg-info artefacts \
+	rm -rf $(VENV) $(SYNAPSE) $(MUTANTS) mutants build dist *.egg-info artefacts \
 		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
 
 # --- What the above stand on. Each leaves a file behind, so that it is done once.
@@ -131,6 +133,13 @@ $(VENV)/.service: requirements/service.txt setup.cfg pyproject.toml | $(BIN)/pyt
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.service
 	$(BIN)/python $(PIP) requirements/test.txt
+	@touch $@
+
+# mutmut stands apart as well: requirements/mutants.in says why.
+$(MUTANTS)/.ready: requirements/mutants.txt requirements/test.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(MUTANTS)
+	$(MUTANTS)/bin/python $(PIP) requirements/test.txt --requirement requirements/mutants.txt
+	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Synapse stands apart: it gets the base wheel alone, as on a homeserver.

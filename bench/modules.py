@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from tests.services.certificates import Authority
 from tests.services.guichet_synapse import Person, started
-from tests.services.told_guichet import ToldGuichet
+from tests.services.told_guichet import ToldGuichet, told_rule
 from tests.services.trusting_synapse import TrustingHomeserver
 from tests.services.waiting import wait_for
 
@@ -56,8 +56,7 @@ def measure() -> Iterator[Row]:
 def _fill(guichet: ToldGuichet, name: str) -> None:
     guichet.sources = {name: "by_person", ELSEWHERE: "by_person"}
     guichet.rules = [
-        ["domain", f"d{number}.example", "agent", name, 0, "", None, None]
-        for number in range(RULES)
+        told_rule("domain", f"d{number}.example", "agent", name) for number in range(RULES)
     ]
     guichet.agents = [f"@person.{number}:{ELSEWHERE}" for number in range(PEOPLE)]
 

@@ -1,13 +1,11 @@
 """Rules as JSON on their way from Guichet to its module in Synapse.
 
-Version 2 has named fields and leaves out usual values. The reader ignores unknown fields; a rule
-that it cannot read is skipped and reported, never the whole revision. It also reads version 1
-(lists of eight values), which earlier versions of Guichet send and which a homeserver may have
-stored.
+A rule is written with named fields, without those that have their usual value. The reader ignores
+unknown fields; a rule that it cannot read is skipped and reported, never the whole revision.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,11 +14,6 @@ from domain_rules.rule import AccountClass, Rule, RuleKind, order_signs
 from domain_rules.rules import ConflictingRules, RuleSet
 
 VERSION = 2
-POSITIONS = (
-    *("kind", "pattern", "class", "homeserver", "requires_invite", "organisation"),
-    *("valid_from", "valid_until"),
-)
-"""The fields of a rule in version 1, by position."""
 CLASSES = {each.value: each for each in AccountClass}
 
 
@@ -41,7 +34,7 @@ class ReceivedRules:
 
 
 def write_rule(rule: Rule, *, protected: str | None = None) -> dict[str, Any]:
-    """A rule in version 2.
+    """A rule as it is sent.
 
     `protected`: the name of the homeserver that receives it; addresses that are protected there are
     written as its own.
@@ -63,16 +56,8 @@ def write_rule(rule: Rule, *, protected: str | None = None) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def write_rule_by_position(facts: Mapping[str, Any]) -> list[Any]:
-    """The fields of `write_rule` as a list of version 1, which has no extra signs."""
-    usual = {"pattern": "", "organisation": "", "requires_invite": 0}
-    line = [facts.get(name, usual.get(name)) for name in POSITIONS]
-    line[POSITIONS.index("requires_invite")] = int(facts.get("requires_invite", False))
-    return line
-
-
 def read_rules(answer: Mapping[str, Any], *, revision: int, at: datetime) -> ReceivedRules:
-    """The `rules` of an answer of either version.
+    """The `rules` of an answer.
 
     Raises UnreadableRules if they are not a list, or if none of them can be read.
     """
@@ -80,8 +65,8 @@ def read_rules(answer: Mapping[str, Any], *, revision: int, at: datetime) -> Rec
     if not isinstance(entries, list):
         raise UnreadableRules("rules is no list")
     skipped: list[str] = []
-    named = enumerate(_named(entries, answer.get("extra_signs")))
-    found = [rule for place, facts in named if (rule := _try_to_read(facts, place, skipped))]
+    numbered = enumerate(entries)
+    found = [rule for place, facts in numbered if (rule := _try_to_read(facts, place, skipped))]
     if entries and not found:
         raise UnreadableRules(f"no rule can be read, the first is {skipped[0]}")
     compiled = _compiled_or_conflict(found, revision, at)
@@ -114,16 +99,6 @@ def _try_to_read(facts: Any, place: int, skipped: list[str]) -> Rule | None:
     except (TypeError, ValueError) as fault:
         skipped.append(f"{_name(facts, place)}: {fault}")
         return None
-
-
-def _named(entries: Iterable[Any], extra_signs: Any) -> Iterator[Any]:
-    signs = extra_signs if isinstance(extra_signs, Mapping) else {}
-    for place, entry in enumerate(entries):
-        if isinstance(entry, list):
-            named = dict(zip(POSITIONS, entry, strict=False))
-            yield named | {"extra_signs": signs.get(str(place), "")}
-        else:
-            yield entry
 
 
 def _read(facts: Any, skipped: list[str]) -> Rule:

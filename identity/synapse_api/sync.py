@@ -56,7 +56,7 @@ class _Revision:
 
     number: int
     protected: frozenset[str]
-    lines: dict[tuple[str, int], Lines]
+    lines: dict[str, Lines]
 
 
 class RulesFeed:
@@ -73,16 +73,15 @@ class RulesFeed:
         *,
         homeserver: str,
         names: Collection[str],
-        version: int,
         paused: Sequence[str] = (),
     ) -> Answer:
-        """The rules for this homeserver, in the version its module reads.
+        """The rules for this homeserver.
 
         `names`: of the identity server. `paused`: users of the homeserver who may not invite guests
         at present.
         """
         number = stored_rules.current_number(session)
-        lines = self._lines(session, number, homeserver, version)
+        lines = self._lines(session, number, homeserver)
         head = _head(session, homeserver, names)
         head["epoch"], head["revision"] = state.epoch, number
         head["paused_inviters"] = list(paused)
@@ -91,7 +90,7 @@ class RulesFeed:
         body = b"%s,%s}" % (before[:-1], lines.text)
         return Answer(body, number, f"{state.epoch}.{number}.{digest}")
 
-    def _lines(self, session: Session, number: int, homeserver: str, version: int) -> Lines:
+    def _lines(self, session: Session, number: int, homeserver: str) -> Lines:
         with self._making:
             held, found = self._held, None
             if held is None or held.number != number:
@@ -99,10 +98,10 @@ class RulesFeed:
                 protected = {rule.protected_homeserver for rule in found}
                 held = self._held = _Revision(number, frozenset(filter(None, protected)), {})
             seen_by = homeserver if homeserver in held.protected else ""
-            kept = held.lines.get((seen_by, version))
+            kept = held.lines.get(seen_by)
             if kept is None:
                 found = stored_rules.load(session, number) if found is None else found
-                kept = held.lines[seen_by, version] = _lines(found, version, seen_by)
+                kept = held.lines[seen_by] = _lines(found, seen_by)
             return kept
 
 
@@ -194,21 +193,12 @@ def _head(session: Session, homeserver: str, names: Collection[str]) -> dict[str
     }
 
 
-def _lines(rules: Iterable[Rule], version: int, protected: str = "") -> Lines:
+def _lines(rules: Iterable[Rule], protected: str = "") -> Lines:
     entries = [wire_format.write_rule(rule, protected=protected) for rule in rules]
-    entries.sort(key=lambda entry: [str(entry.get(name, "")) for name in wire_format.POSITIONS])
-    facts: dict[str, Any] = {"version": wire_format.VERSION, "rules": entries}
-    if version < wire_format.VERSION:
-        # Signs beside the rules, by their place: lines of version 1 have eight values.
-        signs = {
-            place: entry["extra_signs"]
-            for place, entry in enumerate(entries)
-            if "extra_signs" in entry
-        }
-        facts = {
-            "rules": [wire_format.write_rule_by_position(entry) for entry in entries],
-            "extra_signs": signs,
-        }
+    entries.sort(
+        key=lambda entry: [entry.get(name, "") for name in ("kind", "pattern", "valid_from")]
+    )
+    facts = {"version": wire_format.VERSION, "rules": entries}
     text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()[1:-1]
     return Lines(text, hashlib.sha256(text).hexdigest())
 

@@ -1,4 +1,4 @@
-"""Guichet as it was one version before: the wheel that was built of it, unpacked."""
+"""Guichet as it was one version before: its wheel, and those of what it needs and this one does not."""
 
 import zipfile
 from pathlib import Path
@@ -11,8 +11,9 @@ WHEELS = Path(__file__).parents[1] / "synapse/before"
 @pytest.fixture(scope="session")
 def guichet_before(tmp_path_factory) -> Path:
     """A folder to import its module and its service from."""
-    (wheel,) = WHEELS.glob("*.whl")
     folder = tmp_path_factory.mktemp("before")
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(folder)
+    for wheel in WHEELS.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as packed:
+            packed.extractall(folder)
+    assert (folder / "identity").is_dir()
     return folder

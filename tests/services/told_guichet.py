@@ -16,6 +16,14 @@ from .waiting import LOOPBACK, free_port
 PREFIX = "/api/homeserver/v1"
 
 
+def told_rule(
+    kind: str, pattern: str, account_class: str, homeserver: str | None, **more: Any
+) -> dict[str, Any]:
+    """A rule as Guichet sends it, without what is as usual."""
+    facts = {"kind": kind, "pattern": pattern, "class": account_class, "homeserver": homeserver}
+    return {name: value for name, value in (facts | more).items() if value}
+
+
 class ToldGuichet:
     """A homeserver's credential is its name. `stop` and `start` keep port and content."""
 
@@ -25,7 +33,7 @@ class ToldGuichet:
         self._certificate = certificate
         self.epoch, self.revision, self.number = "first", 1, 1
         self.sources: dict[str, str] = {}
-        self.rules: list[list[Any]] = []
+        self.rules: list[dict[str, Any]] = []
         self.agents: list[str] = []
         self.removed: list[str] = []
         self.identity_server: dict[str, Any] = {"names": [], "public_keys": {}}
@@ -51,7 +59,7 @@ class ToldGuichet:
             self._server.server_close()
             self._server = None
 
-    def publish(self, *rules: list[Any]) -> None:
+    def publish(self, *rules: dict[str, Any]) -> None:
         """The next revision."""
         self.rules = list(rules)
         self.revision += 1

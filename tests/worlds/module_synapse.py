@@ -12,14 +12,15 @@ from domain_rules.synapse_modules.clients import GuichetAnswer, GuichetUnreachab
 from domain_rules.synapse_modules.configuration import Config
 from domain_rules.synapse_modules.refusals import Refusals, SynapseTypes
 from domain_rules.synapse_modules.sync import Sync
+from tests.services.told_guichet import told_rule
 
 AGENTS, GUESTS, MIXED, OTHER = (
     f"{name}.example" for name in ("agents", "guests", "mixed", "other-mixed")
 )
 ANA, GIL, MIA = f"@ana:{AGENTS}", f"@gil:{GUESTS}", f"@mia:{MIXED}"
 SOURCES = {AGENTS: "agent", GUESTS: "guest", MIXED: "by_person", OTHER: "by_person"}
-OPEN_RULE = ["suffix", "interieur.example", "agent", AGENTS, 0, "Intérieur", None, None]
-DEFAULT_RULE = ["default", "", "guest", GUESTS, 1, "", None, None]
+OPEN_RULE = told_rule("suffix", "interieur.example", "agent", AGENTS, organisation="Intérieur")
+DEFAULT_RULE = told_rule("default", "", "guest", GUESTS, requires_invite=True)
 SYNAPSE = """
 CREATE TABLE IF NOT EXISTS user_threepids (user_id TEXT, medium TEXT, address TEXT);
 CREATE TABLE IF NOT EXISTS users (name TEXT, admin SMALLINT);

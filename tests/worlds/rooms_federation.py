@@ -8,7 +8,7 @@ from identity.core.http_client import JsonClient
 from identity.health.cli import readable_rooms
 from tests.services.certificates import Authority
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
-from tests.services.told_guichet import ToldGuichet
+from tests.services.told_guichet import ToldGuichet, told_rule
 from tests.services.told_identity_server import ToldIdentityServer
 from tests.services.trusting_synapse import TrustingHomeserver
 from tests.services.waiting import wait_for
@@ -79,7 +79,7 @@ def federated(
         bare.server_name: "agent",
     }
     told_guichet.rules = [
-        ["domain", "asso.example", "guest", guests.server_name, 1, "", None, None],
+        told_rule("domain", "asso.example", "guest", guests.server_name, requires_invite=True),
     ]
     told_guichet.identity_server = identity_server.facts
     with started(agents, guests, bare):

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask.blueprints import BlueprintSetupState
 
-from domain_rules import wire_format
 from identity.accounts import feed_state
 from identity.accounts.feed_state import FeedState
 from identity.homeservers import modules as homeserver_modules
@@ -46,20 +45,17 @@ class Reports(Body):
 def rules() -> Response:
     """The current rules, with the kinds of the calling and the other homeservers.
 
-    The query says what the module supports; old modules send none. The response has the newest
-    version of the format that both sides know.
+    The query says what the module supports, which is recorded for `guichet doctor`.
     """
     feed: RulesFeed = current_app.extensions[FEED]
     homeserver, settings = homeserver_of_module(), services.settings
     names = {*settings.names, urlsplit(settings.public_url).netloc}
-    version = min(_record_module(homeserver), wire_format.VERSION)
+    _record_module(homeserver)
 
     def answer(state: FeedState) -> Answer:
         with services.database.reading() as session:
             paused = inviters.find_paused(session, services.now(), homeserver)
-            return feed.answer(
-                session, state, homeserver=homeserver, names=names, version=version, paused=paused
-            )
+            return feed.answer(session, state, homeserver=homeserver, names=names, paused=paused)
 
     return _respond(answer)
 
@@ -138,8 +134,8 @@ def _first_state() -> FeedState:
         return feed_state.lock_state(session)
 
 
-def _record_module(homeserver: str) -> int:
-    """Record what the module says of itself, if that changed or is old; its format version."""
+def _record_module(homeserver: str) -> None:
+    """Record what the module says of itself, if that changed or is old."""
     declared_texts = parameters.optional("version", "reports", "actions", "skipped")
     declared = homeserver_modules.read_declaration(*declared_texts)
     now = services.now()
@@ -148,7 +144,6 @@ def _record_module(homeserver: str) -> int:
     if is_news:
         with services.database.transaction() as session:
             homeserver_modules.record_declaration(session, now, homeserver, declared)
-    return declared.version
 
 
 def _classify_agents() -> None:

@@ -15,6 +15,7 @@ from identity.core.http_client import Away
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import PATH, NoModule, RoomActions
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
+from tests.services.told_guichet import told_rule
 from tests.services.told_room_actions import ToldRoom
 
 pytestmark = pytest.mark.synapse
@@ -51,8 +52,8 @@ def place(tmp_path_factory, authority, told_guichet) -> Iterator[Place]:
     key = signing.new_key()
     told_guichet.sources = {homeserver.server_name: "agent"}
     told_guichet.rules = [
-        ["suffix", "agents.example", "agent", homeserver.server_name, 0, "", None, None],
-        ["default", "", "guest", homeserver.server_name, 1, "", None, None],
+        told_rule("suffix", "agents.example", "agent", homeserver.server_name),
+        told_rule("default", "", "guest", homeserver.server_name, requires_invite=True),
     ]
     told_guichet.identity_server = {"names": [NAME], "public_keys": {key.key_id: key.public}}
     desk = RoomActions(

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
+from tests.services.told_guichet import told_rule
 from tests.services.told_identity_server import ToldIdentityServer
 
 pytestmark = pytest.mark.synapse
@@ -23,9 +24,7 @@ def ana(tmp_path, authority, told_guichet, identity_server) -> Iterator[Person]:
     """An agent on a homeserver with our module."""
     agents = GuichetHomeserver(tmp_path, authority, guichet_url=told_guichet.url)
     told_guichet.sources = {agents.server_name: "agent"}
-    told_guichet.rules = [
-        ["suffix", "agents.example", "agent", agents.server_name, 0, "", None, None]
-    ]
+    told_guichet.rules = [told_rule("suffix", "agents.example", "agent", agents.server_name)]
     told_guichet.identity_server = identity_server.facts
     with started(agents):
         yield Person(agents, "ana")

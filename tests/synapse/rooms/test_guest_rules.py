@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, start, started
+from tests.services.told_guichet import told_rule
 from tests.services.told_identity_server import ToldIdentityServer
 from tests.services.waiting import wait_for
 from tests.worlds.beginnings import Federation, a_name, actions, reason
@@ -33,8 +34,8 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
     )
     told_guichet.sources = {guests.server_name: "guest", agents.server_name: "agent"}
     told_guichet.rules = [
-        ["suffix", "agents.example", "agent", agents.server_name, 0, "", None, None],
-        ["default", "", "guest", guests.server_name, 1, "", None, None],
+        told_rule("suffix", "agents.example", "agent", agents.server_name),
+        told_rule("default", "", "guest", guests.server_name, requires_invite=True),
     ]
     identity_server = ToldIdentityServer(authority.issue("localhost", "127.0.0.1"))
     told_guichet.identity_server = identity_server.facts
@@ -236,7 +237,7 @@ def test_on_a_homeserver_of_both_the_address_makes_the_agent_at_home_and_abroad(
         )
         gil.verifies("gil@asso.example")
         assert reason(gil.ask("POST", "/createRoom")) == "guest_may_not_create_room"
-        told_guichet.publish(["domain", "asso.example", "agent", name, 0, "", None, None], *rules)
+        told_guichet.publish(told_rule("domain", "asso.example", "agent", name), *rules)
         wait_for(lambda: created(gil), what="Gil, whose domain was opened, creates a room")
     finally:
         told_guichet.sources[name] = "guest"

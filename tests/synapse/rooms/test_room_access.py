@@ -9,6 +9,7 @@ import pytest
 from requests import Response
 
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
+from tests.services.told_guichet import told_rule
 from tests.services.told_identity_server import A_KEY, ToldIdentityServer
 from tests.services.waiting import wait_for
 from tests.worlds.synapse_rooms import ROOMS_ALONE, RULE, invite, put, reason, rule_event
@@ -63,8 +64,8 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
     )
     told_guichet.sources = {guests.server_name: "guest", agents.server_name: "agent"}
     told_guichet.rules = [
-        ["domain", "gov.example", "agent", agents.server_name, 0, "", None, None],
-        ["domain", "asso.example", "guest", guests.server_name, 1, "", None, None],
+        told_rule("domain", "gov.example", "agent", agents.server_name),
+        told_rule("domain", "asso.example", "guest", guests.server_name, requires_invite=True),
     ]
     told_guichet.identity_server = {
         "names": [identity_server.name],

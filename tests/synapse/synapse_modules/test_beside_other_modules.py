@@ -11,6 +11,7 @@ import pytest
 from tests.services.careless_module import FAILING, PROXIED, REFUSED, REPLACED
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
 from tests.services.synapse import FREELY
+from tests.services.told_guichet import told_rule
 from tests.worlds.same_actions import RULE, Deeds
 
 pytestmark = pytest.mark.synapse
@@ -62,9 +63,7 @@ def three(tmp_path_factory, authority, told_guichet) -> Iterator[dict[str, Place
         for name, kind in (("enforce", Crowded), ("log", Crowded), ("none", Unguarded))
     }
     told_guichet.sources = {each.server_name: "by_person" for each in homeservers.values()}
-    told_guichet.rules = [
-        ["domain", AGENTS, "agent", homeservers["enforce"].server_name, 0, "", None, None]
-    ]
+    told_guichet.rules = [told_rule("domain", AGENTS, "agent", homeservers["enforce"].server_name)]
     with started(*homeservers.values()):
         yield {name: _place(homeserver) for name, homeserver in homeservers.items()}
 

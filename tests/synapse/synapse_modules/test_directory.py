@@ -12,6 +12,7 @@ from identity.core.http_client import JsonClient
 from identity.health.cli import exposure as homeserver_doors, proxy_exposure as homeserver_proxy
 from tests.services.guichet_synapse import CLIENT, GuichetHomeserver, Person, started
 from tests.services.homeserver_proxy import before
+from tests.services.told_guichet import told_rule
 from tests.services.waiting import LOOPBACK, wait_for
 
 pytestmark = pytest.mark.synapse
@@ -31,7 +32,7 @@ def homeserver(tmp_path_factory, authority, told_guichet) -> Iterator[GuichetHom
         experimental_features={"msc4263_limit_key_queries_to_users_who_share_rooms": True},
     )
     told_guichet.sources = {homeserver.server_name: "by_person"}
-    rule = ["domain", "ac-rouen.example", "agent", homeserver.server_name, 0, "", None, None]
+    rule = told_rule("domain", "ac-rouen.example", "agent", homeserver.server_name)
     told_guichet.publish(rule)
     with started(homeserver):
         yield homeserver

@@ -7,7 +7,7 @@ import requests
 
 from tests.services.guichet_synapse import Person, started
 from tests.services.synapse_workers import WorkerHomeserver
-from tests.services.told_guichet import ToldGuichet
+from tests.services.told_guichet import ToldGuichet, told_rule
 from tests.services.waiting import wait_for
 
 pytestmark = [pytest.mark.synapse, pytest.mark.postgresql, pytest.mark.redis]
@@ -35,8 +35,8 @@ def homeserver(
     )
     guichet.sources = {made.server_name: "by_person"}
     guichet.rules = [
-        ["suffix", "agents.example", "agent", made.server_name, 0, "", None, None],
-        ["default", "", "guest", made.server_name, 1, "", None, None],
+        told_rule("suffix", "agents.example", "agent", made.server_name),
+        told_rule("default", "", "guest", made.server_name, requires_invite=True),
     ]
     with started(made):
         yield made

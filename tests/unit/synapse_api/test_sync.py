@@ -144,29 +144,10 @@ def test_a_revision_is_read_once_however_many_ask(database, mixed, clock):
     def ask(homeserver):
         with database.transaction() as session:
             state = feed_state.lock_state(session)
-            return made.answer(
-                session, state, homeserver=homeserver, names=["is.example"], version=2
-            )
+            return made.answer(session, state, homeserver=homeserver, names=["is.example"])
 
     first, again, other = ask(MIXED), ask(MIXED), ask("education.example")
     assert len(read) == 1
     assert (first.tag, first.body) == (again.tag, again.body)
     assert other.tag != first.tag
     assert json.loads(other.body)["homeserver"]["name"] == "education.example"
-
-
-def test_signs_that_a_rule_opens_stand_beside_lines_that_older_modules_read(database, mixed, clock):
-    with database.transaction() as session:
-        wide = rule("r.example", extra_signs="=&")
-        difference = rule_changes.compare(session, put=[rule("a.example"), wide])
-        rule_changes.publish(session, clock(), difference, Actor("tests", "here", "why"))
-    with database.transaction() as session:
-        state = feed_state.lock_state(session)
-        made = sync.RulesFeed().answer(
-            session, state, homeserver=MIXED, names=["is.example"], version=1
-        )
-    told = json.loads(made.body)
-    assert {len(line) for line in told["rules"]} == {8}
-    (place,) = told["extra_signs"]
-    assert told["rules"][int(place)][1] == "r.example"
-    assert told["extra_signs"][place] == "=&"

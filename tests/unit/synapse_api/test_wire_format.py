@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass, Rule, RuleKind
-from domain_rules.wire_format import UnreadableRules, read_rules, write_rule, write_rule_by_position
+from domain_rules.wire_format import UnreadableRules, read_rules, write_rule
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 LATER = datetime(2028, 1, 1, tzinfo=UTC)
@@ -53,13 +53,6 @@ def test_a_rule_that_is_written_is_read_again_the_same(rule):
     assert read(told).every == (rule,)
 
 
-@given(some_rules)
-def test_a_rule_that_is_written_by_position_is_read_again_the_same_with_its_signs_beside(rule):
-    line = json.loads(json.dumps(write_rule_by_position(write_rule(rule))))
-    signs = {"0": rule.extra_signs} if rule.extra_signs else {}
-    assert read(line, extra_signs=signs).every == (rule,)
-
-
 def test_what_is_as_usual_is_left_out():
     rule = Rule(
         RuleKind.DOMAIN, "a.example", AccountClass.AGENT, "hs.example", requires_invite=False
@@ -83,11 +76,6 @@ def test_fields_that_are_to_come_are_ignored():
     assert reading.skipped == ()
 
 
-def test_lines_by_position_may_be_longer_than_they_are_known():
-    line = ["domain", "a.example", "agent", "hs.example", 0, "", None, None, "to come"]
-    assert read(line, GUESTS).every == read(AGENTS, GUESTS).every
-
-
 @pytest.mark.parametrize(
     ("strange", "why"),
     [
@@ -102,7 +90,7 @@ def test_lines_by_position_may_be_longer_than_they_are_known():
         (AGENTS | {"pattern": "b.example", "valid_until": "yesterday"}, "yesterday"),
         (AGENTS | {"pattern": "b.example", "valid_until": "2027-05-01T00:00:00"}, "no time zone"),
         ({"kind": "default", "class": "guest"}, "default"),
-        (["domain"], "domain:"),
+        (["domain"], "rule 1: no rule"),
         (None, "rule 1: no rule"),
         ("domain:b.example", "rule 1: no rule"),
         ([], "rule 1: "),

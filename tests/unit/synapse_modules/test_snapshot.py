@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from domain_rules.addresses import EmailAddress
 from domain_rules.synapse_modules.snapshot import PLAIN_ADDRESS, read_address, read_snapshot
 from domain_rules.wire_format import UnreadableRules
+from tests.services.told_guichet import told_rule
 from tests.worlds.module_synapse import AGENTS, GUESTS, OPEN_RULE, Told
 
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
@@ -22,9 +23,9 @@ def told(**facts):
     [
         {"epoch": None, "rules": None},
         {"revision": "newest"},
-        {"rules": [["suffix", "interieur.example"]]},
-        {"rules": [["tribe", "interieur.example", "agent", AGENTS, 0, "", None, None]]},
-        {"rules": [[*OPEN_RULE[:6], "yesterday", None]]},
+        {"rules": [{"kind": "suffix", "pattern": "interieur.example"}]},
+        {"rules": [told_rule("tribe", "interieur.example", "agent", AGENTS)]},
+        {"rules": [OPEN_RULE | {"valid_from": "yesterday"}]},
         {"rules": {"0": OPEN_RULE}},
         {"homeservers": []},
         {"homeservers": {AGENTS: {}}},
@@ -38,8 +39,8 @@ def test_what_guichet_never_sends_is_not_read(facts):
 
 
 def test_a_rule_without_a_homeserver_is_a_siblings_and_its_people_go_by_the_default():
-    default = ["default", "", "guest", GUESTS, 1, "", None, None]
-    sibling = ["domain", "gouv.example", "agent", None, 1, "", None, None]
+    default = told_rule("default", "", "guest", GUESTS, requires_invite=True)
+    sibling = told_rule("domain", "gouv.example", "agent", None, requires_invite=True)
     copy = read_snapshot(told(rules=[default, sibling]), NOW)
     decision = copy.decide("ana@gouv.example")
     assert (decision.account_class.value, decision.homeserver) == ("guest", GUESTS)

@@ -4,6 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from domain_rules.synapse_modules.configuration import ClassSource
+from tests.services.told_guichet import told_rule
 from tests.worlds.module_synapse import (
     AGENTS,
     ANA,
@@ -153,7 +154,7 @@ def test_other_processes_take_up_what_one_has_stored():
 def test_a_validity_that_begins_is_in_force_by_itself():
     there = process(AGENTS)
     at = "2027-01-16T08:00:00+00:00"
-    later = ["domain", "asso.example", "agent", AGENTS, 0, "", at, None]
+    later = told_rule("domain", "asso.example", "agent", AGENTS, valid_from=at)
     there.synapse.now = 1_800_000_000_000  # 15 January 2027, 8 o'clock
     there.told.publish(OPEN_RULE, DEFAULT_RULE, later)
     there.poll()
@@ -195,7 +196,7 @@ def test_other_processes_see_an_address_that_one_was_told_of():
 def test_a_domain_that_is_opened_makes_its_people_agents_without_a_restart():
     there = process(MIXED)
     there.synapse.attach(MIA, "mia@asso.example")
-    there.told.publish(["domain", "asso.example", "agent", MIXED, 0, "", None, None], DEFAULT_RULE)
+    there.told.publish(told_rule("domain", "asso.example", "agent", MIXED), DEFAULT_RULE)
     there.poll()
     assert there.is_agent(MIA)
 
@@ -203,7 +204,7 @@ def test_a_domain_that_is_opened_makes_its_people_agents_without_a_restart():
 def test_on_a_homeserver_of_guests_they_stay_guests():
     there = process(GUESTS)
     there.synapse.attach(GIL, "gil@interieur.example")
-    there.told.publish(["domain", "interieur.example", "agent", GUESTS, 0, "", None, None])
+    there.told.publish(told_rule("domain", "interieur.example", "agent", GUESTS))
     there.poll()
     assert not there.is_agent(GIL)
 
