@@ -40,8 +40,8 @@ demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synap
 	@exec $(BIN)/python -m examples.demo $(ARGS)
 
 unit: $(VENV)/.test  ## Run the tests that need no server, in under half a minute: the loop to work in
-	@# Compiled tests are kept, and the plugin for API documents stays out: half of the time otherwise.
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -p no:schemathesis --numprocesses $$(nproc) --dist worksteal tests/unit -m "not postgresql and not slow and not long" $(ARGS)
+	@# Compiled tests are kept, databases stand in memory, the plugin for API documents stays out: half of the time otherwise.
+	PYTHONDONTWRITEBYTECODE= PYTEST_DEBUG_TEMPROOT=$(wildcard /dev/shm) $(BIN)/pytest -p no:schemathesis --numprocesses $$(nproc) --dist worksteal tests/unit -m "not postgresql and not slow and not long" $(ARGS)
 
 test: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run every test (STORY=invitations, or ARGS="-k mail")
 	$(BIN)/pytest $(if $(STORY),$(STORIES)) $(or $(ARGS),$(EVERYTHING))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
@@ -53,10 +54,17 @@ def empty_database_url(request) -> str:
     return request.getfixturevalue(f"empty_{request.param}_url")
 
 
+def _do_not_wait_for_the_disk(connection, _record) -> None:
+    """No test pulls the plug of this machine."""
+    connection.execute("PRAGMA synchronous = OFF")
+
+
 @pytest.fixture
 def database(database_url) -> Iterator[Database]:
     """Opened on `database_url`, closed afterwards."""
     opened = Database(make_engine(database_url))
+    if database_url.startswith("sqlite"):
+        event.listen(opened.engine, "connect", _do_not_wait_for_the_disk)
     opened.engine.update_execution_options(compiled_cache=_statements)
     yield opened
     opened.engine.dispose()

@@ -210,7 +210,17 @@ def html_of(message: EmailMessage) -> str:
     return message.get_body(("html",)).get_content()
 
 
+_written: dict[str, EmailMessage] = {}
+
+
 @pytest.fixture(params=[*LETTERS])
 def write(request) -> Callable[..., EmailMessage]:
-    """Every letter in turn: `write(language="en", …)`."""
-    return lambda **facts: LETTERS[request.param](frame(**facts))
+    """Every letter in turn: `write(language="en", …)`. It is written once for all tests, which only read it."""
+
+    def written(**facts: object) -> EmailMessage:
+        name = f"{request.param} {sorted(facts.items())}"
+        if name not in _written:
+            _written[name] = LETTERS[request.param](frame(**facts))
+        return _written[name]
+
+    return written

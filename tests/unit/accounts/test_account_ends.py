@@ -45,6 +45,7 @@ def open_sessions(database) -> list[str]:
         return sorted(each.address for each in session_models.open_sessions_of(session, ZOE))
 
 
+@pytest.mark.slow
 def test_the_end_of_an_account_ends_what_is_its_own_and_nothing_else(database, clock, zoe, tokens):
     with database.transaction() as session:
         account_ends.end_account(session, clock(), ZOE)

@@ -71,6 +71,7 @@ def test_old_tokens_count_from_their_making(upgraded):
     assert good == [10]
 
 
+@pytest.mark.slow
 def test_what_a_rejected_report_proved_is_forgotten_and_modules_tell_again(upgraded):
     with upgraded.reading() as session:
         assert verified_addresses.addresses_of(session, f"@mallory:{MIXED}") == []

@@ -43,12 +43,14 @@ def test_every_reason_has_a_sentence():
     assert set(ADDRESS_FAULT_SENTENCES) == set(AddressFault)
 
 
+@pytest.mark.slow
 @given(ADDRESSES, st.booleans())
 def test_any_text_is_an_address_or_an_invalid_address(text, smtputf8):
     result = outcome(text, smtputf8=smtputf8)
     assert result == outcome(text, smtputf8=smtputf8)
 
 
+@pytest.mark.slow
 @given(ADDRESSES, st.booleans())
 def test_the_canonical_and_the_shown_form_are_read_back_as_the_same(text, smtputf8):
     try:
@@ -71,6 +73,7 @@ def test_what_is_taken_before_the_at_the_library_takes_too(local):
         assert taken.local_part == local
 
 
+@pytest.mark.slow
 @given(st.from_regex(r"[a-z0-9+._-]{1,20}@[a-z]{1,8}(-[a-z]{1,8})?\.example", fullmatch=True))
 def test_letter_case_does_not_count(text):
     assert outcome(text.upper()) == outcome(text) == outcome(text.title())

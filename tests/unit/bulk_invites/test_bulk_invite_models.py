@@ -1,5 +1,6 @@
 """Lists that were checked before columns were chosen go on after the upgrade."""
 
+import pytest
 from sqlalchemy import text
 
 from identity import migrations
@@ -11,6 +12,7 @@ LIST = "6f1c1f6e5a524f6e9a2f0a4b2b1f9d11"
 WHEN = "2026-01-01 00:00:00"
 
 
+@pytest.mark.slow
 def test_the_upgrade_keeps_lists_and_their_rows(empty_database_url):
     migrations.upgrade(empty_database_url, BEFORE)
     engine = make_engine(empty_database_url)

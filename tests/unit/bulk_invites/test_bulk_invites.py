@@ -1,5 +1,7 @@
 """Lists of people without their pages: the estimate, the order of steps, and what is forgotten."""
 
+import pytest
+
 from identity.bulk_invites import report, service as bulk_invites
 from identity.bulk_invites.service import Owner, RoomSeen
 from identity.core import outbox
@@ -57,6 +59,7 @@ def test_old_lists_are_forgotten(service, clock):
         assert bulk_invites.bulk_invites.find_by_owner(session, ZOE) == []
 
 
+@pytest.mark.slow
 def test_no_mail_is_ordered_before_the_room_holds_the_invitation(service, postbox, desk):
     seen = []
     with service.database.transaction() as session:

@@ -19,6 +19,7 @@ def test_a_file_of_ours_says_the_same_when_it_is_read_again(cell):
     assert unguard_cell(guard_cell(cell)) == cell
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.text(st.sampled_from("=+-'@\t\r\na1;,\"")), min_size=1)))
 def test_every_cell_of_a_table_is_guarded_and_can_be_read_back(rows):
     table = write_table(rows, delimiter=";")

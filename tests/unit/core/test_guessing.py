@@ -69,6 +69,7 @@ def typed(database, tokens, clock):
     return typed
 
 
+@pytest.mark.slow
 def test_a_network_has_thirty_wrong_tries_an_hour(carried, typed, place, clock):
     here, beside = place(HOME), place("198.51.101.7")
     results = [typed(carried(f"a{n}@x.example"), WRONG, networks=here) for n in range(31)]
@@ -123,6 +124,7 @@ def test_where_thousands_share_an_address_there_are_two_thousand(
     assert [typed(address, WRONG, networks=here) for _ in range(2)] == [Result.WRONG, Result.OFF]
 
 
+@pytest.mark.slow
 def test_an_address_has_twenty_wrong_tries_a_day_and_its_owner_is_never_refused(
     begin, act, tokens, clock, database, post
 ):
@@ -141,6 +143,7 @@ def test_an_address_has_twenty_wrong_tries_a_day_and_its_owner_is_never_refused(
     assert (answer.result, opened.browser) == (Result.RIGHT, ANA)
 
 
+@pytest.mark.slow
 def test_a_browser_that_proved_the_address_before_is_not_limited_with_the_others(
     begin, act, tokens, clock, database, post
 ):

@@ -70,6 +70,7 @@ def upgraded(empty_database_url):
     command.downgrade(migrations.alembic_config(empty_database_url), "0014")
 
 
+@pytest.mark.slow
 def test_who_refused_before_is_left_alone_after(upgraded):
     hashes = KeyedHashes(Vault([STORAGE]), Tokens([LINKS]))
     with upgraded.transaction() as session:
@@ -84,6 +85,7 @@ def test_who_refused_before_is_left_alone_after(upgraded):
         assert not opting_out.has_opted_out(session, later, "lea.petit@asso.example")
 
 
+@pytest.mark.slow
 def test_mails_of_before_count_for_every_spelling_of_their_mailbox(upgraded):
     with upgraded.reading() as session:
         for spelling in ("l.e.a.petit@gmail.com", "leapetit+x@googlemail.com"):

@@ -226,6 +226,7 @@ def written_forms(ip, port):
     return [form for each in forms for form in (each, each.upper(), f'"{each}"')]
 
 
+@pytest.mark.slow
 @given(FOURS | SIXES, PORTS)
 def test_every_address_is_one_caller_in_every_form(ip, port):
     assert {str(read_address(form)) for form in written_forms(ip, port)} == {str(ip)}

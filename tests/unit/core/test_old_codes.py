@@ -95,6 +95,7 @@ def upgraded(empty_database_url):
     database.engine.dispose()
 
 
+@pytest.mark.slow
 def test_requests_of_before_stand_where_their_browser_may_see_them(upgraded):
     with upgraded.reading() as session:
         rows = session.query(VerificationRequest).order_by(VerificationRequest.ordinal).all()
@@ -103,6 +104,7 @@ def test_requests_of_before_stand_where_their_browser_may_see_them(upgraded):
         assert {each.mail_at for each in rows} == {NOW}
 
 
+@pytest.mark.slow
 def test_sessions_and_sign_ins_of_before_are_kept(upgraded):
     with upgraded.reading() as session:
         assert session.query(ValidationSession).one().send_attempt == 1
@@ -111,6 +113,7 @@ def test_sessions_and_sign_ins_of_before_are_kept(upgraded):
         assert session.query(ThirdPartyInvitation).count() == 0
 
 
+@pytest.mark.slow
 def test_the_way_back_is_open(empty_database_url):
     migrations.upgrade(empty_database_url)
     command.downgrade(migrations.alembic_config(empty_database_url), "0008")

@@ -91,6 +91,7 @@ def test_a_rollback_writes_nothing_and_wakes_nobody(database, clock):
     assert rung == [{"urgent"}]
 
 
+@pytest.mark.slow
 def test_of_many_at_once_each_entry_is_leased_by_one(database, clock):
     subjects = {put(database, clock) for _ in range(60)}
     taken: list[uuid.UUID] = []

@@ -93,6 +93,7 @@ def test_the_code_holds_for_a_day_and_can_be_typed_again(zoe, invite, type_code,
     assert type_code(row, until=clock() + timedelta(days=1)) is Result.RIGHT
 
 
+@pytest.mark.slow
 def test_five_wrong_codes_end_it_and_the_next_mail_has_another(
     zoe, invite, type_code, code, clock, post
 ):
@@ -122,6 +123,7 @@ def test_it_confirms_one_browser(zoe, invite, type_code):
     assert tried == [Result.RIGHT, Result.RIGHT, Result.OVER, Result.RIGHT]
 
 
+@pytest.mark.slow
 def test_no_guessing_at_the_address_shuts_out_who_holds_the_mail(
     zoe, invite, type_code, database, rules, tokens, clock, post
 ):
@@ -147,6 +149,7 @@ def start(session, rules, clock, browser):
     )
 
 
+@pytest.mark.slow
 def test_the_mail_tells_who_is_invited_the_code_and_who_is_not_that_nothing_waits(
     zoe, database, rules, clock, post
 ):

@@ -107,6 +107,7 @@ def test_one_reminder_tells_of_all_that_is_due(zoe, run, clock):
     assert {zoe.history(row)[-1] for row in rows} == {"reminded"}
 
 
+@pytest.mark.slow
 def test_a_mailbox_gets_one_reminder_a_day_however_its_addresses_are_tagged(zoe, run, clock):
     for tag in ("", "+a", "+b"):
         zoe.store(f"gil{tag}@association.example")

@@ -150,6 +150,7 @@ def test_a_report_inside_the_mail_that_comes_back_does_not_count():
         read(raw.replace("Feedback-Type: abuse\nVersion: 1\n", inner).encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "raw",
     [

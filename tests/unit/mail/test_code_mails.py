@@ -97,6 +97,7 @@ def test_one_mail_an_hour_is_kept_for_a_browser_that_has_had_none(begin, act, cl
     assert max(leaving()) == began + HOUR
 
 
+@pytest.mark.slow
 def test_a_browser_that_has_had_none_gets_the_kept_mail_at_once(begin, act, clock, leaving):
     greedy = begin(browser=ANA)
     for _ in range(3):
@@ -106,6 +107,7 @@ def test_a_browser_that_has_had_none_gets_the_kept_mail_at_once(begin, act, cloc
     assert begin(browser=BRUNO).mail_at == clock()
 
 
+@pytest.mark.slow
 def test_after_ten_mails_in_a_day_a_new_browser_still_gets_one_within_the_hour(
     begin, clock, leaving
 ):
@@ -155,6 +157,7 @@ def test_many_addresses_of_one_mailbox_share_what_is_kept_for_it(begin, clock, d
         assert len([t for t in times if at <= t < at + HOUR]) <= 6
 
 
+@pytest.mark.slow
 def test_a_request_stands_as_long_as_the_mail_it_waits_for(begin, clock, database):
     for number in range(40):
         address = EmailAddress.parse(f"camille+{number}@ac-rouen.example")

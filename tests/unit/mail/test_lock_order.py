@@ -9,6 +9,7 @@ from identity.mail_kinds import kind_of
 from tests.worlds.inviting import GIL, Inviting
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["not tried", "refused", "dropped"])
 def test_the_mailbox_is_locked_before_its_rows(services, rules, clock, hashes, end):
     Inviting(services.database, rules, clock).store()

@@ -102,6 +102,7 @@ def figures(page):
     return re.search(r"at most (\d+) in an hour and (\d+) in a day", text).groups()
 
 
+@pytest.mark.slow
 def test_who_floods_an_address_and_its_tags_gets_as_many_mails_to_it_as_the_docs_say(
     sqlite_database, clock
 ):
@@ -155,6 +156,7 @@ def test_a_tag_among_flooded_tags_waits_its_turn_and_gets_its_mail(begin, clock,
         assert (mail.state, owner.expires_at > clock()) == ("handed", True)
 
 
+@pytest.mark.slow
 def test_who_had_a_mail_has_another_two_hours_later_at_most_whoever_floods(begin, act, clock):
     owner = begin(browser=ANA)
     for number in range(20):
@@ -164,6 +166,7 @@ def test_who_had_a_mail_has_another_two_hours_later_at_most_whoever_floods(begin
     assert begin(browser=ANA).mail_at <= owner.mail_at + 2 * HOUR
 
 
+@pytest.mark.slow
 def test_what_waits_is_brought_forward_for_who_may_have_a_mail_sooner(
     begin, act, clock, post, database
 ):
@@ -183,6 +186,7 @@ def test_what_waits_is_brought_forward_for_who_may_have_a_mail_sooner(
     assert states == ["handed", "handed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", ["none", "exists"])
 def test_what_a_mailbox_is_told_under_tags_is_not_kept_from_its_own_address(
     database, clock, services, rules, template

@@ -46,6 +46,7 @@ def test_forty_orders_of_one_template_are_spread_over_days(order, template):
             assert the_most_in(times, window) <= count
 
 
+@pytest.mark.slow
 def test_all_templates_together_stay_within_what_each_may(order):
     ordered = order(Template, 8)
     for bound in {bound for bounds in BOUNDS.values() for bound in bounds}:

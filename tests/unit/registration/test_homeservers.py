@@ -44,6 +44,7 @@ class Slow(FakeHomeserver):
         return super().look(account)
 
 
+@pytest.mark.slow
 def test_a_homeserver_gets_two_calls_at_once_and_the_others_are_not_kept_waiting(
     worker_services, confirm, ask, clock
 ):
@@ -83,6 +84,7 @@ def waiting(worker_services) -> int:
         return len(session.scalars(due.where(Job.lane == Lane.ACCOUNTS)).all())
 
 
+@pytest.mark.slow
 def test_after_three_failures_nobody_waits_for_a_homeserver_until_one_call_has_tried(
     worker_services, confirm, ask, work, homeserver, clock
 ):
@@ -110,6 +112,7 @@ def test_after_three_failures_nobody_waits_for_a_homeserver_until_one_call_has_t
     assert len(homeserver.names) == 2, "the one that tried found it there, and so did the next"
 
 
+@pytest.mark.slow
 def test_probes_wait_in_bulk_and_find_out_for_each_other(
     worker_services, confirm, ask, work, homeserver, clock
 ):

@@ -59,6 +59,7 @@ def test_a_cleaned_name_is_clean_and_stays_so(text):
     assert clean_name(name) == name
 
 
+@pytest.mark.slow
 @given(st.text("a1.-_+'é", min_size=1, max_size=64), st.text())
 def test_a_proposed_name_is_never_empty_nor_too_long(local, organisation):
     try:

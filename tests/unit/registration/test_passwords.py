@@ -91,6 +91,7 @@ def test_words_at_random_sentences_and_random_letters_are_taken(password):
     assert judge(password, about=LEA).ok, judge(password, about=LEA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "letters",
     [

@@ -82,6 +82,7 @@ def test_a_worker_killed_after_the_account_stood_is_found_out_by_the_next(
     assert homeserver.passwords == {made.user_id: PASSWORD}
 
 
+@pytest.mark.slow
 def test_a_second_password_that_was_lost_is_not_taken_for_the_first(
     worker_services, confirm, ask, work, homeserver, clock
 ):

@@ -59,6 +59,7 @@ def test_two_addresses_never_share_an_id(addresses):
     assert all(MATRIX.fullmatch(name) for name in names)
 
 
+@pytest.mark.slow
 @given(ADDRESSES, st.text())
 def test_a_random_id_comes_from_the_token_alone(address, token):
     name = make_localpart(Scheme.RANDOM, address, token=token)

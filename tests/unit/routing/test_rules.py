@@ -261,6 +261,7 @@ def test_former_homeservers_count_until_the_move_is_over():
     assert rule.former_homeservers(NOON) == ()
 
 
+@pytest.mark.slow
 def test_the_rules_looked_up_for_an_address_do_not_grow_with_the_federation():
     rule_set = RuleSet.compile([agents("suffix", f"d{number}.example") for number in range(33_000)])
     explained = rule_set.explain(EmailAddress.parse("a@b.c.d32999.example"))

@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 
+import pytest
 import sqlalchemy as sa
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
@@ -49,6 +50,7 @@ def test_a_rule_without_signs_has_the_digest_it_had_before_there_were_any(databa
         assert rules.digest(session, 1) == hashlib.sha256(as_before.encode()).hexdigest()
 
 
+@pytest.mark.slow
 def test_rules_of_a_database_of_before_have_no_signs_after_the_upgrade(empty_database_url):
     migrations.upgrade(empty_database_url, "0008")
     engine = make_engine(empty_database_url)

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given, strategies as st
 
 from domain_rules.info_yaml.legacy_lookup import LegacyServer
@@ -25,6 +26,7 @@ PATTERNS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(PATTERNS)
 def test_the_first_that_matches_is_found_as_by_trying_each(patterns):
     reading = read(*((text, A) for text in patterns))

@@ -94,6 +94,7 @@ def test_a_huge_line_is_a_short_fault():
     assert len(reading.faults[0].text) <= 81
 
 
+@pytest.mark.slow
 @given(st.lists(st.text()))
 def test_every_line_of_any_list_is_accounted_for(lines):
     reading = read_plain_list(lines, homeserver="hs.example")
@@ -283,6 +284,7 @@ PLAIN = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(PLAIN)
 def test_any_document_is_read_without_an_exception(document):
     found = read_federation(document).rules

@@ -72,6 +72,7 @@ def test_no_rules_are_written_and_read_too(write, read):
     assert not read(write(())).faults
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 @example("0\r0")
 @example('a;\r\n"b",\n\u2028c')

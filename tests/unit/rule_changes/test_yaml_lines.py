@@ -76,6 +76,7 @@ def test_a_long_file_may_use_an_alias_on_every_line():
     assert len(load_yaml(text)[0]["p"]) == 20_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [

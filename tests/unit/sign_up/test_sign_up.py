@@ -3,6 +3,8 @@
 import threading
 from datetime import timedelta
 
+import pytest
+
 from domain_rules.addresses import EmailAddress
 from identity.core.one_time_codes import models as store
 from identity.core.one_time_codes.models import OneTimeCode, Purpose
@@ -111,6 +113,7 @@ def test_a_mail_sent_again_carries_the_same_code(begin, act, tokens, clock, data
     assert reread(database, request).language == "en"
 
 
+@pytest.mark.slow
 def test_mails_to_one_address_are_limited_over_all_browsers(start, clock, sent):
     for minute in range(12):
         start(browser=f"browser {minute}")
@@ -143,6 +146,7 @@ def test_an_address_with_an_account_is_told_so_by_mail_and_no_code_is_right(
     assert (answer.result, answer.tries_left) == (Result.WRONG, 4)
 
 
+@pytest.mark.slow
 def test_what_the_web_sees_of_a_request_does_not_tell_whether_an_account_exists(
     begin, act, tokens, clock, database, camille
 ):
@@ -160,6 +164,7 @@ def test_what_the_web_sees_of_a_request_does_not_tell_whether_an_account_exists(
     assert seen[0] == seen[1]
 
 
+@pytest.mark.slow
 def test_already_have_an_account_is_mailed_three_times_a_day_at_most(
     begin, sent, clock, database, camille
 ):

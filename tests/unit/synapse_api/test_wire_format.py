@@ -47,6 +47,7 @@ some_rules = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(some_rules)
 def test_a_rule_that_is_written_is_read_again_the_same(rule):
     told = json.loads(json.dumps(write_rule(rule)))

@@ -30,6 +30,7 @@ def client(database, services, clock):
     return client
 
 
+@pytest.mark.slow
 def test_thirty_starts_for_tags_of_an_address_refuse_no_client_its_mail(
     begin, client, clock, database, services, tokens
 ):

@@ -227,6 +227,7 @@ def test_s88_without_limits_nobody_waits(database, ask, mailed):
     assert len(mailed()) == 2
 
 
+@pytest.mark.slow
 def test_with_sid_and_secret_there_is_no_other_limit_than_five_tries_a_code(
     ask, clock, code_of, wrong, type_code
 ):
@@ -244,6 +245,7 @@ def test_a_code_whose_mail_has_not_left_is_not_right_and_no_try(ask, type_code):
     assert [type_code(asked, "12345678").result for _ in range(7)] == [Result.WRONG] * 7
 
 
+@pytest.mark.slow
 def test_twenty_at_once_have_five_tries_between_them(ask, wrong, type_code):
     asked = ask()
     answers, no_code = [], wrong(asked)
