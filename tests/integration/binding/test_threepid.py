@@ -1,4 +1,4 @@
-"""/3pid/bind and /3pid/unbind as programs see them: S69 to S78, and what only homeservers may do."""
+"""/3pid/bind and /3pid/unbind as programs see them, and what only homeservers may do."""
 
 from dataclasses import replace
 
@@ -70,7 +70,7 @@ def unbind(program, headers=(), **facts):
     return program.client.post(UNBIND, json=body, headers=dict(headers))
 
 
-def test_e16_s71_s72_a_bound_address_is_signed_with_a_published_key(camille, named):
+def test_a_bound_address_is_signed_with_a_published_key(camille, named):
     told = camille.bind(camille.prove()).json
     assert (told["medium"], told["address"], told["mxid"]) == ("email", ADDRESS, CAMILLE)
     assert {"not_before", "not_after", "ts", "signatures"} <= set(told)
@@ -83,7 +83,7 @@ def test_e16_s71_s72_a_bound_address_is_signed_with_a_published_key(camille, nam
     assert camille.owner() == CAMILLE
 
 
-def test_s69_what_is_not_proved_is_not_bound(camille, clock):
+def test_what_is_not_proved_is_not_bound(camille, clock):
     sid = camille.ask().json["sid"]
     assert refused(camille.bind(sid)) == (400, "M_SESSION_NOT_VALIDATED")
     assert refused(camille.bind("0" * 32)) == (404, "M_NO_VALID_SESSION")
@@ -93,7 +93,7 @@ def test_s69_what_is_not_proved_is_not_bound(camille, clock):
     assert camille.owner() is None
 
 
-def test_s70_nobody_binds_for_another(camille):
+def test_nobody_binds_for_another(camille):
     sid = camille.prove()
     assert refused(camille.bind(sid, mxid=ZOE)) == (403, "M_UNAUTHORIZED")
     assert camille.owner() is None
@@ -134,9 +134,7 @@ def test_the_policy_any_binds_everywhere(named):
 
 
 @pytest.mark.parametrize("to", ["is.example", "localhost:18090"])
-def test_s75_s78_the_homeserver_of_the_user_unbinds_under_every_name_of_ours(
-    camille, education, to
-):
+def test_the_homeserver_of_the_user_unbinds_under_every_name_of_ours(camille, education, to):
     camille.bind(camille.prove())
     body = {"threepid": THREEPID, "mxid": CAMILLE}
     answer = unbind(camille, x_matrix(education, body, to=to))
@@ -158,13 +156,13 @@ def test_the_last_association_a_homeserver_withdraws_ends_the_tokens_a_persons_o
     assert refused(camille.get("/account")) == (401, "M_UNAUTHORIZED")
 
 
-def test_s74_what_is_not_bound_is_unbound_without_a_fault(camille, education):
+def test_what_is_not_bound_is_unbound_without_a_fault(camille, education):
     body = {"threepid": {"medium": "email", "address": "never seen"}, "mxid": CAMILLE}
     answer = unbind(camille, x_matrix(education, body), **body)
     assert (answer.status_code, answer.json) == (200, {})
 
 
-def test_t3_s76_a_signature_that_does_not_fit_is_refused(camille, education):
+def test_a_signature_that_does_not_fit_is_refused(camille, education):
     camille.bind(camille.prove())
     body = {"threepid": THREEPID, "mxid": CAMILLE}
     good = x_matrix(education, body)
@@ -183,14 +181,14 @@ def test_t3_s76_a_signature_that_does_not_fit_is_refused(camille, education):
     assert unbind(camille, good).status_code == 200
 
 
-def test_s75_a_homeserver_speaks_for_its_own_users_only(camille, education):
+def test_a_homeserver_speaks_for_its_own_users_only(camille, education):
     foreign = "@camille:guests.example"
     body = {"threepid": THREEPID, "mxid": foreign}
     answer = unbind(camille, x_matrix(education, body), mxid=foreign)
     assert refused(answer) == (403, "M_FORBIDDEN")
 
 
-def test_s75_the_proof_of_the_address_unbinds_without_a_token(camille):
+def test_the_proof_of_the_address_unbinds_without_a_token(camille):
     sid = camille.prove()
     camille.bind(sid)
     wrong = unbind(camille, sid=sid, client_secret="another")
@@ -203,7 +201,7 @@ def test_s75_the_proof_of_the_address_unbinds_without_a_token(camille):
     assert camille.owner() is None
 
 
-def test_s75_the_user_unbinds_with_their_token_and_nobody_elses(camille, named):
+def test_the_user_unbinds_with_their_token_and_nobody_elses(camille, named):
     camille.bind(camille.prove())
     zoe = Program(camille.client, named, user_id=ZOE)
     assert refused(unbind(camille, zoe.headers)) == (403, "M_FORBIDDEN")
@@ -213,13 +211,13 @@ def test_s75_the_user_unbinds_with_their_token_and_nobody_elses(camille, named):
     assert camille.owner() is None
 
 
-def test_s76_without_any_authority_nothing_is_unbound(camille):
+def test_without_any_authority_nothing_is_unbound(camille):
     camille.bind(camille.prove())
     assert refused(unbind(camille)) == (403, "M_FORBIDDEN")
     assert camille.owner() == CAMILLE
 
 
-def test_s77_another_owner_stays(camille, education):
+def test_another_owner_stays(camille, education):
     camille.bind(camille.prove())
     body = {"threepid": THREEPID, "mxid": ZOE}
     assert unbind(camille, x_matrix(education, body), mxid=ZOE).json == {}
@@ -241,7 +239,7 @@ def test_phone_numbers_are_not_unbound(camille):
         {"threepid": THREEPID, "mxid": 5},
     ],
 )
-def test_s6_s7_a_body_of_another_shape_is_refused(camille, body):
+def test_a_body_of_another_shape_is_refused(camille, body):
     answer = camille.client.post(UNBIND, json=body, headers=camille.headers)
     assert answer.status_code == 400
     assert answer.json["errcode"] in {"M_MISSING_PARAMS", "M_INVALID_PARAM"}

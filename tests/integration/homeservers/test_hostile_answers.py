@@ -50,7 +50,7 @@ def federation(peer, clock) -> Federation:
         f"@{'é' * 125}:{NAME}",
     ],
 )
-def test_s22_a_homeserver_vouches_for_nobody_but_its_own_users(federation, peer, sub):
+def test_a_homeserver_vouches_for_nobody_but_its_own_users(federation, peer, sub):
     peer.users["abc"] = sub
     with pytest.raises(WrongOwner):
         federation.owner_of("abc", server_name=NAME)
@@ -95,7 +95,7 @@ def test_a_user_id_from_before_the_rules_of_today_is_one(federation, peer, local
         *("deep enough for the reader alone", "NaN", "infinite", "5,000 digits", "no UTF-8"),
     ],
 )
-def test_s23_an_answer_that_is_none_gives_no_token(federation, peer, raw):
+def test_an_answer_that_is_none_gives_no_token(federation, peer, raw):
     peer.raw = raw
     with pytest.raises(HomeserverSilent):
         federation.owner_of("abc", server_name=NAME)

@@ -1,4 +1,4 @@
-"""An invitation comes to the invited person's homeserver once: S73."""
+"""An invitation comes to the invited person's homeserver once."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ def work(worker_services):
     tasks.run_lane(worker_services, Lane.NORMAL)
 
 
-def test_s73_the_homeserver_is_told_with_a_signature_its_room_can_check(
+def test_the_homeserver_is_told_with_a_signature_its_room_can_check(
     worker_services, invite, bind, now_at, told_homeserver, key
 ):
     invitation = invite()

@@ -1,4 +1,4 @@
-"""/pubkey, in v2 and where it was in v1: S79 to S82."""
+"""/pubkey, in v2 and where it was in v1."""
 
 import pytest
 
@@ -30,23 +30,23 @@ def is_valid(public, at, text, kind="") -> bool:
 
 
 @pytest.mark.parametrize("colon", [":", "%3A", "%3a"])
-def test_s79_a_key_is_told_by_its_name(public, at, key, colon):
+def test_a_key_is_told_by_its_name(public, at, key, colon):
     answer = public.get(f"{at}/{key.key_id.replace(':', colon)}")
     assert (answer.status_code, answer.json) == (200, {"public_key": key.public})
 
 
 @pytest.mark.parametrize("name", ["ed25519:other", "ed25519", "x", "%00", "ed25519:%00", "é"])
-def test_s79_an_unknown_name_is_not_found(public, at, key, name):
+def test_an_unknown_name_is_not_found(public, at, key, name):
     assert refused(public.get(f"{at}/{name}")) == (404, "M_NOT_FOUND")
 
 
-def test_s80_our_key_is_valid_in_every_base64(public, at, key):
+def test_our_key_is_valid_in_every_base64(public, at, key):
     url_safe = key.public.replace("+", "-").replace("/", "_")
     for text in (key.public, key.public + "=", url_safe, url_safe + "="):
         assert is_valid(public, at, text)
 
 
-def test_s80_a_plus_that_nobody_encoded_is_a_plus(public, at, services, clock):
+def test_a_plus_that_nobody_encoded_is_a_plus(public, at, services, clock):
     with services.database.transaction() as session:
         key = signing_keys.current_key(session, services.vault, clock())
         while "+" not in key.public:
@@ -55,17 +55,17 @@ def test_s80_a_plus_that_nobody_encoded_is_a_plus(public, at, services, clock):
 
 
 @pytest.mark.parametrize("text", ["", "x", "AAAA", "A" * 43, "é", "\0", "A" * 5000])
-def test_s80_s81_any_other_text_is_not_valid_and_no_error(public, at, key, text):
+def test_any_other_text_is_not_valid_and_no_error(public, at, key, text):
     assert not is_valid(public, at, text)
     assert not is_valid(public, at, text, "/ephemeral")
 
 
-def test_s80_without_a_key_something_is_missing(public, at):
+def test_without_a_key_something_is_missing(public, at):
     assert refused(public.get(f"{at}/isvalid")) == (400, "M_MISSING_PARAMS")
     assert refused(public.get(f"{at}/ephemeral/isvalid")) == (400, "M_MISSING_PARAMS")
 
 
-def test_s80_an_old_key_stays_valid_after_a_rotation(public, at, key, services, clock):
+def test_an_old_key_stays_valid_after_a_rotation(public, at, key, services, clock):
     with services.database.transaction() as session:
         newer = signing_keys.rotate(session, services.vault, clock(), US)
         assert signing_keys.current_key(session, services.vault, clock()).key_id == newer.key_id
@@ -74,7 +74,7 @@ def test_s80_an_old_key_stays_valid_after_a_rotation(public, at, key, services, 
     assert public.get(f"{at}/{key.key_id}").json == {"public_key": key.public}
 
 
-def test_s81_a_key_of_the_service_is_no_key_of_an_invitation(public, at, key):
+def test_a_key_of_the_service_is_no_key_of_an_invitation(public, at, key):
     assert not is_valid(public, at, key.public, "/ephemeral")
 
 

@@ -1,4 +1,4 @@
-"""/store-invite and /sign-ed25519 as programs see them: S82 to S84, S86, S87."""
+"""/store-invite and /sign-ed25519 as programs see them."""
 
 from dataclasses import replace
 
@@ -54,7 +54,7 @@ def take(program, clock, token):
         assert room_agreement.confirm(session, clock(), row, program.services.hashes)
 
 
-def test_e21_s82_s83_an_invitation_is_kept_and_its_keys_are_told(camille):
+def test_an_invitation_is_kept_and_its_keys_are_told(camille):
     # As Synapse sends it: empty where it knows nothing, and a field of its own.
     told = invite(
         camille,
@@ -79,7 +79,7 @@ def test_e21_s82_s83_an_invitation_is_kept_and_its_keys_are_told(camille):
     assert kept.facts == {"room_name": "Cellule d’appui", "sender_display_name": "Camille"}
 
 
-def test_s81_a_key_nobody_was_given_is_not_valid(camille):
+def test_a_key_nobody_was_given_is_not_valid(camille):
     answer = camille.get("/pubkey/ephemeral/isvalid", public_key="A" * 43)
     assert (answer.status_code, answer.json) == (200, {"valid": False})
 
@@ -89,7 +89,7 @@ def test_a_room_is_opaque(camille):
     assert stored(camille, token).room_id == "$of:another"
 
 
-def test_s84_a_mail_is_ordered_once_the_room_has_the_invitation(camille, clock):
+def test_a_mail_is_ordered_once_the_room_has_the_invitation(camille, clock):
     def ordered():
         with camille.services.database.reading() as session:
             return [(mail.template, mail.address) for mail in mails.find_recent(session)]
@@ -113,24 +113,24 @@ def test_s84_a_mail_is_ordered_once_the_room_has_the_invitation(camille, clock):
         ({"room_id": None}, 400, "M_INVALID_PARAM"),
     ],
 )
-def test_s84_what_is_not_as_specified_is_not_kept(camille, facts, status, code):
+def test_what_is_not_as_specified_is_not_kept(camille, facts, status, code):
     assert refused(invite(camille, **facts)) == (status, code)
     with camille.services.database.reading() as session:
         assert third_party_invitations.count_by_delivery(session) == {}
 
 
 @pytest.mark.parametrize("name", INVITATION)
-def test_s7_what_is_missing_is_named(camille, name):
+def test_what_is_missing_is_named(camille, name):
     facts = {key: value for key, value in INVITATION.items() if key != name}
     assert refused(camille.post("/store-invite", **facts)) == (400, "M_MISSING_PARAMS")
 
 
-def test_i1_guests_do_not_invite(decided, public):
+def test_guests_do_not_invite(decided, public):
     gil = Program(public, decided, user_id="@gil:guests.example")
     assert refused(invite(gil, sender="@gil:guests.example")) == (403, "M_FORBIDDEN")
 
 
-def test_i1_where_agents_and_guests_live_together_the_proved_address_decides(
+def test_where_agents_and_guests_live_together_the_proved_address_decides(
     decided, public, rules, clock
 ):
     mixed = "@x:mixed.example"
@@ -150,7 +150,7 @@ def test_i1_where_agents_and_guests_live_together_the_proved_address_decides(
         assert account_classes.is_agent(session, rules, mixed)
 
 
-def test_s84_s87_what_is_bound_is_refused_folded_and_delivered_unfolded(camille, decided, clock):
+def test_what_is_bound_is_refused_folded_and_delivered_unfolded(camille, decided, clock):
     with decided.database.transaction() as session:
         associations.bind(session, clock(), address=ADDRESS, user_id=CAMILLE)
     answer = invite(camille, address=ADDRESS)
@@ -161,7 +161,7 @@ def test_s84_s87_what_is_bound_is_refused_folded_and_delivered_unfolded(camille,
     assert stored(camille, told.json["token"]).delivery == "due"
 
 
-def test_s88_fifty_guests_a_day_are_enough(camille):
+def test_fifty_guests_a_day_are_enough(camille):
     for number in range(50):
         assert invite(camille, address=f"guest{number}@association.example").status_code == 200
     answer = invite(camille, address="another@association.example")
@@ -169,7 +169,7 @@ def test_s88_fifty_guests_a_day_are_enough(camille):
     assert answer.json["retry_after_ms"] == 86_400_000
 
 
-def test_s86_an_invitation_is_signed_with_the_key_of_the_mail(camille, decided):
+def test_an_invitation_is_signed_with_the_key_of_the_mail(camille, decided):
     told = invite(camille).json
     sealed = stored(camille, told["token"]).sealed_key
     private = decided.vault.open(sealed).get_secret_value()
@@ -197,7 +197,7 @@ def test_s86_an_invitation_is_signed_with_the_key_of_the_mail(camille, decided):
         ({"mxid": "nobody"}, 400, "M_INVALID_PARAM"),
     ],
 )
-def test_s86_what_cannot_be_signed_is_refused(camille, facts, status, code):
+def test_what_cannot_be_signed_is_refused(camille, facts, status, code):
     token = invite(camille).json["token"]
     asked = {"mxid": CAMILLE, "token": token, "private_key": "A" * 43} | facts
     assert refused(camille.post("/sign-ed25519", **asked)) == (status, code)

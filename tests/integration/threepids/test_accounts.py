@@ -1,4 +1,4 @@
-"""/account and the guards of v2: S16 to S26."""
+"""/account, and the guards of the Identity Service API v2."""
 
 from collections.abc import Iterator
 
@@ -55,7 +55,7 @@ def camille(public, decided) -> Program:
     return Program(public, decided)
 
 
-def test_s21_who_is_vouched_for_gets_a_token(public, decided, stranger, education):
+def test_who_is_vouched_for_gets_a_token(public, decided, stranger, education):
     answer = stranger.post("/account/register", **OPENID)
     assert answer.status_code == 200
     assert answer.json["token"] == answer.json["access_token"]
@@ -63,7 +63,7 @@ def test_s21_who_is_vouched_for_gets_a_token(public, decided, stranger, educatio
     assert camille.get("/account").json == {"user_id": CAMILLE}
 
 
-def test_s22_a_homeserver_vouches_for_its_own_users_only(stranger, education):
+def test_a_homeserver_vouches_for_its_own_users_only(stranger, education):
     education.users["of:Camille="] = "@camille:guests.example"
     assert refused(stranger.post("/account/register", **OPENID)) == (403, "M_FORBIDDEN")
 
@@ -72,24 +72,24 @@ def test_s22_a_homeserver_vouches_for_its_own_users_only(stranger, education):
     "name",
     ["", "a b", "https://education.example", "education.example/", "é.example", "x" * 300, "a\nb"],
 )
-def test_s23_what_is_no_server_name_is_said_to_be_none(stranger, education, name):
+def test_what_is_no_server_name_is_said_to_be_none(stranger, education, name):
     answer = stranger.post("/account/register", **OPENID | {"matrix_server_name": name})
     assert refused(answer) == (400, "M_INVALID_PARAM")
 
 
-def test_s23_a_server_that_is_not_registered_is_refused_and_not_called(stranger, education):
+def test_a_server_that_is_not_registered_is_refused_and_not_called(stranger, education):
     elsewhere = f"127.0.0.1:{education.port}"
     answer = stranger.post("/account/register", **OPENID | {"matrix_server_name": elsewhere})
     assert refused(answer) == (403, "M_FORBIDDEN")
     assert education.asked == []
 
 
-def test_s23_a_token_the_homeserver_does_not_know_is_refused(stranger, education):
+def test_a_token_the_homeserver_does_not_know_is_refused(stranger, education):
     answer = stranger.post("/account/register", **OPENID | {"access_token": "stolen"})
     assert refused(answer) == (401, "M_UNAUTHORIZED")
 
 
-def test_s23_a_homeserver_that_is_away_is_no_fault_of_the_client(stranger, education):
+def test_a_homeserver_that_is_away_is_no_fault_of_the_client(stranger, education):
     education.raw = (200, b"<html>")
     answer = stranger.post("/account/register", **OPENID)
     assert refused(answer) == (503, "M_UNKNOWN")
@@ -97,7 +97,7 @@ def test_s23_a_homeserver_that_is_away_is_no_fault_of_the_client(stranger, educa
 
 
 @pytest.mark.parametrize("field", ["access_token", "matrix_server_name"])
-def test_e3_s7_the_fields_of_the_openid_token_that_are_used_are_needed(stranger, field):
+def test_the_fields_of_the_openid_token_that_are_used_are_needed(stranger, field):
     body = {name: value for name, value in OPENID.items() if name != field}
     assert refused(stranger.post("/account/register", **body)) == (400, "M_MISSING_PARAMS")
 
@@ -116,33 +116,33 @@ def test_e3_s7_the_fields_of_the_openid_token_that_are_used_are_needed(stranger,
         {"expires_in": True},
     ],
 )
-def test_e3_s7_a_field_of_another_type_is_refused(stranger, education, facts):
+def test_a_field_of_another_type_is_refused(stranger, education, facts):
     answer = stranger.post("/account/register", **OPENID | facts)
     assert refused(answer) == (400, "M_INVALID_PARAM")
     assert education.asked == []
 
 
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-def test_s16_without_a_token_nobody_comes_in(public, method, path):
+def test_without_a_token_nobody_comes_in(public, method, path):
     assert refused(public.open(V2 + path, method=method)) == (401, "M_UNAUTHORIZED")
 
 
 @pytest.mark.parametrize("token", ["unknown", "", "é", "x" * 9000, "a b", "MDE6"])
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-def test_s17_an_unknown_token_opens_nothing(public, method, path, token):
+def test_an_unknown_token_opens_nothing(public, method, path, token):
     headers = {"Authorization": f"Bearer {token}".encode().decode("latin-1")}
     answer = public.open(V2 + path, method=method, headers=headers)
     assert refused(answer) == (401, "M_UNAUTHORIZED")
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_s18_the_scheme_is_read_in_any_case(public, camille, scheme):
+def test_the_scheme_is_read_in_any_case(public, camille, scheme):
     headers = {"Authorization": f"{scheme} {camille.token}"}
     assert public.get(f"{V2}/account", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-def test_s19_s85_a_token_in_the_query_opens_the_hash_details_only(public, camille, method, path):
+def test_a_token_in_the_query_opens_the_hash_details_only(public, camille, method, path):
     camille_registers(camille)
     answer = public.open(V2 + path, method=method, query_string={"access_token": camille.token})
     assert answer.status_code == (200 if path == "/hash_details" else 401)
@@ -154,20 +154,20 @@ def camille_registers(camille: Program) -> None:
         identity_accounts.register(session, camille.services.now(), user_id=CAMILLE)
 
 
-def test_s20_a_credential_of_a_homeserver_is_no_token_of_a_user(public, credential):
+def test_a_credential_of_a_homeserver_is_no_token_of_a_user(public, credential):
     assert refused(public.get(f"{V2}/account", headers=credential)) == (401, "M_UNAUTHORIZED")
 
 
-def test_s20_a_token_of_a_user_is_no_credential_of_a_homeserver(public, camille):
+def test_a_token_of_a_user_is_no_credential_of_a_homeserver(public, camille):
     path = "/_matrix/identity/api/v1/internal-info?medium=email&address=ana@a.example"
     assert refused(public.get(path, headers=camille.headers)) == (403, "M_FORBIDDEN")
 
 
-def test_s24_the_account_says_whose_token_it_is(camille):
+def test_the_account_says_whose_token_it_is(camille):
     assert camille.get("/account").json == {"user_id": CAMILLE}
 
 
-def test_s25_e5_after_leaving_the_token_is_unknown_and_others_are_not(public, decided, camille):
+def test_after_leaving_the_token_is_unknown_and_others_are_not(public, decided, camille):
     phone = Program(public, decided)
     answer = public.post(f"{V2}/account/logout", headers=camille.headers)
     assert (answer.status_code, answer.json) == (200, {})
@@ -176,7 +176,7 @@ def test_s25_e5_after_leaving_the_token_is_unknown_and_others_are_not(public, de
     assert phone.get("/account").status_code == 200
 
 
-def test_s26_the_token_outlives_the_openid_token(public, decided, stranger, education, clock):
+def test_the_token_outlives_the_openid_token(public, decided, stranger, education, clock):
     token = stranger.post("/account/register", **OPENID | {"expires_in": 1}).json["token"]
     clock.advance(days=89)
     assert Program(public, decided, token=token).get("/account").status_code == 200

@@ -1,4 +1,4 @@
-"""The link of a Matrix client's mail: opening it moves nothing, the code does. S61 to S65, and 04 1.0."""
+"""The link of a Matrix client's mail: opening it moves nothing, the code does."""
 
 from uuid import UUID
 
@@ -121,7 +121,7 @@ def test_a_link_of_another_purpose_or_nobodys_is_no_link(site, ana, asked):
     assert reread(site, session).validated_at is None
 
 
-def test_s62_the_specifications_link_proves_and_answers_in_words(site, asked):
+def test_the_specifications_link_proves_and_answers_in_words(site, asked):
     session = asked()
     answer = submit(site, session, code(site, session))
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
@@ -131,7 +131,7 @@ def test_s62_the_specifications_link_proves_and_answers_in_words(site, asked):
     assert submit(site, session, code(site, session)).status_code == 200
 
 
-def test_s62_s63_the_specifications_link_leads_on_to_the_link_of_the_session(site, asked):
+def test_the_specifications_link_leads_on_to_the_link_of_the_session(site, asked):
     session = asked(next_link="https://app.element.io/done?a=b")
     evil = {"next_link": "https://evil.example", "nextLink": "https://evil.example"}
     answer = submit(site, session, code(site, session), **evil)
@@ -149,7 +149,7 @@ def test_s62_s63_the_specifications_link_leads_on_to_the_link_of_the_session(sit
         ({"sid": "x y"}, 404),
     ],
 )
-def test_s63_what_fails_is_a_4xx_in_words(site, asked, facts, status):
+def test_what_fails_is_a_4xx_in_words(site, asked, facts, status):
     session = asked(next_link="https://app.element.io/done")
     answer = submit(site, session, code(site, session), **facts)
     assert (answer.status_code, answer.mimetype) == (status, "text/html")
@@ -157,12 +157,12 @@ def test_s63_what_fails_is_a_4xx_in_words(site, asked, facts, status):
     assert reread(site, session).validated_at is None
 
 
-def test_s63_without_anything_it_fails_in_words(site):
+def test_without_anything_it_fails_in_words(site):
     answer = site.app.test_client().get(SUBMIT)
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
 
 
-def test_s65_a_head_request_proves_nothing(site, asked):
+def test_a_head_request_proves_nothing(site, asked):
     session = asked()
     query = {"sid": session.sid, "client_secret": SECRET, "token": code(site, session)}
     assert site.app.test_client().head(SUBMIT, query_string=query).status_code == 200

@@ -139,7 +139,7 @@ def test_an_invitation_that_was_taken_before_its_mail_left_gets_none(services, i
     assert not sent(Lane.NORMAL)
 
 
-def test_s61_the_operators_text_replaces_the_mail_and_leaves_as_it_is_written(
+def test_the_operators_text_replaces_the_mail_and_leaves_as_it_is_written(
     services, asked, sent, branded
 ):
     own = branded(

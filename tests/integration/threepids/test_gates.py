@@ -1,4 +1,4 @@
-"""What asks for a token and for accepted terms, and what must not: S16, S29, S30, S78."""
+"""What asks for a token and for accepted terms, and what must not."""
 
 from dataclasses import replace
 
@@ -33,12 +33,12 @@ def call(program, method, path):
 
 
 @pytest.mark.parametrize(("method", "path"), GATED)
-def test_s29_what_changes_something_asks_for_accepted_terms(strict, method, path):
+def test_what_changes_something_asks_for_accepted_terms(strict, method, path):
     assert refused(call(strict, method, path)) == (403, "M_TERMS_NOT_SIGNED")
 
 
 @pytest.mark.parametrize(("method", "path"), GATED)
-def test_s16_what_changes_something_asks_for_a_token(public, decided, method, path):
+def test_what_changes_something_asks_for_a_token(public, decided, method, path):
     stranger = Program(public, decided, user_id=None)
     assert refused(call(stranger, method, path)) == (401, "M_UNAUTHORIZED")
     stranger.token = "unknown"
@@ -46,26 +46,26 @@ def test_s16_what_changes_something_asks_for_a_token(public, decided, method, pa
 
 
 @pytest.mark.parametrize(("method", "path"), [*GATED, ("POST", "/3pid/unbind")])
-def test_s9_s23_a_preflight_asks_for_nothing(public, method, path):
+def test_a_preflight_asks_for_nothing(public, method, path):
     answer = public.options(f"/_matrix/identity/v2{path}")
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
 @pytest.mark.parametrize(("method", "path"), GATED)
-def test_s8_another_method_is_unrecognised(public, path, method):
+def test_another_method_is_unrecognised(public, path, method):
     assert refused(public.delete(f"/_matrix/identity/v2{path}")) == (405, "M_UNRECOGNIZED")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'"x"', b"{", b"\xff", b"[" * 5000])
 @pytest.mark.parametrize("path", [path for method, path in GATED if method == "POST"])
-def test_s4_s6_what_is_no_json_object_is_refused(public, decided, path, body):
+def test_what_is_no_json_object_is_refused(public, decided, path, body):
     camille = Program(public, decided)
     answer = public.post(f"/_matrix/identity/v2{path}", data=body, headers=camille.headers)
     assert refused(answer) == (400, "M_BAD_JSON")
 
 
-def test_s78_unbinding_by_the_proof_asks_for_no_terms(strict, decided):
+def test_unbinding_by_the_proof_asks_for_no_terms(strict, decided):
     free = Program(create_app(decided).test_client(), decided)
     sid = free.prove()
     free.bind(sid)
@@ -77,7 +77,7 @@ def test_s78_unbinding_by_the_proof_asks_for_no_terms(strict, decided):
     assert strict.owner() is None
 
 
-def test_s30_the_specifications_link_asks_for_neither(strict, decided):
+def test_the_specifications_link_asks_for_neither(strict, decided):
     free = Program(create_app(decided).test_client(), decided)
     sid = free.ask().json["sid"]
     strict.token = None

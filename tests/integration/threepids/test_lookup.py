@@ -1,4 +1,4 @@
-"""/hash_details and /lookup: S37 to S47."""
+"""/hash_details and /lookup as programs see them."""
 
 import base64
 import hashlib
@@ -81,7 +81,7 @@ def found(program: Program, *addresses: str) -> dict[str, str]:
     return {hashes[key]: user_id for key, user_id in mappings.items()}
 
 
-def test_s37_the_details_name_sha256_and_a_pepper_of_128_bits(camille):
+def test_the_details_name_sha256_and_a_pepper_of_128_bits(camille):
     told = details(camille)
     assert told["algorithms"] == ["sha256"]
     assert len(base64.urlsafe_b64decode(told["lookup_pepper"] + "==")) == 16
@@ -96,11 +96,11 @@ def test_s37_the_details_name_sha256_and_a_pepper_of_128_bits(camille):
         ("18005552067", "msisdn", "nlo35_T5fzSGZzJApqu8lgIudJvmOQtDaHtr-I4rU7I"),
     ],
 )
-def test_s38_hashes_are_those_of_the_specification(address, medium, expected):
+def test_hashes_are_those_of_the_specification(address, medium, expected):
     assert peppers.hash_address(address, medium, "matrixrocks") == expected
 
 
-def test_s39_the_keys_are_what_was_sent_and_strangers_are_left_out(camille, bound):
+def test_the_keys_are_what_was_sent_and_strangers_are_left_out(camille, bound):
     bound()
     pepper = details(camille)["lookup_pepper"]
     known, unknown = digest(ADDRESS, pepper), digest("nobody@ac-rouen.example", pepper)
@@ -108,7 +108,7 @@ def test_s39_the_keys_are_what_was_sent_and_strangers_are_left_out(camille, boun
     assert (answer.status_code, answer.json) == (200, {"mappings": {known: CAMILLE}})
 
 
-def test_s39_nobody_found_is_an_empty_object(camille):
+def test_nobody_found_is_an_empty_object(camille):
     assert look(camille).json == {"mappings": {}}
     assert look(camille, "x").json == {"mappings": {}}
 
@@ -124,14 +124,14 @@ def test_an_address_bound_to_somebody_else_is_theirs(camille, bound):
     assert found(camille, ADDRESS) == {ADDRESS: ZOE}
 
 
-def test_s44_s74_what_is_withdrawn_is_found_no_more(camille, bound, services):
+def test_what_is_withdrawn_is_found_no_more(camille, bound, services):
     bound()
     with services.database.transaction() as session:
         associations.unbind(session, address=ADDRESS, user_id=CAMILLE)
     assert found(camille, ADDRESS) == {}
 
 
-def test_s40_another_pepper_is_refused_and_the_right_one_told(camille):
+def test_another_pepper_is_refused_and_the_right_one_told(camille):
     pepper = details(camille)["lookup_pepper"]
     answer = look(camille, "x", pepper="matrixrocks")
     assert refused(answer) == (400, "M_INVALID_PEPPER")
@@ -139,12 +139,12 @@ def test_s40_another_pepper_is_refused_and_the_right_one_told(camille):
 
 
 @pytest.mark.parametrize("algorithm", ["none", "md5", "SHA256", "", "sha512"])
-def test_s41_an_algorithm_that_is_not_offered_is_unknown(camille, algorithm):
+def test_an_algorithm_that_is_not_offered_is_unknown(camille, algorithm):
     answer = look(camille, "x", algorithm=algorithm)
     assert refused(answer) == (400, "M_INVALID_PARAM")
 
 
-def test_s42_in_the_clear_only_where_the_operator_says_so(in_the_clear, bound):
+def test_in_the_clear_only_where_the_operator_says_so(in_the_clear, bound):
     bound()
     assert details(in_the_clear)["algorithms"] == ["sha256", "none"]
     asked = [f"{ADDRESS} email", "Camille.Durand@AC-Rouen.example email", ADDRESS, "x email", ""]
@@ -152,14 +152,14 @@ def test_s42_in_the_clear_only_where_the_operator_says_so(in_the_clear, bound):
     assert answer.json["mappings"] == {asked[0]: CAMILLE, asked[1]: CAMILLE}
 
 
-def test_s40_s42_in_the_clear_needs_the_pepper_too(in_the_clear):
+def test_in_the_clear_needs_the_pepper_too(in_the_clear):
     answer = look(in_the_clear, f"{ADDRESS} email", algorithm="none", pepper="other")
     assert refused(answer) == (400, "M_INVALID_PEPPER")
     body = {"algorithm": "none", "addresses": []}
     assert refused(in_the_clear.post("/lookup", **body)) == (400, "M_MISSING_PARAMS")
 
 
-def test_s43_two_peppers_are_good_for_an_hour_then_one(camille, bound, rotate, clock):
+def test_two_peppers_are_good_for_an_hour_then_one(camille, bound, rotate, clock):
     bound()
     before = details(camille)["lookup_pepper"]
     rotate()
@@ -178,32 +178,32 @@ def test_s43_two_peppers_are_good_for_an_hour_then_one(camille, bound, rotate, c
 
 
 @pytest.mark.parametrize("path", ["/lookup", "/3pid", "/account/3pid"])
-def test_s45_nobody_is_told_the_addresses_of_a_user_id(camille, bound, path):
+def test_nobody_is_told_the_addresses_of_a_user_id(camille, bound, path):
     answer = camille.get(path, mxid=camille.user_id, user_id=camille.user_id)
     assert answer.status_code in {404, 405}
     assert "@" not in answer.json["error"]
 
 
-def test_s46_more_than_a_thousand_at_once_is_too_much(camille):
+def test_more_than_a_thousand_at_once_is_too_much(camille):
     assert look(camille, *(str(number) for number in range(1000))).status_code == 200
     answer = look(camille, *(str(number) for number in range(1001)))
     assert refused(answer) == (400, "M_TOO_LARGE")
 
 
 @pytest.mark.parametrize("addresses", ["x", {"x": "y"}, None, 5, [5], [None], [["x"]], [{}]])
-def test_s47_addresses_are_a_list_of_strings(camille, addresses):
+def test_addresses_are_a_list_of_strings(camille, addresses):
     answer = look(camille, addresses=addresses)
     assert refused(answer) == (400, "M_INVALID_PARAM")
 
 
 @pytest.mark.parametrize("text", ["\0", "\ud800", "x" * 100_000, "' or 1=1 --", "é"])
-def test_s47_strange_strings_match_nothing(camille, in_the_clear, text):
+def test_strange_strings_match_nothing(camille, in_the_clear, text):
     assert look(camille, text).json == {"mappings": {}}
     assert look(in_the_clear, f"{text} email", algorithm="none").json == {"mappings": {}}
 
 
 @pytest.mark.parametrize("field", ["algorithm", "pepper", "addresses"])
-def test_s7_every_field_of_a_lookup_is_needed(camille, field):
+def test_every_field_of_a_lookup_is_needed(camille, field):
     body = {"algorithm": "sha256", "pepper": "x", "addresses": []}
     del body[field]
     assert refused(camille.post("/lookup", **body)) == (400, "M_MISSING_PARAMS")

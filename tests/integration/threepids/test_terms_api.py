@@ -1,4 +1,4 @@
-"""/terms, and who has not accepted them: S27 to S36."""
+"""/terms, and who has not accepted them."""
 
 from dataclasses import replace
 
@@ -70,12 +70,12 @@ def is_gated(program: Program) -> bool:
     return True
 
 
-def test_s27_without_terms_there_are_none_and_nobody_is_asked(public, decided):
+def test_without_terms_there_are_none_and_nobody_is_asked(public, decided):
     assert public.get(f"{V2}/terms").json == {"policies": {}}
     assert not is_gated(Program(public, decided))
 
 
-def test_s27_s28_terms_are_read_before_anything_is_accepted(client):
+def test_terms_are_read_before_anything_is_accepted(client):
     assert client.get(f"{V2}/terms").json == {
         "policies": {
             "privacy": {
@@ -92,26 +92,26 @@ def test_s27_s28_terms_are_read_before_anything_is_accepted(client):
 
 
 @pytest.mark.parametrize(("method", "path"), GATED)
-def test_s29_who_has_not_accepted_is_told_so(client, camille, method, path):
+def test_who_has_not_accepted_is_told_so(client, camille, method, path):
     answer = client.open(V2 + path, method=method, headers=camille.headers)
     assert refused(answer) == (403, "M_TERMS_NOT_SIGNED")
 
 
 @pytest.mark.parametrize(("method", "path"), OPEN)
-def test_s30_what_needs_no_account_needs_no_terms(client, method, path):
+def test_what_needs_no_account_needs_no_terms(client, method, path):
     assert client.open(path, method=method).status_code == 200
 
 
-def test_s30_one_may_leave_without_having_accepted(client, camille):
+def test_one_may_leave_without_having_accepted(client, camille):
     assert client.post(f"{V2}/account/logout", headers=camille.headers).status_code == 200
 
 
-def test_s31_accepting_needs_a_token(client):
+def test_accepting_needs_a_token(client):
     answer = client.post(f"{V2}/terms", json={"user_accepts": list(USE.urls)})
     assert refused(answer) == (401, "M_UNAUTHORIZED")
 
 
-def test_s32_s34_acceptance_adds_up_and_a_part_is_not_enough(camille):
+def test_acceptance_adds_up_and_a_part_is_not_enough(camille):
     accepts(camille, "https://example.org/use-3-fr")
     assert is_gated(camille)
     accepts(camille, "https://example.org/privacy-1.2-fr")
@@ -120,7 +120,7 @@ def test_s32_s34_acceptance_adds_up_and_a_part_is_not_enough(camille):
     assert not is_gated(camille)
 
 
-def test_s33_one_language_counts_for_all(camille):
+def test_one_language_counts_for_all(camille):
     accepts(camille, "https://example.org/privacy-1.2-en", "https://example.org/use-3-fr")
     assert not is_gated(camille)
 
@@ -131,7 +131,7 @@ def test_what_one_user_accepts_counts_on_every_device_and_for_nobody_else(client
     assert is_gated(Program(client, decided, user_id="@zoe:education.example"))
 
 
-def test_s35_a_new_version_is_asked_for_again(camille, with_terms, decided):
+def test_a_new_version_is_asked_for_again(camille, with_terms, decided):
     accepts(camille, *PRIVACY.urls, *USE.urls)
     newer = Policy("4", {"fr": Text("Conditions", "https://example.org/use-4-fr")})
     later = Program(with_terms(privacy=PRIVACY, use=newer), decided, token=camille.token)
@@ -151,7 +151,7 @@ def test_s35_a_new_version_is_asked_for_again(camille, with_terms, decided):
         ({}, "M_MISSING_PARAMS"),
     ],
 )
-def test_s36_s7_what_is_none_of_our_texts_is_refused_and_nothing_is_kept(camille, body, code):
+def test_what_is_none_of_our_texts_is_refused_and_nothing_is_kept(camille, body, code):
     accepts(camille, *PRIVACY.urls)
     assert refused(camille.post("/terms", **body)) == (400, code)
     assert is_gated(camille)

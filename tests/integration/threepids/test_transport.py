@@ -1,4 +1,4 @@
-"""What holds for every path of the API: S1 to S15, and E23."""
+"""What holds for every path of the Identity Service API."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def is_matrix(answer) -> bool:
         if (method, path) != ("GET", f"{V2}/validate/email/submitToken")
     ],
 )
-def test_s1_s2_s3_s8_s10_every_answer_is_a_json_object_for_browsers_too(camille, path, method):
+def test_every_answer_is_a_json_object_for_browsers_too(camille, path, method):
     answer = camille.client.open(path, method=method)
     assert is_matrix(answer)
     assert answer.status_code < 500
@@ -78,7 +78,7 @@ def test_s1_s2_s3_s8_s10_every_answer_is_a_json_object_for_browsers_too(camille,
     ("method", "path"),
     [("POST", p) for p in GETS if p not in BOTH] + [("GET", p) for p in POSTS if p not in BOTH],
 )
-def test_s8_a_known_path_with_another_method_is_not_allowed(camille, method, path):
+def test_a_known_path_with_another_method_is_not_allowed(camille, method, path):
     answer = camille.client.open(V2 + path, method=method, headers=camille.headers)
     assert refused(answer) == (405, "M_UNRECOGNIZED")
 
@@ -86,7 +86,7 @@ def test_s8_a_known_path_with_another_method_is_not_allowed(camille, method, pat
 @pytest.mark.parametrize(
     "path", ["", "/v3", "/v2/x", "/v2/account/x", "/v2/pubkey", "/v2/pubkey/a/b", "/api/v1/lookup"]
 )
-def test_s8_an_unknown_path_is_not_recognized(camille, path):
+def test_an_unknown_path_is_not_recognized(camille, path):
     for method in ("GET", "POST"):
         answer = camille.client.open(ROOT + path, method=method, headers=camille.headers)
         assert is_matrix(answer)
@@ -94,7 +94,7 @@ def test_s8_an_unknown_path_is_not_recognized(camille, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_e23_s9_options_needs_nothing_and_has_no_body(public, path):
+def test_options_needs_nothing_and_has_no_body(public, path):
     answer = public.options(path, headers={"Origin": "https://app.element.io"})
     assert (answer.status_code, answer.data) == (200, b"")
     assert {name: answer.headers.get(name) for name in CORS} == CORS
@@ -106,18 +106,18 @@ def test_e23_s9_options_needs_nothing_and_has_no_body(public, path):
     ids=["empty", "cut", "not UTF-8", "a form", "not JSON", "NaN", "a long number"],
 )
 @pytest.mark.parametrize("path", POSTS)
-def test_s4_s11_what_is_no_json_is_refused(camille, path, body):
+def test_what_is_no_json_is_refused(camille, path, body):
     assert refused(send(camille, path, body)) == (400, "M_BAD_JSON")
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"null", b"5", b"true", b"[" * 100_000])
 @pytest.mark.parametrize("path", POSTS)
-def test_s6_what_is_json_but_no_object_is_refused(camille, path, body):
+def test_what_is_json_but_no_object_is_refused(camille, path, body):
     assert refused(send(camille, path, body)) == (400, "M_BAD_JSON")
 
 
 @pytest.mark.parametrize("path", POSTS)
-def test_s7_an_empty_object_misses_something(camille, path):
+def test_an_empty_object_misses_something(camille, path):
     assert refused(send(camille, path, b"{}")) == (400, "M_MISSING_PARAMS")
 
 
@@ -131,12 +131,12 @@ def test_s7_an_empty_object_misses_something(camille, path):
     ],
     ids=["none", "json", "text", "form"],
 )
-def test_s5_json_is_read_whatever_the_content_type(camille, headers):
+def test_json_is_read_whatever_the_content_type(camille, headers):
     answer = send(camille, "/terms", b'{"user_accepts": []}', **headers)
     assert (answer.status_code, answer.json) == (200, {})
 
 
-def test_s5_http_1_0_is_answered(camille):
+def test_http_1_0_is_answered(camille):
     answer = camille.client.get(
         f"{V2}/account", headers=camille.headers, environ_overrides={"SERVER_PROTOCOL": "HTTP/1.0"}
     )
@@ -148,7 +148,7 @@ def test_a_body_over_the_limit_is_too_large(camille, path):
     assert refused(send(camille, path, b" " * (MAX_BODY + 1))) == (413, "M_TOO_LARGE")
 
 
-def test_s13_s14_versions_are_listed_beside_v2(public):
+def test_versions_are_listed_beside_v2(public):
     versions = public.get(f"{ROOT}/versions").json["versions"]
     assert {"r0.3.0", "v1.1"} <= set(versions)
     for version in versions:
@@ -157,6 +157,6 @@ def test_s13_s14_versions_are_listed_beside_v2(public):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_s15_the_ping_answers_with_and_without_a_slash(public, slash):
+def test_the_ping_answers_with_and_without_a_slash(public, slash):
     answer = public.get(V2 + slash)
     assert (answer.status_code, answer.json) == (200, {})

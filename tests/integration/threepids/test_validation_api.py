@@ -1,4 +1,4 @@
-"""/validate/email and /3pid/getValidated3pid as programs see them: S48 to S60, S66 to S68."""
+"""/validate/email and /3pid/getValidated3pid as programs see them."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def mailed(services):
     return mailed
 
 
-def test_e10_e11_e15_an_address_is_proved_by_the_code_of_its_mail(camille, mailed, clock):
+def test_an_address_is_proved_by_the_code_of_its_mail(camille, mailed, clock):
     sid = camille.ask().json["sid"]
     assert mailed() == [("client_verify", ADDRESS)]
     answer = camille.hand_in(sid, camille.code(sid))
@@ -64,13 +64,13 @@ def test_e10_e11_e15_an_address_is_proved_by_the_code_of_its_mail(camille, maile
         ({"next_link": 5}, "M_INVALID_PARAM"),
     ],
 )
-def test_s48_s50_s55_s64_what_is_not_as_specified_is_refused(camille, mailed, facts, code):
+def test_what_is_not_as_specified_is_refused(camille, mailed, facts, code):
     assert refused(camille.ask(**facts)) == (400, code)
     assert not mailed()
 
 
 @pytest.mark.parametrize("name", ["client_secret", "email", "send_attempt"])
-def test_s7_what_is_missing_is_named(camille, name):
+def test_what_is_missing_is_named(camille, name):
     wanted = {"client_secret": SECRET, "email": ADDRESS, "send_attempt": 1}
     del wanted[name]
     answer = camille.post("/validate/email/requestToken", **wanted)
@@ -78,7 +78,7 @@ def test_s7_what_is_missing_is_named(camille, name):
     assert name in answer.json["error"]
 
 
-def test_s11_forms_are_not_read(camille):
+def test_forms_are_not_read(camille):
     answer = camille.client.post(
         f"{V2}/validate/email/requestToken",
         data={"client_secret": SECRET, "email": ADDRESS, "send_attempt": "1"},
@@ -92,7 +92,7 @@ def test_no_next_link_is_no_fault(camille, link):
     assert camille.ask(next_link=link).status_code == 200
 
 
-def test_s16_a_stranger_asks_for_nothing(public, decided, mailed):
+def test_a_stranger_asks_for_nothing(public, decided, mailed):
     stranger = Program(public, decided, user_id=None)
     assert refused(stranger.ask()) == (401, "M_UNAUTHORIZED")
     assert refused(stranger.hand_in("x", "y")) == (401, "M_UNAUTHORIZED")
@@ -100,7 +100,7 @@ def test_s16_a_stranger_asks_for_nothing(public, decided, mailed):
     assert not mailed()
 
 
-def test_s51_a_relay_that_is_away_is_the_workers_affair(decided, services, mailed):
+def test_a_relay_that_is_away_is_the_workers_affair(decided, services, mailed):
     away = replace(decided, mailer=None)  # whoever would send in the request could not
     camille = Program(create_app(away).test_client(), away)
     assert camille.ask().json["sid"]
@@ -108,7 +108,7 @@ def test_s51_a_relay_that_is_away_is_the_workers_affair(decided, services, maile
         assert [mail.state for mail in mails.find_recent(session)] == ["waiting"]
 
 
-def test_s52_s53_attempts_decide_about_further_mails(camille, mailed, clock):
+def test_attempts_decide_about_further_mails(camille, mailed, clock):
     sid = camille.ask(send_attempt=2).json["sid"]
     assert camille.ask(send_attempt=2).json["sid"] == sid
     assert camille.ask(send_attempt=1).json["sid"] == sid
@@ -118,18 +118,18 @@ def test_s52_s53_attempts_decide_about_further_mails(camille, mailed, clock):
     assert len(mailed()) == 2
 
 
-def test_s56_the_address_is_folded(camille):
+def test_the_address_is_folded(camille):
     sid = camille.prove(email="Camille.Durand@AC-Rouen.example")
     shown = camille.get("/3pid/getValidated3pid", sid=sid, client_secret=SECRET)
     assert shown.json["address"] == ADDRESS
 
 
-def test_s57_a_code_may_be_handed_in_twice(camille):
+def test_a_code_may_be_handed_in_twice(camille):
     sid = camille.prove()
     assert camille.hand_in(sid, camille.code(sid)).json == {"success": True}
 
 
-def test_s58_a_wrong_code_is_told_and_counted(camille):
+def test_a_wrong_code_is_told_and_counted(camille):
     sid = camille.ask().json["sid"]
     for _ in range(4):
         assert refused(camille.hand_in(sid, camille.wrong_code(sid))) == (400, "M_TOKEN_INCORRECT")
@@ -140,12 +140,12 @@ def test_s58_a_wrong_code_is_told_and_counted(camille):
 
 
 @pytest.mark.parametrize("token", ["", "x" * 255, "é", "12345", "<b>", " "])
-def test_s58_any_text_is_a_wrong_code(camille, token):
+def test_any_text_is_a_wrong_code(camille, token):
     sid = camille.ask().json["sid"]
     assert refused(camille.hand_in(sid, token)) == (400, "M_TOKEN_INCORRECT")
 
 
-def test_s58_an_unknown_session_and_a_wrong_secret_look_the_same(camille):
+def test_an_unknown_session_and_a_wrong_secret_look_the_same(camille):
     sid = camille.ask().json["sid"]
     code = camille.code(sid)
     answers = [
@@ -157,20 +157,20 @@ def test_s58_an_unknown_session_and_a_wrong_secret_look_the_same(camille):
     assert len({answer.data for answer in answers}) == 1
 
 
-def test_s59_a_session_that_is_over_says_so(camille, clock):
+def test_a_session_that_is_over_says_so(camille, clock):
     sid = camille.ask().json["sid"]
     code = camille.code(sid)
     clock.advance(hours=24)
     assert refused(camille.hand_in(sid, code)) == (400, "M_SESSION_EXPIRED")
 
 
-def test_s60_a_post_never_redirects(camille):
+def test_a_post_never_redirects(camille):
     sid = camille.ask(next_link=NEXT).json["sid"]
     answer = camille.hand_in(sid, camille.code(sid))
     assert (answer.status_code, answer.json) == (200, {"success": True})
 
 
-def test_s67_each_reason_has_its_code(camille, clock):
+def test_each_reason_has_its_code(camille, clock):
     sid = camille.ask().json["sid"]
 
     def shown(sid=sid, secret=SECRET):
@@ -183,7 +183,7 @@ def test_s67_each_reason_has_its_code(camille, clock):
     assert shown() == (400, "M_SESSION_EXPIRED")
 
 
-def test_s68_a_secret_of_other_characters_is_refused_everywhere(camille):
+def test_a_secret_of_other_characters_is_refused_everywhere(camille):
     sid = camille.prove()
     facts = {"sid": sid, "client_secret": "a b"}
     threepid = {"medium": "email", "address": ADDRESS}
@@ -194,13 +194,13 @@ def test_s68_a_secret_of_other_characters_is_refused_everywhere(camille):
 
 
 @pytest.mark.parametrize("name", ["sid", "client_secret"])
-def test_s7_getvalidated3pid_names_what_is_missing(camille, name):
+def test_getvalidated3pid_names_what_is_missing(camille, name):
     facts = {"sid": "x", "client_secret": "y"}
     del facts[name]
     assert refused(camille.get("/3pid/getValidated3pid", **facts)) == (400, "M_MISSING_PARAMS")
 
 
-def test_s88_a_mail_to_the_same_address_has_its_time(camille):
+def test_a_mail_to_the_same_address_has_its_time(camille):
     camille.ask()
     answer = camille.ask(send_attempt=2)
     assert refused(answer) == (429, "M_LIMIT_EXCEEDED")
@@ -208,7 +208,7 @@ def test_s88_a_mail_to_the_same_address_has_its_time(camille):
 
 
 @pytest.mark.parametrize("path", ["requestToken", "submitToken"])
-def test_e13_e14_phone_numbers_are_not_proved(camille, path):
+def test_phone_numbers_are_not_proved(camille, path):
     answer = camille.post(f"/validate/msisdn/{path}", country="FR", phone_number="0612345678")
     assert refused(answer) == (400, "M_UNRECOGNIZED")
 

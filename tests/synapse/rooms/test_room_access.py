@@ -148,7 +148,7 @@ def test_a_conversation_of_two_takes_one_guest_and_nobody_else(federation, versi
 
 
 @every_version
-def test_d9_who_has_the_address_of_who_left_takes_the_seat(federation, told_guichet, version):
+def test_who_has_the_address_of_who_left_takes_the_seat(federation, told_guichet, version):
     ana, gil, gina = federation.ana, federation.gil, federation.gina
     two = {"is_direct": True, "preset": "trusted_private_chat", "room_version": version}
     room_id = ana.create(invite=[gil.user_id], **two)

@@ -1,4 +1,4 @@
-"""An association stands where the rules allow; invitations that waited go after it. S69, S70, S72 to S77."""
+"""An association stands where the rules allow; invitations that waited go after it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -88,7 +88,7 @@ def invite(session, now, *, address=ADDRESS, token="t", **facts):
     return row
 
 
-def test_s71_what_is_signed_has_the_seven_facts_but_the_signature(proved, bind, clock):
+def test_what_is_signed_has_the_seven_facts_but_the_signature(proved, bind, clock):
     told = bind(proved())
     milliseconds = int(clock().timestamp() * 1000)
     assert (told["medium"], told["address"], told["mxid"]) == ("email", ADDRESS, CAMILLE)
@@ -96,7 +96,7 @@ def test_s71_what_is_signed_has_the_seven_facts_but_the_signature(proved, bind, 
     assert told["not_after"] > milliseconds + 99 * 365 * 86_400_000
 
 
-def test_s69_only_a_proof_that_counts_is_bound(proved, bind, owner, clock, database):
+def test_only_a_proof_that_counts_is_bound(proved, bind, owner, clock, database):
     asked = proved()
     with pytest.raises(problems.NoValidSession):
         bind(asked, secret="another")
@@ -145,7 +145,7 @@ def test_while_a_domain_moves_its_former_homeserver_counts(clock):
         check()
 
 
-def test_s72_a_second_bind_replaces_the_first(proved, bind, owner, clock):
+def test_a_second_bind_replaces_the_first(proved, bind, owner, clock):
     bind(proved())
     clock.advance(minutes=2)
     zoe = "@zoe:education.example"
@@ -153,7 +153,7 @@ def test_s72_a_second_bind_replaces_the_first(proved, bind, owner, clock):
     assert owner() == zoe
 
 
-def test_s73_every_invitation_that_waits_is_ordered_once(database, proved, bind, clock):
+def test_every_invitation_that_waits_is_ordered_once(database, proved, bind, clock):
     with database.transaction() as session:
         mine = {invite(session, clock(), token=f"t{n}", room_id=f"!{n}:x").id for n in range(3)}
         other = invite(session, clock(), token="other", address="zoe@ac-rouen.example")
@@ -173,7 +173,7 @@ def test_s73_every_invitation_that_waits_is_ordered_once(database, proved, bind,
 
 
 @pytest.mark.parametrize("typed", [ADDRESS, "Camille.Durand@AC-ROUEN.example"])
-def test_s74_what_was_bound_is_unbound_however_it_is_written(database, proved, bind, owner, typed):
+def test_what_was_bound_is_unbound_however_it_is_written(database, proved, bind, owner, typed):
     bind(proved())
     for _ in range(2):
         with database.transaction() as session:
@@ -182,14 +182,14 @@ def test_s74_what_was_bound_is_unbound_however_it_is_written(database, proved, b
 
 
 @pytest.mark.parametrize("typed", ["nobody@ac-rouen.example", "no address", "", "a@b@c"])
-def test_s74_what_was_never_bound_is_no_fault(database, proved, bind, owner, typed):
+def test_what_was_never_bound_is_no_fault(database, proved, bind, owner, typed):
     bind(proved())
     with database.transaction() as session:
         binding.unbind(session, address=typed, user_id=CAMILLE)
     assert owner() == CAMILLE
 
 
-def test_s75_a_proof_of_another_address_does_not_count(database, proved, clock):
+def test_a_proof_of_another_address_does_not_count(database, proved, clock):
     asked = proved()
 
     def owns(**other):
@@ -206,7 +206,7 @@ def test_s75_a_proof_of_another_address_does_not_count(database, proved, clock):
     assert not owns()
 
 
-def test_s77_another_owner_is_left_alone(database, proved, bind, owner):
+def test_another_owner_is_left_alone(database, proved, bind, owner):
     bind(proved())
     with database.transaction() as session:
         binding.unbind(session, address=ADDRESS, user_id="@eve:education.example")

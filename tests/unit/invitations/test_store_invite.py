@@ -1,4 +1,4 @@
-"""Invitations are kept whole, mailed with measure, and say nothing of the address. S83, S84, S87."""
+"""Invitations are kept whole, mailed with measure, and say nothing of the address."""
 
 from datetime import timedelta
 
@@ -107,7 +107,7 @@ def bound(database, clock):
         associations.bind(session, clock(), address=ADDRESS, user_id="@gil:guests.example")
 
 
-def test_s83_every_token_is_new_and_of_the_specified_characters(store):
+def test_every_token_is_new_and_of_the_specified_characters(store):
     tokens = [store(room_id=f"!{number}:x").token for number in range(3)]
     assert len(set(tokens)) == 3
     assert all(validation.SECRET.fullmatch(token) for token in tokens)
@@ -122,18 +122,18 @@ def test_s83_every_token_is_new_and_of_the_specified_characters(store):
         ("abc@def", "a...@d..."),
     ],
 )
-def test_s83_the_name_in_the_room_is_not_the_address(address, masked):
+def test_the_name_in_the_room_is_not_the_address(address, masked):
     assert store_invite.masked_display_name(address) == masked
     assert address not in masked
 
 
-def test_s84_what_is_bound_is_refused_with_its_owner(store, bound):
+def test_what_is_bound_is_refused_with_its_owner(store, bound):
     with pytest.raises(problems.AddressBound) as refused:
         store()
     assert refused.value.further == {"mxid": "@gil:guests.example"}
 
 
-def test_s87_what_synapse_looked_for_unfolded_is_delivered_at_once(store, bound, database, mailed):
+def test_what_synapse_looked_for_unfolded_is_delivered_at_once(store, bound, database, mailed):
     kept = store("Gil@Association.example")
     with database.reading() as session:
         row = third_party_invitations.find(session, kept.id)
@@ -234,7 +234,7 @@ def test_without_limits_who_asks_once_is_mailed_once_whoever_says_that_the_room_
 
 
 @pytest.mark.slow
-def test_s88_one_account_invites_fifty_guests_a_day(store, clock):
+def test_one_account_invites_fifty_guests_a_day(store, clock):
     for number in range(50):
         store(f"guest{number}@association.example")
     clock.advance(hours=23)

@@ -1,4 +1,4 @@
-"""Who comes into a room, by statement: RA-03 to RA-05, RA-50 to RA-57, D9, D10, D12, in room versions 10 to 12."""
+"""Who comes into a room, in room versions 10 to 12."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -40,7 +40,7 @@ def comes(state, target, membership, *, sender=None, token=None):
 
 @every_version
 @pytest.mark.parametrize("given", [None, "open-bar", 7, ["unrestricted"]])
-def test_ra_05_d2_no_rule_or_an_unknown_one_is_the_strictest(version, given):
+def test_no_rule_or_an_unknown_one_is_the_strictest(version, given):
     state = replace(room(version, None), rule_event=None if given is None else {"rule": given})
     assert state.rule is AccessRule.RESTRICTED
     assert comes(state, GIL, "invite") is RoomReason.CLOSED_TO_GUESTS
@@ -48,55 +48,55 @@ def test_ra_05_d2_no_rule_or_an_unknown_one_is_the_strictest(version, given):
 
 @every_version
 @every_rule
-def test_ra_03_a_join_over_an_exempt_persons_invitation_is_accepted(version, rule):
+def test_a_join_over_an_exempt_persons_invitation_is_accepted(version, rule):
     seats = joined(ANA, ALICE) | {GIL: Member("invite", OLGA)}
     assert comes(room(version, rule, members=seats), GIL, "join") is None
 
 
 @every_version
 @every_rule
-def test_ra_04_an_exempt_person_is_invited_anywhere(version, rule):
+def test_an_exempt_person_is_invited_anywhere(version, rule):
     assert comes(room(version, rule, members=joined(ANA, ALICE)), OLGA, "invite") is None
 
 
 @every_version
 @pytest.mark.parametrize("membership", ["invite", "join", "knock"])
-def test_ra_50_no_guest_comes_into_a_closed_room(version, membership):
+def test_no_guest_comes_into_a_closed_room(version, membership):
     assert comes(room(version), GIL, membership) is RoomReason.CLOSED_TO_GUESTS
 
 
 @every_version
-def test_ra_50_an_agent_comes_into_a_closed_room(version):
+def test_an_agent_comes_into_a_closed_room(version):
     assert [comes(room(version), ALICE, how) for how in ("invite", "join", "knock")] == [None] * 3
 
 
 @every_version
 @pytest.mark.parametrize("membership", ["leave", "ban"])
-def test_ra_50_whoever_goes_or_is_sent_away_always_may(version, membership):
+def test_whoever_goes_or_is_sent_away_always_may(version, membership):
     state = room(version, members=joined(ANA, GIL))
     assert comes(state, GIL, membership) is None
 
 
 @every_version
 @pytest.mark.parametrize("rule", ["restricted", "unrestricted"])
-def test_ra_50_d10_a_change_of_ones_profile_is_a_join_over_a_join(version, rule):
+def test_a_change_of_ones_profile_is_a_join_over_a_join(version, rule):
     assert comes(room(version, rule, members=joined(ANA, GIL)), GIL, "join") is None
 
 
 @every_version
-def test_ra_50_an_invitation_that_came_past_the_rule_opens_no_closed_room(version):
+def test_an_invitation_that_came_past_the_rule_opens_no_closed_room(version):
     state = room(version, members=joined(ANA) | {GIL: Member("invite", ALICE)})
     assert comes(state, GIL, "join") is RoomReason.CLOSED_TO_GUESTS
 
 
 @every_version
-def test_ra_51_d10_a_third_party_invite_of_guichets_is_accepted_in_a_closed_room(version):
+def test_a_third_party_invite_of_guichets_is_accepted_in_a_closed_room(version):
     state = room(version)
     assert judge_third_party_event(state, "t", OURS, names=NAMES, keys=KEYS) is None
 
 
 @every_version
-def test_ra_52_d10_a_guest_joins_an_open_room_when_invited(version):
+def test_a_guest_joins_an_open_room_when_invited(version):
     state = room(version, "unrestricted", join_rule="public")
     assert comes(state, GIL, "join") is RoomReason.INVITATION_NEEDED
     assert comes(state, GIL, "invite") is None
@@ -109,7 +109,7 @@ def test_ra_52_d10_a_guest_joins_an_open_room_when_invited(version):
 
 @every_version
 @pytest.mark.parametrize("gone", ["leave", "ban"])
-def test_ra_52_an_invitation_of_the_past_is_none(version, gone):
+def test_an_invitation_of_the_past_is_none(version, gone):
     state = room(version, "unrestricted", members=joined(ANA) | {GIL: Member(gone, GIL)})
     assert comes(state, GIL, "join") is RoomReason.INVITATION_NEEDED
 
@@ -123,7 +123,7 @@ def by_mail(state, token, content=OURS):
 
 
 @every_version
-def test_ra_53_a_second_invitation_by_mail_finds_no_seat_but_revoking_the_first_does(version):
+def test_a_second_invitation_by_mail_finds_no_seat_but_revoking_the_first_does(version):
     state = waiting(version, "first")
     assert by_mail(state, "second") is RoomReason.DIRECT_FULL
     assert by_mail(state, "first") is None
@@ -133,7 +133,7 @@ def test_ra_53_a_second_invitation_by_mail_finds_no_seat_but_revoking_the_first_
 
 
 @every_version
-def test_ra_54_two_people_are_everybody(version):
+def test_two_people_are_everybody(version):
     state = room(version, "direct", members=joined(ANA, GIL))
     assert by_mail(state, "t") is RoomReason.DIRECT_FULL
     for membership in ("invite", "join", "ban"):
@@ -144,7 +144,7 @@ def test_ra_54_two_people_are_everybody(version):
 
 
 @every_version
-def test_ra_55_an_open_invitation_by_mail_holds_the_second_seat(version):
+def test_an_open_invitation_by_mail_holds_the_second_seat(version):
     state = waiting(version, "first")
     assert comes(state, GIL, "invite") is RoomReason.DIRECT_FULL
     assert comes(state, GIL, "invite", token="other") is RoomReason.DIRECT_FULL
@@ -153,7 +153,7 @@ def test_ra_55_an_open_invitation_by_mail_holds_the_second_seat(version):
 
 
 @every_version
-def test_ra_56_m3_a_direct_room_is_open_to_one_guest(version):
+def test_m3_a_direct_room_is_open_to_one_guest(version):
     state = room(version, "direct")
     assert comes(state, GIL, "invite") is None
     full = replace(state, members=joined(ANA) | {GIL: Member("invite", ANA)})
@@ -163,14 +163,14 @@ def test_ra_56_m3_a_direct_room_is_open_to_one_guest(version):
 
 @every_version
 @pytest.mark.parametrize("gone", ["leave", "ban"])
-def test_ra_57_d9_a_seat_stays_with_who_left(version, gone):
+def test_a_seat_stays_with_who_left(version, gone):
     state = room(version, "direct", members=joined(ANA) | {GIL: Member(gone, GIL)})
     assert comes(state, ALICE, "invite") is RoomReason.DIRECT_FULL
     assert comes(state, GIL, "invite") is None
 
 
 @every_version
-def test_d9_the_successor_of_the_same_address_takes_the_seat(version):
+def test_the_successor_of_the_same_address_takes_the_seat(version):
     state = room(version, "direct", members=joined(ANA) | {GIL: Member("leave", GIL)})
     coming = MembershipChange(ANA, ALICE, "invite")
     moved = frozenset({(GIL, ALICE)})
@@ -181,7 +181,7 @@ def test_d9_the_successor_of_the_same_address_takes_the_seat(version):
 
 
 @every_version
-def test_d12_agents_knock_but_not_at_a_conversation_of_two(version):
+def test_agents_knock_but_not_at_a_conversation_of_two(version):
     assert comes(room(version, "unrestricted"), ALICE, "knock") is None
     assert comes(room(version, "direct"), ALICE, "knock") is RoomReason.DIRECT_NO_KNOCK
     assert comes(room(version, "unrestricted"), GIL, "knock") is RoomReason.GUEST_KNOCKS
@@ -191,7 +191,7 @@ def test_d12_agents_knock_but_not_at_a_conversation_of_two(version):
     ("version", "above"),
     [("1", False), ("11", False), ("12", True), ("13", True), ("org.matrix.hydra.11", True)],
 )
-def test_d3_creators_stand_above_every_number_from_version_12(version, above):
+def test_creators_stand_above_every_number_from_version_12(version, above):
     assert has_creators_above(version) is above
 
 

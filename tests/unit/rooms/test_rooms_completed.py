@@ -30,9 +30,9 @@ from tests.worlds.made_rooms import (
         pytest.param({"visibility": "public", "preset": "public_chat"}, False, id="public"),
         pytest.param({"preset": "public_chat"}, False, id="public, as Tchap's clients say it"),
         pytest.param(
-            {"preset": "public_chat", "visibility": "private"}, True, id="D5 by link, but private"
+            {"preset": "public_chat", "visibility": "private"}, True, id="by link, but private"
         ),
-        pytest.param({"creation_content": {"type": "m.space"}}, False, id="D12 a space"),
+        pytest.param({"creation_content": {"type": "m.space"}}, False, id="a space"),
         pytest.param(
             {
                 "preset": "private_chat",
@@ -56,20 +56,20 @@ from tests.worlds.made_rooms import (
         pytest.param({"initial_state": [initial("m.room.encryption")]}, True, id="an empty one"),
     ],
 )
-def test_ra_19_private_rooms_are_encrypted(version, request_, encrypted):
+def test_private_rooms_are_encrypted(version, request_, encrypted):
     request = made(version, **request_)
     assert contents(request, "m.room.encryption") == (MEGOLM if encrypted else [])
 
 
 @every_version
-def test_ra_19_the_encryption_that_was_asked_for_stays(version):
+def test_the_encryption_that_was_asked_for_stays(version):
     asked = {"algorithm": "m.megolm.v1.aes-sha2", "rotation_period_ms": 1}
     request = made(version, initial_state=[initial("m.room.encryption", **asked)])
     assert contents(request, "m.room.encryption") == [asked]
 
 
 @every_version
-def test_ra_20_d8_the_levels_of_a_new_room(version):
+def test_the_levels_of_a_new_room(version):
     levels = levels_of(made(version))
     assert levels["users"] == ({} if version == "12" else {ANA: 100})
     assert (levels["users_default"], levels["events_default"]) == (0, 0)
@@ -81,13 +81,13 @@ def test_ra_20_d8_the_levels_of_a_new_room(version):
 
 
 @every_version
-def test_ra_20_anybody_invites_into_a_public_room(version):
+def test_anybody_invites_into_a_public_room(version):
     public = {"preset": "public_chat", "visibility": "public"}
     assert levels_of(made(version, **public))["invite"] == 0
 
 
 @every_version
-def test_ra_22_what_an_override_leaves_out_is_filled_in_also_inside(version):
+def test_what_an_override_leaves_out_is_filled_in_also_inside(version):
     asked = {"invite": 60, "events": {"m.room.name": 0}}
     levels = levels_of(made(version, power_level_content_override=asked))
     assert (levels["invite"], levels["state_default"]) == (60, 100)
@@ -97,7 +97,7 @@ def test_ra_22_what_an_override_leaves_out_is_filled_in_also_inside(version):
 
 
 @every_version
-def test_ra_22_levels_in_the_initial_state_are_filled_there(version):
+def test_levels_in_the_initial_state_are_filled_there(version):
     asked = initial("m.room.power_levels", users={ANA: 100, ALICE: 50})
     request = made(version, initial_state=[asked])
     [levels] = contents(request, "m.room.power_levels")
@@ -107,7 +107,7 @@ def test_ra_22_levels_in_the_initial_state_are_filled_there(version):
 
 
 @every_version
-def test_ra_23_trusted_agents_have_the_creators_power(version):
+def test_trusted_agents_have_the_creators_power(version):
     request = made(version, preset="trusted_private_chat", is_direct=True, invite=[ALICE])
     assert request["preset"] == "trusted_private_chat"
     expected = {} if version == "12" else {ANA: 100, ALICE: 100}
@@ -115,7 +115,7 @@ def test_ra_23_trusted_agents_have_the_creators_power(version):
 
 
 @every_version
-def test_ra_23_d7_a_guest_is_invited_without_power_into_an_encrypted_room(version):
+def test_a_guest_is_invited_without_power_into_an_encrypted_room(version):
     request = made(version, preset="trusted_private_chat", is_direct=True, invite=[GIL])
     assert request["preset"] == "private_chat"
     assert request["invite"] == [GIL]
@@ -124,7 +124,7 @@ def test_ra_23_d7_a_guest_is_invited_without_power_into_an_encrypted_room(versio
 
 
 @every_version
-def test_d7_one_guest_among_agents_and_nobody_is_trusted(version):
+def test_one_guest_among_agents_and_nobody_is_trusted(version):
     request = made(
         version,
         preset="trusted_private_chat",
@@ -137,12 +137,12 @@ def test_d7_one_guest_among_agents_and_nobody_is_trusted(version):
 
 @every_version
 @pytest.mark.parametrize(("visibility", "seen"), [("private", "invited"), ("public", "shared")])
-def test_ra_24_who_sees_the_past(version, visibility, seen):
+def test_who_sees_the_past(version, visibility, seen):
     request = made(version, visibility=visibility)
     assert contents(request, "m.room.history_visibility") == [{"history_visibility": seen}]
 
 
-def test_ra_24_what_was_asked_for_stays():
+def test_what_was_asked_for_stays():
     asked = initial("m.room.history_visibility", history_visibility="joined")
     request = made("12", initial_state=[asked])
     assert contents(request, "m.room.history_visibility") == [{"history_visibility": "joined"}]

@@ -44,14 +44,14 @@ def send(state, kind, content, *, by=ANA, key=""):
 
 @every_version
 @pytest.mark.parametrize("kind", DIRECT)
-def test_ra_80_82_35_d7_d11_what_a_direct_room_refuses(version, kind):
+def test_what_a_direct_room_refuses(version, kind):
     content, reason = DIRECT[kind]
     assert send(room(version, "direct"), kind, content) is reason
 
 
 @every_version
 @pytest.mark.parametrize("kind", DIRECT)
-def test_ra_02_every_state_event_of_an_exempt_person_is_accepted(version, kind):
+def test_every_state_event_of_an_exempt_person_is_accepted(version, kind):
     state = room(version, "direct", members=joined(ANA, GIL))
     assert send(state, kind, DIRECT[kind][0], by=OLGA) is None
 
@@ -66,7 +66,7 @@ def test_a_third_person_is_refused_and_a_profile_changed(version):
 
 
 @every_version
-def test_ra_83_encryption_is_judged(version):
+def test_encryption_is_judged(version):
     state = room(version, force_unencrypted_at_creation=True)
     assert send(state, "m.room.encryption", {}) is RoomReason.NEVER_ENCRYPTED
 
@@ -112,7 +112,7 @@ def test_3_3_nobody_slips_through_that_window(version):
 
 
 @every_version
-def test_ra_16_a_guest_makes_no_room(version):
+def test_a_guest_makes_no_room(version):
     state = replace(being_made(version), creator="")
     assert send(state, "m.room.create", {}, by=GIL) is RoomReason.GUEST_CREATES
     assert send(state, "m.room.create", {"additional_creators": [ALICE]}) is None

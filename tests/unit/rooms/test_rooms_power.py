@@ -22,7 +22,7 @@ def change(state, rule, *, by=ANA, **settings):
 
 
 @every_version
-def test_ra_70_the_default_stays_0_in_open_rooms(version):
+def test_the_default_stays_0_in_open_rooms(version):
     raised = levels(version, users_default=10)
     assert judge_levels(AccessRule.UNRESTRICTED, raised, PEOPLE) is RoomReason.USERS_DEFAULT
     assert judge_levels(AccessRule.RESTRICTED, raised, PEOPLE) is None
@@ -35,15 +35,15 @@ def test_ra_70_the_default_stays_0_in_open_rooms(version):
 @pytest.mark.parametrize(
     ("power", "reason"),
     [
-        pytest.param(100, RoomReason.GUEST_POWER, id="RA-71 owner"),
-        pytest.param(1, RoomReason.GUEST_POWER, id="RA-71 a little"),
-        pytest.param("50", RoomReason.GUEST_POWER, id="D7 as text"),
-        pytest.param({}, RoomReason.GUEST_POWER, id="D7 no number"),
-        pytest.param(0, None, id="D7 the default"),
-        pytest.param(-1, None, id="D7 muted"),
+        pytest.param(100, RoomReason.GUEST_POWER, id="owner"),
+        pytest.param(1, RoomReason.GUEST_POWER, id="a little"),
+        pytest.param("50", RoomReason.GUEST_POWER, id="as text"),
+        pytest.param({}, RoomReason.GUEST_POWER, id="no number"),
+        pytest.param(0, None, id="the default"),
+        pytest.param(-1, None, id="muted"),
     ],
 )
-def test_ra_71_72_d7_guests_hold_no_power_under_any_rule(version, rule, power, reason):
+def test_guests_hold_no_power_under_any_rule(version, rule, power, reason):
     content = levels(version, users={ANA: 100, GIL: power})
     assert judge_levels(AccessRule(rule), content, PEOPLE) is reason
 
@@ -65,7 +65,7 @@ def test_ra_71_72_d7_guests_hold_no_power_under_any_rule(version, rule, power, r
         {"events": {"m.room.history_visibility": 0}},
     ],
 )
-def test_d7_levels_set_later_give_a_guest_nothing_that_creation_would_not(version, later):
+def test_levels_set_later_give_a_guest_nothing_that_creation_would_not(version, later):
     content = levels(version, **later)
     for rule in (AccessRule.UNRESTRICTED, AccessRule.DIRECT):
         assert judge_levels(rule, content, PEOPLE) is not None
@@ -78,21 +78,21 @@ def test_d7_levels_set_later_give_a_guest_nothing_that_creation_would_not(versio
 @pytest.mark.parametrize(
     "later", [{"events_default": 50}, {"state_default": 50}, {"events": {"m.room.name": 0}}]
 )
-def test_d7_levels_that_give_a_guest_nothing_are_set_as_owners_like(version, later):
+def test_levels_that_give_a_guest_nothing_are_set_as_owners_like(version, later):
     content = levels(version, **later)
     for rule in AccessRule:
         assert judge_levels(rule, content, PEOPLE, guests_inside=True) is None
 
 
 @every_version
-def test_ra_72_agents_are_promoted(version):
+def test_agents_are_promoted(version):
     content = levels(version, users={ANA: 100, ALICE: 100})
     assert judge_levels(AccessRule.DIRECT, content, PEOPLE) is None
 
 
 @every_version
 @every_rule
-def test_d7_a_room_from_before_is_mended_step_by_step(version, rule):
+def test_a_room_from_before_is_mended_step_by_step(version, rule):
     """Synapse's own presets let everybody invite, and guests had power. Clients change one thing at a time."""
     had = levels(version, invite=0, users={ANA: 100, GIL: 50, GINA: 100})
 
@@ -113,7 +113,7 @@ def test_d7_a_room_from_before_is_mended_step_by_step(version, rule):
 
 
 @every_version
-def test_d7_what_everybody_has_by_default_becomes_no_guests_own(version):
+def test_what_everybody_has_by_default_becomes_no_guests_own(version):
     had = levels(version, users_default=50)
     content = levels(version, users={ANA: 100, GIL: 50})
     reason = judge_levels(AccessRule.RESTRICTED, content, PEOPLE, before=had)
@@ -122,7 +122,7 @@ def test_d7_what_everybody_has_by_default_becomes_no_guests_own(version):
 
 @every_version
 @every_rule
-def test_d7_a_default_from_before_stays_or_becomes_nothing(version, rule):
+def test_a_default_from_before_stays_or_becomes_nothing(version, rule):
     had = levels(version, users_default=10)
     kept = judge_levels(AccessRule(rule), had, PEOPLE, guests_inside=True, before=had)
     gone = judge_levels(AccessRule(rule), levels(version), PEOPLE, guests_inside=True, before=had)

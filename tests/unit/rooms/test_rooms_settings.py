@@ -58,7 +58,7 @@ def test_nobody_without_an_account_is_let_in_later():
 
 
 @every_version
-def test_ra_80_a_room_by_link_but_never_for_two(version):
+def test_a_room_by_link_but_never_for_two(version):
     by_link = {"join_rule": "public"}
     for rule in ("restricted", "unrestricted"):
         assert judge_join_rule(room(version, rule), ANA, by_link, PEOPLE) is None
@@ -69,19 +69,19 @@ def test_ra_80_a_room_by_link_but_never_for_two(version):
 
 
 @every_version
-def test_ra_81_d5_a_private_room_stops_being_by_link_at_once(version):
+def test_a_private_room_stops_being_by_link_at_once(version):
     state = room(version, join_rule="public")
     assert judge_join_rule(state, ANA, {"join_rule": "invite"}, PEOPLE) is None
 
 
 @every_version
-def test_ra_82_a_direct_room_has_no_name(version):
+def test_a_direct_room_has_no_name(version):
     assert judge_naming(room(version, "direct")) is RoomReason.DIRECT_NAMELESS
     assert judge_naming(room(version)) is None
 
 
 @every_version
-def test_ra_83_d5_public_rooms_are_not_encrypted_private_ones_may_be(version):
+def test_public_rooms_are_not_encrypted_private_ones_may_be(version):
     listed = room(version, listed=True, **PUBLIC)
     assert judge_encryption(listed, ANA, MEGOLM, PEOPLE) is RoomReason.UNPUBLISH_FIRST
     assert judge_encryption(room(version, join_rule="public"), ANA, MEGOLM, PEOPLE) is None
@@ -109,14 +109,12 @@ def test_ra_83_d5_public_rooms_are_not_encrypted_private_ones_may_be(version):
         ("direct", {}, RoomReason.DIRECT_PRIVATE),
     ],
 )
-def test_ra_84_d6_only_closed_rooms_are_published_and_all_unpublished(
-    version, rule, settings, reason
-):
+def test_only_closed_rooms_are_published_and_all_unpublished(version, rule, settings, reason):
     state = room(version, rule, **settings)
     assert judge_visibility(state, "public") is reason
     assert judge_visibility(state, "private") is None
 
 
-def test_d12_a_space_needs_no_encryption_to_become_private():
+def test_a_space_needs_no_encryption_to_become_private():
     state = room("12", visibility="public", join_rule="invite", room_type="m.space")
     assert change(state, "restricted", visibility="private") is None

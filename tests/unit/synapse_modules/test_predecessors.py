@@ -1,4 +1,4 @@
-"""D9: a seat in a conversation of two stays with who left, or goes to the account their address has now."""
+"""A seat in a conversation of two stays with who left, or goes to the account their address has now."""
 
 import asyncio
 

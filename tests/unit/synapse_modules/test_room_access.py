@@ -26,7 +26,7 @@ from tests.worlds.rooms_house import (
 )
 
 
-def test_d13_an_invitation_of_a_guest_into_a_closed_room_is_refused_with_its_reason(house):
+def test_an_invitation_of_a_guest_into_a_closed_room_is_refused_with_its_reason(house):
     house.make("restricted")
     part = part_of(house)
     assert why(run(part.user_may_invite(ANA, GIL, ROOM))) == "room_closed_to_guests"
@@ -61,21 +61,21 @@ def test_an_invitation_into_a_room_of_another_homeserver_is_not_judged_here(hous
     assert run(part_of(house).user_may_invite(FROM_ELSEWHERE, GIL, "!elsewhere")) is ALLOWED
 
 
-def test_ra_55_an_invitation_by_id_does_not_take_the_seat_of_one_by_mail(house):
+def test_an_invitation_by_id_does_not_take_the_seat_of_one_by_mail(house):
     house.make("direct", event("m.room.third_party_invite", {"public_key": "k"}, key="t"))
     part = part_of(house)
     assert why(run(part.user_may_invite(ANA, GIL, ROOM))) == "direct_room_is_full"
 
 
 @pytest.mark.parametrize("name", ["user_may_invite", "user_may_publish_room"])
-def test_d13_a_fault_of_ours_refuses_and_is_no_500(house, name):
+def test_a_fault_of_ours_refuses_and_is_no_500(house, name):
     part_of(house)
     house.broken = True
     facts = {"user_may_invite": (GIL, ROOM), "user_may_publish_room": (ROOM,)}[name]
     assert why(run(house.callbacks[name](ANA, *facts))) == "not_allowed"
 
 
-def test_d13_a_fault_in_judging_mail_or_an_event_refuses(house):
+def test_a_fault_in_judging_mail_or_an_event_refuses(house):
     part_of(house)
     house.broken = True
     by_mail = house.callbacks["user_may_send_3pid_invite"]
@@ -93,7 +93,7 @@ def test_callbacks_for_which_synapse_loads_whole_rooms_are_left_out(house):
     assert not costly & set(house.callbacks)
 
 
-def test_ra_84_a_listed_room_may_always_be_taken_out(house):
+def test_a_listed_room_may_always_be_taken_out(house):
     house.make("unrestricted")
     part = part_of(house)
     refused = why(run(part.user_may_publish_room(ANA, ROOM)))
@@ -135,7 +135,7 @@ def test_what_other_modules_left_in_a_request_is_made_plain():
     assert json.loads(json.dumps(asked)) == asked
 
 
-def test_ra_02_what_exempt_people_make_and_send_is_left_as_it_is(house):
+def test_what_exempt_people_make_and_send_is_left_as_it_is(house):
     part = part_of(house)
     asked = {"initial_state": [{"type": RULE, "content": {"rule": "open"}}]}
     before = deepcopy(asked)
@@ -149,7 +149,7 @@ def test_ra_02_what_exempt_people_make_and_send_is_left_as_it_is(house):
         run(part.check_event_allowed(event("m.room.name", {}), house.rooms[ROOM]))
 
 
-def test_ra_12_what_contradicts_itself_is_a_bad_request(house):
+def test_what_contradicts_itself_is_a_bad_request(house):
     asked = {"initial_state": [{"type": RULE, "content": {"rule": "open"}}]}
     with pytest.raises(Refused) as refused:
         run(part_of(house).on_create_room(requester(ANA), asked, False))

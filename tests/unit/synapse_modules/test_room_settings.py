@@ -90,7 +90,7 @@ def test_what_a_homeserver_without_our_module_makes_of_two_does_not_count(house,
 
 
 @pytest.mark.parametrize("now", ["leave", "ban"])
-def test_d4_who_came_by_mail_and_is_gone_leaves_no_open_invitation(house, now):
+def test_who_came_by_mail_and_is_gone_leaves_no_open_invitation(house, now):
     """Their membership does not say any more by which invitation they came."""
     house.make("unrestricted", member(GIL, now))
     tokens = ("used", "waiting")

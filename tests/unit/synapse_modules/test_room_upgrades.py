@@ -28,13 +28,13 @@ def carry(house, created):
     return [(sent["room_id"], sent["content"]) for sent in house.sent]
 
 
-def test_d11_the_rule_is_carried_into_the_new_room(house):
+def test_the_rule_is_carried_into_the_new_room(house):
     created = upgraded(house)
     house.make(None, predecessor=created.content["predecessor"])
     assert carry(house, created) == [(ROOM, {"rule": "unrestricted"})]
 
 
-def test_d11_what_an_owner_sends_while_the_rule_is_carried_is_judged(house):
+def test_what_an_owner_sends_while_the_rule_is_carried_is_judged(house):
     created = upgraded(house)
     house.make(None, predecessor=created.content["predecessor"])
     part = part_of(house)
@@ -55,7 +55,7 @@ def test_d11_what_an_owner_sends_while_the_rule_is_carried_is_judged(house):
     assert answers == [None, "rule_never_changes_to_or_from_direct"]
 
 
-def test_d11_what_a_killed_process_left_undone_is_done_when_somebody_asks(house):
+def test_what_a_killed_process_left_undone_is_done_when_somebody_asks(house):
     """The homeserver started anew: nobody remembers that a rule was on its way."""
     house.make("unrestricted", room_id="!old")
     house.make(None, predecessor={"room_id": "!old"})
@@ -68,7 +68,7 @@ def test_d11_what_a_killed_process_left_undone_is_done_when_somebody_asks(house)
     assert [sent["content"] for sent in house.sent] == [{"rule": "unrestricted"}]
 
 
-def test_d11_only_for_owners_of_the_old_room_and_for_people_of_this_homeserver(house):
+def test_only_for_owners_of_the_old_room_and_for_people_of_this_homeserver(house):
     house.make(None)
     assert carry(house, upgraded(house, sender=ALICE)) == []
     house.waiting.clear()
@@ -76,18 +76,18 @@ def test_d11_only_for_owners_of_the_old_room_and_for_people_of_this_homeserver(h
     assert not house.waiting
 
 
-def test_d11_the_rule_goes_along_with_whoever_is_exempt(house):
+def test_the_rule_goes_along_with_whoever_is_exempt(house):
     house.make(None)
     assert carry(house, upgraded(house, "direct", sender=OLGA)) == [(ROOM, {"rule": "direct"})]
 
 
-def test_d11_a_room_that_has_a_rule_keeps_its_own(house):
+def test_a_room_that_has_a_rule_keeps_its_own(house):
     created = upgraded(house)
     house.make("restricted")
     assert carry(house, created) == []
 
 
-def test_d11_until_the_rule_is_there_the_new_room_is_closed(house):
+def test_until_the_rule_is_there_the_new_room_is_closed(house):
     created = upgraded(house)
     house.make(None, predecessor=created.content["predecessor"])
     part = part_of(house)

@@ -1,4 +1,4 @@
-"""Statements S48 to S68 of validation sessions, as far as they are decided below HTTP."""
+"""Validation sessions, as far as they are decided below HTTP."""
 
 from threading import Thread
 
@@ -87,28 +87,28 @@ def wrong(code_of):
 
 
 @pytest.mark.parametrize("secret", ["", "x" * 256, "a b", "a/b", "é", "abc\n"])
-def test_s48_a_client_secret_of_other_characters_is_refused(secret):
+def test_a_client_secret_of_other_characters_is_refused(secret):
     with pytest.raises(problems.WrongParameter):
         validation.check_secret(secret)
 
 
 @pytest.mark.parametrize("secret", ["x", "x" * 255, "aZ09.=_-"])
-def test_s48_a_client_secret_as_specified_is_taken(secret):
+def test_a_client_secret_as_specified_is_taken(secret):
     assert validation.check_secret(secret) == secret
 
 
-def test_s49_a_sid_is_a_string_of_the_specified_characters(ask):
+def test_a_sid_is_a_string_of_the_specified_characters(ask):
     assert validation.SECRET.fullmatch(ask().sid)
 
 
-def test_s52_the_same_attempt_again_is_the_same_session_without_a_mail(ask, mailed, clock):
+def test_the_same_attempt_again_is_the_same_session_without_a_mail(ask, mailed, clock):
     first = ask(send_attempt=3)
     clock.advance(minutes=2)
     assert {ask(send_attempt=3).sid, ask(send_attempt=2).sid} == {first.sid}
     assert len(mailed()) == 1
 
 
-def test_s53_a_higher_attempt_mails_again_and_the_code_of_the_first_mail_stays_good(
+def test_a_higher_attempt_mails_again_and_the_code_of_the_first_mail_stays_good(
     ask, mailed, clock, code_of, type_code
 ):
     first = ask()
@@ -119,7 +119,7 @@ def test_s53_a_higher_attempt_mails_again_and_the_code_of_the_first_mail_stays_g
     assert type_code(again, code_of(first)).result is Result.RIGHT
 
 
-def test_s53_after_five_wrong_tries_only_a_higher_attempt_brings_a_new_code(
+def test_after_five_wrong_tries_only_a_higher_attempt_brings_a_new_code(
     ask, clock, code_of, wrong, type_code
 ):
     first = ask()
@@ -133,25 +133,25 @@ def test_s53_after_five_wrong_tries_only_a_higher_attempt_brings_a_new_code(
     assert type_code(again, code_of(again)).result is Result.RIGHT
 
 
-def test_s54_another_address_under_the_same_secret_is_another_session(ask, mailed):
+def test_another_address_under_the_same_secret_is_another_session(ask, mailed):
     one, other = ask(send_attempt=7), ask("zoe.martin@ac-rouen.example", send_attempt=1)
     assert one.sid != other.sid
     assert len(mailed()) == 2
 
 
-def test_s55_attempts_are_compared_as_numbers(ask, mailed, clock):
+def test_attempts_are_compared_as_numbers(ask, mailed, clock):
     ask(send_attempt=9)
     clock.advance(minutes=2)
     ask(send_attempt=10)
     assert len(mailed()) == 2
 
 
-def test_s56_an_address_is_one_however_it_is_written(ask, mailed):
+def test_an_address_is_one_however_it_is_written(ask, mailed):
     assert ask("Camille.Durand@AC-ROUEN.example").sid == ask().sid
     assert mailed() == ["camille.durand@ac-rouen.example"]
 
 
-def test_s57_a_right_code_may_be_handed_in_again(ask, code_of, type_code, validated, clock):
+def test_a_right_code_may_be_handed_in_again(ask, code_of, type_code, validated, clock):
     asked = ask()
     assert type_code(asked, code_of(asked)).result is Result.RIGHT
     _, first = validated(asked)
@@ -161,14 +161,14 @@ def test_s57_a_right_code_may_be_handed_in_again(ask, code_of, type_code, valida
     assert second == first
 
 
-def test_s59_a_code_that_comes_after_a_day_is_too_late(ask, code_of, type_code, clock):
+def test_a_code_that_comes_after_a_day_is_too_late(ask, code_of, type_code, clock):
     asked = ask()
     code = code_of(asked)
     clock.advance(hours=24)
     assert type_code(asked, code).result is Result.OVER
 
 
-def test_s66_a_proof_may_come_within_a_day_and_be_used_within_another(
+def test_a_proof_may_come_within_a_day_and_be_used_within_another(
     ask, code_of, type_code, validated, clock
 ):
     asked = ask()
@@ -181,7 +181,7 @@ def test_s66_a_proof_may_come_within_a_day_and_be_used_within_another(
         validated(asked)
 
 
-def test_s66_asking_again_lengthens_nothing(ask, clock, code_of, type_code):
+def test_asking_again_lengthens_nothing(ask, clock, code_of, type_code):
     asked = ask()
     clock.advance(hours=23)
     assert ask(send_attempt=2).sid == asked.sid
@@ -191,7 +191,7 @@ def test_s66_asking_again_lengthens_nothing(ask, clock, code_of, type_code):
     assert ask(send_attempt=3).sid != asked.sid
 
 
-def test_s67_what_is_not_proved_says_so_and_what_is_unknown_says_nothing(ask, validated):
+def test_what_is_not_proved_says_so_and_what_is_unknown_says_nothing(ask, validated):
     asked = ask()
     with pytest.raises(problems.SessionNotValidated):
         validated(asked)
@@ -200,7 +200,7 @@ def test_s67_what_is_not_proved_says_so_and_what_is_unknown_says_nothing(ask, va
             validated(asked, sid=sid, secret=secret)
 
 
-def test_s88_a_further_mail_to_an_address_has_its_time(ask, mailed):
+def test_a_further_mail_to_an_address_has_its_time(ask, mailed):
     ask()
     with pytest.raises(problems.TooManyMails) as refused:
         ask(send_attempt=2)
@@ -209,7 +209,7 @@ def test_s88_a_further_mail_to_an_address_has_its_time(ask, mailed):
 
 
 @pytest.mark.slow
-def test_s88_one_account_asks_for_thirty_addresses_a_day(ask, clock):
+def test_one_account_asks_for_thirty_addresses_a_day(ask, clock):
     for number in range(30):
         ask(f"a{number}@ac-rouen.example")
     clock.advance(hours=23)
@@ -220,7 +220,7 @@ def test_s88_one_account_asks_for_thirty_addresses_a_day(ask, clock):
     ask("a1@ac-rouen.example", send_attempt=2)
 
 
-def test_s88_without_limits_nobody_waits(database, ask, mailed):
+def test_without_limits_nobody_waits(database, ask, mailed):
     freely = Database(database.engine, limited=False)
     ask(on=freely)
     ask(on=freely, send_attempt=2)
@@ -276,7 +276,7 @@ def test_twenty_at_once_have_five_tries_between_them(ask, wrong, type_code):
         "",
     ],
 )
-def test_s64_a_next_link_leads_to_known_hosts_only(services, link):
+def test_a_next_link_leads_to_known_hosts_only(services, link):
     with services.database.reading() as session, pytest.raises(problems.WrongParameter):
         validation.check_next_link(session, link, hosts={"app.element.io"})
 
@@ -288,7 +288,7 @@ def test_s64_a_next_link_leads_to_known_hosts_only(services, link):
         ("https://app.element.io/?a=b#/room", "https://app.element.io/?a=b&sid={sid}#/room"),
     ],
 )
-def test_s62_the_next_link_gets_the_sid(services, ask, link, onward):
+def test_the_next_link_gets_the_sid(services, ask, link, onward):
     with services.database.reading() as session:
         validation.check_next_link(session, link, hosts={"app.element.io"})
     asked = ask(next_link=link)
