@@ -49,16 +49,14 @@ def is_any_to_be_classified(session: Session) -> bool:
     return bool(session.scalar(select(exists().where(FeedEntry.is_to_be_judged.is_(True)))))
 
 
-def lock_to_be_classified(session: Session) -> list[str]:
+def lock_to_be_classified(session: Session) -> Sequence[str]:
     """The user IDs to classify, locked: one that gets another address meanwhile is marked again."""
-    return list(
-        session.scalars(
-            select(FeedEntry.user_id)
-            .where(FeedEntry.is_to_be_judged.is_(True))
-            .order_by(FeedEntry.user_id)
-            .with_for_update()
-        )
-    )
+    return session.scalars(
+        select(FeedEntry.user_id)
+        .where(FeedEntry.is_to_be_judged.is_(True))
+        .order_by(FeedEntry.user_id)
+        .with_for_update()
+    ).all()
 
 
 def published_agents(session: Session) -> set[str]:

@@ -3,7 +3,7 @@
 In a direct chat of two, the account that has the address of a member who left may take their place.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select
@@ -34,15 +34,13 @@ def record_succession(
     )
 
 
-def predecessors(session: Session, successor: str, among: Collection[str]) -> list[str]:
+def predecessors(session: Session, successor: str, among: Collection[str]) -> Sequence[str]:
     """Those of the accounts `among` that had an address of `successor` before it."""
-    return list(
-        session.scalars(
-            select(Succession.predecessor)
-            .where(Succession.successor == successor, Succession.predecessor.in_(among))
-            .order_by(Succession.predecessor)
-        )
-    )
+    return session.scalars(
+        select(Succession.predecessor)
+        .where(Succession.successor == successor, Succession.predecessor.in_(among))
+        .order_by(Succession.predecessor)
+    ).all()
 
 
 def forget(session: Session, before: datetime) -> int:

@@ -1,7 +1,7 @@
 """Bulk invites in the database: each one with its rows, and the columns to choose from."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -117,16 +117,14 @@ def lock(session: Session, list_id: uuid.UUID) -> BulkInvite:
     return session.get_one(BulkInvite, list_id, with_for_update=True)
 
 
-def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> list[BulkInvite]:
+def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> Sequence[BulkInvite]:
     """The bulk invites of this owner, newest first."""
-    return list(
-        session.scalars(
-            select(BulkInvite)
-            .where(BulkInvite.owner == owner)
-            .order_by(BulkInvite.created_at.desc())
-            .limit(limit)
-        )
-    )
+    return session.scalars(
+        select(BulkInvite)
+        .where(BulkInvite.owner == owner)
+        .order_by(BulkInvite.created_at.desc())
+        .limit(limit)
+    ).all()
 
 
 def count_sending(session: Session, owner: str) -> int:

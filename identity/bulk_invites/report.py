@@ -140,10 +140,10 @@ def _free_at(
     session: Session, now: datetime, sender: str, wanted: int, *, for_guest: bool
 ) -> datetime:
     most = inviters.MAX_GUESTS if for_guest else inviters.MAX_AGENTS
-    times = third_party_invitations.find_creation_times(
+    created = third_party_invitations.find_creation_times(
         session, sender, for_guest=for_guest, since=now - inviters.DAY
     )
-    leaves = now
+    times, leaves = list(created), now
     for _ in range(wanted):
         if len(times) >= most:
             leaves = max(leaves, times[-most] + inviters.DAY)

@@ -4,6 +4,7 @@ Only the worker can sign requests to our module in the homeserver.
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,19 +32,17 @@ def find(session: Session, check_id: uuid.UUID) -> RoomCheck | None:
     return session.get(RoomCheck, check_id)
 
 
-def find_open(session: Session, user_id: str, since: datetime) -> list[RoomCheck]:
+def find_open(session: Session, user_id: str, since: datetime) -> Sequence[RoomCheck]:
     """Unanswered room checks of this user since then, newest first."""
-    return list(
-        session.scalars(
-            select(RoomCheck)
-            .where(
-                RoomCheck.user_id == user_id,
-                RoomCheck.asked_at > since,
-                RoomCheck.answered_at.is_(None),
-            )
-            .order_by(RoomCheck.asked_at.desc(), RoomCheck.id)
+    return session.scalars(
+        select(RoomCheck)
+        .where(
+            RoomCheck.user_id == user_id,
+            RoomCheck.asked_at > since,
+            RoomCheck.answered_at.is_(None),
         )
-    )
+        .order_by(RoomCheck.asked_at.desc(), RoomCheck.id)
+    ).all()
 
 
 def forget(session: Session, before: datetime) -> int:

@@ -1,6 +1,7 @@
 """Requests to sign in to bulk invites by a mailed code, in the database."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Index, delete, func, select, update
@@ -31,40 +32,36 @@ def find(session: Session, sign_in_id: uuid.UUID) -> BulkInviteSignIn | None:
     return session.get(BulkInviteSignIn, sign_in_id)
 
 
-def find_open(session: Session, address: str, now: datetime) -> list[BulkInviteSignIn]:
+def find_open(session: Session, address: str, now: datetime) -> Sequence[BulkInviteSignIn]:
     """The requests for this address that a code could still open, newest first."""
-    return list(
-        session.scalars(
-            select(BulkInviteSignIn)
-            .where(
-                BulkInviteSignIn.address == address,
-                BulkInviteSignIn.used_at.is_(None),
-                BulkInviteSignIn.expires_at > now,
-            )
-            .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
+    return session.scalars(
+        select(BulkInviteSignIn)
+        .where(
+            BulkInviteSignIn.address == address,
+            BulkInviteSignIn.used_at.is_(None),
+            BulkInviteSignIn.expires_at > now,
         )
-    )
+        .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
+    ).all()
 
 
 def find_elsewhere(
     session: Session, address: str, *, but: uuid.UUID, now: datetime, limit: int
-) -> list[BulkInviteSignIn]:
+) -> Sequence[BulkInviteSignIn]:
     """The requests of other browsers for an address that have not ended, newest first.
 
     Used ones are included: a person who verified nothing must not see the difference.
     """
-    return list(
-        session.scalars(
-            select(BulkInviteSignIn)
-            .where(
-                BulkInviteSignIn.address == address,
-                BulkInviteSignIn.id != but,
-                BulkInviteSignIn.expires_at > now,
-            )
-            .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
-            .limit(limit)
+    return session.scalars(
+        select(BulkInviteSignIn)
+        .where(
+            BulkInviteSignIn.address == address,
+            BulkInviteSignIn.id != but,
+            BulkInviteSignIn.expires_at > now,
         )
-    )
+        .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
+        .limit(limit)
+    ).all()
 
 
 def mark_used(session: Session, sign_in: BulkInviteSignIn, now: datetime, user_id: str) -> bool:

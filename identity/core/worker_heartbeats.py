@@ -49,11 +49,11 @@ def remove_worker(session: Session, worker: str) -> None:
     session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker == worker))
 
 
-def find_alive(session: Session, now: datetime) -> list[WorkerHeartbeat]:
+def find_alive(session: Session, now: datetime) -> Sequence[WorkerHeartbeat]:
     """The workers seen within the last 30 seconds."""
-    return list(
-        session.scalars(select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at > now - GONE_AFTER))
-    )
+    return session.scalars(
+        select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at > now - GONE_AFTER)
+    ).all()
 
 
 def can_open(session: Session, now: datetime, key_id: str) -> bool:

@@ -1,5 +1,6 @@
 """Invitation mails that wait for their turn at a mailbox, and the invitations they carry."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -61,12 +62,12 @@ def earliest_departure(
     return mails.earliest_by_bounds(session, earliest, address, template, gone=True)
 
 
-def find_carried_for_others(session: Session, mail: Mail) -> list[ThirdPartyInvitation]:
+def find_carried_for_others(session: Session, mail: Mail) -> Sequence[ThirdPartyInvitation]:
     """The invitations in this mail for other addresses of its mailbox, oldest first."""
     return _find_invitations(session, [mail.id], ThirdPartyInvitation.address != mail.address)
 
 
-def find_carried_by_others(session: Session, mail: Mail) -> list[ThirdPartyInvitation]:
+def find_carried_by_others(session: Session, mail: Mail) -> Sequence[ThirdPartyInvitation]:
     """The invitations to this mail's address that other waiting mails carry."""
     others = [each.id for each in find_waiting(session, mail.mailbox) if each.id != mail.id]
     return _find_invitations(session, others, ThirdPartyInvitation.address == mail.address)
@@ -74,14 +75,12 @@ def find_carried_by_others(session: Session, mail: Mail) -> list[ThirdPartyInvit
 
 def _find_invitations(
     session: Session, mail_ids: list[UUID], of_address: ColumnElement[bool]
-) -> list[ThirdPartyInvitation]:
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation)
-            .where(ThirdPartyInvitation.mail_id.in_(mail_ids), of_address)
-            .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
-        )
-    )
+) -> Sequence[ThirdPartyInvitation]:
+    return session.scalars(
+        select(ThirdPartyInvitation)
+        .where(ThirdPartyInvitation.mail_id.in_(mail_ids), of_address)
+        .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
+    ).all()
 
 
 def _waiting(mailbox: str) -> Select[Mail]:

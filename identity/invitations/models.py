@@ -1,7 +1,7 @@
 """Third-party invitations in the database: rooms to which an email address was invited."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -126,34 +126,30 @@ def is_live(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def find_waiting(session: Session, address: str, now: datetime) -> list[ThirdPartyInvitation]:
+def find_waiting(session: Session, address: str, now: datetime) -> Sequence[ThirdPartyInvitation]:
     """The open invitations to this address that nobody accepted yet, newest first.
 
     Only those that their rooms are known to hold.
     """
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation)
-            .where(
-                ThirdPartyInvitation.address == address,
-                ThirdPartyInvitation.delivery == Delivery.WAITING,
-                ThirdPartyInvitation.awaits.is_(None),
-                is_open(now),
-            )
-            .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
+    return session.scalars(
+        select(ThirdPartyInvitation)
+        .where(
+            ThirdPartyInvitation.address == address,
+            ThirdPartyInvitation.delivery == Delivery.WAITING,
+            ThirdPartyInvitation.awaits.is_(None),
+            is_open(now),
         )
-    )
+        .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
+    ).all()
 
 
-def find_by_mail(session: Session, mail_id: uuid.UUID) -> list[ThirdPartyInvitation]:
+def find_by_mail(session: Session, mail_id: uuid.UUID) -> Sequence[ThirdPartyInvitation]:
     """The invitations whose latest mail this is, newest first."""
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation)
-            .where(ThirdPartyInvitation.mail_id == mail_id)
-            .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
-        )
-    )
+    return session.scalars(
+        select(ThirdPartyInvitation)
+        .where(ThirdPartyInvitation.mail_id == mail_id)
+        .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
+    ).all()
 
 
 def is_invited(session: Session, address: str, now: datetime) -> bool:
@@ -223,34 +219,30 @@ def ephemeral_key_is_valid(session: Session, public_key: str, now: datetime) -> 
 
 def find_in_same_room(
     session: Session, invitation: ThirdPartyInvitation
-) -> list[ThirdPartyInvitation]:
+) -> Sequence[ThirdPartyInvitation]:
     """The other invitations of the same address to the same room."""
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation).where(
-                ThirdPartyInvitation.address == invitation.address,
-                ThirdPartyInvitation.room_id == invitation.room_id,
-                ThirdPartyInvitation.id != invitation.id,
-            )
+    return session.scalars(
+        select(ThirdPartyInvitation).where(
+            ThirdPartyInvitation.address == invitation.address,
+            ThirdPartyInvitation.room_id == invitation.room_id,
+            ThirdPartyInvitation.id != invitation.id,
         )
-    )
+    ).all()
 
 
 def find_creation_times(
     session: Session, sender: str, *, for_guest: bool, since: datetime
-) -> list[datetime]:
+) -> Sequence[datetime]:
     """When this sender invited guests (or agents), oldest first."""
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation.created_at)
-            .where(
-                ThirdPartyInvitation.sender == sender,
-                ThirdPartyInvitation.for_guest == for_guest,
-                ThirdPartyInvitation.created_at > since,
-            )
-            .order_by(ThirdPartyInvitation.created_at)
+    return session.scalars(
+        select(ThirdPartyInvitation.created_at)
+        .where(
+            ThirdPartyInvitation.sender == sender,
+            ThirdPartyInvitation.for_guest == for_guest,
+            ThirdPartyInvitation.created_at > since,
         )
-    )
+        .order_by(ThirdPartyInvitation.created_at)
+    ).all()
 
 
 def move_state(

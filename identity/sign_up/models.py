@@ -1,7 +1,7 @@
 """Verification requests: one row for each address typed in one browser, and its state."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -85,22 +85,20 @@ def latest_of(session: Session, *, browser: str, address: str) -> VerificationRe
 
 def find_just_confirmed(
     session: Session, *, browser_before: str, since: datetime
-) -> list[VerificationRequest]:
+) -> Sequence[VerificationRequest]:
     """The requests confirmed since then in the browser that had this cookie before; newest first.
 
     `browser_before`: the hash of the cookie before its renewal.
     """
-    return list(
-        session.scalars(
-            select(VerificationRequest)
-            .where(
-                VerificationRequest.browser_before == browser_before,
-                VerificationRequest.state == State.CONFIRMED,
-                VerificationRequest.confirmed_at >= since,
-            )
-            .order_by(VerificationRequest.confirmed_at.desc(), VerificationRequest.id)
+    return session.scalars(
+        select(VerificationRequest)
+        .where(
+            VerificationRequest.browser_before == browser_before,
+            VerificationRequest.state == State.CONFIRMED,
+            VerificationRequest.confirmed_at >= since,
         )
-    )
+        .order_by(VerificationRequest.confirmed_at.desc(), VerificationRequest.id)
+    ).all()
 
 
 def find_newest(session: Session, address: str) -> VerificationRequest | None:
@@ -194,27 +192,25 @@ def find_verified(session: Session, *, browser: str, address: str) -> Verificati
 
 def find_elsewhere(
     session: Session, address: str, *, browsers: Collection[str], now: datetime, limit: int
-) -> list[VerificationRequest]:
+) -> Sequence[VerificationRequest]:
     """The unexpired requests of other browsers for an address, newest first.
 
     Verified ones count like the others; those cancelled in their own browser do not.
     """
     row = VerificationRequest
     is_cancelled = (row.state == State.CANCELLED) & row.refused_at.is_(None)
-    return list(
-        session.scalars(
-            select(row)
-            .where(
-                row.address == address,
-                row.browser.not_in(browsers),
-                row.asked_at.is_not(None),
-                row.expires_at > now,
-                ~is_cancelled,
-            )
-            .order_by(row.created_at.desc(), row.id)
-            .limit(limit)
+    return session.scalars(
+        select(row)
+        .where(
+            row.address == address,
+            row.browser.not_in(browsers),
+            row.asked_at.is_not(None),
+            row.expires_at > now,
+            ~is_cancelled,
         )
-    )
+        .order_by(row.created_at.desc(), row.id)
+        .limit(limit)
+    ).all()
 
 
 def record_earlier_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:

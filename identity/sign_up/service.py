@@ -3,7 +3,7 @@
 Only the browser that made the request, or one in which the mailed code is typed, goes on.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -78,7 +78,7 @@ def find_own(session: Session, *, browser: str | None, ordinal: int) -> Verifica
 
 def find_elsewhere(
     session: Session, now: datetime, address: str, *, browsers: Collection[str]
-) -> list[VerificationRequest]:
+) -> Sequence[VerificationRequest]:
     """The requests of other browsers for this address, newest first; page and mail name them."""
     return verification_requests.find_elsewhere(
         session, address, browsers=browsers, now=now, limit=MAX_ELSEWHERE
@@ -204,7 +204,7 @@ def open_confirmed(
 
 def find_just_confirmed(
     session: Session, now: datetime, *, browser_before: str
-) -> list[VerificationRequest]:
+) -> Sequence[VerificationRequest]:
     """The requests that the browser with this cookie confirmed within the last minute."""
     return verification_requests.find_just_confirmed(
         session, browser_before=browser_before, since=now - RESENT_WITHIN

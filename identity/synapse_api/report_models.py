@@ -1,6 +1,7 @@
 """Reports of our modules: the ids of those processed, and the refusals, for support."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -66,15 +67,13 @@ def add_refusals(
         row.last_at = last_at
 
 
-def refusals_of(session: Session, user_id: str) -> list[ModuleRefusal]:
+def refusals_of(session: Session, user_id: str) -> Sequence[ModuleRefusal]:
     """The refusals of a user, the latest first."""
-    return list(
-        session.scalars(
-            select(ModuleRefusal)
-            .where(ModuleRefusal.user_id == user_id)
-            .order_by(ModuleRefusal.last_at.desc(), ModuleRefusal.reason)
-        )
-    )
+    return session.scalars(
+        select(ModuleRefusal)
+        .where(ModuleRefusal.user_id == user_id)
+        .order_by(ModuleRefusal.last_at.desc(), ModuleRefusal.reason)
+    ).all()
 
 
 def forget(session: Session, *, reports_before: datetime, refusals_before: datetime) -> int:

@@ -1,6 +1,7 @@
 """Validation sessions of the Identity Service API: an address, a client, and its validation."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Index, func, select, update
@@ -76,15 +77,13 @@ def find(session: Session, session_id: uuid.UUID) -> ValidationSession | None:
     return session.get(ValidationSession, session_id)
 
 
-def opened_times(session: Session, user_id: str, since: datetime) -> list[datetime]:
+def opened_times(session: Session, user_id: str, since: datetime) -> Sequence[datetime]:
     """When this account opened sessions since then; oldest first."""
-    return list(
-        session.scalars(
-            select(ValidationSession.created_at)
-            .where(ValidationSession.user_id == user_id, ValidationSession.created_at > since)
-            .order_by(ValidationSession.created_at)
-        )
-    )
+    return session.scalars(
+        select(ValidationSession.created_at)
+        .where(ValidationSession.user_id == user_id, ValidationSession.created_at > since)
+        .order_by(ValidationSession.created_at)
+    ).all()
 
 
 def mail_times(session: Session, user_id: str, mailbox: str, since: datetime) -> list[datetime]:

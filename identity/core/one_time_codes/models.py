@@ -5,7 +5,7 @@ transaction that tries the code, so all nodes agree, also while Redis is away.
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -101,20 +101,18 @@ def find_newest(session: Session, purpose: Purpose, subject: str) -> OneTimeCode
 
 def find_alive_since(
     session: Session, purpose: Purpose, subject: str, since: datetime
-) -> list[OneTimeCode]:
+) -> Sequence[OneTimeCode]:
     """The generations that were valid at `since` or later, newest first."""
-    return list(
-        session.scalars(
-            select(OneTimeCode)
-            .where(
-                OneTimeCode.purpose == purpose,
-                OneTimeCode.subject == subject,
-                OneTimeCode.alive_until > since,
-            )
-            .order_by(OneTimeCode.generation.desc())
-            .execution_options(populate_existing=True)
+    return session.scalars(
+        select(OneTimeCode)
+        .where(
+            OneTimeCode.purpose == purpose,
+            OneTimeCode.subject == subject,
+            OneTimeCode.alive_until > since,
         )
-    )
+        .order_by(OneTimeCode.generation.desc())
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def take_try(session: Session, code: OneTimeCode, *, held: bool, allowed: int) -> int | None:
@@ -164,17 +162,15 @@ def end_used_codes(session: Session, purpose: Purpose, subject: str) -> None:
 
 def find_used_by(
     session: Session, subject: str, browser: str, *, since: datetime
-) -> list[OneTimeCode]:
+) -> Sequence[OneTimeCode]:
     """The codes, for any purpose, that confirmed this browser since then."""
-    return list(
-        session.scalars(
-            select(OneTimeCode).where(
-                OneTimeCode.subject == subject,
-                OneTimeCode.used_by == browser,
-                OneTimeCode.used_at >= since,
-            )
+    return session.scalars(
+        select(OneTimeCode).where(
+            OneTimeCode.subject == subject,
+            OneTimeCode.used_by == browser,
+            OneTimeCode.used_at >= since,
         )
-    )
+    ).all()
 
 
 def move_to_browser(session: Session, *, old: str, new: str) -> None:
