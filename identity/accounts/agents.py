@@ -6,10 +6,10 @@ an agent has a number, so that a module asks only for what changed since the num
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import Index, delete, exists, select, update
+from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 UNPUBLISHED = 0  # the number of a row that was in no answer yet
@@ -46,7 +46,7 @@ def mark_for_classification(session: Session, user_id: str) -> None:
 
 
 def is_any_to_be_classified(session: Session) -> bool:
-    return bool(session.scalar(select(exists().where(FeedEntry.is_to_be_judged.is_(True)))))
+    return rows.is_any(session, FeedEntry.is_to_be_judged.is_(True))
 
 
 def lock_to_be_classified(session: Session) -> Sequence[str]:
@@ -101,17 +101,8 @@ def mark_classified(session: Session, user_ids: Collection[str]) -> None:
     """Remove the marks from these users; rows that were never published are deleted."""
     for some in _chunks(user_ids):
         these = FeedEntry.user_id.in_(some)
-        session.execute(
-            delete(FeedEntry)
-            .where(these, FeedEntry.number == UNPUBLISHED)
-            .execution_options(synchronize_session=False)
-        )
-        session.execute(
-            update(FeedEntry)
-            .where(these)
-            .values(is_to_be_judged=False)
-            .execution_options(synchronize_session=False)
-        )
+        rows.delete(session, FeedEntry, these, FeedEntry.number == UNPUBLISHED)
+        rows.update(session, FeedEntry, these, is_to_be_judged=False)
 
 
 def _chunks(user_ids: Collection[str]) -> Iterator[list[str]]:

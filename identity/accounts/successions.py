@@ -6,10 +6,10 @@ In a direct chat of two, the account that has the address of a member who left m
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 
@@ -45,7 +45,4 @@ def predecessors(session: Session, successor: str, among: Collection[str]) -> Se
 
 def forget(session: Session, before: datetime) -> int:
     """Delete pairs recorded before then. Returns how many."""
-    old = Succession.noted_at < before
-    count = session.scalar(select(func.count()).where(old)) or 0
-    session.execute(delete(Succession).where(old))
-    return count
+    return rows.delete(session, Succession, Succession.noted_at < before)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 from . import agents as agents_feed
@@ -75,11 +75,5 @@ def on_homeservers(session: Session, names: Iterable[str]) -> Iterable[tuple[str
 
 
 def _delete(session: Session, user_id: str, *which: ColumnElement[bool]) -> None:
-    gone = session.scalars(
-        delete(VerifiedAddress)
-        .where(VerifiedAddress.user_id == user_id, *which)
-        .returning(VerifiedAddress.address)
-        .execution_options(synchronize_session=False)
-    ).all()
-    if gone:
+    if rows.delete(session, VerifiedAddress, VerifiedAddress.user_id == user_id, *which):
         agents_feed.mark_for_classification(session, user_id)

@@ -5,9 +5,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, Select, delete, exists, func, select, update
+from sqlalchemy import JSON, ForeignKey, Index, Select, delete, exists, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 from identity.invitations import models as third_party_invitations
 from identity.invitations.models import ThirdPartyInvitation
@@ -129,14 +130,14 @@ def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> Sequence[
 
 def count_sending(session: Session, owner: str) -> int:
     """How many bulk invites of this owner are being sent."""
-    mine = (BulkInvite.owner == owner) & (BulkInvite.state == BulkInviteState.SENDING)
-    return session.scalar(select(func.count()).where(mine)) or 0
+    return rows.count(
+        session, BulkInvite.owner == owner, BulkInvite.state == BulkInviteState.SENDING
+    )
 
 
 def count_since(session: Session, owner: str, since: datetime) -> int:
     """How many bulk invites this owner had checked since then."""
-    mine = (BulkInvite.owner == owner) & (BulkInvite.created_at > since)
-    return session.scalar(select(func.count()).where(mine)) or 0
+    return rows.count(session, BulkInvite.owner == owner, BulkInvite.created_at > since)
 
 
 def rows_of(
@@ -195,14 +196,8 @@ def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
     Lock the bulk invite before.
     """
     waits = exists().where(BulkInviteRow.list_id == list_id, BulkInviteRow.step == Step.WAITING)
-    won = session.scalar(
-        update(BulkInvite)
-        .where(BulkInvite.id == list_id, BulkInvite.state == BulkInviteState.SENDING, ~waits)
-        .values(state=BulkInviteState.DONE, ended_at=now)
-        .returning(BulkInvite.id)
-        .execution_options(synchronize_session=False)
-    )
-    return won is not None
+    ends = (BulkInvite.id == list_id) & (BulkInvite.state == BulkInviteState.SENDING) & ~waits
+    return rows.update(session, BulkInvite, ends, state=BulkInviteState.DONE, ended_at=now) > 0
 
 
 def forget(session: Session, before: datetime) -> int:
@@ -210,10 +205,7 @@ def forget(session: Session, before: datetime) -> int:
     old = select(BulkInvite.id).where(BulkInvite.created_at < before)
     session.execute(delete(BulkInviteRow).where(BulkInviteRow.list_id.in_(old)))
     session.execute(delete(BulkInviteColumn).where(BulkInviteColumn.list_id.in_(old)))
-    gone = session.scalars(
-        delete(BulkInvite).where(BulkInvite.created_at < before).returning(BulkInvite.id)
-    ).all()
-    return len(gone)
+    return rows.delete(session, BulkInvite, BulkInvite.created_at < before)
 
 
 def find_invited_addresses(

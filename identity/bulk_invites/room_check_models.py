@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, delete, func, select
+from sqlalchemy import JSON, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 
 
@@ -47,7 +48,4 @@ def find_open(session: Session, user_id: str, since: datetime) -> Sequence[RoomC
 
 def forget(session: Session, before: datetime) -> int:
     """Delete those requested before then. Returns how many."""
-    old = RoomCheck.asked_at < before
-    count = session.scalar(select(func.count()).where(old)) or 0
-    session.execute(delete(RoomCheck).where(old))
-    return count
+    return rows.delete(session, RoomCheck, RoomCheck.asked_at < before)

@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Index, delete, func, select, update
+from sqlalchemy import Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 
 
@@ -66,14 +67,8 @@ def find_elsewhere(
 
 def mark_used(session: Session, sign_in: BulkInviteSignIn, now: datetime, user_id: str) -> bool:
     """Mark it used. Returns False if it was used already."""
-    won = session.scalar(
-        update(BulkInviteSignIn)
-        .where(BulkInviteSignIn.id == sign_in.id, BulkInviteSignIn.used_at.is_(None))
-        .values(used_at=now, user_id=user_id)
-        .returning(BulkInviteSignIn.id)
-        .execution_options(synchronize_session=False)
-    )
-    return won is not None
+    own = (BulkInviteSignIn.id == sign_in.id) & BulkInviteSignIn.used_at.is_(None)
+    return rows.update(session, BulkInviteSignIn, own, used_at=now, user_id=user_id) > 0
 
 
 def record_sooner_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
@@ -92,6 +87,4 @@ def forget(session: Session, now: datetime, *, made_before: datetime) -> int:
     Returns how many.
     """
     old = (BulkInviteSignIn.created_at < made_before) & (BulkInviteSignIn.expires_at < now)
-    count = session.scalar(select(func.count()).where(old)) or 0
-    session.execute(delete(BulkInviteSignIn).where(old))
-    return count
+    return rows.delete(session, BulkInviteSignIn, old)

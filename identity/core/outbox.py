@@ -13,6 +13,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Index, Select, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from . import rows
 from .database import Base
 
 LEASE = timedelta(seconds=60)  # longer than a job may take, see workers/jobs.py
@@ -196,11 +197,5 @@ def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datet
 
 
 def _close(session: Session, job: Job, **values: object) -> bool:
-    changed = session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.attempts == job.attempts, WAITING)
-        .values(**values)
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.one_or_none() is not None
+    own = (Job.id == job.id) & (Job.attempts == job.attempts)
+    return rows.update(session, Job, own, WAITING, **values) > 0

@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Index, exists, func, select, update
+from sqlalchemy import JSON, ColumnElement, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 from identity.core.sealing import SEALED
 
@@ -133,14 +134,18 @@ def find_waiting(session: Session, address: str, now: datetime) -> Sequence[Thir
     """
     return session.scalars(
         select(ThirdPartyInvitation)
-        .where(
-            ThirdPartyInvitation.address == address,
-            ThirdPartyInvitation.delivery == Delivery.WAITING,
-            ThirdPartyInvitation.awaits.is_(None),
-            is_open(now),
-        )
+        .where(_is_waiting(address, now))
         .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
     ).all()
+
+
+def _is_waiting(address: str, now: datetime) -> ColumnElement[bool]:
+    return (
+        (ThirdPartyInvitation.address == address)
+        & (ThirdPartyInvitation.delivery == Delivery.WAITING)
+        & ThirdPartyInvitation.awaits.is_(None)
+        & is_open(now)
+    )
 
 
 def find_by_mail(session: Session, mail_id: uuid.UUID) -> Sequence[ThirdPartyInvitation]:
@@ -154,18 +159,7 @@ def find_by_mail(session: Session, mail_id: uuid.UUID) -> Sequence[ThirdPartyInv
 
 def is_invited(session: Session, address: str, now: datetime) -> bool:
     """Whether `find_waiting` would find any invitation for this address."""
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    ThirdPartyInvitation.address == address,
-                    ThirdPartyInvitation.delivery == Delivery.WAITING,
-                    ThirdPartyInvitation.awaits.is_(None),
-                    is_open(now),
-                )
-            )
-        )
-    )
+    return rows.is_any(session, _is_waiting(address, now))
 
 
 def find_live(
@@ -204,17 +198,9 @@ def ephemeral_key_is_valid(session: Session, public_key: str, now: datetime) -> 
 
     `/pubkey/ephemeral/isvalid` of the Matrix Identity Service API answers so.
     """
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    ThirdPartyInvitation.public_key == public_key,
-                    ThirdPartyInvitation.ended_at.is_(None),
-                    ThirdPartyInvitation.state.not_in(OPEN) | is_open(now),
-                )
-            )
-        )
-    )
+    row = ThirdPartyInvitation
+    has_not_ended = row.ended_at.is_(None) & (row.state.not_in(OPEN) | is_open(now))
+    return rows.is_any(session, row.public_key == public_key, has_not_ended)
 
 
 def find_in_same_room(
@@ -257,16 +243,12 @@ def move_state(
 
     Of several concurrent calls one returns True.
     """
-    won = session.scalar(
-        update(ThirdPartyInvitation)
-        .where(ThirdPartyInvitation.id == invitation.id, ThirdPartyInvitation.state.in_(source))
-        .values(state=to, ended_at=ended_at)
-        .returning(ThirdPartyInvitation.id)
-        .execution_options(synchronize_session=False)
-    )
+    row = ThirdPartyInvitation
+    own = (row.id == invitation.id) & row.state.in_(source)
+    moved = rows.update(session, row, own, state=to, ended_at=ended_at)
     if invitation in session:
         session.refresh(invitation)
-    return won is not None
+    return moved > 0
 
 
 def move_delivery(
@@ -281,14 +263,9 @@ def move_delivery(
 
     Of several concurrent calls one returns True. `values`: further columns to set.
     """
-    won = session.scalar(
-        update(ThirdPartyInvitation)
-        .where(ThirdPartyInvitation.id == invitation.id, ThirdPartyInvitation.delivery.in_(source))
-        .values(delivery=to, **values)
-        .returning(ThirdPartyInvitation.id)
-        .execution_options(synchronize_session=False)
-    )
-    return won is not None
+    row = ThirdPartyInvitation
+    own = (row.id == invitation.id) & row.delivery.in_(source)
+    return rows.update(session, row, own, delivery=to, **values) > 0
 
 
 def find_recent(session: Session, *, limit: int = 50) -> list[ThirdPartyInvitation]:

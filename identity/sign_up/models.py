@@ -10,13 +10,13 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
     cast,
-    exists,
     func,
     select,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 
 
@@ -134,15 +134,10 @@ def change_state(
     session: Session, request: VerificationRequest, *, source: State, to: State, **values: object
 ) -> bool:
     """Change the state if it is still `source`. Of several concurrent callers one gets True."""
-    won = session.scalar(
-        update(VerificationRequest)
-        .where(VerificationRequest.id == request.id, VerificationRequest.state == source)
-        .values(state=to, **values)
-        .returning(VerificationRequest.id)
-        .execution_options(synchronize_session=False)
-    )
+    own = (VerificationRequest.id == request.id) & (VerificationRequest.state == source)
+    changed = rows.update(session, VerificationRequest, own, state=to, **values)
     session.refresh(request)
-    return won is not None
+    return changed > 0
 
 
 def mark_used(session: Session, address: str) -> None:
@@ -150,30 +145,17 @@ def mark_used(session: Session, address: str) -> None:
 
     Unconfirmed requests stay as they are, since their browsers must not learn of the account.
     """
-    session.execute(
-        update(VerificationRequest)
-        .where(
-            VerificationRequest.address == address,
-            VerificationRequest.state == State.CONFIRMED,
-        )
-        .values(state=State.USED)
-        .execution_options(synchronize_session=False)
+    row = VerificationRequest
+    rows.update(
+        session, row, row.address == address, row.state == State.CONFIRMED, state=State.USED
     )
 
 
 def was_confirmed_in(session: Session, *, browser: str, address: str) -> bool:
     """Whether this browser has verified the address before, in a request that is still stored."""
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    VerificationRequest.browser == browser,
-                    VerificationRequest.address == address,
-                    VerificationRequest.confirmed_at.is_not(None),
-                )
-            )
-        )
-    )
+    row = VerificationRequest
+    own = (row.browser == browser) & (row.address == address)
+    return rows.is_any(session, own, row.confirmed_at.is_not(None))
 
 
 def find_verified(session: Session, *, browser: str, address: str) -> VerificationRequest | None:

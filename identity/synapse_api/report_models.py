@@ -3,12 +3,11 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 BEGUN = "begun"  # the result of a report that is not processed yet
@@ -78,8 +77,5 @@ def refusals_of(session: Session, user_id: str) -> Sequence[ModuleRefusal]:
 
 def forget(session: Session, *, reports_before: datetime, refusals_before: datetime) -> int:
     """Delete old reports and refusals. Returns how many rows."""
-    old = (
-        delete(ModuleReport).where(ModuleReport.received_at < reports_before),
-        delete(ModuleRefusal).where(ModuleRefusal.last_at < refusals_before),
-    )
-    return sum(cast("CursorResult[Any]", session.execute(one)).rowcount for one in old)
+    gone = rows.delete(session, ModuleReport, ModuleReport.received_at < reports_before)
+    return gone + rows.delete(session, ModuleRefusal, ModuleRefusal.last_at < refusals_before)

@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, func, select, update
+from sqlalchemy import BigInteger, Index, func, select
 from sqlalchemy.orm import Mapped, Session, column_property, declared_attr, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 from identity.core.sealing import SEALED
 from identity.mail.models import Mail
@@ -104,21 +105,12 @@ def mail_times(session: Session, user_id: str, mailbox: str, since: datetime) ->
 
 def has_waiting_mail(session: Session, opened: ValidationSession, now: datetime) -> bool:
     """Whether a mail of this session is still to leave."""
-    waiting = select(Mail.id).where(
-        Mail.address == opened.address,
-        Mail.subject_id == opened.id,
-        Mail.template == Template.CLIENT_VERIFY,
-        Mail.due_at > now,
-    )
-    return session.scalar(waiting.limit(1)) is not None
+    own = (Mail.address == opened.address) & (Mail.subject_id == opened.id)
+    return rows.is_any(session, own, Mail.template == Template.CLIENT_VERIFY, Mail.due_at > now)
 
 
 def mark_validated(session: Session, opened: ValidationSession, now: datetime) -> None:
     """Record the validation. The first time stays, so that another does not extend the session."""
-    session.execute(
-        update(ValidationSession)
-        .where(ValidationSession.id == opened.id, ValidationSession.validated_at.is_(None))
-        .values(validated_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    own = (ValidationSession.id == opened.id) & ValidationSession.validated_at.is_(None)
+    rows.update(session, ValidationSession, own, validated_at=now)
     session.refresh(opened)
