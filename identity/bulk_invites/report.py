@@ -111,13 +111,9 @@ def column_of(bulk_invite: BulkInvite) -> dict[str, Any] | None:
 
 def columns_of(session: Session, bulk_invite: BulkInvite) -> list[dict[str, Any]]:
     """The columns to choose from; none once it is sent, or where there is no choice."""
+    fields = ("number", "name", "addresses", "examples")
     return [
-        {
-            "number": each.number,
-            "name": each.name,
-            "addresses": each.addresses,
-            "examples": each.examples,
-        }
+        {field: getattr(each, field) for field in fields}
         for each in bulk_invites.columns_of(session, bulk_invite.id)
     ]
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 from pydantic_settings import DotEnvSettingsSource
+from sqlalchemy.orm import Session
 
 from identity.core.journal import Actor
 from identity.keys import process_keys as keys
@@ -31,6 +32,17 @@ def open_services(
         yield services
     finally:
         services.database.engine.dispose()
+
+
+@contextmanager
+def changing(
+    *, dry_run: bool, build: Callable[[Settings], Services] = build_services
+) -> Iterator[tuple[Services, Session]]:
+    """The services and a writing transaction, which is rolled back at the end of a dry run."""
+    with open_services(build) as services, services.database.transaction() as session:
+        yield services, session
+        if dry_run:
+            session.rollback()
 
 
 def build_services_with_secrets(settings: Settings) -> Services:

@@ -28,7 +28,7 @@ def pepper() -> None:
 @reason
 @dry_run
 @as_json
-def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> None:
+def rotate(*, author: str, reason: str, dry_run: bool) -> None:
     """Put another pepper in force once every association is hashed with it.
 
     Nobody is missed meanwhile. The one before stays good for an hour, for clients that have it
@@ -41,8 +41,7 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
             count = lookup_queries.count_associations(session)
         if not dry_run:
             _rotate(services, count, author=author, reason=reason)
-    if json_wanted:
-        print_json({"associations": count, "dry_run": dry_run})
+    print_json({"associations": count, "dry_run": dry_run})
     if dry_run:
         print_message(f"{count} associations would be hashed anew. Nothing was written.")
     else:

@@ -49,7 +49,7 @@ OPT_OUTS = "opt-outs"  # also mutes, and mailboxes that do not exist
 @click.command()
 @as_json
 @click.pass_context
-def doctor(context: click.Context, *, json_wanted: bool) -> None:
+def doctor(context: click.Context) -> None:
     """Check everything Guichet depends on, and say how to fix what is wrong.
 
     The exit code is 1 if something failed. What only needs attention is not a failure.
@@ -58,9 +58,7 @@ def doctor(context: click.Context, *, json_wanted: bool) -> None:
     JSON: [{"what", "state": "ok", "attention" or "failed", "told", "fix": text}]
     """  # noqa: D301  \b is click's: keep these lines
     found = list(_look())
-    if json_wanted:
-        print_json([vars(each) for each in found])
-    else:
+    if not print_json([vars(each) for each in found]):
         print_table(
             ("", "what", "", "what mends it"),
             ((str(each.state), each.what, each.told, each.fix) for each in found),

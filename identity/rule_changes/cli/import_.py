@@ -82,10 +82,9 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
 def _show(
     content: Content, found: ImportProof | None, done: ImportResult, options: dict[str, Any]
 ) -> None:
-    if options["json_wanted"]:
-        proof = {"proof": describe_proof(found) if found else None}
-        print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
-    elif options["dry_run"]:
+    proof = {"proof": describe_proof(found) if found else None}
+    is_told = print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
+    if options["dry_run"] and not is_told:
         for name in done.homeservers:
             click.echo(f"+ homeserver {name}")
         print_draft(done.draft, whole=options["verbose"])

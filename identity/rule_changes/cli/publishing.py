@@ -62,10 +62,8 @@ def change(
         revision = draft.difference.base
         if not options["dry_run"]:
             revision = publish(session, services, draft, options)
-    if options["json_wanted"]:
-        facts = {"revision": revision, "dry_run": options["dry_run"]}
-        print_json(describe_draft(draft) | facts)
-    else:
+    facts = {"revision": revision, "dry_run": options["dry_run"]}
+    if not print_json(describe_draft(draft) | facts):
         print_draft(draft)
     if draft.difference.is_empty:
         print_message(f"Nothing to change: revision {revision} says so already.")
