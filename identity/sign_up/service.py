@@ -123,7 +123,7 @@ def try_code(
         # "Not me" was said with the code in another browser, so this one must not go on.
         answer = CodeAnswer(Result.OVER, is_used=True)
     if answer.result is Result.RIGHT:
-        order_code_used_mail(session, now, request)
+        order_mail(session, now, request, Template.CODE_USED)
     if answer.result is Result.OVER:
         # If no mail has left yet, the one that was ordered brings the code.
         again = answer.is_used or answer.ended_at is not None
@@ -168,7 +168,7 @@ def open_elsewhere(
         language=language,
         device=device,
     )
-    order_code_used_mail(session, now, opened)
+    order_mail(session, now, opened, Template.CODE_USED)
     return answer, opened
 
 
@@ -276,12 +276,14 @@ def _order_mail(
     session.flush()
 
 
-def order_code_used_mail(session: Session, now: datetime, request: VerificationRequest) -> None:
-    """Order the mail that says that a code was used, with the link "not me"."""
+def order_mail(
+    session: Session, now: datetime, request: VerificationRequest, template: Template
+) -> None:
+    """Order a mail about the request, in its language: that a code was used, and the like."""
     mails.order(
         session,
         now,
-        template=Template.CODE_USED,
+        template=template,
         address=request.address,
         language=request.language,
         subject_id=request.id,

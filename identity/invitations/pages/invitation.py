@@ -17,6 +17,7 @@ from identity.invitations import (
 )
 from identity.invitations.models import OPEN, Delivery, State, ThirdPartyInvitation
 from identity.invitations.rooms_waiting import TAKEN_UP
+from identity.mail.quota import Template
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.pages import browser
@@ -62,7 +63,7 @@ def accept(token: str) -> Response:
             opened = _open(session, found, browser_id)
             if not given:
                 browser_id = browser.renew(session, browser_id, opened.id)
-                sign_up.order_code_used_mail(session, services.now(), opened)
+                sign_up.order_mail(session, services.now(), opened, Template.CODE_USED)
             endpoint = _next_page(session, found)
     if opened is None:
         return browser_cookie.set_cookie(_page(token, faults), browser_id)
