@@ -48,6 +48,7 @@ class Awaits(StrEnum):
 
 # Unanswered states: only these expire.
 OPEN = (State.QUEUED, State.SENT, State.REFUSED)
+TAKEN_UP = (State.ACCEPTED, State.DELIVERED, State.JOINED)
 
 
 class ThirdPartyInvitation(Base):
@@ -268,10 +269,21 @@ def move_delivery(
     return rows.update(session, row, own, delivery=to, **values) > 0
 
 
-def find_recent(session: Session, *, limit: int = 50) -> list[ThirdPartyInvitation]:
-    """The newest invitations in any state."""
-    newest = select(ThirdPartyInvitation).order_by(ThirdPartyInvitation.created_at.desc())
-    return list(session.scalars(newest.limit(limit)))
+def find_taken_up(session: Session, address: str, user_id: str) -> list[dict[str, Any]]:
+    """The facts (names and pictures) of each room that a person reached by accepting invitations.
+
+    The room of the oldest invitation comes first.
+    """
+    found = session.scalars(
+        select(ThirdPartyInvitation)
+        .where(
+            ThirdPartyInvitation.address == address,
+            ThirdPartyInvitation.invitee == user_id,
+            ThirdPartyInvitation.state.in_(TAKEN_UP),
+        )
+        .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
+    )
+    return list({row.room_id: row.facts for row in found}.values())
 
 
 def count_by_delivery(session: Session) -> dict[str, int]:

@@ -19,7 +19,6 @@ from identity.command.printing import as_json, print_json, print_message, print_
 from identity.core.sealing import PrivateHalves, PublicHalf, new_pair
 from identity.core.signatures import SigningKey, read_keys
 from identity.homeservers import secrets as homeserver_secrets
-from identity.maintenance import resealing
 from identity.services import Services, WorkerServices
 
 from . import models as stored_keys, service as signing_keys
@@ -84,7 +83,7 @@ def rotate(*, author: str, reason: str, dry_run: bool) -> None:
     JSON: {"key_id", "public_key": text, "dry_run": boolean}
     """
     with changing(dry_run=dry_run, build=build_services_with_secrets) as (services, session):
-        sealed = resealing.reseal(session, services.vault)
+        sealed = signing_keys.reseal(session, services.vault)
         moved = homeserver_secrets.reseal(
             session, services.vault, services.public_half, _halves(services)
         )

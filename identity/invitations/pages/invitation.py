@@ -15,8 +15,7 @@ from identity.invitations import (
     service as invitations,
     states as invitation_states,
 )
-from identity.invitations.models import OPEN, Delivery, State, ThirdPartyInvitation
-from identity.invitations.rooms_waiting import TAKEN_UP
+from identity.invitations.models import OPEN, TAKEN_UP, Delivery, State, ThirdPartyInvitation
 from identity.mail.quota import Template
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
