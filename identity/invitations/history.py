@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
@@ -127,12 +127,7 @@ def find_times_unknown(session: Session, sender: str, since: datetime) -> Sequen
     return session.scalars(
         select(InvitationEvent.at)
         .join(ThirdPartyInvitation, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
-        .where(
-            ThirdPartyInvitation.sender == sender,
-            ThirdPartyInvitation.state == State.DECLINED,
-            InvitationEvent.happened == Happened.UNKNOWN_INVITER,
-            InvitationEvent.at > since,
-        )
+        .where(ThirdPartyInvitation.sender == sender, *_is_unknown_since(since))
         .order_by(InvitationEvent.at)
     ).all()
 
@@ -142,11 +137,15 @@ def find_often_unknown(session: Session, since: datetime, most: int) -> Sequence
     return session.scalars(
         select(ThirdPartyInvitation.sender)
         .join(InvitationEvent, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
-        .where(
-            ThirdPartyInvitation.state == State.DECLINED,
-            InvitationEvent.happened == Happened.UNKNOWN_INVITER,
-            InvitationEvent.at > since,
-        )
+        .where(*_is_unknown_since(since))
         .group_by(ThirdPartyInvitation.sender)
         .having(func.count() >= most)
     ).all()
+
+
+def _is_unknown_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        ThirdPartyInvitation.state == State.DECLINED,
+        InvitationEvent.happened == Happened.UNKNOWN_INVITER,
+        InvitationEvent.at > since,
+    )

@@ -57,7 +57,14 @@ def start(
     request = latest
     if request is None or step_of(request, now) in {Step.EXPIRED, Step.CANCELLED, Step.USED}:
         request = _open(
-            session, rules, now, address=address, browser=browser, language=language, device=device
+            session,
+            now,
+            State.OPEN,
+            address=address.canonical,
+            homeserver=rules.decide(address).homeserver,
+            browser=browser,
+            language=language,
+            device=device,
         )
     if step_of(request, now) is Step.OPEN:
         request.language = language
@@ -186,19 +193,16 @@ def open_confirmed(
     latest = verification_requests.latest_of(session, browser=browser, address=address)
     if latest is not None and step_of(latest, now) is Step.CONFIRMED:
         return latest
-    return _add(
+    return _open(
         session,
-        VerificationRequest(
-            address=address,
-            browser=browser,
-            language=language,
-            device=device,
-            homeserver=homeserver,
-            created_at=now,
-            expires_at=now + LIFETIME,
-            state=State.CONFIRMED,
-            confirmed_at=now,
-        ),
+        now,
+        State.CONFIRMED,
+        address=address,
+        homeserver=homeserver,
+        browser=browser,
+        language=language,
+        device=device,
+        confirmed_at=now,
     )
 
 
@@ -218,33 +222,17 @@ def rotate_browser(session: Session, *, old: str, new: str) -> None:
 
 
 def _open(
-    session: Session,
-    rules: RuleSet,
-    now: datetime,
-    *,
-    address: EmailAddress,
-    browser: str,
-    language: str,
-    device: str,
+    session: Session, now: datetime, state: State, *, browser: str, **facts: object
 ) -> VerificationRequest:
-    return _add(
-        session,
-        VerificationRequest(
-            address=address.canonical,
-            browser=browser,
-            language=language,
-            device=device,
-            homeserver=rules.decide(address).homeserver,
-            created_at=now,
-            expires_at=now + LIFETIME,
-            state=State.OPEN,
-        ),
+    verification_requests.lock_browser(session, browser)
+    request = VerificationRequest(
+        browser=browser,
+        ordinal=verification_requests.next_ordinal(session, browser),
+        created_at=now,
+        expires_at=now + LIFETIME,
+        state=state,
+        **facts,
     )
-
-
-def _add(session: Session, request: VerificationRequest) -> VerificationRequest:
-    verification_requests.lock_browser(session, request.browser)
-    request.ordinal = verification_requests.next_ordinal(session, request.browser)
     session.add(request)
     session.flush()
     return request

@@ -52,10 +52,8 @@ def accept(token: str) -> Response:
         if found is None or not _can_be_accepted(session, found):
             return go_to("invitation_page", token=token)
         if "send" in request.form:
-            notice = mailbox_proof.send_code(session, found, browser_id)
-            return browser_cookie.set_cookie(
-                go_to("invitation_page", token=token, notice=notice), browser_id
-            )
+            page = "invitation_page"
+            return mailbox_proof.send_code(session, found, browser_id, page=page, token=token)
         given = mailbox_proof.is_given(session, found)
         faults = [] if given else mailbox_proof.try_code(session, found, browser_id, confirms=True)
         if not faults:
