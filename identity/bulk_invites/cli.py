@@ -14,6 +14,7 @@ from domain_rules.bulk_invites.files import MAX_BYTES, UnreadableFile
 from domain_rules.bulk_invites.reading import NoSuchColumn
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of
+from identity.command.files import FILE
 from identity.command.opening import open_services
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import (
@@ -44,9 +45,6 @@ class SendRequest:
     room: RoomSeen
     user_id: str
     column: str
-
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()

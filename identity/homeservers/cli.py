@@ -9,7 +9,13 @@ import click
 from domain_rules.federation import CLASS_SOURCES, CONNECTORS
 from domain_rules.user_ids import Scheme
 from identity.command.files import FILE, read_certificate, read_secret
-from identity.command.opening import author, author_here, changing, dry_run, open_services, reason
+from identity.command.opening import (
+    author_here,
+    change_options,
+    changing,
+    open_services,
+    with_options,
+)
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
 from identity.problems import UnknownHomeserver
 from identity.rule_changes import service as rule_changes
@@ -18,7 +24,7 @@ from . import models as homeservers, service as homeserver_changes
 from .models import Homeserver
 from .service import NewHomeserver
 
-OPTIONS = (
+describing = with_options(
     click.option("--url", required=True, help="Client and administration API, without a path."),
     click.option(
         "--federation-url", help="Where it answers other homeservers, if that is another URL."
@@ -60,20 +66,10 @@ def homeserver() -> None:
     """Manage the homeservers of the federation."""
 
 
-def with_options(command: Any) -> Any:
-    """Add OPTIONS to a click command."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
-
-
 @homeserver.command()
 @click.argument("name")
-@with_options
-@author
-@reason
-@dry_run
-@as_json
+@describing
+@change_options
 def add(name: str, *, author: str, reason: str, dry_run: bool, **given: Any) -> None:
     """Register the homeserver NAME, its Matrix server name: host or host:port.
 
@@ -138,10 +134,7 @@ def _tell_added(made: Homeserver, *, is_default: bool, dry_run: bool) -> None:
     show_default=True,
     help="Hours for which the old credential stays valid.",
 )
-@author
-@reason
-@dry_run
-@as_json
+@change_options
 def rotate_credential(name: str, *, overlap: int, author: str, reason: str, dry_run: bool) -> None:
     """Give the homeserver NAME a new credential; the old one ends after the overlap.
 

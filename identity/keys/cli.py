@@ -6,13 +6,12 @@ import click
 
 from identity.command.files import FILE, read_text
 from identity.command.opening import (
-    author,
     author_here,
     build_services_with_secrets,
+    change_options,
     changing,
     dry_run,
     open_services,
-    reason,
 )
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
@@ -71,10 +70,7 @@ def list_() -> None:
 
 
 @keys.command()
-@author
-@reason
-@dry_run
-@as_json
+@change_options
 def rotate(*, author: str, reason: str, dry_run: bool) -> None:
     """Sign with a new key from now on, and re-seal stored secrets with the newest storage key.
 
@@ -104,10 +100,7 @@ def rotate(*, author: str, reason: str, dry_run: bool) -> None:
 
 @keys.command(name="import")
 @click.argument("file", type=FILE)
-@author
-@reason
-@dry_run
-@as_json
+@change_options
 def import_(file: Path, *, author: str, reason: str, dry_run: bool) -> None:
     """Import the signing key in FILE; it signs from now on.
 

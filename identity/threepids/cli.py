@@ -5,8 +5,12 @@ from math import ceil
 
 import click
 
-from identity.command.opening import author, author_here, dry_run, open_services, reason
-from identity.command.printing import as_json, print_json, print_message
+from identity.command.opening import (
+    author_here,
+    change_options,
+    open_services,
+)
+from identity.command.printing import print_json, print_message
 from identity.command.progress import track_progress
 from identity.services import Services
 
@@ -24,10 +28,7 @@ def pepper() -> None:
 
 
 @pepper.command()
-@author
-@reason
-@dry_run
-@as_json
+@change_options
 def rotate(*, author: str, reason: str, dry_run: bool) -> None:
     """Put another pepper in force once every association is hashed with it.
 

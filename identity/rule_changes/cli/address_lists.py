@@ -4,7 +4,12 @@ from typing import Any
 
 import click
 
-from identity.command.opening import author, author_here, changing, dry_run, open_services, reason
+from identity.command.opening import (
+    author_here,
+    change_options,
+    changing,
+    open_services,
+)
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.routing import address_list_models, address_lists
 from identity.routing.address_list_models import AddressList
@@ -19,10 +24,7 @@ def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
     def changing(verb: str, *, is_listed: bool, told: str) -> None:
         @group.command(name=verb, help=f"{told} JSON: {{entry, changed, dry_run}}")
         @click.argument("entry", metavar=entry)
-        @author
-        @reason
-        @dry_run
-        @as_json
+        @change_options
         def command(entry: str, **options: Any) -> None:
             _change(name, entry, options, is_listed=is_listed)
 
