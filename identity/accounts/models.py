@@ -45,11 +45,11 @@ class Account(Base):
 
 
 def find_by_address(session: Session, address: str) -> Account | None:
-    return session.scalars(select(Account).where(Account.address == address)).one_or_none()
+    return session.scalar(select(Account).where(Account.address == address))
 
 
 def find_by_user_id(session: Session, user_id: str) -> Account | None:
-    return session.scalars(select(Account).where(Account.user_id == user_id)).one_or_none()
+    return session.scalar(select(Account).where(Account.user_id == user_id))
 
 
 def forget_unused_claims(session: Session, before: datetime) -> int:

@@ -55,11 +55,11 @@ def add(
 
 def find_by_token(session: Session, token: str, purpose: str) -> PersonSession | None:
     """The session of this token, ended or not."""
-    return session.scalars(
+    return session.scalar(
         select(PersonSession).where(
             PersonSession.token_hash == _hash(token), PersonSession.purpose == purpose
         )
-    ).one_or_none()
+    )
 
 
 def open_sessions_of(

@@ -183,7 +183,7 @@ def find_by_subject(
     query = select(Job).where(Job.subject_id == subject_id)
     if kind is not None:
         query = query.where(Job.kind == kind)
-    return session.scalars(query.order_by(Job.created_at.desc()).limit(1)).one_or_none()
+    return session.scalar(query.order_by(Job.created_at.desc()).limit(1))
 
 
 def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:

@@ -28,7 +28,7 @@ def find_by_address(session: Session, address: str) -> Mail | None:
     """The mail that waits for its turn and goes to exactly this address."""
     found = _waiting(mails.mailbox_of(address)).where(Mail.address == address)
     soonest = found.order_by(None).order_by(Mail.due_at, Mail.created_at, Mail.id)
-    return session.scalars(soonest.limit(1)).one_or_none()
+    return session.scalar(soonest.limit(1))
 
 
 def find_by_sender(session: Session, mailbox: str, sender: str) -> Mail | None:
@@ -37,12 +37,12 @@ def find_by_sender(session: Session, mailbox: str, sender: str) -> Mail | None:
         ThirdPartyInvitation.mail_id == Mail.id, ThirdPartyInvitation.sender == sender
     )
     found = _waiting(mailbox).where(carries)
-    return session.scalars(found.limit(1)).one_or_none()
+    return session.scalar(found.limit(1))
 
 
 def find_last_closed(session: Session, mailbox: str) -> Mail | None:
     """The newest mail that was written to any address of the mailbox."""
-    return session.scalars(
+    return session.scalar(
         select(Mail)
         .where(
             Mail.mailbox == mailbox,
@@ -52,7 +52,7 @@ def find_last_closed(session: Session, mailbox: str) -> Mail | None:
         )
         .order_by(Mail.due_at.desc(), Mail.id)
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def earliest_departure(

@@ -107,9 +107,7 @@ def find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation | N
 
 def find_by_token(session: Session, token: str) -> ThirdPartyInvitation | None:
     """The invitation with this token (the state key of its event in the room)."""
-    return session.scalars(
-        select(ThirdPartyInvitation).where(ThirdPartyInvitation.token == token)
-    ).one_or_none()
+    return session.scalar(select(ThirdPartyInvitation).where(ThirdPartyInvitation.token == token))
 
 
 def is_open(now: datetime) -> ColumnElement[bool]:
@@ -167,7 +165,7 @@ def find_live(
     session: Session, now: datetime, *, address: str, room_id: str, sender: str
 ) -> ThirdPartyInvitation | None:
     """The live invitation of this address to this room by this sender; there is at most one."""
-    return session.scalars(
+    return session.scalar(
         select(ThirdPartyInvitation)
         .where(
             ThirdPartyInvitation.address == address,
@@ -177,12 +175,12 @@ def find_live(
         )
         .order_by(ThirdPartyInvitation.created_at.desc())
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def find_oldest_live(session: Session, now: datetime, address: str) -> ThirdPartyInvitation | None:
     """The oldest live invitation of this address that its room holds."""
-    return session.scalars(
+    return session.scalar(
         select(ThirdPartyInvitation)
         .where(
             ThirdPartyInvitation.address == address,
@@ -191,7 +189,7 @@ def find_oldest_live(session: Session, now: datetime, address: str) -> ThirdPart
         )
         .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def ephemeral_key_is_valid(session: Session, public_key: str, now: datetime) -> bool:

@@ -32,12 +32,12 @@ def add(session: Session, now: datetime, *, mailbox_hash: str, sender: str) -> b
 
 def find(session: Session, mailbox_hashes: Collection[str], sender: str) -> Mute | None:
     """The mute of this sender, whichever key the mailbox's hash was made with."""
-    return session.scalars(
+    return session.scalar(
         select(Mute)
         .where(Mute.mailbox_hash.in_(mailbox_hashes), Mute.sender == sender)
         .order_by(Mute.since.desc())
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def find_times(session: Session, sender: str, since: datetime) -> list[datetime]:

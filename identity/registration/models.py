@@ -58,9 +58,7 @@ def find_by_request(session: Session, request_id: uuid.UUID) -> AccountAttempt |
 
 
 def find(session: Session, attempt_id: uuid.UUID) -> AccountAttempt | None:
-    return session.scalars(
-        select(AccountAttempt).where(AccountAttempt.id == attempt_id)
-    ).one_or_none()
+    return session.scalar(select(AccountAttempt).where(AccountAttempt.id == attempt_id))
 
 
 def begin(

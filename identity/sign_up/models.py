@@ -66,21 +66,21 @@ Index("ix_verification_requests_browser_before", VerificationRequest.browser_bef
 
 
 def find(session: Session, *, browser: str, ordinal: int) -> VerificationRequest | None:
-    return session.scalars(
+    return session.scalar(
         select(VerificationRequest).where(
             VerificationRequest.browser == browser, VerificationRequest.ordinal == ordinal
         )
-    ).one_or_none()
+    )
 
 
 def latest_of(session: Session, *, browser: str, address: str) -> VerificationRequest | None:
     """The newest request of this browser for this address."""
-    return session.scalars(
+    return session.scalar(
         select(VerificationRequest)
         .where(VerificationRequest.browser == browser, VerificationRequest.address == address)
         .order_by(VerificationRequest.ordinal.desc())
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def find_just_confirmed(
@@ -103,12 +103,12 @@ def find_just_confirmed(
 
 def find_newest(session: Session, address: str) -> VerificationRequest | None:
     """The newest request for this address, of any browser."""
-    return session.scalars(
+    return session.scalar(
         select(VerificationRequest)
         .where(VerificationRequest.address == address)
         .order_by(VerificationRequest.created_at.desc(), VerificationRequest.id)
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def lock_browser(session: Session, browser: str) -> None:
@@ -160,7 +160,7 @@ def was_confirmed_in(session: Session, *, browser: str, address: str) -> bool:
 
 def find_verified(session: Session, *, browser: str, address: str) -> VerificationRequest | None:
     """The newest request of this browser for this address that is confirmed or used."""
-    return session.scalars(
+    return session.scalar(
         select(VerificationRequest)
         .where(
             VerificationRequest.browser == browser,
@@ -169,7 +169,7 @@ def find_verified(session: Session, *, browser: str, address: str) -> Verificati
         )
         .order_by(VerificationRequest.ordinal.desc())
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def find_elsewhere(
@@ -210,7 +210,7 @@ def find_newest_waiting(
 ) -> VerificationRequest | None:
     """The newest open request for this address; None if no mail is needed any more."""
     row = VerificationRequest
-    return session.scalars(
+    return session.scalar(
         select(row)
         .where(
             row.address == address,
@@ -220,7 +220,7 @@ def find_newest_waiting(
         )
         .order_by(row.created_at.desc(), row.id)
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def rename_browser(session: Session, *, old: str, new: str) -> None:

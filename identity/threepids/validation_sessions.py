@@ -62,7 +62,7 @@ def latest_of(
     session: Session, *, address: str, secret_hash: str, user_id: str
 ) -> ValidationSession | None:
     """The newest session of this client and account for this address."""
-    return session.scalars(
+    return session.scalar(
         select(ValidationSession)
         .where(
             ValidationSession.address == address,
@@ -71,7 +71,7 @@ def latest_of(
         )
         .order_by(ValidationSession.created_at.desc())
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def find(session: Session, session_id: uuid.UUID) -> ValidationSession | None:

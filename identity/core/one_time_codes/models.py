@@ -88,13 +88,13 @@ class CodeAlarm(Base):
 
 def find_newest(session: Session, purpose: Purpose, subject: str) -> OneTimeCode | None:
     """The newest generation, valid or not."""
-    return session.scalars(
+    return session.scalar(
         select(OneTimeCode)
         .where(OneTimeCode.purpose == purpose, OneTimeCode.subject == subject)
         .order_by(OneTimeCode.generation.desc())
         .limit(1)
         .execution_options(populate_existing=True)
-    ).one_or_none()
+    )
 
 
 def find_alive_since(
