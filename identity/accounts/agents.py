@@ -84,16 +84,16 @@ def changes_since(session: Session, number: int) -> Sequence[tuple[str, bool]]:
 
 def publish(session: Session, user_ids: Collection[str], *, number: int, is_agent: bool) -> None:
     """Record under this number that these users have become agents, or are none any more."""
-    rows = [
+    entries = [
         {"user_id": user_id, "number": number, "is_agent": is_agent, "is_to_be_judged": False}
         for user_id in sorted(user_ids)
     ]
-    if rows:
+    if entries:
         statement = inserting.insert_statement(session, FeedEntry)
         # Not the mark: it may have been set since the addresses were read.
         changed = {"number": statement.excluded.number, "is_agent": statement.excluded.is_agent}
         session.execute(
-            statement.on_conflict_do_update(index_elements=["user_id"], set_=changed), rows
+            statement.on_conflict_do_update(index_elements=["user_id"], set_=changed), entries
         )
 
 

@@ -184,10 +184,10 @@ def find_row(session: Session, row_id: uuid.UUID) -> BulkInviteRow | None:
 def count_rows(session: Session, list_id: uuid.UUID) -> list[tuple[str, str, bool, int]]:
     """The number of rows by outcome, step, and whether for guests."""
     kinds = (BulkInviteRow.outcome, BulkInviteRow.step, BulkInviteRow.for_guest)
-    rows = session.execute(
+    found = session.execute(
         select(*kinds, func.count()).where(BulkInviteRow.list_id == list_id).group_by(*kinds)
     )
-    return [(outcome, step, for_guest, count) for outcome, step, for_guest, count in rows]
+    return [(outcome, step, for_guest, count) for outcome, step, for_guest, count in found]
 
 
 def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
@@ -212,14 +212,14 @@ def find_invited_addresses(
     session: Session, now: datetime, *, sender: str, room_id: str
 ) -> dict[str, datetime]:
     """Live invitations of this sender to this room: when each address was invited."""
-    rows = session.execute(
+    found = session.execute(
         select(ThirdPartyInvitation.address, ThirdPartyInvitation.created_at).where(
             ThirdPartyInvitation.sender == sender,
             ThirdPartyInvitation.room_id == room_id,
             third_party_invitations.is_live(now),
         )
     )
-    return {address: created_at for address, created_at in rows}  # noqa: C416  rows are not tuples to mypy
+    return {address: created_at for address, created_at in found}  # noqa: C416  rows are not tuples to mypy
 
 
 def find_invitations(

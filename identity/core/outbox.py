@@ -188,12 +188,12 @@ def find_by_subject(
 
 def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:
     """For each lane: the number of due jobs, and since when the oldest is due."""
-    rows = session.execute(
+    found = session.execute(
         select(Job.lane, func.count(), func.min(Job.created_at))
         .where(WAITING, Job.created_at <= now)
         .group_by(Job.lane)
     )
-    return {lane: (count, oldest) for lane, count, oldest in rows}
+    return {lane: (count, oldest) for lane, count, oldest in found}
 
 
 def _close(session: Session, job: Job, **values: object) -> bool:

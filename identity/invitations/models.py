@@ -286,7 +286,7 @@ def find_taken_up(session: Session, address: str, user_id: str) -> list[dict[str
 
 def count_by_delivery(session: Session) -> dict[str, int]:
     """How many invitations there are at each step of delivery."""
-    rows = session.execute(
+    found = session.execute(
         select(ThirdPartyInvitation.delivery, func.count()).group_by(ThirdPartyInvitation.delivery)
     )
-    return {delivery: count for delivery, count in rows}  # noqa: C416  rows are not tuples to mypy
+    return {delivery: count for delivery, count in found}  # noqa: C416  rows are not tuples to mypy
