@@ -33,20 +33,15 @@ RESTORED = "restored"
 @blueprint.get("/v/<mailed:token>")
 def verify_page(token: str) -> Response:
     """A button in the browser that made the request, a field for the code in any other."""
-    with services.database.reading() as session:
-        mailed = _mailed(session, token, "verify")
-    if mailed is None:
-        return browser_cookie.introduce(
-            bulk_invites_sign_in.show_link(token) or client_link.show_link(token)
-        )
-    return browser_cookie.introduce(_verify_page(token, mailed))
+    mailed = _mailed(token, "verify")
+    page = _verify_page(token, mailed) if mailed else bulk_invites_sign_in.show_link(token)
+    return browser_cookie.introduce(page or client_link.show_link(token))
 
 
 @blueprint.post("/v/<mailed:token>")
 def verify(token: str) -> Response:
     """Confirm the request by the button; in another browser, open one there by the code."""
-    with services.database.reading() as session:
-        mailed = _mailed(session, token, "verify")
+    mailed = _mailed(token, "verify")
     if mailed is None:
         return bulk_invites_sign_in.try_code_of_link(token) or client_link.try_code(token)
     with services.database.reading() as session:
@@ -61,21 +56,16 @@ def verify(token: str) -> Response:
 @blueprint.get("/n/<mailed:token>")
 def refuse_page(token: str) -> Response:
     """The page "not me": a button in the request's own browser, the code in any other."""
-    with services.database.reading() as session:
-        mailed = _mailed(session, token, "not_me")
-    if mailed is None:
-        return browser_cookie.introduce(
-            bulk_invites_not_me.show(token) or unknown_inviter.show(token)
-        )
-    return browser_cookie.introduce(_refuse_page(token, mailed))
+    mailed = _mailed(token, "not_me")
+    page = _refuse_page(token, mailed) if mailed else bulk_invites_not_me.show(token)
+    return browser_cookie.introduce(page or unknown_inviter.show(token))
 
 
 @blueprint.post("/n/<mailed:token>")
 def refuse(token: str) -> Response:
     """Cancel the request, or open it again."""
     undo = "undo" in request.form
-    with services.database.reading() as session:
-        mailed = _mailed(session, token, "not_me")
+    mailed = _mailed(token, "not_me")
     if mailed is None:
         return bulk_invites_not_me.end_sessions(token) or unknown_inviter.decline(token)
     known = browser_cookie.browser_id() or services.tokens.new_browser()
@@ -104,9 +94,11 @@ def _is_confirmed_by_form(
     return confirmed.id == mailed.id or (confirmed.address == mailed.address and _is_apart(mailed))
 
 
-def _mailed(session: Session, token: str, purpose: Purpose) -> VerificationRequest | None:
+def _mailed(token: str, purpose: Purpose) -> VerificationRequest | None:
+    """The request that the link is about; None if it is about something else."""
     request_id = services.tokens.read_link(token, purpose)
-    found = session.get(VerificationRequest, request_id) if request_id else None
+    with services.database.reading() as session:
+        found = session.get(VerificationRequest, request_id) if request_id else None
     if found:
         prefer_language(found.language)
     return found

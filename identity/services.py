@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property, partial
@@ -170,7 +170,7 @@ def _sign_now(
     return key.sign({**facts, "signer": server_name}, server_name=server_name)
 
 
-def _known_by(database: Database, now: Callable[[], datetime], server_name: str) -> list[str]:
+def _known_by(database: Database, now: Callable[[], datetime], server_name: str) -> Sequence[str]:
     with database.reading() as session:
         return credentials.hashes_of(session, server_name, now())
 

@@ -2,77 +2,40 @@
 
 from typing import Final
 
-from identity.accounts import (
-    agents,
-    feed_state,
-    models as accounts,
-    room_members,
-    session_models,
-    successions,
-    verified_addresses,
-)
-from identity.bulk_invites import models as bulk_invites, room_check_models, sign_in_models
-from identity.core import hashing_key, journal, outbox, worker_heartbeats
-from identity.core.database import Base
-from identity.core.one_time_codes import models as stored_codes
-from identity.homeservers import (
-    breakers as homeserver_breakers,
-    credentials,
-    models as homeservers,
-    module_models,
-)
-from identity.invitations import (
-    history as invitation_events,
-    models as third_party_invitations,
-    mute_models,
-)
-from identity.keys import models as stored_keys
-from identity.mail import models as mails, suppressions
-from identity.registration import models as account_attempts
-from identity.routing import address_list_models, models as rules
-from identity.sign_up import models as verification_requests
-from identity.synapse_api import report_models
-from identity.threepids import (
-    account_models as identity_accounts,
-    associations,
-    peppers,
-    validation_sessions,
-)
+import identity.accounts.agents
+import identity.accounts.feed_state
+import identity.accounts.models
+import identity.accounts.room_members
+import identity.accounts.session_models
+import identity.accounts.successions
+import identity.accounts.verified_addresses
+import identity.bulk_invites.models
+import identity.bulk_invites.room_check_models
+import identity.bulk_invites.sign_in_models
+import identity.core.database
+import identity.core.hashing_key
+import identity.core.journal
+import identity.core.one_time_codes.models
+import identity.core.outbox
+import identity.core.worker_heartbeats
+import identity.homeservers.breakers
+import identity.homeservers.credentials
+import identity.homeservers.models
+import identity.homeservers.module_models
+import identity.invitations.history
+import identity.invitations.models
+import identity.invitations.mute_models
+import identity.keys.models
+import identity.mail.models
+import identity.mail.suppressions
+import identity.registration.models
+import identity.routing.address_list_models
+import identity.routing.models
+import identity.sign_up.models
+import identity.synapse_api.report_models
+import identity.threepids.account_models
+import identity.threepids.associations
+import identity.threepids.peppers
+import identity.threepids.validation_sessions
 
-METADATA: Final = Base.metadata
-TABLES: Final = (
-    account_attempts,
-    accounts,
-    address_list_models,
-    agents,
-    associations,
-    bulk_invites,
-    credentials,
-    feed_state,
-    hashing_key,
-    homeserver_breakers,
-    homeservers,
-    identity_accounts,
-    invitation_events,
-    journal,
-    mails,
-    module_models,
-    mute_models,
-    outbox,
-    peppers,
-    report_models,
-    room_check_models,
-    room_members,
-    rules,
-    session_models,
-    sign_in_models,
-    stored_codes,
-    stored_keys,
-    successions,
-    suppressions,
-    third_party_invitations,
-    validation_sessions,
-    verification_requests,
-    verified_addresses,
-    worker_heartbeats,
-)
+METADATA: Final = identity.core.database.Base.metadata

@@ -6,10 +6,10 @@ an agent has a number, so that a module asks only for what changed since the num
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import Index, delete, exists, select, update
+from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 UNPUBLISHED = 0  # the number of a row that was in no answer yet
@@ -46,19 +46,17 @@ def mark_for_classification(session: Session, user_id: str) -> None:
 
 
 def is_any_to_be_classified(session: Session) -> bool:
-    return bool(session.scalar(select(exists().where(FeedEntry.is_to_be_judged.is_(True)))))
+    return rows.is_any(session, FeedEntry.is_to_be_judged.is_(True))
 
 
-def lock_to_be_classified(session: Session) -> list[str]:
+def lock_to_be_classified(session: Session) -> Sequence[str]:
     """The user IDs to classify, locked: one that gets another address meanwhile is marked again."""
-    return list(
-        session.scalars(
-            select(FeedEntry.user_id)
-            .where(FeedEntry.is_to_be_judged.is_(True))
-            .order_by(FeedEntry.user_id)
-            .with_for_update()
-        )
-    )
+    return session.scalars(
+        select(FeedEntry.user_id)
+        .where(FeedEntry.is_to_be_judged.is_(True))
+        .order_by(FeedEntry.user_id)
+        .with_for_update()
+    ).all()
 
 
 def published_agents(session: Session) -> set[str]:
@@ -86,16 +84,16 @@ def changes_since(session: Session, number: int) -> Sequence[tuple[str, bool]]:
 
 def publish(session: Session, user_ids: Collection[str], *, number: int, is_agent: bool) -> None:
     """Record under this number that these users have become agents, or are none any more."""
-    rows = [
+    entries = [
         {"user_id": user_id, "number": number, "is_agent": is_agent, "is_to_be_judged": False}
         for user_id in sorted(user_ids)
     ]
-    if rows:
+    if entries:
         statement = inserting.insert_statement(session, FeedEntry)
         # Not the mark: it may have been set since the addresses were read.
         changed = {"number": statement.excluded.number, "is_agent": statement.excluded.is_agent}
         session.execute(
-            statement.on_conflict_do_update(index_elements=["user_id"], set_=changed), rows
+            statement.on_conflict_do_update(index_elements=["user_id"], set_=changed), entries
         )
 
 
@@ -103,17 +101,8 @@ def mark_classified(session: Session, user_ids: Collection[str]) -> None:
     """Remove the marks from these users; rows that were never published are deleted."""
     for some in _chunks(user_ids):
         these = FeedEntry.user_id.in_(some)
-        session.execute(
-            delete(FeedEntry)
-            .where(these, FeedEntry.number == UNPUBLISHED)
-            .execution_options(synchronize_session=False)
-        )
-        session.execute(
-            update(FeedEntry)
-            .where(these)
-            .values(is_to_be_judged=False)
-            .execution_options(synchronize_session=False)
-        )
+        rows.delete(session, FeedEntry, these, FeedEntry.number == UNPUBLISHED)
+        rows.update(session, FeedEntry, these, is_to_be_judged=False)
 
 
 def _chunks(user_ids: Collection[str]) -> Iterator[list[str]]:

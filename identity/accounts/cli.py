@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from identity.command.opening import dry_run, open_services
+from identity.command.opening import changing, dry_run, open_services
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.threepids import account_models as identity_accounts
@@ -21,7 +21,7 @@ def session() -> None:
 @session.command("list")
 @click.argument("user_id", metavar="USER")
 @as_json
-def show(user_id: str, *, json_wanted: bool) -> None:
+def show(user_id: str) -> None:
     """Show where USER, a Matrix user ID, is signed in.
 
     JSON: {"user_id": text, "identity_tokens": number of their Matrix clients' tokens,
@@ -31,13 +31,12 @@ def show(user_id: str, *, json_wanted: bool) -> None:
         now = services.now()
         tokens = identity_accounts.count_tokens(database, user_id, now)
         live = sessions.live_sessions_of(database, services.rules.current(), now, user_id)
-    if json_wanted:
-        shown = [_described(each) for each in live]
-        print_json({"user_id": user_id, "identity_tokens": tokens, "sessions": shown})
+    shown = [_described(each) for each in live]
+    if print_json({"user_id": user_id, "identity_tokens": tokens, "sessions": shown}):
         return
     print_table(
         ("id", "for", "address", "browser", "since", "last used"),
-        (tuple(str(value) for value in _described(each).values()) for each in live),
+        ([str(value) for value in each.values()] for each in shown),
     )
     print_message(f"{tokens} tokens of Matrix clients.")
 
@@ -47,14 +46,14 @@ def show(user_id: str, *, json_wanted: bool) -> None:
 @click.option("--id", "session_id", type=click.UUID, help="Only this session; without it, all.")
 @dry_run
 @as_json
-def end(user_id: str, *, session_id: uuid.UUID | None, dry_run: bool, json_wanted: bool) -> None:
+def end(user_id: str, *, session_id: uuid.UUID | None, dry_run: bool) -> None:
     """End the sessions of USER, and the tokens of their Matrix clients.
 
     A client signs in again by itself as long as the homeserver vouches for the account.
 
     JSON: {"user_id": text, "ended_sessions": number, "ended_tokens": number, "dry_run": boolean}
     """
-    with open_services() as services, services.database.transaction() as database:
+    with changing(dry_run=dry_run) as (services, database):
         now, tokens = services.now(), 0
         if session_id is None:
             ended = session_models.end_all(database, now, user_id)
@@ -63,22 +62,13 @@ def end(user_id: str, *, session_id: uuid.UUID | None, dry_run: bool, json_wante
             ended = int(session_models.end(database, now, session_id, user_id=user_id))
             if not ended:
                 raise Failure(f"{user_id} has no session {session_id}, or it has ended")
-        if dry_run:
-            database.rollback()
     print_message(
         f"{ended} sessions and {tokens} tokens {'would end' if dry_run else 'have ended'}."
     )
-    if json_wanted:
-        facts = {"user_id": user_id, "ended_sessions": ended, "ended_tokens": tokens}
-        print_json(facts | {"dry_run": dry_run})
+    facts = {"user_id": user_id, "ended_sessions": ended, "ended_tokens": tokens}
+    print_json(facts | {"dry_run": dry_run})
 
 
 def _described(each: session_models.PersonSession) -> dict[str, Any]:
-    return {
-        "id": each.id,
-        "purpose": each.purpose,
-        "address": each.address,
-        "device": each.device,
-        "created_at": each.created_at,
-        "last_used_at": each.last_used_at,
-    }
+    fields = ("id", "purpose", "address", "device", "created_at", "last_used_at")
+    return {field: getattr(each, field) for field in fields}

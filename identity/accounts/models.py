@@ -4,9 +4,10 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 
 
@@ -44,23 +45,14 @@ class Account(Base):
 
 
 def find_by_address(session: Session, address: str) -> Account | None:
-    return session.scalars(select(Account).where(Account.address == address)).one_or_none()
+    return session.scalar(select(Account).where(Account.address == address))
 
 
 def find_by_user_id(session: Session, user_id: str) -> Account | None:
-    return session.scalars(select(Account).where(Account.user_id == user_id)).one_or_none()
+    return session.scalar(select(Account).where(Account.user_id == user_id))
 
 
 def forget_unused_claims(session: Session, before: datetime) -> int:
     """Delete claims created before then whose homeserver was never called. Returns how many."""
-    gone = session.scalars(
-        delete(Account)
-        .where(
-            Account.state == AccountState.CREATING,
-            Account.seen_free_at.is_(None),
-            Account.created_at < before,
-        )
-        .returning(Account.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(gone.all())
+    is_unused = (Account.state == AccountState.CREATING) & Account.seen_free_at.is_(None)
+    return rows.delete(session, Account, is_unused, Account.created_at < before)

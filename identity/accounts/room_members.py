@@ -3,10 +3,9 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 
@@ -27,25 +26,21 @@ def record_join(session: Session, now: datetime, *, room_id: str, user_id: str) 
 
 
 def record_leave(session: Session, *, room_id: str, user_id: str) -> None:
-    session.execute(
-        delete(RoomMember).where(RoomMember.room_id == room_id, RoomMember.user_id == user_id)
-    )
+    rows.delete(session, RoomMember, RoomMember.room_id == room_id, RoomMember.user_id == user_id)
 
 
 def forget_user(session: Session, user_id: str) -> None:
     """Delete the rows of a user whose account ended."""
-    session.execute(delete(RoomMember).where(RoomMember.user_id == user_id))
+    rows.delete(session, RoomMember, RoomMember.user_id == user_id)
 
 
 def are_in(session: Session, room_id: str, user_ids: Collection[str]) -> bool:
     """Whether all of these are known to be in the room."""
-    found = select(func.count()).where(
-        RoomMember.room_id == room_id, RoomMember.user_id.in_(set(user_ids))
-    )
-    return session.scalar(found) == len(set(user_ids))
+    wanted = set(user_ids)
+    is_one = RoomMember.user_id.in_(wanted)
+    return rows.count(session, RoomMember.room_id == room_id, is_one) == len(wanted)
 
 
 def forget(session: Session, before: datetime) -> int:
     """Delete rows reported before then. Returns how many."""
-    old = delete(RoomMember).where(RoomMember.reported_at < before).returning(RoomMember.user_id)
-    return len(session.scalars(old.execution_options(synchronize_session=False)).all())
+    return rows.delete(session, RoomMember, RoomMember.reported_at < before)

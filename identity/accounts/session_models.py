@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 
 TOKEN_BYTES = 32
@@ -54,11 +55,11 @@ def add(
 
 def find_by_token(session: Session, token: str, purpose: str) -> PersonSession | None:
     """The session of this token, ended or not."""
-    return session.scalars(
+    return session.scalar(
         select(PersonSession).where(
             PersonSession.token_hash == _hash(token), PersonSession.purpose == purpose
         )
-    ).one_or_none()
+    )
 
 
 def open_sessions_of(
@@ -98,21 +99,11 @@ def end_at(session: Session, now: datetime, *, address: str, purpose: str) -> in
 
 def forget(session: Session, before: datetime) -> int:
     """Delete sessions created before then. Returns how many."""
-    old = PersonSession.created_at < before
-    count = session.scalar(select(func.count()).where(old)) or 0
-    session.execute(delete(PersonSession).where(old))
-    return count
+    return rows.delete(session, PersonSession, PersonSession.created_at < before)
 
 
 def _set(session: Session, which: ColumnElement[bool], **values: datetime) -> int:
-    changed = session.scalars(
-        update(PersonSession)
-        .where(which, PersonSession.ended_at.is_(None))
-        .values(**values)
-        .returning(PersonSession.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(changed.all())
+    return rows.update(session, PersonSession, which, PersonSession.ended_at.is_(None), **values)
 
 
 def _hash(token: str) -> str:

@@ -3,13 +3,13 @@
 In a direct chat of two, the account that has the address of a member who left may take their place.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 
@@ -34,20 +34,15 @@ def record_succession(
     )
 
 
-def predecessors(session: Session, successor: str, among: Collection[str]) -> list[str]:
+def predecessors(session: Session, successor: str, among: Collection[str]) -> Sequence[str]:
     """Those of the accounts `among` that had an address of `successor` before it."""
-    return list(
-        session.scalars(
-            select(Succession.predecessor)
-            .where(Succession.successor == successor, Succession.predecessor.in_(among))
-            .order_by(Succession.predecessor)
-        )
-    )
+    return session.scalars(
+        select(Succession.predecessor)
+        .where(Succession.successor == successor, Succession.predecessor.in_(among))
+        .order_by(Succession.predecessor)
+    ).all()
 
 
 def forget(session: Session, before: datetime) -> int:
     """Delete pairs recorded before then. Returns how many."""
-    old = Succession.noted_at < before
-    count = session.scalar(select(func.count()).where(old)) or 0
-    session.execute(delete(Succession).where(old))
-    return count
+    return rows.delete(session, Succession, Succession.noted_at < before)

@@ -1,12 +1,12 @@
 """The verified addresses of accounts, from which the class of an account is derived."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 from . import agents as agents_feed
@@ -44,25 +44,21 @@ def remove_all(session: Session, user_id: str) -> None:
     _delete(session, user_id)
 
 
-def addresses_of(session: Session, user_id: str) -> list[str]:
-    return list(
-        session.scalars(
-            select(VerifiedAddress.address)
-            .where(VerifiedAddress.user_id == user_id)
-            .order_by(VerifiedAddress.verified_at, VerifiedAddress.address)
-        )
-    )
+def addresses_of(session: Session, user_id: str) -> Sequence[str]:
+    return session.scalars(
+        select(VerifiedAddress.address)
+        .where(VerifiedAddress.user_id == user_id)
+        .order_by(VerifiedAddress.verified_at, VerifiedAddress.address)
+    ).all()
 
 
-def users_of(session: Session, address: str) -> list[str]:
+def users_of(session: Session, address: str) -> Sequence[str]:
     """The user IDs of all accounts with this verified address, oldest first."""
-    return list(
-        session.scalars(
-            select(VerifiedAddress.user_id)
-            .where(VerifiedAddress.address == address)
-            .order_by(VerifiedAddress.verified_at, VerifiedAddress.user_id)
-        )
-    )
+    return session.scalars(
+        select(VerifiedAddress.user_id)
+        .where(VerifiedAddress.address == address)
+        .order_by(VerifiedAddress.verified_at, VerifiedAddress.user_id)
+    ).all()
 
 
 def on_homeservers(session: Session, names: Iterable[str]) -> Iterable[tuple[str, str]]:
@@ -79,11 +75,5 @@ def on_homeservers(session: Session, names: Iterable[str]) -> Iterable[tuple[str
 
 
 def _delete(session: Session, user_id: str, *which: ColumnElement[bool]) -> None:
-    gone = session.scalars(
-        delete(VerifiedAddress)
-        .where(VerifiedAddress.user_id == user_id, *which)
-        .returning(VerifiedAddress.address)
-        .execution_options(synchronize_session=False)
-    ).all()
-    if gone:
+    if rows.delete(session, VerifiedAddress, VerifiedAddress.user_id == user_id, *which):
         agents_feed.mark_for_classification(session, user_id)

@@ -14,9 +14,16 @@ from domain_rules.bulk_invites.files import MAX_BYTES, UnreadableFile
 from domain_rules.bulk_invites.reading import NoSuchColumn
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of
+from identity.command.files import FILE
 from identity.command.opening import open_services
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_json, print_message, print_table
+from identity.command.printing import (
+    as_json,
+    is_json_wanted,
+    print_json,
+    print_message,
+    print_table,
+)
 from identity.core.http_client import Away
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
@@ -40,9 +47,6 @@ class SendRequest:
     column: str
 
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
 @click.command()
 @click.argument("path", metavar="[FILE]", type=FILE, required=False)
 @click.option("--file", "named", metavar="FILE", type=FILE, help="The same as FILE.")
@@ -59,7 +63,6 @@ def send(
     user_id: str,
     column: str,
     yes: bool,
-    json_wanted: bool,
 ) -> None:
     """Check a .txt or .csv list of people, and invite them to a room in the name of one who may.
 
@@ -80,13 +83,12 @@ def send(
         seen = RoomSeen(room_id, room.name or "", room.is_open_to_guests)
         request = SendRequest(file, file.read_bytes(), seen, user_id, column)
         described = _carry_out(services, request, is_sent=False)
-        if not json_wanted:
+        if not is_json_wanted():
             _print_rows(described)
-        _check_column(described, json_wanted=json_wanted)
-        if yes or (_can_ask(described, json_wanted=json_wanted) and click.confirm("Send them?")):
+        _check_column(described)
+        if yes or (_can_ask(described) and click.confirm("Send them?")):
             described = _carry_out(services, request, is_sent=True, shown=described["rows"])
-    if json_wanted:
-        print_json(described)
+    print_json(described)
     print_message(_closing_line(described))
     if described["unsent"]:
         raise click.exceptions.Exit(Exit.PARTLY)
@@ -148,14 +150,9 @@ def _check(session: Session, rules: RuleSet, now: datetime, request: SendRequest
 
 
 def _rows(session: Session, bulk_invite: BulkInvite) -> list[dict[str, Any]]:
+    fields = ("line", "typed", "address", "outcome", "detail")
     return [
-        {
-            "line": row.line,
-            "typed": row.typed,
-            "address": row.address,
-            "outcome": row.outcome,
-            "detail": row.detail,
-        }
+        {field: getattr(row, field) for field in fields}
         for row in bulk_invites.rows_of(session, bulk_invite.id)
     ]
 
@@ -194,12 +191,11 @@ def _print_rows(described: dict[str, Any]) -> None:
     print_table(fields, [[str(row[name]) for name in fields] for row in described["rows"]])
 
 
-def _check_column(described: dict[str, Any], *, json_wanted: bool) -> None:
+def _check_column(described: dict[str, Any]) -> None:
     """Raises Failure if somebody must first say which column is meant."""
     if described["column"]:
         return
-    if json_wanted:
-        print_json(described)
+    print_json(described)
     columns = [
         f"--column {each['number']}: {_column_label(each)}, {each['addresses']} addresses:"
         f" {', '.join(each['examples'])}"
@@ -216,9 +212,9 @@ def _column_label(column: dict[str, Any]) -> str:
     return f"column {column['number']}{name}"
 
 
-def _can_ask(described: dict[str, Any], *, json_wanted: bool) -> bool:
+def _can_ask(described: dict[str, Any]) -> bool:
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    return is_terminal and not json_wanted and described["unsent"] < described["total"]
+    return is_terminal and not is_json_wanted() and described["unsent"] < described["total"]
 
 
 def _check_room(services: Services, room_id: str, user_id: str) -> Room:

@@ -1,13 +1,14 @@
 """Bulk invites in the database: each one with its rows, and the columns to choose from."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, Select, delete, exists, func, select, update
+from sqlalchemy import JSON, ForeignKey, Index, Select, delete, exists, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 from identity.invitations import models as third_party_invitations
 from identity.invitations.models import ThirdPartyInvitation
@@ -117,28 +118,26 @@ def lock(session: Session, list_id: uuid.UUID) -> BulkInvite:
     return session.get_one(BulkInvite, list_id, with_for_update=True)
 
 
-def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> list[BulkInvite]:
+def find_by_owner(session: Session, owner: str, *, limit: int = 20) -> Sequence[BulkInvite]:
     """The bulk invites of this owner, newest first."""
-    return list(
-        session.scalars(
-            select(BulkInvite)
-            .where(BulkInvite.owner == owner)
-            .order_by(BulkInvite.created_at.desc())
-            .limit(limit)
-        )
-    )
+    return session.scalars(
+        select(BulkInvite)
+        .where(BulkInvite.owner == owner)
+        .order_by(BulkInvite.created_at.desc())
+        .limit(limit)
+    ).all()
 
 
 def count_sending(session: Session, owner: str) -> int:
     """How many bulk invites of this owner are being sent."""
-    mine = (BulkInvite.owner == owner) & (BulkInvite.state == BulkInviteState.SENDING)
-    return session.scalar(select(func.count()).where(mine)) or 0
+    return rows.count(
+        session, BulkInvite.owner == owner, BulkInvite.state == BulkInviteState.SENDING
+    )
 
 
 def count_since(session: Session, owner: str, since: datetime) -> int:
     """How many bulk invites this owner had checked since then."""
-    mine = (BulkInvite.owner == owner) & (BulkInvite.created_at > since)
-    return session.scalar(select(func.count()).where(mine)) or 0
+    return rows.count(session, BulkInvite.owner == owner, BulkInvite.created_at > since)
 
 
 def rows_of(
@@ -185,10 +184,10 @@ def find_row(session: Session, row_id: uuid.UUID) -> BulkInviteRow | None:
 def count_rows(session: Session, list_id: uuid.UUID) -> list[tuple[str, str, bool, int]]:
     """The number of rows by outcome, step, and whether for guests."""
     kinds = (BulkInviteRow.outcome, BulkInviteRow.step, BulkInviteRow.for_guest)
-    rows = session.execute(
+    found = session.execute(
         select(*kinds, func.count()).where(BulkInviteRow.list_id == list_id).group_by(*kinds)
     )
-    return [(outcome, step, for_guest, count) for outcome, step, for_guest, count in rows]
+    return [(outcome, step, for_guest, count) for outcome, step, for_guest, count in found]
 
 
 def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
@@ -197,14 +196,8 @@ def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
     Lock the bulk invite before.
     """
     waits = exists().where(BulkInviteRow.list_id == list_id, BulkInviteRow.step == Step.WAITING)
-    won = session.scalar(
-        update(BulkInvite)
-        .where(BulkInvite.id == list_id, BulkInvite.state == BulkInviteState.SENDING, ~waits)
-        .values(state=BulkInviteState.DONE, ended_at=now)
-        .returning(BulkInvite.id)
-        .execution_options(synchronize_session=False)
-    )
-    return won is not None
+    ends = (BulkInvite.id == list_id) & (BulkInvite.state == BulkInviteState.SENDING) & ~waits
+    return rows.update(session, BulkInvite, ends, state=BulkInviteState.DONE, ended_at=now) > 0
 
 
 def forget(session: Session, before: datetime) -> int:
@@ -212,24 +205,21 @@ def forget(session: Session, before: datetime) -> int:
     old = select(BulkInvite.id).where(BulkInvite.created_at < before)
     session.execute(delete(BulkInviteRow).where(BulkInviteRow.list_id.in_(old)))
     session.execute(delete(BulkInviteColumn).where(BulkInviteColumn.list_id.in_(old)))
-    gone = session.scalars(
-        delete(BulkInvite).where(BulkInvite.created_at < before).returning(BulkInvite.id)
-    ).all()
-    return len(gone)
+    return rows.delete(session, BulkInvite, BulkInvite.created_at < before)
 
 
 def find_invited_addresses(
     session: Session, now: datetime, *, sender: str, room_id: str
 ) -> dict[str, datetime]:
     """Live invitations of this sender to this room: when each address was invited."""
-    rows = session.execute(
+    found = session.execute(
         select(ThirdPartyInvitation.address, ThirdPartyInvitation.created_at).where(
             ThirdPartyInvitation.sender == sender,
             ThirdPartyInvitation.room_id == room_id,
             third_party_invitations.is_live(now),
         )
     )
-    return {address: created_at for address, created_at in rows}  # noqa: C416  rows are not tuples to mypy
+    return {address: created_at for address, created_at in found}  # noqa: C416  rows are not tuples to mypy
 
 
 def find_invitations(

@@ -111,13 +111,9 @@ def column_of(bulk_invite: BulkInvite) -> dict[str, Any] | None:
 
 def columns_of(session: Session, bulk_invite: BulkInvite) -> list[dict[str, Any]]:
     """The columns to choose from; none once it is sent, or where there is no choice."""
+    fields = ("number", "name", "addresses", "examples")
     return [
-        {
-            "number": each.number,
-            "name": each.name,
-            "addresses": each.addresses,
-            "examples": each.examples,
-        }
+        {field: getattr(each, field) for field in fields}
         for each in bulk_invites.columns_of(session, bulk_invite.id)
     ]
 
@@ -140,10 +136,10 @@ def _free_at(
     session: Session, now: datetime, sender: str, wanted: int, *, for_guest: bool
 ) -> datetime:
     most = inviters.MAX_GUESTS if for_guest else inviters.MAX_AGENTS
-    times = third_party_invitations.find_creation_times(
+    created = third_party_invitations.find_creation_times(
         session, sender, for_guest=for_guest, since=now - inviters.DAY
     )
-    leaves = now
+    times, leaves = list(created), now
     for _ in range(wanted):
         if len(times) >= most:
             leaves = max(leaves, times[-most] + inviters.DAY)

@@ -4,12 +4,14 @@ Only the worker can sign requests to our module in the homeserver.
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, delete, func, select
+from sqlalchemy import JSON, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 
 
@@ -31,24 +33,19 @@ def find(session: Session, check_id: uuid.UUID) -> RoomCheck | None:
     return session.get(RoomCheck, check_id)
 
 
-def find_open(session: Session, user_id: str, since: datetime) -> list[RoomCheck]:
+def find_open(session: Session, user_id: str, since: datetime) -> Sequence[RoomCheck]:
     """Unanswered room checks of this user since then, newest first."""
-    return list(
-        session.scalars(
-            select(RoomCheck)
-            .where(
-                RoomCheck.user_id == user_id,
-                RoomCheck.asked_at > since,
-                RoomCheck.answered_at.is_(None),
-            )
-            .order_by(RoomCheck.asked_at.desc(), RoomCheck.id)
+    return session.scalars(
+        select(RoomCheck)
+        .where(
+            RoomCheck.user_id == user_id,
+            RoomCheck.asked_at > since,
+            RoomCheck.answered_at.is_(None),
         )
-    )
+        .order_by(RoomCheck.asked_at.desc(), RoomCheck.id)
+    ).all()
 
 
 def forget(session: Session, before: datetime) -> int:
     """Delete those requested before then. Returns how many."""
-    old = RoomCheck.asked_at < before
-    count = session.scalar(select(func.count()).where(old)) or 0
-    session.execute(delete(RoomCheck).where(old))
-    return count
+    return rows.delete(session, RoomCheck, RoomCheck.asked_at < before)

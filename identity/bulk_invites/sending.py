@@ -29,8 +29,6 @@ from identity.threepids import associations
 from . import models as bulk_invites
 from .models import BulkInvite, BulkInviteRow, Step
 
-V2 = "/_matrix/identity/v2"
-
 
 @dataclass(frozen=True)
 class Placing:
@@ -74,7 +72,9 @@ def prepare_row(
     )
     row.invitation_id = invitation.id
     lasting = signing_keys.find_public_key(session, invitation.signing_key_id) or key.public
-    return Placing(token=invitation.token, keys=keys_of(invitation, lasting, public_url))
+    keys = store_invite.keys_of(invitation, lasting, public_url)
+    # As Synapse writes the event after store-invite: the first key stands at the top as well.
+    return Placing(token=invitation.token, keys=keys | keys["public_keys"][0])
 
 
 def record_placed(
@@ -108,23 +108,6 @@ def record_failed(session: Session, now: datetime, row: BulkInviteRow, why: str)
     if invitation is not None and invitations.last_mailed_at(session, invitation) is None:
         invitations.revoke(session, now, invitation, by=bulk_invite.owner)
     _finish_if_last(session, now, bulk_invite)
-
-
-def keys_of(invitation: ThirdPartyInvitation, lasting: str, public_url: str) -> dict[str, Any]:
-    """The content of the room's event, as Synapse writes it after store-invite."""
-    keys = f"{public_url}{V2}/pubkey"
-    return {
-        "display_name": store_invite.masked_display_name(invitation.address),
-        "key_validity_url": f"{keys}/isvalid",
-        "public_key": lasting,
-        "public_keys": [
-            {"public_key": lasting, "key_validity_url": f"{keys}/isvalid"},
-            {
-                "public_key": invitation.public_key,
-                "key_validity_url": f"{keys}/ephemeral/isvalid",
-            },
-        ],
-    }
 
 
 def _invitation(session: Session, row: BulkInviteRow) -> ThirdPartyInvitation | None:

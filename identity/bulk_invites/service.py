@@ -15,7 +15,7 @@ from domain_rules.bulk_invites.checks import (
     RowOutcome,
 )
 from domain_rules.bulk_invites.people import extract_address
-from domain_rules.bulk_invites.reading import Column, read_people
+from domain_rules.bulk_invites.reading import Column, Reading, read_people
 from domain_rules.bulk_invites.tables import Row
 from domain_rules.rules import RuleSet
 from identity.accounts import verified_addresses
@@ -25,13 +25,12 @@ from identity.problems import Problem
 from identity.routing import address_lists, never_agent
 from identity.threepids import associations
 
-from . import columns, models as bulk_invites
-from .models import BulkInvite, BulkInviteRow, BulkInviteState, Step
+from . import models as bulk_invites
+from .models import BulkInvite, BulkInviteColumn, BulkInviteRow, BulkInviteState, Step
 
 MAX_AT_ONCE = 3  # bulk invites of one owner being sent
 MAX_A_DAY = 30  # bulk invites of one owner being checked
 DAY = timedelta(days=1)
-RETENTION = timedelta(days=90)
 MAX_NAME = 80  # characters of a file's name
 MAX_TYPED = 254  # characters of a corrected address
 # Failures that no retry mends: the address itself is refused.
@@ -110,7 +109,7 @@ def check(
     )
     session.add(bulk_invite)
     session.flush()
-    columns.store_columns(session, bulk_invite, reading)
+    _store_columns(session, bulk_invite, reading)
     if reading.chosen is not None:
         _fill(session, rules, now, bulk_invite, reading.chosen)
     session.flush()
@@ -127,7 +126,7 @@ def choose_column(
     bulk_invite = bulk_invites.lock(session, bulk_invite.id)
     if bulk_invite.state != BulkInviteState.CHECKED:
         raise AlreadySent
-    column = columns.find_column(session, bulk_invite, number)
+    column = _find_column(session, bulk_invite, number)
     if column is None:
         raise NoSuchBulkInvite
     bulk_invites.forget_rows(session, bulk_invite.id)
@@ -226,6 +225,35 @@ def clean_name(file_name: str) -> str:
     """The part of a file's name that a page may show."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
     return "".join(each for each in last if each.isprintable())[:MAX_NAME]
+
+
+def _store_columns(session: Session, bulk_invite: BulkInvite, reading: Reading) -> None:
+    """Store the columns to choose from; none, if the only one is chosen."""
+    if reading.chosen is not None and len(reading.columns) == 1:
+        return
+    session.add_all(
+        BulkInviteColumn(
+            list_id=bulk_invite.id,
+            number=column.number,
+            name=column.name,
+            examples=list(column.examples),
+            addresses=column.addresses,
+            elsewhere=column.elsewhere,
+            rows=[(row.line, row.text, row.aside) for row in column.rows],
+        )
+        for column in reading.columns
+    )
+
+
+def _find_column(session: Session, bulk_invite: BulkInvite, number: int) -> Column | None:
+    """The column of this number, as it was read."""
+    found = session.get(BulkInviteColumn, (bulk_invite.id, number))
+    if found is None:
+        return None
+    rows = tuple(Row(line, text, aside=aside) for line, text, aside in found.rows)
+    return Column(
+        found.number, found.name, tuple(found.examples), found.addresses, rows, found.elsewhere
+    )
 
 
 def _fill(

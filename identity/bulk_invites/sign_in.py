@@ -1,6 +1,7 @@
 """Signs an agent in to their bulk invites by a code mailed to a verified address of theirs."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -144,7 +145,7 @@ def type_code_of_link(
 
 def find_elsewhere(
     session: Session, now: datetime, asked: BulkInviteSignIn
-) -> list[BulkInviteSignIn]:
+) -> Sequence[BulkInviteSignIn]:
     """The other browsers that requested a code for this address, newest first."""
     return sign_in_models.find_elsewhere(
         session, asked.address, but=asked.id, now=now, limit=MAX_ELSEWHERE

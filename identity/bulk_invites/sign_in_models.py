@@ -1,11 +1,13 @@
 """Requests to sign in to bulk invites by a mailed code, in the database."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Index, delete, func, select, update
+from sqlalchemy import Index, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 
 
@@ -31,52 +33,42 @@ def find(session: Session, sign_in_id: uuid.UUID) -> BulkInviteSignIn | None:
     return session.get(BulkInviteSignIn, sign_in_id)
 
 
-def find_open(session: Session, address: str, now: datetime) -> list[BulkInviteSignIn]:
+def find_open(session: Session, address: str, now: datetime) -> Sequence[BulkInviteSignIn]:
     """The requests for this address that a code could still open, newest first."""
-    return list(
-        session.scalars(
-            select(BulkInviteSignIn)
-            .where(
-                BulkInviteSignIn.address == address,
-                BulkInviteSignIn.used_at.is_(None),
-                BulkInviteSignIn.expires_at > now,
-            )
-            .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
+    return session.scalars(
+        select(BulkInviteSignIn)
+        .where(
+            BulkInviteSignIn.address == address,
+            BulkInviteSignIn.used_at.is_(None),
+            BulkInviteSignIn.expires_at > now,
         )
-    )
+        .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
+    ).all()
 
 
 def find_elsewhere(
     session: Session, address: str, *, but: uuid.UUID, now: datetime, limit: int
-) -> list[BulkInviteSignIn]:
+) -> Sequence[BulkInviteSignIn]:
     """The requests of other browsers for an address that have not ended, newest first.
 
     Used ones are included: a person who verified nothing must not see the difference.
     """
-    return list(
-        session.scalars(
-            select(BulkInviteSignIn)
-            .where(
-                BulkInviteSignIn.address == address,
-                BulkInviteSignIn.id != but,
-                BulkInviteSignIn.expires_at > now,
-            )
-            .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
-            .limit(limit)
+    return session.scalars(
+        select(BulkInviteSignIn)
+        .where(
+            BulkInviteSignIn.address == address,
+            BulkInviteSignIn.id != but,
+            BulkInviteSignIn.expires_at > now,
         )
-    )
+        .order_by(BulkInviteSignIn.created_at.desc(), BulkInviteSignIn.id)
+        .limit(limit)
+    ).all()
 
 
 def mark_used(session: Session, sign_in: BulkInviteSignIn, now: datetime, user_id: str) -> bool:
     """Mark it used. Returns False if it was used already."""
-    won = session.scalar(
-        update(BulkInviteSignIn)
-        .where(BulkInviteSignIn.id == sign_in.id, BulkInviteSignIn.used_at.is_(None))
-        .values(used_at=now, user_id=user_id)
-        .returning(BulkInviteSignIn.id)
-        .execution_options(synchronize_session=False)
-    )
-    return won is not None
+    own = (BulkInviteSignIn.id == sign_in.id) & BulkInviteSignIn.used_at.is_(None)
+    return rows.update(session, BulkInviteSignIn, own, used_at=now, user_id=user_id) > 0
 
 
 def record_sooner_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
@@ -95,6 +87,4 @@ def forget(session: Session, now: datetime, *, made_before: datetime) -> int:
     Returns how many.
     """
     old = (BulkInviteSignIn.created_at < made_before) & (BulkInviteSignIn.expires_at < now)
-    count = session.scalar(select(func.count()).where(old)) or 0
-    session.execute(delete(BulkInviteSignIn).where(old))
-    return count
+    return rows.delete(session, BulkInviteSignIn, old)

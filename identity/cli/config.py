@@ -38,7 +38,7 @@ def check() -> None:
 
 @config.command()
 @as_json
-def show(*, json_wanted: bool) -> None:
+def show() -> None:
     """Show every setting in force, secrets masked.
 
     JSON: {variable: value}; null where nothing is set
@@ -49,8 +49,7 @@ def show(*, json_wanted: bool) -> None:
         f"{PREFIX}{name}".upper(): _masked(getattr(settings, name))
         for name in Settings.model_fields
     }
-    if json_wanted:
-        print_json(shown)
+    if print_json(shown):
         return
     for name, value in shown.items():
         click.echo(f"{name}={_written(value)}")

@@ -51,13 +51,12 @@ def _settle(settings: Settings) -> None:
 
 @db.command()
 @as_json
-def current(*, json_wanted: bool) -> None:
+def current() -> None:
     """Show the revision of the schema, and the one this version needs.
 
     JSON: {"current": text or null, "newest": text}
     """
-    if json_wanted:
-        print_json({"current": _current(), "newest": migrations.newest_revision()})
+    if print_json({"current": _current(), "newest": migrations.newest_revision()}):
         return
     click.echo(_current() or "empty")
     if _current() != migrations.newest_revision():

@@ -5,9 +5,11 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 from pydantic_settings import DotEnvSettingsSource
+from sqlalchemy.orm import Session
 
 from identity.core.journal import Actor
 from identity.keys import process_keys as keys
@@ -15,7 +17,7 @@ from identity.migrations import current_revision, newest_revision, upgrade
 from identity.services import Services, build_services, build_worker_services
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
 
-from .printing import print_message
+from .printing import as_json, print_message
 
 
 @contextmanager
@@ -31,6 +33,17 @@ def open_services(
         yield services
     finally:
         services.database.engine.dispose()
+
+
+@contextmanager
+def changing(
+    *, dry_run: bool, build: Callable[[Settings], Services] = build_services
+) -> Iterator[tuple[Services, Session]]:
+    """The services and a writing transaction, which is rolled back at the end of a dry run."""
+    with open_services(build) as services, services.database.transaction() as session:
+        yield services, session
+        if dry_run:
+            session.rollback()
 
 
 def build_services_with_secrets(settings: Settings) -> Services:
@@ -103,6 +116,20 @@ author = click.option(
 )
 reason = click.option("--reason", default="", help="Why you make this change; stored with it.")
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would change, but write nothing.")
+
+
+def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A decorator that adds several options to a command, as if each stood above it in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+change_options = with_options(author, reason, dry_run, as_json)
 
 
 def author_here(*, author: str, reason: str) -> Actor:

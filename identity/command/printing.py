@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -11,7 +12,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-as_json = click.option("--json", "json_wanted", is_flag=True, help="Print data as JSON.")
+JSON = "identity.command.json"  # whether --json was given, in click's context
+
+
+def _remember(context: click.Context, _option: click.Parameter, wanted: object) -> None:
+    context.meta[JSON] = wanted
+
+
+as_json = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_remember, help="Print data as JSON."
+)
+
+
+def is_json_wanted() -> bool:
+    """Whether the command that runs was given --json."""
+    return bool(click.get_current_context().meta.get(JSON))
 
 
 def print_message(message: str) -> None:
@@ -19,8 +34,11 @@ def print_message(message: str) -> None:
     click.echo(message, err=True)
 
 
-def print_json(data: Any) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+def print_json(data: Any) -> bool:
+    """Print the data if the command was given --json. Returns whether it was."""
+    if is_json_wanted():
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+    return is_json_wanted()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -39,6 +57,11 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     """Print pairs of a name and a value, one per line."""
     for name, value in facts:
         click.echo(f"{name:<20} {_plain(value)}".rstrip())
+
+
+def readable_time(moment: datetime) -> str:
+    """`2027-03-01 09:00:00Z`."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _plain(text: str) -> str:

@@ -164,6 +164,4 @@ def _in_order(session: Session) -> Iterator[JournalEntry]:
 
 
 def _last(session: Session) -> JournalEntry | None:
-    return session.scalars(
-        select(JournalEntry).order_by(JournalEntry.number.desc()).limit(1)
-    ).one_or_none()
+    return session.scalar(select(JournalEntry).order_by(JournalEntry.number.desc()).limit(1))

@@ -13,6 +13,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Index, Select, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from . import rows
 from .database import Base
 
 LEASE = timedelta(seconds=60)  # longer than a job may take, see workers/jobs.py
@@ -182,25 +183,19 @@ def find_by_subject(
     query = select(Job).where(Job.subject_id == subject_id)
     if kind is not None:
         query = query.where(Job.kind == kind)
-    return session.scalars(query.order_by(Job.created_at.desc()).limit(1)).one_or_none()
+    return session.scalar(query.order_by(Job.created_at.desc()).limit(1))
 
 
 def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:
     """For each lane: the number of due jobs, and since when the oldest is due."""
-    rows = session.execute(
+    found = session.execute(
         select(Job.lane, func.count(), func.min(Job.created_at))
         .where(WAITING, Job.created_at <= now)
         .group_by(Job.lane)
     )
-    return {lane: (count, oldest) for lane, count, oldest in rows}
+    return {lane: (count, oldest) for lane, count, oldest in found}
 
 
 def _close(session: Session, job: Job, **values: object) -> bool:
-    changed = session.execute(
-        update(Job)
-        .where(Job.id == job.id, Job.attempts == job.attempts, WAITING)
-        .values(**values)
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    )
-    return changed.one_or_none() is not None
+    own = (Job.id == job.id) & (Job.attempts == job.attempts)
+    return rows.update(session, Job, own, WAITING, **values) > 0

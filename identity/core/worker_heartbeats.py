@@ -6,10 +6,10 @@ Pages ask it before they accept a password, since a worker must be able to open 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from . import inserting
+from . import inserting, rows
 from .database import Base
 
 EVERY = timedelta(seconds=10)
@@ -37,23 +37,19 @@ def record_heartbeat(
         .values(worker=worker, **values)
         .on_conflict_do_update(index_elements=["worker"], set_=values)
     )
-    session.execute(
-        delete(WorkerHeartbeat)
-        .where(WorkerHeartbeat.seen_at < now - FORGOTTEN_AFTER)
-        .execution_options(synchronize_session=False)
-    )
+    rows.delete(session, WorkerHeartbeat, WorkerHeartbeat.seen_at < now - FORGOTTEN_AFTER)
 
 
 def remove_worker(session: Session, worker: str) -> None:
     """Delete a worker that stops."""
-    session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker == worker))
+    rows.delete(session, WorkerHeartbeat, WorkerHeartbeat.worker == worker)
 
 
-def find_alive(session: Session, now: datetime) -> list[WorkerHeartbeat]:
+def find_alive(session: Session, now: datetime) -> Sequence[WorkerHeartbeat]:
     """The workers seen within the last 30 seconds."""
-    return list(
-        session.scalars(select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at > now - GONE_AFTER))
-    )
+    return session.scalars(
+        select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at > now - GONE_AFTER)
+    ).all()
 
 
 def can_open(session: Session, now: datetime, key_id: str) -> bool:

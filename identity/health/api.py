@@ -45,13 +45,14 @@ def ready() -> Response:
         response.headers["Retry-After"] = str(AWAY_RETRY)
         return response
     degraded = list(_degraded(waiting))
+    dead, held = (None, None) if waiting is None else _dead_and_held()
     oldest = None if waiting is None else int(waiting.total_seconds())
     return jsonify(
         status="degraded" if degraded else "ready",
         degraded=degraded,
         oldest_outbox_entry_seconds=oldest,
-        dead_deliveries=None if waiting is None else _dead(),
-        held_invitations=None if waiting is None else _held(),
+        dead_deliveries=dead,
+        held_invitations=held,
     )
 
 
@@ -68,22 +69,17 @@ def _waiting() -> timedelta | None:
     return max(services.now() - min(due_since), timedelta()) if due_since else timedelta()
 
 
-def _dead() -> int | None:
-    """The number of invitations that could not be delivered to a homeserver (`onbind`)."""
+def _dead_and_held() -> tuple[int | None, int | None]:
+    """How many invitations could not be delivered to a homeserver (`onbind`).
+
+    And how many invitation mails wait long for a homeserver to confirm the invitation.
+    """
     try:
         with services.database.reading() as session:
-            return third_party_invitations.count_by_delivery(session).get(Delivery.DEAD, 0)
+            dead = third_party_invitations.count_by_delivery(session).get(Delivery.DEAD, 0)
+            return dead, invitation_search.count_held(session, services.now() - LATE)
     except SQLAlchemyError:
-        return None  # `_waiting` has logged it
-
-
-def _held() -> int | None:
-    """The number of invitation mails that wait long for a homeserver to confirm the invitation."""
-    try:
-        with services.database.reading() as session:
-            return invitation_search.count_held(session, services.now() - LATE)
-    except SQLAlchemyError:
-        return None  # `_waiting` has logged it
+        return None, None  # `_waiting` has logged it
 
 
 def _degraded(waiting: timedelta | None) -> Iterator[str]:

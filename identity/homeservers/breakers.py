@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 MAX_FAILURES = 3  # in a row, until the breaker opens
@@ -62,9 +62,5 @@ def record_failure(session: Session, now: datetime, homeserver: str) -> None:
 
 def record_answer(session: Session, homeserver: str) -> None:
     """Close the breaker: the homeserver answered."""
-    session.execute(
-        update(HomeserverBreaker)
-        .where(HomeserverBreaker.homeserver == homeserver)
-        .values(failures=0, tried_again_at=None)
-        .execution_options(synchronize_session=False)
-    )
+    own = HomeserverBreaker.homeserver == homeserver
+    rows.update(session, HomeserverBreaker, own, failures=0, tried_again_at=None)

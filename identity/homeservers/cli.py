@@ -9,7 +9,13 @@ import click
 from domain_rules.federation import CLASS_SOURCES, CONNECTORS
 from domain_rules.user_ids import Scheme
 from identity.command.files import FILE, read_certificate, read_secret
-from identity.command.opening import author, author_here, dry_run, open_services, reason
+from identity.command.opening import (
+    author_here,
+    change_options,
+    changing,
+    open_services,
+    with_options,
+)
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
 from identity.problems import UnknownHomeserver
 from identity.rule_changes import service as rule_changes
@@ -18,7 +24,7 @@ from . import models as homeservers, service as homeserver_changes
 from .models import Homeserver
 from .service import NewHomeserver
 
-OPTIONS = (
+describing = with_options(
     click.option("--url", required=True, help="Client and administration API, without a path."),
     click.option(
         "--federation-url", help="Where it answers other homeservers, if that is another URL."
@@ -60,23 +66,11 @@ def homeserver() -> None:
     """Manage the homeservers of the federation."""
 
 
-def with_options(command: Any) -> Any:
-    """Add OPTIONS to a click command."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
-
-
 @homeserver.command()
 @click.argument("name")
-@with_options
-@author
-@reason
-@dry_run
-@as_json
-def add(
-    name: str, *, author: str, reason: str, dry_run: bool, json_wanted: bool, **facts: Any
-) -> None:
+@describing
+@change_options
+def add(name: str, *, author: str, reason: str, dry_run: bool, **given: Any) -> None:
     """Register the homeserver NAME, its Matrix server name: host or host:port.
 
     Prints the credential with which it calls Guichet. It is shown only once: Guichet stores its
@@ -86,8 +80,8 @@ def add(
     JSON: {"homeserver": as `show`, "credential": text or null, "default_rule": boolean,
            "revision": number, "dry_run": boolean}
     """  # noqa: D301  \b is click's: keep these lines
-    new = read_new(name, **facts)
-    with open_services() as services, services.database.transaction() as session:
+    new = read_new(name, **given)
+    with changing(dry_run=dry_run) as (services, session):
         now = services.now()
         me = author_here(author=author, reason=reason or f"homeserver add {name}")
         made = homeserver_changes.register(session, services.public_half, now, new, me)
@@ -96,21 +90,13 @@ def add(
         revision = rule_changes.publish(session, now, difference, me)
         credential = homeserver_changes.issue_credential(session, now, name, me)
         shown = described(made)
-        if dry_run:
-            session.rollback()
-            revision = difference.base
+    if dry_run:
+        revision = difference.base
     _tell_added(made, is_default=bool(default), dry_run=dry_run)
-    if json_wanted:
-        print_json(
-            {
-                "homeserver": shown,
-                "credential": None if dry_run else credential,
-                "default_rule": bool(default),
-                "revision": revision,
-                "dry_run": dry_run,
-            }
-        )
-    elif dry_run:
+    facts = {"default_rule": bool(default), "revision": revision, "dry_run": dry_run}
+    if print_json({"homeserver": shown, "credential": None if dry_run else credential} | facts):
+        return
+    if dry_run:
         print_facts(readable(shown))
     else:
         click.echo(credential)
@@ -148,11 +134,8 @@ def _tell_added(made: Homeserver, *, is_default: bool, dry_run: bool) -> None:
     show_default=True,
     help="Hours for which the old credential stays valid.",
 )
-@author
-@reason
-@dry_run
-@as_json
-def rotate_credential(name: str, *, overlap: int, **options: Any) -> None:
+@change_options
+def rotate_credential(name: str, *, overlap: int, author: str, reason: str, dry_run: bool) -> None:
     """Give the homeserver NAME a new credential; the old one ends after the overlap.
 
     \b
@@ -160,29 +143,19 @@ def rotate_credential(name: str, *, overlap: int, **options: Any) -> None:
            "dry_run": boolean}
     """  # noqa: D301  \b is click's: keep these lines
     hours = timedelta(hours=overlap)
-    with open_services() as services, services.database.transaction() as session:
-        now = services.now()
-        me = author_here(author=options["author"], reason=options["reason"])
+    with changing(dry_run=dry_run) as (services, session):
+        now, me = services.now(), author_here(author=author, reason=reason)
         credential = homeserver_changes.issue_credential(session, now, name, me, overlap=hours)
-        if options["dry_run"]:
-            session.rollback()
     until = now + hours
-    if options["dry_run"]:
+    if dry_run:
         print_message(f"{name} would get a new credential. Nothing was written.")
     else:
         print_message(
             f"The old credential of {name} is good until {until:%Y-%m-%d %H:%M}Z. The new one:"
         )
-    if options["json_wanted"]:
-        print_json(
-            {
-                "homeserver": name,
-                "credential": None if options["dry_run"] else credential,
-                "old_good_until": until.isoformat(),
-                "dry_run": options["dry_run"],
-            }
-        )
-    elif not options["dry_run"]:
+    facts = {"old_good_until": until.isoformat(), "dry_run": dry_run}
+    shown = {"homeserver": name, "credential": None if dry_run else credential} | facts
+    if not print_json(shown) and not dry_run:
         click.echo(credential)
 
 
@@ -199,15 +172,14 @@ def read_new(name: str, **facts: Any) -> NewHomeserver:
 
 @homeserver.command(name="list")
 @as_json
-def list_(*, json_wanted: bool) -> None:
+def list_() -> None:
     """List the homeservers by name.
 
     JSON: a list of what `show` prints.
     """
     with open_services() as services, services.database.reading() as session:
         rows = [described(each) for each in homeservers.find_all(session)]
-    if json_wanted:
-        print_json(rows)
+    if print_json(rows):
         return
     columns = ("name", "label", "url", "connector", "guests")
     print_table(columns, ([_text(row[column]) for column in columns] for row in rows))
@@ -216,7 +188,7 @@ def list_(*, json_wanted: bool) -> None:
 @homeserver.command()
 @click.argument("name")
 @as_json
-def show(name: str, *, json_wanted: bool) -> None:
+def show(name: str) -> None:
     """Show one homeserver, without its secrets.
 
     \b
@@ -230,9 +202,7 @@ def show(name: str, *, json_wanted: bool) -> None:
             known = [each.name for each in homeservers.find_all(session)]
             raise UnknownHomeserver(name, difflib.get_close_matches(name, known))
         shown = described(found)
-    if json_wanted:
-        print_json(shown)
-    else:
+    if not print_json(shown):
         print_facts(readable(shown))
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -56,18 +57,14 @@ def homeserver_of(session: Session, token: str, now: datetime) -> str | None:
     )
 
 
-def hashes_of(session: Session, homeserver: str, now: datetime) -> list[str]:
+def hashes_of(session: Session, homeserver: str, now: datetime) -> Sequence[str]:
     """The hashes of this homeserver's valid tokens, to check the proof in its module's answers."""
-    return list(
-        session.scalars(
-            select(HomeserverCredential.token_hash).where(
-                HomeserverCredential.homeserver == homeserver,
-                or_(
-                    HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now
-                ),
-            )
+    return session.scalars(
+        select(HomeserverCredential.token_hash).where(
+            HomeserverCredential.homeserver == homeserver,
+            or_(HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now),
         )
-    )
+    ).all()
 
 
 def _hash(token: str) -> str:

@@ -1,10 +1,11 @@
 """The history of each invitation: what happened to it, when, and by whom."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
@@ -99,59 +100,52 @@ def find_last_event(
 
 def find_mailed_times(
     session: Session, sender: str, *, for_guest: bool, since: datetime
-) -> list[datetime]:
+) -> Sequence[datetime]:
     """When this inviter had mails sent to guests (or agents), first ones and repeated ones.
 
     Oldest first.
     """
-    return list(
-        session.scalars(
-            select(InvitationEvent.at)
-            .join(ThirdPartyInvitation, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
-            .where(
-                ThirdPartyInvitation.sender == sender,
-                ThirdPartyInvitation.for_guest == for_guest,
-                InvitationEvent.happened == Happened.MAILED,
-                InvitationEvent.by == sender,
-                InvitationEvent.at > since,
-            )
-            .order_by(InvitationEvent.at)
+    return session.scalars(
+        select(InvitationEvent.at)
+        .join(ThirdPartyInvitation, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
+        .where(
+            ThirdPartyInvitation.sender == sender,
+            ThirdPartyInvitation.for_guest == for_guest,
+            InvitationEvent.happened == Happened.MAILED,
+            InvitationEvent.by == sender,
+            InvitationEvent.at > since,
         )
-    )
+        .order_by(InvitationEvent.at)
+    ).all()
 
 
-def find_times_unknown(session: Session, sender: str, since: datetime) -> list[datetime]:
+def find_times_unknown(session: Session, sender: str, since: datetime) -> Sequence[datetime]:
     """When invited people reported this inviter as unknown, and did not take it back.
 
     Oldest first.
     """
-    return list(
-        session.scalars(
-            select(InvitationEvent.at)
-            .join(ThirdPartyInvitation, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
-            .where(
-                ThirdPartyInvitation.sender == sender,
-                ThirdPartyInvitation.state == State.DECLINED,
-                InvitationEvent.happened == Happened.UNKNOWN_INVITER,
-                InvitationEvent.at > since,
-            )
-            .order_by(InvitationEvent.at)
-        )
-    )
+    return session.scalars(
+        select(InvitationEvent.at)
+        .join(ThirdPartyInvitation, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
+        .where(ThirdPartyInvitation.sender == sender, *_is_unknown_since(since))
+        .order_by(InvitationEvent.at)
+    ).all()
 
 
-def find_often_unknown(session: Session, since: datetime, most: int) -> list[str]:
+def find_often_unknown(session: Session, since: datetime, most: int) -> Sequence[str]:
     """The inviters whom at least `most` invited people reported as unknown since then."""
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation.sender)
-            .join(InvitationEvent, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
-            .where(
-                ThirdPartyInvitation.state == State.DECLINED,
-                InvitationEvent.happened == Happened.UNKNOWN_INVITER,
-                InvitationEvent.at > since,
-            )
-            .group_by(ThirdPartyInvitation.sender)
-            .having(func.count() >= most)
-        )
+    return session.scalars(
+        select(ThirdPartyInvitation.sender)
+        .join(InvitationEvent, ThirdPartyInvitation.id == InvitationEvent.invitation_id)
+        .where(*_is_unknown_since(since))
+        .group_by(ThirdPartyInvitation.sender)
+        .having(func.count() >= most)
+    ).all()
+
+
+def _is_unknown_since(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        ThirdPartyInvitation.state == State.DECLINED,
+        InvitationEvent.happened == Happened.UNKNOWN_INVITER,
+        InvitationEvent.at > since,
     )

@@ -1,5 +1,6 @@
 """Invitation mails that wait for their turn at a mailbox, and the invitations they carry."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -27,7 +28,7 @@ def find_by_address(session: Session, address: str) -> Mail | None:
     """The mail that waits for its turn and goes to exactly this address."""
     found = _waiting(mails.mailbox_of(address)).where(Mail.address == address)
     soonest = found.order_by(None).order_by(Mail.due_at, Mail.created_at, Mail.id)
-    return session.scalars(soonest.limit(1)).one_or_none()
+    return session.scalar(soonest.limit(1))
 
 
 def find_by_sender(session: Session, mailbox: str, sender: str) -> Mail | None:
@@ -36,12 +37,12 @@ def find_by_sender(session: Session, mailbox: str, sender: str) -> Mail | None:
         ThirdPartyInvitation.mail_id == Mail.id, ThirdPartyInvitation.sender == sender
     )
     found = _waiting(mailbox).where(carries)
-    return session.scalars(found.limit(1)).one_or_none()
+    return session.scalar(found.limit(1))
 
 
 def find_last_closed(session: Session, mailbox: str) -> Mail | None:
     """The newest mail that was written to any address of the mailbox."""
-    return session.scalars(
+    return session.scalar(
         select(Mail)
         .where(
             Mail.mailbox == mailbox,
@@ -51,7 +52,7 @@ def find_last_closed(session: Session, mailbox: str) -> Mail | None:
         )
         .order_by(Mail.due_at.desc(), Mail.id)
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def earliest_departure(
@@ -61,12 +62,12 @@ def earliest_departure(
     return mails.earliest_by_bounds(session, earliest, address, template, gone=True)
 
 
-def find_carried_for_others(session: Session, mail: Mail) -> list[ThirdPartyInvitation]:
+def find_carried_for_others(session: Session, mail: Mail) -> Sequence[ThirdPartyInvitation]:
     """The invitations in this mail for other addresses of its mailbox, oldest first."""
     return _find_invitations(session, [mail.id], ThirdPartyInvitation.address != mail.address)
 
 
-def find_carried_by_others(session: Session, mail: Mail) -> list[ThirdPartyInvitation]:
+def find_carried_by_others(session: Session, mail: Mail) -> Sequence[ThirdPartyInvitation]:
     """The invitations to this mail's address that other waiting mails carry."""
     others = [each.id for each in find_waiting(session, mail.mailbox) if each.id != mail.id]
     return _find_invitations(session, others, ThirdPartyInvitation.address == mail.address)
@@ -74,14 +75,12 @@ def find_carried_by_others(session: Session, mail: Mail) -> list[ThirdPartyInvit
 
 def _find_invitations(
     session: Session, mail_ids: list[UUID], of_address: ColumnElement[bool]
-) -> list[ThirdPartyInvitation]:
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation)
-            .where(ThirdPartyInvitation.mail_id.in_(mail_ids), of_address)
-            .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
-        )
-    )
+) -> Sequence[ThirdPartyInvitation]:
+    return session.scalars(
+        select(ThirdPartyInvitation)
+        .where(ThirdPartyInvitation.mail_id.in_(mail_ids), of_address)
+        .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
+    ).all()
 
 
 def _waiting(mailbox: str) -> Select[Mail]:

@@ -1,14 +1,15 @@
 """Third-party invitations in the database: rooms to which an email address was invited."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Index, exists, func, select, update
+from sqlalchemy import JSON, ColumnElement, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 from identity.core.sealing import SEALED
 
@@ -47,6 +48,7 @@ class Awaits(StrEnum):
 
 # Unanswered states: only these expire.
 OPEN = (State.QUEUED, State.SENT, State.REFUSED)
+TAKEN_UP = (State.ACCEPTED, State.DELIVERED, State.JOINED)
 
 
 class ThirdPartyInvitation(Base):
@@ -105,9 +107,7 @@ def find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation | N
 
 def find_by_token(session: Session, token: str) -> ThirdPartyInvitation | None:
     """The invitation with this token (the state key of its event in the room)."""
-    return session.scalars(
-        select(ThirdPartyInvitation).where(ThirdPartyInvitation.token == token)
-    ).one_or_none()
+    return session.scalar(select(ThirdPartyInvitation).where(ThirdPartyInvitation.token == token))
 
 
 def is_open(now: datetime) -> ColumnElement[bool]:
@@ -126,57 +126,46 @@ def is_live(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def find_waiting(session: Session, address: str, now: datetime) -> list[ThirdPartyInvitation]:
+def find_waiting(session: Session, address: str, now: datetime) -> Sequence[ThirdPartyInvitation]:
     """The open invitations to this address that nobody accepted yet, newest first.
 
     Only those that their rooms are known to hold.
     """
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation)
-            .where(
-                ThirdPartyInvitation.address == address,
-                ThirdPartyInvitation.delivery == Delivery.WAITING,
-                ThirdPartyInvitation.awaits.is_(None),
-                is_open(now),
-            )
-            .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
-        )
+    return session.scalars(
+        select(ThirdPartyInvitation)
+        .where(_is_waiting(address, now))
+        .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
+    ).all()
+
+
+def _is_waiting(address: str, now: datetime) -> ColumnElement[bool]:
+    return (
+        (ThirdPartyInvitation.address == address)
+        & (ThirdPartyInvitation.delivery == Delivery.WAITING)
+        & ThirdPartyInvitation.awaits.is_(None)
+        & is_open(now)
     )
 
 
-def find_by_mail(session: Session, mail_id: uuid.UUID) -> list[ThirdPartyInvitation]:
+def find_by_mail(session: Session, mail_id: uuid.UUID) -> Sequence[ThirdPartyInvitation]:
     """The invitations whose latest mail this is, newest first."""
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation)
-            .where(ThirdPartyInvitation.mail_id == mail_id)
-            .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
-        )
-    )
+    return session.scalars(
+        select(ThirdPartyInvitation)
+        .where(ThirdPartyInvitation.mail_id == mail_id)
+        .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
+    ).all()
 
 
 def is_invited(session: Session, address: str, now: datetime) -> bool:
     """Whether `find_waiting` would find any invitation for this address."""
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    ThirdPartyInvitation.address == address,
-                    ThirdPartyInvitation.delivery == Delivery.WAITING,
-                    ThirdPartyInvitation.awaits.is_(None),
-                    is_open(now),
-                )
-            )
-        )
-    )
+    return rows.is_any(session, _is_waiting(address, now))
 
 
 def find_live(
     session: Session, now: datetime, *, address: str, room_id: str, sender: str
 ) -> ThirdPartyInvitation | None:
     """The live invitation of this address to this room by this sender; there is at most one."""
-    return session.scalars(
+    return session.scalar(
         select(ThirdPartyInvitation)
         .where(
             ThirdPartyInvitation.address == address,
@@ -186,12 +175,12 @@ def find_live(
         )
         .order_by(ThirdPartyInvitation.created_at.desc())
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def find_oldest_live(session: Session, now: datetime, address: str) -> ThirdPartyInvitation | None:
     """The oldest live invitation of this address that its room holds."""
-    return session.scalars(
+    return session.scalar(
         select(ThirdPartyInvitation)
         .where(
             ThirdPartyInvitation.address == address,
@@ -200,7 +189,7 @@ def find_oldest_live(session: Session, now: datetime, address: str) -> ThirdPart
         )
         .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def ephemeral_key_is_valid(session: Session, public_key: str, now: datetime) -> bool:
@@ -208,49 +197,37 @@ def ephemeral_key_is_valid(session: Session, public_key: str, now: datetime) -> 
 
     `/pubkey/ephemeral/isvalid` of the Matrix Identity Service API answers so.
     """
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    ThirdPartyInvitation.public_key == public_key,
-                    ThirdPartyInvitation.ended_at.is_(None),
-                    ThirdPartyInvitation.state.not_in(OPEN) | is_open(now),
-                )
-            )
-        )
-    )
+    row = ThirdPartyInvitation
+    has_not_ended = row.ended_at.is_(None) & (row.state.not_in(OPEN) | is_open(now))
+    return rows.is_any(session, row.public_key == public_key, has_not_ended)
 
 
 def find_in_same_room(
     session: Session, invitation: ThirdPartyInvitation
-) -> list[ThirdPartyInvitation]:
+) -> Sequence[ThirdPartyInvitation]:
     """The other invitations of the same address to the same room."""
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation).where(
-                ThirdPartyInvitation.address == invitation.address,
-                ThirdPartyInvitation.room_id == invitation.room_id,
-                ThirdPartyInvitation.id != invitation.id,
-            )
+    return session.scalars(
+        select(ThirdPartyInvitation).where(
+            ThirdPartyInvitation.address == invitation.address,
+            ThirdPartyInvitation.room_id == invitation.room_id,
+            ThirdPartyInvitation.id != invitation.id,
         )
-    )
+    ).all()
 
 
 def find_creation_times(
     session: Session, sender: str, *, for_guest: bool, since: datetime
-) -> list[datetime]:
+) -> Sequence[datetime]:
     """When this sender invited guests (or agents), oldest first."""
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation.created_at)
-            .where(
-                ThirdPartyInvitation.sender == sender,
-                ThirdPartyInvitation.for_guest == for_guest,
-                ThirdPartyInvitation.created_at > since,
-            )
-            .order_by(ThirdPartyInvitation.created_at)
+    return session.scalars(
+        select(ThirdPartyInvitation.created_at)
+        .where(
+            ThirdPartyInvitation.sender == sender,
+            ThirdPartyInvitation.for_guest == for_guest,
+            ThirdPartyInvitation.created_at > since,
         )
-    )
+        .order_by(ThirdPartyInvitation.created_at)
+    ).all()
 
 
 def move_state(
@@ -265,16 +242,12 @@ def move_state(
 
     Of several concurrent calls one returns True.
     """
-    won = session.scalar(
-        update(ThirdPartyInvitation)
-        .where(ThirdPartyInvitation.id == invitation.id, ThirdPartyInvitation.state.in_(source))
-        .values(state=to, ended_at=ended_at)
-        .returning(ThirdPartyInvitation.id)
-        .execution_options(synchronize_session=False)
-    )
+    row = ThirdPartyInvitation
+    own = (row.id == invitation.id) & row.state.in_(source)
+    moved = rows.update(session, row, own, state=to, ended_at=ended_at)
     if invitation in session:
         session.refresh(invitation)
-    return won is not None
+    return moved > 0
 
 
 def move_delivery(
@@ -289,25 +262,31 @@ def move_delivery(
 
     Of several concurrent calls one returns True. `values`: further columns to set.
     """
-    won = session.scalar(
-        update(ThirdPartyInvitation)
-        .where(ThirdPartyInvitation.id == invitation.id, ThirdPartyInvitation.delivery.in_(source))
-        .values(delivery=to, **values)
-        .returning(ThirdPartyInvitation.id)
-        .execution_options(synchronize_session=False)
+    row = ThirdPartyInvitation
+    own = (row.id == invitation.id) & row.delivery.in_(source)
+    return rows.update(session, row, own, delivery=to, **values) > 0
+
+
+def find_taken_up(session: Session, address: str, user_id: str) -> list[dict[str, Any]]:
+    """The facts (names and pictures) of each room that a person reached by accepting invitations.
+
+    The room of the oldest invitation comes first.
+    """
+    found = session.scalars(
+        select(ThirdPartyInvitation)
+        .where(
+            ThirdPartyInvitation.address == address,
+            ThirdPartyInvitation.invitee == user_id,
+            ThirdPartyInvitation.state.in_(TAKEN_UP),
+        )
+        .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
     )
-    return won is not None
-
-
-def find_recent(session: Session, *, limit: int = 50) -> list[ThirdPartyInvitation]:
-    """The newest invitations in any state."""
-    newest = select(ThirdPartyInvitation).order_by(ThirdPartyInvitation.created_at.desc())
-    return list(session.scalars(newest.limit(limit)))
+    return list({row.room_id: row.facts for row in found}.values())
 
 
 def count_by_delivery(session: Session) -> dict[str, int]:
     """How many invitations there are at each step of delivery."""
-    rows = session.execute(
+    found = session.execute(
         select(ThirdPartyInvitation.delivery, func.count()).group_by(ThirdPartyInvitation.delivery)
     )
-    return {delivery: count for delivery, count in rows}  # noqa: C416  rows are not tuples to mypy
+    return {delivery: count for delivery, count in found}  # noqa: C416  rows are not tuples to mypy

@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint, delete, func, select
+from sqlalchemy import UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 from identity.core.keyed_hashes import KEYED_HASH
 
@@ -32,12 +32,12 @@ def add(session: Session, now: datetime, *, mailbox_hash: str, sender: str) -> b
 
 def find(session: Session, mailbox_hashes: Collection[str], sender: str) -> Mute | None:
     """The mute of this sender, whichever key the mailbox's hash was made with."""
-    return session.scalars(
+    return session.scalar(
         select(Mute)
         .where(Mute.mailbox_hash.in_(mailbox_hashes), Mute.sender == sender)
         .order_by(Mute.since.desc())
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def find_times(session: Session, sender: str, since: datetime) -> list[datetime]:
@@ -54,8 +54,5 @@ def find_often_muted(session: Session, since: datetime, most: int) -> list[str]:
 
 def lift(session: Session, mailbox_hashes: Collection[str], sender: str | None = None) -> int:
     """Remove the mute of one sender, or all of the mailbox. Returns how many rows were deleted."""
-    gone = delete(Mute).where(Mute.mailbox_hash.in_(mailbox_hashes))
-    if sender is not None:
-        gone = gone.where(Mute.sender == sender)
-    found = session.execute(gone.returning(Mute.id).execution_options(synchronize_session=False))
-    return len(found.all())
+    of_sender = [] if sender is None else [Mute.sender == sender]
+    return rows.delete(session, Mute, Mute.mailbox_hash.in_(mailbox_hashes), *of_sender)

@@ -18,7 +18,7 @@ from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step
 from identity.threepids import associations
 
-from . import models as third_party_invitations, rooms_waiting
+from . import models as third_party_invitations
 from .models import ThirdPartyInvitation
 from .service import UNDO_LIFETIME
 
@@ -172,7 +172,7 @@ def open_request(
 def is_invited(session: Session, address: str) -> bool:
     """Whether the owner of this address has taken up invitations."""
     bound = associations.find_by_address(session, address)
-    return bool(bound and rooms_waiting.find_taken_up(session, address, bound.user_id))
+    return bool(bound and third_party_invitations.find_taken_up(session, address, bound.user_id))
 
 
 def language_of(session: Session, invitation: ThirdPartyInvitation) -> str:

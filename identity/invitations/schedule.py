@@ -4,6 +4,7 @@ Each task is two functions: one finds what is due, the other handles one of it i
 its own. All are safe to run twice.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -30,17 +31,15 @@ DAY = timedelta(days=1)
 OPTED_OUT = "this person does not accept invitations by mail: use another way"
 
 
-def find_expired(session: Session, now: datetime) -> list[UUID]:
+def find_expired(session: Session, now: datetime) -> Sequence[UUID]:
     """The invitations whose time has passed and that are not recorded as expired."""
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation.id).where(
-                ThirdPartyInvitation.ended_at.is_(None),
-                ThirdPartyInvitation.state.in_(OPEN),
-                ThirdPartyInvitation.expires_at <= now,
-            )
+    return session.scalars(
+        select(ThirdPartyInvitation.id).where(
+            ThirdPartyInvitation.ended_at.is_(None),
+            ThirdPartyInvitation.state.in_(OPEN),
+            ThirdPartyInvitation.expires_at <= now,
         )
-    )
+    ).all()
 
 
 def expire(session: Session, now: datetime, invitation_id: UUID) -> bool:
@@ -103,17 +102,15 @@ def remind(
     return bool(reminded)
 
 
-def find_silent(session: Session, now: datetime) -> list[UUID]:
+def find_silent(session: Session, now: datetime) -> Sequence[UUID]:
     """The invitations whose mail was requested a day ago and is not sent."""
-    return list(
-        session.scalars(
-            select(ThirdPartyInvitation.id).where(
-                third_party_invitations.is_open(now),
-                ThirdPartyInvitation.state == State.QUEUED,
-                _last_asked() <= now - DAY,
-            )
+    return session.scalars(
+        select(ThirdPartyInvitation.id).where(
+            third_party_invitations.is_open(now),
+            ThirdPartyInvitation.state == State.QUEUED,
+            _last_asked() <= now - DAY,
         )
-    )
+    ).all()
 
 
 def tell_inviter(session: Session, hashes: KeyedHashes, now: datetime, invitation_id: UUID) -> bool:

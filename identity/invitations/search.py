@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from identity.core import rows
 from identity.core.outbox import WAITING, Job, JobKind
 
 from .models import OPEN, Delivery, State, ThirdPartyInvitation
@@ -55,8 +56,7 @@ def find(
 def count_held(session: Session, asked_before: datetime) -> int:
     """How many mails have waited since before that time for the room's confirmation."""
     asked_at = func.coalesce(ThirdPartyInvitation.asked_at, ThirdPartyInvitation.created_at)
-    query = select(func.count()).where(_is_held(), asked_at < asked_before)
-    return session.scalar(query) or 0
+    return rows.count(session, _is_held(), asked_at < asked_before)
 
 
 def find_unasked(
@@ -75,14 +75,7 @@ def find_unasked(
 def count_by_state(session: Session, now: datetime, wanted: InvitationFilter) -> dict[str, int]:
     """How many of these are in each state, those past their time counted as expired."""
     conditions = _conditions(wanted, now)
-    found = {
-        state: session.scalar(
-            select(func.count())
-            .select_from(ThirdPartyInvitation)
-            .where(*conditions, _stands_in(state, now))
-        )
-        for state in State
-    }
+    found = {state: rows.count(session, *conditions, _stands_in(state, now)) for state in State}
     return {state.value: count for state, count in found.items() if count}
 
 

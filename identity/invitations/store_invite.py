@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -146,6 +147,22 @@ def allowed_facts(given: Mapping[str, object]) -> dict[str, str]:
         name: value[:MAX_FACT]
         for name in FACTS
         if isinstance(value := given.get(name), str) and value and is_text(value)
+    }
+
+
+def keys_of(invitation: ThirdPartyInvitation, lasting: str, public_url: str) -> dict[str, Any]:
+    """What store-invite answers beside the token: the invited person's masked name, and the keys.
+
+    `lasting`: the public half of the key that the room shall hold beside the invitation's own.
+    """
+    keys = f"{public_url}/_matrix/identity/v2/pubkey"
+    return {
+        "display_name": masked_display_name(invitation.address),
+        "public_key": lasting,
+        "public_keys": [
+            {"public_key": lasting, "key_validity_url": f"{keys}/isvalid"},
+            {"public_key": invitation.public_key, "key_validity_url": f"{keys}/ephemeral/isvalid"},
+        ],
     }
 
 

@@ -1,25 +1,23 @@
 """`guichet keys`: list, rotate and import signing keys; make and use the key pair of the worker."""
 
-from datetime import datetime
 from pathlib import Path
 
 import click
 
 from identity.command.files import FILE, read_text
 from identity.command.opening import (
-    author,
     author_here,
     build_services_with_secrets,
+    change_options,
+    changing,
     dry_run,
     open_services,
-    reason,
 )
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.core.sealing import PrivateHalves, PublicHalf, new_pair
 from identity.core.signatures import SigningKey, read_keys
 from identity.homeservers import secrets as homeserver_secrets
-from identity.maintenance import resealing
 from identity.services import Services, WorkerServices
 
 from . import models as stored_keys, service as signing_keys
@@ -35,7 +33,7 @@ def keys() -> None:
 
 @keys.command(name="list")
 @as_json
-def list_(*, json_wanted: bool) -> None:
+def list_() -> None:
     """List the signing keys, the one that signs first. The first is made when it is needed.
 
     \b
@@ -56,49 +54,39 @@ def list_(*, json_wanted: bool) -> None:
         }
         for row in found
     ]
-    if json_wanted:
-        print_json(shown)
-        return
-    print_table(
-        ("key", "public half", "", "since"),
-        (
+    if not print_json(shown):
+        print_table(
+            ("key", "public half", "", "since"),
             (
-                row.key_id,
-                row.public_key,
-                "signs" if row is found[0] else "old",
-                f"{row.created_at:%Y-%m-%d %H:%M}Z",
-            )
-            for row in found
-        ),
-    )
+                (
+                    row.key_id,
+                    row.public_key,
+                    "signs" if row is found[0] else "old",
+                    f"{row.created_at:%Y-%m-%d %H:%M}Z",
+                )
+                for row in found
+            ),
+        )
 
 
 @keys.command()
-@author
-@reason
-@dry_run
-@as_json
-def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> None:
+@change_options
+def rotate(*, author: str, reason: str, dry_run: bool) -> None:
     """Sign with a new key from now on, and re-seal stored secrets with the newest storage key.
 
     All nodes use it at once, without a restart. Old keys stay valid: invitations in rooms use them.
 
     JSON: {"key_id", "public_key": text, "dry_run": boolean}
     """
-    with (
-        open_services(build=build_services_with_secrets) as services,
-        services.database.transaction() as session,
-    ):
-        sealed = resealing.reseal(session, services.vault)
+    with changing(dry_run=dry_run, build=build_services_with_secrets) as (services, session):
+        sealed = signing_keys.reseal(session, services.vault)
         moved = homeserver_secrets.reseal(
             session, services.vault, services.public_half, _halves(services)
         )
         made = signing_keys.rotate(
             session, services.vault, services.now(), author_here(author=author, reason=reason)
         )
-        if dry_run:
-            session.rollback()
-    _print_key(made, json_wanted=json_wanted, dry_run=dry_run)
+    _print_key(made, dry_run=dry_run)
     if dry_run:
         print_message("A key would be made. Nothing was written.")
     else:
@@ -112,11 +100,8 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
 
 @keys.command(name="import")
 @click.argument("file", type=FILE)
-@author
-@reason
-@dry_run
-@as_json
-def import_(file: Path, *, author: str, reason: str, dry_run: bool, json_wanted: bool) -> None:
+@change_options
+def import_(file: Path, *, author: str, reason: str, dry_run: bool) -> None:
     """Import the signing key in FILE; it signs from now on.
 
     FILE has a line `ed25519 NAME SEED`, as Sydent and Synapse write it, or is Sydent's
@@ -128,14 +113,10 @@ def import_(file: Path, *, author: str, reason: str, dry_run: bool, json_wanted:
     if len(found) != 1:
         raise Failure(f"{file}: {len(found)} lines with a key (ed25519 NAME SEED); one is wanted")
     key = found[0]
-    with open_services() as services, services.database.transaction() as session:
-        now: datetime = services.now()
-        is_new = signing_keys.import_key(
-            session, services.vault, now, key, author_here(author=author, reason=reason)
-        )
-        if dry_run:
-            session.rollback()
-    _print_key(key, json_wanted=json_wanted, dry_run=dry_run)
+    with changing(dry_run=dry_run) as (services, session):
+        me = author_here(author=author, reason=reason)
+        is_new = signing_keys.import_key(session, services.vault, services.now(), key, me)
+    _print_key(key, dry_run=dry_run)
     if not is_new:
         print_message("This key is here already. Nothing was changed.")
     else:
@@ -168,7 +149,7 @@ def pair(file: Path) -> None:
 @keys.command()
 @dry_run
 @as_json
-def reseal(*, dry_run: bool, json_wanted: bool) -> None:
+def reseal(*, dry_run: bool) -> None:
     """Re-seal homeservers' secrets to the worker's newest key, after an upgrade or with a new pair.
 
     Secrets sealed by storage keys can be re-sealed on any node; those of an older pair only
@@ -176,18 +157,12 @@ def reseal(*, dry_run: bool, json_wanted: bool) -> None:
 
     JSON: {"resealed": number, "left": number, "dry_run": boolean}
     """
-    with (
-        open_services(build=build_services_with_secrets) as services,
-        services.database.transaction() as session,
-    ):
+    with changing(dry_run=dry_run, build=build_services_with_secrets) as (services, session):
         public = services.public_half
         count = homeserver_secrets.reseal(session, services.vault, public, _halves(services))
         sealed = homeserver_secrets.count_by_key(session)
-        if dry_run:
-            session.rollback()
     left = sum(sealed.values()) - sealed.get(public.key_id, 0)
-    if json_wanted:
-        print_json({"resealed": count, "left": left, "dry_run": dry_run})
+    print_json({"resealed": count, "left": left, "dry_run": dry_run})
     print_message(
         f"{count} secrets {'would be' if dry_run else 'were'} sealed anew: {_described_count(sealed, public)}."
     )
@@ -205,8 +180,6 @@ def _halves(services: Services) -> PrivateHalves | None:
     return services.private_halves if isinstance(services, WorkerServices) else None
 
 
-def _print_key(key: SigningKey, *, json_wanted: bool, dry_run: bool) -> None:
-    if json_wanted:
-        print_json({"key_id": key.key_id, "public_key": key.public, "dry_run": dry_run})
-    else:
+def _print_key(key: SigningKey, *, dry_run: bool) -> None:
+    if not print_json({"key_id": key.key_id, "public_key": key.public, "dry_run": dry_run}):
         click.echo(f"{key.key_id}\t{key.public}")

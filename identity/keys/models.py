@@ -30,21 +30,17 @@ class StoredKey(Base):
 
 def find_newest(session: Session) -> StoredKey | None:
     """The key that signs; None if there is no key yet."""
-    return session.scalars(
-        select(StoredKey).order_by(StoredKey.number.desc()).limit(1)
-    ).one_or_none()
+    return session.scalar(select(StoredKey).order_by(StoredKey.number.desc()).limit(1))
 
 
 def find(session: Session, key_id: str) -> StoredKey | None:
     """The key with this ID (`ed25519:NAME`), or None."""
-    return session.scalars(select(StoredKey).where(StoredKey.key_id == key_id)).one_or_none()
+    return session.scalar(select(StoredKey).where(StoredKey.key_id == key_id))
 
 
 def find_by_public_key(session: Session, public_key: str) -> StoredKey | None:
     """The key with this public half (unpadded base64), or None."""
-    return session.scalars(
-        select(StoredKey).where(StoredKey.public_key == public_key)
-    ).one_or_none()
+    return session.scalar(select(StoredKey).where(StoredKey.public_key == public_key))
 
 
 def find_all(session: Session) -> list[StoredKey]:

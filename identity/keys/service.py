@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from identity.core import journal
+from identity.core.database import marked_columns
 from identity.core.journal import Actor
-from identity.core.sealing import Vault
+from identity.core.sealing import SEALED, Vault
 from identity.core.signatures import SigningKey, WrongKey, decode_base64, encode_base64, new_key
 from identity.problems import Problem
 
@@ -78,6 +80,22 @@ def import_key(session: Session, vault: Vault, now: datetime, key: SigningKey, w
     _add(session, vault, now, key)
     journal.write(session, now, who, action="keys.import", subject=key.key_id, facts=_facts_of(key))
     return True
+
+
+def reseal(session: Session, vault: Vault) -> int:
+    """Re-seal all columns marked SEALED with the newest storage key: older ones can be removed then.
+
+    Return the number of secrets. Raises CannotOpen and changes nothing if a storage key is missing.
+    """
+    count = 0
+    for column in marked_columns(SEALED):
+        # The rows are locked, so that a secret somebody else seals meanwhile is not overwritten.
+        sealed = select(column.class_).where(column.is_not(None)).with_for_update()
+        for row in session.scalars(sealed.execution_options(populate_existing=True)):
+            secret = vault.open(getattr(row, column.key)).get_secret_value()
+            setattr(row, column.key, vault.seal(secret))
+            count += 1
+    return count
 
 
 def _add(

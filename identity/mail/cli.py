@@ -46,7 +46,7 @@ def mail() -> None:
 @click.option("--state", type=click.Choice([str(state) for state in MailState]))
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @as_json
-def list_(*, state: str | None, limit: int, json_wanted: bool) -> None:
+def list_(*, state: str | None, limit: int) -> None:
     """List the newest mails.
 
     JSON: {"counts": {state: number}, "mails": [as `show`]}
@@ -55,8 +55,7 @@ def list_(*, state: str | None, limit: int, json_wanted: bool) -> None:
         found = mails.find_recent(session, state=MailState(state) if state else None, limit=limit)
         rows = [describe_mail(session, each) for each in found]
         counts = mails.count_by_state(session)
-    if json_wanted:
-        print_json({"counts": counts, "mails": rows})
+    if print_json({"counts": counts, "mails": rows}):
         return
     print_table(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
     print_message(
@@ -67,7 +66,7 @@ def list_(*, state: str | None, limit: int, json_wanted: bool) -> None:
 @mail.command()
 @click.argument("mail_id", metavar="ID", type=click.UUID)
 @as_json
-def show(mail_id: uuid.UUID, *, json_wanted: bool) -> None:
+def show(mail_id: uuid.UUID) -> None:
     """Show one mail; its text is made when it is sent and kept nowhere.
 
     \b
@@ -77,16 +76,14 @@ def show(mail_id: uuid.UUID, *, json_wanted: bool) -> None:
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
         shown = describe_mail(session, _find(session, mail_id))
-    if json_wanted:
-        print_json(shown)
-    else:
+    if not print_json(shown):
         print_facts(_readable(shown))
 
 
 @mail.command()
 @click.argument("address")
 @as_json
-def why(address: str, *, json_wanted: bool) -> None:
+def why(address: str) -> None:
     """Tell what became of the mails to ADDRESS, newest first.
 
     JSON: a list of what `show` prints.
@@ -94,8 +91,7 @@ def why(address: str, *, json_wanted: bool) -> None:
     canonical = _canonical(address)
     with open_services() as services, services.database.reading() as session:
         rows = [describe_mail(session, each) for each in mails.find_by_address(session, canonical)]
-    if json_wanted:
-        print_json(rows)
+    if print_json(rows):
         return
     for row in rows:
         click.echo("  ".join(filter(None, (row["created_at"], row["template"], _summary(row)))))

@@ -1,1 +1,1 @@
-"""Nightly maintenance: deletes old rows and re-seals secrets with the newest storage key."""
+"""Nightly maintenance: deletes old rows."""

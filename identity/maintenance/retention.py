@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from identity.accounts import models as accounts, room_members, session_models, successions
 from identity.bulk_invites import models as bulk_invites, room_check_models, sign_in_models
+from identity.core import rows
+from identity.core.database import Base
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as stored_codes
 from identity.core.outbox import Job
@@ -39,18 +41,10 @@ CODES_ENDED = timedelta(days=9)  # an ended code can undo a mistake for a week
 JOBS_DONE = timedelta(days=7)
 JOBS_GIVEN_UP = timedelta(days=30)
 
-Table = (
-    type[VerificationRequest]
-    | type[ValidationSession]
-    | type[ThirdPartyInvitation]
-    | type[Mail]
-    | type[Job]
-)
-
 
 def clean_up(session: Session, now: datetime) -> dict[str, int]:
     """Delete all rows older than their term. Return the number of rows by kind, for the log."""
-    old: dict[str, tuple[Table, ColumnElement[bool]]] = {
+    old: dict[str, tuple[type[Base], ColumnElement[bool]]] = {
         "unconfirmed requests": (VerificationRequest, _unconfirmed(now)),
         "confirmed requests": (
             VerificationRequest,
@@ -69,7 +63,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         "jobs done": (Job, Job.done_at < now - JOBS_DONE),
         "jobs given up": (Job, Job.gave_up_at < now - JOBS_GIVEN_UP),
     }
-    deleted = {what: _delete(session, table, which) for what, (table, which) in old.items()}
+    deleted = {what: rows.delete(session, table, which) for what, (table, which) in old.items()}
     return (
         deleted
         | _forget_reports(session, now)
@@ -139,14 +133,14 @@ def hide_addresses(session: Session, hashes: KeyedHashes, now: datetime) -> int:
 
     Hashes can still be counted. Return the number of invitations.
     """
-    rows = session.scalars(
+    ended = session.scalars(
         select(ThirdPartyInvitation).where(
             _ended_before(now - ADDRESSES_OF_ENDED), ThirdPartyInvitation.address.contains("@")
         )
     ).all()
-    for row in rows:
+    for row in ended:
         row.address, row.facts = hashes.pseudonym_of(session, row.address), {}
-    return len(rows)
+    return len(ended)
 
 
 def _ended_before(moment: datetime) -> ColumnElement[bool]:
@@ -166,14 +160,3 @@ def _ended_before(moment: datetime) -> ColumnElement[bool]:
         )
         | (row.ended_at.is_(None) & ~done & (row.expires_at < moment))
     )
-
-
-def _delete(
-    session: Session,
-    table: Table,
-    which: ColumnElement[bool],
-) -> int:
-    gone = session.execute(
-        delete(table).where(which).returning(table.id).execution_options(synchronize_session=False)
-    )
-    return len(gone.all())

@@ -42,8 +42,3 @@ def current_revision(url: str) -> str | None:
 def newest_revision() -> str | None:
     """The newest revision, which this code needs."""
     return ScriptDirectory.from_config(alembic_config("")).get_current_head()
-
-
-def check_models(url: str) -> None:
-    """Raise Alembic's CommandError if the models and the database differ."""
-    command.check(alembic_config(url))

@@ -4,10 +4,10 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import delete, false, func, select, update
+from sqlalchemy import delete, false, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 
@@ -58,9 +58,7 @@ def find_by_request(session: Session, request_id: uuid.UUID) -> AccountAttempt |
 
 
 def find(session: Session, attempt_id: uuid.UUID) -> AccountAttempt | None:
-    return session.scalars(
-        select(AccountAttempt).where(AccountAttempt.id == attempt_id)
-    ).one_or_none()
+    return session.scalar(select(AccountAttempt).where(AccountAttempt.id == attempt_id))
 
 
 def begin(
@@ -103,12 +101,7 @@ def set_account(session: Session, attempt_id: uuid.UUID, account_id: uuid.UUID) 
 
 def mark_made(session: Session, attempt_id: uuid.UUID) -> None:
     """Set the column `was_made`."""
-    session.execute(
-        update(AccountAttempt)
-        .where(AccountAttempt.id == attempt_id)
-        .values(was_made=True)
-        .execution_options(synchronize_session=False)
-    )
+    rows.update(session, AccountAttempt, AccountAttempt.id == attempt_id, was_made=True)
 
 
 def change_state(
@@ -132,36 +125,20 @@ def change_state(
 
 def count_calls(session: Session, homeserver: str, since: datetime) -> int:
     """How many calls to a homeserver began after `since` and have not ended."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(AccountAttempt)
-            .where(
-                AccountAttempt.homeserver == homeserver,
-                AccountAttempt.state == AttemptState.CALLING,
-                AccountAttempt.called_at > since,
-            )
-        )
-        or 0
+    is_calling = AccountAttempt.state == AttemptState.CALLING
+    return rows.count(
+        session,
+        AccountAttempt.homeserver == homeserver,
+        is_calling,
+        AccountAttempt.called_at > since,
     )
 
 
 def is_needed(session: Session, account_id: uuid.UUID, *, but: uuid.UUID) -> bool:
     """Whether an attempt other than `but` that has not ended is about the account."""
-    return (
-        session.scalar(
-            select(AccountAttempt.id)
-            .where(
-                AccountAttempt.account_id == account_id,
-                AccountAttempt.id != but,
-                AccountAttempt.state.in_(
-                    (AttemptState.JUDGING, AttemptState.WAITING, AttemptState.CALLING)
-                ),
-            )
-            .limit(1)
-        )
-        is not None
-    )
+    others = (AccountAttempt.account_id == account_id) & (AccountAttempt.id != but)
+    unended = (AttemptState.JUDGING, AttemptState.WAITING, AttemptState.CALLING)
+    return rows.is_any(session, others, AccountAttempt.state.in_(unended))
 
 
 def store_password(session: Session, now: datetime, attempt_id: uuid.UUID, sealed: str) -> None:
@@ -181,21 +158,9 @@ def take_password(session: Session, attempt_id: uuid.UUID, since: datetime) -> s
 
 def delete_passwords(session: Session, before: datetime) -> int:
     """Delete passwords typed before then and never taken. Returns how many."""
-    gone = session.scalars(
-        delete(TypedPassword)
-        .where(TypedPassword.typed_at <= before)
-        .returning(TypedPassword.attempt_id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(gone.all())
+    return rows.delete(session, TypedPassword, TypedPassword.typed_at <= before)
 
 
 def forget(session: Session, before: datetime) -> int:
     """Delete attempts that began before then. Returns how many."""
-    gone = session.scalars(
-        delete(AccountAttempt)
-        .where(AccountAttempt.begun_at < before)
-        .returning(AccountAttempt.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(gone.all())
+    return rows.delete(session, AccountAttempt, AccountAttempt.begun_at < before)

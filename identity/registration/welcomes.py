@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from domain_rules.display_names import clean_name
 from domain_rules.rules import RuleSet
 from identity.accounts.models import Account
-from identity.invitations import inviters, rooms_waiting
+from identity.invitations import inviters, models as third_party_invitations
 
 MAX_ROOMS = 5  # named one by one
 MAX_ROOM_NAME = 60  # characters of a name somebody chose
@@ -31,7 +31,7 @@ class Welcome:
 
 def welcome_of(session: Session, rules: RuleSet, account: Account) -> Welcome:
     """The welcome of an account. It names rooms, so show it only to the verified owner."""
-    facts = rooms_waiting.find_taken_up(session, account.address, account.user_id)
+    facts = third_party_invitations.find_taken_up(session, account.address, account.user_id)
     names = [_name(each) for each in facts]
     named = tuple(dict.fromkeys(name for name in names if name))[:MAX_ROOMS]
     return Welcome(

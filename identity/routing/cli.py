@@ -32,9 +32,7 @@ def address() -> None:
 @click.option("--revision", type=int, help="By a past revision, at the end of its time.")
 @as_json
 @click.pass_context
-def explain(
-    context: click.Context, address: str, *, revision: int | None, json_wanted: bool
-) -> None:
+def explain(context: click.Context, address: str, *, revision: int | None) -> None:
     """Show the canonical form, the rules tried, the one that decides, and what people are told.
 
     \b
@@ -54,8 +52,7 @@ def explain(
     try:
         parsed = EmailAddress.parse(address)
     except InvalidAddress as error:
-        if json_wanted:
-            print_json({"error": str(error), "reason": str(error.reason)})
+        print_json({"error": str(error), "reason": str(error.reason)})
         print_message(f"guichet: not an email address: {error} ({error.reason})")
         context.exit(Exit.FAILED)
     with open_services() as services, services.database.reading() as session:
@@ -65,9 +62,7 @@ def explain(
     explanation = rules.explain(parsed)
     is_meant = never_agent.has_mailboxes(parsed.ascii_domain)
     advice = advise(rules, parsed, keep_typed=is_meant, shared_mailboxes=shared)
-    if json_wanted:
-        print_json(_described(explanation, advice) | {"known": known})
-    else:
+    if not print_json(_described(explanation, advice) | {"known": known}):
         person = [(name.replace("_", " "), str(value)) for name, value in known.items() if value]
         print_facts(_readable(explanation, advice) + person)
 

@@ -96,11 +96,11 @@ def load_rule_set(session: Session, *, at: datetime, revision: int | None = None
     return RuleSet.compile(load(session, number), revision=number, at=at)
 
 
-def revisions(session: Session, *, limit: int = 50) -> list[RuleRevision]:
+def revisions(session: Session, *, limit: int = 50) -> Sequence[RuleRevision]:
     """The newest revisions, newest first."""
-    return list(
-        session.scalars(select(RuleRevision).order_by(RuleRevision.number.desc()).limit(limit))
-    )
+    return session.scalars(
+        select(RuleRevision).order_by(RuleRevision.number.desc()).limit(limit)
+    ).all()
 
 
 def write(

@@ -1,7 +1,7 @@
 """Verification requests: one row for each address typed in one browser, and its state."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,13 +10,13 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
     cast,
-    exists,
     func,
     select,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 
 
@@ -66,51 +66,49 @@ Index("ix_verification_requests_browser_before", VerificationRequest.browser_bef
 
 
 def find(session: Session, *, browser: str, ordinal: int) -> VerificationRequest | None:
-    return session.scalars(
+    return session.scalar(
         select(VerificationRequest).where(
             VerificationRequest.browser == browser, VerificationRequest.ordinal == ordinal
-        )
-    ).one_or_none()
-
-
-def latest_of(session: Session, *, browser: str, address: str) -> VerificationRequest | None:
-    """The newest request of this browser for this address."""
-    return session.scalars(
-        select(VerificationRequest)
-        .where(VerificationRequest.browser == browser, VerificationRequest.address == address)
-        .order_by(VerificationRequest.ordinal.desc())
-        .limit(1)
-    ).one_or_none()
-
-
-def find_just_confirmed(
-    session: Session, *, browser_before: str, since: datetime
-) -> list[VerificationRequest]:
-    """The requests confirmed since then in the browser that had this cookie before; newest first.
-
-    `browser_before`: the hash of the cookie before its renewal.
-    """
-    return list(
-        session.scalars(
-            select(VerificationRequest)
-            .where(
-                VerificationRequest.browser_before == browser_before,
-                VerificationRequest.state == State.CONFIRMED,
-                VerificationRequest.confirmed_at >= since,
-            )
-            .order_by(VerificationRequest.confirmed_at.desc(), VerificationRequest.id)
         )
     )
 
 
+def latest_of(session: Session, *, browser: str, address: str) -> VerificationRequest | None:
+    """The newest request of this browser for this address."""
+    return session.scalar(
+        select(VerificationRequest)
+        .where(VerificationRequest.browser == browser, VerificationRequest.address == address)
+        .order_by(VerificationRequest.ordinal.desc())
+        .limit(1)
+    )
+
+
+def find_just_confirmed(
+    session: Session, *, browser_before: str, since: datetime
+) -> Sequence[VerificationRequest]:
+    """The requests confirmed since then in the browser that had this cookie before; newest first.
+
+    `browser_before`: the hash of the cookie before its renewal.
+    """
+    return session.scalars(
+        select(VerificationRequest)
+        .where(
+            VerificationRequest.browser_before == browser_before,
+            VerificationRequest.state == State.CONFIRMED,
+            VerificationRequest.confirmed_at >= since,
+        )
+        .order_by(VerificationRequest.confirmed_at.desc(), VerificationRequest.id)
+    ).all()
+
+
 def find_newest(session: Session, address: str) -> VerificationRequest | None:
     """The newest request for this address, of any browser."""
-    return session.scalars(
+    return session.scalar(
         select(VerificationRequest)
         .where(VerificationRequest.address == address)
         .order_by(VerificationRequest.created_at.desc(), VerificationRequest.id)
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def lock_browser(session: Session, browser: str) -> None:
@@ -136,15 +134,10 @@ def change_state(
     session: Session, request: VerificationRequest, *, source: State, to: State, **values: object
 ) -> bool:
     """Change the state if it is still `source`. Of several concurrent callers one gets True."""
-    won = session.scalar(
-        update(VerificationRequest)
-        .where(VerificationRequest.id == request.id, VerificationRequest.state == source)
-        .values(state=to, **values)
-        .returning(VerificationRequest.id)
-        .execution_options(synchronize_session=False)
-    )
+    own = (VerificationRequest.id == request.id) & (VerificationRequest.state == source)
+    changed = rows.update(session, VerificationRequest, own, state=to, **values)
     session.refresh(request)
-    return won is not None
+    return changed > 0
 
 
 def mark_used(session: Session, address: str) -> None:
@@ -152,35 +145,22 @@ def mark_used(session: Session, address: str) -> None:
 
     Unconfirmed requests stay as they are, since their browsers must not learn of the account.
     """
-    session.execute(
-        update(VerificationRequest)
-        .where(
-            VerificationRequest.address == address,
-            VerificationRequest.state == State.CONFIRMED,
-        )
-        .values(state=State.USED)
-        .execution_options(synchronize_session=False)
+    row = VerificationRequest
+    rows.update(
+        session, row, row.address == address, row.state == State.CONFIRMED, state=State.USED
     )
 
 
 def was_confirmed_in(session: Session, *, browser: str, address: str) -> bool:
     """Whether this browser has verified the address before, in a request that is still stored."""
-    return bool(
-        session.scalar(
-            select(
-                exists().where(
-                    VerificationRequest.browser == browser,
-                    VerificationRequest.address == address,
-                    VerificationRequest.confirmed_at.is_not(None),
-                )
-            )
-        )
-    )
+    row = VerificationRequest
+    own = (row.browser == browser) & (row.address == address)
+    return rows.is_any(session, own, row.confirmed_at.is_not(None))
 
 
 def find_verified(session: Session, *, browser: str, address: str) -> VerificationRequest | None:
     """The newest request of this browser for this address that is confirmed or used."""
-    return session.scalars(
+    return session.scalar(
         select(VerificationRequest)
         .where(
             VerificationRequest.browser == browser,
@@ -189,32 +169,30 @@ def find_verified(session: Session, *, browser: str, address: str) -> Verificati
         )
         .order_by(VerificationRequest.ordinal.desc())
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def find_elsewhere(
     session: Session, address: str, *, browsers: Collection[str], now: datetime, limit: int
-) -> list[VerificationRequest]:
+) -> Sequence[VerificationRequest]:
     """The unexpired requests of other browsers for an address, newest first.
 
     Verified ones count like the others; those cancelled in their own browser do not.
     """
     row = VerificationRequest
     is_cancelled = (row.state == State.CANCELLED) & row.refused_at.is_(None)
-    return list(
-        session.scalars(
-            select(row)
-            .where(
-                row.address == address,
-                row.browser.not_in(browsers),
-                row.asked_at.is_not(None),
-                row.expires_at > now,
-                ~is_cancelled,
-            )
-            .order_by(row.created_at.desc(), row.id)
-            .limit(limit)
+    return session.scalars(
+        select(row)
+        .where(
+            row.address == address,
+            row.browser.not_in(browsers),
+            row.asked_at.is_not(None),
+            row.expires_at > now,
+            ~is_cancelled,
         )
-    )
+        .order_by(row.created_at.desc(), row.id)
+        .limit(limit)
+    ).all()
 
 
 def record_earlier_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
@@ -232,7 +210,7 @@ def find_newest_waiting(
 ) -> VerificationRequest | None:
     """The newest open request for this address; None if no mail is needed any more."""
     row = VerificationRequest
-    return session.scalars(
+    return session.scalar(
         select(row)
         .where(
             row.address == address,
@@ -242,7 +220,7 @@ def find_newest_waiting(
         )
         .order_by(row.created_at.desc(), row.id)
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def rename_browser(session: Session, *, old: str, new: str) -> None:

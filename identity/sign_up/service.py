@@ -3,7 +3,7 @@
 Only the browser that made the request, or one in which the mailed code is typed, goes on.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -57,7 +57,14 @@ def start(
     request = latest
     if request is None or step_of(request, now) in {Step.EXPIRED, Step.CANCELLED, Step.USED}:
         request = _open(
-            session, rules, now, address=address, browser=browser, language=language, device=device
+            session,
+            now,
+            State.OPEN,
+            address=address.canonical,
+            homeserver=rules.decide(address).homeserver,
+            browser=browser,
+            language=language,
+            device=device,
         )
     if step_of(request, now) is Step.OPEN:
         request.language = language
@@ -78,7 +85,7 @@ def find_own(session: Session, *, browser: str | None, ordinal: int) -> Verifica
 
 def find_elsewhere(
     session: Session, now: datetime, address: str, *, browsers: Collection[str]
-) -> list[VerificationRequest]:
+) -> Sequence[VerificationRequest]:
     """The requests of other browsers for this address, newest first; page and mail name them."""
     return verification_requests.find_elsewhere(
         session, address, browsers=browsers, now=now, limit=MAX_ELSEWHERE
@@ -123,7 +130,7 @@ def try_code(
         # "Not me" was said with the code in another browser, so this one must not go on.
         answer = CodeAnswer(Result.OVER, is_used=True)
     if answer.result is Result.RIGHT:
-        order_code_used_mail(session, now, request)
+        order_mail(session, now, request, Template.CODE_USED)
     if answer.result is Result.OVER:
         # If no mail has left yet, the one that was ordered brings the code.
         again = answer.is_used or answer.ended_at is not None
@@ -168,7 +175,7 @@ def open_elsewhere(
         language=language,
         device=device,
     )
-    order_code_used_mail(session, now, opened)
+    order_mail(session, now, opened, Template.CODE_USED)
     return answer, opened
 
 
@@ -186,25 +193,22 @@ def open_confirmed(
     latest = verification_requests.latest_of(session, browser=browser, address=address)
     if latest is not None and step_of(latest, now) is Step.CONFIRMED:
         return latest
-    return _add(
+    return _open(
         session,
-        VerificationRequest(
-            address=address,
-            browser=browser,
-            language=language,
-            device=device,
-            homeserver=homeserver,
-            created_at=now,
-            expires_at=now + LIFETIME,
-            state=State.CONFIRMED,
-            confirmed_at=now,
-        ),
+        now,
+        State.CONFIRMED,
+        address=address,
+        homeserver=homeserver,
+        browser=browser,
+        language=language,
+        device=device,
+        confirmed_at=now,
     )
 
 
 def find_just_confirmed(
     session: Session, now: datetime, *, browser_before: str
-) -> list[VerificationRequest]:
+) -> Sequence[VerificationRequest]:
     """The requests that the browser with this cookie confirmed within the last minute."""
     return verification_requests.find_just_confirmed(
         session, browser_before=browser_before, since=now - RESENT_WITHIN
@@ -218,33 +222,17 @@ def rotate_browser(session: Session, *, old: str, new: str) -> None:
 
 
 def _open(
-    session: Session,
-    rules: RuleSet,
-    now: datetime,
-    *,
-    address: EmailAddress,
-    browser: str,
-    language: str,
-    device: str,
+    session: Session, now: datetime, state: State, *, browser: str, **facts: object
 ) -> VerificationRequest:
-    return _add(
-        session,
-        VerificationRequest(
-            address=address.canonical,
-            browser=browser,
-            language=language,
-            device=device,
-            homeserver=rules.decide(address).homeserver,
-            created_at=now,
-            expires_at=now + LIFETIME,
-            state=State.OPEN,
-        ),
+    verification_requests.lock_browser(session, browser)
+    request = VerificationRequest(
+        browser=browser,
+        ordinal=verification_requests.next_ordinal(session, browser),
+        created_at=now,
+        expires_at=now + LIFETIME,
+        state=state,
+        **facts,
     )
-
-
-def _add(session: Session, request: VerificationRequest) -> VerificationRequest:
-    verification_requests.lock_browser(session, request.browser)
-    request.ordinal = verification_requests.next_ordinal(session, request.browser)
     session.add(request)
     session.flush()
     return request
@@ -276,12 +264,14 @@ def _order_mail(
     session.flush()
 
 
-def order_code_used_mail(session: Session, now: datetime, request: VerificationRequest) -> None:
-    """Order the mail that says that a code was used, with the link "not me"."""
+def order_mail(
+    session: Session, now: datetime, request: VerificationRequest, template: Template
+) -> None:
+    """Order a mail about the request, in its language: that a code was used, and the like."""
     mails.order(
         session,
         now,
-        template=Template.CODE_USED,
+        template=template,
         address=request.address,
         language=request.language,
         subject_id=request.id,

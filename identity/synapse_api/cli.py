@@ -11,7 +11,7 @@ from . import report_models
 @click.command()
 @click.argument("user_id", metavar="USER_ID")
 @as_json
-def refusals(user_id: str, *, json_wanted: bool) -> None:
+def refusals(user_id: str) -> None:
     """Show what this user was refused lately, the latest first; docs/synapse.md has the reasons.
 
     \b
@@ -26,8 +26,7 @@ def refusals(user_id: str, *, json_wanted: bool) -> None:
             }
             for row in report_models.refusals_of(session, user_id)
         ]
-    if json_wanted:
-        print_json(rows)
+    if print_json(rows):
         return
     print_table(
         ("reason", "count", "last_at"), ([str(value) for value in row.values()] for row in rows)

@@ -1,13 +1,13 @@
 """Reports of our modules: the ids of those processed, and the refusals, for support."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 BEGUN = "begun"  # the result of a report that is not processed yet
@@ -66,21 +66,16 @@ def add_refusals(
         row.last_at = last_at
 
 
-def refusals_of(session: Session, user_id: str) -> list[ModuleRefusal]:
+def refusals_of(session: Session, user_id: str) -> Sequence[ModuleRefusal]:
     """The refusals of a user, the latest first."""
-    return list(
-        session.scalars(
-            select(ModuleRefusal)
-            .where(ModuleRefusal.user_id == user_id)
-            .order_by(ModuleRefusal.last_at.desc(), ModuleRefusal.reason)
-        )
-    )
+    return session.scalars(
+        select(ModuleRefusal)
+        .where(ModuleRefusal.user_id == user_id)
+        .order_by(ModuleRefusal.last_at.desc(), ModuleRefusal.reason)
+    ).all()
 
 
 def forget(session: Session, *, reports_before: datetime, refusals_before: datetime) -> int:
     """Delete old reports and refusals. Returns how many rows."""
-    old = (
-        delete(ModuleReport).where(ModuleReport.received_at < reports_before),
-        delete(ModuleRefusal).where(ModuleRefusal.last_at < refusals_before),
-    )
-    return sum(cast("CursorResult[Any]", session.execute(one)).rowcount for one in old)
+    gone = rows.delete(session, ModuleReport, ModuleReport.received_at < reports_before)
+    return gone + rows.delete(session, ModuleRefusal, ModuleRefusal.last_at < refusals_before)

@@ -10,7 +10,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 from identity.mail import models as mails
 
@@ -144,7 +144,7 @@ def forget(session: Session, now: datetime) -> int:
 def count_tokens(session: Session, user_id: str, now: datetime) -> int:
     """How many valid tokens the user has."""
     good = (AccessToken.user_id == user_id) & ~_is_over(now)
-    return session.scalar(select(func.count()).where(good)) or 0
+    return rows.count(session, good)
 
 
 def accepted_urls(session: Session, user_id: str) -> set[str]:

@@ -5,8 +5,12 @@ from math import ceil
 
 import click
 
-from identity.command.opening import author, author_here, dry_run, open_services, reason
-from identity.command.printing import as_json, print_json, print_message
+from identity.command.opening import (
+    author_here,
+    change_options,
+    open_services,
+)
+from identity.command.printing import print_json, print_message
 from identity.command.progress import track_progress
 from identity.services import Services
 
@@ -24,11 +28,8 @@ def pepper() -> None:
 
 
 @pepper.command()
-@author
-@reason
-@dry_run
-@as_json
-def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> None:
+@change_options
+def rotate(*, author: str, reason: str, dry_run: bool) -> None:
     """Put another pepper in force once every association is hashed with it.
 
     Nobody is missed meanwhile. The one before stays good for an hour, for clients that have it
@@ -41,8 +42,7 @@ def rotate(*, author: str, reason: str, dry_run: bool, json_wanted: bool) -> Non
             count = lookup_queries.count_associations(session)
         if not dry_run:
             _rotate(services, count, author=author, reason=reason)
-    if json_wanted:
-        print_json({"associations": count, "dry_run": dry_run})
+    print_json({"associations": count, "dry_run": dry_run})
     if dry_run:
         print_message(f"{count} associations would be hashed anew. Nothing was written.")
     else:

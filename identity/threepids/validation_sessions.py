@@ -1,11 +1,13 @@
 """Validation sessions of the Identity Service API: an address, a client, and its validation."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, func, select, update
+from sqlalchemy import BigInteger, Index, func, select
 from sqlalchemy.orm import Mapped, Session, column_property, declared_attr, mapped_column
 
+from identity.core import rows
 from identity.core.database import Base
 from identity.core.sealing import SEALED
 from identity.mail.models import Mail
@@ -60,7 +62,7 @@ def latest_of(
     session: Session, *, address: str, secret_hash: str, user_id: str
 ) -> ValidationSession | None:
     """The newest session of this client and account for this address."""
-    return session.scalars(
+    return session.scalar(
         select(ValidationSession)
         .where(
             ValidationSession.address == address,
@@ -69,22 +71,20 @@ def latest_of(
         )
         .order_by(ValidationSession.created_at.desc())
         .limit(1)
-    ).one_or_none()
+    )
 
 
 def find(session: Session, session_id: uuid.UUID) -> ValidationSession | None:
     return session.get(ValidationSession, session_id)
 
 
-def opened_times(session: Session, user_id: str, since: datetime) -> list[datetime]:
+def opened_times(session: Session, user_id: str, since: datetime) -> Sequence[datetime]:
     """When this account opened sessions since then; oldest first."""
-    return list(
-        session.scalars(
-            select(ValidationSession.created_at)
-            .where(ValidationSession.user_id == user_id, ValidationSession.created_at > since)
-            .order_by(ValidationSession.created_at)
-        )
-    )
+    return session.scalars(
+        select(ValidationSession.created_at)
+        .where(ValidationSession.user_id == user_id, ValidationSession.created_at > since)
+        .order_by(ValidationSession.created_at)
+    ).all()
 
 
 def mail_times(session: Session, user_id: str, mailbox: str, since: datetime) -> list[datetime]:
@@ -105,21 +105,12 @@ def mail_times(session: Session, user_id: str, mailbox: str, since: datetime) ->
 
 def has_waiting_mail(session: Session, opened: ValidationSession, now: datetime) -> bool:
     """Whether a mail of this session is still to leave."""
-    waiting = select(Mail.id).where(
-        Mail.address == opened.address,
-        Mail.subject_id == opened.id,
-        Mail.template == Template.CLIENT_VERIFY,
-        Mail.due_at > now,
-    )
-    return session.scalar(waiting.limit(1)) is not None
+    own = (Mail.address == opened.address) & (Mail.subject_id == opened.id)
+    return rows.is_any(session, own, Mail.template == Template.CLIENT_VERIFY, Mail.due_at > now)
 
 
 def mark_validated(session: Session, opened: ValidationSession, now: datetime) -> None:
     """Record the validation. The first time stays, so that another does not extend the session."""
-    session.execute(
-        update(ValidationSession)
-        .where(ValidationSession.id == opened.id, ValidationSession.validated_at.is_(None))
-        .values(validated_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    own = (ValidationSession.id == opened.id) & ValidationSession.validated_at.is_(None)
+    rows.update(session, ValidationSession, own, validated_at=now)
     session.refresh(opened)

@@ -34,7 +34,7 @@ from identity.web.site import blueprint
 from identity.web.wording import text
 
 from . import room_checks, wording
-from .sessions import Agent, find_sessions, signed_in_agent
+from .sessions import Agent, find_sessions, required_agent, signed_in_agent
 
 ROOM_ID = re.compile(r"(![A-Za-z0-9._~%+/=-]{1,200}(?::[A-Za-z0-9.:\[\]-]{1,200})?)")
 MAX_FORM = MAX_BYTES + 100_000  # for the fields beside the file
@@ -72,8 +72,7 @@ def no_such_list(_error: NoSuchBulkInvite) -> Response:
 @blueprint.get("/lists")
 def lists_page() -> Response:
     """The agent's bulk invites, and the form for a new one."""
-    owner = signed_in_agent()
-    return _form(owner) if owner else go_to("lists_sign_in")
+    return _form(required_agent())
 
 
 @blueprint.get("/lists/template.csv")
@@ -123,24 +122,15 @@ def lists_new() -> Response:
 @blueprint.get("/lists/<uuid:list_id>")
 def list_page(list_id: uuid.UUID) -> Response:
     """The check before it is sent; progress and report after."""
-    owner = signed_in_agent()
-    if owner is None:
-        return go_to("lists_sign_in")
+    owner = required_agent()
     with services.database.reading() as session:
-        bulk_invite = service.find(session, list_id, owner.user_id)
-        return (
-            _check_page(session, bulk_invite)
-            if _is_checked(bulk_invite)
-            else _progress_page(session, bulk_invite)
-        )
+        return _page_of(session, service.find(session, list_id, owner.user_id))
 
 
 @blueprint.get("/lists/<uuid:list_id>/report.csv")
 def list_csv(list_id: uuid.UUID) -> Response:
     """Every row with its result and advice, for a spreadsheet."""
-    owner = signed_in_agent()
-    if owner is None:
-        return go_to("lists_sign_in")
+    owner = required_agent()
     with services.database.reading() as session:
         bulk_invite = service.find(session, list_id, owner.user_id)
         rows = report.lines_of(
@@ -152,9 +142,7 @@ def list_csv(list_id: uuid.UUID) -> Response:
 @blueprint.post("/lists/<uuid:list_id>")
 def list_change(list_id: uuid.UUID) -> Response:
     """Choose the column, correct a row, send what can be sent, or retry what failed."""
-    owner = signed_in_agent()
-    if owner is None:
-        return go_to("lists_sign_in")
+    owner = required_agent()
     try:
         with services.database.transaction() as session:
             bulk_invite = service.find(session, list_id, owner.user_id)
@@ -197,10 +185,7 @@ def _refused(list_id: uuid.UUID, owner: Agent, problem: Problem) -> Response:
     field, why = REFUSED.get(type(problem), ("content", "lists.fault.nothing"))
     faults = [Fault(field, text(why))]
     with services.database.reading() as session:
-        bulk_invite = service.find(session, list_id, owner.user_id)
-        if _is_checked(bulk_invite):
-            return _check_page(session, bulk_invite, faults)
-        return _progress_page(session, bulk_invite, faults)
+        return _page_of(session, service.find(session, list_id, owner.user_id), faults)
 
 
 def _check_room(owner: Agent, room_id: str) -> Room | str:
@@ -224,15 +209,21 @@ def _form(owner: Agent, faults: list[Fault] | None = None) -> Response:
     )
 
 
-def _check_page(
+def _page_of(
     session: Session, bulk_invite: BulkInvite, faults: list[Fault] | None = None
 ) -> Response:
+    if bulk_invite.state == BulkInviteState.CHECKED:
+        return _check_page(session, bulk_invite, faults or [])
+    return _progress_page(session, bulk_invite, faults or [])
+
+
+def _check_page(session: Session, bulk_invite: BulkInvite, faults: list[Fault]) -> Response:
     counted = report.counts_of(session, bulk_invite)
     doubtful, cautious = wording.rows_to_review(session, bulk_invite)
     now = services.now()
     return render_page(
         "list_check",
-        faults=faults or [],
+        faults=faults,
         bulk_invite=bulk_invite,
         counted=counted,
         ready=counted.for_guests + counted.for_agents,
@@ -250,9 +241,7 @@ def _check_page(
     )
 
 
-def _progress_page(
-    session: Session, bulk_invite: BulkInvite, faults: list[Fault] | None = None
-) -> Response:
+def _progress_page(session: Session, bulk_invite: BulkInvite, faults: list[Fault]) -> Response:
     counted, now = report.counts_of(session, bulk_invite), services.now()
     last_page = max(0, (counted.total - 1) // ROWS)
     number = min(max(0, request.args.get("page", 0, type=int)), last_page)
@@ -260,7 +249,7 @@ def _progress_page(
     guests, agents = wording.count_waiting(session, bulk_invite)
     return render_page(
         "list_sent",
-        faults=faults or [],
+        faults=faults,
         bulk_invite=bulk_invite,
         counted=counted,
         rows=wording.describe_rows(report.lines_of(session, now, rows)),
@@ -271,10 +260,6 @@ def _progress_page(
         ends_at=report.estimate_end(session, now, bulk_invite, guests=guests, agents=agents)
         + timedelta(minutes=1),
     )
-
-
-def _is_checked(bulk_invite: BulkInvite) -> bool:
-    return bulk_invite.state == BulkInviteState.CHECKED
 
 
 def _row_id(typed: str) -> uuid.UUID:

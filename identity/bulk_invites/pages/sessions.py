@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass
 
-from flask import Response
+from flask import Response, abort
 from sqlalchemy.orm import Session
 
 from identity.accounts import session_models, sessions as people_sessions
@@ -39,6 +39,11 @@ def signed_in_agent() -> Agent | None:
         with services.database.transaction() as session:
             found = people_sessions.use(session, rules, now, token=token, purpose=BULK_INVITES)
     return Agent(found.user_id, found.address, found.id) if found else None
+
+
+def required_agent() -> Agent:
+    """The agent of this browser's session; without one, the browser goes to the sign-in."""
+    return signed_in_agent() or abort(go_to("lists_sign_in"))
 
 
 def open_session(session: Session, user_id: str, address: str) -> str:

@@ -5,24 +5,22 @@ transaction that tries the code, so all nodes agree, also while Redis is away.
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Index,
     UniqueConstraint,
     cast,
-    delete,
     func,
     select,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import inserting
+from identity.core import inserting, rows
 from identity.core.database import Base
 
 NOBODY = ""  # no browser has this id
@@ -90,31 +88,29 @@ class CodeAlarm(Base):
 
 def find_newest(session: Session, purpose: Purpose, subject: str) -> OneTimeCode | None:
     """The newest generation, valid or not."""
-    return session.scalars(
+    return session.scalar(
         select(OneTimeCode)
         .where(OneTimeCode.purpose == purpose, OneTimeCode.subject == subject)
         .order_by(OneTimeCode.generation.desc())
         .limit(1)
         .execution_options(populate_existing=True)
-    ).one_or_none()
+    )
 
 
 def find_alive_since(
     session: Session, purpose: Purpose, subject: str, since: datetime
-) -> list[OneTimeCode]:
+) -> Sequence[OneTimeCode]:
     """The generations that were valid at `since` or later, newest first."""
-    return list(
-        session.scalars(
-            select(OneTimeCode)
-            .where(
-                OneTimeCode.purpose == purpose,
-                OneTimeCode.subject == subject,
-                OneTimeCode.alive_until > since,
-            )
-            .order_by(OneTimeCode.generation.desc())
-            .execution_options(populate_existing=True)
+    return session.scalars(
+        select(OneTimeCode)
+        .where(
+            OneTimeCode.purpose == purpose,
+            OneTimeCode.subject == subject,
+            OneTimeCode.alive_until > since,
         )
-    )
+        .order_by(OneTimeCode.generation.desc())
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def take_try(session: Session, code: OneTimeCode, *, held: bool, allowed: int) -> int | None:
@@ -135,81 +131,63 @@ def take_try(session: Session, code: OneTimeCode, *, held: bool, allowed: int) -
 
 def mark_used(session: Session, code: OneTimeCode, now: datetime, by: str) -> bool:
     """Mark a code as used by a browser. False if it has confirmed another one before."""
-    won = session.scalar(
-        update(OneTimeCode)
-        .where(
-            OneTimeCode.id == code.id,
-            OneTimeCode.used_by.is_(None) | (OneTimeCode.used_by == by),
+    is_free = OneTimeCode.used_by.is_(None) | (OneTimeCode.used_by == by)
+    used_at = func.coalesce(OneTimeCode.used_at, now)
+    return (
+        rows.update(
+            session, OneTimeCode, OneTimeCode.id == code.id, is_free, used_by=by, used_at=used_at
         )
-        .values(used_by=by, used_at=func.coalesce(OneTimeCode.used_at, now))
-        .returning(OneTimeCode.id)
-        .execution_options(synchronize_session=False)
+        > 0
     )
-    return won is not None
 
 
 def end_used_codes(session: Session, purpose: Purpose, subject: str) -> None:
     """Make the used codes of a subject useless, also for the browsers that used them."""
-    session.execute(
-        update(OneTimeCode)
-        .where(
-            OneTimeCode.purpose == purpose,
-            OneTimeCode.subject == subject,
-            OneTimeCode.used_by.is_not(None),
-        )
-        .values(used_by=NOBODY)
-        .execution_options(synchronize_session=False)
-    )
+    own = (OneTimeCode.purpose == purpose) & (OneTimeCode.subject == subject)
+    rows.update(session, OneTimeCode, own, OneTimeCode.used_by.is_not(None), used_by=NOBODY)
 
 
 def find_used_by(
     session: Session, subject: str, browser: str, *, since: datetime
-) -> list[OneTimeCode]:
+) -> Sequence[OneTimeCode]:
     """The codes, for any purpose, that confirmed this browser since then."""
-    return list(
-        session.scalars(
-            select(OneTimeCode).where(
-                OneTimeCode.subject == subject,
-                OneTimeCode.used_by == browser,
-                OneTimeCode.used_at >= since,
-            )
+    return session.scalars(
+        select(OneTimeCode).where(
+            OneTimeCode.subject == subject,
+            OneTimeCode.used_by == browser,
+            OneTimeCode.used_at >= since,
         )
-    )
+    ).all()
 
 
 def move_to_browser(session: Session, *, old: str, new: str) -> None:
     """Give the codes that confirmed a browser to its new id, when its cookie is renewed."""
-    session.execute(
-        update(OneTimeCode)
-        .where(OneTimeCode.used_by == old)
-        .values(used_by=new)
-        .execution_options(synchronize_session=False)
-    )
+    rows.update(session, OneTimeCode, OneTimeCode.used_by == old, used_by=new)
 
 
 def count_wrong_for_address(session: Session, address: str, since: datetime) -> int:
     """Count wrong codes guessed for an address, for any purpose."""
-    return _count(session, WrongTry.address == address, WrongTry.at > since)
+    return rows.count(session, WrongTry.address == address, WrongTry.at > since)
 
 
 def count_wrong_near(session: Session, near: str, since: datetime) -> int:
     """Count wrong codes from a /24, a /64 or a shared network."""
-    return _count(session, WrongTry.near == near, WrongTry.at > since)
+    return rows.count(session, WrongTry.near == near, WrongTry.at > since)
 
 
 def count_wrong_far(session: Session, far: str, since: datetime) -> int:
     """Count wrong codes from a /16 or a /48."""
-    return _count(session, WrongTry.far == far, WrongTry.at > since)
+    return rows.count(session, WrongTry.far == far, WrongTry.at > since)
 
 
 def count_wrong_for_purpose(session: Session, purpose: Purpose, since: datetime) -> int:
     """Count wrong codes for one purpose."""
-    return _count(session, WrongTry.purpose == purpose, WrongTry.at > since)
+    return rows.count(session, WrongTry.purpose == purpose, WrongTry.at > since)
 
 
 def count_guesses(session: Session, purpose: Purpose, digits: int, since: datetime) -> int:
     """Count wrong codes of one length that were tried without their mail."""
-    return _count(
+    return rows.count(
         session,
         WrongTry.purpose == purpose,
         WrongTry.at > since,
@@ -249,14 +227,5 @@ def lock(session: Session, keys: Collection[str]) -> None:
 
 def forget(session: Session, *, tries_before: datetime, codes_before: datetime) -> int:
     """Delete tries made, and codes that ended, before then. Return the number of rows."""
-    gone = session.execute(
-        delete(WrongTry).where(WrongTry.at < tries_before).returning(WrongTry.id)
-    ).all()
-    ended = session.execute(
-        delete(OneTimeCode).where(OneTimeCode.alive_until < codes_before).returning(OneTimeCode.id)
-    ).all()
-    return len(gone) + len(ended)
-
-
-def _count(session: Session, *which: ColumnElement[bool]) -> int:
-    return session.scalar(select(func.count()).select_from(WrongTry).where(*which)) or 0
+    gone = rows.delete(session, WrongTry, WrongTry.at < tries_before)
+    return gone + rows.delete(session, OneTimeCode, OneTimeCode.alive_until < codes_before)

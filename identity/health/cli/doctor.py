@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from domain_rules.rule import RuleKind
+from domain_rules.wire_format import VERSION
 from identity import migrations
 from identity.command import listening
 from identity.command.findings import Finding, State, findings_or_silence
@@ -24,6 +25,7 @@ from identity.core.sealing import CannotOpen
 from identity.homeservers import models as homeservers, module_models, secrets as homeserver_secrets
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
+from identity.homeservers.module_models import HomeserverModule
 from identity.homeservers.service import is_clear_text
 from identity.mail import models as mails
 from identity.mail.models import MailState
@@ -35,13 +37,13 @@ from identity.settings import read_settings
 from . import (
     exposure,
     invitations as invitation_findings,
-    module_declarations,
     proxy_exposure,
     readable_rooms,
 )
 
 SECONDS = 10.0  # for one request to a homeserver
 LATE = timedelta(minutes=10)
+UPGRADE = "upgrade the module there to the version of this Guichet (docs/synapse.md)"
 VERSIONS = "/_matrix/client/versions"
 OPT_OUTS = "opt-outs"  # also mutes, and mailboxes that do not exist
 
@@ -49,7 +51,7 @@ OPT_OUTS = "opt-outs"  # also mutes, and mailboxes that do not exist
 @click.command()
 @as_json
 @click.pass_context
-def doctor(context: click.Context, *, json_wanted: bool) -> None:
+def doctor(context: click.Context) -> None:
     """Check everything Guichet depends on, and say how to fix what is wrong.
 
     The exit code is 1 if something failed. What only needs attention is not a failure.
@@ -58,9 +60,7 @@ def doctor(context: click.Context, *, json_wanted: bool) -> None:
     JSON: [{"what", "state": "ok", "attention" or "failed", "told", "fix": text}]
     """  # noqa: D301  \b is click's: keep these lines
     found = list(_look())
-    if json_wanted:
-        print_json([vars(each) for each in found])
-    else:
+    if not print_json([vars(each) for each in found]):
         print_table(
             ("", "what", "", "what mends it"),
             ((str(each.state), each.what, each.told, each.fix) for each in found),
@@ -183,7 +183,7 @@ def _jobs(services: Services, session: Session) -> Iterator[Finding]:
 def _homeserver(services: Services, homeserver: Homeserver, revision: int) -> Iterator[Finding]:
     name = homeserver.name
     with services.database.reading() as session:
-        yield from module_declarations.check_module(module_models.find(session, name), name)
+        yield from _module(module_models.find(session, name), name)
     if homeserver.insecure:
         told = "its certificate is not checked: for tests only"
         fix = "register it anew without --insecure-for-tests"
@@ -209,6 +209,15 @@ def _homeserver(services: Services, homeserver: Homeserver, revision: int) -> It
         yield Finding(name, State.OK, told)
         exposed = _exposure(homeserver, token, revision)
         yield from findings_or_silence(name, "what a guest could try there", exposed)
+
+
+def _module(module: HomeserverModule | None, name: str) -> Iterator[Finding]:
+    """Report a module that is older than this Guichet or does not understand all rules."""
+    if module is not None and module.skipped:
+        told = f"its module does not understand {module.skipped} of the rules in force"
+        yield Finding(name, State.ATTENTION, told, UPGRADE)
+    elif module is not None and module.version < VERSION:
+        yield Finding(name, State.ATTENTION, "its module is of an older version", UPGRADE)
 
 
 def _exposure(homeserver: Homeserver, token: str | None, revision: int) -> Iterator[Finding]:

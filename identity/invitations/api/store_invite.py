@@ -9,7 +9,6 @@ from domain_rules.address_faults import InvalidAddress
 from identity import problems
 from identity.accounts import classes as account_classes
 from identity.invitations import store_invite
-from identity.invitations.models import ThirdPartyInvitation
 from identity.invitations.store_invite import InviteRequest
 from identity.keys import service as signing_keys
 from identity.web.json_body import Body, Text, read_as, read_object
@@ -68,17 +67,5 @@ def store() -> Response:
         )
         # An invitation that existed before keeps the key that its room knows.
         lasting = signing_keys.find_public_key(session, invitation.signing_key_id) or key.public
-        return _answer(invitation, lasting)
-
-
-def _answer(invitation: ThirdPartyInvitation, lasting: str) -> Response:
-    keys = f"{services.settings.public_url}{V2}/pubkey"
-    return jsonify(
-        token=invitation.token,
-        public_key=lasting,
-        public_keys=[
-            {"public_key": lasting, "key_validity_url": f"{keys}/isvalid"},
-            {"public_key": invitation.public_key, "key_validity_url": f"{keys}/ephemeral/isvalid"},
-        ],
-        display_name=store_invite.masked_display_name(invitation.address),
-    )
+        keys = store_invite.keys_of(invitation, lasting, services.settings.public_url)
+        return jsonify(token=invitation.token, **keys)

@@ -3,12 +3,13 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
 from sqlalchemy.orm import Session
 
-from identity.command.opening import author, dry_run, open_services
+from identity.command.opening import author, changing, dry_run
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message
 from identity.invitations import (
@@ -37,19 +38,15 @@ Change = Callable[[Session, datetime, ThirdPartyInvitation], bool]
 @author
 @dry_run
 @as_json
-def resend(invitation_id: uuid.UUID, *, author: str, dry_run: bool, json_wanted: bool) -> None:
+def resend(invitation_id: uuid.UUID, *, author: str, dry_run: bool) -> None:
     """Send the mail of an invitation once more, at most once an hour.
 
     JSON, as of `revoke` and `extend`: the invitation, as `show` without history and mails.
     """
-
-    def change(session: Session, now: datetime, row: ThirdPartyInvitation) -> bool:
-        return invitations.resend(session, now, row, by=author)
-
-    shown = _change(invitation_id, change, "nothing to send", dry_run=dry_run)
+    resent = partial(invitations.resend, by=author)
+    shown = _change(invitation_id, resent, "nothing to send", dry_run=dry_run)
     print_message(DRY_RUN if dry_run else "The mail is sent again.")
-    if json_wanted:
-        print_json(shown)
+    print_json(shown)
 
 
 @click.command()
@@ -57,16 +54,12 @@ def resend(invitation_id: uuid.UUID, *, author: str, dry_run: bool, json_wanted:
 @author
 @dry_run
 @as_json
-def revoke(invitation_id: uuid.UUID, *, author: str, dry_run: bool, json_wanted: bool) -> None:
+def revoke(invitation_id: uuid.UUID, *, author: str, dry_run: bool) -> None:
     """End an invitation: nobody registers by it any more, and its room forgets it where our module runs."""
-
-    def change(session: Session, now: datetime, row: ThirdPartyInvitation) -> bool:
-        return invitations.revoke(session, now, row, by=author)
-
-    shown = _change(invitation_id, change, "nothing to revoke", dry_run=dry_run)
+    revoked = partial(invitations.revoke, by=author)
+    shown = _change(invitation_id, revoked, "nothing to revoke", dry_run=dry_run)
     print_message(DRY_RUN if dry_run else "It is revoked.")
-    if json_wanted:
-        print_json(shown)
+    print_json(shown)
 
 
 @click.command()
@@ -75,32 +68,23 @@ def revoke(invitation_id: uuid.UUID, *, author: str, dry_run: bool, json_wanted:
 @author
 @dry_run
 @as_json
-def extend(
-    invitation_id: uuid.UUID, *, days: int, author: str, dry_run: bool, json_wanted: bool
-) -> None:
+def extend(invitation_id: uuid.UUID, *, days: int, author: str, dry_run: bool) -> None:
     """Let an invitation stand for so many days from now; one that has expired stands again."""
-
-    def change(session: Session, now: datetime, row: ThirdPartyInvitation) -> bool:
-        return invitations.extend(session, now, row, by=author, days=days)
-
-    shown = _change(invitation_id, change, "it cannot be extended", dry_run=dry_run)
+    extended = partial(invitations.extend, by=author, days=days)
+    shown = _change(invitation_id, extended, "it cannot be extended", dry_run=dry_run)
     print_message(f"It {'would stand' if dry_run else 'stands'} until {shown['expires_at']}.")
-    if json_wanted:
-        print_json(shown)
+    print_json(shown)
 
 
 def _change(
     invitation_id: uuid.UUID, change: Change, otherwise: str, *, dry_run: bool
 ) -> dict[str, Any]:
     """Raises Failure, with the exit code for a refusal if only time forbids it."""
-    with open_services() as services, services.database.transaction() as session:
+    with changing(dry_run=dry_run) as (services, session):
         now, row = services.now(), find_or_fail(session, invitation_id)
         if not change(session, now, row):
             raise _refusal(session, now, row, otherwise)
-        shown = describe(session, row, now)
-        if dry_run:
-            session.rollback()
-    return shown
+        return describe(session, row, now)
 
 
 def _refusal(session: Session, now: datetime, row: ThirdPartyInvitation, otherwise: str) -> Failure:

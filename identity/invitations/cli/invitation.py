@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from domain_rules.addresses import canonical_or_typed
-from identity.command.opening import dry_run, open_services
+from identity.command.opening import changing, dry_run, open_services
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
 from identity.invitations import (
@@ -47,7 +47,6 @@ def list_(
     address: str | None,
     held: bool,
     limit: int,
-    json_wanted: bool,
 ) -> None:
     """List the newest invitations, addresses masked; `--delivery dead` shows what needs you.
 
@@ -70,8 +69,7 @@ def list_(
         rows = [describe(session, each, now) for each in page]
         states = invitation_search.count_by_state(session, now, wanted)
         counts = third_party_invitations.count_by_delivery(session)
-    if json_wanted:
-        print_json({"counts": counts, "states": states, "invitations": rows})
+    if print_json({"counts": counts, "states": states, "invitations": rows}):
         return
     print_table(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
     print_message(
@@ -82,7 +80,7 @@ def list_(
 @invitation.command()
 @click.argument("invitation_id", metavar="ID", type=click.UUID)
 @as_json
-def show(invitation_id: uuid.UUID, *, json_wanted: bool) -> None:
+def show(invitation_id: uuid.UUID) -> None:
     """Show one invitation: its history, its mails, how far its delivery has come, and the guest's sponsor.
 
     \b
@@ -98,9 +96,7 @@ def show(invitation_id: uuid.UUID, *, json_wanted: bool) -> None:
         row, now = find_or_fail(session, invitation_id), services.now()
         shown = describe(session, row, now)
         shown |= invitation_record.describe_for_operator(session, row)
-    if json_wanted:
-        print_json(shown)
-    else:
+    if not print_json(shown):
         print_facts(_readable(shown))
 
 
@@ -112,11 +108,9 @@ def deliver(invitation_id: uuid.UUID, *, dry_run: bool) -> None:
 
     An end that nobody saw stays uncertain: somebody who has joined since may be asked to join again.
     """
-    with open_services() as services, services.database.transaction() as session:
+    with changing(dry_run=dry_run) as (services, session):
         row = find_or_fail(session, invitation_id)
         again = delivery.deliver_again(session, services.now(), row)
-        if dry_run:
-            session.rollback()
     if not again:
         raise Failure(f"{invitation_id}: nothing to deliver, {MEANING[Delivery(row.delivery)]}")
     print_message(

@@ -32,22 +32,19 @@ def empty_room(services: Services, job: Job) -> RecordOutcome:
     if invitation is None:
         return record_nothing
     if homeserver is None:
-        return _recording(services, invitation, f"its homeserver is not registered: {NOT_CLEARED}")
+        return _recording(services, invitation, "is not registered")
+    failure = None
     try:
         services.room_actions_for(homeserver).revoke(
             room_id=invitation.room_id, token=invitation.token, sender=sender
         )
     except NoModule:
-        return _recording(
-            services, invitation, f"its homeserver has no module of ours: {NOT_CLEARED}"
-        )
+        failure = "has no module of ours"
     except Refused as refused:
-        return _recording(
-            services, invitation, f"its homeserver refused ({refused}): {NOT_CLEARED}"
-        )
+        failure = f"refused ({refused})"
     except Away as away:
         raise _later(services, job, invitation, str(away)) from None
-    return _recording(services, invitation, None)
+    return _recording(services, invitation, failure)
 
 
 def _later(
@@ -55,18 +52,18 @@ def _later(
 ) -> Later | GiveUp:
     pause = retries.REVOCATION.next_pause(job.attempts, began_at=job.created_at, now=services.now())
     if pause is None:
-        return GiveUp(
-            why, _recording(services, invitation, f"its homeserver is away: {NOT_CLEARED}")
-        )
+        return GiveUp(why, _recording(services, invitation, "is away"))
     return Later(why, pause)
 
 
 def _recording(
     services: Services, invitation: ThirdPartyInvitation, failure: str | None
 ) -> RecordOutcome:
+    """`failure`: why its homeserver did not clear the event; None if it did."""
     happened = Happened.ROOM_NOT_EMPTIED if failure else Happened.ROOM_EMPTIED
+    detail = f"its homeserver {failure}: {NOT_CLEARED}" if failure else None
 
     def conclude(session: Session) -> None:
-        record_event(session, services.now(), invitation, None, happened, by=BY, detail=failure)
+        record_event(session, services.now(), invitation, None, happened, by=BY, detail=detail)
 
     return conclude

@@ -15,8 +15,8 @@ from identity.invitations import (
     service as invitations,
     states as invitation_states,
 )
-from identity.invitations.models import OPEN, Delivery, State, ThirdPartyInvitation
-from identity.invitations.rooms_waiting import TAKEN_UP
+from identity.invitations.models import OPEN, TAKEN_UP, Delivery, State, ThirdPartyInvitation
+from identity.mail.quota import Template
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.pages import browser
@@ -52,17 +52,15 @@ def accept(token: str) -> Response:
         if found is None or not _can_be_accepted(session, found):
             return go_to("invitation_page", token=token)
         if "send" in request.form:
-            notice = mailbox_proof.send_code(session, found, browser_id)
-            return browser_cookie.set_cookie(
-                go_to("invitation_page", token=token, notice=notice), browser_id
-            )
+            page = "invitation_page"
+            return mailbox_proof.send_code(session, found, browser_id, page=page, token=token)
         given = mailbox_proof.is_given(session, found)
         faults = [] if given else mailbox_proof.try_code(session, found, browser_id, confirms=True)
         if not faults:
             opened = _open(session, found, browser_id)
             if not given:
                 browser_id = browser.renew(session, browser_id, opened.id)
-                sign_up.order_code_used_mail(session, services.now(), opened)
+                sign_up.order_mail(session, services.now(), opened, Template.CODE_USED)
             endpoint = _next_page(session, found)
     if opened is None:
         return browser_cookie.set_cookie(_page(token, faults), browser_id)

@@ -34,9 +34,8 @@ def opt_out(token: str) -> Response:
         if found is None:
             return go_to("opt_out_page", token=token)
         if "send" in request.form:
-            notice: str | None = mailbox_proof.send_code(session, found, browser_id)
-            return browser_cookie.set_cookie(
-                go_to("opt_out_page", token=token, notice=notice), browser_id
+            return mailbox_proof.send_code(
+                session, found, browser_id, page="opt_out_page", token=token
             )
         given = mailbox_proof.is_given(session, found)
         until = opting_out.undo_until(session, services.hashes, found.address)

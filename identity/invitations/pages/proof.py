@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from flask import request
+from flask import Response, request
 from sqlalchemy.orm import Session
 
 from identity.core.one_time_codes.service import Result
@@ -14,7 +14,7 @@ from identity.sign_up.models import VerificationRequest
 from identity.web import browser_cookie
 from identity.web.code_form import SENT, TOO_LATE, code_faults, unfinished_code
 from identity.web.languages import language, prefer_language
-from identity.web.rendering import Fault
+from identity.web.rendering import Fault, go_to
 from identity.web.request_context import services
 
 RESTORED = "restored"
@@ -112,10 +112,12 @@ def try_code(
     return code_faults(answered, held=True)
 
 
-def send_code(session: Session, invitation: ThirdPartyInvitation, browser_id: str) -> str:
-    """Mail a code to the invited address; returns the notice to show."""
+def send_code(
+    session: Session, invitation: ThirdPartyInvitation, browser_id: str, *, page: str, token: str
+) -> Response:
+    """Mail a code to the invited address, and go back to the page."""
     _request_code(session, invitation, browser_id)
-    return SENT
+    return browser_cookie.set_cookie(go_to(page, token=token, notice=SENT), browser_id)
 
 
 def _request_code(

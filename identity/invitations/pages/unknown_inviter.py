@@ -68,9 +68,8 @@ def decline(token: str) -> Response:
         if found is None:
             return render_page("link_broken", status=HTTPStatus.NOT_FOUND)
         if "send" in request.form:
-            notice: str | None = mailbox_proof.send_code(session, found, browser_id)
-            return browser_cookie.set_cookie(
-                go_to("refuse_page", token=token, notice=notice), browser_id
+            return mailbox_proof.send_code(
+                session, found, browser_id, page="refuse_page", token=token
             )
         given = mailbox_proof.is_given(session, found)
         until = _undo_until(session, found)

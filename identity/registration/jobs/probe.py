@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from domain_rules.addresses import EmailAddress
 from identity.core import outbox, retries
 from identity.core.http_client import Away
@@ -13,9 +11,9 @@ from identity.core.sealing import CannotOpen
 from identity.homeservers import breakers as homeserver_breakers, models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
-from identity.mail import models as mails
 from identity.mail.quota import Template
 from identity.services import WorkerServices
+from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import CONFIRMED_LIFETIME, Step, step_of
 
@@ -41,7 +39,9 @@ def probe_homeserver(services: WorkerServices, job: Job) -> RecordOutcome:
         if now + pause >= (request.confirmed_at or now) + CONFIRMED_LIFETIME:
             raise GiveUp(why) from None
         raise Later(why, pause) from None
-    return lambda session: _order_server_ready(session, services.now(), request)
+    return lambda session: sign_up.order_mail(
+        session, services.now(), request, Template.SERVER_READY
+    )
 
 
 def _probe(services: WorkerServices, homeserver: Homeserver) -> None:
@@ -67,15 +67,4 @@ def _probe(services: WorkerServices, homeserver: Homeserver) -> None:
 def _probing_in_bulk(job: Job, now: datetime) -> RecordOutcome:
     return lambda session: outbox.enqueue(
         session, JobKind.SERVER_PROBE, job.subject_id, now, lane=Lane.BULK
-    )
-
-
-def _order_server_ready(session: Session, now: datetime, request: VerificationRequest) -> None:
-    mails.order(
-        session,
-        now,
-        template=Template.SERVER_READY,
-        address=request.address,
-        language=request.language,
-        subject_id=request.id,
     )

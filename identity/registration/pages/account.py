@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from flask import Response, request
-from sqlalchemy.orm import Session
+from flask import Response, abort, request
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
@@ -29,9 +28,7 @@ NEXT = {AttemptStatus.TAKEN: "account_taken", AttemptStatus.AWAY: "account_waiti
 @blueprint.get("/account/<int:n>")
 def account_page(n: int) -> Response:
     """The form for name and password; or a link, if the homeserver creates its accounts itself."""
-    own = _own(n)
-    if visibility.step_of(own, services.now()) is not Step.CONFIRMED:
-        return go_to("check_page", n=n)
+    own = _confirmed(n)
     progress = account_creation.find_progress(services, own)
     if progress.status is AttemptStatus.UNDER_WAY:
         return go_to("account_progress", n=n)
@@ -43,9 +40,7 @@ def account_page(n: int) -> Response:
 @blueprint.post("/account/<int:n>")
 def create_account(n: int) -> Response:
     """Claim the account, judge the password and hand both over to the worker."""
-    own = _own(n)
-    if visibility.step_of(own, services.now()) is not Step.CONFIRMED:
-        return go_to("check_page", n=n)
+    own = _confirmed(n)
     name, password = request.form.get("display_name", ""), request.form.get("password", "")
     if request.form.get("password_again", password) != password:
         return _form(own, Fault("password_again", text("account.fault.again")), name=name)
@@ -72,9 +67,7 @@ def _request_account(own: VerificationRequest, name: str, password: str) -> Resp
 @blueprint.get("/account/<int:n>/progress")
 def account_progress(n: int) -> Response:
     """The page shown while the account is created; it reloads itself until that has ended."""
-    own = _own(n)
-    if visibility.step_of(own, services.now()) is not Step.CONFIRMED:
-        return go_to("check_page", n=n)
+    own = _confirmed(n)
     progress = account_creation.find_progress(services, own)
     if progress.status is AttemptStatus.NAME_REFUSED:
         raise problems.NameRefused
@@ -95,18 +88,14 @@ def account_progress(n: int) -> Response:
 @blueprint.get("/account/<int:n>/waiting")
 def account_waiting(n: int) -> Response:
     """The page that says that the homeserver did not answer and that a mail will follow."""
-    own = _own(n)
-    if visibility.step_of(own, services.now()) is not Step.CONFIRMED:
-        return go_to("check_page", n=n)
+    own = _confirmed(n)
     return render_page("account_waiting", n=n, proposal=account_creation.propose(services, own))
 
 
 @blueprint.get("/account/<int:n>/taken")
 def account_taken(n: int) -> Response:
     """The page that says that the address has an account; the mailbox is verified, so it may."""
-    own = _own(n)
-    if visibility.step_of(own, services.now()) is not Step.CONFIRMED:
-        return go_to("check_page", n=n)
+    own = _confirmed(n)
     proposal = account_creation.propose(services, own)
     with services.database.reading() as session:
         invited = invitation_proof.is_invited(session, own.address)
@@ -123,28 +112,31 @@ def account_done(n: int) -> Response:
     """The welcome: the user ID, how to sign in, what to keep safe."""
     own = _own(n)
     step = visibility.step_of(own, services.now())
-    created = account_creation.find_created(services, own) if step is Step.USED else None
-    if created is None:
-        if step is Step.USED:  # created in another browser, or deleted since
-            return render_page(
-                "link_used",
-                same=False,
-                n=n,
-                token="",
-                address=EmailAddress.stored(own.address).display,
-            )
+    if step is not Step.USED:
         return go_to("check_page", n=n)
+    address = EmailAddress.stored(own.address).display
+    created = account_creation.find_created(services, own)
+    if created is None:  # created in another browser, or deleted since
+        return render_page("link_used", same=False, n=n, token="", address=address)
     return render_page(
-        "account_done",
-        address=EmailAddress.stored(own.address).display,
-        created=created,
-        client_url=created.client_url,
+        "account_done", address=address, created=created, client_url=created.client_url
     )
 
 
 def _own(n: int) -> VerificationRequest:
+    """The nth request of this browser. Raises NoSuchRequest."""
     with services.database.reading() as session:
-        return _own_request(session, n)
+        found = sign_up.find_own(session, browser=browser_cookie.browser_hash(), ordinal=n)
+    prefer_language(found.language)
+    return found
+
+
+def _confirmed(n: int) -> VerificationRequest:
+    """The same, if it is confirmed; else the browser goes to the page of the step it is at."""
+    own = _own(n)
+    if visibility.step_of(own, services.now()) is not Step.CONFIRMED:
+        abort(go_to("check_page", n=n))
+    return own
 
 
 def _form(
@@ -162,9 +154,3 @@ def _form(
         again=again,
         client_url=proposal.client_url,
     )
-
-
-def _own_request(session: Session, n: int) -> VerificationRequest:
-    found = sign_up.find_own(session, browser=browser_cookie.browser_hash(), ordinal=n)
-    prefer_language(found.language)
-    return found

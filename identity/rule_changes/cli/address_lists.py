@@ -4,7 +4,12 @@ from typing import Any
 
 import click
 
-from identity.command.opening import author, author_here, dry_run, open_services, reason
+from identity.command.opening import (
+    author_here,
+    change_options,
+    changing,
+    open_services,
+)
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.routing import address_list_models, address_lists
 from identity.routing.address_list_models import AddressList
@@ -19,10 +24,7 @@ def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
     def changing(verb: str, *, is_listed: bool, told: str) -> None:
         @group.command(name=verb, help=f"{told} JSON: {{entry, changed, dry_run}}")
         @click.argument("entry", metavar=entry)
-        @author
-        @reason
-        @dry_run
-        @as_json
+        @change_options
         def command(entry: str, **options: Any) -> None:
             _change(name, entry, options, is_listed=is_listed)
 
@@ -35,15 +37,14 @@ def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
 
     @group.command(name="list")
     @as_json
-    def list_(*, json_wanted: bool) -> None:
+    def list_() -> None:
         """List what was changed here; what comes with Guichet is not repeated.
 
         JSON: [{"entry": text, "is_listed": boolean}]
         """
         with open_services() as services, services.database.reading() as session:
             changes = address_list_models.find_changes(session, name)
-        if json_wanted:
-            print_json([{"entry": each, "is_listed": is_on} for each, is_on in changes.items()])
+        if print_json([{"entry": each, "is_listed": is_on} for each, is_on in changes.items()]):
             return
         shown = ((each, "added" if is_on else "taken off") for each, is_on in changes.items())
         print_table(("entry", "change"), shown)
@@ -52,15 +53,12 @@ def lists_of(name: AddressList, help_text: str, entry: str) -> click.Group:
 
 
 def _change(name: AddressList, entry: str, options: dict[str, Any], *, is_listed: bool) -> None:
-    with open_services() as services, services.database.transaction() as session:
+    with changing(dry_run=options["dry_run"]) as (services, session):
         me = author_here(author=options["author"], reason=options["reason"])
         changed = address_lists.change(
             session, services.now(), me, name, entry, is_listed=is_listed
         )
-        if options["dry_run"]:
-            session.rollback()
-    if options["json_wanted"]:
-        print_json({"entry": entry, "changed": changed, "dry_run": options["dry_run"]})
+    print_json({"entry": entry, "changed": changed, "dry_run": options["dry_run"]})
     if not changed:
         print_message(f"Nothing to change: {entry} {'is' if is_listed else 'is not'} on the list.")
     elif options["dry_run"]:

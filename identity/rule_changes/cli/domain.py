@@ -149,7 +149,7 @@ def remove(pattern: str, *, suffix: bool, **options: Any) -> None:
 @domain.command(name="list")
 @click.option("--homeserver", help="Only rules of this homeserver.")
 @as_json
-def list_(*, homeserver: str | None, json_wanted: bool) -> None:
+def list_(*, homeserver: str | None) -> None:
     """List the rules of the newest revision.
 
     \b
@@ -166,8 +166,7 @@ def list_(*, homeserver: str | None, json_wanted: bool) -> None:
             if homeserver in {None, rule.homeserver, rule.protected_homeserver}
         ]
     found.sort(key=lambda rule: (rule.pattern.split(".")[::-1], rule.kind))
-    if json_wanted:
-        print_json({"revision": revision, "rules": [described(rule) for rule in found]})
+    if print_json({"revision": revision, "rules": [described(rule) for rule in found]}):
         return
     columns = ("rule", "says", "organisation")
     bare = (replace(rule, organisation="") for rule in found)

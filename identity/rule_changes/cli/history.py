@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from identity.command.opening import open_services
-from identity.command.printing import as_json, print_json, print_message, print_table
+from identity.command.printing import as_json, print_json, print_message, print_table, readable_time
 from identity.routing import models as rules
 from identity.rule_changes import service as rule_changes
 
@@ -16,7 +16,7 @@ from .publishing import change, publishing
 @click.command()
 @click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
 @as_json
-def history(*, limit: int, json_wanted: bool) -> None:
+def history(*, limit: int) -> None:
     """List the revisions: when, who, what and why.
 
     \b
@@ -25,29 +25,19 @@ def history(*, limit: int, json_wanted: bool) -> None:
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
         found = rules.revisions(session, limit=limit)
-    if json_wanted:
-        columns = ("based_on", "author", "summary", "reason")
-        print_json(
-            [
-                {"revision": each.number, "published_at": each.published_at.isoformat()}
-                | {column: getattr(each, column) for column in columns}
-                for each in found
-            ]
-        )
+    columns = ("based_on", "author", "summary", "reason")
+    shown = [
+        {"revision": each.number, "published_at": each.published_at.isoformat()}
+        | {column: getattr(each, column) for column in columns}
+        for each in found
+    ]
+    if print_json(shown):
         return
-    print_table(
-        ("revision", "published", "by", "rules", "why"),
-        (
-            (
-                str(each.number),
-                f"{each.published_at:%Y-%m-%d %H:%M:%S}Z",
-                each.author,
-                each.summary,
-                each.reason,
-            )
-            for each in found
-        ),
+    rows = (
+        (str(each.number), readable_time(each.published_at), each.author, each.summary, each.reason)
+        for each in found
     )
+    print_table(("revision", "published", "by", "rules", "why"), rows)
 
 
 @click.command()
@@ -55,7 +45,7 @@ def history(*, limit: int, json_wanted: bool) -> None:
 @click.argument("newer", type=int, required=False)
 @click.option("-v", "--verbose", is_flag=True, help="Show every change.")
 @as_json
-def diff(older: int, newer: int | None, *, verbose: bool, json_wanted: bool) -> None:
+def diff(older: int, newer: int | None, *, verbose: bool) -> None:
     """Show what changed from revision OLDER to NEWER, or to the newest.
 
     JSON: as of `add`, without revision and impact. `base` is OLDER.
@@ -63,8 +53,7 @@ def diff(older: int, newer: int | None, *, verbose: bool, json_wanted: bool) -> 
     with open_services() as services, services.database.reading() as session:
         to = rules.current_number(session) if newer is None else newer
         difference = rule_changes.compare_revisions(session, older, to)
-    if json_wanted:
-        print_json(describe_difference(difference))
+    if print_json(describe_difference(difference)):
         return
     print_difference(difference, whole=verbose)
     print_message(

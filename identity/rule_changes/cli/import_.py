@@ -1,5 +1,6 @@
 """`guichet domain import`: publish the rules of a file in one revision."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,9 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
 def _show(
     content: Content, found: ImportProof | None, done: ImportResult, options: dict[str, Any]
 ) -> None:
-    if options["json_wanted"]:
-        proof = {"proof": describe_proof(found) if found else None}
-        print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
-    elif options["dry_run"]:
+    proof = {"proof": describe_proof(found) if found else None}
+    is_told = print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
+    if options["dry_run"] and not is_told:
         for name in done.homeservers:
             click.echo(f"+ homeserver {name}")
         print_draft(done.draft, whole=options["verbose"])
@@ -159,19 +159,8 @@ def _described(content: Content, done: ImportResult, *, dry_run: bool) -> dict[s
         "revision": done.difference.base if dry_run else done.revision,
         "dry_run": dry_run,
         "homeservers_added": list(done.homeservers),
-        "duplicates": [
-            {"line": each.line, "text": each.text, "first_line": each.first_line}
-            for each in content.duplicates
-        ],
-        "refused": [
-            {
-                "line": fault.line,
-                "text": fault.text,
-                "reason": fault.reason,
-                "by_policy": is_policy(fault),
-            }
-            for fault in content.faults
-        ],
+        "duplicates": [asdict(each) for each in content.duplicates],
+        "refused": [asdict(fault) | {"by_policy": is_policy(fault)} for fault in content.faults],
     }
 
 

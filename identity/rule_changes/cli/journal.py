@@ -1,13 +1,14 @@
 """`guichet journal`: list the changes in the journal, and verify its hash chain."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from identity.command.opening import open_services
 from identity.command.outcomes import Failure
-from identity.command.printing import as_json, print_json, print_message, print_table
+from identity.command.printing import as_json, print_json, print_message, print_table, readable_time
 from identity.core.journal import JournalEntry, find_recent
 from identity.rule_changes import journal_check
 
@@ -26,7 +27,7 @@ def journal() -> None:
 @click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
 @click.option("--action", help="Only these: rules.publish, or a noun alone, rules.")
 @as_json
-def list_(*, limit: int, action: str | None, json_wanted: bool) -> None:
+def list_(*, limit: int, action: str | None) -> None:
     """List the newest changes.
 
     \b
@@ -35,30 +36,28 @@ def list_(*, limit: int, action: str | None, json_wanted: bool) -> None:
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
         found = find_recent(session, limit=limit, action=action)
-    if json_wanted:
-        print_json([_described(entry) for entry in found])
-        return
-    print_table(
-        ("number", "at", "by", "what", "of", "facts", "why"),
-        (
+    if not print_json([_described(entry) for entry in found]):
+        print_table(
+            ("number", "at", "by", "what", "of", "facts", "why"),
             (
-                str(entry.number),
-                f"{entry.at:%Y-%m-%d %H:%M:%S}Z",
-                entry.actor,
-                entry.action,
-                entry.subject,
-                _short(json.loads(entry.facts)),
-                entry.reason,
-            )
-            for entry in found
-        ),
-    )
+                (
+                    str(entry.number),
+                    readable_time(entry.at),
+                    entry.actor,
+                    entry.action,
+                    entry.subject,
+                    _short(json.loads(entry.facts)),
+                    entry.reason,
+                )
+                for entry in found
+            ),
+        )
 
 
 @journal.command()
 @click.option("--head", metavar="HASH", help="A head noted earlier; it must still be in the chain.")
 @as_json
-def verify(*, head: str | None, json_wanted: bool) -> None:
+def verify(*, head: str | None) -> None:
     """Check every row against the one before, and the rules of every revision against their row.
 
     Prints the head of the chain. Note it somewhere else: it shows later that no end was cut off.
@@ -69,12 +68,10 @@ def verify(*, head: str | None, json_wanted: bool) -> None:
     with open_services() as services, services.database.reading() as session:
         done = journal_check.verify(session, noted_head=head)
     fault = done.fault
-    if json_wanted:
-        told = {"number": fault.number, "what": fault.what} if fault else None
-        print_json({"rows": done.rows, "head": done.head, "fault": told})
+    is_told = print_json(asdict(done))
     if fault:
         raise Failure(f"row {fault.number} of the journal: {fault.what}")
-    if not json_wanted:
+    if not is_told:
         click.echo(done.head)
     print_message(f"{done.rows} rows, each as it was written.")
 

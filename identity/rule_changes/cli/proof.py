@@ -19,6 +19,7 @@ from .files import Content, Key
 
 EXAMPLES = 4  # of one cause, unless all are wanted
 WIDEST = 44
+FIELDS = ("line", "text", "address", "cause", "explanation")  # of a difference, besides its answers
 
 HEADINGS = {
     Cause.UNESCAPED_DOT: "a dot that was not escaped stood for any letter; now it is a dot",
@@ -78,15 +79,8 @@ def describe_proof(found: ImportProof) -> dict[str, Any]:
             for number, line in enumerate(found.reading.old)
         ],
         "differences": [
-            {
-                "line": each.line,
-                "text": each.text,
-                "address": each.address,
-                "cause": each.cause,
-                "explanation": each.explanation,
-                "inside": _pair(each.inside),
-                "outside": _pair(each.outside),
-            }
+            {field: getattr(each, field) for field in FIELDS}
+            | {"inside": _pair(each.inside), "outside": _pair(each.outside)}
             for each in found.proof.differences
         ],
         "dangers": [

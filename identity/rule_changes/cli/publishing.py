@@ -8,9 +8,9 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from identity.command.opening import author, author_here, dry_run, reason
+from identity.command.opening import author_here, change_options, with_options
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_json, print_message
+from identity.command.printing import print_json, print_message
 from identity.command.progress import track_progress
 from identity.problems import MovesAccounts
 from identity.rule_changes import drafts
@@ -31,25 +31,16 @@ EFFECTS = (
 )
 SHOWN_DOMAINS = 5
 
-OPTIONS = (
+publishing = with_options(
     click.option("--base", type=int, help="Only if the newest revision is this one."),
     click.option(
         "--move-accounts",
         is_flag=True,
         help="Even if known accounts would belong to another homeserver.",
     ),
-    author,
-    reason,
-    dry_run,
-    as_json,
+    change_options,
 )
-
-
-def publishing(command: Any) -> Any:
-    """The options of every command that publishes rules."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
+"""The options of every command that publishes rules."""
 
 
 def change(
@@ -62,10 +53,8 @@ def change(
         revision = draft.difference.base
         if not options["dry_run"]:
             revision = publish(session, services, draft, options)
-    if options["json_wanted"]:
-        facts = {"revision": revision, "dry_run": options["dry_run"]}
-        print_json(describe_draft(draft) | facts)
-    else:
+    facts = {"revision": revision, "dry_run": options["dry_run"]}
+    if not print_json(describe_draft(draft) | facts):
         print_draft(draft)
     if draft.difference.is_empty:
         print_message(f"Nothing to change: revision {revision} says so already.")

@@ -165,7 +165,7 @@ def test_every_invitation_that_waits_is_ordered_once(database, proved, bind, clo
         ordered = session.scalars(select(Job.subject_id).where(Job.kind == JobKind.ONBIND)).all()
         waiting = {
             row.id
-            for row in third_party_invitations.find_recent(session)
+            for row in session.scalars(select(ThirdPartyInvitation))
             if row.delivery == Delivery.WAITING
         }
     assert sorted(ordered) == sorted(mine)

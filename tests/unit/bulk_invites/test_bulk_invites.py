@@ -6,6 +6,7 @@ from identity.bulk_invites import report, service as bulk_invites
 from identity.bulk_invites.service import Owner, RoomSeen
 from identity.core import outbox
 from identity.mail import models as mails
+from identity.maintenance import retention
 from tests.worlds.bulk_inviters import LIST, ROOM, ZOE, desk, run, service, settings
 from tests.worlds.sign_ups import *
 
@@ -47,7 +48,7 @@ def test_a_list_that_was_never_sent_is_forgotten_with_its_columns(service, clock
     with service.database.transaction() as session:
         made = checked(session, service, TWO)
         clock.advance(days=91)
-        assert bulk_invites.bulk_invites.forget(session, clock() - bulk_invites.RETENTION) == 1
+        assert bulk_invites.bulk_invites.forget(session, clock() - retention.BULK_INVITES) == 1
         assert bulk_invites.bulk_invites.columns_of(session, made.id) == []
 
 
@@ -55,7 +56,7 @@ def test_old_lists_are_forgotten(service, clock):
     with service.database.transaction() as session:
         checked(session, service)
         clock.advance(days=91)
-        assert bulk_invites.bulk_invites.forget(session, clock() - bulk_invites.RETENTION) == 1
+        assert bulk_invites.bulk_invites.forget(session, clock() - retention.BULK_INVITES) == 1
         assert bulk_invites.bulk_invites.find_by_owner(session, ZOE) == []
 
 

@@ -17,9 +17,9 @@ from identity.core.sealing import CannotOpen, Vault
 from identity.core.tokens import Tokens
 from identity.invitations import mute_models as mutes, muting, opting_out
 from identity.invitations.mute_models import Mute
+from identity.keys import service as signing_keys
 from identity.mail import results as mail_results, suppressions
 from identity.mail.suppressions import Suppression, SuppressionReason
-from identity.maintenance import resealing
 from tests.worlds.sign_ups import *
 
 OLD_LINKS, NEW_LINKS = SecretStr("the link key of before"), SecretStr("the link key of today")
@@ -70,7 +70,7 @@ def test_link_keys_may_be_renewed_and_removed(database, clock):
 def test_storage_keys_may_be_renewed_and_removed(database, clock):
     with database.transaction() as session:
         refuse(session, node(), clock())
-        assert resealing.reseal(session, Vault([OLD_STORAGE, NEW_STORAGE])) == 1
+        assert signing_keys.reseal(session, Vault([OLD_STORAGE, NEW_STORAGE])) == 1
     with database.reading() as session:
         assert is_refused(session, node(storage=(NEW_STORAGE,))) == (True, True)
         with pytest.raises(CannotOpen):

@@ -10,7 +10,6 @@ from identity.core.sealing import CannotOpen, Vault
 from identity.core.signatures import verify
 from identity.keys import models as rows, service as signing_keys
 from identity.keys.service import UnknownKey
-from identity.maintenance import resealing
 
 US = Actor("tests", "here")
 OLD, NEW = SecretStr("an old storage key"), SecretStr("a new storage key")
@@ -51,7 +50,7 @@ def test_after_sealing_anew_the_old_storage_key_may_go(services, clock):
     both = Vault([OLD, NEW])
     with services.database.transaction() as session:
         key = signing_keys.current_key(session, Vault([OLD]), clock())
-        assert resealing.reseal(session, both) == 1
+        assert signing_keys.reseal(session, both) == 1
     with services.database.reading() as session:
         alone = Vault([NEW])
         assert signing_keys.find_key(session, alone, key.key_id).public == key.public
@@ -61,4 +60,4 @@ def test_without_the_key_in_use_nothing_is_sealed_anew(services, clock):
     with services.database.transaction() as session:
         signing_keys.current_key(session, Vault([OLD]), clock())
     with services.database.transaction() as session, pytest.raises(CannotOpen):
-        resealing.reseal(session, Vault([NEW]))
+        signing_keys.reseal(session, Vault([NEW]))
