@@ -85,6 +85,9 @@ class Cache:
         """
         return AccountClass.AGENT if self.is_exempt(user_id) else self.class_by_source(user_id)
 
+    def is_guest(self, user_id: str) -> bool:
+        return self.class_of(user_id) is AccountClass.GUEST
+
     def class_by_source(self, user_id: str) -> AccountClass:
         """The class of a user as if nobody were exempt."""
         server = homeserver_of(user_id)
