@@ -28,6 +28,7 @@ from .room import (
     AccessRule,
     Content,
     People,
+    additional_creators_of,
     as_mapping,
     as_texts,
     encrypts,
@@ -166,9 +167,7 @@ class Creation:
     @property
     def creators(self) -> set[str]:
         """Everybody who will be a creator of the room."""
-        named = as_texts(
-            as_mapping(self.request.get("creation_content")).get("additional_creators")
-        )
+        named = additional_creators_of(self.request.get("creation_content"))
         return {self.creator, *named, *(self.invited if self.is_trusted else ())}
 
     @property
@@ -318,7 +317,5 @@ def _event(event_type: str, content: Content) -> dict[str, Any]:
 
 def users_named_in(creation_request: Content, creator: str) -> Iterable[str]:
     """Everybody named in a request; before a refusal they are checked for exemption."""
-    named = as_texts(
-        as_mapping(creation_request.get("creation_content")).get("additional_creators")
-    )
+    named = additional_creators_of(creation_request.get("creation_content"))
     return {creator, *as_texts(creation_request.get("invite")), *named}

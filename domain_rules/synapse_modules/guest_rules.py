@@ -5,7 +5,8 @@ from typing import Any
 
 from domain_rules.rooms import guest_permissions
 from domain_rules.rooms.guest_permissions import UserAction
-from domain_rules.rooms.room import CREATE, MEMBER
+from domain_rules.rooms.room import CREATE, MEMBER, additional_creators_of, as_texts
+from domain_rules.rule import AccountClass
 from domain_rules.user_ids import homeserver_of
 
 from . import other_modules, room_rows
@@ -142,16 +143,12 @@ class GuestRules(Part):
 
     def _refuse_guest_creators(self, creation: object) -> None:
         """Also for administrators: nobody could take the power away again."""
-        for named in guest_permissions.additional_creators_of(creation):
+        for named in additional_creators_of(creation):
             if self.cache.is_guest(named):
                 self.refusals.refuse_by_raising(self._reason(named, UserAction.BE_CREATOR), named)
 
     def _take_power_from_guests(self, request: dict[str, Any]) -> None:
-        guests = [
-            named
-            for named in guest_permissions.invited_users_of(request)
-            if self.cache.is_guest(named)
-        ]
+        guests = [named for named in as_texts(request.get("invite")) if self.cache.is_guest(named)]
         if guests and self.refusals.is_log_only:
             self.refusals.record(RefusalReason.GUEST_MAY_NOT_HOLD_POWER, guests[0])
         elif guests:  # not refused: all clients start chats with this preset
@@ -172,7 +169,7 @@ class GuestRules(Part):
         Before refusing, Synapse is asked whether the user has become an administrator.
         """
         await self.cache.ready()
-        if guest_permissions.is_allowed(self.cache.class_by_source(user_id), action):
+        if self.cache.class_by_source(user_id) is AccountClass.AGENT:
             return True
         if await self.cache.is_exempt_now(user_id):
             self.refusals.record_exemption(REASONS[action], user_id)

@@ -120,7 +120,7 @@ class Inbound(Part):
             self._note(arrival)
             inbound_events.labels("noted").inc()
             return None
-        return judge_inbound(state, arrival.coming, arrival.sent_at, is_guests_server=True)
+        return judge_inbound(state, arrival.coming, arrival.sent_at)
 
     def _note(self, arrival: Arrival) -> None:
         if len(self._noted) >= MAX_PENDING:
@@ -131,9 +131,7 @@ class Inbound(Part):
     async def _judge_noted(self, arrival: Arrival) -> None:
         if await self._views.is_complete(arrival.room_id):
             seen = await self._views.look(arrival.room_id)
-            reason = seen and judge_inbound(
-                seen[0], arrival.coming, arrival.sent_at, is_guests_server=True
-            )
+            reason = seen and judge_inbound(seen[0], arrival.coming, arrival.sent_at)
             if reason:
                 self._log(reason, arrival.event_id, arrival.coming.sender)
         elif self._now_ms() - arrival.noted_ms > MAX_PENDING_MS:

@@ -8,7 +8,13 @@ from typing import Any
 from domain_rules.enums import StrEnum
 from domain_rules.rooms.changes import judge_visibility
 from domain_rules.rooms.creation import Creation, complete_request, judge_creation, users_named_in
-from domain_rules.rooms.events import JUDGES, GuichetIdentity, RoomEvent, judge_event
+from domain_rules.rooms.events import (
+    JUDGES,
+    GuichetIdentity,
+    RoomEvent,
+    judge_event,
+    judge_redaction,
+)
 from domain_rules.rooms.membership import (
     MembershipChange,
     Successors,
@@ -17,7 +23,6 @@ from domain_rules.rooms.membership import (
     judge_membership,
 )
 from domain_rules.rooms.reasons import MALFORMED_CREATIONS, RoomReason
-from domain_rules.rooms.redactions import judge_redaction
 from domain_rules.rooms.room import (
     CREATE,
     MEMBER,
