@@ -11,10 +11,9 @@ from domain_rules.mailboxes import address_of
 from identity.translations import LANGUAGES
 
 from . import csrf
-from .languages import language, same_page_in
 from .page_headers import fingerprint
 from .request_context import services
-from .wording import clock, counted, date, day, text
+from .wording import clock, counted, date, day, language, same_page_in, text
 
 
 @dataclass(frozen=True)
