@@ -12,7 +12,7 @@ from identity.accounts import (
     verified_addresses,
 )
 from identity.bulk_invites import models as bulk_invites, room_check_models, sign_in_models
-from identity.core import hashing_key, journal, outbox, worker_heartbeats
+from identity.core import journal, keyed_hashes, outbox, worker_heartbeats
 from identity.core.database import Base
 from identity.core.one_time_codes import models as stored_codes
 from identity.homeservers import (
@@ -49,7 +49,7 @@ TABLES: Final = (
     bulk_invites,
     credentials,
     feed_state,
-    hashing_key,
+    keyed_hashes,
     homeserver_breakers,
     homeservers,
     identity_accounts,

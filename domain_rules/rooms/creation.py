@@ -151,8 +151,7 @@ class Creation:
     @property
     def invitations(self) -> int:
         """How many people are invited, by user ID or by address."""
-        by_mail = self.request.get("invite_3pid")
-        return len(set(self.invited)) + (len(by_mail) if isinstance(by_mail, list) else 0)
+        return len(set(self.invited)) + len(invitations_by_mail(self.request))
 
     @property
     def has_guests(self) -> bool:
@@ -313,6 +312,12 @@ def _is_of_the_room(event: Content) -> bool:
 
 def _event(event_type: str, content: Content) -> dict[str, Any]:
     return {"type": event_type, "state_key": "", "content": dict(content)}
+
+
+def invitations_by_mail(creation_request: Content) -> list[Content]:
+    """The invitations by address of a request, each as the client wrote it."""
+    listed = creation_request.get("invite_3pid")
+    return [as_mapping(each) for each in listed] if isinstance(listed, list) else []
 
 
 def users_named_in(creation_request: Content, creator: str) -> Iterable[str]:

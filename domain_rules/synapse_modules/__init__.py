@@ -15,6 +15,7 @@ from .clients import GuichetClient
 from .configuration import Config, FaultyConfiguration
 from .part import Context
 from .refusals import Refusals, SynapseTypes
+from .sync import Sync
 
 # Key in the configuration, module, class. The order matters: parts that refuse come before those
 # that change a request, and the part that asks Guichet comes after those that decide here.
@@ -35,8 +36,6 @@ class Guichet:
     """The module class. Synapse creates one instance in each of its processes."""
 
     def __init__(self, config: Config, api: Any) -> None:
-        from .sync import Sync  # noqa: PLC0415  # brings in Twisted, which only Synapse has
-
         refusals = Refusals(
             SynapseTypes.of_synapse(),
             api.get_current_time_msec,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain_rules.enums import StrEnum
+from domain_rules.rooms.creation import invitations_by_mail
 from domain_rules.rooms.reasons import RoomReason
 from domain_rules.rule import AccountClass
 
@@ -54,7 +55,7 @@ class InvitationCheck(Part):
             return  # counted with the invitations
         await self.cache.ready()
         inviter = requester.user.to_string()
-        for address in _addresses(request.get("invite_3pid")):
+        for address in _addresses(request):
             reason = self._from_memory(inviter, address)
             if reason is not None:
                 self.refusals.refuse_by_raising(reason, inviter)
@@ -100,9 +101,8 @@ class InvitationCheck(Part):
         return answer.body if answer.is_good and isinstance(answer.body, Mapping) else None
 
 
-def _addresses(invited: object) -> list[str]:
-    entries = invited if isinstance(invited, list) else []
-    found = (entry.get("address") for entry in entries if isinstance(entry, Mapping))
+def _addresses(request: Mapping[str, Any]) -> list[str]:
+    found = (each.get("address") for each in invitations_by_mail(request))
     return [address for address in found if isinstance(address, str)]
 
 

@@ -7,7 +7,13 @@ from typing import Any
 
 from domain_rules.enums import StrEnum
 from domain_rules.rooms.changes import judge_visibility
-from domain_rules.rooms.creation import Creation, complete_request, judge_creation, users_named_in
+from domain_rules.rooms.creation import (
+    Creation,
+    complete_request,
+    invitations_by_mail,
+    judge_creation,
+    users_named_in,
+)
 from domain_rules.rooms.events import (
     JUDGES,
     GuichetIdentity,
@@ -229,12 +235,8 @@ class RoomAccess(Part):
         return self._answer(user_id, reason)
 
     def _has_guests_by_mail(self, request: Mapping[str, Any]) -> bool:
-        listed = request.get("invite_3pid")
-        addresses = [
-            str(as_mapping(each).get("address"))
-            for each in (listed if isinstance(listed, list) else ())
-        ]
-        decisions = [self.cache.decide(address) for address in addresses]
+        invited = invitations_by_mail(request)
+        decisions = [self.cache.decide(str(each.get("address"))) for each in invited]
         return any(
             each and each.homeserver and each.account_class is AccountClass.GUEST
             for each in decisions
@@ -243,9 +245,7 @@ class RoomAccess(Part):
     def _judge_mail_at_creation(self, creation: Creation) -> RoomReason | None:
         rule = creation.rule or AccessRule.RESTRICTED
         state = RoomState(rule_event={"rule": rule.value})
-        listed = creation.request.get("invite_3pid")
-        for invitation in listed if isinstance(listed, list) else ():
-            invited = as_mapping(invitation)
+        for invited in invitations_by_mail(creation.request):
             medium, address = str(invited.get("medium")), str(invited.get("address"))
             reason = judge_invitation_by_mail(state, medium, address, self.cache.decide)
             if reason is not None:

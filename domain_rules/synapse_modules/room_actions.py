@@ -19,7 +19,7 @@ from domain_rules.rooms.room import (
 )
 from domain_rules.user_ids import homeserver_of
 
-from . import membership_rows, room_rows
+from . import room_rows
 from .declarations import ACTIONS
 from .part import Context, Part
 from .room_action_requests import NotFromGuichet, SignedRequests
@@ -97,7 +97,7 @@ class RoomActions(Part):
         token = request.get("token")
         found: dict[str, Any] = await self._query(
             "guichet_membership",
-            membership_rows.read_membership,
+            room_rows.read_membership,
             _text(request, "room_id"),
             _text(request, "user_id"),
             token if isinstance(token, str) and token else None,
