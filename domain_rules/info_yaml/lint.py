@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from domain_rules.enums import StrEnum
 from domain_rules.rule import RuleKind
 
-from .legacy_lookup import LegacyAnswer, LegacyLine, LegacyServer
+from .legacy_lookup import CallerAnswer, LegacyLine, LegacyServer
 from .probe_addresses import probe_addresses_of
 from .regex_shapes import Target
 
@@ -142,7 +142,7 @@ class _Earlier:
         return found or self.default
 
 
-def _consequence(first: LegacyAnswer, this: LegacyAnswer) -> str:
+def _consequence(first: CallerAnswer, this: CallerAnswer) -> str:
     if first == this:
         return ", with the same answer"
     return "; see the differences for what decides now"

@@ -57,17 +57,11 @@ class Reporter(Part):
 
     async def on_add(self, user_id: str, medium: str, address: str) -> None:
         """This homeserver verified an address."""
-        if medium == EMAIL:
-            await self._put(
-                reports.report_of_address(ReportKind.BOUND, (user_id, address), self._now_ms())
-            )
+        await self._put_address(ReportKind.BOUND, user_id, medium, address)
 
     async def on_remove(self, user_id: str, medium: str, address: str) -> None:
         """An address was removed."""
-        if medium == EMAIL:
-            await self._put(
-                reports.report_of_address(ReportKind.UNBOUND, (user_id, address), self._now_ms())
-            )
+        await self._put_address(ReportKind.UNBOUND, user_id, medium, address)
 
     async def on_deactivation(
         self,
@@ -102,6 +96,10 @@ class Reporter(Part):
             logger.warning("Guichet is away, reports wait: %s", fault)
         except Exception:
             logger.exception("reports could not be sent; they wait")
+
+    async def _put_address(self, kind: ReportKind, user_id: str, medium: str, address: str) -> None:
+        if medium == EMAIL:
+            await self._put(reports.report_of_address(kind, (user_id, address), self._now_ms()))
 
     async def _put(self, *found: Report) -> None:
         await self._make_tables()
@@ -182,11 +180,8 @@ class Reporter(Part):
         if report.kind is ReportKind.UNBOUND:
             await self._run(report_queue.record_known_address, pair, None)
             return
-        await self._run(
-            report_queue.record_known_address,
-            pair,
-            KnownAddress(result, self.cache.rules.revision),
-        )
+        known = KnownAddress(result, self.cache.rules.revision)
+        await self._run(report_queue.record_known_address, pair, known)
         identity_server = self.identity_server
         if result == ReportResult.OK.value and identity_server is not None:
             # So that Synapse asks Guichet to unbind it when the account is deactivated.

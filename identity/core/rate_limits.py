@@ -75,13 +75,7 @@ class RateLimits:
 
     def spend_network(self, client_ip: str) -> None:
         """Count one more address typed from this network."""
-        if self._on:
-            shared = self._is_shared(client_ip)
-            self._spend(
-                ADDRESSES_SHARED if shared else ADDRESSES,
-                "addresses",
-                subscriber_network(client_ip),
-            )
+        self._spend_by_network(client_ip, "addresses", ADDRESSES, shared=ADDRESSES_SHARED)
 
     def spend_tag(self, client_ip: str, address: EmailAddress) -> None:
         """Count one more address with a tag (`ana+x@…`), or another spelling of its mailbox.
@@ -95,11 +89,7 @@ class RateLimits:
 
     def spend_sign_in(self, client_ip: str) -> None:
         """Count one more OpenID token handed in from this network."""
-        if self._on:
-            shared = self._is_shared(client_ip)
-            self._spend(
-                SIGN_INS_SHARED if shared else SIGN_INS, "sign-ins", subscriber_network(client_ip)
-            )
+        self._spend_by_network(client_ip, "sign-ins", SIGN_INS, shared=SIGN_INS_SHARED)
 
     def spend_lookup(self, now: datetime, user_id: str, addresses: Collection[str]) -> None:
         """Count the addresses an account looks up. Those it has looked up today count once."""
@@ -113,6 +103,14 @@ class RateLimits:
     def is_news(self, message: str) -> bool:
         """Whether this process has not logged this message within the last hour."""
         return self._here.limiter.hit(NEWS, "told", message)
+
+    def _spend_by_network(
+        self, client_ip: str, what: str, limit: RateLimitItem, *, shared: RateLimitItem
+    ) -> None:
+        """`shared`: the limit in a network where thousands share one address."""
+        if self._on:
+            limit = shared if is_in(client_ip, self._shared_networks) else limit
+            self._spend(limit, what, subscriber_network(client_ip))
 
     def _spend(self, limit: RateLimitItem, *key: str) -> None:
         self._together(lambda store: store.hit(limit, *key))
@@ -129,9 +127,6 @@ class RateLimits:
                 self._away_until = time.monotonic() + LOOK_AGAIN
                 log.warning("rate limits: the shared store is away, counting alone", exc_info=True)
         return ask(self._here)
-
-    def _is_shared(self, client_ip: str) -> bool:
-        return is_in(client_ip, self._shared_networks)
 
 
 def _common(settings: Settings, timeout: float) -> Counters | None:

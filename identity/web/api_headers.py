@@ -1,6 +1,6 @@
 """Security and CORS headers of the APIs."""
 
-from flask import Flask, Response, current_app, request
+from flask import Response, current_app, request
 
 from .api_errors import is_for_programs
 from .request_context import is_https
@@ -24,11 +24,6 @@ NEVER_CROSS_ORIGIN = (
     "/_matrix/identity/api/v1/internal-info",
     "/_matrix/identity/internal",
 )
-
-
-def register(app: Flask) -> None:
-    """Add the headers to every answer of the application."""
-    app.after_request(protect)
 
 
 def protect(response: Response) -> Response:

@@ -52,16 +52,12 @@ def render_page(
         sender=address_of(services.settings.mail_from),
         csrf_token=csrf.make_token,
         style_version=fingerprint(current_app.blueprints["pages"]),
-        typed=_typed,
+        typed=lambda field: request.form.get(field, ""),
         faults=list(faults),
         fault_of={fault.field: fault.text for fault in faults},
         **values,
     )
     return make_response(html, status)
-
-
-def _typed(name: str) -> str:
-    return request.form.get(name, "")
 
 
 def go_to(endpoint: str, /, **values: Any) -> Response:

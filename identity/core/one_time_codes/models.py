@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Index,
     UniqueConstraint,
     cast,
@@ -187,34 +186,10 @@ def move_to_browser(session: Session, *, old: str, new: str) -> None:
     )
 
 
-def count_wrong_for_address(session: Session, address: str, since: datetime) -> int:
-    """Count wrong codes guessed for an address, for any purpose."""
-    return _count(session, WrongTry.address == address, WrongTry.at > since)
-
-
-def count_wrong_near(session: Session, near: str, since: datetime) -> int:
-    """Count wrong codes from a /24, a /64 or a shared network."""
-    return _count(session, WrongTry.near == near, WrongTry.at > since)
-
-
-def count_wrong_far(session: Session, far: str, since: datetime) -> int:
-    """Count wrong codes from a /16 or a /48."""
-    return _count(session, WrongTry.far == far, WrongTry.at > since)
-
-
-def count_wrong_for_purpose(session: Session, purpose: Purpose, since: datetime) -> int:
-    """Count wrong codes for one purpose."""
-    return _count(session, WrongTry.purpose == purpose, WrongTry.at > since)
-
-
-def count_guesses(session: Session, purpose: Purpose, digits: int, since: datetime) -> int:
-    """Count wrong codes of one length that were tried without their mail."""
-    return _count(
-        session,
-        WrongTry.purpose == purpose,
-        WrongTry.at > since,
-        WrongTry.guessed_digits == digits,
-    )
+def count_wrong(session: Session, since: datetime, **facts: str | int) -> int:
+    """Count the wrong codes since then that have these values in columns of `WrongTry`."""
+    query = select(func.count()).select_from(WrongTry).where(WrongTry.at > since)
+    return session.scalar(query.filter_by(**facts)) or 0
 
 
 def alarm_ends_at(session: Session, purpose: Purpose) -> datetime | None:
@@ -256,7 +231,3 @@ def forget(session: Session, *, tries_before: datetime, codes_before: datetime) 
         delete(OneTimeCode).where(OneTimeCode.alive_until < codes_before).returning(OneTimeCode.id)
     ).all()
     return len(gone) + len(ended)
-
-
-def _count(session: Session, *which: ColumnElement[bool]) -> int:
-    return session.scalar(select(func.count()).select_from(WrongTry).where(*which)) or 0
