@@ -53,21 +53,17 @@ Found = tuple[LintKind, str] | None
 
 
 def _unescaped(line: LegacyLine, *, with_example: bool) -> Found:
-    if line.is_entry or not any(target.loose or target.glued for target in line.targets):
+    loose = [target for target in line.targets if target.loose or target.glued]
+    if line.is_entry or not loose:
         return None
-    cases = _alone(line) if with_example else ()
-    example = next(filter(None, map(_taken_too, cases)), None)
+    examples = (_taken_too(line, target) for target in loose if with_example)
+    example = next(filter(None, examples), None)
     said = f": {example} was taken too" if example else ""
     return LintKind.UNESCAPED_DOT, f"a dot that is not escaped stands for any letter{said}"
 
 
-def _alone(line: LegacyLine) -> Iterator[tuple[LegacyLine, Target]]:
-    return ((line, target) for target in line.targets if target.loose or target.glued)
-
-
-def _taken_too(case: tuple[LegacyLine, Target]) -> str | None:
+def _taken_too(line: LegacyLine, target: Target) -> str | None:
     """An address that the pattern matches although nobody meant it."""
-    line, target = case
     server = LegacyServer([line])
     domain = target.text.rpartition("@")[2]
     for address in probe_addresses_of(target):

@@ -61,11 +61,14 @@ class RoomAccess(Part):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._predecessors = Predecessors(self.client)
+        self._predecessors = Predecessors(context)
         self._views = RoomViews(context)
         self._upgrades = RoomUpgrades(context, self._views)
         self._inbound = Inbound(context, self._views)
-        self.refusals.add_sentences(_sentences())
+        # All reasons about rooms, also those that other parts use, with the next step in them.
+        self.refusals.add_sentences(
+            {reason: Sentence(reason.texts["fr"], reason.texts["en"]) for reason in RoomReason}
+        )
         self._views.start()
         guards = Guards(self.refusals, closes_for=lambda _user_id: True)
         of_others = Guards(self.refusals, closes_for=lambda _user_id: False)
@@ -286,8 +289,3 @@ class RoomAccess(Part):
 
 def _is_judged(event: Any) -> bool:
     return event.type == REDACTION or (event.type in JUDGES and event.is_state())
-
-
-def _sentences() -> Mapping[StrEnum, Sentence]:
-    """All reasons about rooms, also those that other parts use, with the next step in them."""
-    return {reason: Sentence(reason.texts["fr"], reason.texts["en"]) for reason in RoomReason}

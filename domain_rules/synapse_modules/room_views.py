@@ -155,11 +155,11 @@ class RoomViews(Part):
         """The reason for the client: that the class is not known yet, if that is the cause."""
         if reason is RoomReason.ADDRESS_BELONGS_NOWHERE and not self.cache.is_known:
             return RefusalReason.CLASS_NOT_YET_KNOWN
-        if reason in ABOUT_GUESTS:
-            for each in concerned:
-                if each and self.cache.is_guest(each) and not self.cache.is_class_known(each):
-                    return RefusalReason.CLASS_NOT_YET_KNOWN
-        return reason
+        is_unknown = reason in ABOUT_GUESTS and any(
+            each and self.cache.is_guest(each) and not self.cache.is_class_known(each)
+            for each in concerned
+        )
+        return RefusalReason.CLASS_NOT_YET_KNOWN if is_unknown else reason
 
     async def _is_exempt(self, user_id: str) -> bool:
         return bool(user_id) and await self.cache.is_exempt_now(user_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
+from domain_rules.rooms.room import as_texts
 from domain_rules.rule import AccountClass, Rule
 from domain_rules.rules import Decision, RuleSet
 from domain_rules.wire_format import UnreadableRules, read_rules
@@ -81,7 +82,7 @@ def read_snapshot(answer: Mapping[str, Any], at: datetime) -> Snapshot:
             identity_servers=frozenset(names["names"]),
             guichet_keys=dict(names["public_keys"]),
             # Earlier versions of Guichet do not send this; then `/may-invite` alone tells.
-            paused_inviters=_texts(answer.get("paused_inviters")),
+            paused_inviters=frozenset(as_texts(answer.get("paused_inviters"))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise UnreadableRules(f"{type(fault).__name__}: {fault}") from fault
@@ -106,12 +107,3 @@ def _sources(homeservers: Mapping[str, Any]) -> tuple[dict[str, ClassSource], li
         except ValueError:
             strange.append(f"homeserver {name}: the class source {kind!r} is unknown here")
     return known, strange
-
-
-def _texts(value: Any) -> frozenset[str]:
-    """The texts in a list; empty if it is not a list."""
-    return (
-        frozenset(each for each in value if isinstance(each, str))
-        if isinstance(value, list)
-        else frozenset()
-    )

@@ -126,7 +126,7 @@ class Sync(Part):
         declared = declarations.declaration_query(self.config.parts, skipped=skipped)
         answer = await self.client.get(f"/rules?{declared}", have.etag or None)
         if answer.is_unchanged:
-            await self._heard(RULES)
+            await self._query("guichet_heard", store.record_heard, RULES, self._now_ms())
             return
         body = _good(answer)
         snapshot = await self.api.defer_to_thread(read_snapshot, body, self._now())
@@ -143,7 +143,7 @@ class Sync(Part):
     async def _ask_for_agents(self, have: Feed) -> None:
         answer = await self.client.get(f"/agents?since={have.number}", have.etag or None)
         if answer.is_unchanged:
-            await self._heard(AGENTS)
+            await self._query("guichet_heard", store.record_heard, AGENTS, self._now_ms())
             return
         body = _good(answer)
         if body["epoch"] != have.epoch and not body["complete"]:
@@ -152,15 +152,12 @@ class Sync(Part):
         feed = Feed(body["epoch"], body["number"], answer.etag or "", self._now_ms())
         await self._query("guichet_keep_agents", store.save_agents, feed, body)
 
-    async def _heard(self, name: str) -> None:
-        now = self._now_ms()
-        await self._query("guichet_heard", store.record_heard, name, now)
-
     async def _reload(self) -> None:
         now_ms = self._now_ms()
         stored = await self._query("guichet_feeds", store.read_feeds)
         if now_ms - self._administrators_ms > ADMINISTRATORS_MS:
-            await self._load_administrators(now_ms)
+            found = await self._query("guichet_admins", store.read_administrators)
+            self.cache.administrators, self._administrators_ms = found, now_ms
         if RULES in stored:
             self.cache.rules_heard_ms = stored[RULES].heard_ms
             await self._load_rules(stored[RULES])
@@ -168,11 +165,6 @@ class Sync(Part):
             await self._load_agents(stored[AGENTS])
             self.cache.agents_heard_ms = stored[AGENTS].heard_ms
         await self._load_changes(now_ms)
-
-    async def _load_administrators(self, now_ms: int) -> None:
-        found = await self._query("guichet_admins", store.read_administrators)
-        self.cache.administrators = found
-        self._administrators_ms = now_ms
 
     async def _load_rules(self, stored: Feed) -> None:
         changes_at = self.cache.rules.changes_at
