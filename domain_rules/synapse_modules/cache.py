@@ -62,7 +62,7 @@ class Cache:
     @property
     def is_known(self) -> bool:
         """Whether this homeserver ever received rules from Guichet."""
-        return not self.snapshot.is_empty
+        return bool(self.snapshot.epoch)
 
     @property
     def age_seconds(self) -> float:

@@ -115,7 +115,7 @@ class Reporter(Part):
             for event in seen
             if (
                 report := reports.report_of_event(
-                    event, own_name=self._own, is_guest=self._is_guest(event)
+                    event, own_name=self.cache.own_name, is_guest=self._is_guest(event)
                 )
             )
         ]
@@ -201,14 +201,10 @@ class Reporter(Part):
         is_back = self.cache.rules_heard_ms > self._failed_ms
         return self._now_ms() >= self._again_ms or is_back
 
-    @property
-    def _own(self) -> str:
-        return self.cache.own_name
-
     def _is_guest(self, event: reports.SeenEvent) -> bool:
-        if not event.state_key.startswith("@") or homeserver_of(event.state_key) != self._own:
-            return False
-        return self.cache.is_guest(event.state_key)
+        user_id = event.state_key
+        is_ours = user_id.startswith("@") and homeserver_of(user_id) == self.cache.own_name
+        return is_ours and self.cache.is_guest(user_id)
 
     async def _make_tables(self) -> None:
         if self._has_tables:

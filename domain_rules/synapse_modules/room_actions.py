@@ -57,7 +57,10 @@ class RoomActions(Part):
         state = await self._state(room_id, sender, *([target] if isinstance(target, str) else []))
         self._check_sender(state, sender)
         if isinstance(target, str):
-            return await self._invite_by_id(state, sender, room_id, target)
+            membership = state.membership(target)
+            if membership not in (JOIN, INVITE):
+                await self.api.update_room_membership(sender, target, room_id, INVITE)
+            return {"membership": membership or INVITE}
         self._check_address(state, request, sender)
         content = {key: request[key] for key in KEYS if key in request}
         event_id = await self._send(sender, room_id, _text(request, "token"), content)
@@ -104,14 +107,6 @@ class RoomActions(Part):
             self.cache.own_name,
         )
         return found
-
-    async def _invite_by_id(
-        self, state: RoomState, sender: str, room_id: str, target: str
-    ) -> dict[str, Any]:
-        membership = state.membership(target)
-        if membership not in (JOIN, INVITE):
-            await self.api.update_room_membership(sender, target, room_id, INVITE)
-        return {"membership": membership or INVITE}
 
     async def _try_to_empty(self, sender: str, room_id: str, token: str) -> str | None:
         try:

@@ -21,7 +21,7 @@ PLAIN_ADDRESS = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]+")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One revision. `every_rule`: also rules that are not in force now.
+    """One revision; without `epoch`, Guichet never answered. `every_rule`: also rules that are not in force now.
 
     `sources`: how the class of each homeserver's users is decided. `skipped`: what this version of
     the module does not understand.
@@ -38,11 +38,6 @@ class Snapshot:
     guichet_keys: Mapping[str, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     paused_inviters: frozenset[str] = frozenset()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether Guichet never answered."""
-        return not self.epoch
 
     def has_by_person(self, *, but: str) -> bool:
         """Whether another homeserver than `but` has both agents and guests."""

@@ -109,11 +109,11 @@ class Sync(Part):
         if self.api.should_run_background_tasks():
             await self.refresh()
         if not self.cache.is_known:
-            logger.error("Guichet was never heard: until then %s", self._meanwhile())
-
-    def _meanwhile(self) -> str:
-        source = self.config.class_source
-        return f"class_source is {source}" if source else "everybody here counts as a guest"
+            source = self.config.class_source
+            meanwhile = (
+                f"class_source is {source}" if source else "everybody here counts as a guest"
+            )
+            logger.error("Guichet was never heard: until then %s", meanwhile)
 
     async def _wait_until_loaded(self) -> None:
         for _ in range(MAX_WAITS):
