@@ -69,7 +69,6 @@ class RoomAccess(Part):
         self.refusals.add_sentences(
             {reason: Sentence(reason.texts["fr"], reason.texts["en"]) for reason in RoomReason}
         )
-        self._views.start()
         guards = Guards(self.refusals, closes_for=lambda _user_id: True)
         of_others = Guards(self.refusals, closes_for=lambda _user_id: False)
         # Callbacks for which Synapse loads a room's whole state, or that it calls for every event,

@@ -48,15 +48,10 @@ class RoomViews(Part):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._kept_ms = 0
-
-    def start(self) -> None:
-        """In one process, save redacted settings while Synapse still has them."""
+        # In one process, redacted settings are saved while Synapse still has them.
         if self.api.should_run_background_tasks():
             self.api.looping_background_call(
-                self.keep_redacted,
-                SAVE_REDACTED_MS,
-                desc="guichet_redacted",
-                run_on_all_instances=False,
+                self.keep_redacted, SAVE_REDACTED_MS, desc="guichet_redacted"
             )
 
     async def keep_redacted(self) -> None:

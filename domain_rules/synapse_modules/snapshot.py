@@ -21,10 +21,10 @@ PLAIN_ADDRESS = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]+")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One revision; without `epoch`, Guichet never answered. `every_rule`: also rules that are not in force now.
+    """One revision; without `epoch`, Guichet never answered.
 
-    `sources`: how the class of each homeserver's users is decided. `skipped`: what this version of
-    the module does not understand.
+    `every_rule`: also rules that are not in force now. `sources`: how the class of each
+    homeserver's users is decided. `skipped`: what this version of the module does not understand.
     """
 
     epoch: str = ""
