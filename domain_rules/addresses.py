@@ -97,18 +97,15 @@ class EmailAddress:
         """For people who must recognise the address without learning it: l•••@asso.example."""
         return f"{self.local[0]}•••@{self.display_domain}"
 
-    def mailbox_key(self, plus_in_names: frozenset[str] = frozenset()) -> str:
+    def mailbox_key(self) -> str:
         """The mailbox behind the address, for limits and warnings, never for identity.
 
         What follows a plus is left out, since most mail servers ignore it and one mailbox would
-        have endless addresses; `plus_in_names` are domains (A-labels) where it counts. Dots are
-        left out only at services known to ignore them: elsewhere two people would share their
-        limits.
+        have endless addresses. Dots are left out only at services known to ignore them: elsewhere
+        two people would share their limits.
         """
         name = self.local.partition("+")[0]
-        if name and self.ascii_domain not in plus_in_names:
-            return same_mailbox.fold_mailbox(name, self.ascii_domain)
-        return self.canonical
+        return same_mailbox.fold_mailbox(name, self.ascii_domain) if name else self.canonical
 
     @property
     def untagged(self) -> str:

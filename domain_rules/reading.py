@@ -62,7 +62,6 @@ def read_plain_list(
     organisation: str = "",
     account_class: AccountClass = AccountClass.AGENT,
     suffix: bool = False,
-    requires_invite: bool | None = None,
     never_agent: NeverAgent = bar_no_domain,
 ) -> RuleReading:
     """Rules from one domain per line; blank lines and lines starting with # are skipped."""
@@ -88,7 +87,7 @@ def read_plain_list(
             domain,
             account_class,
             homeserver,
-            requires_invite=not is_agents if requires_invite is None else requires_invite,
+            requires_invite=not is_agents,
             organisation=organisation,
         )
         for domain in found

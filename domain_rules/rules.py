@@ -173,8 +173,8 @@ class RuleSet:
     def _decision(self, rule: Rule | None, address: EmailAddress) -> Decision:
         place = self._default if rule is None or rule.sibling_of else rule
         if not _takes(place, address):
-            return self._refused(rule)
-        if rule is None:
+            place, reason = None, DecisionReason.LOCAL_PART
+        elif rule is None:
             reason = DecisionReason.NOBODY
         elif rule.sibling_of:
             reason = DecisionReason.SIBLING
@@ -186,21 +186,8 @@ class RuleSet:
             account_class=place.account_class if place else None,
             requires_invite=place.requires_invite if place else True,
             organisation=rule.organisation if rule else "",
-            sibling=rule.sibling_of if rule else None,
+            sibling=rule.sibling_of if rule and reason is DecisionReason.SIBLING else None,
             reason=reason,
-            rule=rule,
-            revision=self.revision,
-        )
-
-    def _refused(self, rule: Rule | None) -> Decision:
-        return Decision(
-            homeserver=None,
-            protected_homeserver=None,
-            account_class=None,
-            requires_invite=True,
-            organisation=rule.organisation if rule else "",
-            sibling=None,
-            reason=DecisionReason.LOCAL_PART,
             rule=rule,
             revision=self.revision,
         )

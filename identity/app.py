@@ -117,12 +117,12 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
 def _answer_programs(app: Flask) -> None:
     """Register the APIs. Both listeners have the same ones; the guards know the listener."""
     if app.config["LISTENER"] == "internal":
-        internal_gate.register(app)
+        app.before_request(internal_gate.check)
     for blueprint in APIS:
         app.register_blueprint(blueprint)
     app.session_interface = SessionsOfPeople()
     api_errors.register(app)
-    api_headers.register(app)
+    app.after_request(api_headers.protect)
 
 
 def _answer_people(app: Flask) -> None:

@@ -23,9 +23,9 @@ from .bulk_invites.pages import not_me as bulk_invites_not_me, sign_in as bulk_i
 from .invitations.pages import unknown_inviter
 from .sign_up.pages import browser
 from .threepids import pages as client_link
-from .web.languages import language, prefer_language
 from .web.rendering import Fault, go_to, render_page
 from .web.site import blueprint
+from .web.wording import language, prefer_language
 
 RESTORED = "restored"
 

@@ -5,6 +5,7 @@ What has to be done is in the outbox in the database, not in Celery's messages.
 
 import logging
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from celery import Celery
@@ -86,31 +87,25 @@ def wake_outbox(lanes: set[str]) -> None:
             log.warning("broker away, the timetable will find the work: %s", type(error).__name__)
 
 
+@cache
 def process_services() -> WorkerServices:
     """The services of this worker process.
 
     They are built after the fork, since connections must not be shared across it.
     """
-    found: WorkerServices | None = getattr(app, "guichet_wiring", None)
-    if found is None:
-        found = build_worker_services(read_settings(), wake_outbox=wake_outbox)
-        app.guichet_wiring = found  # type: ignore[attr-defined]  # Celery's application is open for attributes
-    return found
+    return build_worker_services(read_settings(), wake_outbox=wake_outbox)
 
 
+@cache
 def alarms() -> Alarms:
     """The timers of this worker process."""
-    found: Alarms | None = getattr(app, "guichet_alarms", None)
-    if found is None:
-        found = Alarms(wake_outbox)
-        app.guichet_alarms = found  # type: ignore[attr-defined]  # as above
-    return found
+    return Alarms(wake_outbox)
 
 
-@worker_ready.connect
-def wake_every_lane(**_: Any) -> None:
-    """Timers of an earlier worker are gone, so every lane is looked at once."""
-    wake_outbox({lane.value for lane in Lane})
+@cache
+def heartbeat() -> Heartbeat:
+    """The heartbeat of the worker's main process, with services of its own."""
+    return Heartbeat(build_worker_services(read_settings()))
 
 
 @worker_process_init.connect
@@ -119,29 +114,26 @@ def build_process_services(**_: Any) -> None:
 
 
 @worker_init.connect
-def check_keys(**_: Any) -> None:
-    """Build the heartbeat's services before the pool: a worker without its keys does not start."""
+def prepare_pool(sender: Any, **_: Any) -> None:
+    """Before the pool: a worker without its keys does not start, and `slots` learns the size."""
     try:
-        app.guichet_heartbeat = Heartbeat(build_worker_services(read_settings()))  # type: ignore[attr-defined]  # as above
+        heartbeat()
     except WrongSettings as error:
         raise SystemExit(f"guichet: {error}") from None
-
-
-@worker_init.connect
-def share_slots(sender: Any, **_: Any) -> None:
-    """Tell `slots` the size of the pool, before it is created."""
     if isinstance(sender.concurrency, int):
         slots.share(sender.concurrency)
 
 
 @worker_ready.connect
-def start_heartbeat(**_: Any) -> None:
-    app.guichet_heartbeat.start()  # type: ignore[attr-defined]  # as above
+def begin_work(**_: Any) -> None:
+    """Timers of an earlier worker are gone, so every lane is looked at once."""
+    wake_outbox({lane.value for lane in Lane})
+    heartbeat().start()
 
 
 @worker_shutting_down.connect
 def stop_heartbeat(**_: Any) -> None:
-    app.guichet_heartbeat.stop()  # type: ignore[attr-defined]  # as above
+    heartbeat().stop()
 
 
 @setup_logging.connect

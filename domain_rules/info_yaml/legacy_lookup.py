@@ -21,7 +21,10 @@ COMPILING = 50  # the cost of compiling a pattern, counted in tries
 
 
 class CallerAnswer(NamedTuple):
-    """What a caller of `/info` is answered, with the field names of that API."""
+    """An answer of `/info`, with the field names of that API.
+
+    In the answer behind a pattern, `shadow_hs` is for callers outside the protected networks.
+    """
 
     hs: str
     shadow_hs: str | None
@@ -31,19 +34,10 @@ class CallerAnswer(NamedTuple):
         shadow = f" (shadow_hs {self.shadow_hs})" if self.shadow_hs else ""
         return f"{self.hs}{shadow}{' with an invitation' if self.requires_invite else ''}"
 
-
-@dataclass(frozen=True, slots=True)
-class LegacyAnswer:
-    """The answer behind a pattern. `shadow_hs` is for callers outside the protected networks."""
-
-    hs: str
-    shadow_hs: str | None
-    requires_invite: bool
-
-    def for_caller(self, *, inside: bool) -> CallerAnswer:
-        """What a caller inside or outside the protected networks is answered."""
+    def for_caller(self, *, inside: bool) -> "CallerAnswer":
+        """What a caller inside or outside the protected networks is answered by this pattern."""
         if inside or self.shadow_hs is None:
-            return CallerAnswer(self.hs, self.shadow_hs, self.requires_invite)
+            return self
         return CallerAnswer(self.shadow_hs, None, self.requires_invite)
 
 
@@ -64,7 +58,7 @@ class LegacyLine:
 
     line: int
     text: str
-    answer: LegacyAnswer
+    answer: CallerAnswer
     targets: tuple[Target, ...]
     is_entry: bool = False
     is_taken: bool = True

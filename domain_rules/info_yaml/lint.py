@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from domain_rules.enums import StrEnum
 from domain_rules.rule import RuleKind
 
-from .legacy_lookup import LegacyAnswer, LegacyLine, LegacyServer
+from .legacy_lookup import CallerAnswer, LegacyLine, LegacyServer
 from .probe_addresses import probe_addresses_of
 from .regex_shapes import Target
 
@@ -53,21 +53,17 @@ Found = tuple[LintKind, str] | None
 
 
 def _unescaped(line: LegacyLine, *, with_example: bool) -> Found:
-    if line.is_entry or not any(target.loose or target.glued for target in line.targets):
+    loose = [target for target in line.targets if target.loose or target.glued]
+    if line.is_entry or not loose:
         return None
-    cases = _alone(line) if with_example else ()
-    example = next(filter(None, map(_taken_too, cases)), None)
+    examples = (_taken_too(line, target) for target in loose if with_example)
+    example = next(filter(None, examples), None)
     said = f": {example} was taken too" if example else ""
     return LintKind.UNESCAPED_DOT, f"a dot that is not escaped stands for any letter{said}"
 
 
-def _alone(line: LegacyLine) -> Iterator[tuple[LegacyLine, Target]]:
-    return ((line, target) for target in line.targets if target.loose or target.glued)
-
-
-def _taken_too(case: tuple[LegacyLine, Target]) -> str | None:
+def _taken_too(line: LegacyLine, target: Target) -> str | None:
     """An address that the pattern matches although nobody meant it."""
-    line, target = case
     server = LegacyServer([line])
     domain = target.text.rpartition("@")[2]
     for address in probe_addresses_of(target):
@@ -142,7 +138,7 @@ class _Earlier:
         return found or self.default
 
 
-def _consequence(first: LegacyAnswer, this: LegacyAnswer) -> str:
+def _consequence(first: CallerAnswer, this: CallerAnswer) -> str:
     if first == this:
         return ", with the same answer"
     return "; see the differences for what decides now"

@@ -167,21 +167,19 @@ class _Proving:
             return Cause.CAPITALS, "only these capitals were taken; now all spellings are"
         if any(each.startswith("xn--") for each in address.rpartition("@")[2].split(".")):
             return Cause.SPELLING, "the old server knew this domain in one spelling only"
-        capitals = next(self._with_capitals(address), None)
-        if capitals:
+        if capitals := self._with_capitals(address):
             return Cause.CAPITALS, f"only {capitals} was taken; now capitals make no difference"
         return None
 
-    def _with_capitals(self, address: str) -> Iterator[str]:
-        """The spelling with capitals that the deciding rule has in the file."""
+    def _with_capitals(self, address: str) -> str | None:
+        """The spelling with capitals that the deciding rule has in the file, if there is one."""
         try:
             rule = self.rules.decide(EmailAddress.parse(address, smtputf8=True)).rule
         except InvalidAddress:
-            return
+            return None
         source = self.sources.get(rule.name) if rule else None
-        for target in source.targets if source else ():
-            if target.text != target.text.lower():
-                yield target.text
+        texts = [target.text for target in source.targets] if source else []
+        return next((text for text in texts if text != text.lower()), None)
 
 
 def _pair(winner: LegacyLine | None, decision: Decision | None, *, inside: bool) -> AnswerPair:

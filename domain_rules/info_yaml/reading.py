@@ -22,7 +22,7 @@ from domain_rules.located import LineFault, Lines, Located, Path, excerpt, line_
 from domain_rules.reading import Duplicate, NeverAgent, RuleReading, bar_no_domain
 from domain_rules.rule import AccountClass, Rule, RuleKind
 
-from .legacy_lookup import LegacyAnswer, LegacyLine
+from .legacy_lookup import CallerAnswer, LegacyLine
 from .regex_shapes import Target, UnknownShape, recognise_pattern
 
 EMAIL: Path = ("medium", "email")
@@ -175,7 +175,7 @@ class _Reader:
             self._fault(path, text, f"not understood: {unknown}")
             return ()
 
-    def _answer(self, text: object, answer: object, path: Path) -> LegacyAnswer | None:
+    def _answer(self, text: object, answer: object, path: Path) -> CallerAnswer | None:
         if not isinstance(answer, Mapping):
             self._fault(path, text, "nothing stands behind it; {hs: homeserver} is wanted")
             return None
@@ -186,9 +186,9 @@ class _Reader:
             entry.add_fault(None, "hs, its homeserver, is missing")
         shadow, invited = entry.text("shadow_hs"), entry.flag("requires_invite")
         self.faults += entry.faults
-        return None if entry.faults or hs is None else LegacyAnswer(hs, shadow, invited or False)
+        return None if entry.faults or hs is None else CallerAnswer(hs, shadow, invited or False)
 
-    def _rule(self, target: Target, said: LegacyAnswer, path: Path) -> Rule | None:
+    def _rule(self, target: Target, said: CallerAnswer, path: Path) -> Rule | None:
         # Old files have no classes. Guests are those of the default rule, those who need an
         # invitation, and those on a homeserver for guests.
         place, protected = said.shadow_hs or said.hs, said.hs if said.shadow_hs else None

@@ -28,6 +28,7 @@ from .room import (
     AccessRule,
     Content,
     People,
+    additional_creators_of,
     as_mapping,
     as_texts,
     encrypts,
@@ -150,8 +151,7 @@ class Creation:
     @property
     def invitations(self) -> int:
         """How many people are invited, by user ID or by address."""
-        by_mail = self.request.get("invite_3pid")
-        return len(set(self.invited)) + (len(by_mail) if isinstance(by_mail, list) else 0)
+        return len(set(self.invited)) + len(invitations_by_mail(self.request))
 
     @property
     def has_guests(self) -> bool:
@@ -166,9 +166,7 @@ class Creation:
     @property
     def creators(self) -> set[str]:
         """Everybody who will be a creator of the room."""
-        named = as_texts(
-            as_mapping(self.request.get("creation_content")).get("additional_creators")
-        )
+        named = additional_creators_of(self.request.get("creation_content"))
         return {self.creator, *named, *(self.invited if self.is_trusted else ())}
 
     @property
@@ -272,39 +270,37 @@ def _judge_levels(creation: Creation) -> RoomReason | None:
 def complete_request(creation: Creation) -> dict[str, Any]:
     """The request with rule, levels, encryption and history visibility filled in."""
     request: dict[str, Any] = deepcopy(dict(creation.request))
-    events = [event for event in creation.initial_state if not _is_ours(event, creation)]
     asked = creation.initial(RULE_EVENT) or {}
     rule = creation.rule or AccessRule.RESTRICTED
-    events.append(
-        _event(RULE_EVENT, {**asked, "rule": rule.value, "visibility": creation.visibility})
-    )
+    ours: dict[str, Content] = {
+        RULE_EVENT: {**asked, "rule": rule.value, "visibility": creation.visibility}
+    }
     if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
-        events.append(_event(ENCRYPTION, {"algorithm": MEGOLM}))
+        ours[ENCRYPTION] = {"algorithm": MEGOLM}
     # Synapse's presets allow it, and clients ask for it in every room they create.
-    events.append(_event(GUEST_ACCESS, {"guest_access": "forbidden"}))
+    ours[GUEST_ACCESS] = {"guest_access": "forbidden"}
     if not creation.history:
         wanted = creation.initial(HISTORY_VISIBILITY)
         seen = "shared" if wanted or creation.visibility == "public" else "invited"
-        events.append(_event(HISTORY_VISIBILITY, {"history_visibility": seen}))
+        ours[HISTORY_VISIBILITY] = {"history_visibility": seen}
     if creation.initial(POWER_LEVELS) is not None:
-        events.append(_event(POWER_LEVELS, creation.levels))
+        ours[POWER_LEVELS] = creation.levels
     else:
         request["power_level_content_override"] = creation.levels
-    request["initial_state"] = [deepcopy(dict(event)) for event in events]
+    # There is one of each of ours: what the client sent for it is left out.
+    types = tuple(ours)
+    request["initial_state"] = [
+        deepcopy(dict(event))
+        for event in creation.initial_state
+        if event.get("type") not in types or not _is_of_the_room(event)
+    ] + [
+        {"type": event_type, "state_key": "", "content": deepcopy(dict(content))}
+        for event_type, content in ours.items()
+    ]
     request["visibility"] = creation.visibility
     if creation.preset == TRUSTED_PRESET and not creation.is_trusted:
         request["preset"] = PRIVATE_PRESET
     return request
-
-
-def _is_ours(event: Content, creation: Creation) -> bool:
-    """Whether we write this event anew: there is one of each."""
-    anew = [RULE_EVENT, POWER_LEVELS, GUEST_ACCESS]
-    if creation.is_encrypted and not encrypts(creation.initial(ENCRYPTION) or {}):
-        anew.append(ENCRYPTION)
-    if not creation.history:
-        anew.append(HISTORY_VISIBILITY)
-    return event.get("type") in anew and _is_of_the_room(event)
 
 
 def _is_of_the_room(event: Content) -> bool:
@@ -312,13 +308,13 @@ def _is_of_the_room(event: Content) -> bool:
     return bool(event.get("state_key", "") == "")
 
 
-def _event(event_type: str, content: Content) -> dict[str, Any]:
-    return {"type": event_type, "state_key": "", "content": dict(content)}
+def invitations_by_mail(creation_request: Content) -> list[Content]:
+    """The invitations by address of a request, each as the client wrote it."""
+    listed = creation_request.get("invite_3pid")
+    return [as_mapping(each) for each in listed] if isinstance(listed, list) else []
 
 
 def users_named_in(creation_request: Content, creator: str) -> Iterable[str]:
     """Everybody named in a request; before a refusal they are checked for exemption."""
-    named = as_texts(
-        as_mapping(creation_request.get("creation_content")).get("additional_creators")
-    )
+    named = additional_creators_of(creation_request.get("creation_content"))
     return {creator, *as_texts(creation_request.get("invite")), *named}

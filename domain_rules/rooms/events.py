@@ -1,4 +1,4 @@
-"""Judges one state event before it is sent, by the rule of its type."""
+"""Judges one state event before it is sent or redacted, by the rule of its type."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,12 +80,6 @@ def judge_event(
     return judge(state, event, people, guichet)
 
 
-def _creation(
-    _state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
-) -> RoomReason | None:
-    return judge_creators(event.content, event.sender, people)
-
-
 def _member(
     state: RoomState, event: RoomEvent, people: People, guichet: GuichetIdentity
 ) -> RoomReason | None:
@@ -93,14 +87,6 @@ def _member(
         return None
     coming = MembershipChange.from_content(event.sender, event.state_key, event.content)
     return judge_membership(state, coming, people, successors=guichet.successors)
-
-
-def _by_mail(
-    state: RoomState, event: RoomEvent, _people: People, guichet: GuichetIdentity
-) -> RoomReason | None:
-    return judge_third_party_event(
-        state, event.state_key, event.content, names=guichet.names, keys=guichet.keys
-    )
 
 
 def _levels(
@@ -116,63 +102,62 @@ def _levels(
     )
 
 
-def _rule(
-    state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
-) -> RoomReason | None:
-    # An event with a state key is not the room's rule.
-    return None if event.state_key else judge_rule(state, event.sender, event.content, people)
-
-
-def _join_rule(
-    state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
-) -> RoomReason | None:
-    return judge_join_rule(state, event.sender, event.content, people)
-
-
-def _encryption(
-    state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
-) -> RoomReason | None:
-    return judge_encryption(state, event.sender, event.content, people)
-
-
-def _history(
-    state: RoomState, event: RoomEvent, _people: People, _guichet: GuichetIdentity
-) -> RoomReason | None:
-    return judge_history(event.content, is_public=state.is_public)
-
-
-def _guest_access(
-    _state: RoomState, event: RoomEvent, _people: People, _guichet: GuichetIdentity
-) -> RoomReason | None:
-    return judge_guest_access(event.content)
-
-
 def _naming(
     state: RoomState, _event: RoomEvent, _people: People, _guichet: GuichetIdentity
 ) -> RoomReason | None:
     return judge_naming(state)
 
 
-def _upgrade(
-    state: RoomState, event: RoomEvent, people: People, _guichet: GuichetIdentity
-) -> RoomReason | None:
-    return judge_upgrade(state, event.sender, people)
-
-
 JUDGES: dict[str, Judge] = {
-    CREATE: _creation,
+    CREATE: lambda _, event, people, _guichet: judge_creators(event.content, event.sender, people),
     MEMBER: _member,
-    THIRD_PARTY_INVITE: _by_mail,
+    THIRD_PARTY_INVITE: lambda state, event, _, guichet: judge_third_party_event(
+        state, event.state_key, event.content, names=guichet.names, keys=guichet.keys
+    ),
     POWER_LEVELS: _levels,
-    RULE_EVENT: _rule,
-    JOIN_RULES: _join_rule,
-    ENCRYPTION: _encryption,
-    HISTORY_VISIBILITY: _history,
-    GUEST_ACCESS: _guest_access,
+    # An event with a state key is not the room's rule.
+    RULE_EVENT: lambda state, event, people, _: (
+        None if event.state_key else judge_rule(state, event.sender, event.content, people)
+    ),
+    JOIN_RULES: lambda state, event, people, _: judge_join_rule(
+        state, event.sender, event.content, people
+    ),
+    ENCRYPTION: lambda state, event, people, _: judge_encryption(
+        state, event.sender, event.content, people
+    ),
+    HISTORY_VISIBILITY: lambda state, event, _, _guichet: judge_history(
+        event.content, is_public=state.is_public
+    ),
+    GUEST_ACCESS: lambda _, event, _people, _guichet: judge_guest_access(event.content),
     "m.room.name": _naming,
     "m.room.avatar": _naming,
     "m.room.topic": _naming,
-    TOMBSTONE: _upgrade,
+    TOMBSTONE: lambda state, event, people, _: judge_upgrade(state, event.sender, people),
 }
 # Judged without the rule, also while the room is being created.
 FROM_THE_START = frozenset({CREATE, MEMBER, THIRD_PARTY_INVITE, POWER_LEVELS})
+# On which the rules depend.
+PROTECTED_EVENTS = (
+    *(RULE_EVENT, ENCRYPTION, POWER_LEVELS, JOIN_RULES, HISTORY_VISIBILITY, GUEST_ACCESS),
+)
+# A third-party invite is revoked instead, which Guichet notices.
+NEVER_REDACTED = (CREATE, THIRD_PARTY_INVITE)
+
+
+def judge_redaction(
+    state: RoomState, left: RoomEvent, people: People, guichet: GuichetIdentity
+) -> RoomReason | None:
+    """Redactions of state events change a room as much as new events do.
+
+    Matrix asks only for the moderators' level, whatever is redacted. So a redaction is judged as if
+    its sender sent what would be left of the event. `left`: the redacted state event with what is
+    left of it, sent by whoever redacts.
+    """
+    if left.sender in people.exempt or left.type == MEMBER:
+        return None  # only name and avatar are lost: moderators may remove them
+    if left.type in NEVER_REDACTED or state.power(left.sender) < state.level_of(left.type):
+        return RoomReason.NOT_REDACTED
+    if left.type not in PROTECTED_EVENTS:
+        return None
+    reason = judge_event(state, left, people, guichet)
+    return RoomReason.NOT_REDACTED if reason else None

@@ -1,23 +1,16 @@
-"""What people of each class may do: agents start conversations, guests only answer."""
+"""What only agents may do: they start conversations, guests answer."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from domain_rules.enums import StrEnum
-from domain_rules.rule import AccountClass
 
-from .room import CREATE, MEMBER, THIRD_PARTY_INVITE, TOMBSTONE, as_texts
+from .room import CREATE, MEMBER, THIRD_PARTY_INVITE, TOMBSTONE
 
 
 class UserAction(StrEnum):
-    """Something a person asks their homeserver for."""
+    """Something that guests may not do; everything else they may."""
 
-    ACCEPT_INVITATION = "accept_invitation"
-    WRITE = "write"
-    SHARE_FILE = "share_file"
-    CHANGE_OWN_PROFILE = "change_own_profile"
-    LEAVE = "leave"
-    REPORT = "report"
     CREATE_ROOM = "create_room"
     UPGRADE_ROOM = "upgrade_room"
     INVITE = "invite"
@@ -26,21 +19,9 @@ class UserAction(StrEnum):
     KNOCK = "knock"
     MAKE_ALIAS = "make_alias"
     PUBLISH_ROOM = "publish_room"
-    SEARCH_PEOPLE = "search_people"
-    HOLD_POWER = "hold_power"
     BE_CREATOR = "be_creator"
 
 
-GUEST_ACTIONS = frozenset(
-    {
-        UserAction.ACCEPT_INVITATION,
-        UserAction.WRITE,
-        UserAction.SHARE_FILE,
-        UserAction.CHANGE_OWN_PROFILE,
-        UserAction.LEAVE,
-        UserAction.REPORT,
-    }
-)
 AGENT_ONLY_EVENTS = {
     TOMBSTONE: UserAction.UPGRADE_ROOM,
     THIRD_PARTY_INVITE: UserAction.INVITE_BY_MAIL,
@@ -48,11 +29,6 @@ AGENT_ONLY_EVENTS = {
 }
 JUDGED_EVENTS = frozenset({CREATE, MEMBER, *AGENT_ONLY_EVENTS})
 INSIDE = ("invite", "join")
-
-
-def is_allowed(account_class: AccountClass, action: UserAction) -> bool:
-    """Whether people of this class may do it. In which rooms, the room rules say."""
-    return account_class is AccountClass.AGENT or action in GUEST_ACTIONS
 
 
 def action_of_creation(content: object) -> UserAction:
@@ -81,14 +57,3 @@ def action_of_event(
     if membership == "join" and is_own and membership_before not in INSIDE:
         return UserAction.JOIN_UNINVITED
     return None
-
-
-def additional_creators_of(content: object) -> list[str]:
-    """User IDs that this create event makes creators beside its sender; others are ignored."""
-    named = content.get("additional_creators") if isinstance(content, Mapping) else None
-    return as_texts(named)
-
-
-def invited_users_of(request: Mapping[str, Any]) -> list[str]:
-    """User IDs invited by a request to create a room."""
-    return as_texts(request.get("invite"))

@@ -198,17 +198,15 @@ def _judge_address(address: str, decide: Decide) -> RoomReason | None:
     return None
 
 
-def judge_inbound(
-    state: RoomState, coming: MembershipChange, sent_at: int, *, is_guests_server: bool
-) -> RoomReason | None:
-    """An event of another homeserver, judged by the class of that server alone.
+def judge_inbound(state: RoomState, coming: MembershipChange, sent_at: int) -> RoomReason | None:
+    """A membership of a user of a guests' homeserver, changed by another homeserver.
 
     Only events newer than the rule they break are refused: history is fetched too, from times when
     the room was open, and refusing it would split the room. `sent_at`: milliseconds.
     """
     if coming.membership not in {"invite", "join"} or state.rule_event is None:
         return None
-    if not is_guests_server or sent_at < state.rule_sent_at:
+    if sent_at < state.rule_sent_at:
         return None
     if state.rule is AccessRule.DIRECT:
         return _judge_seat(state, coming, frozenset())

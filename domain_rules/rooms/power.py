@@ -17,9 +17,9 @@ from .room import (
     Content,
     People,
     RoomState,
+    additional_creators_of,
     as_level,
     as_mapping,
-    as_texts,
     has_creators_above,
 )
 
@@ -155,7 +155,7 @@ def _reached(content: Content) -> set[str]:
 
 def judge_creators(create: Content, sender: str, people: People) -> RoomReason | None:
     """From room version 12 creators stand above all levels, so no guest may be one."""
-    if people.guests(as_texts(create.get("additional_creators"))):
+    if people.guests(additional_creators_of(create)):
         return RoomReason.GUEST_AS_CREATOR
     return RoomReason.GUEST_CREATES if people.counts_as_guest(sender) else None
 

@@ -203,6 +203,11 @@ def as_texts(value: object) -> list[str]:
     return [item for item in listed if isinstance(item, str)]
 
 
+def additional_creators_of(creation: object) -> list[str]:
+    """User IDs that the content of a create event makes creators beside its sender."""
+    return as_texts(as_mapping(creation).get("additional_creators"))
+
+
 def as_level(value: object, otherwise: int) -> int:
     """A power level. Old room versions also allow texts and truth values."""
     if not isinstance(value, (int, str)):
@@ -213,7 +218,7 @@ def as_level(value: object, otherwise: int) -> int:
         return otherwise
 
 
-def read_room(version: str, events: Mapping[StateKey, Any], *, listed: bool = False) -> RoomState:
+def read_room(version: str, events: Mapping[StateKey, Any]) -> RoomState:
     """The state of a room, from state events by type and state key.
 
     The events need `content`, `sender` and `origin_server_ts`; Synapse's have them.
@@ -231,7 +236,7 @@ def read_room(version: str, events: Mapping[StateKey, Any], *, listed: bool = Fa
     return RoomState(
         version=version,
         creator=creation.sender if creation else "",
-        additional_creators=frozenset(as_texts(create.get("additional_creators"))),
+        additional_creators=frozenset(additional_creators_of(create)),
         room_type=_text(room_type),
         predecessor=_text(predecessor),
         power_levels=as_mapping(levels.content) if levels else None,
@@ -244,7 +249,6 @@ def read_room(version: str, events: Mapping[StateKey, Any], *, listed: bool = Fa
         history=_text(content(HISTORY_VISIBILITY).get("history_visibility")),
         guest_access=_text(content(GUEST_ACCESS).get("guest_access")),
         encrypted=encrypts(content(ENCRYPTION)),
-        listed=listed,
     )
 
 

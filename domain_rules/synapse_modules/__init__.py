@@ -13,7 +13,9 @@ from . import other_modules
 from .cache import Cache
 from .clients import GuichetClient
 from .configuration import Config, FaultyConfiguration
+from .part import Context
 from .refusals import Refusals, SynapseTypes
+from .sync import Sync
 
 # Key in the configuration, module, class. The order matters: parts that refuse come before those
 # that change a request, and the part that asks Guichet comes after those that decide here.
@@ -34,24 +36,18 @@ class Guichet:
     """The module class. Synapse creates one instance in each of its processes."""
 
     def __init__(self, config: Config, api: Any) -> None:
-        from .sync import Sync  # noqa: PLC0415  # brings in Twisted, which only Synapse has
-
-        self.config = config
-        self.client = GuichetClient(config, api)
-        self.cache = Cache(config, api)
-        self.refusals = Refusals(
+        refusals = Refusals(
             SynapseTypes.of_synapse(),
             api.get_current_time_msec,
             mode=config.mode,
             language=config.language,
         )
+        context = Context(config, api, Cache(config, api), refusals, GuichetClient(config, api))
         api.register_third_party_rules_callbacks(on_create_room=other_modules.on_create_room)
-        self.sync = Sync(config, api, self.cache, self.client, self.refusals)
-        self.parts = {
-            name: part(config, api, self.cache, self.refusals) for name, part in _parts_of(config)
-        }
-        self.sync.start()
-        logger.info("Guichet's module is on (%s): %s", config.mode, ", ".join(self.parts))
+        sync = Sync(context)
+        parts = {name: part(context) for name, part in _parts_of(config)}
+        sync.start()
+        logger.info("Guichet's module is on (%s): %s", config.mode, ", ".join(parts))
 
     @staticmethod
     def parse_config(raw: Any) -> Config:

@@ -5,10 +5,7 @@ The proxy asks before it forwards requests for which Synapse has no module callb
 
 from typing import Any
 
-from domain_rules.rule import AccountClass
-
-from .cache import Cache
-from .refusals import Refusals
+from .part import Context, Part
 from .sentences import RefusalReason
 
 PATH = "/_synapse/client/org.guichet/v1/agents-only"
@@ -20,13 +17,8 @@ SHARED_ROOMS_CACHED = "who_shares_no_room_is_remembered"
 SHARED_ROOMS_CACHE = "does_pair_of_users_share_a_room_joined_or_invited"
 
 
-class AgentsOnly:
+class AgentsOnly(Part):
     """200 for agents, 403 with a reason for guests; Synapse itself answers 401 without a token."""
-
-    def __init__(self, api: Any, cache: Cache, refusals: Refusals) -> None:
-        self.api = api
-        self.cache = cache
-        self.refusals = refusals
 
     async def answer(self, user_id: str) -> tuple[int, dict[str, Any]]:
         """The HTTP status and body.
@@ -36,7 +28,7 @@ class AgentsOnly:
         await self.cache.ready()
         if await self.cache.is_exempt_now(user_id):
             return OK, self._about_us()
-        if self.cache.class_of(user_id) is AccountClass.AGENT or self.refusals.is_log_only:
+        if self.refusals.is_log_only or not self.cache.is_guest(user_id):
             return OK, {}
         return FORBIDDEN, {"errcode": "M_FORBIDDEN"} | self.refusals.fields(
             RefusalReason.NOT_ALLOWED
@@ -66,17 +58,17 @@ class AgentsOnly:
             return {}
 
 
-def register(api: Any, cache: Cache, refusals: Refusals) -> None:
+def register(context: Context) -> None:
     """Add the path, in every process that serves clients."""
     from synapse.module_api import DirectServeJsonResource  # noqa: PLC0415  # only in Synapse
 
-    agents_only = AgentsOnly(api, cache, refusals)
+    agents_only = AgentsOnly(context)
 
     class AgentsOnlyResource(DirectServeJsonResource):  # type: ignore[misc]  # untyped
         async def _async_render_GET(  # noqa: N802  # Synapse's name
             self, request: Any
         ) -> tuple[int, dict[str, Any]]:
-            requester = await api.get_user_by_req(request)
+            requester = await context.api.get_user_by_req(request)
             return await agents_only.answer(requester.user.to_string())
 
-    api.register_web_resource(PATH, AgentsOnlyResource())
+    context.api.register_web_resource(PATH, AgentsOnlyResource())

@@ -62,7 +62,7 @@ class Cache:
     @property
     def is_known(self) -> bool:
         """Whether this homeserver ever received rules from Guichet."""
-        return not self.snapshot.is_empty
+        return bool(self.snapshot.epoch)
 
     @property
     def age_seconds(self) -> float:
@@ -84,6 +84,9 @@ class Cache:
         Agents are those known to be, and exempt users; all others are guests.
         """
         return AccountClass.AGENT if self.is_exempt(user_id) else self.class_by_source(user_id)
+
+    def is_guest(self, user_id: str) -> bool:
+        return self.class_of(user_id) is AccountClass.GUEST
 
     def class_by_source(self, user_id: str) -> AccountClass:
         """The class of a user as if nobody were exempt."""

@@ -9,13 +9,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from domain_rules.rule import AccountClass
-
 from . import agents_only
-from .cache import Cache
-from .configuration import Config
 from .guards import Guards
-from .refusals import Refusals
+from .part import Context, Part
 from .sentences import RefusalReason
 
 HIDE_PROFILE = "im.vector.hide_profile"
@@ -78,35 +74,35 @@ def _hides(content: str) -> bool:
         return False
 
 
-class PeopleSearch:
+class PeopleSearch(Part):
     """The callbacks of the search.
 
     Synapse calls them for each row found, so nothing is requested.
     """
 
-    def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
-        self.api = api
-        self.cache = cache
-        self.refusals = refusals
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self.red_list: frozenset[str] | None = None  # None: not read yet
         self._noted_ms: dict[str, int] = {}
-        guards = Guards(refusals, closes_for=lambda _user_id: True)
-        api.register_spam_checker_callbacks(
+        guards = Guards(self.refusals, closes_for=lambda _user_id: True)
+        self.api.register_spam_checker_callbacks(
             check_username_for_spam=guards.deciding(
-                self.is_hidden, otherwise=lambda: not refusals.is_log_only
+                self.is_hidden, otherwise=lambda: not self.refusals.is_log_only
             )
         )
-        api.register_account_data_callbacks(
+        self.api.register_account_data_callbacks(
             on_account_data_updated=guards.noticing(self.account_data_changed)
         )
         # Only one process is called for a change; the others read it from the table.
-        self._query = (
-            reconcile_red_list if api.should_run_background_tasks() else create_and_read_red_list
+        self._read = (
+            reconcile_red_list
+            if self.api.should_run_background_tasks()
+            else create_and_read_red_list
         )
-        api.delayed_background_call(0, self.refresh, desc="guichet_red_list_start")
-        api.looping_background_call(
+        self.api.delayed_background_call(0, self.refresh, desc="guichet_red_list_start")
+        self.api.looping_background_call(
             self.refresh,
-            min(config.poll_seconds, MAX_POLL_SECONDS) * MS,
+            min(self.config.poll_seconds, MAX_POLL_SECONDS) * MS,
             desc="guichet_red_list",
             run_on_all_instances=True,
         )
@@ -116,7 +112,7 @@ class PeopleSearch:
         await self.cache.ready()
         if self.cache.is_exempt(searcher):
             return False
-        if self.cache.class_of(searcher) is AccountClass.GUEST:
+        if self.cache.is_guest(searcher):
             self._note_search(searcher)
             return not self.refusals.is_log_only
         return not self.refusals.is_log_only and self._is_withheld(str(profile["user_id"]))
@@ -125,10 +121,10 @@ class PeopleSearch:
         # Until the list is read nobody is shown, since some people may be hidden.
         if self.red_list is None or found in self.red_list:
             return True
-        return self.cache.class_of(found) is AccountClass.GUEST
+        return self.cache.is_guest(found)
 
     def _note_search(self, searcher: str) -> None:
-        now_ms = self.api.get_current_time_msec()
+        now_ms = self._now_ms()
         if now_ms - self._noted_ms.get(searcher, 0) < SEARCH_MS:
             return
         if len(self._noted_ms) >= MAX_SEARCHERS:
@@ -153,16 +149,16 @@ class PeopleSearch:
         The first time, one process looks for changes, and the others read what it wrote.
         """
         try:
-            self.red_list = await self.api.run_db_interaction("guichet_red_list", self._query)
+            self.red_list = await self._query("guichet_red_list", self._read)
         except Exception:  # several processes may create the table at once: one wins
             logger.warning("The red list cannot be read, again soon", exc_info=True)
         else:
-            self._query = read_red_list
+            self._read = read_red_list
 
 
 class Directory(PeopleSearch):
     """The part: the people search, and the path that a proxy asks."""
 
-    def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
-        super().__init__(config, api, cache, refusals)
-        agents_only.register(api, cache, refusals)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        agents_only.register(context)

@@ -5,15 +5,13 @@ from typing import Any
 
 from domain_rules.rooms import guest_permissions
 from domain_rules.rooms.guest_permissions import UserAction
-from domain_rules.rooms.room import CREATE, MEMBER
+from domain_rules.rooms.room import CREATE, MEMBER, additional_creators_of, as_texts
 from domain_rules.rule import AccountClass
 from domain_rules.user_ids import homeserver_of
 
 from . import other_modules, room_rows
-from .cache import Cache
-from .configuration import Config
 from .guards import Guards
-from .refusals import Refusals
+from .part import Context, Part
 from .sentences import RefusalReason
 
 REASONS = {
@@ -36,22 +34,13 @@ JUDGED_BEFORE = (
 TRUSTED_PRESET, PRIVATE_PRESET = "trusted_private_chat", "private_chat"
 
 
-class GuestRules:
+class GuestRules(Part):
     """The part. An error of ours refuses guests and lets agents go on."""
 
-    def __init__(
-        self,
-        config: Config,
-        api: Any,
-        cache: Cache,
-        refusals: Refusals,
-    ) -> None:
-        self._config = config
-        self._api = api
-        self._cache = cache
-        self._refusals = refusals
-        guards = Guards(refusals, closes_for=self._is_guest)
-        api.register_spam_checker_callbacks(
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        guards = Guards(self.refusals, closes_for=self.cache.is_guest)
+        self.api.register_spam_checker_callbacks(
             user_may_create_room=guards.answering(self.user_may_create_room),
             user_may_invite=guards.answering(self.user_may_invite),
             federated_user_may_invite=guards.answering(self.federated_user_may_invite),
@@ -60,7 +49,7 @@ class GuestRules:
             user_may_create_room_alias=guards.answering(self.user_may_create_room_alias),
             user_may_publish_room=guards.answering(self.user_may_publish_room),
         )
-        api.register_third_party_rules_callbacks(
+        self.api.register_third_party_rules_callbacks(
             on_create_room=guards.insisting(self.on_create_room),
             check_event_allowed=guards.insisting(
                 self.check_event_allowed,
@@ -74,16 +63,15 @@ class GuestRules:
         With a second parameter Synapse would copy the request for us, and fail on what other
         modules leave in it.
         """
-        if self._refusals.is_log_only:
-            return (
-                self._refusals.allowed
-            )  # counted with the create event, which tells creation and upgrade apart
+        if self.refusals.is_log_only:
+            # Counted with the create event, which tells creation and upgrade apart.
+            return self.refusals.allowed
         return await self._answer(user_id, UserAction.UPGRADE_ROOM)
 
     async def user_may_invite(self, inviter: str, _invitee: str, _room_id: str) -> Any:
         """Also called for an invitation by mail whose address has an account."""
-        if homeserver_of(inviter) != self._cache.own_name and self._refusals.is_log_only:
-            return self._refusals.allowed  # counted below
+        if homeserver_of(inviter) != self.cache.own_name and self.refusals.is_log_only:
+            return self.refusals.allowed  # counted below
         return await self._answer(inviter, UserAction.INVITE)
 
     async def federated_user_may_invite(self, event: Any) -> Any:
@@ -104,10 +92,10 @@ class GuestRules:
     ) -> Any:
         """Synapse calls it for profile changes too, which are a join over a join."""
         if is_invited or await self._may(user_id, UserAction.JOIN_UNINVITED):
-            return self._refusals.allowed
+            return self.refusals.allowed
         if await self._is_joined(user_id, room_id):
-            return self._refusals.allowed
-        return self._refusals.refuse(self._reason(user_id, UserAction.JOIN_UNINVITED), user_id)
+            return self.refusals.allowed
+        return self.refusals.refuse(self._reason(user_id, UserAction.JOIN_UNINVITED), user_id)
 
     async def user_may_create_room_alias(self, user_id: str, _alias: Any) -> Any:
         return await self._answer(user_id, UserAction.MAKE_ALIAS)
@@ -127,7 +115,7 @@ class GuestRules:
         """
         user_id = requester.user.to_string()
         creation = request.get("creation_content")
-        if not self._refusals.is_log_only:  # log mode counts it with the create event
+        if not self.refusals.is_log_only:  # log mode counts it with the create event
             await self._insist(user_id, guest_permissions.action_of_creation(creation))
         self._refuse_guest_creators(creation)
         if request.get("preset") == TRUSTED_PRESET:
@@ -155,57 +143,52 @@ class GuestRules:
 
     def _refuse_guest_creators(self, creation: object) -> None:
         """Also for administrators: nobody could take the power away again."""
-        for named in guest_permissions.additional_creators_of(creation):
-            if self._is_guest(named):
-                self._refusals.refuse_by_raising(self._reason(named, UserAction.BE_CREATOR), named)
+        for named in additional_creators_of(creation):
+            if self.cache.is_guest(named):
+                self.refusals.refuse_by_raising(self._reason(named, UserAction.BE_CREATOR), named)
 
     def _take_power_from_guests(self, request: dict[str, Any]) -> None:
-        guests = [
-            named for named in guest_permissions.invited_users_of(request) if self._is_guest(named)
-        ]
-        if guests and self._refusals.is_log_only:
-            self._refusals.record(RefusalReason.GUEST_MAY_NOT_HOLD_POWER, guests[0])
+        guests = [named for named in as_texts(request.get("invite")) if self.cache.is_guest(named)]
+        if guests and self.refusals.is_log_only:
+            self.refusals.record(RefusalReason.GUEST_MAY_NOT_HOLD_POWER, guests[0])
         elif guests:  # not refused: all clients start chats with this preset
             request["preset"] = PRIVATE_PRESET
 
     async def _answer(self, user_id: str, action: UserAction) -> Any:
         if await self._may(user_id, action):
-            return self._refusals.allowed
-        return self._refusals.refuse(self._reason(user_id, action), user_id)
+            return self.refusals.allowed
+        return self.refusals.refuse(self._reason(user_id, action), user_id)
 
     async def _insist(self, user_id: str, action: UserAction) -> None:
         if not await self._may(user_id, action):
-            self._refusals.refuse_by_raising(self._reason(user_id, action), user_id)
+            self.refusals.refuse_by_raising(self._reason(user_id, action), user_id)
 
     async def _may(self, user_id: str, action: UserAction) -> bool:
         """Whether the user may do it: from memory for agents.
 
         Before refusing, Synapse is asked whether the user has become an administrator.
         """
-        await self._cache.ready()
-        if guest_permissions.is_allowed(self._cache.class_by_source(user_id), action):
+        await self.cache.ready()
+        if self.cache.class_by_source(user_id) is AccountClass.AGENT:
             return True
-        if await self._cache.is_exempt_now(user_id):
-            self._refusals.record_exemption(REASONS[action], user_id)
+        if await self.cache.is_exempt_now(user_id):
+            self.refusals.record_exemption(REASONS[action], user_id)
             return True
         return False
 
     def _is_counted(self, event: Any, action: UserAction | None) -> bool:
         """In log mode, whether another callback has counted this action before."""
-        is_here = homeserver_of(event.sender) == self._cache.own_name
+        is_here = homeserver_of(event.sender) == self.cache.own_name
         was_asked = action in JUDGED_BEFORE and event.type != CREATE
-        return self._refusals.is_log_only and is_here and was_asked
-
-    def _is_guest(self, user_id: str) -> bool:
-        return self._cache.class_of(user_id) is AccountClass.GUEST
+        return self.refusals.is_log_only and is_here and was_asked
 
     def _reason(self, user_id: str, action: UserAction) -> RefusalReason:
-        is_known = self._cache.is_class_known(user_id)
+        is_known = self.cache.is_class_known(user_id)
         return REASONS[action] if is_known else RefusalReason.CLASS_NOT_YET_KNOWN
 
     async def _is_joined(self, user_id: str, room_id: str) -> bool:
-        database, wanted = self._api.run_db_interaction, [(MEMBER, user_id)]
-        rows = await database("guichet_joined", room_rows.read_state, room_id, wanted)
+        wanted = [(MEMBER, user_id)]
+        rows = await self._query("guichet_joined", room_rows.read_state, room_id, wanted)
         member = rows.events.get((MEMBER, user_id)) if rows else None
         return member is not None and member.content.get("membership") == "join"
 

@@ -18,10 +18,10 @@ from domain_rules.rooms.reasons import RoomReason
 from domain_rules.rooms.room import MEMBER, RULE_EVENT, AccessRule, as_mapping
 from domain_rules.user_ids import homeserver_of
 
-from .cache import MS, Cache
-from .configuration import ClassSource, Config, SoftFail
+from .cache import MS
+from .configuration import ClassSource, SoftFail
 from .guards import FAILED, attempt
-from .refusals import Refusals
+from .part import Context, Part
 from .room_views import RoomViews
 from .time_limits import INBOUND_SECONDS
 
@@ -49,42 +49,32 @@ class Arrival:
     noted_ms: int = 0
 
 
-class Inbound:
+class Inbound(Part):
     """Only the class of a server counts here; an error lets the event pass."""
 
-    def __init__(
-        self,
-        config: Config,
-        api: Any,
-        views: RoomViews,
-        cache: Cache,
-        refusals: Refusals,
-    ) -> None:
-        self._soft_fail = config.soft_fail
-        self._api = api
+    def __init__(self, context: Context, views: RoomViews) -> None:
+        super().__init__(context)
         self._views = views
-        self._cache = cache
-        self._refusals = refusals
         self._noted: deque[Arrival] = deque()
-        if self._soft_fail is not SoftFail.OFF:
-            api.looping_background_call(
+        if self.config.soft_fail is not SoftFail.OFF:
+            self.api.looping_background_call(
                 self.judge_noted, RETRY_MS, desc="guichet_inbound", run_on_all_instances=True
             )
 
     async def check_event_for_spam(self, event: Any) -> Any:
         """Also called for events from a room's past and for those of local users."""
         if not self._is_judged(event):
-            return self._refusals.allowed
-        reason = await attempt(self._refusals, INBOUND_SECONDS, self._judge, event)
+            return self.refusals.allowed
+        reason = await attempt(self.refusals, INBOUND_SECONDS, self._judge, event)
         if reason is None or reason is FAILED:
-            return self._refusals.allowed
+            return self.refusals.allowed
         return self._fail_softly(reason, event)
 
     async def judge_noted(self) -> None:
         """Judge events of rooms that were incomplete. It is too late to refuse: they are logged."""
         waiting, self._noted = self._noted, deque()
         for arrival in waiting:
-            done = await attempt(self._refusals, INBOUND_SECONDS, self._judge_noted, arrival)
+            done = await attempt(self.refusals, INBOUND_SECONDS, self._judge_noted, arrival)
             if done is FAILED:
                 inbound_events.labels("given_up").inc()
 
@@ -93,11 +83,11 @@ class Inbound:
 
         The room's rule comes with it if the other homeserver is configured to send it.
         """
-        if not _is_told_closed(event) or not self._views.is_guest(event.state_key):
-            return self._refusals.allowed
-        if await self._cache.is_exempt_now(event.state_key):
-            return self._refusals.allowed
-        return self._refusals.refuse(RoomReason.CLOSED_TO_GUESTS, event.sender)
+        if not _is_told_closed(event) or not self.cache.is_guest(event.state_key):
+            return self.refusals.allowed
+        if await self.cache.is_exempt_now(event.state_key):
+            return self.refusals.allowed
+        return self.refusals.refuse(RoomReason.CLOSED_TO_GUESTS, event.sender)
 
     def _is_judged(self, event: Any) -> bool:
         """From memory: whether a user of a guests' homeserver enters, not by a local user's action.
@@ -107,10 +97,10 @@ class Inbound:
         """
         return bool(
             event.type == MEMBER
-            and self._soft_fail is not SoftFail.OFF
+            and self.config.soft_fail is not SoftFail.OFF
             and event.is_state()
             and as_mapping(event.content).get("membership") in ENTERING
-            and homeserver_of(event.sender) != self._cache.own_name
+            and homeserver_of(event.sender) != self.cache.own_name
             and self._is_of_guests(event.state_key)
         )
 
@@ -120,7 +110,7 @@ class Inbound:
             event.room_id,
             MembershipChange.from_content(event.sender, event.state_key, as_mapping(event.content)),
             event.origin_server_ts,
-            self._api.get_current_time_msec(),
+            self._now_ms(),
         )
         seen = await self._views.look(arrival.room_id, arrival.coming.target)
         if seen is None:
@@ -130,7 +120,7 @@ class Inbound:
             self._note(arrival)
             inbound_events.labels("noted").inc()
             return None
-        return judge_inbound(state, arrival.coming, arrival.sent_at, is_guests_server=True)
+        return judge_inbound(state, arrival.coming, arrival.sent_at)
 
     def _note(self, arrival: Arrival) -> None:
         if len(self._noted) >= MAX_PENDING:
@@ -141,29 +131,27 @@ class Inbound:
     async def _judge_noted(self, arrival: Arrival) -> None:
         if await self._views.is_complete(arrival.room_id):
             seen = await self._views.look(arrival.room_id)
-            reason = seen and judge_inbound(
-                seen[0], arrival.coming, arrival.sent_at, is_guests_server=True
-            )
+            reason = seen and judge_inbound(seen[0], arrival.coming, arrival.sent_at)
             if reason:
                 self._log(reason, arrival.event_id, arrival.coming.sender)
-        elif self._api.get_current_time_msec() - arrival.noted_ms > MAX_PENDING_MS:
+        elif self._now_ms() - arrival.noted_ms > MAX_PENDING_MS:
             inbound_events.labels("given_up").inc()
         else:
             self._note(arrival)
 
     def _fail_softly(self, reason: RoomReason, event: Any) -> Any:
-        if self._soft_fail is SoftFail.ON and not self._refusals.is_log_only:
+        if self.config.soft_fail is SoftFail.ON and not self.refusals.is_log_only:
             inbound_events.labels("failed_softly").inc()
-            return self._refusals.refuse(reason, event.sender)
+            return self.refusals.refuse(reason, event.sender)
         self._log(reason, event.event_id, event.sender)
-        return self._refusals.allowed
+        return self.refusals.allowed
 
     def _log(self, reason: RoomReason, event_id: str, sender: str) -> None:
         logger.warning("%s of %s would fail softly: %s", event_id, sender, reason)
         inbound_events.labels("logged").inc()
 
     def _is_of_guests(self, user_id: str) -> bool:
-        source = self._cache.class_of_server(homeserver_of(user_id))
+        source = self.cache.class_of_server(homeserver_of(user_id))
         return source == ClassSource.GUEST.value
 
 

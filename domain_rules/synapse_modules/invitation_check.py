@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain_rules.enums import StrEnum
+from domain_rules.rooms.creation import invitations_by_mail
 from domain_rules.rooms.reasons import RoomReason
 from domain_rules.rule import AccountClass
 
-from .cache import Cache
-from .clients import GuichetClient, GuichetUnreachable
-from .configuration import Config
+from .clients import GuichetUnreachable
 from .guards import Guards
-from .refusals import Refusals
+from .part import Context, Part
 from .sentences import RefusalReason, Sentence
 from .time_limits import ASKING_SECONDS
 
@@ -29,27 +28,19 @@ MIN_SILENCE_SECONDS, MISSED_POLLS = 60, 3
 logger = logging.getLogger(__name__)
 
 
-class InvitationCheck:
+class InvitationCheck(Part):
     """The last part to judge an invitation: refusals of other parts come first."""
 
-    def __init__(
-        self,
-        config: Config,
-        api: Any,
-        cache: Cache,
-        refusals: Refusals,
-        client: GuichetClient | None = None,
-    ) -> None:
-        self._client = client or GuichetClient(config, api)
-        self._cache, self._refusals = cache, refusals
-        self._longest_silence = max(MIN_SILENCE_SECONDS, MISSED_POLLS * config.poll_seconds)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._longest_silence = max(MIN_SILENCE_SECONDS, MISSED_POLLS * self.config.poll_seconds)
         already = RoomReason.ALREADY_HERE
-        refusals.add_sentences({already: Sentence(already.texts["fr"], already.texts["en"])})
-        guards = Guards(refusals, closes_for=lambda _user_id: False)
-        api.register_spam_checker_callbacks(
+        self.refusals.add_sentences({already: Sentence(already.texts["fr"], already.texts["en"])})
+        guards = Guards(self.refusals, closes_for=lambda _user_id: False)
+        self.api.register_spam_checker_callbacks(
             user_may_send_3pid_invite=guards.answering(self.answer, seconds=ASKING_SECONDS)
         )
-        api.register_third_party_rules_callbacks(
+        self.api.register_third_party_rules_callbacks(
             on_create_room=guards.insisting(self.on_create_room)
         )
 
@@ -60,29 +51,29 @@ class InvitationCheck:
         _is_admin: bool,  # noqa: FBT001  # Synapse calls by position
     ) -> None:
         """Refuse the creation if its invitations by mail would be refused."""
-        if self._refusals.is_log_only:
+        if self.refusals.is_log_only:
             return  # counted with the invitations
-        await self._cache.ready()
+        await self.cache.ready()
         inviter = requester.user.to_string()
-        for address in _addresses(request.get("invite_3pid")):
+        for address in _addresses(request):
             reason = self._from_memory(inviter, address)
             if reason is not None:
-                self._refusals.refuse_by_raising(reason, inviter)
+                self.refusals.refuse_by_raising(reason, inviter)
 
     async def answer(self, inviter: str, medium: str, address: str, room_id: str) -> Any:
         """The answer to `user_may_send_3pid_invite`: yes, or a code with its fields."""
-        await self._cache.ready()
+        await self.cache.ready()
         known = self._from_memory(inviter, address)
         if known is not None:
-            return self._refusals.refuse(known, inviter)
+            return self.refusals.refuse(known, inviter)
         answered = await self._ask(
             {"sender": inviter, "medium": medium, "address": address, "room_id": room_id}
         )
         if answered is None or answered.get("allowed") is not False:
-            return self._refusals.allowed
+            return self.refusals.allowed
         reason = _reason(answered.get("org.guichet.reason"))
-        answer = self._refusals.refuse(reason, inviter)
-        if answer is self._refusals.allowed:  # refusals are only logged
+        answer = self.refusals.refuse(reason, inviter)
+        if answer is self.refusals.allowed:  # refusals are only logged
             return answer
         code, fields = answer
         further = {
@@ -93,26 +84,25 @@ class InvitationCheck:
         return code, fields | further
 
     def _from_memory(self, inviter: str, address: str) -> RefusalReason | None:
-        if self._cache.age_seconds > self._longest_silence:
+        if self.cache.age_seconds > self._longest_silence:
             return RefusalReason.GUICHET_UNREACHABLE
-        if inviter not in self._cache.snapshot.paused_inviters:
+        if inviter not in self.cache.snapshot.paused_inviters:
             return None
-        decision = self._cache.decide(address)  # paused inviters may still invite agents
+        decision = self.cache.decide(address)  # paused inviters may still invite agents
         is_agent = decision is not None and decision.account_class is AccountClass.AGENT
         return None if is_agent else RefusalReason.INVITATIONS_PAUSED
 
     async def _ask(self, question: Mapping[str, str]) -> Mapping[str, Any] | None:
         try:
-            answer = await self._client.post(PATH, question)
+            answer = await self.client.post(PATH, question)
         except GuichetUnreachable as fault:
             logger.warning("whether an invitation is allowed cannot be asked: %s", fault)
             return None
         return answer.body if answer.is_good and isinstance(answer.body, Mapping) else None
 
 
-def _addresses(invited: object) -> list[str]:
-    entries = invited if isinstance(invited, list) else []
-    found = (entry.get("address") for entry in entries if isinstance(entry, Mapping))
+def _addresses(request: Mapping[str, Any]) -> list[str]:
+    found = (each.get("address") for each in invitations_by_mail(request))
     return [address for address in found if isinstance(address, str)]
 
 

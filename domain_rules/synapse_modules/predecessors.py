@@ -11,18 +11,16 @@ from typing import Any
 from domain_rules.rooms.membership import Successors
 from domain_rules.rooms.room import RoomState
 
-from .clients import GuichetClient, GuichetUnreachable
+from .clients import GuichetUnreachable
+from .part import Part
 
 MAX_ASKED = 100  # users in one request
 
 logger = logging.getLogger(__name__)
 
 
-class Predecessors:
+class Predecessors(Part):
     """While Guichet cannot be reached nobody has predecessors, and the seat stays taken."""
-
-    def __init__(self, client: GuichetClient) -> None:
-        self._client = client
 
     async def find(self, user_id: str, state: RoomState) -> Successors:
         """Pairs of those who left the room and whose seat is this user's now, with the user."""
@@ -34,7 +32,7 @@ class Predecessors:
 
     async def _ask(self, question: Mapping[str, Any]) -> list[Any]:
         try:
-            answer = await self._client.post("/predecessors", question)
+            answer = await self.client.post("/predecessors", question)
         except GuichetUnreachable as fault:
             logger.warning("whose seat it is cannot be asked: %s", fault)
             return []

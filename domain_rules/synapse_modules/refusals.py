@@ -129,7 +129,7 @@ class Refusals:
         Clients show `error`: it replaces Synapse's sentence. Synapse does not tell modules the
         language of a request, so it is the configured one.
         """
-        said = self._said(reason)
+        said = self._sentences.get(reason.value) or SENTENCES[RefusalReason.NOT_ALLOWED]
         return {
             "error": said.french if self._language is Language.FRENCH else said.english,
             "org.guichet.reason": reason.value,
@@ -153,6 +153,3 @@ class Refusals:
         kept = list(self._kept)
         self._kept.clear()
         return kept
-
-    def _said(self, reason: StrEnum) -> Sentence:
-        return self._sentences.get(reason.value) or SENTENCES[RefusalReason.NOT_ALLOWED]

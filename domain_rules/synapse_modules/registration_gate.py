@@ -14,11 +14,11 @@ from domain_rules.enums import StrEnum
 from domain_rules.rules import Decision
 from domain_rules.user_ids import Scheme, make_localpart
 
-from .cache import Cache
-from .clients import GuichetClient, GuichetUnreachable
-from .configuration import ClassSource, Config, Mode
+from .clients import GuichetUnreachable
+from .configuration import ClassSource, Mode
 from .guards import Guards
-from .refusals import Refusals, refusal_counter
+from .part import Context, Part
+from .refusals import refusal_counter
 from .sentences import RefusalReason, Sentence
 from .snapshot import read_address
 from .time_limits import ASKING_SECONDS
@@ -75,14 +75,12 @@ def verified_address_in(uia_results: Mapping[str, Any]) -> str | None:
     return address if isinstance(address, str) else None
 
 
-class RegistrationPolicy:
+class RegistrationPolicy(Part):
     """The decisions, without Synapse."""
 
-    def __init__(self, cache: Cache, refusals: Refusals, client: GuichetClient) -> None:
-        self.cache = cache
-        self.refusals = refusals
-        refusals.add_sentences(dict.fromkeys(RegistrationRefusal, SENTENCE))
-        self.client = client
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.refusals.add_sentences(dict.fromkeys(RegistrationRefusal, SENTENCE))
 
     async def is_3pid_allowed(
         self,
@@ -164,17 +162,16 @@ class RegistrationPolicy:
             raise self.refusals.error(why)
 
 
-class RegistrationGate:
+class RegistrationGate(Part):
     """The part. It works where Synapse itself creates accounts.
 
     With the Matrix Authentication Service, Synapse does not offer these callbacks: the log says at
     start what is not enforced.
     """
 
-    def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
-        self.api = api
-        self.refusals = refusals
-        self.gate = RegistrationPolicy(cache, refusals, GuichetClient(config, api))
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.gate = RegistrationPolicy(context)
         self.is_enforced = self._register()
 
     def _register(self) -> bool:
@@ -223,9 +220,9 @@ class RegistrationGate:
         """
         for _again in range(MAX_DRAWS):
             name = self.gate.user_name(uia_results)
-            if name is None or self.gate.cache.user_id_scheme != Scheme.RANDOM.value:
+            if name is None or self.cache.user_id_scheme != Scheme.RANDOM.value:
                 break
-            user_id = f"@{name}:{self.gate.cache.own_name}"
+            user_id = f"@{name}:{self.cache.own_name}"
             if await self.api.check_user_exists(user_id) is None:
                 break
         return name

@@ -7,13 +7,8 @@ from typing import Any
 
 from domain_rules.rooms.room import MEMBER, THIRD_PARTY_INVITE
 
-from .reports import (
-    AccountAddress,
-    KnownAddress,
-    Report,
-    ReportKind,
-    SeenEvent,
-)
+from . import store
+from .reports import AccountAddress, KnownAddress, Report, ReportKind, SeenEvent
 
 TABLES = (
     """CREATE TABLE IF NOT EXISTS guichet_reports (
@@ -82,8 +77,7 @@ def read_addresses(
     txn: Any,
 ) -> tuple[list[AccountAddress], dict[AccountAddress, KnownAddress], set[AccountAddress]]:
     """Addresses verified here, those Guichet knows, and those with a report waiting."""
-    txn.execute("SELECT user_id, address FROM user_threepids WHERE medium = 'email'")
-    here = [(user_id, address) for user_id, address in txn.fetchall()]
+    here = store.read_addresses(txn)
     txn.execute("SELECT user_id, address, told, revision FROM guichet_heard")
     heard = {
         (user_id, address): KnownAddress(result, revision)

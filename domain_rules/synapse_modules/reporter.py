@@ -12,12 +12,11 @@ from urllib.parse import urlsplit
 
 from domain_rules.user_ids import homeserver_of
 
-from . import report_queue, reports, store
-from .cache import MS, Cache
-from .clients import GuichetClient, GuichetUnreachable
-from .configuration import Config
+from . import report_queue, reports
+from .cache import MS
+from .clients import GuichetUnreachable
 from .guards import Guards
-from .refusals import Refusals
+from .part import Context, Part
 from .reports import AccountAddress, KnownAddress, Report, ReportKind, ReportResult
 
 WORK_MS = 2000
@@ -31,22 +30,11 @@ EMAIL = "email"
 logger = logging.getLogger(__name__)
 
 
-class Reporter:
+class Reporter(Part):
     """The part: callbacks in every process, sending in the one that runs background tasks."""
 
-    def __init__(
-        self,
-        config: Config,
-        api: Any,
-        cache: Cache,
-        refusals: Refusals,
-        client: GuichetClient | None = None,
-    ) -> None:
-        self._config = config
-        self._api = api
-        self._cache = cache
-        self._refusals = refusals
-        self._client = client or GuichetClient(config, api)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._has_tables = False
         self._turn = 0
         self._reached = -1
@@ -55,31 +43,25 @@ class Reporter:
         self._again_ms = 0
         self._compare_ms = 0
         self._most = MAX_REPORTS
-        guards = Guards(refusals, closes_for=lambda _user_id: False)
-        api.register_third_party_rules_callbacks(
+        guards = Guards(self.refusals, closes_for=lambda _user_id: False)
+        self.api.register_third_party_rules_callbacks(
             on_add_user_third_party_identifier=guards.noticing(self.on_add),
             on_remove_user_third_party_identifier=guards.noticing(self.on_remove),
             on_user_deactivation_status_changed=guards.noticing(self.on_deactivation),
         )
-        api.looping_background_call(
+        self.api.looping_background_call(
             self.report_refusals, REFUSALS_MS, desc="guichet_refusals", run_on_all_instances=True
         )
-        if api.should_run_background_tasks():
-            api.looping_background_call(self.work, WORK_MS, desc="guichet_reports")
+        if self.api.should_run_background_tasks():
+            self.api.looping_background_call(self.work, WORK_MS, desc="guichet_reports")
 
     async def on_add(self, user_id: str, medium: str, address: str) -> None:
         """This homeserver verified an address."""
-        if medium == EMAIL:
-            await self._put(
-                reports.report_of_address(ReportKind.BOUND, (user_id, address), self._now())
-            )
+        await self._put_address(ReportKind.BOUND, user_id, medium, address)
 
     async def on_remove(self, user_id: str, medium: str, address: str) -> None:
         """An address was removed."""
-        if medium == EMAIL:
-            await self._put(
-                reports.report_of_address(ReportKind.UNBOUND, (user_id, address), self._now())
-            )
+        await self._put_address(ReportKind.UNBOUND, user_id, medium, address)
 
     async def on_deactivation(
         self,
@@ -89,11 +71,11 @@ class Reporter:
     ) -> None:
         """An account was deactivated. A reactivated one gets its addresses reported by itself."""
         if deactivated:
-            await self._put(Report(ReportKind.DEACTIVATED, self._now(), {"user_id": user_id}))
+            await self._put(Report(ReportKind.DEACTIVATED, self._now_ms(), {"user_id": user_id}))
 
     async def report_refusals(self) -> None:
         """Queue a report of this process's refusals."""
-        report = reports.report_of_refusals(self._refusals.drain(), self._now())
+        report = reports.report_of_refusals(self.refusals.drain(), self._now_ms())
         if report is not None:
             await self._put(report)
 
@@ -101,24 +83,28 @@ class Reporter:
         """Look for news and send what waits. Raises nothing: the next round comes."""
         try:
             await self._make_tables()
-            await self._cache.ready()
+            await self.cache.ready()
             await self._read_events()
-            if self._now() >= self._compare_ms and self._cache.is_known:
+            if self._now_ms() >= self._compare_ms and self.cache.is_known:
                 await self._compare()
             if self._may_try():
                 await self._send()
         except GuichetUnreachable as fault:
             self._failures += 1
-            self._failed_ms = self._now()
+            self._failed_ms = self._now_ms()
             self._again_ms = self._failed_ms + reports.retry_delay(self._failures) * MS
             logger.warning("Guichet is away, reports wait: %s", fault)
         except Exception:
             logger.exception("reports could not be sent; they wait")
 
+    async def _put_address(self, kind: ReportKind, user_id: str, medium: str, address: str) -> None:
+        if medium == EMAIL:
+            await self._put(reports.report_of_address(kind, (user_id, address), self._now_ms()))
+
     async def _put(self, *found: Report) -> None:
         await self._make_tables()
         # Reports of one account must keep their order, also within one millisecond.
-        turn = max(self._turn, self._now() * MS)
+        turn = max(self._turn, self._now_ms() * MS)
         self._turn = turn + len(found)
         await self._run(report_queue.enqueue, found, turn)
 
@@ -129,7 +115,7 @@ class Reporter:
             for event in seen
             if (
                 report := reports.report_of_event(
-                    event, own_name=self._own, is_guest=self._is_guest(event)
+                    event, own_name=self.cache.own_name, is_guest=self._is_guest(event)
                 )
             )
         ]
@@ -141,20 +127,20 @@ class Reporter:
 
     async def _compare(self) -> None:
         here, heard, waiting = await self._run(report_queue.read_addresses)
-        revision = self._cache.rules.revision
+        revision = self.cache.rules.revision
         missing = reports.find_differences(here, heard, waiting=waiting, revision=revision)
         if missing:
             logger.info("Guichet is told of %d addresses that it has not heard of", len(missing))
-            now = self._now()
+            now = self._now_ms()
             await self._put(*(reports.report_of_address(kind, pair, now) for kind, pair in missing))
-        self._compare_ms = self._now() + COMPARE_MS
+        self._compare_ms = self._now_ms() + COMPARE_MS
 
     async def _send(self) -> None:
         for _ in range(MAX_REQUESTS):
             batch = await self._run(report_queue.read_waiting, self._most)
             if not batch:
                 return
-            answer = await self._client.post("/reports", {"reports": [one.sent for one in batch]})
+            answer = await self.client.post("/reports", {"reports": [one.sent for one in batch]})
             if answer.status in {BAD_REQUEST, TOO_LARGE}:
                 await self._sort_out(batch, answer.body)
                 continue
@@ -194,54 +180,37 @@ class Reporter:
         if report.kind is ReportKind.UNBOUND:
             await self._run(report_queue.record_known_address, pair, None)
             return
-        await self._run(
-            report_queue.record_known_address,
-            pair,
-            KnownAddress(result, self._cache.rules.revision),
-        )
+        known = KnownAddress(result, self.cache.rules.revision)
+        await self._run(report_queue.record_known_address, pair, known)
         identity_server = self.identity_server
         if result == ReportResult.OK.value and identity_server is not None:
             # So that Synapse asks Guichet to unbind it when the account is deactivated.
-            await self._api.store_remote_3pid_association(pair[0], EMAIL, pair[1], identity_server)
+            await self.api.store_remote_3pid_association(pair[0], EMAIL, pair[1], identity_server)
 
     @property
     def identity_server(self) -> str | None:
         """The name under which Synapse reaches Guichet, always by https."""
-        url = urlsplit(self._config.guichet_url)
-        names = self._config.identity_servers
+        url = urlsplit(self.config.guichet_url)
+        names = self.config.identity_servers
         if url.scheme == "https" and (not names or url.netloc in names):
             return url.netloc
         return min(names, default=None)
 
     def _may_try(self) -> bool:
         """Not right after a failure, unless Guichet answered a request for rules since."""
-        is_back = self._cache.rules_heard_ms > self._failed_ms
-        return self._now() >= self._again_ms or is_back
-
-    @property
-    def _own(self) -> str:
-        return self._cache.own_name
+        is_back = self.cache.rules_heard_ms > self._failed_ms
+        return self._now_ms() >= self._again_ms or is_back
 
     def _is_guest(self, event: reports.SeenEvent) -> bool:
-        if not event.state_key.startswith("@") or homeserver_of(event.state_key) != self._own:
-            return False
-        return self._cache.class_of(event.state_key).value == "guest"
+        user_id = event.state_key
+        is_ours = user_id.startswith("@") and homeserver_of(user_id) == self.cache.own_name
+        return is_ours and self.cache.is_guest(user_id)
 
     async def _make_tables(self) -> None:
         if self._has_tables:
             return
-        for table in report_queue.TABLES:
-            await self._make_table(table)
+        await self._create_tables(report_queue.TABLES)
         self._has_tables = True
 
-    async def _make_table(self, table: str) -> None:
-        try:
-            await self._run(store.create_table, table)
-        except Exception:  # on PostgreSQL another process may create it at the same moment
-            logger.info("a table of Guichet's module exists already", exc_info=True)
-
     async def _run(self, function: Any, *given: Any) -> Any:
-        return await self._api.run_db_interaction("guichet_binder", function, *given)
-
-    def _now(self) -> int:
-        return int(self._api.get_current_time_msec())
+        return await self._query("guichet_binder", function, *given)

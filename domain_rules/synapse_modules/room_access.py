@@ -7,8 +7,20 @@ from typing import Any
 
 from domain_rules.enums import StrEnum
 from domain_rules.rooms.changes import judge_visibility
-from domain_rules.rooms.creation import Creation, complete_request, judge_creation, users_named_in
-from domain_rules.rooms.events import JUDGES, GuichetIdentity, RoomEvent, judge_event
+from domain_rules.rooms.creation import (
+    Creation,
+    complete_request,
+    invitations_by_mail,
+    judge_creation,
+    users_named_in,
+)
+from domain_rules.rooms.events import (
+    JUDGES,
+    GuichetIdentity,
+    RoomEvent,
+    judge_event,
+    judge_redaction,
+)
 from domain_rules.rooms.membership import (
     MembershipChange,
     Successors,
@@ -17,7 +29,6 @@ from domain_rules.rooms.membership import (
     judge_membership,
 )
 from domain_rules.rooms.reasons import MALFORMED_CREATIONS, RoomReason
-from domain_rules.rooms.redactions import judge_redaction
 from domain_rules.rooms.room import (
     CREATE,
     MEMBER,
@@ -30,13 +41,10 @@ from domain_rules.rooms.room import (
 from domain_rules.rule import AccountClass
 
 from . import other_modules
-from .cache import Cache
-from .clients import GuichetClient
-from .configuration import Config
 from .guards import ALLOWED, Guards
 from .inbound import Inbound
+from .part import Context, Part
 from .predecessors import Predecessors
-from .refusals import Refusals
 from .room_upgrades import RoomUpgrades
 from .room_views import NEWEST_VERSION, RoomViews, StateEvents
 from .sentences import Sentence
@@ -48,31 +56,24 @@ REDACTION = "m.room.redaction"
 logger = logging.getLogger(__name__)
 
 
-class RoomAccess:
+class RoomAccess(Part):
     """The part. An error of ours refuses, whoever acts; in log mode it changes nothing."""
 
-    def __init__(
-        self,
-        config: Config,
-        api: Any,
-        cache: Cache,
-        refusals: Refusals,
-        client: GuichetClient | None = None,
-    ) -> None:
-        self._api = api
-        self._predecessors = Predecessors(client or GuichetClient(config, api))
-        self._cache = cache
-        self._refusals = refusals
-        self._views = RoomViews(api, cache, refusals)
-        self._upgrades = RoomUpgrades(api, self._views, refusals)
-        self._inbound = Inbound(config, api, self._views, cache, refusals)
-        refusals.add_sentences(_sentences())
-        self._views.start()
-        guards = Guards(refusals, closes_for=lambda _user_id: True)
-        of_others = Guards(refusals, closes_for=lambda _user_id: False)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._predecessors = Predecessors(context)
+        self._views = RoomViews(context)
+        self._upgrades = RoomUpgrades(context, self._views)
+        self._inbound = Inbound(context, self._views)
+        # All reasons about rooms, also those that other parts use, with the next step in them.
+        self.refusals.add_sentences(
+            {reason: Sentence(reason.texts["fr"], reason.texts["en"]) for reason in RoomReason}
+        )
+        guards = Guards(self.refusals, closes_for=lambda _user_id: True)
+        of_others = Guards(self.refusals, closes_for=lambda _user_id: False)
         # Callbacks for which Synapse loads a room's whole state, or that it calls for every event,
         # are avoided where another callback can judge.
-        api.register_spam_checker_callbacks(
+        self.api.register_spam_checker_callbacks(
             user_may_invite=guards.answering(self.user_may_invite, seconds=ASKING_SECONDS),
             user_may_send_3pid_invite=guards.answering(
                 self.user_may_send_3pid_invite, seconds=ASKING_SECONDS
@@ -81,7 +82,7 @@ class RoomAccess:
             federated_user_may_invite=of_others.answering(self._inbound.federated_user_may_invite),
             check_event_for_spam=self._inbound.check_event_for_spam,
         )
-        api.register_third_party_rules_callbacks(
+        self.api.register_third_party_rules_callbacks(
             on_create_room=guards.insisting(self.on_create_room),
             check_event_allowed=guards.insisting(
                 self.check_event_allowed, seconds=ASKING_SECONDS, concerns=_is_judged
@@ -96,7 +97,7 @@ class RoomAccess:
     ) -> None:
         """Rooms of exempt users are left as they are. Log mode completes nothing."""
         creator = requester.user.to_string()
-        if is_admin or await self._cache.is_exempt_now(creator):
+        if is_admin or await self.cache.is_exempt_now(creator):
             return
         named = users_named_in(request, creator)
         people = await self._views.people(named)
@@ -111,8 +112,8 @@ class RoomAccess:
         if reason is not None:
             status = BAD_REQUEST if reason in MALFORMED_CREATIONS else FORBIDDEN
             said = self._views.said(reason, named)
-            self._refusals.refuse_by_raising(said, creator, status=status)
-        if not self._refusals.is_log_only:
+            self.refusals.refuse_by_raising(said, creator, status=status)
+        if not self.refusals.is_log_only:
             request.update(complete_request(creation))
 
     async def check_event_allowed(self, event: Any, events: StateEvents) -> tuple[bool, None]:
@@ -144,7 +145,7 @@ class RoomAccess:
         )
         if reason is not None:
             said = self._views.said(reason, wanted.concerned)
-            self._refusals.refuse_by_raising(said, event.sender)
+            self.refusals.refuse_by_raising(said, event.sender)
         if event.type == CREATE:
             self._upgrades.begin(event)
         return ALLOWED
@@ -173,26 +174,26 @@ class RoomAccess:
         redacted = next((each for each in events.values() if each.event_id == event.redacts), None)
         if redacted is None:
             return
-        content = as_mapping(self._refusals.terms.prune(redacted).content)
+        content = as_mapping(self.refusals.terms.prune(redacted).content)
         left = RoomEvent(redacted.type, event.sender, redacted.state_key, content)
         state = await self._views.restored(event.room_id, event.room_version.identifier, events)
         reason = await self._views.verdict(
             lambda people: judge_redaction(state, left, people, self._guichet()), {event.sender}
         )
         if reason is not None:
-            self._refusals.refuse_by_raising(reason, event.sender)
+            self.refusals.refuse_by_raising(reason, event.sender)
 
     async def user_may_invite(self, inviter: str, invitee: str, room_id: str) -> Any:
         """Inviting a guest, by user ID, or by mail if they have an account.
 
         Inviting an agent is judged with the event, which knows the room.
         """
-        await self._cache.ready()
-        if not self._views.is_guest(invitee):
-            return self._refusals.allowed
+        await self.cache.ready()
+        if not self.cache.is_guest(invitee):
+            return self.refusals.allowed
         state = await self._views.room(room_id, invitee)
         if state is None:
-            return self._refusals.allowed  # an invitation that arrives from elsewhere
+            return self.refusals.allowed  # an invitation that arrives from elsewhere
         state = await self._upgrades.settled(room_id, state)
         coming = MembershipChange(inviter, invitee, "invite")
         reason = await self._seated(
@@ -213,10 +214,10 @@ class RoomAccess:
         if state is None:  # an invented room, or one that all local users have left
             return self._answer(inviter, RoomReason.NOT_IN_ROOM)
         reason = judge_inviter(state, inviter)
-        if reason is None and not await self._cache.is_exempt_now(inviter):
+        if reason is None and not await self.cache.is_exempt_now(inviter):
             state = await self._upgrades.settled(room_id, state)
-            await self._cache.ready()
-            reason = judge_invitation_by_mail(state, medium, address, self._cache.decide)
+            await self.cache.ready()
+            reason = judge_invitation_by_mail(state, medium, address, self.cache.decide)
         if reason is None and await self._views.is_here(room_id, address):
             reason = RoomReason.ALREADY_HERE
         return self._answer(inviter, self._views.said(reason, ()) if reason else None)
@@ -228,20 +229,16 @@ class RoomAccess:
         """
         state = await self._views.room(room_id)
         if state is None:
-            return self._refusals.allowed
+            return self.refusals.allowed
         state = await self._views.with_listing(room_id, state)
         reason = None if state.listed else judge_visibility(state, "public")
-        if reason is not None and await self._cache.is_exempt_now(user_id):
+        if reason is not None and await self.cache.is_exempt_now(user_id):
             reason = None
         return self._answer(user_id, reason)
 
     def _has_guests_by_mail(self, request: Mapping[str, Any]) -> bool:
-        listed = request.get("invite_3pid")
-        addresses = [
-            str(as_mapping(each).get("address"))
-            for each in (listed if isinstance(listed, list) else ())
-        ]
-        decisions = [self._cache.decide(address) for address in addresses]
+        invited = invitations_by_mail(request)
+        decisions = [self.cache.decide(str(each.get("address"))) for each in invited]
         return any(
             each and each.homeserver and each.account_class is AccountClass.GUEST
             for each in decisions
@@ -250,11 +247,9 @@ class RoomAccess:
     def _judge_mail_at_creation(self, creation: Creation) -> RoomReason | None:
         rule = creation.rule or AccessRule.RESTRICTED
         state = RoomState(rule_event={"rule": rule.value})
-        listed = creation.request.get("invite_3pid")
-        for invitation in listed if isinstance(listed, list) else ():
-            invited = as_mapping(invitation)
+        for invited in invitations_by_mail(creation.request):
             medium, address = str(invited.get("medium")), str(invited.get("address"))
-            reason = judge_invitation_by_mail(state, medium, address, self._cache.decide)
+            reason = judge_invitation_by_mail(state, medium, address, self.cache.decide)
             if reason is not None:
                 return reason
         return None
@@ -277,24 +272,19 @@ class RoomAccess:
         return await verdict(successors) if successors else reason
 
     def _guichet(self) -> GuichetIdentity:
-        keys = frozenset(self._cache.guichet_keys.values())
-        return GuichetIdentity(self._cache.identity_servers, keys)
+        keys = frozenset(self.cache.guichet_keys.values())
+        return GuichetIdentity(self.cache.identity_servers, keys)
 
     def _default_version(self) -> str:
         try:
-            server = self._api._hs.config.server  # noqa: SLF001  # no public way to it
+            server = self.api._hs.config.server  # noqa: SLF001  # no public way to it
             return str(server.default_room_version.identifier)
         except AttributeError:
             return NEWEST_VERSION
 
     def _answer(self, user_id: str, reason: StrEnum | None) -> Any:
-        return self._refusals.refuse(reason, user_id) if reason else self._refusals.allowed
+        return self.refusals.refuse(reason, user_id) if reason else self.refusals.allowed
 
 
 def _is_judged(event: Any) -> bool:
     return event.type == REDACTION or (event.type in JUDGES and event.is_state())
-
-
-def _sentences() -> Mapping[StrEnum, Sentence]:
-    """All reasons about rooms, also those that other parts use, with the next step in them."""
-    return {reason: Sentence(reason.texts["fr"], reason.texts["en"]) for reason in RoomReason}

@@ -3,13 +3,13 @@
 A request names action, signer, homeserver and expiry, is signed, and is accepted once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from domain_rules import room_action_answers
 
 from . import store
-from .cache import Cache
+from .part import Context, Part
 
 MAX_LIFETIME_MS = 150_000  # two minutes, and some difference of clocks
 REFRESH_KEYS_MS = 10_000  # between two requests for Guichet's keys
@@ -25,23 +25,22 @@ class NotFromGuichet(Exception):
         self.status = status
 
 
-class SignedRequests:
+class SignedRequests(Part):
     """Accepted ids are stored in Synapse's database: other processes refuse a replay too."""
 
-    def __init__(self, api: Any, cache: Cache, *, credential: str) -> None:
-        self._api, self._cache = api, cache
-        self._now_ms: Callable[[], int] = api.get_current_time_msec
-        self._known_by = room_action_answers.credential_hash(credential)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._known_by = room_action_answers.credential_hash(self.config.credential)
         self._asked_ms = 0
 
     async def verify(self, action: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """The request, if it is valid on the path of this action. Raises NotFromGuichet."""
-        await self._cache.ready()
+        await self.cache.ready()
         if not self._is_signed(body):
             await self._learn_keys()
             if not self._is_signed(body):
                 raise NotFromGuichet(UNSIGNED, "This is not signed by Guichet.")
-        if body.get("destination") != self._cache.own_name:
+        if body.get("destination") != self.cache.own_name:
             raise NotFromGuichet(FORBIDDEN, "This is for another homeserver.")
         if body.get("action") != action:
             raise NotFromGuichet(FORBIDDEN, "This asks for something else.")
@@ -59,7 +58,7 @@ class SignedRequests:
         return room_action_answers.seal_answer(
             facts,
             known_by=self._known_by,
-            homeserver=self._cache.own_name,
+            homeserver=self.cache.own_name,
             action=action,
             nonce=str(body["nonce"]),
             status=status,
@@ -71,7 +70,7 @@ class SignedRequests:
             raise NotFromGuichet(UNSIGNED, "This request has expired; are both clocks right?")
         if not isinstance(nonce, str) or not 0 < len(nonce) <= MAX_ID:
             raise NotFromGuichet(FORBIDDEN, "This request has no id of its own.")
-        is_first = await self._api.run_db_interaction(
+        is_first = await self._query(
             "guichet_letter", store.spend_request_id, nonce, expires_ts, now
         )
         if not is_first:
@@ -80,14 +79,14 @@ class SignedRequests:
     def _is_signed(self, body: Mapping[str, Any]) -> bool:
         """Whether the signer it names is Guichet, and signed with a key of Guichet's."""
         signer, signatures = body.get("signer"), body.get("signatures")
-        if not isinstance(signer, str) or signer not in self._cache.guichet_names:
+        if not isinstance(signer, str) or signer not in self.cache.guichet_names:
             return False
         if not isinstance(signatures, Mapping):
             return False
         made = signatures.get(signer)
         return isinstance(made, Mapping) and any(
             _is_good(body, signer, key_id, known)
-            for key_id, known in self._cache.guichet_keys.items()
+            for key_id, known in self.cache.guichet_keys.items()
             if key_id in made
         )
 
@@ -96,7 +95,7 @@ class SignedRequests:
         now = self._now_ms()
         if now - self._asked_ms >= REFRESH_KEYS_MS:
             self._asked_ms = now
-            await self._cache.refresh()
+            await self.cache.refresh()
 
 
 def _is_good(body: Mapping[str, Any], signer: str, key_id: str, public_key: str) -> bool:

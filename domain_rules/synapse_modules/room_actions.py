@@ -17,14 +17,11 @@ from domain_rules.rooms.room import (
     THIRD_PARTY_INVITE,
     RoomState,
 )
-from domain_rules.rule import AccountClass
 from domain_rules.user_ids import homeserver_of
 
-from . import membership_rows, room_rows
-from .cache import Cache
-from .configuration import Config
+from . import room_rows
 from .declarations import ACTIONS
-from .refusals import Refusals
+from .part import Context, Part
 from .room_action_requests import NotFromGuichet, SignedRequests
 from .sentences import RefusalReason
 
@@ -40,16 +37,18 @@ MAX_EVENTS = 100_000  # of a room, in the search for somebody who may revoke an 
 logger = logging.getLogger(__name__)
 
 
-class RoomActions:
+class RoomActions(Part):
     """The part: paths for Guichet alone. Requests are signed, expire, and are accepted once."""
 
-    def __init__(self, config: Config, api: Any, cache: Cache, refusals: Refusals) -> None:
-        self._api, self._cache, self._refusals = api, cache, refusals
-        self._judges_rooms = config.parts.room_access_rules
-        signed_requests = SignedRequests(api, cache, credential=config.credential)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._judges_rooms = self.config.parts.room_access_rules
+        signed_requests = SignedRequests(context)
         for name in ACTIONS:
             answer = getattr(self, name)
-            api.register_web_resource(f"{PATH}/{name}", _resource(signed_requests, name, answer))
+            self.api.register_web_resource(
+                f"{PATH}/{name}", _resource(signed_requests, name, answer)
+            )
 
     async def invite(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A repeated request is one event: Synapse drops a state event that changes nothing."""
@@ -58,7 +57,10 @@ class RoomActions:
         state = await self._state(room_id, sender, *([target] if isinstance(target, str) else []))
         self._check_sender(state, sender)
         if isinstance(target, str):
-            return await self._invite_by_id(state, sender, room_id, target)
+            membership = state.membership(target)
+            if membership not in (JOIN, INVITE):
+                await self.api.update_room_membership(sender, target, room_id, INVITE)
+            return {"membership": membership or INVITE}
         self._check_address(state, request, sender)
         content = {key: request[key] for key in KEYS if key in request}
         event_id = await self._send(sender, room_id, _text(request, "token"), content)
@@ -96,33 +98,25 @@ class RoomActions:
     async def membership(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The membership of a user; with a token, whether its invitation stands."""
         token = request.get("token")
-        found: dict[str, Any] = await self._api.run_db_interaction(
+        found: dict[str, Any] = await self._query(
             "guichet_membership",
-            membership_rows.read_membership,
+            room_rows.read_membership,
             _text(request, "room_id"),
             _text(request, "user_id"),
             token if isinstance(token, str) and token else None,
-            self._cache.own_name,
+            self.cache.own_name,
         )
         return found
-
-    async def _invite_by_id(
-        self, state: RoomState, sender: str, room_id: str, target: str
-    ) -> dict[str, Any]:
-        membership = state.membership(target)
-        if membership not in (JOIN, INVITE):
-            await self._api.update_room_membership(sender, target, room_id, INVITE)
-        return {"membership": membership or INVITE}
 
     async def _try_to_empty(self, sender: str, room_id: str, token: str) -> str | None:
         try:
             return await self._send(sender, room_id, token, {})
-        except self._refusals.terms.error_class as error:
+        except self.refusals.terms.error_class as error:
             logger.info("%s may not empty an invitation in %s: %s", sender, room_id, error)
             return None
 
     async def _send(self, sender: str, room_id: str, token: str, content: Any) -> str:
-        event = await self._api.create_and_send_event_into_room(
+        event = await self.api.create_and_send_event_into_room(
             {
                 "type": THIRD_PARTY_INVITE,
                 "room_id": room_id,
@@ -143,8 +137,7 @@ class RoomActions:
         self, room_id: str, wanted: Iterable[tuple[str, str | None]]
     ) -> Mapping[tuple[str, str], Any]:
         """State as far as known here. Guichet asks again, so an incomplete room is not awaited."""
-        database = self._api.run_db_interaction
-        rows = await database("guichet_desk", room_rows.read_state, room_id, wanted, MAX_EVENTS)
+        rows = await self._query("guichet_desk", room_rows.read_state, room_id, wanted, MAX_EVENTS)
         return rows.events if rows else {}
 
     def _check_sender(self, state: RoomState, sender: str) -> None:
@@ -152,17 +145,15 @@ class RoomActions:
             raise self._error(FORBIDDEN, "The sender is not in this room.")
         if not _may_invite(state, sender):
             raise self._error(FORBIDDEN, "The sender may not invite to this room.")
-        if self._cache.class_of(sender) is not AccountClass.AGENT:
-            self._refusals.refuse_by_raising(RefusalReason.GUEST_MAY_NOT_INVITE_BY_MAIL, sender)
+        if self.cache.is_guest(sender):
+            self.refusals.refuse_by_raising(RefusalReason.GUEST_MAY_NOT_INVITE_BY_MAIL, sender)
 
     def _check_address(self, state: RoomState, request: Mapping[str, Any], sender: str) -> None:
         if not self._judges_rooms:
             return
-        why = judge_invitation_by_mail(
-            state, "email", _text(request, "address"), self._cache.decide
-        )
+        why = judge_invitation_by_mail(state, "email", _text(request, "address"), self.cache.decide)
         if why is not None:
-            self._refusals.refuse_by_raising(why, sender)
+            self.refusals.refuse_by_raising(why, sender)
 
     def _who_may_empty(self, state: RoomState, sender: object) -> list[str]:
         here = [
@@ -174,17 +165,17 @@ class RoomActions:
             here,
             key=lambda user_id: (
                 user_id != sender,
-                self._cache.class_of(user_id) is not AccountClass.AGENT,
+                self.cache.is_guest(user_id),
                 -state.power(user_id),
                 user_id,
             ),
         )
 
     def _is_here(self, user_id: str) -> bool:
-        return homeserver_of(user_id) == self._cache.own_name
+        return homeserver_of(user_id) == self.cache.own_name
 
     def _error(self, status: int, why: str) -> Exception:
-        return self._refusals.terms.error_class(status, why, self._refusals.terms.forbidden)
+        return self.refusals.terms.error_class(status, why, self.refusals.terms.forbidden)
 
 
 def _read(events: Mapping[tuple[str, str], Any]) -> RoomState:

@@ -1,4 +1,4 @@
-"""Reads a room's state from Synapse's database directly.
+"""Reads rooms from Synapse's database directly.
 
 Synapse's own methods wait until a room that is being joined is complete, which may itself wait for
 the callback that asks. These queries wait for nothing, and tell whether the room is complete.
@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain_rules.rooms.room import StateKey, as_mapping, token_of
+from domain_rules.rooms.room import (
+    CREATE,
+    MEMBER,
+    THIRD_PARTY_INVITE,
+    StateKey,
+    as_mapping,
+    token_of,
+)
+from domain_rules.user_ids import homeserver_of
 
 MAX_EVENTS = 1000  # events of one room in one look: conversations of two, and settings, have a few
 
@@ -64,6 +72,28 @@ def read_state(
     )
     events = {(kind, key): _row(text) for kind, key, text in txn.fetchall()}
     return Rows(str(version), partial is not None, events)
+
+
+def read_membership(
+    txn: Any, room_id: str, user_id: str, token: str | None, own_name: str
+) -> dict[str, Any]:
+    """`membership`: as in Matrix, null if there never was any. `known`: whether we can tell.
+
+    `invitation`: whether the third-party invite with this token stands in the room and has keys;
+    null without a token.
+    """
+    wanted = [(CREATE, ""), (MEMBER, user_id), (THIRD_PARTY_INVITE, token or "")]
+    rows = read_state(txn, room_id, wanted)
+    events = rows.events if rows else {}
+    invited = events.get((THIRD_PARTY_INVITE, token or ""))
+    found = {"invitation": bool(invited and invited.content.get("public_key")) if token else None}
+    if homeserver_of(user_id) == own_name:
+        # Of local users, invitations to rooms that this homeserver is not in are known too.
+        return found | {"membership": _own_membership(txn, room_id, user_id), "known": True}
+    member = events.get((MEMBER, user_id))
+    membership = member.content.get("membership") if member else None
+    is_whole = rows is not None and not rows.is_partial and (CREATE, "") in events
+    return found | {"membership": membership, "known": is_whole}
 
 
 def is_partial(txn: Any, room_id: str) -> bool:
@@ -122,6 +152,15 @@ def read_past(txn: Any, room_id: str, kinds: Sequence[str]) -> list[tuple[str, S
         (room_id, *kinds),
     )
     return [(kind, _row(text)) for kind, text in txn.fetchall()]
+
+
+def _own_membership(txn: Any, room_id: str, user_id: str) -> str | None:
+    txn.execute(
+        "SELECT membership FROM local_current_membership WHERE room_id = ? AND user_id = ?",
+        (room_id, user_id),
+    )
+    found = txn.fetchone()
+    return str(found[0]) if found else None
 
 
 def _marks(values: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from domain_rules.rooms.reasons import RoomReason
 from domain_rules.rooms.room import People, RoomState, as_mapping
 
 from .cache import MS
-from .refusals import Refusals
+from .part import Context, Part
 from .room_views import Judge, RoomViews
 
 MAX_LOOKS = 600  # looks at the new room until it has power levels
@@ -24,13 +24,12 @@ FRESH_MS = 60 * MS
 logger = logging.getLogger(__name__)
 
 
-class RoomUpgrades:
+class RoomUpgrades(Part):
     """Until the rule has arrived, the new room counts as closed to guests."""
 
-    def __init__(self, api: Any, views: RoomViews, refusals: Refusals) -> None:
-        self._api = api
+    def __init__(self, context: Context, views: RoomViews) -> None:
+        super().__init__(context)
         self._views = views
-        self._refusals = refusals
         self._carrying: dict[str, dict[str, Any]] = {}
         self._begun: set[str] = set()
 
@@ -44,29 +43,29 @@ class RoomUpgrades:
     def begin(self, create: Any) -> None:
         """Start for a create event that is allowed. Nobody waits for it."""
         old_room = as_mapping(create.content.get("predecessor")).get("room_id")
-        if isinstance(old_room, str) and self._api.is_mine(create.sender):
+        if isinstance(old_room, str) and self.api.is_mine(create.sender):
             self._begin(old_room, create.room_id, create.sender)
 
     async def settled(self, room_id: str, state: RoomState) -> RoomState:
         """The state once the rule has arrived, if it is on its way; at once in log mode."""
-        if self._refusals.is_log_only:
+        if self.refusals.is_log_only:
             return state
-        if state.rule_event is None and state.predecessor and self._api.is_mine(state.creator):
+        if state.rule_event is None and state.predecessor and self.api.is_mine(state.creator):
             self._begin(state.predecessor, room_id, state.creator)
         for _ in range(MAX_LOOKS_OF_CALLBACK):
-            is_fresh = self._api.get_current_time_msec() - state.made_at < FRESH_MS
+            is_fresh = self._now_ms() - state.made_at < FRESH_MS
             if state.rule_event is not None or not state.predecessor or not is_fresh:
                 break
-            await self._api.sleep(SECONDS_BETWEEN_LOOKS)
+            await self.api.sleep(SECONDS_BETWEEN_LOOKS)
             state = await self._views.room(room_id) or state
         return state
 
     def _begin(self, old_room: str, new_room: str, sender: str) -> None:
         """Once in each process: an upgrade that is not allowed is not tried again."""
-        if self._refusals.is_log_only or new_room in self._begun:
+        if self.refusals.is_log_only or new_room in self._begun:
             return
         self._begun.add(new_room)
-        self._api.run_as_background_process(
+        self.api.run_as_background_process(
             "guichet_room_upgrade", self._carry, old_room, new_room, sender
         )
 
@@ -87,7 +86,7 @@ class RoomUpgrades:
             state = await self._views.room(room_id)
             if state is not None and state.power_levels is not None:
                 return state
-            await self._api.sleep(SECONDS_BETWEEN_LOOKS)
+            await self.api.sleep(SECONDS_BETWEEN_LOOKS)
         logger.warning("%s has no power levels: its rule is not carried over", room_id)
         return None
 
@@ -106,14 +105,14 @@ class RoomUpgrades:
             for _ in range(MAX_TRIES):
                 if await self._is_sent(event):
                     return
-                await self._api.sleep(1)
+                await self.api.sleep(1)
         finally:
             self._carrying.pop(room_id, None)
         self._begun.discard(room_id)
 
     async def _is_sent(self, event: dict[str, Any]) -> bool:
         try:
-            await self._api.create_and_send_event_into_room(event)
+            await self.api.create_and_send_event_into_room(event)
         except Exception:
             logger.warning(
                 "%s of %s was not carried over", event["type"], event["room_id"], exc_info=True

@@ -22,11 +22,10 @@ from domain_rules.rooms.room import (
     RoomState,
     read_room,
 )
-from domain_rules.rule import AccountClass
 
 from . import room_rows
-from .cache import MS, Cache
-from .refusals import Refusals
+from .cache import MS
+from .part import Context, Part
 from .sentences import RefusalReason
 from .snapshot import read_address
 
@@ -43,43 +42,33 @@ StateEvents = Mapping[tuple[str, str], Any]
 Judge = Callable[[People], RoomReason | None]
 
 
-class RoomViews:
+class RoomViews(Part):
     """Fetches only what a verdict needs: all memberships only for conversations of two."""
 
-    def __init__(self, api: Any, cache: Cache, refusals: Refusals) -> None:
-        self._api = api
-        self._cache = cache
-        self._refusals = refusals
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._kept_ms = 0
-
-    def start(self) -> None:
-        """In one process, save redacted settings while Synapse still has them."""
-        if self._api.should_run_background_tasks():
-            self._api.looping_background_call(
-                self.keep_redacted,
-                SAVE_REDACTED_MS,
-                desc="guichet_redacted",
-                run_on_all_instances=False,
+        # In one process, redacted settings are saved while Synapse still has them.
+        if self.api.should_run_background_tasks():
+            self.api.looping_background_call(
+                self.keep_redacted, SAVE_REDACTED_MS, desc="guichet_redacted"
             )
 
     async def keep_redacted(self) -> None:
         """Save what was redacted since the last time, and a while before."""
-        since, now = self._kept_ms, self._api.get_current_time_msec()
-        database = self._api.run_db_interaction
-        await database(
-            "guichet_redacted",
-            room_rows.save_redacted_settings,
-            PERMANENT_SETTINGS,
-            since - OVERLAP_MS,
+        since, now = self._kept_ms - OVERLAP_MS, self._now_ms()
+        await self._query(
+            "guichet_redacted", room_rows.save_redacted_settings, PERMANENT_SETTINGS, since
         )
         self._kept_ms = now
 
     async def restored(self, room_id: str, version: str, events: StateEvents) -> RoomState:
         """The state by these events; settings changed elsewhere are restored from the past."""
-        if needs_history(events, self._api.is_mine):
-            database = self._api.run_db_interaction
-            past = await database("guichet_past", room_rows.read_past, room_id, PERMANENT_SETTINGS)
-            events = {**events, **restore_settings(past, self._api.is_mine)}
+        if needs_history(events, self.api.is_mine):
+            past = await self._query(
+                "guichet_past", room_rows.read_past, room_id, PERMANENT_SETTINGS
+            )
+            events = {**events, **restore_settings(past, self.api.is_mine)}
         return read_room(version, events)
 
     async def room(self, room_id: str, about: str | None = None) -> RoomState | None:
@@ -101,14 +90,12 @@ class RoomViews:
 
     async def is_complete(self, room_id: str) -> bool:
         """Whether Synapse knows all members of the room."""
-        database = self._api.run_db_interaction
-        return not await database("guichet_is_partial", room_rows.is_partial, room_id)
+        return not await self._query("guichet_is_partial", room_rows.is_partial, room_id)
 
     async def _rows(
         self, room_id: str, wanted: Iterable[tuple[str, str | None]]
     ) -> room_rows.Rows | None:
-        database = self._api.run_db_interaction
-        found: room_rows.Rows | None = await database(
+        found: room_rows.Rows | None = await self._query(
             "guichet_room", room_rows.read_state, room_id, wanted
         )
         return found
@@ -118,65 +105,56 @@ class RoomViews:
         read = read_address(address)
         if read is None:
             return False
-        database = self._api.run_db_interaction
-        return bool(
-            await database(
-                "guichet_is_here", room_rows.has_member_with_address, room_id, read.canonical
-            )
-        )
+        is_here = room_rows.has_member_with_address
+        return bool(await self._query("guichet_is_here", is_here, room_id, read.canonical))
 
     async def with_listing(self, room_id: str, state: RoomState) -> RoomState:
         """The state with `listed`: whether the room is in the room directory."""
-        directory = self._api.public_room_list_manager
+        directory = self.api.public_room_list_manager
         return replace(state, listed=await directory.room_is_in_public_room_list(room_id))
 
     async def with_used_tokens(self, room_id: str, state: RoomState) -> RoomState:
         """The state with `used_tokens`, from the history of memberships."""
-        database = self._api.run_db_interaction
-        used = await database("guichet_used_tokens", room_rows.read_used_tokens, room_id)
+        used = await self._query("guichet_used_tokens", room_rows.read_used_tokens, room_id)
         return replace(state, used_tokens=used)
 
     async def may_refuse(self, judge: Judge) -> bool:
         """The verdict from memory, as if nobody were exempt."""
-        await self._cache.ready()
-        return judge(People(self.is_guest)) is not None
+        await self.cache.ready()
+        return judge(People(self.cache.is_guest)) is not None
 
     async def verdict(self, judge: Judge, concerned: Iterable[str]) -> RoomReason | None:
         """The reason for a refusal, from memory.
 
         Who of `concerned` is exempt is looked up only before a refusal.
         """
-        await self._cache.ready()
-        reason = judge(People(self.is_guest))
+        await self.cache.ready()
+        reason = judge(People(self.cache.is_guest))
         if reason is None:
             return None
         free = frozenset([each for each in sorted(concerned) if await self._is_exempt(each)])
-        if not free or judge(People(self.is_guest, free)) is not None:
+        if not free or judge(People(self.cache.is_guest, free)) is not None:
             return reason
-        self._refusals.record_exemption(reason, min(free))
+        self.refusals.record_exemption(reason, min(free))
         return None
 
     async def people(self, concerned: Iterable[str]) -> People:
         """For completing a request: there exemptions must be known before."""
-        await self._cache.ready()
-        guests = [each for each in sorted(concerned) if self.is_guest(each)]
+        await self.cache.ready()
+        guests = [each for each in sorted(concerned) if self.cache.is_guest(each)]
         return People(
-            self.is_guest, frozenset([each for each in guests if await self._is_exempt(each)])
+            self.cache.is_guest, frozenset([each for each in guests if await self._is_exempt(each)])
         )
 
     def said(self, reason: RoomReason, concerned: Iterable[str]) -> StrEnum:
         """The reason for the client: that the class is not known yet, if that is the cause."""
-        if reason is RoomReason.ADDRESS_BELONGS_NOWHERE and not self._cache.is_known:
+        if reason is RoomReason.ADDRESS_BELONGS_NOWHERE and not self.cache.is_known:
             return RefusalReason.CLASS_NOT_YET_KNOWN
-        if reason in ABOUT_GUESTS:
-            for each in concerned:
-                if each and self.is_guest(each) and not self._cache.is_class_known(each):
-                    return RefusalReason.CLASS_NOT_YET_KNOWN
-        return reason
-
-    def is_guest(self, user_id: str) -> bool:
-        """Whether the user counts as a guest, from memory."""
-        return self._cache.class_of(user_id) is AccountClass.GUEST
+        is_unknown = reason in ABOUT_GUESTS and any(
+            each and self.cache.is_guest(each) and not self.cache.is_class_known(each)
+            for each in concerned
+        )
+        return RefusalReason.CLASS_NOT_YET_KNOWN if is_unknown else reason
 
     async def _is_exempt(self, user_id: str) -> bool:
-        return bool(user_id) and await self._cache.is_exempt_now(user_id)
+        return bool(user_id) and await self.cache.is_exempt_now(user_id)

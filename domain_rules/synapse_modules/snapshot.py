@@ -8,6 +8,7 @@ from typing import Any
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
+from domain_rules.rooms.room import as_texts
 from domain_rules.rule import AccountClass, Rule
 from domain_rules.rules import Decision, RuleSet
 from domain_rules.wire_format import UnreadableRules, read_rules
@@ -20,10 +21,10 @@ PLAIN_ADDRESS = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]+")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One revision. `every_rule`: also rules that are not in force now.
+    """One revision; without `epoch`, Guichet never answered.
 
-    `sources`: how the class of each homeserver's users is decided. `skipped`: what this version of
-    the module does not understand.
+    `every_rule`: also rules that are not in force now. `sources`: how the class of each
+    homeserver's users is decided. `skipped`: what this version of the module does not understand.
     """
 
     epoch: str = ""
@@ -37,11 +38,6 @@ class Snapshot:
     guichet_keys: Mapping[str, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     paused_inviters: frozenset[str] = frozenset()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether Guichet never answered."""
-        return not self.epoch
 
     def has_by_person(self, *, but: str) -> bool:
         """Whether another homeserver than `but` has both agents and guests."""
@@ -81,7 +77,7 @@ def read_snapshot(answer: Mapping[str, Any], at: datetime) -> Snapshot:
             identity_servers=frozenset(names["names"]),
             guichet_keys=dict(names["public_keys"]),
             # Earlier versions of Guichet do not send this; then `/may-invite` alone tells.
-            paused_inviters=_texts(answer.get("paused_inviters")),
+            paused_inviters=frozenset(as_texts(answer.get("paused_inviters"))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise UnreadableRules(f"{type(fault).__name__}: {fault}") from fault
@@ -106,12 +102,3 @@ def _sources(homeservers: Mapping[str, Any]) -> tuple[dict[str, ClassSource], li
         except ValueError:
             strange.append(f"homeserver {name}: the class source {kind!r} is unknown here")
     return known, strange
-
-
-def _texts(value: Any) -> frozenset[str]:
-    """The texts in a list; empty if it is not a list."""
-    return (
-        frozenset(each for each in value if isinstance(each, str))
-        if isinstance(value, list)
-        else frozenset()
-    )

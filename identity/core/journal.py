@@ -79,7 +79,7 @@ def write(
     """Add a row, in the same transaction as the change it describes."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-    last = _last(session)
+    last = next(iter(find_recent(session, limit=1)), None)
     entry = JournalEntry(
         number=last.number + 1 if last else 1,
         at=now,
@@ -161,7 +161,3 @@ def _in_order(session: Session) -> Iterator[JournalEntry]:
     while chunk := list(session.scalars(query.where(JournalEntry.number > after))):
         yield from chunk
         after = chunk[-1].number
-
-
-def _last(session: Session) -> JournalEntry | None:
-    return session.scalar(select(JournalEntry).order_by(JournalEntry.number.desc()).limit(1))

@@ -17,15 +17,16 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.addresses import EmailAddress
 
-from . import hashing_key
-from .database import marked_columns
-from .sealing import Vault
+from . import inserting
+from .database import Base, marked_columns
+from .sealing import SEALED, Vault
 from .tokens import Tokens
 
+ONLY = 1
 MARK = "2."  # prefix of hashes made with our own key
 BOUNCE_MARK = 15  # bytes: 24 characters of base32 without padding
 # Marks columns with values of `hash_of_address`; their tables have the time of writing in `since`.
@@ -34,6 +35,17 @@ KEYED_HASH: Final = {"keyed_hash": True}
 
 class LostKey(RuntimeError):
     """Rows are hashed with a key that is no longer in the database. No new key replaces it."""
+
+
+class HashingKey(Base):
+    """The key, sealed, in the one row. Without it no hashed address can be found again."""
+
+    __tablename__ = "hashing_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sealed_keys: Mapped[str] = mapped_column(info=SEALED)  # JSON
+    # Rows hashed with link keys before this: those keys are stored here.
+    settled_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +116,7 @@ class KeyedHashes:
         They are forgotten when no row needs them any more. Needs a writing transaction.
         """
         self._made(session)
-        row = hashing_key.lock(session)
+        row = _locked(session)
         keys = self._open(row.sealed_keys)
         before = keys.before if count_hashed_rows(session, marked=False) else ()
         if count_hashed_rows(session, marked=False, since=row.settled_at):
@@ -116,27 +128,29 @@ class KeyedHashes:
 
     def unsettled(self, session: Session) -> int:
         """How many rows only the current link keys find: removing one of these may lose rows."""
-        row = hashing_key.find(session)
+        row = session.get(HashingKey, ONLY)
         return count_hashed_rows(session, marked=False, since=row.settled_at if row else None)
 
     def _found(self, session: Session) -> Keys | None:
-        row = hashing_key.find(session)
+        row = session.get(HashingKey, ONLY)
         if row is not None:
             return self._open(row.sealed_keys)
         if count_hashed_rows(session, marked=True):
             # Another node may have made the key and hashed with it since the query above.
-            row = hashing_key.find(session)
+            row = session.get(HashingKey, ONLY)
             if row is not None:
                 return self._open(row.sealed_keys)
             _check_that_nothing_is_lost(session)
         return None
 
     def _made(self, session: Session) -> Keys:
-        row = hashing_key.find(session)
+        row = session.get(HashingKey, ONLY)
         if row is None:
-            if hashing_key.insert_first(session, self._seal(Keys(secrets.token_urlsafe(32)))):
+            sealed = self._seal(Keys(secrets.token_urlsafe(32)))
+            # Another node may insert it just now.
+            if inserting.insert_if_new(session, HashingKey, {"id": ONLY, "sealed_keys": sealed}):
                 _check_that_nothing_is_lost(session)
-            row = hashing_key.lock(session)
+            row = _locked(session)
         return self._open(row.sealed_keys)
 
     def _link_keys(self, keys: Keys | None) -> list[str]:
@@ -161,6 +175,12 @@ def count_hashed_rows(session: Session, *, marked: bool, since: datetime | None 
         written = hashed.class_.since
         found += session.scalar(query.where(written > since) if since else query) or 0
     return found
+
+
+def _locked(session: Session) -> HashingKey:
+    """The current row, locked for this transaction. It must exist."""
+    only = select(HashingKey).where(HashingKey.id == ONLY)
+    return session.scalars(only.with_for_update().execution_options(populate_existing=True)).one()
 
 
 def _check_that_nothing_is_lost(session: Session) -> None:

@@ -49,7 +49,8 @@ def narrow_if_there(path: Path) -> None:
 def _narrow(path: Path, mode: int) -> None:
     found = path.stat()
     before = stat.S_IMODE(found.st_mode)
-    if not before & OTHERS or not _is_plain(found.st_mode):
+    is_plain = stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)
+    if not before & OTHERS or not is_plain:  # devices and pipes are left as they are
         return
     if found.st_uid != os.geteuid() or _is_shared(path, before):
         log.warning(
@@ -60,11 +61,6 @@ def _narrow(path: Path, mode: int) -> None:
     log.warning(
         "%s could be read by others (%04o): narrowed to %04o", path, before, before & ~OTHERS
     )
-
-
-def _is_plain(mode: int) -> bool:
-    """Devices and pipes are left as they are."""
-    return stat.S_ISDIR(mode) or stat.S_ISREG(mode)
 
 
 def _is_shared(path: Path, mode: int) -> bool:

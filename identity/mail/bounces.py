@@ -1,4 +1,8 @@
-"""Bounce addresses that identify one mail, and delivery reports (RFC 3464) that arrive there."""
+"""Bounce addresses that identify one mail, and what arrives there.
+
+That is delivery reports (RFC 3464), and complaints: a recipient reported a mail as spam, and their
+provider tells us (RFC 5965).
+"""
 
 import base64
 import re
@@ -11,8 +15,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from .outcomes import Outcome, classify
-from .replies import mask_reply
+from .outcomes import Outcome, classify, mask_reply
 
 PREFIX: Final = "b+"
 ADDRESS: Final = re.compile(r"b\+([a-z2-7]{26})\.([a-z2-7]{16,32})@(.+)")
@@ -24,6 +27,10 @@ BETWEEN_GROUPS: Final = re.compile(r"\r?\n[ \t]*\r?\n")
 # Some servers repeat the code on every line of a long reply.
 CODE_AGAIN: Final = re.compile(r"(?<=\s)(\d{3})-(?:\d\.\d{1,3}\.\d{1,3} )?")
 NEVER, NOT_NOW = 550, 450  # the codes for a report that has none
+# Of complaints: the type of report, the feedback that says so, and the mail that comes with it.
+COMPLAINT: Final = "feedback-report"
+UNWANTED: Final = {"abuse", "fraud", "opt-out", "opt-out-list"}
+RETURNED: Final = {"message/rfc822", "message/global", "text/rfc822-headers"}
 RECIPIENT_HEADERS: Final = ("X-Original-To", "Delivered-To", "Envelope-To", "To")
 
 
@@ -90,17 +97,59 @@ def parse_message(raw: bytes) -> Message:
 
 def read_report(message: Message) -> Report:
     """Read a delivery report. Raises NoReport if it is not one of a failure or delay."""
-    report_type = str(message.get_param("report-type", "") or "").lower()
-    if message.get_content_type() != "multipart/report":
+    report_type = _report_type(message)
+    if report_type is None:
         raise NoReport(_what_else(message))
     if report_type != "delivery-status":
         raise NoReport(f"a report of another kind: {report_type[:40] or 'it does not say which'}")
-    groups = [group for part in _status_parts(message) for group in _groups(part)]
+    # Only parts of the report itself: the returned mail may contain anything.
+    parts = [part for part in _inside(message) if part.get_content_type() in STATUS_TYPES]
+    groups = [group for part in parts for group in _groups(part)]
     for action in Action:
         for group in groups:
             if _field(group, "Action").lower() == action:
                 return _report(action, group)
     raise NoReport("a report of neither a failure nor a delay")
+
+
+def is_complaint(message: Message) -> bool:
+    """Whether the message says that a mail was unwanted.
+
+    Other feedback types say that it was wanted, or are about signatures.
+    """
+    return any(_field(each, "Feedback-Type").lower() in UNWANTED for each in _feedback(message))
+
+
+def envelope_senders_of(message: Message) -> Iterator[str]:
+    """Envelope senders that a complaint names for the mail it is about.
+
+    They stand in its own field, or in the mail it returns.
+    """
+    for each in _feedback(message):
+        yield _field(each, "Original-Mail-From")
+    for part in _inside(message) if _report_type(message) == COMPLAINT else ():
+        if part.get_content_type() in RETURNED:
+            whole = next(_inside(part), None)
+            headers = HeaderParser().parsestr(str(part.get_payload())) if whole is None else whole
+            yield _field(headers, "Return-Path")
+
+
+def _feedback(message: Message) -> Iterator[Message]:
+    for part in _inside(message) if _report_type(message) == COMPLAINT else ():
+        if part.get_content_type() == f"message/{COMPLAINT}":
+            yield from _inside(part)
+
+
+def _report_type(message: Message) -> str | None:
+    """The type of a report, "" if it does not say which; None for any other message."""
+    if message.get_content_type() != "multipart/report":
+        return None
+    return str(message.get_param("report-type", "") or "").lower()
+
+
+def _inside(message: Message) -> Iterator[Message]:
+    payload = message.get_payload() if message.is_multipart() else ()
+    yield from (part for part in payload if isinstance(part, Message))
 
 
 def _what_else(message: Message) -> str:
@@ -110,19 +159,9 @@ def _what_else(message: Message) -> str:
     return "no delivery report"
 
 
-def _status_parts(message: Message) -> Iterator[Message]:
-    # Only parts of the report itself: the returned mail may contain anything.
-    for part in message.get_payload() if message.is_multipart() else ():
-        if isinstance(part, Message) and part.get_content_type() in STATUS_TYPES:
-            yield part
-
-
 def _groups(part: Message) -> Iterator[Message]:
     """The groups of fields: one about the message, and one per recipient."""
-    payload = part.get_payload()
-    for group in payload if isinstance(payload, list) else ():
-        if not isinstance(group, Message):
-            continue
+    for group in _inside(part):
         yield group
         rest = group.get_payload()
         if isinstance(rest, str):  # the library parses only the older of the two types

@@ -21,7 +21,7 @@ from identity.mail_kinds import kind_of
 from identity.services import Services
 from identity.settings import WrongSettings
 
-from . import bounces, complaints, models as mails, results as mail_results
+from . import bounces, models as mails, results as mail_results
 from .models import Mail, MailState
 
 MEANING = {
@@ -165,13 +165,13 @@ def take_bounce(services: Services, raw: bytes, to: str | None) -> str:
     domain = services.settings.mail_bounce_domain or ""
     addresses = [
         *([to] if to else bounces.recipients_of(message)),
-        *complaints.envelope_senders_of(message),
+        *bounces.envelope_senders_of(message),
     ]
     named = (bounces.read_bounce_address(each, domain) for each in addresses)
     mail_id, mark = next(filter(None, named), (None, ""))
     if mail_id is None or not _is_ours(services, mark, mail_id):
         raise Failure("refused: it did not come to the bounce address of a mail", Exit.REFUSED)
-    if complaints.is_complaint(message):
+    if bounces.is_complaint(message):
         return _take_complaint(services, mail_id)
     report = bounces.read_report(message)
     with services.database.transaction() as session:

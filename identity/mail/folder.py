@@ -1,7 +1,6 @@
 """Writes mails to files instead of sending them, for development without a relay."""
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,9 +12,8 @@ from pathlib import Path
 from identity.core.private_files import private_folder
 
 from .checks import encode_checked
+from .message import own_id
 from .outcomes import NotSent, Outcome
-
-OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,9 @@ class FolderMailer:
     def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:
         """Write the file completely or not at all. Raises NotSent."""
         content = encode_checked(message, envelope_from=envelope_from, to=to)
-        mail_id, date = _id(message), _date(message)
+        mail_id, date = own_id(message), _date(message)
+        if not mail_id:
+            raise NotSent(Outcome.CONTENT, "the mail has no Message-ID of ours")
         name = f"{date:%Y%m%dT%H%M%SZ}-{mail_id}.eml"
         try:
             private_folder(self._directory)
@@ -75,11 +75,12 @@ def _files(directory: Path) -> Iterator[tuple[tuple[str, int], bytes]]:
 
 def _stored(raw: bytes) -> StoredMail | None:
     message = message_from_bytes(raw, policy=policy.default)
-    if not OWN_ID.match(str(message["Message-ID"] or "")) or not message["Date"]:
+    mail_id = own_id(message)
+    if not mail_id or not message["Date"]:
         return None
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     return StoredMail(
-        id=_id(message),
+        id=mail_id,
         to=str(message["To"] or ""),
         subject=str(message["Subject"] or ""),
         date=_date(message).isoformat(),
@@ -87,13 +88,6 @@ def _stored(raw: bytes) -> StoredMail | None:
         html=str(html.get_content()) if html else None,
         raw=raw.decode("utf-8", "replace"),
     )
-
-
-def _id(message: EmailMessage) -> str:
-    found = OWN_ID.match(str(message["Message-ID"] or ""))
-    if not found:
-        raise NotSent(Outcome.CONTENT, "the mail has no Message-ID of ours")
-    return found[1]
 
 
 def _date(message: EmailMessage) -> datetime:

@@ -140,11 +140,12 @@ def _after_failure(
     services: Services, failure: NotSent, mail: Mail, job: Job, *, kind: MailKind
 ) -> Later | GiveUp:
     now = services.now()
+    patience = INVITING_GIVE_UP_AFTER if mail.template in INVITING else GIVE_UP_AFTER
     delay = next_try(failure.outcome, job.attempts, before=mail.outcome)
     why = f"{failure.outcome}: {failure.reply}"
     if delay is None:
         end = MailState.REFUSED if failure.outcome is not Outcome.UNKNOWN else MailState.GAVE_UP
-    elif now + delay > mail.goes_at + _patience(mail):
+    elif now + delay > mail.goes_at + patience:
         end = MailState.GAVE_UP
     else:
         record = _recording(mail, outcome=failure.outcome, last_reply=failure.reply)
@@ -163,10 +164,6 @@ def _after_failure(
         )
 
     return GiveUp(why, _concluding(mail, conclude))
-
-
-def _patience(mail: Mail) -> timedelta:
-    return INVITING_GIVE_UP_AFTER if mail.template in INVITING else GIVE_UP_AFTER
 
 
 def _concluding(mail: Mail, conclude: Callable[[Session, Mail], object]) -> RecordOutcome:

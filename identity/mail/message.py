@@ -1,22 +1,15 @@
-"""Builds the headers and MIME parts of a mail, encoded the way mail programs expect."""
+"""Encodes the headers and MIME parts of a mail the way mail programs expect."""
 
-from datetime import datetime
+import re
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from email.utils import format_datetime
 from typing import Any, Final
-from uuid import UUID
-
-from domain_rules.mailboxes import address_of, with_name
 
 from .outcomes import NotSent, Outcome
-from .rendering import RenderedMail
 
 LINE: Final = 76  # not the library's 78: no quoted-printable line may be longer (RFC 2045, 6.7)
-MAX_LINE: Final = 990  # of SMTP's 998
-ENCODING: Final = "quoted-printable"
-VERSION: Final = "2"  # of the set of templates; raise it when what they say changes
+OWN_ID: Final = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
 
 
 # All other headers are written by us, character by character. The library would parse them, and
@@ -80,58 +73,10 @@ def _folded(before: str, value: str, linesep: str) -> str:
 POLICY: Final = Policy(max_line_length=LINE, linesep="\r\n")
 
 
-def build_message(
-    written: RenderedMail,
-    *,
-    template: str,
-    languages: tuple[str, ...],
-    to: str,
-    sender: str,
-    service: str,
-    reply_to: str | None,
-    message_id: UUID,
-    date: datetime,
-    opt_out_link: str | None = None,
-) -> EmailMessage:
-    """One mail to one address. The same facts give the same bytes, so a retry is the same mail.
-
-    `to` is canonical; `sender` and `reply_to` are as `read_mailbox` returns them. `opt_out_link`: a
-    URL to which mail programs may post to end mails of this kind (RFC 8058).
-    """
-    message = EmailMessage(policy=POLICY)
-    message["From"] = with_name(sender, service)
-    if reply_to:
-        message["Reply-To"] = reply_to
-    message["To"] = to
-    message["Subject"] = written.subject
-    message["Date"] = format_datetime(date)
-    message["Message-ID"] = f"<{message_id}@{address_of(sender).rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
-    message["X-Guichet-Template"] = f"{template}; version={VERSION}"
-    if opt_out_link:
-        message["List-Unsubscribe"] = f"<{opt_out_link}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    _set_content(message, written, message_id)
-    # After the content, since setting it clears every Content header.
-    message["Content-Language"] = ", ".join(languages)
-    return message
-
-
-def _set_content(message: EmailMessage, written: RenderedMail, message_id: UUID) -> None:
-    if written.html is None:
-        form = "7bit" if _is_bare(written.text) else ENCODING
-        message.set_content(written.text, subtype="plain", charset="utf-8", cte=form)
-    else:
-        message.set_content(written.text, subtype="plain", charset="utf-8", cte=ENCODING)
-        message.add_alternative(written.html, subtype="html", charset="utf-8", cte=ENCODING)
-        # "=_" cannot stand in quoted-printable: the parts never hold their own boundary.
-        message.set_boundary(f"=_{message_id.hex}")
-
-
-def _is_bare(text: str) -> bool:
-    """Whether a text can be sent as 7bit: ASCII, in lines that SMTP carries."""
-    return text.isascii() and all(len(line) <= MAX_LINE for line in text.splitlines())
+def own_id(message: EmailMessage) -> str:
+    """The id in the Message-ID of a mail of ours; "" if there is none."""
+    found = OWN_ID.match(str(message["Message-ID"] or ""))
+    return found[1] if found else ""
 
 
 def encode_for(message: EmailMessage, *, to: str) -> bytes:

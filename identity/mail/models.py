@@ -139,16 +139,15 @@ def order(
     address: str,
     language: str,
     subject_id: uuid.UUID,
-    withheld: bool = False,
     due_at: datetime | None = None,
 ) -> Mail:
-    """Store a mail and, unless it is withheld, enqueue the job that sends it.
+    """Store a mail, and enqueue the job that sends it.
 
     `due_at`: the first time it may be sent (see `earliest_by_quotas`); by default the bounds of its
     template decide.
     """
     if due_at is None:
-        due_at = now if withheld else earliest_by_bounds(session, now, address, template)
+        due_at = earliest_by_bounds(session, now, address, template)
     due_at = max(due_at, now)
     mail = Mail(
         id=uuid.uuid4(),
@@ -157,13 +156,12 @@ def order(
         mailbox=mailbox_of(address),
         language=language,
         subject_id=subject_id,
-        state=MailState.WITHHELD if withheld else MailState.WAITING,
+        state=MailState.WAITING,
         created_at=now,
         due_at=due_at,
     )
     session.add(mail)
-    if not withheld:
-        outbox.enqueue(session, JobKind.MAIL, mail.id, now, lane=LANES[template], due_at=due_at)
+    outbox.enqueue(session, JobKind.MAIL, mail.id, now, lane=LANES[template], due_at=due_at)
     return mail
 
 

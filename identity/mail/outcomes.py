@@ -1,4 +1,4 @@
-"""Classifies a mail server's reply, and says when to try again."""
+"""Classifies a mail server's reply, masks it, and says when to try again."""
 
 import re
 from datetime import timedelta
@@ -35,6 +35,13 @@ class NotSent(Exception):
         self.outcome = outcome
         self.reply = reply
 
+
+# What is masked in a reply.
+MAX_CHARACTERS = 300
+NO_BREAK = re.compile(r"[\x00-\x20\x7f\u0080-\u009f]+")
+ADDRESS = re.compile(r"[^\s<>()\[\]:,;\"']+@[^\s<>()\[\]:,;\"']+")
+CODE = re.compile(r"(?<!\w)(?<!\d\.)\d{3}[ \u00a0]?\d{3}(?!\w|\.\d)")
+LINK_TOKEN = re.compile(r"(/[a-z]/)[\w.-]{16,}")
 
 ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\d)")
 NEEDS_LOGIN: Final = {530, 534, 535, 538}
@@ -83,6 +90,22 @@ def _never(code: int, status: str, subject: str, text: str) -> Outcome:
     if subject == "6" or status == "3.4" or (code == 553 and "SMTPUTF8" in text.upper()):  # noqa: PLR2004
         return Outcome.CONTENT
     return Outcome.REFUSED
+
+
+def mask_reply(code: int, text: str, *, to: str) -> str:
+    """A reply as it may be stored and read by operators: one line without address, code or link.
+
+    `to`: the mail's recipient, whose local part is masked too.
+    """
+    said = NO_BREAK.sub(" ", text).strip()
+    said = LINK_TOKEN.sub(r"\1…", said)
+    said = ADDRESS.sub("…@…", said)
+    local = to.rpartition("@")[0]
+    if local:
+        said = re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", "…", said, flags=re.IGNORECASE)
+    said = CODE.sub("…", said)
+    said = said if len(said) <= MAX_CHARACTERS else f"{said[:MAX_CHARACTERS]}…"
+    return f"{code} {said}".strip() if code > 0 else said
 
 
 RETRIES: Final = {

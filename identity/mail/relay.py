@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 
 from .checks import encode_checked
-from .outcomes import NotSent, Outcome, classify
+from .message import own_id
+from .outcomes import NotSent, Outcome, classify, mask_reply
 from .relay_url import Relay
-from .replies import mask_reply
 from .smtp_session import Deadline, SmtpSession
 
 LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
-OWN_ID = re.compile(r"\s*<([0-9A-Za-z-]{1,64})@")
 GO_AHEAD = 354
 GOING_AWAY = 421
 QUIT_TIMEOUT = 2.0  # seconds
@@ -57,7 +56,7 @@ class SmtpMailer:
     def send(self, message: EmailMessage, *, envelope_from: str, to: str) -> str:
         """Hand the mail over; returns the relay's last reply. Raises NotSent."""
         content = _with_end(encode_checked(message, envelope_from=envelope_from, to=to))
-        mail = _Mail(content, envelope_from, to, _own_id(message))
+        mail = _Mail(content, envelope_from, to, own_id(message))
         deadline = Deadline(self._relay.timeout)
         session = self._session
         if session is not None:
@@ -185,11 +184,6 @@ def _smtputf8_options(talk: SmtpSession, to: str) -> str:
             Outcome.CONTENT, "the recipient needs SMTPUTF8, which the relay does not offer"
         )
     return " SMTPUTF8" + (" BODY=8BITMIME" if talk.has_extn("8bitmime") else "")
-
-
-def _own_id(message: EmailMessage) -> str:
-    found = OWN_ID.match(str(message["Message-ID"] or ""))
-    return found[1] if found else ""
 
 
 def _dsn_parameters(talk: SmtpSession, own_id: str) -> tuple[str, str]:

@@ -2,9 +2,9 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -128,7 +128,7 @@ def _environment(templates_dir: Path | None, dates: Dates, *, is_html: bool) -> 
     )
     environment.globals.update(
         language=language,
-        t=_html_texts(language) if is_html else _plain_texts(language),
+        t=partial(_html_text if is_html else _plain_text, language),
         date=dates.in_words,
         until=dates.until,
         day=dates.day,
@@ -146,19 +146,13 @@ def _on_one_line(fact: Any) -> Any:
     return UNPRINTABLE.sub(" ", fact) if isinstance(fact, str) else fact
 
 
-def _plain_texts(language: str) -> Callable[..., str]:
-    def text(text_id: str, **facts: Any) -> str:
-        return texts(language).gettext(text_id).format(**facts)
-
-    return text
+def _plain_text(language: str, text_id: str, **facts: Any) -> str:
+    return texts(language).gettext(text_id).format(**facts)
 
 
-def _html_texts(language: str) -> Callable[..., Markup]:
-    def text(text_id: str, **facts: Any) -> Markup:
-        # Markup.format escapes every fact that is not markup already.
-        return Markup(escape(texts(language).gettext(text_id))).format(**facts)  # noqa: S704  escaped here
-
-    return text
+def _html_text(language: str, text_id: str, **facts: Any) -> Markup:
+    # Markup.format escapes every fact that is not markup already.
+    return Markup(escape(texts(language).gettext(text_id))).format(**facts)  # noqa: S704  escaped here
 
 
 def _without_scheme(url: str) -> str:

@@ -9,11 +9,10 @@ from domain_rules.addresses import parse_domain
 from domain_rules.display import display_domain
 from domain_rules.rule import AccountClass, Rule
 from identity.homeservers import models as homeservers
-from identity.web.languages import chosen_language
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
-from identity.web.wording import text
+from identity.web.wording import chosen_language, text
 
 MAX_NAMED = 5  # former servers
 

@@ -9,10 +9,10 @@ from domain_rules.addresses import EmailAddress
 from identity.core.one_time_codes.service import CodeAnswer, Result
 from identity.problems import NoValidSession
 from identity.web.code_form import code_faults, unfinished_code
-from identity.web.languages import language, prefer_language
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
+from identity.web.wording import language, prefer_language
 
 from . import validation, validation_sessions
 from .validation_sessions import ValidationSession

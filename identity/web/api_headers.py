@@ -1,9 +1,9 @@
 """Security and CORS headers of the APIs."""
 
-from flask import Flask, Response, current_app, request
+from flask import Response, current_app, request
 
 from .api_errors import is_for_programs
-from .request_context import services
+from .request_context import is_https
 
 ALWAYS = {
     "Cache-Control": "no-store",  # rules change at any time, and addresses are personal data
@@ -26,17 +26,12 @@ NEVER_CROSS_ORIGIN = (
 )
 
 
-def register(app: Flask) -> None:
-    """Add the headers to every answer of the application."""
-    app.after_request(protect)
-
-
 def protect(response: Response) -> Response:
     """Add the headers that an answer of an API does not have yet; pages have their own."""
     if not is_for_programs():
         return response
     wanted = ALWAYS | CROSS_ORIGIN if _is_for_browsers(request.path) else ALWAYS
-    if services.settings.public_url.startswith("https://"):
+    if is_https():
         wanted = wanted | HSTS
     # One pass over the existing headers instead of one for each: this is a tenth of /info's time.
     existing = {name.lower() for name in response.headers.keys()}  # noqa: SIM118  of Headers, which iterates pairs

@@ -1,24 +1,30 @@
 """One browser is told from another by a signed random id in a cookie; the database has only its hash."""
 
+import re
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlsplit
 
 from flask import Response, request
 from sqlalchemy.orm import Session
 
 from identity.core.one_time_codes.limits import CallerNetworks, networks_of_caller
 
-from . import devices
-from .request_context import client_ip, services
+from .request_context import client_ip, is_https, services
 
 # A day more than a confirmed request lives and a cancelled one can be opened again.
 LIFETIME: Final = timedelta(days=8)
+# The first of these in a User-Agent counts; all begin with "Mozilla", which says nothing.
+FAMILIES: Final = re.compile(
+    r"\b(Element(?: \w+)?|SchildiChat|Tchap|Edg|OPR|Firefox|FxiOS|CriOS|Chrome|Safari)\b"
+)
+# These also name Chrome or Safari, before their own name.
+LATER: Final = re.compile(r"\b(Edg|OPR)\b")
+SHOWN: Final = {"Edg": "Edge", "OPR": "Opera", "FxiOS": "Firefox", "CriOS": "Chrome"}
 
 
 def cookie_name() -> str:
     """The cookie's name. The prefix `__Host-` needs TLS, which a test installation has not."""
-    return "__Host-vr" if _is_secure() else "vr"
+    return "__Host-vr" if is_https() else "vr"
 
 
 def browser_id() -> str | None:
@@ -59,8 +65,10 @@ def browser_hashes(address: str) -> tuple[str, ...]:
 
 
 def device() -> str:
-    """The browser's family from its User-Agent; "" if unknown."""
-    return devices.family_of(request.user_agent.string)
+    """The browser's or client's family (Firefox, Element …) from its User-Agent; "" if unknown."""
+    user_agent = request.user_agent.string
+    found = LATER.search(user_agent) or FAMILIES.search(user_agent)
+    return SHOWN.get(found[1], found[1]) if found else ""
 
 
 def network_of_browser(session: Session) -> CallerNetworks:
@@ -76,13 +84,9 @@ def set_cookie(response: Response, browser: str) -> Response:
         cookie_name(),
         services.tokens.sign_browser(browser),
         max_age=LIFETIME,
-        secure=_is_secure(),
+        secure=is_https(),
         httponly=True,
         samesite="Lax",
         path="/",
     )
     return response
-
-
-def _is_secure() -> bool:
-    return urlsplit(services.settings.public_url).scheme == "https"

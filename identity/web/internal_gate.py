@@ -7,7 +7,7 @@ refused.
 
 from http import HTTPStatus
 
-from flask import Flask, abort, request
+from flask import abort, request
 
 from identity.network_settings import SOCKET
 from identity.networks import has_passed_a_proxy, read_address, read_host_name
@@ -20,11 +20,6 @@ from .request_context import services
 FROM_A_PAGE = ("origin", "sec-fetch-", "access-control-request-")
 # Forms cannot send the content type application/json, and scripts only after a CORS preflight.
 WITH_JSON = {"POST", "PUT", "PATCH"}
-
-
-def register(app: Flask) -> None:
-    """Check every request to this application."""
-    app.before_request(check)
 
 
 def check() -> None:

@@ -1,4 +1,4 @@
-"""Guards of the Identity Service API v2: a valid token, and accepted terms."""
+"""The Identity Service API v2: its path prefix, and its guards (a valid token, accepted terms)."""
 
 import logging
 from datetime import datetime
@@ -12,6 +12,8 @@ from identity.threepids.account_models import IdentityAccount
 from identity.web import parameters
 from identity.web.guards import bearer_token
 from identity.web.request_context import services
+
+V2 = "/_matrix/identity/v2"
 
 log = logging.getLogger(__name__)
 

@@ -3,11 +3,10 @@
 import hashlib
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 
-from .request_context import services
+from .request_context import is_https
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
@@ -39,7 +38,7 @@ def protect(response: Response) -> Response:
     """Add the headers that an answer does not have yet. For `after_request`."""
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
-    if urlsplit(services.settings.public_url).scheme == "https":
+    if is_https():
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     if response.mimetype == "text/html":
         response.headers.setdefault("Cache-Control", "no-store")

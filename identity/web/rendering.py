@@ -11,10 +11,9 @@ from domain_rules.mailboxes import address_of
 from identity.translations import LANGUAGES
 
 from . import csrf
-from .languages import language, same_page_in
 from .page_headers import fingerprint
 from .request_context import services
-from .wording import clock, counted, date, day, text
+from .wording import clock, counted, date, day, language, same_page_in, text
 
 
 @dataclass(frozen=True)
@@ -53,16 +52,12 @@ def render_page(
         sender=address_of(services.settings.mail_from),
         csrf_token=csrf.make_token,
         style_version=fingerprint(current_app.blueprints["pages"]),
-        typed=_typed,
+        typed=lambda field: request.form.get(field, ""),
         faults=list(faults),
         fault_of={fault.field: fault.text for fault in faults},
         **values,
     )
     return make_response(html, status)
-
-
-def _typed(name: str) -> str:
-    return request.form.get(name, "")
 
 
 def go_to(endpoint: str, /, **values: Any) -> Response:

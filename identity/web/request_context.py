@@ -2,6 +2,7 @@
 
 import logging
 from typing import cast
+from urllib.parse import urlsplit
 
 from flask import current_app, request
 from werkzeug.local import LocalProxy
@@ -15,6 +16,11 @@ PROXY_HEADERS = {"x-forwarded-for", "forwarded"}
 log = logging.getLogger(__name__)
 
 services = cast("Services", LocalProxy(lambda: current_app.extensions[EXTENSION]))
+
+
+def is_https() -> bool:
+    """Whether the public URL is https."""
+    return urlsplit(services.settings.public_url).scheme == "https"
 
 
 def client_ip() -> str:

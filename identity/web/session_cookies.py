@@ -1,11 +1,8 @@
 """Cookies with the session tokens of signed-in people, one for each purpose."""
 
-from urllib.parse import urlsplit
-
 from flask import Response, request
 
-from . import devices
-from .request_context import services
+from .request_context import is_https
 
 MAX_TOKEN = 100  # characters
 
@@ -19,7 +16,7 @@ def read_token(purpose: str) -> str | None:
 def set_token(response: Response, purpose: str, token: str) -> Response:
     """Set the cookie, until the browser is closed. The end of the session is in the database."""
     response.set_cookie(
-        _name(purpose), token, secure=_is_secure(), httponly=True, samesite="Lax", path="/"
+        _name(purpose), token, secure=is_https(), httponly=True, samesite="Lax", path="/"
     )
     return response
 
@@ -27,20 +24,11 @@ def set_token(response: Response, purpose: str, token: str) -> Response:
 def delete_token(response: Response, purpose: str) -> Response:
     """Delete the cookie."""
     response.delete_cookie(
-        _name(purpose), secure=_is_secure(), httponly=True, samesite="Lax", path="/"
+        _name(purpose), secure=is_https(), httponly=True, samesite="Lax", path="/"
     )
     return response
 
 
-def device_of_request() -> str:
-    """The family of the browser that makes the request, "" if unknown."""
-    return devices.family_of(request.user_agent.string)
-
-
 def _name(purpose: str) -> str:
     """The name of the cookie. `__Host-` needs TLS, which a local service does not have."""
-    return f"__Host-{purpose}" if _is_secure() else f"guichet-{purpose}"
-
-
-def _is_secure() -> bool:
-    return urlsplit(services.settings.public_url).scheme == "https"
+    return f"__Host-{purpose}" if is_https() else f"guichet-{purpose}"

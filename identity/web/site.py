@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from identity.core.strict_json import is_text
 from identity.problems import Problem, WrongParameter
 
-from . import csrf, languages, page_errors as errors, page_headers as headers
+from . import csrf, page_errors as errors, page_headers as headers, wording
 from .guards import anyone
 from .rendering import render_page
 
@@ -23,7 +23,7 @@ blueprint = Blueprint(
 )
 blueprint.before_request(anyone)
 blueprint.after_request(headers.protect)
-blueprint.url_defaults(languages.keep_language_in_links)
+blueprint.url_defaults(wording.keep_language_in_links)
 blueprint.register_error_handler(Problem, errors.answer_problem)
 blueprint.register_error_handler(HTTPException, errors.answer_http)
 for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):

@@ -10,6 +10,7 @@ from typing import Any
 from domain_rules.synapse_modules.cache import Cache
 from domain_rules.synapse_modules.clients import GuichetAnswer, GuichetUnreachable
 from domain_rules.synapse_modules.configuration import Config
+from domain_rules.synapse_modules.part import Context
 from domain_rules.synapse_modules.refusals import Refusals, SynapseTypes
 from domain_rules.synapse_modules.sync import Sync
 from tests.services.told_guichet import told_rule
@@ -201,7 +202,8 @@ class Process:
             not_spam=object(), forbidden="M_FORBIDDEN", error_class=Refused, within=at_once
         )
         self.refusals = Refusals(terms, synapse.get_current_time_msec, mode=self.config.mode)
-        self.feeds = Sync(self.config, synapse, self.cache, told, self.refusals)
+        self.context = Context(self.config, synapse, self.cache, self.refusals, told)
+        self.feeds = Sync(self.context)
         self.feeds.start()
 
     def begin(self) -> "Process":

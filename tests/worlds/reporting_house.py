@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from domain_rules.rooms.room import MEMBER, THIRD_PARTY_INVITE
-from domain_rules.rule import AccountClass
 from domain_rules.rules import RuleSet
 from domain_rules.synapse_modules import reporter as binder
 from domain_rules.synapse_modules.clients import GuichetAnswer, GuichetUnreachable
 from domain_rules.synapse_modules.configuration import Config
+from domain_rules.synapse_modules.part import Context
 
 from .module_synapse import at_once
 
@@ -139,8 +139,8 @@ class Known:
     def rules(self):
         return RuleSet.compile((), revision=self.revision)
 
-    def class_of(self, _user_id):
-        return AccountClass.GUEST if self.guests else AccountClass.AGENT
+    def is_guest(self, _user_id):
+        return self.guests
 
     async def ready(self):
         """It is."""
@@ -171,7 +171,8 @@ class House:
     def start(self):
         self.synapse = Synapse(self.path)
         config = Config("https://guichet.example", "credential")
-        self.part = binder.Reporter(config, self.synapse, self.cache, self.refused, self.guichet)
+        self.context = Context(config, self.synapse, self.cache, self.refused, self.guichet)
+        self.part = binder.Reporter(self.context)
 
     def restart(self):
         before = self.synapse

@@ -10,6 +10,7 @@ from typing import Any
 from domain_rules.synapse_modules import store as kept
 from domain_rules.synapse_modules.cache import Cache
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode, SoftFail
+from domain_rules.synapse_modules.part import Context
 from domain_rules.synapse_modules.refusals import Refusals, SynapseTypes
 from domain_rules.synapse_modules.room_access import RoomAccess
 from domain_rules.synapse_modules.snapshot import Snapshot
@@ -254,7 +255,7 @@ def part_of(
         prune=pruned,
     )
     refusals = Refusals(terms, house.get_current_time_msec, mode=mode)
-    return RoomAccess(config, house, cache, refusals, client)
+    return RoomAccess(Context(config, house, cache, refusals, client))
 
 
 def requester(user_id: str = GIL) -> Any:

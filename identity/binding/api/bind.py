@@ -12,8 +12,7 @@ from identity.keys import service as signing_keys
 from identity.threepids.validation import check_secret
 from identity.web.guards import anyone
 from identity.web.json_body import Body, Text, read_as, read_body, read_object
-from identity.web.matrix_guards import bearer_account, caller, check_terms, signed_in
-from identity.web.matrix_v2 import V2
+from identity.web.matrix_guards import V2, bearer_account, caller, check_terms, signed_in
 from identity.web.request_context import services
 
 UNBIND = f"{V2}/3pid/unbind"

@@ -27,11 +27,10 @@ from identity.homeservers.room_actions import Room
 from identity.invitations import store_invite
 from identity.problems import Problem
 from identity.web import page_errors as errors
-from identity.web.languages import language
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
-from identity.web.wording import text
+from identity.web.wording import language, text
 
 from . import room_checks, wording
 from .sessions import Agent, find_sessions, required_agent, signed_in_agent

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from identity.accounts import session_models, sessions as people_sessions
 from identity.accounts.session_models import PersonSession
 from identity.accounts.sessions import BULK_INVITES
-from identity.web import session_cookies
+from identity.web import browser_cookie, session_cookies
 from identity.web.rendering import go_to
 from identity.web.request_context import services
 from identity.web.site import blueprint
@@ -61,7 +61,7 @@ def open_session(session: Session, user_id: str, address: str) -> str:
         purpose=BULK_INVITES,
         user_id=user_id,
         address=address,
-        device=session_cookies.device_of_request(),
+        device=browser_cookie.device(),
     )
 
 

@@ -12,11 +12,10 @@ from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.one_time_codes.service import CodeAnswer, Result
 from identity.web import browser_cookie
 from identity.web.code_form import code_faults, unfinished_code
-from identity.web.languages import language
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import client_ip, services
 from identity.web.site import blueprint
-from identity.web.wording import text
+from identity.web.wording import language, text
 
 from . import sessions
 

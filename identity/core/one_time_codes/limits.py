@@ -8,6 +8,7 @@ new codes longer for an hour.
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -84,21 +85,18 @@ def is_exhausted(
     """
     if not limits_count(session):
         return False
-    if (
-        address
-        and store.count_wrong_for_address(session, address, now - DAY) >= MAX_TRIES_FOR_ADDRESS
-    ):
+    count = partial(store.count_wrong, session)
+    if address and count(now - DAY, address=address) >= MAX_TRIES_FOR_ADDRESS:
         return True
     near = MAX_TRIES_SHARED if networks.shared else MAX_TRIES_NEAR
-    if networks.near and store.count_wrong_near(session, networks.near, now - HOUR) >= near:
+    if networks.near and count(now - HOUR, near=networks.near) >= near:
         return True
-    if networks.far and store.count_wrong_far(session, networks.far, now - HOUR) >= MAX_TRIES_FAR:
+    if networks.far and count(now - HOUR, far=networks.far) >= MAX_TRIES_FAR:
         return True
-    return (
-        code.digits == CODE_DIGITS
-        and store.count_guesses(session, Purpose(code.purpose), CODE_DIGITS, now - DAY)
-        >= MAX_GUESSES
-    )
+    if code.digits != CODE_DIGITS:
+        return False
+    guesses = count(now - DAY, purpose=code.purpose, guessed_digits=CODE_DIGITS)
+    return guesses >= MAX_GUESSES
 
 
 def record_wrong_try(
@@ -126,7 +124,7 @@ def record_wrong_try(
         )
     )
     session.flush()
-    if store.count_wrong_for_purpose(session, purpose, now - HOUR) <= ALARM_THRESHOLD:
+    if store.count_wrong(session, now - HOUR, purpose=purpose) <= ALARM_THRESHOLD:
         return
     if not is_attacked(session, now, purpose):
         log.error(

@@ -165,34 +165,10 @@ def move_to_browser(session: Session, *, old: str, new: str) -> None:
     rows.update(session, OneTimeCode, OneTimeCode.used_by == old, used_by=new)
 
 
-def count_wrong_for_address(session: Session, address: str, since: datetime) -> int:
-    """Count wrong codes guessed for an address, for any purpose."""
-    return rows.count(session, WrongTry.address == address, WrongTry.at > since)
-
-
-def count_wrong_near(session: Session, near: str, since: datetime) -> int:
-    """Count wrong codes from a /24, a /64 or a shared network."""
-    return rows.count(session, WrongTry.near == near, WrongTry.at > since)
-
-
-def count_wrong_far(session: Session, far: str, since: datetime) -> int:
-    """Count wrong codes from a /16 or a /48."""
-    return rows.count(session, WrongTry.far == far, WrongTry.at > since)
-
-
-def count_wrong_for_purpose(session: Session, purpose: Purpose, since: datetime) -> int:
-    """Count wrong codes for one purpose."""
-    return rows.count(session, WrongTry.purpose == purpose, WrongTry.at > since)
-
-
-def count_guesses(session: Session, purpose: Purpose, digits: int, since: datetime) -> int:
-    """Count wrong codes of one length that were tried without their mail."""
-    return rows.count(
-        session,
-        WrongTry.purpose == purpose,
-        WrongTry.at > since,
-        WrongTry.guessed_digits == digits,
-    )
+def count_wrong(session: Session, since: datetime, **facts: str | int) -> int:
+    """Count the wrong codes since then that have these values in columns of `WrongTry`."""
+    query = select(func.count()).select_from(WrongTry).where(WrongTry.at > since)
+    return session.scalar(query.filter_by(**facts)) or 0
 
 
 def alarm_ends_at(session: Session, purpose: Purpose) -> datetime | None:

@@ -164,13 +164,16 @@ def spend(
         last = store.find_newest(session, purpose, subject)
         return CodeAnswer(Result.OVER, ended_at=last.alive_until if last else None)
     allowed = MAX_TRIES if typed.held else code_limits.allowed_tries(session, now, codes[0])
-    codes = [each for each in codes if _spent(each, typed) < allowed]
+    codes = [each for each in codes if (each.wrong_held if typed.held else each.wrong) < allowed]
     if not codes or (not typed.held and _is_off(session, now, codes[0], typed, address)):
         return CodeAnswer(Result.OFF)
     given = typed_digits(typed.code)
     right = [each for each in codes if _is_right(tokens, each, given)]
     if right:
-        used_here = [each for each in right if _use(session, now, each, typed)]
+        by = typed.browser
+        used_here = [
+            each for each in right if by is None or store.mark_used(session, each, now, by)
+        ]
         return CodeAnswer(Result.RIGHT) if used_here else CodeAnswer(Result.OVER, is_used=True)
     return _count_wrong(session, now, codes, typed, address=address, allowed=allowed)
 
@@ -257,14 +260,6 @@ def _in_force(
         for code in store.find_alive_since(session, purpose, subject, typed.since or now)
     ]
     return found if typed.held else found[:1]
-
-
-def _spent(code: OneTimeCode, typed: TypedCode) -> int:
-    return code.wrong_held if typed.held else code.wrong
-
-
-def _use(session: Session, now: datetime, code: OneTimeCode, typed: TypedCode) -> bool:
-    return typed.browser is None or store.mark_used(session, code, now, typed.browser)
 
 
 def _is_off(

@@ -11,7 +11,7 @@ from identity.keys import service as signing_keys
 from identity.problems import KeyUnknown
 from identity.web import parameters
 from identity.web.guards import anyone
-from identity.web.matrix_v2 import V2
+from identity.web.matrix_guards import V2
 from identity.web.request_context import services
 
 V1 = "/_matrix/identity/api/v1"

@@ -8,8 +8,7 @@ from identity.core.signatures import WrongKey, read_private_key
 from identity.invitations import models as third_party_invitations, states as invitation_states
 from identity.invitations.states import ENDED
 from identity.web.json_body import Body, Text, read_body
-from identity.web.matrix_guards import signed_in
-from identity.web.matrix_v2 import V2
+from identity.web.matrix_guards import V2, signed_in
 from identity.web.request_context import services
 
 blueprint = Blueprint("signing", __name__, url_prefix=V2)

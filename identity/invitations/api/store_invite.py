@@ -12,8 +12,7 @@ from identity.invitations import store_invite
 from identity.invitations.store_invite import InviteRequest
 from identity.keys import service as signing_keys
 from identity.web.json_body import Body, Text, read_as, read_object
-from identity.web.matrix_guards import caller, signed_in
-from identity.web.matrix_v2 import V2
+from identity.web.matrix_guards import V2, caller, signed_in
 from identity.web.request_context import services
 
 MAX_ID = 255  # characters of a room or user ID

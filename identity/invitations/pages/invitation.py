@@ -21,10 +21,10 @@ from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.pages import browser
 from identity.web import browser_cookie
-from identity.web.languages import language
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
+from identity.web.wording import language
 
 from . import proof as mailbox_proof
 from .other_inviters import OtherInviter, find_others

@@ -13,9 +13,9 @@ from identity.invitations.models import ThirdPartyInvitation
 from identity.sign_up.models import VerificationRequest
 from identity.web import browser_cookie
 from identity.web.code_form import SENT, TOO_LATE, code_faults, unfinished_code
-from identity.web.languages import language, prefer_language
 from identity.web.rendering import Fault, go_to
 from identity.web.request_context import services
+from identity.web.wording import language, prefer_language
 
 RESTORED = "restored"
 NOTICES = {SENT, TOO_LATE, RESTORED}

@@ -12,11 +12,10 @@ from identity.sign_up import service as sign_up, visibility
 from identity.sign_up.models import VerificationRequest
 from identity.sign_up.visibility import Step
 from identity.web import browser_cookie
-from identity.web.languages import language, prefer_language
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
-from identity.web.wording import text
+from identity.web.wording import language, prefer_language, text
 
 from . import creation as account_creation
 

@@ -14,10 +14,10 @@ from identity.sign_up.not_me import cancel, undo_cancel
 from identity.sign_up.visibility import Step, step_of
 from identity.web import browser_cookie
 from identity.web.code_form import SENT, TOO_LATE, WAITING, code_faults, unfinished_code
-from identity.web.languages import language, prefer_language
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
+from identity.web.wording import language, prefer_language
 
 from . import browser
 

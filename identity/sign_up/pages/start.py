@@ -12,11 +12,10 @@ from domain_rules.display import display_domain
 from identity.routing import address_lists, never_agent
 from identity.sign_up import service as sign_up
 from identity.web import browser_cookie
-from identity.web.languages import language
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import client_ip, services
 from identity.web.site import blueprint
-from identity.web.wording import text
+from identity.web.wording import language, text
 
 # The key of the typed address in the signed session cookie, between POST and GET.
 TYPED = "typed"

@@ -10,8 +10,7 @@ from identity.problems import WrongParameter
 from identity.threepids import account_models as identity_accounts, accounts
 from identity.web.guards import anyone
 from identity.web.json_body import Body, Seconds, Text, read_body
-from identity.web.matrix_guards import caller, signed_in, signed_in_before_terms
-from identity.web.matrix_v2 import V2
+from identity.web.matrix_guards import V2, caller, signed_in, signed_in_before_terms
 from identity.web.request_context import client_ip, services
 
 ACCOUNT = f"{V2}/account"

@@ -10,8 +10,7 @@ from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.threepids import lookup as lookups
 from identity.threepids.lookup import Algorithm
 from identity.web.json_body import Body, Text, read_body
-from identity.web.matrix_guards import caller, signed_in, signed_in_by_query
-from identity.web.matrix_v2 import V2
+from identity.web.matrix_guards import V2, caller, signed_in, signed_in_by_query
 from identity.web.request_context import services
 
 MAX_ADDRESSES = 1000  # in one request

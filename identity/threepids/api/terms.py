@@ -8,8 +8,7 @@ from pydantic import Field
 from identity.threepids import accounts
 from identity.web.guards import anyone
 from identity.web.json_body import Body, Text, read_body
-from identity.web.matrix_guards import caller, signed_in_before_terms
-from identity.web.matrix_v2 import V2
+from identity.web.matrix_guards import V2, caller, signed_in_before_terms
 from identity.web.request_context import services
 
 MAX_TEXTS = 200  # in one request

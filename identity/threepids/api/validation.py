@@ -18,11 +18,10 @@ from identity.core.one_time_codes.service import CodeAnswer, Result
 from identity.threepids import validation
 from identity.threepids.validation import Wanted, check_secret
 from identity.translations import choose_language
-from identity.web import devices, parameters
+from identity.web import browser_cookie, parameters
 from identity.web.guards import anyone
 from identity.web.json_body import MAX_INTEGER, Body, Number, Text, read_body
-from identity.web.matrix_guards import caller, signed_in
-from identity.web.matrix_v2 import V2
+from identity.web.matrix_guards import V2, caller, signed_in
 from identity.web.request_context import services
 
 blueprint = Blueprint("validation", __name__, url_prefix=V2)
@@ -62,7 +61,7 @@ def request_token() -> Response:
         client_secret=check_secret(body.client_secret),
         send_attempt=body.send_attempt,
         user_id=caller().user_id,
-        device=devices.family_of(request.user_agent.string),
+        device=browser_cookie.device(),
         language=choose_language(
             [tag for tag, quality in request.accept_languages if quality > 0],
             services.settings.default_locale,

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify
 
 from identity.web.guards import anyone
-from identity.web.matrix_v2 import V2
+from identity.web.matrix_guards import V2
 
 # r0.3.0 introduced v2; later versions changed wording, error codes and fields, all done here.
 VERSIONS = ("r0.3.0", *(f"v1.{minor}" for minor in range(1, 19)))

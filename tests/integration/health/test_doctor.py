@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, update
 
-from identity.core.hashing_key import HashingKey
+from identity.core.keyed_hashes import HashingKey
 from identity.invitations import mute_models as mutes
 from identity.mail import models as mails
 from identity.mail.models import MailState

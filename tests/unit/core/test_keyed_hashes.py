@@ -10,8 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, select
 
 from identity.core import keyed_hashes
-from identity.core.hashing_key import HashingKey
-from identity.core.keyed_hashes import KeyedHashes, LostKey, bounce_mark_by
+from identity.core.keyed_hashes import HashingKey, KeyedHashes, LostKey, bounce_mark_by
 from identity.core.one_time_codes.limits import networks_of_caller
 from identity.core.sealing import CannotOpen, Vault
 from identity.core.tokens import Tokens

@@ -12,9 +12,8 @@ from domain_rules.local_parts import EXTRA_SIGNS
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.mail.checks import encode_checked, fault_of_bytes
-from identity.mail.composing import Frame, compose
+from identity.mail.composing import Frame, build_message, compose
 from identity.mail.folder import FolderMailer
-from identity.mail.message import build_message
 from identity.mail.outcomes import NotSent, Outcome
 from identity.mail.relay import SmtpMailer
 from identity.mail.relay_url import read_relay_url
@@ -40,21 +39,25 @@ RULES = RuleSet.compile(
 DOMAINS = ("ac-rouen.example", "ac-wide.example", "asso.example")
 
 
+def frame(to, *, reply_to=None):
+    return Frame(
+        to=to,
+        language="fr",
+        message_id=UUID(int=7),
+        date=datetime(2027, 3, 14, 15, 0, tzinfo=UTC),
+        sender="Guichet <bonjour@mail.example>",
+        reply_to=reply_to,
+        service="Guichet",
+        support_url=None,
+        public_url="https://guichet.example",
+        zone=ZoneInfo("Europe/Paris"),
+    )
+
+
 def letter(to=TO):
     return compose(
         "none",
-        Frame(
-            to=to,
-            language="fr",
-            message_id=UUID(int=7),
-            date=datetime(2027, 3, 14, 15, 0, tzinfo=UTC),
-            sender="Guichet <bonjour@mail.example>",
-            reply_to=None,
-            service="Guichet",
-            support_url=None,
-            public_url="https://guichet.example",
-            zone=ZoneInfo("Europe/Paris"),
-        ),
+        frame(to),
     )
 
 
@@ -62,14 +65,8 @@ def mail_to(to, *, subject="Votre code"):
     """A mail of the real builder, without the page-long text around it."""
     return build_message(
         RenderedMail(subject, "1234 5678\n", None),
-        template="verify",
-        languages=("fr",),
-        to=to,
-        sender="Guichet <bonjour@mail.example>",
-        service="Guichet",
-        reply_to="Aide <aide@mail.example>",
-        message_id=UUID(int=7),
-        date=datetime(2027, 3, 14, 15, 0, tzinfo=UTC),
+        "verify",
+        frame(to, reply_to="Aide <aide@mail.example>"),
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.mail import bounces, complaints
+from identity.mail import bounces
 from tests.worlds.mail_reports import feedback
 
 SENDER = "b+aaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbb@bounce.example"
@@ -10,12 +10,12 @@ SENDER = "b+aaaaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbbbbbb@bounce.example"
 
 def read(raw):
     message = bounces.parse_message(raw)
-    return complaints.is_complaint(message), [
-        each for each in complaints.envelope_senders_of(message) if each
+    return bounces.is_complaint(message), [
+        each for each in bounces.envelope_senders_of(message) if each
     ]
 
 
-@pytest.mark.parametrize("returned", sorted(complaints.RETURNED))
+@pytest.mark.parametrize("returned", sorted(bounces.RETURNED))
 def test_the_sender_stands_in_the_mail_that_comes_back(returned):
     assert read(feedback(SENDER, returned=returned)) == (True, [f"<{SENDER}>"])
 

@@ -65,7 +65,7 @@ def test_what_is_ordered_for_later_keeps_its_place(database, clock):
 
 def test_withheld_mails_count_like_the_others(database, clock):
     with database.transaction() as session:
-        order(session, clock(), withheld=True)
+        order(session, clock()).state = mails.MailState.WITHHELD
         assert may_go_at(session, clock()) == clock() + timedelta(minutes=30)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from identity.mail.replies import MAX_CHARACTERS, mask_reply
+from identity.mail.outcomes import MAX_CHARACTERS, mask_reply
 
 TO = "camille.durand@ac-rouen.example"
 

@@ -144,31 +144,23 @@ def test_an_invitation_that_became_a_member_waits_no_more():
 
 @every_version
 @pytest.mark.parametrize(
-    ("rule", "guests_server", "sent_at", "reason"),
+    ("rule", "sent_at", "reason"),
     [
-        ("restricted", True, 20, RoomReason.CLOSED_TO_GUESTS),
-        ("restricted", True, 5, None),
-        ("restricted", False, 20, None),
-        ("unrestricted", True, 20, None),
-        ("direct", True, 20, RoomReason.DIRECT_FULL),
-        (None, True, 20, None),
+        ("restricted", 20, RoomReason.CLOSED_TO_GUESTS),
+        ("restricted", 5, None),
+        ("unrestricted", 20, None),
+        ("direct", 20, RoomReason.DIRECT_FULL),
+        (None, 20, None),
     ],
 )
-def test_federation_judges_new_events_by_their_servers_class(
-    version, rule, guests_server, sent_at, reason
-):
+def test_federation_judges_new_events_of_guests_servers(version, rule, sent_at, reason):
     state = room(version, rule, members=joined(ANA, ALICE), rule_sent_at=10)
     for membership in ("invite", "join"):
         coming = MembershipChange(ANA, GIL, membership)
-        assert judge_inbound(state, coming, sent_at, is_guests_server=guests_server) is reason
-    assert (
-        judge_inbound(state, MembershipChange(GIL, GIL, "leave"), sent_at, is_guests_server=True)
-        is None
-    )
+        assert judge_inbound(state, coming, sent_at) is reason
+    assert judge_inbound(state, MembershipChange(GIL, GIL, "leave"), sent_at) is None
 
 
 def test_federation_leaves_members_their_profile():
     state = room("12", members=joined(ANA, GIL))
-    assert (
-        judge_inbound(state, MembershipChange(GIL, GIL, "join"), 1, is_guests_server=True) is None
-    )
+    assert judge_inbound(state, MembershipChange(GIL, GIL, "join"), 1) is None

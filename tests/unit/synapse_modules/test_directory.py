@@ -14,6 +14,7 @@ from domain_rules.synapse_modules.agents_only import AgentsOnly
 from domain_rules.synapse_modules.cache import Cache
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode
 from domain_rules.synapse_modules.directory import HIDE_PROFILE, PeopleSearch
+from domain_rules.synapse_modules.part import Context
 from domain_rules.synapse_modules.refusals import Refusals, SynapseTypes
 from domain_rules.synapse_modules.snapshot import Snapshot
 from tests.worlds.module_synapse import at_once
@@ -97,7 +98,7 @@ def process(database):
             not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError, within=at_once
         )
         refusals = Refusals(terms, synapse.get_current_time_msec, mode=mode)
-        part = PeopleSearch(CONFIG, synapse, cache, refusals)
+        part = PeopleSearch(Context(CONFIG, synapse, cache, refusals, client=None))
         if begun:
             synapse.begin()
         return part
@@ -227,7 +228,7 @@ def test_where_refusals_are_only_logged_everybody_is_shown(process):
 
 
 def at_the_door(part: PeopleSearch, user_id: str):
-    door = AgentsOnly(part.api, part.cache, part.refusals)
+    door = AgentsOnly(Context(CONFIG, part.api, part.cache, part.refusals, client=None))
     return asyncio.run(door.answer(user_id))
 
 

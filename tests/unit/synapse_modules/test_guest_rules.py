@@ -47,7 +47,7 @@ class House:
 
     def __init__(self, there: Process) -> None:
         self.there, self.synapse, self.refusals = there, there.synapse, there.refusals
-        GuestRules(there.config, there.synapse, there.cache, there.refusals)
+        GuestRules(there.context)
 
     def ask(self, callback, *facts):
         return run(self.synapse.callbacks[callback](*facts))

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from domain_rules.rooms.events import JUDGES
+from domain_rules.rooms.events import JUDGES, NEVER_REDACTED, PROTECTED_EVENTS
 from domain_rules.rooms.power import EVENTS_OUT_OF_REACH
-from domain_rules.rooms.redactions import NEVER_REDACTED, PROTECTED_EVENTS
 from domain_rules.synapse_modules import (
     configuration,
     guards,

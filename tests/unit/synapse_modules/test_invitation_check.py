@@ -1,5 +1,6 @@
 """What Guichet would refuse is refused by the module: the client reads why, not Synapse's 500."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -41,13 +42,10 @@ def answer(told, who=ANA, *, asked=ASKED, silent_for=0, paused=(), **config):
     there.poll()
     there.synapse.now += silent_for * 1000
     guichet = Guichet(told)
-    facts = there.config, there.synapse, there.cache, there.refusals
+    context = replace(there.context, client=guichet)
     said = there.refusals.terms.not_spam
-    for make in (
-        lambda: guest_rules.GuestRules(*facts),
-        lambda: invitation_check.InvitationCheck(*facts, client=guichet),
-    ):
-        make()
+    for part in (guest_rules.GuestRules, invitation_check.InvitationCheck):
+        part(context)
         if said is there.refusals.terms.not_spam:
             said = run(there.synapse.callbacks["user_may_send_3pid_invite"](who, *asked))
     return said, there.refusals.terms.not_spam, guichet.asked
@@ -146,8 +144,7 @@ def creation(invited, *, silent_for=0, paused=(), **config):
     there.told.revision += 1
     there.poll()
     there.synapse.now += silent_for * 1000
-    facts = there.config, there.synapse, there.cache, there.refusals
-    invitation_check.InvitationCheck(*facts, client=Guichet(YES))
+    invitation_check.InvitationCheck(replace(there.context, client=Guichet(YES)))
     requester = SimpleNamespace(user=SimpleNamespace(to_string=lambda: ANA))
     asked = {"preset": "private_chat", "invite_3pid": invited}
     return run(there.synapse.callbacks["on_create_room"](requester, asked, False))

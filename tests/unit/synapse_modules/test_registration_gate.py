@@ -11,6 +11,7 @@ from domain_rules.rules import RuleSet
 from domain_rules.synapse_modules.cache import Cache
 from domain_rules.synapse_modules.clients import GuichetAnswer, GuichetUnreachable
 from domain_rules.synapse_modules.configuration import ClassSource, Config, Mode
+from domain_rules.synapse_modules.part import Context
 from domain_rules.synapse_modules.refusals import Refusals, SynapseTypes, refusal_counter
 from domain_rules.synapse_modules.registration_gate import (
     EMAIL_PROOF,
@@ -93,7 +94,8 @@ def gate_of(guichet):
         terms = SynapseTypes(
             not_spam="NOT_SPAM", forbidden="M_FORBIDDEN", error_class=RuntimeError, within=at_once
         )
-        return RegistrationPolicy(cache, Refusals(terms, lambda: 0, mode=mode), guichet)
+        refusals = Refusals(terms, lambda: 0, mode=mode)
+        return RegistrationPolicy(Context(CONFIG, None, cache, refusals, guichet))
 
     return gate_of
 

@@ -1,5 +1,7 @@
 """The queue loses no report while Guichet is away or Synapse restarts."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain_rules.synapse_modules import report_queue, reporter as binder
@@ -269,5 +271,5 @@ def test_what_was_sent_does_not_stay(house):
 )
 def test_synapse_asks_the_name_it_can_reach(house, url, names, expected):
     config = Config(url, "credential", frozenset(names))
-    part = binder.Reporter(config, house.synapse, house.cache, house.refused, house.guichet)
+    part = binder.Reporter(replace(house.context, config=config))
     assert part.identity_server == expected

@@ -38,7 +38,7 @@ def test_an_invitation_of_a_guest_into_a_closed_room_is_refused_with_its_reason(
 def test_somebody_whose_class_is_not_known_yet_is_refused_for_that(house):
     house.make("restricted")
     part = part_of(house)
-    part._cache.snapshot.sources["mixed.example"] = ClassSource.BY_PERSON
+    part.cache.snapshot.sources["mixed.example"] = ClassSource.BY_PERSON
     refused = why(run(part.user_may_invite(ANA, "@mia:mixed.example", ROOM)))
     assert refused == "room_closed_to_guests"
     house.now_ms += 61_000
@@ -52,7 +52,7 @@ def test_without_any_rules_yet_no_address_is_said_to_be_nobodys(house):
     by_mail = ("email", "x@asso.example", ROOM)
     told = why(run(part.user_may_send_3pid_invite(ANA, *by_mail)))
     assert told == "address_belongs_nowhere"
-    part._cache.snapshot = Snapshot(sources={"agents.example": ClassSource.AGENT})
+    part.cache.snapshot = Snapshot(sources={"agents.example": ClassSource.AGENT})
     told = why(run(part.user_may_send_3pid_invite(ANA, *by_mail)))
     assert told == "class_not_yet_known"
 
@@ -170,4 +170,4 @@ def test_log_only_mode_changes_nothing_and_refuses_nothing(house):
     assert run(part._inbound.check_event_for_spam(inbound)) is ALLOWED
     part._upgrades.begin(event("m.room.create", {"predecessor": {"room_id": "x"}}))
     assert not house.waiting
-    assert {kept.reason for kept in part._refusals.drain()} == {"room_closed_to_guests"}
+    assert {kept.reason for kept in part.refusals.drain()} == {"room_closed_to_guests"}
