@@ -1,5 +1,6 @@
 """What every test may ask for. The servers stand in `services/`; one that is missing fails the test, it never skips it."""
 
+import gc
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -51,6 +52,16 @@ SLOW = ("synapse", "browser", "processes")
 # and one that is seen there twice is mended.
 REAL_SERVERS = {"browser", "synapse"}  # folders, beside what carries a mark of the slow ones
 WITH_SERVERS = {"postfix", "nginx"}  # fixtures
+
+
+def pytest_collection() -> None:
+    """Garbage is not looked for while tests are collected, nor among the collected ones later."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -52,6 +52,7 @@ def test_the_end_of_an_account_ends_what_is_its_own_and_nothing_else(database, c
     assert (tokens(), tokens(ADA), open_sessions(database)) == (0, 1, [])
 
 
+@pytest.mark.slow
 def test_an_address_that_goes_takes_its_sessions_along_and_the_last_one_the_tokens(
     database, clock, zoe, tokens
 ):
@@ -65,6 +66,7 @@ def test_an_address_that_goes_takes_its_sessions_along_and_the_last_one_the_toke
     assert (tokens(), tokens(ADA), open_sessions(database)) == (0, 1, [])
 
 
+@pytest.mark.slow
 def test_no_token_is_made_while_the_account_ends(database, clock, tokens):
     """Whoever comes first: afterwards there is none."""
     for number in range(10):

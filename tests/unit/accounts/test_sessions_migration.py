@@ -61,6 +61,7 @@ def reports_and_proofs():
     yield "associations", {"medium": "email", **ana, "bound_at": now}
 
 
+@pytest.mark.slow
 def test_old_tokens_count_from_their_making(upgraded):
     with upgraded.reading() as session:
         good = [

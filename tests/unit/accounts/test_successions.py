@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import MetaData, Table, insert
 
 from identity import migrations
@@ -33,6 +34,7 @@ def test_it_is_forgotten_in_time(database):
         assert successions.predecessors(session, NEW, [OLD]) == []
 
 
+@pytest.mark.slow
 def test_the_upgrade_finds_addresses_that_two_accounts_have_proved(empty_database_url):
     migrations.upgrade(empty_database_url, BEFORE)
     engine = make_engine(empty_database_url)

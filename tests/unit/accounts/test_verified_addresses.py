@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import MetaData, Table, insert
 
 from identity import migrations
@@ -37,6 +38,7 @@ def association(number):
     }
 
 
+@pytest.mark.slow
 def test_who_is_associated_or_has_an_account_has_proved_the_address(empty_database_url):
     migrations.upgrade(empty_database_url, BEFORE)
     engine = make_engine(empty_database_url)

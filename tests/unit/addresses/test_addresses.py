@@ -66,6 +66,7 @@ def test_the_canonical_and_the_shown_form_are_read_back_as_the_same(text, smtput
     assert len(address.canonical.encode()) <= 254
 
 
+@pytest.mark.slow
 @given(st.text("ab.-_+'%!#$&*/=?^`{|}~\"@", max_size=64))
 def test_what_is_taken_before_the_at_the_library_takes_too(local):
     if not isinstance(outcome(f"{local}@ac-rouen.example"), AddressFault):
@@ -235,6 +236,7 @@ def test_what_is_no_domain_is_refused(text, reason):
     assert refused.value.reason is reason
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_is_a_domain_or_an_invalid_address(text):
     try:

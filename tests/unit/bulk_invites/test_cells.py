@@ -14,6 +14,7 @@ def test_no_cell_is_a_formula(sign):
     assert guard_cell(f"1{sign}1") == f"1{sign}1"
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from("=+-'@\t\r\na1;,\""), max_size=8))
 def test_a_file_of_ours_says_the_same_when_it_is_read_again(cell):
     assert unguard_cell(guard_cell(cell)) == cell

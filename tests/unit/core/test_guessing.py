@@ -102,6 +102,7 @@ def test_a_wider_network_has_three_hundred(database, clock, carried, typed, plac
     assert typed(address, networks=place(beside)) is Result.RIGHT
 
 
+@pytest.mark.slow
 def test_where_thousands_share_an_address_there_are_two_thousand(
     database, clock, carried, typed, place
 ):
@@ -167,6 +168,7 @@ def test_a_browser_that_proved_the_address_before_is_not_limited_with_the_others
     assert act(sign_up.try_code, again, code, tokens=tokens).result is Result.RIGHT
 
 
+@pytest.mark.slow
 def test_the_code_of_every_mail_that_lives_is_right_behind_the_link(
     begin, act, tokens, clock, database, post
 ):
@@ -184,6 +186,7 @@ def test_the_code_of_every_mail_that_lives_is_right_behind_the_link(
     assert answer.result is Result.RIGHT
 
 
+@pytest.mark.slow
 def test_a_silent_stranger_with_a_request_for_the_same_address_gains_nothing(
     begin, act, tokens, clock, database
 ):

@@ -45,6 +45,7 @@ def test_an_untouched_chain_is_whole(write, verify):
     assert (verify().rows, verify().head, verify().fault) == (3, last.hash, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "value"),
     [("reason", "other"), ("facts", '{"a":2}'), ("actor", "Bruno"), ("hash", "0" * 64)],

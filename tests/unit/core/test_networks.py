@@ -233,6 +233,7 @@ def test_every_address_is_one_caller_in_every_form(ip, port):
     assert len({subscriber_network(form) for form in written_forms(ip, port)}) == 1
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_whatever_a_proxy_writes_somebody_is_calling_who_is_not_the_proxy(text):
     for header in ("x-forwarded-for", "forwarded"):
@@ -253,6 +254,7 @@ def hops(text):
     return {str(ip) for ip in read if ip and is_in(str(ip), TRUSTED)}
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), FOURS)
 def test_what_a_caller_writes_never_changes_what_the_proxy_wrote_behind_it(text, ip):
     written = str(ip)

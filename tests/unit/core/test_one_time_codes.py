@@ -107,6 +107,7 @@ def test_a_code_confirms_one_browser_as_often_as_it_types_it(carry, spend):
     assert spend(renewed, browser=B).result is Result.RIGHT
 
 
+@pytest.mark.slow
 def test_of_many_browsers_at_once_one_is_confirmed(carry, spend):
     code, results = carry(), []
 
@@ -121,6 +122,7 @@ def test_of_many_browsers_at_once_one_is_confirmed(carry, spend):
     assert results.count(Result.RIGHT) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", [True, False])
 def test_many_at_once_have_five_tries_between_them(carry, spend, database, held):
     results = []
@@ -140,6 +142,7 @@ def test_many_at_once_have_five_tries_between_them(carry, spend, database, held)
     assert (code.wrong, code.wrong_held) == ((0, 5) if held else (5, 0))
 
 
+@pytest.mark.slow
 def test_tries_with_the_link_and_without_it_do_not_touch_each_other(carry, spend):
     code = carry()
     for _ in range(6):
@@ -202,6 +205,7 @@ def test_a_code_of_any_link_key_that_is_still_there_is_right(carry, spend):
     assert spend(code, keys=Tokens([OLD, newest])).result is not Result.RIGHT
 
 
+@pytest.mark.slow
 def test_a_wrong_code_counts_for_its_network_for_an_hour_to_the_second(carry, database, clock):
     carry()
     networks = CallerNetworks(near="a /24")

@@ -132,6 +132,7 @@ def test_what_was_due_before_it_was_ordered_is_due_at_once(database, clock):
     assert lease(database, clock).subject_id == subject
 
 
+@pytest.mark.slow
 def test_what_is_leased_at_that_moment_is_not_brought_forward(database, clock):
     """Else two workers would have it, and a mail would leave twice."""
     subject = put(database, clock)

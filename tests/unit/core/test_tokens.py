@@ -28,6 +28,7 @@ def test_a_token_for_one_purpose_proves_nothing_for_another(subject):
     assert TOKENS.read_link(TOKENS.link(subject, "verify"), "not_me") is None
 
 
+@pytest.mark.slow
 @given(st.uuids(), st.integers(0, 49), st.characters(codec="ascii"))
 def test_a_changed_token_is_refused_or_says_the_same(subject, place, letter):
     token = TOKENS.link(subject, "verify")

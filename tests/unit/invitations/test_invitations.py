@@ -173,6 +173,7 @@ def test_who_has_come_meanwhile_gets_what_they_take_back(zoe):
     assert (zoe.where(row), zoe.read(row).delivery) == ("accepted", Delivery.DUE)
 
 
+@pytest.mark.slow
 def test_an_inviter_whom_three_do_not_know_invites_no_guests_for_a_while(zoe, clock):
     for number in range(3):
         row = zoe.store(f"guest{number}@association.example")
@@ -187,6 +188,7 @@ def test_an_inviter_whom_three_do_not_know_invites_no_guests_for_a_while(zoe, cl
     assert zoe.store()
 
 
+@pytest.mark.slow
 def test_a_slip_does_not_count_against_the_inviter(zoe):
     rows = [zoe.store(f"guest{number}@association.example") for number in range(3)]
     for row in rows:

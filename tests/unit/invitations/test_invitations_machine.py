@@ -235,6 +235,7 @@ TOURS = (
 )
 
 
+@pytest.mark.slow
 def test_every_state_is_reached_by_what_people_do(zoe):
     """The walk below is drawn, and draws otherwise beside other modules: what it comes by is no statement."""
     reached: set[str] = set()

@@ -42,6 +42,7 @@ def rows(zoe):
         return session.scalar(select(func.count()).select_from(ThirdPartyInvitation))
 
 
+@pytest.mark.slow
 def test_the_same_invitation_stored_by_many_at_once_is_one_with_one_mail(zoe):
     stored = at_once(*[zoe.store] * THREADS)
     assert len({row.token for row in stored}) == 1
@@ -67,6 +68,7 @@ def test_revoked_while_the_person_comes_it_is_revoked_or_delivered_never_both(zo
     assert (zoe.where(row), zoe.read(row).delivery) == ("revoked", "waiting")
 
 
+@pytest.mark.slow
 def test_sent_again_by_many_at_once_it_leaves_once(zoe, clock):
     row = zoe.store()
     zoe.relay_takes_all()

@@ -83,6 +83,7 @@ def type_code(zoe, database, tokens, clock, code):
     return type_code
 
 
+@pytest.mark.slow
 def test_the_code_holds_for_a_day_and_can_be_typed_again(zoe, invite, type_code, clock):
     row = invite(zoe)
     assert [type_code(row), type_code(row)] == [Result.RIGHT, Result.RIGHT]
@@ -108,6 +109,7 @@ def test_five_wrong_codes_end_it_and_the_next_mail_has_another(
     assert type_code(row) is Result.RIGHT
 
 
+@pytest.mark.slow
 def test_all_invitations_of_an_address_carry_one_code(zoe, invite, type_code, code, postbox):
     rows = [
         invite(zoe, room_id=f"!{n}:education.example", sender=each)
@@ -162,6 +164,7 @@ def test_the_mail_tells_who_is_invited_the_code_and_who_is_not_that_nothing_wait
     assert sorted(mail for mail, _ in zoe.mails()) == ["invite", "none", "verify"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["revoked", "expired"])
 def test_an_invitation_that_ended_counts_as_none(zoe, database, rules, clock, end, post):
     row = zoe.store()

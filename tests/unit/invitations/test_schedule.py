@@ -57,6 +57,7 @@ def test_after_thirty_days_it_is_written_down_that_it_ended_then(zoe, run, clock
     assert zoe.history(row)[-1] == "expired"
 
 
+@pytest.mark.slow
 def test_one_reminder_follows_a_week_after_a_mail_that_left(zoe, run, clock):
     zoe.store()
     never_left = zoe.store("lea@association.example")
@@ -86,6 +87,7 @@ def test_who_has_answered_is_not_reminded(zoe, run, clock, end):
     assert run(schedule.find_unanswered, schedule.remind) == 0
 
 
+@pytest.mark.slow
 def test_after_another_mail_the_reminder_waits(zoe, run, clock):
     zoe.store()
     zoe.relay_takes_all()
@@ -128,6 +130,7 @@ def test_a_mailbox_gets_one_reminder_a_day_however_its_addresses_are_tagged(zoe,
     assert len(set(reminded)) == 3
 
 
+@pytest.mark.slow
 def test_that_somebody_wants_no_mail_is_told_a_day_later(zoe, run, clock, hashes, database):
     row, other = zoe.store(), zoe.store("lea@association.example")
     with database.transaction() as session:

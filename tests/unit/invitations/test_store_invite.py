@@ -107,6 +107,7 @@ def bound(database, clock):
         associations.bind(session, clock(), address=ADDRESS, user_id="@gil:guests.example")
 
 
+@pytest.mark.slow
 def test_every_token_is_new_and_of_the_specified_characters(store):
     tokens = [store(room_id=f"!{number}:x").token for number in range(3)]
     assert len(set(tokens)) == 3
@@ -161,6 +162,7 @@ def test_names_are_kept_as_far_as_a_mail_shows_them_and_nothing_else(store):
     assert kept.facts == {"room_name": "n" * 255}
 
 
+@pytest.mark.slow
 def test_the_same_invitation_again_is_kept_but_not_mailed_for_three_days(
     store, mailed, clock, worker_writes
 ):
@@ -176,6 +178,7 @@ def test_the_same_invitation_again_is_kept_but_not_mailed_for_three_days(
     assert len(mailed()) == 3
 
 
+@pytest.mark.slow
 def test_three_rooms_in_one_go_are_told_by_one_mail(store, mailed, clock, told_by, worker_writes):
     rows = [store(room_id=f"!{number}:x") for number in range(3)]
     assert mailed() == ["waiting"]
@@ -187,6 +190,7 @@ def test_three_rooms_in_one_go_are_told_by_one_mail(store, mailed, clock, told_b
     assert {told_by(row) for row in later}.isdisjoint({told_by(row) for row in rows})
 
 
+@pytest.mark.slow
 def test_one_mail_in_half_an_hour_and_three_a_day_tell_a_mailbox_of_invitations(
     store, clock, goes_at, worker_writes
 ):

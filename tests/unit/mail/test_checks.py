@@ -103,6 +103,7 @@ def test_policy_envelope_bytes_and_row_are_one_text_a_million_times():
     assert check_one_text(1_000_000, seed=2) > 200_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "to",
     [

@@ -28,6 +28,7 @@ def leaving(database):
     return leaving
 
 
+@pytest.mark.slow
 def test_another_browser_within_the_minute_takes_the_code_of_the_mail_that_just_went(
     begin, act, tokens, clock, database, leaving
 ):
@@ -41,6 +42,7 @@ def test_another_browser_within_the_minute_takes_the_code_of_the_mail_that_just_
     assert act(sign_up.try_code, second, code, tokens=tokens).result is Result.RIGHT
 
 
+@pytest.mark.slow
 def test_a_mail_asked_for_again_too_soon_is_ordered_for_the_first_moment_it_may_leave(
     begin, act, clock, database, leaving, post
 ):
@@ -136,6 +138,7 @@ def test_one_browser_that_has_had_its_mails_of_the_day_keeps_no_mail_from_anothe
     assert begin(browser=BRUNO).mail_at == clock()
 
 
+@pytest.mark.slow
 def test_a_mail_that_waits_for_another_browsers_hour_delays_nobody(begin, act, clock, post):
     greedy = begin(browser=ANA)
     for _ in range(4):

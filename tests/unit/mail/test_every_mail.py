@@ -11,6 +11,8 @@ import pytest
 from tests.worlds.mails import *
 from tests.worlds.mails import LONG, html_of, text_of
 
+pytestmark = pytest.mark.slow  # each of them is quick, and there are more than a thousand
+
 LANGUAGES = pytest.mark.parametrize("language", ["fr", "en", None])
 LINK = re.compile(r"https://guichet\.example/v/[\w.-]+")
 HEADINGS = re.compile(r"<h[1-6]")

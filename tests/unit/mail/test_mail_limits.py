@@ -32,6 +32,7 @@ def may_go_at(session, now, address=VICTIM, quotas=FEW):
     return mails.earliest_by_quotas(session, now, address, [Template.VERIFY], quotas)
 
 
+@pytest.mark.slow
 def test_a_mailbox_is_one_however_its_addresses_are_tagged(database, clock):
     with database.transaction() as session:
         for number in range(5):

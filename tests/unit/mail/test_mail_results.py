@@ -95,6 +95,7 @@ def last_line(inviting, invitation):
         return (event.happened, event.by, event.detail)
 
 
+@pytest.mark.slow
 def test_a_mail_the_relay_took_moves_its_invitation_to_sent(inviting, newest, hand, clock):
     invitation = inviting.store()
     hand(newest())
@@ -102,6 +103,7 @@ def test_a_mail_the_relay_took_moves_its_invitation_to_sent(inviting, newest, ha
     assert (newest().state, newest().handed_at) == ("handed", clock())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
@@ -208,6 +210,7 @@ def test_nothing_else_is_held_against_the_address(order, refuse, is_suppressed, 
     assert not is_suppressed(order())
 
 
+@pytest.mark.slow
 def test_the_owner_of_an_account_waits_a_day_at_most(order, refuse, is_suppressed, database, clock):
     with database.transaction() as session:
         session.add(
@@ -242,6 +245,7 @@ def test_somebody_who_corrects_it_frees_the_address(order, refuse, is_suppressed
     assert not is_suppressed(order())
 
 
+@pytest.mark.slow
 def test_a_mail_that_is_not_tried_ends_refused_and_is_no_strike(
     inviting, newest, refuse, database, clock, is_suppressed, order
 ):

@@ -99,6 +99,7 @@ def test_none_tells_how_to_be_invited():
     )
 
 
+@pytest.mark.slow
 def test_the_address_stands_in_to_and_nowhere_else():
     for name, write in LETTERS.items():
         message = write(frame(to="qui@ailleurs.example"))

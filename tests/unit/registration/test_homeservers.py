@@ -149,6 +149,7 @@ def beat(worker_services, clock, halves=None):
         worker_heartbeats.record_heartbeat(session, clock(), worker="another", key_ids=key_ids)
 
 
+@pytest.mark.slow
 def test_where_no_worker_lives_nothing_is_kept_and_a_mail_comes_when_one_does(
     worker_services, confirm, ask, work, homeserver, clock
 ):

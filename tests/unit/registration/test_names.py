@@ -50,6 +50,7 @@ def test_a_name_keeps_nothing_invisible_and_nothing_that_reads_as_a_link(typed, 
     assert clean_name(typed) == cleaned
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_a_cleaned_name_is_clean_and_stays_so(text):
     name = clean_name(text)

@@ -46,6 +46,7 @@ def test_the_password_is_gone_from_the_database_before_the_homeserver_is_asked(
     assert set(homeserver.passwords.values()) == {PASSWORD}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["look", "create", "after register"])
 def test_a_worker_killed_before_the_account_stands_costs_the_password_and_nothing_else(
     worker_services, confirm, ask, work, homeserver, clock, place
@@ -67,6 +68,7 @@ def test_a_worker_killed_before_the_account_stands_costs_the_password_and_nothin
     assert homeserver.names == {made.user_id: "Camille"}
 
 
+@pytest.mark.slow
 def test_a_worker_killed_after_the_account_stood_is_found_out_by_the_next(
     worker_services, confirm, ask, work, homeserver, clock
 ):
@@ -133,6 +135,7 @@ def test_a_worker_that_comes_too_late_takes_no_password_and_leaves_none(
     assert stands(worker_services, request) is AttemptStatus.AGAIN
 
 
+@pytest.mark.slow
 def test_the_next_form_anybody_sends_deletes_what_no_worker_took(
     worker_services, confirm, ask, clock
 ):
@@ -154,6 +157,7 @@ def test_every_wait_ends_also_if_no_worker_ever_comes_back(
     assert stands(worker_services, request) is AttemptStatus.AGAIN
 
 
+@pytest.mark.slow
 def test_the_password_of_one_is_not_opened_for_another(
     worker_services, confirm, ask, work, homeserver
 ):
@@ -174,6 +178,7 @@ def test_the_password_of_one_is_not_opened_for_another(
     assert {stands(worker_services, request) for request in (ana, zoe)} == {AttemptStatus.AGAIN}
 
 
+@pytest.mark.slow
 def test_a_job_taken_up_twice_makes_one_account(worker_services, confirm, ask, homeserver):
     request = confirm()
     ask(request)
@@ -191,6 +196,7 @@ def test_a_job_taken_up_twice_makes_one_account(worker_services, confirm, ask, h
     assert (len(homeserver.names), templates) == (1, ["welcome"])
 
 
+@pytest.mark.slow
 def test_who_cancels_meanwhile_gets_no_account(worker_services, confirm, ask, work, homeserver):
     request = confirm()
     ask(request)
@@ -201,6 +207,7 @@ def test_who_cancels_meanwhile_gets_no_account(worker_services, confirm, ask, wo
     assert (homeserver.names, kept(worker_services)) == ({}, [])
 
 
+@pytest.mark.slow
 def test_nothing_of_a_password_stands_in_a_log(
     worker_services, confirm, ask, work, homeserver, caplog
 ):

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from identity.core.one_time_codes.service import Result
 from identity.mail import models as mails
 from identity.sign_up import models as verification_requests, not_me, service as sign_up, visibility
@@ -43,6 +45,7 @@ def test_not_me_without_the_cookie_needs_the_code(begin, act, tokens, clock, dat
     )
 
 
+@pytest.mark.slow
 def test_a_request_refused_with_the_code_is_dead_and_its_own_browser_does_not_see_it(
     begin, act, tokens, clock, database, post
 ):

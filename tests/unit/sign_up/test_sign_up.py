@@ -46,6 +46,7 @@ def test_a_repeated_start_resumes_and_mails_once(start, sent):
     assert sent() == [("verify", "waiting")]
 
 
+@pytest.mark.slow
 def test_a_double_click_makes_one_request_and_one_mail(start, sent, database):
     threads = [threading.Thread(target=start) for _ in range(6)]
     for thread in threads:
@@ -74,6 +75,7 @@ def test_the_right_code_confirms_once_and_again_changes_nothing(
     assert act(sign_up.try_code, request, code, tokens=tokens).result is Result.OVER
 
 
+@pytest.mark.slow
 def test_five_wrong_codes_end_it_and_a_new_mail_brings_a_new_code(
     begin, act, tokens, clock, database, post
 ):
@@ -103,6 +105,7 @@ def test_a_code_older_than_an_hour_is_replaced_by_a_new_mail(
     assert sent() == [("verify", "handed"), ("verify", "waiting")]
 
 
+@pytest.mark.slow
 def test_a_mail_sent_again_carries_the_same_code(begin, act, tokens, clock, database, post):
     request = begin()
     first = right_code(database, tokens, request)
@@ -124,6 +127,7 @@ def test_mails_to_one_address_are_limited_over_all_browsers(start, clock, sent):
     assert len(sent()) == 7
 
 
+@pytest.mark.slow
 def test_a_flood_from_many_browsers_at_once_mails_once(start, sent):
     threads = [threading.Thread(target=start, args=(f"browser {n}",)) for n in range(10)]
     for thread in threads:

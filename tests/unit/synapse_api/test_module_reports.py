@@ -245,6 +245,7 @@ def test_what_cannot_be_read_is_said_to_be_unreadable(zoe, report, facts):
     assert report("joined", **facts) == Outcome("rejected", "unreadable")
 
 
+@pytest.mark.slow
 def test_reports_and_refusals_are_forgotten_after_their_term(database, zoe, report, clock):
     one = uuid.uuid4()
     report("joined", report_id=one, **IN_ROOM)

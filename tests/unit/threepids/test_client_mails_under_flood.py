@@ -70,6 +70,7 @@ def test_other_accounts_may_delay_a_client_by_minutes_and_what_it_has_stays_good
     assert proves(database, tokens, clock, first)
 
 
+@pytest.mark.slow
 def test_who_asks_too_much_is_refused_alone_and_told_when(client, clock):
     for number in range(10):
         client("@greedy:education.example", secret=f"s{number}", address=tagged(number))

@@ -183,6 +183,7 @@ def test_hashes_of_a_pepper_that_ended_are_forgotten_part_by_part(database, cloc
         assert [row.number for row in session.scalars(select(Pepper))] == [second.number]
 
 
+@pytest.mark.slow
 def test_who_binds_and_unbinds_during_rotations_is_never_missed(database, clock, first):
     """Two people bind and leave all the time while three rotations go by."""
     stop, kept, failures = threading.Event(), [], []

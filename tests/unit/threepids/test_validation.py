@@ -108,6 +108,7 @@ def test_the_same_attempt_again_is_the_same_session_without_a_mail(ask, mailed, 
     assert len(mailed()) == 1
 
 
+@pytest.mark.slow
 def test_a_higher_attempt_mails_again_and_the_code_of_the_first_mail_stays_good(
     ask, mailed, clock, code_of, type_code
 ):
@@ -119,6 +120,7 @@ def test_a_higher_attempt_mails_again_and_the_code_of_the_first_mail_stays_good(
     assert type_code(again, code_of(first)).result is Result.RIGHT
 
 
+@pytest.mark.slow
 def test_after_five_wrong_tries_only_a_higher_attempt_brings_a_new_code(
     ask, clock, code_of, wrong, type_code
 ):
@@ -151,6 +153,7 @@ def test_an_address_is_one_however_it_is_written(ask, mailed):
     assert mailed() == ["camille.durand@ac-rouen.example"]
 
 
+@pytest.mark.slow
 def test_a_right_code_may_be_handed_in_again(ask, code_of, type_code, validated, clock):
     asked = ask()
     assert type_code(asked, code_of(asked)).result is Result.RIGHT
