@@ -138,7 +138,7 @@ def allow(address: str, *, dry_run: bool) -> None:
 def bounce(to: str | None) -> None:
     """Read one delivery report or complaint from standard input, as a mail server's pipe hands it over.
 
-    Who complains of an invitation gets no more of them.
+    Recipients who report an invitation as spam receive no further invitations.
 
     \b
     Ends with 0 when it was taken, or tells nothing: an automatic answer, a report in words only.

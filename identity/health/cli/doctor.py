@@ -168,7 +168,7 @@ def _rules(session: Session) -> Iterator[Finding]:
 def _jobs(services: Services, session: Session) -> Iterator[Finding]:
     waiting = outbox.depth_by_lane(session, services.now())
     oldest = min((at for _, at in waiting.values()), default=services.now())
-    told = f"{sum(count for count, _ in waiting.values())} errands wait"
+    told = f"{sum(count for count, _ in waiting.values())} jobs wait"
     if services.now() - oldest > LATE:
         fix = "is a worker running, and the scheduler? guichet mail list"
         yield Finding("outbox", State.ATTENTION, f"{told}, one since {oldest:%H:%M}Z", fix)
