@@ -26,6 +26,9 @@ PROCESSES = $(shell expr $$(nproc) + 1)
 STORIES = $(or $(wildcard tests/*/$(STORY)),$(error there are no tests of a story called $(STORY)))
 EVERYTHING = --numprocesses $(PROCESSES) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
+# The tests start hundreds of Python processes: each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run demo unit test coverage mutants long sure bench clean migration requirements release debian
@@ -40,8 +43,8 @@ demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synap
 	@exec $(BIN)/python -m examples.demo $(ARGS)
 
 unit: $(VENV)/.test  ## Run the tests that need no server, in under half a minute: the loop to work in
-	@# Compiled tests are kept, databases stand in memory, the plugin for API documents stays out: half of the time otherwise.
-	PYTHONDONTWRITEBYTECODE= PYTEST_DEBUG_TEMPROOT=$(wildcard /dev/shm) $(BIN)/pytest -p no:schemathesis --numprocesses $$(nproc) --dist worksteal tests/unit -m "not postgresql and not slow and not long" $(ARGS)
+	@# Databases stand in memory, and the plugin for API documents stays out: it takes seconds to load.
+	PYTEST_DEBUG_TEMPROOT=$(wildcard /dev/shm) $(BIN)/pytest -p no:schemathesis --numprocesses $$(nproc) --dist worksteal tests/unit -m "not postgresql and not slow and not long" $(ARGS)
 
 test: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run every test (STORY=invitations, or ARGS="-k mail")
 	$(BIN)/pytest $(if $(STORY),$(STORIES)) $(or $(ARGS),$(EVERYTHING))

@@ -113,22 +113,33 @@ def build_process_services(**_: Any) -> None:
     process_services()
 
 
+# Two receivers where two things begin: Celery logs the failure of one and goes on with the next.
+
+
 @worker_init.connect
-def prepare_pool(sender: Any, **_: Any) -> None:
-    """Before the pool: a worker without its keys does not start, and `slots` learns the size."""
+def prepare_heartbeat(**_: Any) -> None:
+    """Before the pool: a worker without its keys does not start."""
     try:
         heartbeat()
     except WrongSettings as error:
         raise SystemExit(f"guichet: {error}") from None
+
+
+@worker_init.connect
+def share_slots(sender: Any, **_: Any) -> None:
     if isinstance(sender.concurrency, int):
         slots.share(sender.concurrency)
 
 
 @worker_ready.connect
-def begin_work(**_: Any) -> None:
+def start_heartbeat(**_: Any) -> None:
+    heartbeat().start()
+
+
+@worker_ready.connect
+def wake_all_lanes(**_: Any) -> None:
     """Timers of an earlier worker are gone, so every lane is looked at once."""
     wake_outbox({lane.value for lane in Lane})
-    heartbeat().start()
 
 
 @worker_shutting_down.connect

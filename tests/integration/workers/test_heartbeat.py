@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from celery.signals import worker_init, worker_ready
 
 from identity.core import worker_heartbeats
 from identity.core.database import Database, make_engine
 from identity.core.worker_heartbeats import GONE_AFTER, WorkerHeartbeat
 from tests.services.waiting import wait_for
 from tests.worlds.worker import *
+from workers import celery_app, slots
 from workers.heartbeat import Heartbeat
 
 AWAY = "postgresql+psycopg://guichet@127.0.0.1:1/guichet"
@@ -52,3 +54,31 @@ def test_it_survives_a_database_that_is_away_for_a_while(services, seen, caplog)
     heart._write(is_alive=True)
     assert "the database is away" in caplog.text
     assert not seen()
+
+
+class FaultyStart:
+    concurrency = 2
+
+    def __call__(self, *_):
+        raise RuntimeError("this fails")
+
+
+def test_it_begins_though_the_broker_takes_nothing(monkeypatch):
+    begun = []
+
+    class Heart:
+        def start(self):
+            begun.append("heartbeat")
+
+    monkeypatch.setattr(celery_app, "heartbeat", Heart)
+    monkeypatch.setattr(celery_app, "wake_outbox", FaultyStart())
+    worker_ready.send(sender=None)
+    assert begun == ["heartbeat"]
+
+
+def test_slots_are_shared_though_it_cannot_be_prepared(monkeypatch):
+    shared = []
+    monkeypatch.setattr(celery_app, "heartbeat", FaultyStart())
+    monkeypatch.setattr(slots, "share", shared.append)
+    worker_init.send(sender=FaultyStart())
+    assert shared == [2]
