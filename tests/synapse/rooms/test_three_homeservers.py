@@ -6,11 +6,11 @@ Two homeservers never show it: who joins second is told of everybody by the room
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+import yaml
 
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
 from tests.services.synapse_workers import WorkerHomeserver
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.synapse
 RULE = "im.vector.room.access_rules"
 PARTS = {"registration_gate": False, "binder": False, "directory": False, "desk": False}
 OPEN = {"type": RULE, "state_key": "", "content": {"rule": "unrestricted"}}
-WHEELS = Path(__file__).parents[1] / "before"
+WAITING = {"module": "tests.services.waiting_module.WaitsForItself"}
 # Synapse logs where in its code, and on whose behalf, somebody waits for a room to be whole.
 WAITS_FOR_ITSELF = {"check_event_for_spam", "un-partial-stating"}
 every_version = pytest.mark.parametrize("version", ["10", "11", "12"])
@@ -106,15 +106,15 @@ def with_workers(
     yield from three(tmp_path_factory, authority, told_guichet, third)
 
 
-class Upgraded(GuichetHomeserver):
-    """Runs the module of the wheel of before; from `upgrade` on, this tree's."""
+class Mended(GuichetHomeserver):
+    """Beside ours it runs a module that waits for itself, until `mend`."""
 
-    before = True
-
-    def upgrade(self) -> None:
+    def mend(self) -> None:
         """The old process may wait for itself, and does not end by being asked."""
         self.kill()
-        self.before = False
+        settings = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        settings["modules"].remove(WAITING)
+        self.config.write_text(yaml.safe_dump(settings), encoding="utf-8")
         self.start()
 
     def is_partial(self, room_id: str) -> bool:
@@ -126,9 +126,9 @@ class Upgraded(GuichetHomeserver):
         finally:
             database.close()
 
-    def _environment(self) -> dict[str, str]:
-        (wheel,) = WHEELS.glob("*.whl")  # Python imports from it as it is
-        return super()._environment() | ({"PYTHONPATH": str(wheel)} if self.before else {})
+    def _settings(self) -> dict[str, Any]:
+        settings = super()._settings()
+        return settings | {"modules": [*settings["modules"], WAITING]}
 
 
 def members(person: Person, room_id: str) -> dict[str, dict[str, Any]]:
@@ -235,11 +235,11 @@ def a_day_with_guests(on: Three, version: str) -> str:
     return room_id
 
 
-def test_1_a_room_that_hangs_in_the_module_of_before_is_whole_after_the_upgrade(
+def test_1_a_room_that_hangs_in_a_module_is_whole_once_that_module_is_gone(
     federation, told_guichet, tmp_path_factory, authority
 ):
-    third = Upgraded(
-        tmp_path_factory.mktemp("before"),
+    third = Mended(
+        tmp_path_factory.mktemp("mended"),
         authority,
         guichet_url=told_guichet.url,
         module={"parts": PARTS},
@@ -250,14 +250,14 @@ def test_1_a_room_that_hangs_in_the_module_of_before_is_whole_after_the_upgrade(
         on = replace(federation, third=third, nina=Person(third, "nina"))
         room_id = _hung(on, third)
         assert third.is_partial(room_id)
-        third.upgrade()
+        third.mend()
         wait_for(lambda: not third.is_partial(room_id), what="the room is whole", pause=0.2)
         sees(on.nina, room_id, on.gina, membership="join")
         sees(on.nina, room_id, on.gil, membership="leave")
         everybody_hears_everybody(on.ana, on.gina, on.nina, room_id=room_id, when="at last")
 
 
-def _hung(on: Three, third: Upgraded) -> str:
+def _hung(on: Three, third: Mended) -> str:
     """A room in which the third homeserver takes up nothing any more."""
     # It has just begun, and lets nobody be invited before it heard who is an agent.
     wait_for(lambda: on.nina.ask("POST", "/createRoom").ok, what="it knows its agents", pause=0.2)
