@@ -89,7 +89,7 @@ command.revision(migrations.config(url), sys.argv[1], autogenerate=True)
 endef
 export NEW_MIGRATION
 
-requirements:  ## Pin the newest versions that fit setup.cfg, with their hashes
+requirements: | $(BIN)/python  ## Pin the newest versions that fit setup.cfg, with their hashes
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	$(PIN) --extra service setup.cfg requirements/build.in --output-file requirements/service.txt
 	$(PIN) --extra service --extra test --constraint requirements/service.txt \
@@ -117,7 +117,7 @@ export BUILD_SDIST = import sys; from setuptools.build_meta import build_sdist; 
 
 clean:  ## Remove what was installed and built; the data in var/ stays
 	rm -rf $(VENV) $(SYNAPSE) $(MUTANTS) mutants build dist *.egg-info artefacts \
-		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis .coverage htmlcov
 
 # --- What the above stand on. Each leaves a file behind, so that it is done once.
 
@@ -139,7 +139,7 @@ $(VENV)/.test: requirements/test.txt $(VENV)/.service
 	@touch $@
 
 # mutmut stands apart as well: requirements/mutants.in says why.
-$(MUTANTS)/.ready: requirements/mutants.txt requirements/test.txt setup.cfg pyproject.toml
+$(MUTANTS)/.ready: requirements/mutants.txt requirements/test.txt setup.cfg pyproject.toml | $(BIN)/python
 	$(PYTHON) -m venv $(MUTANTS)
 	$(MUTANTS)/bin/python $(PIP) requirements/test.txt --requirement requirements/mutants.txt
 	$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -219,7 +219,7 @@ def find_invited_addresses(
             third_party_invitations.is_live(now),
         )
     )
-    return {address: created_at for address, created_at in found}  # noqa: C416  rows are not tuples to mypy
+    return dict(found.tuples().all())
 
 
 def find_invitations(

@@ -289,4 +289,4 @@ def count_by_delivery(session: Session) -> dict[str, int]:
     found = session.execute(
         select(ThirdPartyInvitation.delivery, func.count()).group_by(ThirdPartyInvitation.delivery)
     )
-    return {delivery: count for delivery, count in found}  # noqa: C416  rows are not tuples to mypy
+    return dict(found.tuples().all())

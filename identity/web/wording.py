@@ -84,4 +84,4 @@ def _dates() -> Dates:
 
 def _fill(found: str, values: dict[str, Any]) -> Markup:
     # Markup.format escapes what is not markup already.
-    return Markup(escape(found)).format(service=services.settings.service_name, **values)  # noqa: S704  escaped here
+    return escape(found).format(service=services.settings.service_name, **values)

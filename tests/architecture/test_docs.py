@@ -65,6 +65,13 @@ def test_every_link_leads_to_a_file(page):
             assert (ROOT / page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_path_of_code_that_a_page_names_is_there(page):
+    """What stands in a code span and begins with a folder of the code."""
+    named = re.findall(r"`((?:identity|domain_rules|workers|tests)/[\w./-]*)`", read(page))
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
 def test_the_samples_start_what_there_is():
     for unit in (ROOT / "deploy/systemd").iterdir():
         command = re.search(r"^ExecStart=/opt/guichet/bin/(.+)$", unit.read_text(), re.MULTILINE)
