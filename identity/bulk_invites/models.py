@@ -219,7 +219,7 @@ def find_invited_addresses(
             third_party_invitations.is_live(now),
         )
     )
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def find_invitations(

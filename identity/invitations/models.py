@@ -289,4 +289,4 @@ def count_by_delivery(session: Session) -> dict[str, int]:
     found = session.execute(
         select(ThirdPartyInvitation.delivery, func.count()).group_by(ThirdPartyInvitation.delivery)
     )
-    return dict(found.tuples().all())
+    return dict(found.all())

@@ -253,7 +253,7 @@ def find_recent(session: Session, *, state: MailState | None = None, limit: int 
 def count_by_state(session: Session) -> dict[str, int]:
     """How many mails there are in each state."""
     rows = session.execute(select(Mail.state, func.count()).group_by(Mail.state))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _free_at(
