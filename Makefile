@@ -90,7 +90,7 @@ endef
 export NEW_MIGRATION
 
 requirements: | $(BIN)/python  ## Pin the newest versions that fit setup.cfg, with their hashes
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==0.13.9
 	$(PIN) --extra service setup.cfg requirements/build.in --output-file requirements/service.txt
 	$(PIN) --extra service --extra test --constraint requirements/service.txt \
 		setup.cfg requirements/build.in --output-file requirements/test.txt

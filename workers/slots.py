@@ -5,6 +5,7 @@ the lock when its process dies, however it dies.
 """
 
 import fcntl
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,8 @@ SLOTS: dict[str, int] = {Lane.URGENT: 2, Lane.NORMAL: 1, Lane.BULK: 1, Lane.ACCO
 POOL = sum(SLOTS.values())
 """The number of processes of a worker, unless the operator sets fewer."""
 
-_file = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the worker lives
+with tempfile.TemporaryFile() as _made:
+    _file = os.dup(_made.fileno())  # open as long as the worker lives
 
 
 @dataclass

@@ -1,7 +1,10 @@
-"""docs/dependencies.md has a row for whatever is installed, and for nothing else."""
+"""docs/dependencies.md has a row for whatever is installed, and for nothing else; what is imported is declared."""
 
+import ast
 import configparser
 import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,44 @@ def test_no_extra_was_forgotten():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     assert set(config["options.extras_require"]) <= INSTALLED.keys()
+
+
+# What a package shows in its own interface comes with it.
+COMES_WITH = {
+    "jinja2": "flask",
+    "markupsafe": "flask",
+    "werkzeug": "flask",
+    "kombu": "celery",
+    "urllib3": "requests",
+}
+OURS = {"identity", "domain_rules", "workers"}
+SYNAPSES_OWN = {"synapse", "twisted", "treq", "signedjson", "unpaddedbase64", "prometheus-client"}
+NEVER_IMPORTED = {"psycopg", "gunicorn"}  # named in a URL, and run as a command
+
+
+def imported_by(folder: str) -> set[str]:
+    """The distributions that the modules below a folder import."""
+    distributions = packages_distributions()
+    found = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    packages = found - OURS - sys.stdlib_module_names
+    return {distributions.get(name, [name])[0].lower().replace("_", "-") for name in packages}
+
+
+def test_the_service_imports_what_it_declares_and_declares_what_it_imports():
+    imported = imported_by("identity") | imported_by("workers")
+    declared = {*INSTALLED["install_requires"], *INSTALLED["service"]}
+    assert {COMES_WITH.get(name, name) for name in imported} - declared == set()
+    module = imported_by("domain_rules/synapse_modules")
+    assert declared - imported - imported_by("domain_rules") - module == NEVER_IMPORTED
+
+
+def test_the_rules_import_what_the_base_wheel_declares():
+    module = imported_by("domain_rules/synapse_modules")
+    assert module <= SYNAPSES_OWN
+    assert imported_by("domain_rules") - module == {*INSTALLED["install_requires"]}

@@ -1,5 +1,7 @@
 """One direction of travel: the import contracts of setup.cfg hold, and nobody builds on what a story answers outside."""
 
+import ast
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,20 @@ EDGES = {"pages", "api", "cli", "jobs", "mails"}
 GATHERING = {"app", "cli", "mail_kinds", "mailed_links", "workers"}
 # After a right code the page of an invitation gives the browser its new id, as a sign-up does.
 SHARED = {("identity.invitations.pages.invitation", "identity.sign_up.pages.browser")}
+# The folders below identity/ that are no story and may import Flask.
+NO_STORIES = {"cli", "command", "migrations", "web"}
+# Those that call others for everybody, and the doctor who looks whether they answer.
+CALLING = {"core", "health", "homeservers", "mail"}
+NETWORK = {"asyncio", "http.client", "http.server", "redis", "requests", "smtplib", "socket"}
+NETWORK |= {"socketserver", "urllib.request", "urllib3"}
+
+
+def named_in(contract: str) -> set[str]:
+    """The folders below identity/ that are sources of a contract in setup.cfg."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    modules = config[f"importlinter:contract:{contract}"]["source_modules"].split()
+    return {module.removeprefix("identity.") for module in modules}
 
 
 def test_the_import_contracts_hold():
@@ -20,6 +36,37 @@ def test_the_import_contracts_hold():
         [checker, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_every_story_is_held_by_the_contracts():
+    stories = {path.parent.name for path in ROOT.glob("identity/*/__init__.py")} - NO_STORIES
+    assert stories - named_in("below-views") == set()
+    assert stories - named_in("no-network") == CALLING
+
+
+def test_few_modules_reach_the_network_themselves():
+    found = set()
+    for path in (path for top in ("identity", "workers") for path in (ROOT / top).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            else:
+                continue
+            if NETWORK & (names | {name.partition(".")[0] for name in names}):
+                found.add(str(path.relative_to(ROOT)))
+    assert found == {
+        "identity/cli/processes.py",
+        "identity/command/listening.py",
+        "identity/command/opening.py",
+        "identity/core/distinct_counts.py",
+        "identity/core/http_client.py",
+        "identity/health/cli/doctor.py",
+        "identity/mail/relay.py",
+        "identity/mail/smtp_session.py",
+        "workers/heartbeat.py",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +84,13 @@ def story_of(module: str) -> str:
     return rest.partition(".")[0] if top == "identity" else top
 
 
+def edge_of(module: str) -> tuple[str, ...]:
+    """The story and the edge: ("identity", "sign_up", "pages"), whatever stands below."""
+    return tuple(module.split(".")[:3])
+
+
 def is_edge(module: str) -> bool:
-    return module.startswith("identity.") and bool(EDGES & {*module.split(".")[2:3]})
+    return module.startswith("identity.") and bool(EDGES & {*edge_of(module)[2:]})
 
 
 def test_models_and_services_ask_no_edge_of_any_story(imports):
@@ -49,11 +101,11 @@ def test_models_and_services_ask_no_edge_of_any_story(imports):
     ]
 
 
-def test_an_edge_builds_on_no_edge_of_another_story(imports):
+def test_an_edge_builds_on_no_other_edge(imports):
     found = {
         (module, imported)
         for module, imported in imports
-        if is_edge(module) and is_edge(imported) and story_of(module) != story_of(imported)
+        if is_edge(module) and is_edge(imported) and edge_of(module) != edge_of(imported)
     }
     assert found == SHARED
 
