@@ -1,5 +1,6 @@
 """Guichet's own processes, started as an operator starts them."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -7,6 +8,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner
+
+from identity.cli.commands import guichet
 
 from .children import Child
 from .keys import WORKER_KEYS
@@ -59,6 +63,17 @@ class Processes:
         code = child.process.wait(within)
         assert code == 0, f"{' '.join(argv)} ended with {code}:\n{child.log}"
         return child.log
+
+    def guichet(self, *words: str, env: Mapping[str, str]) -> str:
+        """A command `guichet`, in this process: a new one would load for a second what is loaded here.
+
+        Gives its output, and fails if it did. tests/integration/cli/test_entry.py starts it as a process.
+        """
+        given = {"GUICHET_DATA_DIR": str(self.folder / "var"), **env}
+        with contextlib.chdir(self.folder):
+            result = CliRunner(env=given).invoke(guichet, words)
+        assert result.exit_code == 0, f"guichet {' '.join(words)}: {result!r}\n{result.output}"
+        return result.output
 
     def serve(self, env: Mapping[str, str], *options: str) -> Web:
         """`guichet serve`: web, worker and scheduler together, answering when this returns."""

@@ -22,14 +22,14 @@ def production(empty_postgresql_url, redis_url, smtp_server) -> dict[str, str]:
 @pytest.fixture
 def federation(production, guichet_processes: Processes) -> dict[str, str]:
     """The same, with the schema made and the sample federation loaded by the command line."""
-    run = guichet_processes.run
-    run("guichet", "db", "upgrade", env=production)
+    guichet = guichet_processes.guichet
+    guichet("db", "upgrade", env=production)
     for name, label, *more in (
         ("education.example", "Éducation nationale"),
         ("guests.example", "Externes", "--guests"),
     ):
-        add = ("guichet", "homeserver", "add", name, "--url", "http://127.0.0.1:1")
-        run(*add, "--label", label, *more, env=production)
-    add = ("guichet", "domain", "add", "ac-rouen.example", "--homeserver", "education.example")
-    run(*add, "--organisation", "Éducation nationale – Rouen", env=production)
+        add = ("homeserver", "add", name, "--url", "http://127.0.0.1:1")
+        guichet(*add, "--label", label, *more, env=production)
+    add = ("domain", "add", "ac-rouen.example", "--homeserver", "education.example")
+    guichet(*add, "--organisation", "Éducation nationale – Rouen", env=production)
     return production

@@ -61,7 +61,7 @@ class Door:
 
     def guichet(self, *words: str) -> Any:
         """What a command tells as JSON; its log has what it says to people as well."""
-        told = self.processes.run("guichet", *words, "--json", env=self.env)
+        told = self.processes.guichet(*words, "--json", env=self.env)
         return json.JSONDecoder().raw_decode(told[told.index("{") :])[0]
 
     def be(self, configuration: str) -> None:

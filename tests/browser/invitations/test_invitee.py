@@ -54,7 +54,7 @@ class House:
         return urlsplit(self.url).netloc
 
     def run(self, *argv: str) -> str:
-        return self.processes.run("guichet", *argv, env=self.environment)
+        return self.processes.guichet(*argv, env=self.environment)
 
     def add_homeserver(self, homeserver: TrustingHomeserver, folder: Path, *more: str) -> None:
         secret, token = folder / "secret", folder / "token"

@@ -60,11 +60,11 @@ def country(federation, guichet_processes, told_room_actions):
     """The sample federation with a sibling, an agent who may invite, and no quota in the way."""
     environment = federation | {"GUICHET_LIMITS": "off"}
     ask(environment, f"update homeservers set url = '{told_room_actions.url}' where not guests")
-    add = ("guichet", "domain", "add", "ac-normandie.example", "--sibling-of", "ac-rouen.example")
-    guichet_processes.run(*add, env=environment)
+    add = ("domain", "add", "ac-normandie.example", "--sibling-of", "ac-rouen.example")
+    guichet_processes.guichet(*add, env=environment)
     told_room_actions.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
-    rotate = ("guichet", "homeserver", "rotate-credential", "education.example", "--json")
-    made = guichet_processes.run(*rotate, env=environment)
+    rotate = ("homeserver", "rotate-credential", "education.example", "--json")
+    made = guichet_processes.guichet(*rotate, env=environment)
     told_room_actions.credential = json.loads(made[made.index("{") :])["credential"]
     ask(
         environment,

@@ -15,7 +15,7 @@ NOW, SOON = "now@asso.example", "soon@asso.example"
 @pytest.fixture
 def embedded(guichet_processes) -> dict[str, str]:
     """SQLite, a broker of files and a folder of mails."""
-    guichet_processes.run("guichet", "db", "upgrade", env={})
+    guichet_processes.guichet("db", "upgrade", env={})
     return {}
 
 

@@ -18,7 +18,7 @@ def service(request, guichet_processes, holding_smtp):
     kept = {"GUICHET_SMTP_URL": holding_smtp.url}
     if request.param == "production":
         return request.getfixturevalue("federation") | kept
-    guichet_processes.run("guichet", "db", "upgrade", env=kept)
+    guichet_processes.guichet("db", "upgrade", env=kept)
     return kept
 
 

@@ -86,14 +86,14 @@ class House:
             *("--federation-url", self.homeserver.federation_url),
             *("--ca-file", str(authority.ca_file), "--json"),
         )
-        add = ("guichet", "domain", "add", DOMAIN, "--homeserver", self.homeserver.server_name)
-        self.processes.run(*add, env=self.environment)
+        add = ("domain", "add", DOMAIN, "--homeserver", self.homeserver.server_name)
+        self.processes.guichet(*add, env=self.environment)
         settings = yaml.safe_load(self.homeserver.config.read_text(encoding="utf-8"))
         settings["modules"][0]["config"]["credential"] = made["credential"]
         self.homeserver.config.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def _run(self, *command: str) -> dict[str, Any]:
-        said = self.processes.run("guichet", *command, env=self.environment)
+        said = self.processes.guichet(*command, env=self.environment)
         found: dict[str, Any] = json.loads(said[said.index("{") :])
         return found
 

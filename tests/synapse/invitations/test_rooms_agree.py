@@ -40,14 +40,14 @@ class World:
     def register(self) -> str:
         """The homeserver, and the domain of its agents. Its credential."""
         name = self.homeserver.server_name
-        said = self.processes.run(
-            *("guichet", "homeserver", "add", name, "--url", self.homeserver.url),
+        said = self.processes.guichet(
+            *("homeserver", "add", name, "--url", self.homeserver.url),
             *("--federation-url", self.homeserver.federation_url, "--connector", "none"),
             *("--ca-file", str(self.authority.ca_file)),
             env=self.env,
         )
-        add = ("guichet", "domain", "add", "agents.example", "--homeserver", name)
-        self.processes.run(*add, env=self.env)
+        add = ("domain", "add", "agents.example", "--homeserver", name)
+        self.processes.guichet(*add, env=self.env)
         return re.search(r"guichet_\S+", said)[0]
 
     def start(self) -> None:
@@ -64,8 +64,8 @@ class World:
 
     def invitations(self, address: str, *options: str) -> list[dict[str, Any]]:
         """As an operator sees them."""
-        command = ("guichet", "invitation", "list", "--json", "--address", address, *options)
-        said = self.processes.run(*command, env=self.env)
+        command = ("invitation", "list", "--json", "--address", address, *options)
+        said = self.processes.guichet(*command, env=self.env)
         return json.loads(said[said.index("{") :])["invitations"]
 
 

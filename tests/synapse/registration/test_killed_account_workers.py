@@ -24,16 +24,16 @@ def on_synapse(production, guichet_processes, synapse, holding, tmp_path) -> dic
     secret, token = tmp_path / "secret", tmp_path / "token"
     secret.write_text(synapse.registration_secret)
     token.write_text(synapse.admin_token)
-    run = guichet_processes.run
-    run("guichet", "db", "upgrade", env=production)
-    run(
-        *("guichet", "homeserver", "add", synapse.server_name, "--url", holding.url),
+    guichet = guichet_processes.guichet
+    guichet("db", "upgrade", env=production)
+    guichet(
+        *("homeserver", "add", synapse.server_name, "--url", holding.url),
         *("--label", "Éducation nationale", "--connector", "synapse"),
         *("--registration-secret-file", str(secret), "--admin-token-file", str(token)),
         env=production,
     )
-    run(
-        *("guichet", "domain", "add", "ac-rouen.example", "--homeserver", synapse.server_name),
+    guichet(
+        *("domain", "add", "ac-rouen.example", "--homeserver", synapse.server_name),
         env=production,
     )
     return production

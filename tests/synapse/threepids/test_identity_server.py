@@ -35,15 +35,15 @@ def environment(
         secret, token = tmp_path / "secret", tmp_path / "token"
         secret.write_text(homeserver.registration_secret)
         token.write_text(homeserver.admin_token)
-        guichet_processes.run(
-            *("guichet", "homeserver", "add", homeserver.server_name, "--url", homeserver.url),
+        guichet_processes.guichet(
+            *("homeserver", "add", homeserver.server_name, "--url", homeserver.url),
             *("--federation-url", homeserver.federation_url, "--connector", "synapse"),
             *("--ca-file", str(authority.ca_file)),
             *("--registration-secret-file", str(secret), "--admin-token-file", str(token)),
             env=env,
         )
-        add = ("guichet", "domain", "add", domain, "--homeserver", homeserver.server_name)
-        guichet_processes.run(*add, env=env)
+        add = ("domain", "add", domain, "--homeserver", homeserver.server_name)
+        guichet_processes.guichet(*add, env=env)
     return env
 
 
@@ -78,7 +78,7 @@ def deliveries(environment, guichet_processes) -> Callable[[], dict[str, int]]:
     """How many invitations stand where, as an operator sees it."""
 
     def deliveries() -> dict[str, int]:
-        said = guichet_processes.run("guichet", "invitation", "list", "--json", env=environment)
+        said = guichet_processes.guichet("invitation", "list", "--json", env=environment)
         return json.loads(said[said.index("{") :])["counts"]
 
     return deliveries
@@ -179,8 +179,8 @@ def test_without_a_module_nothing_is_mailed_that_the_room_did_not_take(
     assert camille.invite(room, his[1]).status_code == 403
 
     def states():
-        command = ("guichet", "invitation", "list", "--json")
-        said = guichet_processes.run(*command, env=environment)
+        command = ("invitation", "list", "--json")
+        said = guichet_processes.guichet(*command, env=environment)
         return json.loads(said[said.index("{") :])["states"]
 
     wait_for(lambda: states() == {"revoked": 2}, what="both ended", within=A_LEASE_AND_MORE)

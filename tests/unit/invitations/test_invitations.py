@@ -274,3 +274,37 @@ def test_what_was_refused_is_open_as_refused_and_as_queued_once_its_mail_is_orde
         clock.advance(hours=2)
         record_event(session, clock(), row, State.QUEUED, Happened.MAILED, by="tests")
         assert last_open_state(session, row) is State.QUEUED
+
+
+def test_what_was_sent_and_mailed_once_more_or_refused_and_declined_is_open_as_it_was(zoe, clock):
+    sent, refused = zoe.store(), zoe.store("Gil@association.example")
+    with zoe.database.transaction() as session:
+        row = zoe.read_in(session, sent)
+        record_event(session, clock(), row, State.SENT, Happened.SENT, by="mail")
+        clock.advance(days=1)
+        record_event(session, clock(), row, None, Happened.MAILED, by="tests")
+        assert last_open_state(session, row) is State.SENT
+        row = zoe.read_in(session, refused)
+        record_event(session, clock(), row, State.REFUSED, Happened.REFUSED, by="mail")
+        clock.advance(days=1)
+        record_event(session, clock(), row, State.DECLINED, Happened.DECLINED, by="tests")
+        assert last_open_state(session, row) is State.REFUSED
+
+
+def test_an_event_leads_only_where_the_table_says(zoe, clock):
+    invitation = zoe.store()
+    with zoe.database.transaction() as session:
+        row = zoe.read_in(session, invitation)
+        with pytest.raises(ValueError, match="^sent does not lead to joined$"):
+            record_event(session, clock(), row, State.JOINED, Happened.SENT, by="mail")
+
+
+def test_what_was_accepted_in_time_ends_when_it_is_revoked_however_late(zoe, clock):
+    invitation = zoe.store()
+    bind(zoe)
+    clock.advance(days=60)
+    with zoe.database.transaction() as session:
+        row = zoe.read_in(session, invitation)
+        assert row.state == State.ACCEPTED
+        assert record_event(session, clock(), row, State.REVOKED, Happened.REVOKED, by="tests")
+        assert row.ended_at == clock() > row.expires_at
