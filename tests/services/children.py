@@ -9,6 +9,9 @@ from pathlib import Path
 
 from .waiting import NeverHappened, wait_for
 
+# `make coverage` measures what the tests start as well: those processes are given this.
+MEASURED = {name: os.environ[name] for name in ("COVERAGE_PROCESS_CONFIG",) if name in os.environ}
+
 
 class MissingService(Exception):
     """A server the suite needs is not installed; the message says which and how to get it."""
@@ -89,6 +92,14 @@ class Child:
                 f"{self.argv[0]} did not stop within {within:.0f} s:\n{self.log[-4000:]}"
             ) from None
         finally:
+            self.kill()
+
+    def end(self) -> None:
+        """At the end of a test: killed, unless it is measured. It must have time to write that down."""
+        if MEASURED:
+            with contextlib.suppress(NeverHappened):
+                self.stop()
+        else:
             self.kill()
 
     def kill(self) -> None:

@@ -104,7 +104,7 @@ def started(*homeservers: GuichetHomeserver) -> Iterator[None]:
         yield
     finally:
         for homeserver in homeservers:
-            homeserver.kill()
+            homeserver.end()
 
 
 class Person:

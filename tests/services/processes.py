@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from identity.cli.commands import guichet
 
-from .children import Child
+from .children import MEASURED, Child
 from .keys import WORKER_KEYS
 from .waiting import LOOPBACK, free_port
 
@@ -120,11 +120,11 @@ class Processes:
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ") if name in os.environ}
         paths = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.tree)}
         data = {"GUICHET_DATA_DIR": str(self.folder / "var"), "PYTHONUNBUFFERED": "1"}
-        return kept | paths | data | dict(given)
+        return kept | MEASURED | paths | data | dict(given)
 
     def end_all(self) -> None:
         for child in reversed(self.started):
-            child.kill()
+            child.end()
         for child in self.started:
             print(f"--- {' '.join(child.argv)}\n{child.log}")  # noqa: T201  pytest shows it when the test failed
 

@@ -12,7 +12,7 @@ import requests
 import yaml
 from signedjson.key import generate_signing_key, write_signing_keys
 
-from .children import Child, MissingService
+from .children import MEASURED, Child, MissingService
 from .waiting import LOOPBACK, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +78,10 @@ class Homeserver:
     def kill(self) -> None:
         if self.child:
             self.child.kill()
+
+    def end(self) -> None:
+        if self.child:
+            self.child.end()
 
     def register(self, localpart: str, password: str, *, admin: bool = False) -> dict[str, Any]:
         """A new account by the shared secret: `user_id`, `access_token`, `device_id`."""
@@ -160,7 +164,8 @@ class Homeserver:
 
     def _environment(self) -> dict[str, str]:
         # Nothing of ours: a proxy set for this shell would catch the calls to identity servers.
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        needed = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        return needed | MEASURED
 
     def _answers(self) -> bool:
         try:
@@ -174,7 +179,7 @@ def _synapse_of_the_session(tmp_path_factory) -> Iterator[Homeserver]:
     homeserver = Homeserver(tmp_path_factory.mktemp("synapse"))
     homeserver.start()
     yield homeserver
-    homeserver.kill()
+    homeserver.end()
 
 
 @pytest.fixture

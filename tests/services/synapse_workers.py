@@ -71,6 +71,11 @@ class WorkerHomeserver(GuichetHomeserver):
             self._worker.kill()
         super().kill()
 
+    def end(self) -> None:
+        if self._worker:
+            self._worker.end()
+        super().end()
+
     def _environment(self) -> dict[str, str]:
         # Only the module's own `ca_file` says whom to trust.
         inherited = super()._environment()

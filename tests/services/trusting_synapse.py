@@ -63,4 +63,4 @@ def trusting_synapses(tmp_path_factory, authority) -> Iterator[tuple[TrustingHom
         yield made
     finally:
         for homeserver in made:
-            homeserver.kill()
+            homeserver.end()

@@ -132,7 +132,7 @@ def services(database, rules, tokens, vault, postbox, settings, clock) -> Worker
         )
         difference = rule_changes.compare(session, put=rules.rules)
         rule_changes.publish(session, clock(), difference, Actor("tests", "here", "the sample"))
-    return WorkerServices(
+    made = WorkerServices(
         settings=settings,
         database=database,
         now=clock,
@@ -148,3 +148,6 @@ def services(database, rules, tokens, vault, postbox, settings, clock) -> Worker
         connector_for=lambda _homeserver: None,
         room_actions_for=lambda _homeserver: None,
     )
+    with database.transaction() as session:
+        made.hashes.settle(session, clock())  # as the upgrade of a database does
+    return made

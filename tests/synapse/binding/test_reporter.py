@@ -109,7 +109,7 @@ def house(guichet_processes, authority, smtp_server, tmp_path, monkeypatch):
         made.homeserver.start()
         yield made
     finally:
-        made.homeserver.kill()
+        made.homeserver.end()
 
 
 def address() -> str:

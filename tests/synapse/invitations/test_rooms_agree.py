@@ -103,7 +103,7 @@ def world(tmp_path_factory, authority) -> Iterator[World]:
             homeserver.start()
             yield made
     finally:
-        homeserver.kill()
+        homeserver.end()
         processes.end_all()
         relay.stop()
 

@@ -60,7 +60,7 @@ def door(tmp_path_factory, authority, processes, relay) -> Iterator[Door]:
     door.internal_url = processes.gunicorn(env, app="wsgi:internal").url
     door.open_guichet()
     yield door
-    homeserver.kill()
+    homeserver.end()
 
 
 @pytest.fixture(scope="module", params=["checker", "ours"])

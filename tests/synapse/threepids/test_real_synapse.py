@@ -38,7 +38,7 @@ def _at_tls(tmp_path_factory, authority) -> Iterator[tuple[Homeserver, str]]:
     made.server_name = f"localhost:{port}"
     made.start()
     yield made, f"https://localhost:{port}"
-    made.kill()
+    made.end()
 
 
 @pytest.fixture

@@ -295,7 +295,7 @@ def test_an_event_leads_only_where_the_table_says(zoe, clock):
     invitation = zoe.store()
     with zoe.database.transaction() as session:
         row = zoe.read_in(session, invitation)
-        with pytest.raises(ValueError, match="^sent does not lead to joined$"):
+        with pytest.raises(ValueError, match=r"^sent does not lead to joined$"):
             record_event(session, clock(), row, State.JOINED, Happened.SENT, by="mail")
 
 

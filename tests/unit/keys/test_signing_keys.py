@@ -12,7 +12,8 @@ from identity.keys import models as rows, service as signing_keys
 from identity.keys.service import UnknownKey
 
 US = Actor("tests", "here")
-OLD, NEW = SecretStr("an old storage key"), SecretStr("a new storage key")
+OLD = SecretStr("a storage key for the tests")  # of `services`
+NEW = SecretStr("a new storage key")
 
 
 def test_nodes_that_need_the_first_key_at_once_make_one(database, clock):
@@ -50,7 +51,7 @@ def test_after_sealing_anew_the_old_storage_key_may_go(services, clock):
     both = Vault([OLD, NEW])
     with services.database.transaction() as session:
         key = signing_keys.current_key(session, Vault([OLD]), clock())
-        assert signing_keys.reseal(session, both) == 1
+        assert signing_keys.reseal(session, both) == 2  # and the key of hashes
     with services.database.reading() as session:
         alone = Vault([NEW])
         assert signing_keys.find_key(session, alone, key.key_id).public == key.public
