@@ -51,12 +51,11 @@ test: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run every test (STORY=invitatio
 
 coverage: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Measure which lines and branches the tests pass through (htmlcov/)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(or $(ARGS),$(EVERYTHING))
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage html --quiet
-	$(BIN)/coverage report
+	@# If a test fails, what was measured is shown all the same.
+	$(BIN)/coverage run -m pytest $(or $(ARGS),$(EVERYTHING)); tested=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage html --quiet && $(BIN)/coverage report && exit $$tested
 
-mutants: $(MUTANTS)/.ready  ## Change the code in small ways and see whether a test notices (an hour; ARGS=domain_rules.rules*)
+mutants: $(MUTANTS)/.ready  ## Change the code in small ways and see whether a test notices (hours; ARGS=domain_rules.rules*)
 	$(MUTANTS)/bin/mutmut run $(ARGS)
 	$(MUTANTS)/bin/mutmut results
 

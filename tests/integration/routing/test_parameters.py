@@ -13,7 +13,6 @@ from tests.worlds.api import API, ask
 # One application serves every example: nothing here leaves a trace in it.
 many = drawing(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 PATHS = ["/info", "/internal-info"]

@@ -100,7 +100,6 @@ def check_answers(app, bearers, name, mode):
     @given(case=operation.as_strategy(generation_mode=mode))
     @drawing(
         max_examples=12,
-        deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )

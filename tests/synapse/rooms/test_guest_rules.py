@@ -64,7 +64,7 @@ def test_a_guest_begins_nothing_and_hears_why(federation, version):
     }
 
 
-def test_7_what_clients_show_is_our_sentence_in_the_homeservers_language(federation):
+def test_what_clients_show_is_our_sentence_in_the_homeservers_language(federation):
     """The guests' homeserver says nothing of a language, which is French; the agents' says English."""
     gil, ana = federation.gil, federation.ana
     room_id, public = federation.room_of_both(), ana.create(preset="public_chat")

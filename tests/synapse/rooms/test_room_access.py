@@ -220,7 +220,7 @@ def test_a_public_room_is_closed_to_guests_and_becomes_private_step_by_step(fede
 
 
 @every_version
-def test_11_who_says_public_chat_means_the_directory_unless_it_says_private(federation, version):
+def test_who_says_public_chat_means_the_directory_unless_it_says_private(federation, version):
     ana, zoe = federation.ana, federation.zoe
     asked = {"preset": "public_chat", "room_version": version}
     for more, visibility in (({}, "public"), ({"visibility": "private"}, "private")):

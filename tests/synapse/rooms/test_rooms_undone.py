@@ -44,7 +44,7 @@ def federation(tmp_path_factory, authority, told_guichet) -> Iterator[Federation
 
 
 @every_version
-def test_4_each_event_type_of_the_guide_is_redacted_as_it_says(federation, version):
+def test_each_event_type_of_the_guide_is_redacted_as_it_says(federation, version):
     """By a moderator, who may take away messages, and by an owner: one of every type stands in the room."""
     ana, zoe = federation.ana, federation.zoe
     room_id = federation.of_owners(version, name="Trees")
@@ -73,7 +73,7 @@ def test_4_each_event_type_of_the_guide_is_redacted_as_it_says(federation, versi
 
 
 @pytest.mark.parametrize("version", ["11", "12"])
-def test_4_a_redaction_that_names_the_rule_in_its_content_is_refused(federation, version):
+def test_a_redaction_that_names_the_rule_in_its_content_is_refused(federation, version):
     ana = federation.ana
     room_id = ana.create(room_version=version)
     path = f"/rooms/{quote(room_id)}/send/m.room.redaction/by-content"
@@ -82,7 +82,7 @@ def test_4_a_redaction_that_names_the_rule_in_its_content_is_refused(federation,
 
 
 @every_version
-def test_4_what_is_redacted_where_our_module_is_not_goes_on_deciding_here(federation, version):
+def test_what_is_redacted_where_our_module_is_not_goes_on_deciding_here(federation, version):
     ana, nina = federation.ana, federation.nina
     room_id = federation.of_owners(version)
     standing = state_ids(nina, room_id)
@@ -100,7 +100,7 @@ def test_4_what_is_redacted_where_our_module_is_not_goes_on_deciding_here(federa
 
 @every_version
 @pytest.mark.parametrize("how", ["redacted", "another", "none"])
-def test_4_two_stay_two_whatever_a_homeserver_without_our_module_sends(federation, version, how):
+def test_two_stay_two_whatever_a_homeserver_without_our_module_sends(federation, version, how):
     ana, nina = federation.ana, federation.nina
     room_id = ana.create(
         is_direct=True,
@@ -124,7 +124,7 @@ def test_4_two_stay_two_whatever_a_homeserver_without_our_module_sends(federatio
 
 
 @every_version
-def test_4_an_edit_another_key_or_unsigned_is_no_rule(federation, version):
+def test_an_edit_another_key_or_unsigned_is_no_rule(federation, version):
     ana, gil = federation.ana, federation.gil
     room_id = ana.create(room_version=version)
     standing = state_ids(ana, room_id)
@@ -143,7 +143,7 @@ def test_4_an_edit_another_key_or_unsigned_is_no_rule(federation, version):
 
 
 @every_version
-def test_5_6_no_content_takes_from_a_room_what_it_was_made_with(federation, version):
+def test_no_content_takes_from_a_room_what_it_was_made_with(federation, version):
     ana = federation.ana
     room_id = federation.of_owners(version)
     before = {kind: ana.state(room_id, kind) for kind, _, _ in CONTENTS.values()}
@@ -160,7 +160,7 @@ def test_5_6_no_content_takes_from_a_room_what_it_was_made_with(federation, vers
 
 
 @every_version
-def test_5_6_no_room_is_made_without_encryption_or_open_to_everybody(federation, version):
+def test_no_room_is_made_without_encryption_or_open_to_everybody(federation, version):
     ana = federation.ana
     for kind in (ENCRYPTION, "m.room.history_visibility"):
         for _, content, why in (each for each in CONTENTS.values() if each[0] == kind):
@@ -178,7 +178,7 @@ def test_5_6_no_room_is_made_without_encryption_or_open_to_everybody(federation,
 
 
 @every_version
-def test_6_an_upgrade_takes_no_open_door_along(federation, version):
+def test_an_upgrade_takes_no_open_door_along(federation, version):
     """Out of a room from before the module, as administrators still make them."""
     ana, agents = federation.ana, federation.agents
     open_to_all = [
@@ -208,7 +208,7 @@ def test_6_an_upgrade_takes_no_open_door_along(federation, version):
 
 
 @every_version
-def test_8_a_chat_that_a_client_starts_with_two_people_is_a_private_room(federation, version):
+def test_a_chat_that_a_client_starts_with_two_people_is_a_private_room(federation, version):
     ana, zoe, gil, nina = federation.ana, federation.zoe, federation.gil, federation.nina
     asked = {"is_direct": True, "preset": "trusted_private_chat", "room_version": version}
     for other, rule in ((nina, "restricted"), (gil, "unrestricted")):

@@ -190,7 +190,7 @@ def knows_keys(person: Person, of: Person, device: str) -> None:
 
 
 @every_version
-def test_1_a_third_homeserver_joins_after_a_guest_and_goes_on_as_ever(federation, version):
+def test_a_third_homeserver_joins_after_a_guest_and_goes_on_as_ever(federation, version):
     """Named, so that Synapse leaves the members out of what the third one is told first."""
     room_id = a_day_with_guests(federation, version)
     assert set(members(federation.nina, room_id)) == {
@@ -200,7 +200,7 @@ def test_1_a_third_homeserver_joins_after_a_guest_and_goes_on_as_ever(federation
 
 @pytest.mark.postgresql
 @pytest.mark.redis
-def test_1_the_same_where_the_third_homeserver_has_workers(with_workers):
+def test_the_same_where_the_third_homeserver_has_workers(with_workers):
     a_day_with_guests(with_workers, "11")
     assert ' 500 "' not in with_workers.third.worker_log
 
@@ -235,7 +235,7 @@ def a_day_with_guests(on: Three, version: str) -> str:
     return room_id
 
 
-def test_1_a_room_that_hangs_in_a_module_is_whole_once_that_module_is_gone(
+def test_a_room_that_hangs_in_a_module_is_whole_once_that_module_is_gone(
     federation, told_guichet, tmp_path_factory, authority
 ):
     third = Mended(

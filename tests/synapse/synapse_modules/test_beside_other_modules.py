@@ -78,7 +78,7 @@ def _place(homeserver: GuichetHomeserver) -> Place:
 
 @pytest.mark.parametrize("mode", ["enforce", "log"])
 @pytest.mark.parametrize("version", ["10", "11", "12"])
-def test_10_agents_make_rooms_invite_join_and_rename(three, mode, version):
+def test_agents_make_rooms_invite_join_and_rename(three, mode, version):
     on = three[mode]
     for asked in (
         {"preset": "private_chat", "name": "Budget", "topic": "2027"},
@@ -101,7 +101,7 @@ def test_10_agents_make_rooms_invite_join_and_rename(three, mode, version):
 
 
 @pytest.mark.parametrize("version", ["10", "11", "12"])
-def test_10_our_refusals_hold(three, version):
+def test_our_refusals_hold(three, version):
     on = three["enforce"]
     for name in ("Salon", PROXIED):
         asked = {"name": name, "room_version": version, "preset": "private_chat"}
@@ -124,7 +124,7 @@ def test_10_our_refusals_hold(three, version):
 
 
 @pytest.mark.parametrize("mode", ["enforce", "log"])
-def test_10_what_another_module_refuses_or_fails_at_is_answered_as_without_ours(three, mode):
+def test_what_another_module_refuses_or_fails_at_is_answered_as_without_ours(three, mode):
     on, without = three[mode], three["none"]
     for each in (on, without):
         refused = each.ana.ask("POST", "/createRoom", name=REFUSED)
@@ -135,7 +135,7 @@ def test_10_what_another_module_refuses_or_fails_at_is_answered_as_without_ours(
         assert failed.status_code == 500
 
 
-def test_10_log_only_answers_to_everything_as_if_ours_were_not_there(three):
+def test_log_only_answers_to_everything_as_if_ours_were_not_there(three):
     def everything(on: Place) -> dict[str, Any]:
         people = [Person(on.homeserver, name) for name in ("who", "eve", "oda")]
         people[2].verifies(f"oda@{AGENTS}")

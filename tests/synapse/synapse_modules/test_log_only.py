@@ -75,7 +75,7 @@ def test_a_guest_does_what_would_be_refused_and_the_room_is_as_it_was_asked_for(
     assert not any('mode="enforce"' in name for name in after)
 
 
-def test_10_it_answers_to_everything_what_a_homeserver_without_the_module_answers(both):
+def test_it_answers_to_everything_what_a_homeserver_without_the_module_answers(both):
     def everything(on: TrustingHomeserver) -> dict[str, Any]:
         return Deeds(on, *(Person(on, name) for name in ("who", "quentin", "oda"))).everything()
 

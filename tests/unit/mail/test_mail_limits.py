@@ -83,9 +83,7 @@ def test_without_limits_a_mail_may_always_go(database, clock):
     hours=st.integers(1, 48),
     count=st.integers(1, 3),
 )
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_asked_for_no_span_of_time_holds_more_than_the_quota(
     database, clock, asked, hours, count
 ):

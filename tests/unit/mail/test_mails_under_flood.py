@@ -46,9 +46,7 @@ ACTS = [
         max_size=12,
     )
 )
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_others_refuse_nobody_and_delay_nobody_longer_than_is_promised(
     database, rules, services, clock, acts
 ):

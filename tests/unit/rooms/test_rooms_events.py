@@ -85,7 +85,7 @@ def being_made(version):
 
 @every_version
 @pytest.mark.parametrize("rule", ["restricted", "unrestricted", "direct"])
-def test_3_3_a_room_being_made_gets_the_rule_of_its_request(version, rule):
+def test_a_room_being_made_gets_the_rule_of_its_request(version, rule):
     state = being_made(version)
     assert send(state, "m.room.member", {"membership": "join"}, key=ANA) is None
     state = replace(state, members=joined(ANA))
@@ -97,7 +97,7 @@ def test_3_3_a_room_being_made_gets_the_rule_of_its_request(version, rule):
 
 
 @every_version
-def test_3_3_nobody_slips_through_that_window(version):
+def test_nobody_slips_through_that_window(version):
     state = replace(being_made(version), members=joined(ANA))
     promoted = levels(version, users={GIL: 100})
     assert send(state, "m.room.power_levels", promoted) is RoomReason.GUEST_POWER

@@ -14,7 +14,7 @@ from tests.worlds.rooms_house import ALLOWED, ROOM, House, Refused, event, membe
 requester = SimpleNamespace(user=SimpleNamespace(to_string=lambda: ANA))
 
 
-def test_10_what_cannot_be_read_in_a_request_is_synapses_to_answer():
+def test_what_cannot_be_read_in_a_request_is_synapses_to_answer():
     def failing():
         yield 1
         raise OSError("of another module")
@@ -27,7 +27,7 @@ def test_10_what_cannot_be_read_in_a_request_is_synapses_to_answer():
     assert asked["initial_state"] == []
 
 
-def test_10_what_other_modules_put_into_a_state_is_no_part_of_the_room():
+def test_what_other_modules_put_into_a_state_is_no_part_of_the_room():
     house = House()
     house.make("restricted")
     littered = house.rooms[ROOM] | {"rules": object(), ("m.room.topic", ""): "2027"}
@@ -39,7 +39,7 @@ def test_10_what_other_modules_put_into_a_state_is_no_part_of_the_room():
 
 
 @pytest.mark.parametrize(("mode", "waits"), [(Mode.ENFORCE, True), (Mode.LOG, False)])
-def test_10_where_nothing_is_sent_nobody_waits_for_the_rule_of_an_upgraded_room(mode, waits):
+def test_where_nothing_is_sent_nobody_waits_for_the_rule_of_an_upgraded_room(mode, waits):
     house = House()
     house.make(None, predecessor={"room_id": "!old"})
     before = house.now_ms
