@@ -50,7 +50,7 @@ def verify(token: str) -> Response:
         return browser_cookie.set_cookie(
             go_to("account_page", n=repeated.request.ordinal), repeated.browser_id
         )
-    return _confirm_here(mailed) if _is_same(mailed) else _open_here(token, mailed)
+    return _confirm_here(mailed) if _is_from_this_browser(mailed) else _open_here(token, mailed)
 
 
 @blueprint.get("/n/<mailed:token>")
@@ -71,13 +71,13 @@ def refuse(token: str) -> Response:
     known = browser_cookie.browser_id() or services.tokens.new_browser()
     with services.database.transaction() as session:
         mailed = session.get_one(VerificationRequest, mailed.id)
-        if _is_same(mailed):
+        if _is_from_this_browser(mailed):
             done, faults = _refuse_here(session, mailed, undo=undo)
         else:
             done, faults = _refuse_by_code(session, mailed, known, undo=undo)
     if faults:
         return browser_cookie.set_cookie(_refuse_page(token, mailed, faults), known)
-    if not undo and not _is_same(mailed) and mailed.state == State.USED:
+    if not undo and not _is_from_this_browser(mailed) and mailed.state == State.USED:
         return browser_cookie.set_cookie(
             render_page("refuse", token=token, same=False, stands=Step.USED), known
         )
@@ -91,7 +91,9 @@ def _is_confirmed_by_form(
     """Whether the form confirmed this request already: it was sent twice, by code or by button."""
     if "code" in request.form:
         return confirmed.address == mailed.address and browser.has_just_typed(session, confirmed)
-    return confirmed.id == mailed.id or (confirmed.address == mailed.address and _is_apart(mailed))
+    return confirmed.id == mailed.id or (
+        confirmed.address == mailed.address and _is_from_invitation_page(mailed)
+    )
 
 
 def _mailed(token: str, purpose: Purpose) -> VerificationRequest | None:
@@ -104,13 +106,13 @@ def _mailed(token: str, purpose: Purpose) -> VerificationRequest | None:
     return found
 
 
-def _is_same(mailed: VerificationRequest) -> bool:
-    return mailed.browser == browser_cookie.browser_hash() or _is_apart(mailed)
+def _is_from_this_browser(mailed: VerificationRequest) -> bool:
+    return mailed.browser == browser_cookie.browser_hash() or _is_from_invitation_page(mailed)
 
 
-def _is_apart(mailed: VerificationRequest) -> bool:
+def _is_from_invitation_page(mailed: VerificationRequest) -> bool:
     """Whether the request was made in this browser on the page of an invitation."""
-    return mailed.browser == browser_cookie.apart_hash(mailed.address)
+    return mailed.browser == browser_cookie.invitation_browser_hash(mailed.address)
 
 
 def _step_here(mailed: VerificationRequest) -> Step:
@@ -123,8 +125,8 @@ def _step_here(mailed: VerificationRequest) -> Step:
 def _verify_page(
     token: str, mailed: VerificationRequest, faults: list[Fault] | None = None
 ) -> Response:
-    apart = _is_apart(mailed)
-    same = _is_same(mailed) and not apart
+    apart = _is_from_invitation_page(mailed)
+    same = _is_from_this_browser(mailed) and not apart
     step = _step_here(mailed)
     known: dict[str, Any] = {
         "token": token,
@@ -150,7 +152,7 @@ def _confirm_here(mailed: VerificationRequest) -> Response:
     with services.database.transaction() as session:
         own = session.get(VerificationRequest, mailed.id)
         confirmed = own is not None and sign_up.confirm_by_link(session, services.now(), own)
-        if own and confirmed and _is_apart(mailed):
+        if own and confirmed and _is_from_invitation_page(mailed):
             mailed = sign_up.open_confirmed(
                 session,
                 services.now(),
@@ -205,7 +207,7 @@ def _refuse_page(
         "refuse",
         faults=() if stands in {Step.USED, Step.EXPIRED} else faults or (),
         token=token,
-        same=_is_same(mailed),
+        same=_is_from_this_browser(mailed),
         stands=stands,
         notice=request.args.get("notice"),
     )

@@ -142,14 +142,14 @@ class Reporter(Part):
                 return
             answer = await self.client.post("/reports", {"reports": [one.sent for one in batch]})
             if answer.status in {BAD_REQUEST, TOO_LARGE}:
-                await self._sort_out(batch, answer.body)
+                await self._handle_unreadable(batch, answer.body)
                 continue
             if not answer.is_good or not isinstance(answer.body, dict):
                 raise GuichetUnreachable(f"answered {answer.status}")
-            await self._take(batch, answer.body)
+            await self._handle_results(batch, answer.body)
             self._failures, self._most = 0, MAX_REPORTS
 
-    async def _sort_out(self, batch: Sequence[Report], said: Any) -> None:
+    async def _handle_unreadable(self, batch: Sequence[Report], said: Any) -> None:
         """A report cannot be read: each is sent alone, and that one is dropped."""
         if len(batch) > 1:
             self._most = 1
@@ -157,7 +157,7 @@ class Reporter(Part):
         logger.error("Guichet cannot read a report of kind %s: %s", batch[0].kind.value, said)
         await self._run(report_queue.mark_sent, batch)
 
-    async def _take(self, batch: Sequence[Report], said: dict[str, Any]) -> None:
+    async def _handle_results(self, batch: Sequence[Report], said: dict[str, Any]) -> None:
         results = {one.get("id"): one for one in said.get("results", ())}
         answered = [report for report in batch if report.id in results]
         if not answered:
@@ -170,10 +170,10 @@ class Reporter(Part):
             result, why = results[report.id].get("result"), results[report.id].get("why")
             if result == ReportResult.REJECTED.value:
                 logger.warning("Guichet rejected a report of kind %s: %s", report.kind.value, why)
-            await self._hear(report, str(result))
+            await self._record_result(report, str(result))
         await self._run(report_queue.mark_sent, answered)
 
-    async def _hear(self, report: Report, result: str) -> None:
+    async def _record_result(self, report: Report, result: str) -> None:
         if report.kind not in {ReportKind.BOUND, ReportKind.UNBOUND}:
             return
         pair: AccountAddress = (report.facts["user_id"], report.facts["address"])

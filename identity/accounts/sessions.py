@@ -18,7 +18,7 @@ RECORD_EVERY = timedelta(minutes=1)  # a use is recorded no more often
 
 
 @dataclass(frozen=True)
-class Terms:
+class SessionPolicy:
     """How long sessions of a purpose last and who may have one, checked at each use."""
 
     idle: timedelta
@@ -34,7 +34,7 @@ def open_session(
     The token is always new, so that one known before the verification is worth nothing.
     `device`: the browser's family, "" if unknown.
     """
-    if purpose not in TERMS:
+    if purpose not in POLICIES:
         raise ValueError(f"no sessions are kept for {purpose}")
     return session_models.add(
         session, now, purpose=purpose, user_id=user_id, address=address, device=device
@@ -83,7 +83,7 @@ def live_sessions_of(
 
 
 def _is_good(session: Session, rules: RuleSet, now: datetime, found: PersonSession) -> bool:
-    terms = TERMS[found.purpose]
+    terms = POLICIES[found.purpose]
     ends_at = min(found.created_at + terms.absolute, found.last_used_at + terms.idle)
     return found.ended_at is None and now < ends_at and terms.may_stay(session, rules, found)
 
@@ -98,8 +98,8 @@ def _is_agent(session: Session, rules: RuleSet, found: PersonSession) -> bool:
     return has_address and account_classes.is_agent(session, rules, found.user_id)
 
 
-TERMS: Mapping[str, Terms] = {
-    BULK_INVITES: Terms(
+POLICIES: Mapping[str, SessionPolicy] = {
+    BULK_INVITES: SessionPolicy(
         idle=timedelta(minutes=30), absolute=timedelta(hours=8), may_stay=_is_agent
     ),
 }

@@ -64,7 +64,7 @@ def send(
     column: str,
     yes: bool,
 ) -> None:
-    """Check a .txt or .csv list of people, and invite them to a room in the name of one who may.
+    """Check a .txt or .csv list of people, and invite them to a room in the name of a member.
 
     Every row is shown first: its number, its address, and what would happen. It is sent with --yes, or when you say
     so at the terminal. The worker sends; the same file twice sends nothing twice. Where several columns hold
@@ -225,7 +225,9 @@ def _check_room(services: Services, room_id: str, user_id: str) -> Room:
     try:
         room = services.room_actions_for(homeserver).look(room_id=room_id, sender=user_id)
     except NoModule:
-        raise Failure(f"{homeserver.name} has no module of ours, or its desk is closed") from None
+        raise Failure(
+            f"{homeserver.name} has no module of ours, or its part `desk` is switched off"
+        ) from None
     except (Away, Refused) as error:
         raise Failure(f"{homeserver.name} does not answer: {error}", Exit.UNREACHABLE) from None
     if not room.is_joined or not room.may_invite:

@@ -62,7 +62,9 @@ def bring_up_to_date(settings: Settings) -> None:
     if current_revision(settings.database) == newest_revision():
         return
     if not settings.is_embedded:
-        raise WrongSettings("the database has not the schema of this version: guichet db upgrade")
+        raise WrongSettings(
+            "the schema of the database is not that of this version: run guichet db upgrade"
+        )
     upgrade(settings.database)
     settle_hashes(settings)
 
@@ -97,7 +99,7 @@ def is_secret(name: str) -> bool:
 def warn_of_unknown() -> None:
     """Warn of unknown variables. No error: after a roll-back, the older version must start."""
     for name in unknown_variables():
-        print_message(f"guichet: {name} is no setting of this version, it is ignored")
+        print_message(f"guichet: {name} is not a setting of this version and is ignored")
 
 
 def os_user() -> str:

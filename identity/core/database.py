@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     DateTime,
@@ -29,10 +29,8 @@ log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 CONNECT_TIMEOUT = 5  # seconds
+LANES = "lanes"  # in `Session.info`
 STATEMENT_TIMEOUT = 15_000  # milliseconds; PostgreSQL cancels longer statements
-
-
-LIMITED: Final = "limited"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -69,9 +67,13 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012  read by SQLAlchemy, never changed
 
 
+class UnlimitedSession(Session):
+    """A session in which no limit on mails, invitations and tries holds (`GUICHET_LIMITS=off`)."""
+
+
 def limits_count(session: Session) -> bool:
-    """Whether limits on mails, invitations and tries hold in this transaction (`GUICHET_LIMITS`)."""
-    return bool(session.info.get(LIMITED, True))
+    """Whether limits on mails, invitations and tries hold in this transaction."""
+    return not isinstance(session, UnlimitedSession)
 
 
 def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
@@ -82,6 +84,11 @@ def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
         for column in mapper.local_table.columns
         if mark.items() <= column.info.items()
     ]
+
+
+def wake_after_commit(session: Session, lane: str) -> None:
+    """Record that this lane has a new job, so that `Database` calls `wake_outbox` after the commit."""
+    session.info.setdefault(LANES, set()).add(lane)
 
 
 class Database:
@@ -97,10 +104,11 @@ class Database:
         *,
         limited: bool = True,
     ) -> None:
-        """`limited`: whether mails to one address are counted against a quota (mail/models.py)."""
+        """`limited`: whether limits on mails, invitations and tries hold."""
         self.engine = engine
         self.wake_outbox = wake_outbox or (lambda _lanes: None)
-        self._sessions = sessionmaker(engine, expire_on_commit=False, info={LIMITED: limited})
+        kind = Session if limited else UnlimitedSession
+        self._sessions = sessionmaker(engine, class_=kind, expire_on_commit=False)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -110,7 +118,7 @@ class Database:
         """
         with self._sessions.begin() as session:
             yield session
-        lanes: set[str] = session.info.get("outbox_lanes", set())
+        lanes: set[str] = session.info.get(LANES, set())
         if lanes:
             self.wake_outbox(lanes)
 

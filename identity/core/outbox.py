@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Index, Select, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import rows
-from .database import Base
+from .database import Base, wake_after_commit
 
 LEASE = timedelta(seconds=60)  # longer than a job may take, see workers/jobs.py
 
@@ -81,7 +81,7 @@ def enqueue(
     """Add a job, due now or later. It exists once the transaction is committed."""
     due_at = max(due_at or now, now)
     session.add(Job(kind=kind, lane=lane, subject_id=subject_id, created_at=due_at, due_at=due_at))
-    session.info.setdefault("outbox_lanes", set()).add(str(lane))
+    wake_after_commit(session, str(lane))
 
 
 def lease_next(session: Session, now: datetime, lane: Lane) -> Job | None:
@@ -129,7 +129,7 @@ def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
     ).all()
     for job in jobs:
         job.gave_up_at, job.due_at = None, now
-        session.info.setdefault("outbox_lanes", set()).add(job.lane)
+        wake_after_commit(session, job.lane)
     return len(jobs)
 
 
@@ -173,7 +173,7 @@ def _move(
         .execution_options(synchronize_session="fetch")
     )
     if moved.all():
-        session.info.setdefault("outbox_lanes", set()).add(str(lane))
+        wake_after_commit(session, str(lane))
 
 
 def find_by_subject(

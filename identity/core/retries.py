@@ -41,9 +41,11 @@ def _minutes(*numbers: float) -> tuple[timedelta, ...]:
 # A fault of ours in a job: it must stop no lane, and is not tried for ever.
 UNFORESEEN: Final = Retries((*_seconds(20), *_minutes(1, 10, 60)), max_tries=20)
 
-# Mails, by what the relay answered (mail/outcomes.py); each kind of mail gives up by its age (mail/jobs.py).
+# Mails, by what the relay answered (mail/outcomes.py); they are given up by their age, counted from when they were due.
 RELAY_AWAY: Final = Retries(_minutes(1 / 12, 1 / 4, 1, 5))
 MAIL_DEFERRED: Final = Retries(_minutes(1, 5, 10, 20, 40, 60, 120))
+MAIL_AGE: Final = timedelta(hours=24)  # by then its code is useless
+INVITING_MAIL_AGE: Final = timedelta(hours=48)
 MAILBOX_FULL: Final = Retries(_minutes(60), max_tries=24)
 
 # Homeservers that do not answer.
@@ -56,4 +58,13 @@ REVOCATION: Final = Retries(
 )
 ONBIND: Final = Retries(
     (*_seconds(1, 5, 15), *_minutes(1, 5, 15, 60, 180, 360)), give_up_after=timedelta(days=14)
+)
+
+# A homeserver's module that does not say whether a room took an invitation: up to which age of the
+# request it is asked how often. The mail is held as long.
+ROOM_HELD: Final = timedelta(hours=24)
+ROOM_SILENT: Final = (
+    (timedelta(minutes=10), timedelta(seconds=30)),
+    (timedelta(hours=1), timedelta(minutes=5)),
+    (ROOM_HELD, timedelta(minutes=15)),
 )

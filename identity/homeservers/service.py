@@ -20,7 +20,7 @@ from identity.routing import models as rules
 from identity.settings import is_loopback
 
 from . import credentials, models as homeservers, secrets as homeserver_secrets
-from .models import Homeserver
+from .models import GUEST, Homeserver
 
 # Matrix specification, appendix "Server name": a host name, an IPv4 address or [IPv6], and a port.
 SERVER_NAME = re.compile(r"(?:[0-9A-Za-z.-]{1,220}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -76,7 +76,7 @@ def register(
         connector=new.connector,
         # Guests' addresses are often private: public user IDs are not made from them.
         user_id_scheme=new.user_id_scheme or str(Scheme.RANDOM if new.guests else Scheme.ADDRESS),
-        class_source=new.class_source or ("guest" if new.guests else "agent"),
+        class_source=new.class_source or (GUEST if new.guests else "agent"),
         client_url=new.client_url,
         insecure=new.insecure,
         created_at=now,
@@ -136,7 +136,7 @@ def _check(new: NewHomeserver) -> None:
             f"{new.name}: the connector {new.connector} sends secrets and passwords, which {new.url} would carry "
             "in the clear; use https:// (with --ca-file for an authority of your own), or a loopback address"
         )
-    if new.guests and new.class_source not in {None, "guest"}:
+    if new.guests and new.class_source not in {None, GUEST}:
         raise WrongHomeserver(
             f"{new.name}: a homeserver for guests has the class source guest, not {new.class_source}"
         )

@@ -90,7 +90,7 @@ def order_reminder(
         wanted = [
             each
             for each in wanted
-            if _find_waiting_of_sender(session, address, each.sender) is None
+            if _find_waiting_of_inviter(session, address, each.sender) is None
         ]
         _, due_at = _soonest(session, now, address, Template.REMINDER)
         if not wanted or (due_at > now and not mail_queue.find_waiting(session, mailbox)):
@@ -182,10 +182,10 @@ def invitations_of(session: Session, now: datetime, mail: Mail) -> list[ThirdPar
     return [subject] if subject else []
 
 
-def find_other_senders(
+def find_invitations_of_others(
     session: Session, invitation: ThirdPartyInvitation
 ) -> list[ThirdPartyInvitation]:
-    """The newest invitation of every other sender in the latest mail of this invitation.
+    """The newest invitation of every other inviter in the latest mail of this invitation.
 
     Newest first.
     """
@@ -235,10 +235,10 @@ def _may_leave(session: Session, now: datetime, mail: Mail) -> bool:
 
 def _find_joinable(session: Session, invitation: ThirdPartyInvitation) -> Mail | None:
     waiting = mail_queue.find_by_address(session, invitation.address)
-    return waiting or _find_waiting_of_sender(session, invitation.address, invitation.sender)
+    return waiting or _find_waiting_of_inviter(session, invitation.address, invitation.sender)
 
 
-def _find_waiting_of_sender(session: Session, address: str, sender: str) -> Mail | None:
+def _find_waiting_of_inviter(session: Session, address: str, sender: str) -> Mail | None:
     """The mail of this sender that waits for its turn at the mailbox.
 
     None for an address without a tag: its invitations wait in no other mail.

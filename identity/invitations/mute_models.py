@@ -1,4 +1,4 @@
-"""Senders whose invitations a mailbox does not want; the mailbox is a keyed hash."""
+"""Inviters whose invitations a mailbox does not want; the mailbox is a keyed hash."""
 
 import uuid
 from collections.abc import Collection

@@ -1,6 +1,6 @@
-"""Mutes a sender for a mailbox, as “I don't know this person” asks for.
+"""Mutes an inviter for a mailbox, as “I don't know this person” asks for.
 
-Their invitations are not mailed to that mailbox any more, from any room. The sender must not
+Their invitations are not mailed to that mailbox any more, from any room. The inviter must not
 notice: requests are answered as before, and a day later the invitation shows the same text as for
 everybody who wants no invitations by mail (see `schedule.tell_inviter`).
 """
@@ -20,7 +20,7 @@ UNDO_LIFETIME = timedelta(days=7)
 def mute(
     session: Session, hashes: KeyedHashes, now: datetime, *, address: str, sender: str
 ) -> None:
-    """Mute the sender without end, for every spelling of the mailbox."""
+    """Mute the inviter without end, for every spelling of the mailbox."""
     if not is_muted(session, hashes, address=address, sender=sender):
         mutes.add(
             session,

@@ -1,4 +1,4 @@
-"""Mailboxes that want no more invitations by mail, from anybody or from one sender."""
+"""Mailboxes that want no more invitations by mail, from anybody or from one inviter."""
 
 from datetime import datetime, timedelta
 

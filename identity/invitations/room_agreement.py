@@ -32,7 +32,6 @@ ASKED = (GRACE, timedelta(seconds=15), timedelta(seconds=60))
 """When the room is asked, after the request; a no is believed after the last time."""
 LATE = timedelta(minutes=10)
 """How long a mail may be held back before operators are alerted."""
-HELD = timedelta(hours=24)
 QUIET = timedelta(hours=72)  # a repeated invitation is mailed again after that time at the earliest
 BY = "worker"
 REFUSED = "the room did not take it: no mail left"

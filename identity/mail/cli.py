@@ -134,15 +134,17 @@ def allow(address: str, *, dry_run: bool) -> None:
 
 
 @mail.command()
-@click.option("--to", metavar="ADDRESS", help="Whom it came to; else the headers tell.")
+@click.option(
+    "--to", metavar="ADDRESS", help="The address it arrived at.  [default: from its headers]"
+)
 def bounce(to: str | None) -> None:
     """Read one delivery report or complaint from standard input, as a mail server's pipe hands it over.
 
     Recipients who report an invitation as spam receive no further invitations.
 
     \b
-    Ends with 0 when it was taken, or tells nothing: an automatic answer, a report in words only.
-    3: refused, it is not about a mail of ours. 75: try again, the service cannot take it now.
+    Exit codes: 0 processed, or there is nothing to process (an automatic answer, a report in words
+    only); 3 refused, it is not about a mail of ours; 75 try again later.
     """  # noqa: D301  \b is click's: keep these lines
     raw = sys.stdin.buffer.read(MAX_BYTES)
     try:

@@ -4,14 +4,14 @@ Codes and links are created here, when the mail is sent, and are stored nowhere 
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.message import EmailMessage
-from typing import Final
 
 from sqlalchemy.orm import Session
 
 from domain_rules.mailboxes import address_of
 from identity.accounts import models as accounts
+from identity.core import retries
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.services import Services
@@ -22,9 +22,6 @@ from .kinds import Fate, MailKind, MailTurn, NoLongerWanted, leaves_now
 from .models import Mail, MailState
 from .outcomes import NotSent, Outcome, next_try
 from .quota import INVITING
-
-GIVE_UP_AFTER: Final = timedelta(hours=24)  # after the mail was due; by then its code is useless
-INVITING_GIVE_UP_AFTER: Final = timedelta(hours=48)
 
 
 def send_mail(
@@ -140,7 +137,7 @@ def _after_failure(
     services: Services, failure: NotSent, mail: Mail, job: Job, *, kind: MailKind
 ) -> Later | GiveUp:
     now = services.now()
-    patience = INVITING_GIVE_UP_AFTER if mail.template in INVITING else GIVE_UP_AFTER
+    patience = retries.INVITING_MAIL_AGE if mail.template in INVITING else retries.MAIL_AGE
     delay = next_try(failure.outcome, job.attempts, before=mail.outcome)
     why = f"{failure.outcome}: {failure.reply}"
     if delay is None:

@@ -125,9 +125,9 @@ class SmtpMailer:
         talk.command_encoding = "utf-8" if options else "ascii"
         is_out = False
         try:
-            self._say(talk, to, "MAIL", f"FROM:<{mail.envelope_from}>{options}{reported}")
-            self._say(talk, to, "RCPT", f"TO:<{to}>{notify}")
-            self._say(talk, to, "DATA", wanted=GO_AHEAD)
+            self._command(talk, to, "MAIL", f"FROM:<{mail.envelope_from}>{options}{reported}")
+            self._command(talk, to, "RCPT", f"TO:<{to}>{notify}")
+            self._command(talk, to, "DATA", wanted=GO_AHEAD)
             talk.send(mail.content)
             is_out = True
             talk.step = self._relay.timeout  # the last reply may use all the time that is left
@@ -143,7 +143,7 @@ class SmtpMailer:
             talk.step = self._step
         return self._judge(code, text, to)
 
-    def _say(
+    def _command(
         self, talk: SmtpSession, to: str, command: str, rest: str = "", *, wanted: int = 250
     ) -> None:
         code, text = talk.docmd(command, rest)

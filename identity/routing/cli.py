@@ -29,7 +29,9 @@ def address() -> None:
 
 @address.command()
 @click.argument("address")
-@click.option("--revision", type=int, help="By a past revision, at the end of its time.")
+@click.option(
+    "--revision", type=int, help="Decide by this earlier revision, as of when it was replaced."
+)
 @as_json
 @click.pass_context
 def explain(context: click.Context, address: str, *, revision: int | None) -> None:
@@ -44,10 +46,9 @@ def explain(context: click.Context, address: str, *, revision: int | None) -> No
                         "revision": number},
            "advice": {"state": text, "suggestion", "sibling": text or null},
            "known": {"user_id", "sponsor", "access_ends_at": text or null, "invitations": number}}
-    What is known of the person is of now, also with --revision: the account, for a guest who
-    answers for them and until when they are expected, and how many invitations wait for the
-    address.
-    of what is no address, with exit code 1: {"error": text, "reason": text}
+    "known" is the present state, even with --revision: the account, for a guest who answers for
+    them and until when they are expected, and how many invitations wait for the address.
+    If ADDRESS is not an address, the exit code is 1: {"error": text, "reason": text}
     """  # noqa: D301  \b is click's: keep these lines
     try:
         parsed = EmailAddress.parse(address)

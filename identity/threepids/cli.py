@@ -32,8 +32,8 @@ def pepper() -> None:
 def rotate(*, author: str, reason: str, dry_run: bool) -> None:
     """Put another pepper in force once every association is hashed with it.
 
-    Nobody is missed meanwhile. The one before stays good for an hour, for clients that have it
-    still. A rotation that was interrupted goes on where a further one begins.
+    Lookups find everybody during the rotation. The previous pepper stays valid for an hour, for
+    clients that still have it. If a rotation was interrupted, the next one goes on from there.
 
     JSON: {"associations": number, "dry_run": boolean}
     """

@@ -38,7 +38,7 @@ def browser_hash() -> str | None:
     return services.tokens.browser_hash(found) if found else None
 
 
-def apart_hash(address: str) -> str | None:
+def invitation_browser_hash(address: str) -> str | None:
     """The hash of this browser for one address only.
 
     A request made from a mailed invitation is stored under this hash. It must not be among the
@@ -46,11 +46,11 @@ def apart_hash(address: str) -> str | None:
     invitation need not know.
     """
     found = browser_id()
-    return apart_hash_of(found, address) if found else None
+    return invitation_browser_hash_of(found, address) if found else None
 
 
-def apart_hash_of(browser: str, address: str) -> str:
-    """As `apart_hash`, for a browser id that is not in the request's cookie yet."""
+def invitation_browser_hash_of(browser: str, address: str) -> str:
+    """As `invitation_browser_hash`, for a browser id that is not in the request's cookie yet."""
     return services.tokens.browser_hash(f"{browser}/{address}")
 
 
@@ -61,7 +61,7 @@ def introduce(response: Response) -> Response:
 
 def browser_hashes(address: str) -> tuple[str, ...]:
     """The hashes under which the database may know this browser, for requests of one address."""
-    return tuple(filter(None, (browser_hash(), apart_hash(address))))
+    return tuple(filter(None, (browser_hash(), invitation_browser_hash(address))))
 
 
 def device() -> str:

@@ -11,12 +11,12 @@ from werkzeug.exceptions import HTTPException
 
 from identity import problems
 
+from .api_errors import AWAY_RETRY
 from .rendering import render_page
 from .request_context import services
 
 log = logging.getLogger(__name__)
 
-AWAY_RETRY = 30  # seconds
 # Shown when the error page itself cannot be rendered.
 BARE = """<!doctype html>
 <html lang="fr"><head><meta charset="utf-8"><title>Erreur</title></head><body><main>

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.synapse
 def ask(probe: str) -> str:
     assert PYTHON.exists(), "Synapse is not installed: make .venv-synapse/.ready"
     done = subprocess.run(
-        [PYTHON, "-I", "-c", probe], cwd="/", capture_output=True, text=True, check=False
+        [PYTHON, "-I", "-c", probe], cwd="/", env={}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -65,6 +65,16 @@ def test_every_link_leads_to_a_file(page):
             assert (ROOT / page.parent / target).exists(), target
 
 
+def test_every_page_is_in_the_map():
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages <= set(re.findall(r"\]\(([\w-]+\.md)\)", read("docs/README.md")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_no_page_has_a_gap_to_be_filled(page):
+    assert not re.findall(r"\b(?:TODO|FIXME|XXX|TBD|[A-Z]+_HERE)\b", read(page))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_every_path_of_code_that_a_page_names_is_there(page):
     """What stands in a code span and begins with a folder of the code."""

@@ -15,6 +15,13 @@ LIBRARIES = {
     "display.py": {"idna"},
     "mailboxes.py": {"idna"},
 }
+# What computes, and neither looks at a clock nor speaks to anybody.
+STANDARD = {
+    *("base64", "collections", "collections.abc", "copy", "csv", "dataclasses", "datetime"),
+    *("difflib", "email.errors", "email.header", "enum", "functools", "hashlib", "heapq", "hmac"),
+    *("html", "ipaddress", "itertools", "json", "math", "re", "sys", "typing", "unicodedata"),
+    "urllib.parse",
+}
 MODULES = sorted(path for path in FOLDER.rglob("*.py") if "synapse_modules" not in path.parts)
 
 
@@ -25,22 +32,21 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module or "")
-    return {name.partition(".")[0] for name in names}
+    return names
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_a_module_imports_only_the_standard_library_and_its_neighbours(path):
-    foreign = imported(path) - sys.stdlib_module_names - {"domain_rules"}
-    assert foreign <= LIBRARIES.get(path.name, set())
+def test_a_module_imports_only_what_computes_and_its_neighbours(path):
+    foreign = {name for name in imported(path) if name.partition(".")[0] != "domain_rules"}
+    assert foreign - STANDARD <= LIBRARIES.get(path.name, set())
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_a_module_reads_no_clock_no_file_and_no_network(path):
+def test_a_module_reads_no_clock_and_no_file(path):
     tree = ast.parse(path.read_text())
     called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = {getattr(func, "id", None) or getattr(func, "attr", None) for func in called}
     assert not names & {"open", "now", "utcnow", "today", "read_text", "urlopen", "getenv"}
-    assert not imported(path) & {"socket", "os", "pathlib", "io", "time", "random", "secrets"}
 
 
 def test_the_package_alone_brings_in_nothing():

@@ -96,11 +96,13 @@ class Child:
 
     def end(self) -> None:
         """At the end of a test: killed, unless it is measured. It must have time to write that down."""
-        if MEASURED:
-            with contextlib.suppress(NeverHappened):
-                self.stop()
-        else:
+        if not MEASURED:
             self.kill()
+            return
+        try:
+            self.stop()
+        except NeverHappened as late:
+            print(late)  # noqa: T201  its part of the figures is missing, nothing else
 
     def kill(self) -> None:
         """kill -9, the whole group: no farewell."""

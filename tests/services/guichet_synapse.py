@@ -11,6 +11,7 @@ import yaml
 from requests import Response
 
 from .certificates import Authority
+from .children import MEASURED
 from .synapse import FREELY, ROOT
 from .trusting_synapse import TrustingHomeserver
 
@@ -87,7 +88,8 @@ class GuichetHomeserver(TrustingHomeserver):
         }
 
     def _environment(self) -> dict[str, str]:
-        return super()._environment() | {"PYTHONPATH": str(self.tree)}
+        measured = MEASURED if self.tree == ROOT else {}
+        return super()._environment() | measured | {"PYTHONPATH": str(self.tree)}
 
 
 def start(*homeservers: GuichetHomeserver) -> None:

@@ -1,9 +1,27 @@
 """Guichet as it runs in production: PostgreSQL, Redis, an SMTP relay, each process on its own."""
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from .keys import KEYS
 from .processes import Processes
+from .waiting import wait_for
+
+
+def ask_database(environment: dict[str, str], statement: str) -> list:
+    """One statement, in a transaction of its own; gives the rows it returns."""
+    engine = create_engine(environment["GUICHET_DATABASE_URL"])
+    with engine.begin() as connection:
+        found = connection.execute(text(statement))
+        rows = found.all() if found.returns_rows else []
+    engine.dispose()
+    return rows
+
+
+def wait_until_done(environment: dict[str, str]) -> None:
+    """Until no job that is due waits: what was to come has come by then."""
+    due = "select 1 from outbox where done_at is null and gave_up_at is null and due_at <= now()"
+    wait_for(lambda: not ask_database(environment, due), what="no job waits", pause=0.1)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ blueprint = Blueprint("internal_binding", __name__, url_prefix="/_matrix/identit
 blueprint.before_request(homeserver)
 
 
-class Association(Body):
+class AssociationBody(Body):
     """The body: an address and the user ID it belongs to."""
 
     medium: Text
@@ -52,9 +52,9 @@ def unbind() -> Response:
     return jsonify({})
 
 
-def _read() -> Association:
+def _read() -> AssociationBody:
     """Read the body. Raises NotAllowed for users of another or an unregistered homeserver."""
-    body = read_body(Association)
+    body = read_body(AssociationBody)
     if body.medium != "email":
         raise problems.UnknownMedium
     named = calling_homeserver() or homeserver_of(body.mxid)

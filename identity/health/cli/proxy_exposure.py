@@ -48,7 +48,7 @@ def check_proxy(
     if url is not None:
         yield from findings_or_silence(name, f"the proxy at {url}", _refusals(clients, name, url))
     elif token is not None:
-        told = "it does not say where it sends its clients: their proxy was not seen"
+        told = "it does not say where clients reach it, so its proxy was not checked"
         yield Finding(name, State.ATTENTION, told, "public_baseurl: the address of the proxy")
     if token is not None:
         yield from findings_or_silence(name, "whose devices it shows", _keys(talk, name, token))
@@ -102,7 +102,7 @@ def _settings(talk: JsonClient, name: str, token: str, *, of_guests: bool) -> It
     answer = ask(talk, "GET", AGENTS_ONLY, token=token)
     settings = answer.body if answer and answer.status == OK else {}
     if settings.get(REMEMBERED) is True:
-        told = "who shares a room now may go on missing the other's keys, and read nothing"
+        told = "people who have just come to share a room may not get each other's keys, and cannot read messages"
         yield Finding(name, State.FAILED, told, FORGETTING)
     if not of_guests:
         return

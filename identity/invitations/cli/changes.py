@@ -55,7 +55,10 @@ def resend(invitation_id: uuid.UUID, *, author: str, dry_run: bool) -> None:
 @dry_run
 @as_json
 def revoke(invitation_id: uuid.UUID, *, author: str, dry_run: bool) -> None:
-    """End an invitation: nobody registers by it any more, and its room forgets it where our module runs."""
+    """Revoke an invitation: nobody can register with it any more.
+
+    If our module runs in the inviter's homeserver, it is also removed from the room.
+    """
     revoked = partial(invitations.revoke, by=author)
     shown = _change(invitation_id, revoked, "nothing to revoke", dry_run=dry_run)
     print_message(DRY_RUN if dry_run else "It is revoked.")
@@ -69,7 +72,7 @@ def revoke(invitation_id: uuid.UUID, *, author: str, dry_run: bool) -> None:
 @dry_run
 @as_json
 def extend(invitation_id: uuid.UUID, *, days: int, author: str, dry_run: bool) -> None:
-    """Let an invitation stand for so many days from now; one that has expired stands again."""
+    """Extend an invitation: it ends so many days from now. One that has expired is open again."""
     extended = partial(invitations.extend, by=author, days=days)
     shown = _change(invitation_id, extended, "it cannot be extended", dry_run=dry_run)
     print_message(f"It {'would stand' if dry_run else 'stands'} until {shown['expires_at']}.")

@@ -35,7 +35,7 @@ def invitation() -> None:
 @click.option("--sender", metavar="USER", help="Who invited, as @name:homeserver.")
 @click.option("--room", "room_id", metavar="ROOM", help="The ID of a room.")
 @click.option("--address", help="Who was invited.")
-@click.option("--held", is_flag=True, help="Those whose mail waits till the room took them.")
+@click.option("--held", is_flag=True, help="Only those whose mail is held until the room has them.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @as_json
 def list_(
@@ -53,7 +53,7 @@ def list_(
     \b
     JSON: {"counts": {delivery: number}, "states": {state: number}, "invitations": [as `show`,
            without "history", "mails" and what follows the account]}
-    The states are counted among what was asked for, the deliveries among all.
+    "states" counts the invitations that were asked for, "counts" the deliveries of all.
     """  # noqa: D301  \b is click's: keep these lines
     wanted = InvitationFilter(
         state=State(state) if state else None,
@@ -106,7 +106,7 @@ def show(invitation_id: uuid.UUID) -> None:
 def deliver(invitation_id: uuid.UUID, *, dry_run: bool) -> None:
     """Tell the homeserver again at once, after an invitation was given up or while it is to be told.
 
-    An end that nobody saw stays uncertain: somebody who has joined since may be asked to join again.
+    If it is not known whether an earlier delivery arrived, somebody who has joined may be invited again.
     """
     with changing(dry_run=dry_run) as (services, session):
         row = find_or_fail(session, invitation_id)

@@ -1,11 +1,11 @@
 """Asks whether a room holds an invitation, if no report said so; its mail waits for that."""
 
 import logging
-from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from domain_rules.user_ids import homeserver_of
+from identity.core import retries
 from identity.core.http_client import Away
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
@@ -18,13 +18,6 @@ from identity.invitations.models import Awaits, ThirdPartyInvitation
 from identity.services import WorkerServices
 
 log = logging.getLogger(__name__)
-
-HELD_DELAYS = (
-    (timedelta(minutes=10), timedelta(seconds=30)),
-    (timedelta(hours=1), timedelta(minutes=5)),
-    (room_agreement.HELD, timedelta(minutes=15)),
-)
-"""Up to which age of the request a silent module is asked how often."""
 
 
 def ask_room(services: WorkerServices, job: Job) -> RecordOutcome:
@@ -85,15 +78,15 @@ def _is_there(
 def _keep_waiting(
     services: WorkerServices, invitation: ThirdPartyInvitation, why: str
 ) -> RecordOutcome:
-    """Ask again later; after HELD the invitation ends and its inviter is told. Raises Later."""
+    """Ask again later; after ROOM_HELD the invitation ends and its inviter is told. Raises Later."""
     age = services.now() - invitation.last_asked
-    if age >= room_agreement.HELD:
+    if age >= retries.ROOM_HELD:
         log.error("invitation %s is dropped, the module did not answer: %s", invitation.id, why)
         return _refusing(services, invitation, room_agreement.UNKNOWN)
     if age >= room_agreement.LATE:
         log.error("the mail of invitation %s is held: %s", invitation.id, why)
     following = next((each - age for each in room_agreement.ASKED if each > age), None)
-    pause = next(pause for until, pause in HELD_DELAYS if age < until)
+    pause = next(pause for until, pause in retries.ROOM_SILENT if age < until)
     raise Later(why, following or pause)
 
 

@@ -1,4 +1,4 @@
-"""Other senders whose invitations were in the same mail: each can be refused by a link."""
+"""Other people whose invitations were in the same mail: each can be refused by a link."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class OtherInviter:
 
 def find_others(session: Session, found: ThirdPartyInvitation) -> list[OtherInviter]:
     """The other senders who are not muted yet; the newest first."""
-    invitations = mail_grouping.find_other_senders(session, found)
+    invitations = mail_grouping.find_invitations_of_others(session, found)
     return [
         OtherInviter(_name(session, each.sender), services.tokens.link(each.id, "not_me"))
         for each in invitations

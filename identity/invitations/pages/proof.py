@@ -61,7 +61,7 @@ def proof_form_of(
     """How this browser can verify the mailbox. `until`: an action can be undone until then."""
     now = services.now()
     asked = invitation_proof.find_request(
-        session, now, invitation, browser=browser_cookie.apart_hash(invitation.address)
+        session, now, invitation, browser=browser_cookie.invitation_browser_hash(invitation.address)
     )
     has_code = invitation_proof.has_code(session, now, invitation, until=until)
     return ProofForm(
@@ -100,7 +100,7 @@ def try_code(
         services.now(),
         invitation,
         request.form.get("code", ""),
-        apart=browser_cookie.apart_hash_of(browser_id, invitation.address),
+        apart=browser_cookie.invitation_browser_hash_of(browser_id, invitation.address),
         browser=services.tokens.browser_hash(browser_id) if confirms else None,
         until=until,
     )
@@ -128,7 +128,7 @@ def _request_code(
         services.rules.current(),
         services.now(),
         invitation,
-        browser=browser_cookie.apart_hash_of(browser_id, invitation.address),
+        browser=browser_cookie.invitation_browser_hash_of(browser_id, invitation.address),
         language=language(),
         device=browser_cookie.device(),
         again=again,

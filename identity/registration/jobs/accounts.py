@@ -55,7 +55,7 @@ def make_account(services: WorkerServices, queued: Job) -> RecordOutcome:
         return record_nothing
     if job.attempt.state == AttemptState.CALLING:
         _end(services, job.attempt, _call(services, job, lambda: _resumed(services, job)))
-    elif (password := _take(services, job)) is not None:
+    elif (password := _take_password(services, job)) is not None:
         _end(services, job.attempt, _call(services, job, lambda: _make(services, job, password)))
     return record_nothing
 
@@ -105,7 +105,7 @@ def reseal(services: WorkerServices) -> None:
     log.info("%d secrets of homeservers sealed anew", count)
 
 
-def _take(services: WorkerServices, job: AccountJob) -> SecretStr | None:
+def _take_password(services: WorkerServices, job: AccountJob) -> SecretStr | None:
     """Take the password out of the database. None if the attempt has ended instead.
 
     Raises Later while AT_ONCE calls to this homeserver are under way.

@@ -67,8 +67,7 @@ def diff(older: int, newer: int | None, *, verbose: bool) -> None:
 def rollback(revision: int, **options: Any) -> None:
     """Publish the rules of REVISION again, as the next revision.
 
-    Whoever was moved since and moves back is told of both homeservers for a while, as with any
-    move.
+    People who are moved back are told of both homeservers for a while, as after any move.
 
     JSON: as of `add`.
     """

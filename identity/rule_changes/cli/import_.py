@@ -43,13 +43,13 @@ OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
 def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     """Put the rules of FILE in force, in one revision.
 
-    FILE is a federation of our own format (YAML, see examples/federation.yaml, or CSV with a column
-    for each field, as `export` writes it), the info.yaml of a Tchap or Sydent server, or a list,
-    one domain a line, # begins a comment. Nothing that FILE does not name is taken away. Lines that
-    are refused are named and the others are taken.
+    FILE is one of these: a federation in our own format (YAML, see examples/federation.yaml, or CSV
+    with a column for each field, as `export` writes it); the info.yaml of a Tchap or Sydent server;
+    a list with one domain on each line, in which # begins a comment. Rules that FILE does not name
+    stay. Lines that are refused are shown, and the others are imported.
 
-    Of an info.yaml it says what each line becomes, what was dangerous in it, and for which
-    addresses the answer is no longer that of the old server.
+    For an info.yaml the command shows what each line becomes, what was dangerous in it, and for
+    which addresses the answer is no longer that of the old server.
 
     \b
     Exit code: 0 all taken (or nothing to change), 1 none, 3 some refused by policy, 5 some refused.

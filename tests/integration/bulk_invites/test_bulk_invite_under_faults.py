@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 from celery import Celery
-from sqlalchemy import create_engine, text
 
 from domain_rules.bulk_invites.reading import read_people
 from identity.core.outbox import Lane
+from tests.services.production import ask_database
 from tests.services.told_room_actions import ToldRoom
 from tests.services.waiting import wait_for
 
@@ -46,27 +46,20 @@ def a_line(number: int) -> tuple[str, str]:
     return f"Numéro {number};{typed}", outcome
 
 
-def ask(environment, statement):
-    engine = create_engine(environment["GUICHET_DATABASE_URL"])
-    with engine.begin() as connection:
-        found = connection.execute(text(statement))
-        rows = found.all() if found.returns_rows else []
-    engine.dispose()
-    return rows
-
-
 @pytest.fixture
 def country(federation, guichet_processes, told_room_actions):
     """The sample federation with a sibling, an agent who may invite, and no quota in the way."""
     environment = federation | {"GUICHET_LIMITS": "off"}
-    ask(environment, f"update homeservers set url = '{told_room_actions.url}' where not guests")
+    ask_database(
+        environment, f"update homeservers set url = '{told_room_actions.url}' where not guests"
+    )
     add = ("domain", "add", "ac-normandie.example", "--sibling-of", "ac-rouen.example")
     guichet_processes.guichet(*add, env=environment)
     told_room_actions.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
     rotate = ("homeserver", "rotate-credential", "education.example", "--json")
     made = guichet_processes.guichet(*rotate, env=environment)
     told_room_actions.credential = json.loads(made[made.index("{") :])["credential"]
-    ask(
+    ask_database(
         environment,
         "insert into associations (medium, address, user_id, bound_at)"
         f" values ('email', '{HERS}', '{ZOE}', now())",
@@ -107,14 +100,14 @@ def test_a_thousand_lines_are_each_mailed_once_or_told_why_not_though_the_worker
         )
         worker.kill()
         # As if the leases of the killed worker had run out.
-        ask(country, "update outbox set due_at = created_at where done_at is null")
+        ask_database(country, "update outbox set due_at = created_at where done_at is null")
     working(guichet_processes, country)
     wait_for(lambda: is_done(country), what="nothing is left to send", within=400, pause=0.5)
 
     check_mails(smtp_server, ready)
     check_room(told_room_actions.rooms[ROOM], ready)
     assert Counter(
-        dict(ask(country, "select step, count(*) from people_list_rows group by step"))
+        dict(ask_database(country, "select step, count(*) from people_list_rows group by step"))
     ) == {
         "": LINES - ready,
         "invited": ready,
@@ -138,7 +131,7 @@ def is_done(environment) -> bool:
     """Nothing waits, and the list says so itself."""
     waits = "select 1 from outbox where done_at is null and gave_up_at is null limit 1"
     done = "select 1 from people_lists where state = 'done'"
-    return bool(not ask(environment, waits) and ask(environment, done))
+    return bool(not ask_database(environment, waits) and ask_database(environment, done))
 
 
 def check_mails(smtp_server, ready):

@@ -1,10 +1,7 @@
 """The relay or the worker fails: people do not notice, the mail leaves once, later."""
 
-import time
-
-from sqlalchemy import create_engine, text
-
 from tests.services.person import Person, code_in, plain
+from tests.services.production import ask_database, wait_until_done
 from tests.services.waiting import wait_for
 
 ADDRESS = "camille.durand@ac-rouen.example"
@@ -19,7 +16,7 @@ def test_a_relay_that_never_greets_delays_the_mail_but_no_page(
     camille = Person(web.url)
     camille.ask(ADDRESS)
     assert camille.page.url.endswith("/check/1")
-    time.sleep(1)
+    wait_for_attempt(federation)
     assert smtp_server.messages == []
     # The page does not wait for the relay: it never speaks to it.
     assert Person(web.url).ask("lea.petit@ac-rouen.example").url.endswith("/check/1")
@@ -29,7 +26,7 @@ def test_a_relay_that_never_greets_delays_the_mail_but_no_page(
     guichet_processes.worker(federation, "--concurrency", "2")
     guichet_processes.beat(federation)
     smtp_server.wait_for_mail(ADDRESS)
-    time.sleep(2)
+    wait_until_done(federation)
     assert len(smtp_server.to(ADDRESS)) == 1
     camille.type_code(code_in(plain(smtp_server.to(ADDRESS)[0])))
     assert "/account/1" in camille.page.url
@@ -48,7 +45,7 @@ def test_a_worker_killed_between_lease_and_send_loses_nothing_and_sends_once(
     guichet_processes.worker(federation, "--concurrency", "2")
     guichet_processes.beat(federation)
     smtp_server.wait_for_mail(ADDRESS)
-    time.sleep(2)
+    wait_until_done(federation)
     assert len(smtp_server.to(ADDRESS)) == 1
 
 
@@ -77,20 +74,11 @@ def test_nothing_secret_or_personal_stands_in_the_logs(federation, guichet_proce
         assert ADDRESS not in log
 
 
-def outbox(environment, statement, **values):
-    engine = create_engine(environment["GUICHET_DATABASE_URL"])
-    with engine.begin() as connection:
-        found = connection.execute(text(statement), values)
-        rows = found.all() if found.returns_rows else []
-    engine.dispose()
-    return rows
-
-
 def wait_for_attempt(environment):
     taken = "select 1 from outbox where attempts > 0"
-    wait_for(lambda: outbox(environment, taken), what="a worker takes the entry", pause=0.1)
+    wait_for(lambda: ask_database(environment, taken), what="a worker takes the job", pause=0.1)
 
 
 def make_due(environment):
     """As if the lease, or the time until the next try, had run out."""
-    outbox(environment, "update outbox set due_at = created_at where done_at is null")
+    ask_database(environment, "update outbox set due_at = created_at where done_at is null")

@@ -1,11 +1,11 @@
 """PostgreSQL, Redis, SMTP and Synapse, all real: from a work address to a login on the homeserver."""
 
-import time
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.services.person import PASSWORD, Person, code_in, link_in, plain
+from tests.services.production import wait_until_done
 
 ADDRESS = "camille.durand@ac-rouen.example"
 
@@ -65,7 +65,7 @@ def test_an_agent_signs_up_and_logs_in_on_the_right_homeserver(
     stranger = Person(web.url)
     stranger.ask(ADDRESS)
     assert stranger.page.url.endswith("/check/1")
-    time.sleep(0.5)
+    wait_until_done(on_synapse)
     assert not [m for m in smtp_server.to(ADDRESS)[3:] if "/v/" in plain(m)]
 
 

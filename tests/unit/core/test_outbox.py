@@ -161,7 +161,7 @@ def test_what_is_brought_forward_may_change_its_lane(database, clock):
         outbox.bring_forward(
             session, JobKind.MAIL, subject, lane=Lane.NORMAL, before=clock(), to=clock()
         )
-        assert session.info["outbox_lanes"] == {"normal"}
+        assert session.info["lanes"] == {"normal"}
     assert lease(database, clock, Lane.BULK) is None
     assert lease(database, clock, Lane.NORMAL).subject_id == subject
 
