@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from identity.core.database import LIMITED
+from identity.core.database import Database
 from identity.mail import models as mails
 from identity.mail.quota import QUOTAS, REQUESTED, Template
 
@@ -71,8 +71,7 @@ def test_withheld_mails_count_like_the_others(database, clock):
 
 
 def test_without_limits_a_mail_may_always_go(database, clock):
-    with database.transaction() as session:
-        session.info[LIMITED] = False
+    with Database(database.engine, limited=False).transaction() as session:
         order(session, clock())
         assert may_go_at(session, clock()) == clock()
 
