@@ -139,6 +139,7 @@ def test_where_the_relay_carries_smtputf8_accents_are_kept_and_folded(text, expe
         ("a@пример.example", "пример.example"),
         ("a@аc-rouen.example", "xn--c-rouen-1fg.example"),  # the first letter is Cyrillic
         ("a@rouɑn.example", "xn--roun-s5b.example"),  # a Latin letter that looks like an a
+        ("a@ⲁⲃⲅ.example", "xn--4gjeg.example"),  # Coptic, which few can tell from Greek
         ("a@rouın.example", "xn--roun-nza.example"),  # a dotless i
         ("a@ac-rouen.example", "ac-rouen.example"),
     ],

@@ -108,3 +108,11 @@ def test_a_domain_comes_to_its_a_label(written, domain):
 def test_what_is_no_domain_is_refused(written):
     with pytest.raises(ValueError, match=r"for example bounce\.example\.org"):
         read_mail_domain(written)
+
+
+def test_an_address_of_254_characters_is_taken_and_a_longer_one_is_not():
+    domain = ".".join(["d" * 60] * 3) + ".example"
+    longest = "a" * (254 - len(domain) - 1) + "@" + domain
+    assert read_mailbox(longest) == longest
+    with pytest.raises(ValueError, match="is too long"):
+        read_mailbox("a" + longest)

@@ -222,3 +222,38 @@ def test_a_wrong_code_counts_for_its_network_for_an_hour_to_the_second(carry, da
             limits.record_wrong_try(session, began, code, networks=networks)
     assert is_exhausted(began + limits.HOUR - timedelta(seconds=1))
     assert not is_exhausted(began + limits.HOUR)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_as_many_tries_are_taken_as_are_allowed_and_none_more(carry, database, held):
+    carry()
+    with database.transaction() as session:
+        code = store.find_newest(session, Purpose.SIGN_UP, GIL)
+        taken = [store.take_try(session, code, held=held, allowed=2) for _ in range(4)]
+    assert taken == [1, 0, None, None]
+
+
+def test_a_wrong_code_counts_for_the_address_unless_the_browser_is_known(
+    carry, spend, database, clock
+):
+    def count():
+        with database.reading() as session:
+            return store.count_wrong(session, clock() - limits.HOUR, address=GIL)
+
+    carry()
+    assert count() == 0
+    spend(WRONG, known=True)
+    assert count() == 0
+    spend(WRONG)
+    assert count() == 1
+
+
+def test_the_alarm_is_logged_when_it_begins_and_not_at_every_try(carry, database, clock, caplog):
+    carry()
+    with database.transaction() as session:
+        code = store.find_newest(session, Purpose.SIGN_UP, GIL)
+        for _ in range(limits.ALARM_THRESHOLD + 3):
+            limits.record_wrong_try(session, clock(), code)
+        assert limits.is_attacked(session, clock(), Purpose.SIGN_UP)
+        assert not limits.is_attacked(session, clock(), Purpose.INVITATION)
+    assert len([line for line in caplog.messages if "codes are being guessed" in line]) == 1

@@ -216,3 +216,27 @@ def test_who_is_exempt_is_no_guest_of_a_room(version):
     assert here.has_guests(PEOPLE)
     assert not here.has_guests(replace(PEOPLE, exempt=frozenset({GIL})))
     assert replace(PEOPLE, exempt=frozenset({GIL})).guests([ANA, GIL, GINA]) == [GINA]
+
+
+def test_a_membership_is_read_with_the_token_of_the_invitation_it_comes_from():
+    signed = {"third_party_invite": {"signed": {"token": "abc"}}}
+    assert MembershipChange.from_content(ANA, GIL, {"membership": "invite", **signed}) == (
+        MembershipChange(ANA, GIL, "invite", "abc")
+    )
+    assert MembershipChange.from_content(ANA, GIL, {}) == MembershipChange(ANA, GIL, "")
+
+
+def test_what_a_room_says_of_itself_is_read_from_its_events():
+    def event(**content):
+        return SimpleNamespace(content=content, sender=ANA, origin_server_ts=1)
+
+    said = {
+        "m.room.create": event(type="m.space", predecessor={"room_id": "!before:x"}),
+        "m.room.join_rules": event(join_rule="invite"),
+        "m.room.history_visibility": event(history_visibility="shared"),
+        "m.room.guest_access": event(guest_access="can_join"),
+    }
+    state = read_room("11", {(kind, ""): each for kind, each in said.items()})
+    assert (state.creator, state.room_type, state.predecessor) == (ANA, "m.space", "!before:x")
+    assert (state.join_rule, state.history, state.guest_access) == ("invite", "shared", "can_join")
+    assert read_room("11", {}).creator == ""

@@ -4,7 +4,7 @@ import pytest
 
 from domain_rules.rooms.changes import judge_rule
 from domain_rules.rooms.events import GuichetIdentity, RoomEvent, judge_event
-from domain_rules.rooms.power import judge_levels
+from domain_rules.rooms.power import judge_levels, starting_levels
 from domain_rules.rooms.reasons import RoomReason
 from domain_rules.rooms.room import POWER_LEVELS, RULE_EVENT, AccessRule
 from tests.worlds.made_rooms import ALICE, ANA, GIL, GINA, PEOPLE, VERSIONS, joined, levels, room
@@ -129,3 +129,20 @@ def test_a_default_from_before_stays_or_becomes_nothing(version, rule):
     more = levels(version, users_default=11)
     raised = judge_levels(AccessRule(rule), more, PEOPLE, guests_inside=True, before=had)
     assert (kept, gone, raised) == (None, None, RoomReason.USERS_DEFAULT)
+
+
+@pytest.mark.parametrize(("version", "users"), [("11", {ANA: 100, ALICE: 100}), ("12", {})])
+def test_a_new_room_lets_moderators_name_it_and_owners_alone_change_what_holds_it(version, users):
+    made = starting_levels(version, ANA, trusted=[ALICE])
+    assert made["users"] == users
+    moderators = {kind for kind, level in made["events"].items() if level == 50}
+    owners = {kind for kind, level in made["events"].items() if level == 100}
+    assert moderators == {"m.room.name", "m.room.canonical_alias", "m.room.avatar"}
+    assert owners == {
+        RULE_EVENT,
+        "m.room.power_levels",
+        "m.room.history_visibility",
+        "m.room.tombstone",
+        "m.room.server_acl",
+        "m.room.encryption",
+    }
