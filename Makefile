@@ -55,7 +55,7 @@ coverage: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Measure which lines and bra
 	$(BIN)/coverage run -m pytest $(or $(ARGS),$(EVERYTHING)); tested=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage html --quiet && $(BIN)/coverage report && exit $$tested
 
-mutants: $(MUTANTS)/.ready  ## Change the code in small ways and see whether a test notices (hours; ARGS=domain_rules.rules*)
+mutants: $(MUTANTS)/.ready  ## Change the code in small ways and see whether a test notices (three hours; ARGS=domain_rules.rules*)
 	$(MUTANTS)/bin/mutmut run $(ARGS)
 	$(MUTANTS)/bin/mutmut results
 

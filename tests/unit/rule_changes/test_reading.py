@@ -150,6 +150,16 @@ def test_a_federation_file_gives_its_homeservers_and_rules():
     assert (decision.homeserver, decision.organisation) == ("agents.example", "Rouen")
 
 
+@pytest.mark.parametrize("source", ["agent", "guest", "by_person", None])
+def test_a_file_may_say_how_a_homeserver_classifies_its_people(source):
+    homeserver = {"name": "mixed.example", "url": "https://mixed.example", "class_source": source}
+    reading = read_federation({"homeservers": [homeserver], "rules": []})
+    assert not reading.faults
+    assert [each.class_source for each in reading.homeservers] == [source]
+    [fault] = read_federation({"homeservers": [{**homeserver, "class_source": "some"}]}).faults
+    assert "class_source" in fault.reason
+
+
 def test_the_class_is_the_homeservers_and_guests_need_an_invitation():
     rules = {rule.name: rule for rule in read_federation(DOCUMENT).rules}
     assert rules["domain:ac-rouen.example"].account_class is AccountClass.AGENT
