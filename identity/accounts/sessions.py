@@ -83,9 +83,9 @@ def live_sessions_of(
 
 
 def _is_good(session: Session, rules: RuleSet, now: datetime, found: PersonSession) -> bool:
-    terms = POLICIES[found.purpose]
-    ends_at = min(found.created_at + terms.absolute, found.last_used_at + terms.idle)
-    return found.ended_at is None and now < ends_at and terms.may_stay(session, rules, found)
+    policy = POLICIES[found.purpose]
+    ends_at = min(found.created_at + policy.absolute, found.last_used_at + policy.idle)
+    return found.ended_at is None and now < ends_at and policy.may_stay(session, rules, found)
 
 
 def _is_agent(session: Session, rules: RuleSet, found: PersonSession) -> bool:

@@ -87,7 +87,7 @@ def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
 
 
 def wake_after_commit(session: Session, lane: str) -> None:
-    """Record that this lane has a new job, so that `Database` calls `wake_outbox` after the commit."""
+    """Record that this lane has a new job: `Database` calls `wake_outbox` after the commit."""
     session.info.setdefault(LANES, set()).add(lane)
 
 

@@ -41,7 +41,8 @@ def _minutes(*numbers: float) -> tuple[timedelta, ...]:
 # A fault of ours in a job: it must stop no lane, and is not tried for ever.
 UNFORESEEN: Final = Retries((*_seconds(20), *_minutes(1, 10, 60)), max_tries=20)
 
-# Mails, by what the relay answered (mail/outcomes.py); they are given up by their age, counted from when they were due.
+# Mails, by what the relay answered (mail/outcomes.py). They are given up by their age, counted from
+# when they were due.
 RELAY_AWAY: Final = Retries(_minutes(1 / 12, 1 / 4, 1, 5))
 MAIL_DEFERRED: Final = Retries(_minutes(1, 5, 10, 20, 40, 60, 120))
 MAIL_AGE: Final = timedelta(hours=24)  # by then its code is useless

@@ -22,6 +22,8 @@ from identity.routing.rules_in_force import RulesInForce
 from identity.rule_changes import service as rule_changes
 from identity.services import WorkerServices, find_federation_endpoint
 from identity.settings import Settings
+from identity.sign_up import service as sign_up
+from identity.sign_up.models import VerificationRequest
 from identity.threepids.terms import Terms
 
 EDUCATION = "education.example"
@@ -151,3 +153,17 @@ def services(database, rules, tokens, vault, postbox, settings, clock) -> Worker
     with database.transaction() as session:
         made.hashes.settle(session, clock())  # as the upgrade of a database does
     return made
+
+
+@pytest.fixture
+def request_(services, camille, clock) -> VerificationRequest:
+    """Camille has typed her address: a mail with a code is ordered."""
+    with services.database.transaction() as session:
+        return sign_up.start(
+            session,
+            services.rules.current(),
+            clock(),
+            address=camille,
+            browser="Ana's",
+            language="fr",
+        )

@@ -102,7 +102,7 @@ def _settings(talk: JsonClient, name: str, token: str, *, of_guests: bool) -> It
     answer = ask(talk, "GET", AGENTS_ONLY, token=token)
     settings = answer.body if answer and answer.status == OK else {}
     if settings.get(REMEMBERED) is True:
-        told = "people who have just come to share a room may not get each other's keys, and cannot read messages"
+        told = "who has just come to share a room may not get the keys to read its messages"
         yield Finding(name, State.FAILED, told, FORGETTING)
     if not of_guests:
         return

@@ -106,7 +106,8 @@ def show(invitation_id: uuid.UUID) -> None:
 def deliver(invitation_id: uuid.UUID, *, dry_run: bool) -> None:
     """Tell the homeserver again at once, after an invitation was given up or while it is to be told.
 
-    If it is not known whether an earlier delivery arrived, somebody who has joined may be invited again.
+    If it is not known whether an earlier delivery arrived, somebody who has joined may be invited
+    again.
     """
     with changing(dry_run=dry_run) as (services, session):
         row = find_or_fail(session, invitation_id)

@@ -27,19 +27,6 @@ ADDRESS = "camille.durand@ac-rouen.example"
 
 
 @pytest.fixture
-def request_(services, camille, clock):
-    with services.database.transaction() as session:
-        return sign_up.start(
-            session,
-            services.rules.current(),
-            clock(),
-            address=camille,
-            browser="Ana's",
-            language="fr",
-        )
-
-
-@pytest.fixture
 def work(services):
     return lambda lane=Lane.URGENT: tasks.run_lane(services, lane)
 

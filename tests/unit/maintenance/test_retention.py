@@ -2,28 +2,12 @@
 
 from datetime import timedelta
 
-import pytest
-
 from domain_rules.addresses import EmailAddress
 from identity.bulk_invites import sign_in as bulk_invite_sign_in
 from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.mail.models import Mail
 from identity.maintenance import retention
-from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
-
-
-@pytest.fixture
-def request_(services, camille, clock):
-    with services.database.transaction() as session:
-        return sign_up.start(
-            session,
-            services.rules.current(),
-            clock(),
-            address=camille,
-            browser="Ana's",
-            language="fr",
-        )
 
 
 def test_what_is_old_is_deleted_and_what_is_young_stays(services, request_, clock):
