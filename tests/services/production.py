@@ -19,8 +19,9 @@ def ask_database(environment: dict[str, str], statement: str) -> list:
 
 
 def wait_until_done(environment: dict[str, str]) -> None:
-    """Until no job that is due waits: what was to come has come by then."""
-    due = "select 1 from outbox where done_at is null and gave_up_at is null and due_at <= now()"
+    """Until no job is due or under way, or to be tried again: what was to come has come by then."""
+    open_ones = "select 1 from outbox where done_at is null and gave_up_at is null"
+    due = f"{open_ones} and (due_at <= now() or attempts > 0)"  # a lease moves `due_at` on
     wait_for(lambda: not ask_database(environment, due), what="no job waits", pause=0.1)
 
 
