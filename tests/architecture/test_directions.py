@@ -29,6 +29,7 @@ FILES |= {"services", "settings", "tables"}
 # Those that call others for everybody, and the doctor who looks whether they answer.
 CALLING = {"core", "health", "homeservers", "mail"}
 NETWORK = {"asyncio", "celery", "http.client", "http.server", "kombu", "limits.storage", "redis"}
+NETWORK |= {"ftplib", "imaplib", "poplib", "ssl", "xmlrpc.client"}
 NETWORK |= {"requests", "smtplib", "socket", "socketserver", "urllib.request", "urllib3"}
 
 

@@ -14,7 +14,13 @@ from .publishing import change, publishing
 
 
 @click.command()
-@click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="At most so many, the newest first.",
+)
 @as_json
 def history(*, limit: int) -> None:
     """List the revisions: when, who, what and why.

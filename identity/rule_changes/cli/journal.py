@@ -24,7 +24,13 @@ def journal() -> None:
 
 
 @journal.command(name="list")
-@click.option("--limit", default=20, show_default=True, help="At most so many, the newest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="At most so many, the newest first.",
+)
 @click.option("--action", help="Only these: rules.publish, or a noun alone, rules.")
 @as_json
 def list_(*, limit: int, action: str | None) -> None:
