@@ -31,7 +31,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo unit test coverage mutants long sure bench clean migration requirements release debian
+.PHONY: help run demo unit test coverage mutants faults long sure bench clean migration requirements release debian
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
@@ -58,6 +58,9 @@ coverage: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Measure which lines and bra
 mutants: $(MUTANTS)/.ready  ## Change the code in small ways and see whether a test notices (three hours; ARGS=domain_rules.rules*)
 	$(MUTANTS)/bin/mutmut run $(ARGS)
 	$(MUTANTS)/bin/mutmut results
+
+faults: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Let everything fail that can fail, and print what followed as a table
+	$(BIN)/pytest -m "faults" $(ARGS)
 
 long: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run the tests that take minutes or hours (ARGS="-k hostile")
 	$(BIN)/pytest -m long $(ARGS)

@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.services.nginx",
     "tests.services.processes",
     "tests.services.production",
+    "tests.services.faults",
     "tests.worlds.services",
 ]
 
