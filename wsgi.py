@@ -7,6 +7,8 @@ try:
 
     from identity.app import create_app
     from identity.core import logging as logs
+    from identity.core.nodes import NodeKind
+    from identity.health.heartbeat import Heartbeat
     from identity.keys import process_keys as keys
     from identity.registration.passwords.warming import warm_up
     from identity.services import build_services
@@ -32,9 +34,12 @@ except WrongSettings as error:
 def __getattr__(name: str) -> Flask:
     """Make only the application that gunicorn serves."""
     if name == "internal":
-        return create_app(services, listener="internal")
+        internal_app = create_app(services, listener="internal")
+        Heartbeat(services, NodeKind.INTERNAL).start(survives_fork=True)
+        return internal_app
     if name == "app":
         public_app = create_app(services)
+        Heartbeat(services, NodeKind.WEB).start(survives_fork=True)
         warm_up()
         return public_app
     raise AttributeError(name)

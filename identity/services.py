@@ -5,12 +5,12 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from .core.clock import utc_now
+from .core.clock import ClockOffset, utc_now
 from .core.database import Database, open_database
 from .core.keyed_hashes import KeyedHashes
 from .core.private_files import private_folder
@@ -54,6 +54,15 @@ class Services:
     federation: Federation
     room_actions_for: Callable[[Homeserver], RoomActions]
     """The room actions of a homeserver that has our module."""
+    clock_offset: ClockOffset = field(default_factory=ClockOffset, kw_only=True)
+    """Of this process, measured at each heartbeat."""
+
+    def database_now(self) -> datetime:
+        """The present moment by the clock of the database, as far as the offset is known.
+
+        What several machines compare is compared by this clock.
+        """
+        return self.now() - self.clock_offset.value
 
     @cached_property
     def hashes(self) -> KeyedHashes:
@@ -120,7 +129,7 @@ def build_worker_services(
     halves = keys.private_halves(settings)
     services = build_services(settings, wake_outbox=wake_outbox, now=now)
     return WorkerServices(
-        **{field.name: getattr(services, field.name) for field in fields(services)},
+        **{each.name: getattr(services, each.name) for each in fields(services)},
         private_halves=halves,
         connector_for=partial(_connector, services.vault, halves),
     )

@@ -17,7 +17,6 @@ import identity.core.journal
 import identity.core.keyed_hashes
 import identity.core.one_time_codes.models
 import identity.core.outbox
-import identity.core.worker_heartbeats
 import identity.homeservers.breakers
 import identity.homeservers.credentials
 import identity.homeservers.models

@@ -11,6 +11,7 @@ from typing import Any
 from celery import Celery
 from celery.schedules import crontab
 from celery.signals import (
+    beat_init,
     setup_logging,
     worker_init,
     worker_process_init,
@@ -19,16 +20,19 @@ from celery.signals import (
 )
 from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
-from identity.core import logging as logs
+from identity.core import logging as logs, timetable_runs
+from identity.core.nodes import NodeKind
 from identity.core.outbox import Lane
 from identity.core.private_files import private_folder
-from identity.services import WorkerServices, build_worker_services
+from identity.core.timetable_runs import TimetableTask
+from identity.health.heartbeat import Heartbeat
+from identity.services import Services, WorkerServices, build_services, build_worker_services
 from identity.settings import Settings, WrongSettings, read_settings
 
 from . import file_broker, slots
 from .alarms import Alarms
-from .heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +68,7 @@ def configure(celery: Celery, settings: Settings) -> None:
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
-        beat_scheduler="celery.beat:Scheduler",  # keeps no file: what is due is in the outbox
+        beat_scheduler="workers.scheduler:TimetableScheduler",
         beat_schedule=_schedule(),
         timezone="UTC",
     )
@@ -105,7 +109,8 @@ def alarms() -> Alarms:
 @cache
 def heartbeat() -> Heartbeat:
     """The heartbeat of the worker's main process, with services of its own."""
-    return Heartbeat(build_worker_services(read_settings()))
+    services = build_worker_services(read_settings())
+    return Heartbeat(services, NodeKind.WORKER, lanes=[lane.value for lane in Lane])
 
 
 @worker_process_init.connect
@@ -145,6 +150,24 @@ def wake_all_lanes(**_: Any) -> None:
 @worker_shutting_down.connect
 def stop_heartbeat(**_: Any) -> None:
     heartbeat().stop()
+
+
+@beat_init.connect
+def start_heartbeat_of_scheduler(sender: Any, **_: Any) -> None:
+    try:
+        services = build_services(read_settings())
+    except WrongSettings as error:
+        raise SystemExit(f"guichet: {error}") from None
+    _expect_tasks(services)
+    Heartbeat(services, NodeKind.SCHEDULER, is_well=sender.scheduler.is_well).start()
+
+
+def _expect_tasks(services: Services) -> None:
+    try:
+        with services.database.transaction() as session:
+            timetable_runs.expect(session, services.now(), TimetableTask)
+    except SQLAlchemyError as error:
+        log.warning("the timetable is not recorded: database away: %s", type(error).__name__)
 
 
 @setup_logging.connect

@@ -5,14 +5,18 @@ All may run twice.
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from identity.core import outbox
+from identity.core import outbox, timetable_runs
 from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
+from identity.core.timetable_runs import TimetableTask
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.maintenance import retention
 from identity.registration.jobs import accounts
@@ -40,8 +44,10 @@ def empty_outbox(lane: str) -> None:
 @app.task(name="workers.tasks.empty_passwords")
 def empty_passwords() -> None:
     """Delete typed passwords that no worker took in time."""
-    if count := accounts.empty_passwords(process_services()):
-        log.warning("%d typed passwords were not taken within a minute", count)
+    services = process_services()
+    with recorded(services, TimetableTask.EMPTY_PASSWORDS):
+        if count := accounts.empty_passwords(services):
+            log.warning("%d typed passwords were not taken within a minute", count)
 
 
 @app.task(name="workers.tasks.clean_up")
@@ -50,7 +56,8 @@ def clean_up() -> None:
     services = process_services()
     with slot(JOBS) as is_free:
         if is_free:
-            _clean_up(services)
+            with recorded(services, TimetableTask.CLEAN_UP):
+                _clean_up(services)
 
 
 def _clean_up(services: WorkerServices) -> None:
@@ -67,9 +74,30 @@ def _clean_up(services: WorkerServices) -> None:
 @app.task(name="workers.tasks.keep_invitations")
 def keep_invitations() -> None:
     """Expire invitations, send reminders, and look after overdue room checks."""
+    services = process_services()
     with slot(JOBS) as is_free:
         if is_free:  # else another process is doing it
-            invitation_timetable.run_due_tasks(process_services())
+            with recorded(services, TimetableTask.KEEP_INVITATIONS):
+                invitation_timetable.run_due_tasks(services)
+
+
+@contextmanager
+def recorded(services: WorkerServices, task: TimetableTask) -> Iterator[None]:
+    """Record when the task ran, and how it ended."""
+    began_at, error = services.database_now(), ""
+    try:
+        yield
+    except Exception as failure:
+        error = type(failure).__name__
+        raise
+    finally:
+        try:
+            with services.database.transaction() as session:
+                timetable_runs.record_run(
+                    session, task, began_at=began_at, ended_at=services.database_now(), error=error
+                )
+        except SQLAlchemyError as away:
+            log.warning("the run of %s is not recorded: %s", task, type(away).__name__)
 
 
 def run_lane(services: WorkerServices, lane: Lane) -> datetime | None:

@@ -6,6 +6,7 @@ from identity.accounts.cli import session
 from identity.bulk_invites.cli import send
 from identity.command.outcomes import Guichet
 from identity.health.cli.doctor import doctor
+from identity.health.cli.processes import node
 from identity.homeservers.cli import homeserver
 from identity.invitations.cli.invitation import invitation
 from identity.keys.cli import keys
@@ -38,7 +39,7 @@ def guichet() -> None:
 
 NOUNS = (
     *(address, config, db, doctor, domain, homeserver, invitation, journal, keys, mail),
-    *(never_agent, pepper, serve, session, shared_mailbox),
+    *(never_agent, node, pepper, serve, session, shared_mailbox),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

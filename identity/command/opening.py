@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from identity.core.journal import Actor
 from identity.keys import process_keys as keys
-from identity.migrations import current_revision, newest_revision, upgrade
+from identity.migrations import Schema, compare_schema, current_revision, upgrade
 from identity.services import Services, build_services, build_worker_services
 from identity.settings import PREFIX, Settings, WrongSettings, read_settings
 
@@ -56,14 +56,17 @@ def build_services_with_secrets(settings: Settings) -> Services:
 
 
 def bring_up_to_date(settings: Settings) -> None:
-    """Upgrade the embedded database. Raises WrongSettings if another database needs an upgrade."""
+    """Upgrade the embedded database. Raises WrongSettings if another database needs an upgrade.
+
+    A schema that a later version made serves this one as well.
+    """
     if settings.is_embedded:  # if all keys are given, nothing has made the folder yet
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-    if current_revision(settings.database) == newest_revision():
+    if compare_schema(current_revision(settings.database)) is not Schema.OLDER:
         return
     if not settings.is_embedded:
         raise WrongSettings(
-            "the schema of the database is not that of this version: run guichet db upgrade"
+            "the schema of the database is older than this version: run guichet db upgrade"
         )
     upgrade(settings.database)
     settle_hashes(settings)

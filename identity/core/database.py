@@ -19,6 +19,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
 
 from identity.settings import Settings
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 CONNECT_TIMEOUT = 5  # seconds
 LANES = "lanes"  # in `Session.info`
+UNDEFINED = {"42703", "42P01"}  # SQLSTATE: no such column, no such table
 STATEMENT_TIMEOUT = 15_000  # milliseconds; PostgreSQL cancels longer statements
 
 
@@ -74,6 +76,14 @@ class UnlimitedSession(Session):
 def limits_count(session: Session) -> bool:
     """Whether limits on mails, invitations and tries hold in this transaction."""
     return not isinstance(session, UnlimitedSession)
+
+
+def is_schema_too_old(error: ProgrammingError) -> bool:
+    """Whether a statement failed since the database has not been upgraded to this code.
+
+    SQLite says so by an OperationalError.
+    """
+    return getattr(error.orig, "sqlstate", None) in UNDEFINED
 
 
 def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:

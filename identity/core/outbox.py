@@ -66,6 +66,13 @@ Index(
     sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
 )
 
+Index(
+    "ix_outbox_age",
+    Job.created_at,
+    postgresql_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
+    sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
+)
+
 WAITING = Job.done_at.is_(None) & Job.gave_up_at.is_(None)
 
 
@@ -194,6 +201,15 @@ def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datet
         .group_by(Job.lane)
     )
     return {lane: (count, oldest) for lane, count, oldest in found}
+
+
+def find_oldest(session: Session, now: datetime, *, limit: int) -> list[Job]:
+    """The jobs that have waited longest, of any lane, oldest first."""
+    return list(
+        session.scalars(
+            select(Job).where(WAITING, Job.created_at <= now).order_by(Job.created_at).limit(limit)
+        )
+    )
 
 
 def _close(session: Session, job: Job, **values: object) -> bool:

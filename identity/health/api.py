@@ -1,27 +1,38 @@
 """The endpoints /healthz (this process runs) and /readyz (it can work, and what is degraded)."""
 
 import logging
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
+from identity import migrations
 from identity.core import outbox
 from identity.invitations import models as third_party_invitations, search as invitation_search
-from identity.invitations.models import Delivery
+from identity.migrations import Schema
 from identity.web.api_errors import AWAY_RETRY
 from identity.web.guards import anyone
 from identity.web.request_context import services
 
-log = logging.getLogger(__name__)
+from .faults import LATE, FaultName, find_faults
 
-# The worker looks for jobs every 15 seconds: older ones wait for a relay or a homeserver.
-LATE = timedelta(minutes=10)
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("health", __name__)
 blueprint.before_request(anyone)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the database shows. `oldest`: for how many seconds the oldest due job has waited."""
+
+    schema: Schema
+    faults: Sequence[FaultName] = ()
+    oldest: int | None = None
+    dead: int | None = None
+    held: int | None = None
 
 
 @blueprint.get("/healthz")
@@ -34,60 +45,55 @@ def live() -> Response:
 def ready() -> Response:
     """Report what is degraded.
 
-    Degraded is still 200: a node with older rules is better than none.
+    Degraded is still 200: a node with older rules is better than none. A node whose code needs a
+    newer schema is not ready (503); one version older than the schema is.
     """
-    waiting = _waiting()
+    seen = _look()
+    if seen is not None and seen.schema is Schema.OLDER:
+        return _unready(["schema"])
     try:
         services.rules.current()
     except SQLAlchemyError:
-        response = jsonify(status="unready", degraded=["database", "rules"])
-        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        response.headers["Retry-After"] = str(AWAY_RETRY)
-        return response
-    degraded = list(_degraded(waiting))
-    dead, held = (None, None) if waiting is None else _dead_and_held()
-    oldest = None if waiting is None else int(waiting.total_seconds())
+        return _unready([FaultName.DATABASE, FaultName.RULES])
+    degraded = list(seen.faults) if seen else [FaultName.DATABASE]
+    if services.rules.degraded:
+        degraded.append(FaultName.RULES)
+    if services.limits.degraded:
+        degraded.append(FaultName.LIMITS)
     return jsonify(
         status="degraded" if degraded else "ready",
         degraded=degraded,
-        oldest_outbox_entry_seconds=oldest,
-        dead_deliveries=dead,
-        held_invitations=held,
+        oldest_outbox_entry_seconds=seen and seen.oldest,
+        dead_deliveries=seen and seen.dead,
+        held_invitations=seen and seen.held,
     )
 
 
-def _waiting() -> timedelta | None:
-    """How long the oldest due job has waited; None if the database does not answer."""
+def _unready(why: list[str]) -> Response:
+    response = jsonify(status="unready", degraded=why)
+    response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    response.headers["Retry-After"] = str(AWAY_RETRY)
+    return response
+
+
+def _look() -> Seen | None:
+    """What the database shows; None if it does not answer."""
+    now, database_now = services.now(), services.database_now()
     try:
         with services.database.reading() as session:
-            due_since = [
-                oldest for _count, oldest in outbox.depth_by_lane(session, services.now()).values()
-            ]
+            schema = migrations.compare_schema(migrations.revision_of(session))
+            if schema is Schema.OLDER:
+                return Seen(schema)
+            oldest = outbox.find_oldest(session, now, limit=1)
+            return Seen(
+                schema,
+                faults=list(
+                    dict.fromkeys(each.name for each in find_faults(session, database_now))
+                ),
+                oldest=int((now - oldest[0].created_at).total_seconds()) if oldest else 0,
+                dead=third_party_invitations.count_dead(session),
+                held=invitation_search.count_held(session, now - LATE),
+            )
     except SQLAlchemyError as error:
         log.warning("readiness: the database is away: %s", type(error).__name__)
         return None
-    return max(services.now() - min(due_since), timedelta()) if due_since else timedelta()
-
-
-def _dead_and_held() -> tuple[int | None, int | None]:
-    """How many invitations could not be delivered to a homeserver (`onbind`).
-
-    And how many invitation mails wait long for a homeserver to confirm the invitation.
-    """
-    try:
-        with services.database.reading() as session:
-            dead = third_party_invitations.count_by_delivery(session).get(Delivery.DEAD, 0)
-            return dead, invitation_search.count_held(session, services.now() - LATE)
-    except SQLAlchemyError:
-        return None, None  # `_waiting` has logged it
-
-
-def _degraded(waiting: timedelta | None) -> Iterator[str]:
-    if waiting is None:
-        yield "database"
-    if services.rules.degraded:
-        yield "rules"
-    if services.limits.degraded:
-        yield "limits"
-    if waiting is not None and waiting > LATE:
-        yield "outbox"

@@ -99,6 +99,12 @@ Index(
 )
 Index("ix_third_party_invitations_delivery", ThirdPartyInvitation.delivery)
 Index("ix_third_party_invitations_mail", ThirdPartyInvitation.mail_id)
+Index(
+    "ix_third_party_invitations_held",
+    ThirdPartyInvitation.created_at,
+    postgresql_where=ThirdPartyInvitation.awaits.is_not(None),
+    sqlite_where=ThirdPartyInvitation.awaits.is_not(None),
+)
 
 
 def find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation | None:
@@ -282,6 +288,11 @@ def find_taken_up(session: Session, address: str, user_id: str) -> list[dict[str
         .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
     )
     return list({row.room_id: row.facts for row in found}.values())
+
+
+def count_dead(session: Session) -> int:
+    """How many invitations could not be delivered to their homeserver."""
+    return rows.count(session, ThirdPartyInvitation.delivery == Delivery.DEAD)
 
 
 def count_by_delivery(session: Session) -> dict[str, int]:

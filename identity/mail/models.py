@@ -56,6 +56,8 @@ class Mail(Base):
     # Of an invitation mail: it was written, and no further invitation is added to it.
     closed_at: Mapped[datetime | None]
     handed_at: Mapped[datetime | None]
+    # When it was handed over, or refused for good; null: neither, or stored by an older version.
+    ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]  # class of the last failure, an Outcome
     last_reply: Mapped[str | None]  # what the mail server last said, addresses masked
 
@@ -68,6 +70,12 @@ class Mail(Base):
 Index("ix_mails_address", Mail.address, Mail.created_at)
 Index("ix_mails_mailbox", Mail.mailbox, Mail.due_at)
 Index("ix_mails_created", Mail.created_at)
+Index(
+    "ix_mails_ended",
+    Mail.ended_at,
+    postgresql_where=Mail.ended_at.is_not(None),
+    sqlite_where=Mail.ended_at.is_not(None),
+)
 
 LANES = {
     Template.VERIFY: Lane.URGENT,
@@ -248,6 +256,17 @@ def find_recent(session: Session, *, state: MailState | None = None, limit: int 
     """The newest mails, of one state or of all."""
     query = select(Mail).order_by(Mail.created_at.desc()).limit(limit)
     return list(session.scalars(query.where(Mail.state == state) if state else query))
+
+
+def last_outcomes(session: Session, since: datetime, *, limit: int) -> list[str]:
+    """The outcomes of the mails that were handed over (empty) or refused last, newest first."""
+    query = (
+        select(Mail.outcome)
+        .where(Mail.ended_at.is_not(None), Mail.ended_at > since)
+        .order_by(Mail.ended_at.desc())
+        .limit(limit)
+    )
+    return [outcome or "" for outcome in session.scalars(query)]
 
 
 def count_by_state(session: Session) -> dict[str, int]:

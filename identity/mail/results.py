@@ -31,7 +31,7 @@ def record_handed(
     session: Session, now: datetime, mail: Mail, reply: str, *, kind: MailKind
 ) -> None:
     """The relay accepted the mail with this reply."""
-    mail.state, mail.handed_at = MailState.HANDED, now
+    mail.state, mail.handed_at, mail.ended_at = MailState.HANDED, now, now
     mail.outcome, mail.last_reply = None, reply
     session.flush()
     kind.on_handed(session, now, mail)
@@ -64,7 +64,7 @@ def record_refused(
     session.refresh(mail)
     if mail.state == MailState.REFUSED:
         return False
-    mail.state, mail.outcome, mail.last_reply = state, outcome, reply
+    mail.state, mail.outcome, mail.last_reply, mail.ended_at = state, outcome, reply, now
     session.flush()
     if outcome is Outcome.UNKNOWN:
         # It may have been accepted, so nobody is told that it failed.

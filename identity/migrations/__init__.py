@@ -1,11 +1,14 @@
 """Database migrations with Alembic: upgrade a database, and compare its revision with the code."""
 
+from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.orm import Session
 
 from identity.core.database import make_engine
 
@@ -29,6 +32,11 @@ def upgrade(url: str, revision: str = "head") -> None:
     command.upgrade(alembic_config(url), revision)
 
 
+def revision_of(session: Session) -> str | None:
+    """The revision of the database of this session; None if it is empty."""
+    return MigrationContext.configure(session.connection()).get_current_revision()
+
+
 def current_revision(url: str) -> str | None:
     """The revision of the database; None if it is empty."""
     engine = make_engine(url)
@@ -39,6 +47,31 @@ def current_revision(url: str) -> str | None:
         engine.dispose()
 
 
+class Schema(StrEnum):
+    """How the schema of a database compares with what this code needs."""
+
+    SAME = "same"
+    OLDER = "older"  # or none at all
+    NEWER = "newer"  # made by a later version
+
+
+def compare_schema(revision: str | None) -> Schema:
+    """Compare the revision of a database. One that this code does not know is newer."""
+    if revision == newest_revision():
+        return Schema.SAME
+    return Schema.OLDER if revision is None or revision in _known_revisions() else Schema.NEWER
+
+
+@cache
 def newest_revision() -> str | None:
     """The newest revision, which this code needs."""
-    return ScriptDirectory.from_config(alembic_config("")).get_current_head()
+    return _scripts().get_current_head()
+
+
+@cache
+def _known_revisions() -> frozenset[str]:
+    return frozenset(each.revision for each in _scripts().walk_revisions())
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(alembic_config(""))

@@ -74,6 +74,11 @@ FIELDS = tuple(
 BATCH = 500  # rows of one statement
 
 
+def newest_revision(session: Session) -> RuleRevision | None:
+    """The newest revision; None before the first."""
+    return session.scalar(select(RuleRevision).order_by(RuleRevision.number.desc()).limit(1))
+
+
 def current_number(session: Session) -> int:
     """The number of the newest revision; 0 before the first."""
     return session.scalar(select(func.max(RuleRevision.number))) or EMPTY

@@ -34,6 +34,11 @@ class RulesInForce:
         self.degraded = False
         """Whether the last check failed, so that the rules may be outdated."""
 
+    @property
+    def revision(self) -> int | None:
+        """The revision by which this process decides; None before it has loaded any."""
+        return self._rule_set.revision if self._rule_set else None
+
     def current(self) -> RuleSet:
         """The newest rule set, or the last one while the database is away.
 

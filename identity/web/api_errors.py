@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from identity import problems
+from identity.core.database import is_schema_too_old
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, answer_http)
     for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
         app.register_error_handler(kind, answer_database_away)
+    app.register_error_handler(exc.ProgrammingError, answer_schema_too_old)
     for unfit in (exc.DataError, UnicodeEncodeError):
         app.register_error_handler(unfit, answer_unfit)
 
@@ -116,6 +118,13 @@ def answer_database_away(error: exc.SQLAlchemyError) -> Response:
         raise error
     log.warning("a request could not be answered: %s", type(error).__name__)
     return answer_problem(problems.Unavailable())
+
+
+def answer_schema_too_old(error: exc.ProgrammingError) -> Response:
+    """503 until the database is upgraded; any other error of ours stays a 500."""
+    if not is_for_programs() or not is_schema_too_old(error):
+        raise error
+    return answer_database_away(error)
 
 
 def answer_unfit(error: Exception) -> Response:

@@ -7,9 +7,11 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from flask import Response, make_response
+from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from identity import problems
+from identity.core.database import is_schema_too_old
 
 from .api_errors import AWAY_RETRY
 from .rendering import render_page
@@ -92,6 +94,13 @@ def answer_database_away(error: Exception) -> Response:
     response = _static(HTTPStatus.SERVICE_UNAVAILABLE, secrets.token_hex(4))
     response.headers["Retry-After"] = str(AWAY_RETRY)
     return response
+
+
+def answer_schema_too_old(error: exc.ProgrammingError) -> Response:
+    """The same page until the database is upgraded; any other error of ours is a 500."""
+    if not is_schema_too_old(error):
+        raise error
+    return answer_database_away(error)
 
 
 def answer_unfit(error: Exception) -> Response:

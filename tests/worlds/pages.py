@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.app import create_app
-from identity.core import worker_heartbeats
+from identity.core import nodes
 from identity.core.database import Database, make_engine
+from identity.core.nodes import NodeKind, NodeReport
 from identity.core.one_time_codes import service as one_time_codes
 from identity.core.one_time_codes.models import Purpose, WrongTry
 from identity.core.outbox import Lane
@@ -234,9 +235,9 @@ def open_site(settings, url, clock):
         room_actions_for=lambda _homeserver: desk,
     )
     with database.transaction() as session:
-        worker_heartbeats.record_heartbeat(
-            session, FAR, worker="of the tests", key_ids=[public.key_id]
-        )
+        worker = NodeReport("of the tests", key_ids=[public.key_id])
+        nodes.record_heartbeat(session, FAR, worker)
+        nodes.record_heartbeat(session, FAR, NodeReport("beat", kind=NodeKind.SCHEDULER))
         for name, label in LABELS.items():
             session.add(
                 Homeserver(

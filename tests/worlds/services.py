@@ -10,9 +10,10 @@ from pydantic import SecretStr
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
-from identity.core import worker_heartbeats
+from identity.core import nodes
 from identity.core.journal import Actor
 from identity.core.keyed_hashes import KeyedHashes
+from identity.core.nodes import NodeKind, NodeReport
 from identity.core.rate_limits import RateLimits
 from identity.core.sealing import PrivateHalves, Vault, new_pair
 from identity.core.tokens import Tokens
@@ -129,9 +130,9 @@ def services(database, rules, tokens, vault, postbox, settings, clock) -> Worker
                 )
             )
         session.flush()
-        worker_heartbeats.record_heartbeat(
-            session, FAR, worker="of the tests", key_ids=[public.key_id]
-        )
+        worker = NodeReport("of the tests", key_ids=[public.key_id])
+        nodes.record_heartbeat(session, FAR, worker)
+        nodes.record_heartbeat(session, FAR, NodeReport("beat", kind=NodeKind.SCHEDULER))
         difference = rule_changes.compare(session, put=rules.rules)
         rule_changes.publish(session, clock(), difference, Actor("tests", "here", "the sample"))
     made = WorkerServices(

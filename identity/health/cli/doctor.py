@@ -18,9 +18,10 @@ from identity.command.findings import Finding, State, findings_or_silence
 from identity.command.opening import build_services_with_secrets, unknown_variables
 from identity.command.outcomes import Exit
 from identity.command.printing import as_json, print_json, print_table
-from identity.core import outbox, worker_heartbeats
+from identity.core import nodes, outbox
 from identity.core.http_client import Away, JsonClient
 from identity.core.keyed_hashes import LostKey
+from identity.core.nodes import NodeKind
 from identity.core.sealing import CannotOpen
 from identity.homeservers import models as homeservers, module_models, secrets as homeserver_secrets
 from identity.homeservers.admin_client import Refused
@@ -30,6 +31,7 @@ from identity.homeservers.service import is_clear_text
 from identity.mail import models as mails
 from identity.mail.models import MailState
 from identity.mail.outcomes import NotSent
+from identity.migrations import Schema
 from identity.routing import models as rules
 from identity.services import Services, WorkerServices
 from identity.settings import read_settings
@@ -40,6 +42,7 @@ from . import (
     proxy_exposure,
     readable_rooms,
 )
+from .processes import check_processes
 
 SECONDS = 10.0  # for one request to a homeserver
 LATE = timedelta(minutes=10)
@@ -90,12 +93,14 @@ def _database(services: Services) -> Iterator[Finding]:
             migrations.current_revision(services.settings.database),
             migrations.newest_revision(),
         )
-        if here != newest:
+        if migrations.compare_schema(here) is Schema.OLDER:
             told = f"schema {here or 'none'}, this version needs {newest}"
             yield Finding("database", State.FAILED, told, "guichet db upgrade")
             return
-        yield Finding("database", State.OK, f"schema {newest}")
+        told = f"schema {here}" if here == newest else f"schema {here}, of a later version"
+        yield Finding("database", State.OK, told)
         with services.database.reading() as session:
+            yield from check_processes(services, session)
             registered = homeservers.find_all(session)
             revision = rules.current_number(session)
             yield from _rules(session)
@@ -119,17 +124,15 @@ def _database(services: Services) -> Iterator[Finding]:
 def _accounts(services: Services) -> Iterator[Finding]:
     """Check that a running worker can open passwords and secrets, and that only workers can."""
     with services.database.reading() as session:
-        alive = worker_heartbeats.find_alive(session, services.now())
-        opens = worker_heartbeats.can_open(session, services.now(), services.public_half.key_id)
+        now = services.database_now()
+        alive = nodes.find_alive(session, now, NodeKind.WORKER)
+        opens = nodes.can_open(session, now, services.public_half.key_id)
         by_storage_keys = homeserver_secrets.count_by_key(session).get("", 0)
     if opens:
-        yield Finding("worker", State.OK, f"{len(alive)} live, accounts can be ordered")
+        yield Finding("accounts", State.OK, "a running worker can make them")
     elif alive:
         fix = "give the workers the private half of GUICHET_HOMESERVER_PUBLIC_KEY (docs/operations.md)"
-        yield Finding("worker", State.FAILED, "none opens what is sealed to our key", fix)
-    else:
-        told = "none was seen for 30 seconds: no account is made"
-        yield Finding("worker", State.ATTENTION, told, "start celery -A workers worker")
+        yield Finding("accounts", State.FAILED, "no worker opens what is sealed to our key", fix)
     if by_storage_keys:
         told = f"storage keys, which the web has, open {by_storage_keys} secrets of homeservers"
         fix = "guichet keys reseal, once every node runs this version"

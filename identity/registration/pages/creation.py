@@ -15,7 +15,7 @@ from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.accounts import known_people, models as accounts
 from identity.accounts.models import Account, AccountState
-from identity.core import worker_heartbeats
+from identity.core import nodes
 from identity.core.outbox import Lane
 from identity.homeservers import breakers as homeserver_breakers, models as homeservers
 from identity.homeservers.models import Homeserver
@@ -214,7 +214,7 @@ def _lane_of_probe(
     services: Services, session: Session, now: datetime, homeserver: Homeserver
 ) -> Lane | None:
     """The lane for the job that probes the homeserver; None if it can create accounts now."""
-    if not worker_heartbeats.can_open(session, now, services.public_half.key_id):
+    if not nodes.can_open(session, services.database_now(), services.public_half.key_id):
         return Lane.ACCOUNTS  # its jobs wait until a worker that can do them is back
     is_away = homeserver_breakers.open_until(session, now, homeserver.name) is not None
     return Lane.BULK if is_away else None

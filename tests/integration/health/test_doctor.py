@@ -33,6 +33,8 @@ def test_at_home_nothing_fails_and_a_missing_default_is_told(run):
     findings = run.json("doctor")
     assert states(findings) == {
         "database": "ok",
+        "worker": "attention",
+        "scheduler": "attention",
         "rules": "attention",
         "outbox": "ok",
         "opt-outs": "attention",

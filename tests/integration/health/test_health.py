@@ -6,12 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, text
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.app import create_app
 from identity.core import outbox
 from identity.core.database import Database, make_engine
+from identity.core.nodes import Node
 from identity.core.outbox import JobKind, Lane
 from identity.core.rate_limits import RateLimits
 from identity.invitations.models import Delivery
@@ -64,6 +66,37 @@ def readiness(client) -> tuple[int, dict]:
 def test_a_service_that_lacks_nothing_is_ready(client):
     ready = {"status": "ready", "degraded": [], "oldest_outbox_entry_seconds": 0}
     assert readiness(client) == (200, ready | {"dead_deliveries": 0, "held_invitations": 0})
+
+
+def test_a_schema_older_than_the_code_is_not_served(services, client):
+    with services.database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0016'"))
+    assert readiness(client) == (503, {"status": "unready", "degraded": ["schema"]})
+    assert client.get("/healthz").status_code == 200
+    with services.database.transaction() as session:
+        session.execute(text("DELETE FROM alembic_version"))
+    assert readiness(client)[0] == 503
+
+
+def test_a_schema_of_a_later_version_is_served(services, client):
+    with services.database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert readiness(client)[0] == 200
+
+
+def test_requests_are_answered_503_while_the_schema_is_too_old(services, client):
+    with services.database.transaction() as session:
+        session.execute(text("DROP TABLE homeserver_credentials"))
+    credential = {"Authorization": "Bearer guichet_x"}
+    answer = ask(client, ADDRESS, path="/internal-info", headers=credential)
+    assert (answer.status_code, answer.json["errcode"]) == (503, "M_UNKNOWN")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_processes_that_are_missing_are_said_so(services, client):
+    with services.database.transaction() as session:
+        session.execute(delete(Node))
+    assert readiness(client)[1]["degraded"] == ["worker", "scheduler"]
 
 
 def test_deliveries_nobody_tries_any_more_are_counted(services, client, invite):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from identity.core.nodes import GONE_AFTER, Node
 from identity.core.outbox import Lane
-from identity.core.worker_heartbeats import GONE_AFTER, WorkerHeartbeat
 from tests.worlds.pages import *
 from tests.worlds.pages import PASSWORD
 from tests.worlds.visitors import heading, words
@@ -97,10 +97,10 @@ def test_a_name_that_is_refused_is_said_so(site, waiting):
 def test_where_no_worker_lives_the_server_is_away_at_once_and_the_proof_is_kept(site, ana, clock):
     ana.confirm(site)
     with site.services.database.transaction() as session:
-        session.query(WorkerHeartbeat).update({"seen_at": clock() - GONE_AFTER})
+        session.query(Node).update({"seen_at": clock() - GONE_AFTER})
     page = ana.post("/account/1", **FORM)
     assert ana.at == "/account/1/waiting"
     assert "vous n’aurez pas à recommencer" in words(page)
     with site.services.database.transaction() as session:
-        session.query(WorkerHeartbeat).update({"seen_at": clock()})
+        session.query(Node).update({"seen_at": clock()})
     assert heading(ana.post("/account/1", **FORM)) == "Bienvenue"

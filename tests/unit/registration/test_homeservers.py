@@ -8,11 +8,11 @@ from sqlalchemy import select, update
 
 from identity import problems
 from identity.accounts import models as accounts
-from identity.core import outbox, worker_heartbeats
+from identity.core import nodes, outbox
 from identity.core.http_client import Away
+from identity.core.nodes import Node, NodeReport
 from identity.core.outbox import Job, Lane
 from identity.core.sealing import PrivateHalves, new_pair
-from identity.core.worker_heartbeats import WorkerHeartbeat
 from identity.homeservers.breakers import OPEN_FOR
 from identity.mail import models as mails
 from identity.registration.attempts import AttemptStatus
@@ -138,15 +138,13 @@ def test_probes_wait_in_bulk_and_find_out_for_each_other(
 
 def silence(worker_services, clock):
     with worker_services.database.transaction() as session:
-        session.execute(
-            update(WorkerHeartbeat).values(seen_at=clock() - worker_heartbeats.GONE_AFTER)
-        )
+        session.execute(update(Node).values(seen_at=clock() - nodes.GONE_AFTER))
 
 
 def beat(worker_services, clock, halves=None):
     key_ids = [public.key_id for public in (halves or worker_services.private_halves).publics]
     with worker_services.database.transaction() as session:
-        worker_heartbeats.record_heartbeat(session, clock(), worker="another", key_ids=key_ids)
+        nodes.record_heartbeat(session, clock(), NodeReport("another", key_ids=key_ids))
 
 
 @pytest.mark.slow
@@ -189,6 +187,6 @@ def test_a_worker_that_stops_says_so(worker_services, confirm, ask, clock):
     silence(worker_services, clock)
     beat(worker_services, clock)
     with worker_services.database.transaction() as session:
-        worker_heartbeats.remove_worker(session, "another")
+        nodes.remove_node(session, "another")
     with pytest.raises(problems.ServerAway):
         ask(confirm())

@@ -1,0 +1,161 @@
+"""What is wrong with the processes, the timetable and the mails, as the database shows it.
+
+`/readyz` gives the names, `guichet doctor` also the sentences and the remedies.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from identity.core import nodes, outbox, timetable_runs
+from identity.core.nodes import Node, NodeFault, NodeKind
+from identity.mail import models as mails
+from identity.mail.outcomes import Outcome
+from identity.routing import models as rules
+
+MAX_OFFSET = timedelta(seconds=2)
+RULES_SPREAD_IN = timedelta(seconds=5)  # before a heartbeat; they do within two
+OLDEST = 20  # jobs that are looked at for a relay that is away
+LAST_MAILS = 20
+FEW_MAILS = 5  # fewer show nothing
+MOST = 0.8  # the part of the last mails that must be refused
+LATELY = timedelta(hours=1)
+OUR_FAULT = {Outcome.BLOCKED, Outcome.REFUSED, Outcome.CONTENT}
+LATE = timedelta(minutes=10)
+"""The worker looks for jobs every 15 seconds: older ones wait for a relay or a homeserver."""
+SHOWN = 5
+
+
+class FaultName(StrEnum):
+    """What is degraded, as `/readyz` names it."""
+
+    DATABASE = "database"
+    RULES = "rules"
+    LIMITS = "limits"
+    OUTBOX = "outbox"
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+    TIMETABLE = "timetable"
+    KEYS = "keys"
+    CLOCK = "clock"
+    VERSIONS = "versions"
+    OLD_RULES = "old_rules"
+    DISK = "disk"
+    RELAY = "relay"
+    MAILS = "mails"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is wrong: what it is, in a sentence, and what mends it.
+
+    `is_failure`: people are turned away or wait because of it.
+    """
+
+    name: FaultName
+    told: str
+    fix: str
+    is_failure: bool = False
+
+
+def find_faults(session: Session, now: datetime) -> Iterator[Fault]:
+    """All faults that the database shows. `now`: by its clock. The cost does not grow with rows."""
+    alive = nodes.find_alive(session, now)
+    yield from _missing_processes(alive)
+    yield from _differences(alive)
+    yield from _old_rules(session, alive)
+    yield from _late_tasks(session, now)
+    yield from _jobs(session, now)
+    yield from _mails(session, now)
+
+
+def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:
+    kinds = {each.kind for each in alive}
+    if NodeKind.WORKER not in kinds:
+        told = "no worker was seen for 30 seconds: no mail leaves, and no account is made"
+        fix = "start celery -A workers worker; its log says why it ended"
+        yield Fault(FaultName.WORKER, told, fix, is_failure=True)
+    if NodeKind.SCHEDULER not in kinds:
+        told = "no scheduler was seen for 30 seconds: nothing is cleaned up, and no reminder leaves"
+        fix = "start celery -A workers beat; its log says why it ended"
+        yield Fault(FaultName.SCHEDULER, told, fix)
+
+
+def _differences(alive: Sequence[Node]) -> Iterator[Fault]:
+    for name in ("link", "storage", "public", "homeserver"):
+        found = {tuple(each.keys[name]) for each in alive if name in each.keys}
+        if len(found) > 1:
+            told = f"the {name} keys of the processes differ: guichet node list --keys shows them"
+            fix = "give all machines the same keys in the same order, and restart what has others"
+            yield Fault(FaultName.KEYS, told, fix, is_failure=True)
+    versions = sorted({each.version or "0.1.0" for each in alive})
+    if len(versions) > 1:
+        told = f"processes of several versions are running: {', '.join(versions)}"
+        yield Fault(FaultName.VERSIONS, told, "upgrade the rest; guichet node list shows where")
+    skewed = sorted({each.host for each in alive if abs(each.offset) > MAX_OFFSET})
+    if skewed:
+        most = max((each.offset for each in alive), key=abs).total_seconds()
+        told = f"the clock of {_some(skewed)} differs from the database's by up to {most:+.1f} s"
+        yield Fault(FaultName.CLOCK, told, "let both machines keep time by NTP (timedatectl)")
+    full = sorted({each.host for each in alive if NodeFault.DATA_FOLDER in each.faults.split(",")})
+    if full:
+        told = f"GUICHET_DATA_DIR cannot be written on {_some(full)}"
+        fix = "look whether its disk is full, and who owns the folder"
+        yield Fault(FaultName.DISK, told, fix, is_failure=True)
+
+
+def _old_rules(session: Session, alive: Sequence[Node]) -> Iterator[Fault]:
+    newest = rules.newest_revision(session)
+    if newest is None:
+        return
+    late = {
+        each.host
+        for each in alive
+        if each.rules_revision is not None
+        and each.rules_revision < newest.number
+        and each.seen_at > newest.published_at + RULES_SPREAD_IN
+    }
+    if late:
+        told = f"a process on {_some(sorted(late))} decides by rules older than {newest.number}"
+        yield Fault(FaultName.OLD_RULES, told, "restart it; guichet node list shows which")
+
+
+def _late_tasks(session: Session, now: datetime) -> Iterator[Fault]:
+    for run in timetable_runs.find_all(session):
+        if timetable_runs.is_late(run, now):
+            told = f"{run.task} has not run since {run.seen_at:%Y-%m-%d %H:%M}Z"
+            fix = "is the scheduler running, and a worker? the worker's log names the task"
+            yield Fault(FaultName.TIMETABLE, told, fix)
+        elif run.error:
+            told = f"{run.task} failed {run.failures} times in a row: {run.error}"
+            yield Fault(FaultName.TIMETABLE, told, "the worker's log has the failure")
+
+
+def _jobs(session: Session, now: datetime) -> Iterator[Fault]:
+    oldest = outbox.find_oldest(session, now, limit=OLDEST)
+    if oldest and now - oldest[0].created_at > LATE:
+        told = f"a job has been waiting since {oldest[0].created_at:%Y-%m-%d %H:%M}Z"
+        yield Fault(FaultName.OUTBOX, told, "guichet mail list; is a worker running?")
+    away = [each for each in oldest if (each.last_error or "").startswith(Outcome.RELAY_DOWN)]
+    if away:
+        told = f"the relay took no mail: {away[0].last_error}"
+        fix = "check the relay and GUICHET_SMTP_URL; mails wait and leave when it is back"
+        yield Fault(FaultName.RELAY, told, fix, is_failure=True)
+
+
+def _mails(session: Session, now: datetime) -> Iterator[Fault]:
+    last = mails.last_outcomes(session, now - LATELY, limit=LAST_MAILS)
+    refused = [outcome for outcome in last if outcome in OUR_FAULT]
+    if len(last) >= FEW_MAILS and len(refused) >= MOST * len(last):
+        most = max(set(refused), key=refused.count)
+        told = f"{len(refused)} of the last {len(last)} mails were refused, most as {most}"
+        fix = "guichet mail list --state refused shows the replies; are SPF, DKIM and the sender right?"
+        yield Fault(FaultName.MAILS, told, fix, is_failure=True)
+
+
+def _some(hosts: Sequence[str]) -> str:
+    more = f" and {len(hosts) - SHOWN} more" if len(hosts) > SHOWN else ""
+    return ", ".join(host or "an unnamed machine" for host in hosts[:SHOWN]) + more

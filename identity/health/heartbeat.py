@@ -1,0 +1,147 @@
+"""A thread by which a process reports every ten seconds that it is running, and what it has."""
+
+import atexit
+import logging
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.metadata import version
+from threading import Event, Thread
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from identity.core import nodes
+from identity.core.nodes import NodeFault, NodeKind, NodeReport
+from identity.keys import process_keys
+from identity.keys.fingerprints import fingerprints_of
+from identity.migrations import newest_revision
+from identity.services import Services, WorkerServices
+
+log = logging.getLogger(__name__)
+
+LAST_WORD = 3.0  # seconds that the end of a process may wait for its row to be deleted
+
+
+class Heartbeat:
+    """Reports one process until it ends. A fork of the process reports itself anew."""
+
+    def __init__(
+        self,
+        services: Services,
+        kind: NodeKind,
+        *,
+        lanes: Sequence[str] = (),
+        is_well: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`is_well`: nothing is reported while it is false, as for a scheduler that stands still."""
+        self._services, self._kind, self._lanes, self._is_well = services, kind, lanes, is_well
+        halves = services.private_halves if isinstance(services, WorkerServices) else None
+        self._key_ids = [public.key_id for public in halves.publics] if halves else []
+        link, storage = process_keys.shared_keys(services.settings)
+        self._keys = fingerprints_of(link, storage, services.public_half, halves)
+        self._is_away = False
+
+    def start(self, *, survives_fork: bool = False) -> None:
+        """Begin. `survives_fork`: the children of this process report themselves as well."""
+        self._begin()
+        atexit.register(self.stop)
+        if survives_fork:
+            os.register_at_fork(after_in_child=self._begin_in_child)
+
+    def stop(self) -> None:
+        """Delete this process from the list, and end the thread."""
+        self._stopping.set()
+        self._thread.join(LAST_WORD)
+
+    def beat(self) -> None:
+        """Report once. If the database is away, that is logged once."""
+        try:
+            self._write()
+        except SQLAlchemyError as error:
+            if not self._is_away:
+                log.warning("no heartbeat: the database is away: %s", type(error).__name__)
+            self._is_away = True
+        else:
+            self._is_away = False
+        finally:
+            if isinstance(self._services, WorkerServices):
+                # No connection may be open when the pool forks this process.
+                self._services.database.engine.dispose()
+
+    def _begin(self) -> None:
+        self._node_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._started_at = self._services.now()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def _begin_in_child(self) -> None:
+        # Connections of the parent are the parent's; ours must not close them.
+        self._services.database.engine.dispose(close=False)
+        self._begin()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            if self._is_well():
+                self.beat()
+            self._stopping.wait(nodes.EVERY.total_seconds())
+        try:
+            with self._services.database.transaction() as session:
+                nodes.remove_node(session, self._node_id)
+        except SQLAlchemyError as error:
+            log.warning("the end is not recorded: the database is away: %s", type(error).__name__)
+
+    def _write(self) -> None:
+        services = self._services
+        with services.database.reading() as session:
+            offset = measure_offset(services, session)
+        services.clock_offset.value = offset
+        if self._kind in {NodeKind.WEB, NodeKind.INTERNAL}:
+            services.rules.current()  # of which the first request then need not wait
+        report = NodeReport(
+            self._node_id,
+            kind=self._kind,
+            host=socket.gethostname(),
+            started_at=self._started_at - offset,
+            version=version("matrix-guichet"),
+            schema=_schema(),
+            rules_revision=services.rules.revision,
+            keys=self._keys,
+            key_ids=self._key_ids,
+            offset=offset,
+            lanes=self._lanes,
+            faults=list(self._look_for_faults()),
+        )
+        with services.database.transaction() as session:
+            nodes.record_heartbeat(session, services.database_now(), report)
+
+    def _look_for_faults(self) -> Sequence[NodeFault]:
+        if not self._services.settings.stores_files:
+            return []
+        try:
+            with tempfile.TemporaryFile(dir=self._services.settings.data_dir) as probe:
+                probe.write(b"\0")
+        except OSError:
+            return [NodeFault.DATA_FOLDER]
+        return []
+
+
+def measure_offset(services: Services, session: Session) -> timedelta:
+    """How far the clock of this process is ahead of the database's.
+
+    Half of the time that the question takes is taken off: more cannot be known from here.
+    """
+    asked_at: datetime = services.now()
+    read = nodes.read_database_clock(session)
+    answered_at = services.now()
+    return timedelta() if read is None else asked_at + (answered_at - asked_at) / 2 - read
+
+
+@cache
+def _schema() -> str:
+    return newest_revision() or ""

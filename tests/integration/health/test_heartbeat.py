@@ -1,0 +1,184 @@
+"""A process says that it runs and what it has; it says so no more once it stops."""
+
+import os
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from celery.signals import worker_init, worker_ready
+
+from identity import migrations
+from identity.core import nodes
+from identity.core.clock import utc_now
+from identity.core.database import Database, make_engine
+from identity.core.nodes import GONE_AFTER, Node, NodeFault, NodeKind, NodeReport
+from identity.health.heartbeat import Heartbeat, measure_offset
+from identity.routing.rules_in_force import RulesInForce
+from tests.services.waiting import wait_for
+from tests.worlds.worker import *
+from workers import celery_app, slots
+
+AWAY = "postgresql+psycopg://guichet@127.0.0.1:1/guichet"
+
+
+@pytest.fixture
+def seen(services):
+    with services.database.transaction() as session:
+        session.query(Node).delete()
+
+    def seen(now=None):
+        with services.database.reading() as session:
+            return nodes.can_open(session, now or utc_now(), services.public_half.key_id)
+
+    return seen
+
+
+@pytest.fixture
+def own(services, database_url):
+    """The same services as in another process: connections of its own, and the time it is."""
+    database = Database(make_engine(database_url))
+    rules = RulesInForce(database, utc_now)
+    yield replace(services, database=database, rules=rules, now=utc_now)
+    database.engine.dispose()
+
+
+def all_nodes(services) -> list[Node]:
+    with services.database.reading() as session:
+        return list(nodes.find_all(session))
+
+
+def test_it_is_seen_from_its_start_to_its_end(services, own, seen):
+    heart = Heartbeat(own, NodeKind.WORKER, lanes=["urgent", "bulk"])
+    assert not seen()
+    heart.start()
+    wait_for(seen, what="the heartbeat")
+    [node] = all_nodes(services)
+    assert node.kind == "worker"
+    assert node.host
+    assert node.lanes == "urgent,bulk"
+    assert node.version == "0.1.0"
+    assert node.schema == migrations.newest_revision()
+    assert node.started_at is not None
+    counts = {name: len(found) for name, found in node.keys.items()}
+    assert counts == {"link": 2, "storage": 1, "public": 1, "homeserver": 1}
+    heart.stop()
+    assert not seen()
+
+
+def test_it_is_gone_thirty_seconds_after_the_last_beat(services, seen, clock):
+    with services.database.transaction() as session:
+        report = NodeReport("w", key_ids=[services.public_half.key_id])
+        nodes.record_heartbeat(session, clock(), report)
+    clock.advance(seconds=GONE_AFTER.total_seconds() - 1)
+    assert seen(clock())
+    clock.advance(seconds=1)
+    assert not seen(clock())
+
+
+def test_only_workers_open_what_is_sealed(services, seen, clock):
+    with services.database.transaction() as session:
+        report = NodeReport("w", kind=NodeKind.WEB, key_ids=[services.public_half.key_id])
+        nodes.record_heartbeat(session, clock(), report)
+    assert not seen(clock())
+
+
+def test_it_survives_a_database_that_is_away_for_a_while(services, seen, caplog):
+    heart = Heartbeat(replace(services, database=Database(make_engine(AWAY))), NodeKind.WORKER)
+    heart.start()
+    wait_for(lambda: "the database is away" in caplog.text, what="the line in the log")
+    heart.beat()
+    assert caplog.text.count("the database is away") == 1  # told once, not every ten seconds
+    heart.stop()
+    assert not seen()
+
+
+def test_who_stands_still_is_not_reported(services, own, seen):
+    heart = Heartbeat(own, NodeKind.SCHEDULER, is_well=lambda: False)
+    heart.start()
+    heart.stop()
+    assert all_nodes(services) == []
+
+
+def test_a_web_process_loads_its_rules_and_names_their_revision(services, own, seen):
+    assert own.rules.revision is None
+    heart = Heartbeat(own, NodeKind.WEB)
+    heart.start()
+    wait_for(lambda: all_nodes(services), what="the heartbeat")
+    [node] = all_nodes(services)
+    heart.stop()
+    assert node.rules_revision == own.rules.revision == 1
+    assert "homeserver" in node.keys  # these services are a worker's
+
+
+def test_a_data_folder_that_cannot_be_written_is_reported(services, own, seen):
+    gone = replace(own, settings=own.settings.model_copy(update={"data_dir": "/proc"}))
+    heart = Heartbeat(own, NodeKind.WORKER)  # its keys are still there
+    heart._services = gone
+    heart.start()
+    wait_for(lambda: all_nodes(services), what="the heartbeat")
+    [node] = all_nodes(services)
+    heart.stop()
+    assert node.faults == NodeFault.DATA_FOLDER
+
+
+def test_a_fork_reports_itself_beside_its_parent(services, own, seen):
+    heart = Heartbeat(own, NodeKind.WEB)
+    heart.start(survives_fork=True)
+    wait_for(lambda: len(all_nodes(services)) == 1, what="the parent")
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(write)
+        os.read(read, 1)  # until the parent has seen it
+        heart.stop()
+        os._exit(0)
+    os.close(read)
+    try:
+        wait_for(lambda: len(all_nodes(services)) == 2, what="the child")
+        assert len({node.node_id for node in all_nodes(services)}) == 2
+    finally:
+        os.close(write)
+        os.waitpid(child, 0)
+    assert len(all_nodes(services)) == 1
+    heart.stop()
+
+
+def test_the_clock_is_compared_with_the_database(postgresql_url, services):
+    database = Database(make_engine(postgresql_url))
+    ahead = replace(services, database=database, now=lambda: utc_now() + timedelta(seconds=20))
+    try:
+        with database.reading() as session:
+            offset = measure_offset(ahead, session)
+        ahead.clock_offset.value = offset
+        assert timedelta(seconds=15) < offset < timedelta(seconds=25)
+        assert abs(ahead.database_now() - utc_now()) < timedelta(seconds=5)
+    finally:
+        database.engine.dispose()
+
+
+class FaultyStart:
+    concurrency = 2
+
+    def __call__(self, *_):
+        raise RuntimeError("this fails")
+
+
+def test_it_begins_though_the_broker_takes_nothing(monkeypatch):
+    begun = []
+
+    class Heart:
+        def start(self):
+            begun.append("heartbeat")
+
+    monkeypatch.setattr(celery_app, "heartbeat", Heart)
+    monkeypatch.setattr(celery_app, "wake_outbox", FaultyStart())
+    worker_ready.send(sender=None)
+    assert begun == ["heartbeat"]
+
+
+def test_slots_are_shared_though_it_cannot_be_prepared(monkeypatch):
+    shared = []
+    monkeypatch.setattr(celery_app, "heartbeat", FaultyStart())
+    monkeypatch.setattr(slots, "share", shared.append)
+    worker_init.send(sender=FaultyStart())
+    assert shared == [2]
