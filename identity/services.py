@@ -12,6 +12,7 @@ from typing import Any
 
 from .core.clock import ClockOffset, utc_now
 from .core.database import Database, open_database
+from .core.database_deadlines import WORK, Patience
 from .core.keyed_hashes import KeyedHashes
 from .core.private_files import private_folder
 from .core.rate_limits import RateLimits
@@ -90,13 +91,17 @@ def build_services(
     *,
     wake_outbox: Callable[[set[str]], None] | None = None,
     now: Callable[[], datetime] = utc_now,
+    patience: Patience = WORK,
 ) -> Services:
-    """Build the services for these settings. Raises WrongSettings if required keys are missing."""
+    """Build the services for these settings. Raises WrongSettings if required keys are missing.
+
+    `patience`: how long this process waits for the database.
+    """
     if settings.stores_files:
         private_folder(settings.data_dir)
     secret_keys, storage_keys = keys.shared_keys(settings)
     public_half = keys.public_half(settings)
-    database = open_database(settings, wake_outbox)
+    database = open_database(settings, wake_outbox, patience=patience)
     vault = Vault(storage_keys)
     return Services(
         settings=settings,

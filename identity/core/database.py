@@ -19,20 +19,22 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
 
 from identity.settings import Settings
 
+from . import database_deadlines
+from .breaker import Breaker, DoesNotAnswer
+from .database_deadlines import CONNECT_TIMEOUT, WORK, Patience
 from .private_files import narrow_if_there, private_file
 
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
-CONNECT_TIMEOUT = 5  # seconds
 LANES = "lanes"  # in `Session.info`
 UNDEFINED = {"42703", "42P01"}  # SQLSTATE: no such column, no such table
-STATEMENT_TIMEOUT = 15_000  # milliseconds; PostgreSQL cancels longer statements
+BREAKER = "guichet_breaker"  # among the execution options of an engine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -119,14 +121,24 @@ class Database:
         self.wake_outbox = wake_outbox or (lambda _lanes: None)
         kind = Session if limited else UnlimitedSession
         self._sessions = sessionmaker(engine, class_=kind, expire_on_commit=False)
+        self._breaker: Breaker = engine.get_execution_options().get(BREAKER) or Breaker(0)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it did not answer in time when it was last asked.
+
+        Who can do without it need not ask then. Only processes that serve requests know it.
+        """
+        return not self._breaker.is_closed
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Commit at the end of the block, roll back if it raises.
 
-        On SQLite it is the one writer from the beginning.
+        On SQLite it is the one writer from the beginning. Raises OperationalError, at once if the
+        database did not answer lately.
         """
-        with self._sessions.begin() as session:
+        with self._reachable(), self._sessions.begin() as session:
             yield session
         lanes: set[str] = session.info.get(LANES, set())
         if lanes:
@@ -134,25 +146,37 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A read-only transaction. On SQLite it waits for no writer."""
-        with self._sessions() as session:
+        """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
+        with self._reachable(), self._sessions() as session:
             session.connection(execution_options={"guichet_reads_only": True})
             yield session
 
     def ping(self) -> None:
         """Raise SQLAlchemyError unless the database answers."""
-        with self.engine.connect() as connection:
+        with self._reachable(), self.engine.connect() as connection:
             connection.execute(text("select 1"))
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            with self._breaker.passing():
+                yield
+        except DoesNotAnswer as error:
+            raise OperationalError(None, None, error) from None
 
 
 def open_database(
-    settings: Settings, wake_outbox: Callable[[set[str]], None] | None = None
+    settings: Settings,
+    wake_outbox: Callable[[set[str]], None] | None = None,
+    *,
+    patience: Patience = WORK,
 ) -> Database:
     """The database of these settings, with timeouts for connections, locks and statements."""
-    return Database(make_engine(settings.database), wake_outbox, limited=settings.limits == "on")
+    engine = make_engine(settings.database, patience)
+    return Database(engine, wake_outbox, limited=settings.limits == "on")
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, patience: Patience = WORK) -> Engine:
     """An engine for a SQLAlchemy URL, with timeouts.
 
     A SQLite file is readable by this user only.
@@ -163,15 +187,15 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         pool_pre_ping=True,
         pool_timeout=CONNECT_TIMEOUT,
-        connect_args={
-            "connect_timeout": CONNECT_TIMEOUT,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c lock_timeout={STATEMENT_TIMEOUT}",
-        },
+        connect_args=database_deadlines.connect_args(patience),
     )
+    breaker = database_deadlines.bound(engine, patience)
+    engine.update_execution_options(**{BREAKER: breaker})
+    return engine
 
 
 def _keep_private(file: str | None) -> None:
