@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,19 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+    TimeoutError as NoConnection,
+)
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
 
 from identity.settings import Settings
 
 from . import database_deadlines
-from .breaker import Breaker, DoesNotAnswer
+from .database_availability import Availability
 from .database_deadlines import CONNECT_TIMEOUT, WORK, Patience
 from .private_files import narrow_if_there, private_file
 
@@ -34,7 +41,9 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 LANES = "lanes"  # in `Session.info`
 UNDEFINED = {"42703", "42P01"}  # SQLSTATE: no such column, no such table
-BREAKER = "guichet_breaker"  # among the execution options of an engine
+AWAY: tuple[type[SQLAlchemyError], ...] = (OperationalError, InterfaceError, NoConnection)
+"""What is raised while the database does not answer, or answers too late."""
+AVAILABILITY = "guichet_availability"  # among the execution options of an engine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -121,7 +130,7 @@ class Database:
         self.wake_outbox = wake_outbox or (lambda _lanes: None)
         kind = Session if limited else UnlimitedSession
         self._sessions = sessionmaker(engine, class_=kind, expire_on_commit=False)
-        self._breaker: Breaker = engine.get_execution_options().get(BREAKER) or Breaker(0)
+        self._availability: Availability | None = engine.get_execution_options().get(AVAILABILITY)
 
     @property
     def is_away(self) -> bool:
@@ -129,7 +138,7 @@ class Database:
 
         Who can do without it need not ask then. Only processes that serve requests know it.
         """
-        return not self._breaker.is_closed
+        return self._availability is not None and self._availability.is_away
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -138,7 +147,8 @@ class Database:
         On SQLite it is the one writer from the beginning. Raises OperationalError, at once if the
         database did not answer lately.
         """
-        with self._reachable(), self._sessions.begin() as session:
+        self._refuse_if_away()
+        with self._sessions.begin() as session:
             yield session
         lanes: set[str] = session.info.get(LANES, set())
         if lanes:
@@ -147,22 +157,20 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
-        with self._reachable(), self._sessions() as session:
+        self._refuse_if_away()
+        with self._sessions() as session:
             session.connection(execution_options={"guichet_reads_only": True})
             yield session
 
     def ping(self) -> None:
         """Raise SQLAlchemyError unless the database answers."""
-        with self._reachable(), self.engine.connect() as connection:
-            connection.execute(text("select 1"))
+        self._refuse_if_away()
+        _ping(self.engine)
 
-    @contextmanager
-    def _reachable(self) -> Iterator[None]:
-        try:
-            with self._breaker.passing():
-                yield
-        except DoesNotAnswer as error:
-            raise OperationalError(None, None, error) from None
+    def _refuse_if_away(self) -> None:
+        if self.is_away:
+            error = TimeoutError("the database did not answer lately")
+            raise OperationalError(None, None, error)
 
 
 def open_database(
@@ -193,9 +201,15 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
         pool_timeout=CONNECT_TIMEOUT,
         connect_args=database_deadlines.connect_args(patience),
     )
-    breaker = database_deadlines.bound(engine, patience)
-    engine.update_execution_options(**{BREAKER: breaker})
+    availability = Availability(partial(_ping, engine))
+    database_deadlines.bound(engine, patience, availability)
+    engine.update_execution_options(**{AVAILABILITY: availability})
     return engine
+
+
+def _ping(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("select 1"))
 
 
 def _keep_private(file: str | None) -> None:

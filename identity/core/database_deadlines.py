@@ -14,12 +14,11 @@ import psycopg
 from psycopg.abc import PQGen
 from sqlalchemy import Dialect, Engine, event
 
-from .breaker import Breaker, DoesNotAnswer
+from .database_availability import Availability
 
 RV = TypeVar("RV")
 
 CONNECT_TIMEOUT = 5  # seconds for each host of the URL, and for a place in the pool
-OPEN = 2.0  # seconds in which a database that did not answer is not asked again
 INTERVAL = 0.1  # seconds between two looks of psycopg for signals, its own default
 
 
@@ -30,7 +29,7 @@ class Patience:
     statement: seconds after which PostgreSQL cancels a statement; None: never.
     lock: seconds that it waits for a lock; None: for ever.
     answer: seconds after which we cut the connection off; None: never. Above both.
-    remembers: whether others are refused at once after one was cut off, for `OPEN` seconds.
+    remembers: whether all others are refused at once after that, until the database answers.
     """
 
     statement: float | None
@@ -53,11 +52,9 @@ class Connection(psycopg.Connection[Any]):
     """A connection whose every exchange with the server has an end."""
 
     answer_within: float | None = None
-    breaker: Breaker | None = None
+    availability: Availability | None = None
 
-    def wait(
-        self, gen: PQGen[RV], interval: float = INTERVAL, timeout: float | None = None
-    ) -> RV:
+    def wait(self, gen: PQGen[RV], interval: float = INTERVAL, timeout: float | None = None) -> RV:
         """Carry out one exchange: a statement, a commit, a ping.
 
         Raises OperationalError and closes the connection if it takes too long.
@@ -72,8 +69,8 @@ class Connection(psycopg.Connection[Any]):
             if time.monotonic() - began < within:
                 raise
             self.close()  # what the server still says would be taken for the next answer
-            if self.breaker is not None:
-                self.breaker.failed()
+            if self.availability is not None:
+                self.availability.failed()
             raise psycopg.OperationalError(
                 f"the database did not answer within {within:g} seconds"
             ) from None
@@ -95,32 +92,28 @@ def connect_args(patience: Patience) -> dict[str, Any]:
     }
 
 
-def bound(engine: Engine, patience: Patience) -> Breaker:
-    """Give every connection of this engine its deadline. Returns the memory of its failures."""
-    breaker = Breaker(OPEN)
-    event.listen(engine, "do_connect", partial(_connect, patience, breaker))
-    return breaker
+def bound(engine: Engine, patience: Patience, availability: Availability) -> None:
+    """Give every connection of this engine its deadline, and note who did not get an answer."""
+    event.listen(engine, "do_connect", partial(_connect, patience, availability))
 
 
 def _connect(
     patience: Patience,
-    breaker: Breaker,
+    availability: Availability,
     _dialect: Dialect,
     _record: Any,
     args: Any,
     named: Any,
 ) -> Connection:
     """Connect as the dialect would."""
-    try:
-        breaker.check()
-    except DoesNotAnswer as error:
-        raise psycopg.OperationalError(str(error)) from None
+    if not availability.may_connect():  # found out while this thread waited for a connection
+        raise psycopg.OperationalError("the database did not answer lately")
     try:
         made = Connection.connect(*args, **named)
     except psycopg.errors.ConnectionTimeout:
         if patience.remembers:
-            breaker.failed()
+            availability.failed()
         raise
     made.answer_within = patience.answer
-    made.breaker = breaker if patience.remembers else None
+    made.availability = availability if patience.remembers else None
     return made
