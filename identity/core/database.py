@@ -33,7 +33,7 @@ from identity.settings import Settings
 
 from . import database_deadlines
 from .database_availability import Availability
-from .database_deadlines import CONNECT_TIMEOUT, WORK, Patience
+from .database_deadlines import WORK, Patience
 from .private_files import narrow_if_there, private_file
 
 log = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     engine = create_engine(
         url,
         pool_pre_ping=True,
-        pool_timeout=CONNECT_TIMEOUT,
+        pool_timeout=patience.connect,
         connect_args=database_deadlines.connect_args(patience),
     )
     availability = Availability(partial(_ping, engine))

@@ -18,7 +18,6 @@ from .database_availability import Availability
 
 RV = TypeVar("RV")
 
-CONNECT_TIMEOUT = 5  # seconds for each host of the URL, and for a place in the pool
 INTERVAL = 0.1  # seconds between two looks of psycopg for signals, its own default
 
 
@@ -29,12 +28,14 @@ class Patience:
     statement: seconds after which PostgreSQL cancels a statement; None: never.
     lock: seconds that it waits for a lock; None: for ever.
     answer: seconds after which we cut the connection off; None: never. Above both.
+    connect: seconds for each host of the URL, and for a place in the pool; 2 at least.
     remembers: whether all others are refused at once after that, until the database answers.
     """
 
     statement: float | None
     lock: float | None
     answer: float | None
+    connect: int = 5
     remembers: bool = False
 
 
@@ -83,7 +84,7 @@ def connect_args(patience: Patience) -> dict[str, Any]:
         f"-c {name}={int(seconds * 1000)}" for name, seconds in options.items() if seconds
     )
     return {
-        "connect_timeout": CONNECT_TIMEOUT,
+        "connect_timeout": patience.connect,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .waiting import NeverHappened, wait_for
@@ -117,6 +117,16 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+@contextlib.contextmanager
+def standing_still(server) -> Iterator[None]:
+    """A server that takes connections and says nothing, until the block ends."""
+    server.freeze()
+    try:
+        yield
+    finally:
+        server.thaw()
 
 
 def _send_to_family(pid: int, number: signal.Signals) -> None:
