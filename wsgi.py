@@ -7,9 +7,9 @@ try:
 
     from identity.app import create_app
     from identity.core import logging as logs
+    from identity.core.database_deadlines import WEB
     from identity.core.nodes import NodeKind
     from identity.health.heartbeat import Heartbeat
-    from identity.core.database_deadlines import WEB
     from identity.keys import process_keys as keys
     from identity.registration.passwords.warming import warm_up
     from identity.services import build_services

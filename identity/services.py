@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from .core.clock import ClockOffset, utc_now
+from .core.clock import ClockOffset, corrected, utc_now
 from .core.database import Database, open_database
 from .core.database_deadlines import WORK, Patience
 from .core.keyed_hashes import KeyedHashes
@@ -63,7 +63,11 @@ class Services:
 
         What several machines compare is compared by this clock.
         """
-        return self.now() - self.clock_offset.value
+        return self.machine_now() - self.clock_offset.value
+
+    def machine_now(self) -> datetime:
+        """The present moment by the clock of this machine; `now` is corrected if it is far off."""
+        return self.now() + self.clock_offset.applied
 
     @cached_property
     def hashes(self) -> KeyedHashes:
@@ -103,6 +107,8 @@ def build_services(
     public_half = keys.public_half(settings)
     database = open_database(settings, wake_outbox, patience=patience)
     vault = Vault(storage_keys)
+    offset = ClockOffset()
+    now = partial(corrected, now, offset)
     return Services(
         settings=settings,
         database=database,
@@ -114,6 +120,7 @@ def build_services(
         mailer=make_mailer(settings),
         limits=RateLimits(settings),
         terms=read_terms(settings.terms_file),
+        clock_offset=offset,
         federation=Federation(partial(find_federation_endpoint, database), now),
         room_actions_for=partial(
             _room_actions,

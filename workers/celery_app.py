@@ -72,6 +72,7 @@ def configure(celery: Celery, settings: Settings) -> None:
         worker_redirect_stdouts=False,
         beat_scheduler="workers.scheduler:TimetableScheduler",
         beat_schedule=_schedule(),
+        beat_max_loop_interval=15,  # the scheduler is seen to live by its looks
         timezone="UTC",
     )
     celery.conf.task_queues = _queues()

@@ -1,4 +1,4 @@
-"""When this worker last looked into each lane, known to all its processes."""
+"""When this worker last looked for each kind of work, known to all its processes."""
 
 import mmap
 import struct
@@ -7,7 +7,8 @@ import time
 from identity.core.outbox import Lane
 
 PASSWORDS = "passwords"  # typed passwords that nobody took, which are looked for as often
-_NAMES: tuple[str, ...] = (*Lane, PASSWORDS)
+TIMETABLE = "timetable"  # tasks of the timetable whose message did not come
+_NAMES: tuple[str, ...] = (*Lane, PASSWORDS, TIMETABLE)
 _TIME = struct.Struct("d")  # by the monotonic clock, which all processes of a machine share
 _memory = mmap.mmap(-1, _TIME.size * len(_NAMES))  # shared with the processes that are forked
 

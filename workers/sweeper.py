@@ -1,4 +1,4 @@
-"""A thread in each process of the pool that looks into the lanes without being woken.
+"""A thread in each process of the pool that does what is due without being woken.
 
 Bells come through the broker, which may be dead or hung. The sweep needs only the database: a lost
 bell, or a broker that is away, costs 15 seconds at most.
@@ -7,7 +7,8 @@ bell, or a broker that is away, costs 15 seconds at most.
 import logging
 import random
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,12 +25,22 @@ LAST_JOB = 30.0  # seconds that the end of a process waits for the job at hand
 
 
 class Sweeper:
-    """`look(lane)` carries out what is due, if the lane has a free slot; `tidy` deletes passwords."""
+    """Each of the other functions is called by one process of the worker every 15 seconds."""
 
     def __init__(
-        self, look: Callable[[Lane], None], tidy: Callable[[], object], *, tick: float = TICK
+        self,
+        keep_time: Callable[[], object],
+        look: Callable[[Lane], object],
+        others: Mapping[str, Callable[[], object]],
+        *,
+        tick: float = TICK,
     ) -> None:
-        self._look, self._tidy, self._tick = look, tidy, tick
+        """`keep_time` measures the clock of this process.
+
+        `look` carries out what is due in a lane, if that has a free slot. `others`: by the names
+        that `looks` knows.
+        """
+        self._keep_time, self._look, self._others, self._tick = keep_time, look, others, tick
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -48,13 +59,18 @@ class Sweeper:
             self._thread.join(LAST_JOB)
 
     def _run(self) -> None:
+        kept_at = -SWEEP
         while not self._stopping.is_set():
+            if time.monotonic() - kept_at >= SWEEP:
+                kept_at = time.monotonic()
+                self._guarded(self._keep_time)
             for lane in Lane:
                 if looks.is_older(lane, SWEEP):
                     self._guarded(partial(self._look, lane))
-            if looks.is_older(looks.PASSWORDS, SWEEP):
-                looks.record(looks.PASSWORDS)
-                self._guarded(self._tidy)
+            for name, do in self._others.items():
+                if looks.is_older(name, SWEEP):
+                    looks.record(name)
+                    self._guarded(do)
             # Not all processes at once.
             self._stopping.wait(self._tick * random.uniform(0.5, 1.0))  # noqa: S311  no secret
 

@@ -21,6 +21,7 @@ from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
 from identity.core.timetable_runs import TimetableTask
+from identity.health.heartbeat import measure_offset
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.mail.mailer import Mailer, make_mailer
 from identity.maintenance import retention
@@ -51,7 +52,11 @@ def alarms() -> Alarms:
 @cache
 def sweeper() -> Sweeper:
     """The thread of this worker process that looks without being woken."""
-    return Sweeper(partial(look, comes_again=True), empty_passwords)
+    others: dict[str, Callable[[], object]] = {
+        looks.PASSWORDS: empty_passwords,
+        looks.TIMETABLE: run_missed_tasks,
+    }
+    return Sweeper(keep_time, partial(look, comes_again=True), others)
 
 
 @worker_process_init.connect
@@ -62,6 +67,13 @@ def start_sweeper(**_: Any) -> None:
 @worker_process_shutdown.connect
 def stop_sweeper(**_: Any) -> None:
     sweeper().stop()
+
+
+def keep_time() -> None:
+    """Go by the clock of the database if that of this machine is far off."""
+    services = process_services()
+    with services.database.reading() as session:
+        services.clock_offset.correct(measure_offset(services, session))
 
 
 def _look_into(lanes: set[str]) -> None:
@@ -146,6 +158,19 @@ def keep_invitations() -> None:
         if is_free:  # else another process is doing it
             with recorded(services, TimetableTask.KEEP_INVITATIONS):
                 invitation_timetable.run_due_tasks(services)
+
+
+def run_missed_tasks() -> None:
+    """Run the tasks of the timetable whose message was lost, or never sent."""
+    services = process_services()
+    now = services.database_now()
+    with services.database.reading() as session:
+        runs = timetable_runs.find_all(session)
+    missed = {run.task for run in runs if timetable_runs.is_missed(run, now)}
+    for task in (keep_invitations, clean_up):
+        if task.__name__ in missed:
+            log.warning("the sweep runs %s: its message did not come", task.__name__)
+            task()
 
 
 @contextmanager
