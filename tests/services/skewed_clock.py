@@ -1,0 +1,17 @@
+"""Processes whose clock is ahead of this machine's or behind it (Debian's faketime)."""
+
+from pathlib import Path
+
+from .children import MissingService
+
+
+def skewed(seconds: int) -> dict[str, str]:
+    """The environment of such a process. Its monotonic clock stays true, as on a real machine."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        raise MissingService("faketime is not installed: apt-get install faketime")
+    return {
+        "LD_PRELOAD": str(found[0]),
+        "FAKETIME": f"{seconds:+d}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
