@@ -4,6 +4,8 @@ from pathlib import Path
 
 from .children import MissingService
 
+ROOT = Path(__file__).parents[2]
+
 
 def skewed(seconds: int) -> dict[str, str]:
     """The environment of such a process. Its monotonic clock stays true, as on a real machine."""
@@ -14,4 +16,6 @@ def skewed(seconds: int) -> dict[str, str]:
         "LD_PRELOAD": str(found[0]),
         "FAKETIME": f"{seconds:+d}s",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",  # gunicorn keeps monotonic times in the dates of a file
+        "PYTHONPATH": f"{Path(__file__).parent / 'skewed'}:{ROOT}",
     }
