@@ -14,7 +14,8 @@ from celery.signals import (
     beat_init,
     setup_logging,
     worker_init,
-    worker_process_init,
+    worker_process_init as process_begins,
+    worker_process_shutdown as process_ends,
     worker_ready,
     worker_shutting_down,
 )
@@ -42,6 +43,8 @@ BELL_TIMEOUT = 0.3  # seconds that whoever rings waits for the broker
 BELL_PAUSE = 10.0  # seconds without bells after that
 SLOW = 0.1  # seconds: a broker that fails sooner, as one that is down, may be asked each time
 POLLING = 0.05  # seconds between two looks into the message folder
+
+__all__ = ["app", "process_begins", "process_ends", "process_services", "wake_outbox"]
 
 app = Celery("guichet", include=["workers.tasks"])
 
@@ -133,7 +136,7 @@ def heartbeat() -> Heartbeat:
     return Heartbeat(services, NodeKind.WORKER, lanes=[lane.value for lane in Lane])
 
 
-@worker_process_init.connect
+@process_begins.connect
 def build_process_services(**_: Any) -> None:
     process_services()
 

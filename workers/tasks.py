@@ -13,7 +13,6 @@ from functools import cache, partial
 from typing import Any
 
 import structlog
-from celery.signals import worker_process_init, worker_process_shutdown
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity.core import outbox, timetable_runs
@@ -30,7 +29,7 @@ from identity.services import WorkerServices
 
 from . import looks
 from .alarms import Alarms
-from .celery_app import app, process_services
+from .celery_app import app, process_begins, process_ends, process_services
 from .jobs import CARRY_OUT
 from .slots import JOBS, slot
 from .sweeper import Sweeper
@@ -59,12 +58,12 @@ def sweeper() -> Sweeper:
     return Sweeper(keep_time, partial(look, comes_again=True), others)
 
 
-@worker_process_init.connect
+@process_begins.connect
 def start_sweeper(**_: Any) -> None:
     sweeper().start()
 
 
-@worker_process_shutdown.connect
+@process_ends.connect
 def stop_sweeper(**_: Any) -> None:
     sweeper().stop()
 
