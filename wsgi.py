@@ -7,6 +7,7 @@ try:
 
     from identity.app import create_app
     from identity.core import logging as logs
+    from identity.core.database_deadlines import WEB
     from identity.core.nodes import NodeKind
     from identity.health.heartbeat import Heartbeat
     from identity.keys import process_keys as keys
@@ -26,7 +27,7 @@ logs.set_up()
 try:
     settings = read_settings()
     keys.refuse_private_halves(settings)
-    services = build_services(settings, wake_outbox=wake_outbox)
+    services = build_services(settings, wake_outbox=wake_outbox, patience=WEB)
 except WrongSettings as error:
     sys.exit(f"guichet: {error}")
 

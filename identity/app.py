@@ -28,7 +28,8 @@ from .sign_up.pages import check as code_page, start
 from .synapse_api.api import module, predecessors, registration
 from .threepids import pages as client_link
 from .threepids.api import accounts, lookup, terms, validation, versions
-from .web import api_errors, api_headers, information, internal_gate, site, unknown_paths
+from .web import api_errors, api_headers, guards, information, internal_gate, site, unknown_paths
+from .web.known_credentials import KnownCredentials
 from .web.no_sessions import SessionsOfPeople
 from .web.request_context import EXTENSION
 
@@ -93,6 +94,7 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
     """
     app = Site("identity", static_folder=None, template_folder=None)
     app.extensions[EXTENSION] = services
+    app.extensions[guards.KNOWN] = KnownCredentials()
     secret, fallbacks = services.tokens.session_keys()
     at_https = services.settings.public_url.startswith("https://")
     app.config.update(

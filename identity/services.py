@@ -10,8 +10,9 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from .core.clock import ClockOffset, utc_now
+from .core.clock import ClockOffset, corrected, utc_now
 from .core.database import Database, open_database
+from .core.database_deadlines import WORK, Patience
 from .core.keyed_hashes import KeyedHashes
 from .core.private_files import private_folder
 from .core.rate_limits import RateLimits
@@ -62,7 +63,11 @@ class Services:
 
         What several machines compare is compared by this clock.
         """
-        return self.now() - self.clock_offset.value
+        return self.machine_now() - self.clock_offset.value
+
+    def machine_now(self) -> datetime:
+        """The present moment by the clock of this machine; `now` is corrected if it is far off."""
+        return self.now() + self.clock_offset.applied
 
     @cached_property
     def hashes(self) -> KeyedHashes:
@@ -90,14 +95,20 @@ def build_services(
     *,
     wake_outbox: Callable[[set[str]], None] | None = None,
     now: Callable[[], datetime] = utc_now,
+    patience: Patience = WORK,
 ) -> Services:
-    """Build the services for these settings. Raises WrongSettings if required keys are missing."""
+    """Build the services for these settings. Raises WrongSettings if required keys are missing.
+
+    `patience`: how long this process waits for the database.
+    """
     if settings.stores_files:
         private_folder(settings.data_dir)
     secret_keys, storage_keys = keys.shared_keys(settings)
     public_half = keys.public_half(settings)
-    database = open_database(settings, wake_outbox)
+    database = open_database(settings, wake_outbox, patience=patience)
     vault = Vault(storage_keys)
+    offset = ClockOffset()
+    now = partial(corrected, now, offset)
     return Services(
         settings=settings,
         database=database,
@@ -109,6 +120,7 @@ def build_services(
         mailer=make_mailer(settings),
         limits=RateLimits(settings),
         terms=read_terms(settings.terms_file),
+        clock_offset=offset,
         federation=Federation(partial(find_federation_endpoint, database), now),
         room_actions_for=partial(
             _room_actions,

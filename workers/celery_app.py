@@ -4,7 +4,7 @@ What has to be done is in the outbox in the database, not in Celery's messages.
 """
 
 import logging
-from datetime import timedelta
+import time
 from functools import cache
 from typing import Any
 
@@ -14,15 +14,17 @@ from celery.signals import (
     beat_init,
     setup_logging,
     worker_init,
-    worker_process_init,
+    worker_process_init as process_begins,
+    worker_process_shutdown as process_ends,
     worker_ready,
     worker_shutting_down,
 )
-from kombu import Exchange, Queue
-from kombu.exceptions import OperationalError
+from kombu import Exchange, Queue, pools
+from kombu.exceptions import LimitExceeded
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity.core import logging as logs, timetable_runs
+from identity.core.breaker import Breaker
 from identity.core.nodes import NodeKind
 from identity.core.outbox import Lane
 from identity.core.private_files import private_folder
@@ -32,15 +34,17 @@ from identity.services import Services, WorkerServices, build_services, build_wo
 from identity.settings import Settings, WrongSettings, read_settings
 
 from . import file_broker, slots
-from .alarms import Alarms
 
 log = logging.getLogger(__name__)
 
 TASK_LIMIT = 240  # seconds; above RUN_TIME and one job, see tasks.py
 VISIBILITY_TIMEOUT = 600  # seconds; must exceed the task limit, or Redis hands a task out twice
-SWEEP = timedelta(seconds=15)
-INVITATIONS = timedelta(minutes=25)  # after which a message that no worker took is dropped
+BELL_TIMEOUT = 0.3  # seconds that whoever rings waits for the broker
+BELL_PAUSE = 10.0  # seconds without bells after that
+SLOW = 0.1  # seconds: a broker that fails sooner, as one that is down, may be asked each time
 POLLING = 0.05  # seconds between two looks into the message folder
+
+__all__ = ["app", "process_begins", "process_ends", "process_services", "wake_outbox"]
 
 app = Celery("guichet", include=["workers.tasks"])
 
@@ -52,8 +56,9 @@ def configure(celery: Celery, settings: Settings) -> None:
         broker_url=broker,
         broker_transport_options=transport_options,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # meanwhile the processes sweep, see sweeper.py
         broker_connection_timeout=1,
-        broker_pool_limit=4,
+        broker_pool_limit=16,  # each is opened when it is needed
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -70,25 +75,49 @@ def configure(celery: Celery, settings: Settings) -> None:
         worker_redirect_stdouts=False,
         beat_scheduler="workers.scheduler:TimetableScheduler",
         beat_schedule=_schedule(),
+        beat_max_loop_interval=15,  # the scheduler is seen to live by its looks
         timezone="UTC",
     )
     celery.conf.task_queues = _queues()
 
 
+_breaker = Breaker(BELL_PAUSE)
+
+
 def wake_outbox(lanes: set[str]) -> None:
-    """Wake the lanes that got jobs. If the broker is away, the timetable's sweep finds the jobs."""
-    for lane in lanes:
+    """Wake the lanes that got jobs. If the broker is away, the worker's sweep finds the jobs.
+
+    Bells do not expire: a time would be compared by two clocks. A stale one finds nothing to do.
+    """
+    for lane in sorted(lanes):
+        if not _breaker.lets_pass():
+            return
+        began = time.monotonic()
         try:
-            app.send_task(
-                "workers.tasks.empty_outbox",
-                args=[lane],
-                queue=lane,
-                expires=SWEEP.total_seconds(),
-                ignore_result=True,
-                retry=False,
-            )
-        except (OperationalError, OSError) as error:
-            log.warning("broker away, the timetable will find the work: %s", type(error).__name__)
+            with _bells().acquire(block=True, timeout=BELL_TIMEOUT) as producer:
+                app.send_task(
+                    "workers.tasks.empty_outbox",
+                    args=[lane],
+                    queue=lane,
+                    ignore_result=True,
+                    retry=False,
+                    producer=producer,
+                )
+        except LimitExceeded:
+            log.warning("too many ring at once, a sweep will find the work")
+        except Exception as error:  # noqa: BLE001  whatever its client raises: the job is stored
+            is_slow = time.monotonic() - began >= SLOW
+            (_breaker.failed if is_slow else _breaker.worked)()
+            log.warning("broker away, a sweep will find the work: %s", type(error).__name__)
+        else:
+            _breaker.worked()
+
+
+@cache
+def _bells() -> Any:  # kombu's pool of producers
+    """Connections on which nobody waits long, unlike those of the worker."""
+    options = {"socket_timeout": BELL_TIMEOUT} if app.conf.broker_url != file_broker.URL else {}
+    return pools.producers[app.connection_for_write(transport_options=options)]
 
 
 @cache
@@ -101,19 +130,13 @@ def process_services() -> WorkerServices:
 
 
 @cache
-def alarms() -> Alarms:
-    """The timers of this worker process."""
-    return Alarms(wake_outbox)
-
-
-@cache
 def heartbeat() -> Heartbeat:
     """The heartbeat of the worker's main process, with services of its own."""
     services = build_worker_services(read_settings())
     return Heartbeat(services, NodeKind.WORKER, lanes=[lane.value for lane in Lane])
 
 
-@worker_process_init.connect
+@process_begins.connect
 def build_process_services(**_: Any) -> None:
     process_services()
 
@@ -139,12 +162,6 @@ def share_slots(sender: Any, **_: Any) -> None:
 @worker_ready.connect
 def start_heartbeat(**_: Any) -> None:
     heartbeat().start()
-
-
-@worker_ready.connect
-def wake_all_lanes(**_: Any) -> None:
-    """Timers of an earlier worker are gone, so every lane is looked at once."""
-    wake_outbox({lane.value for lane in Lane})
 
 
 @worker_shutting_down.connect
@@ -181,39 +198,21 @@ def _queues() -> list[Queue]:
 
 
 def _schedule() -> dict[str, dict[str, Any]]:
-    sweeps = {
-        f"sweep {lane}": {
-            "task": "workers.tasks.empty_outbox",
-            "schedule": SWEEP,
-            "args": [lane.value],
-            "options": {"queue": lane.value, "expires": SWEEP.total_seconds()},
-        }
-        for lane in Lane
-    }
-    passwords = {
-        "task": "workers.tasks.empty_passwords",
-        "schedule": SWEEP,
-        "options": {"queue": Lane.ACCOUNTS.value, "expires": SWEEP.total_seconds()},
-    }
+    """What runs by the clock. The lanes are swept by the worker itself, see sweeper.py."""
     night = {"task": "workers.tasks.clean_up", "schedule": crontab(hour="3", minute="17")}
     invitations = {
         "task": "workers.tasks.keep_invitations",
         "schedule": crontab(minute="7,37"),
-        "options": {"queue": Lane.BULK.value, "expires": INVITATIONS.total_seconds()},
+        "options": {"queue": Lane.BULK.value},
     }
-    return {
-        **sweeps,
-        "empty passwords": passwords,
-        "clean up": night,
-        "invitations": invitations,
-    }
+    return {"clean up": night, "invitations": invitations}
 
 
 def _broker(settings: Settings) -> tuple[str, dict[str, Any]]:
     if settings.broker_url is not None:
         # A request must not wait for the broker: one try, without a pause.
         impatient = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
-        timeouts = {"socket_connect_timeout": 0.3, "socket_timeout": 5}
+        timeouts = {"socket_connect_timeout": BELL_TIMEOUT, "socket_timeout": 5}
         return settings.broker_url.get_secret_value(), {
             "visibility_timeout": VISIBILITY_TIMEOUT,
             **impatient,

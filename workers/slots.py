@@ -1,12 +1,14 @@
 """How many runs of a lane one worker has at once, so that every lane gets a process of the pool.
 
 Each slot is a locked byte of an unnamed file that the worker's processes inherit. The system frees
-the lock when its process dies, however it dies.
+the lock when its process dies, however it dies. Such a lock belongs to a process, so a process
+remembers which ones its own threads hold.
 """
 
 import fcntl
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ class Pool:
 
 
 _pool = Pool()
+_held_here: set[int] = set()  # by the threads of this process
+_one_at_a_time = threading.Lock()
 
 
 def share(size: int) -> None:
@@ -59,13 +63,23 @@ def _hold(held: ExitStack, numbers: range) -> bool:
     number = next((n for n in numbers if _lock(n)), None)
     if number is None:
         return False
-    held.callback(fcntl.lockf, _file, fcntl.LOCK_UN, 1, number)
+    held.callback(_unlock, number)
     return True
 
 
 def _lock(number: int) -> bool:
-    try:
-        fcntl.lockf(_file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
-    except OSError:
-        return False
-    return True
+    with _one_at_a_time:
+        if number in _held_here:
+            return False
+        try:
+            fcntl.lockf(_file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        except OSError:
+            return False
+        _held_here.add(number)
+        return True
+
+
+def _unlock(number: int) -> None:
+    with _one_at_a_time:
+        _held_here.discard(number)
+        fcntl.lockf(_file, fcntl.LOCK_UN, 1, number)

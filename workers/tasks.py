@@ -5,9 +5,12 @@ All may run twice.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,28 +20,103 @@ from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
 from identity.core.timetable_runs import TimetableTask
+from identity.health.heartbeat import measure_offset
 from identity.invitations.jobs import timetable as invitation_timetable
+from identity.mail.mailer import Mailer, make_mailer
 from identity.maintenance import retention
 from identity.registration.jobs import accounts
 from identity.services import WorkerServices
 
-from .celery_app import alarms, app, process_services
+from . import looks
+from .alarms import Alarms
+from .celery_app import app, process_begins, process_ends, process_services
 from .jobs import CARRY_OUT
 from .slots import JOBS, slot
+from .sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 
 RUN_TIME = 120.0  # seconds after which a run ends, so that no lane holds its slot for ever
 TURNED_AWAY = timedelta(seconds=1)  # a run without a slot is tried again: its job may be new
 
+_idle_mailers: list[Mailer] = []
+
+
+@cache
+def alarms() -> Alarms:
+    """The timers of this worker process. Each looks itself: the broker may be away."""
+    return Alarms(_look_into)
+
+
+@cache
+def sweeper() -> Sweeper:
+    """The thread of this worker process that looks without being woken."""
+    others: dict[str, Callable[[], object]] = {
+        looks.PASSWORDS: empty_passwords,
+        looks.TIMETABLE: run_missed_tasks,
+    }
+    return Sweeper(keep_time, partial(look, comes_again=True), others)
+
+
+@process_begins.connect
+def start_sweeper(**_: Any) -> None:
+    sweeper().start()
+
+
+@process_ends.connect
+def stop_sweeper(**_: Any) -> None:
+    sweeper().stop()
+
+
+def keep_time() -> None:
+    """Go by the clock of the database if that of this machine is far off."""
+    services = process_services()
+    with services.database.reading() as session:
+        services.clock_offset.correct(measure_offset(services, session))
+
+
+def _look_into(lanes: set[str]) -> None:
+    for lane in lanes:
+        if not sweeper().is_stopping:
+            empty_outbox(lane)
+
 
 @app.task(name="workers.tasks.empty_outbox")
 def empty_outbox(lane: str) -> None:
     """Carry out the due jobs of a lane, and set a timer for the next that will be due."""
+    try:
+        look(Lane(lane))
+    except SQLAlchemyError as error:
+        log.warning("lane %s: the database is away: %s", lane, type(error).__name__)
+
+
+def look(lane: Lane, *, comes_again: bool = False) -> None:
+    """Carry out the due jobs of a lane if it has a free slot here, and set its timer.
+
+    Without a slot the timer is set to a second later, unless the caller `comes_again` by itself.
+    Several threads of a process may look at once.
+    """
+    with slot(lane) as is_free:
+        if is_free:
+            looks.record(lane)
+            with own_services() as services:
+                due_at = run_lane(services, lane, is_ending=lambda: sweeper().is_stopping)
+        elif comes_again:
+            return
+        else:
+            due_at = process_services().now() + TURNED_AWAY
+        alarms().set(lane, process_services().now(), due_at)
+
+
+@contextmanager
+def own_services() -> Iterator[WorkerServices]:
+    """The services of this process with a mailer that no other thread has meanwhile."""
     services = process_services()
-    with slot(Lane(lane)) as is_free:
-        due_at = run_lane(services, Lane(lane)) if is_free else services.now() + TURNED_AWAY
-        alarms().set(Lane(lane), services.now(), due_at)
+    mailer = _idle_mailers.pop() if _idle_mailers else make_mailer(services.settings)
+    try:
+        yield replace(services, mailer=mailer)
+    finally:
+        _idle_mailers.append(mailer)
 
 
 @app.task(name="workers.tasks.empty_passwords")
@@ -81,6 +159,19 @@ def keep_invitations() -> None:
                 invitation_timetable.run_due_tasks(services)
 
 
+def run_missed_tasks() -> None:
+    """Run the tasks of the timetable whose message was lost, or never sent."""
+    services = process_services()
+    now = services.database_now()
+    with services.database.reading() as session:
+        runs = timetable_runs.find_all(session)
+    missed = {run.task for run in runs if timetable_runs.is_missed(run, now)}
+    for task in (keep_invitations, clean_up):
+        if task.__name__ in missed:
+            log.warning("the sweep runs %s: its message did not come", task.__name__)
+            task()
+
+
 @contextmanager
 def recorded(services: WorkerServices, task: TimetableTask) -> Iterator[None]:
     """Record when the task ran, and how it ended."""
@@ -100,15 +191,17 @@ def recorded(services: WorkerServices, task: TimetableTask) -> Iterator[None]:
             log.warning("the run of %s is not recorded: %s", task, type(away).__name__)
 
 
-def run_lane(services: WorkerServices, lane: Lane) -> datetime | None:
-    """Carry out jobs of a lane until none is due or the time of a run is over.
+def run_lane(
+    services: WorkerServices, lane: Lane, *, is_ending: Callable[[], bool] = lambda: False
+) -> datetime | None:
+    """Carry out jobs of a lane until none is due, the time of a run is over or the process ends.
 
     Returns when the next run is to begin. None: no job is waiting, or the relay is down and the
     timetable begins the next run.
     """
     ends_at = time.monotonic() + RUN_TIME
     try:
-        while time.monotonic() < ends_at:
+        while time.monotonic() < ends_at and not is_ending():
             with services.database.transaction() as session:
                 job = outbox.lease_next(session, services.now(), lane)
                 next_due = None if job else outbox.next_due(session, lane)

@@ -11,7 +11,8 @@ from domain_rules import room_action_answers
 from . import store
 from .part import Context, Part
 
-MAX_LIFETIME_MS = 150_000  # two minutes, and some difference of clocks
+LEEWAY_MS = 60_000  # by which the clocks of Guichet and of this homeserver may differ
+MAX_LIFETIME_MS = 120_000
 REFRESH_KEYS_MS = 10_000  # between two requests for Guichet's keys
 MAX_ID = 100  # characters
 UNSIGNED, FORBIDDEN = 401, 403
@@ -66,12 +67,13 @@ class SignedRequests(Part):
 
     async def _spend(self, nonce: object, expires_ts: object) -> None:
         now = self._now_ms()
-        if type(expires_ts) is not int or not now < expires_ts <= now + MAX_LIFETIME_MS:
+        latest = now + MAX_LIFETIME_MS + LEEWAY_MS
+        if type(expires_ts) is not int or not now - LEEWAY_MS < expires_ts <= latest:
             raise NotFromGuichet(UNSIGNED, "This request has expired; are both clocks right?")
         if not isinstance(nonce, str) or not 0 < len(nonce) <= MAX_ID:
             raise NotFromGuichet(FORBIDDEN, "This request has no id of its own.")
         is_first = await self._query(
-            "guichet_letter", store.spend_request_id, nonce, expires_ts, now
+            "guichet_letter", store.spend_request_id, nonce, expires_ts + LEEWAY_MS, now
         )
         if not is_first:
             raise NotFromGuichet(FORBIDDEN, "This request was made before.")

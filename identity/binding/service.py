@@ -19,6 +19,7 @@ from identity.threepids import account_models as identity_accounts, associations
 
 Policy = Literal["rule", "any"]
 
+LEEWAY = timedelta(minutes=1)  # the clock of who checks the association may be behind ours
 CENTURY = timedelta(days=36_525)  # an association ends when it is withdrawn, not by a date
 
 
@@ -44,15 +45,18 @@ def bind(
     address = EmailAddress.stored(verified.address)
     check_homeserver(rules, now, address, user_id, policy=policy)
     record_verified(session, now, address=address.canonical, user_id=user_id)
-    milliseconds = int(now.timestamp() * 1000)
     return {
         "medium": "email",
         "address": address.canonical,
         "mxid": user_id,
-        "ts": milliseconds,
-        "not_before": milliseconds,
-        "not_after": int((now + CENTURY).timestamp() * 1000),
+        "ts": _milliseconds(now),
+        "not_before": _milliseconds(now - LEEWAY),
+        "not_after": _milliseconds(now + CENTURY),
     }
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def bind_verified(

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,30 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import (
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+    TimeoutError as NoConnection,
+)
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
 
 from identity.settings import Settings
 
+from . import database_deadlines
+from .database_availability import Availability
+from .database_deadlines import WORK, Patience
 from .private_files import narrow_if_there, private_file
 
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
-CONNECT_TIMEOUT = 5  # seconds
 LANES = "lanes"  # in `Session.info`
 UNDEFINED = {"42703", "42P01"}  # SQLSTATE: no such column, no such table
-STATEMENT_TIMEOUT = 15_000  # milliseconds; PostgreSQL cancels longer statements
+AWAY: tuple[type[SQLAlchemyError], ...] = (OperationalError, InterfaceError, NoConnection)
+"""What is raised while the database does not answer, or answers too late."""
+AVAILABILITY = "guichet_availability"  # among the execution options of an engine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -119,13 +130,24 @@ class Database:
         self.wake_outbox = wake_outbox or (lambda _lanes: None)
         kind = Session if limited else UnlimitedSession
         self._sessions = sessionmaker(engine, class_=kind, expire_on_commit=False)
+        self._availability: Availability | None = engine.get_execution_options().get(AVAILABILITY)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it did not answer in time when it was last asked.
+
+        Who can do without it need not ask then. Only processes that serve requests know it.
+        """
+        return self._availability is not None and self._availability.is_away
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Commit at the end of the block, roll back if it raises.
 
-        On SQLite it is the one writer from the beginning.
+        On SQLite it is the one writer from the beginning. Raises OperationalError, at once if the
+        database did not answer lately.
         """
+        self._refuse_if_away()
         with self._sessions.begin() as session:
             yield session
         lanes: set[str] = session.info.get(LANES, set())
@@ -134,25 +156,35 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A read-only transaction. On SQLite it waits for no writer."""
+        """A read-only transaction. On SQLite it waits for no writer. Raises as `transaction`."""
+        self._refuse_if_away()
         with self._sessions() as session:
             session.connection(execution_options={"guichet_reads_only": True})
             yield session
 
     def ping(self) -> None:
         """Raise SQLAlchemyError unless the database answers."""
-        with self.engine.connect() as connection:
-            connection.execute(text("select 1"))
+        self._refuse_if_away()
+        _ping(self.engine)
+
+    def _refuse_if_away(self) -> None:
+        if self.is_away:
+            error = TimeoutError("the database did not answer lately")
+            raise OperationalError(None, None, error)
 
 
 def open_database(
-    settings: Settings, wake_outbox: Callable[[set[str]], None] | None = None
+    settings: Settings,
+    wake_outbox: Callable[[set[str]], None] | None = None,
+    *,
+    patience: Patience = WORK,
 ) -> Database:
     """The database of these settings, with timeouts for connections, locks and statements."""
-    return Database(make_engine(settings.database), wake_outbox, limited=settings.limits == "on")
+    engine = make_engine(settings.database, patience)
+    return Database(engine, wake_outbox, limited=settings.limits == "on")
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, patience: Patience = WORK) -> Engine:
     """An engine for a SQLAlchemy URL, with timeouts.
 
     A SQLite file is readable by this user only.
@@ -163,15 +195,21 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         pool_pre_ping=True,
-        pool_timeout=CONNECT_TIMEOUT,
-        connect_args={
-            "connect_timeout": CONNECT_TIMEOUT,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c lock_timeout={STATEMENT_TIMEOUT}",
-        },
+        pool_timeout=patience.connect,
+        connect_args=database_deadlines.connect_args(patience),
     )
+    availability = Availability(partial(_ping, engine))
+    database_deadlines.bound(engine, patience, availability)
+    engine.update_execution_options(**{AVAILABILITY: availability})
+    return engine
+
+
+def _ping(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("select 1"))
 
 
 def _keep_private(file: str | None) -> None:

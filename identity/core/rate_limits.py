@@ -21,6 +21,7 @@ from identity.networks import is_in, subscriber_network
 from identity.problems import TooManyRequests
 from identity.settings import Settings
 
+from .breaker import Breaker
 from .distinct_counts import DistinctCounter, LocalDistinctCounter, RedisDistinctCounter
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ SIGN_INS_SHARED = RateLimitItemPerHour(20_000)
 LOOKUPS = 20_000  # different addresses looked up by one account in a day
 NEWS = RateLimitItemPerHour(1)  # for one message in the log
 REDIS_TIMEOUT = 0.3  # seconds
-LOOK_AGAIN = 5.0  # seconds before Redis is tried again
+LOOK_AGAIN = 10.0  # seconds before one request tries Redis again
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,12 @@ class RateLimits:
             SlidingWindowCounterRateLimiter(MemoryStorage()), LocalDistinctCounter()
         )
         self._common = _common(settings, redis_timeout)
-        self._away_until = 0.0
+        self._breaker = Breaker(LOOK_AGAIN)
 
     @property
     def degraded(self) -> bool:
         """Whether Redis does not answer and this process counts alone."""
-        return time.monotonic() < self._away_until
+        return not self._breaker.is_closed
 
     def spend_network(self, client_ip: str) -> None:
         """Count one more address typed from this network."""
@@ -116,15 +117,19 @@ class RateLimits:
 
     def _together(self, ask: Callable[[Counters], T]) -> T:
         """Count in Redis; in this process alone if there is none or it does not answer."""
-        if self._common is not None and not self.degraded:
+        if self._common is not None and self._breaker.lets_pass():
             try:
-                return ask(self._common)
+                answer = ask(self._common)
             except TooManyRequests:
+                self._breaker.worked()
                 raise
             except Exception:
                 # Whatever the Redis client raises: people must not wait for it.
-                self._away_until = time.monotonic() + LOOK_AGAIN
+                self._breaker.failed()
                 log.warning("rate limits: the shared store is away, counting alone", exc_info=True)
+            else:
+                self._breaker.worked()
+                return answer
         return ask(self._here)
 
 

@@ -25,6 +25,7 @@ MAX_SILENCE = {
     TimetableTask.EMPTY_PASSWORDS: timedelta(minutes=1),  # every 15 seconds
 }
 """How long after its last run a task is late."""
+WITHOUT_MESSAGE = timedelta(minutes=5)  # before it is late, a worker runs it without a message
 
 
 class TimetableRun(Base):
@@ -76,3 +77,8 @@ def is_late(run: TimetableRun, now: datetime) -> bool:
     except ValueError:  # of another version
         return False
     return now - run.seen_at > allowed
+
+
+def is_missed(run: TimetableRun, now: datetime) -> bool:
+    """Whether the scheduler's message should have come by now; soon the task is late."""
+    return is_late(run, now + WITHOUT_MESSAGE)

@@ -75,7 +75,7 @@ class Heartbeat:
 
     def _begin(self) -> None:
         self._node_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._started_at = self._services.now()
+        self._started_at = self._services.machine_now()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
@@ -100,7 +100,7 @@ class Heartbeat:
         services = self._services
         with services.database.reading() as session:
             offset = measure_offset(services, session)
-        services.clock_offset.value = offset
+        services.clock_offset.correct(offset)
         if self._kind in {NodeKind.WEB, NodeKind.INTERNAL}:
             services.rules.current()  # of which the first request then need not wait
         report = NodeReport(
@@ -136,9 +136,9 @@ def measure_offset(services: Services, session: Session) -> timedelta:
 
     Half of the time that the question takes is taken off: more cannot be known from here.
     """
-    asked_at: datetime = services.now()
+    asked_at: datetime = services.machine_now()
     read = nodes.read_database_clock(session)
-    answered_at = services.now()
+    answered_at = services.machine_now()
     return timedelta() if read is None else asked_at + (answered_at - asked_at) / 2 - read
 
 

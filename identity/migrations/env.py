@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from identity import tables
 from identity.core.database import UtcDateTime, make_engine
+from identity.core.database_deadlines import UPGRADE
 
 LOCK = 7_265_002  # an arbitrary number: PostgreSQL's advisory lock for upgrades
 
@@ -20,7 +21,7 @@ def render_item(kind: str, item: Any, _autogen_context: Any) -> str | Literal[Fa
 
 def run() -> None:
     """Run the migrations, holding a lock on PostgreSQL."""
-    engine = make_engine(context.config.attributes["url"])
+    engine = make_engine(context.config.attributes["url"], UPGRADE)
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":

@@ -4,10 +4,10 @@ import logging
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision
+from identity.core.database import AWAY
 from identity.invitations import service as invitations
 from identity.networks import is_in
 from identity.threepids import account_models as identity_accounts, associations
@@ -40,13 +40,13 @@ def info() -> Response:
     A protected homeserver is named only to callers in the protected networks. For an address of no
     homeserver the answer is {}, as Tchap's clients expect it. If the person has an account on
     another homeserver and GUICHET_INFO_PERSON_LEVEL allows telling it, that is `hs`, and the rule's
-    is `new_hs`.
+    is `new_hs`. While the database is away, the rules alone decide, but for the level `legacy`.
     """
     address = parameters.email_address()
     decision = services.rules.current().decide(address)
     is_inside = is_in(client_ip(), services.settings.protected_networks)
     by_rule = _homeservers(decision, protected=is_inside)
-    current = _current_homeserver(address, decision) if _may_know_people() else None
+    current = _current_for_caller(address, decision)
     if decision.is_nobodys and current is None:
         return jsonify({})
     return jsonify(_with_current(by_rule, current) | {OURS: _about(decision)})
@@ -67,7 +67,7 @@ def internal_info() -> Response:
     try:
         current = _current_homeserver(address, decision)
         invited = _is_invited(address)
-    except SQLAlchemyError as error:
+    except AWAY as error:
         if is_legacy:
             raise
         # The rules are cached, so answer by them; registering with an invitation has to wait.
@@ -81,10 +81,19 @@ def internal_info() -> Response:
     return jsonify(by_rule | facts)
 
 
-def _may_know_people() -> bool:
-    """Whether this caller of /info may learn which homeserver a person is on."""
+def _current_for_caller(address: EmailAddress, decision: Decision) -> str | None:
+    """The current homeserver, if this caller of /info may learn which one a person is on."""
     level = services.settings.info_person_level
-    return level == "legacy" or (level == "authenticated" and _is_known_caller())
+    if level == "legacy":
+        # Its clients sign people in at `hs`: the wrong one would be worse than none.
+        return _current_homeserver(address, decision)
+    if level != "authenticated":
+        return None
+    try:
+        return _current_homeserver(address, decision) if _is_known_caller() else None
+    except AWAY as error:
+        log.warning("info: the database is away, the rules decide: %s", type(error).__name__)
+        return None
 
 
 def _current_homeserver(address: EmailAddress, decision: Decision) -> str | None:

@@ -16,6 +16,7 @@ from . import models as rules
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
+WAIT = 1.0  # seconds that a request waits for a check, unless the one before was late or failed
 
 
 class RulesInForce:
@@ -50,21 +51,36 @@ class RulesInForce:
                 return self._rule_set or self._look()
         if time.monotonic() - self._looked_at < self._look_every and not self._is_outdated(held):
             return held
-        # One thread checks; the others use the cached rule set.
+        # One check at a time; the other threads use the cached rule set meanwhile.
         if self._looking.acquire(blocking=False):
-            try:
-                return self._look()
-            except SQLAlchemyError as error:
-                self.degraded = True
-                self._looked_at = time.monotonic()
-                log.warning(
-                    "rules: database away, revision %d stays: %s",
-                    held.revision,
-                    type(error).__name__,
-                )
-            finally:
-                self._looking.release()
-        return held
+            self._look_aside()
+        return self._rule_set or held
+
+    def _look_aside(self) -> None:
+        """Check in a thread, so that nobody waits long for a database that is frozen."""
+        is_done = threading.Event()
+        try:
+            threading.Thread(target=self._run, args=(is_done,), name="rules", daemon=True).start()
+        except RuntimeError:  # no thread can be started any more: this process ends
+            self._looking.release()
+            return
+        if not self.degraded and not is_done.wait(WAIT):
+            self.degraded = True
+
+    def _run(self, is_done: threading.Event) -> None:
+        try:
+            self._look()
+        except SQLAlchemyError as error:
+            if not self.degraded:
+                log.warning("rules: database away, they stay: %s", type(error).__name__)
+            self.degraded = True
+        except Exception:
+            log.exception("rules: the newest revision cannot be loaded, the one before stays")
+            self.degraded = True
+        finally:
+            self._looked_at = time.monotonic()
+            self._looking.release()
+            is_done.set()
 
     def _look(self) -> RuleSet:
         with self._database.reading() as session:

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from identity import problems
-from identity.core.database import is_schema_too_old
+from identity.core.database import AWAY, is_schema_too_old
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def register(app: Flask) -> None:
     """Register the handlers for the whole application, so that unknown paths get JSON too."""
     app.register_error_handler(problems.Problem, answer_problem)
     app.register_error_handler(HTTPException, answer_http)
-    for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+    for kind in AWAY:
         app.register_error_handler(kind, answer_database_away)
     app.register_error_handler(exc.ProgrammingError, answer_schema_too_old)
     for unfit in (exc.DataError, UnicodeEncodeError):

@@ -6,6 +6,8 @@ import secrets
 from flask import current_app, request, session
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from .lenient_signer import LenientSigner
+
 FIELD = "csrf_token"  # in the form, and in the session of the browser
 LIFETIME = 12 * 3600  # seconds
 SALT = "wtf-csrf-token"  # as before 0.1.0, so that a form open during an upgrade stays valid
@@ -31,4 +33,4 @@ def _signer() -> URLSafeTimedSerializer:
     config = current_app.config
     # The last key signs, all verify.
     keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
-    return URLSafeTimedSerializer(keys, salt=SALT)
+    return URLSafeTimedSerializer(keys, salt=SALT, signer=LenientSigner)

@@ -3,12 +3,16 @@
 from flask import current_app, g, request
 
 from domain_rules.user_ids import is_of_homeserver
+from identity.core.database import AWAY
 from identity.homeservers import credentials
 from identity.network_settings import SOCKET
 from identity.networks import is_in
 from identity.problems import CredentialNeeded, NotAllowed
 
+from .known_credentials import KnownCredentials
 from .request_context import services
+
+KNOWN = "guichet_known_credentials"  # among the extensions of the application
 
 
 def anyone() -> None:
@@ -57,12 +61,24 @@ def own_user(user_id: str) -> str:
 
 
 def calling_homeserver() -> str | None:
-    """The name of the homeserver whose valid credential the request has, or None."""
+    """The name of the homeserver whose valid credential the request has, or None.
+
+    While the database is away, one that was good lately counts. Raises SQLAlchemyError for others.
+    """
     token = bearer_token()
     if token is None:
         return None
-    with services.database.reading() as session:
-        return credentials.homeserver_of(session, token, services.now())
+    known: KnownCredentials = current_app.extensions[KNOWN]
+    try:
+        with services.database.reading() as session:
+            name = credentials.homeserver_of(session, token, services.now())
+    except AWAY:
+        name = known.find(token)
+        if name is None:
+            raise
+        return name
+    known.record(token, name)
+    return name
 
 
 def _check_nearness() -> None:

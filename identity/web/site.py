@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from identity.core.database import AWAY
 from identity.core.strict_json import is_text
 from identity.problems import Problem, WrongParameter
 
@@ -26,7 +27,7 @@ blueprint.after_request(headers.protect)
 blueprint.url_defaults(wording.keep_language_in_links)
 blueprint.register_error_handler(Problem, errors.answer_problem)
 blueprint.register_error_handler(HTTPException, errors.answer_http)
-for kind in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+for kind in AWAY:
     blueprint.register_error_handler(kind, errors.answer_database_away)
 blueprint.register_error_handler(exc.ProgrammingError, errors.answer_schema_too_old)
 for unfit in (exc.DataError, UnicodeEncodeError):

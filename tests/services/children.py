@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .waiting import NeverHappened, wait_for
@@ -82,6 +82,14 @@ class Child:
         if self.running:
             self.process.send_signal(number)
 
+    def freeze(self) -> None:
+        """It and all that it started stand still: connections stay open, and nobody answers."""
+        _send_to_family(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on where it stood."""
+        _send_to_family(self.pid, signal.SIGCONT)
+
     def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 60.0) -> int:
         """Ask it to end and wait; what is left of its group after that is killed."""
         self.send(number)
@@ -109,3 +117,22 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+@contextlib.contextmanager
+def standing_still(server) -> Iterator[None]:
+    """A server that takes connections and says nothing, until the block ends."""
+    server.freeze()
+    try:
+        yield
+    finally:
+        server.thaw()
+
+
+def _send_to_family(pid: int, number: signal.Signals) -> None:
+    """To the process first: once it stands still, it starts no others. Some may end meanwhile."""
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        os.kill(pid, number)
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                _send_to_family(int(child), number)

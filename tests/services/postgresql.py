@@ -102,6 +102,15 @@ class PostgreSQLServer:
         if self.child:
             self.child.kill()
 
+    def freeze(self) -> None:
+        """Every process of it stands still; the kernel still takes what clients send."""
+        assert self.child
+        self.child.freeze()
+
+    def thaw(self) -> None:
+        assert self.child
+        self.child.thaw()
+
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@{LOOPBACK}:{self.port}/{database}"
 

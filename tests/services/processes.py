@@ -102,12 +102,16 @@ class Processes:
 
     def worker(self, env: Mapping[str, str], *options: str) -> Child:
         """`celery -A workers worker`, ready when this returns; it alone is given what opens secrets."""
-        env = {**WORKER_KEYS, **env} if "GUICHET_DATABASE_URL" in env else env
-        child = self.start(
-            "celery", "-A", "workers", "worker", "--loglevel", "INFO", *options, env=env
-        )
+        child = self.unready_worker(env, *options)
         child.wait_for_log(" ready.", within=90)
         return child
+
+    def unready_worker(self, env: Mapping[str, str], *options: str) -> Child:
+        """The same, just begun: it is ready once it has reached the broker."""
+        env = {**WORKER_KEYS, **env} if "GUICHET_DATABASE_URL" in env else env
+        return self.start(
+            "celery", "-A", "workers", "worker", "--loglevel", "INFO", *options, env=env
+        )
 
     def beat(self, env: Mapping[str, str], *options: str) -> Child:
         child = self.start(

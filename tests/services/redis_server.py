@@ -47,6 +47,15 @@ class RedisServer:
         if self.child:
             self.child.kill()
 
+    def freeze(self) -> None:
+        """Every process of it stands still; the kernel still takes what clients send."""
+        assert self.child
+        self.child.freeze()
+
+    def thaw(self) -> None:
+        assert self.child
+        self.child.thaw()
+
     def flush(self) -> None:
         with redis.Redis.from_url(self.url) as client:
             client.flushall()

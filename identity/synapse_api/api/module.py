@@ -1,7 +1,9 @@
 """/rules, /agents and /reports of /api/homeserver/v1, for our module in a homeserver."""
 
+import logging
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,11 +12,13 @@ from flask.blueprints import BlueprintSetupState
 
 from identity.accounts import feed_state
 from identity.accounts.feed_state import FeedState
+from identity.core.database import AWAY
 from identity.homeservers import modules as homeserver_modules
 from identity.invitations import inviters
 from identity.keys import service as signing_keys
 from identity.problems import TooMuchAtOnce, WrongParameter
 from identity.synapse_api import reports as module_reports, sync
+from identity.synapse_api.last_answers import LastAnswers
 from identity.synapse_api.sync import Answer, RulesFeed
 from identity.web import parameters
 from identity.web.guards import homeserver_of_module, module_in_homeserver
@@ -23,7 +27,9 @@ from identity.web.request_context import services
 
 MAX_REPORTS = 100  # in one request
 MAX_DIGITS = 15  # of the number `since`
-FEED = "guichet_rules_feed"
+FEED, LAST = "guichet_rules_feed", "guichet_last_answers"
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("homeserver", __name__, url_prefix="/api/homeserver/v1")
 blueprint.before_request(module_in_homeserver)
@@ -33,6 +39,7 @@ blueprint.before_request(module_in_homeserver)
 def add_feed(setup: BlueprintSetupState) -> None:
     """Cache the rules feed in the application: it is composed once, not for each homeserver."""
     setup.app.extensions[FEED] = RulesFeed()
+    setup.app.extensions[LAST] = LastAnswers()
 
 
 class Reports(Body):
@@ -45,36 +52,59 @@ class Reports(Body):
 def rules() -> Response:
     """The current rules, with the kinds of the calling and the other homeservers.
 
-    The query says what the module supports, which is recorded for `guichet doctor`.
+    The query says what the module supports, which is recorded for `guichet doctor`. While the
+    database is away, the answer is the last one of this process to this homeserver.
     """
+    last: LastAnswers = current_app.extensions[LAST]
+    homeserver = homeserver_of_module()
+    try:
+        _record_module(homeserver)
+        made = last.rules[homeserver] = _make(partial(_compose_rules, homeserver))
+    except AWAY as error:
+        if homeserver not in last.rules:
+            raise
+        log.warning("rules feed: from memory, the database is away: %s", type(error).__name__)
+        made = last.rules[homeserver]
+    return _respond(made)
+
+
+def _compose_rules(homeserver: str, state: FeedState) -> Answer:
     feed: RulesFeed = current_app.extensions[FEED]
-    homeserver, settings = homeserver_of_module(), services.settings
+    settings = services.settings
     names = {*settings.names, urlsplit(settings.public_url).netloc}
-    _record_module(homeserver)
-
-    def answer(state: FeedState) -> Answer:
-        with services.database.reading() as session:
-            paused = inviters.find_paused(session, services.now(), homeserver)
-            return feed.answer(session, state, homeserver=homeserver, names=names, paused=paused)
-
-    return _respond(answer)
+    with services.database.reading() as session:
+        paused = inviters.find_paused(session, services.now(), homeserver)
+        return feed.answer(session, state, homeserver=homeserver, names=names, paused=paused)
 
 
 @blueprint.get("/agents")
 def agents() -> Response:
-    """Who became an agent, or is none any more, on mixed homeservers since the number `since`."""
+    """Who became an agent, or is none any more, on mixed homeservers since the number `since`.
+
+    While the database is away, a module that has everything hears that there is no news.
+    """
     (text,) = parameters.required("since")
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
         raise WrongParameter("since is no number.")
     since = int(text)
-    _classify_agents()
+    last: LastAnswers = current_app.extensions[LAST]
+    try:
+        _classify_agents()
+        return _respond(_make(partial(_compose_agents, last, since)))
+    except AWAY as error:
+        remembered = last.no_news_of_agents(since)
+        if remembered is None:
+            raise
+        log.warning("agents feed: from memory, the database is away: %s", type(error).__name__)
+        return _respond(remembered)
 
-    def answer(_: FeedState) -> Answer:
-        with services.database.reading() as session:
-            state = feed_state.find_state(session)
-            return sync.agents_since(session, state or _first_state(), since)
 
-    return _respond(answer)
+def _compose_agents(last: LastAnswers, since: int, _state: FeedState) -> Answer:
+    with services.database.reading() as session:
+        state = feed_state.find_state(session) or _first_state()
+        made = sync.agents_since(session, state, since)
+    last.keep_agents(state.epoch, made)
+    return made
 
 
 @blueprint.post("/reports")
@@ -101,18 +131,23 @@ def reports() -> Response:
     return jsonify({"results": results, "epoch": _state().epoch})
 
 
-def _respond(answer: Callable[[FeedState], Answer]) -> Response:
-    """The response, 304 if the module has it already.
+def _make(compose: Callable[[FeedState], Answer]) -> Answer:
+    """The answer of a feed.
 
     If the module has a higher number than the database, a backup was restored: begin a new epoch.
     """
     state = _state()
-    made = answer(state)
+    made = compose(state)
     tags = request.if_none_match.as_set(include_weak=True)
     if any(sync.is_behind(state, made.number, tag) for tag in tags):
         with services.database.transaction() as session:
             state = sync.begin_epoch(session, state)
-        made = answer(state)
+        made = compose(state)
+    return made
+
+
+def _respond(made: Answer) -> Response:
+    """The response with this answer, 304 if the module has it already."""
     response = Response(made.body, mimetype="application/json")
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "Authorization"

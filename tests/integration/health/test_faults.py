@@ -18,7 +18,7 @@ from identity.mail.outcomes import Outcome
 from identity.mail.quota import Template
 from identity.routing.models import RuleRevision
 from tests.worlds.services import *
-from workers import celery_app
+from workers import celery_app, tasks
 
 KEYS = {"link": ["aaaa"], "storage": ["bbbb"], "public": ["cccc"]}
 WELL = [
@@ -164,8 +164,9 @@ def all_told(services, clock) -> str:
         return " ".join(fault.told for fault in find_faults(session, clock()))
 
 
-def test_the_timetable_has_each_of_these_tasks():
+def test_scheduler_and_sweep_have_each_of_these_tasks():
     names = {entry["task"] for entry in celery_app.app.conf.beat_schedule.values()}
+    names.add(tasks.empty_passwords.name)  # of the worker's own sweep
     assert {f"workers.tasks.{task}" for task in TimetableTask} <= names
     assert set(MAX_SILENCE) == set(TimetableTask)
 

@@ -1,0 +1,60 @@
+"""Whether the database answers in time: after one request had to wait, the others need not."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from sqlalchemy.exc import SQLAlchemyError
+
+log = logging.getLogger(__name__)
+
+TRY_AGAIN = 2.0  # seconds between two tries of a database that did not answer
+
+
+class Availability:
+    """What one process knows of it, for all its threads.
+
+    While it is away, a thread tries it every few seconds: no request has to.
+    """
+
+    def __init__(self, ping: Callable[[], None], *, try_again: float = TRY_AGAIN) -> None:
+        """`ping` raises SQLAlchemyError unless the database answers."""
+        self._ping, self._try_again = ping, try_again
+        self._lock = threading.Lock()
+        self._is_away = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it did not answer in time when it was last asked."""
+        if self._is_away:
+            self._keep_trying()  # this process may be a fork, in which the thread does not exist
+        return self._is_away
+
+    def may_connect(self) -> bool:
+        """Whether this thread may connect: while it is away, only the one that tries it."""
+        return not self._is_away or threading.current_thread() is self._thread
+
+    def failed(self) -> None:
+        """Record that it did not answer in time."""
+        if not self._is_away:
+            log.error("the database does not answer: who needs it is refused until it does")
+        self._is_away = True
+        self._keep_trying()
+
+    def _keep_trying(self) -> None:
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="database", daemon=True)
+                with suppress(RuntimeError):  # this process ends
+                    self._thread.start()
+
+    def _run(self) -> None:
+        while self._is_away:
+            time.sleep(self._try_again)
+            with suppress(SQLAlchemyError):
+                self._ping()
+                self._is_away = False
+                log.warning("the database answers again")

@@ -1,0 +1,112 @@
+"""Redis stands still (SIGSTOP) or is gone: people hardly wait, and the worker finds its jobs by itself.
+
+The server is this module's own: others must not wait for it.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services.children import standing_still
+from tests.services.person import Person
+from tests.services.production import ask_database, wait_until_done
+from tests.services.redis_server import RedisServer
+from tests.services.waiting import wait_for
+
+PEOPLE = [f"camille.{number}@ac-rouen.example" for number in "abcdef"]
+HANG = 40.0  # seconds: more than any time-out, on a slow machine too
+SWEPT = "select extract(epoch from max(done_at - created_at)) from outbox where done_at is not null"
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.thaw()
+    server.kill()
+
+
+def sign_ups(url: str) -> list[float]:
+    """Each person types an address; how long the pages took."""
+    seconds = []
+    for address in PEOPLE:
+        person = Person(url)
+        began = time.monotonic()
+        person.ask(address)
+        seconds.append(time.monotonic() - began)
+        assert person.page.url.endswith("/check/1")
+    return seconds
+
+
+@pytest.mark.faults
+def test_a_redis_that_stands_still_costs_one_request_a_moment_and_no_mail(
+    federation, guichet_processes, redis_server, smtp_server, record_fault
+):
+    web = guichet_processes.gunicorn(federation)
+    guichet_processes.worker(federation)
+    sign_up_before = Person(web.url)
+    sign_up_before.ask("camille.durand@ac-rouen.example")
+    smtp_server.wait_for_mail("camille.durand@ac-rouen.example")
+    with standing_still(redis_server):
+        seconds = sign_ups(web.url)
+        said = sign_up_before.open("/readyz").json()["degraded"]
+        for address in PEOPLE:
+            smtp_server.wait_for_mail(address)
+        wait_until_done(federation)
+    swept = float(ask_database(federation, SWEPT)[0][0])
+    assert "limits" in said
+    assert max(seconds) < HANG
+    assert web.log.count("broker away") < len(PEOPLE), "a breaker remembers"
+    sent = [len(smtp_server.to(address)) for address in PEOPLE]
+    assert sent == [1] * len(PEOPLE)
+    record_fault(
+        "Redis stands still",
+        tried=len(PEOPLE),
+        survived=sum(sent),
+        seconds=swept,
+        said=f"/readyz: {', '.join(said)}; slowest page {max(seconds):.1f} s, "
+        f"the others {sorted(seconds)[-2]:.1f} s",
+    )
+
+
+@pytest.mark.faults
+def test_a_worker_that_never_had_a_broker_carries_out_its_jobs(
+    federation, guichet_processes, smtp_server, record_fault
+):
+    deaf = federation | {"GUICHET_BROKER_URL": "redis://127.0.0.1:1/0"}
+    web = guichet_processes.gunicorn(deaf)
+    worker = guichet_processes.unready_worker(deaf)
+    worker.wait_for_log("Cannot connect to redis")
+    sign_ups(web.url)
+    for address in PEOPLE:
+        smtp_server.wait_for_mail(address)
+    wait_until_done(federation)
+    assert worker.running
+    swept = float(ask_database(federation, SWEPT)[0][0])
+    sent = sum(len(smtp_server.to(address)) for address in PEOPLE)
+    assert sent == len(PEOPLE)
+    record_fault(
+        "no broker at all",
+        tried=len(PEOPLE),
+        survived=sent,
+        seconds=swept,
+        said="log: broker away, a sweep will find the work",
+    )
+
+
+def test_a_job_in_flight_goes_on_when_the_broker_dies(
+    federation, guichet_processes, redis_server, holding_smtp
+):
+    held = federation | {"GUICHET_SMTP_URL": holding_smtp.url}
+    worker = guichet_processes.worker(held, "--concurrency", "2")
+    ordering = ("python", "-m", "tests.services.ordering")
+    guichet_processes.run(*ordering, PEOPLE[0], "0", "urgent", "1", env=held)
+    attempts = "select attempts from outbox where attempts > 0 and last_error is null"
+    wait_for(lambda: ask_database(federation, attempts), what="the job is under way", pause=0.1)
+    redis_server.kill()
+    worker.wait_for_log("Connection to broker lost")
+    postponed = "select 1 from outbox where last_error is not null"
+    wait_for(lambda: ask_database(federation, postponed), what="its end is recorded", pause=0.1)
+    assert [row[0] for row in ask_database(federation, "select attempts from outbox")] == [1]

@@ -1,0 +1,48 @@
+"""The clocks of the machines differ: bells are heard, codes leave at once, and forms go to any node."""
+
+from datetime import timedelta
+
+import pytest
+import requests
+
+from tests.services.person import Person, code_in, plain
+from tests.services.production import ask_database, wait_until_done
+from tests.services.skewed_clock import skewed
+from tests.services.waiting import wait_for
+
+PEOPLE = [f"camille.{letter}@ac-rouen.example" for letter in "abcd"]
+LATE = timedelta(seconds=40)  # a worker that is 60 s behind would send the code later than that
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("web_seconds", "worker_seconds"), [(20, -60), (-60, 20)])
+def test_people_notice_nothing(
+    federation, guichet_processes, smtp_server, record_fault, web_seconds, worker_seconds
+):
+    other = guichet_processes.gunicorn(federation)
+    web = guichet_processes.gunicorn(federation | skewed(web_seconds))
+    guichet_processes.worker(federation | skewed(worker_seconds), "--concurrency", "3")
+    guichet_processes.worker(federation, "--concurrency", "2", "--hostname", "other@%h")
+    seen = "select 1 from worker_heartbeats where abs(clock_offset) > 10000"
+    wait_for(lambda: len(ask_database(federation, seen)) == 2, what="the clocks are measured")
+    for number, address in enumerate(PEOPLE):
+        person = Person(web.url if number % 2 else other.url)
+        person.url = other.url if number % 2 else web.url  # the form goes to the other node
+        person.send("/start", email=address)
+        assert person.page.url.endswith("/check/1"), person.page.text
+        person.url = web.url
+        person.type_code(code_in(plain(smtp_server.wait_for_mail(address))))
+        assert "/account/1" in person.page.url
+    wait_until_done(federation)
+    assert [len(smtp_server.to(address)) for address in PEOPLE] == [1] * len(PEOPLE)
+    waited = "select max(done_at - created_at) from outbox where errand = 'mail'"
+    longest = ask_database(federation, waited)[0][0]
+    assert longest < LATE
+    said = requests.get(f"{other.url}/readyz", timeout=60).json()["degraded"]
+    record_fault(
+        f"clocks differ: web {web_seconds:+d} s, worker {worker_seconds:+d} s",
+        tried=len(PEOPLE),
+        survived=len(PEOPLE),
+        seconds=longest.total_seconds(),
+        said=f"/readyz: {', '.join(said)}",
+    )
