@@ -18,7 +18,7 @@ FOUND_nginx-light = command -v nginx || test -x /usr/sbin/nginx
 FOUND_wrk = command -v wrk
 FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*
 
-WHEEL := setup.cfg pyproject.toml wsgi.py $(shell find identity domain_rules workers -type f ! -name '*.pyc')
+WHEEL := setup.cfg pyproject.toml asgi.py wsgi.py $(shell find identity domain_rules workers -type f ! -name '*.pyc')
 
 # The whole suite goes on every core and one more, since half of it waits for servers; a file at a time.
 # What ARGS names runs in the order it stands.

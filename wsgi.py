@@ -1,4 +1,7 @@
-"""The WSGI applications: `wsgi:app`, and `wsgi:internal` for the internal listener."""
+"""The WSGI applications: `wsgi:app`, and `wsgi:internal` for the internal listener.
+
+asgi.py gives them to granian.
+"""
 
 import sys
 
@@ -25,6 +28,7 @@ except ModuleNotFoundError as error:
 logs.set_up()
 try:
     settings = read_settings()
+    logs.set_up(settings.log_format)
     keys.refuse_private_halves(settings)
     services = build_services(settings, wake_outbox=wake_outbox)
 except WrongSettings as error:
@@ -32,7 +36,7 @@ except WrongSettings as error:
 
 
 def __getattr__(name: str) -> Flask:
-    """Make only the application that gunicorn serves."""
+    """Make only the application that is served."""
     if name == "internal":
         internal_app = create_app(services, listener="internal")
         Heartbeat(services, NodeKind.INTERNAL).start(survives_fork=True)

@@ -85,7 +85,7 @@ COMES_WITH = {
 OURS = {"identity", "domain_rules", "workers"}
 SYNAPSES_OWN = {"synapse", "twisted", "treq", "signedjson", "unpaddedbase64", "prometheus-client"}
 # Named in a URL; run as a command; imported by the module inside Synapse alone.
-NEVER_IMPORTED = {"psycopg", "gunicorn", "prometheus-client"}
+NEVER_IMPORTED = {"psycopg", "granian", "prometheus-client"}
 
 
 def imported_by(folder: str) -> set[str]:

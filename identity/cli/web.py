@@ -1,0 +1,46 @@
+"""`guichet web`: serves the public site or the internal listener, as the units of deploy/ do."""
+
+import os
+
+import click
+
+from identity.command.listening import check_free
+from identity.command.opening import warn_of_unknown
+from identity.command.web_server import clear_socket, granian
+from identity.keys import process_keys as keys
+from identity.settings import WrongSettings, read_settings
+
+
+@click.command()
+@click.option("--internal", is_flag=True, help="Serve the internal listener instead of the site.")
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    help="host:port or unix:/path. Without it: 127.0.0.1:8000; with --internal, "
+    "GUICHET_INTERNAL_LISTEN.",
+)
+@click.option(
+    "--workers",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Processes. Each works on GUICHET_WEB_THREADS requests at once.",
+)
+def web(*, internal: bool, listen: str | None, workers: int) -> None:
+    """Serve the public site, or what homeservers ask, until a signal.
+
+    This is one process of a deployment; guichet serve runs all of them. A request must bring its
+    headers within 10 seconds and its body within 20. SIGTERM finishes what was begun.
+    """
+    settings = read_settings()
+    keys.refuse_private_halves(settings)
+    warn_of_unknown()
+    where = listen or (settings.internal_listen if internal else "127.0.0.1:8000")
+    if not where:
+        raise WrongSettings("GUICHET_INTERNAL_LISTEN is empty: set it, or give --listen")
+    check_free(where, "choose another --listen")
+    clear_socket(where)
+    command = granian("asgi:internal" if internal else "asgi:app", where, workers=workers)
+    if settings.log_format:
+        os.environ["GUICHET_LOG_FORMAT"] = settings.log_format
+    os.execv(command[0], command)  # noqa: S606  our own command line; it takes over this process
