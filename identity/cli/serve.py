@@ -27,14 +27,16 @@ STOP_TIME = 10  # seconds for the web to finish what was begun; below processes.
 @click.option("--tls-certificate", type=click.Path(exists=True, dir_okay=False), help="PEM file.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="PEM file.")
 def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None) -> None:
-    """Run everything on this machine: web, worker and scheduler.
+    """Run everything on this machine: web, worker and scheduler, until Ctrl-C.
 
     Without any settings it uses SQLite, a broker of files and a folder of mails under ./var, and
-    loads a sample federation to try it with.
+    loads a sample federation to try it with. This is for a first look; in production, guichet web
+    and Celery run on their own (docs/operations.md).
+
+    The addresses are printed once they answer. Logs follow as text; set GUICHET_LOG_FORMAT=json
+    for programs. GUICHET_INTERNAL_LISTEN says where homeservers ask, if anywhere.
     """
-    if bool(tls_certificate) != bool(tls_key):
-        raise click.UsageError("--tls-certificate and --tls-key go together")
-    tls = Tls(tls_certificate, tls_key) if tls_certificate and tls_key else None
+    tls = Tls.of_options(tls_certificate, tls_key)
     settings = _settings(host, port, at_https=bool(tls))
     services = build_services(settings)
     check_free(_bind(host, port))

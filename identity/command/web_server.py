@@ -8,8 +8,9 @@ import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Self
 
+import click
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from identity.network_settings import SOCKET
@@ -22,8 +23,6 @@ STOP_TIME = 25  # seconds to finish what was begun; TimeoutStopSec of the units 
 RESPAWN_PAUSE = "0.5"  # seconds until a process that ended is replaced
 SOCKET_MODE = "0660"  # read and write for the user and the group of the process
 
-Application = Literal["app", "internal"]
-
 
 @dataclass(frozen=True)
 class Tls:
@@ -31,6 +30,13 @@ class Tls:
 
     certificate: str
     key: str
+
+    @classmethod
+    def of_options(cls, certificate: str | None, key: str | None) -> Self | None:
+        """Of --tls-certificate and --tls-key; None without them."""
+        if bool(certificate) != bool(key):
+            raise click.UsageError("--tls-certificate and --tls-key go together")
+        return cls(certificate, key) if certificate and key else None
 
 
 def granian(
@@ -76,7 +82,7 @@ def _address(host: str, listen: str) -> str:
     """The IP address of a host: granian takes no names. Empty means all addresses (IPv4)."""
     try:
         found = socket.getaddrinfo(
-            host or None, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except OSError as error:
         raise WrongSettings(f"cannot listen on {listen} ({error.strerror})") from None

@@ -93,6 +93,12 @@ class Processes:
         command = ("guichet", "web", *which, "--listen", bind, "--workers", "1")
         return self._web(*command, *options, env=env, url=f"http://{bind}")
 
+    def gunicorn(self, env: Mapping[str, str], *options: str) -> Web:
+        """`gunicorn wsgi:app`, for operators who prefer it."""
+        bind = f"{LOOPBACK}:{free_port()}"
+        command = ("gunicorn", "wsgi:app", "--bind", bind, *options)
+        return self._web(*command, env=env, url=f"http://{bind}")
+
     def granian(self, target: str, env: Mapping[str, str], *, workers: int) -> Web:
         """Any ASGI application of Python's path, served as Guichet is."""
         bind = f"{LOOPBACK}:{free_port()}"
