@@ -1,7 +1,13 @@
 """`guichet web`, the process of the units: how it is called, and what it refuses to start with."""
 
+import contextlib
+import os
+import signal
 import socket
 import stat
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from identity.command.web_server import Tls, clear_socket, granian
 from identity.settings import WrongSettings
 from tests.services.keys import WORKER_KEYS
-from tests.services.waiting import LOOPBACK
+from tests.services.waiting import LOOPBACK, port_answers, wait_for
 from tests.worlds.command_line import *
 
 
@@ -99,6 +105,41 @@ def test_a_certificate_needs_its_key(run, tmp_path):
     (tmp_path / "cert.pem").write_text("x")
     refused = run("web", "--tls-certificate", str(tmp_path / "cert.pem"), ends=2)
     assert "go together" in refused.stderr
+
+
+@pytest.mark.faults
+@pytest.mark.processes
+def test_a_killed_process_is_replaced_and_nobody_stays_behind_a_killed_main_process(
+    guichet_processes, record_fault
+):
+    guichet_processes.guichet("db", "upgrade", env={})
+    web = guichet_processes.web({})
+    [killed] = children_of(web.pid)
+    begun = time.monotonic()
+    os.kill(killed, signal.SIGKILL)
+    web.wait_until(lambda: killed not in children_of(web.pid), what="granian sees it")
+    web.wait_until_up()
+    record_fault(
+        "web process killed", tried=1, survived=1, seconds=time.monotonic() - begun,
+        said="replaced; the log has it",
+    )  # fmt: skip
+    assert "Unexpected exit" in web.log
+    left = children_of(web.pid)
+    assert left
+    os.kill(web.pid, signal.SIGKILL)
+    web.process.wait()
+    wait_for(lambda: not port_answers(urlsplit(web.url).port), what="nobody listens any more")
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), what="it is gone")
+
+
+def children_of(pid: int) -> list[int]:
+    """Its processes that serve: multiprocessing's tracker of resources is one more child."""
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
+    return found
 
 
 @pytest.mark.processes
