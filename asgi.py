@@ -15,4 +15,9 @@ def __getattr__(name: str) -> Bridge:
         raise AttributeError(name)
     # If granian itself is killed, this process would go on, and answer in place of the next one.
     end_with_parent()
-    return Bridge(getattr(wsgi, name), threads=wsgi.settings.web_threads, max_body=MAX_BODY)
+    return Bridge(
+        getattr(wsgi, name),
+        threads=wsgi.settings.web_threads,
+        max_body=MAX_BODY,
+        at_stop=wsgi.stop,
+    )

@@ -53,7 +53,7 @@ def granian(
     `workers`: processes. `stop_time`: seconds.
     """
     return [
-        *(sys.executable, "-m", "granian", target, "--interface", "asginl"),
+        *(sys.executable, "-m", "granian", target, "--interface", "asgi"),
         # Not "auto": there, a connection that says nothing is kept for ever.
         *("--http", "1", "--no-ws", *_where(listen), "--workers", str(workers)),
         *("--http1-header-read-timeout", str(HEADER_TIME)),

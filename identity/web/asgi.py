@@ -68,6 +68,7 @@ class Bridge:
 
     `threads`: how many requests are worked on at once. `max_body`: bytes; of a larger body nothing
     more is read, and the application, which is told its length, refuses it in its own words.
+    `at_stop`: called when the process stops, after the last answer.
     """
 
     def __init__(
@@ -76,19 +77,24 @@ class Bridge:
         *,
         threads: int,
         max_body: int,
+        at_stop: Callable[[], object] = lambda: None,
         body_time: float = BODY_TIME,
         queue_time: float = QUEUE_TIME,
         large_bodies: int = LARGE_BODIES,
     ) -> None:
         self._application = application
         self._max_body = max_body
+        self._at_stop = at_stop
         self._body_time = body_time
         self._queue_time = queue_time
         self._room = large_bodies
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request. Any other event of ASGI than a request is refused."""
+        """Answer one request, or live as long as the process. No other kind of scope is known."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
         if scope["type"] != "http":
             raise ValueError(f"only requests are answered, not {scope['type']}")
         body = _Body()
@@ -104,6 +110,13 @@ class Bridge:
         ]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self._at_stop)
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive, body: _Body) -> Answer:
         try:

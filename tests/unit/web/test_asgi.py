@@ -302,6 +302,18 @@ def test_an_application_may_write_before_it_returns_and_start_anew():
     assert client.headers == {b"retry-after": b"9"}
 
 
+def test_the_end_of_the_process_is_told_once():
+    ends: list[int] = []
+    client = Client(type="lifespan")
+    client.events = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    ask(Recorder(), client, at_stop=lambda: ends.append(client.received))
+    assert ends == [2]
+    assert [event["type"] for event in client.sent] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+
+
 def test_nothing_but_requests_is_served():
     with pytest.raises(ValueError, match="websocket"):
         ask(Recorder(), Client(type="websocket"))
