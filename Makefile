@@ -19,7 +19,7 @@ FOUND_nginx-light = command -v nginx || test -x /usr/sbin/nginx
 FOUND_wrk = command -v wrk
 FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*
 
-WHEEL := setup.cfg pyproject.toml wsgi.py $(shell find identity domain_rules workers -type f ! -name '*.pyc')
+WHEEL := setup.cfg pyproject.toml asgi.py wsgi.py $(shell find identity domain_rules workers -type f ! -name '*.pyc')
 
 # The whole suite goes on every core and one more, since half of it waits for servers; a file at a time.
 # What ARGS names runs in the order it stands.
@@ -128,13 +128,14 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Guichet needs Python 3.11 or newer as $(PYTHON): make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory debian DEBIAN=python3-venv
-	$(PYTHON) -m venv $(VENV)
+	@echo "Installing what Guichet needs into $(VENV), once: this takes a minute"
+	@$(PYTHON) -m venv $(VENV)
 
 FOUND_python3-venv = $(PYTHON) -c 'import ensurepip, venv'
 
 $(VENV)/.service: requirements/service.txt setup.cfg pyproject.toml | $(BIN)/python
-	$(BIN)/python $(PIP) requirements/service.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python $(PIP) requirements/service.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt $(VENV)/.service

@@ -1,4 +1,7 @@
-"""The WSGI applications: `wsgi:app`, and `wsgi:internal` for the internal listener."""
+"""The WSGI applications: `wsgi:app`, and `wsgi:internal` for the internal listener.
+
+asgi.py gives them to granian.
+"""
 
 import sys
 
@@ -26,21 +29,37 @@ except ModuleNotFoundError as error:
 logs.set_up()
 try:
     settings = read_settings()
+    logs.set_up(settings.log_format)
     keys.refuse_private_halves(settings)
     services = build_services(settings, wake_outbox=wake_outbox, patience=WEB)
 except WrongSettings as error:
     sys.exit(f"guichet: {error}")
 
 
+heartbeats: list[Heartbeat] = []
+
+
+def stop() -> None:
+    """Take this process off the list of nodes: where granian forked it, `atexit` is not run."""
+    for heartbeat in heartbeats:
+        heartbeat.stop()
+
+
 def __getattr__(name: str) -> Flask:
-    """Make only the application that gunicorn serves."""
+    """Make only the application that is served."""
     if name == "internal":
         internal_app = create_app(services, listener="internal")
-        Heartbeat(services, NodeKind.INTERNAL).start(survives_fork=True)
+        _report(NodeKind.INTERNAL)
         return internal_app
     if name == "app":
         public_app = create_app(services)
-        Heartbeat(services, NodeKind.WEB).start(survives_fork=True)
+        _report(NodeKind.WEB)
         warm_up()
         return public_app
     raise AttributeError(name)
+
+
+def _report(kind: NodeKind) -> None:
+    heartbeat = Heartbeat(services, kind)
+    heartbeat.start(survives_fork=True)
+    heartbeats.append(heartbeat)

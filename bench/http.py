@@ -48,14 +48,14 @@ def _measure(processes: Processes) -> Iterator[Row]:
     for name, *more in (("agents.example",), ("guests.example", "--guests")):
         run("guichet", "homeserver", "add", name, "--url", "http://127.0.0.1:1", *more)
     run("guichet", "domain", "import", str(domains), "--homeserver", "agents.example")
-    options = ("--worker-class", "gthread", "--workers", "2", "--threads", "4")
-    web = processes.gunicorn({"GUICHET_LIMITS": "off"}, *options, app="bench.served:app")
+    free = {"GUICHET_LIMITS": "off"}
+    web = processes.granian("bench.served:served", free, workers=2)
     # A server of its own: the requests it has left when its turn is over would slow the others
     # down.
-    apart = processes.gunicorn({"GUICHET_LIMITS": "off"}, *options, app="bench.served:app")
+    apart = processes.granian("bench.served:served", free, workers=2)
     yield from _info(web, apart)
     yield _memory(web)
-    second = processes.gunicorn({}, *options, app="wsgi:app")
+    second = processes.granian("asgi:app", {}, workers=2)
     yield _live(processes, [web, second])
 
 

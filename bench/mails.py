@@ -157,7 +157,7 @@ def _starter(stack: ExitStack, folder: Path) -> Callable[[int, str], Installatio
             processes.run("guichet", *command, env=environment)
         token = _token(database_url)
         processes.worker(environment, "--concurrency", "2")
-        web = processes.gunicorn(environment, "--worker-class", "gthread", "--threads", "4")
+        web = processes.web(environment)
         return Installation(web.url, token)
 
     return start

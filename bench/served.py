@@ -1,13 +1,14 @@
-"""The WSGI application of the benchmark: Guichet, a constant view, and a list of regexes."""
+"""The application of the benchmark: Guichet, a constant view, and a list of regexes."""
 
 import re
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from identity.app import create_app
+from identity.app import MAX_BODY, create_app
 from identity.services import build_services
 from identity.settings import read_settings
+from identity.web.asgi import Bridge
 
 CONSTANT = "/constant"
 REGEXES = "/regexes"
@@ -46,3 +47,4 @@ def regexes() -> Flask:
 app = DispatcherMiddleware(
     create_app(build_services(read_settings())), {CONSTANT: constant(), REGEXES: regexes()}
 )
+served = Bridge(app, threads=4, max_body=MAX_BODY)

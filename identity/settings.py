@@ -149,6 +149,10 @@ class Settings(BaseSettings):
     )
     support_url: str | None = None
     time_zone: TimeZone = ZoneInfo("Europe/Paris")
+    web_threads: Annotated[int, Field(ge=1, le=64)] = (
+        8  # requests at once, in each process of the web
+    )
+    log_format: Literal["json", "text"] | None = None  # None: text on a terminal, else JSON
 
     @classmethod
     def settings_customise_sources(

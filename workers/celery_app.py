@@ -188,8 +188,10 @@ def _expect_tasks(services: Services) -> None:
 
 
 @setup_logging.connect
-def set_up_logging(**_: Any) -> None:
-    logs.set_up()
+def set_up_logging(loglevel: int = logging.INFO, **_: Any) -> None:
+    """Celery's own option --loglevel is for what Celery says of itself."""
+    logs.set_up(read_settings().log_format)
+    logging.getLogger("celery").setLevel(loglevel)
 
 
 def _queues() -> list[Queue]:

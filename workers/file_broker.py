@@ -15,7 +15,7 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps
 
-URL = "files://"
+URL = "files://localhost"  # without a host, kombu warns that it takes this one
 BINDING = ".binding"  # lock file in the control folder, held while a table of queues is written
 
 

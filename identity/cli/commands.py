@@ -21,6 +21,7 @@ from identity.threepids.cli import pepper
 from .config import config
 from .db import db
 from .serve import serve
+from .web import web
 
 
 @click.group(cls=Guichet, context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +40,7 @@ def guichet() -> None:
 
 NOUNS = (
     *(address, config, db, doctor, domain, homeserver, invitation, journal, keys, mail),
-    *(never_agent, node, pepper, serve, session, shared_mailbox),
+    *(never_agent, node, pepper, serve, session, shared_mailbox, web),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

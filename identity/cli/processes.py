@@ -1,11 +1,9 @@
 """Supervises processes: starts them together, restarts one that ends, stops them together."""
 
-import ctypes
 import os
 import signal
 import ssl
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,30 +13,45 @@ from typing import Self
 
 import click
 
+from identity.command.parents import end_with_parent
+
 POLL = 0.1  # seconds
 STOP_TIMEOUT = 12.0  # seconds for a process to end by itself
-START_TIMEOUT = 30.0  # seconds until the web must answer
+START_TIME = 30.0  # seconds after which a start is called slow
 MAX_FAILURES = 5  # of one process within FAILURE_WINDOW; after that a restart does not help
 FAILURE_WINDOW = 60.0  # seconds
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Process:
     """A child process, and how often it has ended unexpectedly of late."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        before: Callable[[], None] = lambda: None,
+        shows_output: bool = True,
+    ) -> None:
+        """`before`: called before each start. Without `shows_output`, only stderr is shown."""
         self.name = name
+        self._before = before
+        self._stdout = None if shows_output else subprocess.DEVNULL
         self._command = list(command)
         self._environment = {**os.environ, **environment}
         self._popen: subprocess.Popen[bytes] | None = None
         self._failures: list[float] = []
 
     def start(self) -> None:
+        self._before()
         self._popen = subprocess.Popen(  # noqa: S603  our own command lines
             self._command,
             env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._stdout,
             start_new_session=True,  # Ctrl-C reaches only us; we stop the others in order
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  before any thread
+            preexec_fn=end_with_parent,  # noqa: PLW1509  before any thread
         )
 
     @property
@@ -88,13 +101,16 @@ class Supervisor:
             process.signal(signal.SIGKILL)
 
     def wait_until(self, ready: Callable[[], bool]) -> bool:
-        """Wait until `ready` is true. False if a process fails for good, or it takes too long."""
-        ends_at = time.monotonic() + START_TIMEOUT
-        while not self._stopping and time.monotonic() < ends_at:
+        """Wait until `ready` is true. False if a process fails for good, or at a signal."""
+        slow_at = time.monotonic() + START_TIME
+        while not self._stopping:
             if ready():
                 return True
             if not self._restart_ended():
                 return False
+            if time.monotonic() > slow_at:
+                click.echo("Still starting: this machine is slow, or busy.", err=True)
+                slow_at = float("inf")
             time.sleep(POLL)
         return False
 
@@ -134,8 +150,3 @@ def answers(url: str) -> bool:
             return True
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _end_with_parent() -> None:
-    # If `guichet serve` is killed, its processes end as well.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

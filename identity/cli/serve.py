@@ -1,11 +1,13 @@
 """`guichet serve`: runs web, worker and scheduler together on one machine."""
 
 import sys
+from functools import partial
 
 import click
 
-from identity.command.listening import check_exposure, check_free, socket_options
+from identity.command.listening import accepts, check_exposure, check_free
 from identity.command.opening import bring_up_to_date, warn_of_unknown
+from identity.command.web_server import Tls, clear_socket, granian
 from identity.homeservers import secrets as homeserver_secrets
 from identity.keys import process_keys as keys
 from identity.rule_changes.cli.sample import load_sample
@@ -14,6 +16,10 @@ from identity.settings import Settings, read_settings
 
 from .processes import Process, Supervisor, answers
 
+# This is for a first look, also in a container, where everybody is root.
+NO_ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
+STOP_TIME = 10  # seconds for the web to finish what was begun; below processes.STOP_TIMEOUT
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -21,41 +27,49 @@ from .processes import Process, Supervisor, answers
 @click.option("--tls-certificate", type=click.Path(exists=True, dir_okay=False), help="PEM file.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="PEM file.")
 def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None) -> None:
-    """Run everything on this machine: web, worker and scheduler.
+    """Run everything on this machine: web, worker and scheduler, until Ctrl-C.
 
     Without any settings it uses SQLite, a broker of files and a folder of mails under ./var, and
-    loads a sample federation to try it with.
+    loads a sample federation to try it with. This is for a first look; in production, guichet web
+    and Celery run on their own (docs/operations.md).
+
+    The addresses are printed once they answer. Logs follow as text; set GUICHET_LOG_FORMAT=json
+    for programs. GUICHET_INTERNAL_LISTEN says where homeservers ask, if anywhere.
     """
-    if bool(tls_certificate) != bool(tls_key):
-        raise click.UsageError("--tls-certificate and --tls-key go together")
-    tls = (
-        ["--certfile", tls_certificate, "--keyfile", tls_key] if tls_certificate and tls_key else []
-    )
+    tls = Tls.of_options(tls_certificate, tls_key)
     settings = _settings(host, port, at_https=bool(tls))
     services = build_services(settings)
     check_free(_bind(host, port))
     if settings.internal_listen:
         check_free(settings.internal_listen, "set GUICHET_INTERNAL_LISTEN, empty switches it off")
-    _prepare(services)
+    is_first = _prepare(services)
     services.database.engine.dispose()
     base = settings.public_url
     own = f"{'https' if tls else 'http'}://{_reachable(host)}:{port}"
-    environment = {"GUICHET_PUBLIC_URL": base, **_without_private_halves(services)}
-    worker = {"GUICHET_PUBLIC_URL": base, **_with_private_halves(settings)}
-    web = _gunicorn("wsgi:app", _bind(host, port), threads=8) + tls
+    common = {"GUICHET_PUBLIC_URL": base, "GUICHET_LOG_FORMAT": settings.log_format or "text"}
+    environment = {**common, **_without_private_halves(services)}
+    worker = {**common, **_with_private_halves(settings), "PYTHONWARNINGS": NO_ROOT_WARNING}
+    web = granian("asgi:app", _bind(host, port), tls=tls, stop_time=STOP_TIME)
     processes = [Process("web", web, environment)]
-    if settings.internal_listen:
-        internal = _gunicorn("wsgi:internal", settings.internal_listen, threads=2)
-        internal += socket_options(settings.internal_listen)
-        processes.append(Process("internal", internal, environment))
+    if listen := settings.internal_listen:
+        internal = granian("asgi:internal", listen, stop_time=STOP_TIME)
+        cleared = partial(clear_socket, listen)
+        processes.append(Process("internal", internal, environment, before=cleared))
     processes += [
-        Process("worker", _celery("worker", "--without-gossip", "--without-mingle"), worker),
+        Process(
+            "worker",
+            _celery("worker", "--without-gossip", "--without-mingle"),
+            worker,
+            shows_output=False,
+        ),
         # No pid file: the supervisor runs one scheduler, and a stale file would prevent its start.
-        Process("scheduler", _celery("beat", "--pidfile="), environment),
+        Process("scheduler", _celery("beat", "--pidfile="), environment, shows_output=False),
     ]
     with Supervisor(processes) as supervisor:
-        if supervisor.wait_until(lambda: answers(f"{own}/healthz")):
-            _announce(settings)
+        if supervisor.wait_until(
+            lambda: answers(f"{own}/healthz") and accepts(settings.internal_listen)
+        ):
+            _announce(settings, is_first=is_first)
         sys.exit(supervisor.watch())
 
 
@@ -86,38 +100,45 @@ def _with_private_halves(settings: Settings) -> dict[str, str]:
     return {"GUICHET_HOMESERVER_KEYS_FILE": str((settings.data_dir / keys.PRIVATE_FILE).resolve())}
 
 
-def _prepare(services: Services) -> None:
-    """Upgrade the embedded database and load the sample federation; check any other database."""
+def _prepare(services: Services) -> bool:
+    """Upgrade the embedded database and load the sample federation; check any other database.
+
+    True if the sample was loaded: then this is the first start.
+    """
     warn_of_unknown()
     bring_up_to_date(services.settings)
     if not services.settings.is_embedded:
-        return
+        return False
     with services.database.transaction() as session:  # no older version runs on the same database
         homeserver_secrets.reseal(session, services.vault, services.public_half)
-    if load_sample(services):
-        click.echo(
-            "First start: the sample federation is loaded (examples/federation.yaml).", err=True
-        )
+    return load_sample(services)
 
 
-def _announce(settings: Settings) -> None:
+def _announce(settings: Settings, *, is_first: bool) -> None:
+    """Print the addresses: on stdout, at once also into a pipe, and before anything else."""
     click.echo(f"Sign-up   {settings.public_url}/start")
     if settings.smtp_url is None:
         click.echo(f"Mailbox   {settings.public_url}/dev/mail")
+    if is_first:
+        click.echo(
+            "First start: the sample federation is loaded (examples/federation.yaml).", err=True
+        )
     click.echo("Stop with Ctrl-C.", err=True)
 
 
-def _gunicorn(application: str, bind: str, *, threads: int) -> list[str]:
-    return [
-        *(sys.executable, "-m", "gunicorn", application, "--bind", bind),
-        *("--worker-class", "gthread", "--workers", "1", "--threads", str(threads)),
-        *("--timeout", "30", "--graceful-timeout", "10", "--log-level", "warning"),
-        "--no-control-socket",
-    ]
-
-
 def _celery(command: str, *options: str) -> list[str]:
-    return [sys.executable, "-m", "celery", "-A", "workers", "-q", command, "-l", "INFO", *options]
+    return [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "workers",
+        "-q",
+        command,
+        "-l",
+        "WARNING",
+        *options,
+    ]
 
 
 def _bind(host: str, port: int) -> str:

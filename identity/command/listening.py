@@ -1,4 +1,4 @@
-"""Checks of the addresses and Unix sockets that `guichet serve` listens on."""
+"""Checks of the addresses and Unix sockets that Guichet listens on."""
 
 import socket
 import stat
@@ -10,8 +10,7 @@ from identity.networks import read_host_name
 from identity.settings import Settings, WrongSettings, is_loopback
 
 from .findings import Finding, State
-
-SOCKET_UMASK = "0117"  # read and write for the user and the group of the process: 0660
+from .web_server import SOCKET_MODE
 
 
 def check_free(bind: str, remedy: str = "choose another --port") -> None:
@@ -48,18 +47,29 @@ def check_listeners(settings: Settings) -> Iterator[Finding]:
 
 def _look_at_socket(path: Path, what: str) -> Finding:
     if not path.is_socket():
-        fix = "does guichet serve run, or guichet-internal.service with the same --bind?"
+        fix = "does guichet serve run, or guichet-internal.service with the same socket?"
         return Finding(what, State.ATTENTION, f"there is no socket at {path}", fix)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & stat.S_IRWXO:
-        fix = f"start gunicorn with --umask {SOCKET_UMASK}"
+        fix = f"chmod {SOCKET_MODE} {path}, or let guichet web --internal make it"
         return Finding(what, State.FAILED, f"everybody here may connect to it ({mode:04o})", fix)
     return Finding(what, State.OK, f"a Unix socket ({mode:04o})")
 
 
-def socket_options(bind: str) -> list[str]:
-    """The options gunicorn needs for a Unix socket."""
-    return ["--umask", SOCKET_UMASK] if bind.startswith(SOCKET) else []
+def accepts(bind: str) -> bool:
+    """Whether somebody takes connections there: `host:port`, `unix:/path`; True if it is empty."""
+    if not bind:
+        return True
+    try:
+        if bind.startswith(SOCKET):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(bind.removeprefix(SOCKET))
+        else:
+            host, _, port = bind.rpartition(":")
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _check_port(bind: str) -> None:
@@ -71,7 +81,7 @@ def _check_port(bind: str) -> None:
 
 
 def _check_socket(path: Path) -> None:
-    """Raise OSError unless the path is free or has an unused socket, which gunicorn replaces."""
+    """Raise OSError unless the path is free or has an unused socket, which is replaced."""
     if not path.parent.is_dir():
         raise NotADirectoryError(0, f"{path.parent} is no folder")
     if not path.exists():

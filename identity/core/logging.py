@@ -1,11 +1,11 @@
-"""Logs: one line per event on stderr (JSON unless a terminal), without addresses and tokens."""
+"""Logs: one line per event on stderr, as JSON or as text, without addresses and tokens."""
 
 import logging
-import logging.config
+import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -33,8 +33,31 @@ def hide(text: str) -> str:
     return ADDRESS.sub("(address)", text)
 
 
-def set_up(level: int = logging.INFO) -> None:
-    """Send all logs of this process, those of libraries included, through one formatter."""
+Format = Literal["json", "text"]
+
+
+def set_up(form: Format | None = None, *, level: int = logging.INFO) -> None:
+    """Send all logs of this process, those of libraries included, through one formatter.
+
+    `form`: GUICHET_LOG_FORMAT; see `make_handler`.
+    """
+    root = logging.getLogger()
+    root.handlers[:] = [make_handler(form)]
+    root.setLevel(level)
+    # gunicorn has its own handlers, and logs request lines it cannot read, with their tokens.
+    web = logging.getLogger("gunicorn.error")
+    web.handlers[:], web.propagate = [], True
+    for noisy in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def make_handler(form: Format | None = None) -> logging.Handler:
+    """The handler that writes to stderr. It is also that of granian, by `command/web_log.json`.
+
+    Without `form`, the variable GUICHET_LOG_FORMAT decides; without that, a terminal gets text.
+    """
+    chosen = form or os.environ.get("GUICHET_LOG_FORMAT")
+    is_text = chosen == "text" or (chosen != "json" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -45,25 +68,19 @@ def set_up(level: int = logging.INFO) -> None:
         structlog.dev.ConsoleRenderer(
             colors=False, exception_formatter=structlog.dev.plain_traceback
         )
-        if sys.stderr.isatty()
+        if is_text
         else structlog.processors.JSONRenderer()
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            redact,
-            last,
-        ],
-    )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    # gunicorn has its own handlers, and logs request lines it cannot read, with their tokens.
-    web = logging.getLogger("gunicorn.error")
-    web.handlers[:], web.propagate = [], True
-    for noisy in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                last,
+            ],
+        )
+    )
+    return handler

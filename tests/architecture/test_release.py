@@ -18,7 +18,7 @@ import pytest
 from packaging.metadata import Metadata
 
 ROOT = Path(__file__).parents[2]
-CODE = ("identity", "domain_rules", "workers", "wsgi.py")
+CODE = ("identity", "domain_rules", "workers", "asgi.py", "wsgi.py")
 BESIDE = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "examples/federation.yaml")
 BUILD_SDIST = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
 

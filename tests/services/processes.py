@@ -11,6 +11,7 @@ import requests
 from click.testing import CliRunner
 
 from identity.cli.commands import guichet
+from identity.command.web_server import granian
 
 from .children import MEASURED, Child
 from .keys import WORKER_KEYS
@@ -83,22 +84,26 @@ class Processes:
         facts = {"GUICHET_PUBLIC_URL": url, "GUICHET_INTERNAL_LISTEN": ""} | dict(env)
         return self._web("guichet", "serve", "--port", str(port), *options, env=facts, url=url)
 
-    def gunicorn(
-        self, env: Mapping[str, str], *options: str, app: str = "wsgi:app", port: int = 0
+    def web(
+        self, env: Mapping[str, str], *options: str, internal: bool = False, port: int = 0
     ) -> Web:
-        """The web alone, answering when this returns."""
-        port = port or free_port()
-        bind = f"{LOOPBACK}:{port}"
-        return self._web(
-            "gunicorn",
-            app,
-            "--bind",
-            bind,
-            "--no-control-socket",
-            *options,
-            env=env,
-            url=f"http://{bind}",
-        )
+        """`guichet web`: the public site, or the internal listener, answering when this returns."""
+        bind = f"{LOOPBACK}:{port or free_port()}"
+        which = ("--internal",) if internal else ()
+        command = ("guichet", "web", *which, "--listen", bind, "--workers", "1")
+        return self._web(*command, *options, env=env, url=f"http://{bind}")
+
+    def gunicorn(self, env: Mapping[str, str], *options: str) -> Web:
+        """`gunicorn wsgi:app`, for operators who prefer it."""
+        bind = f"{LOOPBACK}:{free_port()}"
+        command = ("gunicorn", "wsgi:app", "--bind", bind, *options)
+        return self._web(*command, env=env, url=f"http://{bind}")
+
+    def granian(self, target: str, env: Mapping[str, str], *, workers: int) -> Web:
+        """Any ASGI application of Python's path, served as Guichet is."""
+        bind = f"{LOOPBACK}:{free_port()}"
+        _python, *command = granian(target, bind, workers=workers)
+        return self._web("python", *command, env=env, url=f"http://{bind}")
 
     def worker(self, env: Mapping[str, str], *options: str) -> Child:
         """`celery -A workers worker`, ready when this returns; it alone is given what opens secrets."""

@@ -56,7 +56,7 @@ class Door:
     revision: int = 0
 
     def open_guichet(self) -> Web:
-        self.web = self.processes.gunicorn(self.env, port=self.port)
+        self.web = self.processes.web(self.env, port=self.port)
         return self.web
 
     def guichet(self, *words: str) -> Any:

@@ -133,7 +133,7 @@ def test_no_log_holds_a_token_however_the_path_is_spelled(guichet, nginx, tokens
         assert not told(guichet.log, token)
 
 
-def test_gunicorn_itself_keeps_tokens_out_of_its_log(guichet, tokens):
+def test_the_web_server_itself_keeps_tokens_out_of_its_log(guichet, tokens):
     token = tokens.link(uuid4(), "verify")
     for request in (
         f"GET /v/{token} HTTP/9.9\r\n\r\n",
@@ -146,8 +146,8 @@ def test_gunicorn_itself_keeps_tokens_out_of_its_log(guichet, tokens):
     ):
         with socket.create_connection((LOOPBACK, urlsplit(guichet.url).port), 30) as talk:
             talk.sendall(request.encode())
-            assert talk.recv(100)
-    wait_for(lambda: guichet.log.count("Invalid request") >= 3, what="gunicorn told of them")
+            answer = talk.recv(100)
+            assert answer[9:12] in {b"400", b"404", b"414", b"431", b"505"}, request
     assert not told(guichet.log, token)
 
 

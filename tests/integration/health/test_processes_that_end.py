@@ -20,7 +20,7 @@ def readiness(web) -> dict:
 def test_who_is_killed_and_who_stands_still_is_named_until_they_are_back(
     federation, guichet_processes, record_fault
 ):
-    web = guichet_processes.gunicorn(federation)
+    web = guichet_processes.web(federation)
     worker = guichet_processes.worker(federation)
     beat = guichet_processes.beat(federation)
     wait_for(lambda: readiness(web)["status"] == "ready", what="all are there", pause=0.2)
@@ -50,3 +50,10 @@ def test_who_is_killed_and_who_stands_still_is_named_until_they_are_back(
         seconds=time.monotonic() - began_at,
         said=told,
     )
+
+    assert web.stop() == 0
+    kinds = {
+        each["kind"]
+        for each in json.loads(guichet_processes.guichet("node", "list", "--json", env=federation))
+    }
+    assert "web" not in kinds

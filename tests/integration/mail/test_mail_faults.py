@@ -11,7 +11,7 @@ def test_a_relay_that_never_greets_delays_the_mail_but_no_page(
     federation, guichet_processes, silent_smtp, smtp_server
 ):
     silent = federation | {"GUICHET_SMTP_URL": silent_smtp.url}
-    web = guichet_processes.gunicorn(federation, "--threads", "4")
+    web = guichet_processes.web(federation)
     worker = guichet_processes.worker(silent, "--concurrency", "2")
     camille = Person(web.url)
     camille.ask(ADDRESS)
@@ -36,7 +36,7 @@ def test_a_worker_killed_between_lease_and_send_loses_nothing_and_sends_once(
     federation, guichet_processes, silent_smtp, smtp_server
 ):
     silent = federation | {"GUICHET_SMTP_URL": silent_smtp.url}
-    web = guichet_processes.gunicorn(federation)
+    web = guichet_processes.web(federation)
     worker = guichet_processes.worker(silent, "--concurrency", "1")
     Person(web.url).ask(ADDRESS)
     wait_for_attempt(federation)
@@ -53,7 +53,7 @@ def test_without_a_broker_pages_answer_and_the_timetable_finds_the_mail(
     federation, guichet_processes, smtp_server
 ):
     deaf = federation | {"GUICHET_BROKER_URL": "redis://127.0.0.1:1/0"}
-    web = guichet_processes.gunicorn(deaf)
+    web = guichet_processes.web(deaf)
     Person(web.url).ask(ADDRESS)
     assert smtp_server.messages == []
     guichet_processes.worker(federation, "--concurrency", "2")
@@ -62,7 +62,7 @@ def test_without_a_broker_pages_answer_and_the_timetable_finds_the_mail(
 
 
 def test_nothing_secret_or_personal_stands_in_the_logs(federation, guichet_processes, smtp_server):
-    web = guichet_processes.gunicorn(federation, "--access-logfile", "-")
+    web = guichet_processes.web(federation)
     worker = guichet_processes.worker(federation, "--concurrency", "2")
     camille = Person(web.url)
     camille.ask(ADDRESS)

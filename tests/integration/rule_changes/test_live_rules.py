@@ -61,7 +61,7 @@ def nodes(federation, guichet_processes, tmp_path):
         )
 
     open_all(OLD)
-    urls = [guichet_processes.gunicorn(federation, "--threads", "4").url for _ in range(2)]
+    urls = [guichet_processes.web(federation).url for _ in range(2)]
     return urls, open_all
 
 

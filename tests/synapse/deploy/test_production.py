@@ -35,7 +35,7 @@ def on_synapse(production, guichet_processes, synapse, tmp_path) -> dict[str, st
 def test_an_agent_signs_up_and_logs_in_on_the_right_homeserver(
     on_synapse, guichet_processes, smtp_server, synapse
 ):
-    web = guichet_processes.gunicorn(on_synapse, "--threads", "4")
+    web = guichet_processes.web(on_synapse)
     guichet_processes.worker(on_synapse, "--concurrency", "2")
     guichet_processes.beat(on_synapse)
     camille = Person(web.url)
@@ -73,7 +73,7 @@ def test_a_homeserver_that_is_away_costs_no_new_proof(
     on_synapse, guichet_processes, smtp_server, synapse
 ):
     address = "zoe.martin@ac-rouen.example"
-    web = guichet_processes.gunicorn(on_synapse, "--threads", "4")
+    web = guichet_processes.web(on_synapse)
     guichet_processes.worker(on_synapse, "--concurrency", "2")
     guichet_processes.beat(on_synapse)
     zoe = Person(web.url)

@@ -60,7 +60,7 @@ def test_whenever_the_worker_dies_one_account_stands_with_the_password_the_perso
     on_synapse, guichet_processes, smtp_server, synapse, holding, name, call, ends
 ):
     address = f"{name}.{ADDRESS}"
-    web = guichet_processes.gunicorn(on_synapse, "--threads", "4")
+    web = guichet_processes.web(on_synapse)
     worker = guichet_processes.worker(on_synapse, "--concurrency", "2")
     guichet_processes.beat(on_synapse)
     camille = Person(web.url)

@@ -57,7 +57,7 @@ def door(tmp_path_factory, authority, processes, relay) -> Iterator[Door]:
     door.guichet("homeserver", "add", AGENTS, "--url", homeserver.url)
     told = door.guichet("domain", "add", "ac-rouen.example", "--homeserver", AGENTS)
     door.revision = told["revision"]
-    door.internal_url = processes.gunicorn(env, app="wsgi:internal").url
+    door.internal_url = processes.web(env, internal=True).url
     door.open_guichet()
     yield door
     homeserver.end()
