@@ -35,8 +35,9 @@ class Deadline:
 class Watchdog:
     """Shuts the connections of one client down at a deadline: a blocked read or write ends then.
 
-    `with watchdog.until(deadline): …` around each exchange, in which TimeoutError is raised when
-    the time was over. Between exchanges connections may stay open; `close` forgets them.
+    `with watchdog.until(deadline): …` around each exchange. A cut looks like the end of an answer,
+    or like a connection that was lost: `has_cut` says that it was one. Between exchanges
+    connections may stay open; `close` forgets them.
     """
 
     def __init__(self) -> None:
@@ -47,8 +48,8 @@ class Watchdog:
         self.has_cut = False
 
     def until(self, deadline: Deadline) -> Self:
-        """Watch from now on, until the `with` block ends or the deadline comes."""
-        self._stop()
+        """Watch from now on, until the `with` block ends or `stop`. Raises TimeoutError if late."""
+        self.stop()
         self._deadline, self.has_cut = deadline, False
         self._timer = threading.Timer(deadline.left(), self._cut)
         self._timer.daemon = True
@@ -58,11 +59,15 @@ class Watchdog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._stop()
-        if self.has_cut and (error is None or isinstance(error, Exception)):
-            # A cut looks like the end of an answer, or like a connection that was lost.
-            raise TimeoutError("it took too long") from None
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """The exchange is over: its deadline does not count any more."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
     def left(self, at_most: float = math.inf) -> float:
         """As `Deadline.left`, of the present exchange."""
@@ -102,17 +107,11 @@ class Watchdog:
 
     def close(self) -> None:
         """Stop watching, and forget the connections."""
-        self._stop()
+        self.stop()
         with self._lock:
             for each in self._watched:
                 each.close()
             self._watched.clear()
-
-    def _stop(self) -> None:
-        with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
 
     def _cut(self) -> None:
         with self._lock:

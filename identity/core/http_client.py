@@ -111,10 +111,12 @@ class JsonClient:
                 return self._exchange(method, path, headers, body)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             # The library's message may contain the URL, and so an address: only its type is kept.
-            is_cut = isinstance(error, TimeoutError | UrllibTimeoutError)
+            is_cut = self._line.watchdog.has_cut
+            is_late = is_cut or isinstance(error, TimeoutError | UrllibTimeoutError)
             # Of an answer that was never complete the status says nothing.
-            status = None if is_cut else self._status
-            raise Away(type(error).__name__, sent=self._line.has_sent, status=status) from None
+            status = None if is_late else self._status
+            why = TimeoutError if is_cut else type(error)
+            raise Away(why.__name__, sent=self._line.has_sent, status=status) from None
 
     def _exchange(
         self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
@@ -137,9 +139,10 @@ class JsonClient:
         taken = bytearray()
         while piece := response.raw.read1(CHUNK, decode_content=True):
             taken += piece
-            self._deadline.left()
             if len(taken) > MAX_BYTES:
                 raise ValueError("answer too long")
+        if self._line.watchdog.has_cut:
+            raise TimeoutError
         body = strict_json.read_object(bytes(taken))
         if response.status_code >= requests.codes.internal_server_error:
             raise ValueError(f"status {response.status_code}")
