@@ -109,6 +109,8 @@ def answer_problem(problem: problems.Problem) -> Response:
     if isinstance(problem, problems.TooManyRequests):
         response = _answer(status, code, str(problem), retry_after_ms=problem.retry_after * 1000)
         response.headers["Retry-After"] = str(problem.retry_after)
+    elif isinstance(problem, problems.HomeserverSilent):
+        response.headers["Retry-After"] = str(problem.retry_after)
     return response
 
 

@@ -3,8 +3,10 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+
+import pytest
 
 from .waiting import LOOPBACK
 
@@ -68,3 +70,27 @@ class HostilePeer:
             if not self._reads:
                 time.sleep(CEASES)
         self.open.discard(number)
+
+
+class SilentPeer(HostilePeer):
+    """Accepts connections and says nothing, until it `hangs_up`."""
+
+    def __init__(self) -> None:
+        self.hangs_up = threading.Event()
+        super().__init__(self._nothing)
+
+    def close(self) -> None:
+        self.hangs_up.set()
+        super().close()
+
+    def _nothing(self) -> Iterator[bytes]:
+        self.hangs_up.wait()
+        raise ConnectionAbortedError
+        yield b""  # what makes it an iterator
+
+
+@pytest.fixture
+def silent_peer() -> Iterator[SilentPeer]:
+    peer = SilentPeer()
+    yield peer
+    peer.close()
