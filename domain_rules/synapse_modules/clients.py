@@ -120,11 +120,15 @@ class GuichetClient:
         return GuichetAnswer(response.code, json.loads(text) if text else None, tags[0])
 
     def _http(self) -> Any:
-        """Synapse's own client, or one that trusts only the configured authority."""
-        if self._config.ca_file is None:
-            return self._api.http_client
+        """A client that trusts what Synapse trusts, or only the configured authority.
+
+        Synapse's own goes on for a minute with a request that was cancelled.
+        """
         if self._own is None:
-            self._own = _OwnClient(_client_trusting(self._config.ca_file.read_bytes()))
+            if self._config.ca_file is None:
+                self._own = _OwnClient(_client_of(self._api.http_client))
+            else:
+                self._own = _OwnClient(_client_trusting(self._config.ca_file.read_bytes()))
         return self._own
 
 
@@ -175,6 +179,13 @@ class _OwnClient:
 
         deferred = self._client.request(method, url, data=data, headers=headers, unbuffered=True)
         return await make_deferred_yieldable(deferred)
+
+
+def _client_of(synapse_client: Any) -> Any:
+    """The same connections, with requests that can be cancelled."""
+    from treq.client import HTTPClient  # noqa: PLC0415  # only in Synapse
+
+    return HTTPClient(synapse_client.agent)
 
 
 def _client_trusting(certificates: bytes) -> Any:
