@@ -61,6 +61,7 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.OpenIdRefused: (HTTPStatus.UNAUTHORIZED, "M_UNAUTHORIZED"),
     problems.WrongOwner: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.HomeserverSilent: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.HomeserverBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.KeyUnknown: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
 }
 OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")
