@@ -241,3 +241,11 @@ class WrongOwner(Problem):
 
 class HomeserverSilent(Problem):
     """The homeserver does not answer, or not as homeservers do. Try again later."""
+
+    def __init__(self, retry_after: int = 30) -> None:
+        super().__init__()
+        self.retry_after = retry_after  # seconds
+
+
+class HomeserverBusy(HomeserverSilent):
+    """Several requests to this homeserver are under way. Try again in a moment."""

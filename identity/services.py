@@ -20,6 +20,7 @@ from .core.sealing import PrivateHalves, PublicHalf, Vault
 from .core.tokens import Tokens
 from .homeservers import credentials, models as homeservers, secrets as homeserver_secrets
 from .homeservers.admin_client import Connector, SynapseConnector
+from .homeservers.calls import HomeserverCalls
 from .homeservers.federation_client import Federation, FederationEndpoint
 from .homeservers.models import Homeserver
 from .homeservers.room_actions import FindCredentialHashes, RoomActions, SignObject
@@ -52,6 +53,7 @@ class Services:
     mailer: Mailer
     limits: RateLimits
     terms: Terms
+    calls: HomeserverCalls
     federation: Federation
     room_actions_for: Callable[[Homeserver], RoomActions]
     """The room actions of a homeserver that has our module."""
@@ -109,6 +111,7 @@ def build_services(
     vault = Vault(storage_keys)
     offset = ClockOffset()
     now = partial(corrected, now, offset)
+    calls = HomeserverCalls(database, now)
     return Services(
         settings=settings,
         database=database,
@@ -121,12 +124,14 @@ def build_services(
         limits=RateLimits(settings),
         terms=read_terms(settings.terms_file),
         clock_offset=offset,
-        federation=Federation(partial(find_federation_endpoint, database), now),
+        calls=calls,
+        federation=Federation(partial(find_federation_endpoint, database), now, calls),
         room_actions_for=partial(
             _room_actions,
             partial(_sign_now, database, vault, settings.server_name, now),
             now,
             partial(_known_by, database, now),
+            calls,
         ),
     )
 
@@ -165,6 +170,7 @@ def _room_actions(
     sign: SignObject,
     now: Callable[[], datetime],
     known_by: FindCredentialHashes,
+    calls: HomeserverCalls,
     homeserver: Homeserver,
 ) -> RoomActions:
     return RoomActions(
@@ -173,6 +179,7 @@ def _room_actions(
         sign,
         now,
         known_by,
+        calls,
         ca_pem=homeserver.ca_pem,
         insecure=homeserver.insecure,
     )

@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.services.processes",
     "tests.services.production",
     "tests.services.faults",
+    "tests.services.hostile_peer",
     "tests.worlds.services",
 ]
 

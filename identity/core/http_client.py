@@ -1,20 +1,18 @@
 """A JSON client for calls to one homeserver: with deadlines, a maximum size and no redirects."""
 
 import re
-import ssl
-import time
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, NewConnectionError, TimeoutError as UrllibTimeoutError
-from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.exceptions import HTTPError, TimeoutError as UrllibTimeoutError
 
 from . import strict_json
+from .deadlines import Deadline, Watchdog
+from .watched_http import Line, WatchedAdapter
 
-CONNECT_TIMEOUT = 3.0  # seconds
+CONNECT_TIMEOUT = 3.0  # seconds, for each address of the host
 READ_TIMEOUT = 5.0  # seconds between two pieces of an answer
 MAX_BYTES = 1_000_000  # of one answer
 CHUNK = 64 * 1024
@@ -46,10 +44,18 @@ class Answer:
         return safe_code(self.body.get("errcode"))
 
 
+class _Session(requests.Session):
+    """Follows nothing. The library reads the whole body of a redirection, even if told not to."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002  the library's
+        return None
+
+
 class JsonClient:
     """Several calls to one homeserver over one session.
 
-    `seconds` is the time for all calls together, or for each call if not `one_deadline`.
+    `seconds` is the time for all calls together, or for each call if not `one_deadline`. It holds
+    whatever the homeserver sends: names, connections, TLS, headers and body included.
     """
 
     def __init__(
@@ -63,21 +69,25 @@ class JsonClient:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._seconds, self._one_deadline = seconds, one_deadline
-        self._ends_at = time.monotonic() + seconds
-        self._session = requests.Session()
-        self._session.trust_env = (
-            False  # no proxy, no .netrc: only registered homeservers are called
-        )
+        self._deadline = Deadline(seconds)
+        self._line = Line(Watchdog(), CONNECT_TIMEOUT)
+        self._status: int | None = None
+        self._session = _Session()
+        # No proxy, no .netrc: only registered homeservers are called.
+        self._session.trust_env = False
         if insecure:
             self._session.verify = False
-        elif ca_pem:
-            self._session.mount("https://", _PrivateAuthority(ca_pem))
+        self._session.mount("http://", WatchedAdapter(self._line))
+        self._session.mount(
+            "https://", WatchedAdapter(self._line, ca_pem=None if insecure else ca_pem)
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._session.close()
+        self._line.watchdog.close()
 
     def call(
         self,
@@ -87,73 +97,56 @@ class JsonClient:
         token: str | None = None,
         body: dict[str, Any] | None = None,
     ) -> Answer:
-        """Send one request. Any status with a JSON object is an Answer, except 5xx.
+        """Send one request. Any status with a JSON object is an Answer, except 5xx and redirections.
 
         Raises Away.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        status = None
         if not self._one_deadline:
-            self._ends_at = time.monotonic() + self._seconds
+            self._deadline = Deadline(self._seconds)
+        self._line.has_sent = False
+        self._status = None
         try:
-            with self._session.request(
-                method,
-                self._base_url + path,
-                json=body,
-                headers=headers,
-                timeout=(min(CONNECT_TIMEOUT, self._left()), min(READ_TIMEOUT, self._left())),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                status = response.status_code
-                return Answer(response.status_code, self._read(response))
+            with self._line.watchdog.until(self._deadline):
+                return self._exchange(method, path, headers, body)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             # The library's message may contain the URL, and so an address: only its type is kept.
-            sent = status is not None or _may_be_sent(error)
-            if isinstance(error, TimeoutError | UrllibTimeoutError):
-                status = None  # the answer began and was never complete
-            raise Away(type(error).__name__, sent=sent, status=status) from None
+            is_cut = self._line.watchdog.has_cut
+            is_late = is_cut or isinstance(error, TimeoutError | UrllibTimeoutError)
+            # Of an answer that was never complete the status says nothing.
+            status = None if is_late else self._status
+            why = TimeoutError if is_cut else type(error)
+            raise Away(why.__name__, sent=self._line.has_sent, status=status) from None
+
+    def _exchange(
+        self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
+    ) -> Answer:
+        with self._session.request(
+            method,
+            self._base_url + path,
+            json=body,
+            headers=headers,
+            timeout=(self._deadline.left(CONNECT_TIMEOUT), self._deadline.left(READ_TIMEOUT)),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            self._status = response.status_code
+            if response.is_redirect:
+                raise ValueError("a redirection")
+            return Answer(response.status_code, self._read(response))
 
     def _read(self, response: requests.Response) -> dict[str, Any]:
         taken = bytearray()
-        # `read1` returns what has arrived: a server that sends a byte a second meets the deadline
-        # too.
         while piece := response.raw.read1(CHUNK, decode_content=True):
             taken += piece
-            self._left()
             if len(taken) > MAX_BYTES:
                 raise ValueError("answer too long")
+        if self._line.watchdog.has_cut:
+            raise TimeoutError
         body = strict_json.read_object(bytes(taken))
         if response.status_code >= requests.codes.internal_server_error:
             raise ValueError(f"status {response.status_code}")
         return body
-
-    def _left(self) -> float:
-        left = self._ends_at - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-
-class _PrivateAuthority(HTTPAdapter):
-    """TLS that trusts the federation's own certificate authority and no other."""
-
-    def __init__(self, ca_pem: str) -> None:
-        self._context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
-        self._context.check_hostname = True
-        self._context.load_verify_locations(cadata=ca_pem)
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-
-
-def _may_be_sent(error: Exception) -> bool:
-    """Whether there was a connection before the error, so that the request may have arrived."""
-    if isinstance(error, requests.exceptions.SSLError | requests.ConnectTimeout):
-        return False
-    cause = error.args[0] if error.args else None
-    return not isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
 def safe_code(value: object) -> str:

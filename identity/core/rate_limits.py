@@ -34,6 +34,10 @@ SIGN_INS = RateLimitItemPerHour(
     300
 )  # of Matrix users, from one /32 or /64: each one asks a homeserver
 SIGN_INS_SHARED = RateLimitItemPerHour(20_000)
+KEY_REQUESTS = RateLimitItemPerHour(
+    120
+)  # for which a homeserver is asked for its keys: anybody can name one in a header
+KEY_REQUESTS_SHARED = RateLimitItemPerHour(2000)
 LOOKUPS = 20_000  # different addresses looked up by one account in a day
 NEWS = RateLimitItemPerHour(1)  # for one message in the log
 REDIS_TIMEOUT = 0.3  # seconds
@@ -91,6 +95,10 @@ class RateLimits:
     def spend_sign_in(self, client_ip: str) -> None:
         """Count one more OpenID token handed in from this network."""
         self._spend_from(client_ip, "sign-ins", SIGN_INS, of_shared=SIGN_INS_SHARED)
+
+    def spend_key_request(self, client_ip: str) -> None:
+        """Count one more request from this network that makes us ask a homeserver for its keys."""
+        self._spend_from(client_ip, "keys", KEY_REQUESTS, of_shared=KEY_REQUESTS_SHARED)
 
     def spend_lookup(self, now: datetime, user_id: str, addresses: Collection[str]) -> None:
         """Count the addresses an account looks up. Those it has looked up today count once."""

@@ -4,22 +4,31 @@ Homeservers that are not registered are never called.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from math import ceil
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from domain_rules.user_ids import homeserver_in
 from identity.core.http_client import Away, JsonClient
 from identity.core.signatures import NotSigned, verify
 from identity.problems import (
+    HomeserverBusy,
     HomeserverSilent,
     NotAllowed,
     NotOfFederation,
     OpenIdRefused,
     WrongOwner,
 )
+
+from .breakers import Interface
+from .calls import Busy, Endpoint, HomeserverCalls, NotAdmitted
+
+T = TypeVar("T")
 
 OK, UNAUTHORIZED = 200, 401
 SECONDS = 10.0  # for all calls together
@@ -56,33 +65,62 @@ class KeyRing:
 class Federation:
     """Calls registered homeservers and checks their signatures; keeps their keys in memory.
 
-    `find` returns the endpoint of a registered homeserver by its server name.
+    `find` returns the endpoint of a registered homeserver by its server name. The same question is
+    put once at a time.
     """
 
     def __init__(
-        self, find: Callable[[str], FederationEndpoint | None], now: Callable[[], datetime]
+        self,
+        find: Callable[[str], FederationEndpoint | None],
+        now: Callable[[], datetime],
+        calls: HomeserverCalls,
     ) -> None:
-        self._find, self._now = find, now
+        self._find, self._now, self._calls = find, now, calls
         self._rings: dict[str, KeyRing] = {}
 
-    def talk(self, server_name: str, *, seconds: float = SECONDS) -> JsonClient:
-        """A client for this homeserver. Raises NotOfFederation."""
-        endpoint = self._find(server_name)
-        if endpoint is None:
+    def talk(
+        self,
+        server_name: str,
+        interface: Interface = Interface.FEDERATION,
+        *,
+        seconds: float = SECONDS,
+    ) -> AbstractContextManager[JsonClient]:
+        """A client for this homeserver. Raises NotOfFederation, and NotAdmitted on entering."""
+        found = self._find(server_name)
+        if found is None:
             raise NotOfFederation
-        return JsonClient(
-            endpoint.url, ca_pem=endpoint.ca_pem, seconds=seconds, insecure=endpoint.insecure
+        endpoint = Endpoint(
+            found.server_name, interface, found.url, ca_pem=found.ca_pem, insecure=found.insecure
         )
+        return self._calls.talk(endpoint, seconds=seconds)
 
     def owner_of(self, openid_token: str, *, server_name: str) -> str:
         """The user ID an OpenID token belongs to (federation API, `openid/userinfo`).
 
-        Raises NotOfFederation, OpenIdRefused, WrongOwner, HomeserverSilent.
+        Raises NotOfFederation, OpenIdRefused, WrongOwner, HomeserverSilent, HomeserverBusy.
         """
+        question = ("owner", server_name, openid_token)
+        ask = partial(self._ask_owner, openid_token, server_name)
+        return self._ask_once(server_name, question, ask)
+
+    def _ask_once(self, server_name: str, question: Hashable, ask: Callable[[], T]) -> T:
+        """Raises HomeserverSilent, HomeserverBusy, and what `ask` raises."""
+        try:
+            return self._calls.ask_once(server_name, question, ask, seconds=SECONDS)
+        except Busy as busy:
+            raise HomeserverBusy(busy.retry_after) from None
+        except NotAdmitted as refused:
+            raise HomeserverSilent(refused.retry_after) from None
+        except TimeoutError:
+            raise HomeserverSilent from None
+
+    def _ask_owner(self, openid_token: str, server_name: str) -> str:
         path = f"/_matrix/federation/v1/openid/userinfo?access_token={quote(openid_token, safe='')}"
         try:
             with self.talk(server_name) as talk:
                 answer = talk.call("GET", path)
+        except NotAdmitted:
+            raise
         except Away:
             raise HomeserverSilent from None
         if answer.status == UNAUTHORIZED:
@@ -104,11 +142,14 @@ class Federation:
         uri: str,
         content: Mapping[str, Any],
         our_names: Collection[str],
+        before_asking: Callable[[], None] = lambda: None,
     ) -> str:
         """The server name of the homeserver that signed this request (X-Matrix authentication).
 
-        `uri`: the path and query as they were signed, without a prefix added by a proxy. Raises
-        NotAllowed, NotOfFederation, and HomeserverSilent if its keys cannot be fetched.
+        `uri`: the path and query as they were signed, without a prefix added by a proxy.
+        `before_asking` is called before keys are fetched: anybody can name any homeserver. Raises
+        NotAllowed, NotOfFederation, and HomeserverSilent or HomeserverBusy if its keys cannot be
+        fetched.
         """
         parameters = read_x_matrix(authorization)
         origin, key_id, signature = (parameters.get(name, "") for name in ("origin", "key", "sig"))
@@ -117,7 +158,7 @@ class Federation:
         destination = parameters.get("destination")
         if destination is not None and destination not in our_names:
             raise NotAllowed("This request was signed for another server.")
-        public_key = self._key(origin, key_id)
+        public_key = self._key(origin, key_id, before_asking)
         facts = {
             "method": method,
             "uri": uri,
@@ -133,24 +174,40 @@ class Federation:
                     return origin
         raise NotAllowed("Invalid homeserver signature.")
 
-    def _key(self, origin: str, key_id: str) -> str:
+    def _key(self, origin: str, key_id: str, before_asking: Callable[[], None]) -> str:
         now = self._now()
         ring = self._rings.get(origin)
         is_good = ring is not None and now < ring.good_until
         if ring and is_good and key_id in ring.keys:
             return ring.keys[key_id]
         if ring is None or now >= ring.asked_at + ASK_AGAIN:
-            ring = self._rings[origin] = self._fetch(origin, now)
+            before_asking()
+            question = ("keys", origin)
+            ring = self._ask_once(origin, question, partial(self._renew, origin, now))
+        if key_id in ring.keys and now < ring.good_until:
+            return ring.keys[key_id]
         if not ring.answered:
-            raise HomeserverSilent
-        if key_id not in ring.keys or now >= ring.good_until:
-            raise NotAllowed("The homeserver does not publish the key that signed this.")
-        return ring.keys[key_id]
+            again_at = ring.asked_at + ASK_AGAIN
+            raise HomeserverSilent(max(1, ceil((again_at - now).total_seconds())))
+        raise NotAllowed("The homeserver does not publish the key that signed this.")
+
+    def _renew(self, origin: str, now: datetime) -> KeyRing:
+        """Fetch the keys. Without an answer, those that are known stay good until they expire."""
+        known = self._rings.get(origin)
+        if known is not None and now < known.asked_at + ASK_AGAIN:
+            return known  # somebody asked just before
+        fetched = self._fetch(origin, now)
+        if known is not None and not fetched.answered and now < known.good_until:
+            fetched = replace(known, asked_at=now, answered=False)
+        self._rings[origin] = fetched
+        return fetched
 
     def _fetch(self, origin: str, now: datetime) -> KeyRing:
         try:
             with self.talk(origin) as talk:
                 answer = talk.call("GET", "/_matrix/key/v2/server")
+        except NotAdmitted:
+            raise  # nothing was learned about its keys
         except Away:
             return KeyRing(now, now, {}, answered=False)
         if answer.status != OK:

@@ -16,6 +16,8 @@ from identity.core.http_client import Answer, Away, JsonClient, safe_code
 from identity.core.strict_json import is_text
 
 from .admin_client import Refused
+from .breakers import Interface
+from .calls import Endpoint, HomeserverCalls
 
 PATH = "/_synapse/client/org.guichet/v1"
 OK, NOT_FOUND, NOT_ALLOWED, TOO_MANY = 200, 404, 405, 429
@@ -61,6 +63,7 @@ class RoomActions:
     sign: SignObject
     now: Callable[[], datetime]
     known_by: FindCredentialHashes
+    calls: HomeserverCalls
     ca_pem: str | None = None
     insecure: bool = False
 
@@ -121,12 +124,14 @@ class RoomActions:
                 "nonce": nonce,
             }
         )
-        with JsonClient(
+        endpoint = Endpoint(
+            self.server_name,
+            Interface.MODULE,
             self.url,
             ca_pem=self.ca_pem,
-            seconds=seconds,
             insecure=self.insecure,
-        ) as client:
+        )
+        with self.calls.talk(endpoint, seconds=seconds) as client:
             answer = _call(client, f"{PATH}/{action}", signed)
         self._check(answer, action, nonce)
         if answer.status != OK:

@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 
+from identity.core.deadlines import Deadline, Watchdog
+
 from .checks import encode_checked
 from .message import own_id
 from .outcomes import NotSent, Outcome, classify, mask_reply
 from .relay_url import Relay
-from .smtp_session import Deadline, SmtpSession
+from .smtp_session import SmtpSession
 
 LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 GO_AHEAD = 354
@@ -57,7 +59,13 @@ class SmtpMailer:
         """Hand the mail over; returns the relay's last reply. Raises NotSent."""
         content = _with_end(encode_checked(message, envelope_from=envelope_from, to=to))
         mail = _Mail(content, envelope_from, to, own_id(message))
-        deadline = Deadline(self._relay.timeout)
+        try:
+            return self._send(mail, Deadline(self._relay.timeout))
+        finally:
+            if self._session is not None:
+                self._session.watchdog.stop()  # it is held open
+
+    def _send(self, mail: _Mail, deadline: Deadline) -> str:
         session = self._session
         if session is not None:
             try:
@@ -92,12 +100,13 @@ class SmtpMailer:
         self._own.talk = None
 
     def _open(self, deadline: Deadline) -> SmtpSession:
-        talk = None
+        talk, watchdog = None, Watchdog()
         try:
             talk = SmtpSession(
                 self._relay,
                 self._context,
                 deadline,
+                watchdog.until(deadline),
                 hello=self._hello,
                 connect=self._connect,
                 step=self._step,
@@ -106,6 +115,7 @@ class SmtpMailer:
         except (OSError, UnicodeError) as error:
             if talk is not None:
                 talk.close()
+            watchdog.close()
             raise _no_relay(error) from None  # the cause may contain the password
         self._own.talk = talk
         return talk

@@ -3,33 +3,14 @@
 import smtplib
 import socket
 import ssl
-import time
+
+from identity.core.deadlines import Deadline, Watchdog
 
 from .relay_url import Relay, Tls
 
 MAX_LINE = 8192
 MAX_BYTES = 256 * 1024  # of all replies to one mail
 CHUNK = 16 * 1024
-
-
-class Deadline:
-    """The time limit of one mail over all its commands.
-
-    The library's own time-outs start anew with each byte.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._ends_at = time.monotonic() + seconds
-
-    def left(self, at_most: float) -> float:
-        """Seconds until the deadline, at most `at_most`.
-
-        Raises TimeoutError when there are none.
-        """
-        seconds = min(at_most, self._ends_at - time.monotonic())
-        if seconds <= 0:
-            raise TimeoutError("the relay took too long")
-        return seconds
 
 
 class ReplyReader:
@@ -64,7 +45,7 @@ class ReplyReader:
 class SmtpSession(smtplib.SMTP):
     """An SMTP connection bound by `deadline`, which its owner renews for every mail.
 
-    `step`: seconds for the reply to one command.
+    `step`: seconds for the reply to one command. `watchdog` watches until the same deadline.
     """
 
     sock: socket.socket
@@ -74,12 +55,13 @@ class SmtpSession(smtplib.SMTP):
         relay: Relay,
         context: ssl.SSLContext,
         deadline: Deadline,
+        watchdog: Watchdog,
         *,
         hello: str,
         connect: float,
         step: float,
     ) -> None:
-        self.deadline, self.step = deadline, step
+        self.deadline, self.step, self.watchdog = deadline, step, watchdog
         self._relay, self._tls, self._connect_within = relay, context, connect
         # Without a name the library asks the DNS for our own.
         super().__init__(relay.host, relay.port, local_hostname=hello)
@@ -95,7 +77,12 @@ class SmtpSession(smtplib.SMTP):
     def renew(self, deadline: Deadline) -> None:
         """Another mail begins on this connection."""
         self.deadline = deadline
+        self.watchdog.until(deadline)
         self.file = None if self.sock is None else ReplyReader(self)
+
+    def close(self) -> None:
+        super().close()
+        self.watchdog.close()
 
     def getreply(self) -> tuple[int, bytes]:
         """As in the library, but with our own reader.
@@ -115,7 +102,7 @@ class SmtpSession(smtplib.SMTP):
             super().send(data[start : start + CHUNK])
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002  the library's own time-out
-        plain = socket.create_connection((host, port), self.deadline.left(self._connect_within))
+        plain = self.watchdog.connect(host, port, each=self._connect_within)
         if self._relay.tls is not Tls.TLS:
             return plain
         plain.settimeout(self.deadline.left(self.step))

@@ -61,6 +61,7 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.OpenIdRefused: (HTTPStatus.UNAUTHORIZED, "M_UNAUTHORIZED"),
     problems.WrongOwner: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.HomeserverSilent: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.HomeserverBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.KeyUnknown: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
 }
 OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")
@@ -108,6 +109,8 @@ def answer_problem(problem: problems.Problem) -> Response:
     response = _answer(status, code, str(problem), **problem.further)
     if isinstance(problem, problems.TooManyRequests):
         response = _answer(status, code, str(problem), retry_after_ms=problem.retry_after * 1000)
+        response.headers["Retry-After"] = str(problem.retry_after)
+    elif isinstance(problem, problems.HomeserverSilent):
         response.headers["Retry-After"] = str(problem.retry_after)
     return response
 

@@ -150,6 +150,7 @@ def test_every_problem_has_a_sentence_for_people():
         problems.OpenIdRefused,
         problems.WrongOwner,
         problems.HomeserverSilent,
+        problems.HomeserverBusy,
     }
     limits = {problems.TooManyRequests, *every_kind(problems.TooManyRequests)}
     assert set(page_errors.ADVICE) >= PROBLEMS - for_operators - for_programs - limits

@@ -1,7 +1,9 @@
 """What of Guichet a homeserver's module asks: rules and agents as a test sets them, on loopback."""
 
+import contextlib
 import json
 import ssl
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -41,6 +43,10 @@ class ToldGuichet:
         self.paused: set[str] = set()  # who may not invite by mail
         self.predecessors: dict[str, list[str]] = {}  # by who has their address now
         self.asked: list[tuple[str, int]] = []
+        self.is_frozen = False  # every second request gets headers and no body, the others nothing
+        self.held, self.most_held = 0, 0  # POST requests it does not answer: now, and at once
+        self.left = 0  # those that ended because Synapse went away
+        self._lock, self._number = threading.Lock(), 0
         self._server: ThreadingHTTPServer | None = None
         self.start()
 
@@ -103,6 +109,25 @@ class ToldGuichet:
         self.reports.extend(told["reports"])
         return {"results": [{"id": one["id"], "result": "ok"} for one in told["reports"]]}
 
+    def hold(self, handler: BaseHTTPRequestHandler) -> None:
+        """Until Synapse goes away."""
+        is_post = handler.command == "POST"
+        with self._lock:
+            self.held += is_post
+            self.most_held = max(self.most_held, self.held)
+            self._number += 1
+            says_something = self._number % 2
+        with contextlib.suppress(OSError):
+            if says_something:
+                handler.send_response(200)
+                handler.send_header("Content-Length", "100")
+                handler.end_headers()
+            handler.connection.recv(1)
+        handler.close_connection = True
+        with self._lock:
+            self.held -= is_post
+            self.left += is_post
+
     def _handler(self):
         us = self
 
@@ -111,6 +136,8 @@ class ToldGuichet:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
+                if us.is_frozen:
+                    return us.hold(self)
                 name = self.headers["Authorization"].removeprefix("Bearer ")
                 tag, body = us.answer(name, self.path)
                 status = 304 if self.headers["If-None-Match"] == tag else 200
@@ -122,15 +149,19 @@ class ToldGuichet:
                 self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(text)
+                return None
 
             def do_POST(self):
                 told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if us.is_frozen:
+                    return us.hold(self)
                 text = json.dumps(us.answer_to(self.path, told)).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(text)))
                 self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(text)
+                return None
 
             def log_message(self, *_):
                 """Nobody reads it."""

@@ -20,6 +20,7 @@ from identity.core.outbox import Lane
 from identity.core.rate_limits import RateLimits
 from identity.core.sealing import PrivateHalves, Vault, new_pair
 from identity.core.tokens import Tokens
+from identity.homeservers.calls import HomeserverCalls
 from identity.homeservers.models import Homeserver
 from identity.invitations.models import ThirdPartyInvitation
 from identity.mail import models as mails
@@ -230,6 +231,7 @@ def open_site(settings, url, clock):
         mailer=None,
         limits=RateLimits(values),
         terms=Terms(),
+        calls=HomeserverCalls(database, clock),
         federation=None,
         connector_for=lambda homeserver: server if homeserver.connector == "synapse" else None,
         room_actions_for=lambda _homeserver: desk,

@@ -17,6 +17,7 @@ from identity.core.nodes import NodeKind, NodeReport
 from identity.core.rate_limits import RateLimits
 from identity.core.sealing import PrivateHalves, Vault, new_pair
 from identity.core.tokens import Tokens
+from identity.homeservers.calls import HomeserverCalls
 from identity.homeservers.federation_client import Federation
 from identity.homeservers.models import Homeserver
 from identity.routing.rules_in_force import RulesInForce
@@ -147,7 +148,8 @@ def services(database, rules, tokens, vault, postbox, settings, clock) -> Worker
         mailer=postbox,
         limits=RateLimits(settings),
         terms=Terms(),
-        federation=Federation(partial(find_federation_endpoint, database), clock),
+        calls=(calls := HomeserverCalls(database, clock)),
+        federation=Federation(partial(find_federation_endpoint, database), clock, calls),
         connector_for=lambda _homeserver: None,
         room_actions_for=lambda _homeserver: None,
     )

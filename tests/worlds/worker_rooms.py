@@ -34,7 +34,12 @@ def worker_services(told_services, clock, told_room_actions):
 
     def room_actions_for(homeserver):
         return RoomActions(
-            homeserver.name, told_room_actions.url, dict, clock, lambda _name: known_by
+            homeserver.name,
+            told_room_actions.url,
+            dict,
+            clock,
+            lambda _name: known_by,
+            told_services.calls,
         )
 
     return replace(

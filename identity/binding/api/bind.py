@@ -13,7 +13,7 @@ from identity.threepids.validation import check_secret
 from identity.web.guards import anyone
 from identity.web.json_body import Body, Text, read_as, read_body, read_object
 from identity.web.matrix_guards import V2, bearer_account, caller, check_terms, signed_in
-from identity.web.request_context import services
+from identity.web.request_context import client_ip, services
 
 UNBIND = f"{V2}/3pid/unbind"
 
@@ -99,6 +99,7 @@ def _check_authority(body: Unbind, sent: dict[str, Any]) -> bool:
             uri=UNBIND,
             content=sent,
             our_names=services.settings.names,
+            before_asking=lambda: services.limits.spend_key_request(client_ip()),
         )
         if origin != homeserver_of(body.mxid):
             raise problems.NotAllowed("This user ID belongs to another homeserver.")

@@ -19,6 +19,7 @@ from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_noth
 from identity.core.outbox import Job, JobKind, Lane
 from identity.homeservers import models as homeservers, onbind_client
 from identity.homeservers.admin_client import Refused
+from identity.homeservers.breakers import Interface
 from identity.homeservers.models import Homeserver
 from identity.homeservers.onbind_client import Unsure
 from identity.invitations import models as third_party_invitations, service as invitations
@@ -101,7 +102,9 @@ def _send(
     if not _claim(services, invitation, invitee):
         raise _later(job, services.now(), invitation, "another one to the same room is on its way")
     try:
-        with services.federation.talk(homeserver.name, seconds=onbind_client.SECONDS) as talk:
+        with services.federation.talk(
+            homeserver.name, Interface.ONBIND, seconds=onbind_client.SECONDS
+        ) as talk:
             onbind_client.send_onbind(talk, body)
     except Away as away:
         if away.sent and not can_ask:

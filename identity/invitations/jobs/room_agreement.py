@@ -12,6 +12,7 @@ from identity.core.outbox import Job
 from identity.core.sealing import CannotOpen
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
+from identity.homeservers.breakers import Interface
 from identity.homeservers.models import Homeserver
 from identity.invitations import models as third_party_invitations, room_agreement
 from identity.invitations.models import Awaits, ThirdPartyInvitation
@@ -68,7 +69,10 @@ def _is_there(
         )
     try:
         connector = services.connector_for(homeserver)
-        return connector is None or connector.holds_invitation(invitation.room_id, invitation.token)
+        if connector is None:
+            return True
+        with services.calls.admitted(homeserver.name, Interface.ACCOUNTS):
+            return connector.holds_invitation(invitation.room_id, invitation.token)
     except (Away, Refused, CannotOpen) as silent:
         why = str(silent) or type(silent).__name__
         log.warning("%s does not say whether the room took an invitation: %s", homeserver.name, why)

@@ -14,7 +14,8 @@ from domain_rules.user_ids import homeserver_of
 from identity.core.http_client import Away
 from identity.core.sealing import CannotOpen
 from identity.homeservers import models as homeservers, modules as homeserver_modules
-from identity.homeservers.admin_client import Refused
+from identity.homeservers.admin_client import Connector, Refused
+from identity.homeservers.breakers import Interface
 from identity.homeservers.models import Homeserver
 from identity.homeservers.modules import MEMBERSHIP
 from identity.services import WorkerServices
@@ -83,7 +84,14 @@ def _admin_question(
         connector = services.connector_for(own)
     except CannotOpen:
         return _cannot_open_token
-    return connector.membership if connector else None
+    return partial(_ask_administration, services, own, connector) if connector else None
+
+
+def _ask_administration(
+    services: WorkerServices, own: Homeserver, connector: Connector, user_id: str, room_id: str
+) -> str | None:
+    with services.calls.admitted(own.name, Interface.ACCOUNTS):
+        return connector.membership(user_id, room_id)
 
 
 def _cannot_open_token(_user_id: str, _room_id: str) -> str | None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from identity.homeservers.calls import HomeserverCalls
 from identity.homeservers.federation_client import Federation, FederationEndpoint, read_x_matrix
 from identity.problems import (
     HomeserverSilent,
@@ -27,6 +28,12 @@ REQUEST = {
 
 
 @pytest.fixture
+def database_url(sqlite_url) -> str:
+    """The breakers are tested on both databases elsewhere."""
+    return sqlite_url
+
+
+@pytest.fixture
 def places() -> dict[str, FederationEndpoint]:
     return {}
 
@@ -41,8 +48,8 @@ def peer(places, clock):
 
 
 @pytest.fixture
-def federation(places, clock) -> Federation:
-    return Federation(places.get, clock)
+def federation(places, clock, database) -> Federation:
+    return Federation(places.get, clock, HomeserverCalls(database, clock))
 
 
 def verify(federation, header, **changed) -> str:

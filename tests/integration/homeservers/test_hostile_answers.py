@@ -4,12 +4,19 @@ from datetime import timedelta
 
 import pytest
 
+from identity.homeservers.calls import HomeserverCalls
 from identity.homeservers.federation_client import Federation, FederationEndpoint
 from identity.problems import HomeserverSilent, NotAllowed, WrongOwner
 from tests.services.peer import Peer
 
 NAME = "education.example"
 DEEP = b'{"sub": ' + b"[" * 300_000 + b"]" * 300_000 + b"}"
+
+
+@pytest.fixture
+def database_url(sqlite_url) -> str:
+    """The breakers are tested on both databases elsewhere."""
+    return sqlite_url
 
 
 @pytest.fixture
@@ -21,8 +28,10 @@ def peer(clock):
 
 
 @pytest.fixture
-def federation(peer, clock) -> Federation:
-    return Federation({NAME: FederationEndpoint(NAME, peer.url)}.get, clock)
+def federation(peer, clock, database) -> Federation:
+    return Federation(
+        {NAME: FederationEndpoint(NAME, peer.url)}.get, clock, HomeserverCalls(database, clock)
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,14 @@ def _desk(worker_services, told_homeserver, homeserver):
     def known_by(_name):
         return [credential_hash("another one"), credential_hash(told_homeserver.credential)]
 
-    return RoomActions(homeserver.name, homeserver.url, sign, worker_services.now, known_by)
+    return RoomActions(
+        homeserver.name,
+        homeserver.url,
+        sign,
+        worker_services.now,
+        known_by,
+        worker_services.calls,
+    )
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Mail servers that hang, drip, hang up or lie: every try ends in time, and says what is known."""
 
 import base64
+import itertools
 import socket
 import threading
 import time
@@ -12,6 +13,8 @@ import pytest
 from identity.mail.outcomes import NotSent, Outcome
 from identity.mail.relay import SmtpMailer
 from identity.mail.relay_url import Relay, Tls
+from tests.services.hostile_peer import HostilePeer
+from tests.services.waiting import wait_for
 
 from .test_mailer_relay import FROM, TO, letter
 
@@ -32,12 +35,14 @@ class Server:
         self.answers: dict[str, str | list[str]] = {}
         self.heard: list[list[str]] = []  # by connection
         self.pause = pause  # between two bytes of what is said
+        self._ends = threading.Event()
         self._listener = socket.create_server((LOOPBACK, 0))
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
     def stop(self) -> None:
+        self._ends.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
@@ -71,6 +76,9 @@ class Server:
         if isinstance(said, list):
             said = said[min(len(self.heard), len(said)) - 1]
         said, _, after = said.partition("|")
+        if after == "and no more":
+            self._stall(connection, said)
+            return False
         if said == HANG_UP:
             return False
         for start in range(0, len(said) + 2, 1 if self.pause else 1 << 20):
@@ -78,6 +86,11 @@ class Server:
             connection.sendall(f"{said}\r\n".encode()[start : start + step])
             time.sleep(self.pause)
         return after != HANG_UP
+
+    def _stall(self, connection: socket.socket, said: str) -> None:
+        """Say it, and read nothing more until the test ends."""
+        connection.sendall(f"{said}\r\n".encode())
+        self._ends.wait()
 
 
 @pytest.fixture
@@ -132,7 +145,7 @@ def test_one_that_says_a_byte_at_a_time_is_left_at_the_deadline(server, mailer_t
     before = threading.active_count()
     failure = failed(mailer_to(slow.port, timeout=0.6, command=10))
     assert failure.outcome is Outcome.RELAY_DOWN
-    assert threading.active_count() == before
+    wait_for(lambda: threading.active_count() == before, what="no thread is left")
 
 
 def test_a_byte_at_a_time_does_not_stretch_the_time_of_one_reply(server, mailer_to):
@@ -247,3 +260,53 @@ def test_starttls_that_is_refused_or_stalls_gets_no_mail(server, mailer_to):
         failure = failed(mailer_to(relay.port, tls=Tls.STARTTLS, command=0.4))
         assert failure.outcome is Outcome.RELAY_DOWN
         assert not [line for line in relay.heard[0] if line.startswith("MAIL")]
+
+
+LONG = 25.0  # seconds that no mail with a second's time can take, however busy this machine is
+
+
+def test_a_reply_to_the_mail_that_never_ends_is_left_at_the_deadline(server, mailer_to):
+    slow = server(pause=0.005, **{".": "250-" + "on and on " * 2_000})
+    begun = time.monotonic()
+    failure = failed(mailer_to(slow.port, timeout=4, command=10))
+    assert failure.outcome is Outcome.UNKNOWN
+    assert time.monotonic() - begun < LONG
+
+
+@pytest.mark.parametrize("tls", [Tls.TLS, Tls.NONE])
+@pytest.mark.parametrize("pause", [0.05, 0.0])
+def test_a_relay_that_never_comes_to_an_end_is_left_at_the_deadline(mailer_to, tls, pause):
+    """Records of a TLS handshake that goes on and on, or lines of a greeting."""
+    said = b"\x16\x03\x03\x40\x00" + b"\x02" * 9 if tls is Tls.TLS else b"220-\r\n"
+    peer = HostilePeer(lambda: itertools.repeat(said), pause=pause, says_first=tls is Tls.NONE)
+    begun = time.monotonic()
+    failure = failed(mailer_to(peer.port, timeout=1, command=10, tls=tls))
+    assert failure.outcome is Outcome.RELAY_DOWN
+    assert time.monotonic() - begun < LONG
+    wait_for(lambda: not peer.open, what="the connection is closed")
+    peer.close()
+
+
+def test_a_relay_that_stops_taking_the_mail_is_left_at_the_deadline(server, mailer_to):
+    """Before the last dot: nothing was handed over."""
+    deaf = server(DATA="354 go on|and no more")
+    begun = time.monotonic()
+    mailer = mailer_to(deaf.port, timeout=1, command=10)
+    message = letter()
+    next(iter(message.iter_parts())).set_content(f"{'Bonjour. ' * 7}\n" * 100_000)
+    with pytest.raises(NotSent) as failure:
+        mailer.send(message, envelope_from=FROM, to=TO)
+    assert failure.value.outcome is Outcome.RELAY_DOWN
+    assert time.monotonic() - begun < LONG
+
+
+def test_a_connection_that_is_held_open_is_not_cut_at_the_deadline_of_its_last_mail(
+    smtp_server, mailer_to
+):
+    mailer = mailer_to(smtp_server.port, timeout=1.0)
+    mailer.send(letter(), envelope_from=FROM, to=TO)
+    held = mailer._session
+    time.sleep(1.5)  # longer than the deadline: there is nothing to wait for
+    mailer.send(letter(), envelope_from=FROM, to=TO)
+    assert mailer._session is held
+    assert len(smtp_server.deliveries) == 2

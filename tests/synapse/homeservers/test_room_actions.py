@@ -11,10 +11,13 @@ import requests
 from domain_rules.room_action_answers import credential_hash
 from identity.core import signatures as signing
 from identity.core.clock import utc_now
+from identity.core.database import Database, make_engine
 from identity.core.http_client import Away
 from identity.homeservers.admin_client import Refused
+from identity.homeservers.calls import HomeserverCalls
 from identity.homeservers.room_actions import PATH, NoModule, RoomActions
 from tests.services.guichet_synapse import GuichetHomeserver, Person, started
+from tests.services.schema import create_schema
 from tests.services.told_guichet import told_rule
 from tests.services.told_room_actions import ToldRoom
 
@@ -50,6 +53,9 @@ def place(tmp_path_factory, authority, told_guichet) -> Iterator[Place]:
         module={"parts": PARTS},
     )
     key = signing.new_key()
+    breakers = f"sqlite:///{tmp_path_factory.mktemp('breakers') / 'guichet.db'}"
+    create_schema(breakers)
+    database = Database(make_engine(breakers))
     told_guichet.sources = {homeserver.server_name: "agent"}
     told_guichet.rules = [
         told_rule("suffix", "agents.example", "agent", homeserver.server_name),
@@ -63,9 +69,11 @@ def place(tmp_path_factory, authority, told_guichet) -> Iterator[Place]:
         utc_now,
         # The module of these tests has the name of its homeserver for a credential.
         lambda name: [credential_hash(name)],
+        HomeserverCalls(database, utc_now),
     )
     with started(homeserver):
         yield Place(homeserver, desk, Person(homeserver, "ana"), Person(homeserver, "zoe"), key)
+    database.engine.dispose()
 
 
 def keys(place: Place) -> dict:

@@ -13,7 +13,7 @@ from identity.core.http_client import Away
 from identity.core.nodes import Node, NodeReport
 from identity.core.outbox import Job, Lane
 from identity.core.sealing import PrivateHalves, new_pair
-from identity.homeservers.breakers import OPEN_FOR
+from identity.homeservers.breakers import MAX_FAILURES, OPEN_FOR
 from identity.mail import models as mails
 from identity.registration.attempts import AttemptStatus
 from identity.registration.models import AccountAttempt
@@ -85,26 +85,26 @@ def waiting(worker_services) -> int:
 
 
 @pytest.mark.slow
-def test_after_three_failures_nobody_waits_for_a_homeserver_until_one_call_has_tried(
+def test_after_five_failures_nobody_waits_for_a_homeserver_until_one_call_has_tried(
     worker_services, confirm, ask, work, homeserver, clock
 ):
     asked, look = [], homeserver.look
     homeserver.look = lambda account: asked.append(1) or look(account)
-    for number in range(3):
+    for number in range(MAX_FAILURES):
         request = confirm(f"person{number}")
         ask(request)
         homeserver.failures["look"] = Away("ConnectTimeout")
         work()
         assert stands(worker_services, request) is AttemptStatus.AWAY
     with pytest.raises(problems.ServerAway):
-        ask(confirm("fourth"))
-    assert (len(asked), kept(worker_services)) == (3, [])
+        ask(confirm("next"))
+    assert (len(asked), kept(worker_services)) == (MAX_FAILURES, [])
     clock.time += OPEN_FOR
-    ask(confirm("fifth"))
-    ask(confirm("sixth"))
+    ask(confirm("one"))
+    ask(confirm("another"))
     homeserver.failures["look"] = Away("ConnectTimeout")
     work()
-    assert len(asked) == 4, "one call has tried; the other one did not wait for it"
+    assert len(asked) == MAX_FAILURES + 1, "one call has tried; the other one did not wait for it"
     clock.time += OPEN_FOR
     for name in ("seventh", "eighth"):
         ask(confirm(name))
@@ -118,7 +118,7 @@ def test_probes_wait_in_bulk_and_find_out_for_each_other(
 ):
     probed = []
     homeserver.probe = lambda: probed.append(1) or homeserver._fail("probe")
-    for number in range(4):
+    for number in range(MAX_FAILURES + 1):
         request = confirm(f"person{number}")
         homeserver.failures["look"] = Away("ConnectTimeout")
         try:
@@ -133,7 +133,9 @@ def test_probes_wait_in_bulk_and_find_out_for_each_other(
     clock.advance(minutes=2)
     work(Lane.BULK)
     with worker_services.database.reading() as session:
-        assert [mail.template for mail in mails.find_recent(session)] == ["server_ready"] * 4
+        assert [mail.template for mail in mails.find_recent(session)] == ["server_ready"] * (
+            MAX_FAILURES + 1
+        )
 
 
 def silence(worker_services, clock):
