@@ -1,10 +1,14 @@
 """The root command `guichet` with the commands of all stories."""
 
+import os
+from pathlib import Path
+
 import click
 
 from identity.accounts.cli import session
 from identity.bulk_invites.cli import send
 from identity.command.outcomes import Guichet
+from identity.env_files import DEFAULT, VARIABLE
 from identity.health.cli.doctor import doctor
 from identity.health.cli.processes import node
 from identity.homeservers.cli import homeserver
@@ -23,7 +27,30 @@ from .db import db
 from .serve import serve
 
 
+def _use_env_file(context: click.Context, _option: click.Parameter, file: Path | None) -> None:
+    """Name the file in the environment, so that processes this command starts read it, too."""
+    if file is None:
+        return
+    before = os.environ.get(VARIABLE)
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(VARIABLE, None)
+        else:
+            os.environ[VARIABLE] = before
+
+    os.environ[VARIABLE] = str(file.absolute())
+    context.call_on_close(restore)
+
+
 @click.group(cls=Guichet, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_use_env_file,
+    help=f"File with the settings, instead of {DEFAULT}; $GUICHET_ENV_FILE does the same.",
+)
 @click.version_option(package_name="matrix-guichet", prog_name="guichet")
 def guichet() -> None:
     """The front desk of a federation of Matrix homeservers.
