@@ -195,7 +195,8 @@ def _schedule() -> dict[str, dict[str, Any]]:
         "schedule": SWEEP,
         "options": {"queue": Lane.ACCOUNTS.value, "expires": SWEEP.total_seconds()},
     }
-    night = {"task": "workers.tasks.clean_up", "schedule": crontab(hour="3", minute="17")}
+    # Each run ends by itself; when much is old, the next ones of the night go on with it.
+    night = {"task": "workers.tasks.clean_up", "schedule": crontab(hour="3-5", minute="17,47")}
     invitations = {
         "task": "workers.tasks.keep_invitations",
         "schedule": crontab(minute="7,37"),

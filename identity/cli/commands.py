@@ -13,7 +13,8 @@ from identity.health.cli.doctor import doctor
 from identity.health.cli.processes import node
 from identity.homeservers.cli import homeserver
 from identity.invitations.cli.invitation import invitation
-from identity.keys.cli import keys
+from identity.keys.cli.keys import keys
+from identity.keys.cli.renewal import activate, init, retire, stage, status
 from identity.mail.cli import mail
 from identity.routing.cli import address
 from identity.rule_changes.cli.address_lists import never_agent, shared_mailbox
@@ -73,3 +74,5 @@ for noun in NOUNS:
 
 invitation.add_command(send)
 homeserver.add_command(refusals)
+for verb in (init, stage, activate, retire, status):
+    keys.add_command(verb)

@@ -162,9 +162,17 @@ def test_a_second_pair_is_added_behind_the_first_and_takes_over_step_by_step(run
     assert f"{first}: 2 of 2" in run("keys", "list", env=both | one(first)).stderr
     assert f"{second}: 0 of 2" in run("keys", "list", env=both).stderr
     assert "GUICHET_HOMESERVER_KEYS" in run("keys", "reseal", env=one(second, path="")).stderr
-    assert "2 secrets would be" in run("keys", "reseal", "--dry-run", env=both).stderr
-    assert "2 secrets were sealed anew: 2 of 2" in run("keys", "reseal", env=both).stderr
-    assert "0 secrets were sealed anew: 2 of 2" in run("keys", "reseal", env=both).stderr
+    assert (
+        "2 secrets of homeservers would be" in run("keys", "reseal", "--dry-run", env=both).stderr
+    )
+    assert (
+        "2 secrets of homeservers were sealed anew: 2 of 2"
+        in run("keys", "reseal", env=both).stderr
+    )
+    assert (
+        "0 secrets of homeservers were sealed anew: 2 of 2"
+        in run("keys", "reseal", env=both).stderr
+    )
 
 
 def one(public: str, **more: str) -> dict[str, str]:

@@ -6,14 +6,14 @@ from domain_rules.addresses import EmailAddress
 from identity.bulk_invites import sign_in as bulk_invite_sign_in
 from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.mail.models import Mail
-from identity.maintenance import retention
 from identity.sign_up.models import VerificationRequest
+from tests.worlds.cleaning import cleaned
 
 
 def test_what_is_old_is_deleted_and_what_is_young_stays(services, request_, clock):
     def clean_up():
         with services.database.transaction() as session:
-            return retention.clean_up(session, clock())
+            return cleaned(session, clock())
 
     assert set(clean_up().values()) == {0}
     clock.advance(days=8)
@@ -38,7 +38,7 @@ def test_who_waits_for_a_mail_for_more_than_a_week_is_not_forgotten_meanwhile(
         asked.expires_at = clock() + timedelta(days=40)
     clock.advance(days=39)
     with services.database.transaction() as session:
-        retention.clean_up(session, clock())
+        cleaned(session, clock())
     with services.database.reading() as session:
         assert session.get(VerificationRequest, request_.id)
         assert session.get(BulkInviteSignIn, asked.id)
