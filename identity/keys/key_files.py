@@ -5,9 +5,10 @@ import grp
 import json
 import os
 import pwd
+import secrets
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +83,7 @@ class Place:
         if self.in_json is not None:
             text = json.dumps(json.loads(self._text()) | {self.in_json: keys.texts}, indent=1)
         found = self.path.stat()
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
         try:
             _write(draft, text, stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid))
             draft.replace(self.path)
@@ -111,7 +112,11 @@ class Place:
 
 def place_of(settings: Settings, key_set: KeySet) -> Place:
     """Where the list of keys in force is written."""
-    for given in written_settings():
+    # Of one origin, a value is stronger than the file of a value.
+    written = written_settings()
+    origins = list(dict.fromkeys(each.where for each in written))
+    written.sort(key=lambda each: (origins.index(each.where), each.name.endswith("_FILE")))
+    for given in written:
         if given.name == key_set.variable and given.value:
             return Place(key_set, f"{given.name} in {given.where}", None)
         if given.name == f"{key_set.variable}_FILE" and given.value:
@@ -143,11 +148,8 @@ def init(folder: Path, owners: Owners | None, *, dry_run: bool = False) -> list[
     `owners`: None if everything belongs to who runs this. Killed in between, it is run again.
     Raises OSError, and WrongSettings if a file that is there holds no key.
     """
-    if not dry_run and not folder.exists():
-        folder.mkdir(parents=True)
-        folder.chmod(FOLDER_MODE if owners else 0o700)
-        if owners is not None:
-            os.chown(folder, -1, owners.group)
+    if not dry_run:
+        _make_folder(folder, owners)
     private, _ = new_pair()
     made = {
         SECRET_KEYS: new_secret(),
@@ -185,9 +187,20 @@ def env_lines(folder: Path, public: str) -> Mapping[str, str]:
     }
 
 
+def _make_folder(folder: Path, owners: Owners | None) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    if owners is not None:
+        os.chown(folder, -1, owners.group)
+        folder.chmod(FOLDER_MODE)
+
+
 def _make(path: Path, text: str, owners: Owners | None, *, for_worker: bool) -> bool:
     """Make the file with its content. False if another command was faster."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     if owners is None:
         mode, owner = OWN_MODE, (-1, -1)
     elif for_worker:
@@ -207,8 +220,6 @@ def _make(path: Path, text: str, owners: Owners | None, *, for_worker: bool) -> 
 
 
 def _write(path: Path, text: str, mode: int, owner: tuple[int, int]) -> None:
-    with suppress(FileNotFoundError):
-        path.unlink()  # left by a process of this number that was killed
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, OWN_MODE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         os.fchown(descriptor, *owner)

@@ -23,7 +23,9 @@ from identity.services import Services
 from identity.settings import Settings, new_secret
 
 GROUP, WORKER_USER = "guichet", "guichet-worker"
-which_list = click.argument("key_set", metavar="LIST", type=click.Choice([*KeySet]))
+which_list = click.argument(
+    "key_set", metavar="LIST", type=click.Choice([str(each) for each in KeySet])
+)
 which_key = click.argument("which", metavar="[FINGERPRINT]", required=False)
 
 
