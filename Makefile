@@ -89,7 +89,7 @@ from alembic import command
 from identity import migrations
 url = "sqlite:///build/migration/compared.db"
 migrations.upgrade(url)
-command.revision(migrations.config(url), sys.argv[1], autogenerate=True)
+command.revision(migrations.alembic_config(url), sys.argv[1], autogenerate=True)
 endef
 export NEW_MIGRATION
 
