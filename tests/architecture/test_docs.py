@@ -91,5 +91,10 @@ def test_the_samples_start_what_there_is():
         command = re.search(r"^ExecStart=/opt/guichet/bin/(.+)$", unit.read_text(), re.MULTILINE)
         assert command, unit.name
         assert command[1].startswith(
-            ("gunicorn wsgi:app ", "gunicorn wsgi:internal ", "celery -A workers ")
+            (
+                "gunicorn wsgi:app ",
+                "gunicorn wsgi:internal ",
+                "celery -A workers ",
+                "guichet db upgrade ",
+            )
         )
