@@ -131,13 +131,13 @@ def find_owners(group: str, worker_user: str) -> Owners:
         group_id = grp.getgrnam(group).gr_gid
     except KeyError:
         raise WrongOwner(
-            f"there is no group {group}: addgroup --system {group}, or name yours with --group"
+            f"there is no group {group}: groupadd --system {group}, or name yours with --group"
         ) from None
     try:
         return Owners(group_id, pwd.getpwnam(worker_user).pw_uid)
     except KeyError:
         raise WrongOwner(
-            f"there is no user {worker_user}: adduser --system --ingroup {group} --no-create-home "
+            f"there is no user {worker_user}: useradd --system --gid={group} --no-create-home "
             f"{worker_user}, or name yours with --worker-user"
         ) from None
 

@@ -107,10 +107,9 @@ def downgrade(
 def _note(
     connection: Connection, now: datetime | None, who: Actor, action: str, facts: Mapping[str, Any]
 ) -> None:
-    with Session(connection, join_transaction_mode="create_savepoint") as session:
-        subject = str(facts["to"])
-        journal.write(session, now or utc_now(), who, action=action, subject=subject, facts=facts)
-        session.commit()
+    subject, at = str(facts["to"]), now or utc_now()
+    with Session(connection, join_transaction_mode="create_savepoint") as session, session.begin():
+        journal.write(session, at, who, action=action, subject=subject, facts=facts)
 
 
 def _before_last_upgrade(connection: Connection, here: str) -> str | None:

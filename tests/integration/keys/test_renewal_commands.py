@@ -84,10 +84,10 @@ def test_two_who_make_keys_at_once_get_the_same(tmp_path):
 
 
 def test_a_group_or_user_that_is_missing_is_named_with_what_makes_it():
-    with pytest.raises(WrongSettings, match="addgroup --system nobodys-group"):
+    with pytest.raises(WrongSettings, match="groupadd --system nobodys-group"):
         key_files.find_owners("nobodys-group", NOBODY)
     group = grp.getgrgid(os.getgid()).gr_name
-    with pytest.raises(WrongSettings, match=r"adduser --system .* nobodys-user"):
+    with pytest.raises(WrongSettings, match=r"useradd --system .* nobodys-user"):
         key_files.find_owners(group, "nobodys-user")
 
 
