@@ -9,13 +9,15 @@ PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --req
 ARGS ?=
 
 # What the tests need from Debian, and how each is recognised.
-DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light postfix faketime
+DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light postfix faketime systemd
 FOUND_postgresql = ls /usr/lib/postgresql/*/bin/initdb || command -v initdb
 FOUND_redis-server = command -v redis-server
 FOUND_faketime = command -v faketime
 FOUND_postfix = test -x /usr/sbin/postfix
 FOUND_chromium = command -v chromium
 FOUND_nginx-light = command -v nginx || test -x /usr/sbin/nginx
+# It does not run here: its parser of settings and its judge of units are asked.
+FOUND_systemd = test -x /usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator
 FOUND_wrk = command -v wrk
 FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*
 
@@ -38,7 +40,7 @@ help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
 
 run: $(VENV)/.service  ## Start Guichet on http://127.0.0.1:8090 (ARGS="--port 9000")
-	@exec $(BIN)/guichet serve $(ARGS)
+	@GUICHET_ENV_FILE= exec $(BIN)/guichet serve $(ARGS)
 
 demo: $(VENV)/.service $(SYNAPSE)/.ready  ## Run a whole federation: three Synapses and Guichet (ARGS="--port 20000")
 	@exec $(BIN)/python -m examples.demo $(ARGS)
@@ -88,7 +90,7 @@ from alembic import command
 from identity import migrations
 url = "sqlite:///build/migration/compared.db"
 migrations.upgrade(url)
-command.revision(migrations.config(url), sys.argv[1], autogenerate=True)
+command.revision(migrations.alembic_config(url), sys.argv[1], autogenerate=True)
 endef
 export NEW_MIGRATION
 

@@ -21,7 +21,14 @@ def split_commas(value: object) -> object:
 
 
 def check_network(value: object) -> object:
-    return read_network(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_network(value)
+    except ValueError:
+        raise ValueError(
+            f"{value!r} is no network, for example 10.0.0.0/8 or 2001:db8::/32"
+        ) from None
 
 
 def check_proxy(value: object) -> object:
@@ -36,7 +43,11 @@ def check_listen(value: str) -> str:
             raise ValueError(f"the path of a Unix socket has 1 to {MAX_SOCKET_PATH} bytes")
         return value
     parts = urlsplit(f"//{value}")
-    if value and (not parts.hostname or parts.port is None or parts.path):
+    try:
+        is_complete = bool(parts.hostname and parts.port and not parts.path)
+    except ValueError:
+        is_complete = False
+    if value and not is_complete:
         raise ValueError(
             "must look like 127.0.0.1:8091 or unix:/run/guichet/internal.sock, or be empty"
         )

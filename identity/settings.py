@@ -1,6 +1,5 @@
-"""The settings of a deployment, read once from the environment (GUICHET_*) and from `.env`."""
+"""The settings of a deployment, read once: GUICHET_* of the environment, of a file, or of `.env`."""
 
-import secrets
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,6 +12,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import (
@@ -24,10 +24,24 @@ from pydantic_settings import (
 
 from domain_rules.mailboxes import read_mail_domain, read_mailbox
 
+from .checked_values import (
+    check_broker_url,
+    check_database_url,
+    check_keys,
+    check_one_line,
+    check_redis_url,
+    check_server_name,
+    check_support_url,
+    check_trusted,
+    check_web_url,
+    new_secret as new_secret,  # noqa: PLC0414  the settings name it in their messages
+    port_of,
+)
+from .env_files import VARIABLE, WrongEnvFile, find_env_file
 from .network_settings import Hosts, Networks, Proxies, check_listen, split_commas
 from .networks import Header, read_address
+from .setting_sources import PREFIX, EnvFile, SecretFiles, UnreadableSecret
 
-PREFIX = "GUICHET_"
 LOOPBACK_NAMES = {"localhost", "guichet.localhost"}
 
 
@@ -43,8 +57,14 @@ def is_loopback(host: str | None) -> bool:
 
 def check_public_url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or "@" in value:
         raise ValueError("must be an http(s) URL, for example https://guichet.example.org")
+    port_of(parts)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(
+            "must begin with https:// unless it is this machine alone: codes and cookies go there, "
+            "for example https://guichet.example.org"
+        )
     if parts.path not in {"", "/"}:
         raise ValueError("must have no path: Guichet stands at the root of its host")
     if not value.isascii():  # headers of mails contain it, and they take A-labels only
@@ -68,6 +88,7 @@ def check_smtp_url(value: SecretStr | None) -> SecretStr | None:
     parts = urlsplit(value.get_secret_value())
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
         raise ValueError("must look like smtp://user:password@relay.example.org:587?tls=starttls")
+    port_of(parts)
     return value
 
 
@@ -79,6 +100,9 @@ def check_algorithms(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Strings = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_commas)]
+Keys = Annotated[Secrets, AfterValidator(check_keys)]
+ServerName = Annotated[str, AfterValidator(check_server_name)]
+ServerNames = Annotated[tuple[ServerName, ...], NoDecode, BeforeValidator(split_commas)]
 
 
 LookupAlgorithms = Annotated[
@@ -105,7 +129,8 @@ TimeZone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 class Settings(BaseSettings):
     """The settings.
 
-    Every field is the variable GUICHET_<NAME>; secrets also GUICHET_<NAME>_FILE.
+    Every field is the variable GUICHET_<NAME>; secrets also GUICHET_<NAME>_FILE. The environment
+    is stronger than the file of production, and that file takes the place of `.env`.
     """
 
     model_config = SettingsConfigDict(
@@ -113,15 +138,15 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("var")
-    database_url: SecretStr | None = None
-    broker_url: SecretStr | None = None
-    redis_url: SecretStr | None = None
+    database_url: Annotated[SecretStr | None, AfterValidator(check_database_url)] = None
+    broker_url: Annotated[SecretStr | None, AfterValidator(check_broker_url)] = None
+    redis_url: Annotated[SecretStr | None, AfterValidator(check_redis_url)] = None
     smtp_url: Annotated[SecretStr | None, AfterValidator(check_smtp_url)] = None
     public_url: Annotated[str, AfterValidator(check_public_url)] = "http://127.0.0.1:8090"
-    server_name: str = "guichet.localhost"
-    server_aliases: Strings = ()
-    secret_keys: Secrets = ()
-    storage_keys: Secrets = ()
+    server_name: ServerName = "guichet.localhost"
+    server_aliases: ServerNames = ()
+    secret_keys: Keys = ()  # oldest first; the last one is in use
+    storage_keys: Keys = ()
     homeserver_keys: Secrets = ()  # for the worker only, see keys/process_keys.py
     homeserver_public_key: SecretStr | None = None
     mail_from: Annotated[str, AfterValidator(read_mailbox)] = "Guichet <bonjour@guichet.localhost>"
@@ -131,11 +156,11 @@ class Settings(BaseSettings):
     internal_networks: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     internal_hosts: Hosts = ()  # empty: the listener's own address and loopback
     protected_networks: Networks = ()
-    trusted_proxies: Proxies = ()
+    trusted_proxies: Annotated[Proxies, AfterValidator(check_trusted)] = ()
     proxy_header: Header = "x-forwarded-for"
     shared_networks: Networks = ()
     info_person_level: Literal["off", "authenticated", "legacy"] = "off"
-    client_url: str = "https://app.element.io"
+    client_url: Annotated[str, AfterValidator(check_web_url)] = "https://app.element.io"
     templates_dir: Path | None = None
     brand: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")] = ""  # a folder of templates_dir
     association_policy: Literal["rule", "any"] = "rule"
@@ -147,7 +172,7 @@ class Settings(BaseSettings):
     service_name: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(check_name)] = (
         "Guichet"
     )
-    support_url: str | None = None
+    support_url: Annotated[str, AfterValidator(check_support_url)] | None = None
     time_zone: TimeZone = ZoneInfo("Europe/Paris")
     web_threads: Annotated[int, Field(ge=1, le=64)] = (
         8  # requests at once, in each process of the web
@@ -163,12 +188,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = find_env_file()
+        # Whatever folder a command is started in, its `.env` does not mix with production.
+        from_file = dotenv_settings if file is None else EnvFile(settings_cls, file)
         return (
             init_settings,
             env_settings,
             SecretFiles(settings_cls, env_settings),
-            dotenv_settings,
-            SecretFiles(settings_cls, dotenv_settings),
+            from_file,
+            SecretFiles(settings_cls, from_file),
         )
 
     @model_validator(mode="before")
@@ -178,6 +206,33 @@ class Settings(BaseSettings):
         if not isinstance(given, dict):
             return given
         return {k: v for k, v in given.items() if v != "" or k == "internal_listen"}
+
+    @field_validator(
+        "database_url",
+        "broker_url",
+        "redis_url",
+        "smtp_url",
+        "public_url",
+        "server_name",
+        "internal_listen",
+        "templates_dir",
+        "terms_file",
+        "data_dir",
+        mode="before",
+    )
+    @classmethod
+    def one_line(cls, given: object) -> object:
+        return check_one_line(given)
+
+    @model_validator(mode="after")
+    def keys_are_two(self) -> Self:
+        """Links and secrets have keys of their own: who reads one set must not have the other."""
+        if self.secret_keys and self.storage_keys and self.secret_keys[-1] == self.storage_keys[-1]:
+            raise ValueError(
+                "GUICHET_STORAGE_KEYS: its last key is the last one of GUICHET_SECRET_KEYS; "
+                f"add another to it, for example {new_secret()}"
+            )
+        return self
 
     @model_validator(mode="after")
     def mail_reaches_people(self) -> Self:
@@ -226,36 +281,20 @@ class Settings(BaseSettings):
         return self.data_dir / "mail"
 
 
-class SecretFiles(PydanticBaseSettingsSource):
-    """Reads GUICHET_<NAME>_FILE: the value is in a file, as container platforms provide secrets."""
-
-    def __init__(self, settings_cls: type[BaseSettings], around: PydanticBaseSettingsSource):
-        super().__init__(settings_cls)
-        self.variables: dict[str, str | None] = dict(getattr(around, "env_vars", {}))
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        path = self.variables.get(f"{PREFIX}{field_name}_file".lower())
-        if path and ("SecretStr" in repr(field.annotation) or "SecretStr" in repr(field.metadata)):
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        found = {}
-        for name, field in self.settings_cls.model_fields.items():
-            value, key, _ = self.get_field_value(field, name)
-            if value is not None:
-                found[key] = value
-        return found
-
-
 class WrongSettings(Exception):
     """Some settings cannot be used. The message names each variable and its fault."""
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """Read the environment and `.env`. Raises WrongSettings with all faults."""
+    """Read the environment, and the file of production or `.env`.
+
+    Raises WrongSettings with all faults.
+    """
     try:
-        return Settings(**overrides)
+        if find_env_file() is not None:
+            overrides["_env_file"] = None  # nor is it looked for: the folder may be closed to us
+        settings = Settings(**overrides)
+        _check_production(settings)
     except ValidationError as error:
         lines = []
         for fault in error.errors():
@@ -264,10 +303,21 @@ def read_settings(**overrides: Any) -> Settings:
                 ": ".join(filter(None, (name, fault["msg"].removeprefix("Value error, "))))
             )
         raise WrongSettings("\n".join(lines)) from None
-    except OSError as error:
-        raise WrongSettings(f"a GUICHET_…_FILE cannot be read: {error}") from None
+    except (WrongEnvFile, UnreadableSecret) as error:
+        raise WrongSettings(str(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise WrongSettings(f"{Path('.env').absolute()} cannot be read: {why}") from None
+    return settings
 
 
-def new_secret() -> str:
-    """Make a new key: 32 random bytes, in base64url."""
-    return secrets.token_urlsafe(32)
+def _check_production(settings: Settings) -> None:
+    """Whoever starts a command gets the database of production, or a sentence."""
+    file = find_env_file()
+    if file is not None and settings.database.startswith("sqlite"):
+        named = "is that of SQLite" if settings.database_url else "is not set"
+        raise WrongSettings(
+            f"GUICHET_DATABASE_URL {named}, but {file} holds the settings of production, which "
+            "need PostgreSQL, for example postgresql+psycopg://guichet@/guichet?host=/run/postgresql "
+            f"(to try Guichet out beside it, set {VARIABLE} to nothing)"
+        )

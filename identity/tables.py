@@ -14,6 +14,7 @@ import identity.bulk_invites.room_check_models
 import identity.bulk_invites.sign_in_models
 import identity.core.database
 import identity.core.journal
+import identity.core.key_uses
 import identity.core.keyed_hashes
 import identity.core.one_time_codes.models
 import identity.core.outbox

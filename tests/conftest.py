@@ -31,9 +31,10 @@ pytest_plugins = [
     "tests.worlds.services",
 ]
 
-# The tests are the same on every machine: no setting of this shell, and no proxy between us and loopback.
+# The tests are the same on every machine: no setting of this shell or of a Guichet here, and no proxy between us and loopback.
 for name in [name for name in os.environ if name.startswith("GUICHET_")]:
     del os.environ[name]
+os.environ["GUICHET_ENV_FILE"] = ""
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1,::1"
 
 # No test asserts a time; on a busy machine an example that takes longer than the first time is no fault.

@@ -201,7 +201,8 @@ def _queues() -> list[Queue]:
 
 def _schedule() -> dict[str, dict[str, Any]]:
     """What runs by the clock. The lanes are swept by the worker itself, see sweeper.py."""
-    night = {"task": "workers.tasks.clean_up", "schedule": crontab(hour="3", minute="17")}
+    # Each run ends by itself; when much is old, the next ones of the night go on with it.
+    night = {"task": "workers.tasks.clean_up", "schedule": crontab(hour="3-5", minute="17,47")}
     invitations = {
         "task": "workers.tasks.keep_invitations",
         "schedule": crontab(minute="7,37"),

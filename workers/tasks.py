@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from identity.core import outbox, timetable_runs
+from identity.core import batches, outbox, timetable_runs
 from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
@@ -23,6 +23,7 @@ from identity.core.timetable_runs import TimetableTask
 from identity.health.heartbeat import measure_offset
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.mail.mailer import Mailer, make_mailer
+from identity.keys import service as signing_keys
 from identity.maintenance import retention
 from identity.registration.jobs import accounts
 from identity.services import WorkerServices
@@ -37,6 +38,7 @@ from .sweeper import Sweeper
 log = logging.getLogger(__name__)
 
 RUN_TIME = 120.0  # seconds after which a run ends, so that no lane holds its slot for ever
+CLEAN_UP_TIME = 90.0  # seconds for one run of the clean-up, below the task limit
 TURNED_AWAY = timedelta(seconds=1)  # a run without a slot is tried again: its job may be new
 
 _idle_mailers: list[Mailer] = []
@@ -139,14 +141,19 @@ def clean_up() -> None:
 
 
 def _clean_up(services: WorkerServices) -> None:
-    with services.database.transaction() as session:
-        for what, count in retention.clean_up(session, services.now()).items():
-            log.info("clean-up: %d %s deleted", count, what)
-        hidden = retention.hide_addresses(session, services.hashes, services.now())
-        log.info("clean-up: %d addresses of ended invitations hashed", hidden)
+    is_over = batches.after(CLEAN_UP_TIME)
+    done = retention.clean_up(services.database, services.now(), services.hashes, until=is_over)
+    for what, count in done.counts.items():
+        log.info("clean-up: %d %s", count, what)
     accounts.reseal(services)
+    sealed = signing_keys.reseal(services.database, services.vault, until=is_over)
+    log.info("%d secrets sealed anew with the storage key in use", sealed.count)
+    if sealed.closed:
+        log.error("%d secrets are sealed with a storage key that is missing", sealed.closed)
     with services.database.transaction() as session:
         services.hashes.settle(session, services.now())
+    if done.unfinished or not sealed.is_whole:
+        log.warning("clean-up: its time is over; the next run goes on with the rest")
 
 
 @app.task(name="workers.tasks.keep_invitations")

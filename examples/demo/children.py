@@ -78,7 +78,8 @@ def environment(**given: str) -> dict[str, str]:
     inherited = {
         name: os.environ[name] for name in ("HOME", "LANG", "TZ", "USER") if name in os.environ
     }
-    return inherited | {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | given
+    ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "GUICHET_ENV_FILE": ""}
+    return inherited | ours | given
 
 
 def _end_with_parent() -> None:

@@ -52,7 +52,7 @@ def find_by_user_id(session: Session, user_id: str) -> Account | None:
     return session.scalar(select(Account).where(Account.user_id == user_id))
 
 
-def forget_unused_claims(session: Session, before: datetime) -> int:
+def forget_unused_claims(session: Session, before: datetime, *, limit: int | None = None) -> int:
     """Delete claims created before then whose homeserver was never called. Returns how many."""
     is_unused = (Account.state == AccountState.CREATING) & Account.seen_free_at.is_(None)
-    return rows.delete(session, Account, is_unused, Account.created_at < before)
+    return rows.delete(session, Account, is_unused, Account.created_at < before, limit=limit)

@@ -41,6 +41,6 @@ def are_in(session: Session, room_id: str, user_ids: Collection[str]) -> bool:
     return rows.count(session, RoomMember.room_id == room_id, is_one) == len(wanted)
 
 
-def forget(session: Session, before: datetime) -> int:
+def forget(session: Session, before: datetime, *, limit: int | None = None) -> int:
     """Delete rows reported before then. Returns how many."""
-    return rows.delete(session, RoomMember, RoomMember.reported_at < before)
+    return rows.delete(session, RoomMember, RoomMember.reported_at < before, limit=limit)

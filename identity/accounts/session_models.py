@@ -97,9 +97,9 @@ def end_at(session: Session, now: datetime, *, address: str, purpose: str) -> in
     return _set(session, which, ended_at=now)
 
 
-def forget(session: Session, before: datetime) -> int:
+def forget(session: Session, before: datetime, *, limit: int | None = None) -> int:
     """Delete sessions created before then. Returns how many."""
-    return rows.delete(session, PersonSession, PersonSession.created_at < before)
+    return rows.delete(session, PersonSession, PersonSession.created_at < before, limit=limit)
 
 
 def _set(session: Session, which: ColumnElement[bool], **values: datetime) -> int:

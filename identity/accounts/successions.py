@@ -43,6 +43,6 @@ def predecessors(session: Session, successor: str, among: Collection[str]) -> Se
     ).all()
 
 
-def forget(session: Session, before: datetime) -> int:
+def forget(session: Session, before: datetime, *, limit: int | None = None) -> int:
     """Delete pairs recorded before then. Returns how many."""
-    return rows.delete(session, Succession, Succession.noted_at < before)
+    return rows.delete(session, Succession, Succession.noted_at < before, limit=limit)

@@ -200,12 +200,18 @@ def finish(session: Session, list_id: uuid.UUID, now: datetime) -> bool:
     return rows.update(session, BulkInvite, ends, state=BulkInviteState.DONE, ended_at=now) > 0
 
 
-def forget(session: Session, before: datetime) -> int:
-    """Delete bulk invites created before then, with their rows. Returns how many."""
+def forget(session: Session, before: datetime, *, limit: int) -> int:
+    """Delete bulk invites created before then, their rows first, at most so many rows in all.
+
+    Returns how many.
+    """
     old = select(BulkInvite.id).where(BulkInvite.created_at < before)
-    session.execute(delete(BulkInviteRow).where(BulkInviteRow.list_id.in_(old)))
-    session.execute(delete(BulkInviteColumn).where(BulkInviteColumn.list_id.in_(old)))
-    return rows.delete(session, BulkInvite, BulkInvite.created_at < before)
+    gone = rows.delete(session, BulkInviteRow, BulkInviteRow.list_id.in_(old), limit=limit)
+    columns = BulkInviteColumn.list_id.in_(old)
+    gone += rows.delete(session, BulkInviteColumn, columns, limit=limit - gone)
+    return gone + rows.delete(
+        session, BulkInvite, BulkInvite.created_at < before, limit=limit - gone
+    )
 
 
 def find_invited_addresses(

@@ -46,6 +46,6 @@ def find_open(session: Session, user_id: str, since: datetime) -> Sequence[RoomC
     ).all()
 
 
-def forget(session: Session, before: datetime) -> int:
+def forget(session: Session, before: datetime, *, limit: int | None = None) -> int:
     """Delete those requested before then. Returns how many."""
-    return rows.delete(session, RoomCheck, RoomCheck.asked_at < before)
+    return rows.delete(session, RoomCheck, RoomCheck.asked_at < before, limit=limit)

@@ -81,10 +81,12 @@ def record_sooner_mail(session: Session, address: str, *, was: datetime, is_now:
     )
 
 
-def forget(session: Session, now: datetime, *, made_before: datetime) -> int:
+def forget(
+    session: Session, now: datetime, *, made_before: datetime, limit: int | None = None
+) -> int:
     """Delete those created before then, unless their mail still waits for its turn.
 
     Returns how many.
     """
     old = (BulkInviteSignIn.created_at < made_before) & (BulkInviteSignIn.expires_at < now)
-    return rows.delete(session, BulkInviteSignIn, old)
+    return rows.delete(session, BulkInviteSignIn, old, limit=limit)

@@ -1,15 +1,20 @@
 """The root command `guichet` with the commands of all stories."""
 
+import os
+from pathlib import Path
+
 import click
 
 from identity.accounts.cli import session
 from identity.bulk_invites.cli import send
 from identity.command.outcomes import Guichet
+from identity.env_files import DEFAULT, VARIABLE
 from identity.health.cli.doctor import doctor
 from identity.health.cli.processes import node
 from identity.homeservers.cli import homeserver
 from identity.invitations.cli.invitation import invitation
-from identity.keys.cli import keys
+from identity.keys.cli.keys import keys
+from identity.keys.cli.renewal import activate, init, retire, stage, status
 from identity.mail.cli import mail
 from identity.routing.cli import address
 from identity.rule_changes.cli.address_lists import never_agent, shared_mailbox
@@ -24,7 +29,30 @@ from .serve import serve
 from .web import web
 
 
+def _use_env_file(context: click.Context, _option: click.Parameter, file: Path | None) -> None:
+    """Name the file in the environment, so that processes this command starts read it, too."""
+    if file is None:
+        return
+    before = os.environ.get(VARIABLE)
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(VARIABLE, None)
+        else:
+            os.environ[VARIABLE] = before
+
+    os.environ[VARIABLE] = str(file.absolute())
+    context.call_on_close(restore)
+
+
 @click.group(cls=Guichet, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=_use_env_file,
+    help=f"File with the settings, instead of {DEFAULT}; $GUICHET_ENV_FILE does the same.",
+)
 @click.version_option(package_name="matrix-guichet", prog_name="guichet")
 def guichet() -> None:
     """The front desk of a federation of Matrix homeservers.
@@ -47,3 +75,5 @@ for noun in NOUNS:
 
 invitation.add_command(send)
 homeserver.add_command(refusals)
+for verb in (init, stage, activate, retire, status):
+    keys.add_command(verb)

@@ -1,15 +1,26 @@
 """`guichet config`: check and show the settings."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 from pydantic import SecretStr
-from sqlalchemy import make_url
 
-from identity.command.opening import build_services_with_secrets, unknown_variables, warn_of_unknown
+from identity.command.opening import build_services_with_secrets, warn_of_unknown
 from identity.command.printing import as_json, print_json, print_message
+from identity.env_files import WrongEnvFile
 from identity.keys import process_keys as keys
-from identity.settings import PREFIX, Settings, WrongSettings, read_settings
+from identity.mail.relay_url import check_relay
+from identity.setting_sources import PREFIX
+from identity.settings import Settings, WrongSettings, read_settings
+from identity.settings_findings import (
+    described_database,
+    described_unknown,
+    find_faults,
+    unknown_variables,
+    where_from,
+)
+from identity.threepids.terms import read_terms
 
 MASK = "********"
 
@@ -21,19 +32,52 @@ def config() -> None:
 
 @config.command()
 def check() -> None:
-    """Check that Guichet can start with these settings. Unknown variables are an error here."""
-    faults = [f"{name}: no setting of this version" for name in unknown_variables()]
+    """Check that Guichet can start with these settings, and that each of them was meant so.
+
+    Stricter than a start: what is unknown, contradictory or out of reach is an error here, too.
+    """
+    faults: list[str] = []
     try:
         settings = read_settings()
-        keys.check_halves(settings)
-        if settings.database_url is not None:
-            make_url(settings.database)
-            build_services_with_secrets(settings).database.engine.dispose()
     except WrongSettings as error:
-        faults += str(error).splitlines()
+        faults = [*_unknown(), *str(error).splitlines()]
+    else:
+        faults = [*find_faults(settings), *_faults_of_start(settings)]
     if faults:
         raise WrongSettings("\n".join(faults))
-    print_message("The settings can be used.")
+    print_message(
+        f"The settings can be used. They come from {where_from()}; "
+        f"the database is {described_database(settings)}."
+    )
+
+
+def _unknown() -> list[str]:
+    try:
+        return [described_unknown(name) for name in unknown_variables()]
+    except WrongEnvFile:  # it is named already
+        return []
+
+
+def _faults_of_start(settings: Settings) -> list[str]:
+    """What would stop the start of a process later than its settings are read."""
+    found = []
+    steps: list[Callable[[], object]] = [
+        lambda: keys.check_halves(settings),
+        lambda: read_terms(settings.terms_file),
+        lambda: check_relay(settings),
+        lambda: _build(settings),
+    ]
+    for step in steps:
+        try:
+            step()
+        except WrongSettings as error:
+            found += str(error).splitlines()
+    return list(dict.fromkeys(found))
+
+
+def _build(settings: Settings) -> None:
+    if settings.database_url is not None:  # else keys would be made
+        build_services_with_secrets(settings).database.engine.dispose()
 
 
 @config.command()

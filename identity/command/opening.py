@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from pydantic_settings import DotEnvSettingsSource
 from sqlalchemy.orm import Session
 
 from identity.core.journal import Actor
 from identity.keys import process_keys as keys
 from identity.migrations import Schema, compare_schema, current_revision, upgrade
 from identity.services import Services, build_services, build_worker_services
-from identity.settings import PREFIX, Settings, WrongSettings, read_settings
+from identity.settings import Settings, WrongSettings, read_settings
+from identity.settings_findings import unknown_variables
 
 from .printing import as_json, print_message
 
@@ -83,20 +83,6 @@ def settle_hashes(settings: Settings) -> None:
             services.hashes.settle(session, services.now())
     finally:
         services.database.engine.dispose()
-
-
-def unknown_variables() -> list[str]:
-    """The GUICHET_* variables of the environment and of `.env` that this version does not know."""
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
-    known |= {f"{PREFIX}{name}_FILE".upper() for name in Settings.model_fields if is_secret(name)}
-    given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
-    return sorted(name for name in given - known if name.startswith(PREFIX))
-
-
-def is_secret(name: str) -> bool:
-    """Whether a setting is a secret, which may also be given as a file."""
-    field = Settings.model_fields[name]
-    return "SecretStr" in repr(field.annotation) or "SecretStr" in repr(field.metadata)
 
 
 def warn_of_unknown() -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import (
 )
 
 from identity.core.sealing import CannotOpen
+from identity.migrations.running import Blocked
 from identity.problems import Problem
 from identity.settings import WrongSettings
 
@@ -54,6 +55,8 @@ class Guichet(click.Group):
             raise Failure(
                 "GUICHET_STORAGE_KEYS, GUICHET_HOMESERVER_KEYS: no key of these opens what is stored"
             ) from error
+        except Blocked as error:
+            raise Failure(f"the schema of the database: {error}") from error
         except CommandError as error:
             raise Failure(f"the schema of the database: {error}") from error
         except SQLAlchemyError as error:

@@ -1,6 +1,7 @@
 """Files and folders that only the service's own user may read, whatever the umask is.
 
-Wider permissions of existing ones are narrowed.
+Wider permissions of existing ones are narrowed. What root makes in a folder of the service belongs
+to the service: else a command run by sudo would lock it out.
 """
 
 import logging
@@ -25,6 +26,7 @@ def private_folder(path: Path) -> None:
         _narrow(path, FOLDER)
     else:
         path.chmod(FOLDER)  # the umask may have taken our own rights too
+        _give_to_owner_of_parent(path)
 
 
 def private_file(path: Path) -> None:
@@ -36,6 +38,7 @@ def private_file(path: Path) -> None:
         return
     try:
         os.fchmod(made, FILE)
+        _give_to_owner_of_parent(path)
     finally:
         os.close(made)
 
@@ -44,6 +47,14 @@ def narrow_if_there(path: Path) -> None:
     """Narrow the file if it exists."""
     with suppress(FileNotFoundError):
         _narrow(path, FILE)
+
+
+def _give_to_owner_of_parent(path: Path) -> None:
+    if os.geteuid() != 0:
+        return
+    owner = path.parent.stat()
+    if owner.st_uid != 0 and not owner.st_mode & stat.S_ISVTX:  # /tmp is nobody's
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _narrow(path: Path, mode: int) -> None:

@@ -10,7 +10,9 @@ from sqlalchemy import (
     delete as delete_statement,
     exists,
     func,
+    inspect,
     select,
+    tuple_,
     update as update_statement,
 )
 from sqlalchemy.orm import Session
@@ -39,9 +41,21 @@ def update(
     return _execute(session, update_statement(table).where(*which).values(**values))
 
 
-def delete(session: Session, table: type[Base], *which: ColumnElement[bool]) -> int:
-    """Delete the rows that meet all conditions. Returns how many; loaded objects stay."""
-    return _execute(session, delete_statement(table).where(*which))
+def delete(
+    session: Session, table: type[Base], *which: ColumnElement[bool], limit: int | None = None
+) -> int:
+    """Delete the rows that meet all conditions. Returns how many; loaded objects stay.
+
+    `limit`: at most so many of them, and none that another transaction holds just now.
+    """
+    if limit is None:
+        return _execute(session, delete_statement(table).where(*which))
+    if limit <= 0:
+        return 0
+    key = inspect(table).primary_key
+    some = select(*key).where(*which).limit(limit).with_for_update(skip_locked=True)
+    named = tuple_(*key).in_(some) if len(key) > 1 else key[0].in_(some)
+    return _execute(session, delete_statement(table).where(named))
 
 
 def _execute(session: Session, statement: Update | Delete) -> int:

@@ -38,6 +38,7 @@ class Vault:
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         if not keys:
             raise ValueError("at least one storage key is needed")
+        self._newest = _fernet(keys[-1])
         self._fernet = MultiFernet([_fernet(key) for key in reversed(keys)])
 
     def seal(self, secret: str) -> str:
@@ -49,6 +50,22 @@ class Vault:
             return SecretStr(self._fernet.decrypt(sealed.encode()).decode())
         except InvalidToken:
             raise CannotOpen from None
+
+    def is_closed(self, sealed: str) -> bool:
+        """Whether no key here opens this."""
+        try:
+            self._fernet.decrypt(sealed.encode())
+        except InvalidToken:
+            return True
+        return False
+
+    def is_newest(self, sealed: str) -> bool:
+        """Whether the newest key sealed this."""
+        try:
+            self._newest.decrypt(sealed.encode())
+        except InvalidToken:
+            return False
+        return True
 
 
 def _fernet(key: SecretStr) -> Fernet:

@@ -3,7 +3,7 @@
 `/readyz` gives the names, `guichet doctor` also the sentences and the remedies.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import nodes, outbox, timetable_runs
 from identity.core.nodes import Node, NodeFault, NodeKind
+from identity.keys.key_sets import KeySet
 from identity.mail import models as mails
 from identity.mail.outcomes import Outcome
 from identity.routing import models as rules
@@ -87,7 +88,11 @@ def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:
 def _differences(alive: Sequence[Node]) -> Iterator[Fault]:
     for name in ("link", "storage", "public", "homeserver"):
         found = {tuple(each.keys[name]) for each in alive if name in each.keys}
-        if len(found) > 1:
+        if len(found) > 1 and name in set(KeySet) and _understand_one_another(found):
+            told = f"the {name} keys are being renewed: not all processes have the same list yet"
+            fix = "guichet keys status shows which; give them the same file, and restart them"
+            yield Fault(FaultName.KEYS, told, fix)
+        elif len(found) > 1:
             told = f"the {name} keys of the processes differ: guichet node list --keys shows them"
             fix = "give all machines the same keys in the same order, and restart what has others"
             yield Fault(FaultName.KEYS, told, fix, is_failure=True)
@@ -105,6 +110,12 @@ def _differences(alive: Sequence[Node]) -> Iterator[Fault]:
         told = f"GUICHET_DATA_DIR cannot be written on {_some(full)}"
         fix = "look whether its disk is full, and who owns the folder"
         yield Fault(FaultName.DISK, told, fix, is_failure=True)
+
+
+def _understand_one_another(lists: Collection[tuple[str, ...]]) -> bool:
+    """Whether every process knows the keys that the others use, the last of each list."""
+    used = {keys[-1] for keys in lists if keys}
+    return all(used <= set(keys) for keys in lists)
 
 
 def _old_rules(session: Session, alive: Sequence[Node]) -> Iterator[Fault]:

@@ -15,10 +15,11 @@ from threading import Event, Thread
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from identity.core import nodes
+from identity.core import key_uses, nodes
 from identity.core.nodes import NodeFault, NodeKind, NodeReport
 from identity.keys import process_keys
 from identity.keys.fingerprints import fingerprints_of
+from identity.keys.key_sets import KeySet
 from identity.migrations import newest_revision
 from identity.services import Services, WorkerServices
 
@@ -44,6 +45,7 @@ class Heartbeat:
         self._key_ids = [public.key_id for public in halves.publics] if halves else []
         link, storage = process_keys.shared_keys(services.settings)
         self._keys = fingerprints_of(link, storage, services.public_half, halves)
+        self._renewed_keys = {str(each): self._keys[each] for each in KeySet}
         self._is_away = False
 
     def start(self, *, survives_fork: bool = False) -> None:
@@ -119,6 +121,7 @@ class Heartbeat:
         )
         with services.database.transaction() as session:
             nodes.record_heartbeat(session, services.database_now(), report)
+            key_uses.record(session, services.database_now(), keys=self._renewed_keys)
 
     def _look_for_faults(self) -> Sequence[NodeFault]:
         if not self._services.settings.stores_files:

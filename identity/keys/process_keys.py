@@ -6,6 +6,7 @@ directory.
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -100,6 +101,11 @@ def refuse_private_halves(settings: Settings) -> None:
             "GUICHET_HOMESERVER_PUBLIC_KEY instead, for example "
             f"{_read_private(settings.homeserver_keys).newest.text}"
         )
+
+
+def read_private_halves(texts: Sequence[str]) -> PrivateHalves:
+    """The private halves of a file. Raises WrongSettings if one is none."""
+    return _read_private(tuple(map(SecretStr, texts)))
 
 
 def _embedded_public(folder: Path) -> PublicHalf:

@@ -1,14 +1,19 @@
 """The signing keys of the service: the newest signs, older ones stay valid for what they signed."""
 
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from identity.core import journal
-from identity.core.database import marked_columns
+from identity.core.batches import BATCH, never
+from identity.core.database import Database, marked_columns
 from identity.core.journal import Actor
-from identity.core.sealing import SEALED, Vault
+from identity.core.sealing import SEALED, CannotOpen, Vault
 from identity.core.signatures import SigningKey, WrongKey, decode_base64, encode_base64, new_key
 from identity.problems import Problem
 
@@ -18,6 +23,21 @@ from .models import StoredKey
 
 class KeyNameTaken(Problem):
     """Another key has this name already. Nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Resealed:
+    """How many secrets were sealed anew, and how many no key here opens."""
+
+    count: int = 0
+    closed: int = 0
+    is_whole: bool = True
+    """Whether every secret was looked at."""
+
+    def __add__(self, other: Self) -> Self:
+        return dataclasses.replace(
+            self, count=self.count + other.count, closed=self.closed + other.closed
+        )
 
 
 class UnknownKey(LookupError):
@@ -82,20 +102,64 @@ def import_key(session: Session, vault: Vault, now: datetime, key: SigningKey, w
     return True
 
 
-def reseal(session: Session, vault: Vault) -> int:
-    """Re-seal all columns marked SEALED with the newest storage key: older ones can be removed then.
+def reseal(database: Database, vault: Vault, *, until: Callable[[], bool] = never) -> Resealed:
+    """Re-seal all columns marked SEALED with the newest storage key, a batch in a transaction each.
 
-    Return the number of secrets. Raises CannotOpen and changes nothing if a storage key is missing.
+    What it sealed already is left as it is, so a run that was killed, or stopped by `until`, is
+    gone on with by the next. What no key here opens stays, and is counted.
     """
-    count = 0
+    done = Resealed()
     for column in marked_columns(SEALED):
-        # The rows are locked, so that a secret somebody else seals meanwhile is not overwritten.
-        sealed = select(column.class_).where(column.is_not(None)).with_for_update()
-        for row in session.scalars(sealed.execution_options(populate_existing=True)):
-            secret = vault.open(getattr(row, column.key)).get_secret_value()
-            setattr(row, column.key, vault.seal(secret))
+        after: Any = None
+        while not until():
+            with database.transaction() as session:
+                batch, after = reseal_batch(session, vault, column, after)
+            done += batch
+            if after is None:
+                break
+        else:
+            return dataclasses.replace(done, is_whole=False)
+    return done
+
+
+def reseal_batch(
+    session: Session, vault: Vault, column: InstrumentedAttribute[Any], after: Any
+) -> tuple[Resealed, Any]:
+    """Re-seal the next rows after this primary key. Returns the last one; None if none is left."""
+    key = inspect(column.class_).primary_key[0]
+    query = select(column.class_).where(column.is_not(None)).order_by(key).limit(BATCH)
+    # The rows are locked, so that a secret somebody else seals meanwhile is not overwritten.
+    locked = query.with_for_update().execution_options(populate_existing=True)
+    found = session.scalars(locked if after is None else locked.where(key > after)).all()
+    count = closed = 0
+    for row in found:
+        sealed = getattr(row, column.key)
+        if vault.is_newest(sealed):
+            continue
+        try:
+            setattr(row, column.key, vault.seal(vault.open(sealed).get_secret_value()))
             count += 1
-    return count
+        except CannotOpen:
+            closed += 1
+    session.flush()
+    last = inspect(found[-1]).identity[0] if len(found) == BATCH else None
+    return Resealed(count, closed), last
+
+
+def count_sealed_before(session: Session, vault: Vault) -> int:
+    """How many secrets an older storage key sealed."""
+    return sum(not vault.is_newest(sealed) for sealed in _sealed(session))
+
+
+def count_closed(session: Session, vault: Vault) -> int:
+    """How many secrets none of these storage keys opens."""
+    return sum(vault.is_closed(sealed) for sealed in _sealed(session))
+
+
+def _sealed(session: Session) -> Iterator[str]:
+    for column in marked_columns(SEALED):
+        query = select(column).where(column.is_not(None))
+        yield from session.scalars(query.execution_options(yield_per=BATCH))
 
 
 def _add(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from identity.settings import WrongSettings, is_loopback
+from identity.settings import Settings, WrongSettings, is_loopback
 
 KNOWN = {"tls", "ca_file", "timeout"}
 MAX_TIMEOUT = 45.0  # the lease on a job must outlive the attempt
@@ -75,6 +75,19 @@ def read_relay_url(url: str) -> Relay:
         ca_file=Path(options["ca_file"]) if options.get("ca_file") else None,
         timeout=timeout,
     )
+
+
+def check_relay(settings: Settings) -> None:
+    """Check the URL, and that its `ca_file` can be read. Raises WrongSettings."""
+    if settings.smtp_url is None:
+        return
+    ca_file = read_relay_url(settings.smtp_url.get_secret_value()).ca_file
+    if ca_file is None:
+        return
+    try:
+        ca_file.read_bytes()
+    except OSError as error:
+        raise wrong_smtp_url(f"ca_file {ca_file} cannot be read: {error.strerror}") from None
 
 
 def wrong_smtp_url(fault: str) -> WrongSettings:

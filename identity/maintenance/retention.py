@@ -1,14 +1,17 @@
 """How long each kind of row is stored; the scheduler deletes older ones every night."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from identity.accounts import models as accounts, room_members, session_models, successions
 from identity.bulk_invites import models as bulk_invites, room_check_models, sign_in_models
-from identity.core import rows
-from identity.core.database import Base
+from identity.core import batches, key_uses, rows
+from identity.core.batches import Done, Step
+from identity.core.database import Base, Database
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as stored_codes
 from identity.core.outbox import Job
@@ -42,36 +45,84 @@ JOBS_DONE = timedelta(days=7)
 JOBS_GIVEN_UP = timedelta(days=30)
 
 
-def clean_up(session: Session, now: datetime) -> dict[str, int]:
-    """Delete all rows older than their term. Return the number of rows by kind, for the log."""
-    old: dict[str, tuple[type[Base], ColumnElement[bool]]] = {
-        "unconfirmed requests": (VerificationRequest, _unconfirmed(now)),
-        "confirmed requests": (
+def steps(now: datetime, hashes: KeyedHashes) -> dict[str, Step]:
+    """What is to be done, by kind of row. Each step deletes or hides at most so many rows."""
+    return {
+        "unconfirmed requests": _deleting(VerificationRequest, _unconfirmed(now)),
+        "confirmed requests": _deleting(
             VerificationRequest,
             VerificationRequest.state.in_((Request.CONFIRMED, Request.USED))
             & (VerificationRequest.created_at < now - CONFIRMED),
         ),
-        "validation sessions": (
-            ValidationSession,
-            ValidationSession.created_at < now - VALIDATIONS,
+        "validation sessions": _deleting(
+            ValidationSession, ValidationSession.created_at < now - VALIDATIONS
         ),
-        "invitations": (
-            ThirdPartyInvitation,
-            _ended_before(now - INVITATIONS_ENDED),
+        "invitations": _deleting(ThirdPartyInvitation, _ended_before(now - INVITATIONS_ENDED)),
+        "mails": _deleting(Mail, func.coalesce(Mail.due_at, Mail.created_at) < now - MAIL_STATUS),
+        "jobs done": _deleting(Job, Job.done_at < now - JOBS_DONE),
+        "jobs given up": _deleting(Job, Job.gave_up_at < now - JOBS_GIVEN_UP),
+        "addresses of ended invitations": lambda session, limit: hide_addresses(
+            session, hashes, now, limit=limit
         ),
-        "mails": (Mail, func.coalesce(Mail.due_at, Mail.created_at) < now - MAIL_STATUS),
-        "jobs done": (Job, Job.done_at < now - JOBS_DONE),
-        "jobs given up": (Job, Job.gave_up_at < now - JOBS_GIVEN_UP),
+        **_steps_of_stories(now),
     }
-    deleted = {what: rows.delete(session, table, which) for what, (table, which) in old.items()}
-    return (
-        deleted
-        | _forget_reports(session, now)
-        | _forget_sessions(session, now)
-        | _forget_accounts(session, now)
-        | _forget_codes(session, now)
-        | _forget_bulk_invites(session, now)
-    )
+
+
+def clean_up(
+    database: Database,
+    now: datetime,
+    hashes: KeyedHashes,
+    *,
+    until: Callable[[], bool] = batches.never,
+    batch: int = batches.BATCH,
+) -> Done:
+    """Delete all rows older than their term, a batch in a transaction each, until there are none.
+
+    `until`: says that the time of this run is over; the next run goes on with the rest.
+    """
+    return batches.run(database, steps(now, hashes), until=until, batch=batch)
+
+
+def _deleting(table: type[Base], which: ColumnElement[bool]) -> Step:
+    return lambda session, limit: rows.delete(session, table, which, limit=limit)
+
+
+def _steps_of_stories(now: datetime) -> dict[str, Step]:
+    return {
+        "module reports": lambda session, limit: report_models.forget(
+            session,
+            reports_before=now - MODULE_REPORTS,
+            refusals_before=now - MODULE_REFUSALS,
+            limit=limit,
+        ),
+        "codes and wrong tries": lambda session, limit: stored_codes.forget(
+            session, tries_before=now - WRONG_CODES, codes_before=now - CODES_ENDED, limit=limit
+        ),
+        "sign-ins to bulk invites": lambda session, limit: sign_in_models.forget(
+            session, now, made_before=now - BULK_INVITE_SIGN_INS, limit=limit
+        ),
+        "successions": _forgetting(successions.forget, now - SUCCESSIONS),
+        "room members": _forgetting(room_members.forget, now - ROOM_MEMBERS),
+        "identity tokens": _forgetting(identity_accounts.forget, now),
+        "ends of accounts": _forgetting(identity_accounts.forget_ended, now),
+        "sessions of people": _forgetting(session_models.forget, now - SESSIONS),
+        "account attempts": _forgetting(account_attempts.forget, now - ATTEMPTS),
+        "accounts never begun": _forgetting(accounts.forget_unused_claims, now - CONFIRMED),
+        "bulk invites": _forgetting(bulk_invites.forget, now - BULK_INVITES),
+        "room checks": _forgetting(room_check_models.forget, now - ROOM_CHECKS),
+        "uses of keys": _forgetting(key_uses.forget, now),
+    }
+
+
+class Forget(Protocol):
+    """A function of a story that deletes what is older than a moment."""
+
+    def __call__(self, session: Session, before: datetime, /, *, limit: int) -> int:
+        """Return the number of rows."""
+
+
+def _forgetting(forget: Forget, before: datetime) -> Step:
+    return lambda session, limit: forget(session, before, limit=limit)
 
 
 def _unconfirmed(now: datetime) -> ColumnElement[bool]:
@@ -86,57 +137,18 @@ def _unconfirmed(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _forget_reports(session: Session, now: datetime) -> dict[str, int]:
-    reports = report_models.forget(
-        session, reports_before=now - MODULE_REPORTS, refusals_before=now - MODULE_REFUSALS
-    )
-    return {
-        "module reports": reports,
-        "successions": successions.forget(session, now - SUCCESSIONS),
-        "room members": room_members.forget(session, now - ROOM_MEMBERS),
-    }
-
-
-def _forget_sessions(session: Session, now: datetime) -> dict[str, int]:
-    return {
-        "identity tokens": identity_accounts.forget(session, now),
-        "sessions of people": session_models.forget(session, now - SESSIONS),
-    }
-
-
-def _forget_accounts(session: Session, now: datetime) -> dict[str, int]:
-    return {
-        "account attempts": account_attempts.forget(session, now - ATTEMPTS),
-        "accounts never begun": accounts.forget_unused_claims(session, now - CONFIRMED),
-    }
-
-
-def _forget_codes(session: Session, now: datetime) -> dict[str, int]:
-    tried = stored_codes.forget(
-        session, tries_before=now - WRONG_CODES, codes_before=now - CODES_ENDED
-    )
-    return {"codes and wrong tries": tried}
-
-
-def _forget_bulk_invites(session: Session, now: datetime) -> dict[str, int]:
-    return {
-        "bulk invites": bulk_invites.forget(session, now - BULK_INVITES),
-        "room checks": room_check_models.forget(session, now - ROOM_CHECKS),
-        "sign-ins to bulk invites": sign_in_models.forget(
-            session, now, made_before=now - BULK_INVITE_SIGN_INS
-        ),
-    }
-
-
-def hide_addresses(session: Session, hashes: KeyedHashes, now: datetime) -> int:
+def hide_addresses(
+    session: Session, hashes: KeyedHashes, now: datetime, *, limit: int = batches.BATCH
+) -> int:
     """Replace the addresses of invitations that ended 30 days ago by keyed hashes.
 
-    Hashes can still be counted. Return the number of invitations.
+    Hashes can still be counted. At most so many; return the number of invitations.
     """
     ended = session.scalars(
-        select(ThirdPartyInvitation).where(
-            _ended_before(now - ADDRESSES_OF_ENDED), ThirdPartyInvitation.address.contains("@")
-        )
+        select(ThirdPartyInvitation)
+        .where(_ended_before(now - ADDRESSES_OF_ENDED), ThirdPartyInvitation.address.contains("@"))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
     ).all()
     for row in ended:
         row.address, row.facts = hashes.pseudonym_of(session, row.address), {}

@@ -1,35 +1,131 @@
 """Database migrations with Alembic: upgrade a database, and compare its revision with the code."""
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
+from typing import Any
 
 from alembic import command
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
 from sqlalchemy.orm import Session
 
+from identity.core import journal
+from identity.core.clock import utc_now
 from identity.core.database import make_engine
+from identity.core.journal import Actor, JournalEntry
 
-FOLDER = Path(__file__).parent
+from . import running
+from .configuring import alembic_config
+from .losses import Loss, find_losses
+from .running import Blocked, Change, Patience
 
-
-def alembic_config(url: str) -> Config:
-    """Alembic's configuration for a database, by its SQLAlchemy URL."""
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER))
-    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    config.attributes["url"] = url
-    return config
+DB_UPGRADE, DB_DOWNGRADE = "db.upgrade", "db.downgrade"  # in the journal
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Upgrade the database to a revision.
+class CannotDowngrade(Exception):
+    """There is no way back from here. The message says why."""
 
-    Several nodes may do so at once: one works, others wait.
+
+@dataclass(frozen=True)
+class WayBack:
+    """A downgrade: from which revision to which, and what would be lost."""
+
+    now: str
+    older: str
+    losses: Sequence[Loss]
+
+
+def upgrade(
+    url: str,
+    revision: str = "head",
+    *,
+    who: Actor | None = None,
+    now: datetime | None = None,
+    patience: Patience | None = None,
+) -> Change:
+    """Upgrade the database to a revision, and write it into the journal if `who` is given.
+
+    Several nodes may do so at once: one works, the others wait and find it done. Raises Blocked.
     """
-    command.upgrade(alembic_config(url), revision)
+    config = alembic_config(url)
+
+    def act(connection: Connection) -> None:
+        before = running.revision_in(connection)
+        command.upgrade(config, revision)
+        after = running.revision_in(connection)
+        if who is not None and before not in {None, after}:
+            _note(connection, now, who, DB_UPGRADE, {"from": before, "to": after})
+
+    return running.run(config, act, patience)
+
+
+def find_way_back(url: str, wanted: str | None = None) -> WayBack:
+    """Where a downgrade would lead, by default to before the last upgrade. Raises CannotDowngrade.
+
+    Without a record of that upgrade, it is one revision back.
+    """
+    engine = make_engine(url)
+    try:
+        with engine.connect() as connection:
+            here = running.revision_in(connection)
+            if here is None:
+                raise CannotDowngrade("the database is empty")
+            if here not in _known_revisions():
+                raise CannotDowngrade(
+                    f"revision {here} is of a later version: run guichet db downgrade of that version"
+                )
+            older = wanted or _before_last_upgrade(connection, here) or _one_back(here)
+            earlier = {each.revision for each in _scripts().walk_revisions("base", here)} - {here}
+            if older not in earlier:
+                raise CannotDowngrade(f"there is no revision {older} before {here}")
+            return WayBack(here, older, find_losses(connection, here, older))
+    finally:
+        engine.dispose()
+
+
+def downgrade(
+    url: str, way: WayBack, *, who: Actor, now: datetime, patience: Patience | None = None
+) -> Change:
+    """Go that way back, and write it into the journal. Raises Blocked."""
+    config = alembic_config(url)
+
+    def act(connection: Connection) -> None:
+        if running.revision_in(connection) != way.now:
+            raise Blocked("the schema was changed meanwhile: run this again")
+        # Before: the journal of the older schema may be another one.
+        _note(connection, now, who, DB_DOWNGRADE, {"from": way.now, "to": way.older})
+        command.downgrade(config, way.older)
+
+    return running.run(config, act, patience)
+
+
+def _note(
+    connection: Connection, now: datetime | None, who: Actor, action: str, facts: Mapping[str, Any]
+) -> None:
+    subject, at = str(facts["to"]), now or utc_now()
+    with Session(connection, join_transaction_mode="create_savepoint") as session, session.begin():
+        journal.write(session, at, who, action=action, subject=subject, facts=facts)
+
+
+def _before_last_upgrade(connection: Connection, here: str) -> str | None:
+    if JournalEntry.__tablename__ not in inspect(connection).get_table_names():
+        return None
+    with Session(connection) as session:
+        last = next(iter(journal.find_recent(session, limit=1, action=DB_UPGRADE)), None)
+    facts = json.loads(last.facts) if last is not None else {}
+    return str(facts["from"]) if facts.get("to") == here else None
+
+
+def _one_back(here: str) -> str:
+    older = _scripts().get_revision(here).down_revision
+    if not isinstance(older, str):
+        raise CannotDowngrade(f"{here} is the first revision")
+    return older
 
 
 def revision_of(session: Session) -> str | None:

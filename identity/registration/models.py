@@ -161,6 +161,6 @@ def delete_passwords(session: Session, before: datetime) -> int:
     return rows.delete(session, TypedPassword, TypedPassword.typed_at <= before)
 
 
-def forget(session: Session, before: datetime) -> int:
+def forget(session: Session, before: datetime, *, limit: int | None = None) -> int:
     """Delete attempts that began before then. Returns how many."""
-    return rows.delete(session, AccountAttempt, AccountAttempt.begun_at < before)
+    return rows.delete(session, AccountAttempt, AccountAttempt.begun_at < before, limit=limit)

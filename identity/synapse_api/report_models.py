@@ -75,7 +75,11 @@ def refusals_of(session: Session, user_id: str) -> Sequence[ModuleRefusal]:
     ).all()
 
 
-def forget(session: Session, *, reports_before: datetime, refusals_before: datetime) -> int:
-    """Delete old reports and refusals. Returns how many rows."""
-    gone = rows.delete(session, ModuleReport, ModuleReport.received_at < reports_before)
-    return gone + rows.delete(session, ModuleRefusal, ModuleRefusal.last_at < refusals_before)
+def forget(
+    session: Session, *, reports_before: datetime, refusals_before: datetime, limit: int
+) -> int:
+    """Delete old reports and refusals, at most so many. Returns how many rows."""
+    old = ModuleReport.received_at < reports_before
+    gone = rows.delete(session, ModuleReport, old, limit=limit)
+    old = ModuleRefusal.last_at < refusals_before
+    return gone + rows.delete(session, ModuleRefusal, old, limit=limit - gone)

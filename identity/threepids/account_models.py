@@ -134,11 +134,15 @@ def has_ended(session: Session, user_id: str, now: datetime) -> bool:
     return row is not None and now < row.ended_at + OPENID_LIFETIME
 
 
-def forget(session: Session, now: datetime) -> int:
-    """Delete expired tokens and outdated records of ended accounts. Returns how many tokens."""
-    session.execute(delete(EndedAccount).where(EndedAccount.ended_at <= now - OPENID_LIFETIME))
-    gone = session.execute(delete(AccessToken).where(_is_over(now)))
-    return cast("CursorResult[Any]", gone).rowcount
+def forget(session: Session, now: datetime, *, limit: int) -> int:
+    """Delete expired tokens, at most so many. Returns how many."""
+    return rows.delete(session, AccessToken, _is_over(now), limit=limit)
+
+
+def forget_ended(session: Session, now: datetime, *, limit: int) -> int:
+    """Delete outdated records of ended accounts, at most so many. Returns how many."""
+    old = EndedAccount.ended_at <= now - OPENID_LIFETIME
+    return rows.delete(session, EndedAccount, old, limit=limit)
 
 
 def count_tokens(session: Session, user_id: str, now: datetime) -> int:

@@ -26,6 +26,7 @@ FILES = {
     "problems",
 }
 FILES |= {"services", "settings", "tables"}
+FILES |= {"checked_values", "env_files", "setting_sources", "settings_findings"}
 # Those that call others for everybody, and the doctor who looks whether they answer.
 CALLING = {"core", "health", "homeservers", "mail"}
 NETWORK = {"asyncio", "celery", "http.client", "http.server", "kombu", "limits.storage", "redis"}

@@ -7,7 +7,9 @@ import click
 import pytest
 
 from identity.cli.entry import main
-from identity.settings import PREFIX, Settings
+from identity.env_files import VARIABLE
+from identity.setting_sources import PREFIX
+from identity.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -29,17 +31,19 @@ def test_every_setting_is_explained_and_every_explained_setting_exists():
     assert sorted(explained) == sorted(f"{PREFIX}{name}".upper() for name in Settings.model_fields)
 
 
-def test_the_sample_settings_are_accepted(tmp_path):
+def test_the_sample_settings_are_accepted(tmp_path, monkeypatch):
+    """As the command reads them, and with the fewest changes that make them those of a real place."""
     text = read("deploy/guichet.env")
     for name in ("secret_keys", "storage_keys"):
-        (tmp_path / name).write_text("a long random string")
+        (tmp_path / name).write_text(f"a-long-and-random-string-for-{name}")
         text = text.replace(f"/etc/guichet/{name}", str(tmp_path / name))
     sample = tmp_path / "guichet.env"
     sample.write_text(text)
-    settings = Settings(_env_file=sample)
+    monkeypatch.setenv(VARIABLE, str(sample))
+    settings = read_settings()
     assert settings.public_url == "https://guichet.example.org"
     assert settings.mail_from == "Guichet <bonjour@example.org>"
-    assert settings.secret_keys[0].get_secret_value() == "a long random string"
+    assert settings.secret_keys[0].get_secret_value() == "a-long-and-random-string-for-secret_keys"
     named = re.findall(rf"^{PREFIX}(\w+?)(?:_FILE)?=", text, re.MULTILINE)
     assert {name.lower() for name in named} <= set(Settings.model_fields)
 
@@ -86,4 +90,4 @@ def test_the_samples_start_what_there_is():
     for unit in (ROOT / "deploy/systemd").iterdir():
         command = re.search(r"^ExecStart=/opt/guichet/bin/(.+)$", unit.read_text(), re.MULTILINE)
         assert command, unit.name
-        assert command[1].startswith(("guichet web --", "celery -A workers "))
+        assert command[1].startswith(("guichet web --", "guichet db upgrade ", "celery -A workers "))

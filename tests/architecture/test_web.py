@@ -25,8 +25,8 @@ CHANGES_BY_SPECIFICATION = {"pages.submit_by_link"}
 @pytest.fixture
 def services(sqlite_url, tmp_path):
     keys = {
-        "secret_keys": "a key for links",
-        "storage_keys": "a key for what is stored",
+        "secret_keys": "a-key-for-the-links-of-all-the-tests",
+        "storage_keys": "a-key-for-what-is-stored-in-the-tests",
         "homeserver_public_key": PUBLIC_HALF.text,
     }
     made = build_services(

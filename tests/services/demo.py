@@ -152,6 +152,7 @@ def _doctor(demo):
         env={
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
+            "GUICHET_ENV_FILE": "",
             "GUICHET_DATA_DIR": str(folder),
             "GUICHET_PUBLIC_URL": url,
             "GUICHET_SERVER_NAME": url.removeprefix("https://"),

@@ -129,7 +129,8 @@ class Processes:
         """Nothing of the shell's but what programs need to run; of GUICHET_* only what is given."""
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TZ") if name in os.environ}
         paths = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.tree)}
-        data = {"GUICHET_DATA_DIR": str(self.folder / "var"), "PYTHONUNBUFFERED": "1"}
+        paths["PYTHONUNBUFFERED"] = "1"
+        data = {"GUICHET_DATA_DIR": str(self.folder / "var"), "GUICHET_ENV_FILE": ""}
         measured = MEASURED if self.tree == ROOT else {}
         return kept | measured | paths | data | dict(given)
 

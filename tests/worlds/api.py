@@ -54,7 +54,7 @@ def settings(tmp_path) -> Settings:
     return Settings(
         _env_file=None,
         data_dir=tmp_path,
-        secret_keys="a key for the tests, long enough",
+        secret_keys="a-key-for-the-tests-that-is-long-enough",
         protected_networks="10.1.0.0/16, 2001:db8:1::/48",
         trusted_proxies="127.0.0.0/8, 192.0.2.0/24",
         internal_networks="127.0.0.0/8, 10.9.0.0/24",

@@ -51,7 +51,9 @@ class FakeRoomActions:
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:
-    return Settings(_env_file=None, data_dir=tmp_path, secret_keys="a key for the tests, long one")
+    return Settings(
+        _env_file=None, data_dir=tmp_path, secret_keys="a-key-for-the-tests-that-is-long-enough"
+    )
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ LABELS = {
 GIL = "gil.perrin@asso.example"  # not on its own, only by invitation
 ZOE = "@zoe:education.example"
 PASSWORD = "lampe trottoir violette 9"
-KEY = SecretStr("a key for the tests, long enough")
+KEY = SecretStr("a-key-for-the-tests-that-is-long-enough")
 
 
 @dataclass(frozen=True)

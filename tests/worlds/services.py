@@ -59,7 +59,7 @@ def rules() -> RuleSet:
 
 @pytest.fixture
 def tokens() -> Tokens:
-    return Tokens([SecretStr("a key for the tests, long enough")])
+    return Tokens([SecretStr("a-key-for-the-tests-that-is-long-enough")])
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def postbox() -> Postbox:
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     return Settings(
-        _env_file=None, data_dir=tmp_path, secret_keys="a key for the tests, long enough"
+        _env_file=None, data_dir=tmp_path, secret_keys="a-key-for-the-tests-that-is-long-enough"
     )
 
 

@@ -201,7 +201,11 @@ def lock(session: Session, keys: Collection[str]) -> None:
         )
 
 
-def forget(session: Session, *, tries_before: datetime, codes_before: datetime) -> int:
-    """Delete tries made, and codes that ended, before then. Return the number of rows."""
-    gone = rows.delete(session, WrongTry, WrongTry.at < tries_before)
-    return gone + rows.delete(session, OneTimeCode, OneTimeCode.alive_until < codes_before)
+def forget(session: Session, *, tries_before: datetime, codes_before: datetime, limit: int) -> int:
+    """Delete tries made, and codes that ended, before then, at most so many rows.
+
+    Return the number of rows.
+    """
+    gone = rows.delete(session, WrongTry, WrongTry.at < tries_before, limit=limit)
+    old = OneTimeCode.alive_until < codes_before
+    return gone + rows.delete(session, OneTimeCode, old, limit=limit - gone)

@@ -15,7 +15,7 @@ from domain_rules.wire_format import VERSION
 from identity import migrations
 from identity.command import listening
 from identity.command.findings import Finding, State, findings_or_silence
-from identity.command.opening import build_services_with_secrets, unknown_variables
+from identity.command.opening import build_services_with_secrets
 from identity.command.outcomes import Exit
 from identity.command.printing import as_json, print_json, print_table
 from identity.core import nodes, outbox
@@ -35,6 +35,7 @@ from identity.migrations import Schema
 from identity.routing import models as rules
 from identity.services import Services, WorkerServices
 from identity.settings import read_settings
+from identity.settings_findings import described_database, unknown_variables, where_from
 
 from . import (
     exposure,
@@ -78,6 +79,8 @@ def _look() -> Iterator[Finding]:
         fix = "correct the name or take it out; guichet config check"
         yield Finding("settings", State.ATTENTION, f"unknown: {unknown}", fix)
     services = build_services_with_secrets(read_settings())
+    told = f"from {where_from()}; the database is {described_database(services.settings)}"
+    yield Finding("settings", State.OK, told)
     try:
         yield from _database(services)
         yield from _redis(services)

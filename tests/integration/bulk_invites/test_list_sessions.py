@@ -12,9 +12,9 @@ from identity.app import create_app
 from identity.binding import service as binding
 from identity.bulk_invites.pages import sessions
 from identity.homeservers import models as homeservers
-from identity.maintenance import retention
 from identity.threepids import associations
 from tests.worlds.bulk_inviters import HERS, ZOE, browser, desk, post, service, settings
+from tests.worlds.cleaning import cleaned
 from tests.worlds.visitors import FIREFOX
 
 __all__ = ["browser", "desk", "service", "settings"]
@@ -224,5 +224,5 @@ def test_sessions_are_forgotten_after_a_week(browser, sign_in, service, clock):
     sign_in(browser)
     clock.advance(days=8)
     with service.database.transaction() as session:
-        assert retention.clean_up(session, clock())["sessions of people"] == 1
+        assert cleaned(session, clock())["sessions of people"] == 1
     assert rows(service) == []

@@ -1,5 +1,7 @@
 """`guichet config`, and how commands end when the settings or the database are at fault."""
 
+from pathlib import Path
+
 import pytest
 
 from identity.core.sealing import new_pair
@@ -9,8 +11,8 @@ from tests.worlds.command_line import *
 from tests.worlds.command_line import CommandLine
 
 KEYS = {
-    "GUICHET_SECRET_KEYS": "a secret key",
-    "GUICHET_STORAGE_KEYS": "another secret key",
+    "GUICHET_SECRET_KEYS": "a-secret-key-that-is-long-enough-1",
+    "GUICHET_STORAGE_KEYS": "another-secret-key-that-is-long-enough",
     "GUICHET_HOMESERVER_PUBLIC_KEY": PUBLIC_HALF.text,
 }
 
@@ -41,7 +43,8 @@ def test_an_unknown_setting_in_the_file_is_found_too(run):
 
 
 def test_a_secret_may_stand_in_a_file_and_nothing_else_may(run):
-    path = run.file("keys", "a secret key")
+    path = run.file("keys", "a-secret-key-that-is-long-enough-1")
+    Path(path).chmod(0o600)
     run("config", "check", env={"GUICHET_SECRET_KEYS_FILE": path})
     env = {"GUICHET_PUBLIC_URL_FILE": path}
     assert "GUICHET_PUBLIC_URL_FILE" in run("config", "check", ends=1, env=env).stderr
@@ -58,7 +61,7 @@ def test_secrets_are_masked(run):
     shown = run("config", "show", env=env).stdout
     assert "GUICHET_SMTP_URL=********" in shown
     assert "GUICHET_PUBLIC_URL=http://127.0.0.1:8090" in shown
-    for secret in ("secret key", "password"):
+    for secret in ("secret-key", "password"):
         assert secret not in shown
         assert secret not in run("config", "show", "--json", env=env).output
 

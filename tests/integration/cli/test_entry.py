@@ -27,7 +27,8 @@ sys.exit(main())
 
 
 def ended(*command: str, folder) -> subprocess.CompletedProcess[str]:
-    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "GUICHET_DATA_DIR": str(folder)}
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    env |= {"GUICHET_DATA_DIR": str(folder), "GUICHET_ENV_FILE": ""}
     return subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60
     )

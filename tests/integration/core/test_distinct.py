@@ -55,7 +55,7 @@ def test_one_process_forgets_who_came_first_before_it_remembers_too_much():
 
 
 def settings(tmp_path, redis_url, **more):
-    keys = {"secret_keys": "a key for the tests, long enough"}
+    keys = {"secret_keys": "a-key-for-the-tests-that-is-long-enough"}
     return Settings(_env_file=None, data_dir=tmp_path, redis_url=redis_url, **keys, **more)
 
 

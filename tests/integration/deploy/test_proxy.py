@@ -2,6 +2,8 @@
 
 import json
 import socket
+import ssl
+import warnings
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
@@ -10,7 +12,7 @@ from pydantic import SecretStr
 
 from identity.core.tokens import Tokens
 from tests.services.person import Person, link_in
-from tests.services.waiting import LOOPBACK, wait_for
+from tests.services.waiting import LOOPBACK, free_port, wait_for
 
 ADDRESS = "camille.durand@ac-rouen.example"
 FEW = 9
@@ -124,7 +126,7 @@ def test_no_log_holds_a_token_however_the_path_is_spelled(guichet, nginx, tokens
     asked = proxy.logged
     guichet.kill()
     for letter, token in made.items():
-        assert proxy.ask(f"/{letter}/{token}").startswith(b"HTTP/1.1 502")
+        assert proxy.ask(f"/{letter}/{token}").startswith(b"HTTP/1.1 503")
         proxy.ask(f"//{letter}/{token}")
     assert '"GET /start" ' in asked
     for letter, token in made.items():
@@ -194,6 +196,53 @@ def test_the_proxy_leads_to_the_site_of_its_own_name_and_shows_nothing_of_the_op
     assert b"Location: https://guichet.example.org/start?lang=en\r\n" in answer
     for path in ("/readyz", "//readyz", "/./readyz", "/%72eadyz", "/metrics", "/dev/mail"):
         assert proxy.ask(path).startswith(b"HTTP/1.1 404"), path
+
+
+def test_while_guichet_is_away_people_and_programs_are_told_to_try_again(nginx):
+    """Nobody listens behind the proxy."""
+    proxy = nginx(f"http://{LOOPBACK}:{free_port()}")
+    for path, kind, told in (
+        ("/start", "text/html; charset=utf-8", "Réessayez dans une minute"),
+        ("/v/xyzxyzxyzxyzxyzxyzxyz", "text/html; charset=utf-8", "the links in your mails"),
+        ("/_matrix/identity/v2/account", "application/json", '"errcode":"M_UNKNOWN"'),
+        ("/api/homeserver/v1/rules", "application/json", '"errcode":"M_UNKNOWN"'),
+    ):
+        head, _, body = proxy.ask(path).decode().partition("\r\n\r\n")
+        assert head.startswith("HTTP/1.1 503"), path
+        assert f"Content-Type: {kind}" in head
+        assert "Retry-After: 30" in head
+        assert "Cache-Control: no-store" in head
+        assert told in body
+    assert '"GET /start" 503' in proxy.logged
+    assert '"GET /v/xyzx..." 503' in proxy.logged
+    # They are answers, no pages of their own.
+    assert proxy.ask("/away.html").startswith(b"HTTP/1.1 404")
+
+
+@pytest.mark.parametrize(
+    ("newest", "is_taken"),
+    [
+        (ssl.TLSVersion.TLSv1_1, False),
+        (ssl.TLSVersion.TLSv1_2, True),
+        (ssl.TLSVersion.TLSv1_3, True),
+    ],
+    ids=["TLS 1.1", "TLS 1.2", "TLS 1.3"],
+)
+def test_old_versions_of_tls_are_refused(nginx, newest, is_taken):
+    proxy = nginx(f"http://{LOOPBACK}:{free_port()}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, newest
+    with socket.create_connection((LOOPBACK, proxy.port), 30) as raw:
+        if not is_taken:
+            with pytest.raises(ssl.SSLError):
+                context.wrap_socket(raw)
+            return
+        with context.wrap_socket(raw) as talk:
+            assert talk.version() == {"TLSv1_2": "TLSv1.2", "TLSv1_3": "TLSv1.3"}[newest.name]
 
 
 def page_title(answer: bytes) -> str:

@@ -19,8 +19,8 @@ from tests.worlds.command_line import *
 from tests.worlds.command_line import EDUCATION
 
 KEYS = {
-    "GUICHET_SECRET_KEYS": "a secret key",
-    "GUICHET_STORAGE_KEYS": "another secret key",
+    "GUICHET_SECRET_KEYS": "a-secret-key-that-is-long-enough-1",
+    "GUICHET_STORAGE_KEYS": "another-secret-key-that-is-long-enough",
     "GUICHET_HOMESERVER_PUBLIC_KEY": PUBLIC_HALF.text,
 }
 
@@ -32,6 +32,7 @@ def states(findings) -> dict[str, str]:
 def test_at_home_nothing_fails_and_a_missing_default_is_told(run):
     findings = run.json("doctor")
     assert states(findings) == {
+        "settings": "ok",
         "database": "ok",
         "worker": "attention",
         "scheduler": "attention",
@@ -176,7 +177,12 @@ def test_a_key_of_those_who_want_no_mail_that_opens_no_more_or_is_gone_is_a_fail
 ):
     run("db", "upgrade")
     told = json.loads(
-        run("doctor", "--json", ends=1, env={"GUICHET_STORAGE_KEYS": "another one"}).stdout
+        run(
+            "doctor",
+            "--json",
+            ends=1,
+            env={"GUICHET_STORAGE_KEYS": "another-storage-key-that-is-long-too"},
+        ).stdout
     )
     assert refusals(told) == ("failed", "no storage key here opens their key")
     with opened.transaction() as session:

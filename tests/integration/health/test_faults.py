@@ -257,3 +257,16 @@ def test_the_answer_costs_as_much_with_many_rows(found, services, clock):
                 plan = " ".join(str(row) for row in explained)
                 assert "USING INDEX ix_" in plan
                 assert "TEMP B-TREE" not in plan
+
+
+def test_a_renewal_of_keys_is_no_failure_while_all_understand_one_another(
+    services, found, beat, clock
+):
+    staged = {**KEYS, "link": ["dddd", "aaaa"]}
+    beat(*changed(NodeKind.WEB, keys=staged))
+    assert "the link keys are being renewed" in found()["keys"]
+    active = {**KEYS, "link": ["aaaa", "dddd"]}
+    beat(*changed(NodeKind.WEB, keys=active))
+    assert "the link keys of the processes differ" in found()["keys"]
+    with services.database.reading() as session:
+        assert [fault.is_failure for fault in find_faults(session, clock())] == [True]

@@ -10,7 +10,7 @@ from identity.mail import models as mails, results as mail_results
 from identity.mail.models import Mail
 from identity.mail.quota import Template
 from identity.mail_kinds import kind_of
-from identity.maintenance import retention
+from tests.worlds.cleaning import cleaned
 from tests.worlds.inviting import stored_in_room
 from tests.worlds.worker import *
 from workers import celery_app
@@ -75,7 +75,7 @@ def test_every_job_is_done_once_however_often_the_timetable_comes_by(
     assert templates() == ["invite", "reminder"]
     with services.database.transaction() as session:
         clock.advance(days=200)
-        assert retention.clean_up(session, clock())["invitations"] == 5
+        assert cleaned(session, clock())["invitations"] == 5
 
 
 def test_the_timetable_names_the_job():

@@ -8,7 +8,7 @@ from identity.core.sealing import PUBLIC, PrivateHalves
 from identity.core.signatures import new_key
 from identity.homeservers import models as homeservers
 from identity.services import build_services
-from identity.settings import read_settings
+from identity.settings import new_secret, read_settings
 from identity.threepids import associations, lookup_queries, peppers
 from tests.worlds.command_line import *
 
@@ -90,9 +90,10 @@ def test_who_changed_the_keys_stands_in_the_journal(run, opened):
 
 
 def test_a_rotation_seals_what_is_stored_with_the_newest_storage_key(run, federation, opened):
-    old = {"GUICHET_STORAGE_KEYS": "first", "GUICHET_SECRET_KEYS": "links"}
-    both = old | {"GUICHET_STORAGE_KEYS": "first,second"}
-    new = old | {"GUICHET_STORAGE_KEYS": "second"}
+    first, second = new_secret(), new_secret()
+    old = {"GUICHET_STORAGE_KEYS": first, "GUICHET_SECRET_KEYS": new_secret()}
+    both = old | {"GUICHET_STORAGE_KEYS": f"{first},{second}"}
+    new = old | {"GUICHET_STORAGE_KEYS": second}
     run("keys", "import", run.file("key", SYDENT), env=old)
     run("keys", "rotate", ends=1, env=new)
     assert names(run) == [(NAME, True)]
@@ -161,9 +162,17 @@ def test_a_second_pair_is_added_behind_the_first_and_takes_over_step_by_step(run
     assert f"{first}: 2 of 2" in run("keys", "list", env=both | one(first)).stderr
     assert f"{second}: 0 of 2" in run("keys", "list", env=both).stderr
     assert "GUICHET_HOMESERVER_KEYS" in run("keys", "reseal", env=one(second, path="")).stderr
-    assert "2 secrets would be" in run("keys", "reseal", "--dry-run", env=both).stderr
-    assert "2 secrets were sealed anew: 2 of 2" in run("keys", "reseal", env=both).stderr
-    assert "0 secrets were sealed anew: 2 of 2" in run("keys", "reseal", env=both).stderr
+    assert (
+        "2 secrets of homeservers would be" in run("keys", "reseal", "--dry-run", env=both).stderr
+    )
+    assert (
+        "2 secrets of homeservers were sealed anew: 2 of 2"
+        in run("keys", "reseal", env=both).stderr
+    )
+    assert (
+        "0 secrets of homeservers were sealed anew: 2 of 2"
+        in run("keys", "reseal", env=both).stderr
+    )
 
 
 def one(public: str, **more: str) -> dict[str, str]:

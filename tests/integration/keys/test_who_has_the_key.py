@@ -123,7 +123,8 @@ def start(code: str, folder: Path, env: dict[str, str]) -> subprocess.CompletedP
 
 def run(argv, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
     root = str(Path(__file__).parents[3])
-    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": root, "GUICHET_DATA_DIR": str(folder), **env}
+    ours = {"GUICHET_DATA_DIR": str(folder), "GUICHET_ENV_FILE": ""}
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": root, **ours, **env}
     return subprocess.run(
         argv, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=180
     )

@@ -55,7 +55,7 @@ def desk(services, smtp_server, tmp_path):
     settings = Settings(
         _env_file=None,
         data_dir=tmp_path,
-        secret_keys="a key for the tests, long enough",
+        secret_keys="a-key-for-the-tests-that-is-long-enough",
         limits="off",
     )
     relay = read_relay_url(f"smtp://127.0.0.1:{smtp_server.port}?tls=none")

@@ -107,7 +107,7 @@ def bounce(run):
         settings = {
             "GUICHET_DATA_DIR": str(run.folder),
             "GUICHET_SECRET_KEYS": KEY,
-            "GUICHET_STORAGE_KEYS": KEY,
+            "GUICHET_STORAGE_KEYS": f"{KEY} too",
             "GUICHET_HOMESERVER_PUBLIC_KEY": PUBLIC_HALF.text,
             "GUICHET_MAIL_BOUNCE_DOMAIN": domain,
         }
@@ -181,7 +181,7 @@ def test_a_bounce_waits_at_the_mail_server_while_the_database_is_away(bounce, ha
 
 def test_a_mailbox_that_exists_after_all_is_written_to_again(run, bounce, handed):
     bounce(report(), "--to", bounce_address(handed))
-    settings = {"GUICHET_SECRET_KEYS": KEY, "GUICHET_STORAGE_KEYS": KEY}
+    settings = {"GUICHET_SECRET_KEYS": KEY, "GUICHET_STORAGE_KEYS": f"{KEY} too"}
     for words, told in (
         (["--dry-run"], "again"),
         ([], "again"),

@@ -15,11 +15,11 @@ from domain_rules.rules import RuleSet
 from identity.app import create_app
 from identity.binding import service as binding
 from identity.homeservers.models import Homeserver
-from identity.maintenance import retention
 from identity.threepids import accounts as identity_accounts, associations
 from identity.threepids.account_models import AccessToken, EndedAccount
 from tests.services.peer import Peer
 from tests.worlds.api import *
+from tests.worlds.cleaning import cleaned
 from tests.worlds.programs import ADDRESS as HERS, CAMILLE, V2, ZOE, Program, refused
 
 from .test_accounts import NAME, OPENID, PROTECTED
@@ -240,7 +240,7 @@ def test_what_has_ended_is_deleted(decided, camille, public, clock, deactivate):
 
     def deleted():
         with decided.database.transaction() as session:
-            return retention.clean_up(session, clock())["identity tokens"]
+            return cleaned(session, clock())["identity tokens"]
 
     assert deleted() == 1
     assert deleted() == 0

@@ -63,7 +63,7 @@ def served(services, tmp_path):
     unlimited = Settings(
         _env_file=None,
         data_dir=tmp_path,
-        secret_keys="a key for the tests, long enough",
+        secret_keys="a-key-for-the-tests-that-is-long-enough",
         limits="off",
         lookup_algorithms="sha256,none",
     )

@@ -51,7 +51,7 @@ def app(services, tmp_path):
     unlimited = Settings(
         _env_file=None,
         data_dir=tmp_path,
-        secret_keys="a key for the tests, long enough",
+        secret_keys="a-key-for-the-tests-that-is-long-enough",
         limits="off",
     )
     return create_app(

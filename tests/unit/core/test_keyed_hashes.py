@@ -69,7 +69,7 @@ def test_link_keys_may_be_renewed_and_removed(database, clock):
 def test_storage_keys_may_be_renewed_and_removed(database, clock):
     with database.transaction() as session:
         refuse(session, node(), clock())
-        assert signing_keys.reseal(session, Vault([OLD_STORAGE, NEW_STORAGE])) == 1
+    assert signing_keys.reseal(database, Vault([OLD_STORAGE, NEW_STORAGE])).count == 1
     with database.reading() as session:
         assert is_refused(session, node(storage=(NEW_STORAGE,))) == (True, True)
         with pytest.raises(CannotOpen):
@@ -197,7 +197,7 @@ def test_a_second_strike_of_a_version_before_is_found_by_our_key(database, clock
     """The row is hashed anew when it is written to."""
     with database.transaction() as session:
         day_before = clock() - timedelta(days=2)
-        old = by_link_key(GIL, SecretStr("a key for the tests, long enough"))
+        old = by_link_key(GIL, SecretStr("a-key-for-the-tests-that-is-long-enough"))
         until = day_before + timedelta(days=1)
         suppressions.add(session, day_before, old, SuppressionReason.NO_MAILBOX, until=until)
         mail_results._strike(session, hashes, clock(), GIL)

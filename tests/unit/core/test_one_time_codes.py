@@ -11,7 +11,7 @@ from identity.core.one_time_codes.limits import CallerNetworks
 from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import LIFETIMES, Result, TypedCode
 from identity.core.tokens import Tokens, UnknownCodeKey
-from identity.maintenance import retention
+from tests.worlds.cleaning import cleaned
 from tests.worlds.sign_ups import *
 from tests.worlds.sign_ups import WRONG
 
@@ -182,7 +182,7 @@ def test_no_generation_comes_twice_though_rows_are_forgotten(carry, database, cl
     first = carry()
     clock.advance(days=10)
     with database.transaction() as session:
-        assert retention.clean_up(session, clock())["codes and wrong tries"] == 1
+        assert cleaned(session, clock())["codes and wrong tries"] == 1
         assert store.find_newest(session, Purpose.SIGN_UP, GIL) is None
     assert carry() != first
 
@@ -192,7 +192,7 @@ def test_wrong_tries_are_forgotten_after_a_day(carry, spend, database, clock):
     spend(WRONG)
     clock.advance(hours=24, seconds=1)
     with database.transaction() as session:
-        retention.clean_up(session, clock())
+        cleaned(session, clock())
         assert session.query(store.WrongTry).count() == 0
 
 

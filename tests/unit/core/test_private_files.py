@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from identity.core import private_files
+from identity.core.database import make_engine
+from identity.core.private_files import private_file, private_folder
 from identity.mail.folder import FolderMailer
 from identity.migrations import upgrade
 from identity.services import build_services
@@ -127,3 +129,20 @@ def test_a_file_of_another_user_is_told_and_left(tmp_path, caplog):
     private_files.private_file(path)
     assert mode(path) == 0o644
     assert str(path) in caplog.text
+
+
+def test_what_root_makes_in_a_folder_of_the_service_belongs_to_the_service(tmp_path):
+    """A command by sudo. Whoever else runs it can make files of their own only."""
+    folder, service = tmp_path / "guichet", 65534 if os.geteuid() == 0 else os.geteuid()
+    folder.mkdir()
+    if os.geteuid() == 0:
+        os.chown(folder, service, service)
+    private_folder(folder / "broker")
+    private_file(folder / "broker" / "one")
+    engine = make_engine(f"sqlite:///{folder / 'guichet.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (a)")
+        made = {path.name: path.stat().st_uid for path in folder.rglob("*")}
+    engine.dispose()
+    assert {"broker", "one", "guichet.db", "guichet.db-wal"} <= set(made)
+    assert set(made.values()) == {service}

@@ -13,6 +13,7 @@ from identity.invitations import (
 )
 from identity.mail import models as mails
 from identity.maintenance import retention
+from tests.worlds.cleaning import cleaned
 from tests.worlds.inviting import ADA, GIL, ZOE, Inviting
 from tests.worlds.sign_ups import *
 
@@ -170,5 +171,5 @@ def test_half_a_year_after_the_end_it_is_gone_with_its_history(zoe, clock, datab
     zoe.act(invitations.revoke, row, by=ZOE)
     clock.advance(days=184)
     with database.transaction() as session:
-        assert retention.clean_up(session, clock())["invitations"] == 1
+        assert cleaned(session, clock())["invitations"] == 1
     assert zoe.history(row) == []

@@ -20,8 +20,8 @@ from identity.invitations.mail_grouping import GATHERING_TIME
 from identity.invitations.models import Delivery
 from identity.invitations.store_invite import EphemeralKey, InviteRequest
 from identity.mail import models as mails
-from identity.maintenance import retention
 from identity.threepids import associations, validation
+from tests.worlds.cleaning import cleaned
 from tests.worlds.inviting import Inviting, stored_in_room
 from tests.worlds.sign_ups import *
 
@@ -265,8 +265,8 @@ def test_an_invitation_is_forgotten_six_months_after_its_end(store, database, cl
     store()
     clock.advance(days=30 + 183)
     with database.transaction() as session:
-        assert retention.clean_up(session, clock())["invitations"] == 0
+        assert cleaned(session, clock())["invitations"] == 0
     clock.advance(minutes=1)
     with database.transaction() as session:
-        assert retention.clean_up(session, clock())["invitations"] == 1
+        assert cleaned(session, clock())["invitations"] == 1
         assert third_party_invitations.count_by_delivery(session) == {}

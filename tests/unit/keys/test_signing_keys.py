@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from identity.core.journal import Actor
-from identity.core.sealing import CannotOpen, Vault
+from identity.core.sealing import Vault
 from identity.core.signatures import verify
 from identity.keys import models as rows, service as signing_keys
 from identity.keys.service import UnknownKey
@@ -51,14 +51,27 @@ def test_after_sealing_anew_the_old_storage_key_may_go(services, clock):
     both = Vault([OLD, NEW])
     with services.database.transaction() as session:
         key = signing_keys.current_key(session, Vault([OLD]), clock())
-        assert signing_keys.reseal(session, both) == 2  # and the key of hashes
+    assert signing_keys.reseal(services.database, both).count == 2  # and the key of hashes
+    assert signing_keys.reseal(services.database, both).count == 0
     with services.database.reading() as session:
         alone = Vault([NEW])
         assert signing_keys.find_key(session, alone, key.key_id).public == key.public
 
 
-def test_without_the_key_in_use_nothing_is_sealed_anew(services, clock):
+def test_what_no_key_opens_is_counted_and_left_as_it_is(services, clock):
     with services.database.transaction() as session:
         signing_keys.current_key(session, Vault([OLD]), clock())
-    with services.database.transaction() as session, pytest.raises(CannotOpen):
-        signing_keys.reseal(session, Vault([NEW]))
+    resealed = signing_keys.reseal(services.database, Vault([NEW]))
+    assert (resealed.count, resealed.closed) == (0, 2)
+    with services.database.reading() as session:
+        assert signing_keys.count_closed(session, Vault([NEW])) == 2
+        assert signing_keys.count_closed(session, Vault([OLD])) == 0
+
+
+def test_a_run_whose_time_is_over_is_gone_on_with(services, clock):
+    with services.database.transaction() as session:
+        signing_keys.current_key(session, Vault([OLD]), clock())
+    both, turns = Vault([OLD, NEW]), iter([False, True])
+    first = signing_keys.reseal(services.database, both, until=lambda: next(turns, True))
+    assert (first.count, first.is_whole) == (1, False)
+    assert signing_keys.reseal(services.database, both) == signing_keys.Resealed(1)

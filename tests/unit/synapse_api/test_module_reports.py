@@ -14,13 +14,13 @@ from identity.core.outbox import JobKind
 from identity.homeservers import models as homeservers
 from identity.invitations import history as invitation_events, models as third_party_invitations
 from identity.invitations.models import Delivery, State
-from identity.maintenance import retention
 from identity.registration import service as registration
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
 from identity.synapse_api import report_models
 from identity.synapse_api.reports import Outcome, process
 from identity.threepids import associations
+from tests.worlds.cleaning import cleaned
 from tests.worlds.inviting import GIL, ROOM, ZOE, Inviting
 from tests.worlds.sign_ups import *
 
@@ -255,7 +255,7 @@ def test_reports_and_refusals_are_forgotten_after_their_term(database, zoe, repo
 
     def deleted():
         with database.transaction() as session:
-            return retention.clean_up(session, clock())["module reports"]
+            return cleaned(session, clock())["module reports"]
 
     assert deleted() == 0
     clock.advance(days=61)

@@ -11,11 +11,11 @@ from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import Result
 from identity.core.outbox import Lane
 from identity.mail import models as mails
-from identity.maintenance import retention
 from identity.threepids import validation
 from identity.threepids.validation import Wanted
 from identity.threepids.validation_sessions import ValidationSession
 from tests.worlds import codes
+from tests.worlds.cleaning import cleaned
 from tests.worlds.sign_ups import *
 from workers import tasks
 
@@ -302,7 +302,7 @@ def test_a_session_is_forgotten_after_a_week(ask, database, clock):
     ask()
     clock.advance(days=7)
     with database.transaction() as session:
-        assert retention.clean_up(session, clock())["validation sessions"] == 0
+        assert cleaned(session, clock())["validation sessions"] == 0
     clock.advance(minutes=1)
     with database.transaction() as session:
-        assert retention.clean_up(session, clock())["validation sessions"] == 1
+        assert cleaned(session, clock())["validation sessions"] == 1

@@ -15,12 +15,11 @@ from identity.command.opening import (
 )
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
-from identity.core.sealing import PrivateHalves, PublicHalf, new_pair
+from identity.core.sealing import CannotOpen, PrivateHalves, PublicHalf, new_pair
 from identity.core.signatures import SigningKey, read_keys
 from identity.homeservers import secrets as homeserver_secrets
+from identity.keys import models as stored_keys, service as signing_keys
 from identity.services import Services, WorkerServices
-
-from . import models as stored_keys, service as signing_keys
 
 
 @click.group()
@@ -72,14 +71,14 @@ def list_() -> None:
 @keys.command()
 @change_options
 def rotate(*, author: str, reason: str, dry_run: bool) -> None:
-    """Sign with a new key from now on, and re-seal stored secrets with the newest storage key.
+    """Sign with a new key from now on, and re-seal stored secrets with the storage key in use.
 
     All nodes use it at once, without a restart. Old keys stay valid: invitations in rooms use them.
 
     JSON: {"key_id", "public_key": text, "dry_run": boolean}
     """
+    sealed = _reseal_storage(dry_run=dry_run)
     with changing(dry_run=dry_run, build=build_services_with_secrets) as (services, session):
-        sealed = signing_keys.reseal(session, services.vault)
         moved = homeserver_secrets.reseal(
             session, services.vault, services.public_half, _halves(services)
         )
@@ -91,7 +90,7 @@ def rotate(*, author: str, reason: str, dry_run: bool) -> None:
         print_message("A key would be made. Nothing was written.")
     else:
         print_message(
-            f"It signs from now on. {sealed} secrets are sealed with the newest storage key."
+            f"It signs from now on. {sealed} secrets were sealed anew with the storage key in use."
         )
         print_message(
             f"{moved} secrets of homeservers are sealed anew to {services.public_half.text}."
@@ -150,26 +149,43 @@ def pair(file: Path) -> None:
 @dry_run
 @as_json
 def reseal(*, dry_run: bool) -> None:
-    """Re-seal homeservers' secrets to the worker's newest key, after an upgrade or with a new pair.
+    """Re-seal all stored secrets with the storage key in use, and homeservers' to the worker's pair.
 
-    Secrets sealed by storage keys can be re-sealed on any node; those of an older pair only
-    with the private halves (GUICHET_HOMESERVER_KEYS). The worker does the same every night.
+    Do it after another storage key was activated, after an upgrade, or with a new pair.
+    Homeservers' secrets of an older pair can be re-sealed only with the private halves
+    (GUICHET_HOMESERVER_KEYS). The worker does the same every night.
 
-    JSON: {"resealed": number, "left": number, "dry_run": boolean}
+    JSON: {"resealed": number, "left": number, "storage": number, "dry_run": boolean}
     """
+    stored = _reseal_storage(dry_run=dry_run)
     with changing(dry_run=dry_run, build=build_services_with_secrets) as (services, session):
         public = services.public_half
         count = homeserver_secrets.reseal(session, services.vault, public, _halves(services))
         sealed = homeserver_secrets.count_by_key(session)
     left = sum(sealed.values()) - sealed.get(public.key_id, 0)
-    print_json({"resealed": count, "left": left, "dry_run": dry_run})
+    print_json({"resealed": count, "left": left, "storage": stored, "dry_run": dry_run})
     print_message(
-        f"{count} secrets {'would be' if dry_run else 'were'} sealed anew: {_described_count(sealed, public)}."
+        f"{stored} secrets {'would be' if dry_run else 'were'} sealed anew with the storage key in use."
+    )
+    print_message(
+        f"{count} secrets of homeservers {'would be' if dry_run else 'were'} sealed anew: "
+        f"{_described_count(sealed, public)}."
     )
     if left:
         print_message(
             "The others were sealed to an older pair: run this with GUICHET_HOMESERVER_KEYS."
         )
+
+
+def _reseal_storage(*, dry_run: bool) -> int:
+    """Re-seal with the storage key in use. Raises CannotOpen if a key of something is missing."""
+    with open_services() as services:
+        with services.database.reading() as session:
+            if signing_keys.count_closed(session, services.vault):
+                raise CannotOpen
+            if dry_run:
+                return signing_keys.count_sealed_before(session, services.vault)
+        return signing_keys.reseal(services.database, services.vault).count
 
 
 def _described_count(sealed: dict[str, int], public: PublicHalf) -> str:

@@ -1,0 +1,1 @@
+"""`guichet keys`: signing keys in the database, and the keys in the settings."""

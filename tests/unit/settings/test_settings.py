@@ -1,0 +1,131 @@
+"""What would be dangerous stops every start, with the name of the setting and an example."""
+
+import pytest
+
+from identity.settings import WrongSettings, read_settings
+
+GOOD, OTHER = "a-key-of-the-tests-that-is-long-enough", "another-one-of-them-and-long-enough"
+RELAY = {"smtp_url": "smtp://relay.example.org"}
+REFUSED = [
+    ("secret_keys", "short"),
+    ("secret_keys", f"{GOOD},{'a' * 40}"),
+    ("secret_keys", f"{GOOD}\n{OTHER}"),
+    ("storage_keys", f"{GOOD},{GOOD[:31]}"),
+    ("public_url", "http://guichet.example.org"),
+    ("public_url", "http://10.0.0.5:8090"),
+    ("public_url", "https://guichet.example.org:99999"),
+    ("public_url", "https://guichet.example.org:0"),
+    ("public_url", "https://guichet.example.org:x"),
+    ("public_url", "https://me:password@guichet.example.org"),
+    ("public_url", "https://guichet.example.org\n"),
+    ("public_url", "javascript:alert(1)"),
+    ("support_url", "javascript:alert(1)"),
+    ("support_url", "JavaScript:alert(1)//https://example.org"),
+    ("support_url", "data:text/html,x"),
+    ("support_url", "help@example.org"),
+    ("support_url", "mailto:nobody"),
+    ("support_url", "https://"),
+    ("support_url", "https://example.org/a b"),
+    ("support_url", "https://example.org\n/x"),
+    ("client_url", "javascript:alert(1)"),
+    ("client_url", "vbscript:x"),
+    ("client_url", "//app.example.org"),
+    ("client_url", "https://app.example.org:123456"),
+    ("server_name", "https://guichet.example.org"),
+    ("server_name", "guichet example"),
+    ("server_name", "guichet_example.org"),
+    ("server_name", "accueil.académie.example"),
+    ("server_name", "guichet.example.org:0"),
+    ("server_name", "guichet.example.org:70000"),
+    ("server_name", ".example.org"),
+    ("server_name", "a..example"),
+    ("server_name", "@ana:example.org"),
+    ("server_aliases", "guichet.example.org,https://other.example"),
+    ("database_url", "mysql://guichet@host/guichet"),
+    ("database_url", "postgres://guichet@host/guichet"),
+    ("database_url", "postgresql+psycopg2://guichet@host/guichet"),
+    ("database_url", "postgresql+asyncpg://guichet@host/guichet"),
+    ("database_url", "nonsense"),
+    ("database_url", "postgresql://host:port/guichet"),
+    ("broker_url", "127.0.0.1:6379"),
+    ("broker_url", "http://127.0.0.1:6379/0"),
+    ("broker_url", "redis://"),
+    ("broker_url", "redis://127.0.0.1:port/0"),
+    ("broker_url", "redis://127.0.0.1:6379/zero"),
+    ("broker_url", "redis://127.0.0.1:6379/٣"),
+    ("redis_url", "amqp://127.0.0.1"),
+    ("redis_url", "unix://"),
+    ("redis_url", "redis://127.0.0.1:6379/0\n"),
+    ("trusted_proxies", "0.0.0.0/0"),
+    ("trusted_proxies", "::/0"),
+    ("trusted_proxies", "127.0.0.1,0.0.0.0/1,128.0.0.0/1"),
+    ("trusted_proxies", "unix,2000::/3"),
+    ("trusted_proxies", "10.0.0.0/33"),
+    ("trusted_proxies", "proxy.example"),
+    ("trusted_proxies", "1٠.0.0.0/8"),
+    ("internal_listen", "127.0.0.1:99999"),
+    ("internal_listen", "127.0.0.1:0"),
+    ("internal_listen", "127.0.0.1:http"),
+    ("mail_from", "bonjour@-académie.example"),
+    ("mail_from", "bonjour@aca_demie.example"),
+    ("mail_reply_to", "aide@académie..example"),
+    ("smtp_url", "smtp://relay.example.org:port"),
+    ("smtp_url", "smtp://relay.example.org:70000"),
+    ("smtp_url", "relay.example.org"),
+]
+TAKEN = [
+    ("secret_keys", f"too-short-but-old,{GOOD}"),
+    ("public_url", "http://127.0.0.1:8090"),
+    ("public_url", "http://[::1]:8090"),
+    ("public_url", "https://accueil.académie.example"),
+    ("support_url", "mailto:help@example.org"),
+    ("support_url", "HTTPS://example.org/help"),
+    ("client_url", "http://127.0.0.1:8080/#/login"),
+    ("server_name", "guichet.example.org:8448"),
+    ("server_name", "10.0.0.5:8090"),
+    ("server_name", "[2001:db8::1]:8448"),
+    ("server_aliases", "a.example,b.example:8448"),
+    ("database_url", "postgresql://guichet@host/guichet"),
+    ("database_url", "sqlite:////var/lib/guichet/guichet.db"),
+    ("broker_url", "rediss://:password@redis.example:6379/0?ssl_cert_reqs=required"),
+    ("broker_url", "redis+socket:///run/redis/redis.sock?virtual_host=0"),
+    ("broker_url", "amqp://guichet:password@rabbit.example//"),
+    ("redis_url", "unix:///run/redis/redis.sock?db=1"),
+    ("trusted_proxies", "unix,10.0.0.0/8,fc00::/7,192.0.2.0/24"),
+    ("mail_from", "bonjour@académie.example"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+def test_it_is_refused_by_its_name_with_an_example(name, value):
+    with pytest.raises(WrongSettings) as raised:
+        read_settings(_env_file=None, **(RELAY | {name: value}))
+    told = str(raised.value)
+    assert told.startswith(f"GUICHET_{name.upper()}: ")
+    assert "\n" not in told
+    assert "Traceback" not in told
+    if name.endswith("_keys"):
+        assert not any(key in told for key in value.split(","))
+
+
+@pytest.mark.parametrize(("name", "value"), TAKEN)
+def test_what_is_right_is_taken(name, value):
+    assert getattr(read_settings(_env_file=None, **(RELAY | {name: value})), name)
+
+
+def test_links_and_secrets_do_not_share_the_key_in_use():
+    other = OTHER
+    with pytest.raises(
+        WrongSettings, match=r"GUICHET_STORAGE_KEYS: .*GUICHET_SECRET_KEYS"
+    ) as raised:
+        read_settings(_env_file=None, secret_keys=GOOD, storage_keys=f"{other},{GOOD}")
+    assert GOOD not in str(raised.value)
+    # Who has shared one so far can change that while Guichet runs.
+    read_settings(_env_file=None, secret_keys=f"{GOOD},{other}", storage_keys=GOOD)
+
+
+def test_the_password_of_a_wrong_url_is_not_shown():
+    for name in ("database_url", "broker_url", "redis_url", "smtp_url"):
+        with pytest.raises(WrongSettings) as raised:
+            read_settings(_env_file=None, **{name: "hunter2:hunter2@host:hunter2"})
+        assert "hunter2" not in str(raised.value)
