@@ -22,8 +22,8 @@ from identity.core.retries import UNFORESEEN
 from identity.core.timetable_runs import TimetableTask
 from identity.health.heartbeat import measure_offset
 from identity.invitations.jobs import timetable as invitation_timetable
-from identity.mail.mailer import Mailer, make_mailer
 from identity.keys import service as signing_keys
+from identity.mail.mailer import Mailer, make_mailer
 from identity.maintenance import retention
 from identity.registration.jobs import accounts
 from identity.services import WorkerServices

@@ -90,4 +90,6 @@ def test_the_samples_start_what_there_is():
     for unit in (ROOT / "deploy/systemd").iterdir():
         command = re.search(r"^ExecStart=/opt/guichet/bin/(.+)$", unit.read_text(), re.MULTILINE)
         assert command, unit.name
-        assert command[1].startswith(("guichet web --", "guichet db upgrade ", "celery -A workers "))
+        assert command[1].startswith(
+            ("guichet web --", "guichet db upgrade ", "celery -A workers ")
+        )
