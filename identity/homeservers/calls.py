@@ -67,17 +67,24 @@ class Places:
         self._at_once, self._in_all = at_once, in_all
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
+        self._own = threading.local()
 
     @contextmanager
     def place(self, homeserver: str) -> Iterator[None]:
-        """Hold a place during the `with` block. Raises Busy."""
+        """Hold a place during the `with` block; a thread that has one keeps it. Raises Busy."""
+        own: set[str] = self._own.__dict__.setdefault("homeservers", set())
+        if homeserver in own:
+            yield
+            return
         with self._lock:
             if self._taken[homeserver] >= self._at_once or self._taken.total() >= self._in_all:
                 raise Busy
             self._taken[homeserver] += 1
+        own.add(homeserver)
         try:
             yield
         finally:
+            own.discard(homeserver)
             with self._lock:
                 self._taken[homeserver] -= 1
                 if not self._taken[homeserver]:
@@ -127,28 +134,28 @@ class HomeserverCalls:
     ) -> T:
         """What `ask` returns or raises; who asks the same meanwhile gets the same answer.
 
-        Who waits for that answer needs a place, as if they called themselves. Raises Busy, and
-        TimeoutError after so many seconds.
+        Everybody needs a place, also who only waits: taken first, so that those who wait do not
+        keep the one they wait for from calling. Raises Busy, and TimeoutError after so many
+        seconds.
         """
-        with self._lock:
-            asked = self._questions.get(question)
-            if asked is None:
-                own: Future[Any] = Future()
-                self._questions[question] = own
-        if asked is not None:
-            with self._places.place(homeserver):
+        with self._places.place(homeserver):
+            own: Future[T] = Future()
+            with self._lock:
+                asked = self._questions.setdefault(question, own)
+            if asked is not own:
                 found: T = asked.result(timeout=seconds)
                 return found
-        try:
-            answer = ask()
-        except BaseException as error:
-            own.set_exception(error)
-            raise
-        finally:
-            with self._lock:
-                del self._questions[question]
-        own.set_result(answer)
-        return answer
+            try:
+                answer = ask()
+            except BaseException as error:
+                own.set_exception(error)
+                raise
+            else:
+                own.set_result(answer)
+                return answer
+            finally:
+                with self._lock:
+                    del self._questions[question]
 
     @contextmanager
     def _watched(self, homeserver: str, interface: Interface) -> Iterator["_Seen"]:

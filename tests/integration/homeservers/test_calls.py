@@ -2,8 +2,9 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from threading import Semaphore
 
 import pytest
 from sqlalchemy import text
@@ -49,10 +50,30 @@ def fail(calls, interface=Interface.FEDERATION, *, times=MAX_FAILURES):
             call(calls, interface, why=Away("ReadTimeout", sent=True))
 
 
+@contextmanager
+def under_way(calls, *names: str):
+    """A call to each of these, in threads of their own."""
+    began, ends = Semaphore(0), threading.Event()
+
+    def hold(name: str) -> None:
+        with calls.admitted(name, Interface.FEDERATION):
+            began.release()
+            ends.wait(LONG)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        held = [pool.submit(hold, name) for name in names]
+        for _ in names:
+            assert began.acquire(timeout=LONG)
+        try:
+            yield
+        finally:
+            ends.set()
+        for each in held:
+            each.result(LONG)
+
+
 def test_a_homeserver_gets_two_calls_at_once_and_no_third_one_waits(calls):
-    with ExitStack() as held:
-        for _ in range(AT_ONCE):
-            held.enter_context(calls.admitted(NAME, Interface.FEDERATION))
+    with under_way(calls, *[NAME] * AT_ONCE):
         for interface in Interface:
             with pytest.raises(Busy):
                 call(calls, interface)
@@ -62,11 +83,9 @@ def test_a_homeserver_gets_two_calls_at_once_and_no_third_one_waits(calls):
 
 
 def test_all_homeservers_together_get_few_at_once(calls):
-    with ExitStack() as held:
-        for number in range(AT_ONCE_IN_ALL):
-            held.enter_context(calls.admitted(f"h{number}.example", Interface.FEDERATION))
-        with pytest.raises(Busy):
-            call(calls)
+    others = [f"h{number}.example" for number in range(AT_ONCE_IN_ALL)]
+    with under_way(calls, *others), pytest.raises(Busy):
+        call(calls)
     call(calls)
 
 
@@ -131,9 +150,9 @@ def test_the_same_question_is_put_once_and_who_waits_for_the_answer_needs_a_plac
     asked, go, waits = [], threading.Event(), threading.Event()
 
     def ask() -> str:
+        asked.append(1)
+        go.wait(LONG)  # others take the other places before the call is made
         with calls.admitted(NAME, Interface.FEDERATION):
-            asked.append(1)
-            go.wait(LONG)
             return "the answer"
 
     def put() -> str:
@@ -235,11 +254,8 @@ def test_who_names_an_unknown_key_takes_no_key_away_that_is_known(calls, peer, c
 
 def test_who_is_too_many_teaches_nothing_about_the_keys(calls, peer, clock):
     federation = Federation({NAME: FederationEndpoint(NAME, peer.url)}.get, clock, calls)
-    with ExitStack() as held:
-        for _ in range(AT_ONCE):
-            held.enter_context(calls.admitted(NAME, Interface.FEDERATION))
-        with pytest.raises(HomeserverBusy):
-            federation.verify_x_matrix(signed(peer), our_names=US, **QUESTION)
+    with under_way(calls, *[NAME] * AT_ONCE), pytest.raises(HomeserverBusy):
+        federation.verify_x_matrix(signed(peer), our_names=US, **QUESTION)
     assert federation.verify_x_matrix(signed(peer), our_names=US, **QUESTION) == NAME
 
 

@@ -86,7 +86,7 @@ def test_40_callers_of_a_silent_homeserver_do_not_stop_the_site(
     assert {each.status_code for each in ends} == {503}
     assert {each.json()["errcode"] for each in ends} == {"M_UNKNOWN"}
     assert all(int(each.headers["Retry-After"]) >= BUSY_SECONDS for each in ends)
-    assert silent_peer.connections <= MANY // 4, "a call ends at its deadline at the earliest"
+    assert 1 <= silent_peer.connections <= MANY // 4, "few were called"
     record_fault(
         f"{MANY} callers name a silent homeserver, {len(are_held)} wait",
         tried=len(answers),
