@@ -60,7 +60,7 @@ def test_it_is_seen_from_its_start_to_its_end(services, own, seen):
     assert node.schema == migrations.newest_revision()
     assert node.started_at is not None
     counts = {name: len(found) for name, found in node.keys.items()}
-    assert counts == {"link": 2, "storage": 1, "public": 1, "homeserver": 1}
+    assert counts == {"link": 1, "storage": 1, "public": 1, "homeserver": 1}
     heart.stop()
     assert not seen()
 
