@@ -17,10 +17,12 @@ import identity.core.journal
 import identity.core.keyed_hashes
 import identity.core.one_time_codes.models
 import identity.core.outbox
+import identity.freezes.models
 import identity.homeservers.breakers
 import identity.homeservers.credentials
 import identity.homeservers.models
 import identity.homeservers.module_models
+import identity.invitations.block_models
 import identity.invitations.history
 import identity.invitations.models
 import identity.invitations.mute_models

@@ -19,10 +19,13 @@ from identity.core.retries import UNFORESEEN
 from identity.core.timetable_runs import TimetableTask
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.maintenance import retention
+from identity.problems import Stopped
 from identity.registration.jobs import accounts
 from identity.services import WorkerServices
 
+from . import holds
 from .celery_app import alarms, app, process_services
+
 from .jobs import CARRY_OUT
 from .slots import JOBS, slot
 
@@ -107,6 +110,7 @@ def run_lane(services: WorkerServices, lane: Lane) -> datetime | None:
     timetable begins the next run.
     """
     ends_at = time.monotonic() + RUN_TIME
+    holds.release_ended(services)
     try:
         while time.monotonic() < ends_at:
             with services.database.transaction() as session:
@@ -135,6 +139,10 @@ def carry_out(services: WorkerServices, job: Job) -> None:
             log.info("attempt %d postponed: %s", job.attempts, later.why)
             if later.stops_run:
                 raise StopRun from None
+        except Stopped as stopped:
+            with services.database.transaction() as session:
+                outbox.hold(session, job, services.now(), stopped.held_by)
+            log.info("held until it may go on: %s", stopped.reason)
         except GiveUp as end:
             with services.database.transaction() as session:
                 if outbox.give_up(session, job, services.now(), end.why):

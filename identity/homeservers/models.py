@@ -34,6 +34,11 @@ class Homeserver(Base):
     class_source: Mapped[str]  # GUEST, agent, by_person
     client_url: Mapped[str | None]
     created_at: Mapped[datetime]
+    # What operators have stopped, see standing.py.
+    held_at: Mapped[datetime | None]
+    held_until: Mapped[datetime | None]  # null: until it is released
+    suspended_at: Mapped[datetime | None]
+    retired_at: Mapped[datetime | None]
 
     @property
     def is_for_guests(self) -> bool:

@@ -12,6 +12,8 @@ from identity.core.database import Base
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as stored_codes
 from identity.core.outbox import Job
+from identity.freezes import models as freezes
+from identity.invitations import block_models as inviter_blocks
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.registration import models as account_attempts
@@ -69,6 +71,7 @@ def clean_up(session: Session, now: datetime) -> dict[str, int]:
         | _forget_reports(session, now)
         | _forget_sessions(session, now)
         | _forget_accounts(session, now)
+        | _forget_stops(session, now)
         | _forget_codes(session, now)
         | _forget_bulk_invites(session, now)
     )
@@ -101,6 +104,14 @@ def _forget_sessions(session: Session, now: datetime) -> dict[str, int]:
     return {
         "identity tokens": identity_accounts.forget(session, now),
         "sessions of people": session_models.forget(session, now - SESSIONS),
+    }
+
+
+def _forget_stops(session: Session, now: datetime) -> dict[str, int]:
+    """Freezes and blocks whose time is over; the journal keeps them."""
+    return {
+        "freezes": freezes.forget(session, now),
+        "blocks of inviters": inviter_blocks.forget(session, now),
     }
 
 

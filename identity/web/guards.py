@@ -3,7 +3,7 @@
 from flask import current_app, g, request
 
 from domain_rules.user_ids import is_of_homeserver
-from identity.homeservers import credentials
+from identity.homeservers import credentials, models as homeservers, standing
 from identity.network_settings import SOCKET
 from identity.networks import is_in
 from identity.problems import CredentialNeeded, NotAllowed
@@ -18,7 +18,8 @@ def anyone() -> None:
 def homeserver() -> None:
     """A homeserver, by its credential, or on the internal listener by its network.
 
-    If there is a credential it must be valid, on both listeners. Raises CredentialNeeded.
+    If there is a credential it must be valid, on both listeners. Raises CredentialNeeded,
+    HomeserverSuspended.
     """
     if bearer_token() is not None:
         if calling_homeserver() is None:
@@ -32,7 +33,7 @@ def homeserver() -> None:
 def module_in_homeserver() -> None:
     """Our module in a homeserver, always by the homeserver's credential.
 
-    Raises CredentialNeeded.
+    Raises CredentialNeeded, HomeserverSuspended.
     """
     name = calling_homeserver()
     if name is None:
@@ -57,12 +58,17 @@ def own_user(user_id: str) -> str:
 
 
 def calling_homeserver() -> str | None:
-    """The name of the homeserver whose valid credential the request has, or None."""
+    """The name of the homeserver whose valid credential the request has, or None.
+
+    Raises HomeserverSuspended.
+    """
     token = bearer_token()
     if token is None:
         return None
     with services.database.reading() as session:
-        return credentials.homeserver_of(session, token, services.now())
+        name = credentials.homeserver_of(session, token, services.now())
+        standing.check_not_suspended(homeservers.find(session, name) if name else None)
+        return name
 
 
 def _check_nearness() -> None:

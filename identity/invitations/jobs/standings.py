@@ -17,6 +17,7 @@ from identity.homeservers import models as homeservers, modules as homeserver_mo
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.modules import MEMBERSHIP
+from identity.problems import HomeserverHeld
 from identity.services import WorkerServices
 
 log = logging.getLogger(__name__)
@@ -42,16 +43,19 @@ def ask_membership(
     The person's own homeserver is asked, by its administration API or our module there, and then
     the module in the inviter's homeserver. The latter is asked too if the administration API knows
     nothing: it forgets bans in rooms without local users. Raises Away if all who could answer are
-    silent, and NobodyToAsk.
+    silent, HomeserverHeld if one of these is held, and NobodyToAsk.
     """
     with services.database.reading() as session:
         sources = list(_sources(services, session, user_id, room_id, inviter))
     if not sources:
         raise NobodyToAsk
-    silent = []
+    silent, held = [], None
     for source in sources:
         try:
             membership = source.find_membership()
+        except HomeserverHeld as stopped:
+            silent.append(f"{source.name}: held")
+            held = stopped
         except (Away, Refused) as error:
             silent.append(f"{source.name}: {str(error) or type(error).__name__}")
         else:
@@ -59,6 +63,8 @@ def ask_membership(
                 return membership
     if len(silent) < len(sources):
         return None
+    if held is not None:
+        raise held
     raise Away(f"nobody says who is in the room: {'; '.join(silent)}")
 
 
@@ -83,11 +89,17 @@ def _admin_question(
         connector = services.connector_for(own)
     except CannotOpen:
         return _cannot_open_token
+    except HomeserverHeld as held:
+        return partial(_raise_held, held)
     return connector.membership if connector else None
 
 
 def _cannot_open_token(_user_id: str, _room_id: str) -> str | None:
     raise Away("no key here opens its token")
+
+
+def _raise_held(held: HomeserverHeld, _user_id: str, _room_id: str) -> str | None:
+    raise held
 
 
 def _has_module(services: WorkerServices, session: Session, server: Homeserver) -> bool:
