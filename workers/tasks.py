@@ -25,7 +25,6 @@ from identity.services import WorkerServices
 
 from . import holds
 from .celery_app import alarms, app, process_services
-
 from .jobs import CARRY_OUT
 from .slots import JOBS, slot
 

@@ -5,10 +5,12 @@ import click
 from identity.accounts.cli import session
 from identity.bulk_invites.cli import send
 from identity.command.outcomes import Guichet
+from identity.freezes.cli import freeze, thaw
 from identity.health.cli.doctor import doctor
 from identity.health.cli.processes import node
-from identity.homeservers.cli import homeserver
+from identity.homeservers.cli.homeserver import homeserver
 from identity.invitations.cli.invitation import invitation
+from identity.invitations.cli.inviter import inviter
 from identity.keys.cli import keys
 from identity.mail.cli import mail
 from identity.routing.cli import address
@@ -38,8 +40,8 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, config, db, doctor, domain, homeserver, invitation, journal, keys, mail),
-    *(never_agent, node, pepper, serve, session, shared_mailbox),
+    *(address, config, db, doctor, domain, freeze, homeserver, invitation, inviter, journal),
+    *(keys, mail, never_agent, node, pepper, serve, session, shared_mailbox, thaw),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

@@ -45,6 +45,10 @@ class Homeserver(Base):
         """Whether all its people are guests."""
         return self.class_source == GUEST
 
+    def set_guests_for_older_versions(self) -> None:
+        """Write the column that the version before reads, after a change of class_source."""
+        self._guests = self.is_for_guests
+
     @property
     def makes_accounts(self) -> bool:
         """Whether Guichet makes accounts there; else people register in their client."""

@@ -133,7 +133,7 @@ def is_superseded(session: Session, mail: Mail, released_at: datetime) -> bool:
         Mail.template.in_(alike),
         Mail.state == MailState.WAITING,
         Mail.id != mail.id,
-        (GOES_AT > mail.goes_at) & (released_at >= GOES_AT),
+        (mail.goes_at < GOES_AT) & (released_at >= GOES_AT),
     )
     if template is Template.CLIENT_VERIFY:
         newer = newer.where(Mail.subject_id == mail.subject_id)

@@ -94,19 +94,13 @@ def find_elsewhere(
     )
 
 
-def resend(
-    session: Session,
-    rules: RuleSet,
-    now: datetime,
-    request: VerificationRequest,
-    *,
-    language: str,
-) -> bool:
+def resend(session: Session, now: datetime, request: VerificationRequest, *, language: str) -> bool:
     """Order the mail once more, for the first moment the limits allow (`mail_at`).
 
     False if the request is not open any more. Raises what `openness.check_open` raises.
     """
-    openness.check_open(session, rules, now, EmailAddress.stored(request.address))
+    address = EmailAddress.stored(request.address)
+    openness.check_open_at(session, now, address, request.homeserver)
     if step_of(request, now) is not Step.OPEN:
         return False
     request.language = language

@@ -122,11 +122,7 @@ def resend(n: int) -> Response:
     """Order the mail once more. It leaves when the limits allow it; the page says when."""
     with services.database.transaction() as session:
         mailed = sign_up.resend(
-            session,
-            services.rules.current(),
-            services.now(),
-            own_request(session, n),
-            language=language(),
+            session, services.now(), own_request(session, n), language=language()
         )
     return go_to("check_page", n=n, notice=SENT if mailed else None)
 
