@@ -133,7 +133,8 @@ def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
     mail.closed_at = now
     session.flush()
     for each in mail_queue.find_carried_by_others(session, mail):
-        each.mail_id = mail.id
+        if not inviter_blocks.is_blocked(session, now, each.sender):  # their mail is held
+            each.mail_id = mail.id
     pass_on_carried(session, now, mail)
     return None
 

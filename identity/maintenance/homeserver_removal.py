@@ -73,31 +73,29 @@ def _dependencies(session: Session, now: datetime, name: str) -> Iterator[str]:
     if patterns:
         more = len(patterns) - MAX_NAMED
         named = ", ".join(patterns[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
-        yield f"{len(patterns)} rules lead there: {named}"
+        yield f"rules that lead there: {len(patterns)} ({named})"
     counted = {
-        "accounts are there": rows.count(session, Account.homeserver == name),
-        "addresses are bound to its users": rows.count(
-            session, _is_there(Association.user_id, name)
-        ),
-        "verified addresses are known of its users": rows.count(
+        "accounts there": rows.count(session, Account.homeserver == name),
+        "addresses bound to its users": rows.count(session, _is_there(Association.user_id, name)),
+        "verified addresses of its users": rows.count(
             session, _is_there(VerifiedAddress.user_id, name)
         ),
-        "invitations by its users or to them have not ended": rows.count(
+        "invitations by its users or to them that have not ended": rows.count(
             session, _is_unfinished(now, name)
         ),
-        "lists of its users are being sent": rows.count(
+        "lists of its users that are being sent": rows.count(
             session,
             _is_there(BulkInvite.owner, name),
             BulkInvite.state == BulkInviteState.SENDING,
         ),
-        "accounts are being made there": rows.count(
+        "accounts being made there": rows.count(
             session, AccountAttempt.homeserver == name, AccountAttempt.state.in_(UNFINISHED)
         ),
-        "jobs are held for it": rows.count(session, Job.held_by == standing.key_of(name)),
+        "jobs held for it": rows.count(session, Job.held_by == standing.key_of(name)),
     }
     for what, count in counted.items():
         if count:
-            yield f"{count} {what}"
+            yield f"{what}: {count}"
 
 
 def _is_unfinished(now: datetime, name: str) -> ColumnElement[bool]:

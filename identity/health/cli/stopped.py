@@ -21,10 +21,10 @@ def check_stopped(session: Session, now: datetime) -> Iterator[Finding]:
         told = f"{name} frozen since {each.since:%Y-%m-%d %H:%M}Z{_ends(each.until)}"
         yield Finding("freezes", State.ATTENTION, told, f"guichet thaw {name}")
     if blocked := inviter_blocks.find_in_force(session, now):
-        told = f"{len(blocked)} inviters are blocked"
+        told = f"blocked inviters: {len(blocked)}"
         yield Finding("inviters", State.ATTENTION, told, "guichet inviter list")
     if held := outbox.count_held(session):
-        told = f"{sum(held.values())} jobs are held by freezes, holds and blocks"
+        told = f"jobs held by freezes, holds and blocks: {sum(held.values())}"
         yield Finding("outbox", State.ATTENTION, told, "they go on by themselves when these end")
 
 
@@ -38,7 +38,7 @@ def check_standing(session: Session, now: datetime, row: Homeserver) -> Iterator
         yield Finding(row.name, State.ATTENTION, told, f"guichet homeserver resume {row.name}")
     patterns = homeserver_removal.rules_naming(session, row.name) if row.retired_at else []
     if patterns:
-        told = f"retired, but {len(patterns)} rules lead there: their addresses cannot sign up"
+        told = f"retired; addresses of rules that lead there cannot sign up: {len(patterns)} rules"
         fix = "lead them elsewhere: guichet domain add; or guichet homeserver reinstate"
         yield Finding(row.name, State.ATTENTION, told, fix)
 

@@ -9,7 +9,11 @@ from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_noth
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.sealing import CannotOpen
 from identity.freezes import service as freezes
-from identity.homeservers import breakers as homeserver_breakers, models as homeservers
+from identity.homeservers import (
+    breakers as homeserver_breakers,
+    models as homeservers,
+    standing as homeserver_standing,
+)
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.mail.quota import Template
@@ -50,7 +54,8 @@ def probe_homeserver(services: WorkerServices, job: Job) -> RecordOutcome:
 
 
 def _probe(services: WorkerServices, homeserver: Homeserver) -> None:
-    """Raises Away, Refused, CannotOpen; Away also while the breaker is open."""
+    """Raises Away, Refused, CannotOpen, HomeserverHeld; Away also while the breaker is open."""
+    homeserver_standing.check_reachable(homeserver, services.now())
     connector = services.connector_for(homeserver)
     if connector is None:
         return
