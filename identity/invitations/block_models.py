@@ -39,9 +39,9 @@ def find_in_force(session: Session, now: datetime) -> Sequence[InviterBlock]:
     return session.scalars(query).all()
 
 
-def is_blocked(session: Session, now: datetime, user_id: str) -> bool:
-    """Whether this user may invite nobody now."""
-    return _find_now(session, now, user_id) is not None
+def find_user_ids(session: Session, now: datetime) -> frozenset[str]:
+    """The users who may invite nobody now."""
+    return frozenset(session.scalars(select(InviterBlock.user_id).where(_in_force(now))))
 
 
 def check(session: Session, now: datetime, user_id: str) -> None:

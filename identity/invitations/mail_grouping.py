@@ -132,8 +132,9 @@ def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
         return leaves_at
     mail.closed_at = now
     session.flush()
+    blocked = inviter_blocks.find_user_ids(session, now)
     for each in mail_queue.find_carried_by_others(session, mail):
-        if not inviter_blocks.is_blocked(session, now, each.sender):  # their mail is held
+        if each.sender not in blocked:  # their mail is held
             each.mail_id = mail.id
     pass_on_carried(session, now, mail)
     return None
@@ -144,13 +145,14 @@ def check_held(session: Session, now: datetime, mail: Mail) -> None:
 
     Theirs leave a mail that is about others too: they wait in one of their own.
     """
-    if mail.closed_at is not None or mail.state != MailState.WAITING:
+    senders = inviter_blocks.find_user_ids(session, now)
+    if not senders or mail.closed_at is not None or mail.state != MailState.WAITING:
         return
     mails.lock_address(session, mail.address)
     session.refresh(mail)
     carried = third_party_invitations.find_by_mail(session, mail.id)
     about = carried or invitations_of(session, now, mail)
-    blocked = [each for each in about if inviter_blocks.is_blocked(session, now, each.sender)]
+    blocked = [each for each in about if each.sender in senders]
     if not blocked:
         return
     if len(blocked) == len(about):

@@ -49,6 +49,14 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.AddressTaken: Advice(HTTPStatus.CONFLICT, "problem.taken", SIGN_IN),
     problems.InvitationNeeded: Advice(HTTPStatus.FORBIDDEN, "problem.uninvited", HELP),
     problems.NameRefused: Advice(HTTPStatus.CONFLICT, "problem.name_refused", HELP),
+    problems.Stopped: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.other", HOME),
+    problems.SignUpsFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.sign_ups", HOME),
+    problems.InvitationsFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.invitations", HOME),
+    problems.MailsFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.mails", HOME),
+    problems.DomainFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.domain", HOME),
+    problems.HomeserverHeld: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.held", HOME),
+    problems.HomeserverSuspended: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.suspended", HOME),
+    problems.InviterBlocked: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.blocked", HOME),
     problems.HomeserverRetired: Advice(HTTPStatus.FORBIDDEN, "problem.retired", HELP),
     problems.ServerAway: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.server_away", START),
     problems.WeakPassword: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
@@ -77,10 +85,11 @@ def answer_problem(problem: problems.Problem) -> Response:
 
 def answer_stopped(stopped: problems.Stopped) -> Response:
     """The page for what operators have stopped: what, since nothing is lost, and until when."""
+    found = ADVICE[type(stopped)]
     response = render_page(
         "stopped",
-        status=HTTPStatus.SERVICE_UNAVAILABLE,
-        sentence=f"stopped.{stopped.reason}",
+        status=found.status,
+        sentence=found.sentence,
         label=stopped.label,
         until=stopped.until,
     )

@@ -5,8 +5,11 @@ from pydantic import SecretStr
 
 from identity.accounts.models import Account
 from identity.core.clock import utc_now
-from identity.homeservers import models as homeservers
+from identity.core.journal import Actor
+from identity.homeservers import changing, models as homeservers
+from identity.homeservers.changing import Keys
 from identity.homeservers.secrets import open_secret
+from identity.homeservers.service import WrongHomeserver
 from identity.services import build_worker_services
 from identity.settings import read_settings
 from tests.worlds.command_line import *
