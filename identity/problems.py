@@ -158,6 +158,75 @@ class InvitationsPaused(NotAllowed):
         }
 
 
+class Stopped(Problem):
+    """Those who run the service have stopped this for now."""
+
+    reason = "stopped"
+
+    def __init__(self, held_by: str, *, until: datetime | None = None, label: str = "") -> None:
+        """`held_by`: what jobs wait for (`outbox.hold`). `label`: the homeserver people read."""
+        later = f" It is to go on from {until:%Y-%m-%d %H:%M} UTC." if until else ""
+        super().__init__((self.__doc__ or "").strip() + later)
+        self.held_by, self.until, self.label = held_by, until, label
+        self.further = {"org.guichet.reason": self.reason}
+        if until is not None:
+            self.further = {
+                **self.further,
+                "org.guichet.until": until.isoformat(timespec="seconds"),
+            }
+
+
+class SignUpsFrozen(Stopped):
+    """No accounts are made for now: those who run the service have frozen sign-ups."""
+
+    reason = "sign_ups_frozen"
+
+
+class InvitationsFrozen(Stopped):
+    """Nobody can be invited by mail for now: those who run the service have frozen invitations."""
+
+    reason = "invitations_frozen"
+
+
+class MailsFrozen(Stopped):
+    """No mails leave for now: those who run the service have frozen them."""
+
+    reason = "mails_frozen"
+
+
+class DomainFrozen(Stopped):
+    """Those who run the service have frozen this domain: no sign-ups, no invitations, no mails."""
+
+    reason = "domain_frozen"
+
+
+class HomeserverHeld(Stopped):
+    """Nothing is sent to this homeserver for now: those who run the service hold it."""
+
+    reason = "homeserver_held"
+
+
+class HomeserverSuspended(Stopped):
+    """This homeserver is suspended: neither it nor its people are answered for now."""
+
+    reason = "homeserver_suspended"
+
+
+class InviterBlocked(Stopped):
+    """This account may invite nobody for now: those who run the service have blocked it."""
+
+    reason = "inviter_blocked"
+
+
+class HomeserverRetired(NotAllowed):
+    """This homeserver takes no new accounts any more."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        self.label = label
+        self.further = {"org.guichet.reason": "homeserver_retired"}
+
+
 class NoSuchInvitation(Problem):
     """There is no such invitation, or it is somebody else's."""
 

@@ -18,7 +18,13 @@ from .core.private_files import private_folder
 from .core.rate_limits import RateLimits
 from .core.sealing import PrivateHalves, PublicHalf, Vault
 from .core.tokens import Tokens
-from .homeservers import credentials, models as homeservers, secrets as homeserver_secrets
+from .freezes.in_force import FreezesInForce
+from .homeservers import (
+    credentials,
+    models as homeservers,
+    secrets as homeserver_secrets,
+    standing,
+)
 from .homeservers.admin_client import Connector, SynapseConnector
 from .homeservers.calls import HomeserverCalls
 from .homeservers.federation_client import Federation, FederationEndpoint
@@ -56,7 +62,8 @@ class Services:
     calls: HomeserverCalls
     federation: Federation
     room_actions_for: Callable[[Homeserver], RoomActions]
-    """The room actions of a homeserver that has our module."""
+    """The room actions of a homeserver that has our module. Raises HomeserverHeld."""
+    freezes: FreezesInForce
     clock_offset: ClockOffset = field(default_factory=ClockOffset, kw_only=True)
     """Of this process, measured at each heartbeat."""
 
@@ -89,7 +96,10 @@ class WorkerServices(Services):
 
     private_halves: PrivateHalves
     connector_for: Callable[[Homeserver], Connector | None]
-    """Makes accounts on a homeserver; None where people register in their client."""
+    """Makes accounts on a homeserver; None where people register in their client.
+
+    Raises HomeserverHeld.
+    """
 
 
 def build_services(
@@ -125,7 +135,7 @@ def build_services(
         terms=read_terms(settings.terms_file),
         clock_offset=offset,
         calls=calls,
-        federation=Federation(partial(find_federation_endpoint, database), now, calls),
+        federation=Federation(partial(find_federation_endpoint, database, now), now, calls),
         room_actions_for=partial(
             _room_actions,
             partial(_sign_now, database, vault, settings.server_name, now),
@@ -133,6 +143,7 @@ def build_services(
             partial(_known_by, database, now),
             calls,
         ),
+        freezes=FreezesInForce(database, now),
     )
 
 
@@ -148,16 +159,23 @@ def build_worker_services(
     return WorkerServices(
         **{each.name: getattr(services, each.name) for each in fields(services)},
         private_halves=halves,
-        connector_for=partial(_connector, services.vault, halves),
+        connector_for=partial(_connector, services.vault, halves, now),
     )
 
 
-def find_federation_endpoint(database: Database, server_name: str) -> FederationEndpoint | None:
-    """Where a registered homeserver answers the federation API; None if it is not registered."""
+def find_federation_endpoint(
+    database: Database, now: Callable[[], datetime], server_name: str
+) -> FederationEndpoint | None:
+    """Where a registered homeserver answers the federation API; None if it is not registered.
+
+    Raises HomeserverSuspended, HomeserverHeld.
+    """
     with database.reading() as session:
         homeserver = homeservers.find(session, server_name)
     if homeserver is None:
         return None
+    standing.check_not_suspended(homeserver)
+    standing.check_reachable(homeserver, now())
     return FederationEndpoint(
         homeserver.name,
         homeserver.federation_url or homeserver.url,
@@ -173,6 +191,7 @@ def _room_actions(
     calls: HomeserverCalls,
     homeserver: Homeserver,
 ) -> RoomActions:
+    standing.check_reachable(homeserver, now())
     return RoomActions(
         homeserver.name,
         homeserver.url,
@@ -203,7 +222,10 @@ def _known_by(database: Database, now: Callable[[], datetime], server_name: str)
         return credentials.hashes_of(session, server_name, now())
 
 
-def _connector(vault: Vault, private: PrivateHalves, homeserver: Homeserver) -> Connector | None:
+def _connector(
+    vault: Vault, private: PrivateHalves, now: Callable[[], datetime], homeserver: Homeserver
+) -> Connector | None:
+    standing.check_reachable(homeserver, now())
     if not homeserver.makes_accounts:
         return None
     open_field = partial(homeserver_secrets.open_secret, vault, private, homeserver)

@@ -18,10 +18,12 @@ import identity.core.key_uses
 import identity.core.keyed_hashes
 import identity.core.one_time_codes.models
 import identity.core.outbox
+import identity.freezes.models
 import identity.homeservers.breakers
 import identity.homeservers.credentials
 import identity.homeservers.models
 import identity.homeservers.module_models
+import identity.invitations.block_models
 import identity.invitations.history
 import identity.invitations.models
 import identity.invitations.mute_models

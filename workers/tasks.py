@@ -25,10 +25,11 @@ from identity.invitations.jobs import timetable as invitation_timetable
 from identity.keys import service as signing_keys
 from identity.mail.mailer import Mailer, make_mailer
 from identity.maintenance import retention
+from identity.problems import Stopped
 from identity.registration.jobs import accounts
 from identity.services import WorkerServices
 
-from . import looks
+from . import holds, looks
 from .alarms import Alarms
 from .celery_app import app, process_begins, process_ends, process_services
 from .jobs import CARRY_OUT
@@ -207,6 +208,7 @@ def run_lane(
     timetable begins the next run.
     """
     ends_at = time.monotonic() + RUN_TIME
+    holds.release_ended(services)
     try:
         while time.monotonic() < ends_at and not is_ending():
             with services.database.transaction() as session:
@@ -235,6 +237,10 @@ def carry_out(services: WorkerServices, job: Job) -> None:
             log.info("attempt %d postponed: %s", job.attempts, later.why)
             if later.stops_run:
                 raise StopRun from None
+        except Stopped as stopped:
+            with services.database.transaction() as session:
+                outbox.hold(session, job, services.now(), stopped.held_by)
+            log.info("held until it may go on: %s", stopped.reason)
         except GiveUp as end:
             with services.database.transaction() as session:
                 if outbox.give_up(session, job, services.now(), end.why):

@@ -98,7 +98,12 @@ class InvitationCheck(Part):
         except GuichetUnreachable as fault:
             logger.warning("whether an invitation is allowed cannot be asked: %s", fault)
             return None
-        return answer.body if answer.is_good and isinstance(answer.body, Mapping) else None
+        if not isinstance(answer.body, Mapping):
+            return None
+        suspended = RefusalReason.HOMESERVER_SUSPENDED.value
+        if answer.body.get("org.guichet.reason") == suspended:  # of an error, not of an answer
+            return {"allowed": False, "org.guichet.reason": suspended}
+        return answer.body if answer.is_good else None
 
 
 def _addresses(request: Mapping[str, Any]) -> list[str]:

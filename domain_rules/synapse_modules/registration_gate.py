@@ -1,7 +1,8 @@
 """Decides who may register an account here by mail, and its user ID and display name.
 
-The decision is made from memory, except whether a guest has an open invitation: Guichet is asked
-for it, within ten seconds. While it cannot be reached, nobody who needs an invitation registers.
+The decision is made from memory, except whether a guest has an open invitation, and whether
+operators have stopped registrations: Guichet is asked for that, within ten seconds. While it cannot
+be reached, nobody who needs an invitation registers.
 """
 
 import logging
@@ -47,11 +48,22 @@ class RegistrationRefusal(StrEnum):
     ELSEWHERE = "registration_elsewhere"
     NOT_INVITED = "registration_not_invited"
     GUICHET_AWAY = "registration_guichet_away"
+    STOPPED = "registration_stopped"
 
 
 SENTENCE = Sentence(
     "Cette adresse ne donne pas de compte sur ce serveur. Vérifiez-la, ou demandez une invitation.",
     "This address gives no account on this server. Check it, or ask for an invitation.",
+)
+
+
+STOPPED_SENTENCE = Sentence(
+    "Les inscriptions sont suspendues par l’équipe du service. Réessayez plus tard.",
+    "The team of the service has suspended sign-ups. Try again later.",
+)
+# Why Guichet refuses whom the rules admit.
+STOPPED_REASONS = frozenset(
+    {"sign_ups_frozen", "domain_frozen", "homeserver_suspended", "homeserver_retired"}
 )
 
 
@@ -80,7 +92,10 @@ class RegistrationPolicy(Part):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.refusals.add_sentences(dict.fromkeys(RegistrationRefusal, SENTENCE))
+        self.refusals.add_sentences(
+            dict.fromkeys(RegistrationRefusal, SENTENCE)
+            | {RegistrationRefusal.STOPPED: STOPPED_SENTENCE}
+        )
 
     async def is_3pid_allowed(
         self,
@@ -97,8 +112,8 @@ class RegistrationPolicy(Part):
         if not registration:
             return self._may_be_added(decision)
         why = find_objection(decision, self.cache.own_name)
-        if why is None and decision and decision.requires_invite:
-            why = await self._without_invitation(address)
+        if why is None and decision:
+            why = await self._ask(address, requires_invite=decision.requires_invite)
         return why is None or self._refuse(why, decision)
 
     def _may_be_added(self, decision: Decision | None) -> bool:
@@ -114,16 +129,23 @@ class RegistrationPolicy(Part):
         why = find_objection(decision, own)
         return why is None or self._refuse(why, decision)
 
-    async def _without_invitation(self, address: str) -> RegistrationRefusal | None:
+    async def _ask(self, address: str, *, requires_invite: bool) -> RegistrationRefusal | None:
+        """What Guichet has against it: nobody invited the person, or operators stopped it."""
         question = {"medium": "email", "address": address}
+        away = RegistrationRefusal.GUICHET_AWAY if requires_invite else None
         try:
             answer = await self.client.post("/may-register", question)
         except GuichetUnreachable:
-            return RegistrationRefusal.GUICHET_AWAY
-        if not answer.is_good or not isinstance(answer.body, Mapping):
+            return away
+        body = answer.body if isinstance(answer.body, Mapping) else {}
+        if body.get("org.guichet.reason") in STOPPED_REASONS:
+            return RegistrationRefusal.STOPPED
+        if not answer.is_good or not body:
             logger.warning("Guichet answers %s: is the credential still good?", answer.status)
-            return RegistrationRefusal.GUICHET_AWAY
-        return None if answer.body.get("allowed") is True else RegistrationRefusal.NOT_INVITED
+            return away
+        if body.get("allowed") is True or not requires_invite:
+            return None
+        return RegistrationRefusal.NOT_INVITED
 
     def _refuse(self, why: RegistrationRefusal, decision: Decision | None = None) -> bool:
         """What a boolean callback returns. The log never shows the address."""

@@ -23,6 +23,10 @@ class RefusalReason(StrEnum):
     INVITATIONS_PAUSED = "invitations_paused"
     TOO_MANY_INVITATIONS = "too_many_invitations"
     ADDRESS_NOT_ACCEPTED = "address_not_accepted"
+    INVITATIONS_FROZEN = "invitations_frozen"
+    DOMAIN_FROZEN = "domain_frozen"
+    INVITER_BLOCKED = "inviter_blocked"
+    HOMESERVER_SUSPENDED = "homeserver_suspended"
     GUICHET_UNREACHABLE = "guichet_unreachable"
     CLASS_NOT_YET_KNOWN = "class_not_yet_known"
     NOT_ALLOWED = "not_allowed"
@@ -96,6 +100,22 @@ SENTENCES = {
     RefusalReason.ADDRESS_NOT_ACCEPTED: Sentence(
         "Cette adresse ne peut pas être invitée par courriel. Vérifiez-la avec la personne.",
         "This address cannot be invited by email. Check it with the person.",
+    ),
+    RefusalReason.INVITATIONS_FROZEN: Sentence(
+        "Les invitations par courriel sont suspendues par l’équipe du service. Réessayez plus tard.",
+        "The team of the service has suspended invitations by email. Try again later.",
+    ),
+    RefusalReason.DOMAIN_FROZEN: Sentence(
+        "Les invitations vers le domaine de cette adresse sont suspendues. Réessayez plus tard.",
+        "Invitations to the domain of this address are suspended. Try again later.",
+    ),
+    RefusalReason.INVITER_BLOCKED: Sentence(
+        "Les invitations faites depuis votre compte sont suspendues. Écrivez à l’assistance.",
+        "Invitations made from your account are suspended. Write to the help desk.",
+    ),
+    RefusalReason.HOMESERVER_SUSPENDED: Sentence(
+        "Les invitations par courriel depuis votre serveur sont suspendues. Écrivez à l’assistance.",
+        "Invitations by email from your server are suspended. Write to the help desk.",
     ),
     RefusalReason.GUICHET_UNREACHABLE: Sentence(
         "Les invitations par courriel ne sont pas possibles pour le moment. Réessayez plus tard.",

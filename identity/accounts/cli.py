@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from identity.command.opening import changing, dry_run, open_services
+from identity.command.opening import author_here, change_options, changing, open_services
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.threepids import account_models as identity_accounts
 
-from . import session_models, sessions
+from . import operator_changes, session_models, sessions
 
 
 @click.group()
@@ -44,9 +44,10 @@ def show(user_id: str) -> None:
 @session.command()
 @click.argument("user_id", metavar="USER")
 @click.option("--id", "session_id", type=click.UUID, help="Only this session; without it, all.")
-@dry_run
-@as_json
-def end(user_id: str, *, session_id: uuid.UUID | None, dry_run: bool) -> None:
+@change_options
+def end(
+    user_id: str, *, session_id: uuid.UUID | None, author: str, reason: str, dry_run: bool
+) -> None:
     """End the sessions of USER, and the tokens of their Matrix clients.
 
     A client signs in again by itself as long as the homeserver vouches for the account.
@@ -54,18 +55,21 @@ def end(user_id: str, *, session_id: uuid.UUID | None, dry_run: bool) -> None:
     JSON: {"user_id": text, "ended_sessions": number, "ended_tokens": number, "dry_run": boolean}
     """
     with changing(dry_run=dry_run) as (services, database):
-        now, tokens = services.now(), 0
-        if session_id is None:
-            ended = session_models.end_all(database, now, user_id)
-            tokens = identity_accounts.end_all(database, user_id)
-        else:
-            ended = int(session_models.end(database, now, session_id, user_id=user_id))
-            if not ended:
-                raise Failure(f"{user_id} has no session {session_id}, or it has ended")
+        me = author_here(author=author, reason=reason)
+        ended = operator_changes.end_sessions(database, services.now(), me, user_id, session_id)
+    if ended.is_nothing and session_id is not None:
+        raise Failure(f"{user_id} has no session {session_id}, or it has ended")
+    if ended.is_nothing:
+        raise Failure(f"{user_id} is signed in nowhere here; nothing was ended. Is it spelled so?")
     print_message(
-        f"{ended} sessions and {tokens} tokens {'would end' if dry_run else 'have ended'}."
+        f"{ended.sessions} sessions and {ended.tokens} tokens "
+        f"{'would end' if dry_run else 'have ended'}."
     )
-    facts = {"user_id": user_id, "ended_sessions": ended, "ended_tokens": tokens}
+    facts = {
+        "user_id": user_id,
+        "ended_sessions": ended.sessions,
+        "ended_tokens": ended.tokens,
+    }
     print_json(facts | {"dry_run": dry_run})
 
 

@@ -15,7 +15,7 @@ from domain_rules.bulk_invites.reading import NoSuchColumn
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_of
 from identity.command.files import FILE
-from identity.command.opening import open_services
+from identity.command.opening import author, author_here, open_services, reason
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import (
     as_json,
@@ -25,13 +25,15 @@ from identity.command.printing import (
     print_table,
 )
 from identity.core.http_client import Away
+from identity.core.journal import Actor
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import NoModule, Room
+from identity.invitations import inviters
 from identity.services import Services
 from identity.threepids import associations
 
-from . import models as bulk_invites, report, service
+from . import models as bulk_invites, operator_changes, report, service
 from .models import BulkInvite
 from .service import NothingToSend, Owner, RoomSeen
 
@@ -45,6 +47,7 @@ class SendRequest:
     room: RoomSeen
     user_id: str
     column: str
+    who: Actor
 
 
 @click.command()
@@ -54,6 +57,8 @@ class SendRequest:
 @click.option("--as", "user_id", required=True, metavar="USER", help="Who invites.")
 @click.option("--column", default="", metavar="NAME|NUMBER", help="The column of the addresses.")
 @click.option("--yes", is_flag=True, help="Send what can be sent, unasked.")
+@author
+@reason
 @as_json
 def send(
     path: Path | None,
@@ -63,6 +68,8 @@ def send(
     user_id: str,
     column: str,
     yes: bool,
+    author: str,
+    reason: str,
 ) -> None:
     """Check a .txt or .csv list of people, and invite them to a room in the name of a member.
 
@@ -81,7 +88,8 @@ def send(
     with open_services() as services:
         room = _check_room(services, room_id, user_id)
         seen = RoomSeen(room_id, room.name or "", room.is_open_to_guests)
-        request = SendRequest(file, file.read_bytes(), seen, user_id, column)
+        me = author_here(author=author, reason=reason)
+        request = SendRequest(file, file.read_bytes(), seen, user_id, column, me)
         described = _carry_out(services, request, is_sent=False)
         if not is_json_wanted():
             _print_rows(described)
@@ -122,7 +130,7 @@ def _carry_out(
             raise Failure("the rules or the room changed meanwhile; nothing was sent, look again")
         if is_sent:
             with suppress(NothingToSend):
-                service.confirm(session, rules, now, bulk_invite)
+                operator_changes.send(session, rules, now, request.who, bulk_invite)
         described = _describe(services, session, bulk_invite) | {"rows": rows}
         if not is_sent:
             session.rollback()
@@ -220,6 +228,7 @@ def _can_ask(described: dict[str, Any]) -> bool:
 def _check_room(services: Services, room_id: str, user_id: str) -> Room:
     with services.database.reading() as session:
         homeserver = homeservers.find(session, homeserver_of(user_id))
+        inviters.check_sender(session, services.now(), user_id)
     if homeserver is None:
         raise Failure(f"{user_id}: their homeserver is not registered")
     try:

@@ -1,6 +1,9 @@
 """Writes the mails about bulk invites: the code to sign in, and the report of one that is sent."""
 
+from datetime import datetime
 from email.message import EmailMessage
+
+from sqlalchemy.orm import Session
 
 from identity.accounts import known_people, models as accounts
 from identity.core.one_time_codes import service as one_time_codes
@@ -8,6 +11,7 @@ from identity.core.one_time_codes.models import Purpose
 from identity.mail import models as mails, results as mail_results
 from identity.mail.composing import Frame, compose
 from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
+from identity.mail.models import Mail
 
 from . import report, sign_in, sign_in_models
 from .models import BulkInvite
@@ -79,5 +83,10 @@ def compose_bulk_report(turn: MailTurn, frame: Frame) -> EmailMessage:
     )
 
 
-LIST_CODE = MailKind(compose=compose_list_code, decide=decide_code)
+def tell_late(session: Session, mail: Mail, was: datetime) -> None:
+    """The pages of those who wait say when the mail leaves."""
+    sign_in_models.record_moved_mail(session, mail.address, was=was, is_now=mail.goes_at)
+
+
+LIST_CODE = MailKind(compose=compose_list_code, decide=decide_code, on_late=tell_late)
 BULK_REPORT = MailKind(compose=compose_bulk_report)

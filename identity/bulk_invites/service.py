@@ -21,6 +21,7 @@ from domain_rules.rules import RuleSet
 from identity.accounts import verified_addresses
 from identity.core import outbox
 from identity.core.outbox import JobKind, Lane
+from identity.invitations import inviters
 from identity.problems import Problem
 from identity.routing import address_lists, never_agent
 from identity.threepids import associations
@@ -88,8 +89,9 @@ def check(
 ) -> BulkInvite:
     """Read and check a file; nothing is sent. `column`: the name or number of the column to read.
 
-    Raises Unreadable, TooManyBulkInvites, NoSuchColumn.
+    Raises Unreadable, TooManyBulkInvites, NoSuchColumn, and what `inviters.check_sender` raises.
     """
+    inviters.check_sender(session, now, owner.user_id)
     if bulk_invites.count_since(session, owner.user_id, now - DAY) >= MAX_A_DAY:
         raise TooManyBulkInvites
     reading = read_people(raw, column)
@@ -182,8 +184,10 @@ def judge_again(session: Session, rules: RuleSet, now: datetime, bulk_invite: Bu
 def confirm(session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkInvite) -> int:
     """Order the sending of the rows that can be sent; returns how many.
 
-    Raises NothingToSend, TooManyBulkInvites, AlreadySent, ColumnToChoose.
+    Raises NothingToSend, TooManyBulkInvites, AlreadySent, ColumnToChoose, and what
+    `inviters.check_sender` raises.
     """
+    inviters.check_sender(session, now, bulk_invite.owner)
     bulk_invite = bulk_invites.lock(session, bulk_invite.id)
     if bulk_invite.state != BulkInviteState.CHECKED:
         raise AlreadySent
@@ -203,8 +207,9 @@ def confirm(session: Session, rules: RuleSet, now: datetime, bulk_invite: BulkIn
 def retry(session: Session, now: datetime, bulk_invite: BulkInvite) -> int:
     """Send again what failed and may succeed now; returns how many rows.
 
-    Raises NothingToSend, TooManyBulkInvites.
+    Raises NothingToSend, TooManyBulkInvites, and what `inviters.check_sender` raises.
     """
+    inviters.check_sender(session, now, bulk_invite.owner)
     bulk_invite = bulk_invites.lock(session, bulk_invite.id)
     failed = [
         row

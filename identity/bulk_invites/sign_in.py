@@ -67,7 +67,7 @@ def request_code(
         subject_id=asked.id,
         language=language,
         had_at=had_at,
-        tell_sooner=sign_in_models.record_sooner_mail,
+        tell_sooner=sign_in_models.record_moved_mail,
     )
     asked.mail_at = ordered.leaves_at
     asked.expires_at = max(asked.expires_at, ordered.leaves_at + LIFETIME)

@@ -71,7 +71,7 @@ def mark_used(session: Session, sign_in: BulkInviteSignIn, now: datetime, user_i
     return rows.update(session, BulkInviteSignIn, own, used_at=now, user_id=user_id) > 0
 
 
-def record_sooner_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
+def record_moved_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
     """The mail due at `was` is now due at `is_now`: update all requests that wait for it."""
     session.execute(
         update(BulkInviteSignIn)

@@ -9,10 +9,12 @@ from identity.accounts.cli import session
 from identity.bulk_invites.cli import send
 from identity.command.outcomes import Guichet
 from identity.env_files import DEFAULT, VARIABLE
+from identity.freezes.cli import freeze, thaw
 from identity.health.cli.doctor import doctor
 from identity.health.cli.processes import node
-from identity.homeservers.cli import homeserver
+from identity.homeservers.cli.homeserver import homeserver
 from identity.invitations.cli.invitation import invitation
+from identity.invitations.cli.inviter import inviter
 from identity.keys.cli.keys import keys
 from identity.keys.cli.renewal import activate, init, retire, stage, status
 from identity.mail.cli import mail
@@ -67,8 +69,8 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, config, db, doctor, domain, homeserver, invitation, journal, keys, mail),
-    *(never_agent, node, pepper, serve, session, shared_mailbox, web),
+    *(address, config, db, doctor, domain, freeze, homeserver, invitation, inviter, journal),
+    *(keys, mail, never_agent, node, pepper, serve, session, shared_mailbox, thaw, web),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

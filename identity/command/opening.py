@@ -106,6 +106,9 @@ author = click.option(
     help="Who makes this change.",
 )
 reason = click.option("--reason", default="", help="Why you make this change; stored with it.")
+reason_required = click.option(
+    "--reason", required=True, help="Why you do this; stored with it, and shown in lists."
+)
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would change, but write nothing.")
 
 

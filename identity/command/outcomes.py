@@ -16,7 +16,7 @@ from sqlalchemy.exc import (
 
 from identity.core.sealing import CannotOpen
 from identity.migrations.running import Blocked
-from identity.problems import Problem
+from identity.problems import Problem, Stopped
 from identity.settings import WrongSettings
 
 
@@ -49,6 +49,8 @@ class Guichet(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except Stopped as error:
+            raise Failure(str(error), Exit.REFUSED) from error
         except (WrongSettings, Problem) as error:
             raise Failure(str(error)) from error
         except CannotOpen as error:

@@ -7,7 +7,7 @@ another one has taken over.
 """
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Index, Select, func, select, update
@@ -17,6 +17,8 @@ from . import rows
 from .database import Base, wake_after_commit
 
 LEASE = timedelta(seconds=60)  # longer than a job may take, see workers/jobs.py
+# When a held job is due: its hold ends before that. Every database can store it in every time zone.
+NOT_WHILE_HELD = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class JobKind(StrEnum):
@@ -56,8 +58,18 @@ class Job(Base):
     last_error: Mapped[str | None]
     done_at: Mapped[datetime | None]
     gave_up_at: Mapped[datetime | None]
+    # What keeps it back, such as a freeze of mails; null: nothing does. See `hold`.
+    held_by: Mapped[str | None]
+    held_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]  # when it was last let go
 
 
+Index(
+    "ix_outbox_held",
+    Job.held_by,
+    postgresql_where=Job.held_by.is_not(None),
+    sqlite_where=Job.held_by.is_not(None),
+)
 Index(
     "ix_outbox_waiting",
     Job.lane,
@@ -129,13 +141,53 @@ def give_up(session: Session, job: Job, now: datetime, error: str) -> bool:
     return _close(session, job, gave_up_at=now, last_error=error)
 
 
+def hold(session: Session, job: Job, now: datetime, by: str) -> bool:
+    """Keep a leased job back until `release` is called for `by`. Returns as `settle` does.
+
+    It is not carried out, does not count as overdue, and is not given up meanwhile. `by`: the kind
+    of what holds it and, after a colon, its subject (`homeserver:education.example`), as in
+    `problems.Stopped`.
+    """
+    return _close(session, job, held_by=by, held_at=now, due_at=NOT_WHILE_HELD)
+
+
+def release(session: Session, now: datetime, by: str) -> int:
+    """Make the jobs that `by` holds due, in the order in which they were. Return how many.
+
+    Their age counts from now, so that the time they were held does not end their tries.
+    """
+    lanes = session.scalars(
+        update(Job)
+        .where(Job.held_by == by)
+        .values(held_by=None, held_at=None, due_at=Job.held_at)
+        .values(created_at=now, released_at=now)
+        .returning(Job.lane)
+        .execution_options(synchronize_session=False)
+    ).all()
+    for lane in set(lanes):
+        wake_after_commit(session, lane)
+    return len(lanes)
+
+
+def count_held(session: Session) -> dict[str, int]:
+    """How many jobs each hold keeps back."""
+    found = session.execute(
+        select(Job.held_by, func.count()).where(Job.held_by.is_not(None)).group_by(Job.held_by)
+    )
+    return {by: count for by, count in found if by is not None}
+
+
 def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
-    """Make the waiting and given-up jobs of a subject due now. Return how many there are."""
+    """Make the waiting and given-up jobs of a subject due now. Return how many there are.
+
+    What holds a job is asked again then.
+    """
     jobs = session.scalars(
         select(Job).where(Job.subject_id == subject_id, Job.done_at.is_(None))
     ).all()
     for job in jobs:
         job.gave_up_at, job.due_at = None, now
+        job.held_by = job.held_at = None
         wake_after_commit(session, job.lane)
     return len(jobs)
 
@@ -197,7 +249,7 @@ def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datet
     """For each lane: the number of due jobs, and since when the oldest is due."""
     found = session.execute(
         select(Job.lane, func.count(), func.min(Job.created_at))
-        .where(WAITING, Job.created_at <= now)
+        .where(WAITING, Job.held_by.is_(None), Job.created_at <= now)
         .group_by(Job.lane)
     )
     return {lane: (count, oldest) for lane, count, oldest in found}

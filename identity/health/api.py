@@ -43,7 +43,7 @@ def live() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> Response:
-    """Report what is degraded.
+    """Report what is degraded, and what operators have frozen.
 
     Degraded is still 200: a node with older rules is better than none. A node whose code needs a
     newer schema is not ready (503); one version older than the schema is.
@@ -66,6 +66,7 @@ def ready() -> Response:
         oldest_outbox_entry_seconds=seen and seen.oldest,
         dead_deliveries=seen and seen.dead,
         held_invitations=seen and seen.held,
+        frozen=[each.key for each in services.freezes.current().each],
     )
 
 

@@ -34,11 +34,20 @@ class Homeserver(Base):
     class_source: Mapped[str]  # GUEST, agent, by_person
     client_url: Mapped[str | None]
     created_at: Mapped[datetime]
+    # What operators have stopped, see standing.py.
+    held_at: Mapped[datetime | None]
+    held_until: Mapped[datetime | None]  # null: until it is released
+    suspended_at: Mapped[datetime | None]
+    retired_at: Mapped[datetime | None]
 
     @property
     def is_for_guests(self) -> bool:
         """Whether all its people are guests."""
         return self.class_source == GUEST
+
+    def set_guests_for_older_versions(self) -> None:
+        """Write the column that the version before reads, after a change of class_source."""
+        self._guests = self.is_for_guests
 
     @property
     def makes_accounts(self) -> bool:

@@ -5,11 +5,14 @@ open.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Literal
 
 from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
+from identity.core import journal
+from identity.core.journal import Actor
 from identity.core.sealing import PrivateHalves, PublicHalf, Vault, is_boxed, key_id_of
 
 from . import models as homeservers
@@ -58,6 +61,23 @@ def reseal(
             continue
         seal_secret(public, homeserver, field, secret)
         count += 1
+    return count
+
+
+def reseal_by(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    vault: Vault,
+    *,
+    public: PublicHalf,
+    private: PrivateHalves | None = None,
+) -> int:
+    """As `reseal`, by hand: with a row in the journal if a secret was re-sealed."""
+    count = reseal(session, vault, public, private)
+    if count:
+        facts = {"secrets": count}
+        journal.write(session, now, who, action="keys.reseal", subject=public.key_id, facts=facts)
     return count
 
 

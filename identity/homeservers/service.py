@@ -67,8 +67,8 @@ def register(
         )
     made = Homeserver(
         name=new.name,
-        url=_origin(new.url, "the URL"),
-        federation_url=_origin(new.federation_url, "the federation URL")
+        url=origin_of(new.url, "the URL"),
+        federation_url=origin_of(new.federation_url, "the federation URL")
         if new.federation_url
         else None,
         ca_pem=new.ca_pem,
@@ -131,25 +131,38 @@ def _check(new: NewHomeserver) -> None:
         raise WrongHomeserver(
             f"{new.name!r} is no server name: host or host:port, for example agents.example.org"
         )
-    if new.connector != "none" and is_clear_text(_origin(new.url, "the URL")):
-        raise WrongHomeserver(
-            f"{new.name}: the connector {new.connector} sends secrets and passwords, which {new.url} would carry "
-            "in the clear; use https:// (with --ca-file for an authority of your own), or a loopback address"
-        )
+    check_way(new.name, origin_of(new.url, "the URL"), new.connector)
     if new.guests and new.class_source not in {None, GUEST}:
         raise WrongHomeserver(
             f"{new.name}: a homeserver for guests has the class source guest, not {new.class_source}"
         )
-    has_secrets = bool(new.registration_secret and new.admin_token)
-    if new.connector == "synapse" and not has_secrets:
+    check_kind(
+        new.name,
+        new.connector,
+        has_secret=[bool(new.registration_secret), bool(new.admin_token)],
+    )
+
+
+def check_way(name: str, url: str, connector: str) -> None:
+    """Raises WrongHomeserver if secrets would be sent in the clear."""
+    if connector != "none" and is_clear_text(url):
         raise WrongHomeserver(
-            f"{new.name}: the connector synapse needs both a registration secret and an administration token"
+            f"{name}: the connector {connector} sends secrets and passwords, which {url} would carry "
+            "in the clear; use https:// (with --ca-file for an authority of your own), or a loopback address"
         )
-    if new.connector != "synapse" and (new.registration_secret or new.admin_token):
-        raise WrongHomeserver(f"{new.name}: secrets are for the connector synapse only")
 
 
-def _origin(url: str, what: str) -> str:
+def check_kind(name: str, connector: str, *, has_secret: Sequence[bool]) -> None:
+    """Raises WrongHomeserver unless it has both secrets, or for a connector without any, none."""
+    if connector == "synapse" and not all(has_secret):
+        raise WrongHomeserver(
+            f"{name}: the connector synapse needs both a registration secret and an administration token"
+        )
+    if connector != "synapse" and any(has_secret):
+        raise WrongHomeserver(f"{name}: secrets are for the connector synapse only")
+
+
+def origin_of(url: str, what: str) -> str:
     """The URL without a trailing slash. Raises WrongHomeserver if it has a path, query or user."""
     try:
         parts = urlsplit(url)

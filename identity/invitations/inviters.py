@@ -11,10 +11,17 @@ from domain_rules.rules import RuleSet
 from domain_rules.user_ids import homeserver_in
 from identity import problems
 from identity.core.database import limits_count
+from identity.freezes import service as freezes
+from identity.homeservers import models as homeservers, standing as homeserver_standing
 from identity.mail import models as mails
 from identity.threepids import associations
 
-from . import history as invitation_events, models as third_party_invitations, mute_models as mutes
+from . import (
+    block_models as inviter_blocks,
+    history as invitation_events,
+    models as third_party_invitations,
+    mute_models as mutes,
+)
 
 DAY = timedelta(days=1)
 MAX_GUESTS = 50  # a day, by one account
@@ -35,6 +42,38 @@ def name_and_organisation_of(
         return None, None
     address = EmailAddress.stored(bound[0].address)
     return display_names.display_name(address, ""), rules.decide(address).organisation or None
+
+
+def check_may_invite(
+    session: Session,
+    rules: RuleSet,
+    now: datetime,
+    sender: str,
+    address: EmailAddress | None = None,
+    *,
+    is_bound: bool = False,
+) -> None:
+    """Whether operators have stopped this sender, or invitations of this address.
+
+    `is_bound`: somebody has the address already, so that no account is made for it. Raises what
+    `check_sender` raises, and DomainFrozen and HomeserverRetired about the address.
+    """
+    check_sender(session, now, sender)
+    if address is None:
+        return
+    freezes.check_invitation(session, now, address)
+    if is_bound:
+        return
+    homeserver = homeservers.find(session, rules.decide(address).homeserver or "")
+    if homeserver is not None and homeserver.retired_at is not None:
+        raise problems.HomeserverRetired(homeserver.label)
+
+
+def check_sender(session: Session, now: datetime, sender: str) -> None:
+    """Raises InvitationsFrozen, InviterBlocked, HomeserverSuspended."""
+    freezes.check_invitation(session, now)
+    inviter_blocks.check(session, now, sender)
+    homeserver_standing.check_user(session, sender)
 
 
 def check_not_paused(session: Session, now: datetime, sender: str, *, for_guest: bool) -> None:

@@ -24,7 +24,12 @@ from identity.mail import models as mails
 from identity.mail.models import LANES, Mail, MailState
 from identity.mail.quota import HALF_AN_HOUR, INVITING, Template
 
-from . import mail_queue, models as third_party_invitations, opting_out
+from . import (
+    block_models as inviter_blocks,
+    mail_queue,
+    models as third_party_invitations,
+    opting_out,
+)
 from .models import ThirdPartyInvitation
 
 # For several invitations at once, a homeserver sends one request after the other.
@@ -127,10 +132,35 @@ def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
         return leaves_at
     mail.closed_at = now
     session.flush()
+    blocked = inviter_blocks.find_user_ids(session, now)
     for each in mail_queue.find_carried_by_others(session, mail):
-        each.mail_id = mail.id
+        if each.sender not in blocked:  # their mail is held
+            each.mail_id = mail.id
     pass_on_carried(session, now, mail)
     return None
+
+
+def check_held(session: Session, now: datetime, mail: Mail) -> None:
+    """Raises InviterBlocked if a mail is about nothing but invitations of blocked inviters.
+
+    Theirs leave a mail that is about others too: they wait in one of their own.
+    """
+    senders = inviter_blocks.find_user_ids(session, now)
+    if not senders or mail.closed_at is not None or mail.state != MailState.WAITING:
+        return
+    mails.lock_address(session, mail.address)
+    session.refresh(mail)
+    carried = third_party_invitations.find_by_mail(session, mail.id)
+    about = carried or invitations_of(session, now, mail)
+    blocked = [each for each in about if each.sender in senders]
+    if not blocked:
+        return
+    if len(blocked) == len(about):
+        inviter_blocks.check(session, now, blocked[0].sender)
+    apart = _order_new(session, now, blocked[0], Template.INVITE, now)
+    for each in blocked:
+        each.mail_id = apart.id
+    session.flush()
 
 
 def pass_on_carried(session: Session, now: datetime, mail: Mail) -> None:

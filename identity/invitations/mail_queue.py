@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from identity.core import outbox
@@ -13,13 +13,15 @@ from identity.mail import models as mails
 from identity.mail.models import Mail, MailState
 from identity.mail.quota import INVITING, Template
 
+from . import block_models
 from .models import ThirdPartyInvitation
 
 
 def find_waiting(session: Session, mailbox: str) -> list[Mail]:
     """The mails to all addresses of a mailbox that are not written yet, oldest first.
 
-    A mail whose job was given up is left out: nothing waits for what is never sent.
+    A mail whose job was given up is left out: nothing waits for what is never sent. So is one that
+    is held since its inviter is blocked.
     """
     return list(session.scalars(_waiting(mailbox)))
 
@@ -84,7 +86,7 @@ def _find_invitations(
 
 
 def _waiting(mailbox: str) -> Select[Mail]:
-    has_job = exists().where(Job.subject_id == Mail.id, outbox.WAITING)
+    has_job = exists().where(Job.subject_id == Mail.id, outbox.WAITING, ~_is_held_for_inviter())
     return (
         select(Mail)
         .where(
@@ -97,3 +99,7 @@ def _waiting(mailbox: str) -> Select[Mail]:
         )
         .order_by(Mail.created_at, Mail.id)
     )
+
+
+def _is_held_for_inviter() -> ColumnElement[bool]:
+    return func.coalesce(Job.held_by, "").startswith(block_models.key_of(""))

@@ -115,6 +115,7 @@ def end_by_complaint(session: Session, hashes: KeyedHashes, now: datetime, addre
 INVITE = MailKind(  # also for digests: the mail's own template says which limits count
     compose=compose_invite,
     language=language_of,
+    check_held=mail_grouping.check_held,
     close=mail_grouping.close,
     on_handed=record_handed,
     on_refused=record_refused,

@@ -184,6 +184,15 @@ def find_live(
     )
 
 
+def find_live_of(session: Session, now: datetime, sender: str) -> Sequence[ThirdPartyInvitation]:
+    """All live invitations of this sender, oldest first."""
+    return session.scalars(
+        select(ThirdPartyInvitation)
+        .where(ThirdPartyInvitation.sender == sender, is_live(now))
+        .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
+    ).all()
+
+
 def find_oldest_live(session: Session, now: datetime, address: str) -> ThirdPartyInvitation | None:
     """The oldest live invitation of this address that its room holds."""
     return session.scalar(

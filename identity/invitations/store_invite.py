@@ -86,7 +86,7 @@ def store(
 
     Raises AddressBound if somebody has the address and `typed` is exactly its canonical form (the
     caller could have looked it up), or if both are known to be in the room. Also NotAllowed,
-    TooManyInvitations, InvitationsPaused.
+    TooManyInvitations, InvitationsPaused, and what `inviters.check_may_invite` raises.
     """
     address = invited.address.canonical
     mails.lock_address(session, address)
@@ -95,6 +95,9 @@ def store(
         invited.typed == address or _share_room(session, invited, bound.user_id)
     ):
         raise problems.AddressBound(bound.user_id)
+    inviters.check_may_invite(
+        session, rules, now, invited.sender, invited.address, is_bound=bound is not None
+    )
     for_guest = _is_for_guest(
         rules, invited.address, is_welcome=bound is not None or invited.anybody
     )
@@ -133,6 +136,9 @@ def check(session: Session, rules: RuleSet, now: datetime, *, invited: InviteReq
     bound = associations.find_by_address(session, invited.address.canonical)
     if bound is not None and _share_room(session, invited, bound.user_id):
         raise problems.AddressBound(bound.user_id)
+    inviters.check_may_invite(
+        session, rules, now, invited.sender, invited.address, is_bound=bound is not None
+    )
     for_guest = _is_for_guest(
         rules, invited.address, is_welcome=bound is not None or invited.anybody
     )

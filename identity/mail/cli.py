@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
-from identity.command.opening import dry_run, open_services
+from identity.command.opening import author_here, change_options, changing, open_services
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
 from identity.core import outbox
@@ -21,7 +21,7 @@ from identity.mail_kinds import kind_of
 from identity.services import Services
 from identity.settings import WrongSettings
 
-from . import bounces, models as mails, results as mail_results
+from . import bounces, models as mails, operator_changes, results as mail_results
 from .models import Mail, MailState
 
 MEANING = {
@@ -103,17 +103,20 @@ def why(address: str) -> None:
 
 @mail.command()
 @click.argument("mail_id", metavar="ID", type=click.UUID)
-@dry_run
-def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
-    """Try again at once to hand over a mail that waits or was given up."""
-    with open_services() as services, services.database.transaction() as session:
-        found = _find(session, mail_id)
-        count = outbox.retry(session, mail_id, services.now())
-        if count and found.state in {MailState.GAVE_UP, MailState.REFUSED}:
-            found.state = MailState.WAITING
-        if dry_run:
-            session.rollback()
-    if not count:
+@change_options
+def retry(mail_id: uuid.UUID, *, author: str, reason: str, dry_run: bool) -> None:
+    """Try again at once to hand over a mail that waits or was given up.
+
+    JSON: the mail, as `show`
+    """
+    with changing(dry_run=dry_run) as (services, session):
+        found, now = _find(session, mail_id), services.now()
+        me = author_here(author=author, reason=reason)
+        is_tried = operator_changes.retry(session, now, me, found)
+        shown = describe_mail(session, found)
+    if is_tried:
+        print_json(shown)
+    else:
         raise Failure(f"{mail_id}: nothing to try again, {MEANING[MailState(found.state)]}")
     print_message(
         "It would be tried again. Nothing was written." if dry_run else "It is tried again now."
@@ -122,14 +125,17 @@ def retry(mail_id: uuid.UUID, *, dry_run: bool) -> None:
 
 @mail.command()
 @click.argument("address")
-@dry_run
-def allow(address: str, *, dry_run: bool) -> None:
-    """Write to ADDRESS again, though its mail server said that there is no such mailbox."""
+@change_options
+def allow(address: str, *, author: str, reason: str, dry_run: bool) -> None:
+    """Write to ADDRESS again, though its mail server said that there is no such mailbox.
+
+    JSON: {"address": text, "changed", "dry_run": boolean}
+    """
     canonical = _canonical(address)
-    with open_services() as services, services.database.transaction() as session:
-        stood = mail_results.lift_suppression(session, services.hashes, canonical)
-        if dry_run:
-            session.rollback()
+    with changing(dry_run=dry_run) as (services, session):
+        me, now = author_here(author=author, reason=reason), services.now()
+        stood = operator_changes.allow(session, now, me, services.hashes, canonical)
+    print_json({"address": canonical, "changed": stood, "dry_run": dry_run})
     print_message(f"{canonical}: {'mails go there again' if stood else 'nothing kept mails away'}.")
 
 

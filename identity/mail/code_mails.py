@@ -16,13 +16,15 @@ from sqlalchemy.orm import Session
 from identity.core.database import limits_count
 
 from . import models as mails
-from .models import Mail
+from .models import Mail, MailState
 from .quota import DAILY, QUOTAS, REQUESTED, Template
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 # Templates that are counted together, and of which one serves for another.
 ALIKE = {Template.VERIFY: REQUESTED, Template.LIST_CODE: (Template.LIST_CODE,)}
+# What a mail of REQUESTED turned out to be is decided when it leaves.
+ALIKE_BY = dict.fromkeys(REQUESTED, Template.VERIFY)
 # One mail less in an hour than `QUOTAS`: the fifth is left for a browser that has had none.
 QUOTAS_AFTER_FIRST = ((1, MINUTE), (4, HOUR), (10, DAY))
 # Beyond these, one mail an hour is reserved for the address without a tag, and one for all its
@@ -115,6 +117,27 @@ def is_over_daily(session: Session, mail: Mail) -> bool:
         )
     )
     return (before or 0) >= DAILY[template]
+
+
+def is_superseded(session: Session, mail: Mail, released_at: datetime) -> bool:
+    """Whether a newer mail that was held as well carries the code in place of this one.
+
+    `released_at`: when both were let go. Codes of Matrix clients belong to one session each.
+    """
+    template = Template(mail.template)
+    alike = ALIKE.get(ALIKE_BY.get(template, template), ())
+    if template is Template.CLIENT_VERIFY:
+        alike = (template,)
+    newer = select(Mail.id).where(
+        Mail.address == mail.address,
+        Mail.template.in_(alike),
+        Mail.state == MailState.WAITING,
+        Mail.id != mail.id,
+        (mail.goes_at < GOES_AT) & (released_at >= GOES_AT),
+    )
+    if template is Template.CLIENT_VERIFY:
+        newer = newer.where(Mail.subject_id == mail.subject_id)
+    return session.scalar(newer.limit(1)) is not None
 
 
 def _find_serving(

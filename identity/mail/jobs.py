@@ -9,14 +9,16 @@ from email.message import EmailMessage
 
 from sqlalchemy.orm import Session
 
+from domain_rules.addresses import EmailAddress
 from domain_rules.mailboxes import address_of
 from identity.accounts import models as accounts
 from identity.core import retries
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
+from identity.freezes import service as freezes
 from identity.services import Services
 
-from . import bounces, models, results
+from . import bounces, code_mails, models, results
 from .composing import Frame
 from .kinds import Fate, MailKind, MailTurn, NoLongerWanted, leaves_now
 from .models import Mail, MailState
@@ -29,7 +31,7 @@ def send_mail(
 ) -> RecordOutcome:
     """Write the mail of this job, as its story defines it, and hand it to the relay.
 
-    Raises Later or GiveUp when it was not handed over.
+    Raises Later or GiveUp when it was not handed over, and Stopped while it is frozen.
     """
     now = services.now()
     with services.database.reading() as session:
@@ -37,7 +39,7 @@ def send_mail(
         # A bounce may arrive before the relay's own answer: then the mail has ended.
         if mail is None or mail.state == MailState.REFUSED:
             return record_nothing
-    mail, fate = _decide(services, mail, now, kind_of)
+    mail, fate = _decide(services, mail, job, now, kind_of)
     kind = kind_of(mail)
     if fate is Fate.SUPPRESSED:
         return _concluding(
@@ -81,12 +83,31 @@ def write_mail(services: Services, mail: Mail, now: datetime, kind: MailKind) ->
         return kind.compose(_turn(services, session, mail, now), frame)
 
 
+def _check_held(session: Session, mail: Mail, now: datetime, kind: MailKind) -> None:
+    """Raises Stopped if the mail is frozen, or waits for what operators have stopped."""
+    if kind.is_for_operators:
+        return
+    address, invites = EmailAddress.stored(mail.address), mail.template in INVITING
+    freezes.check_mail(session, now, address, invites=invites)
+    kind.check_held(session, now, mail)
+
+
 def _decide(
-    services: Services, mail: Mail, now: datetime, kind_of: Callable[[Mail], MailKind]
+    services: Services, mail: Mail, job: Job, now: datetime, kind_of: Callable[[Mail], MailKind]
 ) -> tuple[Mail, Fate]:
-    """The mail as it is to be written, and what happens to it now that it is due."""
+    """The mail as it is to be written, and what happens to it now that it is due.
+
+    Raises Stopped.
+    """
     with services.database.transaction() as session:
         row = session.get_one(Mail, mail.id)
+        _check_held(session, row, now, kind_of(row))
+        if job.released_at is not None and job.released_at > row.goes_at:
+            if code_mails.is_superseded(session, row, job.released_at):
+                return row, Fate.DROPPED
+            was, row.due_at = row.goes_at, job.released_at  # limits count when it really leaves
+            session.flush()
+            kind_of(row).on_late(session, row, was)
         if decide := kind_of(row).decide:
             return row, decide(_turn(services, session, row, now))
         has_account = accounts.find_by_address(session, row.address) is not None

@@ -64,6 +64,10 @@ def nothing_follows(_session: Session, _now: datetime, _mail: Mail) -> None:
     """Default for events that change nothing outside the mail itself."""
 
 
+def nothing_follows_delay(_session: Session, _mail: Mail, _was: datetime) -> None:
+    """Default for `on_late`: nobody was told when the mail was to leave."""
+
+
 def nothing_follows_refusal(_session: Session, _now: datetime, _mail: Mail, _reason: str) -> None:
     """Default for `on_refused`: the refusal changes nothing outside the mail itself."""
 
@@ -85,6 +89,12 @@ class MailKind:
     """Decide what happens to it. None: it is sent unless its mailbox does not exist."""
     language: Callable[[Session, Mail], str] = in_both_languages
     """The language of a mail ordered without one; "" for all languages."""
+    is_for_operators: bool = False
+    """Whether those who run the service get it: such mails are never frozen."""
+    check_held: Callable[[Session, datetime, Mail], None] = nothing_follows
+    """Raises Stopped if operators have stopped what it is about, beside freezes."""
+    on_late: Callable[[Session, Mail, datetime], None] = nothing_follows_delay
+    """It was held, and leaves now. The last argument is when it was to leave."""
     close: Callable[[Session, datetime, Mail], datetime | None] = leaves_now
     """Let nothing more be added to it. Returns the time to wait for, or None to send it now."""
     on_handed: Callable[[Session, datetime, Mail], None] = nothing_follows

@@ -15,6 +15,8 @@ from identity.core.database import Base, Database
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as stored_codes
 from identity.core.outbox import Job
+from identity.freezes import models as freezes
+from identity.invitations import block_models as inviter_blocks
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.registration import models as account_attempts
@@ -111,6 +113,9 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "bulk invites": _forgetting(bulk_invites.forget, now - BULK_INVITES),
         "room checks": _forgetting(room_check_models.forget, now - ROOM_CHECKS),
         "uses of keys": _forgetting(key_uses.forget, now),
+        # Those whose time is over; the journal keeps them.
+        "freezes": _forgetting(freezes.forget, now),
+        "blocks of inviters": _forgetting(inviter_blocks.forget, now),
     }
 
 

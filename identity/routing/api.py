@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import Decision
 from identity.core.database import AWAY
+from identity.homeservers import standing as homeserver_standing
 from identity.invitations import service as invitations
 from identity.networks import is_in
 from identity.threepids import account_models as identity_accounts, associations
@@ -139,11 +140,17 @@ def _about(decision: Decision) -> dict[str, Any]:
 
 
 def _is_known_caller() -> bool:
-    """Whether the caller sends a homeserver's credential or a user's access token."""
+    """Whether the caller sends a homeserver's credential or a user's access token.
+
+    Raises HomeserverSuspended.
+    """
     token = bearer_token()
     if token is None:
         return False
     if calling_homeserver() is not None:
         return True
     with services.database.reading() as session:
-        return identity_accounts.find_by_token(session, token, services.now()) is not None
+        account = identity_accounts.find_by_token(session, token, services.now())
+        if account is not None:
+            homeserver_standing.check_user(session, account.user_id)
+        return account is not None

@@ -1,5 +1,6 @@
 """The mails of a sign-up: the code, or the reason why the address gets none."""
 
+from datetime import datetime
 from email.message import EmailMessage
 
 from sqlalchemy.orm import Session
@@ -127,9 +128,14 @@ def code_used(turn: MailTurn, frame: Frame) -> EmailMessage:
     )
 
 
-VERIFY = MailKind(compose=verify, decide=decide)
-EXISTS = MailKind(compose=exists, decide=decide)
-NONE = MailKind(compose=none, decide=decide)
+def tell_late(session: Session, mail: Mail, was: datetime) -> None:
+    """The pages of those who wait say when the mail leaves."""
+    verification_requests.record_moved_mail(session, mail.address, was=was, is_now=mail.goes_at)
+
+
+VERIFY = MailKind(compose=verify, decide=decide, on_late=tell_late)
+EXISTS = MailKind(compose=exists, decide=decide, on_late=tell_late)
+NONE = MailKind(compose=none, decide=decide, on_late=tell_late)
 CODE_USED = MailKind(compose=code_used)
 
 

@@ -195,7 +195,7 @@ def find_elsewhere(
     ).all()
 
 
-def record_earlier_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
+def record_moved_mail(session: Session, address: str, *, was: datetime, is_now: datetime) -> None:
     """Update the requests served by the mail that was to leave at `was` and leaves at `is_now`."""
     session.execute(
         update(VerificationRequest)

@@ -27,7 +27,7 @@ from identity.mail.code_mails import MAX_ELSEWHERE
 from identity.mail.quota import Template
 from identity.problems import NoSuchRequest
 
-from . import models as verification_requests
+from . import models as verification_requests, openness
 from .models import State, VerificationRequest
 from .not_me import spend_code
 from .visibility import Step, step_of, step_seen_by
@@ -49,8 +49,10 @@ def start(
     """Open a request, or go on with this browser's request for the address, and order its mail.
 
     This does the same for every address, known or not; the worker decides what the mail says.
-    `again`: order a mail even if one left just now. `browser`: the hash of the browser's id.
+    `again`: order a mail even if one left just now. `browser`: the hash of the browser's id. Raises
+    what `openness.check_open` raises.
     """
+    openness.check_open(session, rules, now, address)
     mails.lock_address(session, address.canonical)
     verification_requests.lock_browser(session, browser)
     latest = verification_requests.latest_of(session, browser=browser, address=address.canonical)
@@ -95,8 +97,10 @@ def find_elsewhere(
 def resend(session: Session, now: datetime, request: VerificationRequest, *, language: str) -> bool:
     """Order the mail once more, for the first moment the limits allow (`mail_at`).
 
-    False if the request is not open any more.
+    False if the request is not open any more. Raises what `openness.check_open` raises.
     """
+    address = EmailAddress.stored(request.address)
+    openness.check_open_at(session, now, address, request.homeserver)
     if step_of(request, now) is not Step.OPEN:
         return False
     request.language = language
@@ -254,7 +258,7 @@ def _order_mail(
         subject_id=request.id,
         language=request.language,
         had_at=had_at,
-        tell_sooner=verification_requests.record_earlier_mail,
+        tell_sooner=verification_requests.record_moved_mail,
         again=again,
     )
     if ordered.is_new or request.mail_at != ordered.leaves_at:

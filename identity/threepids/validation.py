@@ -20,6 +20,7 @@ from identity.core.one_time_codes.models import Purpose
 from identity.core.one_time_codes.service import CodeAnswer, Result, TypedCode, spend
 from identity.core.sealing import Vault
 from identity.core.tokens import Tokens
+from identity.freezes import service as freezes
 from identity.homeservers import models as homeservers
 from identity.mail import models as mails
 from identity.mail.quota import QUOTAS, Template, first_free_moment, longest_window
@@ -87,8 +88,9 @@ def request_validation(
 
     Mails that other accounts caused may delay this one, never refuse it; the session then lasts
     longer by the delay. The API has no way to say when the mail leaves.
-    Raises TooManyMails if this account has reached its limit.
+    Raises TooManyMails if this account has reached its limit, and MailsFrozen.
     """
+    freezes.check_mail(session, now, wanted.address)
     mails.lock_address(session, wanted.address.canonical)
     opened = validation_sessions.latest_of(
         session,

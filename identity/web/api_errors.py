@@ -1,6 +1,7 @@
 """Error answers of the APIs: every problem becomes a Matrix error, {"errcode": …, "error": …}."""
 
 import logging
+import math
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, jsonify, request
@@ -10,6 +11,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from identity import problems
 from identity.core.database import AWAY, is_schema_too_old
+
+from .request_context import services
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,15 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.HomeserverSilent: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.HomeserverBusy: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.KeyUnknown: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
+    problems.Stopped: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.SignUpsFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.InvitationsFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.DomainFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.HomeserverHeld: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.HomeserverRetired: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.MailsFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_EMAIL_SEND_ERROR"),
+    problems.HomeserverSuspended: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.InviterBlocked: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
 }
 OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")
 
@@ -112,7 +124,17 @@ def answer_problem(problem: problems.Problem) -> Response:
         response.headers["Retry-After"] = str(problem.retry_after)
     elif isinstance(problem, problems.HomeserverSilent):
         response.headers["Retry-After"] = str(problem.retry_after)
+    if isinstance(problem, problems.Stopped):
+        say_until(response, problem)
     return response
+
+
+def say_until(response: Response, stopped: problems.Stopped) -> None:
+    """Set Retry-After to the end of what operators have stopped, if they gave one."""
+    response.headers.pop("Retry-After", None)
+    if stopped.until is not None:
+        seconds = math.ceil((stopped.until - services.now()).total_seconds())
+        response.headers["Retry-After"] = str(max(1, seconds))
 
 
 def answer_database_away(error: exc.SQLAlchemyError) -> Response:

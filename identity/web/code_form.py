@@ -6,6 +6,7 @@ from typing import Final
 from flask import request
 from markupsafe import Markup
 
+from domain_rules.addresses import EmailAddress
 from identity.core.one_time_codes.service import CodeAnswer, Result
 from identity.core.tokens import is_whole_code, typed_digits
 
@@ -31,6 +32,13 @@ def unfinished_code() -> list[Fault]:
         return []
     is_old = len(typed_digits(typed) or "") == OLD_DIGITS
     return [Fault("code", text("code.six" if is_old else "code.incomplete"))]
+
+
+def is_mail_held(address: str, mail_at: datetime) -> bool:
+    """Whether a mail with a code that was to leave then waits: operators have frozen mails."""
+    domain = EmailAddress.stored(address).ascii_domain
+    frozen = services.freezes.current().of_mail(domain)
+    return frozen is not None and mail_at >= frozen.since
 
 
 def code_faults(answered: CodeAnswer, *, held: bool = False) -> list[Fault]:

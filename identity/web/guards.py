@@ -4,7 +4,7 @@ from flask import current_app, g, request
 
 from domain_rules.user_ids import is_of_homeserver
 from identity.core.database import AWAY
-from identity.homeservers import credentials
+from identity.homeservers import credentials, models as homeservers, standing
 from identity.network_settings import SOCKET
 from identity.networks import is_in
 from identity.problems import CredentialNeeded, NotAllowed
@@ -22,7 +22,8 @@ def anyone() -> None:
 def homeserver() -> None:
     """A homeserver, by its credential, or on the internal listener by its network.
 
-    If there is a credential it must be valid, on both listeners. Raises CredentialNeeded.
+    If there is a credential it must be valid, on both listeners. Raises CredentialNeeded,
+    HomeserverSuspended.
     """
     if bearer_token() is not None:
         if calling_homeserver() is None:
@@ -36,7 +37,7 @@ def homeserver() -> None:
 def module_in_homeserver() -> None:
     """Our module in a homeserver, always by the homeserver's credential.
 
-    Raises CredentialNeeded.
+    Raises CredentialNeeded, HomeserverSuspended.
     """
     name = calling_homeserver()
     if name is None:
@@ -63,7 +64,8 @@ def own_user(user_id: str) -> str:
 def calling_homeserver() -> str | None:
     """The name of the homeserver whose valid credential the request has, or None.
 
-    While the database is away, one that was good lately counts. Raises SQLAlchemyError for others.
+    While the database is away, one that was good lately counts. Raises SQLAlchemyError for others,
+    and HomeserverSuspended.
     """
     token = bearer_token()
     if token is None:
@@ -72,12 +74,15 @@ def calling_homeserver() -> str | None:
     try:
         with services.database.reading() as session:
             name = credentials.homeserver_of(session, token, services.now())
+            found = homeservers.find(session, name) if name else None
     except AWAY:
         name = known.find(token)
         if name is None:
             raise
         return name
-    known.record(token, name)
+    is_suspended = found is not None and found.suspended_at is not None
+    known.record(token, None if is_suspended else name)
+    standing.check_not_suspended(found)
     return name
 
 

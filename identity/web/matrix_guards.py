@@ -6,6 +6,7 @@ from datetime import datetime
 from flask import g, request
 from sqlalchemy.exc import OperationalError
 
+from identity.homeservers import standing as homeserver_standing
 from identity.problems import MissingParameter, SignedOut, TermsNotSigned
 from identity.threepids import account_models as identity_accounts
 from identity.threepids.account_models import IdentityAccount
@@ -45,12 +46,14 @@ def caller() -> IdentityAccount:
 
 
 def signed_in_account(token: str | None) -> IdentityAccount:
-    """The account of a token, which becomes the `caller()`. Raises SignedOut."""
+    """The account of a token, which becomes the `caller()`. Raises SignedOut, HomeserverSuspended."""
     if not token:
         raise SignedOut("An access token is needed here.")
     now = services.now()
     with services.database.reading() as session:
         account = identity_accounts.find_by_token(session, token, now)
+        if account is not None:
+            homeserver_standing.check_user(session, account.user_id)
     if account is None:
         raise SignedOut
     if identity_accounts.is_use_to_be_recorded(account, now):

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from identity import problems
 from identity.core.database import is_schema_too_old
 
-from .api_errors import AWAY_RETRY
+from .api_errors import AWAY_RETRY, say_until
 from .rendering import render_page
 from .request_context import services
 
@@ -49,6 +49,15 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.AddressTaken: Advice(HTTPStatus.CONFLICT, "problem.taken", SIGN_IN),
     problems.InvitationNeeded: Advice(HTTPStatus.FORBIDDEN, "problem.uninvited", HELP),
     problems.NameRefused: Advice(HTTPStatus.CONFLICT, "problem.name_refused", HELP),
+    problems.Stopped: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.other", HOME),
+    problems.SignUpsFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.sign_ups", HOME),
+    problems.InvitationsFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.invitations", HOME),
+    problems.MailsFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.mails", HOME),
+    problems.DomainFrozen: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.domain", HOME),
+    problems.HomeserverHeld: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.held", HOME),
+    problems.HomeserverSuspended: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.suspended", HOME),
+    problems.InviterBlocked: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.blocked", HOME),
+    problems.HomeserverRetired: Advice(HTTPStatus.FORBIDDEN, "problem.retired", HELP),
     problems.ServerAway: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.server_away", START),
     problems.WeakPassword: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
     problems.WrongDisplayName: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
@@ -63,12 +72,28 @@ def answer_problem(problem: problems.Problem) -> Response:
     """The page for a problem that no view has handled."""
     if isinstance(problem, problems.TooManyRequests):
         return answer_too_many(problem)
+    if isinstance(problem, problems.Stopped):
+        return answer_stopped(problem)
     found = next((ADVICE[kind] for kind in type(problem).__mro__ if kind in ADVICE), OTHERWISE)
     response = render_page(
         "problem", status=found.status, sentence=found.sentence, next_step=found.next_step
     )
     if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(AWAY_RETRY)
+    return response
+
+
+def answer_stopped(stopped: problems.Stopped) -> Response:
+    """The page for what operators have stopped: what, since nothing is lost, and until when."""
+    found = ADVICE[type(stopped)]
+    response = render_page(
+        "stopped",
+        status=found.status,
+        sentence=found.sentence,
+        label=stopped.label,
+        until=stopped.until,
+    )
+    say_until(response, stopped)
     return response
 
 

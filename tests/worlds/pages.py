@@ -20,6 +20,7 @@ from identity.core.outbox import Lane
 from identity.core.rate_limits import RateLimits
 from identity.core.sealing import PrivateHalves, Vault, new_pair
 from identity.core.tokens import Tokens
+from identity.freezes.in_force import FreezesInForce
 from identity.homeservers.calls import HomeserverCalls
 from identity.homeservers.models import Homeserver
 from identity.invitations.models import ThirdPartyInvitation
@@ -235,6 +236,7 @@ def open_site(settings, url, clock):
         federation=None,
         connector_for=lambda homeserver: server if homeserver.connector == "synapse" else None,
         room_actions_for=lambda _homeserver: desk,
+        freezes=FreezesInForce(database, clock, look_every=0.0),
     )
     with database.transaction() as session:
         worker = NodeReport("of the tests", key_ids=[public.key_id])

@@ -17,6 +17,7 @@ from identity.core.nodes import NodeKind, NodeReport
 from identity.core.rate_limits import RateLimits
 from identity.core.sealing import PrivateHalves, Vault, new_pair
 from identity.core.tokens import Tokens
+from identity.freezes.in_force import FreezesInForce
 from identity.homeservers.calls import HomeserverCalls
 from identity.homeservers.federation_client import Federation
 from identity.homeservers.models import Homeserver
@@ -149,9 +150,10 @@ def services(database, rules, tokens, vault, postbox, settings, clock) -> Worker
         limits=RateLimits(settings),
         terms=Terms(),
         calls=(calls := HomeserverCalls(database, clock)),
-        federation=Federation(partial(find_federation_endpoint, database), clock, calls),
+        federation=Federation(partial(find_federation_endpoint, database, clock), clock, calls),
         connector_for=lambda _homeserver: None,
         room_actions_for=lambda _homeserver: None,
+        freezes=FreezesInForce(database, clock, look_every=0.0),
     )
     with database.transaction() as session:
         made.hashes.settle(session, clock())  # as the upgrade of a database does

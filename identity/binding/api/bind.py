@@ -8,6 +8,7 @@ from domain_rules.user_ids import homeserver_of
 from identity import problems
 from identity.accounts import ends as account_ends
 from identity.binding import service as binding
+from identity.homeservers import standing as homeserver_standing
 from identity.keys import service as signing_keys
 from identity.threepids.validation import check_secret
 from identity.web.guards import anyone
@@ -103,6 +104,9 @@ def _check_authority(body: Unbind, sent: dict[str, Any]) -> bool:
         )
         if origin != homeserver_of(body.mxid):
             raise problems.NotAllowed("This user ID belongs to another homeserver.")
+        with services.database.reading() as session:
+            # Its keys may be known from before it was suspended.
+            homeserver_standing.check_user(session, body.mxid)
         return True
     if body.sid is not None and body.client_secret is not None:
         with services.database.reading() as session:

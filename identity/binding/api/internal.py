@@ -6,7 +6,7 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.user_ids import homeserver_of, is_of_homeserver
 from identity import problems
 from identity.binding import service as binding
-from identity.homeservers import models as homeservers
+from identity.homeservers import models as homeservers, standing as homeserver_standing
 from identity.web.guards import calling_homeserver, homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
@@ -60,6 +60,7 @@ def _read() -> AssociationBody:
     named = calling_homeserver() or homeserver_of(body.mxid)
     with services.database.reading() as session:
         known = homeservers.find(session, named)
+    homeserver_standing.check_not_suspended(known)
     if known is None or not is_of_homeserver(body.mxid, named):
         raise problems.NotAllowed("This user ID belongs to another homeserver.")
     return body

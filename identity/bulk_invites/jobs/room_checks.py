@@ -12,6 +12,7 @@ from identity.core.outbox import Job
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import NoModule
+from identity.problems import HomeserverHeld
 from identity.services import Services
 
 
@@ -36,6 +37,6 @@ def _ask_homeserver(services: Services, check: RoomCheck) -> dict[str, object] |
         )
     except NoModule:
         return "no_module"
-    except (Away, Refused):
+    except (Away, Refused, HomeserverHeld):
         return "away"
     return asdict(seen)

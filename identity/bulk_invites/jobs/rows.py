@@ -18,7 +18,7 @@ from identity.core import retries
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
-from identity.homeservers import models as homeservers
+from identity.homeservers import models as homeservers, standing as homeserver_standing
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.room_actions import NoModule
@@ -30,7 +30,10 @@ MAX_WAIT = timedelta(days=1)  # over a quota: tried again after that at the late
 
 
 def send_row(services: Services, job: Job) -> RecordOutcome:
-    """Send the row. What was done before a crash is found, not done again. Raises Later, GiveUp."""
+    """Send the row. What was done before a crash is found, not done again. Raises Later, GiveUp.
+
+    Raises Stopped while operators have stopped its inviter, homeserver, or domain.
+    """
     with services.database.reading() as session:
         row = bulk_invites.find_row(session, job.subject_id)
         if row is None or row.step != Step.WAITING:
@@ -40,6 +43,7 @@ def send_row(services: Services, job: Job) -> RecordOutcome:
         homeserver = homeservers.find(session, homeserver_of(bulk_invite.owner))
     if homeserver is None or not may_invite:
         raise _give_up(services, row, "not_allowed")
+    homeserver_standing.check_reachable(homeserver, services.now())
     placing = _prepare(services, row, bulk_invite)
     try:
         is_member = _place_in_room(services, homeserver, bulk_invite, row, placing)

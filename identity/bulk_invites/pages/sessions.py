@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from identity.accounts import session_models, sessions as people_sessions
 from identity.accounts.session_models import PersonSession
 from identity.accounts.sessions import BULK_INVITES
+from identity.homeservers import standing as homeserver_standing
 from identity.web import browser_cookie, session_cookies
 from identity.web.rendering import go_to
 from identity.web.request_context import services
@@ -27,7 +28,8 @@ class Agent:
 def signed_in_agent() -> Agent | None:
     """The agent of this browser's session; None without one.
 
-    It is checked anew on every page, which also extends the session by half an hour.
+    It is checked anew on every page, which also extends the session by half an hour. Raises
+    HomeserverSuspended.
     """
     token = session_cookies.read_token(BULK_INVITES)
     if token is None:
@@ -35,6 +37,8 @@ def signed_in_agent() -> Agent | None:
     rules, now = services.rules.current(), services.now()
     with services.database.reading() as session:
         found = people_sessions.find(session, rules, now, token=token, purpose=BULK_INVITES)
+        if found is not None:
+            homeserver_standing.check_user(session, found.user_id)
     if found is None or people_sessions.is_use_to_be_recorded(found, now):
         with services.database.transaction() as session:
             found = people_sessions.use(session, rules, now, token=token, purpose=BULK_INVITES)

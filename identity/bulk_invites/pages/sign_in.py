@@ -11,7 +11,7 @@ from identity.bulk_invites import sign_in, sign_in_models
 from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core.one_time_codes.service import CodeAnswer, Result
 from identity.web import browser_cookie
-from identity.web.code_form import code_faults, unfinished_code
+from identity.web.code_form import code_faults, is_mail_held, unfinished_code
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import client_ip, services
 from identity.web.site import blueprint
@@ -102,6 +102,7 @@ def _code_page(
         address=known.masked if token else known.display,
         mail_at=mail_at,
         mail_waits=mail_at > services.now(),
+        is_held=is_mail_held(asked.address, mail_at),
         others=others,
     )
 

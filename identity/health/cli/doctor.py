@@ -23,7 +23,12 @@ from identity.core.http_client import Away, JsonClient
 from identity.core.keyed_hashes import LostKey
 from identity.core.nodes import NodeKind
 from identity.core.sealing import CannotOpen
-from identity.homeservers import models as homeservers, module_models, secrets as homeserver_secrets
+from identity.homeservers import (
+    models as homeservers,
+    module_models,
+    secrets as homeserver_secrets,
+    standing as homeserver_standing,
+)
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.homeservers.module_models import HomeserverModule
@@ -42,6 +47,7 @@ from . import (
     invitations as invitation_findings,
     proxy_exposure,
     readable_rooms,
+    stopped,
 )
 from .processes import check_processes
 
@@ -109,6 +115,7 @@ def _database(services: Services) -> Iterator[Finding]:
             yield from _rules(session)
             yield from _jobs(services, session)
             yield from invitation_findings.check_invitations(session, services.now())
+            yield from stopped.check_stopped(session, services.now())
             yield _hashes(services, session)
             unknown_members = list(
                 invitation_findings.check_unknown_members(session, services.now(), registered)
@@ -190,23 +197,29 @@ def _homeserver(services: Services, homeserver: Homeserver, revision: int) -> It
     name = homeserver.name
     with services.database.reading() as session:
         yield from _module(module_models.find(session, name), name)
+        yield from stopped.check_standing(session, services.now(), homeserver)
     if homeserver.insecure:
         told = "its certificate is not checked: for tests only"
-        fix = "register it anew without --insecure-for-tests"
+        fix = f"guichet homeserver set {name} --check-certificate, with --ca-file if it is private"
         yield Finding(name, State.ATTENTION, told, fix)
     if any(map(is_clear_text, {homeserver.url, homeserver.federation_url or homeserver.url})):
         told = "it is asked without TLS: what is sent there can be read and changed on the way"
         state = State.ATTENTION if homeserver.connector == "none" else State.FAILED
-        yield Finding(name, state, told, "register it anew with an https:// URL")
+        yield Finding(name, state, told, f"guichet homeserver set {name} --url https://…")
+    if not homeserver_standing.is_reachable(homeserver, services.now()):
+        return  # nothing is sent there, no question of ours either
     try:
         _ask(services, homeserver)
         token = _admin_token(services, homeserver)
     except CannotOpen:
         told = "no key here opens its secrets, or its address was changed since they were given"
-        fix = "give GUICHET_HOMESERVER_KEYS and GUICHET_STORAGE_KEYS the old keys too"
+        fix = (
+            "give GUICHET_HOMESERVER_KEYS and GUICHET_STORAGE_KEYS the old keys too, or the secrets "
+            f"anew: guichet homeserver set {name}"
+        )
         yield Finding(name, State.FAILED, told, fix)
     except (Away, Refused) as error:
-        fix = "check its URL and certificate, and its administration token"
+        fix = f"check its URL, certificate and administration token: guichet homeserver set {name}"
         yield Finding(name, State.FAILED, f"it does not answer as it should: {error}", fix)
     else:
         told = "it answers"

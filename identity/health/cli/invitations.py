@@ -42,5 +42,8 @@ def check_unknown_members(
     ]
     if silent:
         told = f"nobody says who is in a room: of {', '.join(silent)}, told of each invitation once"
-        fix = "load our module there, or register it with an administration token (docs/synapse.md)"
+        fix = (
+            "load our module there, or give it an administration token: guichet homeserver set "
+            "(docs/synapse.md)"
+        )
         yield Finding("rooms", State.ATTENTION, told, fix)

@@ -47,6 +47,8 @@ def may_invite() -> Response:
         _check(body)
     except problems.TooManyInvitations as limit:
         return _refused("too_many_invitations", retry_after_ms=limit.retry_after * 1000)
+    except problems.Stopped as stopped:
+        return _refused(stopped.reason, **stopped.further)
     except problems.InvitationsPaused as paused:
         return _refused("invitations_paused", **paused.further)
     except (problems.NotAllowed, problems.UnknownMedium, InvalidAddress):

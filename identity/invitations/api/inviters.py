@@ -11,9 +11,10 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from domain_rules.addresses import canonical_or_typed
+from domain_rules.addresses import EmailAddress, canonical_or_typed
 from identity.accounts import classes as account_classes
 from identity.invitations import (
+    inviters,
     models as third_party_invitations,
     record as invitation_record,
     search as invitation_search,
@@ -97,7 +98,7 @@ def resend(invitation_id: uuid.UUID) -> Response:
     """Send its mail once more."""
     body = read_body(ForSender)
     with _invitation_to_change(invitation_id, body) as (session, now, row):
-        _check_agent(session, body.sender)
+        _check_may_invite(session, row)
         if not invitations.resend(session, now, row, by=body.sender, hashes=services.hashes):
             raise _resend_problem(session, now, row)
         return jsonify(invitation_record.describe_for_inviter(session, now, row))
@@ -118,7 +119,7 @@ def extend(invitation_id: uuid.UUID) -> Response:
     """Extend it, or reopen an expired one."""
     body = read_body(Extension)
     with _invitation_to_change(invitation_id, body) as (session, now, row):
-        _check_agent(session, body.sender)
+        _check_may_invite(session, row)
         if not invitations.extend(session, now, row, by=body.sender, days=body.days):
             raise InvitationOver
         return jsonify(invitation_record.describe_for_inviter(session, now, row))
@@ -143,13 +144,16 @@ def _resend_problem(session: Session, now: datetime, row: ThirdPartyInvitation) 
     return TooManyMails(max(1, int((again_at - now).total_seconds())))
 
 
-def _check_agent(session: Session, sender: str) -> None:
-    """Raises NotAllowed for a sender who has become a guest.
+def _check_may_invite(session: Session, row: ThirdPartyInvitation) -> None:
+    """Raises NotAllowed for a sender who has become a guest, and Stopped for what operators stopped.
 
     They may still revoke their invitations, but not extend or resend them.
     """
-    if not account_classes.is_agent(session, services.rules.current(), sender):
+    rules = services.rules.current()
+    if not account_classes.is_agent(session, rules, row.sender):
         raise NotAllowed("Guests do not invite.")
+    address = EmailAddress.stored(row.address) if "@" in row.address else None
+    inviters.check_may_invite(session, rules, services.now(), row.sender, address)
 
 
 def _find(session: Session, invitation_id: uuid.UUID, sender: str) -> ThirdPartyInvitation:

@@ -9,10 +9,12 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from identity.command.opening import author, changing, dry_run
+from identity.command.opening import author_here, change_options, changing
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_json, print_message
+from identity.command.printing import print_json, print_message
+from identity.core.journal import Actor
 from identity.invitations import (
+    operator_changes,
     record as invitation_record,
     service as invitations,
     states as invitation_states,
@@ -30,37 +32,35 @@ OVER = {
     State.EXPIRED: "it has expired",
 }
 DRY_RUN = "It can be done. Nothing was written."
-Change = Callable[[Session, datetime, ThirdPartyInvitation], bool]
+Change = Callable[[Session, datetime, Actor, ThirdPartyInvitation], bool]
 
 
 @click.command()
 @click.argument("invitation_id", metavar="ID", type=click.UUID)
-@author
-@dry_run
-@as_json
-def resend(invitation_id: uuid.UUID, *, author: str, dry_run: bool) -> None:
+@change_options
+def resend(invitation_id: uuid.UUID, *, author: str, reason: str, dry_run: bool) -> None:
     """Send the mail of an invitation once more, at most once an hour.
 
     JSON, as of `revoke` and `extend`: the invitation, as `show` without history and mails.
     """
-    resent = partial(invitations.resend, by=author)
-    shown = _change(invitation_id, resent, "nothing to send", dry_run=dry_run)
+    me = author_here(author=author, reason=reason)
+    resent = operator_changes.resend
+    shown = _change(invitation_id, me, resent, "nothing to send", dry_run=dry_run)
     print_message(DRY_RUN if dry_run else "The mail is sent again.")
     print_json(shown)
 
 
 @click.command()
 @click.argument("invitation_id", metavar="ID", type=click.UUID)
-@author
-@dry_run
-@as_json
-def revoke(invitation_id: uuid.UUID, *, author: str, dry_run: bool) -> None:
+@change_options
+def revoke(invitation_id: uuid.UUID, *, author: str, reason: str, dry_run: bool) -> None:
     """Revoke an invitation: nobody can register with it any more.
 
     If our module runs in the inviter's homeserver, it is also removed from the room.
     """
-    revoked = partial(invitations.revoke, by=author)
-    shown = _change(invitation_id, revoked, "nothing to revoke", dry_run=dry_run)
+    me = author_here(author=author, reason=reason)
+    revoked = operator_changes.revoke
+    shown = _change(invitation_id, me, revoked, "nothing to revoke", dry_run=dry_run)
     print_message(DRY_RUN if dry_run else "It is revoked.")
     print_json(shown)
 
@@ -68,24 +68,23 @@ def revoke(invitation_id: uuid.UUID, *, author: str, dry_run: bool) -> None:
 @click.command()
 @click.argument("invitation_id", metavar="ID", type=click.UUID)
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 365))
-@author
-@dry_run
-@as_json
-def extend(invitation_id: uuid.UUID, *, days: int, author: str, dry_run: bool) -> None:
+@change_options
+def extend(invitation_id: uuid.UUID, *, days: int, author: str, reason: str, dry_run: bool) -> None:
     """Extend an invitation: it ends so many days from now. One that has expired is open again."""
-    extended = partial(invitations.extend, by=author, days=days)
-    shown = _change(invitation_id, extended, "it cannot be extended", dry_run=dry_run)
+    me = author_here(author=author, reason=reason)
+    extended = partial(operator_changes.extend, days=days)
+    shown = _change(invitation_id, me, extended, "it cannot be extended", dry_run=dry_run)
     print_message(f"It {'would stand' if dry_run else 'stands'} until {shown['expires_at']}.")
     print_json(shown)
 
 
 def _change(
-    invitation_id: uuid.UUID, change: Change, otherwise: str, *, dry_run: bool
+    invitation_id: uuid.UUID, who: Actor, change: Change, otherwise: str, *, dry_run: bool
 ) -> dict[str, Any]:
     """Raises Failure, with the exit code for a refusal if only time forbids it."""
     with changing(dry_run=dry_run) as (services, session):
         now, row = services.now(), find_or_fail(session, invitation_id)
-        if not change(session, now, row):
+        if not change(session, now, who, row):
             raise _refusal(session, now, row, otherwise)
         return describe(session, row, now)
 

@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from domain_rules.addresses import canonical_or_typed
-from identity.command.opening import changing, dry_run, open_services
+from identity.command.opening import author_here, change_options, changing, open_services
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
 from identity.invitations import (
-    delivery,
     models as third_party_invitations,
+    operator_changes,
     record as invitation_record,
     search as invitation_search,
 )
@@ -102,18 +102,23 @@ def show(invitation_id: uuid.UUID) -> None:
 
 @invitation.command()
 @click.argument("invitation_id", metavar="ID", type=click.UUID)
-@dry_run
-def deliver(invitation_id: uuid.UUID, *, dry_run: bool) -> None:
+@change_options
+def deliver(invitation_id: uuid.UUID, *, author: str, reason: str, dry_run: bool) -> None:
     """Tell the homeserver again at once, after an invitation was given up or while it is to be told.
 
     If it is not known whether an earlier delivery arrived, somebody who has joined may be invited
     again.
+
+    JSON: the invitation, as `show` without history and mails.
     """
     with changing(dry_run=dry_run) as (services, session):
-        row = find_or_fail(session, invitation_id)
-        again = delivery.deliver_again(session, services.now(), row)
+        row, now = find_or_fail(session, invitation_id), services.now()
+        me = author_here(author=author, reason=reason)
+        again = operator_changes.deliver(session, now, me, row)
+        shown = describe(session, row, now)
     if not again:
         raise Failure(f"{invitation_id}: nothing to deliver, {MEANING[Delivery(row.delivery)]}")
+    print_json(shown)
     print_message(
         "It would be told again. Nothing was written." if dry_run else "It is told again now."
     )

@@ -17,7 +17,11 @@ from identity.core import outbox, retries
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job, JobKind, Lane
-from identity.homeservers import models as homeservers, onbind_client
+from identity.homeservers import (
+    models as homeservers,
+    onbind_client,
+    standing as homeserver_standing,
+)
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.breakers import Interface
 from identity.homeservers.models import Homeserver
@@ -80,6 +84,7 @@ def _ask_and_send(
         homeserver = homeservers.find(session, homeserver_of(invitee))
     if homeserver is None:
         raise _give_up(invitation, f"{homeserver_of(invitee)} is not registered")
+    homeserver_standing.check_reachable(homeserver, services.now())
     try:
         membership, can_ask = _ask_membership(services, job, invitation, invitee), True
     except NobodyToAsk:

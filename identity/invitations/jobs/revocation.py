@@ -10,7 +10,7 @@ from identity.core import retries
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
-from identity.homeservers import models as homeservers
+from identity.homeservers import models as homeservers, standing as homeserver_standing
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import NoModule
 from identity.invitations import models as third_party_invitations
@@ -24,7 +24,10 @@ NOT_CLEARED = "the event in the room keeps its keys"
 
 
 def empty_room(services: Services, job: Job) -> RecordOutcome:
-    """Ask, and record the outcome in the history. Raises Later or GiveUp while it is away."""
+    """Ask, and record the outcome in the history. Raises Later or GiveUp while it is away.
+
+    Raises HomeserverHeld.
+    """
     with services.database.reading() as session:
         invitation = third_party_invitations.find(session, job.subject_id)
         sender = invitation.sender if invitation else ""
@@ -33,6 +36,7 @@ def empty_room(services: Services, job: Job) -> RecordOutcome:
         return record_nothing
     if homeserver is None:
         return _recording(services, invitation, "is not registered")
+    homeserver_standing.check_reachable(homeserver, services.now())
     failure = None
     try:
         services.room_actions_for(homeserver).revoke(

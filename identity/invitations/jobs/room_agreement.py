@@ -1,6 +1,7 @@
 """Asks whether a room holds an invitation, if no report said so; its mail waits for that."""
 
 import logging
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -10,7 +11,7 @@ from identity.core.http_client import Away
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.core.sealing import CannotOpen
-from identity.homeservers import models as homeservers
+from identity.homeservers import models as homeservers, standing as homeserver_standing
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.breakers import Interface
 from identity.homeservers.models import Homeserver
@@ -31,16 +32,18 @@ def ask_room(services: WorkerServices, job: Job) -> RecordOutcome:
         homeserver = homeservers.find(session, homeserver_of(invitation.sender))
         expected = room_agreement.expected_confirmation(session, now, invitation.sender)
         awaits = Awaits(invitation.awaits or expected)
+    if homeserver is not None:
+        homeserver_standing.check_reachable(homeserver, now)
+    age = now - max(invitation.last_asked, job.released_at or invitation.last_asked)
     if awaits is Awaits.REPORT and expected is not Awaits.REPORT:
         # It would not answer either, and the lane must not wait for each of its invitations.
-        return _keep_waiting(services, invitation, "the module there is not heard")
+        return _keep_waiting(services, invitation, age, "the module there is not heard")
     try:
         is_there = _is_there(services, invitation, homeserver, awaits)
     except (Away, Refused) as silent:
-        return _keep_waiting(services, invitation, str(silent) or type(silent).__name__)
+        return _keep_waiting(services, invitation, age, str(silent) or type(silent).__name__)
     if is_there:
         return lambda session: _confirm(services, session, invitation)
-    age = now - invitation.last_asked
     following = next((each for each in room_agreement.ASKED if each > age), None)
     if following is not None:
         raise Later("the room has not got it yet", following - age)
@@ -80,10 +83,12 @@ def _is_there(
 
 
 def _keep_waiting(
-    services: WorkerServices, invitation: ThirdPartyInvitation, why: str
+    services: WorkerServices, invitation: ThirdPartyInvitation, age: timedelta, why: str
 ) -> RecordOutcome:
-    """Ask again later; after ROOM_HELD the invitation ends and its inviter is told. Raises Later."""
-    age = services.now() - invitation.last_asked
+    """Ask again later; after ROOM_HELD the invitation ends and its inviter is told. Raises Later.
+
+    `age`: since it was requested, or since its homeserver is not held any more.
+    """
     if age >= retries.ROOM_HELD:
         log.error("invitation %s is dropped, the module did not answer: %s", invitation.id, why)
         return _refusing(services, invitation, room_agreement.UNKNOWN)

@@ -18,6 +18,7 @@ from identity.homeservers.admin_client import Connector, Refused
 from identity.homeservers.breakers import Interface
 from identity.homeservers.models import Homeserver
 from identity.homeservers.modules import MEMBERSHIP
+from identity.problems import HomeserverHeld
 from identity.services import WorkerServices
 
 log = logging.getLogger(__name__)
@@ -43,16 +44,19 @@ def ask_membership(
     The person's own homeserver is asked, by its administration API or our module there, and then
     the module in the inviter's homeserver. The latter is asked too if the administration API knows
     nothing: it forgets bans in rooms without local users. Raises Away if all who could answer are
-    silent, and NobodyToAsk.
+    silent, HomeserverHeld if one of these is held, and NobodyToAsk.
     """
     with services.database.reading() as session:
         sources = list(_sources(services, session, user_id, room_id, inviter))
     if not sources:
         raise NobodyToAsk
-    silent = []
+    silent, held = [], None
     for source in sources:
         try:
             membership = source.find_membership()
+        except HomeserverHeld as stopped:
+            silent.append(f"{source.name}: held")
+            held = stopped
         except (Away, Refused) as error:
             silent.append(f"{source.name}: {str(error) or type(error).__name__}")
         else:
@@ -60,6 +64,8 @@ def ask_membership(
                 return membership
     if len(silent) < len(sources):
         return None
+    if held is not None:
+        raise held
     raise Away(f"nobody says who is in the room: {'; '.join(silent)}")
 
 
@@ -84,6 +90,8 @@ def _admin_question(
         connector = services.connector_for(own)
     except CannotOpen:
         return _cannot_open_token
+    except HomeserverHeld as held:
+        return partial(_raise_held, held)
     return partial(_ask_administration, services, own, connector) if connector else None
 
 
@@ -96,6 +104,10 @@ def _ask_administration(
 
 def _cannot_open_token(_user_id: str, _room_id: str) -> str | None:
     raise Away("no key here opens its token")
+
+
+def _raise_held(held: HomeserverHeld, _user_id: str, _room_id: str) -> str | None:
+    raise held
 
 
 def _has_module(services: WorkerServices, session: Session, server: Homeserver) -> bool:

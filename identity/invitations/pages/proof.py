@@ -12,7 +12,13 @@ from identity.invitations import models as third_party_invitations, proof as inv
 from identity.invitations.models import ThirdPartyInvitation
 from identity.sign_up.models import VerificationRequest
 from identity.web import browser_cookie
-from identity.web.code_form import SENT, TOO_LATE, code_faults, unfinished_code
+from identity.web.code_form import (
+    SENT,
+    TOO_LATE,
+    code_faults,
+    is_mail_held,
+    unfinished_code,
+)
 from identity.web.rendering import Fault, go_to
 from identity.web.request_context import services
 from identity.web.wording import language, prefer_language
@@ -33,6 +39,7 @@ class ProofForm:
     has_button: bool
     mail_at: datetime | None  # when the code requested by this browser is or was sent
     waits: bool  # it is not sent yet
+    is_held: bool  # operators have frozen mails
 
 
 def find_invitation(session: Session, token: str, purpose: Purpose) -> ThirdPartyInvitation | None:
@@ -70,6 +77,7 @@ def proof_form_of(
         has_button=not has_code,
         mail_at=asked.mail_at if asked else None,
         waits=bool(asked and asked.mail_at and asked.mail_at > now),
+        is_held=bool(asked and asked.mail_at and is_mail_held(asked.address, asked.mail_at)),
     )
 
 

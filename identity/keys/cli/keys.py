@@ -10,7 +10,6 @@ from identity.command.opening import (
     build_services_with_secrets,
     change_options,
     changing,
-    dry_run,
     open_services,
 )
 from identity.command.outcomes import Failure
@@ -146,9 +145,8 @@ def pair(file: Path) -> None:
 
 
 @keys.command()
-@dry_run
-@as_json
-def reseal(*, dry_run: bool) -> None:
+@change_options
+def reseal(*, author: str, reason: str, dry_run: bool) -> None:
     """Re-seal all stored secrets with the storage key in use, and homeservers' to the worker's pair.
 
     Do it after another storage key was activated, after an upgrade, or with a new pair.
@@ -160,7 +158,10 @@ def reseal(*, dry_run: bool) -> None:
     stored = _reseal_storage(dry_run=dry_run)
     with changing(dry_run=dry_run, build=build_services_with_secrets) as (services, session):
         public = services.public_half
-        count = homeserver_secrets.reseal(session, services.vault, public, _halves(services))
+        me = author_here(author=author, reason=reason)
+        count = homeserver_secrets.reseal_by(
+            session, services.now(), me, services.vault, public=public, private=_halves(services)
+        )
         sealed = homeserver_secrets.count_by_key(session)
     left = sum(sealed.values()) - sealed.get(public.key_id, 0)
     print_json({"resealed": count, "left": left, "storage": stored, "dry_run": dry_run})

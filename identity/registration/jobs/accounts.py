@@ -12,7 +12,9 @@ from datetime import timedelta
 from functools import partial
 
 from pydantic import SecretStr
+from sqlalchemy.orm import Session
 
+from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.accounts.models import Account, AccountState
 from identity.core.http_client import Away
@@ -23,6 +25,7 @@ from identity.homeservers import (
     breakers as homeserver_breakers,
     models as homeservers,
     secrets as homeserver_secrets,
+    standing as homeserver_standing,
 )
 from identity.homeservers.admin_client import Connector, Found, NameTaken, NewAccount, Refused
 from identity.homeservers.models import Homeserver
@@ -30,6 +33,8 @@ from identity.registration import attempts, models as account_attempts, service 
 from identity.registration.attempts import CALL_TIME
 from identity.registration.models import AccountAttempt, AttemptState
 from identity.services import WorkerServices
+from identity.sign_up import openness
+from identity.sign_up.models import VerificationRequest
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +73,10 @@ def _job(services: WorkerServices, queued: Job) -> AccountJob | None:
             return None
         account = session.get(Account, attempt.account_id)
         homeserver = homeservers.find(session, attempt.homeserver)
+        stopped = _state_if_stopped(services, session, attempt, homeserver)
+    if stopped is not None:
+        _end(services, attempt, stopped)
+        return None
     try:
         connector = services.connector_for(homeserver) if homeserver else None
     except CannotOpen:
@@ -79,6 +88,31 @@ def _job(services: WorkerServices, queued: Job) -> AccountJob | None:
         _end(services, attempt, AttemptState.AGAIN)
         return None
     return AccountJob(attempt, account, homeserver, connector)
+
+
+def _state_if_stopped(
+    services: WorkerServices,
+    session: Session,
+    attempt: AccountAttempt,
+    homeserver: Homeserver | None,
+) -> AttemptState | None:
+    """How an attempt ends whose password is still here, if operators stopped what it needs.
+
+    One whose call began waits, if its homeserver is held, to see how that call ended.
+    """
+    request = session.get(VerificationRequest, attempt.request_id)
+    if attempt.state != AttemptState.WAITING or request is None:
+        return None
+    rules, now = services.rules.current(), services.now()
+    try:
+        openness.check_open(session, rules, now, EmailAddress.stored(request.address))
+        if homeserver is not None:
+            homeserver_standing.check_reachable(homeserver, now)
+    except problems.HomeserverHeld:
+        return AttemptState.AWAY  # the page says so, and a mail follows
+    except (problems.Stopped, problems.HomeserverRetired):
+        return AttemptState.AGAIN  # the form says why
+    return None
 
 
 def empty_passwords(services: WorkerServices) -> int:

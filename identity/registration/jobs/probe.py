@@ -8,7 +8,12 @@ from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.sealing import CannotOpen
-from identity.homeservers import breakers as homeserver_breakers, models as homeservers
+from identity.freezes import service as freezes
+from identity.homeservers import (
+    breakers as homeserver_breakers,
+    models as homeservers,
+    standing as homeserver_standing,
+)
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
 from identity.mail.quota import Template
@@ -19,7 +24,10 @@ from identity.sign_up.visibility import CONFIRMED_LIFETIME, Step, step_of
 
 
 def probe_homeserver(services: WorkerServices, job: Job) -> RecordOutcome:
-    """Probe the homeserver of a request; once it can create accounts again, order the mail."""
+    """Probe the homeserver of a request; once it can create accounts again, order the mail.
+
+    Raises Stopped while no account can be made.
+    """
     now = services.now()
     if job.lane == Lane.ACCOUNTS:  # enqueued while no worker was there; this one is
         return _probing_in_bulk(job, now)
@@ -30,6 +38,7 @@ def probe_homeserver(services: WorkerServices, job: Job) -> RecordOutcome:
         address = EmailAddress.stored(request.address)
         name = services.rules.current().decide(address).homeserver
         homeserver = homeservers.find(session, name or "")
+        freezes.check_sign_up(session, now, address)
     try:
         if homeserver is not None:
             _probe(services, homeserver)
@@ -45,7 +54,8 @@ def probe_homeserver(services: WorkerServices, job: Job) -> RecordOutcome:
 
 
 def _probe(services: WorkerServices, homeserver: Homeserver) -> None:
-    """Raises Away, Refused, CannotOpen; Away also while the breaker is open."""
+    """Raises Away, Refused, CannotOpen, HomeserverHeld; Away also while the breaker is open."""
+    homeserver_standing.check_reachable(homeserver, services.now())
     connector = services.connector_for(homeserver)
     if connector is None:
         return

@@ -6,6 +6,7 @@ from flask import Response, abort, request
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
+from identity.homeservers import standing as homeserver_standing
 from identity.invitations import proof as invitation_proof
 from identity.registration.attempts import AttemptStatus
 from identity.sign_up import service as sign_up, visibility
@@ -88,7 +89,9 @@ def account_progress(n: int) -> Response:
 def account_waiting(n: int) -> Response:
     """The page that says that the homeserver did not answer and that a mail will follow."""
     own = _confirmed(n)
-    return render_page("account_waiting", n=n, proposal=account_creation.propose(services, own))
+    proposal = account_creation.propose(services, own)
+    is_held = not homeserver_standing.is_reachable(proposal.homeserver, services.now())
+    return render_page("account_waiting", n=n, proposal=proposal, is_held=is_held)
 
 
 @blueprint.get("/account/<int:n>/taken")
@@ -141,6 +144,7 @@ def _confirmed(n: int) -> VerificationRequest:
 def _form(
     own: VerificationRequest, *faults: Fault, name: str | None = None, again: bool = False
 ) -> Response:
+    account_creation.check_open(services, own)
     proposal = account_creation.propose(services, own)
     address = EmailAddress.stored(own.address)
     return render_page(

@@ -17,7 +17,11 @@ from identity.accounts import known_people, models as accounts
 from identity.accounts.models import Account, AccountState
 from identity.core import nodes
 from identity.core.outbox import Lane
-from identity.homeservers import breakers as homeserver_breakers, models as homeservers
+from identity.homeservers import (
+    breakers as homeserver_breakers,
+    models as homeservers,
+    standing as homeserver_standing,
+)
 from identity.homeservers.models import Homeserver
 from identity.invitations import service as invitations
 from identity.registration import (
@@ -30,6 +34,7 @@ from identity.registration.attempts import AttemptStatus
 from identity.registration.passwords import judge
 from identity.registration.welcomes import Welcome
 from identity.services import Services
+from identity.sign_up import openness
 from identity.sign_up.models import VerificationRequest
 
 
@@ -89,6 +94,13 @@ def propose(services: Services, request: VerificationRequest) -> Proposal:
     )
 
 
+def check_open(services: Services, request: VerificationRequest) -> None:
+    """Raises what `openness.check_open` raises: no account is made for this address now."""
+    rules, address = services.rules.current(), EmailAddress.stored(request.address)
+    with services.database.reading() as session:
+        openness.check_open(session, rules, services.now(), address)
+
+
 def find_created(services: Services, request: VerificationRequest) -> Created | None:
     """The account that was created for this request's address; None if there is none."""
     with services.database.reading() as session:
@@ -105,12 +117,13 @@ def request_account(
 
     Returns when the job is enqueued or an earlier attempt is under way; see `find_progress`.
     Raises NoSuchRequest, InvitationNeeded, WrongDisplayName, WeakPassword, AddressTaken,
-    NameRefused, and ServerAway: then only the request is kept, and a mail says when the homeserver
+    NameRefused, what `check_open` raises, and ServerAway: then only the request is kept, and a mail says when the homeserver
     is back.
     """
     name = registration.clean_display_name(display_name)
     with services.database.reading() as session:
         request = registration.confirmed_request(session, services.now(), request_id)
+    check_open(services, request)
     proposal = propose(services, request)
     if not proposal.asks_password:
         raise problems.NoSuchRequest
@@ -217,6 +230,7 @@ def _lane_of_probe(
     if not nodes.can_open(session, services.database_now(), services.public_half.key_id):
         return Lane.ACCOUNTS  # its jobs wait until a worker that can do them is back
     is_away = homeserver_breakers.open_until(session, now, homeserver.name) is not None
+    is_away = is_away or not homeserver_standing.is_reachable(homeserver, now)
     return Lane.BULK if is_away else None
 
 

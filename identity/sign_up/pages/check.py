@@ -13,7 +13,14 @@ from identity.sign_up.models import VerificationRequest
 from identity.sign_up.not_me import cancel, undo_cancel
 from identity.sign_up.visibility import Step, step_of
 from identity.web import browser_cookie
-from identity.web.code_form import SENT, TOO_LATE, WAITING, code_faults, unfinished_code
+from identity.web.code_form import (
+    SENT,
+    TOO_LATE,
+    WAITING,
+    code_faults,
+    is_mail_held,
+    unfinished_code,
+)
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
 from identity.web.site import blueprint
@@ -75,6 +82,7 @@ def _check_page(own: VerificationRequest, faults: list[Fault] | None = None) -> 
         mail_at=mail_at,
         mail_waits=mail_at > services.now(),
         mail_was_there=mail_at < asked_at,
+        is_held=is_mail_held(own.address, mail_at),
         others=others,
         notice=_notice(),
     )

@@ -9,6 +9,7 @@ from domain_rules.address_faults import AddressFault, InvalidAddress
 from domain_rules.addresses import EmailAddress
 from domain_rules.advice import AddressAdvice, AdviceState
 from domain_rules.display import display_domain
+from identity.freezes import service as freezes
 from identity.routing import address_lists, never_agent
 from identity.sign_up import service as sign_up
 from identity.web import browser_cookie
@@ -57,7 +58,8 @@ class StartForm:
 
 @blueprint.get("/start")
 def start_form() -> Response:
-    """The field for the address."""
+    """The field for the address. Raises SignUpsFrozen."""
+    freezes.check_sign_ups(services.freezes.current())
     return browser_cookie.introduce(
         render_page("start", email="", invited="invited" in request.args)
     )

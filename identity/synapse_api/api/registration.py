@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify
 from domain_rules.address_faults import InvalidAddress
 from identity import problems
 from identity.invitations import service as invitations
+from identity.sign_up import openness
 from identity.web.guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
@@ -37,5 +38,10 @@ def may_register() -> Response:
     decision = rules.decide(address)
     is_here = homeserver_of_module() in {decision.homeserver, decision.protected_homeserver}
     with services.database.reading() as session:
-        is_welcome = is_here and invitations.may_register(session, rules, services.now(), address)
+        now = services.now()
+        try:
+            openness.check_open(session, rules, now, address)
+        except (problems.Stopped, problems.HomeserverRetired) as stopped:
+            return jsonify({"allowed": False, **stopped.further})
+        is_welcome = is_here and invitations.may_register(session, rules, now, address)
     return jsonify({"allowed": is_welcome})

@@ -65,7 +65,8 @@ def readiness(client) -> tuple[int, dict]:
 
 def test_a_service_that_lacks_nothing_is_ready(client):
     ready = {"status": "ready", "degraded": [], "oldest_outbox_entry_seconds": 0}
-    assert readiness(client) == (200, ready | {"dead_deliveries": 0, "held_invitations": 0})
+    counts = {"dead_deliveries": 0, "held_invitations": 0, "frozen": []}
+    assert readiness(client) == (200, ready | counts)
 
 
 def test_a_schema_older_than_the_code_is_not_served(services, client):

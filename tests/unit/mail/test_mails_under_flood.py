@@ -14,7 +14,7 @@ from identity.core.outbox import Lane
 from identity.mail import code_mails, models as mails
 from identity.mail.quota import Template
 from identity.sign_up import service as sign_up
-from identity.sign_up.models import record_earlier_mail
+from identity.sign_up.models import record_moved_mail
 from identity.threepids import associations, validation
 from tests.worlds.askers import MAILBOX, People, tagged
 from tests.worlds.sign_ups import *
@@ -118,7 +118,7 @@ def test_who_floods_an_address_and_its_tags_gets_as_many_mails_to_it_as_the_docs
                     subject_id=uuid.uuid4(),
                     language="fr",
                     had_at=None,
-                    tell_sooner=record_earlier_mail,
+                    tell_sooner=record_moved_mail,
                     again=True,
                 )
         times = sorted(mail.goes_at for mail in mails.find_recent(session, limit=1000))

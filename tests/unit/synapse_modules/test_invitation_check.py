@@ -58,6 +58,9 @@ def answer(told, who=ANA, *, asked=ASKED, silent_for=0, paused=(), **config):
         ("too_many_invitations", {"retry_after_ms": 5000}),
         ("address_not_accepted", {}),
         ("already_in_the_room", {}),
+        ("invitations_frozen", {"org.guichet.until": "2027-03-31T09:00:00+00:00"}),
+        ("domain_frozen", {}),
+        ("inviter_blocked", {}),
     ],
 )
 def test_a_refusal_goes_out_with_code_reason_and_a_sentence(reason, further):
@@ -69,6 +72,13 @@ def test_a_refusal_goes_out_with_code_reason_and_a_sentence(reason, further):
     assert further.items() <= fields.items()
     medium, address, room_id = ASKED
     assert asked == [{"sender": ANA, "medium": medium, "address": address, "room_id": room_id}]
+
+
+def test_the_people_of_a_suspended_homeserver_read_so():
+    body = {"errcode": "M_FORBIDDEN", "org.guichet.reason": "homeserver_suspended"}
+    (code, fields), _, _ = answer(GuichetAnswer(403, body, None))
+    assert (code, fields["org.guichet.reason"]) == ("M_FORBIDDEN", "homeserver_suspended")
+    assert fields["error"] == SENTENCES[RefusalReason.HOMESERVER_SUSPENDED].french
 
 
 def test_a_reason_of_a_newer_guichet_is_told_in_general_words():

@@ -121,7 +121,35 @@ def test_an_address_registers_where_its_rule_says_and_nowhere_else(gate_of, guic
     assert may(gate_of(AGENTS), "Ana@AC-Rouen.example")
     assert not may(gate_of(GUESTS), ANA)
     assert not may(gate_of(MIXED), ANA)
-    assert guichet.asked == []
+    assert {each["address"].lower() for each in guichet.asked} == {ANA}, "of who may come in alone"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (200, "sign_ups_frozen"),
+        (200, "domain_frozen"),
+        (200, "homeserver_retired"),
+        (403, "homeserver_suspended"),
+    ],
+)
+def test_nobody_registers_while_operators_have_stopped_it_not_even_by_an_open_rule(
+    gate_of, guichet, status, reason
+):
+    body = {"allowed": False, "org.guichet.reason": reason}
+    guichet.answer = GuichetAnswer(status, body, None)
+    assert not may(gate_of(AGENTS), ANA)
+    assert not may(gate_of(GUESTS), GIL)
+    assert may(gate_of(AGENTS, mode=Mode.LOG), ANA)
+
+
+def test_an_open_rule_needs_no_answer_and_a_no_without_a_reason_takes_nothing_from_it(
+    gate_of, guichet
+):
+    guichet.says(allowed=False)
+    assert may(gate_of(AGENTS), ANA)
+    guichet.answer = None
+    assert may(gate_of(AGENTS), ANA)
 
 
 def test_a_guest_registers_by_a_live_invitation_that_guichet_knows(gate_of, guichet):

@@ -1,6 +1,5 @@
 """`guichet homeserver`: register the homeservers of the federation and rotate their credentials."""
 
-import difflib
 from datetime import timedelta
 from typing import Any
 
@@ -17,12 +16,18 @@ from identity.command.opening import (
     with_options,
 )
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
-from identity.problems import UnknownHomeserver
+from identity.homeservers import (
+    changing as registered_homeservers,
+    models as homeservers,
+    service as homeserver_changes,
+)
+from identity.homeservers.models import Homeserver
+from identity.homeservers.service import NewHomeserver
 from identity.rule_changes import service as rule_changes
 
-from . import models as homeservers, service as homeserver_changes
-from .models import Homeserver
-from .service import NewHomeserver
+from .changes import set_
+from .described import described, readable, readable_value
+from .standing import STANDING
 
 describing = with_options(
     click.option("--url", required=True, help="Client and administration API, without a path."),
@@ -89,7 +94,7 @@ def add(name: str, *, author: str, reason: str, dry_run: bool, **given: Any) -> 
         difference = rule_changes.compare(session, put=default)
         revision = rule_changes.publish(session, now, difference, me)
         credential = homeserver_changes.issue_credential(session, now, name, me)
-        shown = described(made)
+        shown = described(made, now)
     if dry_run:
         revision = difference.base
     _tell_added(made, is_default=bool(default), dry_run=dry_run)
@@ -178,11 +183,12 @@ def list_() -> None:
     JSON: a list of what `show` prints.
     """
     with open_services() as services, services.database.reading() as session:
-        rows = [described(each) for each in homeservers.find_all(session)]
+        now = services.now()
+        rows = [described(each, now) for each in homeservers.find_all(session)]
     if print_json(rows):
         return
-    columns = ("name", "label", "url", "connector", "guests")
-    print_table(columns, ([_text(row[column]) for column in columns] for row in rows))
+    columns = ("name", "label", "url", "connector", "guests", "state")
+    print_table(columns, ([readable_value(row[column]) for column in columns] for row in rows))
 
 
 @homeserver.command()
@@ -197,40 +203,11 @@ def show(name: str) -> None:
            "private_ca", "insecure", "has_secrets": boolean, "created_at": time}
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
-        found = homeservers.find(session, name)
-        if found is None:
-            known = [each.name for each in homeservers.find_all(session)]
-            raise UnknownHomeserver(name, difflib.get_close_matches(name, known))
-        shown = described(found)
+        shown = described(registered_homeservers.find(session, name), services.now())
     if not print_json(shown):
         print_facts(readable(shown))
 
 
-def described(row: Homeserver) -> dict[str, Any]:
-    """The fields of a homeserver that may be shown, as JSON."""
-    return {
-        "name": row.name,
-        "url": row.url,
-        "label": row.label,
-        "guests": row.is_for_guests,
-        "connector": row.connector,
-        "user_id_scheme": row.user_id_scheme,
-        "class_source": row.class_source,
-        "federation_url": row.federation_url,
-        "client_url": row.client_url,
-        "private_ca": row.ca_pem is not None,
-        "insecure": row.insecure,
-        "has_secrets": row.registration_secret is not None,
-        "created_at": row.created_at.isoformat(),
-    }
-
-
-def readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
-    """Pairs of a label and a text, for people."""
-    return [(name.replace("_", " "), _text(value)) for name, value in shown.items()]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
+homeserver.add_command(set_)
+for command in STANDING:
+    homeserver.add_command(command)

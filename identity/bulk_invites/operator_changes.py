@@ -1,0 +1,23 @@
+"""What operators do with lists of people; it leaves a row in the journal."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from domain_rules.rules import RuleSet
+from identity.core import journal
+from identity.core.journal import Actor
+
+from . import service
+from .models import BulkInvite
+
+
+def send(
+    session: Session, rules: RuleSet, now: datetime, who: Actor, bulk_invite: BulkInvite
+) -> int:
+    """Send a checked list in the name of its owner. Returns and raises as `service.confirm`."""
+    count = service.confirm(session, rules, now, bulk_invite)
+    facts = {"owner": bulk_invite.owner, "room_id": bulk_invite.room_id, "people": count}
+    subject = str(bulk_invite.id)
+    journal.write(session, now, who, action="invitation.send", subject=subject, facts=facts)
+    return count

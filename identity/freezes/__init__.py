@@ -1,0 +1,1 @@
+"""Operators freeze what does harm: sign-ups, invitations, mails, or one domain."""

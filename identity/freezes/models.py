@@ -1,0 +1,97 @@
+"""The table of freezes in force, and the value that says what is frozen now."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from identity.core import rows
+from identity.core.database import Base
+
+
+class Frozen(StrEnum):
+    """What can be frozen."""
+
+    SIGN_UPS = "sign-ups"
+    INVITATIONS = "invitations"
+    MAILS = "mails"
+    DOMAIN = "domain"  # sign-ups and invitations of its addresses, and mails to them
+
+
+class Freeze(Base):
+    """One freeze. Thawing deletes it; the journal keeps what was done."""
+
+    __tablename__ = "freezes"
+
+    what: Mapped[str] = mapped_column(primary_key=True)  # Frozen
+    domain: Mapped[str] = mapped_column(primary_key=True)  # A-labels; "" if it is no domain
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]  # null: until it is thawed
+    author: Mapped[str]
+    reason: Mapped[str]
+
+    @property
+    def key(self) -> str:
+        """What holds its jobs, see `outbox.hold`."""
+        return f"{self.what}:{self.domain}" if self.domain else self.what
+
+
+@dataclass(frozen=True)
+class Freezes:
+    """What is frozen at one moment."""
+
+    each: tuple[Freeze, ...] = ()
+
+    def at(self, now: datetime) -> "Freezes":
+        """Those that have not ended by then."""
+        return Freezes(tuple(freeze for freeze in self.each if not _is_over(freeze, now)))
+
+    def of(self, what: Frozen) -> Freeze | None:
+        """The freeze of sign-ups, invitations or mails, if they are frozen."""
+        return next((freeze for freeze in self.each if freeze.what == what), None)
+
+    def of_domain(self, domain: str) -> Freeze | None:
+        """The freeze of this domain (in A-labels), or of one above it."""
+        return next((freeze for freeze in self.each if _covers(freeze, domain)), None)
+
+    def of_mail(self, domain: str) -> Freeze | None:
+        """The freeze that holds mails to addresses of this domain."""
+        return self.of(Frozen.MAILS) or self.of_domain(domain)
+
+
+def find(session: Session, what: Frozen, domain: str = "") -> Freeze | None:
+    """The stored freeze, also if its time is over."""
+    return session.get(Freeze, (what, domain))
+
+
+def find_in_force(session: Session, now: datetime) -> Freezes:
+    """What is frozen now, sorted by what and domain."""
+    query = select(Freeze).where(_in_force(now)).order_by(Freeze.what, Freeze.domain)
+    return Freezes(tuple(session.scalars(query)))
+
+
+def forget(session: Session, now: datetime, *, limit: int | None = None) -> int:
+    """Delete those whose time is over, at most so many. Returns how many."""
+    return rows.delete(session, Freeze, Freeze.until <= now, limit=limit)
+
+
+def keys_of(freezes: Iterable[Freeze]) -> set[str]:
+    """What holds the jobs of these freezes."""
+    return {freeze.key for freeze in freezes}
+
+
+def _in_force(now: datetime) -> ColumnElement[bool]:
+    return or_(Freeze.until.is_(None), Freeze.until > now)
+
+
+def _is_over(freeze: Freeze, now: datetime) -> bool:
+    return freeze.until is not None and freeze.until <= now
+
+
+def _covers(freeze: Freeze, domain: str) -> bool:
+    if freeze.what != Frozen.DOMAIN:
+        return False
+    return domain == freeze.domain or domain.endswith(f".{freeze.domain}")

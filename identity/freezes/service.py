@@ -1,0 +1,118 @@
+"""Freezes and thaws, and refuses what is frozen.
+
+The checks read the table in the transaction of what they allow, so that a freeze holds on every
+node from its commit on, and no entrance to a service can pass it by.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from domain_rules.addresses import EmailAddress
+from identity import problems
+from identity.core import journal, outbox
+from identity.core.journal import Actor
+
+from . import models as freezes
+from .models import Freeze, Freezes, Frozen
+
+TOGETHER = (Frozen.SIGN_UPS, Frozen.INVITATIONS, Frozen.MAILS)
+"""What `guichet freeze all` freezes."""
+
+
+def freeze(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    what: Frozen,
+    *,
+    domain: str = "",
+    until: datetime | None = None,
+) -> Freeze:
+    """Freeze it from now on. What is frozen already gets this end and reason.
+
+    `domain`: for Frozen.DOMAIN, in A-labels. `until`: None if it is to be thawed by hand.
+    """
+    found = freezes.find(session, what, domain)
+    before = describe(found) if found else None
+    if found is None:
+        found = Freeze(what=what, domain=domain, since=now)
+        session.add(found)
+    elif found.until is not None and found.until <= now:
+        found.since = now
+    found.until, found.author, found.reason = until, who.name, who.reason
+    session.flush()
+    facts = {"before": before, "after": describe(found)}
+    journal.write(session, now, who, action="freeze.begin", subject=found.key, facts=facts)
+    return found
+
+
+def thaw(session: Session, now: datetime, who: Actor, what: Frozen, *, domain: str = "") -> bool:
+    """End a freeze, and let go what it held, in its order. False if it was not frozen."""
+    found = freezes.find(session, what, domain)
+    if found is None:
+        return False
+    facts = {"before": describe(found), "released_jobs": outbox.release(session, now, found.key)}
+    session.delete(found)
+    session.flush()
+    journal.write(session, now, who, action="freeze.end", subject=found.key, facts=facts)
+    return True
+
+
+def describe(freeze: Freeze) -> dict[str, str | None]:
+    """A freeze as JSON."""
+    return {
+        "what": str(freeze.what),
+        "domain": freeze.domain or None,
+        "since": freeze.since.isoformat(timespec="seconds"),
+        "until": freeze.until.isoformat(timespec="seconds") if freeze.until else None,
+        "author": freeze.author,
+        "reason": freeze.reason,
+    }
+
+
+def check_sign_up(session: Session, now: datetime, address: EmailAddress) -> None:
+    """Raises SignUpsFrozen, DomainFrozen."""
+    in_force = freezes.find_in_force(session, now)
+    check_sign_ups(in_force)
+    _check_domain(in_force, address)
+
+
+def check_sign_ups(in_force: Freezes) -> None:
+    """Raises SignUpsFrozen."""
+    if found := in_force.of(Frozen.SIGN_UPS):
+        raise problems.SignUpsFrozen(found.key, until=found.until)
+
+
+def check_invitation(session: Session, now: datetime, address: EmailAddress | None = None) -> None:
+    """Raises InvitationsFrozen, DomainFrozen. Without an address only the former."""
+    in_force = freezes.find_in_force(session, now)
+    if found := in_force.of(Frozen.INVITATIONS):
+        raise problems.InvitationsFrozen(found.key, until=found.until)
+    if address is not None:
+        _check_domain(in_force, address)
+
+
+def check_mail(
+    session: Session, now: datetime, address: EmailAddress, *, invites: bool = False
+) -> None:
+    """Whether a mail may leave to this address. `invites`: it is about an invitation.
+
+    Raises MailsFrozen, also if its domain is frozen; and InvitationsFrozen.
+    """
+    in_force = freezes.find_in_force(session, now)
+    if found := in_force.of_mail(address.ascii_domain):
+        raise problems.MailsFrozen(found.key, until=found.until)
+    if invites and (found := in_force.of(Frozen.INVITATIONS)):
+        raise problems.InvitationsFrozen(found.key, until=found.until)
+
+
+def keys_in_force(session: Session, now: datetime) -> Sequence[str]:
+    """What holds jobs now, see `outbox.hold`."""
+    return sorted(freezes.keys_of(freezes.find_in_force(session, now).each))
+
+
+def _check_domain(in_force: Freezes, address: EmailAddress) -> None:
+    if found := in_force.of_domain(address.ascii_domain):
+        raise problems.DomainFrozen(found.key, until=found.until)

@@ -1,0 +1,69 @@
+"""The table of inviters whom operators have blocked."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from identity import problems
+from identity.core import rows
+from identity.core.database import Base
+
+
+class InviterBlock(Base):
+    """A blocked inviter. Unblocking deletes it; the journal keeps what was done."""
+
+    __tablename__ = "inviter_blocks"
+
+    user_id: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]  # null: until they are unblocked
+    author: Mapped[str]
+    reason: Mapped[str]
+
+
+def key_of(user_id: str) -> str:
+    """What holds the jobs of this inviter, see `outbox.hold`."""
+    return f"inviter:{user_id}"
+
+
+def find(session: Session, user_id: str) -> InviterBlock | None:
+    """The stored block, also if its time is over."""
+    return session.get(InviterBlock, user_id)
+
+
+def find_in_force(session: Session, now: datetime) -> Sequence[InviterBlock]:
+    """Everybody who is blocked now, by user ID."""
+    query = select(InviterBlock).where(_in_force(now)).order_by(InviterBlock.user_id)
+    return session.scalars(query).all()
+
+
+def find_user_ids(session: Session, now: datetime) -> frozenset[str]:
+    """The users who may invite nobody now."""
+    return frozenset(session.scalars(select(InviterBlock.user_id).where(_in_force(now))))
+
+
+def check(session: Session, now: datetime, user_id: str) -> None:
+    """Raises InviterBlocked."""
+    if found := _find_now(session, now, user_id):
+        raise problems.InviterBlocked(key_of(user_id), until=found.until)
+
+
+def keys_in_force(session: Session, now: datetime) -> Sequence[str]:
+    """What holds jobs now, see `outbox.hold`."""
+    return [key_of(each.user_id) for each in find_in_force(session, now)]
+
+
+def forget(session: Session, now: datetime, *, limit: int | None = None) -> int:
+    """Delete those whose time is over, at most so many. Returns how many."""
+    return rows.delete(session, InviterBlock, InviterBlock.until <= now, limit=limit)
+
+
+def _in_force(now: datetime) -> ColumnElement[bool]:
+    return or_(InviterBlock.until.is_(None), InviterBlock.until > now)
+
+
+def _find_now(session: Session, now: datetime, user_id: str) -> InviterBlock | None:
+    found = find(session, user_id)
+    return found if found and (found.until is None or now < found.until) else None

@@ -1,0 +1,76 @@
+"""Operators block an inviter: nobody is invited by them, and their waiting mails are held."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from identity.core import journal, outbox
+from identity.core.journal import Actor
+
+from . import block_models as inviter_blocks, models as third_party_invitations, service
+from .block_models import InviterBlock
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """What a block did. `open_invitations`: before any was revoked."""
+
+    block: InviterBlock
+    open_invitations: int
+    revoked: int
+
+
+def block(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    user_id: str,
+    *,
+    until: datetime | None = None,
+    revokes: bool = False,
+) -> Blocked:
+    """Block an inviter from now on. Who is blocked already gets this end and reason.
+
+    `revokes`: also revoke all their live invitations.
+    """
+    found = inviter_blocks.find(session, user_id)
+    before = describe(found) if found else None
+    if found is None:
+        found = InviterBlock(user_id=user_id, since=now)
+        session.add(found)
+    elif found.until is not None and found.until <= now:
+        found.since = now
+    found.until, found.author, found.reason = until, who.name, who.reason
+    session.flush()
+    live = third_party_invitations.find_live_of(session, now, user_id)
+    revoked = 0
+    if revokes:
+        revoked = sum(service.revoke(session, now, each, by=who.name) for each in live)
+    facts = {"before": before, "after": describe(found), "revoked_invitations": revoked}
+    journal.write(session, now, who, action="inviter.block", subject=user_id, facts=facts)
+    return Blocked(found, len(live), revoked)
+
+
+def unblock(session: Session, now: datetime, who: Actor, user_id: str) -> bool:
+    """Let the user invite again, and their held mails leave. False if they were not blocked."""
+    found = inviter_blocks.find(session, user_id)
+    if found is None:
+        return False
+    released = outbox.release(session, now, inviter_blocks.key_of(user_id))
+    facts = {"before": describe(found), "released_jobs": released}
+    session.delete(found)
+    session.flush()
+    journal.write(session, now, who, action="inviter.unblock", subject=user_id, facts=facts)
+    return True
+
+
+def describe(block: InviterBlock) -> dict[str, str | None]:
+    """A block as JSON."""
+    return {
+        "user_id": block.user_id,
+        "since": block.since.isoformat(timespec="seconds"),
+        "until": block.until.isoformat(timespec="seconds") if block.until else None,
+        "author": block.author,
+        "reason": block.reason,
+    }

@@ -1,0 +1,92 @@
+"""Every command that changes something is known, and leaves a row in the journal."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from identity.cli.commands import guichet
+
+JOURNALED = {
+    "domain add": "rules.publish",
+    "domain import": "rules.publish",
+    "domain remove": "rules.publish",
+    "domain rollback": "rules.publish",
+    "freeze all": "freeze.begin",
+    "freeze domain": "freeze.begin",
+    "freeze invitations": "freeze.begin",
+    "freeze mails": "freeze.begin",
+    "freeze sign-ups": "freeze.begin",
+    "homeserver add": "homeserver.add",
+    "homeserver hold": "homeserver.hold",
+    "homeserver reinstate": "homeserver.reinstate",
+    "homeserver release": "homeserver.release",
+    "homeserver remove": "homeserver.remove",
+    "homeserver resume": "homeserver.resume",
+    "homeserver retire": "homeserver.retire",
+    "homeserver rotate-credential": "homeserver.credential",
+    "homeserver set": "homeserver.set",
+    "homeserver suspend": "homeserver.suspend",
+    "invitation deliver": "invitation.deliver",
+    "invitation extend": "invitation.extend",
+    "invitation resend": "invitation.resend",
+    "invitation revoke": "invitation.revoke",
+    "invitation send": "invitation.send",
+    "inviter block": "inviter.block",
+    "inviter unblock": "inviter.unblock",
+    "keys import": "keys.import",
+    "keys reseal": "keys.reseal",
+    "keys rotate": "keys.rotate",
+    "mail allow": "mail.allow",
+    "mail retry": "mail.retry",
+    "never-agent add": "never_agent.change",
+    "never-agent remove": "never_agent.change",
+    "pepper rotate": "pepper.rotate",
+    "session end": "session.end",
+    "shared-mailbox add": "shared_mailbox.change",
+    "shared-mailbox remove": "shared_mailbox.change",
+    "thaw all": "freeze.end",
+    "thaw domain": "freeze.end",
+    "thaw invitations": "freeze.end",
+    "thaw mails": "freeze.end",
+    "thaw sign-ups": "freeze.end",
+}
+"""The action of the row. Tests of the commands show that it is written."""
+WITHOUT_A_ROW = {
+    "config check": "reads settings",
+    "config show": "reads settings",
+    "db upgrade": "makes the tables, the journal among them",
+    "doctor": "looks",
+    "journal list": "looks",
+    "journal verify": "looks",
+    "keys pair": "writes a file, before there is a database",
+    "mail bounce": "no operator: a mail server's pipe",
+    "serve": "starts processes",
+}
+LOOKING = {"list", "show", "why", "diff", "history", "export", "explain", "refusals", "current"}
+
+
+def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in sorted(group.commands.items()):
+        path = f"{before} {name}".strip()
+        if isinstance(command, click.Group):
+            yield from commands(command, path)
+        else:
+            yield path, command
+
+
+def test_every_command_is_known_to_look_or_to_be_journaled():
+    found = {path for path, _ in commands(guichet)}
+    looking = {path for path in found if path.rpartition(" ")[2] in LOOKING}
+    unknown = found - looking - JOURNALED.keys() - WITHOUT_A_ROW.keys()
+    assert not unknown, "say in the tables above what becomes of it in the journal"
+    assert not (JOURNALED.keys() | WITHOUT_A_ROW.keys()) - found, "no such command any more"
+
+
+@pytest.mark.parametrize("path", sorted(JOURNALED))
+def test_who_changes_something_says_why_and_in_whose_name(path):
+    command = dict(commands(guichet))[path]
+    options = {option for each in command.params for option in each.opts}
+    assert {"--reason", "--author", "--json"} <= options
+    if path != "invitation send":  # it shows everything first, and asks
+        assert "--dry-run" in options
