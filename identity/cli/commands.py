@@ -16,6 +16,8 @@ from identity.invitations.cli.invitation import invitation
 from identity.keys.cli.keys import keys
 from identity.keys.cli.renewal import activate, init, retire, stage, status
 from identity.mail.cli import mail
+from identity.people.cli.guest import guest
+from identity.people.cli.person import person
 from identity.routing.cli import address
 from identity.rule_changes.cli.address_lists import never_agent, shared_mailbox
 from identity.rule_changes.cli.domain import domain
@@ -67,8 +69,8 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, config, db, doctor, domain, homeserver, invitation, journal, keys, mail),
-    *(never_agent, node, pepper, serve, session, shared_mailbox, web),
+    *(address, config, db, doctor, domain, guest, homeserver, invitation, journal),
+    *(keys, mail, never_agent, node, pepper, person, serve, session, shared_mailbox, web),
 )
 for noun in NOUNS:
     guichet.add_command(noun)
