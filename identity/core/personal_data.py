@@ -174,8 +174,15 @@ def is_mentioned(text: str, person: Person) -> bool:
 
 
 def redact(text: str, person: Person) -> str:
-    """The text with the person's addresses replaced, however they are spelled."""
-    return IN_TEXT.sub(lambda found: ERASED if _is_theirs(found[0], person) else found[0], text)
+    """The text with the person's addresses replaced, however they are spelled.
+
+    Also where an address goes on with something else, as in `ana@x.example.csv`.
+    """
+    text = IN_TEXT.sub(lambda found: ERASED if _is_theirs(found[0], person) else found[0], text)
+    for address in person.addresses:
+        for name in {address, EmailAddress.stored(address).display}:
+            text = re.sub(rf"(?<![\w.+-]){re.escape(name)}(?![\w-])", ERASED, text, flags=re.IGNORECASE)
+    return text
 
 
 def redact_texts(session: Session, person: Person) -> int:
