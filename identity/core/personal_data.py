@@ -181,7 +181,9 @@ def redact(text: str, person: Person) -> str:
     text = IN_TEXT.sub(lambda found: ERASED if _is_theirs(found[0], person) else found[0], text)
     for address in person.addresses:
         for name in {address, EmailAddress.stored(address).display}:
-            text = re.sub(rf"(?<![\w.+-]){re.escape(name)}(?![\w-])", ERASED, text, flags=re.IGNORECASE)
+            text = re.sub(
+                rf"(?<![\w.+-]){re.escape(name)}(?![\w-])", ERASED, text, flags=re.IGNORECASE
+            )
     return text
 
 

@@ -34,8 +34,8 @@ def send_mail(
     now = services.now()
     with services.database.reading() as session:
         mail = models.find(session, job.subject_id)
-        # A bounce may arrive before the relay's own answer: then the mail has ended.
-        if mail is None or mail.state == MailState.REFUSED:
+        # A bounce may arrive before the relay's own answer, and operators cancel mails: ended.
+        if mail is None or mail.state in {MailState.REFUSED, MailState.DROPPED}:
             return record_nothing
     mail, fate = _decide(services, mail, now, kind_of)
     kind = kind_of(mail)

@@ -64,6 +64,7 @@ def _described(view: View, mail: Mail) -> Record:
     reply = f": {mail.last_reply}" if mail.last_reply else ""
     ended = mail.handed_at or (job.done_at or job.gave_up_at if job else None)
     meaning = MEANING[MailState(mail.state)]
+    so_far = f"ordered; {meaning}{reply}"
     return Record(
         "mails",
         {
@@ -82,7 +83,7 @@ def _described(view: View, mail: Mail) -> Record:
             "next_try_at": job.due_at if job and mail.state == MailState.WAITING else None,
         },
         happened(
-            (mail.created_at, f"mail {mail.template} ordered"),
+            (mail.created_at, f"mail {mail.template} {'ordered' if ended else so_far}"),
             (ended, f"mail {mail.template} {meaning}{reply}"),
         ),
     )
