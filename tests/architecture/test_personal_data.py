@@ -60,7 +60,11 @@ IMPERSONAL = {
     "verification_requests": {
         *("browser", "browser_before", "language", "state", "homeserver", "device", "refused_by"),
     },
-    "worker_heartbeats": {"worker", "key_ids"},
+    "timetable_runs": {"task", "error"},
+    "worker_heartbeats": {
+        *("worker", "key_ids", "kind", "host", "version", "schema", "fingerprints", "lanes"),
+        "faults",
+    },
     "wrong_code_tries": {"purpose", "near", "far"},
 }
 
