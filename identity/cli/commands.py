@@ -15,7 +15,7 @@ from identity.homeservers.cli import homeserver
 from identity.invitations.cli.invitation import invitation
 from identity.keys.cli.keys import keys
 from identity.keys.cli.renewal import activate, init, retire, stage, status
-from identity.mail.cli import mail
+from identity.mail.cli.mail import mail
 from identity.people.cli.guest import guest
 from identity.people.cli.person import person
 from identity.routing.cli import address

@@ -6,6 +6,7 @@ Codes and links are created here, when the mail is sent, and are stored nowhere 
 from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,7 @@ from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_noth
 from identity.core.outbox import Job
 from identity.services import Services
 
-from . import bounces, models, results
+from . import bounces, models, pausing, results
 from .composing import Frame
 from .kinds import Fate, MailKind, MailTurn, NoLongerWanted, leaves_now
 from .models import Mail, MailState
@@ -37,6 +38,7 @@ def send_mail(
         # A bounce may arrive before the relay's own answer, and operators cancel mails: ended.
         if mail is None or mail.state in {MailState.REFUSED, MailState.DROPPED}:
             return record_nothing
+    _check_paused(services, mail, now)
     mail, fate = _decide(services, mail, now, kind_of)
     kind = kind_of(mail)
     if fate is Fate.SUPPRESSED:
@@ -79,6 +81,14 @@ def write_mail(services: Services, mail: Mail, now: datetime, kind: MailKind) ->
     with services.database.transaction() as session:
         frame = Frame.of(mail, services.settings, language)
         return kind.compose(_turn(services, session, mail, now), frame)
+
+
+def _check_paused(services: Services, mail: Mail, now: datetime) -> None:
+    """Raises Later if operators have paused mails of its kind, or to its domain."""
+    with services.database.reading() as session:
+        delay = pausing.delay_of(session, now, mail)
+    if delay is not None:
+        raise Later(pausing.PAUSED, delay, partial(pausing.record_paused, now=now, mail_id=mail.id))
 
 
 def _decide(

@@ -62,7 +62,7 @@ def suppression_hashes(view: View) -> list[str]:
 def _described(view: View, mail: Mail) -> Record:
     job = outbox.find_by_subject(view.session, mail.id)
     reply = f": {mail.last_reply}" if mail.last_reply else ""
-    ended = mail.handed_at or (job.done_at or job.gave_up_at if job else None)
+    ended = mail.ended_at or mail.handed_at or (job.done_at or job.gave_up_at if job else None)
     meaning = MEANING[MailState(mail.state)]
     so_far = f"ordered; {meaning}{reply}"
     return Record(

@@ -213,7 +213,7 @@ def _placeholder() -> str:
 
 def _what_stays(session: Session, person: Person) -> list[str]:
     stays = [
-        f"{count} rows of {name}: what operators decided about rules"
+        f"{count} rows of {name}: what operators decided and wrote"
         for name, count in records_that_stay(session, person).items()
     ]
     stays += [

@@ -34,6 +34,7 @@ IMPERSONAL = {
     "list_sign_ins": {"device"},
     "lookup_hashes": {"medium"},
     "lookup_peppers": {"pepper"},
+    "mail_pauses": {"kind", "domain", "author"},
     "mails": {"template", "language", "state", "outcome"},
     "module_refusals": {"reason"},
     "module_reports": {"homeserver", "kind", "result", "why"},

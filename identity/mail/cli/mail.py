@@ -17,12 +17,13 @@ from identity.command.printing import as_json, print_facts, print_json, print_me
 from identity.core import outbox
 from identity.core.keyed_hashes import LostKey
 from identity.core.sealing import CannotOpen
+from identity.mail import bounces, cancelling, models as mails, results as mail_results
+from identity.mail.models import Mail, MailState
 from identity.mail_kinds import kind_of
 from identity.services import Services
 from identity.settings import WrongSettings
 
-from . import bounces, cancelling, models as mails, results as mail_results
-from .models import Mail, MailState
+from .pausing import pause, paused, resume
 
 MEANING = {
     MailState.WAITING: "waits to be handed over",
@@ -154,6 +155,10 @@ def cancel(
     verb = "would be cancelled. Nothing was written" if dry_run else "cancelled"
     print_message(f"{len(done)} mails {verb}.")
     print_json({"cancelled": shown, "dry_run": dry_run})
+
+
+for command in (pause, resume, paused):
+    mail.add_command(command)
 
 
 @mail.command()
