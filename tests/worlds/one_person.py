@@ -128,6 +128,11 @@ def _sign_up(session, services, address, tagged, user_id):
     account_attempts.store_password(session, now, attempt, "sealed")
     outbox.enqueue(session, JobKind.ACCOUNT, attempt, now, lane=Lane.ACCOUNTS)
     outbox.enqueue(session, JobKind.SERVER_PROBE, confirmed.id, now, lane=Lane.BULK)
+    _accounts(session, services, address, user_id)
+
+
+def _accounts(session, services, address, user_id):
+    now = services.now()
     account = Account(
         address=address.canonical,
         user_id=user_id,

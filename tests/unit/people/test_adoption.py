@@ -24,6 +24,11 @@ ZOE = f"@zoe:{EDUCATION}"
 
 
 @pytest.fixture
+def database_url(sqlite_url) -> str:
+    return sqlite_url  # both databases are tried in test_erasure.py
+
+
+@pytest.fixture
 def adopt(services):
     def adopt(address=HERS, user_id=ANA):
         with services.database.transaction() as session:

@@ -20,6 +20,11 @@ SECTIONS = {
 
 
 @pytest.fixture
+def database_url(sqlite_url) -> str:
+    return sqlite_url  # both databases are tried in test_erasure.py
+
+
+@pytest.fixture
 def known(services):
     fill_every_story(services)
     with services.database.reading() as session:
