@@ -178,6 +178,7 @@ class Settings(BaseSettings):
         8  # requests at once, in each process of the web
     )
     log_format: Literal["json", "text"] | None = None  # None: text on a terminal, else JSON
+    erasure_log: Path | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -275,6 +276,11 @@ class Settings(BaseSettings):
     def brand_dir(self) -> Path | None:
         """The folder of the operator's own templates of mails, if there is one."""
         return self.templates_dir / self.brand if self.templates_dir else None
+
+    @property
+    def erasure_log_file(self) -> Path:
+        """The file that tells who was erased, by keyed hash: see people/erasure_log.py."""
+        return self.erasure_log or self.data_dir / "erasures.jsonl"
 
     @property
     def mail_dir(self) -> Path:

@@ -29,6 +29,7 @@ import identity.invitations.models
 import identity.invitations.mute_models
 import identity.keys.models
 import identity.mail.models
+import identity.mail.pause_models
 import identity.mail.suppressions
 import identity.registration.models
 import identity.routing.address_list_models

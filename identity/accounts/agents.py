@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
+from identity.core.personal_data import USER_ID
 
 UNPUBLISHED = 0  # the number of a row that was in no answer yet
 AT_ONCE = 500  # rows of one statement
@@ -21,7 +22,7 @@ class FeedEntry(Base):
 
     __tablename__ = "agents_feed"
 
-    user_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True, info=USER_ID)
     number: Mapped[int] = mapped_column(index=True)
     is_agent: Mapped[bool]
     is_to_be_judged: Mapped[bool]  # its addresses changed since

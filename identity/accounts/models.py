@@ -7,8 +7,10 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from domain_rules.rule import AccountClass
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS, USER_ID
 
 
 class AccountState(StrEnum):
@@ -25,8 +27,8 @@ class Account(Base):
     __tablename__ = "accounts"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address: Mapped[str] = mapped_column(unique=True)
-    user_id: Mapped[str] = mapped_column(unique=True)
+    address: Mapped[str] = mapped_column(unique=True, info=ADDRESS)
+    user_id: Mapped[str] = mapped_column(unique=True, info=USER_ID)
     homeserver: Mapped[str]
     account_class: Mapped[str]
     display_name: Mapped[str]
@@ -40,7 +42,7 @@ class Account(Base):
     created_at: Mapped[datetime]
     ready_at: Mapped[datetime | None]
     # Of a guest: the user ID of their sponsor, and when their access ends.
-    sponsor: Mapped[str | None]
+    sponsor: Mapped[str | None] = mapped_column(info=USER_ID)
     access_ends_at: Mapped[datetime | None]
 
 
@@ -50,6 +52,12 @@ def find_by_address(session: Session, address: str) -> Account | None:
 
 def find_by_user_id(session: Session, user_id: str) -> Account | None:
     return session.scalar(select(Account).where(Account.user_id == user_id))
+
+
+def has_access_ended(session: Session, address: str, now: datetime) -> bool:
+    """Whether the address has the account of a guest whose access has ended."""
+    ended = (Account.address == address) & (Account.account_class == AccountClass.GUEST.value)
+    return rows.is_any(session, ended, Account.access_ends_at <= now)
 
 
 def forget_unused_claims(session: Session, before: datetime, *, limit: int | None = None) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
+from identity.core.personal_data import USER_ID
 
 
 class RoomMember(Base):
@@ -15,7 +16,7 @@ class RoomMember(Base):
     __tablename__ = "room_members"
 
     room_id: Mapped[str] = mapped_column(primary_key=True)
-    user_id: Mapped[str] = mapped_column(primary_key=True, index=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True, index=True, info=USER_ID)
     reported_at: Mapped[datetime]
 
 

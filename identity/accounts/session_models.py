@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS, USER_ID
 
 TOKEN_BYTES = 32
 MAX_DEVICE = 100  # characters
@@ -25,8 +26,8 @@ class PersonSession(Base):
     # SHA-256; 256 random bits need no slow hash
     token_hash: Mapped[str] = mapped_column(unique=True)
     purpose: Mapped[str]  # the part of the service it gives access to
-    user_id: Mapped[str] = mapped_column(index=True)
-    address: Mapped[str]  # verified when it was opened
+    user_id: Mapped[str] = mapped_column(index=True, info=USER_ID)
+    address: Mapped[str] = mapped_column(info=ADDRESS)  # verified when it was opened
     device: Mapped[str]  # the browser's family; may be empty
     created_at: Mapped[datetime] = mapped_column(index=True)
     last_used_at: Mapped[datetime]

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
+from identity.core.personal_data import USER_ID
 
 
 class Succession(Base):
@@ -18,8 +19,8 @@ class Succession(Base):
 
     __tablename__ = "successions"
 
-    predecessor: Mapped[str] = mapped_column(primary_key=True)
-    successor: Mapped[str] = mapped_column(primary_key=True, index=True)
+    predecessor: Mapped[str] = mapped_column(primary_key=True, info=USER_ID)
+    successor: Mapped[str] = mapped_column(primary_key=True, index=True, info=USER_ID)
     noted_at: Mapped[datetime] = mapped_column(index=True)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS, USER_ID
 
 from . import agents as agents_feed
 
@@ -22,8 +23,8 @@ class VerifiedAddress(Base):
 
     __tablename__ = "proved_addresses"
 
-    user_id: Mapped[str] = mapped_column(primary_key=True)
-    address: Mapped[str] = mapped_column(primary_key=True, index=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True, info=USER_ID)
+    address: Mapped[str] = mapped_column(primary_key=True, index=True, info=ADDRESS)
     verified_at: Mapped[datetime] = mapped_column("proved_at")
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS, TEXT, USER_ID
 from identity.invitations import models as third_party_invitations
 from identity.invitations.models import ThirdPartyInvitation
 
@@ -38,17 +39,19 @@ class BulkInvite(Base):
     __tablename__ = "people_lists"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    owner: Mapped[str]  # the user ID in whose name people are invited
-    owner_address: Mapped[str]  # where the report is sent; "": nowhere
+    owner: Mapped[str] = mapped_column(info=USER_ID)  # the user ID in whose name people are invited
+    owner_address: Mapped[str] = mapped_column(
+        info=ADDRESS
+    )  # where the report is sent; "": nowhere
     room_id: Mapped[str]
-    room_name: Mapped[str]  # as the homeserver reported it; may be empty
+    room_name: Mapped[str] = mapped_column(info=TEXT)  # as the homeserver reported it; may be empty
     takes_guests: Mapped[bool]
-    file_name: Mapped[str]  # "": pasted
+    file_name: Mapped[str] = mapped_column(info=TEXT)  # "": pasted
     language: Mapped[str]
     state: Mapped[str] = mapped_column(default=BulkInviteState.CHECKED)
     # The number of the column that is read; None: to be chosen, and there are no rows yet.
     address_column: Mapped[int | None]
-    column_name: Mapped[str]
+    column_name: Mapped[str] = mapped_column(info=TEXT)
     elsewhere: Mapped[int]  # how many addresses are in other columns
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
@@ -64,11 +67,13 @@ class BulkInviteColumn(Base):
         ForeignKey("people_lists.id", ondelete="CASCADE"), primary_key=True
     )
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    name: Mapped[str]
-    examples: Mapped[list[str]] = mapped_column(JSON)
+    name: Mapped[str] = mapped_column(info=TEXT)
+    examples: Mapped[list[str]] = mapped_column(JSON, info=TEXT)
     addresses: Mapped[int]
     elsewhere: Mapped[int]
-    rows: Mapped[list[tuple[int, str, str]]] = mapped_column(JSON)  # line, text, text around it
+    rows: Mapped[list[tuple[int, str, str]]] = mapped_column(
+        JSON, info=TEXT
+    )  # line, text, text around it
 
 
 class BulkInviteRow(Base):
@@ -80,11 +85,13 @@ class BulkInviteRow(Base):
     list_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("people_lists.id", ondelete="CASCADE"))
     place: Mapped[int]  # position in the list: one line may name several people
     line: Mapped[int]
-    typed: Mapped[str]
-    aside: Mapped[str]  # the text around the address; "": the row is a person
-    address: Mapped[str | None]  # canonical; None: it is none
+    typed: Mapped[str] = mapped_column(info=TEXT)
+    aside: Mapped[str] = mapped_column(
+        info=TEXT
+    )  # the text around the address; "": the row is a person
+    address: Mapped[str | None] = mapped_column(info=ADDRESS)  # canonical; None: it is none
     outcome: Mapped[str]  # domain_rules.bulk_invites.checks.Outcome
-    detail: Mapped[str]
+    detail: Mapped[str] = mapped_column(info=TEXT)
     caution: Mapped[str]
     for_guest: Mapped[bool]
     kept: Mapped[bool] = mapped_column(default=False)  # confirmed as typed

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import TEXT, USER_ID
 
 
 class RoomCheck(Base):
@@ -21,11 +22,11 @@ class RoomCheck(Base):
     __tablename__ = "room_looks"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    user_id: Mapped[str]  # who would invite there
+    user_id: Mapped[str] = mapped_column(info=USER_ID)  # who would invite there
     room_id: Mapped[str]
     asked_at: Mapped[datetime] = mapped_column(index=True)
     answered_at: Mapped[datetime | None]
-    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON, info=TEXT)
     failure: Mapped[str | None]  # no_module, away
 
 

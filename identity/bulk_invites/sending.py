@@ -96,7 +96,7 @@ def record_placed(
     invitation = _invitation(session, row)
     if invitation is not None:
         room_agreement.confirm(session, now, invitation, hashes)
-    _finish_if_last(session, now, bulk_invite)
+    finish_if_last(session, now, bulk_invite)
 
 
 def record_failed(session: Session, now: datetime, row: BulkInviteRow, why: str) -> None:
@@ -107,7 +107,7 @@ def record_failed(session: Session, now: datetime, row: BulkInviteRow, why: str)
     invitation = _invitation(session, row)
     if invitation is not None and invitations.last_mailed_at(session, invitation) is None:
         invitations.revoke(session, now, invitation, by=bulk_invite.owner)
-    _finish_if_last(session, now, bulk_invite)
+    finish_if_last(session, now, bulk_invite)
 
 
 def _invitation(session: Session, row: BulkInviteRow) -> ThirdPartyInvitation | None:
@@ -116,7 +116,8 @@ def _invitation(session: Session, row: BulkInviteRow) -> ThirdPartyInvitation | 
     return third_party_invitations.find(session, row.invitation_id)
 
 
-def _finish_if_last(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
+def finish_if_last(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
+    """If no row waits any more, the bulk invite is done, and its owner is sent the report."""
     ended = bulk_invites.finish(session, bulk_invite.id, now)
     # A waiting report counts the rows when it is written: a second one would say the same.
     is_ordered = mails.is_waiting(session, Template.BULK_REPORT, bulk_invite.id)

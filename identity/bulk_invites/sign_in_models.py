@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS, USER_ID
 
 
 class BulkInviteSignIn(Base):
@@ -17,8 +18,8 @@ class BulkInviteSignIn(Base):
     __tablename__ = "list_sign_ins"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address: Mapped[str]
-    user_id: Mapped[str | None]  # who was signed in
+    address: Mapped[str] = mapped_column(info=ADDRESS)
+    user_id: Mapped[str | None] = mapped_column(info=USER_ID)  # who was signed in
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     mail_at: Mapped[datetime | None]  # when the mail that serves it is or was sent

@@ -17,7 +17,9 @@ from identity.invitations.cli.invitation import invitation
 from identity.invitations.cli.inviter import inviter
 from identity.keys.cli.keys import keys
 from identity.keys.cli.renewal import activate, init, retire, stage, status
-from identity.mail.cli import mail
+from identity.mail.cli.mail import mail
+from identity.people.cli.guest import guest
+from identity.people.cli.person import person
 from identity.routing.cli import address
 from identity.rule_changes.cli.address_lists import never_agent, shared_mailbox
 from identity.rule_changes.cli.domain import domain
@@ -69,8 +71,9 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, config, db, doctor, domain, freeze, homeserver, invitation, inviter, journal),
-    *(keys, mail, never_agent, node, pepper, serve, session, shared_mailbox, thaw, web),
+    *(address, config, db, doctor, domain, freeze, guest, homeserver, invitation, inviter),
+    *(journal, keys, mail, never_agent, node, pepper, person, serve, session, shared_mailbox),
+    *(thaw, web),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

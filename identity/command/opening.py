@@ -1,7 +1,7 @@
 """Opens the services for a command, and checks that the database has the right schema."""
 
-import getpass
 import os
+import pwd
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,18 +91,23 @@ def warn_of_unknown() -> None:
         print_message(f"guichet: {name} is not a setting of this version and is ignored")
 
 
-def os_user() -> str:
-    """The name of the user who runs this; in a container there may be only a uid."""
+def operator() -> str:
+    """Who makes a change here: who called sudo, or else the user who runs this.
+
+    In a container there may be only a uid.
+    """
+    if caller := os.environ.get("SUDO_USER"):
+        return caller
     try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"uid {os.getuid()}"
 
 
 author = click.option(
     "--author",
-    default=os_user,
-    show_default="the user of the system",
+    default=operator,
+    show_default="who called sudo, or else the user of the system",
     help="Who makes this change.",
 )
 reason = click.option("--reason", default="", help="Why you make this change; stored with it.")

@@ -162,6 +162,18 @@ class Database:
             session.connection(execution_options={"guichet_reads_only": True})
             yield session
 
+    def overwrite_deleted(self) -> None:
+        """Leave nothing of deleted rows in the files of SQLite, its write-ahead log included.
+
+        PostgreSQL removes them at the next vacuum.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                if isinstance(raw, sqlite3.Connection):
+                    connection.rollback()
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def ping(self) -> None:
         """Raise SQLAlchemyError unless the database answers."""
         self._refuse_if_away()

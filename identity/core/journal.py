@@ -7,7 +7,7 @@ inserted. It cannot show that rows at its end were removed: for that, note the h
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from .database import Base
+from .personal_data import RECORD, mask_addresses
 
 BEFORE_THE_FIRST = "0" * 64
 LOCK = 0x6775_6963_6865_7401  # advisory lock of PostgreSQL: one writer at a time appends
@@ -32,9 +33,9 @@ class JournalEntry(Base):
     actor: Mapped[str]
     origin: Mapped[str]  # host name or network address
     action: Mapped[str] = mapped_column(index=True)  # noun.verb, for example rules.publish
-    subject: Mapped[str]
-    facts: Mapped[str]
-    reason: Mapped[str]
+    subject: Mapped[str] = mapped_column(info=RECORD)
+    facts: Mapped[str] = mapped_column(info=RECORD)
+    reason: Mapped[str] = mapped_column(info=RECORD)
     request_id: Mapped[str | None]
     previous_hash: Mapped[str]
     hash: Mapped[str]
@@ -88,7 +89,7 @@ def write(
         action=action,
         subject=subject,
         facts=json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
-        reason=who.reason,
+        reason=mask_addresses(who.reason),  # rows are never changed: none may hold an address
         request_id=who.request_id,
         previous_hash=last.hash if last else BEFORE_THE_FIRST,
         hash="",
@@ -115,6 +116,18 @@ def find_recent(
 def find_by_action(session: Session, action: str) -> Iterator[JournalEntry]:
     """All rows of one action, oldest first."""
     return (entry for entry in _in_order(session) if entry.action == action)
+
+
+def find_by_subject(session: Session, subjects: Collection[str]) -> list[JournalEntry]:
+    """All rows about one of these, oldest first."""
+    query = select(JournalEntry).where(JournalEntry.subject.in_(subjects))
+    return list(session.scalars(query.order_by(JournalEntry.number)))
+
+
+def is_in_chain(session: Session, number: int, row_hash: str) -> bool:
+    """Whether the row of this number is there, and has this hash."""
+    entry = session.get(JournalEntry, number)
+    return entry is not None and entry.hash == row_hash
 
 
 def verify(session: Session, *, noted_head: str | None = None) -> Verified:

@@ -91,6 +91,31 @@ class KeyedHashes:
         """Replaces an address in old rows: 12 hexadecimal digits. Needs a writing transaction."""
         return _hex(self._made(session).own, f"guichet mailbox:{address}")[:12]
 
+    def find_pseudonym(self, session: Session, address: str) -> str | None:
+        """The pseudonym of an address, if the key for it was ever made."""
+        keys = self._found(session)
+        return _hex(keys.own, f"guichet mailbox:{address}")[:12] if keys else None
+
+    def journal_name(self, session: Session, mailbox: str) -> str:
+        """What the journal calls the owner of a mailbox: `person:` and 24 hexadecimal digits.
+
+        Needs a writing transaction.
+        """
+        return _journal_name(self._made(session), mailbox)
+
+    def find_journal_name(self, session: Session, mailbox: str) -> str | None:
+        """The same, if the key for it was ever made."""
+        keys = self._found(session)
+        return _journal_name(keys, mailbox) if keys else None
+
+    def hash_for_erasures(self, session: Session, name: str) -> str:
+        """How the erasure log names an address or a user ID. Needs a writing transaction."""
+        return _hex(self._made(session).own, f"guichet erasure:{name}")
+
+    def key_id(self, session: Session) -> str:
+        """Tells our key from any other: 16 hexadecimal digits. Needs a writing transaction."""
+        return _hex(self._made(session).own, "guichet key")[:16]
+
     def hash_of_network(self, session: Session, network: str) -> str:
         """Replaces a network: 16 hexadecimal digits. Needs a writing transaction."""
         return _hex(self._made(session).own, f"guichet network:{network}")[:16]
@@ -186,6 +211,10 @@ def _locked(session: Session) -> HashingKey:
 def _check_that_nothing_is_lost(session: Session) -> None:
     if lost := count_hashed_rows(session, marked=True):
         raise LostKey(f"the key of {lost} opt-outs and the like is gone from hashing_key")
+
+
+def _journal_name(keys: Keys, mailbox: str) -> str:
+    return f"person:{_hex(keys.own, f'guichet journal:{mailbox}')[:24]}"
 
 
 def _hex(key: str, about: str) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import rows
 from .database import Base, wake_after_commit
+from .personal_data import TEXT
 
 LEASE = timedelta(seconds=60)  # longer than a job may take, see workers/jobs.py
 # When a held job is due: its hold ends before that. Every database can store it in every time zone.
@@ -55,7 +56,7 @@ class Job(Base):
     created_at: Mapped[datetime]  # the first `due_at`: a job enqueued for later does not wait yet
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)  # also the fencing number of the lease
-    last_error: Mapped[str | None]
+    last_error: Mapped[str | None] = mapped_column(info=TEXT)
     done_at: Mapped[datetime | None]
     gave_up_at: Mapped[datetime | None]
     # What keeps it back, such as a freeze of mails; null: nothing does. See `hold`.

@@ -5,6 +5,7 @@ Without Redis, or while it does not answer, each process counts alone.
 
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import TypeVar
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour
 from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import SlidingWindowCounterRateLimiter
+from redis import Redis, RedisError
 
 from domain_rules.addresses import EmailAddress
 from identity.networks import is_in, subscriber_network
@@ -42,6 +44,7 @@ LOOKUPS = 20_000  # different addresses looked up by one account in a day
 NEWS = RateLimitItemPerHour(1)  # for one message in the log
 REDIS_TIMEOUT = 0.3  # seconds
 LOOK_AGAIN = 10.0  # seconds before one request tries Redis again
+SCANNED = 1000  # keys that Redis looks at before it answers
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class RateLimits:
         )
         self._common = _common(settings, redis_timeout)
         self._breaker = Breaker(LOOK_AGAIN)
+        self._url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        self._timeouts = {"socket_connect_timeout": redis_timeout, "socket_timeout": redis_timeout}
 
     @property
     def degraded(self) -> bool:
@@ -89,8 +94,7 @@ class RateLimits:
         """
         mailbox = address.mailbox_key()
         if self._on and mailbox != address.canonical:
-            digest = hashlib.blake2b(mailbox.encode(), digest_size=16).hexdigest()
-            self._spend(TAGS, "tags", subscriber_network(client_ip), digest)
+            self._spend(TAGS, "tags", subscriber_network(client_ip), _tag_digest(mailbox))
 
     def spend_sign_in(self, client_ip: str) -> None:
         """Count one more OpenID token handed in from this network."""
@@ -108,6 +112,29 @@ class RateLimits:
         if count > LOOKUPS:
             tomorrow = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
             raise TooManyRequests(ceil((tomorrow - now).total_seconds()))
+
+    def forget_person(self, mailbox: str, user_ids: Collection[str]) -> bool:
+        """Delete the counters whose names lead to an erased person.
+
+        Returns False if Redis does not answer: then they end by themselves, within two days.
+        Processes that count alone forget theirs as soon.
+        """
+        if self._url is None:
+            return True
+        patterns = [
+            f"*{_tag_digest(mailbox)}*",
+            *(f"guichet:distinct:*:{_literal(each)}" for each in user_ids),
+        ]
+        client: Redis = Redis.from_url(self._url, **self._timeouts)
+        try:
+            for pattern in patterns:
+                for key in client.scan_iter(match=pattern, count=SCANNED):
+                    client.delete(key)
+        except RedisError:
+            return False
+        finally:
+            client.close()
+        return True
 
     def is_news(self, message: str) -> bool:
         """Whether this process has not logged this message within the last hour."""
@@ -139,6 +166,15 @@ class RateLimits:
                 self._breaker.worked()
                 return answer
         return ask(self._here)
+
+
+def _tag_digest(mailbox: str) -> str:
+    return hashlib.blake2b(mailbox.encode(), digest_size=16).hexdigest()
+
+
+def _literal(text: str) -> str:
+    """The text as a pattern of Redis that matches only itself."""
+    return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)
 
 
 def _common(settings: Settings, timeout: float) -> Counters | None:

@@ -27,6 +27,16 @@ class NameTaken(Exception):
     """Somebody took the user ID after we saw that it was free."""
 
 
+@dataclass(frozen=True)
+class ExistingAccount:
+    """An account as its homeserver describes it. `addresses`: as it has them, lower case."""
+
+    user_id: str
+    display_name: str
+    addresses: tuple[str, ...]
+    is_deactivated: bool
+
+
 class Found(Enum):
     """What exists on the homeserver under the user ID and the address of an account to be made."""
 
@@ -50,6 +60,12 @@ class NewAccount:
 
 class Connector(Protocol):
     """Makes accounts on one homeserver. All methods raise Away or Refused."""
+
+    def holder_of(self, address: str) -> str | None:
+        """The user ID of the account that has this address, None if none has."""
+
+    def describe(self, user_id: str) -> ExistingAccount | None:
+        """An account, None if there is none of this user ID."""
 
     def look(self, account: NewAccount) -> Found:
         """Find what exists already. Changes nothing."""
@@ -122,6 +138,33 @@ class SynapseConnector:
             and isinstance(event.get("content"), dict)
             and bool(event["content"].get("public_key"))
             for event in events
+        )
+
+    def holder_of(self, address: str) -> str | None:
+        with self._talk() as talk:
+            return self._holder_of(talk, address)
+
+    def describe(self, user_id: str) -> ExistingAccount | None:
+        with self._talk() as talk:
+            answer = self._admin(talk, "GET", f"/v2/users/{quote_path_segment(user_id)}")
+        if answer.status == NOT_FOUND and answer.errcode == "M_NOT_FOUND":
+            return None
+        body = _expect(answer).body
+        threepids = body.get("threepids")
+        found = (
+            [each for each in threepids if isinstance(each, dict)]
+            if isinstance(threepids, list)
+            else []
+        )
+        if body.get("name") != user_id or not isinstance(body.get("deactivated"), bool | int):
+            raise Away("no account", sent=True)
+        return ExistingAccount(
+            user_id,
+            str(body.get("displayname") or ""),
+            tuple(
+                str(each.get("address")).lower() for each in found if each.get("medium") == "email"
+            ),
+            is_deactivated=bool(body["deactivated"]),
         )
 
     def look(self, account: NewAccount) -> Found:

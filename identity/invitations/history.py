@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
+from identity.core.personal_data import TEXT, USER_ID
 
 from .models import State, ThirdPartyInvitation
 
@@ -51,8 +52,8 @@ class InvitationEvent(Base):
     )
     at: Mapped[datetime]
     happened: Mapped[str]
-    by: Mapped[str]
-    detail: Mapped[str | None]
+    by: Mapped[str] = mapped_column(info=USER_ID)
+    detail: Mapped[str | None] = mapped_column(info=TEXT)
 
 
 Index("ix_invitation_events_invitation", InvitationEvent.invitation_id, InvitationEvent.at)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS, TEXT, USER_ID
 from identity.core.sealing import SEALED
 
 
@@ -57,22 +58,26 @@ class ThirdPartyInvitation(Base):
     __tablename__ = "third_party_invitations"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address: Mapped[str]  # some time after the end: a keyed hash of it, without "@"
+    address: Mapped[str] = mapped_column(
+        info=ADDRESS
+    )  # some time after the end: a keyed hash of it, without "@"
     room_id: Mapped[str]
-    sender: Mapped[str]
+    sender: Mapped[str] = mapped_column(info=USER_ID)
     token: Mapped[str] = mapped_column(unique=True)  # the state key in the room
     public_key: Mapped[str] = mapped_column(unique=True)  # ephemeral, as store-invite returned it
     sealed_key: Mapped[str] = mapped_column(info=SEALED)  # its private half
     signing_key_id: Mapped[str]  # the long-term key whose public half the room holds
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON)  # names and pictures for the mail
+    facts: Mapped[dict[str, Any]] = mapped_column(
+        JSON, info=TEXT
+    )  # names and pictures for the mail
     for_guest: Mapped[bool]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     delivery: Mapped[str] = mapped_column(default=Delivery.WAITING)
-    invitee: Mapped[str | None]  # the user ID that bound the address
+    invitee: Mapped[str | None] = mapped_column(info=USER_ID)  # the user ID that bound the address
     attempted_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
-    last_error: Mapped[str | None]
+    last_error: Mapped[str | None] = mapped_column(info=TEXT)
     state: Mapped[str] = mapped_column(default=State.QUEUED, server_default=State.QUEUED)
     language: Mapped[str] = mapped_column(default="", server_default="")  # of its mails; "": all
     asked_at: Mapped[datetime | None]  # last requested: created, or invited again

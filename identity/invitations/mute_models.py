@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity.core import inserting, rows
 from identity.core.database import Base
 from identity.core.keyed_hashes import KEYED_HASH
+from identity.core.personal_data import USER_ID
 
 
 class Mute(Base):
@@ -20,7 +21,7 @@ class Mute(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     mailbox_hash: Mapped[str] = mapped_column(info=KEYED_HASH)
-    sender: Mapped[str]
+    sender: Mapped[str] = mapped_column(info=USER_ID)
     since: Mapped[datetime]
 
 

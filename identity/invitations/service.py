@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass
 from domain_rules.rules import DecisionReason, RuleSet
-from identity.accounts import classes as account_classes
+from identity.accounts import classes as account_classes, models as accounts
 from identity.core import outbox
 from identity.core.database import limits_count
 from identity.core.keyed_hashes import KeyedHashes
@@ -205,7 +205,12 @@ def may_register(session: Session, rules: RuleSet, now: datetime, address: Email
 
 
 def is_invited(session: Session, rules: RuleSet, now: datetime, address: EmailAddress) -> bool:
-    """Whether an invitation waits whose sender may still invite."""
+    """Whether an invitation waits whose sender may still invite.
+
+    Nobody is invited whose access as a guest has ended, until an operator extends it.
+    """
+    if accounts.has_access_ended(session, address.canonical, now):
+        return False
     waiting = third_party_invitations.find_waiting(session, address.canonical, now)
     return any(account_classes.is_agent(session, rules, each.sender) for each in waiting)
 

@@ -1,7 +1,7 @@
 """Writes mails to files instead of sending them, for development without a relay."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -61,6 +61,31 @@ def read_folder(directory: Path) -> list[StoredMail]:
     """The mails of a folder, newest first. Files that are not mails of ours are skipped."""
     newest_first = (raw for _, raw in sorted(_files(directory), reverse=True))
     return [mail for raw in newest_first if (mail := _stored(raw)) is not None]
+
+
+def forget_mails(directory: Path, names: Callable[[str], bool]) -> int:
+    """Delete the mails whose text or headers `names` recognises. Returns how many.
+
+    For an erased person; half-written files of a crash count too.
+    """
+    found = [
+        path
+        for path in (*directory.glob("*.eml"), *directory.glob(".*"))
+        if path.is_file() and names(_everything(path.read_bytes()))
+    ]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
+def _everything(raw: bytes) -> str:
+    """All headers and texts of a mail, decoded, and the bytes as they are."""
+    message = message_from_bytes(raw, policy=policy.default)
+    texts = [
+        str(part.get_content()) for part in message.walk() if part.get_content_maintype() == "text"
+    ]
+    headers = [f"{name}: {value}" for name, value in message.items()]
+    return "\n".join((*headers, *texts, raw.decode("utf-8", "replace")))
 
 
 def _files(directory: Path) -> Iterator[tuple[tuple[str, int], bytes]]:

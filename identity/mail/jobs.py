@@ -6,6 +6,7 @@ Codes and links are created here, when the mail is sent, and are stored nowhere 
 from collections.abc import Callable
 from datetime import datetime
 from email.message import EmailMessage
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from identity.core.outbox import Job
 from identity.freezes import service as freezes
 from identity.services import Services
 
-from . import bounces, code_mails, models, results
+from . import bounces, code_mails, models, pausing, results
 from .composing import Frame
 from .kinds import Fate, MailKind, MailTurn, NoLongerWanted, leaves_now
 from .models import Mail, MailState
@@ -36,9 +37,10 @@ def send_mail(
     now = services.now()
     with services.database.reading() as session:
         mail = models.find(session, job.subject_id)
-        # A bounce may arrive before the relay's own answer: then the mail has ended.
-        if mail is None or mail.state == MailState.REFUSED:
+        # A bounce may arrive before the relay's own answer, and operators cancel mails: ended.
+        if mail is None or mail.state in {MailState.REFUSED, MailState.DROPPED}:
             return record_nothing
+    _check_paused(services, mail, now)
     mail, fate = _decide(services, mail, job, now, kind_of)
     kind = kind_of(mail)
     if fate is Fate.SUPPRESSED:
@@ -90,6 +92,14 @@ def _check_held(session: Session, mail: Mail, now: datetime, kind: MailKind) -> 
     address, invites = EmailAddress.stored(mail.address), mail.template in INVITING
     freezes.check_mail(session, now, address, invites=invites)
     kind.check_held(session, now, mail)
+
+
+def _check_paused(services: Services, mail: Mail, now: datetime) -> None:
+    """Raises Later if operators have paused mails of its kind, or to its domain."""
+    with services.database.reading() as session:
+        delay = pausing.delay_of(session, now, mail)
+    if delay is not None:
+        raise Later(pausing.PAUSED, delay, partial(pausing.record_paused, now=now, mail_id=mail.id))
 
 
 def _decide(

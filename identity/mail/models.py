@@ -13,6 +13,7 @@ from domain_rules.addresses import EmailAddress
 from identity.core import outbox
 from identity.core.database import Base, limits_count
 from identity.core.outbox import JobKind, Lane
+from identity.core.personal_data import ADDRESS, TEXT
 
 from .quota import (
     BOUNDS,
@@ -45,8 +46,8 @@ class Mail(Base):
     # Also the local part of its Message-ID.
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     template: Mapped[str]
-    address: Mapped[str]
-    mailbox: Mapped[str] = mapped_column(server_default="")  # limits count by it
+    address: Mapped[str] = mapped_column(info=ADDRESS)
+    mailbox: Mapped[str] = mapped_column(server_default="", info=ADDRESS)  # limits count by it
     language: Mapped[str]
     subject_id: Mapped[uuid.UUID]  # the request, invitation or account it is about
     state: Mapped[str] = mapped_column(default=MailState.WAITING)
@@ -59,7 +60,9 @@ class Mail(Base):
     # When it was handed over, or refused for good; null: neither, or stored by an older version.
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]  # class of the last failure, an Outcome
-    last_reply: Mapped[str | None]  # what the mail server last said, addresses masked
+    last_reply: Mapped[str | None] = mapped_column(
+        info=TEXT
+    )  # what the mail server last said, addresses masked
 
     @property
     def goes_at(self) -> datetime:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
+from identity.core.personal_data import TEXT
 
 
 class AttemptState(StrEnum):
@@ -34,7 +35,7 @@ class AccountAttempt(Base):
     id: Mapped[uuid.UUID] = mapped_column(unique=True)
     account_id: Mapped[uuid.UUID | None]
     homeserver: Mapped[str]
-    display_name: Mapped[str]
+    display_name: Mapped[str] = mapped_column(info=TEXT)
     language: Mapped[str]
     state: Mapped[str]
     begun_at: Mapped[datetime]

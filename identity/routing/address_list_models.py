@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
+from identity.core.personal_data import RECORD
 
 
 class AddressList(StrEnum):
@@ -22,7 +23,7 @@ class AddressListChange(Base):
     __tablename__ = "address_lists"
 
     list_name: Mapped[str] = mapped_column(primary_key=True)
-    entry: Mapped[str] = mapped_column(primary_key=True)
+    entry: Mapped[str] = mapped_column(primary_key=True, info=RECORD)
     is_listed: Mapped[bool]
     changed_at: Mapped[datetime]
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.core.database import Base
+from identity.core.personal_data import RECORD
 
 EMPTY = 0  # the number of the revision before the first
 
@@ -29,8 +30,8 @@ class RuleRevision(Base):
     based_on: Mapped[int]
     published_at: Mapped[datetime]
     author: Mapped[str]
-    reason: Mapped[str]
-    summary: Mapped[str]
+    reason: Mapped[str] = mapped_column(info=RECORD)
+    summary: Mapped[str] = mapped_column(info=RECORD)
 
 
 class StoredRule(Base):
@@ -42,16 +43,16 @@ class StoredRule(Base):
     since_revision: Mapped[int] = mapped_column(index=True)
     until_revision: Mapped[int | None] = mapped_column(index=True)
     kind: Mapped[str]
-    pattern: Mapped[str]
+    pattern: Mapped[str] = mapped_column(info=RECORD)
     account_class: Mapped[str]
     homeserver: Mapped[str | None]
     requires_invite: Mapped[bool]
     protected_homeserver: Mapped[str | None]
-    organisation: Mapped[str]
+    organisation: Mapped[str] = mapped_column(info=RECORD)
     sibling_of: Mapped[str | None]
     moved_from: Mapped[list[str]] = mapped_column(JSON)
     moving_until: Mapped[datetime | None]
-    note: Mapped[str]
+    note: Mapped[str] = mapped_column(info=RECORD)
     valid_from: Mapped[datetime | None]
     valid_until: Mapped[datetime | None]
     extra_signs: Mapped[str] = mapped_column(server_default="")

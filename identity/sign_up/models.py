@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS
 
 
 class State(StrEnum):
@@ -36,7 +37,7 @@ class VerificationRequest(Base):
     __table_args__ = (UniqueConstraint("browser", "ordinal"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address: Mapped[str]
+    address: Mapped[str] = mapped_column(info=ADDRESS)
     browser: Mapped[str]  # SHA-256 of the browser id in the cookie
     browser_before: Mapped[str | None]  # the same, of its cookie before the last verification
     ordinal: Mapped[int]  # the browser's first, second, … request: its name in URLs

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
+from identity.core.personal_data import USER_ID
 
 BEGUN = "begun"  # the result of a report that is not processed yet
 
@@ -31,7 +32,7 @@ class ModuleRefusal(Base):
 
     __tablename__ = "module_refusals"
 
-    user_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True, info=USER_ID)
     reason: Mapped[str] = mapped_column(primary_key=True)
     count: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(index=True)

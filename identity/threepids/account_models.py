@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
+from identity.core.personal_data import USER_ID
 from identity.mail import models as mails
 
 UNUSED = timedelta(days=90)  # after which an unused token expires
@@ -27,7 +28,7 @@ class AccessToken(Base):
     __tablename__ = "identity_tokens"
 
     token_hash: Mapped[str] = mapped_column(primary_key=True)  # SHA-256
-    user_id: Mapped[str] = mapped_column(index=True)
+    user_id: Mapped[str] = mapped_column(index=True, info=USER_ID)
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]  # null: never used
 
@@ -37,7 +38,7 @@ class EndedAccount(Base):
 
     __tablename__ = "ended_accounts"
 
-    user_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True, info=USER_ID)
     ended_at: Mapped[datetime] = mapped_column(index=True)
 
 
@@ -46,7 +47,7 @@ class AcceptedTerms(Base):
 
     __tablename__ = "accepted_terms"
 
-    user_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True, info=USER_ID)
     url: Mapped[str] = mapped_column(primary_key=True)
     accepted_at: Mapped[datetime]
 

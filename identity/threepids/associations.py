@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS, USER_ID
 
 from . import peppers
 
@@ -17,8 +18,8 @@ class Association(Base):
     __tablename__ = "associations"
 
     medium: Mapped[str] = mapped_column(primary_key=True)
-    address: Mapped[str] = mapped_column(primary_key=True)
-    user_id: Mapped[str] = mapped_column(index=True)
+    address: Mapped[str] = mapped_column(primary_key=True, info=ADDRESS)
+    user_id: Mapped[str] = mapped_column(index=True, info=USER_ID)
     bound_at: Mapped[datetime]
 
 

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS, HASH
 
 # A PostgreSQL advisory lock: shared while binding, exclusive while the set of peppers changes.
 LOCK = 0x6775_6963_6865_7402
@@ -54,10 +55,10 @@ class LookupHash(Base):
     )
 
     # First in the key, so that hashes are found by it alone, whatever the pepper.
-    hash: Mapped[str] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(primary_key=True, info=HASH)
     pepper_number: Mapped[int] = mapped_column(ForeignKey(Pepper.number), primary_key=True)
     medium: Mapped[str]
-    address: Mapped[str]
+    address: Mapped[str] = mapped_column(info=ADDRESS)
 
 
 Index("ix_lookup_hashes_association", LookupHash.medium, LookupHash.address)

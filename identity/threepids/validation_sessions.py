@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, column_property, declared_attr, mapp
 
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS, TEXT, USER_ID
 from identity.core.sealing import SEALED
 from identity.mail.models import Mail
 from identity.mail.quota import Template
@@ -20,15 +21,15 @@ class ValidationSession(Base):
     __tablename__ = "validation_sessions"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    address: Mapped[str] = mapped_column()
+    address: Mapped[str] = mapped_column(info=ADDRESS)
     secret_hash: Mapped[str]  # SHA-256 of the client_secret
     # For brands whose mail has the specification's link, which contains the secret.
     sealed_secret: Mapped[str] = mapped_column(info=SEALED)
-    user_id: Mapped[str]  # who requested it
+    user_id: Mapped[str] = mapped_column(info=USER_ID)  # who requested it
     device: Mapped[str]  # the client's family, which the page shows; may be empty
     language: Mapped[str]
     send_attempt: Mapped[int] = mapped_column(BigInteger)  # the highest seen
-    next_link: Mapped[str | None]
+    next_link: Mapped[str | None] = mapped_column(info=TEXT)
     created_at: Mapped[datetime]
     asked_at: Mapped[datetime]  # when a mail was last requested
     validated_at: Mapped[datetime | None]

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
+from identity.core.personal_data import ADDRESS
 
 NOBODY = ""  # no browser has this id
 
@@ -46,7 +47,7 @@ class OneTimeCode(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     purpose: Mapped[str]
-    subject: Mapped[str]
+    subject: Mapped[str] = mapped_column(info=ADDRESS)
     generation: Mapped[int] = mapped_column(BigInteger)
     digits: Mapped[int]
     key_id: Mapped[str | None]  # the link key; None: no mail carries it, no code is right
@@ -65,7 +66,7 @@ class WrongTry(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     at: Mapped[datetime]
     purpose: Mapped[str]
-    address: Mapped[str]
+    address: Mapped[str] = mapped_column(info=ADDRESS)
     near: Mapped[str]  # keyed hash of the /24 or /64, or of a shared network
     far: Mapped[str]  # keyed hash of the /16 or /48
     guessed_digits: Mapped[int]  # length of a code tried without its mail; 0 with it

@@ -113,6 +113,27 @@ def test_an_account_begun_before_an_interruption_is_known_by_its_mark_and_finish
     assert client(synapse, session["access_token"], "/account/3pid")["threepids"]
 
 
+def test_who_has_an_address_is_told_with_what_else_is_known_of_the_account(
+    synapse, connector, wanted
+):
+    assert connector.holder_of(wanted.address) is None
+    assert connector.describe(wanted.user_id) is None
+    connector.create(wanted, lambda: None)
+    assert connector.holder_of(wanted.address) == wanted.user_id
+    found = connector.describe(wanted.user_id)
+    assert (found.display_name, found.addresses) == (wanted.display_name, (wanted.address,))
+    assert not found.is_deactivated
+    done = requests.post(
+        f"{synapse.url}/_synapse/admin/v1/deactivate/{wanted.user_id}",
+        headers={"Authorization": f"Bearer {synapse.admin_token}"},
+        json={},
+        timeout=60,
+    )
+    assert done.status_code == 200
+    assert connector.describe(wanted.user_id).is_deactivated
+    assert connector.holder_of(wanted.address) is None
+
+
 def test_wrong_secrets_are_refused_not_taken_for_an_absence(synapse, connector, wanted):
     def with_(**secrets):
         given = {
@@ -220,6 +241,8 @@ def test_an_administration_api_that_answers_nonsense_is_away(raw):
     try:
         with pytest.raises(Away):
             connector.look(account)
+        with pytest.raises(Away):
+            connector.describe(account.user_id)
         made: list[bool] = []
         with pytest.raises(Away):
             connector.create(account, lambda: made.append(True))

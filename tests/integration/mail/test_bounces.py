@@ -15,7 +15,7 @@ from identity.invitations import (
 )
 from identity.invitations.mail_grouping import GATHERING_TIME
 from identity.mail import bounces, models as mails, results as mail_results
-from identity.mail.cli import take_bounce
+from identity.mail.cli.mail import take_bounce
 from identity.mail.outcomes import NotSent, Outcome
 from identity.mail.quota import Template
 from identity.mail_kinds import kind_of

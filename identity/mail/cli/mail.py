@@ -3,7 +3,7 @@
 import sys
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,18 +11,32 @@ from sqlalchemy.orm import Session
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
-from identity.command.opening import author_here, change_options, changing, open_services
+from identity.command.opening import (
+    author,
+    author_here,
+    change_options,
+    changing,
+    dry_run,
+    open_services,
+)
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
 from identity.core import outbox
 from identity.core.keyed_hashes import LostKey
 from identity.core.sealing import CannotOpen
+from identity.mail import (
+    bounces,
+    cancelling,
+    models as mails,
+    operator_changes,
+    results as mail_results,
+)
+from identity.mail.models import Mail, MailState
 from identity.mail_kinds import kind_of
 from identity.services import Services
 from identity.settings import WrongSettings
 
-from . import bounces, models as mails, operator_changes, results as mail_results
-from .models import Mail, MailState
+from .pausing import pause, paused, resume
 
 MEANING = {
     MailState.WAITING: "waits to be handed over",
@@ -121,6 +135,46 @@ def retry(mail_id: uuid.UUID, *, author: str, reason: str, dry_run: bool) -> Non
     print_message(
         "It would be tried again. Nothing was written." if dry_run else "It is tried again now."
     )
+
+
+@mail.command()
+@click.argument("mail_id", metavar="[ID]", type=click.UUID, required=False)
+@click.option("--to", "address", metavar="ADDRESS", help="All mails that wait for this mailbox.")
+@click.option("--reason", required=True, help="Why you do this; stored with it.")
+@author
+@dry_run
+@as_json
+def cancel(
+    mail_id: uuid.UUID | None, *, address: str | None, reason: str, author: str, dry_run: bool
+) -> None:
+    """Cancel a mail that waits, or with --to all that wait for a mailbox in every spelling.
+
+    What the mail is about goes on: an invitation stands, a request stays open, and another mail may
+    be asked for.
+
+    JSON: {"cancelled": [as `show`], "dry_run": boolean}
+    """
+    if (mail_id is None) == (address is None):
+        raise Failure("name one mail by its ID, or a mailbox by --to ADDRESS", Exit.USAGE)
+    who = author_here(author=author, reason=reason)
+    with changing(dry_run=dry_run) as (services, session):
+        found = (
+            cancelling.find_waiting(session, _canonical(address))
+            if address is not None
+            else [_find(session, cast("uuid.UUID", mail_id))]
+        )
+        now, hashes = services.now(), services.hashes
+        done = cancelling.cancel(session, hashes, now, found, who, kind_of=kind_of)
+        shown = [describe_mail(session, each) for each in done]
+    if not done and mail_id is not None:
+        raise Failure(f"{mail_id}: it waits no more, {MEANING[MailState(found[0].state)]}")
+    verb = "would be cancelled. Nothing was written" if dry_run else "cancelled"
+    print_message(f"{len(done)} mails {verb}.")
+    print_json({"cancelled": shown, "dry_run": dry_run})
+
+
+for command in (pause, resume, paused):
+    mail.add_command(command)
 
 
 @mail.command()

@@ -1,0 +1,137 @@
+"""What is stored of a person in bulk invites: their own lists, and rows in lists of others."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, or_, select
+
+from identity.core.outbox import Job
+from identity.core.personal_data import Erasure, Record, View, happened, mask
+
+from . import models as bulk_invites, sending
+from .models import BulkInvite, BulkInviteColumn, BulkInviteRow, BulkInviteState
+from .room_check_models import RoomCheck
+from .sign_in_models import BulkInviteSignIn
+
+
+def records_of(view: View) -> Iterator[Record]:
+    """Requests to sign in, lists of their own with masked people, and rows in others' lists."""
+    session, person = view.session, view.person
+    signed = select(BulkInviteSignIn).where(_is_sign_in_of(view))
+    for each in session.scalars(signed.order_by(BulkInviteSignIn.created_at)):
+        yield Record(
+            "list_sign_ins",
+            {
+                "address": each.address,
+                "user_id": each.user_id,
+                "browser": each.device,
+                "asked_at": each.created_at,
+                "used_at": each.used_at,
+            },
+            happened(
+                (each.created_at, "asked to sign in to /lists"),
+                (each.used_at, "signed in to /lists with the code"),
+            ),
+        )
+    own = select(BulkInvite).where(_is_own(view)).order_by(BulkInvite.created_at)
+    for bulk_invite in session.scalars(own):
+        yield _described(view, bulk_invite)
+    listed = select(BulkInviteRow, BulkInvite).join(
+        BulkInvite, BulkInvite.id == BulkInviteRow.list_id
+    )
+    for row, bulk_invite in session.execute(
+        listed.where(BulkInviteRow.address.in_(person.addresses)).order_by(BulkInvite.created_at)
+    ):
+        yield Record(
+            "rows_in_lists",
+            {
+                "list_of": bulk_invite.owner,
+                "room": bulk_invite.room_id,
+                "typed": row.typed,
+                "outcome": row.outcome,
+                "step": row.step,
+                "why": row.why,
+                "listed_at": bulk_invite.created_at,
+                "sent_at": row.sent_at,
+            },
+            happened(
+                (bulk_invite.created_at, f"listed by {bulk_invite.owner}: {row.outcome}"),
+                (row.sent_at, f"row of that list: {row.step}"),
+            ),
+        )
+    asked = select(RoomCheck).where(RoomCheck.user_id.in_(person.user_ids))
+    for check in session.scalars(asked.order_by(RoomCheck.asked_at)):
+        yield Record(
+            "room_checks",
+            {"room": check.room_id, "asked_at": check.asked_at, "answer": check.answer},
+            happened((check.asked_at, f"asked about the room {check.room_id}")),
+        )
+
+
+def erase(erasure: Erasure) -> None:
+    """Delete their own lists and their rows in others'. A list that has no row left is done."""
+    session, person = erasure.session, erasure.person
+    erasure.delete("list_sign_ins", BulkInviteSignIn, _is_sign_in_of(erasure))
+    checks = RoomCheck.user_id.in_(person.user_ids)
+    erasure.delete("jobs", Job, Job.subject_id.in_(select(RoomCheck.id).where(checks)))
+    erasure.delete("room_checks", RoomCheck, checks)
+    own = select(BulkInvite.id).where(_is_own(erasure))
+    sending_now = own.where(BulkInvite.state == BulkInviteState.SENDING)
+    stopped = len(session.scalars(sending_now).all())
+    if stopped:
+        erasure.done.ended.append(f"{stopped} lists of theirs are not sent to their end")
+    in_own = BulkInviteRow.list_id.in_(own)
+    erasure.delete("jobs", Job, Job.subject_id.in_(select(BulkInviteRow.id).where(in_own)))
+    erasure.delete("rows_of_own_lists", BulkInviteRow, in_own)
+    erasure.delete("columns_of_own_lists", BulkInviteColumn, BulkInviteColumn.list_id.in_(own))
+    erasure.delete("lists", BulkInvite, _is_own(erasure))
+    theirs = BulkInviteRow.address.in_(person.addresses)
+    others = session.scalars(select(BulkInviteRow.list_id).where(theirs).distinct()).all()
+    erasure.delete("jobs", Job, Job.subject_id.in_(select(BulkInviteRow.id).where(theirs)))
+    erasure.delete("rows_in_lists", BulkInviteRow, theirs)
+    for list_id in sorted(others):
+        sending.finish_if_last(session, erasure.now, bulk_invites.lock(session, list_id))
+
+
+def _described(view: View, bulk_invite: BulkInvite) -> Record:
+    rows = bulk_invites.rows_of(view.session, bulk_invite.id)
+    return Record(
+        "lists",
+        {
+            "id": str(bulk_invite.id),
+            "room": bulk_invite.room_id,
+            "room_name": bulk_invite.room_name,
+            "file": bulk_invite.file_name,
+            "state": bulk_invite.state,
+            "report_to": bulk_invite.owner_address,
+            "checked_at": bulk_invite.created_at,
+            "sent_at": bulk_invite.started_at,
+            "ended_at": bulk_invite.ended_at,
+            "people": [
+                {
+                    "address": mask(row.address) if row.address else None,
+                    "outcome": row.outcome,
+                    "step": row.step,
+                }
+                for row in rows
+            ],
+        },
+        happened(
+            (bulk_invite.created_at, f"list of {len(rows)} people checked"),
+            (bulk_invite.started_at, "that list began to be sent"),
+            (bulk_invite.ended_at, "that list was sent"),
+        ),
+    )
+
+
+def _is_own(view: View) -> ColumnElement[bool]:
+    return or_(
+        BulkInvite.owner.in_(view.person.user_ids),
+        BulkInvite.owner_address.in_(view.person.addresses),
+    )
+
+
+def _is_sign_in_of(view: View) -> ColumnElement[bool]:
+    return or_(
+        BulkInviteSignIn.address.in_(view.person.addresses),
+        BulkInviteSignIn.user_id.in_(view.person.user_ids),
+    )

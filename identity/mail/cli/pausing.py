@@ -1,0 +1,136 @@
+"""`guichet mail pause`, `resume` and `paused`: mails of one kind, or to one domain, wait."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import parse_domain
+from identity.command.opening import author, author_here, changing, dry_run, open_services
+from identity.command.outcomes import Exit, Failure
+from identity.command.printing import as_json, print_json, print_message, print_table
+from identity.mail import pausing
+from identity.mail.pause_models import MailPause
+from identity.mail.quota import Template
+from identity.services import Services
+
+KIND = click.option(
+    "--kind",
+    type=click.Choice([str(each) for each in Template]),
+    help="A kind of mail, as `guichet mail list` names it.",
+)
+DOMAIN = click.option("--domain", default="", help="The receiving domain, exactly.")
+REASON = click.option("--reason", required=True, help="Why you do this; stored with it.")
+MOMENT = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d"])
+
+
+@click.command()
+@KIND
+@DOMAIN
+@click.option(
+    "--until",
+    type=MOMENT,
+    metavar="WHEN",
+    help="When it ends by itself, 2027-03-01T18:00 in the service's time zone.  "
+    "[default: when you resume]",
+)
+@REASON
+@author
+@dry_run
+@as_json
+def pause(
+    *,
+    kind: str | None,
+    domain: str,
+    until: datetime | None,
+    reason: str,
+    author: str,
+    dry_run: bool,
+) -> None:
+    """Keep back mails of a kind, or to a receiving domain, or both; everything else goes on.
+
+    Nothing is lost: they leave when the pause ends. People who wait for a code are not told, so
+    freeze sign-ups too if codes are to wait for long.
+
+    JSON: {"kind", "domain": text, "until": time or null, "waiting": number, "dry_run": boolean}
+    """
+    kind, named = kind or "", _domain(kind, domain)
+    with changing(dry_run=dry_run) as (services, session):
+        now, ends = services.now(), _moment(services, until)
+        who = author_here(author=author, reason=reason)
+        count = pausing.pause(session, now, who, kind=kind, domain=named, until=ends)
+    name = pausing.name_of(kind, named)
+    print_message(f"{name}: {'would be paused' if dry_run else 'paused'}; {count} wait.")
+    facts = {"kind": kind, "domain": named, "until": ends and ends.isoformat(timespec="seconds")}
+    print_json(facts | {"waiting": count, "dry_run": dry_run})
+
+
+@click.command()
+@KIND
+@DOMAIN
+@REASON
+@author
+@dry_run
+@as_json
+def resume(*, kind: str | None, domain: str, reason: str, author: str, dry_run: bool) -> None:
+    """End a pause, named as it was paused: what it kept back leaves now.
+
+    JSON: {"kind", "domain": text, "released": number, "dry_run": boolean}
+    """
+    kind, named = kind or "", _domain(kind, domain)
+    with changing(dry_run=dry_run) as (services, session):
+        who = author_here(author=author, reason=reason)
+        count = pausing.resume(session, services.now(), who, kind=kind, domain=named)
+    print_message(f"{count} mails {'would leave' if dry_run else 'leave'} now.")
+    print_json({"kind": kind, "domain": named, "released": count, "dry_run": dry_run})
+
+
+@click.command()
+@as_json
+def paused() -> None:
+    """List the pauses in force.
+
+    JSON: [{"kind", "domain": text, "since": time, "until": time or null, "by", "reason": text}]
+    """
+    with open_services() as services, services.database.reading() as session:
+        rows = [_described(each) for each in pausing.in_force(session, services.now())]
+    if print_json(rows):
+        return
+    print_table(
+        ("kind", "domain", "since", "until", "by", "why"),
+        ([str(value or "any") for value in row.values()] for row in rows),
+    )
+    if not rows:
+        print_message("Nothing is paused.")
+
+
+def _domain(kind: str | None, domain: str) -> str:
+    """The domain in A-labels. Raises Failure."""
+    if not kind and not domain:
+        raise Failure("name a kind of mail, a receiving domain, or both", Exit.USAGE)
+    try:
+        return parse_domain(domain) if domain else ""
+    except InvalidAddress as error:
+        raise Failure(f"this is not a domain: {error}", Exit.USAGE) from error
+
+
+def _moment(services: Services, until: datetime | None) -> datetime | None:
+    """Raises Failure for a moment in the past."""
+    if until is None:
+        return None
+    moment = until.replace(tzinfo=services.settings.time_zone).astimezone(UTC)
+    if moment <= services.now():
+        raise Failure("--until is in the past", Exit.USAGE)
+    return moment
+
+
+def _described(row: MailPause) -> dict[str, Any]:
+    return {
+        "kind": row.kind,
+        "domain": row.domain,
+        "since": row.since.isoformat(timespec="seconds"),
+        "until": row.until.isoformat(timespec="seconds") if row.until else None,
+        "by": row.author,
+        "reason": row.reason,
+    }

@@ -1,0 +1,1 @@
+"""One person across all stories: what is known, exported, erased, adopted; and guests' ends."""

@@ -1,0 +1,1 @@
+"""`guichet person` and `guichet guest`."""

@@ -1,0 +1,86 @@
+"""Whoever adds a column of text says whether it may name a person, so that erasing forgets none."""
+
+from sqlalchemy import JSON, String
+
+from identity.core.keyed_hashes import KEYED_HASH
+from identity.core.personal_data import ADDRESS, HASH, RECORD, TEXT, USER_ID
+from identity.core.sealing import SEALED
+from identity.tables import METADATA
+
+MARKS = (ADDRESS, USER_ID, TEXT, HASH, RECORD, KEYED_HASH, SEALED)
+# Words of ours, names of homeservers, rooms and keys, and what leads to a person only by the row that is
+# erased with them (a browser's hash, a display name). A new column of text is marked, or listed here.
+IMPERSONAL = {
+    "accepted_terms": {"url"},
+    "account_attempts": {"homeserver", "language", "state"},
+    "accounts": {
+        *("homeserver", "account_class", "display_name", "language", "state", "creation_mark"),
+    },
+    "address_lists": {"list_name"},
+    "associations": {"medium"},
+    "code_alarms": {"purpose"},
+    "feed_state": {"epoch", "judged_by"},
+    "homeserver_breakers": {"homeserver"},
+    "homeserver_credentials": {"homeserver", "token_hash"},
+    "homeserver_modules": {"homeserver", "reports", "actions"},
+    "homeservers": {
+        *("name", "url", "federation_url", "ca_pem", "label", "connector", "registration_secret"),
+        *("admin_token", "user_id_scheme", "class_source", "client_url"),
+    },
+    "identity_tokens": {"token_hash"},
+    "invitation_events": {"happened"},
+    # The operator's own name stands in the journal on purpose.
+    "journal": {"actor", "origin", "action", "request_id", "previous_hash", "hash"},
+    "list_sign_ins": {"device"},
+    "lookup_hashes": {"medium"},
+    "lookup_peppers": {"pepper"},
+    "mail_pauses": {"kind", "domain", "author"},
+    "mails": {"template", "language", "state", "outcome"},
+    "module_refusals": {"reason"},
+    "module_reports": {"homeserver", "kind", "result", "why"},
+    "one_time_codes": {"purpose", "key_id", "used_by"},
+    "outbox": {"errand", "lane"},
+    "people_list_rows": {"outcome", "caution", "step", "why"},
+    "people_lists": {"room_id", "language", "state"},
+    "people_sessions": {"token_hash", "purpose", "device"},
+    "room_looks": {"room_id", "failure"},
+    "room_members": {"room_id"},
+    "rule_revisions": {"author"},
+    "rules": {
+        *("kind", "account_class", "homeserver", "protected_homeserver", "sibling_of"),
+        *("moved_from", "extra_signs"),
+    },
+    "signing_keys": {"key_id", "public_key"},
+    "suppressions": {"why"},
+    "third_party_invitations": {
+        *("room_id", "token", "public_key", "signing_key_id", "delivery", "state", "language"),
+        "awaits",
+    },
+    "typed_passwords": {"sealed"},
+    "validation_sessions": {"secret_hash", "device", "language"},
+    "verification_requests": {
+        *("browser", "browser_before", "language", "state", "homeserver", "device", "refused_by"),
+    },
+    "timetable_runs": {"task", "error"},
+    "worker_heartbeats": {
+        *("worker", "key_ids", "kind", "host", "version", "schema", "fingerprints", "lanes"),
+        "faults",
+    },
+    "wrong_code_tries": {"purpose", "near", "far"},
+}
+
+
+def is_marked(column) -> bool:
+    return any(mark.items() <= column.info.items() for mark in MARKS)
+
+
+def test_every_column_of_text_is_marked_or_known_to_name_nobody():
+    unmarked = {
+        table.name: {
+            column.name
+            for column in table.columns
+            if isinstance(column.type, String | JSON) and not is_marked(column)
+        }
+        for table in METADATA.tables.values()
+    }
+    assert {name: columns for name, columns in unmarked.items() if columns} == IMPERSONAL

@@ -1,0 +1,112 @@
+"""Mails of one kind, or to one domain, wait while operators want it, and leave afterwards."""
+
+from datetime import timedelta
+
+import pytest
+
+from domain_rules.addresses import EmailAddress
+from identity.core import journal
+from identity.core.journal import Actor
+from identity.core.outbox import Lane
+from identity.mail import pausing
+from identity.mail.models import Mail, MailState
+from identity.mail.pausing import NothingPaused
+from identity.sign_up import service as sign_up
+from workers import tasks
+
+OLGA = Actor("olga", "here", "their filter blocks us")
+
+
+@pytest.fixture
+def change(services):
+    def change(function, **facts):
+        with services.database.transaction() as session:
+            return function(session, services.now(), OLGA, **{"kind": "", "domain": "", **facts})
+
+    return change
+
+
+@pytest.fixture
+def work(services, postbox):
+    def work() -> int:
+        postbox.sent.clear()
+        tasks.run_lane(services, Lane.URGENT)
+        return len(postbox.sent)
+
+    return work
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        {"kind": "verify"},
+        {"domain": "ac-rouen.example"},
+        {"kind": "verify", "domain": "ac-rouen.example"},
+    ],
+)
+def test_what_is_paused_waits_until_it_is_resumed(services, request_, change, work, which):
+    assert change(pausing.pause, **which) == 1
+    assert work() == 0
+    services.now.advance(hours=20)
+    assert work() == 0
+    assert change(pausing.resume, **which) == 1
+    assert work() == 1
+    with services.database.reading() as session:
+        assert session.query(Mail).one().state == MailState.HANDED
+        rows = journal.find_recent(session, limit=2)
+    assert [row.action for row in rows] == ["mail.resume", "mail.pause"]
+    assert {row.actor for row in rows} == {"olga"}
+
+
+@pytest.mark.parametrize("which", [{"kind": "invite"}, {"domain": "asso.example"}])
+def test_other_mails_leave_meanwhile(request_, change, work, which):
+    assert change(pausing.pause, **which) == 0
+    assert work() == 1
+
+
+def test_a_pause_ends_by_itself(services, request_, change, work):
+    change(pausing.pause, kind="verify", until=services.now() + timedelta(minutes=30))
+    assert work() == 0
+    services.now.advance(minutes=31)
+    assert work() == 1
+    with services.database.reading() as session:
+        assert pausing.in_force(session, services.now()) == []
+
+
+def test_two_pauses_both_have_to_end(request_, change, work):
+    change(pausing.pause, kind="verify")
+    change(pausing.pause, domain="ac-rouen.example")
+    assert work() == 0
+    assert change(pausing.resume, kind="verify") == 0
+    assert work() == 0
+    assert change(pausing.resume, domain="ac-rouen.example") == 1
+    assert work() == 1
+
+
+def test_paused_twice_it_is_one_pause_and_what_is_not_paused_is_not_resumed(services, change):
+    change(pausing.pause, kind="verify")
+    change(pausing.pause, kind="verify", until=services.now() + timedelta(hours=1))
+    with services.database.reading() as session:
+        [found] = pausing.in_force(session, services.now())
+    assert found.until == services.now() + timedelta(hours=1)
+    change(pausing.resume, kind="verify")
+    with pytest.raises(NothingPaused):
+        change(pausing.resume, kind="verify")
+
+
+def test_a_mail_of_a_later_moment_is_not_hurried_by_resuming(services, rules, change, work):
+    with services.database.transaction() as session:
+        for number in range(2):
+            sign_up.start(
+                session,
+                rules,
+                services.now(),
+                address=EmailAddress.parse("zoe@ac-rouen.example"),
+                browser=f"number {number}",
+                language="fr",
+                again=True,
+            )
+    change(pausing.pause, kind="verify")
+    work()
+    change(pausing.resume, kind="verify")
+    assert work() == 1
