@@ -16,8 +16,10 @@ import identity.core.database
 import identity.core.journal
 import identity.core.key_uses
 import identity.core.keyed_hashes
+import identity.core.nodes
 import identity.core.one_time_codes.models
 import identity.core.outbox
+import identity.core.timetable_runs
 import identity.freezes.models
 import identity.homeservers.breakers
 import identity.homeservers.credentials

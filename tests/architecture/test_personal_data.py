@@ -31,6 +31,7 @@ IMPERSONAL = {
     "invitation_events": {"happened"},
     # The operator's own name stands in the journal on purpose.
     "journal": {"actor", "origin", "action", "request_id", "previous_hash", "hash"},
+    "key_uses": {"key_set", "fingerprint"},
     "list_sign_ins": {"device"},
     "lookup_hashes": {"medium"},
     "lookup_peppers": {"pepper"},
