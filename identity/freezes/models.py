@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import RECORD
 
 
 class Frozen(StrEnum):
@@ -31,7 +32,7 @@ class Freeze(Base):
     since: Mapped[datetime]
     until: Mapped[datetime | None]  # null: until it is thawed
     author: Mapped[str]
-    reason: Mapped[str]
+    reason: Mapped[str] = mapped_column(info=RECORD)
 
     @property
     def key(self) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from identity import problems
 from identity.core import rows
 from identity.core.database import Base
+from identity.core.personal_data import RECORD, USER_ID
 
 
 class InviterBlock(Base):
@@ -16,11 +17,11 @@ class InviterBlock(Base):
 
     __tablename__ = "inviter_blocks"
 
-    user_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True, info=USER_ID)
     since: Mapped[datetime]
     until: Mapped[datetime | None]  # null: until they are unblocked
     author: Mapped[str]
-    reason: Mapped[str]
+    reason: Mapped[str] = mapped_column(info=RECORD)
 
 
 def key_of(user_id: str) -> str:

@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from identity.core import rows
+from identity.core import outbox, rows
 from identity.core.outbox import Job, JobKind
 from identity.core.personal_data import Erasure, Record, View, happened
 from identity.mail.person import suppression_hashes
 
-from . import history, service as invitations
+from . import block_models, history, service as invitations
+from .block_models import InviterBlock
 from .history import InvitationEvent
 from .models import ThirdPartyInvitation
 from .mute_models import Mute
@@ -39,6 +40,13 @@ def records_of(view: View) -> Iterator[Record]:
             {"user_id": mute.sender, "since": mute.since},
             happened((mute.since, f"somebody said that they do not know {mute.sender}")),
         )
+    blocked = select(InviterBlock).where(InviterBlock.user_id.in_(view.person.user_ids))
+    for block in view.session.scalars(blocked.order_by(InviterBlock.since)):
+        yield Record(
+            "blocked_as_inviter",
+            {"user_id": block.user_id, "since": block.since, "until": block.until},
+            happened((block.since, f"{block.user_id} may invite nobody")),
+        )
 
 
 def erase(erasure: Erasure) -> None:
@@ -65,6 +73,10 @@ def erase(erasure: Erasure) -> None:
     muted = Mute.mailbox_hash.in_(suppression_hashes(erasure))
     erasure.delete("muted_inviters", Mute, muted)
     erasure.delete("muted_by_others", Mute, Mute.sender.in_(erasure.person.user_ids))
+    blocked = InviterBlock.user_id.in_(erasure.person.user_ids)
+    erasure.delete("blocked_as_inviter", InviterBlock, blocked)
+    for user_id in erasure.person.user_ids:
+        outbox.release(erasure.session, erasure.now, block_models.key_of(user_id))
 
 
 def addresses_invited_by(session: Session, user_ids: Collection[str]) -> Sequence[str]:

@@ -8,6 +8,7 @@ import pytest
 from identity.cli.commands import guichet
 
 JOURNALED = {
+    "db downgrade": "db.downgrade",
     "domain add": "rules.publish",
     "domain import": "rules.publish",
     "domain remove": "rules.publish",
@@ -17,6 +18,8 @@ JOURNALED = {
     "freeze invitations": "freeze.begin",
     "freeze mails": "freeze.begin",
     "freeze sign-ups": "freeze.begin",
+    "guest end": "guest.end",
+    "guest extend": "guest.extend",
     "homeserver add": "homeserver.add",
     "homeserver hold": "homeserver.hold",
     "homeserver reinstate": "homeserver.reinstate",
@@ -34,14 +37,22 @@ JOURNALED = {
     "invitation send": "invitation.send",
     "inviter block": "inviter.block",
     "inviter unblock": "inviter.unblock",
+    "keys activate": "keys.activate",
     "keys import": "keys.import",
     "keys reseal": "keys.reseal",
+    "keys retire": "keys.retire",
     "keys rotate": "keys.rotate",
+    "keys stage": "keys.stage",
     "mail allow": "mail.allow",
+    "mail cancel": "mail.cancel",
+    "mail pause": "mail.pause",
+    "mail resume": "mail.resume",
     "mail retry": "mail.retry",
     "never-agent add": "never_agent.change",
     "never-agent remove": "never_agent.change",
     "pepper rotate": "pepper.rotate",
+    "person adopt": "person.adopt",
+    "person erase": "person.erase",
     "session end": "session.end",
     "shared-mailbox add": "shared_mailbox.change",
     "shared-mailbox remove": "shared_mailbox.change",
@@ -59,9 +70,13 @@ WITHOUT_A_ROW = {
     "doctor": "looks",
     "journal list": "looks",
     "journal verify": "looks",
+    "keys init": "writes files, before there is a database",
     "keys pair": "writes a file, before there is a database",
+    "keys status": "looks",
     "mail bounce": "no operator: a mail server's pipe",
+    "mail paused": "looks",
     "serve": "starts processes",
+    "web": "starts processes",
 }
 LOOKING = {"list", "show", "why", "diff", "history", "export", "explain", "refusals", "current"}
 

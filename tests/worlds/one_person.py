@@ -32,7 +32,15 @@ from identity.core.one_time_codes import models as codes, service as one_time_co
 from identity.core.one_time_codes.models import Purpose
 from identity.core.outbox import Job, JobKind, Lane
 from identity.homeservers import models as homeservers
-from identity.invitations import history, muting, opting_out, room_agreement, store_invite
+from identity.invitations import (
+    block_models,
+    history,
+    muting,
+    opting_out,
+    room_agreement,
+    store_invite,
+)
+from identity.invitations.block_models import InviterBlock
 from identity.invitations.history import Happened
 from identity.invitations.models import Delivery, State, ThirdPartyInvitation
 from identity.invitations.store_invite import EphemeralKey, InviteRequest
@@ -72,6 +80,7 @@ def fill_every_story(services, *, address=CAMILLE, tagged=TAGGED, user_id=HERS) 
         _bulk_invites(session, services, address, user_id)
         _mails(session, services, address, tagged)
         _reports(session, services, user_id)
+        _blocked(session, services, user_id)
 
 
 def _open_her_domain(session, services):
@@ -326,6 +335,22 @@ def _reports(session, services, user_id):
     )
     feed_state.lock_state(session)
     agents.publish(session, [user_id], number=1, is_agent=True)
+
+
+def _blocked(session, services, user_id):
+    now = services.now()
+    facts = {"since": now, "until": None, "author": "olga", "reason": ""}
+    session.add(InviterBlock(user_id=user_id, **facts))
+    waiting = Job(
+        kind=JobKind.LIST_ROW,
+        lane=Lane.BULK,
+        subject_id=uuid.uuid4(),
+        created_at=now,
+        due_at=now + timedelta(days=365),
+        held_by=block_models.key_of(user_id),
+        held_at=now,
+    )
+    session.add(waiting)
 
 
 def dump(database) -> str:
