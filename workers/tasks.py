@@ -115,7 +115,10 @@ def look(lane: Lane, *, comes_again: bool = False) -> None:
 def own_services() -> Iterator[WorkerServices]:
     """The services of this process with a mailer that no other thread has meanwhile."""
     services = process_services()
-    mailer = _idle_mailers.pop() if _idle_mailers else make_mailer(services.settings)
+    try:
+        mailer = _idle_mailers.pop()
+    except IndexError:  # all are in use
+        mailer = make_mailer(services.settings)
     try:
         yield replace(services, mailer=mailer)
     finally:

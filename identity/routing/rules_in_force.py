@@ -16,7 +16,7 @@ from . import models as rules
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
-WAIT = 1.0  # seconds that a request waits for a check, unless the one before was late or failed
+WAIT = 1.0  # seconds that the request which begins a check waits for it
 
 
 class RulesInForce:
@@ -64,7 +64,7 @@ class RulesInForce:
         except RuntimeError:  # no thread can be started any more: this process ends
             self._looking.release()
             return
-        if not self.degraded and not is_done.wait(WAIT):
+        if not is_done.wait(WAIT):
             self.degraded = True
 
     def _run(self, is_done: threading.Event) -> None:

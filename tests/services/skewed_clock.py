@@ -16,6 +16,7 @@ def skewed(seconds: int) -> dict[str, str]:
         "LD_PRELOAD": str(found[0]),
         "FAKETIME": f"{seconds:+d}s",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # else Python's threads wait seconds for their turn
         "NO_FAKE_STAT": "1",  # gunicorn keeps monotonic times in the dates of a file
         "PYTHONPATH": f"{Path(__file__).parent / 'skewed'}:{ROOT}",
     }
