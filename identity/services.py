@@ -10,13 +10,15 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from .core.clock import ClockOffset, corrected, utc_now
 from .core.database import Database, open_database
 from .core.database_deadlines import WORK, Patience
-from .core.keyed_hashes import KeyedHashes
+from .core.keyed_hashes import KeyedHashes, LostKey
 from .core.private_files import private_folder
 from .core.rate_limits import RateLimits
-from .core.sealing import PrivateHalves, PublicHalf, Vault
+from .core.sealing import CannotOpen, PrivateHalves, PublicHalf, Vault
 from .core.tokens import Tokens
 from .homeservers import credentials, models as homeservers, secrets as homeserver_secrets
 from .homeservers.admin_client import Connector, SynapseConnector
@@ -75,6 +77,18 @@ class Services:
     def hashes(self) -> KeyedHashes:
         """Keyed hashes of addresses, networks and mails, which survive a rotation of link keys."""
         return KeyedHashes(self.vault, self.tokens)
+
+    def mark_of(self, address: str) -> str | None:
+        """Stands for an address in the log. None if it cannot be made now; never raises."""
+        try:
+            known = self.hashes.mark_without_database(address)
+            if known is None:
+                with self.database.transaction() as session:
+                    self.hashes.make(session)
+                    known = self.hashes.mark_of_address(session, address)
+        except (SQLAlchemyError, CannotOpen, LostKey):
+            return None
+        return known
 
     def sign(self, facts: Mapping[str, Any], key_id: str) -> dict[str, Any]:
         """The object with our signature, made with this key. Raises UnknownKey."""
@@ -214,4 +228,5 @@ def _connector(vault: Vault, private: PrivateHalves, homeserver: Homeserver) -> 
         ca_pem=homeserver.ca_pem,
         insecure=homeserver.insecure,
         seconds=ACCOUNT_SECONDS,
+        server_name=homeserver.name,
     )

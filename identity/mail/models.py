@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Index, cast, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.addresses import EmailAddress
-from identity.core import outbox
+from identity.core import outbox, tracing
 from identity.core.database import Base, limits_count
 from identity.core.outbox import JobKind, Lane
 
@@ -60,6 +60,8 @@ class Mail(Base):
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]  # class of the last failure, an Outcome
     last_reply: Mapped[str | None]  # what the mail server last said, addresses masked
+    # The id of the request that ordered it, for the log.
+    trace_id: Mapped[str | None] = mapped_column(default=tracing.trace_id)
 
     @property
     def goes_at(self) -> datetime:

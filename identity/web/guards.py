@@ -76,8 +76,10 @@ def calling_homeserver() -> str | None:
         name = known.find(token)
         if name is None:
             raise
+        g.named_homeserver = name
         return name
     known.record(token, name)
+    g.named_homeserver = name  # for the line in the log
     return name
 
 
