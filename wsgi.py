@@ -9,7 +9,7 @@ try:
     from flask import Flask
 
     from identity.app import create_app
-    from identity.core import logging as logs
+    from identity.core import logging as logs, metric_files
     from identity.core.database_deadlines import WEB
     from identity.core.nodes import NodeKind
     from identity.health.heartbeat import Heartbeat
@@ -31,6 +31,7 @@ try:
     settings = read_settings()
     logs.set_up(settings.log_format)
     keys.refuse_private_halves(settings)
+    metric_files.join(metric_files.shared_folder(settings.data_dir, "web"))
     services = build_services(settings, wake_outbox=wake_outbox, patience=WEB)
 except WrongSettings as error:
     sys.exit(f"guichet: {error}")

@@ -28,7 +28,16 @@ from .sign_up.pages import check as code_page, start
 from .synapse_api.api import module, predecessors, registration
 from .threepids import pages as client_link
 from .threepids.api import accounts, lookup, terms, validation, versions
-from .web import api_errors, api_headers, guards, information, internal_gate, site, unknown_paths
+from .web import (
+    api_errors,
+    api_headers,
+    guards,
+    information,
+    internal_gate,
+    request_record,
+    site,
+    unknown_paths,
+)
 from .web.known_credentials import KnownCredentials
 from .web.no_sessions import SessionsOfPeople
 from .web.request_context import EXTENSION
@@ -110,6 +119,7 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
     )
     app.url_map.merge_slashes = False  # no redirect for double slashes
     app.url_map.converters["int"] = Number
+    request_record.register(app)
     _answer_programs(app)
     if listener == "public":
         _answer_people(app)
@@ -120,6 +130,7 @@ def _answer_programs(app: Flask) -> None:
     """Register the APIs. Both listeners have the same ones; the guards know the listener."""
     if app.config["LISTENER"] == "internal":
         app.before_request(internal_gate.check)
+        health.register_metrics(app)
     for blueprint in APIS:
         app.register_blueprint(blueprint)
     app.session_interface = SessionsOfPeople()

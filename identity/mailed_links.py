@@ -10,6 +10,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
+from identity.core import tracing
 from identity.core.one_time_codes.service import Result
 from identity.core.tokens import Purpose
 from identity.sign_up import not_me, service as sign_up, visibility
@@ -18,6 +19,7 @@ from identity.sign_up.visibility import Step
 from identity.web import browser_cookie
 from identity.web.code_form import TOO_LATE, code_faults, unfinished_code
 from identity.web.request_context import services
+from identity.web.request_record import about_address
 
 from .bulk_invites.pages import not_me as bulk_invites_not_me, sign_in as bulk_invites_sign_in
 from .invitations.pages import unknown_inviter
@@ -103,6 +105,8 @@ def _mailed(token: str, purpose: Purpose) -> VerificationRequest | None:
         found = session.get(VerificationRequest, request_id) if request_id else None
     if found:
         prefer_language(found.language)
+        about_address(found.address)
+        tracing.follow(found.trace_id)
     return found
 
 

@@ -54,6 +54,13 @@ def check_listen(value: str) -> str:
     return value
 
 
+def check_port(value: str) -> str:
+    """`host:port`, or empty to switch the listener off."""
+    if value.startswith(SOCKET):
+        raise ValueError("must look like 127.0.0.1:8092, or be empty")
+    return check_listen(value)
+
+
 def check_host(value: str) -> str:
     """A value of the Host header, without its port."""
     if not read_host_name(value):

@@ -110,6 +110,12 @@ def read_address(text: str) -> Address | None:
     return None if zone and ip.version == 4 else _as_ipv4(ip)  # noqa: PLR2004  the protocol's own number
 
 
+def is_trusted_peer(peer: str, trusted: Sequence[Proxy]) -> bool:
+    """Whether the other end of the connection is a trusted proxy. `peer` as in identify_caller."""
+    found = _read(peer)
+    return found is not None and _is_trusted(found, trusted)
+
+
 def read_network(text: str) -> Network:
     """Read a network in the settings, ignoring host bits. Raises ValueError."""
     network = ip_network(text, strict=False)

@@ -10,13 +10,15 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from .core.clock import ClockOffset, corrected, utc_now
 from .core.database import Database, open_database
 from .core.database_deadlines import WORK, Patience
-from .core.keyed_hashes import KeyedHashes
+from .core.keyed_hashes import KeyedHashes, LostKey
 from .core.private_files import private_folder
 from .core.rate_limits import RateLimits
-from .core.sealing import PrivateHalves, PublicHalf, Vault
+from .core.sealing import CannotOpen, PrivateHalves, PublicHalf, Vault
 from .core.tokens import Tokens
 from .freezes.in_force import FreezesInForce
 from .homeservers import (
@@ -82,6 +84,18 @@ class Services:
     def hashes(self) -> KeyedHashes:
         """Keyed hashes of addresses, networks and mails, which survive a rotation of link keys."""
         return KeyedHashes(self.vault, self.tokens)
+
+    def mark_of(self, address: str) -> str | None:
+        """Stands for an address in the log. None if it cannot be made now; never raises."""
+        try:
+            known = self.hashes.mark_without_database(address)
+            if known is None:
+                with self.database.transaction() as session:
+                    self.hashes.make(session)
+                    known = self.hashes.mark_of_address(session, address)
+        except (SQLAlchemyError, CannotOpen, LostKey):
+            return None
+        return known
 
     def sign(self, facts: Mapping[str, Any], key_id: str) -> dict[str, Any]:
         """The object with our signature, made with this key. Raises UnknownKey."""
@@ -236,4 +250,5 @@ def _connector(
         ca_pem=homeserver.ca_pem,
         insecure=homeserver.insecure,
         seconds=ACCOUNT_SECONDS,
+        server_name=homeserver.name,
     )

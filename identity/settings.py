@@ -38,10 +38,11 @@ from .checked_values import (
     port_of,
 )
 from .env_files import VARIABLE, WrongEnvFile, find_env_file
-from .network_settings import Hosts, Networks, Proxies, check_listen, split_commas
+from .network_settings import Hosts, Networks, Proxies, check_listen, check_port, split_commas
 from .networks import Header, read_address
 from .setting_sources import PREFIX, EnvFile, SecretFiles, UnreadableSecret
 
+CAN_BE_EMPTY = ("internal_listen", "worker_metrics_listen")
 LOOPBACK_NAMES = {"localhost", "guichet.localhost"}
 
 
@@ -153,6 +154,7 @@ class Settings(BaseSettings):
     mail_reply_to: Annotated[str, AfterValidator(read_mailbox)] | None = None
     mail_bounce_domain: Annotated[str, AfterValidator(read_mail_domain)] | None = None
     internal_listen: Annotated[str, AfterValidator(check_listen)] = "127.0.0.1:8091"
+    worker_metrics_listen: Annotated[str, AfterValidator(check_port)] = "127.0.0.1:8092"
     internal_networks: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     internal_hosts: Hosts = ()  # empty: the listener's own address and loopback
     protected_networks: Networks = ()
@@ -203,10 +205,10 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def empty_is_unset(cls, given: Any) -> Any:
-        """Treat an empty variable as unset, except the one of the internal listener."""
+        """Treat an empty variable as unset, except those of listeners: it switches them off."""
         if not isinstance(given, dict):
             return given
-        return {k: v for k, v in given.items() if v != "" or k == "internal_listen"}
+        return {k: v for k, v in given.items() if v != "" or k in CAN_BE_EMPTY}
 
     @field_validator(
         "database_url",

@@ -23,7 +23,7 @@ from kombu import Exchange, Queue, pools
 from kombu.exceptions import LimitExceeded
 from sqlalchemy.exc import SQLAlchemyError
 
-from identity.core import logging as logs, timetable_runs
+from identity.core import logging as logs, metric_files, timetable_runs
 from identity.core.breaker import Breaker
 from identity.core.nodes import NodeKind
 from identity.core.outbox import Lane
@@ -34,6 +34,7 @@ from identity.services import Services, WorkerServices, build_services, build_wo
 from identity.settings import Settings, WrongSettings, read_settings
 
 from . import file_broker, slots
+from .metrics_listener import MetricsListener
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +137,12 @@ def heartbeat() -> Heartbeat:
     return Heartbeat(services, NodeKind.WORKER, lanes=[lane.value for lane in Lane])
 
 
+@cache
+def metrics_listener() -> MetricsListener:
+    """Shows the metrics of the worker's processes."""
+    return MetricsListener(read_settings())
+
+
 @process_begins.connect
 def build_process_services(**_: Any) -> None:
     process_services()
@@ -157,6 +164,24 @@ def prepare_heartbeat(**_: Any) -> None:
 def share_slots(sender: Any, **_: Any) -> None:
     if isinstance(sender.concurrency, int):
         slots.share(sender.concurrency)
+
+
+@worker_init.connect
+def share_metrics(**_: Any) -> None:
+    """Before the pool, so that its processes count into one folder."""
+    settings = read_settings()
+    if settings.worker_metrics_listen:
+        metric_files.join_own()
+
+
+@worker_ready.connect
+def show_metrics(**_: Any) -> None:
+    metrics_listener().start()
+
+
+@worker_shutting_down.connect
+def hide_metrics(**_: Any) -> None:
+    metrics_listener().stop()
 
 
 @worker_ready.connect

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from identity.core import batches, outbox, timetable_runs
+from identity.core import batches, metrics, outbox, timetable_runs, tracing
 from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
@@ -40,6 +40,14 @@ log = logging.getLogger(__name__)
 
 RUN_TIME = 120.0  # seconds after which a run ends, so that no lane holds its slot for ever
 CLEAN_UP_TIME = 90.0  # seconds for one run of the clean-up, below the task limit
+DONE, POSTPONED, HELD, GIVEN_UP, FAILED = "done", "postponed", "held", "given_up", "failed"
+SAID = {
+    DONE: "attempt %d done%s",
+    POSTPONED: "attempt %d postponed: %s",
+    HELD: "attempt %d held until it may go on: %s",
+    GIVEN_UP: "given up after %d attempts: %s",
+    FAILED: "attempt %d failed: %s",
+}
 TURNED_AWAY = timedelta(seconds=1)  # a run without a slot is tried again: its job may be new
 
 _idle_mailers: list[Mailer] = []
@@ -229,34 +237,59 @@ def run_lane(
 
 
 def carry_out(services: WorkerServices, job: Job) -> None:
-    """Carry out a job with no transaction open meanwhile, and record how it ended."""
-    with structlog.contextvars.bound_contextvars(kind=job.kind, job=str(job.id)):
-        try:
-            conclude = CARRY_OUT[JobKind(job.kind)](services, job)
-        except Later as later:
-            with services.database.transaction() as session:
-                if outbox.postpone(session, job, services.now() + later.delay, later.why):
-                    later.note(session)
-            log.info("attempt %d postponed: %s", job.attempts, later.why)
-            if later.stops_run:
-                raise StopRun from None
-        except Stopped as stopped:
-            with services.database.transaction() as session:
-                outbox.hold(session, job, services.now(), stopped.held_by)
-            log.info("held until it may go on: %s", stopped.reason)
-        except GiveUp as end:
-            with services.database.transaction() as session:
-                if outbox.give_up(session, job, services.now(), end.why):
-                    end.note(session)
-            log.warning("given up after %d attempts: %s", job.attempts, end.why)
-        except Exception as error:
-            # Our fault: it must not stop the lane, nor be tried for ever.
-            log.exception("attempt %d failed", job.attempts)
-            _postpone_unforeseen(services, job, type(error).__name__)
-        else:
-            with services.database.transaction() as session:
-                if outbox.settle(session, job, services.now()):
-                    conclude(session)
+    """Carry out a job with no transaction open meanwhile; record, count and log how it ended."""
+    about = structlog.contextvars.bound_contextvars(kind=job.kind, job=str(job.id))
+    with about, tracing.job(job.trace_id) as trace:
+        began = time.perf_counter()
+        outcome, why, stops = _carry_out(services, job)
+        seconds = time.perf_counter() - began
+        labels = {"lane": job.lane, "kind": job.kind}
+        metrics.JOBS.inc(**labels, outcome=outcome)
+        metrics.JOB_SECONDS.observe(seconds, **labels)
+        log.log(
+            logging.WARNING if outcome == GIVEN_UP else logging.INFO,
+            SAID[outcome],
+            job.attempts,
+            why,
+            extra={
+                **labels,
+                "attempt": job.attempts,
+                "outcome": outcome,
+                "ms": round(seconds * 1000, 1),
+                **trace.facts,
+            },
+        )
+    if stops:
+        raise StopRun
+
+
+def _carry_out(services: WorkerServices, job: Job) -> tuple[str, str, bool]:
+    """How it ended, why, and whether the run of its lane ends, too."""
+    try:
+        conclude = CARRY_OUT[JobKind(job.kind)](services, job)
+    except Later as later:
+        with services.database.transaction() as session:
+            if outbox.postpone(session, job, services.now() + later.delay, later.why):
+                later.note(session)
+        return POSTPONED, later.why, later.stops_run
+    except Stopped as stopped:
+        with services.database.transaction() as session:
+            outbox.hold(session, job, services.now(), stopped.held_by)
+        return HELD, stopped.reason, False
+    except GiveUp as end:
+        with services.database.transaction() as session:
+            if outbox.give_up(session, job, services.now(), end.why):
+                end.note(session)
+        return GIVEN_UP, end.why, False
+    except Exception as error:
+        # Our fault: it must not stop the lane, nor be tried for ever.
+        log.exception("attempt %d failed", job.attempts, extra={"kind": job.kind})
+        _postpone_unforeseen(services, job, type(error).__name__)
+        return FAILED, type(error).__name__, False
+    with services.database.transaction() as session:
+        if outbox.settle(session, job, services.now()):
+            conclude(session)
+    return DONE, "", False
 
 
 def _postpone_unforeseen(services: WorkerServices, job: Job, why: str) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    ExceptionContext,
     MetaData,
     TypeDecorator,
     create_engine,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import (
+    IntegrityError,
     InterfaceError,
     OperationalError,
     ProgrammingError,
@@ -31,15 +33,17 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sess
 
 from identity.settings import Settings
 
-from . import database_deadlines
+from . import database_deadlines, metrics
 from .database_availability import Availability
 from .database_deadlines import WORK, Patience
+from .metrics import Family
 from .private_files import narrow_if_there, private_file
 
 log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
-LANES = "lanes"  # in `Session.info`
+LANES, COUNTS = "lanes", "counts"  # in `Session.info`
+NO_STATE = "none"  # the SQLSTATE of a fault that the server did not name
 UNDEFINED = {"42703", "42P01"}  # SQLSTATE: no such column, no such table
 AWAY: tuple[type[SQLAlchemyError], ...] = (OperationalError, InterfaceError, NoConnection)
 """What is raised while the database does not answer, or answers too late."""
@@ -94,7 +98,7 @@ def is_schema_too_old(error: ProgrammingError) -> bool:
 
     SQLite says so by an OperationalError.
     """
-    return getattr(error.orig, "sqlstate", None) in UNDEFINED
+    return sqlstate(error.orig) in UNDEFINED
 
 
 def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
@@ -110,6 +114,11 @@ def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
 def wake_after_commit(session: Session, lane: str) -> None:
     """Record that this lane has a new job: `Database` calls `wake_outbox` after the commit."""
     session.info.setdefault(LANES, set()).add(lane)
+
+
+def count_after_commit(session: Session, family: Family, **labels: str) -> None:
+    """Record that something happened: it is counted once it is committed, and not before."""
+    session.info.setdefault(COUNTS, []).append((family, labels))
 
 
 class Database:
@@ -150,6 +159,8 @@ class Database:
         self._refuse_if_away()
         with self._sessions.begin() as session:
             yield session
+        for family, labels in session.info.get(COUNTS, ()):
+            family.inc(**labels)
         lanes: set[str] = session.info.get(LANES, set())
         if lanes:
             self.wake_outbox(lanes)
@@ -206,6 +217,7 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
         engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "handle_error", _record_fault)
         return engine
     engine = create_engine(
         url,
@@ -216,7 +228,24 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     availability = Availability(partial(_ping, engine))
     database_deadlines.bound(engine, patience, availability)
     engine.update_execution_options(**{AVAILABILITY: availability})
+    event.listen(engine, "handle_error", _record_fault)
     return engine
+
+
+def sqlstate(error: BaseException | None) -> str:
+    """The SQLSTATE of a fault, or SQLite's name of it; `none` if the server said nothing."""
+    found = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
+    return found if isinstance(found, str) else NO_STATE
+
+
+def _record_fault(context: ExceptionContext) -> None:
+    """Count and log what a database does not do. That a row is there already is no fault."""
+    fault = context.original_exception
+    if isinstance(context.sqlalchemy_exception, IntegrityError) or context.is_pre_ping:
+        return
+    state = sqlstate(fault)
+    metrics.DATABASE_FAULTS.inc(sqlstate=state)
+    log.warning("database: %s", type(fault).__name__, extra={"sqlstate": state})
 
 
 def _ping(engine: Engine) -> None:

@@ -1,6 +1,7 @@
 """A JSON client for calls to one homeserver: with deadlines, a maximum size and no redirects."""
 
 import re
+import time
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote
@@ -8,7 +9,7 @@ from urllib.parse import quote
 import requests
 from urllib3.exceptions import HTTPError, TimeoutError as UrllibTimeoutError
 
-from . import strict_json
+from . import metrics, strict_json
 from .deadlines import Deadline, Watchdog
 from .watched_http import Line, WatchedAdapter
 
@@ -16,6 +17,7 @@ CONNECT_TIMEOUT = 3.0  # seconds, for each address of the host
 READ_TIMEOUT = 5.0  # seconds between two pieces of an answer
 MAX_BYTES = 1_000_000  # of one answer
 CHUNK = 64 * 1024
+REFUSED, LIMITED = 400, 429
 CODE = re.compile(r"[0-9A-Za-z_.-]{1,200}")
 
 
@@ -66,7 +68,10 @@ class JsonClient:
         seconds: float = 10.0,
         insecure: bool = False,
         one_deadline: bool = True,
+        server_name: str = "",
     ) -> None:
+        """`server_name`: the registered homeserver whose calls are counted; empty: none."""
+        self._server_name = server_name
         self._base_url = base_url.rstrip("/")
         self._seconds, self._one_deadline = seconds, one_deadline
         self._deadline = Deadline(seconds)
@@ -101,6 +106,20 @@ class JsonClient:
 
         Raises Away.
         """
+        result, began = "away", time.perf_counter()
+        try:
+            answer = self._call(method, path, token=token, body=body)
+            result = _result(answer.status)
+        finally:
+            if self._server_name:
+                metrics.HOMESERVER_CALLS.inc(homeserver=self._server_name, result=result)
+                seconds = time.perf_counter() - began
+                metrics.HOMESERVER_SECONDS.observe(seconds, homeserver=self._server_name)
+        return answer
+
+    def _call(
+        self, method: str, path: str, *, token: str | None, body: dict[str, Any] | None
+    ) -> Answer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if not self._one_deadline:
             self._deadline = Deadline(self._seconds)
@@ -147,6 +166,13 @@ class JsonClient:
         if response.status_code >= requests.codes.internal_server_error:
             raise ValueError(f"status {response.status_code}")
         return body
+
+
+def _result(status: int) -> str:
+    """How a call ended that was answered with a JSON object, for the metrics."""
+    if status == LIMITED:
+        return "limited"
+    return "refused" if status >= REFUSED else "ok"
 
 
 def safe_code(value: object) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from . import tracing
 from .database import Base
 from .personal_data import RECORD, mask_addresses
 
@@ -90,7 +91,7 @@ def write(
         subject=subject,
         facts=json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
         reason=mask_addresses(who.reason),  # rows are never changed: none may hold an address
-        request_id=who.request_id,
+        request_id=who.request_id or tracing.request_id(),
         previous_hash=last.hash if last else BEFORE_THE_FIRST,
         hash="",
     )

@@ -65,6 +65,7 @@ class KeyedHashes:
     def __init__(self, vault: Vault, tokens: Tokens) -> None:
         self._vault, self._tokens = vault, tokens
         self._opened: tuple[str, Keys] | None = None
+        self._own: str | None = None
 
     def hashes_of_address(self, session: Session, address: str) -> list[str]:
         """All hashes under which this address may be stored among the opt-outs."""
@@ -120,6 +121,17 @@ class KeyedHashes:
         """Replaces a network: 16 hexadecimal digits. Needs a writing transaction."""
         return _hex(self._made(session).own, f"guichet network:{network}")[:16]
 
+    def mark_of_address(self, session: Session, address: str) -> str | None:
+        """Stands for an address in the log: 16 hexadecimal digits. None until our key is made."""
+        # The key is never renewed, so it is read once: every request would else ask for it.
+        if self._own is None and (keys := self._found(session)):
+            self._own = keys.own
+        return mark_by(self._own, address) if self._own else None
+
+    def mark_without_database(self, address: str) -> str | None:
+        """The same, if this process has read our key before."""
+        return mark_by(self._own, address) if self._own else None
+
     def bounce_mark(self, session: Session, mail_id: UUID) -> str:
         """Proves in a bounce that we sent this mail. Lower case. Needs a writing transaction."""
         return bounce_mark_by(self._made(session).own, mail_id)
@@ -130,6 +142,10 @@ class KeyedHashes:
         known = [*([keys.own] if keys else []), *self._link_keys(keys)]
         made = [hmac.compare_digest(mark, bounce_mark_by(key, mail_id)) for key in known]
         return any(made)
+
+    def make(self, session: Session) -> None:
+        """Make our key if there is none. Needs a writing transaction."""
+        self._made(session)
 
     def is_made(self, session: Session) -> bool:
         """Whether our key exists; it can be opened then."""
@@ -219,6 +235,11 @@ def _journal_name(keys: Keys, mailbox: str) -> str:
 
 def _hex(key: str, about: str) -> str:
     return hmac.digest(key.encode(), about.encode(), "sha256").hex()
+
+
+def mark_by(key: str, address: str) -> str:
+    """The mark that stands for an address in the log, made with this key."""
+    return _hex(key, f"guichet log:{address}")[:16]
 
 
 def bounce_mark_by(key: str, mail_id: UUID) -> str:

@@ -1,13 +1,17 @@
 """Logs: one line per event on stderr, as JSON or as text, without addresses and tokens."""
 
+import json
 import logging
 import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import structlog
+
+from . import tracing
 
 # The token of a mailed link is cut to four characters, as in the sample proxy configuration: after
 # the path of a link and anywhere else in the same form, also with %XX escapes.
@@ -19,6 +23,16 @@ TOKEN = re.compile(rf"({LETTER}{{4}}){LETTER}{{18,}}(?:\.|%2e){LETTER}{{27,}}", 
 # Queries of clients and homeservers contain tokens and the secrets of validation sessions.
 QUERY = re.compile(r"\b((?:access_token|client_secret|token|sid)=)[^\s&\"']+")
 ADDRESS = re.compile(r"[^\s\"'<>@=/(\[]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
+# A text without any of these signs holds nothing of the above.
+SUSPICIOUS = re.compile(r"[@/=.%]")
+WHOLE = "is_whole"  # attribute of a record whose text is its message, and that needs no redaction
+TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+# What lines of requests and jobs have beside their message, see tracing.py.
+FIELDS = (
+    *("listener", "route", "method", "status", "ms", "homeserver", "address", "client"),
+    *("kind", "job", "lane", "attempt", "outcome", "mail", "template", "provider"),
+    *("sqlstate", "run"),
+)
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -28,9 +42,27 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mappi
 
 def hide(text: str) -> str:
     """The text without tokens and addresses."""
+    if not SUSPICIOUS.search(text):
+        return text
     for secret in (LINK, TOKEN, QUERY):
         text = secret.sub(r"\1…", text)
     return ADDRESS.sub("(address)", text)
+
+
+class Formatter(structlog.stdlib.ProcessorFormatter):
+    """The formatter of all logs, with a short way for the lines of requests, of which most are."""
+
+    writes_json = True
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line. Of a request it holds names and numbers of ours only: nothing to take out."""
+        if not (getattr(record, WHOLE, False) and self.writes_json):
+            return super().format(record)
+        line = {"event": record.msg}
+        line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
+        line |= {"level": record.levelname.lower(), "logger": record.name}
+        line["timestamp"] = datetime.fromtimestamp(record.created, UTC).strftime(TIME)
+        return json.dumps(tracing.add_ids(None, "", line))
 
 
 Format = Literal["json", "text"]
@@ -60,6 +92,8 @@ def make_handler(form: Format | None = None) -> logging.Handler:
     is_text = chosen == "text" or (chosen != "json" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        tracing.add_ids,
+        structlog.stdlib.ExtraAdder(FIELDS),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -72,15 +106,15 @@ def make_handler(form: Format | None = None) -> logging.Handler:
         else structlog.processors.JSONRenderer()
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                redact,
-                last,
-            ],
-        )
+    formatter = Formatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            redact,
+            last,
+        ],
     )
+    formatter.writes_json = not is_text
+    handler.setFormatter(formatter)
     return handler

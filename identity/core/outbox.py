@@ -7,14 +7,16 @@ another one has taken over.
 """
 
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Index, Select, func, select, update
+from sqlalchemy import ColumnElement, Index, Integer, Select, String, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from . import rows
-from .database import Base, wake_after_commit
+from . import rows, tracing
+from .database import Base, UtcDateTime, wake_after_commit
+from .measuring import MOST
 from .personal_data import TEXT
 
 LEASE = timedelta(seconds=60)  # longer than a job may take, see workers/jobs.py
@@ -63,6 +65,8 @@ class Job(Base):
     held_by: Mapped[str | None]
     held_at: Mapped[datetime | None]
     released_at: Mapped[datetime | None]  # when it was last let go
+    # The id of the request with which it began, for the log.
+    trace_id: Mapped[str | None] = mapped_column(default=tracing.trace_id)
 
 
 Index(
@@ -82,6 +86,14 @@ Index(
 Index(
     "ix_outbox_age",
     Job.created_at,
+    postgresql_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
+    sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
+)
+Index(
+    "ix_outbox_measured",  # counted and looked at by every scrape of /metrics
+    Job.lane,
+    Job.kind,
+    Job.due_at,
     postgresql_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
     sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
 )
@@ -263,6 +275,41 @@ def find_oldest(session: Session, now: datetime, *, limit: int) -> list[Job]:
             select(Job).where(WAITING, Job.created_at <= now).order_by(Job.created_at).limit(limit)
         )
     )
+
+
+@dataclass(frozen=True)
+class Depth:
+    """The jobs of one kind in one lane that wait or are leased, up to `measuring.MOST`."""
+
+    lane: str
+    kind: str
+    jobs: int
+    overdue_seconds: float  # of the job that is due longest; 0 if none is overdue
+
+
+def measure(session: Session, now: datetime) -> list[Depth]:
+    """How many jobs wait, and for how long the oldest is overdue; by index, and at flat cost.
+
+    A job that is to be tried again later is not overdue, nor is one that a worker has leased.
+    """
+    return [
+        Depth(lane, kind, jobs, max((now - due_at).total_seconds(), 0.0))
+        for lane, kind, jobs, due_at in session.execute(MEASURE)
+        if jobs
+    ]
+
+
+# Written out: SQLAlchemy would compose a statement with VALUES anew each time, for milliseconds.
+_OWN = """from outbox where outbox.lane = pairs.lane and outbox.errand = pairs.kind
+    and outbox.done_at is null and outbox.gave_up_at is null"""
+_PAIRS = ", ".join(f"('{lane}', '{kind}')" for lane in Lane for kind in JobKind)
+MEASURE = text(
+    f"""with pairs(lane, kind) as (values {_PAIRS})
+    select lane, kind,
+    (select count(*) from (select 1 {_OWN} limit {MOST}) as waiting) as jobs,
+    (select min(outbox.due_at) {_OWN}) as due_at
+    from pairs"""  # noqa: S608  of names of ours only
+).columns(lane=String, kind=String, jobs=Integer, due_at=UtcDateTime)
 
 
 def _close(session: Session, job: Job, **values: object) -> bool:

@@ -23,6 +23,7 @@ from identity.networks import is_in, subscriber_network
 from identity.problems import TooManyRequests
 from identity.settings import Settings
 
+from . import metrics
 from .breaker import Breaker
 from .distinct_counts import DistinctCounter, LocalDistinctCounter, RedisDistinctCounter
 
@@ -110,6 +111,7 @@ class RateLimits:
             return
         count = self._together(lambda store: store.distinct.add(now, user_id, addresses))
         if count > LOOKUPS:
+            metrics.LIMITS.inc(limit="lookups")
             tomorrow = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
             raise TooManyRequests(ceil((tomorrow - now).total_seconds()))
 
@@ -147,8 +149,12 @@ class RateLimits:
             is_shared = is_in(client_ip, self._shared_networks)
             self._spend(of_shared if is_shared else limit, what, subscriber_network(client_ip))
 
-    def _spend(self, limit: RateLimitItem, *key: str) -> None:
-        self._together(lambda store: store.hit(limit, *key))
+    def _spend(self, limit: RateLimitItem, what: str, *key: str) -> None:
+        try:
+            self._together(lambda store: store.hit(limit, what, *key))
+        except TooManyRequests:
+            metrics.LIMITS.inc(limit=what)
+            raise
 
     def _together(self, ask: Callable[[Counters], T]) -> T:
         """Count in Redis; in this process alone if there is none or it does not answer."""
@@ -161,9 +167,11 @@ class RateLimits:
             except Exception:
                 # Whatever the Redis client raises: people must not wait for it.
                 self._breaker.failed()
+                metrics.LIMITS_STORE.set(0)
                 log.warning("rate limits: the shared store is away, counting alone", exc_info=True)
             else:
                 self._breaker.worked()
+                metrics.LIMITS_STORE.set(1)
                 return answer
         return ask(self._here)
 

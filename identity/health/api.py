@@ -1,27 +1,32 @@
-"""The endpoints /healthz (this process runs) and /readyz (it can work, and what is degraded)."""
+"""The endpoints /healthz (this process runs), /readyz (what is degraded) and /metrics (figures)."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity import migrations
-from identity.core import outbox
+from identity.core import exposition, outbox
 from identity.invitations import models as third_party_invitations, search as invitation_search
 from identity.migrations import Schema
 from identity.web.api_errors import AWAY_RETRY
-from identity.web.guards import anyone
-from identity.web.request_context import services
+from identity.web.guards import anyone, homeserver
+from identity.web.request_context import EXTENSION, services
 
 from .faults import LATE, FaultName, find_faults
+from .measured import DatabaseMetrics
 
 log = logging.getLogger(__name__)
 
+DATABASE_METRICS = "guichet metrics"
+
 blueprint = Blueprint("health", __name__)
 blueprint.before_request(anyone)
+metrics = Blueprint("metrics", __name__)
+metrics.before_request(homeserver)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,19 @@ def ready() -> Response:
         held_invitations=seen and seen.held,
         frozen=[each.key for each in services.freezes.current().each],
     )
+
+
+@metrics.get("/metrics")
+def show_metrics() -> Response:
+    """What Prometheus asks for: counted by all processes of this node's web, and by the database."""
+    database: DatabaseMetrics = current_app.extensions[DATABASE_METRICS]
+    return Response(exposition.show(database.collect), content_type=exposition.CONTENT_TYPE)
+
+
+def register_metrics(app: Flask) -> None:
+    """On the internal listener only: nothing of this is for strangers."""
+    app.extensions[DATABASE_METRICS] = DatabaseMetrics(app.extensions[EXTENSION])
+    app.register_blueprint(metrics)
 
 
 def _unready(why: list[str]) -> Response:

@@ -12,11 +12,14 @@ from sqlalchemy.orm import Session
 
 from identity.core import nodes, outbox, timetable_runs
 from identity.core.nodes import Node, NodeFault, NodeKind
+from identity.core.timetable_runs import TimetableRun
 from identity.keys.key_sets import KeySet
 from identity.mail import models as mails
 from identity.mail.outcomes import Outcome
 from identity.routing import models as rules
+from identity.routing.models import RuleRevision
 
+KEY_SETS = ("link", "storage", "public", "homeserver")
 MAX_OFFSET = timedelta(seconds=2)
 RULES_SPREAD_IN = timedelta(seconds=5)  # before a heartbeat; they do within two
 OLDEST = 20  # jobs that are looked at for a relay that is away
@@ -65,12 +68,17 @@ class Fault:
 def find_faults(session: Session, now: datetime) -> Iterator[Fault]:
     """All faults that the database shows. `now`: by its clock. The cost does not grow with rows."""
     alive = nodes.find_alive(session, now)
-    yield from _missing_processes(alive)
-    yield from _differences(alive)
-    yield from _old_rules(session, alive)
-    yield from _late_tasks(session, now)
+    yield from find_faults_of_processes(alive, rules.newest_revision(session))
+    yield from find_faults_of_timetable(timetable_runs.find_all(session), now)
     yield from _jobs(session, now)
     yield from _mails(session, now)
+
+
+def find_faults_of_processes(alive: Sequence[Node], newest: RuleRevision | None) -> Iterator[Fault]:
+    """What is missing of the live processes, and what differs. `newest`: revision of the rules."""
+    yield from _missing_processes(alive)
+    yield from _differences(alive)
+    yield from _old_rules(newest, alive)
 
 
 def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:
@@ -86,7 +94,7 @@ def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:
 
 
 def _differences(alive: Sequence[Node]) -> Iterator[Fault]:
-    for name in ("link", "storage", "public", "homeserver"):
+    for name in KEY_SETS:
         found = {tuple(each.keys[name]) for each in alive if name in each.keys}
         if len(found) > 1 and name in set(KeySet) and _understand_one_another(found):
             told = f"the {name} keys are being renewed: not all processes have the same list yet"
@@ -118,8 +126,7 @@ def _understand_one_another(lists: Collection[tuple[str, ...]]) -> bool:
     return all(used <= set(keys) for keys in lists)
 
 
-def _old_rules(session: Session, alive: Sequence[Node]) -> Iterator[Fault]:
-    newest = rules.newest_revision(session)
+def _old_rules(newest: RuleRevision | None, alive: Sequence[Node]) -> Iterator[Fault]:
     if newest is None:
         return
     late = {
@@ -134,8 +141,9 @@ def _old_rules(session: Session, alive: Sequence[Node]) -> Iterator[Fault]:
         yield Fault(FaultName.OLD_RULES, told, "restart it; guichet node list shows which")
 
 
-def _late_tasks(session: Session, now: datetime) -> Iterator[Fault]:
-    for run in timetable_runs.find_all(session):
+def find_faults_of_timetable(runs: Sequence[TimetableRun], now: datetime) -> Iterator[Fault]:
+    """The tasks that are late, or failed last time."""
+    for run in runs:
         if timetable_runs.is_late(run, now):
             told = f"{run.task} has not run since {run.seen_at:%Y-%m-%d %H:%M}Z"
             fix = "is the scheduler running, and a worker? the worker's log names the task"

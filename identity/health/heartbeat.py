@@ -105,6 +105,7 @@ class Heartbeat:
         services.clock_offset.correct(offset)
         if self._kind in {NodeKind.WEB, NodeKind.INTERNAL}:
             services.rules.current()  # of which the first request then need not wait
+            services.mark_of("")  # likewise, for the log
         report = NodeReport(
             self._node_id,
             kind=self._kind,

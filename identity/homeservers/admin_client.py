@@ -101,7 +101,9 @@ class SynapseConnector:
         ca_pem: str | None = None,
         seconds: float = 10.0,
         insecure: bool = False,
+        server_name: str = "",
     ) -> None:
+        self._server_name = server_name
         self._base_url, self._ca_pem, self._seconds = base_url, ca_pem, seconds
         self._insecure = insecure  # for tests
         self._secret, self._token = registration_secret, admin_token
@@ -197,6 +199,7 @@ class SynapseConnector:
             ca_pem=self._ca_pem,
             seconds=seconds or self._seconds,
             insecure=self._insecure,
+            server_name=self._server_name,
         )
 
     def _admin(

@@ -73,6 +73,18 @@ def open_until(session: Session, now: datetime, key: str) -> datetime | None:
     return until if until is not None and until > now else None
 
 
+def find_all(session: Session) -> dict[tuple[str, str], bool]:
+    """Whether each breaker is open, by homeserver and interface; those that never failed are not.
+
+    An open breaker whose time has ended stays open until a call is answered.
+    """
+    found = {}
+    for row in session.scalars(select(HomeserverBreaker).order_by(HomeserverBreaker.key)):
+        homeserver, _, interface = row.key.partition(" ")
+        found[homeserver, interface or Interface.ACCOUNTS.value] = row.tried_again_at is not None
+    return found
+
+
 def admit_call(row: HomeserverBreaker, now: datetime) -> bool:
     """Whether a call may be made. When the time of an open breaker ends, one call may try."""
     if row.tried_again_at is None:

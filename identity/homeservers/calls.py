@@ -212,7 +212,11 @@ class _Seen:
 class _SeenClient(JsonClient):
     def __init__(self, endpoint: Endpoint, seconds: float, seen: _Seen) -> None:
         super().__init__(
-            endpoint.url, ca_pem=endpoint.ca_pem, insecure=endpoint.insecure, seconds=seconds
+            endpoint.url,
+            ca_pem=endpoint.ca_pem,
+            insecure=endpoint.insecure,
+            seconds=seconds,
+            server_name=endpoint.homeserver,
         )
         self._seen = seen
 

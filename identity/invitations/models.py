@@ -110,6 +110,10 @@ Index(
     postgresql_where=ThirdPartyInvitation.awaits.is_not(None),
     sqlite_where=ThirdPartyInvitation.awaits.is_not(None),
 )
+# Counted by every scrape of /metrics.
+Index(
+    "ix_third_party_invitations_state", ThirdPartyInvitation.state, ThirdPartyInvitation.expires_at
+)
 
 
 def find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation | None:

@@ -5,6 +5,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from identity.core import metrics
+from identity.core.database import count_after_commit
+
 from . import history as invitation_events, models as third_party_invitations
 from .history import Happened
 from .models import OPEN, State, ThirdPartyInvitation
@@ -84,6 +87,7 @@ def record_event(
             ended_at=ended_at if state in ENDED else None,
         ):
             return False
+        count_after_commit(session, metrics.INVITATION_CHANGES, state=state.value)
     invitation_events.add_event(session, invitation.id, now, happened, by=by, detail=detail)
     session.flush()
     return True

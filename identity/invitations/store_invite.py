@@ -16,7 +16,8 @@ from domain_rules.rule import AccountClass
 from domain_rules.rules import RuleSet
 from identity import problems
 from identity.accounts import room_members
-from identity.core import signatures
+from identity.core import metrics, signatures
+from identity.core.database import count_after_commit
 from identity.core.sealing import Vault
 from identity.core.strict_json import is_text
 from identity.invitations import delivery
@@ -25,7 +26,7 @@ from identity.threepids import associations
 
 from . import inviters, models as third_party_invitations, room_agreement, service as invitations
 from .history import Happened
-from .models import Delivery, ThirdPartyInvitation
+from .models import Delivery, State, ThirdPartyInvitation
 from .states import record_event
 
 LIFETIME = timedelta(days=invitations.LIFETIME_DAYS)
@@ -233,6 +234,7 @@ def _insert(
     session.add(invitation)
     session.flush()
     record_event(session, now, invitation, None, Happened.CREATED, by=invited.sender)
+    count_after_commit(session, metrics.INVITATION_CHANGES, state=State.QUEUED.value)
     return invitation
 
 

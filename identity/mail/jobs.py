@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from domain_rules.mailboxes import address_of
 from identity.accounts import models as accounts
-from identity.core import retries
+from identity.core import metrics, retries, tracing
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
-from identity.core.outbox import Job
+from identity.core.outbox import Job, Lane
 from identity.freezes import service as freezes
 from identity.services import Services
 
@@ -24,7 +24,8 @@ from .composing import Frame
 from .kinds import Fate, MailKind, MailTurn, NoLongerWanted, leaves_now
 from .models import Mail, MailState
 from .outcomes import NotSent, Outcome, next_try
-from .quota import INVITING
+from .providers import provider_class
+from .quota import INVITING, Template
 
 
 def send_mail(
@@ -43,6 +44,8 @@ def send_mail(
     _check_paused(services, mail, now)
     mail, fate = _decide(services, mail, job, now, kind_of)
     kind = kind_of(mail)
+    if fate is not Fate.SENT:
+        _count(services, mail, fate)
     if fate is Fate.SUPPRESSED:
         return _concluding(
             mail, lambda session, row: results.record_not_tried(session, now, row, kind=kind)
@@ -56,6 +59,7 @@ def send_mail(
     try:
         message = write_mail(services, mail, now, kind)
     except NoLongerWanted:
+        _count(services, mail, Fate.DROPPED)
         return _concluding(
             mail,
             lambda session, row: results.record_dropped(session, services.now(), row, kind=kind),
@@ -68,10 +72,27 @@ def send_mail(
         )
     except NotSent as failure:
         raise _after_failure(services, failure, mail, job, kind=kind) from None
+    _count(services, mail, MailState.HANDED)
     return _concluding(
         mail,
         lambda session, row: results.record_handed(session, services.now(), row, reply, kind=kind),
     )
+
+
+def _count(services: Services, mail: Mail, outcome: str) -> None:
+    """Count how a try ended, and note in the log which mail it was; once for each try."""
+    provider = provider_class(mail.address, services.rules.current())
+    template = Template(mail.template)
+    metrics.MAILS.inc(template=template.value, outcome=str(outcome), provider=provider)
+    tracing.note(
+        mail=str(mail.id),
+        template=template.value,
+        provider=provider,
+        address=services.mark_of(mail.address),
+    )
+    if outcome == MailState.HANDED and models.LANES[template] is Lane.URGENT:
+        waited = (services.now() - mail.goes_at).total_seconds()
+        metrics.CODE_SECONDS.observe(max(waited, 0.0), template=template.value)
 
 
 def write_mail(services: Services, mail: Mail, now: datetime, kind: MailKind) -> EmailMessage:
@@ -167,6 +188,7 @@ def _envelope_sender(services: Services, mail: Mail) -> str:
 def _after_failure(
     services: Services, failure: NotSent, mail: Mail, job: Job, *, kind: MailKind
 ) -> Later | GiveUp:
+    _count(services, mail, failure.outcome)
     now = services.now()
     patience = retries.INVITING_MAIL_AGE if mail.template in INVITING else retries.MAIL_AGE
     delay = next_try(failure.outcome, job.attempts, before=mail.outcome)

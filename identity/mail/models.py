@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Index, cast, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.addresses import EmailAddress
-from identity.core import outbox
+from identity.core import outbox, tracing
 from identity.core.database import Base, limits_count
 from identity.core.outbox import JobKind, Lane
 from identity.core.personal_data import ADDRESS, TEXT
@@ -60,9 +60,10 @@ class Mail(Base):
     # When it was handed over, or refused for good; null: neither, or stored by an older version.
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]  # class of the last failure, an Outcome
-    last_reply: Mapped[str | None] = mapped_column(
-        info=TEXT
-    )  # what the mail server last said, addresses masked
+    # What the mail server last said, addresses masked.
+    last_reply: Mapped[str | None] = mapped_column(info=TEXT)
+    # The id of the request that ordered it, for the log.
+    trace_id: Mapped[str | None] = mapped_column(default=tracing.trace_id)
 
     @property
     def goes_at(self) -> datetime:

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from identity.accounts.models import Account
-from identity.core import outbox
+from identity.core import metrics, outbox
+from identity.core.database import count_after_commit
 from identity.core.outbox import JobKind, Lane
 from identity.core.sealing import PrivateHalves, PublicHalf
 from identity.sign_up.models import VerificationRequest
@@ -126,6 +127,7 @@ def hand_over(
     if attempt is not None:
         sealed = public.seal(password, about=_about(attempt, account))
         account_attempts.store_password(session, now, attempt_id, sealed)
+        count_after_commit(session, metrics.SIGN_UPS, step="requested")
         outbox.enqueue(session, JobKind.ACCOUNT, attempt_id, now, lane=Lane.ACCOUNTS)
 
 
@@ -156,6 +158,7 @@ def end(session: Session, now: datetime, attempt_id: UUID, state: AttemptState) 
     """Record how the attempt ended. If the homeserver is away, enqueue the job that probes it."""
     for source in (AttemptState.WAITING, AttemptState.CALLING):
         if account_attempts.change_state(session, attempt_id, source=source, to=state):
+            count_after_commit(session, metrics.SIGN_UPS, step=state.value)
             break
     account_attempts.take_password(session, attempt_id, now)
     attempt = account_attempts.find(session, attempt_id)

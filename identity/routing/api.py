@@ -15,6 +15,7 @@ from identity.threepids import account_models as identity_accounts, associations
 from identity.web import parameters
 from identity.web.guards import anyone, bearer_token, calling_homeserver, homeserver
 from identity.web.request_context import client_ip, services
+from identity.web.request_record import about_address
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def info() -> Response:
     is `new_hs`. While the database is away, the rules alone decide, but for the level `legacy`.
     """
     address = parameters.email_address()
+    about_address(address.canonical, from_memory=True)
     decision = services.rules.current().decide(address)
     is_inside = is_in(client_ip(), services.settings.protected_networks)
     by_rule = _homeservers(decision, protected=is_inside)
@@ -62,6 +64,7 @@ def internal_info() -> Response:
     another homeserver, it is `current_hs` among our fields; the level `legacy` puts it in `hs`.
     """
     address = parameters.email_address()
+    about_address(address.canonical)
     decision = services.rules.current().decide(address)
     by_rule, about = _homeservers(decision, protected=True), _about(decision)
     is_legacy = services.settings.info_person_level == "legacy"

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from identity.core import rows
+from identity.core import rows, tracing
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS
 
@@ -58,6 +58,8 @@ class VerificationRequest(Base):
     # browser is not told.
     refused_at: Mapped[datetime | None]
     refused_by: Mapped[str | None]  # the browser in which that was said
+    # The id of the HTTP request that made it: the log calls all that follows by it.
+    trace_id: Mapped[str | None] = mapped_column(default=tracing.trace_id)
 
 
 Index(

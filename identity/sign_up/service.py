@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
+from identity.core import metrics
+from identity.core.database import count_after_commit
 from identity.core.one_time_codes import models as stored_codes
 from identity.core.one_time_codes.limits import NO_NETWORKS, CallerNetworks
 from identity.core.one_time_codes.models import Purpose
@@ -239,6 +241,8 @@ def _open(
     )
     session.add(request)
     session.flush()
+    step = "started" if state is State.OPEN else "verified"
+    count_after_commit(session, metrics.SIGN_UPS, step=step)
     return request
 
 
@@ -288,4 +292,6 @@ def _confirm(session: Session, now: datetime, request: VerificationRequest) -> b
     won = verification_requests.change_state(
         session, request, source=State.OPEN, to=State.CONFIRMED, confirmed_at=now
     )
+    if won:
+        count_after_commit(session, metrics.SIGN_UPS, step="verified")
     return won or request.state == State.CONFIRMED

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from identity import problems
 from identity.core.database import AWAY, is_schema_too_old
 
+from . import request_record
 from .request_context import services
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,7 @@ def answer_problem(problem: problems.Problem) -> Response:
     """The Matrix error for a problem: by its class, or the nearest base class in the table."""
     if not is_for_programs():
         raise problem
+    request_record.count_limit(problem)
     status, code = next(
         (ANSWERS[kind] for kind in type(problem).__mro__ if kind in ANSWERS), OTHERWISE
     )

@@ -20,6 +20,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
+from identity.core import metrics
+
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -122,6 +124,7 @@ class Bridge:
         try:
             await self._read(scope["headers"], receive, body)
         except _RefusedError as refused:
+            metrics.HTTP_UNSERVED.inc(status=str(int(refused.answer.status)))
             return refused.answer
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._call, scope, body, time.monotonic())
@@ -163,6 +166,7 @@ class Bridge:
     def _call(self, scope: Mapping[str, Any], body: _Body, since: float) -> Answer:
         """Call the application, in a thread of the pool."""
         if time.monotonic() - since > self._queue_time:
+            metrics.HTTP_UNSERVED.inc(status=str(HTTPStatus.SERVICE_UNAVAILABLE.value))
             return _plain(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=RETRY_AFTER)
         try:
             return _call(self._application, _environ(scope, body))

@@ -79,7 +79,9 @@ def calling_homeserver() -> str | None:
         name = known.find(token)
         if name is None:
             raise
+        g.named_homeserver = name
         return name
+    g.named_homeserver = name  # for the line in the log
     is_suspended = found is not None and found.suspended_at is not None
     known.record(token, None if is_suspended else name)
     standing.check_not_suspended(found)

@@ -1,7 +1,6 @@
 """Error pages: each problem is shown as one sentence and one next step."""
 
 import logging
-import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from identity.core.database import is_schema_too_old
 from .api_errors import AWAY_RETRY, say_until
 from .rendering import render_page
 from .request_context import services
+from .request_record import count_limit, request_id
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,11 @@ def answer_problem(problem: problems.Problem) -> Response:
         return answer_stopped(problem)
     found = next((ADVICE[kind] for kind in type(problem).__mro__ if kind in ADVICE), OTHERWISE)
     response = render_page(
-        "problem", status=found.status, sentence=found.sentence, next_step=found.next_step
+        "problem",
+        status=found.status,
+        sentence=found.sentence,
+        next_step=found.next_step,
+        reference=request_id(),
     )
     if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(AWAY_RETRY)
@@ -99,8 +103,11 @@ def answer_stopped(stopped: problems.Stopped) -> Response:
 
 def answer_too_many(problem: problems.TooManyRequests) -> Response:
     """The page for a reached limit, which says at what time one can try again."""
+    count_limit(problem)
     again_at = services.now() + timedelta(seconds=problem.retry_after)
-    response = render_page("too_many", status=HTTPStatus.TOO_MANY_REQUESTS, again_at=again_at)
+    response = render_page(
+        "too_many", status=HTTPStatus.TOO_MANY_REQUESTS, again_at=again_at, reference=request_id()
+    )
     response.headers["Retry-After"] = str(problem.retry_after)
     return response
 
@@ -110,13 +117,19 @@ def answer_http(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
         return render_page("not_found", status=HTTPStatus.NOT_FOUND)
-    return render_page("problem", status=status, sentence="problem.other", next_step=HOME)
+    return render_page(
+        "problem",
+        status=status,
+        sentence="problem.other",
+        next_step=HOME,
+        reference=request_id(),
+    )
 
 
 def answer_database_away(error: Exception) -> Response:
     """The page if the database does not answer; the page does not use it."""
     log.warning("a page could not be answered: %s", type(error).__name__)
-    response = _static(HTTPStatus.SERVICE_UNAVAILABLE, secrets.token_hex(4))
+    response = _static(HTTPStatus.SERVICE_UNAVAILABLE)
     response.headers["Retry-After"] = str(AWAY_RETRY)
     return response
 
@@ -135,14 +148,14 @@ def answer_unfit(error: Exception) -> Response:
 
 
 def answer_broken(error: Exception) -> Response:
-    """The page for any other exception, with a reference to the traceback in the log."""
-    reference = secrets.token_hex(4)
+    """The page for any other exception. The log has the traceback, under the request's id."""
     cause = getattr(error, "original_exception", None) or error
-    log.error("page failed, reference %s", reference, exc_info=cause)
-    return _static(HTTPStatus.INTERNAL_SERVER_ERROR, reference)
+    log.error("page failed, reference %s", request_id(), exc_info=cause)
+    return _static(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _static(status: HTTPStatus, reference: str) -> Response:
+def _static(status: HTTPStatus) -> Response:
+    reference = request_id()
     try:
         return render_page("broken", status=status, reference=reference)
     except Exception:  # the same fault may affect this page as well

@@ -84,8 +84,8 @@ COMES_WITH = {
 }
 OURS = {"identity", "domain_rules", "workers"}
 SYNAPSES_OWN = {"synapse", "twisted", "treq", "signedjson", "unpaddedbase64", "prometheus-client"}
-# Run as commands; imported by the module inside Synapse alone.
-NEVER_IMPORTED = {"granian", "gunicorn", "prometheus-client"}
+# Run as commands.
+NEVER_IMPORTED = {"granian", "gunicorn"}
 
 
 def imported_by(folder: str) -> set[str]:

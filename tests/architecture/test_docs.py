@@ -7,7 +7,10 @@ import click
 import pytest
 
 from identity.cli.entry import main
+from identity.core import exposition
+from identity.core.metrics import FAMILIES, NAMESPACE
 from identity.env_files import VARIABLE
+from identity.health.measured import GAUGES
 from identity.setting_sources import PREFIX
 from identity.settings import Settings, read_settings
 
@@ -93,3 +96,15 @@ def test_the_samples_start_what_there_is():
         assert command[1].startswith(
             ("guichet web --", "guichet db upgrade ", "celery -A workers ")
         )
+
+
+def test_every_metric_is_explained_with_its_labels_and_every_explained_metric_exists():
+    rows = re.findall(
+        r"^\| `(guichet_\w+)` \| ([^|]+) \| ([^|]+) \|$", read("docs/operations.md"), re.MULTILINE
+    )
+    explained = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels, _said in rows}
+    exists = {family.name: {*family.labels} for family in FAMILIES}
+    exists |= {NAMESPACE + gauge.name: {*gauge.labels} for gauge in GAUGES}
+    exists[exposition.BUILD] = {"version"}
+    assert len(rows) == len(explained)
+    assert explained == exists

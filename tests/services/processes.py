@@ -131,6 +131,8 @@ class Processes:
         paths = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(self.tree)}
         paths["PYTHONUNBUFFERED"] = "1"
         data = {"GUICHET_DATA_DIR": str(self.folder / "var"), "GUICHET_ENV_FILE": ""}
+        # Many workers run side by side in the suite.
+        data["GUICHET_WORKER_METRICS_LISTEN"] = ""
         measured = MEASURED if self.tree == ROOT else {}
         return kept | measured | paths | data | dict(given)
 

@@ -10,6 +10,7 @@ from identity.homeservers import models as homeservers, standing as homeserver_s
 from identity.web.guards import calling_homeserver, homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
+from identity.web.request_record import about_address
 
 blueprint = Blueprint("internal_binding", __name__, url_prefix="/_matrix/identity/internal")
 blueprint.before_request(homeserver)
@@ -31,6 +32,7 @@ def bind() -> Response:
         address = services.rules.current().read(body.address, smtputf8=True, typed=False)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
+    about_address(address.canonical)
     with services.database.transaction() as session:
         binding.bind_verified(
             session,

@@ -14,6 +14,7 @@ from identity.web import browser_cookie
 from identity.web.code_form import code_faults, is_mail_held, unfinished_code
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import client_ip, services
+from identity.web.request_record import about_address
 from identity.web.site import blueprint
 from identity.web.wording import language, text
 
@@ -39,6 +40,7 @@ def lists_ask() -> Response:
         return render_page(
             "lists_sign_in", faults=[Fault("email", text("start.fault"))], email=typed
         )
+    about_address(address.canonical)
     services.limits.spend_network(client_ip())
     services.limits.spend_tag(client_ip(), address)
     with services.database.transaction() as database:

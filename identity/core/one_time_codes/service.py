@@ -22,6 +22,8 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from identity.core import metrics
+from identity.core.database import count_after_commit
 from identity.core.tokens import CODE_DIGITS, LONG_CODE_DIGITS, Tokens, typed_digits
 
 from . import limits as code_limits, models as store
@@ -153,15 +155,32 @@ def spend(
     `address`: the mailbox it was sent to. `subject`: what the code belongs to, if that is not the
     address. `also`: further purposes whose codes are accepted here; a wrong code counts for all.
     """
-    subject = subject or address
     purposes = (purpose, *also)
+    answer = _try(
+        session, tokens, now, purposes, typed, address=address, subject=subject or address
+    )
+    result = answer.result.value
+    count_after_commit(session, metrics.CODES_TRIED, purpose=purpose.value, result=result)
+    return answer
+
+
+def _try(
+    session: Session,
+    tokens: Tokens,
+    now: datetime,
+    purposes: tuple[Purpose, ...],
+    typed: TypedCode,
+    *,
+    address: str,
+    subject: str,
+) -> CodeAnswer:
     keys = [f"{each}:{subject}" for each in purposes]
     if not typed.held:
         keys += [f"address:{address}", typed.networks.near, typed.networks.far]
     store.lock(session, keys)
     codes = _in_force(session, now, purposes, subject, typed)
     if not codes:
-        last = store.find_newest(session, purpose, subject)
+        last = store.find_newest(session, purposes[0], subject)
         return CodeAnswer(Result.OVER, ended_at=last.alive_until if last else None)
     allowed = MAX_TRIES if typed.held else code_limits.allowed_tries(session, now, codes[0])
     codes = [each for each in codes if (each.wrong_held if typed.held else each.wrong) < allowed]

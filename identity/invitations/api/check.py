@@ -19,6 +19,7 @@ from identity.invitations.store_invite import InviteRequest
 from identity.web.guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
+from identity.web.request_record import about_address
 
 MAX_ID = 255  # characters of a room or user ID
 
@@ -62,6 +63,7 @@ def _check(body: MayInvite) -> None:
     if body.medium != "email":
         raise problems.UnknownMedium
     address = EmailAddress.parse(body.address)
+    about_address(address.canonical)
     anybody = services.settings.association_policy == "any"
     with services.database.reading() as session:
         store_invite.check(

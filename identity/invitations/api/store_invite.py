@@ -14,6 +14,7 @@ from identity.keys import service as signing_keys
 from identity.web.json_body import Body, Text, read_as, read_object
 from identity.web.matrix_guards import V2, caller, signed_in
 from identity.web.request_context import services
+from identity.web.request_record import about_address
 
 MAX_ID = 255  # characters of a room or user ID
 
@@ -49,6 +50,7 @@ def store() -> Response:
         address = rules.read(body.address)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
+    about_address(address.canonical)
     with services.database.transaction() as session:
         if not account_classes.is_agent(session, rules, body.sender):
             raise problems.NotAllowed("Guests do not invite.")

@@ -85,7 +85,7 @@ def show(mail_id: uuid.UUID) -> None:
 
     \b
     JSON: {"id", "template", "address", "language", "state", "meaning", "created_at": text,
-           "handed_at", "outcome", "last_reply": text or null,
+           "handed_at", "outcome", "last_reply", "trace_id": text or null,
            "errand": {"lane": text, "attempts": number, "due_at", "gave_up_at", "last_error"} or null}
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
@@ -103,8 +103,11 @@ def why(address: str) -> None:
     JSON: a list of what `show` prints.
     """
     canonical = _canonical(address)
-    with open_services() as services, services.database.reading() as session:
-        rows = [describe_mail(session, each) for each in mails.find_by_address(session, canonical)]
+    with open_services() as services:
+        with services.database.reading() as session:
+            found = mails.find_by_address(session, canonical)
+            rows = [describe_mail(session, each) for each in found]
+        mark = services.mark_of(canonical)
     if print_json(rows):
         return
     for row in rows:
@@ -113,6 +116,8 @@ def why(address: str) -> None:
         print_message(
             f"No mail to {canonical} is known. What is kept, how long: docs/operations.md"
         )
+    if mark:
+        print_message(f'Lines of the log about this address have "address": "{mark}".')
 
 
 @mail.command()
@@ -302,6 +307,7 @@ def describe_mail(session: Session, row: Mail) -> dict[str, Any]:
         "handed_at": _time(row.handed_at),
         "outcome": row.outcome,
         "last_reply": row.last_reply,
+        "trace_id": row.trace_id,
         "errand": job
         and {
             "lane": job.lane,

@@ -6,6 +6,7 @@ from flask import Response, abort, request
 
 from domain_rules.addresses import EmailAddress
 from identity import problems
+from identity.core import tracing
 from identity.homeservers import standing as homeserver_standing
 from identity.invitations import proof as invitation_proof
 from identity.registration.attempts import AttemptStatus
@@ -15,6 +16,7 @@ from identity.sign_up.visibility import Step
 from identity.web import browser_cookie
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
+from identity.web.request_record import about_address
 from identity.web.site import blueprint
 from identity.web.wording import language, prefer_language, text
 
@@ -130,6 +132,8 @@ def _own(n: int) -> VerificationRequest:
     with services.database.reading() as session:
         found = sign_up.find_own(session, browser=browser_cookie.browser_hash(), ordinal=n)
     prefer_language(found.language)
+    about_address(found.address)
+    tracing.follow(found.trace_id)
     return found
 
 

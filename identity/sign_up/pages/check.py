@@ -7,6 +7,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
+from identity.core import tracing
 from identity.core.one_time_codes.service import Result
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
@@ -23,6 +24,7 @@ from identity.web.code_form import (
 )
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import services
+from identity.web.request_record import about_address
 from identity.web.site import blueprint
 from identity.web.wording import language, prefer_language
 
@@ -37,6 +39,8 @@ def own_request(session: Session, n: int) -> VerificationRequest:
     """The nth request of this browser. Raises NoSuchRequest."""
     found = sign_up.find_own(session, browser=browser_cookie.browser_hash(), ordinal=n)
     prefer_language(found.language)
+    about_address(found.address)
+    tracing.follow(found.trace_id)
     return found
 
 

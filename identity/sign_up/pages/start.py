@@ -15,6 +15,7 @@ from identity.sign_up import service as sign_up
 from identity.web import browser_cookie
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import client_ip, services
+from identity.web.request_record import about_address
 from identity.web.site import blueprint
 from identity.web.wording import language, text
 
@@ -78,6 +79,7 @@ def start() -> Response:
     except InvalidAddress as error:
         fault = Fault("email", text(FAULTS.get(error.reason, "start.fault")))
         return render_page("start", faults=[fault], email=asked.email, invited=asked.invited)
+    about_address(address.canonical)
     services.limits.spend_network(client_ip())
     advised = _advise(address, keep_typed=asked.keep)
     # An invitation opens any domain, but no mailbox that several people read.

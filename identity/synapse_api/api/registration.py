@@ -12,6 +12,7 @@ from identity.sign_up import openness
 from identity.web.guards import homeserver_of_module, module_in_homeserver
 from identity.web.json_body import Body, Text, read_body
 from identity.web.request_context import services
+from identity.web.request_record import about_address
 
 blueprint = Blueprint("homeserver_door", __name__, url_prefix="/api/homeserver/v1")
 blueprint.before_request(module_in_homeserver)
@@ -35,6 +36,7 @@ def may_register() -> Response:
         address = rules.read(body.address, smtputf8=True, typed=False)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
+    about_address(address.canonical)
     decision = rules.decide(address)
     is_here = homeserver_of_module() in {decision.homeserver, decision.protected_homeserver}
     with services.database.reading() as session:

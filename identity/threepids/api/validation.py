@@ -23,6 +23,7 @@ from identity.web.guards import anyone
 from identity.web.json_body import MAX_INTEGER, Body, Number, Text, read_body
 from identity.web.matrix_guards import V2, caller, signed_in
 from identity.web.request_context import services
+from identity.web.request_record import about_address
 
 blueprint = Blueprint("validation", __name__, url_prefix=V2)
 blueprint.before_request(signed_in)
@@ -56,6 +57,7 @@ def request_token() -> Response:
         address = services.rules.current().read(body.email)
     except InvalidAddress as error:
         raise problems.InvalidEmail(str(error)) from None
+    about_address(address.canonical)
     wanted = Wanted(
         address=address,
         client_secret=check_secret(body.client_secret),

@@ -1,6 +1,7 @@
 """The sample proxy in front of a real Guichet: links open, callers are told apart, and no log holds a token."""
 
 import json
+import re
 import socket
 import ssl
 import warnings
@@ -243,6 +244,16 @@ def test_old_versions_of_tls_are_refused(nginx, newest, is_taken):
             return
         with context.wrap_socket(raw) as talk:
             assert talk.version() == {"TLSv1_2": "TLSv1.2", "TLSv1_3": "TLSv1.3"}[newest.name]
+
+
+def test_the_proxy_names_each_request_and_both_logs_have_the_name(guichet, nginx):
+    proxy = nginx(guichet.url)
+    answer = proxy.ask("/start", **{"X-Request-ID": "of-the-caller-itself"})
+    named = re.search(rb"^X-Request-ID: ([0-9a-f]{32})\r$", answer, re.MULTILINE | re.IGNORECASE)
+    name = named[1].decode()
+    guichet.wait_for_log(f'"request_id": "{name}"')
+    wait_for(lambda: name in proxy.logged, what="the proxy logged it, too")
+    assert "of-the-caller" not in guichet.log
 
 
 def page_title(answer: bytes) -> str:

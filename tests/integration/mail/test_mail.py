@@ -1,5 +1,6 @@
 """`guichet mail`: the fate of mails."""
 
+import re
 import uuid
 
 import pytest
@@ -52,6 +53,8 @@ def test_why_tells_the_story_of_an_address(run, given_up):
 def test_why_of_an_address_without_mails(run):
     assert run.json("mail", "why", CAMILLE) == []
     assert "No mail to" in run("mail", "why", CAMILLE).stderr
+    told = run("mail", "why", CAMILLE).stderr
+    assert re.search(r'"address": "[0-9a-f]{16}"', told)
     assert "not an email address" in run("mail", "why", "camille", ends=1).stderr
 
 

@@ -208,7 +208,7 @@ def test_a_fault_of_ours_has_a_reference_that_stands_in_the_log_too(site, caplog
     app.config["PROPAGATE_EXCEPTIONS"] = False
     answer = Visitor(app, "fr").get("/my-server?q=ac-rouen.example")
     assert answer.status_code == 500
-    reference = re.search(r"Référence ([0-9a-f]{8})\.", words(answer))[1]
+    reference = re.search(r"Référence ([0-9a-f]{16})\.", words(answer))[1]
     assert reference in caplog.text
     assert "ZeroDivisionError" in caplog.text
 

@@ -13,7 +13,15 @@ from tests.worlds.one_person import CAMILLE, GIL, HERS, LOCAL, TAGGED, ZOE, ZOES
 SECTIONS = {
     *("accepted_terms", "account_attempts", "accounts", "associations", "ended_accounts"),
     *("invitations", "invitations_of_others", "list_sign_ins", "lists", "mails"),
-    *("muted_by_others", "muted_inviters", "one_time_codes", "refusals", "room_checks", "rooms"),
+    *(
+        "blocked_as_inviter",
+        "muted_by_others",
+        "muted_inviters",
+        "one_time_codes",
+        "refusals",
+        "room_checks",
+        "rooms",
+    ),
     *("rows_in_lists", "sessions", "successions", "suppressions", "tokens_of_matrix_clients"),
     *("validation_sessions", "verification_requests", "verified_addresses", "wrong_code_tries"),
 }

@@ -1,0 +1,98 @@
+"""Gives each request an id, counts and measures it, and leaves one line in the log.
+
+The line names the rule of the route, never the path: paths contain tokens and addresses.
+"""
+
+import logging
+from time import perf_counter
+
+from flask import Flask, Response, current_app, g, request
+
+from domain_rules.user_ids import homeserver_in
+from identity.core import metrics, tracing
+from identity.core.logging import WHOLE
+from identity.networks import is_trusted_peer
+from identity.problems import Problem, TooManyInvitations, TooManyMails, TooManyTries
+
+from .request_context import services
+
+log = logging.getLogger(__name__)
+
+HEADER = "X-Request-ID"
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+UNMATCHED = "(none)"  # the route of a path that we do not know
+# Limits that services keep; those by network count themselves (core/rate_limits.py).
+LIMITS: dict[type[Problem], str] = {
+    TooManyMails: "mails",
+    TooManyTries: "code_tries",
+    TooManyInvitations: "invitations",
+}
+
+
+def register(app: Flask) -> None:
+    """Register before everything else: what refuses a request is measured, too."""
+    app.before_request(begin)
+    app.after_request(finish)
+
+
+def begin() -> None:
+    """Give the request an id: the trusted proxy's if it sent a well-formed one, else a new one."""
+    g.began = perf_counter()
+    tracing.begin_request(_given_id() or tracing.new_id())
+
+
+def finish(response: Response) -> Response:
+    """Count the request and log it. The answer names its id."""
+    seconds = perf_counter() - g.began
+    listener = str(current_app.config["LISTENER"])
+    route = request.url_rule.rule if request.url_rule is not None else UNMATCHED
+    method = request.method if request.method in METHODS else "other"
+    labels = {"listener": listener, "route": route}
+    metrics.HTTP_REQUESTS.inc(**labels, method=method, status=str(response.status_code))
+    metrics.HTTP_SECONDS.observe(seconds, **labels)
+    response.headers[HEADER] = request_id()
+    facts = {**labels, "method": method, "status": response.status_code, WHOLE: True}
+    log.info(
+        "request", extra={**facts, "ms": round(seconds * 1000, 1), **_caller(), **tracing.facts()}
+    )
+    return response
+
+
+def request_id() -> str:
+    """The id of this request, which the log knows; people read it out."""
+    return tracing.request_id() or ""
+
+
+def count_limit(problem: Problem) -> None:
+    """Count a refusal by a limit that a service keeps."""
+    if limit := LIMITS.get(type(problem)):
+        metrics.LIMITS.inc(limit=limit)
+
+
+def about_address(address: str, *, from_memory: bool = False) -> None:
+    """Note in the line of this request whom it is about, as a keyed hash.
+
+    `from_memory`: only if this process has read the key before, for answers that must not wait for
+    the database.
+    """
+    hashes = services.hashes
+    mark = hashes.mark_without_database(address) if from_memory else services.mark_of(address)
+    if mark:
+        tracing.note(address=mark)
+
+
+def _given_id() -> str | None:
+    given = request.headers.get(HEADER)
+    if given is None or not tracing.WELL_FORMED.fullmatch(given):
+        return None
+    trusted = services.settings.trusted_proxies
+    return given if is_trusted_peer(request.remote_addr or "", trusted) else None
+
+
+def _caller() -> dict[str, str]:
+    """The homeserver whose credential or whose user's token the request had."""
+    named = g.get("named_homeserver")
+    account = g.get("identity_account")
+    if named is None and account is not None:
+        named = homeserver_in(account.user_id)
+    return {"homeserver": named} if named else {}

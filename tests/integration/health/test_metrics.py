@@ -1,0 +1,251 @@
+"""/metrics: what the database holds, at a cost that does not grow; without a database, that it is away."""
+
+import sqlite3
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import delete, insert, text
+
+from identity.app import create_app
+from identity.core import nodes, outbox, timetable_runs
+from identity.core.database import Database, make_engine
+from identity.core.nodes import Node, NodeKind, NodeReport
+from identity.core.outbox import Job, JobKind, Lane
+from identity.core.timetable_runs import TimetableTask
+from identity.health import measured
+from identity.health.measured import MOST, DatabaseMetrics
+from identity.homeservers import breakers
+from identity.homeservers.breakers import Interface
+from identity.invitations.models import Awaits, Delivery, State
+from tests.worlds.api import *
+
+FAR_AWAY = {"REMOTE_ADDR": "203.0.113.5"}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request) -> str:
+    """Both: the statements are written for each."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+def put(database, clock, count: int, lane=Lane.URGENT, kind=JobKind.MAIL, **at: float) -> None:
+    """So many jobs at once, due at this time."""
+    due_at = clock() + timedelta(**at)
+    rows = [
+        {
+            "id": uuid.uuid4(),
+            "kind": kind,
+            "lane": lane,
+            "subject_id": uuid.uuid4(),
+            "created_at": due_at,
+            "due_at": due_at,
+        }
+        for _ in range(count)
+    ]
+    with database.transaction() as session:
+        session.execute(insert(Job), rows)
+
+
+def shown(client, **how) -> dict[tuple[str, ...], float]:
+    answer = client.get("/metrics", **how)
+    assert answer.status_code == 200, answer.data
+    assert answer.content_type.startswith("text/plain; version=0.0.4")
+    return {
+        (sample.name, *(value for _name, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.get_data(as_text=True))
+        for sample in family.samples
+    }
+
+
+def depth(found, lane: str, kind: str = "mail") -> tuple[float | None, float | None]:
+    names = ("guichet_outbox_jobs", "guichet_outbox_oldest_overdue_seconds")
+    return tuple(found.get((name, kind, lane)) for name in names)
+
+
+def test_jobs_count_by_lane_and_kind_and_only_what_is_due_is_overdue(internal, services, clock):
+    put(services.database, clock, 3, seconds=-90)
+    put(services.database, clock, 1, seconds=-30)
+    put(services.database, clock, 2, lane=Lane.NORMAL, minutes=5)
+    put(services.database, clock, 1, lane=Lane.BULK, kind=JobKind.LIST_ROW, seconds=-10)
+    found = shown(internal)
+    assert found[("guichet_database_up",)] == 1
+    assert depth(found, "urgent") == (4, 90)
+    assert depth(found, "normal") == (2, 0)
+    assert depth(found, "bulk", "list_row") == (1, 10)
+    assert depth(found, "accounts") == (None, None)
+
+
+def test_what_a_worker_has_leased_or_done_is_not_overdue(internal, services, clock):
+    put(services.database, clock, 2, seconds=-90)
+    with services.database.transaction() as session:
+        first = outbox.lease_next(session, clock(), Lane.URGENT)
+        outbox.settle(session, first, clock())
+        outbox.lease_next(session, clock(), Lane.URGENT)
+    assert depth(shown(internal), "urgent") == (1, 0)
+
+
+def test_counting_stops_at_the_limit_and_the_oldest_is_found_all_the_same(
+    internal, services, clock
+):
+    put(services.database, clock, MOST + 50, seconds=-5)
+    put(services.database, clock, 1, seconds=-7200)
+    assert depth(shown(internal), "urgent") == (MOST, 7200)
+
+
+def test_invitations_and_deliveries_count_by_their_state(internal, services, invite, clock):
+    def made(number: int, **facts) -> None:
+        for each in range(number):
+            name = f"{facts} {each}"
+            invite(token=name, public_key=name, **facts)
+
+    made(2, state=State.SENT)
+    made(1, state=State.SENT, expires_at=clock() - timedelta(days=1))
+    made(1, state=State.ACCEPTED, delivery=Delivery.DEAD)
+    made(1, state=State.DELIVERED, delivery=Delivery.DELIVERED)
+    made(1, awaits=Awaits.REPORT, created_at=clock() - timedelta(hours=1))
+    found = shown(internal)
+    assert found[("guichet_invitations", "sent")] == 2
+    assert found[("guichet_invitations", "accepted")] == 1
+    assert found[("guichet_invitations", "queued")] == 1
+    assert found[("guichet_deliveries", "dead")] == 1
+    assert found[("guichet_invitations_held",)] == 1
+
+
+def test_breakers_rules_and_the_timetable_are_shown(internal, services, clock):
+    with services.database.transaction() as session:
+        for _ in range(breakers.MAX_FAILURES):
+            breakers.record_failure(session, clock(), "education.example")
+        breakers.lock(session, breakers.key_of("guests.example", Interface.ONBIND))
+        task, at = TimetableTask.CLEAN_UP, clock()
+        timetable_runs.expect(session, at - timedelta(hours=2), TimetableTask)
+        timetable_runs.record_run(session, task, began_at=at, ended_at=at, error="OperationalError")
+    found = shown(internal)
+    assert found[("guichet_homeserver_breaker_open", "education.example", "accounts")] == 1
+    assert found[("guichet_homeserver_breaker_open", "guests.example", "onbind")] == 0
+    assert found[("guichet_rules_revision",)] == 1
+    assert found[("guichet_timetable_failures", "clean_up")] == 1
+    last = "guichet_timetable_last_run_timestamp_seconds"
+    assert found[(last, "clean_up")] == clock().timestamp()
+    # One that has never run counts from when a scheduler knew of it.
+    assert found[(last, "keep_invitations")] == clock().timestamp() - 7200
+    assert found[("guichet_fault", "timetable")] == 1
+
+
+def report(kind: NodeKind, host: str, **facts) -> NodeReport:
+    return NodeReport(f"{host}:{kind}", kind=kind, host=host, **facts)
+
+
+def test_processes_are_shown_by_kind_and_machine_and_whether_they_agree(internal, services, clock):
+    with services.database.transaction() as session:
+        session.execute(delete(Node))
+        for ago, each in (
+            (5, report(NodeKind.WEB, "one", keys={"link": ["a"]}, rules_revision=7)),
+            (2, report(NodeKind.WORKER, "one", keys={"link": ["a"]}, rules_revision=6)),
+            (1, report(NodeKind.WEB, "two", keys={"link": ["b"]}, offset=timedelta(seconds=-3))),
+            (600, report(NodeKind.WORKER, "three", keys={"storage": ["old"]})),
+        ):
+            nodes.record_heartbeat(session, clock() - timedelta(seconds=ago), each)
+    found = shown(internal)
+    assert [found[("guichet_nodes", kind.value)] for kind in NodeKind] == [2, 0, 1, 0]
+    assert found[("guichet_node_heartbeat_age_seconds", "one", "web")] == 5
+    assert found[("guichet_node_heartbeat_age_seconds", "three", "worker")] == 600
+    assert found[("guichet_node_clock_offset_seconds", "two")] == -3
+    assert found[("guichet_node_rules_revision", "one")] == 6
+    assert found[("guichet_node_keys_equal", "link")] == 0
+    assert found[("guichet_node_keys_equal", "storage")] == 1
+    faults = {name: found[("guichet_fault", name)] for name in ("keys", "clock", "scheduler")}
+    assert faults == {"keys": 1, "clock": 1, "scheduler": 1}
+    assert found[("guichet_fault", "worker")] == 0
+
+
+def test_metrics_are_for_callers_from_near_or_with_a_credential(internal, credential):
+    refused = internal.get("/metrics", environ_base=FAR_AWAY)
+    assert (refused.status_code, refused.json["errcode"]) == (403, "M_FORBIDDEN")
+    assert shown(internal, environ_base=FAR_AWAY, headers=credential)
+    page = internal.get("/metrics", headers={"Origin": "https://evil.example"})
+    assert page.status_code == 403
+    assert internal.get("/metrics", headers={"Host": "evil.example"}).status_code == 403
+
+
+def test_a_database_that_is_away_is_said_so(decided, tmp_path):
+    (tmp_path / "gone").mkdir()
+    away = Database(make_engine(f"sqlite:///{tmp_path / 'gone'}"))
+    client = create_app(replace(decided, database=away), listener="internal").test_client()
+    found = shown(client)
+    assert found[("guichet_database_up",)] == 0
+    assert not [name for name, *_ in found if name.startswith("guichet_outbox")]
+    away.engine.dispose()
+
+
+def test_a_database_that_stands_still_holds_up_one_thread_and_no_scrape(decided, monkeypatch):
+    """Also the second scrape, while the first one's thread still waits, answers."""
+    goes_on = Event()
+
+    def stand_still(*_args):
+        goes_on.wait(60)
+        return iter(())
+
+    monkeypatch.setattr(measured, "read", stand_still)
+    reading = DatabaseMetrics(decided, deadline=0.05)
+    ups = [next(iter(reading.collect())).samples[0].value for _ in range(2)]
+    assert ups == [0, 0]
+    goes_on.set()
+    monkeypatch.setattr(measured, "read", lambda *_args: iter(()))
+    patient = DatabaseMetrics(decided, deadline=60)
+    assert next(iter(patient.collect())).samples[0].value == 1
+
+
+def steps(database, clock) -> int:
+    """How much SQLite's machine does for one scrape: the same on every machine."""
+    count = 0
+
+    def one_more() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    with database.reading() as session:
+        raw: sqlite3.Connection = session.connection().connection.driver_connection
+        raw.set_progress_handler(one_more, 10)
+        try:
+            list(measured.read(session, clock(), clock()))
+        finally:
+            raw.set_progress_handler(None, 0)
+    return count
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_cost_does_not_grow_with_what_waits(services, clock):
+    put(services.database, clock, 2 * MOST, seconds=-5)
+    few = steps(services.database, clock)
+    put(services.database, clock, 18 * MOST, seconds=-5)
+    assert steps(services.database, clock) <= 1.1 * few
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_postgresql_counts_by_the_index_that_is_made_for_it(services, clock):
+    put(services.database, clock, 10 * MOST, seconds=-5)
+    with services.database.transaction() as session:
+        session.execute(text("analyze outbox"))
+    seen: list[str] = []
+    with services.database.reading() as session:
+        execute = session.execute
+
+        def explained(statement, *args, **facts):
+            if "pairs" not in str(statement):
+                return execute(statement, *args, **facts)
+            compiled = statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
+            rows = execute(text(f"explain (analyze, format text) {compiled}"))
+            seen.append("\n".join(row[0] for row in rows))
+            return execute(statement, *args, **facts)
+
+        session.execute = explained
+        list(measured.read(session, clock(), clock()))
+    [plan] = seen
+    assert "ix_outbox_measured" in plan
+    assert "Seq Scan on outbox" not in plan

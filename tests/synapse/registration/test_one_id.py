@@ -1,0 +1,94 @@
+"""One id follows a sign-up through the logs of all processes: from the form to the mail and the account, on a real Synapse."""
+
+import json
+import re
+
+import pytest
+import requests
+
+from tests.services.children import Child
+from tests.services.person import Person, code_in, plain
+from tests.services.production import ask_database, wait_until_done
+
+ADDRESS = "camille.durand@ac-rouen.example"
+FROM_PROXY = "5f0c2c9e7ad94d7b8f1f0a6d3c2b1a09"
+
+
+@pytest.fixture
+def on_synapse(production, guichet_processes, synapse, tmp_path) -> dict[str, str]:
+    secret, token = tmp_path / "secret", tmp_path / "token"
+    secret.write_text(synapse.registration_secret)
+    token.write_text(synapse.admin_token)
+    guichet = guichet_processes.guichet
+    guichet("db", "upgrade", env=production)
+    guichet(
+        *("homeserver", "add", synapse.server_name, "--url", synapse.url),
+        *("--label", "Éducation nationale", "--connector", "synapse"),
+        *("--registration-secret-file", str(secret), "--admin-token-file", str(token)),
+        env=production,
+    )
+    guichet(
+        *("domain", "add", "ac-rouen.example", "--homeserver", synapse.server_name),
+        env=production,
+    )
+    return {**production, "GUICHET_TRUSTED_PROXIES": "127.0.0.1/32"}
+
+
+def lines_of(child: Child, trace_id: str) -> list[dict]:
+    """What an operator finds who searches this log for the id."""
+    lines = [json.loads(line) for line in child.log.splitlines() if line.startswith("{")]
+    return [line for line in lines if line.get("trace_id") == trace_id]
+
+
+def test_one_id_finds_the_form_the_mail_and_the_account(
+    on_synapse, guichet_processes, smtp_server, synapse
+):
+    web = guichet_processes.gunicorn(on_synapse, "--workers", "2", "--threads", "4")
+    worker = guichet_processes.worker(on_synapse, "--concurrency", "3")
+    camille = Person(web.url)
+    camille.session.headers["X-Request-ID"] = FROM_PROXY
+    answer = camille.ask(ADDRESS)
+    started = answer.history[0] if answer.history else answer
+    assert started.headers["X-Request-ID"] == FROM_PROXY
+    del camille.session.headers["X-Request-ID"]
+    camille.type_code(code_in(plain(smtp_server.wait_for_mail(ADDRESS))))
+    camille.choose()
+    assert camille.page.url.endswith("/done")
+    smtp_server.wait_for_mail(ADDRESS, number=2)
+    wait_until_done(on_synapse)
+
+    asked = [line for line in lines_of(web, FROM_PROXY) if line["event"] == "request"]
+    posted = [(line["route"], line["status"]) for line in asked if line["method"] == "POST"]
+    assert posted[0] == ("/start", 303)
+    assert ("/check/<int:n>", 303) in posted
+    assert ("/account/<int:n>", 303) in posted
+    own = [line["request_id"] for line in asked if line["request_id"] != FROM_PROXY]
+    assert len(set(own)) == len(own) > 3
+    worked = [line for line in lines_of(worker, FROM_PROXY) if "outcome" in line]
+    done = {(line["kind"], line.get("template")) for line in worked if line["outcome"] == "done"}
+    assert {("mail", "verify"), ("mail", "welcome"), ("account", None)} <= done
+    # The same mark stands for the address in every process, and the address in none.
+    marks = {line["address"] for line in (*asked, *worked) if "address" in line}
+    assert len(marks) == 1
+    assert re.fullmatch(r"[0-9a-f]{16}", marks.pop())
+    for log in (web.log, worker.log):
+        assert "camille" not in log
+    stored = ask_database(on_synapse, "select id, trace_id from mails")
+    assert {trace for _id, trace in stored} == {FROM_PROXY}
+    assert {line["mail"] for line in worked if "mail" in line} == {str(row[0]) for row in stored}
+
+
+def test_what_somebody_else_does_meanwhile_has_another_id(
+    on_synapse, guichet_processes, smtp_server
+):
+    web = guichet_processes.gunicorn(on_synapse, "--threads", "4")
+    worker = guichet_processes.worker(on_synapse, "--concurrency", "2")
+    for name in ("ana", "bruno"):
+        Person(web.url).ask(f"{name}@ac-rouen.example")
+        smtp_server.wait_for_mail(f"{name}@ac-rouen.example")
+    requests.get(f"{web.url}/check/1", timeout=60)
+    wait_until_done(on_synapse)
+    traces = [trace for (trace,) in ask_database(on_synapse, "select trace_id from mails")]
+    assert len(set(traces)) == 2
+    for trace in traces:
+        assert len([line for line in lines_of(worker, trace) if line.get("kind") == "mail"]) >= 1

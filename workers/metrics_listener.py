@@ -1,0 +1,113 @@
+"""Shows the metrics of this worker's processes to Prometheus, at a port of its own.
+
+A thread of the worker's main process answers. If the port is taken, it tries again: the worker
+works all the same.
+"""
+
+import logging
+import os
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socket import AF_INET, AF_INET6
+from threading import Event, Thread
+from urllib.parse import urlsplit
+
+from identity.core import exposition
+from identity.networks import has_passed_a_proxy, is_in, read_address, read_host_name
+from identity.settings import Settings, is_loopback
+
+log = logging.getLogger(__name__)
+
+PATH = "/metrics"
+SLOWEST = 5.0  # seconds for a caller to send its request, and to take the answer
+AGAIN = 10.0  # seconds until a port that was taken is tried again
+
+
+class MetricsListener:
+    """`start` and `stop`, in the main process of a worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._stopping = settings, Event()
+        self._server: _Server | None = None
+        self._thread = Thread(target=self._run, name="metrics", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer, unless the setting is empty."""
+        if self._settings.worker_metrics_listen:
+            os.register_at_fork(after_in_child=self._leave)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._stopping.set()
+        if self._server is not None:
+            self._server.shutdown()
+
+    def _run(self) -> None:
+        told = False
+        while not self._stopping.is_set():
+            try:
+                self._server = _Server(self._settings)
+            except OSError as error:
+                if not told:
+                    where = self._settings.worker_metrics_listen
+                    log.warning("metrics: cannot listen on %s: %s", where, error.strerror)
+                told = True
+                self._stopping.wait(AGAIN)
+                continue
+            with self._server:
+                self._server.serve_forever(poll_interval=1.0)
+
+    def _leave(self) -> None:
+        """In a process of the pool: the port is the main process's."""
+        if self._server is not None:
+            self._server.socket.close()
+
+
+class _Server(HTTPServer):
+    """Answers one caller after the other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        parts = urlsplit(f"//{settings.worker_metrics_listen}")
+        host, port = parts.hostname or "", parts.port or 0
+        self.address_family = AF_INET6 if ":" in host else AF_INET
+        super().__init__((host, port), _Answer)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A caller that went away or was too slow is no fault of ours."""
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = SLOWEST
+    server_version, sys_version = "Guichet", ""
+
+    def do_GET(self) -> None:
+        """/metrics, for callers of GUICHET_INTERNAL_NETWORKS by a name of this machine."""
+        if self.path.partition("?")[0] != PATH:
+            self._answer(HTTPStatus.NOT_FOUND, b"Only /metrics is here.\n")
+        elif not self._may_ask():
+            self._answer(HTTPStatus.FORBIDDEN, b"Not from here (GUICHET_INTERNAL_NETWORKS).\n")
+        else:
+            self._answer(HTTPStatus.OK, exposition.show(), exposition.CONTENT_TYPE)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: Prometheus asks every few seconds."""
+
+    def _may_ask(self) -> bool:
+        """As on the internal listener: not for web pages, by DNS rebinding, or through a proxy."""
+        host, settings = read_host_name(self.headers.get("Host")), self.server.settings
+        names = {*settings.internal_hosts, read_host_name(settings.worker_metrics_listen)}
+        is_ours = is_loopback(host) or read_address(host) is not None or host in names
+        is_page = any(name.lower().startswith(("origin", "sec-fetch-")) for name in self.headers)
+        is_near = is_in(str(self.client_address[0]), settings.internal_networks)
+        return is_ours and is_near and not is_page and not has_passed_a_proxy(self.headers)
+
+    def _answer(self, status: HTTPStatus, body: bytes, kind: str = "text/plain") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(body)
