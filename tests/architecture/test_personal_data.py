@@ -38,12 +38,12 @@ IMPERSONAL = {
     "lookup_hashes": {"medium"},
     "lookup_peppers": {"pepper"},
     "mail_pauses": {"kind", "domain", "author"},
-    "mails": {"template", "language", "state", "outcome"},
+    "mails": {"template", "language", "state", "outcome", "trace_id"},
     "module_refusals": {"reason"},
     "module_reports": {"homeserver", "kind", "result", "why"},
     "one_time_codes": {"purpose", "key_id", "used_by"},
     # What holds a job may be an inviter: it is let go when they are erased.
-    "outbox": {"errand", "lane", "held_by"},
+    "outbox": {"errand", "lane", "held_by", "trace_id"},
     "people_list_rows": {"outcome", "caution", "step", "why"},
     "people_lists": {"room_id", "language", "state"},
     "people_sessions": {"token_hash", "purpose", "device"},
@@ -64,6 +64,7 @@ IMPERSONAL = {
     "validation_sessions": {"secret_hash", "device", "language"},
     "verification_requests": {
         *("browser", "browser_before", "language", "state", "homeserver", "device", "refused_by"),
+        "trace_id",
     },
     "timetable_runs": {"task", "error"},
     "worker_heartbeats": {
