@@ -53,10 +53,6 @@ class _RefusedError(Exception):
         self.answer = _plain(status, **headers)
 
 
-class _GoneError(Exception):
-    """The client closed its connection before the request was whole."""
-
-
 @dataclass
 class _Body:
     """What is read of a body. `length`: what the application is told (None: there is no body)."""
@@ -102,8 +98,6 @@ class Bridge:
         body = _Body()
         try:
             answer = await self._answer(scope, receive, body)
-        except _GoneError:
-            return
         finally:
             self._room += _beyond_small(body)
         headers = [
@@ -133,7 +127,7 @@ class Bridge:
         """Read the body, unless there is none or it is said to be too large."""
         names = [name for name, _ in headers]
         if names.count(b"host") > 1:  # RFC 9112, section 3.2
-            raise _RefusedError(HTTPStatus.BAD_REQUEST, connection="close")
+            raise _broken()
         is_chunked = b"transfer-encoding" in names
         if not is_chunked:
             body.length = _length(headers)
@@ -145,15 +139,15 @@ class Bridge:
         except TimeoutError:
             raise _RefusedError(HTTPStatus.REQUEST_TIMEOUT, connection="close") from None
         if not is_chunked and len(body.data) != body.length:
-            raise _GoneError
+            raise _broken()
         body.length = len(body.data)
 
     async def _receive(self, receive: Receive, body: _Body) -> None:
         more = True
         while more and len(body.data) <= self._max_body:
             event = await receive()
-            if event["type"] != "http.request":
-                raise _GoneError
+            if event["type"] != "http.request":  # gone, or what it sends is no chunk
+                raise _broken()
             before = _beyond_small(body)
             body.data += event.get("body", b"")
             self._room -= _beyond_small(body) - before
@@ -251,8 +245,12 @@ def _length(headers: RawHeaders) -> int | None:
     if not given:
         return None
     if len(given) > 1 or not (value := given.pop()).isdigit() or len(value) > MAX_DIGITS:
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, connection="close")
+        raise _broken()
     return int(value)
+
+
+def _broken() -> _RefusedError:
+    return _RefusedError(HTTPStatus.BAD_REQUEST, connection="close")
 
 
 def _beyond_small(body: _Body) -> int:

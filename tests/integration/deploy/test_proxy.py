@@ -163,7 +163,7 @@ def test_links_open_through_the_proxy_with_anything_behind_the_token(guichet, ng
         "",
         ".",
         ",",
-        ">",
+        "%3E",  # browsers send a > so
         ")",
         "]",
         "/",
@@ -183,7 +183,7 @@ def test_links_open_through_the_proxy_with_anything_behind_the_token(guichet, ng
     ):
         answer = proxy.ask(written)
         if answer.startswith(b"HTTP/1.1 303"):
-            assert f"Location: {link}\r\n".encode() in answer
+            assert f"\r\nlocation: {link}\r\n".encode() in answer
         else:
             assert page_title(answer) == title, written
     assert letter == "v"

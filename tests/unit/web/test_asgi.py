@@ -204,16 +204,17 @@ def test_a_body_that_does_not_come_in_time_reaches_nobody(headers):
 
 
 @pytest.mark.parametrize("headers", [lengthy(10), CHUNKED])
-def test_a_client_that_leaves_within_its_body_reaches_nobody(headers):
+def test_a_body_that_breaks_off_reaches_nobody(headers):
     app = Recorder()
     client = ask(app, Client(b"a", ends="gone", headers=headers))
-    assert (client.sent, app.asked) == ([], [])
+    assert (client.status, app.asked) == (400, [])
+    assert client.headers[b"connection"] == b"close"
 
 
 def test_a_body_shorter_than_told_reaches_nobody():
     app = Recorder()
     client = ask(app, Client(b"a", headers=lengthy(10)))
-    assert (client.sent, app.asked) == ([], [])
+    assert (client.status, app.asked) == (400, [])
 
 
 def test_a_body_told_to_be_too_large_is_not_read_and_the_application_refuses_it():
