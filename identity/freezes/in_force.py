@@ -19,6 +19,7 @@ from .models import Freezes
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds
+WAIT = 1.0  # seconds for one look, while the database is not known to be away
 
 
 class FreezesInForce:
@@ -31,18 +32,42 @@ class FreezesInForce:
         self._held = Freezes()
         self._looked_at = float("-inf")
         self._looking = threading.Lock()
+        self._is_away = False
 
     def current(self) -> Freezes:
         """What is frozen now. Before the first look at a database that is away: nothing."""
         is_due = time.monotonic() - self._looked_at >= self._look_every
-        # One thread reads; the others use what is cached.
+        # One look at a time; the others use what is cached.
         if is_due and self._looking.acquire(blocking=False):
-            try:
-                with self._database.reading() as session:
-                    self._held = freezes.find_in_force(session, self._now())
-            except SQLAlchemyError as error:
-                log.warning("freezes: database away: %s", type(error).__name__)
-            finally:
-                self._looked_at = time.monotonic()
-                self._looking.release()
+            self._look_aside()
         return self._held.at(self._now())
+
+    def _look_aside(self) -> None:
+        """Look in a thread, so that nobody waits long for a database that is frozen."""
+        is_done = threading.Event()
+        try:
+            threading.Thread(
+                target=self._look, args=(is_done,), name="freezes", daemon=True
+            ).start()
+        except RuntimeError:  # no thread can be started any more: this process ends
+            self._looking.release()
+            return
+        if not self._is_away and not is_done.wait(WAIT):
+            self._is_away = True
+
+    def _look(self, is_done: threading.Event) -> None:
+        try:
+            with self._database.reading() as session:
+                self._held = freezes.find_in_force(session, self._now())
+            self._is_away = False
+        except SQLAlchemyError as error:
+            if not self._is_away:
+                log.warning("freezes: database away: %s", type(error).__name__)
+            self._is_away = True
+        except Exception:
+            log.exception("freezes cannot be read, those before stay")
+            self._is_away = True
+        finally:
+            self._looked_at = time.monotonic()
+            self._looking.release()
+            is_done.set()
