@@ -37,7 +37,7 @@ def test_a_socket_somebody_listens_on_is_not_taken_from_them(tmp_path):
         other.listen()
         with pytest.raises(WrongSettings, match="somebody listens"):
             listening.check_free(f"unix:{path}")
-    listening.check_free(f"unix:{path}")  # left over: gunicorn takes its place
+    listening.check_free(f"unix:{path}")  # left over: it is replaced
 
 
 @pytest.mark.parametrize(("name", "told"), [("file", "no socket"), ("missing/x.sock", "no folder")])
