@@ -2,11 +2,8 @@
 
 import os
 import signal
-import ssl
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Self
@@ -140,13 +137,3 @@ class Supervisor:
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
-
-
-def answers(url: str) -> bool:
-    """Whether our own web process answers. Its certificate, for another host, is not checked."""
-    context = ssl._create_unverified_context()  # noqa: S323, SLF001  our own process
-    try:
-        with urllib.request.urlopen(url, timeout=1, context=context):  # noqa: S310  http(s) by construction
-            return True
-    except (urllib.error.URLError, OSError):
-        return False

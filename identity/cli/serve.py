@@ -14,7 +14,7 @@ from identity.rule_changes.cli.sample import load_sample
 from identity.services import Services, build_services
 from identity.settings import Settings, read_settings
 
-from .processes import Process, Supervisor, answers
+from .processes import Process, Supervisor
 
 # This is for a first look, also in a container, where everybody is root.
 NO_ROOT_WARNING = "ignore:You're running the worker with superuser privileges"
@@ -45,7 +45,7 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     is_first = _prepare(services)
     services.database.engine.dispose()
     base = settings.public_url
-    own = f"{'https' if tls else 'http'}://{_reachable(host)}:{port}"
+    listeners = (_bind(_reachable(host), port), settings.internal_listen)
     common = {"GUICHET_PUBLIC_URL": base, "GUICHET_LOG_FORMAT": settings.log_format or "text"}
     environment = {**common, **_without_private_halves(services)}
     worker = {**common, **_with_private_halves(settings), "PYTHONWARNINGS": NO_ROOT_WARNING}
@@ -66,9 +66,8 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
         Process("scheduler", _celery("beat", "--pidfile="), environment, shows_output=False),
     ]
     with Supervisor(processes) as supervisor:
-        if supervisor.wait_until(
-            lambda: answers(f"{own}/healthz") and accepts(settings.internal_listen)
-        ):
+        # granian listens once the application is loaded. A request of ours would stand in the log.
+        if supervisor.wait_until(lambda: all(accepts(bind) for bind in listeners)):
             _announce(settings, is_first=is_first)
         sys.exit(supervisor.watch())
 

@@ -1,12 +1,15 @@
 """Where `guichet serve` listens, and where it refuses to."""
 
+import signal
 import socket
 import stat
 
 import pytest
+import requests
 
 from identity.command import listening
 from identity.settings import Settings, WrongSettings
+from tests.services.waiting import free_port
 from tests.worlds.command_line import *
 
 
@@ -37,7 +40,7 @@ def test_a_socket_somebody_listens_on_is_not_taken_from_them(tmp_path):
         other.listen()
         with pytest.raises(WrongSettings, match="somebody listens"):
             listening.check_free(f"unix:{path}")
-    listening.check_free(f"unix:{path}")  # left over: gunicorn takes its place
+    listening.check_free(f"unix:{path}")  # left over: it is replaced
 
 
 @pytest.mark.parametrize(("name", "told"), [("file", "no socket"), ("missing/x.sock", "no folder")])
@@ -96,3 +99,21 @@ def test_homeservers_ask_through_a_unix_socket_and_no_one_else_can(guichet_proce
             )
             answer = talk.makefile("rb").read()
         assert answer.startswith(b"HTTP/1.1 " + status), answer
+
+
+@pytest.mark.processes
+def test_the_addresses_are_the_first_that_is_printed_and_what_follows_is_text(guichet_processes):
+    port = free_port()
+    web = guichet_processes.start(
+        "guichet", "serve", "--port", str(port), env={"GUICHET_INTERNAL_LISTEN": ""}
+    )
+    web.wait_for_log("Stop with Ctrl-C.")
+    url = f"http://127.0.0.1:{port}"
+    requests.get(f"{url}/start", timeout=60).raise_for_status()
+    first, second, *rest = web.log.splitlines()
+    assert first == f"Sign-up   {url}/start"
+    assert second == f"Mailbox   {url}/dev/mail"
+    assert not [line for line in rest if line.startswith("{")]
+    assert not [line for line in rest if "superuser" in line or "kombu" in line or "celery" in line]
+    assert web.stop(signal.SIGINT) == 0
+    assert not [line for line in web.log.splitlines() if "shutdown" in line or "Traceback" in line]

@@ -34,7 +34,7 @@ def site(guichet_processes, empty_sqlite_url, silent_peer):
     well = Peer(OTHER)
     for name, url in ((NAME, silent_peer.url), (OTHER, well.url)):
         guichet("homeserver", "add", name, "--url", url, "--label", name, env=env)
-    web = guichet_processes.gunicorn(env, "--worker-class", "gthread", "--threads", "8")
+    web = guichet_processes.web(env)
     yield web, well
     well.close()
 
