@@ -132,7 +132,7 @@ def test_people_and_programs_are_answered_meanwhile(
 ):
     rotate = ("homeserver", "rotate-credential", "education.example")
     credential = guichet_processes.guichet(*rotate, env=federation).split()[-1]
-    web = guichet_processes.gunicorn(federation, "--threads", "4")
+    web = guichet_processes.web(federation)
     guichet_processes.worker(federation, "--concurrency", "2")
     ask = Asking(web.url, {"Authorization": f"Bearer {credential}"})
     before = ask(INFO).json()

@@ -44,7 +44,7 @@ def sign_ups(url: str) -> list[float]:
 def test_a_redis_that_stands_still_costs_one_request_a_moment_and_no_mail(
     federation, guichet_processes, redis_server, smtp_server, record_fault
 ):
-    web = guichet_processes.gunicorn(federation)
+    web = guichet_processes.web(federation)
     guichet_processes.worker(federation)
     sign_up_before = Person(web.url)
     sign_up_before.ask("camille.durand@ac-rouen.example")
@@ -76,7 +76,7 @@ def test_a_worker_that_never_had_a_broker_carries_out_its_jobs(
     federation, guichet_processes, smtp_server, record_fault
 ):
     deaf = federation | {"GUICHET_BROKER_URL": "redis://127.0.0.1:1/0"}
-    web = guichet_processes.gunicorn(deaf)
+    web = guichet_processes.web(deaf)
     worker = guichet_processes.unready_worker(deaf)
     worker.wait_for_log("Cannot connect to redis")
     sign_ups(web.url)
@@ -96,6 +96,7 @@ def test_a_worker_that_never_had_a_broker_carries_out_its_jobs(
     )
 
 
+@pytest.mark.long
 def test_a_job_in_flight_goes_on_when_the_broker_dies(
     federation, guichet_processes, redis_server, holding_smtp
 ):
