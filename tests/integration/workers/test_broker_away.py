@@ -96,6 +96,7 @@ def test_a_worker_that_never_had_a_broker_carries_out_its_jobs(
     )
 
 
+@pytest.mark.long
 def test_a_job_in_flight_goes_on_when_the_broker_dies(
     federation, guichet_processes, redis_server, holding_smtp
 ):
