@@ -71,7 +71,6 @@ def test_few_modules_reach_the_network_themselves():
             if NETWORK & (names | {name.partition(".")[0] for name in names}):
                 found.add(str(path.relative_to(ROOT)))
     assert found == {
-        "identity/cli/processes.py",
         "identity/command/listening.py",
         "identity/command/opening.py",
         "identity/command/web_server.py",
