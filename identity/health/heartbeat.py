@@ -47,6 +47,8 @@ class Heartbeat:
         self._keys = fingerprints_of(link, storage, services.public_half, halves)
         self._renewed_keys = {str(each): self._keys[each] for each in KeySet}
         self._is_away = False
+        self._stopping = Event()
+        self._thread: Thread | None = None
 
     def start(self, *, survives_fork: bool = False) -> None:
         """Begin. `survives_fork`: the children of this process report themselves as well."""
@@ -56,9 +58,10 @@ class Heartbeat:
             os.register_at_fork(after_in_child=self._begin_in_child)
 
     def stop(self) -> None:
-        """Delete this process from the list, and end the thread."""
+        """Delete this process from the list, and end the thread; nothing before the start."""
         self._stopping.set()
-        self._thread.join(LAST_WORD)
+        if self._thread is not None:
+            self._thread.join(LAST_WORD)
 
     def beat(self) -> None:
         """Report once. If the database is away, that is logged once."""

@@ -65,6 +65,11 @@ def test_it_is_seen_from_its_start_to_its_end(services, own, seen):
     assert not seen()
 
 
+def test_a_process_that_stops_before_it_began_has_nothing_to_take_back(own, seen):
+    Heartbeat(own, NodeKind.WORKER).stop()
+    assert not seen()
+
+
 def test_it_is_gone_thirty_seconds_after_the_last_beat(services, seen, clock):
     with services.database.transaction() as session:
         report = NodeReport("w", key_ids=[services.public_half.key_id])
