@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from .core.clock import ClockOffset, utc_now
+from .core.continuity import LastSeen
 from .core.database import Database, open_database
 from .core.keyed_hashes import KeyedHashes
 from .core.private_files import private_folder
@@ -30,6 +31,7 @@ from .threepids.terms import Terms, read_terms
 
 log = logging.getLogger(__name__)
 
+LAST_SEEN_FILE = "last_seen.json"  # in the data folder, written by the worker
 ACCOUNT_SECONDS = 8.0  # for the calls about one account: a job makes several within its lease
 
 
@@ -56,6 +58,8 @@ class Services:
     """The room actions of a homeserver that has our module."""
     clock_offset: ClockOffset = field(default_factory=ClockOffset, kw_only=True)
     """Of this process, measured at each heartbeat."""
+    last_seen: LastSeen = field(default_factory=LastSeen, kw_only=True)
+    """How far the database had come when it was last seen from here."""
 
     def database_now(self) -> datetime:
         """The present moment by the clock of the database, as far as the offset is known.
@@ -110,6 +114,7 @@ def build_services(
         limits=RateLimits(settings),
         terms=read_terms(settings.terms_file),
         federation=Federation(partial(find_federation_endpoint, database), now),
+        last_seen=LastSeen(settings.data_dir / LAST_SEEN_FILE),
         room_actions_for=partial(
             _room_actions,
             partial(_sign_now, database, vault, settings.server_name, now),

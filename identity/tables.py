@@ -12,6 +12,7 @@ import identity.accounts.verified_addresses
 import identity.bulk_invites.models
 import identity.bulk_invites.room_check_models
 import identity.bulk_invites.sign_in_models
+import identity.core.continuity
 import identity.core.database
 import identity.core.journal
 import identity.core.keyed_hashes

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from identity.core import outbox, timetable_runs
+from identity.core import continuity, outbox, timetable_runs
 from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
@@ -110,6 +110,8 @@ def run_lane(services: WorkerServices, lane: Lane) -> datetime | None:
     try:
         while time.monotonic() < ends_at:
             with services.database.transaction() as session:
+                if not continuity.check(session, services.now(), services.last_seen):
+                    return None  # a backup was loaded: guichet restore
                 job = outbox.lease_next(session, services.now(), lane)
                 next_due = None if job else outbox.next_due(session, lane)
             if job is None:

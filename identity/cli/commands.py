@@ -11,6 +11,7 @@ from identity.homeservers.cli import homeserver
 from identity.invitations.cli.invitation import invitation
 from identity.keys.cli import keys
 from identity.mail.cli import mail
+from identity.restore.cli import backup, restore
 from identity.routing.cli import address
 from identity.rule_changes.cli.address_lists import never_agent, shared_mailbox
 from identity.rule_changes.cli.domain import domain
@@ -38,8 +39,8 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, config, db, doctor, domain, homeserver, invitation, journal, keys, mail),
-    *(never_agent, node, pepper, serve, session, shared_mailbox),
+    *(address, backup, config, db, doctor, domain, homeserver, invitation, journal, keys, mail),
+    *(never_agent, node, pepper, restore, serve, session, shared_mailbox),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

@@ -114,6 +114,11 @@ def next_due(session: Session, lane: Lane) -> datetime | None:
     return session.scalar(select(func.min(Job.due_at)).where(Job.lane == lane, WAITING))
 
 
+def wake(session: Session, lane: Lane) -> None:
+    """Wake a lane after the commit, as after a hold."""
+    wake_after_commit(session, str(lane))
+
+
 def settle(session: Session, job: Job, now: datetime) -> bool:
     """Mark a job as done. False if its lease ended and another worker has taken it."""
     return _close(session, job, done_at=now, last_error=None)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from identity.core import nodes, outbox, timetable_runs
+from identity.core import continuity, nodes, outbox, timetable_runs
 from identity.core.nodes import Node, NodeFault, NodeKind
 from identity.mail import models as mails
 from identity.mail.outcomes import Outcome
@@ -46,6 +46,7 @@ class FaultName(StrEnum):
     DISK = "disk"
     RELAY = "relay"
     MAILS = "mails"
+    HELD = "held"
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,21 @@ class Fault:
 def find_faults(session: Session, now: datetime) -> Iterator[Fault]:
     """All faults that the database shows. `now`: by its clock. The cost does not grow with rows."""
     alive = nodes.find_alive(session, now)
+    yield from _held(session)
     yield from _missing_processes(alive)
     yield from _differences(alive)
     yield from _old_rules(session, alive)
     yield from _late_tasks(session, now)
     yield from _jobs(session, now)
     yield from _mails(session, now)
+
+
+def _held(session: Session) -> Iterator[Fault]:
+    row = continuity.find(session)
+    if row is not None and row.held_since is not None:
+        told = f"no job is carried out since {row.held_since:%Y-%m-%d %H:%M}Z: {row.held_why}"
+        fix = "guichet restore begin, plan, resume (docs/operations.md)"
+        yield Fault(FaultName.HELD, told, fix, is_failure=True)
 
 
 def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:

@@ -15,7 +15,7 @@ from threading import Event, Thread
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from identity.core import nodes
+from identity.core import continuity, nodes
 from identity.core.nodes import NodeFault, NodeKind, NodeReport
 from identity.keys import process_keys
 from identity.keys.fingerprints import fingerprints_of
@@ -119,6 +119,13 @@ class Heartbeat:
         )
         with services.database.transaction() as session:
             nodes.record_heartbeat(session, services.database_now(), report)
+            is_whole = continuity.check(session, services.database_now(), services.last_seen)
+            moves_on = is_whole and self._kind is NodeKind.WORKER
+            position = continuity.tick(session) if moves_on else None
+        if position is not None:
+            # Only what is committed: a position that was lost would be taken for a restore.
+            services.last_seen.remember(position)
+            services.last_seen.store()
 
     def _look_for_faults(self) -> Sequence[NodeFault]:
         if not self._services.settings.stores_files:

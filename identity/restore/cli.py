@@ -1,0 +1,174 @@
+"""`guichet backup` and `guichet restore`: see whether a backup would do, and load one safely."""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+
+from identity.command.files import FILE
+from identity.command.opening import (
+    author_here,
+    build_services_with_secrets,
+    change_options,
+    changing,
+    open_services,
+)
+from identity.command.outcomes import Failure
+from identity.command.printing import (
+    as_json,
+    print_facts,
+    print_json,
+    print_message,
+    print_table,
+    readable_time,
+)
+from identity.core import continuity
+from identity.mail_kinds import kind_of
+from identity.services import WorkerServices
+
+from . import backups, service as restoring
+
+MAX_AGE = 26  # hours
+
+
+@click.group()
+def backup() -> None:
+    """See whether a backup would bring everything back."""
+
+
+@backup.command()
+@click.argument("file", type=FILE, required=False)
+@click.option(
+    "--max-age",
+    default=MAX_AGE,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="HOURS",
+    help="Fail if FILE is older.",
+)
+@as_json
+def check(file: Path | None, *, max_age: int) -> None:
+    """Check that FILE, a dump of the database, is fresh, and that the keys here open the database.
+
+    A backup needs three things: the database, the keys (GUICHET_SECRET_KEYS,
+    GUICHET_STORAGE_KEYS, GUICHET_HOMESERVER_KEYS) and the settings. Keep the keys apart from the
+    database: who has both can read everything. Run this after each dump; guichet doctor then
+    says when none was seen for a day. Without FILE, only the keys are tried.
+
+    \b
+    JSON: {"keys": [{"what": text, "tried", "closed": number}], "made_at": time or null,
+           "is_good": boolean}
+    """  # noqa: D301  \b is click's: keep these lines
+    with open_services(build_services_with_secrets) as services:
+        now = services.now()
+        made_at = _made_at(file) if file else None
+        halves = services.private_halves if isinstance(services, WorkerServices) else None
+        with services.database.reading() as session:
+            tried = list(backups.try_keys(session, services.vault, halves))
+        opens = not any(each.closed for each in tried)
+        is_fresh = made_at is None or now - made_at <= timedelta(hours=max_age)
+        if made_at is not None and opens and is_fresh:
+            with services.database.transaction() as session:
+                backups.record_backup(session, now, made_at)
+    facts = {"keys": [asdict(each) for each in tried], "made_at": made_at}
+    if not print_json(facts | {"is_good": opens and is_fresh}):
+        print_table(
+            ("what", "tried", "not opened"),
+            ((each.what, str(each.tried), str(each.closed)) for each in tried),
+        )
+    if halves is None:
+        print_message("The worker's keys are not here: secrets of homeservers were not tried.")
+    if not opens:
+        raise Failure("the keys here do not open all that is stored: give the old keys as well")
+    if made_at is not None and not is_fresh:
+        raise Failure(f"{file} was made {readable_time(made_at)}, more than {max_age} hours ago")
+
+
+@click.group()
+def restore() -> None:
+    """Bring Guichet back after a backup of its database was loaded.
+
+    Stop the workers, load the dump, then run begin, plan and resume. A worker that finds an
+    older database than it has seen holds all jobs by itself until then.
+    """
+
+
+@restore.command()
+@click.option(
+    "--keep-mails",
+    is_flag=True,
+    help="Send the mails that waited when the backup was made: some perhaps a second time.",
+)
+@change_options
+def begin(*, keep_mails: bool, author: str, reason: str, dry_run: bool) -> None:
+    """Hold all jobs, and end what may have been done since the backup was made.
+
+    Mails that waited then are not sent again, people of lists are not invited again, and all
+    sessions, tokens and codes end. Nothing that can be asked for first is lost: see plan.
+
+    JSON: {name: number of what was ended, …, "dry_run": boolean}
+    """
+    with changing(dry_run=dry_run) as (services, session):
+        ended = restoring.begin(
+            session,
+            services.now(),
+            author_here(author=author, reason=reason),
+            kind_of=kind_of,
+            hashes=services.hashes,
+            keeps_mails=keep_mails,
+        )
+    facts = asdict(ended)
+    if not print_json(facts | {"dry_run": dry_run}):
+        print_facts((name.replace("_", " "), str(count)) for name, count in facts.items())
+    if dry_run:
+        print_message("Nothing was written.")
+    else:
+        print_message(
+            "All jobs are held. Look at guichet restore plan, then guichet restore resume."
+        )
+
+
+@restore.command()
+@as_json
+def plan() -> None:
+    """Show what `resume` lets go.
+
+    JSON: {"held_since": time or null, "why": text,
+    "jobs": [{"kind", "does": text, "count": number}]}
+    """
+    with open_services() as services, services.database.reading() as session:
+        row = continuity.find(session)
+        held_since, why = (row.held_since, row.held_why) if row else (None, "")
+        planned = restoring.plan(session)
+    facts = {"held_since": held_since, "why": why, "jobs": [asdict(each) for each in planned]}
+    if print_json(facts):
+        return
+    print_table(
+        ("kind", "jobs", "what each does"),
+        ((each.kind, str(each.count), each.does) for each in planned),
+    )
+    if held_since is None:
+        print_message("Nothing is held.")
+    else:
+        print_message(f"Held since {readable_time(held_since)}: {why}")
+
+
+@restore.command()
+@change_options
+def resume(*, author: str, reason: str, dry_run: bool) -> None:
+    """Let all jobs go again, after `begin`.
+
+    JSON: {"resumed": boolean, "dry_run": boolean}
+    """
+    with changing(dry_run=dry_run) as (services, session):
+        restoring.resume(session, services.now(), author_here(author=author, reason=reason))
+    print_json({"resumed": not dry_run, "dry_run": dry_run})
+    print_message("Nothing was written." if dry_run else "Jobs are carried out again.")
+
+
+def _made_at(file: Path) -> datetime:
+    try:
+        return backups.made_at(file)
+    except ValueError as error:
+        raise Failure(str(error)) from None
