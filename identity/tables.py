@@ -23,6 +23,7 @@ import identity.homeservers.credentials
 import identity.homeservers.models
 import identity.homeservers.module_models
 import identity.invitations.history
+import identity.invitations.lost
 import identity.invitations.models
 import identity.invitations.mute_models
 import identity.keys.models

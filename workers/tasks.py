@@ -78,7 +78,15 @@ def keep_invitations() -> None:
     with slot(JOBS) as is_free:
         if is_free:  # else another process is doing it
             with recorded(services, TimetableTask.KEEP_INVITATIONS):
-                invitation_timetable.run_due_tasks(services)
+                _keep_invitations(services)
+
+
+def _keep_invitations(services: WorkerServices) -> None:
+    """Nothing is ordered while jobs are held: it may have been ordered before."""
+    with services.database.transaction() as session:
+        is_let_go = continuity.check(session, services.database_now(), services.last_seen)
+    if is_let_go:
+        invitation_timetable.run_due_tasks(services)
 
 
 @contextmanager
@@ -110,8 +118,8 @@ def run_lane(services: WorkerServices, lane: Lane) -> datetime | None:
     try:
         while time.monotonic() < ends_at:
             with services.database.transaction() as session:
-                if not continuity.check(session, services.now(), services.last_seen):
-                    return None  # a backup was loaded: guichet restore
+                if not continuity.check(session, services.database_now(), services.last_seen):
+                    return None  # held: the next sweep asks again
                 job = outbox.lease_next(session, services.now(), lane)
                 next_due = None if job else outbox.next_due(session, lane)
             if job is None:

@@ -30,6 +30,8 @@ class JobKind(StrEnum):
     REVOCATION = "revocation"  # remove an ended invitation from its room
     ROOM_LOOK = "room_look"  # ask a homeserver about a room; a page waits for it
     ACCOUNT = "account"  # make an account; the subject is the attempt, a person waits
+    LOST_INVITATION = "lost_invitation"  # take one that a backup lost out of its room
+    ACCOUNT_LOOK = "account_look"  # ask whether a request became an account that a backup lost
 
 
 class Lane(StrEnum):

@@ -47,6 +47,7 @@ class FaultName(StrEnum):
     RELAY = "relay"
     MAILS = "mails"
     HELD = "held"
+    WENT_BACK = "went_back"
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,17 @@ def find_faults(session: Session, now: datetime) -> Iterator[Fault]:
 
 def _held(session: Session) -> Iterator[Fault]:
     row = continuity.find(session)
-    if row is not None and row.held_since is not None:
+    fix = "guichet restore begin, plan, resume (docs/operations.md, Backup and restore)"
+    if row is None:
+        yield Fault(FaultName.HELD, continuity.MISSING, "else: guichet db upgrade", is_failure=True)
+        return
+    if row.held_since is not None:
         told = f"no job is carried out since {row.held_since:%Y-%m-%d %H:%M}Z: {row.held_why}"
-        fix = "guichet restore begin, plan, resume (docs/operations.md)"
         yield Fault(FaultName.HELD, told, fix, is_failure=True)
+    if row.ahead_at is not None:
+        told = f"the module in {row.ahead} knew more than the database at {row.ahead_at:%H:%M}Z"
+        fix = f"if a backup was loaded: {fix}; if not: guichet restore dismiss"
+        yield Fault(FaultName.WENT_BACK, told, fix, is_failure=True)
 
 
 def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:

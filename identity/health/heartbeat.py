@@ -44,7 +44,7 @@ class Heartbeat:
         self._key_ids = [public.key_id for public in halves.publics] if halves else []
         link, storage = process_keys.shared_keys(services.settings)
         self._keys = fingerprints_of(link, storage, services.public_half, halves)
-        self._is_away = False
+        self._is_away = self._is_forgetful = False
 
     def start(self, *, survives_fork: bool = False) -> None:
         """Begin. `survives_fork`: the children of this process report themselves as well."""
@@ -119,16 +119,45 @@ class Heartbeat:
         )
         with services.database.transaction() as session:
             nodes.record_heartbeat(session, services.database_now(), report)
-            is_whole = continuity.check(session, services.database_now(), services.last_seen)
-            moves_on = is_whole and self._kind is NodeKind.WORKER
-            position = continuity.tick(session) if moves_on else None
-        if position is not None:
-            # Only what is committed: a position that was lost would be taken for a restore.
-            services.last_seen.remember(position)
+        if self._kind is NodeKind.WORKER:
+            self._move_on()
+        else:
+            self._check_continuity()
+
+    def _check_continuity(self) -> None:
+        """Hold all jobs if the database is older than what this process has seen."""
+        services = self._services
+        with services.database.transaction() as session:
+            continuity.check(session, services.database_now(), services.last_seen)
+
+    def _move_on(self) -> None:
+        """The same, and move the position of the database on, which this machine then knows."""
+        services = self._services
+        with services.database.transaction() as session:
+            if not continuity.check(session, services.database_now(), services.last_seen):
+                return
+            row = continuity.find(session)
+            position = continuity.tick(session)
+        if row is None or position is None:
+            return
+        services.last_seen.remember(row.name, position)
+        try:
             services.last_seen.store()
+        except OSError as error:
+            if not self._is_forgetful:
+                log.warning(
+                    "%s: the position of the database is not kept: %s",
+                    services.settings.data_dir,
+                    error,
+                )
+            self._is_forgetful = True
+        else:
+            self._is_forgetful = False
 
     def _look_for_faults(self) -> Sequence[NodeFault]:
-        if not self._services.settings.stores_files:
+        """What is wrong with this machine. A worker keeps the position of the database there."""
+        settings = self._services.settings
+        if not settings.stores_files and self._kind is not NodeKind.WORKER:
             return []
         try:
             with tempfile.TemporaryFile(dir=self._services.settings.data_dir) as probe:

@@ -51,6 +51,9 @@ class NewAccount:
 class Connector(Protocol):
     """Makes accounts on one homeserver. All methods raise Away or Refused."""
 
+    def holder_of(self, address: str) -> str | None:
+        """The user ID of the account that has this address, None if none has."""
+
     def look(self, account: NewAccount) -> Found:
         """Find what exists already. Changes nothing."""
 
@@ -123,6 +126,10 @@ class SynapseConnector:
             and bool(event["content"].get("public_key"))
             for event in events
         )
+
+    def holder_of(self, address: str) -> str | None:
+        with self._talk() as talk:
+            return self._holder_of(talk, address)
 
     def look(self, account: NewAccount) -> Found:
         with self._talk() as talk:

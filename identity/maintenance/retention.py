@@ -12,6 +12,7 @@ from identity.core.database import Base
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as stored_codes
 from identity.core.outbox import Job
+from identity.invitations import lost as lost_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.registration import models as account_attempts
@@ -92,6 +93,7 @@ def _forget_reports(session: Session, now: datetime) -> dict[str, int]:
     )
     return {
         "module reports": reports,
+        "lost invitations": lost_invitations.forget(session, now - MODULE_REPORTS),
         "successions": successions.forget(session, now - SUCCESSIONS),
         "room members": room_members.forget(session, now - ROOM_MEMBERS),
     }

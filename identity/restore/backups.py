@@ -8,7 +8,6 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from identity.core import continuity
 from identity.core.database import marked_columns
 from identity.core.sealing import SEALED, CannotOpen, PrivateHalves, Vault
 from identity.homeservers import models as homeservers, secrets as homeserver_secrets
@@ -31,12 +30,6 @@ def try_keys(session: Session, vault: Vault, halves: PrivateHalves | None) -> It
         yield _try_column(session, column, vault)
     if halves is not None:
         yield _try_homeservers(session, vault, halves)
-
-
-def record_backup(session: Session, now: datetime, made_at: datetime) -> None:
-    """Record that a backup made then was looked at, and that the keys open what is stored."""
-    row = continuity.make_if_missing(session)
-    row.checked_at, row.backup_of = now, made_at
 
 
 def made_at(file: Path) -> datetime:

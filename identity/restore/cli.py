@@ -24,12 +24,27 @@ from identity.command.printing import (
     readable_time,
 )
 from identity.core import continuity
-from identity.mail_kinds import kind_of
+from identity.invitations import lost as lost_invitations
 from identity.services import WorkerServices
 
 from . import backups, service as restoring
 
 MAX_AGE = 26  # hours
+LOST = ("sender", "room_id", "shown", "found_at", "emptied_at", "why")
+TOLD = {
+    "mails": "mails not sent",
+    "invitations": "invitations perhaps mailed",
+    "list_rows": "people of lists not invited",
+    "reminders": "reminders not sent",
+    "probes": "people not told that their homeserver is back",
+    "account_attempts": "accounts to be asked for again",
+    "sessions": "sessions ended",
+    "tokens": "tokens ended",
+    "codes": "codes ended",
+    "erased": "people erased again",
+    "looks": "addresses to be asked for",
+}
+"""What is printed of `Begun`."""
 
 
 @click.group()
@@ -70,7 +85,7 @@ def check(file: Path | None, *, max_age: int) -> None:
         is_fresh = made_at is None or now - made_at <= timedelta(hours=max_age)
         if made_at is not None and opens and is_fresh:
             with services.database.transaction() as session:
-                backups.record_backup(session, now, made_at)
+                continuity.record_backup(session, now, made_at)
     facts = {"keys": [asdict(each) for each in tried], "made_at": made_at}
     if not print_json(facts | {"is_good": opens and is_fresh}):
         print_table(
@@ -89,8 +104,8 @@ def check(file: Path | None, *, max_age: int) -> None:
 def restore() -> None:
     """Bring Guichet back after a backup of its database was loaded.
 
-    Stop the workers, load the dump, then run begin, plan and resume. A worker that finds an
-    older database than it has seen holds all jobs by itself until then.
+    Stop the workers, load the dump, run begin, start the workers, look at plan, and run resume. A
+    worker that finds an older database than its machine has seen holds all jobs by itself.
     """
 
 
@@ -104,42 +119,48 @@ def restore() -> None:
 def begin(*, keep_mails: bool, author: str, reason: str, dry_run: bool) -> None:
     """Hold all jobs, and end what may have been done since the backup was made.
 
-    Mails that waited then are not sent again, people of lists are not invited again, and all
-    sessions, tokens and codes end. Nothing that can be asked for first is lost: see plan.
+    Mails that waited then are not sent, people of lists are not invited, and all sessions, tokens
+    and codes end. What can be asked for first is not lost: see plan. The modules in homeservers
+    report all addresses again, and the invitations that stand in their rooms.
 
-    JSON: {name: number of what was ended, …, "dry_run": boolean}
-    """
+    \b
+    JSON: {"mails", "invitations", "list_rows", "reminders", "probes", "sessions", "tokens",
+           "codes", "account_attempts", "looks", "erased": number, "credentials": [homeserver],
+           "dry_run": boolean}
+    """  # noqa: D301  \b is click's: keep these lines
     with changing(dry_run=dry_run) as (services, session):
         ended = restoring.begin(
             session,
             services.now(),
             author_here(author=author, reason=reason),
-            kind_of=kind_of,
-            hashes=services.hashes,
             keeps_mails=keep_mails,
         )
     facts = asdict(ended)
     if not print_json(facts | {"dry_run": dry_run}):
-        print_facts((name.replace("_", " "), str(count)) for name, count in facts.items())
+        print_facts((TOLD[name], str(value)) for name, value in facts.items() if name in TOLD)
     if dry_run:
         print_message("Nothing was written.")
-    else:
+        return
+    for name in ended.credentials:
         print_message(
-            "All jobs are held. Look at guichet restore plan, then guichet restore resume."
+            f"A credential of {name} that had ended may be valid again: "
+            f"guichet homeserver rotate-credential {name}"
         )
+    print_message("All jobs are held. Look at guichet restore plan, then guichet restore resume.")
 
 
 @restore.command()
 @as_json
 def plan() -> None:
-    """Show what `resume` lets go.
+    """Show what `resume` lets go. Modules add to it within a minute after `begin`.
 
+    \b
     JSON: {"held_since": time or null, "why": text,
-    "jobs": [{"kind", "does": text, "count": number}]}
-    """
+           "jobs": [{"kind", "does": text, "count": number}]}
+    """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
         row = continuity.find(session)
-        held_since, why = (row.held_since, row.held_why) if row else (None, "")
+        held_since, why = (row.held_since, row.held_why) if row else (None, continuity.MISSING)
         planned = restoring.plan(session)
     facts = {"held_since": held_since, "why": why, "jobs": [asdict(each) for each in planned]}
     if print_json(facts):
@@ -159,7 +180,7 @@ def plan() -> None:
 def resume(*, author: str, reason: str, dry_run: bool) -> None:
     """Let all jobs go again, after `begin`.
 
-    JSON: {"resumed": boolean, "dry_run": boolean}
+    JSON: {"resumed", "dry_run": boolean}
     """
     with changing(dry_run=dry_run) as (services, session):
         restoring.resume(session, services.now(), author_here(author=author, reason=reason))
@@ -167,8 +188,54 @@ def resume(*, author: str, reason: str, dry_run: bool) -> None:
     print_message("Nothing was written." if dry_run else "Jobs are carried out again.")
 
 
+@restore.command()
+@change_options
+def dismiss(*, author: str, reason: str, dry_run: bool) -> None:
+    """Let all jobs go although the database went back, without `begin`.
+
+    Only if nothing was done that this database does not know, as after a failed upgrade with all
+    workers stopped. Otherwise mails leave twice.
+
+    JSON: {"dismissed", "dry_run": boolean}
+    """
+    with changing(dry_run=dry_run) as (services, session):
+        restoring.dismiss(session, services.now(), author_here(author=author, reason=reason))
+    print_json({"dismissed": not dry_run, "dry_run": dry_run})
+    print_message("Nothing was written." if dry_run else "Jobs are carried out again.")
+
+
+@restore.command()
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1, 10_000))
+@as_json
+def lost(*, limit: int) -> None:
+    """List the invitations by mail that were made after the backup, by inviter and room.
+
+    Nobody can accept them. They are taken out of their rooms; their inviters can invite again.
+
+    \b
+    JSON: [{"sender", "room_id", "shown": text, "found_at": time, "emptied_at": time or null,
+            "why": text or null}]
+    """  # noqa: D301  \b is click's: keep these lines
+    with open_services() as services, services.database.reading() as session:
+        found = lost_invitations.find_all(session, limit=limit)
+    facts = [{name: getattr(each, name) for name in LOST} for each in found]
+    if print_json(facts):
+        return
+    print_table(
+        ("inviter", "room", "who", "out of the room"),
+        (
+            (each.sender, each.room_id, each.shown, each.why or _readable(each.emptied_at))
+            for each in found
+        ),
+    )
+
+
+def _readable(moment: datetime | None) -> str:
+    return readable_time(moment) if moment else "not yet"
+
+
 def _made_at(file: Path) -> datetime:
     try:
         return backups.made_at(file)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise Failure(str(error)) from None
