@@ -22,7 +22,7 @@ def fail_rows(session: Session, now: datetime, before: datetime, why: str) -> in
     the lists were started. `why`: for their jobs. Returns how many people.
     """
     row = BulkInviteRow
-    started = func.coalesce(BulkInvite.started_at, BulkInvite.created_at) < before
+    started = func.coalesce(BulkInvite.started_at, BulkInvite.created_at) <= before
     lists = select(BulkInvite.id).where(started)
     which = (row.step == Step.WAITING) & row.invitation_id.is_(None) & row.list_id.in_(lists)
     failed = select(row.id).where(which)

@@ -191,7 +191,7 @@ def check(session: Session, now: datetime, last_seen: LastSeen) -> bool:
 def was_restored_after(session: Session, moment: datetime) -> bool:
     """Whether a backup was loaded since then: what the database says of that time is not all."""
     row = find(session)
-    return row is not None and row.restored_at is not None and row.restored_at > moment
+    return row is not None and row.restored_at is not None and row.restored_at >= moment
 
 
 def begin_epoch(session: Session, row: Installation, now: datetime) -> None:

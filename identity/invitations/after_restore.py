@@ -33,7 +33,7 @@ def settle_unconfirmed(session: Session, now: datetime, before: datetime) -> int
     row = ThirdPartyInvitation
     waiting = select(Job.subject_id).where(Job.kind == JobKind.ROOM_TOOK, WAITING)
     asked = row.awaits.is_not(None) | row.id.in_(waiting)
-    return _mark_mailed(session, now, asked & (row.created_at < before), with_order=True)
+    return _mark_mailed(session, now, asked & (row.created_at <= before), with_order=True)
 
 
 def settle_mailed(session: Session, now: datetime, mails: ColumnElement[bool]) -> int:

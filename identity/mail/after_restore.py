@@ -16,12 +16,12 @@ PERHAPS_SENT: Final = "a backup was loaded: it may have been sent before"
 
 
 def waited(before: datetime) -> ColumnElement[bool]:
-    """SQL condition: ordered before then, and waiting.
+    """SQL condition: ordered by then, and waiting.
 
     Also what is due only later: many mails leave before their time when another one is dropped.
     """
     waiting = select(Job.subject_id).where(Job.kind == JobKind.MAIL, WAITING)
-    return (Mail.state == MailState.WAITING) & (Mail.created_at < before) & Mail.id.in_(waiting)
+    return (Mail.state == MailState.WAITING) & (Mail.created_at <= before) & Mail.id.in_(waiting)
 
 
 def end_mails(session: Session, now: datetime, before: datetime) -> int:
