@@ -21,7 +21,7 @@ from tests.services.postgresql import PostgreSQLServer
 from tests.services.processes import Processes, Web
 from tests.services.production import ask_database, wait_until_done
 from tests.services.smtp import Relay
-from tests.services.waiting import free_port
+from tests.services.waiting import free_port, wait_for
 from tests.worlds.matrix import User
 from tests.worlds.synapse_rooms import RULE
 
@@ -83,7 +83,7 @@ class Restored:
         self.processes.guichet(*add, env=self.env)
 
     def serve(self) -> None:
-        """The web over TLS, and the scheduler."""
+        """The web over TLS, and the scheduler; they begin while the homeservers do."""
         certificate = self.authority.issue("localhost", "127.0.0.1")
         port = self.url.rpartition(":")[2]
         tls = ("--certfile", str(certificate.certificate), "--keyfile", str(certificate.key))
@@ -92,11 +92,17 @@ class Restored:
             *command, "--no-control-socket", *tls, env=self.env, kind=Web
         )
         self.web.url = self.url
-        self.processes.beat(self.env)
-        self.web.wait_until_up()
+        self.processes.start("celery", "-A", "workers", "beat", env=self.env)
 
     def start_worker(self) -> None:
+        """It is seen when this returns: without a worker, no password is taken."""
         self.worker = self.processes.worker(self.env, "--concurrency", "3")
+        self.wait_for_worker()
+
+    def wait_for_worker(self) -> None:
+        lately = "seen_at > now() - interval '5 seconds'"
+        seen = f"select 1 from worker_heartbeats where kind = 'worker' and {lately}"
+        wait_for(lambda: ask_database(self.env, seen), what="the worker is seen", pause=0.1)
 
     def ticks(self) -> int:
         return ask_database(self.env, "select ticks from installation")[0][0]
@@ -149,7 +155,8 @@ class Restored:
     def mails(self) -> Counter[tuple[str, str]]:
         """By recipient and template."""
         return Counter(
-            (each["To"], each["X-Guichet-Template"].split("/")[0]) for each in self.relay.messages
+            (each["To"], each["X-Guichet-Template"].partition(";")[0])
+            for each in self.relay.messages
         )
 
     def message_ids(self) -> Counter[str]:
@@ -217,8 +224,9 @@ def restored(
         )
     guichet_processes.guichet("db", "upgrade", env=env)
     made = Restored(*homeservers, guichet_processes, postgresql_server, smtp_server, env, authority)
+    made.serve()
     with started(*homeservers):
         made.register(tmp_path)
-        made.serve()
         made.start_worker()
+        made.web.wait_until_up()
         yield made

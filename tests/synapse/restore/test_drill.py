@@ -58,6 +58,8 @@ def test_a_backup_is_loaded_and_nothing_is_repeated(restored, record_fault):
     paul.choose()
     assert paul.page.url.endswith("/account/1/done")
     assert logs_in(restored, PAUL)
+    assert not there.ana.invite(there.room, NEW).ok  # her client's token has ended
+    there.ana.id_token = there.ana.sign_in()
     assert there.ana.invite(there.room, NEW).ok
     restored.relay.wait_for_mail(NEW)
     tried = 2 * (sum(sent.values()) + told)
