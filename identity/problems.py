@@ -82,6 +82,10 @@ class BaseMoved(Problem):
     """Somebody published other rules meanwhile. Look at the difference again."""
 
 
+class NotRestoring(Problem):
+    """No backup is being restored."""
+
+
 class NoSuchRevision(Problem):
     """There is no such revision of the rules."""
 

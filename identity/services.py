@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from .core.clock import ClockOffset, corrected, utc_now
+from .core.continuity import LastSeen
 from .core.database import Database, open_database
 from .core.database_deadlines import WORK, Patience
 from .core.keyed_hashes import KeyedHashes, LostKey
@@ -40,6 +41,7 @@ from .threepids.terms import Terms, read_terms
 
 log = logging.getLogger(__name__)
 
+LAST_SEEN_FILE = "last_seen.json"  # in the data folder, written by the worker
 ACCOUNT_SECONDS = 8.0  # for the calls about one account: a job makes several within its lease
 
 
@@ -68,6 +70,8 @@ class Services:
     freezes: FreezesInForce
     clock_offset: ClockOffset = field(default_factory=ClockOffset, kw_only=True)
     """Of this process, measured at each heartbeat."""
+    last_seen: LastSeen = field(default_factory=LastSeen, kw_only=True)
+    """How far the database had come when it was last seen from here."""
 
     def database_now(self) -> datetime:
         """The present moment by the clock of the database, as far as the offset is known.
@@ -150,6 +154,7 @@ def build_services(
         clock_offset=offset,
         calls=calls,
         federation=Federation(partial(find_federation_endpoint, database, now), now, calls),
+        last_seen=LastSeen(settings.data_dir / LAST_SEEN_FILE),
         room_actions_for=partial(
             _room_actions,
             partial(_sign_now, database, vault, settings.server_name, now),

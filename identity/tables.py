@@ -12,6 +12,7 @@ import identity.accounts.verified_addresses
 import identity.bulk_invites.models
 import identity.bulk_invites.room_check_models
 import identity.bulk_invites.sign_in_models
+import identity.core.continuity
 import identity.core.database
 import identity.core.journal
 import identity.core.key_uses
@@ -27,6 +28,7 @@ import identity.homeservers.models
 import identity.homeservers.module_models
 import identity.invitations.block_models
 import identity.invitations.history
+import identity.invitations.lost
 import identity.invitations.models
 import identity.invitations.mute_models
 import identity.keys.models

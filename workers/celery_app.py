@@ -5,6 +5,7 @@ What has to be done is in the outbox in the database, not in Celery's messages.
 
 import logging
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -132,8 +133,15 @@ def process_services() -> WorkerServices:
 
 @cache
 def heartbeat() -> Heartbeat:
-    """The heartbeat of the worker's main process, with services of its own."""
-    services = build_worker_services(read_settings())
+    """The heartbeat of the worker's main process, with services of its own.
+
+    It keeps the position of the database in the data folder, also where nothing else is there.
+    """
+    settings = read_settings()
+    services = build_worker_services(settings)
+    if not settings.data_dir.exists():
+        with suppress(OSError):  # each heartbeat reports a folder that cannot be written
+            private_folder(settings.data_dir)
     return Heartbeat(services, NodeKind.WORKER, lanes=[lane.value for lane in Lane])
 
 

@@ -9,10 +9,10 @@ from functools import partial
 from identity.bulk_invites.jobs import room_checks, rows
 from identity.core.job_outcomes import RecordOutcome
 from identity.core.outbox import Job, JobKind
-from identity.invitations.jobs import onbind, revocation, room_agreement
+from identity.invitations.jobs import lost, onbind, revocation, room_agreement
 from identity.mail import jobs as mails
 from identity.mail_kinds import kind_of
-from identity.registration.jobs import accounts, probe
+from identity.registration.jobs import accounts, looks, probe
 from identity.services import WorkerServices
 
 CARRY_OUT: dict[JobKind, Callable[[WorkerServices, Job], RecordOutcome]] = {
@@ -24,4 +24,6 @@ CARRY_OUT: dict[JobKind, Callable[[WorkerServices, Job], RecordOutcome]] = {
     JobKind.ROOM_LOOK: room_checks.check_room,
     JobKind.ROOM_TOOK: room_agreement.ask_room,
     JobKind.ACCOUNT: accounts.make_account,
+    JobKind.LOST_INVITATION: lost.empty_room,
+    JobKind.ACCOUNT_LOOK: looks.look_for_account,
 }

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from identity.core import batches, metrics, outbox, timetable_runs, tracing
+from identity.core import batches, continuity, metrics, outbox, timetable_runs, tracing
 from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
@@ -175,7 +175,15 @@ def keep_invitations() -> None:
     with slot(JOBS) as is_free:
         if is_free:  # else another process is doing it
             with recorded(services, TimetableTask.KEEP_INVITATIONS):
-                invitation_timetable.run_due_tasks(services)
+                _keep_invitations(services)
+
+
+def _keep_invitations(services: WorkerServices) -> None:
+    """Nothing is ordered while jobs are held: it may have been ordered before."""
+    with services.database.transaction() as session:
+        is_let_go = continuity.check(session, services.database_now(), services.last_seen)
+    if is_let_go:
+        invitation_timetable.run_due_tasks(services)
 
 
 def run_missed_tasks() -> None:
@@ -223,6 +231,8 @@ def run_lane(
     try:
         while time.monotonic() < ends_at and not is_ending():
             with services.database.transaction() as session:
+                if not continuity.check(session, services.database_now(), services.last_seen):
+                    return None  # held: the next sweep asks again
                 job = outbox.lease_next(session, services.now(), lane)
                 next_due = None if job else outbox.next_due(session, lane)
             if job is None:

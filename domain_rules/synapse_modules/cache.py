@@ -42,6 +42,11 @@ class Cache:
         return self.snapshot.rules
 
     @property
+    def epoch(self) -> str:
+        """Of the rules: another one if Guichet has another database; "" before the first rules."""
+        return self.snapshot.epoch
+
+    @property
     def user_id_scheme(self) -> str:
         return self.snapshot.user_id_scheme
 

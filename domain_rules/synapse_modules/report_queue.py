@@ -1,14 +1,24 @@
 """The queue of reports in Synapse's database, and the queries that fill it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from domain_rules.rooms.room import MEMBER, THIRD_PARTY_INVITE
+from domain_rules.user_ids import homeserver_of
 
 from . import store
-from .reports import AccountAddress, KnownAddress, Report, ReportKind, SeenEvent
+from .reports import (
+    AccountAddress,
+    KnownAddress,
+    Report,
+    ReportKind,
+    SeenEvent,
+    StandingInvitation,
+    reports_of_new_epoch,
+)
 
 TABLES = (
     """CREATE TABLE IF NOT EXISTS guichet_reports (
@@ -91,15 +101,57 @@ def read_addresses(
     return here, heard, {(one["user_id"], one["address"]) for one in facts}
 
 
-def check_epoch(txn: Any, epoch: str) -> bool:
-    """Whether Guichet's database is another one than before, so that it knows nothing."""
+def begin_epoch(
+    txn: Any, epoch: str, turn: int, *, own_name: str, guichet_names: Collection[str], at_ms: int
+) -> int | None:
+    """If Guichet has another database than before, queue what it may not know.
+
+    Addresses follow with the next comparison. Returns how many reports; None: it is the same
+    database, or the first.
+    """
     known = _value(txn, EPOCH)
     if known == epoch:
-        return False
+        return None
     _set_value(txn, EPOCH, epoch)
-    if known is not None:
-        txn.execute("DELETE FROM guichet_heard")
-    return known is not None
+    if known is None:
+        return None
+    txn.execute("DELETE FROM guichet_heard")
+    standing = read_standing(txn, own_name, guichet_names)
+    found = reports_of_new_epoch(standing, _read_deactivated(txn), epoch=epoch, at_ms=at_ms)
+    enqueue(txn, found, turn)
+    return len(found)
+
+
+def read_standing(
+    txn: Any, own_name: str, guichet_names: Collection[str]
+) -> list[StandingInvitation]:
+    """The invitations by mail, from users of this homeserver, that Guichet keeps.
+
+    They stand in rooms and nobody has taken them up. Those of other identity servers are left out.
+    """
+    txn.execute(
+        "SELECT c.event_id, c.room_id, c.state_key, j.json FROM current_state_events AS c"
+        " JOIN event_json AS j ON j.event_id = c.event_id WHERE c.type = ?",
+        (THIRD_PARTY_INVITE,),
+    )
+    found = [
+        StandingInvitation(
+            event_id,
+            room_id,
+            token,
+            event["sender"],
+            str(event["content"].get("display_name") or ""),
+            event["origin_server_ts"],
+        )
+        for event_id, room_id, token, text in txn.fetchall()
+        if (event := json.loads(text))["content"].get("public_key")
+        and homeserver_of(event["sender"]) == own_name
+        and _is_kept_by(event["content"], guichet_names)
+    ]
+    taken_up: set[str] = set()
+    for room_id in {each.room_id for each in found}:
+        taken_up |= _read_taken_up(txn, room_id)
+    return [each for each in found if each.token not in taken_up]
 
 
 def read_new_events(txn: Any) -> tuple[list[SeenEvent], int]:
@@ -213,6 +265,36 @@ def _inviter(txn: Any, seen: SeenEvent) -> str | None:
     if not before or not before[-1]["content"].get("public_key"):
         return None
     return str(before[0]["sender"])
+
+
+def _is_kept_by(content: Mapping[str, Any], guichet_names: Collection[str]) -> bool:
+    """Whether the event names one of these identity servers as the one to ask about its keys."""
+    listed = content.get("public_keys")
+    keys = [content, *(listed if isinstance(listed, list) else [])]
+    urls = [each.get("key_validity_url") for each in keys if isinstance(each, dict)]
+    return any(isinstance(url, str) and urlsplit(url).netloc in guichet_names for url in urls)
+
+
+def _read_taken_up(txn: Any, room_id: str) -> set[str]:
+    """The tokens of the invitations by which somebody was ever invited to this room."""
+    txn.execute(
+        "SELECT j.json FROM room_memberships AS m JOIN event_json AS j ON j.event_id = m.event_id"
+        " WHERE m.room_id = ? AND m.membership = 'invite'",
+        (room_id,),
+    )
+    tokens = set()
+    for (text,) in txn.fetchall():
+        by_mail = json.loads(text)["content"].get("third_party_invite")
+        signed = by_mail.get("signed") if isinstance(by_mail, dict) else None
+        token = signed.get("token") if isinstance(signed, dict) else None
+        if isinstance(token, str):
+            tokens.add(token)
+    return tokens
+
+
+def _read_deactivated(txn: Any) -> list[str]:
+    txn.execute("SELECT name FROM users WHERE deactivated = 1")
+    return [name for (name,) in txn.fetchall()]
 
 
 def _value(txn: Any, name: str) -> str | None:

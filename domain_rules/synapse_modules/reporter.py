@@ -38,6 +38,7 @@ class Reporter(Part):
         self._has_tables = False
         self._turn = 0
         self._reached = -1
+        self._epoch_of_rules = ""
         self._failures = 0
         self._failed_ms = 0
         self._again_ms = 0
@@ -85,6 +86,7 @@ class Reporter(Part):
             await self._make_tables()
             await self.cache.ready()
             await self._read_events()
+            await self._see_epoch_of_rules()
             if self._now_ms() >= self._compare_ms and self.cache.is_known:
                 await self._compare()
             if self._may_try():
@@ -103,10 +105,13 @@ class Reporter(Part):
 
     async def _put(self, *found: Report) -> None:
         await self._make_tables()
-        # Reports of one account must keep their order, also within one millisecond.
-        turn = max(self._turn, self._now_ms() * MS)
+        turn = self._next_turn()
         self._turn = turn + len(found)
         await self._run(report_queue.enqueue, found, turn)
+
+    def _next_turn(self) -> int:
+        """Reports of one account must keep their order, also within one millisecond."""
+        return max(self._turn, self._now_ms() * MS)
 
     async def _read_events(self) -> None:
         seen, reached = await self._run(report_queue.read_new_events)
@@ -124,6 +129,36 @@ class Reporter(Part):
         if reached != self._reached:
             await self._run(report_queue.record_position, reached)
             self._reached = reached
+
+    async def _see_epoch_of_rules(self) -> None:
+        """The rules carry the epoch too: where nothing happens, no answer to a report brings it."""
+        epoch = self.cache.epoch
+        if epoch and epoch != self._epoch_of_rules:
+            await self._begin_epoch(epoch)
+            self._epoch_of_rules = epoch
+
+    async def _begin_epoch(self, epoch: str) -> None:
+        """If Guichet has another database, tell it what it may not know."""
+        turn = self._next_turn()
+
+        def begin(txn: Any) -> int | None:
+            return report_queue.begin_epoch(
+                txn,
+                epoch,
+                turn,
+                own_name=self.cache.own_name,
+                guichet_names=self.cache.identity_servers,
+                at_ms=self._now_ms(),
+            )
+
+        count = await self._run(begin)
+        if count is not None:
+            logger.warning(
+                "Guichet has another database: it is told again of every address, and of %d more",
+                count,
+            )
+            self._turn = turn + count
+            self._compare_ms = 0
 
     async def _compare(self) -> None:
         here, heard, waiting = await self._run(report_queue.read_addresses)
@@ -162,10 +197,8 @@ class Reporter(Part):
         answered = [report for report in batch if report.id in results]
         if not answered:
             raise GuichetUnreachable("answered without results")
-        epoch = said.get("epoch")
-        if epoch and await self._run(report_queue.check_epoch, str(epoch)):
-            logger.warning("Guichet has another database: it is told of every address again")
-            self._compare_ms = 0
+        if said.get("epoch"):
+            await self._begin_epoch(str(said["epoch"]))
         for report in answered:
             result, why = results[report.id].get("result"), results[report.id].get("why")
             if result == ReportResult.REJECTED.value:

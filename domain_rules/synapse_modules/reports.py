@@ -18,6 +18,7 @@ class ReportKind(StrEnum):
 
     INVITED_BY_MAIL = "third_party_invited"
     REVOKED = "third_party_invite_revoked"
+    STANDS = "third_party_invite_stands"  # in a room; told when Guichet has another database
     INVITED = "invited"
     JOINED = "joined"
     LEFT = "left"
@@ -85,6 +86,18 @@ class KnownAddress:
     revision: int
 
 
+@dataclass(frozen=True)
+class StandingInvitation:
+    """An invitation by mail that stands in a room. `shown`: the masked name of who is invited."""
+
+    event_id: str
+    room_id: str
+    token: str
+    sender: str
+    shown: str
+    at_ms: int
+
+
 AccountAddress = tuple[str, str]
 """User ID and address."""
 
@@ -117,6 +130,30 @@ def _of_invitation(seen: SeenEvent, own_name: str) -> Report | None:
     if homeserver_of(seen.inviter or "") != own_name:
         return None
     return _report(ReportKind.REVOKED, seen, facts | {"by": seen.sender})
+
+
+def reports_of_new_epoch(
+    standing: Iterable[StandingInvitation], deactivated: Iterable[str], *, epoch: str, at_ms: int
+) -> list[Report]:
+    """What an older database of Guichet may not know. The same again in one epoch is the same."""
+    found = [
+        Report(
+            ReportKind.STANDS,
+            each.at_ms,
+            {
+                "room_id": each.room_id,
+                "token": each.token,
+                "sender": each.sender,
+                "shown": each.shown,
+            },
+            _id_in_epoch(epoch, each.event_id),
+        )
+        for each in standing
+    ]
+    return found + [
+        Report(ReportKind.DEACTIVATED, at_ms, {"user_id": user_id}, _id_in_epoch(epoch, user_id))
+        for user_id in deactivated
+    ]
 
 
 def report_of_refusals(kept: Iterable[Any], at_ms: int) -> Report | None:
@@ -167,6 +204,10 @@ def find_differences(
 def retry_delay(failures: int) -> int:
     """Seconds until the next try after so many failures."""
     return min(MAX_DELAY, FIRST_DELAY << max(0, min(failures, 10) - 1))
+
+
+def _id_in_epoch(epoch: str, name: str) -> str:
+    return str(uuid.uuid5(NAMESPACE, f"{epoch} {name}"))
 
 
 def _kind_of_membership(seen: SeenEvent) -> ReportKind | None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rules import RuleSet
+from identity.core import continuity
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.sealing import Vault
 from identity.invitations import (
@@ -119,6 +120,8 @@ def _invitation(session: Session, row: BulkInviteRow) -> ThirdPartyInvitation | 
 def finish_if_last(session: Session, now: datetime, bulk_invite: BulkInvite) -> None:
     """If no row waits any more, the bulk invite is done, and its owner is sent the report."""
     ended = bulk_invites.finish(session, bulk_invite.id, now)
+    if continuity.was_restored_after(session, bulk_invite.started_at or bulk_invite.created_at):
+        return  # the report may have been sent before the backup was loaded
     # A waiting report counts the rows when it is written: a second one would say the same.
     is_ordered = mails.is_waiting(session, Template.BULK_REPORT, bulk_invite.id)
     if ended and bulk_invite.owner_address and not is_ordered:

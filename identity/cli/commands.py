@@ -20,6 +20,7 @@ from identity.keys.cli.renewal import activate, init, retire, stage, status
 from identity.mail.cli.mail import mail
 from identity.people.cli.guest import guest
 from identity.people.cli.person import person
+from identity.restore.cli import backup, restore
 from identity.routing.cli import address
 from identity.rule_changes.cli.address_lists import never_agent, shared_mailbox
 from identity.rule_changes.cli.domain import domain
@@ -71,9 +72,9 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, config, db, doctor, domain, freeze, guest, homeserver, invitation, inviter),
-    *(journal, keys, mail, never_agent, node, pepper, person, serve, session, shared_mailbox),
-    *(thaw, web),
+    *(address, backup, config, db, doctor, domain, freeze, guest, homeserver, invitation),
+    *(inviter, journal, keys, mail, never_agent, node, pepper, person, restore, serve),
+    *(session, shared_mailbox, thaw, web),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

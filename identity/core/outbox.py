@@ -35,6 +35,8 @@ class JobKind(StrEnum):
     REVOCATION = "revocation"  # remove an ended invitation from its room
     ROOM_LOOK = "room_look"  # ask a homeserver about a room; a page waits for it
     ACCOUNT = "account"  # make an account; the subject is the attempt, a person waits
+    LOST_INVITATION = "lost_invitation"  # take one that a backup lost out of its room
+    ACCOUNT_LOOK = "account_look"  # ask whether a request became an account that a backup lost
 
 
 class Lane(StrEnum):
@@ -137,6 +139,11 @@ def lease_next(session: Session, now: datetime, lane: Lane) -> Job | None:
 def next_due(session: Session, lane: Lane) -> datetime | None:
     """When the next job of a lane is due, in the past if one is due now; None without jobs."""
     return session.scalar(select(func.min(Job.due_at)).where(Job.lane == lane, WAITING))
+
+
+def wake(session: Session, lane: Lane) -> None:
+    """Wake a lane after the commit, as after a hold."""
+    wake_after_commit(session, str(lane))
 
 
 def settle(session: Session, job: Job, now: datetime) -> bool:

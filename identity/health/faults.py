@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from identity.core import nodes, outbox, timetable_runs
+from identity.core import continuity, nodes, outbox, timetable_runs
 from identity.core.nodes import Node, NodeFault, NodeKind
 from identity.core.timetable_runs import TimetableRun
 from identity.keys.key_sets import KeySet
@@ -50,6 +50,8 @@ class FaultName(StrEnum):
     DISK = "disk"
     RELAY = "relay"
     MAILS = "mails"
+    HELD = "held"
+    WENT_BACK = "went_back"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Fault:
 def find_faults(session: Session, now: datetime) -> Iterator[Fault]:
     """All faults that the database shows. `now`: by its clock. The cost does not grow with rows."""
     alive = nodes.find_alive(session, now)
+    yield from _held(session)
     yield from find_faults_of_processes(alive, rules.newest_revision(session))
     yield from find_faults_of_timetable(timetable_runs.find_all(session), now)
     yield from _jobs(session, now)
@@ -79,6 +82,21 @@ def find_faults_of_processes(alive: Sequence[Node], newest: RuleRevision | None)
     yield from _missing_processes(alive)
     yield from _differences(alive)
     yield from _old_rules(newest, alive)
+
+
+def _held(session: Session) -> Iterator[Fault]:
+    row = continuity.find(session)
+    fix = "guichet restore begin, plan, resume (docs/operations.md, Backup and restore)"
+    if row is None:
+        yield Fault(FaultName.HELD, continuity.MISSING, "else: guichet db upgrade", is_failure=True)
+        return
+    if row.held_since is not None:
+        told = f"no job is carried out since {row.held_since:%Y-%m-%d %H:%M}Z: {row.held_why}"
+        yield Fault(FaultName.HELD, told, fix, is_failure=True)
+    if row.ahead_at is not None:
+        told = f"the module in {row.ahead} knew more than the database at {row.ahead_at:%H:%M}Z"
+        fix = f"if a backup was loaded: {fix}; if not: guichet restore dismiss"
+        yield Fault(FaultName.WENT_BACK, told, fix, is_failure=True)
 
 
 def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:

@@ -15,7 +15,7 @@ from threading import Event, Thread
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from identity.core import key_uses, nodes
+from identity.core import continuity, key_uses, nodes
 from identity.core.nodes import NodeFault, NodeKind, NodeReport
 from identity.keys import process_keys
 from identity.keys.fingerprints import fingerprints_of
@@ -46,7 +46,7 @@ class Heartbeat:
         link, storage = process_keys.shared_keys(services.settings)
         self._keys = fingerprints_of(link, storage, services.public_half, halves)
         self._renewed_keys = {str(each): self._keys[each] for each in KeySet}
-        self._is_away = False
+        self._is_away = self._is_forgetful = False
         self._stopping = Event()
         self._thread: Thread | None = None
 
@@ -126,9 +126,45 @@ class Heartbeat:
         with services.database.transaction() as session:
             nodes.record_heartbeat(session, services.database_now(), report)
             key_uses.record(session, services.database_now(), keys=self._renewed_keys)
+        if self._kind is NodeKind.WORKER:
+            self._move_on()
+        else:
+            self._check_continuity()
+
+    def _check_continuity(self) -> None:
+        """Hold all jobs if the database is older than what this process has seen."""
+        services = self._services
+        with services.database.transaction() as session:
+            continuity.check(session, services.database_now(), services.last_seen)
+
+    def _move_on(self) -> None:
+        """The same, and move the position of the database on, which this machine then knows."""
+        services = self._services
+        with services.database.transaction() as session:
+            if not continuity.check(session, services.database_now(), services.last_seen):
+                return
+            row = continuity.find(session)
+            position = continuity.tick(session)
+        if row is None or position is None:
+            return
+        services.last_seen.remember(row.name, position)
+        try:
+            services.last_seen.store()
+        except OSError as error:
+            if not self._is_forgetful:
+                log.warning(
+                    "%s: the position of the database is not kept: %s",
+                    services.settings.data_dir,
+                    error,
+                )
+            self._is_forgetful = True
+        else:
+            self._is_forgetful = False
 
     def _look_for_faults(self) -> Sequence[NodeFault]:
-        if not self._services.settings.stores_files:
+        """What is wrong with this machine. A worker keeps the position of the database there."""
+        settings = self._services.settings
+        if not settings.stores_files and self._kind is not NodeKind.WORKER:
             return []
         try:
             with tempfile.TemporaryFile(dir=self._services.settings.data_dir) as probe:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, ForeignKey, or_, select, update
+from sqlalchemy import CursorResult, ForeignKey, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core.database import Base
@@ -65,6 +65,18 @@ def hashes_of(session: Session, homeserver: str, now: datetime) -> Sequence[str]
             or_(HomeserverCredential.retires_at.is_(None), HomeserverCredential.retires_at > now),
         )
     ).all()
+
+
+def find_older(session: Session, now: datetime, before: datetime) -> Sequence[str]:
+    """The homeservers with a valid credential whose newest one was issued before then, by name."""
+    row = HomeserverCredential
+    newest = (
+        select(row.homeserver)
+        .where(or_(row.retires_at.is_(None), row.retires_at > now))
+        .group_by(row.homeserver)
+        .having(func.max(row.created_at) < before)
+    )
+    return session.scalars(newest.order_by(row.homeserver)).all()
 
 
 def _hash(token: str) -> str:

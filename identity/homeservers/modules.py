@@ -18,7 +18,8 @@ MAX_DIGITS = 5
 RECORDED_EVERY = timedelta(seconds=20)  # a module may call each second: not every call is recorded
 REPORTS = frozenset(
     {
-        *("third_party_invited", "third_party_invite_revoked", "invited", "joined", "left"),
+        *("third_party_invited", "third_party_invite_revoked", "third_party_invite_stands"),
+        *("invited", "joined", "left"),
         *("deactivated", "bound", "unbound", "refusals"),
     }
 )

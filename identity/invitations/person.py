@@ -13,6 +13,7 @@ from identity.mail.person import suppression_hashes
 from . import block_models, history, service as invitations
 from .block_models import InviterBlock
 from .history import InvitationEvent
+from .lost import LostInvitation
 from .models import ThirdPartyInvitation
 from .mute_models import Mute
 from .record import INVITED
@@ -47,6 +48,13 @@ def records_of(view: View) -> Iterator[Record]:
             {"user_id": block.user_id, "since": block.since, "until": block.until},
             happened((block.since, f"{block.user_id} may invite nobody")),
         )
+    lost = select(LostInvitation).where(LostInvitation.sender.in_(view.person.user_ids))
+    for each in view.session.scalars(lost.order_by(LostInvitation.found_at)):
+        yield Record(
+            "lost_invitations",
+            {"inviter": each.sender, "room": each.room_id, "found_at": each.found_at},
+            happened((each.found_at, f"an invitation to {each.room_id} was lost with a backup")),
+        )
 
 
 def erase(erasure: Erasure) -> None:
@@ -75,6 +83,8 @@ def erase(erasure: Erasure) -> None:
     erasure.delete("muted_by_others", Mute, Mute.sender.in_(erasure.person.user_ids))
     blocked = InviterBlock.user_id.in_(erasure.person.user_ids)
     erasure.delete("blocked_as_inviter", InviterBlock, blocked)
+    lost = LostInvitation.sender.in_(erasure.person.user_ids)
+    erasure.delete("lost_invitations", LostInvitation, lost)
     for user_id in erasure.person.user_ids:
         outbox.release(erasure.session, erasure.now, block_models.key_of(user_id))
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from domain_rules.user_ids import homeserver_of
-from identity.core import outbox
+from identity.core import continuity, outbox
 from identity.core.database import limits_count
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import JobKind, Lane
@@ -106,7 +106,8 @@ def refuse(session: Session, now: datetime, invitation: ThirdPartyInvitation, wh
     """End an invitation that the room does not hold, or nobody confirms, and tell its sender.
 
     One that was mailed before and requested again stays open, without a further mail. Nothing
-    happens if it was confirmed meanwhile.
+    happens if it was confirmed meanwhile. Of one that was requested before a backup was loaded, the
+    sender may have been told.
     """
     bound = associations.find_by_user(session, invitation.sender)
     if bound:  # before any row, as everything that orders mails does
@@ -118,7 +119,8 @@ def refuse(session: Session, now: datetime, invitation: ThirdPartyInvitation, wh
     is_noted = record_event(
         session, now, invitation, state, Happened.NOT_IN_ROOM, by=BY, detail=why
     )
-    if is_noted and state and bound:
+    was_told = continuity.was_restored_after(session, invitation.last_asked)
+    if is_noted and state and bound and not was_told:
         _tell_inviter(session, now, invitation, bound[0].address)
 
 

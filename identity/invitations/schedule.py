@@ -74,7 +74,7 @@ def find_unanswered(session: Session, now: datetime) -> list[str]:
     Addresses without a tag come first: invented tags must not delay the mailbox's own.
     """
     return sorted(
-        session.scalars(select(ThirdPartyInvitation.address).where(_is_unanswered(now)).distinct()),
+        session.scalars(select(ThirdPartyInvitation.address).where(is_unanswered(now)).distinct()),
         key=lambda address: (mails.mailbox_of(address) != address, address),
     )
 
@@ -91,7 +91,7 @@ def remind(
     due = list(
         session.scalars(
             select(ThirdPartyInvitation)
-            .where(ThirdPartyInvitation.address == address, _is_unanswered(now))
+            .where(ThirdPartyInvitation.address == address, is_unanswered(now))
             .order_by(ThirdPartyInvitation.created_at.desc(), ThirdPartyInvitation.id)
         )
     )
@@ -126,7 +126,8 @@ def tell_inviter(session: Session, hashes: KeyedHashes, now: datetime, invitatio
     return record_event(session, now, row, State.REFUSED, Happened.REFUSED, by=BY, detail=OPTED_OUT)
 
 
-def _is_unanswered(now: datetime) -> ColumnElement[bool]:
+def is_unanswered(now: datetime) -> ColumnElement[bool]:
+    """SQL condition: mailed a week ago, and neither answered nor reminded."""
     return (
         third_party_invitations.is_open(now)
         & (ThirdPartyInvitation.state == State.SENT)

@@ -16,7 +16,7 @@ from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as stored_codes
 from identity.core.outbox import Job
 from identity.freezes import models as freezes
-from identity.invitations import block_models as inviter_blocks
+from identity.invitations import block_models as inviter_blocks, lost as lost_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.registration import models as account_attempts
@@ -103,6 +103,7 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "sign-ins to bulk invites": lambda session, limit: sign_in_models.forget(
             session, now, made_before=now - BULK_INVITE_SIGN_INS, limit=limit
         ),
+        "lost invitations": _forgetting(lost_invitations.forget, now - MODULE_REPORTS),
         "successions": _forgetting(successions.forget, now - SUCCESSIONS),
         "room members": _forgetting(room_members.forget, now - ROOM_MEMBERS),
         "identity tokens": _forgetting(identity_accounts.forget, now),

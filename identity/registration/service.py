@@ -19,7 +19,7 @@ from identity import problems
 from identity.accounts import models as accounts
 from identity.accounts.models import Account, AccountState
 from identity.binding import service as binding
-from identity.core import outbox
+from identity.core import continuity, outbox
 from identity.core.outbox import JobKind, Lane
 from identity.homeservers.models import Homeserver
 from identity.invitations import service as invitations
@@ -94,7 +94,10 @@ def mark_created(account: Account) -> None:
 
 
 def finish(session: Session, now: datetime, account: Account) -> None:
-    """Conclude a created account: associate the address, mark its requests used, order the mail."""
+    """Conclude a created account: associate the address, mark its requests used, order the mail.
+
+    An account that was begun before a backup was loaded may have had its mail.
+    """
     if account.state == AccountState.READY:
         return
     account.state, account.ready_at = AccountState.READY, now
@@ -103,6 +106,8 @@ def finish(session: Session, now: datetime, account: Account) -> None:
         account.access_ends_at = now + invitations.GUEST_ACCESS
     binding.record_verified(session, now, address=account.address, user_id=account.user_id)
     verification_requests.mark_used(session, account.address)
+    if continuity.was_restored_after(session, account.created_at):
+        return
     mails.order(
         session,
         now,

@@ -13,6 +13,7 @@ from domain_rules.user_ids import MAX_USER_ID, USER_ID
 Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 UserId = Annotated[str, Field(max_length=MAX_USER_ID, pattern=rf"^{USER_ID.pattern}$")]
 
+MAX_TIME = 253_402_300_799_000  # milliseconds: the end of the year 9999
 MAX_REFUSALS = 1000  # entries in one report
 
 
@@ -27,6 +28,17 @@ class InvitedByMail:
     @property
     def about(self) -> tuple[str, ...]:
         return (self.sender,)
+
+
+@dataclass(frozen=True)
+class Stands(InvitedByMail):
+    """A third-party invitation stands in a room, and nobody has taken it up.
+
+    `shown`: the masked name of the invited person. `at`: when it was sent, in milliseconds.
+    """
+
+    at: Annotated[int, Field(ge=0, le=MAX_TIME)]
+    shown: Annotated[str, Field(max_length=512)] = ""
 
 
 @dataclass(frozen=True)

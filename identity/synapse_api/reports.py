@@ -22,6 +22,7 @@ from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import JobKind, Lane
 from identity.invitations import (
     history as invitation_events,
+    lost as lost_invitations,
     models as third_party_invitations,
     room_agreement,
     service as invitations,
@@ -32,7 +33,7 @@ from identity.invitations.models import Delivery, State, ThirdPartyInvitation
 from identity.threepids import associations
 
 from . import report_models
-from .report_shapes import Address, InRoom, InvitedByMail, OfUser, Refusals, Revoked
+from .report_shapes import Address, InRoom, InvitedByMail, OfUser, Refusals, Revoked, Stands
 
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 NO_KIND = "?"  # stored instead of an unknown kind, which could be any text
@@ -133,6 +134,23 @@ def _invited_by_mail(context: ReportContext, report: InvitedByMail) -> Outcome:
             context.session, JobKind.REVOCATION, invitation.id, context.now, lane=Lane.NORMAL
         )
     return IGNORED
+
+
+def _stands(context: ReportContext, report: Stands) -> Outcome:
+    """After a backup was loaded: release what still waits; what is unknown was lost by it."""
+    invitation = third_party_invitations.find_by_token(context.session, report.token)
+    if invitation is not None:
+        return _invited_by_mail(context, report) if invitation.awaits else IGNORED
+    found = lost_invitations.record(
+        context.session,
+        context.now,
+        token=report.token,
+        room_id=report.room_id,
+        sender=report.sender,
+        shown=report.shown,
+        sent_at=THE_BEGINNING + timedelta(milliseconds=report.at),
+    )
+    return OK if found else IGNORED
 
 
 def _revoked(context: ReportContext, report: Revoked) -> Outcome:
@@ -273,6 +291,7 @@ def _refusals(context: ReportContext, report: Refusals) -> Outcome:
 KINDS: dict[str, tuple[TypeAdapter[Any], Callable[[ReportContext, Any], Outcome]]] = {
     "third_party_invited": (TypeAdapter(InvitedByMail), _invited_by_mail),
     "third_party_invite_revoked": (TypeAdapter(Revoked), _revoked),
+    "third_party_invite_stands": (TypeAdapter(Stands), _stands),
     "invited": (TypeAdapter(InRoom), _invited),
     "joined": (TypeAdapter(InRoom), _joined),
     "left": (TypeAdapter(InRoom), _left),

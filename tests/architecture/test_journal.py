@@ -54,6 +54,9 @@ JOURNALED = {
     "pepper rotate": "pepper.rotate",
     "person adopt": "person.adopt",
     "person erase": "person.erase",
+    "restore begin": "restore.begin",
+    "restore dismiss": "restore.dismiss",
+    "restore resume": "restore.resume",
     "session end": "session.end",
     "shared-mailbox add": "shared_mailbox.change",
     "shared-mailbox remove": "shared_mailbox.change",
@@ -65,6 +68,7 @@ JOURNALED = {
 }
 """The action of the row. Tests of the commands show that it is written."""
 WITHOUT_A_ROW = {
+    "backup check": "looks",
     "config check": "reads settings",
     "config show": "reads settings",
     "doctor": "looks",
@@ -75,6 +79,8 @@ WITHOUT_A_ROW = {
     "keys status": "looks",
     "mail bounce": "no operator: a mail server's pipe",
     "mail paused": "looks",
+    "restore lost": "looks",
+    "restore plan": "looks",
     "serve": "starts processes",
     "web": "starts processes",
 }

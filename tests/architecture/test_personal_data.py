@@ -29,6 +29,7 @@ IMPERSONAL = {
         *("admin_token", "user_id_scheme", "class_source", "client_url"),
     },
     "identity_tokens": {"token_hash"},
+    "installation": {"name", "held_why", "ahead"},
     "invitation_events": {"happened"},
     "inviter_blocks": {"author"},
     # The operator's own name stands in the journal on purpose.
@@ -36,6 +37,8 @@ IMPERSONAL = {
     "key_uses": {"key_set", "fingerprint"},
     "list_sign_ins": {"device"},
     "lookup_hashes": {"medium"},
+    # What is shown of the invited person is masked by their homeserver.
+    "lost_invitations": {"token", "room_id", "shown", "why"},
     "lookup_peppers": {"pepper"},
     "mail_pauses": {"kind", "domain", "author"},
     "mails": {"template", "language", "state", "outcome", "trace_id"},

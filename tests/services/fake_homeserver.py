@@ -12,6 +12,10 @@ class FakeHomeserver:
         self.passwords: dict[str, str] = {}
         self.failures: dict[str, Exception] = {}
 
+    def holder_of(self, address):
+        self._fail("holder_of")
+        return self.addresses.get(address)
+
     def look(self, account):
         self._fail("look")
         holder = self.addresses.get(account.address)

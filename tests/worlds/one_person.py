@@ -42,6 +42,7 @@ from identity.invitations import (
 )
 from identity.invitations.block_models import InviterBlock
 from identity.invitations.history import Happened
+from identity.invitations.lost import LostInvitation
 from identity.invitations.models import Delivery, State, ThirdPartyInvitation
 from identity.invitations.store_invite import EphemeralKey, InviteRequest
 from identity.mail import models as mails, results
@@ -341,6 +342,8 @@ def _blocked(session, services, user_id):
     now = services.now()
     facts = {"since": now, "until": None, "author": "olga", "reason": ""}
     session.add(InviterBlock(user_id=user_id, **facts))
+    room = {"token": "lost", "room_id": "!lost:education.example", "shown": "g…@a…"}
+    session.add(LostInvitation(sender=user_id, found_at=now, **room))
     waiting = Job(
         kind=JobKind.LIST_ROW,
         lane=Lane.BULK,

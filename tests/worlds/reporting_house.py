@@ -23,6 +23,7 @@ ADDRESS = "gil@asso.example"
 
 # What is read of Synapse's own tables, no more.
 SYNAPSE = """
+CREATE TABLE users (name TEXT, deactivated SMALLINT);
 CREATE TABLE user_threepids (user_id TEXT, medium TEXT, address TEXT);
 CREATE TABLE events (
     stream_ordering INTEGER, event_id TEXT, type TEXT, room_id TEXT, rejection_reason TEXT,
@@ -134,6 +135,8 @@ class Known:
     own_name: str = OWN
     is_known: bool = True
     rules_heard_ms: int = 0
+    epoch: str = "one"
+    identity_servers: frozenset[str] = frozenset({"guichet.example"})
 
     @property
     def rules(self):

@@ -38,6 +38,7 @@ WHYS = {
     "no_module": "lists.why.no_module",
     "paused": "lists.why.paused",
     "away": "lists.why.away",
+    "restored": "lists.why.restored",
 }
 TO_DO = {
     *("duplicate", "not_an_address", "typo", "sibling", "room_closed", "not_accepted"),

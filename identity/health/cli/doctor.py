@@ -49,6 +49,7 @@ from . import (
     readable_rooms,
     stopped,
 )
+from .backups import check_backups
 from .processes import check_processes
 
 SECONDS = 10.0  # for one request to a homeserver
@@ -110,6 +111,9 @@ def _database(services: Services) -> Iterator[Finding]:
         yield Finding("database", State.OK, told)
         with services.database.reading() as session:
             yield from check_processes(services, session)
+            yield from check_backups(
+                session, services.now(), is_embedded=services.settings.is_embedded
+            )
             registered = homeservers.find_all(session)
             revision = rules.current_number(session)
             yield from _rules(session)

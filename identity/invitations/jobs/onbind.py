@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.user_ids import homeserver_of
 from identity.accounts import classes as account_classes
-from identity.core import outbox, retries
+from identity.core import continuity, outbox, retries
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job, JobKind, Lane
@@ -89,9 +89,17 @@ def _ask_and_send(
         membership, can_ask = _ask_membership(services, job, invitation, invitee), True
     except NobodyToAsk:
         membership, can_ask = None, False
+        if _may_have_been_told(services, invitation):
+            why = "a backup was loaded: it may have been told before, and there is nobody to ask"
+            raise _give_up(invitation, why) from None
     if membership in OUTCOMES:
         return _superseded(services, invitation, *OUTCOMES[membership])
     return _send(services, job, invitation, invitee, homeserver, can_ask=can_ask)
+
+
+def _may_have_been_told(services: WorkerServices, invitation: ThirdPartyInvitation) -> bool:
+    with services.database.reading() as session:
+        return continuity.was_restored_after(session, invitation.created_at)
 
 
 def _send(

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from domain_rules.addresses import EmailAddress
 from identity import problems
 from identity.accounts.models import Account, AccountState
+from identity.core import continuity
 from identity.core.http_client import Away
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
@@ -256,7 +257,9 @@ def _is_ours(services: WorkerServices, account: Account) -> bool:
     # Read anew: another attempt may have made it after this one took its claim.
     with services.database.reading() as session:
         kept = session.get(Account, account.id)
-        return kept is not None and kept.state == AccountState.CREATED
+        if kept is None or continuity.was_restored_after(session, kept.created_at):
+            return False  # finished before a backup was loaded, it has a password that is in use
+        return kept.state == AccountState.CREATED
 
 
 def _conclude(services: WorkerServices, account: Account) -> AttemptState:

@@ -12,6 +12,7 @@ from flask.blueprints import BlueprintSetupState
 
 from identity.accounts import feed_state
 from identity.accounts.feed_state import FeedState
+from identity.core import continuity
 from identity.core.database import AWAY
 from identity.homeservers import modules as homeserver_modules
 from identity.invitations import inviters
@@ -134,13 +135,15 @@ def reports() -> Response:
 def _make(compose: Callable[[FeedState], Answer]) -> Answer:
     """The answer of a feed.
 
-    If the module has a higher number than the database, a backup was restored: begin a new epoch.
+    If the module has a higher number than the database, a backup was restored without
+    `guichet restore begin`: begin a new epoch, and let operators know.
     """
     state = _state()
     made = compose(state)
     tags = request.if_none_match.as_set(include_weak=True)
     if any(sync.is_behind(state, made.number, tag) for tag in tags):
         with services.database.transaction() as session:
+            continuity.record_module_ahead(session, services.now(), homeserver_of_module())
             state = sync.begin_epoch(session, state)
         made = compose(state)
     return made

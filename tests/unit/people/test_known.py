@@ -15,6 +15,7 @@ SECTIONS = {
     *("invitations", "invitations_of_others", "list_sign_ins", "lists", "mails"),
     *(
         "blocked_as_inviter",
+        "lost_invitations",
         "muted_by_others",
         "muted_inviters",
         "one_time_codes",

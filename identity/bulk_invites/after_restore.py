@@ -1,0 +1,42 @@
+"""What may have been done for lists of people since a loaded backup was made."""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from identity.core import rows
+from identity.core.outbox import WAITING, Job, JobKind
+
+from . import models as bulk_invites
+from .models import BulkInvite, BulkInviteRow, BulkInviteState, Step
+
+RESTORED: Final = "restored"  # a word of pages/wording.py
+
+
+def fail_rows(session: Session, now: datetime, before: datetime, why: str) -> int:
+    """People who were not invited yet when the backup was made: they may have been invited since.
+
+    Those whose invitation was stored already are placed again, with the same token. `before`: when
+    the lists were started. `why`: for their jobs. Returns how many people.
+    """
+    row = BulkInviteRow
+    started = func.coalesce(BulkInvite.started_at, BulkInvite.created_at) <= before
+    lists = select(BulkInvite.id).where(started)
+    which = (row.step == Step.WAITING) & row.invitation_id.is_(None) & row.list_id.in_(lists)
+    failed = select(row.id).where(which)
+    rows.update(
+        session,
+        Job,
+        Job.kind == JobKind.LIST_ROW,
+        WAITING,
+        Job.subject_id.in_(failed),
+        gave_up_at=now,
+        last_error=why,
+    )
+    count = rows.update(session, row, which, step=Step.FAILED, why=RESTORED, later_at=None)
+    sending = lists.where(BulkInvite.state == BulkInviteState.SENDING)
+    for list_id in session.scalars(sending).all():
+        bulk_invites.finish(session, list_id, now)  # its report may have been sent
+    return count
