@@ -12,8 +12,8 @@ from identity.core.database import make_engine
 
 from .configuring import alembic_config
 
-# Processes write them anew by themselves.
-TRANSIENT = {"worker_heartbeats", "timetable_runs"}
+# Processes and migrations write them anew by themselves.
+TRANSIENT = {"worker_heartbeats", "timetable_runs", "installation"}
 VERSIONS = "alembic_version"
 
 Columns = Mapping[str, set[str]]

@@ -25,7 +25,7 @@ def family(pid: int) -> list[int]:
 
 def processes_of(serve) -> dict[str, list[int]]:
     """The processes of `guichet serve`, by what they are."""
-    kinds = {"wsgi:app": "web", "wsgi:internal": "internal", "\0worker\0": "worker", "beat": "beat"}
+    kinds = {"asgi:app": "web", "asgi:internal": "internal", "\0worker\0": "worker", "beat": "beat"}
     found = {}
     for child in of_parent(serve.pid):
         kind = next((name for part, name in kinds.items() if part in command(child)), None)
