@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from identity.core.journal import JournalEntry
 from identity.core.sealing import new_pair
 from identity.homeservers.credentials import HomeserverCredential
 from identity.invitations.lost import LostInvitation
+from identity.mail import models as mails
+from identity.mail.quota import Template
 from tests.services.keys import KEYS, WORKER_KEYS
 from tests.worlds.command_line import *
 from tests.worlds.command_line import EDUCATION
@@ -166,6 +169,22 @@ def test_doctor_reminds_of_old_credentials_until_they_are_renewed(production, op
     assert not any("may be valid again" in each for each in findings(production, EDUCATION))
     with opened.reading() as session:
         assert len(session.scalars(select(HomeserverCredential)).all()) == 2
+
+
+def test_doctor_does_not_advise_to_send_what_may_have_left(production, opened):
+    with opened.transaction() as session:
+        for number in range(2):
+            mails.order(
+                session,
+                utc_now(),
+                template=Template.WELCOME,
+                address=f"p{number}@ac-rouen.example",
+                language="fr",
+                subject_id=uuid.uuid4(),
+            )
+    production("restore", "begin")
+    (told,) = findings(production, "mails")
+    assert "2 were not sent after a restore" in told
 
 
 def test_a_false_alarm_is_dismissed(production, opened):
