@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from identity.core import rows
-from identity.core.outbox import WAITING, Job, JobKind
+from identity.core import outbox, rows
+from identity.core.outbox import Job, JobKind
 
 from . import models as bulk_invites
 from .models import BulkInvite, BulkInviteRow, BulkInviteState, Step
@@ -26,15 +26,7 @@ def fail_rows(session: Session, now: datetime, before: datetime, why: str) -> in
     lists = select(BulkInvite.id).where(started)
     which = (row.step == Step.WAITING) & row.invitation_id.is_(None) & row.list_id.in_(lists)
     failed = select(row.id).where(which)
-    rows.update(
-        session,
-        Job,
-        Job.kind == JobKind.LIST_ROW,
-        WAITING,
-        Job.subject_id.in_(failed),
-        gave_up_at=now,
-        last_error=why,
-    )
+    outbox.end(session, now, why, Job.kind == JobKind.LIST_ROW, Job.subject_id.in_(failed))
     count = rows.update(session, row, which, step=Step.FAILED, why=RESTORED, later_at=None)
     sending = lists.where(BulkInvite.state == BulkInviteState.SENDING)
     for list_id in session.scalars(sending).all():

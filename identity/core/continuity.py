@@ -75,7 +75,7 @@ class LastSeen:
     """The latest position of each database that this process, or another of its machine, has seen.
 
     A process that is idle, or has just begun, thus knows what the others have seen. One process of
-    a machine stores.
+    a machine stores. Several threads may ask at once: what is known is replaced as a whole.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -98,8 +98,8 @@ class LastSeen:
 
     def accept(self, name: str, found: Position) -> None:
         """Remember this position, also if a later one was seen."""
-        self._latest.pop(name, None)  # the last one is the newest
-        self._latest[name] = found
+        others = {each: latest for each, latest in self._latest.items() if each != name}
+        self._latest = others | {name: found}  # the last one is the newest
 
     def store(self) -> None:
         """Write it down for the other processes of this machine. Raises OSError."""
@@ -122,7 +122,6 @@ class LastSeen:
             status = self._path.stat()
             if self._read == (status.st_ino, status.st_mtime_ns):
                 return
-            self._read = (status.st_ino, status.st_mtime_ns)
             stored = STORED.validate_json(self._path.read_bytes())
         except FileNotFoundError:
             return
@@ -140,6 +139,8 @@ class LastSeen:
             latest = self._latest.get(name)
             if latest is None or latest < position:
                 self.accept(name, position)
+        # At the end: another thread that sees it may rely on what was read.
+        self._read = (status.st_ino, status.st_mtime_ns)
 
 
 def find(session: Session) -> Installation | None:

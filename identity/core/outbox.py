@@ -189,6 +189,12 @@ def release(session: Session, now: datetime, by: str) -> int:
     return len(lanes)
 
 
+def end(session: Session, now: datetime, why: str, *which: ColumnElement[bool]) -> int:
+    """Give up all waiting jobs that meet these conditions, also held ones. Return how many."""
+    ended = {"gave_up_at": now, "last_error": why, "held_by": None, "held_at": None}
+    return rows.update(session, Job, WAITING, *which, **ended)
+
+
 def count_held(session: Session) -> dict[str, int]:
     """How many jobs each hold keeps back."""
     found = session.execute(

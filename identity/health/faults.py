@@ -106,7 +106,9 @@ def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:
         fix = "start celery -A workers worker; its log says why it ended"
         yield Fault(FaultName.WORKER, told, fix, is_failure=True)
     if NodeKind.SCHEDULER not in kinds:
-        told = "no scheduler was seen for 30 seconds: workers run the tasks of the timetable, but late"
+        told = (
+            "no scheduler was seen for 30 seconds: workers run the tasks of the timetable, but late"
+        )
         fix = "start celery -A workers beat; its log says why it ended"
         yield Fault(FaultName.SCHEDULER, told, fix)
 

@@ -6,13 +6,14 @@ from typing import Final
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from identity.core import rows
+from identity.core import outbox, rows
 from identity.core.outbox import WAITING, Job, JobKind
 
 from .models import Mail, MailState
 from .outcomes import Outcome
 
 PERHAPS_SENT: Final = "a backup was loaded: it may have been sent before"
+IS_ENDED: Final = (Mail.state == MailState.GAVE_UP) & (Mail.last_reply == PERHAPS_SENT)
 
 
 def waited(before: datetime) -> ColumnElement[bool]:
@@ -28,15 +29,11 @@ def end_mails(session: Session, now: datetime, before: datetime) -> int:
     """End these mails as uncertain. Returns how many."""
     ended = {"state": MailState.GAVE_UP, "outcome": Outcome.UNKNOWN, "last_reply": PERHAPS_SENT}
     count = rows.update(session, Mail, waited(before), **ended, ended_at=now)
-    mails = select(Mail.id).where(Mail.state == MailState.GAVE_UP, Mail.last_reply == PERHAPS_SENT)
-    job = Job.kind == JobKind.MAIL
-    rows.update(
-        session,
-        Job,
-        job,
-        WAITING,
-        Job.subject_id.in_(mails),
-        gave_up_at=now,
-        last_error=PERHAPS_SENT,
-    )
+    mails = select(Mail.id).where(IS_ENDED)
+    outbox.end(session, now, PERHAPS_SENT, Job.kind == JobKind.MAIL, Job.subject_id.in_(mails))
     return count
+
+
+def count_ended(session: Session) -> int:
+    """How many mails `end_mails` has ended: to try them again would send some twice."""
+    return rows.count(session, IS_ENDED)

@@ -191,5 +191,4 @@ def _end_sign_ins(session: Session, now: datetime, ended: Begun) -> None:
 
 
 def _end_jobs(session: Session, now: datetime, before: datetime, kind: JobKind) -> int:
-    which = (Job.kind == kind) & (Job.created_at <= before)
-    return rows.update(session, Job, which, WAITING, gave_up_at=now, last_error=PERHAPS_SENT)
+    return outbox.end(session, now, PERHAPS_SENT, Job.kind == kind, Job.created_at <= before)

@@ -1,6 +1,6 @@
 """A homeserver by value, for the accounts made on it: what it holds, and how it fails."""
 
-from identity.homeservers.admin_client import Found, NameTaken
+from identity.homeservers.admin_client import ExistingAccount, Found, NameTaken
 
 
 class FakeHomeserver:
@@ -11,10 +11,16 @@ class FakeHomeserver:
         self.addresses: dict[str, str] = {}
         self.passwords: dict[str, str] = {}
         self.failures: dict[str, Exception] = {}
+        self.deactivated: set[str] = set()
 
     def holder_of(self, address):
         self._fail("holder_of")
         return self.addresses.get(address)
+
+    def describe(self, user_id):
+        addresses = [each for each, holder in self.addresses.items() if holder == user_id]
+        is_gone = user_id in self.deactivated
+        return ExistingAccount(user_id, self.names.get(user_id, ""), tuple(addresses), is_gone)
 
     def look(self, account):
         self._fail("look")

@@ -5,7 +5,7 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from tests.services.children import Child
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, started
 from tests.services.person import PASSWORD, Person, code_in, plain
 from tests.services.postgresql import PostgreSQLServer
-from tests.services.processes import Processes, Web
+from tests.services.processes import ROOT, Processes, Web
 from tests.services.production import ask_database, wait_until_done
 from tests.services.smtp import Relay
 from tests.services.waiting import free_port, wait_for
@@ -43,7 +43,7 @@ class Restored:
     authority: Authority
     web: Web | None = None
     worker: Child | None = None
-    dumps: list[Path] = field(default_factory=list)
+    file: Path | None = None  # the dump
 
     @property
     def url(self) -> str:
@@ -111,13 +111,20 @@ class Restored:
         return "held" in requests.get(f"{self.url}/readyz", timeout=60).json()["degraded"]
 
     def dump(self) -> None:
-        """As docs/operations.md says."""
-        file = self.processes.folder / f"guichet-{len(self.dumps)}.dump"
-        self._run("pg_dump", "--format=custom", f"--file={file}", self.database)
-        self.dumps.append(file)
+        """By the script that operators let run every night."""
+        folder = self.processes.folder / "dumps"
+        folder.mkdir()
+        where = {"PGHOST": "127.0.0.1", "PGPORT": str(self.server.port), "PGUSER": "postgres"}
+        subprocess.run(
+            [ROOT / "deploy/guichet-backup", folder, self.database],
+            env=self.processes.environment(self.env | where),
+            cwd=folder,
+            check=True,
+        )
+        (self.file,) = folder.iterdir()
 
     def load(self) -> None:
-        """The same: all connections are cut, and the database is made anew from the last dump."""
+        """As docs/operations.md says; all connections are cut."""
         self._run("dropdb", "--force", self.database)
         self._run("createdb", self.database)
         self._run(
@@ -125,8 +132,9 @@ class Restored:
             "--exit-on-error",
             "--single-transaction",
             f"--dbname={self.database}",
-            str(self.dumps[-1]),
+            str(self.file),
         )
+        self.processes.guichet("db", "upgrade", env=self.env)
 
     @property
     def database(self) -> str:

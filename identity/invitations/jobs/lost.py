@@ -7,7 +7,7 @@ from identity.core import retries
 from identity.core.http_client import Away
 from identity.core.job_outcomes import GiveUp, Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
-from identity.homeservers import models as homeservers
+from identity.homeservers import models as homeservers, standing as homeserver_standing
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.room_actions import NoModule
 from identity.invitations import lost
@@ -16,7 +16,10 @@ from identity.services import Services
 
 
 def empty_room(services: Services, job: Job) -> RecordOutcome:
-    """Ask the homeserver of the inviter, and record the outcome. Raises Later or GiveUp."""
+    """Ask the homeserver of the inviter, and record the outcome.
+
+    Raises Later, GiveUp, HomeserverHeld.
+    """
     with services.database.reading() as session:
         found = lost.find(session, job.subject_id)
         homeserver = homeservers.find(session, homeserver_of(found.sender)) if found else None
@@ -24,6 +27,7 @@ def empty_room(services: Services, job: Job) -> RecordOutcome:
         return record_nothing
     if homeserver is None:
         return _recording(services, found, "its homeserver is not registered")
+    homeserver_standing.check_reachable(homeserver, services.now())
     try:
         services.room_actions_for(homeserver).revoke(
             room_id=found.room_id, token=found.token, sender=found.sender

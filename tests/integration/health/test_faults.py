@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, event, update
 
-from identity.core import nodes, outbox, timetable_runs
+from identity.core import continuity, nodes, outbox, timetable_runs
+from identity.core.journal import Actor
 from identity.core.nodes import Node, NodeFault, NodeKind, NodeReport
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.timetable_runs import MAX_SILENCE, TimetableTask
@@ -16,6 +17,7 @@ from identity.mail import models as mails
 from identity.mail.models import MailState
 from identity.mail.outcomes import Outcome
 from identity.mail.quota import Template
+from identity.restore import service as restoring
 from identity.routing.models import RuleRevision
 from tests.worlds.services import *
 from workers import celery_app, tasks
@@ -64,6 +66,33 @@ def changed(kind: NodeKind, **facts) -> list[NodeReport]:
 
 def test_where_all_is_well_nothing_is_told(found):
     assert found() == {}
+
+
+def test_jobs_that_are_held_are_told_with_the_reason_and_what_to_do(found, services, clock):
+    with services.database.transaction() as session:
+        row = continuity.find(session)
+        row.held_since, row.held_why = clock(), continuity.WENT_BACK
+    assert list(found()) == ["held"]
+    assert "was a backup loaded? guichet restore begin" in found()["held"].replace(". ", " ")
+
+
+def test_a_module_that_knows_more_than_the_database_is_told_until_it_is_dealt_with(
+    found, services, clock
+):
+    with services.database.transaction() as session:
+        continuity.record_module_ahead(session, clock(), "education.example")
+    assert list(found()) == ["went_back"]
+    assert "education.example" in found()["went_back"]
+    assert "guichet restore dismiss" in found()["went_back"]
+    with services.database.transaction() as session:
+        restoring.dismiss(session, clock(), Actor("olga", "here"))
+    assert found() == {}
+
+
+def test_a_database_without_its_row_is_told(found, services):
+    with services.database.transaction() as session:
+        session.delete(continuity.find(session))
+    assert "being loaded" in found()["held"]
 
 
 @pytest.mark.parametrize("kind", [NodeKind.WORKER, NodeKind.SCHEDULER])

@@ -1,15 +1,18 @@
 """A process says that it runs and what it has; it says so no more once it stops."""
 
+import json
 import os
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from celery.signals import worker_init, worker_ready
 
 from identity import migrations
-from identity.core import nodes
+from identity.core import continuity, nodes
 from identity.core.clock import utc_now
+from identity.core.continuity import LastSeen
 from identity.core.database import Database, make_engine
 from identity.core.nodes import GONE_AFTER, Node, NodeFault, NodeKind, NodeReport
 from identity.health.heartbeat import Heartbeat, measure_offset
@@ -124,6 +127,50 @@ def test_a_data_folder_that_cannot_be_written_is_reported(services, own, seen):
     [node] = all_nodes(services)
     heart.stop()
     assert node.faults == NodeFault.DATA_FOLDER
+
+
+def test_a_worker_moves_the_database_on_and_keeps_the_position_others_only_look(
+    services, own, seen, tmp_path
+):
+    path = tmp_path / "last_seen.json"
+    kept = replace(own, last_seen=LastSeen(path))
+    heart = Heartbeat(kept, NodeKind.WORKER)
+    heart.start()
+    wait_for(path.exists, what="the first heartbeat")
+    heart.stop()
+    for _ in range(2):
+        heart.beat()
+    with services.database.reading() as session:
+        row = continuity.find(session)
+    assert row.ticks == 3
+    assert json.loads(path.read_text()) == {row.name: [0, row.ticks]}
+    with services.database.transaction() as session:
+        continuity.find(session).ticks = 0
+    web = Heartbeat(replace(own, last_seen=LastSeen(path)), NodeKind.WEB)
+    web.start()
+    wait_for(lambda: held_why(services), what="the web holds all jobs")
+    web.stop()
+    assert held_why(services) == continuity.WENT_BACK
+
+
+def held_why(services) -> str:
+    with services.database.reading() as session:
+        return continuity.find(session).held_why
+
+
+def test_a_position_that_cannot_be_kept_stops_no_heartbeat_and_is_logged_once(
+    services, own, seen, caplog
+):
+    heart = Heartbeat(
+        replace(own, last_seen=LastSeen(Path("/proc/last_seen.json"))), NodeKind.WORKER
+    )
+    heart.start()
+    wait_for(lambda: "is not kept" in caplog.text, what="the first heartbeat")
+    heart.stop()
+    heart.beat()
+    heart.beat()
+    assert caplog.text.count("is not kept") == 1
+    assert all_nodes(services)
 
 
 def test_a_fork_reports_itself_beside_its_parent(services, own, seen):

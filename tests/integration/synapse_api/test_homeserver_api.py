@@ -10,6 +10,7 @@ from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.accounts import verified_addresses
 from identity.accounts.feed_state import FeedState
 from identity.app import create_app
+from identity.core import continuity
 from identity.core.journal import Actor
 from identity.homeservers import models as homeservers, module_models as homeserver_modules
 from identity.homeservers.models import Homeserver
@@ -185,6 +186,9 @@ def test_a_database_that_was_set_back_counts_in_a_new_epoch(client, credential, 
     assert client.get(f"{API}/rules", headers=told).json["epoch"] == after.json["epoch"]
     with services.database.reading() as session:
         assert session.scalars(select(FeedState.epoch)).all() == [after.json["epoch"]]
+        row = continuity.find(session)
+    assert (row.ahead, row.ahead_at) == ("education.example", services.now())
+    assert row.held_since is None  # a module alarms; it stops nothing
 
 
 def test_agents_of_mixed_homeservers_are_numbered_by_their_changes(

@@ -51,6 +51,10 @@ REPORTS = {
     "left: user_id": ("left", in_room()),
     "joined: room_id": ("joined", in_room(user_id=MALLORY, by=MALLORY)),
     "left: room_id": ("left", in_room(user_id=MALLORY, by=MALLORY)),
+    "stands: sender": (
+        "third_party_invite_stands",
+        {"room_id": OLD_ROOM, "token": "made-up", "sender": ZOE, "at": 1},
+    ),
     "refusals: user_id": ("refusals", {"refusals": [refusal(CAMILLE)]}),
     "refusals: one of several": ("refusals", {"refusals": [refusal(MALLORY), refusal(CAMILLE)]}),
 }

@@ -14,6 +14,7 @@ from identity.invitations import (
     service as invitations,
 )
 from identity.invitations.models import ThirdPartyInvitation
+from identity.mail.models import Mail
 from identity.registration import service as registration
 from tests.worlds.backups import *
 from tests.worlds.worker import *
@@ -131,6 +132,20 @@ class TestInvitationsAndTheirMails:
         tasks._keep_invitations(worker_services)
         backups.work()
         assert sent() == [("invite", GIL), ("reminder", GIL)]
+
+    def test_while_jobs_are_held_the_timetable_orders_no_reminder(
+        self, worker_services, hear, store, took, room, backups, after, clock
+    ):
+        hear()
+        took(store())
+        after(seconds=5)
+        clock.advance(days=8)
+        backups.take()
+        backups.load()
+        tasks._keep_invitations(worker_services)
+        assert backups.is_held()
+        with worker_services.database.reading() as session:
+            assert session.scalars(select(Mail.template)).all() == ["invite"]
 
     def test_what_a_mail_carried_for_other_addresses_of_a_mailbox_is_as_uncertain(
         self, worker_services, hear, store, took, room, backups, after, clock

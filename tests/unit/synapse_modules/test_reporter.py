@@ -8,7 +8,17 @@ from domain_rules.synapse_modules import report_queue, reporter as binder
 from domain_rules.synapse_modules.configuration import Config
 from domain_rules.synapse_modules.refusals import Refusal
 from tests.worlds.module import *
-from tests.worlds.reporting_house import ADDRESS, GIL, OWN, SYNAPSE, ZOE, House, member, third_party
+from tests.worlds.reporting_house import (
+    ADDRESS,
+    GIL,
+    OWN,
+    ROOM,
+    SYNAPSE,
+    ZOE,
+    House,
+    member,
+    third_party,
+)
 
 
 @pytest.fixture
@@ -119,6 +129,95 @@ def test_a_guichet_with_another_database_is_told_of_every_address_again(house):
     assert again == [ADDRESS, "gil@other.example"]
     house.work(seconds=3601)
     assert len(house.guichet.got) == 5
+
+
+KEY = {
+    "public_key": "key",
+    "key_validity_url": "https://guichet.example/_matrix/x",
+    "display_name": "lea...",
+}
+
+
+def of(token, by=f"@ana:{OWN}", **content):
+    return third_party(by, KEY | content, token)
+
+
+def forget_all(house):
+    """All that was reported so far is old news."""
+    house.work()
+    house.guichet.got.clear()
+
+
+def test_a_guichet_with_another_database_is_told_what_stands_in_rooms_and_who_was_deactivated(
+    house,
+):
+    house.synapse.add_event(of("open"))
+    house.synapse.add_event(of("of another server", key_validity_url="https://vector.im/isvalid"))
+    house.synapse.add_event(of("of nobody", key_validity_url=None))
+    house.synapse.add_event(of("theirs", by=ZOE))
+    house.synapse.add_event(third_party(f"@ana:{OWN}", {}, "empty"))
+    house.synapse.add_event(of("token"))
+    house.synapse.add_event(member("invite", by=f"@ana:{OWN}", by_mail=True))
+    listed = [{"public_key": "k", "key_validity_url": "https://guichet.example/isvalid"}, "odd", {}]
+    house.synapse.add_event(of("listed", key_validity_url=7, public_keys=listed))
+    with house.synapse.database as database:
+        database.execute("INSERT INTO users VALUES (?, 1), (?, 0)", (f"@max:{OWN}", GIL))
+    house.verify()
+    forget_all(house)
+    house.cache.epoch = "two"
+    house.work()
+    house.work()
+    told = {(one["kind"], one.get("token") or one["user_id"]) for one in house.guichet.got}
+    assert told == {
+        ("third_party_invite_stands", "open"),
+        ("third_party_invite_stands", "listed"),
+        ("deactivated", f"@max:{OWN}"),
+        ("bound", GIL),
+    }
+    stands = next(one for one in house.guichet.got if one.get("token") == "open")
+    assert (stands["shown"], stands["sender"], stands["room_id"]) == ("lea...", f"@ana:{OWN}", ROOM)
+    assert stands["at"] < house.synapse.now
+
+
+def test_a_new_epoch_is_told_once_however_it_was_heard_and_after_a_restart(house):
+    house.synapse.add_event(of("open"))
+    forget_all(house)
+    house.guichet.epoch = "two"  # heard with the answer to a report, before the rules
+    house.verify()
+    for _ in range(3):
+        house.work()
+    house.cache.epoch = "two"
+    house.work()
+    house.restart()
+    house.work()
+    assert house.guichet.kinds.count("third_party_invite_stands") == 1
+    house.guichet.epoch = house.cache.epoch = "three"
+    house.work()
+    house.work()
+    assert house.guichet.kinds.count("third_party_invite_stands") == 2
+
+
+def test_what_a_new_epoch_needs_is_not_lost_while_guichet_is_away(house):
+    house.synapse.add_event(of("open"))
+    forget_all(house)
+    house.cache.epoch = house.guichet.epoch = "two"
+    house.guichet.is_away = True
+    house.work()
+    house.restart()
+    house.work()
+    house.guichet.is_away = False
+    house.work(seconds=61)
+    assert house.guichet.kinds == ["third_party_invite_stands"]
+
+
+def test_the_first_epoch_is_no_news(tmp_path):
+    made = House(tmp_path / "synapse.db")
+    made.start()
+    made.synapse.database.executescript(SYNAPSE)
+    made.synapse.add_event(of("open"))
+    made.work()
+    made.work()
+    assert made.guichet.got == []
 
 
 def test_events_are_read_from_where_the_last_process_stopped(house):
