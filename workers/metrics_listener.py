@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/metrics"
 SLOWEST = 5.0  # seconds for a caller to send its request, and to take the answer
+LOOK = 1.0  # seconds between two looks whether the worker stops
 AGAIN = 10.0  # seconds until a port that was taken is tried again
 
 
@@ -38,10 +39,8 @@ class MetricsListener:
             self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more."""
+        """Answer no more. Returns at once: it is called while the worker stops."""
         self._stopping.set()
-        if self._server is not None:
-            self._server.shutdown()
 
     def _run(self) -> None:
         told = False
@@ -56,7 +55,8 @@ class MetricsListener:
                 self._stopping.wait(AGAIN)
                 continue
             with self._server:
-                self._server.serve_forever(poll_interval=1.0)
+                while not self._stopping.is_set():
+                    self._server.handle_request()
 
     def _leave(self) -> None:
         """In a process of the pool: the port is the main process's."""
@@ -66,6 +66,8 @@ class MetricsListener:
 
 class _Server(HTTPServer):
     """Answers one caller after the other."""
+
+    timeout = LOOK  # for `handle_request`
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
