@@ -166,6 +166,8 @@ class Stopped(Problem):
     """Those who run the service have stopped this for now."""
 
     reason = "stopped"
+    held_by, label = "", ""
+    until: datetime | None = None
 
     def __init__(self, held_by: str, *, until: datetime | None = None, label: str = "") -> None:
         """`held_by`: what jobs wait for (`outbox.hold`). `label`: the homeserver people read."""

@@ -111,6 +111,8 @@ class Away:
     def reading(self):
         raise OperationalError("select", {}, Exception("away"))
 
+    transaction = reading
+
 
 def test_with_the_database_away_a_homeserver_still_learns_where_to_register(at_level):
     answer = ask(at_level("off", "internal", database=Away()), ANA, path="/internal-info")

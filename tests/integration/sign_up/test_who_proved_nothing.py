@@ -15,7 +15,8 @@ TOKEN = re.compile(r"/([vn])/[\w.-]{40,}")
 
 
 def masked(answer) -> str:
-    headers = [f"{name}: {value}" for name, value in answer.headers if name != "Set-Cookie"]
+    changing = {"Set-Cookie", "X-Request-ID"}
+    headers = [f"{name}: {value}" for name, value in answer.headers if name not in changing]
     text = "\n".join([answer.status, *headers, answer.text])
     text = re.sub(r"Content-Length: \d+", "", text)
     return TOKEN.sub(r"/\1/…", CLOCK.sub("…", CSRF.sub(r"\1…", text)))
