@@ -129,7 +129,8 @@ def made(kind: type[problems.Problem]) -> problems.Problem:
         problems.HomeserverRetired: ("Éducation",),
     }
     if issubclass(kind, problems.Stopped):
-        return kind("mails", until=datetime(2100, 1, 1, tzinfo=UTC))
+        is_for_now = ANSWERS[kind][0] == HTTPStatus.SERVICE_UNAVAILABLE
+        return kind("mails", until=datetime(2100, 1, 1, tzinfo=UTC) if is_for_now else None)
     return kind(*facts.get(kind, ()))
 
 
