@@ -18,11 +18,11 @@ def mails(site: Site) -> list[str]:
 
 
 def masked(answer) -> tuple[int, list[tuple[str, str]], str]:
-    """What may differ between two browsers anyway is taken out: form value, cookie value, clock times."""
+    """What may differ between two browsers anyway is taken out: form value, cookie value, clock times, id."""
     headers = [
         (name, re.sub(r"(?<==)[^;]*", "…", value, count=1) if name == "Set-Cookie" else value)
         for name, value in answer.headers
-        if name not in {"Date", "Content-Length"}
+        if name not in {"Date", "Content-Length", "X-Request-ID"}
     ]
     headers = [
         (name, re.sub(r"expires=[^;]*", "", value, flags=re.IGNORECASE)) for name, value in headers
