@@ -38,6 +38,7 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.BaseMoved: (HTTPStatus.CONFLICT, "org.guichet.base_moved"),
     problems.MovesAccounts: (HTTPStatus.CONFLICT, "org.guichet.moves_accounts"),
     problems.NoSuchRevision: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
+    problems.NotRestoring: (HTTPStatus.CONFLICT, "M_UNKNOWN"),
     problems.UnknownHomeserver: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.TooManyMails: (HTTPStatus.TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED"),
     problems.TooManyTries: (HTTPStatus.TOO_MANY_REQUESTS, "M_LIMIT_EXCEEDED"),

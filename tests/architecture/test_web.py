@@ -123,6 +123,7 @@ def test_every_problem_has_a_sentence_for_people():
         problems.BaseMoved,
         problems.MovesAccounts,
         problems.NoSuchRevision,
+        problems.NotRestoring,
         problems.UnknownHomeserver,
     }
     for_programs = {
