@@ -123,7 +123,7 @@ class LastSeen:
             if self._read == (status.st_ino, status.st_mtime_ns):
                 return
             stored = STORED.validate_json(self._path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # of the worker's user: others do without
             return
         except (OSError, ValidationError) as error:
             if not self._is_unreadable:
