@@ -68,4 +68,4 @@ def test_one_or_the_other_is_named(run, order):
     run("mail", "cancel", *WHY, ends=2)
     run("mail", "cancel", order(), "--to", LEA, *WHY, ends=2)
     run("mail", "cancel", str(uuid.uuid4()), *WHY, ends=1)
-    run("mail", "cancel", order(), ends=2)
+    assert "--reason" in run("mail", "cancel", order(), ends=2).stderr

@@ -109,4 +109,5 @@ def test_a_log_that_cannot_be_written_stops_the_erasing(known):
 
 
 def test_a_reason_is_wanted_for_what_cannot_be_undone(known):
-    known("person", "erase", CAMILLE, ends=2)
+    assert "--reason" in known("person", "erase", CAMILLE, ends=2).stderr
+    assert known.json("person", "show", CAMILLE)["data"]

@@ -102,8 +102,9 @@ def test_an_old_or_empty_file_fails_and_is_not_recorded(
     assert row(opened).backup_of is None
 
 
-def test_how_old_it_may_be_can_be_said(production, tmp_path):
+def test_how_old_it_may_be_can_be_said(production, tmp_path, opened):
     production("backup", "check", dump(tmp_path, hours=100), "--max-age", "200")
+    assert row(opened).backup_of is not None
 
 
 def test_a_file_that_is_missing_or_a_folder_is_told_in_a_sentence(production, tmp_path):

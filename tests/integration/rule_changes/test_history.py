@@ -127,4 +127,4 @@ def test_a_new_credential_is_good_beside_the_old_one_for_a_while(federation, ope
 @pytest.mark.parametrize("noun", ["domain history", "journal list"])
 @pytest.mark.parametrize("limit", ["0", "-1", "99999999999999999999"])
 def test_a_limit_that_no_database_takes_is_wrong_usage(federation, noun, limit):
-    federation(*noun.split(), "--limit", limit, ends=2)
+    assert "--limit" in federation(*noun.split(), "--limit", limit, ends=2).stderr

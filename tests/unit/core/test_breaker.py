@@ -116,5 +116,6 @@ def test_a_fork_tries_by_itself(monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", lambda _: None)  # it exists in the parent alone
         availability.failed()
+        assert availability.is_away
     database.answers.set()
     wait_for(lambda: not availability.is_away, what="it is well")
