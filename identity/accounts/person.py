@@ -168,19 +168,15 @@ def _rooms_and_successions(view: View) -> Iterator[Record]:
 
 
 def _is_of(person: Person) -> ColumnElement[bool]:
-    return or_(Account.address.in_(person.addresses), Account.user_id.in_(person.user_ids))
+    return person.is_in(Account.address, Account.user_id)
 
 
 def _is_verified(person: Person) -> ColumnElement[bool]:
-    return or_(
-        VerifiedAddress.address.in_(person.addresses), VerifiedAddress.user_id.in_(person.user_ids)
-    )
+    return person.is_in(VerifiedAddress.address, VerifiedAddress.user_id)
 
 
 def _is_session_of(person: Person) -> ColumnElement[bool]:
-    return or_(
-        PersonSession.address.in_(person.addresses), PersonSession.user_id.in_(person.user_ids)
-    )
+    return person.is_in(PersonSession.address, PersonSession.user_id)
 
 
 def _is_succession_of(person: Person) -> ColumnElement[bool]:

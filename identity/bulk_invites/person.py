@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 
 from identity.core.outbox import Job
 from identity.core.personal_data import Erasure, Record, View, happened, mask
@@ -124,14 +124,8 @@ def _described(view: View, bulk_invite: BulkInvite) -> Record:
 
 
 def _is_own(view: View) -> ColumnElement[bool]:
-    return or_(
-        BulkInvite.owner.in_(view.person.user_ids),
-        BulkInvite.owner_address.in_(view.person.addresses),
-    )
+    return view.person.is_in(BulkInvite.owner_address, BulkInvite.owner)
 
 
 def _is_sign_in_of(view: View) -> ColumnElement[bool]:
-    return or_(
-        BulkInviteSignIn.address.in_(view.person.addresses),
-        BulkInviteSignIn.user_id.in_(view.person.user_ids),
-    )
+    return view.person.is_in(BulkInviteSignIn.address, BulkInviteSignIn.user_id)

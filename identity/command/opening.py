@@ -111,7 +111,8 @@ author = click.option(
     help="Who makes this change.",
 )
 reason = click.option("--reason", default="", help="Why you make this change; stored with it.")
-reason_required = click.option(
+reason_required = click.option("--reason", required=True, help="Why you do this; stored with it.")
+reason_shown = click.option(
     "--reason", required=True, help="Why you do this; stored with it, and shown in lists."
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would change, but write nothing.")
@@ -129,6 +130,10 @@ def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 change_options = with_options(author, reason, dry_run, as_json)
+explained_options = with_options(author, reason_required, dry_run, as_json)
+"""Of a change that nobody should find later without a reason."""
+stop_options = with_options(author, reason_shown, dry_run, as_json)
+"""Of what stops something until it is ended again."""
 
 
 def author_here(*, author: str, reason: str) -> Actor:

@@ -54,6 +54,12 @@ class Person:
         """The key of the mailbox, see `EmailAddress.mailbox_key`."""
         return mailbox_of(self.address)
 
+    def is_in(
+        self, address: InstrumentedAttribute[Any], user_id: InstrumentedAttribute[Any]
+    ) -> ColumnElement[bool]:
+        """Whether a row names the person, in its column of addresses or of user IDs."""
+        return or_(address.in_(self.addresses), user_id.in_(self.user_ids))
+
     @property
     def all_user_ids(self) -> tuple[str, ...]:
         """All accounts that have one of these addresses."""

@@ -10,14 +10,11 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
 from identity.command import moments
 from identity.command.opening import (
-    author,
     author_here,
     change_options,
     changing,
-    dry_run,
     open_services,
-    reason_required,
-    with_options,
+    stop_options,
 )
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
@@ -26,7 +23,6 @@ from . import models as freezes, service
 from .models import Frozen
 from .service import TOGETHER
 
-freeze_options = with_options(moments.until, author, reason_required, dry_run, as_json)
 JSON = 'JSON: {"freezes": [as `freeze list`], "dry_run": boolean}'
 
 
@@ -47,7 +43,8 @@ def _both(name: str, frozen: Iterable[Frozen], does: str, goes_on: str) -> None:
     what = tuple(frozen)
 
     @freeze.command(name=name, help=f"{does}\n\n{JSON}")
-    @freeze_options
+    @moments.until
+    @stop_options
     def begin(**options: Any) -> None:
         _freeze(what, "", **options)
 
@@ -85,7 +82,8 @@ _both(
 
 @freeze.command()
 @click.argument("name", metavar="DOMAIN")
-@freeze_options
+@moments.until
+@stop_options
 def domain(name: str, **options: Any) -> None:
     """Freeze DOMAIN and everything below it: no sign-ups, no invitations, no mails to its addresses.
 

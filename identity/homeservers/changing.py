@@ -122,11 +122,7 @@ def release(session: Session, now: datetime, who: Actor, name: str) -> int:
         raise NothingToChange(f"{name} is not held; nothing was changed.")
     before = _moments(row)
     row.held_at = row.held_until = None
-    released = _let_go(session, now, row)
-    _record(
-        session, now, who, row, action="homeserver.release", before=before, released_jobs=released
-    )
-    return released
+    return _let_go(session, now, who, row, action="homeserver.release", before=before)
 
 
 def suspend(session: Session, now: datetime, who: Actor, name: str) -> Homeserver:
@@ -149,11 +145,7 @@ def resume(session: Session, now: datetime, who: Actor, name: str) -> int:
         raise NothingToChange(f"{name} is not suspended; nothing was changed.")
     before = _moments(row)
     row.suspended_at = None
-    released = _let_go(session, now, row)
-    _record(
-        session, now, who, row, action="homeserver.resume", before=before, released_jobs=released
-    )
-    return released
+    return _let_go(session, now, who, row, action="homeserver.resume", before=before)
 
 
 def retire(session: Session, now: datetime, who: Actor, name: str) -> Homeserver:
@@ -216,10 +208,21 @@ def _check(row: Homeserver) -> None:
     )
 
 
-def _let_go(session: Session, now: datetime, row: Homeserver) -> int:
+def _let_go(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    row: Homeserver,
+    *,
+    action: str,
+    before: dict[str, str | None],
+) -> int:
+    """What waited for it goes on, unless something else stops it. Returns how many jobs do."""
     session.flush()
     is_free = standing.is_reachable(row, now)
-    return outbox.release(session, now, standing.key_of(row.name)) if is_free else 0
+    released = outbox.release(session, now, standing.key_of(row.name)) if is_free else 0
+    _record(session, now, who, row, action=action, before=before, released_jobs=released)
+    return released
 
 
 def _record(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 
 from identity.core.one_time_codes import person as codes
 from identity.core.personal_data import Erasure, Person, Record, View, happened
@@ -88,11 +88,8 @@ def _validations(view: View) -> Iterator[Record]:
 
 
 def _is_bound(person: Person) -> ColumnElement[bool]:
-    return or_(Association.address.in_(person.addresses), Association.user_id.in_(person.user_ids))
+    return person.is_in(Association.address, Association.user_id)
 
 
 def _is_about(person: Person) -> ColumnElement[bool]:
-    return or_(
-        ValidationSession.address.in_(person.addresses),
-        ValidationSession.user_id.in_(person.user_ids),
-    )
+    return person.is_in(ValidationSession.address, ValidationSession.user_id)

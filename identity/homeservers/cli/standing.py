@@ -5,17 +5,9 @@ from datetime import datetime
 import click
 
 from identity.command import moments
-from identity.command.opening import (
-    author,
-    author_here,
-    change_options,
-    changing,
-    dry_run,
-    reason_required,
-    with_options,
-)
+from identity.command.opening import author_here, change_options, changing, stop_options
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_json, print_message
+from identity.command.printing import print_json, print_message
 from identity.homeservers import changing as homeserver_changes
 from identity.maintenance import homeserver_removal
 from identity.maintenance.homeserver_removal import StillNeeded
@@ -23,7 +15,6 @@ from identity.maintenance.homeserver_removal import StillNeeded
 from .described import described
 
 NOTHING_WRITTEN = "Nothing was written."
-stop_options = with_options(author, reason_required, dry_run, as_json)
 
 
 @click.command()

@@ -8,21 +8,16 @@ import click
 from domain_rules.user_ids import homeserver_in
 from identity.command import moments
 from identity.command.opening import (
-    author,
     author_here,
     change_options,
     changing,
-    dry_run,
     open_services,
-    reason_required,
-    with_options,
+    stop_options,
 )
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.homeservers import models as homeservers
 from identity.invitations import block_models as inviter_blocks, blocks
-
-block_options = with_options(moments.until, author, reason_required, dry_run, as_json)
 
 
 @click.group()
@@ -33,7 +28,8 @@ def inviter() -> None:
 @inviter.command()
 @click.argument("user_ids", metavar="USER_ID...", nargs=-1, required=True)
 @click.option("--revoke", "revokes", is_flag=True, help="Also revoke their live invitations.")
-@block_options
+@moments.until
+@stop_options
 def block(
     user_ids: tuple[str, ...],
     *,

@@ -12,11 +12,10 @@ from sqlalchemy.orm import Session
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
 from identity.command.opening import (
-    author,
     author_here,
     change_options,
     changing,
-    dry_run,
+    explained_options,
     open_services,
 )
 from identity.command.outcomes import Exit, Failure
@@ -145,10 +144,7 @@ def retry(mail_id: uuid.UUID, *, author: str, reason: str, dry_run: bool) -> Non
 @mail.command()
 @click.argument("mail_id", metavar="[ID]", type=click.UUID, required=False)
 @click.option("--to", "address", metavar="ADDRESS", help="All mails that wait for this mailbox.")
-@click.option("--reason", required=True, help="Why you do this; stored with it.")
-@author
-@dry_run
-@as_json
+@explained_options
 def cancel(
     mail_id: uuid.UUID | None, *, address: str | None, reason: str, author: str, dry_run: bool
 ) -> None:

@@ -7,14 +7,13 @@ import click
 from domain_rules.addresses import EmailAddress
 from domain_rules.user_ids import is_of_homeserver
 from identity.command.opening import (
-    author,
     author_here,
     build_services_with_secrets,
-    dry_run,
+    explained_options,
     open_services,
 )
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import as_json, print_json, print_message
+from identity.command.printing import print_json, print_message
 from identity.core.http_client import Away
 from identity.homeservers import models as homeservers
 from identity.homeservers.admin_client import Connector, ExistingAccount, Refused
@@ -35,10 +34,7 @@ from .reading import read_address
     metavar="USER",
     help="Whose account it is, if the homeserver's list of addresses does not tell.",
 )
-@click.option("--reason", required=True, help="Why you do this; stored with it.")
-@author
-@dry_run
-@as_json
+@explained_options
 def adopt(
     address: str, *, name: str, user_id: str | None, reason: str, author: str, dry_run: bool
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from domain_rules.addresses import EmailAddress
-from identity.command.opening import author, author_here, changing, dry_run, open_services
+from identity.command.opening import author_here, changing, explained_options, open_services
 from identity.command.outcomes import Failure
 from identity.command.printing import (
     as_json,
@@ -103,10 +103,7 @@ def export(address: str, *, output: Path | None) -> None:
 
 @person.command()
 @click.argument("address")
-@click.option("--reason", required=True, help="Why you do this; stored with it.")
-@author
-@dry_run
-@as_json
+@explained_options
 def erase(address: str, *, reason: str, author: str, dry_run: bool) -> None:
     """Erase everything stored about the owner of ADDRESS, in every spelling of their mailbox.
 
