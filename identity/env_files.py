@@ -7,6 +7,7 @@ file, and so must read the same values (systemd.exec(5); systemd's src/basic/env
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT = Path("/etc/guichet/guichet.env")
@@ -21,6 +22,15 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 class WrongEnvFile(Exception):
     """The file cannot be read, or a line is none that systemd takes. The message says which."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a file assigns to a variable, and in which line that begins."""
+
+    line: int
+    name: str
+    value: str
 
 
 def find_env_file(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -47,6 +57,14 @@ def read_env_file(path: Path) -> dict[str, str]:
 
     A line that systemd would leave out with a warning in its log is an error here.
     """
+    return {each.name: each.value for each in read_assignments(path)}
+
+
+def read_assignments(path: Path) -> list[Assignment]:
+    """All assignments in the file, in order: of two to one name the last one counts.
+
+    Raises WrongEnvFile.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -58,15 +76,18 @@ def read_env_file(path: Path) -> dict[str, str]:
         raise WrongEnvFile(f"{VARIABLE} is no path, for example {DEFAULT}") from None
     if len(raw) > MAX_BYTES:
         raise WrongEnvFile(f"{path} is larger than {MAX_BYTES // 1024} KiB: is it the right file?")
+    if b"\0" in raw:  # systemd reads nothing at all of such a file
+        line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
+        raise WrongEnvFile(f"{path}, line {line}: there is a null byte, so it is no text")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise WrongEnvFile(f"{path}, line {line}: it is not UTF-8") from None
-    found: dict[str, str] = {}
+    found = []
     for line, name, value in parse(text, path):
         _check(path, line, name, value)
-        found[name] = value
+        found.append(Assignment(line, name, value))
     return found
 
 
@@ -83,6 +104,13 @@ def _check(path: Path, line: int, name: str, value: str) -> None:
         raise WrongEnvFile(f"{where}: {name!r} is no name of a variable, write NAME=value")
     if any(not (letter >= " " or letter in "\t\n") or letter == "\x7f" for letter in value):
         raise WrongEnvFile(f"{where}: the value of {name} holds a control character")
+    if any(map(_is_noncharacter, value)):
+        raise WrongEnvFile(f"{where}: the value of {name} holds what is no character of Unicode")
+
+
+def _is_noncharacter(letter: str) -> bool:
+    """Whether systemd calls this no UTF-8, and leaves the line out (Unicode 15, chapter 23.7)."""
+    return "\ufdd0" <= letter <= "\ufdef" or ord(letter) & 0xFFFE == 0xFFFE  # noqa: PLR2004  Unicode's own number
 
 
 def parse(text: str, path: Path = DEFAULT) -> Iterator[tuple[int, str, str]]:
@@ -96,7 +124,7 @@ class _Reader:
     """One character after the other, since a value may go over several lines."""
 
     def __init__(self, text: str, path: Path) -> None:
-        self.text, self.path, self.at = text.partition("\0")[0], path, 0
+        self.text, self.path, self.at = text, path, 0
 
     def next_assignment(self) -> tuple[int, str, str] | None:
         while self.at < len(self.text):

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from celery import Celery
+from celery.bootsteps import StartStopStep
 from celery.schedules import crontab
 from celery.signals import (
     beat_init,
@@ -17,7 +18,6 @@ from celery.signals import (
     worker_init,
     worker_process_init as process_begins,
     worker_process_shutdown as process_ends,
-    worker_ready,
     worker_shutting_down,
 )
 from kombu import Exchange, Queue, pools
@@ -59,6 +59,7 @@ def configure(celery: Celery, settings: Settings) -> None:
         broker_transport_options=transport_options,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # meanwhile the processes sweep, see sweeper.py
+        broker_channel_error_retry=True,  # a Redis that is full or a replica refuses, it is not away
         broker_connection_timeout=1,
         broker_pool_limit=16,  # each is opened when it is needed
         task_serializer="json",
@@ -182,19 +183,30 @@ def share_metrics(**_: Any) -> None:
         metric_files.join_own()
 
 
-@worker_ready.connect
-def show_metrics(**_: Any) -> None:
-    metrics_listener().start()
+class BeginHeartbeat(StartStopStep):
+    """Begins when the pool runs, which sweeps also while the broker is away."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, _worker: Any) -> None:
+        heartbeat().start()
+
+
+class ShowMetrics(StartStopStep):
+    """The same, for the metrics."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, _worker: Any) -> None:
+        metrics_listener().start()
+
+
+app.steps["worker"].update({BeginHeartbeat, ShowMetrics})
 
 
 @worker_shutting_down.connect
 def hide_metrics(**_: Any) -> None:
     metrics_listener().stop()
-
-
-@worker_ready.connect
-def start_heartbeat(**_: Any) -> None:
-    heartbeat().start()
 
 
 @worker_shutting_down.connect

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
+    InternalError,
     OperationalError,
     ProgrammingError,
     SQLAlchemyError,
@@ -44,9 +45,13 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 LANES, COUNTS = "lanes", "counts"  # in `Session.info`
 NO_STATE = "none"  # the SQLSTATE of a fault that the server did not name
-UNDEFINED = {"42703", "42P01"}  # SQLSTATE: no such column, no such table
-AWAY: tuple[type[SQLAlchemyError], ...] = (OperationalError, InterfaceError, NoConnection)
-"""What is raised while the database does not answer, or answers too late."""
+# SQLSTATE: no such column, table or schema; not allowed, as while a backup is being loaded
+UNFINISHED = {"42703", "42P01", "3F000", "42501"}
+AWAY: tuple[type[SQLAlchemyError], ...] = (
+    *(OperationalError, InterfaceError, NoConnection),
+    InternalError,  # it is read-only, ended the transaction, or its files are broken
+)
+"""What is raised while the database does not answer, answers too late, or takes no changes."""
 AVAILABILITY = "guichet_availability"  # among the execution options of an engine
 
 
@@ -94,11 +99,18 @@ def limits_count(session: Session) -> bool:
 
 
 def is_schema_too_old(error: ProgrammingError) -> bool:
-    """Whether a statement failed since the database has not been upgraded to this code.
+    """Whether a statement failed since the database has not been upgraded to this code, or loaded.
 
     SQLite says so by an OperationalError.
     """
-    return sqlstate(error.orig) in UNDEFINED
+    return sqlstate(error.orig) in UNFINISHED
+
+
+def takes_changes(session: Session) -> bool:
+    """Whether a transaction may change anything: not on a replica of PostgreSQL, for instance."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    return bool(session.scalar(text("SHOW transaction_read_only")) == "off")
 
 
 def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:
@@ -137,6 +149,7 @@ class Database:
         """`limited`: whether limits on mails, invitations and tries hold."""
         self.engine = engine
         self.wake_outbox = wake_outbox or (lambda _lanes: None)
+        self.takes_changes = True  # when a change was last tried, by the heartbeat
         kind = Session if limited else UnlimitedSession
         self._sessions = sessionmaker(engine, class_=kind, expire_on_commit=False)
         self._availability: Availability | None = engine.get_execution_options().get(AVAILABILITY)

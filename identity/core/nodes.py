@@ -34,6 +34,7 @@ class NodeFault(StrEnum):
     """What a process finds wrong with its own machine."""
 
     DATA_FOLDER = "data_folder"  # it cannot write there
+    BROKER = "broker"  # it does not answer, or takes nothing
 
 
 class Node(Base):

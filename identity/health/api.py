@@ -61,6 +61,8 @@ def ready() -> Response:
     except SQLAlchemyError:
         return _unready([FaultName.DATABASE, FaultName.RULES])
     degraded = list(seen.faults) if seen else [FaultName.DATABASE]
+    if not services.database.takes_changes and FaultName.DATABASE not in degraded:
+        degraded.insert(0, FaultName.DATABASE)  # its disk is full, for instance
     if services.rules.degraded:
         degraded.append(FaultName.RULES)
     if services.limits.degraded:

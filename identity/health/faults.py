@@ -11,6 +11,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from identity.core import continuity, nodes, outbox, timetable_runs
+from identity.core.database import takes_changes
 from identity.core.nodes import Node, NodeFault, NodeKind
 from identity.core.timetable_runs import TimetableRun
 from identity.keys.key_sets import KeySet
@@ -48,6 +49,7 @@ class FaultName(StrEnum):
     VERSIONS = "versions"
     OLD_RULES = "old_rules"
     DISK = "disk"
+    BROKER = "broker"
     RELAY = "relay"
     MAILS = "mails"
     HELD = "held"
@@ -70,6 +72,7 @@ class Fault:
 def find_faults(session: Session, now: datetime) -> Iterator[Fault]:
     """All faults that the database shows. `now`: by its clock. The cost does not grow with rows."""
     alive = nodes.find_alive(session, now)
+    yield from _read_only(session)
     yield from _held(session)
     yield from find_faults_of_processes(alive, rules.newest_revision(session))
     yield from find_faults_of_timetable(timetable_runs.find_all(session), now)
@@ -82,6 +85,17 @@ def find_faults_of_processes(alive: Sequence[Node], newest: RuleRevision | None)
     yield from _missing_processes(alive)
     yield from _differences(alive)
     yield from _old_rules(newest, alive)
+
+
+def _read_only(session: Session) -> Iterator[Fault]:
+    if takes_changes(session):
+        return
+    told = "the database can be read, but takes no changes: it is a replica, or read-only"
+    fix = (
+        "let GUICHET_DATABASE_URL lead to the primary; if it does, look why "
+        "default_transaction_read_only is on"
+    )
+    yield Fault(FaultName.DATABASE, told, fix, is_failure=True)
 
 
 def _held(session: Session) -> Iterator[Fault]:
@@ -133,11 +147,24 @@ def _differences(alive: Sequence[Node]) -> Iterator[Fault]:
         most = max((each.offset for each in alive), key=abs).total_seconds()
         told = f"the clock of {_some(skewed)} differs from the database's by up to {most:+.1f} s"
         yield Fault(FaultName.CLOCK, told, "let both machines keep time by NTP (timedatectl)")
-    full = sorted({each.host for each in alive if NodeFault.DATA_FOLDER in each.faults.split(",")})
-    if full:
+    yield from _told_by_processes(alive)
+
+
+def _told_by_processes(alive: Sequence[Node]) -> Iterator[Fault]:
+    if full := _where(alive, NodeFault.DATA_FOLDER):
         told = f"GUICHET_DATA_DIR cannot be written on {_some(full)}"
         fix = "look whether its disk is full, and who owns the folder"
         yield Fault(FaultName.DISK, told, fix, is_failure=True)
+    if deaf := _where(alive, NodeFault.BROKER):
+        told = f"the broker takes nothing from {_some(deaf)}: jobs begin up to 15 seconds later"
+        fix = (
+            "check GUICHET_BROKER_URL and the server: its memory, its password, who is the primary"
+        )
+        yield Fault(FaultName.BROKER, told, fix)
+
+
+def _where(alive: Sequence[Node], fault: NodeFault) -> list[str]:
+    return sorted({each.host for each in alive if fault in each.faults.split(",")})
 
 
 def _understand_one_another(lists: Collection[tuple[str, ...]]) -> bool:

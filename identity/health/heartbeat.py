@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import version
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import continuity, key_uses, nodes
 from identity.core.nodes import NodeFault, NodeKind, NodeReport
+from identity.core.redis_probe import NoRedis, check_redis, is_redis
 from identity.keys import process_keys
 from identity.keys.fingerprints import fingerprints_of
 from identity.keys.key_sets import KeySet
@@ -25,6 +26,7 @@ from identity.services import Services, WorkerServices
 
 log = logging.getLogger(__name__)
 
+BROKER_TIME = 1.0  # seconds that a heartbeat waits for the broker
 LAST_WORD = 3.0  # seconds that the end of a process may wait for its row to be deleted
 
 
@@ -71,8 +73,10 @@ class Heartbeat:
             if not self._is_away:
                 log.warning("no heartbeat: the database is away: %s", type(error).__name__)
             self._is_away = True
+            self._services.database.takes_changes = False
         else:
             self._is_away = False
+            self._services.database.takes_changes = True
         finally:
             if isinstance(self._services, WorkerServices):
                 # No connection may be open when the pool forks this process.
@@ -161,17 +165,22 @@ class Heartbeat:
         else:
             self._is_forgetful = False
 
-    def _look_for_faults(self) -> Sequence[NodeFault]:
-        """What is wrong with this machine. A worker keeps the position of the database there."""
+    def _look_for_faults(self) -> Iterator[NodeFault]:
+        """What is wrong with this machine, and with the broker as it is seen from here."""
         settings = self._services.settings
-        if not settings.stores_files and self._kind is not NodeKind.WORKER:
-            return []
-        try:
-            with tempfile.TemporaryFile(dir=self._services.settings.data_dir) as probe:
-                probe.write(b"\0")
-        except OSError:
-            return [NodeFault.DATA_FOLDER]
-        return []
+        # A worker keeps the position of the database there.
+        if settings.stores_files or self._kind is NodeKind.WORKER:
+            try:
+                with tempfile.TemporaryFile(dir=settings.data_dir) as probe:
+                    probe.write(b"\0")
+            except OSError:
+                yield NodeFault.DATA_FOLDER
+        broker = settings.broker_url.get_secret_value() if settings.broker_url else ""
+        if is_redis(broker):
+            try:
+                check_redis(broker, BROKER_TIME)
+            except NoRedis:
+                yield NodeFault.BROKER
 
 
 def measure_offset(services: Services, session: Session) -> timedelta:

@@ -4,8 +4,8 @@ import logging
 from datetime import datetime
 
 from flask import g, request
-from sqlalchemy.exc import OperationalError
 
+from identity.core.database import AWAY
 from identity.homeservers import standing as homeserver_standing
 from identity.problems import MissingParameter, SignedOut, TermsNotSigned
 from identity.threepids import account_models as identity_accounts
@@ -83,7 +83,7 @@ def _record_use(account: IdentityAccount, now: datetime) -> None:
     try:
         with services.database.transaction() as session:
             identity_accounts.record_use(session, account, now)
-    except OperationalError as error:
+    except AWAY as error:
         log.warning("the use of a token was not noted: %s", type(error).__name__)
 
 

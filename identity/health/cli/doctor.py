@@ -1,12 +1,9 @@
 """`guichet doctor`: checks everything Guichet depends on, and says how to fix what is wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import click
-from redis import Redis
-from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -22,6 +19,7 @@ from identity.core import nodes, outbox
 from identity.core.http_client import Away, JsonClient
 from identity.core.keyed_hashes import LostKey
 from identity.core.nodes import NodeKind
+from identity.core.redis_probe import NoRedis, check_redis, is_redis
 from identity.core.sealing import CannotOpen
 from identity.homeservers import (
     models as homeservers,
@@ -53,6 +51,7 @@ from .backups import check_backups
 from .processes import check_processes
 
 SECONDS = 10.0  # for one request to a homeserver
+REDIS_TIME = 2.0  # seconds for each step with Redis
 LATE = timedelta(minutes=10)
 UPGRADE = "upgrade the module there to the version of this Guichet (docs/synapse.md)"
 VERSIONS = "/_matrix/client/versions"
@@ -305,18 +304,17 @@ def _redis(services: Services) -> Iterator[Finding]:
     settings = services.settings
     urls = {"broker": settings.broker_url, "limits": settings.redis_url}
     for what, url in urls.items():
-        if url is None or not url.get_secret_value().startswith(("redis", "unix")):
+        if url is None or not is_redis(url.get_secret_value()):
             continue
-        connect: Callable[..., Any] = Redis.from_url
         try:
-            with connect(url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2) as one:
-                one.ping()
-        except (RedisError, OSError) as error:
-            told = f"Redis does not answer: {type(error).__name__}"
-            fix = f"check GUICHET_{'BROKER' if what == 'broker' else 'REDIS'}_URL and the server"
+            check_redis(url.get_secret_value(), REDIS_TIME)
+        except NoRedis as error:
+            told = f"Redis does not answer, or takes nothing: {error}"
+            variable = f"GUICHET_{'BROKER' if what == 'broker' else 'REDIS'}_URL"
+            fix = f"check {variable} and the server: its memory, its password, who is the primary"
             yield Finding(what, State.FAILED, told, fix)
         else:
-            yield Finding(what, State.OK, "Redis answers")
+            yield Finding(what, State.OK, "Redis answers and takes what is written")
 
 
 def _mail(services: Services) -> Finding:

@@ -147,6 +147,14 @@ def test_a_disk_that_takes_nothing_is_told(found, beat):
     assert "GUICHET_DATA_DIR cannot be written on one" in found()["disk"]
 
 
+def test_a_broker_that_takes_nothing_is_told_with_who_says_so(found, beat):
+    beat(*changed(NodeKind.WORKER, faults=[NodeFault.DATA_FOLDER, NodeFault.BROKER]))
+    assert set(found()) == {"disk", "broker"}
+    assert (
+        "the broker takes nothing from two: jobs begin up to 15 seconds later" in found()["broker"]
+    )
+
+
 def test_a_process_with_old_rules_is_told_once_it_should_have_new_ones(
     found, beat, services, clock
 ):

@@ -11,11 +11,13 @@ from sqlalchemy import delete, text
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.app import create_app
-from identity.core import outbox
-from identity.core.database import Database, make_engine
-from identity.core.nodes import Node
+from identity.core import continuity, outbox
+from identity.core.database import AWAY, Database, make_engine
+from identity.core.nodes import Node, NodeKind
 from identity.core.outbox import JobKind, Lane
 from identity.core.rate_limits import RateLimits
+from identity.health.faults import find_faults
+from identity.health.heartbeat import Heartbeat
 from identity.invitations.models import Delivery
 from identity.routing.rules_in_force import RulesInForce
 from tests.services.waiting import wait_for
@@ -123,6 +125,51 @@ def test_a_database_that_is_away_is_said_so(services, client, clock):
     assert (status, said["status"]) == (200, "degraded")
     assert said["degraded"] == ["database", "rules"]
     assert said["oldest_outbox_entry_seconds"] is None
+
+
+READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = {}"
+
+
+@pytest.mark.postgresql
+def test_a_database_that_takes_no_changes_is_said_so(services, postgresql_server, postgresql_url):
+    """A replica, or one that was made read-only: everything can be read, and nothing be done."""
+    name = postgresql_url.rpartition("/")[2]
+    postgresql_server.execute(READ_ONLY.format(name, "on"))
+    database = Database(make_engine(postgresql_url))
+    client = create_app(replace(services, database=database)).test_client()
+    try:
+        status, said = readiness(client)
+        assert (status, said["degraded"][0]) == (200, "database")
+        with database.reading() as session:
+            [told] = [
+                each for each in find_faults(session, services.now()) if each.name == "database"
+            ]
+        assert told.is_failure
+        assert "takes no changes" in told.told
+        with pytest.raises(AWAY), database.transaction() as session:
+            continuity.tick(session)
+    finally:
+        database.engine.dispose()
+    postgresql_server.execute(READ_ONLY.format(name, "off"))
+    database = Database(make_engine(postgresql_url))
+    client = create_app(replace(services, database=database)).test_client()
+    assert "database" not in readiness(client)[1]["degraded"]
+    database.engine.dispose()
+
+
+def test_a_database_that_cannot_store_a_heartbeat_is_said_so(services, client):
+    """As when its disk is full."""
+    heart = Heartbeat(services, NodeKind.WEB)
+    heart.start()
+    heart.stop()
+    with services.database.transaction() as session:
+        session.execute(text("ALTER TABLE worker_heartbeats RENAME TO elsewhere"))
+    heart.beat()
+    with services.database.transaction() as session:
+        session.execute(text("ALTER TABLE elsewhere RENAME TO worker_heartbeats"))
+    assert readiness(client)[1]["degraded"] == ["database"]
+    heart.beat()
+    assert readiness(client)[1]["degraded"] == []
 
 
 def test_a_process_that_never_saw_its_database_is_unready_and_lives(services, client):

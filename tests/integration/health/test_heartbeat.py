@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from celery.signals import worker_init, worker_ready
+from celery.signals import worker_init
 
 from identity import migrations
 from identity.core import continuity, nodes
@@ -224,7 +224,7 @@ def test_it_begins_though_the_broker_takes_nothing(monkeypatch):
 
     monkeypatch.setattr(celery_app, "heartbeat", Heart)
     monkeypatch.setattr(celery_app, "wake_outbox", FaultyStart())
-    worker_ready.send(sender=None)
+    celery_app.BeginHeartbeat(None).start(None)
     assert begun == ["heartbeat"]
 
 

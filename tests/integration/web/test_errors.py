@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import pytest
 from flask import request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from werkzeug.exceptions import BadRequest, TooManyRequests, UnsupportedMediaType
 
 from identity import problems
@@ -162,8 +162,9 @@ def test_a_fault_of_ours_is_in_the_log_and_not_in_the_answer(broken, caplog):
     assert "camille" not in caplog.text
 
 
-def test_a_database_that_is_away_is_said_so_with_a_time_to_come_back(broken, caplog):
-    fault = OperationalError("select 1", {}, ConnectionError("host=db.internal"))
+@pytest.mark.parametrize("kind", [OperationalError, InternalError])
+def test_a_database_that_is_away_is_said_so_with_a_time_to_come_back(broken, caplog, kind):
+    fault = kind("select 1", {}, ConnectionError("host=db.internal"))
     answer = ask(broken(fault), "camille@ac-rouen.example")
     assert (answer.status_code, answer.json["errcode"]) == (503, "M_UNKNOWN")
     assert int(answer.headers["Retry-After"]) > 0

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 
 from identity.app import create_app
 from identity.web import page_errors as errors
@@ -213,10 +213,11 @@ def test_a_fault_of_ours_has_a_reference_that_stands_in_the_log_too(site, caplog
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_database_that_is_away_is_said_so_with_a_time_to_come_back(site):
+@pytest.mark.parametrize("kind", [OperationalError, InternalError])
+def test_a_database_that_is_away_is_said_so_with_a_time_to_come_back(site, kind):
     @dataclass_rules
     def away():
-        raise OperationalError("select 1", {}, ConnectionError())
+        raise kind("select 1", {}, ConnectionError())
 
     app = create_app(replace(site.services, rules=away))
     answer = Visitor(app, "en").get("/my-server?q=ac-rouen.example")

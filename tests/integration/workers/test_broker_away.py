@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import redis
+import requests
 
 from tests.services.children import standing_still
 from tests.services.person import Person
@@ -72,6 +74,49 @@ def test_a_redis_that_stands_still_costs_one_request_a_moment_and_no_mail(
 
 
 @pytest.mark.faults
+def test_a_redis_that_takes_nothing_ends_no_worker_and_is_named(
+    federation, guichet_processes, redis_server, smtp_server, record_fault
+):
+    """It is full here; a replica, or one that cannot write its disk, refuses in the same way."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", "1mb")
+        web = guichet_processes.web(federation)
+        worker = guichet_processes.unready_worker(federation, "--concurrency", "2")
+        said = wait_for(
+            lambda: named_by(web, {"broker", "limits"}), what="/readyz names broker and limits"
+        )
+        sign_ups(web.url)
+        for address in PEOPLE:
+            smtp_server.wait_for_mail(address)
+        worker.wait_for_log("maxmemory")
+        assert worker.running
+        shown = guichet_processes.start("guichet", "doctor", env=federation)
+        assert shown.process.wait(120) == 1
+        assert shown.log.count("takes nothing: OutOfMemoryError") == 2
+        client.config_set("maxmemory", "0")
+        began = time.monotonic()
+        worker.wait_for_log(" ready.")
+        seconds = time.monotonic() - began
+        wait_for(lambda: not named_by(web, {"broker"}), what="/readyz says the broker is well")
+    assert not named_by(web, {"worker"})
+    record_fault(
+        "Redis is full",
+        tried=len(PEOPLE),
+        survived=sum(len(smtp_server.to(address)) for address in PEOPLE),
+        seconds=seconds,
+        said=f"/readyz: {', '.join(sorted(said))}",
+    )
+
+
+def named_by(web, names: set[str]) -> set[str]:
+    """What /readyz says, if all of these are named; else nothing."""
+    said = set(requests.get(f"{web.url}/readyz", timeout=60).json()["degraded"])
+    Person(web.url).ask("nobody@ac-rouen.example")  # the limits are counted at a request
+    return said if names <= said else set()
+
+
+@pytest.mark.faults
 def test_a_worker_that_never_had_a_broker_carries_out_its_jobs(
     federation, guichet_processes, smtp_server, record_fault
 ):
@@ -84,6 +129,8 @@ def test_a_worker_that_never_had_a_broker_carries_out_its_jobs(
         smtp_server.wait_for_mail(address)
     wait_until_done(federation)
     assert worker.running
+    assert not named_by(web, {"worker"})
+    assert named_by(web, {"broker"})
     swept = float(ask_database(federation, SWEPT)[0][0])
     sent = sum(len(smtp_server.to(address)) for address in PEOPLE)
     assert sent == len(PEOPLE)
