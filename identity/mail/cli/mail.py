@@ -18,6 +18,7 @@ from identity.command.opening import (
     changing,
     dry_run,
     open_services,
+    reason_required,
 )
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
@@ -145,7 +146,7 @@ def retry(mail_id: uuid.UUID, *, author: str, reason: str, dry_run: bool) -> Non
 @mail.command()
 @click.argument("mail_id", metavar="[ID]", type=click.UUID, required=False)
 @click.option("--to", "address", metavar="ADDRESS", help="All mails that wait for this mailbox.")
-@click.option("--reason", required=True, help="Why you do this; stored with it.")
+@reason_required
 @author
 @dry_run
 @as_json

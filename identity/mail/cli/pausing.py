@@ -1,48 +1,47 @@
 """`guichet mail pause`, `resume` and `paused`: mails of one kind, or to one domain, wait."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
-from identity.command.opening import author, author_here, changing, dry_run, open_services
+from identity.command import moments
+from identity.command.opening import (
+    author,
+    author_here,
+    changing,
+    dry_run,
+    open_services,
+    reason_required,
+)
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.mail import pausing
 from identity.mail.pause_models import MailPause
 from identity.mail.quota import Template
-from identity.services import Services
 
 KIND = click.option(
     "--kind",
     type=click.Choice([str(each) for each in Template]),
     help="A kind of mail, as `guichet mail list` names it.",
 )
-DOMAIN = click.option("--domain", default="", help="The receiving domain, exactly.")
-REASON = click.option("--reason", required=True, help="Why you do this; stored with it.")
-MOMENT = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d"])
+DOMAIN = click.option("--domain", help="The receiving domain, exactly.")
 
 
 @click.command()
 @KIND
 @DOMAIN
-@click.option(
-    "--until",
-    type=MOMENT,
-    metavar="WHEN",
-    help="When it ends by itself, 2027-03-01T18:00 in the service's time zone.  "
-    "[default: when you resume]",
-)
-@REASON
+@moments.until
+@reason_required
 @author
 @dry_run
 @as_json
 def pause(
     *,
     kind: str | None,
-    domain: str,
+    domain: str | None,
     until: datetime | None,
     reason: str,
     author: str,
@@ -57,23 +56,24 @@ def pause(
     """
     kind, named = kind or "", _domain(kind, domain)
     with changing(dry_run=dry_run) as (services, session):
-        now, ends = services.now(), _moment(services, until)
-        who = author_here(author=author, reason=reason)
-        count = pausing.pause(session, now, who, kind=kind, domain=named, until=ends)
+        now, who = services.now(), author_here(author=author, reason=reason)
+        count = pausing.pause(session, now, who, kind=kind, domain=named, until=until)
     name = pausing.name_of(kind, named)
     print_message(f"{name}: {'would be paused' if dry_run else 'paused'}; {count} wait.")
-    facts = {"kind": kind, "domain": named, "until": ends and ends.isoformat(timespec="seconds")}
+    facts = {"kind": kind, "domain": named, "until": until and until.isoformat(timespec="seconds")}
     print_json(facts | {"waiting": count, "dry_run": dry_run})
 
 
 @click.command()
 @KIND
 @DOMAIN
-@REASON
+@reason_required
 @author
 @dry_run
 @as_json
-def resume(*, kind: str | None, domain: str, reason: str, author: str, dry_run: bool) -> None:
+def resume(
+    *, kind: str | None, domain: str | None, reason: str, author: str, dry_run: bool
+) -> None:
     """End a pause, named as it was paused: what it kept back leaves now.
 
     JSON: {"kind", "domain": text, "released": number, "dry_run": boolean}
@@ -105,24 +105,14 @@ def paused() -> None:
         print_message("Nothing is paused.")
 
 
-def _domain(kind: str | None, domain: str) -> str:
-    """The domain in A-labels. Raises Failure."""
-    if not kind and not domain:
+def _domain(kind: str | None, domain: str | None) -> str:
+    """The domain in A-labels. Raises Failure, also for one that is empty: all would be meant."""
+    if not kind and domain is None:
         raise Failure("name a kind of mail, a receiving domain, or both", Exit.USAGE)
     try:
-        return parse_domain(domain) if domain else ""
+        return "" if domain is None else parse_domain(domain)
     except InvalidAddress as error:
         raise Failure(f"this is not a domain: {error}", Exit.USAGE) from error
-
-
-def _moment(services: Services, until: datetime | None) -> datetime | None:
-    """Raises Failure for a moment in the past."""
-    if until is None:
-        return None
-    moment = until.replace(tzinfo=services.settings.time_zone).astimezone(UTC)
-    if moment <= services.now():
-        raise Failure("--until is in the past", Exit.USAGE)
-    return moment
 
 
 def _described(row: MailPause) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from identity.command.opening import (
     build_services_with_secrets,
     dry_run,
     open_services,
+    reason_required,
 )
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message
@@ -35,7 +36,7 @@ from .reading import read_address
     metavar="USER",
     help="Whose account it is, if the homeserver's list of addresses does not tell.",
 )
-@click.option("--reason", required=True, help="Why you do this; stored with it.")
+@reason_required
 @author
 @dry_run
 @as_json

@@ -7,7 +7,14 @@ import click
 
 from domain_rules.addresses import EmailAddress
 from identity.accounts.models import Account
-from identity.command.opening import author, author_here, changing, dry_run, open_services
+from identity.command.opening import (
+    author,
+    author_here,
+    changing,
+    dry_run,
+    open_services,
+    reason_required,
+)
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.people import guests
@@ -17,7 +24,6 @@ from .reading import end_of_day, read_user_or_address
 
 COLUMNS = ("access_ends_at", "user_id", "address", "sponsor")
 DAY = click.DateTime(["%Y-%m-%d"])
-REASON = click.option("--reason", required=True, help="Why you do this; stored with it.")
 
 
 @click.group()
@@ -55,7 +61,7 @@ def list_(*, ending_before: datetime | None, limit: int) -> None:
 
 @guest.command()
 @click.argument("guest", metavar="USER_OR_ADDRESS")
-@REASON
+@reason_required
 @author
 @dry_run
 @as_json
@@ -98,7 +104,7 @@ def end(guest: str, *, reason: str, author: str, dry_run: bool) -> None:
 @guest.command()
 @click.argument("guest", metavar="USER_OR_ADDRESS")
 @click.option("--until", type=DAY, required=True, metavar="DATE", help="The last day.")
-@REASON
+@reason_required
 @author
 @dry_run
 @as_json

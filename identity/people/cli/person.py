@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from domain_rules.addresses import EmailAddress
-from identity.command.opening import author, author_here, changing, dry_run, open_services
+from identity.command.opening import (
+    author,
+    author_here,
+    changing,
+    dry_run,
+    open_services,
+    reason_required,
+)
 from identity.command.outcomes import Failure
 from identity.command.printing import (
     as_json,
@@ -103,7 +110,7 @@ def export(address: str, *, output: Path | None) -> None:
 
 @person.command()
 @click.argument("address")
-@click.option("--reason", required=True, help="Why you do this; stored with it.")
+@reason_required
 @author
 @dry_run
 @as_json
