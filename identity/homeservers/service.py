@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.user_ids import Scheme
+from identity.checked_values import check_web_url
 from identity.core import journal
 from identity.core.journal import Actor
 from identity.core.sealing import PublicHalf
 from identity.problems import Problem, UnknownHomeserver
 from identity.routing import models as rules
-from identity.checked_values import check_web_url
 from identity.settings import is_loopback
 
 from . import credentials, models as homeservers, secrets as homeserver_secrets
