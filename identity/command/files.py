@@ -1,5 +1,6 @@
 """Reads files given to a command: UTF-8 text, secrets and certificates, of limited size."""
 
+import ssl
 from pathlib import Path
 
 import click
@@ -52,4 +53,8 @@ def read_certificate(path: Path | None) -> str | None:
     text = read_text(path)
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise Failure(f"{path}: no certificate in PEM stands there")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError) as error:
+        raise Failure(f"{path}: what stands there is no certificate") from error
     return text

@@ -17,6 +17,7 @@ from identity.services import Services, build_services, build_worker_services
 from identity.settings import Settings, WrongSettings, read_settings
 from identity.settings_findings import unknown_variables
 
+from . import words
 from .printing import as_json, print_message
 
 
@@ -106,14 +107,25 @@ def operator() -> str:
 
 author = click.option(
     "--author",
+    type=words.WANTED,
     default=operator,
     show_default="who called sudo, or else the user of the system",
     help="Who makes this change.",
 )
-reason = click.option("--reason", default="", help="Why you make this change; stored with it.")
-reason_required = click.option("--reason", required=True, help="Why you do this; stored with it.")
+reason = click.option(
+    "--reason", type=words.OPTIONAL, default="", help="Why you make this change; stored with it."
+)
+reason_required = click.option(
+    "--reason",
+    type=words.WANTED,
+    required=True,
+    help="Why you do this; stored with it, addresses masked.",
+)
 reason_shown = click.option(
-    "--reason", required=True, help="Why you do this; stored with it, and shown in lists."
+    "--reason",
+    type=words.WANTED,
+    required=True,
+    help="Why you do this; stored with it, addresses masked, and shown in lists.",
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would change, but write nothing.")
 

@@ -46,6 +46,18 @@ class Failure(click.ClickException):
 class Guichet(click.Group):
     """The root of all commands, which turns exceptions into a message and an exit code."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse words of another encoding: neither database nor terminal takes them."""
+        for word in args:
+            try:
+                word.encode()
+            except UnicodeEncodeError:
+                shown = word.encode(errors="surrogateescape").decode(errors="replace")
+                raise click.UsageError(
+                    f"{shown!r} is not UTF-8; set your terminal to it."
+                ) from None
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

@@ -17,7 +17,15 @@ from identity.problems import Problem, UnknownHomeserver
 from . import models as homeservers, secrets as homeserver_secrets, standing
 from .models import Homeserver
 from .secrets import FIELDS
-from .service import WrongHomeserver, check_kind, check_way, origin_of
+from .service import (
+    WrongHomeserver,
+    check_class,
+    check_kind,
+    check_way,
+    client_url_of,
+    label_of,
+    origin_of,
+)
 
 CLEARABLE = ("federation_url", "ca_pem", "client_url", *FIELDS)
 SEALED_FOR = ("url", "ca_pem", "insecure")
@@ -70,9 +78,7 @@ def change(
     row = find(session, name)
     secrets: dict[str, Any] = {field: wanted[field] for field in FIELDS if field in wanted}
     values = {field: value for field, value in wanted.items() if field not in FIELDS}
-    for field in ("url", "federation_url"):
-        if values.get(field):
-            values[field] = origin_of(values[field], f"the {field.replace('_', ' ')}")
+    values = {field: _read(field, value) for field, value in values.items()}
     before = {field: getattr(row, field) for field in values}
     changed = {field: values[field] for field in values if values[field] != before[field]}
     if changed.get("connector") == "none":
@@ -81,7 +87,9 @@ def change(
     kept = _secrets_to_reseal(row, changed, secrets, keys)
     for field, value in changed.items():
         setattr(row, field, value)
-    if "class_source" in changed:  # of the version before, which reads it
+    if "class_source" in changed:
+        check_class(session, name, row.class_source)
+        # Of the version before, which reads it.
         row.set_guests_for_older_versions()
     _seal(row, secrets | kept, keys)
     _check(row)
@@ -98,6 +106,23 @@ def change(
         raise NothingToChange
     journal.write(session, now, who, action="homeserver.set", subject=name, facts=facts)
     return facts
+
+
+def _read(field: str, value: Any) -> Any:
+    """The value as it is stored; None clears it. Raises WrongHomeserver."""
+    if value is None:
+        return None
+    match field:
+        case "url":
+            return origin_of(value, "the URL")
+        case "federation_url":
+            return origin_of(value, "the federation URL")
+        case "client_url":
+            return client_url_of(value)
+        case "label":
+            return label_of(value)
+        case _:
+            return value
 
 
 def hold(

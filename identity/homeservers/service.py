@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.user_ids import Scheme
+from identity.checked_values import check_web_url
 from identity.core import journal
 from identity.core.journal import Actor
 from identity.core.sealing import PublicHalf
@@ -23,6 +24,8 @@ from . import credentials, models as homeservers, secrets as homeserver_secrets
 from .models import GUEST, Homeserver
 
 # Matrix specification, appendix "Server name": a host name, an IPv4 address or [IPv6], and a port.
+MAX_LABEL = 100  # characters
+MAX_NAMED = 5  # rules
 SERVER_NAME = re.compile(r"(?:[0-9A-Za-z.-]{1,220}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
@@ -61,6 +64,8 @@ def register(
     Raises WrongHomeserver or HomeserverExists and changes nothing then.
     """
     _check(new)
+    label = label_of(new.label) if new.label else new.name
+    client_url = client_url_of(new.client_url) if new.client_url else None
     if homeservers.find(session, new.name) is not None:
         raise HomeserverExists(
             f"The homeserver {new.name} is registered already; nothing was changed."
@@ -72,12 +77,12 @@ def register(
         if new.federation_url
         else None,
         ca_pem=new.ca_pem,
-        label=new.label or new.name,
+        label=label,
         connector=new.connector,
         # Guests' addresses are often private: public user IDs are not made from them.
         user_id_scheme=new.user_id_scheme or str(Scheme.RANDOM if new.guests else Scheme.ADDRESS),
         class_source=new.class_source or (GUEST if new.guests else "agent"),
-        client_url=new.client_url,
+        client_url=client_url,
         insecure=new.insecure,
         created_at=now,
     )
@@ -160,6 +165,42 @@ def check_kind(name: str, connector: str, *, has_secret: Sequence[bool]) -> None
         )
     if connector != "synapse" and any(has_secret):
         raise WrongHomeserver(f"{name}: secrets are for the connector synapse only")
+
+
+def check_class(session: Session, name: str, class_source: str) -> None:
+    """Raises WrongHomeserver if the rules in force make people there what nobody may be there."""
+    against = {"agent": AccountClass.GUEST, GUEST: AccountClass.AGENT}.get(class_source)
+    found = [
+        rule.name
+        for rule in rules.load(session, rules.current_number(session))
+        if rule.account_class is against and name in {rule.homeserver, rule.protected_homeserver}
+    ]
+    if against is not None and found:
+        raise WrongHomeserver(
+            f"{name}: with the class source {class_source} everybody there would be "
+            f"{'an agent' if class_source == 'agent' else 'a guest'}, but {len(found)} rules make "
+            f"{against.value}s there ({', '.join(sorted(found)[:MAX_NAMED])}); change these rules first, "
+            "or use the class source by_person"
+        )
+
+
+def label_of(label: str) -> str:
+    """The name people read, without blanks around it. Raises WrongHomeserver."""
+    label = label.strip()
+    if not label or not label.isprintable() or len(label) > MAX_LABEL:
+        raise WrongHomeserver(
+            f"the label is what people read, also in subjects of mails: one line of {MAX_LABEL} "
+            "characters at most, and not empty"
+        )
+    return label
+
+
+def client_url_of(url: str) -> str:
+    """Where people open their client: a link on pages and in mails. Raises WrongHomeserver."""
+    try:
+        return check_web_url(url)
+    except ValueError as error:
+        raise WrongHomeserver(f"the client URL {error}") from None
 
 
 def origin_of(url: str, what: str) -> str:

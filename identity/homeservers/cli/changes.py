@@ -118,8 +118,6 @@ def _read(clear: tuple[str, ...], **given: Any) -> dict[str, Any]:
     cleared = {CLEARABLE[CLEAR.index(each)]: None for each in clear}
     if both := cleared.keys() & wanted.keys():
         raise click.UsageError(f"--clear and a new value were both given: {', '.join(both)}.")
-    if wanted.get("label", "x").strip() == "":
-        raise click.UsageError("The label is what people read: it cannot be empty.")
     if not wanted and not cleared:
         raise click.UsageError("Name at least one value to change; see --help.")
     return wanted | cleared

@@ -20,7 +20,7 @@ KIND = click.option(
     type=click.Choice([str(each) for each in Template]),
     help="A kind of mail, as `guichet mail list` names it.",
 )
-DOMAIN = click.option("--domain", default="", help="The receiving domain, exactly.")
+DOMAIN = click.option("--domain", help="The receiving domain, exactly.")
 
 
 @click.command()
@@ -31,7 +31,7 @@ DOMAIN = click.option("--domain", default="", help="The receiving domain, exactl
 def pause(
     *,
     kind: str | None,
-    domain: str,
+    domain: str | None,
     until: datetime | None,
     reason: str,
     author: str,
@@ -58,7 +58,9 @@ def pause(
 @KIND
 @DOMAIN
 @explained_options
-def resume(*, kind: str | None, domain: str, reason: str, author: str, dry_run: bool) -> None:
+def resume(
+    *, kind: str | None, domain: str | None, reason: str, author: str, dry_run: bool
+) -> None:
     """End a pause, named as it was paused: what it kept back leaves now.
 
     JSON: {"kind", "domain": text, "released": number, "dry_run": boolean}
@@ -90,12 +92,12 @@ def paused() -> None:
         print_message("Nothing is paused.")
 
 
-def _domain(kind: str | None, domain: str) -> str:
-    """The domain in A-labels. Raises Failure."""
-    if not kind and not domain:
+def _domain(kind: str | None, domain: str | None) -> str:
+    """The domain in A-labels. Raises Failure, also for one that is empty: all would be meant."""
+    if not kind and domain is None:
         raise Failure("name a kind of mail, a receiving domain, or both", Exit.USAGE)
     try:
-        return parse_domain(domain) if domain else ""
+        return "" if domain is None else parse_domain(domain)
     except InvalidAddress as error:
         raise Failure(f"this is not a domain: {error}", Exit.USAGE) from error
 

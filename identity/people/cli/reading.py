@@ -27,5 +27,8 @@ def read_user_or_address(typed: str) -> str:
 
 
 def end_of_day(day: datetime, zone: ZoneInfo) -> datetime:
-    """The moment at which a day ends in the service's time zone."""
-    return datetime.combine(day.date() + timedelta(days=1), time(), zone).astimezone(UTC)
+    """The moment at which a day ends in the service's time zone. Raises Failure at the end of time."""
+    try:
+        return datetime.combine(day.date() + timedelta(days=1), time(), zone).astimezone(UTC)
+    except OverflowError:
+        raise Failure(f"{day:%Y-%m-%d} is too far in the future", Exit.USAGE) from None

@@ -123,7 +123,7 @@ def test_a_dry_run_changes_no_homeserver(federation):
         (("--user-id-scheme", "random"), 3, "two people could get the same ID"),
         (("--connector", "synapse"), 1, "needs both"),
         ((), 2, "at least one value"),
-        (("--label", " "), 2, "cannot be empty"),
+        (("--label", " "), 1, "not empty"),
         (("--guests", "--class-source", "agent"), 2, "give one of the two"),
         (("--label", EDUCATION), 1, "so already"),
         (("--client-url", "https://a.example", "--clear", "client-url"), 2, "both given"),
