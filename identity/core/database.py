@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
+    InternalError,
     OperationalError,
     ProgrammingError,
     SQLAlchemyError,
@@ -45,6 +46,7 @@ BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 LANES, COUNTS = "lanes", "counts"  # in `Session.info`
 NO_STATE = "none"  # the SQLSTATE of a fault that the server did not name
 UNDEFINED = {"42703", "42P01"}  # SQLSTATE: no such column, no such table
+READ_ONLY = "25006"  # SQLSTATE: the server is a replica, or was set to read only
 AWAY: tuple[type[SQLAlchemyError], ...] = (OperationalError, InterfaceError, NoConnection)
 """What is raised while the database does not answer, or answers too late."""
 AVAILABILITY = "guichet_availability"  # among the execution options of an engine
@@ -99,6 +101,14 @@ def is_schema_too_old(error: ProgrammingError) -> bool:
     SQLite says so by an OperationalError.
     """
     return sqlstate(error.orig) in UNDEFINED
+
+
+def is_read_only(error: InternalError) -> bool:
+    """Whether a statement failed since the server only reads, as a replica before its promotion.
+
+    SQLite says so by an OperationalError.
+    """
+    return sqlstate(error.orig) == READ_ONLY
 
 
 def marked_columns(mark: Mapping[str, Any]) -> list[InstrumentedAttribute[Any]]:

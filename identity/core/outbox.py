@@ -223,8 +223,8 @@ def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
     for job in jobs:
         job.gave_up_at, job.due_at = None, now
         job.held_by = job.held_at = None
-        if job.uncertain > UNCERTAIN_AT_RETRY:  # it counts anew, and is known to be uncertain
-            job.uncertain = UNCERTAIN_AT_RETRY
+        # It counts anew, and is known to be uncertain.
+        job.uncertain = min(job.uncertain, UNCERTAIN_AT_RETRY)
         wake_after_commit(session, job.lane)
     return len(jobs)
 

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from identity import problems
-from identity.core.database import AWAY, is_schema_too_old
+from identity.core.database import AWAY, is_read_only, is_schema_too_old
 
 from . import request_record
 from .request_context import services
@@ -101,6 +101,7 @@ def register(app: Flask) -> None:
     for kind in AWAY:
         app.register_error_handler(kind, answer_database_away)
     app.register_error_handler(exc.ProgrammingError, answer_schema_too_old)
+    app.register_error_handler(exc.InternalError, answer_read_only)
     for unfit in (exc.DataError, UnicodeEncodeError):
         app.register_error_handler(unfit, answer_unfit)
 
@@ -151,6 +152,13 @@ def answer_database_away(error: exc.SQLAlchemyError) -> Response:
 def answer_schema_too_old(error: exc.ProgrammingError) -> Response:
     """503 until the database is upgraded; any other error of ours stays a 500."""
     if not is_for_programs() or not is_schema_too_old(error):
+        raise error
+    return answer_database_away(error)
+
+
+def answer_read_only(error: exc.InternalError) -> Response:
+    """503 while the database only reads; any other error of ours stays a 500."""
+    if not is_for_programs() or not is_read_only(error):
         raise error
     return answer_database_away(error)
 

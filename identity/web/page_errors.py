@@ -10,7 +10,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from identity import problems
-from identity.core.database import is_schema_too_old
+from identity.core.database import is_read_only, is_schema_too_old
 
 from .api_errors import AWAY_RETRY, say_until
 from .rendering import render_page
@@ -137,6 +137,13 @@ def answer_database_away(error: Exception) -> Response:
 def answer_schema_too_old(error: exc.ProgrammingError) -> Response:
     """The same page until the database is upgraded; any other error of ours is a 500."""
     if not is_schema_too_old(error):
+        raise error
+    return answer_database_away(error)
+
+
+def answer_read_only(error: exc.InternalError) -> Response:
+    """The same page while the database only reads; any other error of ours is a 500."""
+    if not is_read_only(error):
         raise error
     return answer_database_away(error)
 
