@@ -48,6 +48,7 @@ SAID = {
     GIVEN_UP: "given up after %d attempts: %s",
     FAILED: "attempt %d failed: %s",
 }
+MOST_UNCERTAIN = 10  # attempts that no worker has ended, before a job is given up
 TURNED_AWAY = timedelta(seconds=1)  # a run without a slot is tried again: its job may be new
 
 _idle_mailers: list[Mailer] = []
@@ -250,10 +251,13 @@ def carry_out(services: WorkerServices, job: Job) -> None:
     """Carry out a job with no transaction open meanwhile; record, count and log how it ended."""
     about = structlog.contextvars.bound_contextvars(kind=job.kind, job=str(job.id))
     with about, tracing.job(job.trace_id) as trace:
+        labels = {"lane": job.lane, "kind": job.kind}
+        if repeated := job.uncertain - 1:
+            metrics.JOBS_REPEATED.inc(**labels)
+            log.warning("%d earlier attempts have no known end: it may be done twice", repeated)
         began = time.perf_counter()
         outcome, why, stops = _carry_out(services, job)
         seconds = time.perf_counter() - began
-        labels = {"lane": job.lane, "kind": job.kind}
         metrics.JOBS.inc(**labels, outcome=outcome)
         metrics.JOB_SECONDS.observe(seconds, **labels)
         log.log(
@@ -275,11 +279,17 @@ def carry_out(services: WorkerServices, job: Job) -> None:
 
 def _carry_out(services: WorkerServices, job: Job) -> tuple[str, str, bool]:
     """How it ended, why, and whether the run of its lane ends, too."""
+    if job.uncertain > MOST_UNCERTAIN:  # it may be what its workers die of
+        why = f"{job.uncertain - 1} attempts have no known end"
+        with services.database.transaction() as session:
+            outbox.give_up(session, job, services.now(), why)
+        return GIVEN_UP, why, False
     try:
         conclude = CARRY_OUT[JobKind(job.kind)](services, job)
     except Later as later:
         with services.database.transaction() as session:
-            if outbox.postpone(session, job, services.now() + later.delay, later.why):
+            until = services.now() + later.delay
+            if outbox.postpone(session, job, until, later.why, is_uncertain=later.is_uncertain):
                 later.note(session)
         return POSTPONED, later.why, later.stops_run
     except Stopped as stopped:

@@ -16,12 +16,17 @@ def record_nothing(_session: Session) -> None:
 
 @dataclass
 class Later(Exception):
-    """Try again after `delay`. `stops_run`: the other due jobs would fail as well now."""
+    """Try again after `delay`.
+
+    `stops_run`: the other due jobs would fail as well now. `is_uncertain`: it may have been done,
+    since the answer was lost.
+    """
 
     why: str
     delay: timedelta
     note: RecordOutcome = record_nothing
     stops_run: bool = False
+    is_uncertain: bool = False
 
 
 @dataclass

@@ -120,6 +120,12 @@ JOBS = Family(
     "Tries at jobs of the outbox, by how they ended: done, postponed, held, given_up, failed.",
     ("lane", "kind", "outcome"),
 )
+JOBS_REPEATED = Family(
+    "counter",
+    "jobs_repeated_total",
+    "Tries at jobs of which an earlier try has no known end: what it did may be done twice.",
+    ("lane", "kind"),
+)
 JOB_SECONDS = Family(
     "histogram", "job_duration_seconds", "Time of one try at a job.", ("lane", "kind")
 )

@@ -19,6 +19,7 @@ from .database import Base, UtcDateTime, wake_after_commit
 from .measuring import MOST
 from .personal_data import TEXT
 
+UNCERTAIN_AT_RETRY = 2  # one that may be under way, and one before
 LEASE = timedelta(seconds=60)  # longer than a job may take, see workers/jobs.py
 # When a held job is due: its hold ends before that. Every database can store it in every time zone.
 NOT_WHILE_HELD = datetime(9000, 1, 1, tzinfo=UTC)
@@ -60,6 +61,9 @@ class Job(Base):
     created_at: Mapped[datetime]  # the first `due_at`: a job enqueued for later does not wait yet
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)  # also the fencing number of the lease
+    # Attempts whose end is not known: the one under way, and those whose worker died or was too slow
+    # or lost the answer. What these did may be done twice.
+    uncertain: Mapped[int] = mapped_column(default=0, server_default="0")
     last_error: Mapped[str | None] = mapped_column(info=TEXT)
     done_at: Mapped[datetime | None]
     gave_up_at: Mapped[datetime | None]
@@ -130,7 +134,7 @@ def lease_next(session: Session, now: datetime, lane: Lane) -> Job | None:
     return session.scalars(
         update(Job)
         .where(Job.id == due_longest.scalar_subquery(), WAITING, Job.due_at <= now)
-        .values(attempts=Job.attempts + 1, due_at=now + LEASE)
+        .values(attempts=Job.attempts + 1, uncertain=Job.uncertain + 1, due_at=now + LEASE)
         .returning(Job)
         .execution_options(synchronize_session=False)
     ).one_or_none()
@@ -151,9 +155,14 @@ def settle(session: Session, job: Job, now: datetime) -> bool:
     return _close(session, job, done_at=now, last_error=None)
 
 
-def postpone(session: Session, job: Job, until: datetime, error: str) -> bool:
-    """Try again at `until`. Returns False as `settle` does."""
-    return _close(session, job, due_at=until, last_error=error)
+def postpone(
+    session: Session, job: Job, until: datetime, error: str, *, is_uncertain: bool = False
+) -> bool:
+    """Try again at `until`. Returns False as `settle` does.
+
+    `is_uncertain`: it may have been done, since the answer was lost.
+    """
+    return _close(session, job, is_uncertain=is_uncertain, due_at=until, last_error=error)
 
 
 def give_up(session: Session, job: Job, now: datetime, error: str) -> bool:
@@ -214,6 +223,8 @@ def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
     for job in jobs:
         job.gave_up_at, job.due_at = None, now
         job.held_by = job.held_at = None
+        # It counts anew, and is known to be uncertain.
+        job.uncertain = min(job.uncertain, UNCERTAIN_AT_RETRY)
         wake_after_commit(session, job.lane)
     return len(jobs)
 
@@ -325,6 +336,8 @@ MEASURE = text(
 ).columns(lane=String, kind=String, jobs=Integer, due_at=UtcDateTime)
 
 
-def _close(session: Session, job: Job, **values: object) -> bool:
+def _close(session: Session, job: Job, *, is_uncertain: bool = False, **values: object) -> bool:
     own = (Job.id == job.id) & (Job.attempts == job.attempts)
+    if not is_uncertain:
+        values["uncertain"] = Job.uncertain - 1  # this attempt; earlier ones stay
     return rows.update(session, Job, own, WAITING, **values) > 0

@@ -199,7 +199,8 @@ def _after_failure(
         end = MailState.GAVE_UP
     else:
         record = _recording(mail, outcome=failure.outcome, last_reply=failure.reply)
-        return Later(why, delay, record, stops_run=failure.outcome is Outcome.RELAY_DOWN)
+        is_down, is_lost = failure.outcome is Outcome.RELAY_DOWN, failure.outcome is Outcome.UNKNOWN
+        return Later(why, delay, record, stops_run=is_down, is_uncertain=is_lost)
 
     def conclude(session: Session, row: Mail) -> None:
         results.record_refused(

@@ -1,5 +1,7 @@
 """Guichet as it runs in production: PostgreSQL, Redis, an SMTP relay, each process on its own."""
 
+from functools import partial
+
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -18,11 +20,12 @@ def ask_database(environment: dict[str, str], statement: str) -> list:
     return rows
 
 
-def wait_until_done(environment: dict[str, str]) -> None:
+def wait_until_done(environment: dict[str, str], *, within: float = 90.0) -> None:
     """Until no job is due or under way, or to be tried again: what was to come has come by then."""
     open_ones = "select 1 from outbox where done_at is null and gave_up_at is null"
     due = f"{open_ones} and (due_at <= now() or attempts > 0)"  # a lease moves `due_at` on
-    wait_for(lambda: not ask_database(environment, due), what="no job waits", pause=0.1)
+    is_waiting = partial(ask_database, environment, due)
+    wait_for(lambda: not is_waiting(), what="no job waits", within=within, pause=0.1)
 
 
 @pytest.fixture

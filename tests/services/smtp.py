@@ -56,6 +56,7 @@ class Relay:
         self.reply_to_data = QUEUED  # after the last dot; the mail is kept only if this is 250
         self.drops_after_data = False  # takes the mail, hangs up without a word
         self.delay_after_data = 0.0  # seconds before the reply
+        self.delay_after_taking = 0.0  # the mail is kept, and its reply comes so late
         self.certificate, self.implicit_tls, self.smtputf8 = certificate, implicit_tls, smtputf8
         self._controller: Controller | None = None
 
@@ -139,6 +140,8 @@ class Relay:
                     tls=session.ssl is not None or self.implicit_tls,
                 )
             )
+        if self.delay_after_taking:
+            await asyncio.sleep(self.delay_after_taking)
         if self.drops_after_data:
             server.transport.abort()
         return self.reply_to_data

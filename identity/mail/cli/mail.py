@@ -45,6 +45,7 @@ MEANING = {
     MailState.DROPPED: "not sent: its reason had ended",
     MailState.WITHHELD: "not sent: too many of this kind to this address",
 }
+MAYBE_TWICE = "it may have left twice, under one Message-ID: an earlier attempt has no known end"
 MAX_BYTES = 1 << 20  # of a bounce: its report comes before the returned mail
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the mail server keeps the bounce
 COLUMNS = ("created_at", "state", "template", "address", "id")
@@ -85,7 +86,9 @@ def show(mail_id: uuid.UUID) -> None:
     \b
     JSON: {"id", "template", "address", "language", "state", "meaning", "created_at": text,
            "handed_at", "outcome", "last_reply", "trace_id": text or null,
-           "errand": {"lane": text, "attempts": number, "due_at", "gave_up_at", "last_error"} or null}
+           "errand": {"lane": text, "attempts": number, "uncertain": number, "due_at", "gave_up_at",
+                      "last_error"} or null}
+    `uncertain`: attempts whose end is not known, or that are under way.
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
         shown = describe_mail(session, _find(session, mail_id))
@@ -298,7 +301,7 @@ def describe_mail(session: Session, row: Mail) -> dict[str, Any]:
         "address": row.address,
         "language": row.language,
         "state": row.state,
-        "meaning": MEANING[MailState(row.state)],
+        "meaning": _meaning(row, job),
         "created_at": _time(row.created_at),
         "handed_at": _time(row.handed_at),
         "outcome": row.outcome,
@@ -308,11 +311,19 @@ def describe_mail(session: Session, row: Mail) -> dict[str, Any]:
         and {
             "lane": job.lane,
             "attempts": job.attempts,
+            "uncertain": job.uncertain,
             "due_at": _time(job.due_at),
             "gave_up_at": _time(job.gave_up_at),
             "last_error": job.last_error,
         },
     }
+
+
+def _meaning(row: Mail, job: outbox.Job | None) -> str:
+    meaning = MEANING[MailState(row.state)]
+    if row.state == MailState.HANDED and job is not None and job.uncertain:
+        return f"{meaning}; {MAYBE_TWICE}"
+    return meaning
 
 
 def _readable(shown: dict[str, Any]) -> list[tuple[str, str]]:

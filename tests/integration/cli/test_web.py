@@ -120,7 +120,7 @@ def test_a_killed_process_is_replaced_and_nobody_stays_behind_a_killed_main_proc
     web.wait_until(lambda: killed not in children_of(web.pid), what="granian sees it")
     web.wait_until_up()
     record_fault(
-        "web process killed", tried=1, survived=1, seconds=time.monotonic() - begun,
+        "processes: web process killed", tried=1, survived=1, seconds=time.monotonic() - begun,
         said="replaced; the log has it",
     )  # fmt: skip
     assert "Unexpected exit" in web.log

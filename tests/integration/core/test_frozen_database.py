@@ -166,7 +166,7 @@ def test_people_and_programs_are_answered_meanwhile(
     assert "/account/1" in camille.page.url
     assert longest < HANG
     record_fault(
-        "PostgreSQL stands still",
+        "PostgreSQL: stands still",
         tried=CROWD,
         survived=len(ask.pages),
         seconds=seconds,

@@ -95,13 +95,21 @@ ENDLESS = {
 }
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("what", ENDLESS)
-def test_a_homeserver_that_drips_for_ever_is_left_at_the_deadline(hostile, what):
+def test_a_homeserver_that_drips_for_ever_is_left_at_the_deadline(hostile, what, record_fault):
     peer = hostile(ENDLESS[what])
     begun = time.monotonic()
     with JsonClient(peer.url, seconds=SOON) as talk, pytest.raises(Away) as away:
         talk.call("GET", "/")
     assert time.monotonic() - begun < LONG
+    record_fault(
+        f"homeserver: drips for ever, deadline {SOON} s",
+        tried=1,
+        survived=1,
+        seconds=time.monotonic() - begun,
+        said="away",
+    )
     assert away.value.status is None
     assert away.value.sent or not peer.heard
     wait_for(lambda: not peer.open, what="the connection is closed")
@@ -156,8 +164,9 @@ def test_one_that_does_not_take_the_question_is_left_at_the_deadline(hostile):
     assert time.monotonic() - begun < LONG
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("said", [list, lambda: endlessly(b"\x16\x03\x03\x40\x00" + b"\x02" * 9)])
-def test_tls_that_never_begins_has_sent_nothing(hostile, said):
+def test_tls_that_never_begins_has_sent_nothing(hostile, said, record_fault):
     peer = hostile(said)
     begun = time.monotonic()
     url = peer.url.replace("http:", "https:")
@@ -165,6 +174,13 @@ def test_tls_that_never_begins_has_sent_nothing(hostile, said):
         talk.call("GET", "/")
     assert time.monotonic() - begun < LONG
     assert not away.value.sent
+    record_fault(
+        f"homeserver: TLS never begins, deadline {SOON} s",
+        tried=1,
+        survived=1,
+        seconds=time.monotonic() - begun,
+        said="away; nothing was sent, so it may be tried again",
+    )
 
 
 @pytest.fixture
@@ -184,7 +200,10 @@ def silent_names(monkeypatch):
     ends.set()
 
 
-def test_a_name_server_that_is_silent_has_no_longer_and_is_asked_once_at_a_time(silent_names):
+@pytest.mark.faults
+def test_a_name_server_that_is_silent_has_no_longer_and_is_asked_once_at_a_time(
+    silent_names, record_fault
+):
     begun = time.monotonic()
     for _ in range(3):
         with (
@@ -194,6 +213,13 @@ def test_a_name_server_that_is_silent_has_no_longer_and_is_asked_once_at_a_time(
             talk.call("GET", "/")
         assert not away.value.sent
     assert time.monotonic() - begun < LONG
+    record_fault(
+        "homeserver: the name server is silent, deadline 0.2 s",
+        tried=3,
+        survived=3,
+        seconds=(time.monotonic() - begun) / 3,
+        said="away; asked once for all three",
+    )
     assert silent_names == ["matrix.example"]
 
 

@@ -39,7 +39,7 @@ def test_another_node_refuses_at_once_and_says_so_within_two_seconds(site_on_eit
     assert other.post("/start", data=fields).status_code == 503
     wait_for(lambda: other.get("/start").status_code == 503, what="the form says so as well")
     seconds = time.monotonic() - began
-    record_fault("a freeze on another node", tried=2, survived=2, seconds=seconds, said="503")
+    record_fault("freeze: on another node", tried=2, survived=2, seconds=seconds, said="503")
     assert seconds < HANG
 
 

@@ -44,7 +44,7 @@ def test_who_is_killed_and_who_stands_still_is_named_until_they_are_back(
     wait_for(lambda: readiness(web)["status"] == "ready", what="both are back", pause=0.2)
     told = f"{MEANWHILE} after {named_after:.0f} s"
     record_fault(
-        "worker killed, scheduler stopped",
+        "processes: worker killed, scheduler stopped",
         tried=2,
         survived=2,
         seconds=time.monotonic() - began_at,

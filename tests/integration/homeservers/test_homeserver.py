@@ -1,6 +1,7 @@
 """Accounts on a real Synapse: made whole, finished after an interruption, never taken over."""
 
 import dataclasses
+import time
 import uuid
 
 import pytest
@@ -154,6 +155,7 @@ def test_wrong_secrets_are_refused_not_taken_for_an_absence(synapse, connector, 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("answer", "pause"),
     [
@@ -175,8 +177,9 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\
     ],
 )
 def test_a_homeserver_that_answers_badly_is_away_and_costs_no_more_than_its_time(
-    answer, pause, wanted_nowhere
+    answer, pause, wanted_nowhere, record_fault
 ):
+    began = time.monotonic()
     connector = SynapseConnector(
         serve_once(answer, pause=pause),
         registration_secret=SecretStr("s"),
@@ -185,15 +188,31 @@ def test_a_homeserver_that_answers_badly_is_away_and_costs_no_more_than_its_time
     )
     with pytest.raises(Away):
         connector.look(wanted_nowhere)
+    record_fault(
+        "homeserver: 502, a page of HTML, 10 MB, a byte at a time, and the like",
+        tried=1,
+        survived=1,
+        seconds=time.monotonic() - began,
+        said="away, after 1 s at most by the clock of the call",
+    )
 
 
-def test_a_homeserver_that_is_not_there_is_away(wanted_nowhere):
+@pytest.mark.faults
+def test_a_homeserver_that_is_not_there_is_away(wanted_nowhere, record_fault):
+    began = time.monotonic()
     connector = SynapseConnector(
         "http://127.0.0.1:1", registration_secret=SecretStr("s"), admin_token=SecretStr("t")
     )
     with pytest.raises(Away) as caught:
         connector.look(wanted_nowhere)
     assert wanted_nowhere.address not in str(caught.value)
+    record_fault(
+        "homeserver: nobody listens",
+        tried=1,
+        survived=1,
+        seconds=time.monotonic() - began,
+        said="away at once",
+    )
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def federation(peer, clock, database) -> Federation:
     )
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     "sub",
     [
@@ -59,10 +60,11 @@ def federation(peer, clock, database) -> Federation:
         f"@{'é' * 125}:{NAME}",
     ],
 )
-def test_a_homeserver_vouches_for_nobody_but_its_own_users(federation, peer, sub):
+def test_a_homeserver_vouches_for_nobody_but_its_own_users(federation, peer, sub, record_fault):
     peer.users["abc"] = sub
     with pytest.raises(WrongOwner):
         federation.owner_of("abc", server_name=NAME)
+    record_fault("homeserver: answers for another domain", tried=1, survived=1, said="refused")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,21 @@ def test_a_mail_is_tried_again(run, given_up):
     assert (shown["state"], shown["errand"]["gave_up_at"]) == ("waiting", None)
 
 
+def test_a_mail_that_may_have_left_twice_is_told(run, opened, clock, given_up):
+    with opened.transaction() as session:
+        outbox.retry(session, uuid.UUID(given_up), clock())
+        outbox.lease_next(session, clock(), Lane.URGENT)
+    clock.advance(seconds=outbox.LEASE.total_seconds())
+    with opened.transaction() as session:
+        entry = outbox.lease_next(session, clock(), Lane.URGENT)
+        outbox.settle(session, entry, clock())
+        session.get_one(mails.Mail, uuid.UUID(given_up)).state = MailState.HANDED
+    shown = run.json("mail", "show", given_up)
+    assert shown["errand"]["uncertain"] == 1
+    assert "may have left twice" in shown["meaning"]
+    assert "may have left twice" in run("mail", "why", CAMILLE).stdout
+
+
 def test_what_is_done_is_not_tried_again(run, opened, clock, given_up):
     with opened.transaction() as session:
         mails.find(session, uuid.UUID(given_up)).state = MailState.HANDED

@@ -1,5 +1,10 @@
 """The relay or the worker fails: people do not notice, the mail leaves once, later."""
 
+import time
+
+import pytest
+import requests
+
 from tests.services.person import Person, code_in, plain
 from tests.services.production import ask_database, wait_until_done
 from tests.services.waiting import wait_for
@@ -7,8 +12,9 @@ from tests.services.waiting import wait_for
 ADDRESS = "camille.durand@ac-rouen.example"
 
 
+@pytest.mark.faults
 def test_a_relay_that_never_greets_delays_the_mail_but_no_page(
-    federation, guichet_processes, silent_smtp, smtp_server
+    federation, guichet_processes, silent_smtp, smtp_server, record_fault
 ):
     silent = federation | {"GUICHET_SMTP_URL": silent_smtp.url}
     web = guichet_processes.web(federation)
@@ -20,14 +26,24 @@ def test_a_relay_that_never_greets_delays_the_mail_but_no_page(
     assert smtp_server.messages == []
     # The page does not wait for the relay: it never speaks to it.
     assert Person(web.url).ask("lea.petit@ac-rouen.example").url.endswith("/check/1")
+    said = requests.get(f"{web.url}/readyz", timeout=60).json()["degraded"]
     worker.kill()
 
     make_due(federation)
+    began = time.monotonic()
     guichet_processes.worker(federation, "--concurrency", "2")
     guichet_processes.beat(federation)
     smtp_server.wait_for_mail(ADDRESS)
+    seconds = time.monotonic() - began
     wait_until_done(federation)
     assert len(smtp_server.to(ADDRESS)) == 1
+    record_fault(
+        "relay: never greets; its worker is killed and another has a good one",
+        tried=1,
+        survived=1,
+        seconds=seconds,
+        said=f"/readyz: {', '.join(said)}; no page waited",
+    )
     camille.type_code(code_in(plain(smtp_server.to(ADDRESS)[0])))
     assert "/account/1" in camille.page.url
 
@@ -49,16 +65,26 @@ def test_a_worker_killed_between_lease_and_send_loses_nothing_and_sends_once(
     assert len(smtp_server.to(ADDRESS)) == 1
 
 
+@pytest.mark.faults
 def test_without_a_broker_pages_answer_and_the_timetable_finds_the_mail(
-    federation, guichet_processes, smtp_server
+    federation, guichet_processes, smtp_server, record_fault
 ):
     deaf = federation | {"GUICHET_BROKER_URL": "redis://127.0.0.1:1/0"}
     web = guichet_processes.web(deaf)
     Person(web.url).ask(ADDRESS)
     assert smtp_server.messages == []
+    began = time.monotonic()
     guichet_processes.worker(federation, "--concurrency", "2")
     guichet_processes.beat(federation)
     smtp_server.wait_for_mail(ADDRESS)
+    record_fault(
+        "Redis: no broker at the commit, so nobody rang",
+        tried=1,
+        survived=1,
+        seconds=time.monotonic() - began,
+        said="log of the web: broker away, a sweep will find the work",
+    )
+    assert "broker away" in web.log
 
 
 def test_nothing_secret_or_personal_stands_in_the_logs(federation, guichet_processes, smtp_server):

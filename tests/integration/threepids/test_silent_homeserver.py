@@ -88,11 +88,11 @@ def test_40_callers_of_a_silent_homeserver_do_not_stop_the_site(
     assert all(int(each.headers["Retry-After"]) >= BUSY_SECONDS for each in ends)
     assert 1 <= silent_peer.connections <= MANY // 4, "few were called"
     record_fault(
-        f"{MANY} callers name a silent homeserver, {len(are_held)} wait",
+        f"homeserver: silent, and {MANY} callers name it",
         tried=len(answers),
         survived=answers.count(200),
         seconds=longest,
-        said="503 with Retry-After",
+        said=f"the site goes on; callers: 503 with Retry-After, {len(are_held)} had to wait",
     )
 
 

@@ -46,7 +46,7 @@ def test_200_slow_clients_on_every_listener_hold_up_nobody(listeners, clients, r
         assert not any(answers["header"] + answers["silent"]), name
         assert len(listener.took) > 5  # they were there while others asked
         record_fault(
-            f"{CLIENTS} slow clients: {name}", tried=CLIENTS, survived=CLIENTS,
+            f"clients: {CLIENTS} slow ones, {name}", tried=CLIENTS, survived=CLIENTS,
             seconds=max(listener.took), said="408 to slow bodies, others closed",
         )  # fmt: skip
 
@@ -58,6 +58,6 @@ def test_a_request_in_flight_is_answered_before_the_process_stops(listeners, nam
     assert answer["errcode"].startswith("M_")
     assert ended == 0
     record_fault(
-        f"stopped with a request in flight: {name}", tried=1, survived=1,
+        f"processes: stopped with a request in flight, {name}", tried=1, survived=1,
         seconds=time.monotonic() - begun, said="answered, then ended with 0",
     )  # fmt: skip

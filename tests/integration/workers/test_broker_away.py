@@ -64,7 +64,7 @@ def test_a_redis_that_stands_still_costs_one_request_a_moment_and_no_mail(
     sent = [len(smtp_server.to(address)) for address in PEOPLE]
     assert sent == [1] * len(PEOPLE)
     record_fault(
-        "Redis stands still",
+        "Redis: stands still",
         tried=len(PEOPLE),
         survived=sum(sent),
         seconds=swept,
@@ -135,7 +135,7 @@ def test_a_worker_that_never_had_a_broker_carries_out_its_jobs(
     sent = sum(len(smtp_server.to(address)) for address in PEOPLE)
     assert sent == len(PEOPLE)
     record_fault(
-        "no broker at all",
+        "Redis: no broker at all",
         tried=len(PEOPLE),
         survived=sent,
         seconds=swept,

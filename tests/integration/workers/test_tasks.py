@@ -188,6 +188,23 @@ def test_a_worker_that_dies_between_lease_and_send_is_replaced_by_the_next(
     assert len(postbox.sent) == 1
 
 
+def test_a_job_of_which_workers_die_is_given_up_and_seen(services, request_, postbox, work, clock):
+    for _ in range(tasks.MOST_UNCERTAIN):
+        with services.database.transaction() as session:
+            assert outbox.lease_next(session, clock(), Lane.URGENT)
+        clock.advance(seconds=LEASE.total_seconds())
+    work()
+    assert not postbox.sent
+    entry = the_entry(services)
+    assert (entry.gave_up_at, entry.attempts) == (clock(), tasks.MOST_UNCERTAIN + 1)
+    assert "no known end" in entry.last_error
+    with services.database.transaction() as session:
+        outbox.retry(session, entry.subject_id, clock())
+    work()
+    assert len(postbox.sent) == 1
+    assert the_entry(services).uncertain, "it may have left before"
+
+
 def test_a_fault_of_ours_stops_neither_the_lane_nor_is_tried_for_ever(
     services, request_, postbox, work, clock, caplog
 ):

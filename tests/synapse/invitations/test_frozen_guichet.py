@@ -68,7 +68,7 @@ def test_40_invitations_at_once_wait_for_a_frozen_guichet_no_longer_than_one(
     wait_for(lambda: told_guichet.held == 0, what="no connection is left open")
     assert seconds < LONG
     record_fault(
-        f"Guichet frozen, {MANY} invitations asked about in Synapse",
+        f"module: Guichet frozen, {MANY} invitations asked about in Synapse",
         tried=MANY,
         survived=survived,
         seconds=seconds,

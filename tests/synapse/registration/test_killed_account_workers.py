@@ -1,5 +1,7 @@
 """A worker killed in the middle of making an account, on a real Synapse: no takeover, no second account, no password left."""
 
+import time
+
 import pytest
 import sqlalchemy as sa
 
@@ -9,7 +11,8 @@ from tests.services.person import PASSWORD, Person, code_in, plain
 ADDRESS = "camille.durand@ac-rouen.example"
 AGAIN = "another lamp beside the violet"
 
-pytestmark = pytest.mark.long  # a dead worker's lease lasts a minute
+# A dead worker's lease lasts a minute.
+pytestmark = [pytest.mark.long, pytest.mark.faults]
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def rows(environment, table) -> int:
     ids=["before the call", "after the call", "when the account stands"],
 )
 def test_whenever_the_worker_dies_one_account_stands_with_the_password_the_person_knows(
-    on_synapse, guichet_processes, smtp_server, synapse, holding, name, call, ends
+    on_synapse, guichet_processes, smtp_server, synapse, holding, name, call, ends, record_fault
 ):
     address = f"{name}.{ADDRESS}"
     web = guichet_processes.web(on_synapse)
@@ -72,10 +75,12 @@ def test_whenever_the_worker_dies_one_account_stands_with_the_password_the_perso
     assert holding.held.wait(90)
     assert rows(on_synapse, "typed_passwords") == 0
     worker.kill()
+    began = time.monotonic()
     holding.drop()
     another = guichet_processes.worker(on_synapse, "--concurrency", "2")
     camille.wait_until_made()
     assert camille.page.url.endswith(ends)
+    seconds = time.monotonic() - began
     password = PASSWORD
     if ends != "/done":
         assert "n’a pas été gardé" in camille.page.text
@@ -87,6 +92,13 @@ def test_whenever_the_worker_dies_one_account_stands_with_the_password_the_perso
         assert synapse.log_in(by_mail, PASSWORD).status_code == 403
     accounts = synapse.call("GET", f"/_synapse/admin/v2/users?name={name}").json()["users"]
     assert len([each for each in accounts if name in each["name"]]) == 1
+    record_fault(
+        "processes: worker killed while it makes an account",
+        tried=1,
+        survived=1,
+        seconds=seconds,
+        said="the page: done, or choose the password once more",
+    )
     logs = web.log + worker.log + another.log
     assert PASSWORD not in logs
     assert AGAIN not in logs

@@ -64,7 +64,7 @@ def test_a_backup_is_loaded_and_nothing_is_repeated(restored, record_fault):
     restored.relay.wait_for_mail(NEW)
     tried = 2 * (sum(sent.values()) + told)
     record_fault(
-        "a backup is loaded after its work went out, twice",
+        "restore: a backup is loaded after its work went out, twice",
         tried=tried,
         survived=tried,
         doubled=sum(number - 1 for number in restored.message_ids().values()),

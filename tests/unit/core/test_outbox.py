@@ -44,6 +44,35 @@ def test_a_worker_slower_than_its_lease_does_not_overwrite_the_next_one(database
         assert not outbox.give_up(session, quick, clock(), "too late")
 
 
+def test_attempts_whose_end_nobody_knows_are_counted(database, clock):
+    subject = put(database, clock)
+
+    def uncertain():
+        with database.reading() as session:
+            return outbox.find_by_subject(session, subject).uncertain
+
+    def end(close, *args, **facts):
+        with database.transaction() as session:
+            return close(session, entry, clock(), *args, **facts)
+
+    entry = lease(database, clock)
+    assert uncertain() == 1  # under way
+    assert end(outbox.postpone, "greylisted")
+    assert uncertain() == 0
+    entry = lease(database, clock)
+    assert end(outbox.postpone, "no answer", is_uncertain=True)
+    assert uncertain() == 1
+    slow = entry = lease(database, clock)
+    clock.advance(seconds=LEASE.total_seconds())
+    entry = lease(database, clock)
+    assert uncertain() == 3
+    assert end(outbox.settle)
+    assert uncertain() == 2  # the lost answer, and the worker that was too slow
+    entry = slow
+    assert not end(outbox.settle)
+    assert uncertain() == 2
+
+
 def test_a_postponed_entry_is_due_at_its_time_and_says_why(database, clock):
     subject = put(database, clock)
     entry = lease(database, clock)

@@ -1,0 +1,141 @@
+"""Many people sign up at the same moment, from the form to an account on a real Synapse: each gets one, and nobody an error."""
+
+import statistics
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+import requests
+
+from tests.services.person import PASSWORD, Person, code_in, plain
+from tests.services.production import ask_database, wait_until_done
+from tests.services.waiting import wait_for
+
+pytestmark = pytest.mark.faults
+PEOPLE = 200
+WEB_WORKERS = 3
+PATIENCE = (
+    900.0  # seconds until the last has their account, on a machine that is busy with other work
+)
+
+
+@dataclass
+class Visitor:
+    """One of the crowd: reads the mail, types the code, chooses a password, waits as the page asks."""
+
+    url: str
+    relay: object
+    address: str
+    answers: list[requests.Response] = field(default_factory=list)
+    ended: float = 0.0
+    failure: BaseException | None = None
+
+    def run(self, together: threading.Barrier) -> None:
+        try:
+            together.wait()
+            began = time.monotonic()
+            self._sign_up()
+            self.ended = time.monotonic() - began
+        except BaseException as failure:  # noqa: BLE001  told by the test
+            self.failure = failure
+
+    def _sign_up(self) -> None:
+        person = Person(self.url)
+        person.session.hooks["response"].append(lambda answer, **_: self.answers.append(answer))
+        person.ask(self.address)
+        assert person.page.url.endswith("/check/1"), person.page.text
+        mail = wait_for(self._mail, what=f"the mail to {self.address}", within=PATIENCE, pause=0.5)
+        person.type_code(code_in(plain(mail)))
+        assert "/account/1" in person.page.url, person.page.text
+        person.send(password=PASSWORD, password_again=PASSWORD)
+        deadline = time.monotonic() + PATIENCE
+        while "Refresh" in person.page.headers:
+            assert time.monotonic() < deadline, "the page still waits"
+            time.sleep(float(person.page.headers["Refresh"].partition(";")[0]))
+            person.open(person.page.url)
+        assert person.page.url.endswith("/done"), person.page.url
+
+    def _mail(self):
+        """The first mail to them: the one with the code."""
+        deliveries = [each for each in self.relay.deliveries if self.address in each.recipients]
+        return deliveries[0].message if deliveries else None
+
+
+@pytest.fixture
+def on_synapse(production, guichet_processes, synapse, tmp_path) -> dict[str, str]:
+    """As an operator sets it whose people all come from one network, here this machine."""
+    secret, token = tmp_path / "secret", tmp_path / "token"
+    secret.write_text(synapse.registration_secret)
+    token.write_text(synapse.admin_token)
+    guichet = guichet_processes.guichet
+    guichet("db", "upgrade", env=production)
+    guichet(
+        *("homeserver", "add", synapse.server_name, "--url", synapse.url),
+        *("--label", "Éducation nationale", "--connector", "synapse"),
+        *("--registration-secret-file", str(secret), "--admin-token-file", str(token)),
+        env=production,
+    )
+    guichet(
+        *("domain", "add", "ac-rouen.example", "--homeserver", synapse.server_name),
+        env=production,
+    )
+    return {**production, "GUICHET_SHARED_NETWORKS": "127.0.0.0/8"}
+
+
+@pytest.mark.parametrize(
+    "number", [12, pytest.param(PEOPLE, marks=pytest.mark.long)], ids="{} people".format
+)
+def test_everybody_gets_one_account_and_nobody_an_error(
+    on_synapse, guichet_processes, smtp_server, synapse, record_fault, number
+):
+    web = guichet_processes.web(on_synapse, "--workers", str(WEB_WORKERS))
+    guichet_processes.worker(on_synapse)
+    guichet_processes.beat(on_synapse)
+    crowd = [
+        Visitor(web.url, smtp_server, f"crowd{number}.person{each}@ac-rouen.example")
+        for each in range(number)
+    ]
+    together = threading.Barrier(number + 1)
+    threads = [threading.Thread(target=each.run, args=(together,)) for each in crowd]
+    for thread in threads:
+        thread.start()
+    together.wait()
+    said = set()
+    while any(thread.is_alive() for thread in threads):
+        said |= {*requests.get(f"{web.url}/readyz", timeout=60).json()["degraded"]}
+        threads[-1].join(2)
+    for thread in threads:
+        thread.join()
+    assert [each.failure for each in crowd if each.failure] == []
+    statuses = Counter(answer.status_code for each in crowd for answer in each.answers)
+    assert [status for status in statuses if status >= 400] == []
+    wait_until_done(on_synapse)
+
+    path = f"/_synapse/admin/v2/users?name=crowd{number}.&limit=1000"
+    accounts = Counter(each["name"] for each in synapse.call("GET", path).json()["users"])
+    assert len(accounts) == number
+    assert set(accounts.values()) == {1}
+    [[booked]] = ask_database(on_synapse, "select count(*) from accounts")
+    assert booked == number
+    templates = Counter(
+        (delivery.recipients[0], delivery.message["X-Guichet-Template"].partition(";")[0])
+        for delivery in smtp_server.deliveries
+    )
+    for each in crowd:
+        assert templates[each.address, "verify"] == templates[each.address, "welcome"] == 1
+        by_mail = {"type": "m.id.thirdparty", "medium": "email", "address": each.address}
+        if each is crowd[-1]:
+            assert synapse.log_in(by_mail, PASSWORD).status_code == 200
+    took = sorted(each.ended for each in crowd)
+    slowest = max(answer.elapsed.total_seconds() for each in crowd for answer in each.answers)
+    record_fault(
+        f"clients: {number} people sign up at the same moment",
+        tried=number,
+        survived=len(accounts),
+        doubled=sum(templates.values()) - 2 * number,
+        seconds=took[-1],
+        said=f"/readyz: {', '.join(sorted(said)) or 'ready'}; median {statistics.median(took):.0f} s, "
+        f"slowest page {slowest:.1f} s, {sum(statuses.values())} answers, none 4xx or 5xx",
+    )
