@@ -1,11 +1,11 @@
-"""Guichet as it was one version before: its wheel, and those of what it needs and this one does not."""
+"""Guichet as it was one version before: its wheel, with which it runs in this environment."""
 
 import zipfile
 from pathlib import Path
 
 import pytest
 
-WHEELS = Path(__file__).parents[1] / "synapse/before"
+WHEELS = Path(__file__).parent / "before"
 
 
 @pytest.fixture(scope="session")
