@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from .database_urls import without_pooler
 from .networks import UNIX, Network, Proxy
 
 MIN_KEY = 32  # characters: base64 or hexadecimal, at least 128 bits
@@ -120,6 +121,7 @@ def check_database_url(value: SecretStr | None) -> SecretStr | None:
         # Not repeated as it is: without `://` the password may stand there.
         named = url.drivername if re.fullmatch(r"[a-z0-9+_]{1,40}", url.drivername) else "it"
         raise ValueError(f"{named} is no database that Guichet knows, {example}")
+    without_pooler(value.get_secret_value())
     return value
 
 

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.services.url_rules",
     "tests.services.postgresql",
     "tests.services.databases",
+    "tests.services.pgbouncer",
     "tests.services.redis_server",
     "tests.services.certificates",
     "tests.services.smtp",

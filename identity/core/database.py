@@ -32,11 +32,13 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, sessionmaker
 
+from identity.database_urls import without_pooler
 from identity.settings import Settings
 
 from . import database_deadlines, metrics
 from .database_availability import Availability
 from .database_deadlines import WORK, Patience
+from .database_pooler import connect_args_for_pooler, limit_each_transaction
 from .metrics import Family
 from .private_files import narrow_if_there, private_file
 
@@ -223,7 +225,7 @@ def open_database(
 def make_engine(url: str, patience: Patience = WORK) -> Engine:
     """An engine for a SQLAlchemy URL, with timeouts.
 
-    A SQLite file is readable by this user only.
+    With `pooler=transaction` in the URL, PgBouncer or its like may stand in between. A SQLite file is readable by this user only.
     """
     if make_url(url).get_backend_name() == "sqlite":
         _keep_private(make_url(url).database)
@@ -232,12 +234,16 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         event.listen(engine, "handle_error", _record_fault)
         return engine
+    address, through_pooler = without_pooler(url)
+    arguments = database_deadlines.connect_args(patience)
+    if through_pooler:
+        arguments.pop("options", None)  # a pooler takes none
+        arguments |= connect_args_for_pooler()
     engine = create_engine(
-        url,
-        pool_pre_ping=True,
-        pool_timeout=patience.connect,
-        connect_args=database_deadlines.connect_args(patience),
+        address, pool_pre_ping=True, pool_timeout=patience.connect, connect_args=arguments
     )
+    if through_pooler:
+        limit_each_transaction(engine, patience)
     availability = Availability(partial(_ping, engine))
     database_deadlines.bound(engine, patience, availability)
     engine.update_execution_options(**{AVAILABILITY: availability})

@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, te
 from sqlalchemy.exc import OperationalError
 
 from identity.core.database import make_engine
+from identity.core.database_pooler import connect_args_for_pooler
+from identity.database_urls import without_pooler
 
 LOCK = 7_265_002  # an arbitrary number: PostgreSQL's advisory lock for upgrades
 TABLE_TIMEOUT = 5  # seconds that a migration waits for a table
@@ -105,7 +107,10 @@ def _engine(url: str) -> Engine:
         return make_engine(url)
     alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, **alive}
-    return create_engine(url, poolclass=NullPool, connect_args=arguments)
+    address, through_pooler = without_pooler(url)
+    if through_pooler:
+        arguments |= connect_args_for_pooler()
+    return create_engine(address, poolclass=NullPool, connect_args=arguments)
 
 
 def _take_lock(connection: Connection) -> None:
