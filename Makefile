@@ -20,6 +20,7 @@ FOUND_chromium = command -v chromium
 FOUND_nginx-light = command -v nginx || test -x /usr/sbin/nginx
 # It does not run here: its parser of settings and its judge of units are asked.
 FOUND_systemd = test -x /usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator
+FOUND_lintian = command -v lintian
 FOUND_wrk = command -v wrk
 FOUND_fonts-liberation = ls /usr/share/fonts/truetype/liberation*
 
@@ -36,7 +37,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo unit test coverage mutants faults long sure bench clean migration requirements release debian
+.PHONY: help run demo unit test coverage mutants faults long sure bench clean migration requirements release deb debian
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
@@ -67,6 +68,7 @@ mutants: $(MUTANTS)/.ready  ## Change the code in small ways and see whether a t
 faults: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Let everything fail that can fail, and print what followed as a table
 	$(BIN)/pytest -m "faults" $(ARGS)
 
+long: DEBIAN += lintian
 long: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run the tests that take minutes or hours (ARGS="-k hostile")
 	$(BIN)/pytest -m long $(ARGS)
 
@@ -119,6 +121,14 @@ release: $(VENV)/.test  ## Build what is released into dist/, of what is committ
 	@ls dist
 	@version=$$(sed -n 's/^version = //p' setup.cfg); echo "All is well. Now make the tag by hand:" \
 		"git tag --annotate v$$version --message \"Guichet $$version\""
+
+deb: $(VENV)/.service  ## Build the Debian package into dist/, of what is committed (two minutes)
+	@test -z "$$(git status --porcelain)" || { echo "Commit first: what git holds is packaged." >&2; exit 1; }
+	@command -v dpkg-deb >/dev/null || { echo "Build it on Debian: dpkg-deb is missing." >&2; exit 1; }
+	@rm -rf build/deb && mkdir -p build/deb/source
+	@git archive HEAD | tar -x -C build/deb/source
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		$(BIN)/python build/deb/source/deploy/debian/build.py build/deb/source dist
 
 export BUILD_SDIST = import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])
 

@@ -2,32 +2,16 @@
 
 import re
 import subprocess
-from configparser import RawConfigParser
 from pathlib import Path
 
 import pytest
+
+from tests.services.units import Unit
 
 UNITS = sorted((Path(__file__).parents[3] / "deploy/systemd").glob("*.service"))
 MOST_EXPOSED = 3.0  # of 10, as `systemd-analyze security` counts
 KEYS = "/etc/guichet/homeserver_keys"
 MIGRATE = "guichet-migrate.service"
-
-
-class Unit(RawConfigParser):
-    """A unit file: a name may stand in a section several times, and its values are joined."""
-
-    def __init__(self, path: Path):
-        super().__init__(strict=False, delimiters="=", comment_prefixes="#", interpolation=None)
-        self.optionxform = str
-        found: dict[str, dict[str, str]] = {}
-        section = {}
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if header := re.fullmatch(r"\[(\w+)\]", line):
-                section = found.setdefault(header[1], {})
-            elif line and not line.startswith("#"):
-                name, _, value = line.partition("=")
-                section[name] = f"{section[name]} {value}" if name in section else value
-        self.read_dict(found)
 
 
 @pytest.fixture(params=UNITS, ids=lambda path: path.stem)
