@@ -1,6 +1,7 @@
 """Shows metrics as Prometheus reads them: the text format, version 0.0.4."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -37,10 +38,15 @@ def show(*sources: Callable[[], Iterable[Metric]]) -> bytes:
 
 
 def _build() -> Iterator[Metric]:
-    try:
-        found = version("matrix-guichet")
-    except PackageNotFoundError:
-        found = "unknown"
     family = GaugeMetricFamily(BUILD, BUILD_MEANING, labels=("version",))
-    family.add_metric((found,), 1)
+    family.add_metric((_version(),), 1)
     yield family
+
+
+@cache
+def _version() -> str:
+    """Of the code that runs: the metadata are read from a file, for milliseconds."""
+    try:
+        return version("matrix-guichet")
+    except PackageNotFoundError:
+        return "unknown"

@@ -90,10 +90,10 @@ Index(
 )
 
 Index(
-    "ix_outbox_age",
+    "ix_outbox_age",  # which of what nothing holds back has waited longest, see `find_oldest`
     Job.created_at,
-    postgresql_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
-    sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None),
+    postgresql_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None) & Job.held_by.is_(None),
+    sqlite_where=Job.done_at.is_(None) & Job.gave_up_at.is_(None) & Job.held_by.is_(None),
 )
 Index(
     "ix_outbox_measured",  # counted and looked at by every scrape of /metrics
@@ -293,12 +293,9 @@ def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datet
 
 
 def find_oldest(session: Session, now: datetime, *, limit: int) -> list[Job]:
-    """The jobs that have waited longest, of any lane, oldest first."""
-    return list(
-        session.scalars(
-            select(Job).where(WAITING, Job.created_at <= now).order_by(Job.created_at).limit(limit)
-        )
-    )
+    """The jobs that have waited longest, of any lane, oldest first; held ones do not count."""
+    due = select(Job).where(WAITING, Job.held_by.is_(None), Job.created_at <= now)
+    return list(session.scalars(due.order_by(Job.created_at).limit(limit)))
 
 
 @dataclass(frozen=True)

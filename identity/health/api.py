@@ -9,14 +9,15 @@ from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from identity import migrations
-from identity.core import exposition, outbox
-from identity.invitations import models as third_party_invitations, search as invitation_search
+from identity.core import exposition, measuring
+from identity.invitations import measuring as invitations
+from identity.invitations.models import Delivery
 from identity.migrations import Schema
 from identity.web.api_errors import AWAY_RETRY
 from identity.web.guards import anyone, homeserver
 from identity.web.request_context import EXTENSION, services
 
-from .faults import LATE, FaultName, find_faults
+from .faults import FaultName, find_faults, find_waiting
 from .measured import DatabaseMetrics
 
 log = logging.getLogger(__name__)
@@ -31,13 +32,16 @@ metrics.before_request(homeserver)
 
 @dataclass(frozen=True)
 class Seen:
-    """What the database shows. `oldest`: for how many seconds the oldest due job has waited."""
+    """What the database shows. `oldest`: for how many seconds the oldest due job has waited.
+
+    `dead` and `held` count invitations up to `measuring.MOST`.
+    """
 
     schema: Schema
     faults: Sequence[FaultName] = ()
     oldest: int | None = None
     dead: int | None = None
-    held: int | None = None
+    held: int | None = None  # invitations whose mail waits for the room, not `FaultName.HELD`
 
 
 @blueprint.get("/healthz")
@@ -105,15 +109,16 @@ def _look() -> Seen | None:
             schema = migrations.compare_schema(migrations.revision_of(session))
             if schema is Schema.OLDER:
                 return Seen(schema)
-            oldest = outbox.find_oldest(session, now, limit=1)
+            measuring.read_by_index(session)
+            waiting = find_waiting(session, now)
+            faults = find_faults(session, database_now, waiting)
+            measured = invitations.measure(session, now)
             return Seen(
                 schema,
-                faults=list(
-                    dict.fromkeys(each.name for each in find_faults(session, database_now))
-                ),
-                oldest=int((now - oldest[0].created_at).total_seconds()) if oldest else 0,
-                dead=third_party_invitations.count_dead(session),
-                held=invitation_search.count_held(session, now - LATE),
+                faults=list(dict.fromkeys(each.name for each in faults)),
+                oldest=int((now - waiting[0].created_at).total_seconds()) if waiting else 0,
+                dead=measured.undelivered[Delivery.DEAD],
+                held=measured.held,
             )
     except SQLAlchemyError as error:
         log.warning("readiness: the database is away: %s", type(error).__name__)

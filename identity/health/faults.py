@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from identity.core import continuity, nodes, outbox, timetable_runs
 from identity.core.database import takes_changes
 from identity.core.nodes import Node, NodeFault, NodeKind
+from identity.core.outbox import Job
 from identity.core.timetable_runs import TimetableRun
 from identity.keys.key_sets import KeySet
 from identity.mail import models as mails
@@ -69,15 +70,27 @@ class Fault:
     is_failure: bool = False
 
 
-def find_faults(session: Session, now: datetime) -> Iterator[Fault]:
-    """All faults that the database shows. `now`: by its clock. The cost does not grow with rows."""
+def find_faults(
+    session: Session, now: datetime, waiting: Sequence[Job] | None = None
+) -> Iterator[Fault]:
+    """All faults that the database shows. `now`: by its clock. The cost does not grow with rows.
+
+    `waiting`: the oldest jobs, if they were looked up before.
+    """
+    if waiting is None:
+        waiting = find_waiting(session, now)
     alive = nodes.find_alive(session, now)
     yield from _read_only(session)
     yield from _held(session)
     yield from find_faults_of_processes(alive, rules.newest_revision(session))
     yield from find_faults_of_timetable(timetable_runs.find_all(session), now)
-    yield from _jobs(session, now)
+    yield from _jobs(waiting, now)
     yield from _mails(session, now)
+
+
+def find_waiting(session: Session, now: datetime) -> list[Job]:
+    """The jobs that have waited longest, as many as are looked at."""
+    return outbox.find_oldest(session, now, limit=OLDEST)
 
 
 def find_faults_of_processes(alive: Sequence[Node], newest: RuleRevision | None) -> Iterator[Fault]:
@@ -200,8 +213,7 @@ def find_faults_of_timetable(runs: Sequence[TimetableRun], now: datetime) -> Ite
             yield Fault(FaultName.TIMETABLE, told, "the worker's log has the failure")
 
 
-def _jobs(session: Session, now: datetime) -> Iterator[Fault]:
-    oldest = outbox.find_oldest(session, now, limit=OLDEST)
+def _jobs(oldest: Sequence[Job], now: datetime) -> Iterator[Fault]:
     if oldest and now - oldest[0].created_at > LATE:
         told = f"a job has been waiting since {oldest[0].created_at:%Y-%m-%d %H:%M}Z"
         yield Fault(FaultName.OUTBOX, told, "guichet mail list; is a worker running?")

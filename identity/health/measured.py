@@ -13,13 +13,15 @@ from threading import Event, Lock, Thread
 from typing import Final
 
 from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from identity.core import measuring, nodes, outbox, timetable_runs
+from identity.core import continuity, measuring, nodes, outbox, timetable_runs
+from identity.core.continuity import Installation
 from identity.core.metrics import NAMESPACE
 from identity.core.nodes import GONE_AFTER, Node, NodeKind
+from identity.freezes import models as freezes
+from identity.freezes.models import Frozen
 from identity.homeservers import breakers
 from identity.invitations import measuring as invitations
 from identity.routing import models as rules
@@ -31,10 +33,6 @@ from .faults import KEY_SETS, FaultName
 log = logging.getLogger(__name__)
 
 MOST = measuring.MOST
-SETTINGS = text(
-    "select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),"
-    " set_config('jit', 'off', true), set_config('statement_timeout', '2500', true)"
-)
 DEADLINE = 3.0  # seconds that a scrape waits for the database; Prometheus waits ten
 
 
@@ -108,6 +106,18 @@ TASK_ENDED = Gauge(
 TASK_FAILURES = Gauge(
     "timetable_failures", "How many times in a row a task of the timetable has failed.", ("task",)
 )
+RESTORE_HELD = Gauge(
+    "restore_held",
+    "1 while no job is carried out since a backup was loaded: it was noticed (went_back), restore"
+    " begin was run (begun), or it is being loaded (missing).",
+    ("why",),
+)
+MODULE_AHEAD = Gauge(
+    "restore_module_ahead",
+    "1 for a homeserver whose module knew more than the database, until that was looked at.",
+    ("homeserver",),
+)
+FREEZES = Gauge("freezes", "Freezes in force: of domains as many as are frozen.", ("what",))
 
 GAUGES: Final = tuple(each for each in list(globals().values()) if isinstance(each, Gauge))
 # The others of /readyz have metrics of their own.
@@ -115,12 +125,18 @@ FAULTS = (
     *(FaultName.WORKER, FaultName.SCHEDULER, FaultName.TIMETABLE, FaultName.KEYS),
     *(FaultName.CLOCK, FaultName.VERSIONS, FaultName.OLD_RULES, FaultName.DISK),
 )
+WHY_HELD = {
+    continuity.WENT_BACK: "went_back",
+    continuity.BEGUN: "begun",
+    continuity.MISSING: "missing",
+}
+OTHER_WHY = "other"  # of another version
 Sample = tuple[Gauge, tuple[str, ...], float]
 
 
 def read(session: Session, now: datetime, database_now: datetime) -> Iterator[Sample]:
     """All gauges but DATABASE_UP. `database_now`: by the clock that processes are compared by."""
-    _read_by_index(session)
+    measuring.read_by_index(session)
     for depth in outbox.measure(session, now):
         labels = (depth.lane, depth.kind)
         yield OUTBOX_JOBS, labels, depth.jobs
@@ -131,6 +147,9 @@ def read(session: Session, now: datetime, database_now: datetime) -> Iterator[Sa
     yield HELD, (), waiting.held
     for key, is_open in breakers.find_all(session).items():
         yield BREAKER, key, is_open
+    yield from _restore(continuity.find(session))
+    frozen = [each.what for each in freezes.find_in_force(session, now).each]
+    yield from ((FREEZES, (what.value,), frozen.count(what)) for what in Frozen)
     newest = rules.newest_revision(session)
     yield RULES, (), newest.number if newest else 0
     seen = nodes.find_all(session)
@@ -145,6 +164,18 @@ def read(session: Session, now: datetime, database_now: datetime) -> Iterator[Sa
         *(fault.name for fault in faults.find_faults_of_timetable(runs, database_now)),
     }
     yield from ((FAULT, (name.value,), name in found) for name in FAULTS)
+
+
+def _restore(row: Installation | None) -> Iterator[Sample]:
+    why = None
+    if row is None:
+        why = WHY_HELD[continuity.MISSING]
+    elif row.held_since is not None:
+        why = WHY_HELD.get(row.held_why, OTHER_WHY)
+    for label in (*WHY_HELD.values(), OTHER_WHY):
+        yield RESTORE_HELD, (label,), label == why
+    if row is not None and row.ahead_at is not None:
+        yield MODULE_AHEAD, (row.ahead,), 1
 
 
 def _nodes(seen: Sequence[Node], alive: Sequence[Node], now: datetime) -> Iterator[Sample]:
@@ -162,15 +193,6 @@ def _nodes(seen: Sequence[Node], alive: Sequence[Node], now: datetime) -> Iterat
     for name in KEY_SETS:
         sets = {tuple(node.keys[name]) for node in alive if name in node.keys}
         yield KEYS_EQUAL, (name,), len(sets) <= 1
-
-
-def _read_by_index(session: Session) -> None:
-    """For this transaction: by its estimates, PostgreSQL would read all of what waits.
-
-    It does not know that nearly every lane is empty.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(SETTINGS)
 
 
 def _labelled(gauge: Gauge, counts: Mapping[str, int]) -> Iterator[Sample]:

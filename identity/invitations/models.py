@@ -104,11 +104,13 @@ Index(
 )
 Index("ix_third_party_invitations_delivery", ThirdPartyInvitation.delivery)
 Index("ix_third_party_invitations_mail", ThirdPartyInvitation.mail_id)
+# One that ended before its room was known to have it keeps what it waited for.
+AWAITED = ThirdPartyInvitation.awaits.is_not(None) & ThirdPartyInvitation.ended_at.is_(None)
 Index(
     "ix_third_party_invitations_held",
     ThirdPartyInvitation.created_at,
-    postgresql_where=ThirdPartyInvitation.awaits.is_not(None),
-    sqlite_where=ThirdPartyInvitation.awaits.is_not(None),
+    postgresql_where=AWAITED,
+    sqlite_where=AWAITED,
 )
 # Counted by every scrape of /metrics.
 Index(
@@ -306,11 +308,6 @@ def find_taken_up(session: Session, address: str, user_id: str) -> list[dict[str
         .order_by(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
     )
     return list({row.room_id: row.facts for row in found}.values())
-
-
-def count_dead(session: Session) -> int:
-    """How many invitations could not be delivered to their homeserver."""
-    return rows.count(session, ThirdPartyInvitation.delivery == Delivery.DEAD)
 
 
 def count_by_delivery(session: Session) -> dict[str, int]:

@@ -8,21 +8,27 @@ from threading import Event
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete, insert, text, update
 
 from identity.app import create_app
-from identity.core import nodes, outbox, timetable_runs
+from identity.core import continuity, nodes, outbox, timetable_runs
+from identity.core.continuity import Installation
 from identity.core.database import Database, make_engine
+from identity.core.journal import Actor
 from identity.core.nodes import Node, NodeKind, NodeReport
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.timetable_runs import TimetableTask
+from identity.freezes import service as freezing
+from identity.freezes.models import Frozen
 from identity.health import measured
 from identity.health.measured import MOST, DatabaseMetrics
 from identity.homeservers import breakers
 from identity.homeservers.breakers import Interface
 from identity.invitations.models import Awaits, Delivery, State
+from identity.restore import service as restoring
 from tests.worlds.api import *
 
+OLGA = Actor("olga", "here", "the disk died")
 FAR_AWAY = {"REMOTE_ADDR": "203.0.113.5"}
 
 
@@ -160,6 +166,75 @@ def test_processes_are_shown_by_kind_and_machine_and_whether_they_agree(internal
     faults = {name: found[("guichet_fault", name)] for name in ("keys", "clock", "scheduler")}
     assert faults == {"keys": 1, "clock": 1, "scheduler": 1}
     assert found[("guichet_fault", "worker")] == 0
+
+
+def held(client) -> dict[str, float]:
+    """1 for the reason for which jobs are held after a restore."""
+    return {
+        labels[0]: value
+        for (name, *labels), value in shown(client).items()
+        if name == "guichet_restore_held"
+    }
+
+
+NOTHING_HELD = {"went_back": 0, "begun": 0, "missing": 0, "other": 0}
+
+
+def test_a_database_that_went_back_is_shown_until_it_is_resumed(internal, services, clock):
+    """As a machine that has seen a later position finds it; then begin, then resume."""
+    database = services.database
+    assert held(internal) == NOTHING_HELD
+    with database.reading() as session:
+        row = continuity.find(session)
+    services.last_seen.accept(row.name, continuity.Position(row.epoch, row.ticks + 100))
+    with database.transaction() as session:
+        assert not continuity.check(session, clock(), services.last_seen)
+    assert held(internal) == NOTHING_HELD | {"went_back": 1}
+    assert internal.get("/readyz").json["degraded"] == ["held"]
+    with database.transaction() as session:
+        restoring.begin(session, clock(), OLGA)
+    assert held(internal) == NOTHING_HELD | {"begun": 1}
+    with database.transaction() as session:
+        restoring.resume(session, clock(), OLGA)
+    assert held(internal) == NOTHING_HELD
+    assert internal.get("/readyz").json["degraded"] == []
+
+
+def test_a_row_that_is_missing_and_one_of_another_version_count_as_held(internal, services, clock):
+    with services.database.transaction() as session:
+        changed = {"held_since": clock(), "held_why": "what a later version says"}
+        session.execute(update(Installation).values(changed))
+    assert held(internal) == NOTHING_HELD | {"other": 1}
+    with services.database.transaction() as session:
+        session.execute(delete(Installation))
+    assert held(internal) == NOTHING_HELD | {"missing": 1}
+
+
+def test_a_module_that_knows_more_is_shown_until_that_is_dismissed(internal, services, clock):
+    name = ("guichet_restore_module_ahead", "education.example")
+    assert name not in shown(internal)
+    with services.database.transaction() as session:
+        continuity.record_module_ahead(session, clock(), "education.example")
+    assert shown(internal)[name] == 1
+    assert held(internal) == NOTHING_HELD
+    with services.database.transaction() as session:
+        restoring.dismiss(session, clock(), OLGA)
+    assert name not in shown(internal)
+
+
+def test_freezes_count_by_what_they_stop_while_they_are_in_force(internal, services, clock):
+    with services.database.transaction() as session:
+        freezing.freeze(session, clock(), OLGA, Frozen.MAILS, until=clock() + timedelta(hours=1))
+        for domain in ("a.example", "b.example"):
+            freezing.freeze(session, clock(), OLGA, Frozen.DOMAIN, domain=domain)
+
+    def frozen() -> list[float]:
+        found = shown(internal)
+        return [found[("guichet_freezes", what.value)] for what in Frozen]
+
+    assert frozen() == [0, 0, 1, 2]
+    clock.advance(hours=2)
+    assert frozen() == [0, 0, 0, 2]
 
 
 def test_metrics_are_for_callers_from_near_or_with_a_credential(internal, credential):
