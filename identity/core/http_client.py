@@ -17,7 +17,9 @@ CONNECT_TIMEOUT = 3.0  # seconds, for each address of the host
 READ_TIMEOUT = 5.0  # seconds between two pieces of an answer
 MAX_BYTES = 1_000_000  # of one answer
 CHUNK = 64 * 1024
-REFUSED, LIMITED = 400, 429
+REFUSED, UNAUTHORIZED, LIMITED = 400, 401, 429
+ABOUT_ONE = {"M_NOT_FOUND", "M_USER_IN_USE", "M_EXCLUSIVE"}  # about what was asked for, and no more
+REASON = "org.guichet.reason"  # why our module in the homeserver does not act in a room
 CODE = re.compile(r"[0-9A-Za-z_.-]{1,200}")
 
 
@@ -109,7 +111,7 @@ class JsonClient:
         result, began = "away", time.perf_counter()
         try:
             answer = self._call(method, path, token=token, body=body)
-            result = _result(answer.status)
+            result = _result(answer, with_token=token is not None)
         finally:
             if self._server_name:
                 metrics.HOMESERVER_CALLS.inc(homeserver=self._server_name, result=result)
@@ -168,11 +170,18 @@ class JsonClient:
         return body
 
 
-def _result(status: int) -> str:
-    """How a call ended that was answered with a JSON object, for the metrics."""
-    if status == LIMITED:
+def _result(answer: Answer, *, with_token: bool) -> str:
+    """How a call ended that was answered with a JSON object, for the metrics.
+
+    That an account does not exist yet, or that one room takes nobody, is an answer and no refusal:
+    every sign-up asks for what is not there.
+    """
+    if answer.status == LIMITED:
         return "limited"
-    return "refused" if status >= REFUSED else "ok"
+    is_about_one = answer.errcode in ABOUT_ONE or REASON in answer.body
+    is_of_a_person = answer.status == UNAUTHORIZED and not with_token  # whose token has ended
+    is_refused = answer.status >= REFUSED and not is_about_one and not is_of_a_person
+    return "refused" if is_refused else "ok"
 
 
 def safe_code(value: object) -> str:

@@ -145,7 +145,8 @@ CODE_SECONDS = Family(
 HOMESERVER_CALLS = Family(
     "counter",
     "homeserver_calls_total",
-    "Calls to registered homeservers: ok, refused (4xx), limited (429) or away.",
+    "Calls to registered homeservers: ok, refused (4xx, unless it is about what was asked for),"
+    " limited (429) or away.",
     ("homeserver", "result"),
 )
 HOMESERVER_SECONDS = Family(

@@ -77,15 +77,12 @@ def find_faults(
 
     `waiting`: the oldest jobs, if they were looked up before.
     """
-    if waiting is None:
-        waiting = find_waiting(session, now)
     alive = nodes.find_alive(session, now)
     yield from _read_only(session)
     yield from _held(session)
     yield from find_faults_of_processes(alive, rules.newest_revision(session))
     yield from find_faults_of_timetable(timetable_runs.find_all(session), now)
-    yield from _jobs(waiting, now)
-    yield from _mails(session, now)
+    yield from find_faults_of_mails(session, now, waiting)
 
 
 def find_waiting(session: Session, now: datetime) -> list[Job]:
@@ -143,7 +140,7 @@ def _missing_processes(alive: Sequence[Node]) -> Iterator[Fault]:
 def _differences(alive: Sequence[Node]) -> Iterator[Fault]:
     for name in KEY_SETS:
         found = {tuple(each.keys[name]) for each in alive if name in each.keys}
-        if len(found) > 1 and name in set(KeySet) and _understand_one_another(found):
+        if len(found) > 1 and keys_agree(name, found):
             told = f"the {name} keys are being renewed: not all processes have the same list yet"
             fix = "guichet keys status shows which; give them the same file, and restart them"
             yield Fault(FaultName.KEYS, told, fix)
@@ -180,10 +177,13 @@ def _where(alive: Sequence[Node], fault: NodeFault) -> list[str]:
     return sorted({each.host for each in alive if fault in each.faults.split(",")})
 
 
-def _understand_one_another(lists: Collection[tuple[str, ...]]) -> bool:
-    """Whether every process knows the keys that the others use, the last of each list."""
+def keys_agree(name: str, lists: Collection[tuple[str, ...]]) -> bool:
+    """Whether every process knows the keys that the others use, the last of each list.
+
+    Of the worker's key pair, all must have the same.
+    """
     used = {keys[-1] for keys in lists if keys}
-    return all(used <= set(keys) for keys in lists)
+    return len(lists) <= 1 or (name in set(KeySet) and all(used <= set(keys) for keys in lists))
 
 
 def _old_rules(newest: RuleRevision | None, alive: Sequence[Node]) -> Iterator[Fault]:
@@ -211,6 +211,14 @@ def find_faults_of_timetable(runs: Sequence[TimetableRun], now: datetime) -> Ite
         elif run.error:
             told = f"{run.task} failed {run.failures} times in a row: {run.error}"
             yield Fault(FaultName.TIMETABLE, told, "the worker's log has the failure")
+
+
+def find_faults_of_mails(
+    session: Session, now: datetime, waiting: Sequence[Job] | None = None
+) -> Iterator[Fault]:
+    """Jobs that wait for too long, a relay that is away, and mails that are all refused."""
+    yield from _jobs(find_waiting(session, now) if waiting is None else waiting, now)
+    yield from _mails(session, now)
 
 
 def _jobs(oldest: Sequence[Job], now: datetime) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ at a time, and the scrape waits for it only so long: with a database that is awa
 """
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from identity.core.metrics import NAMESPACE
 from identity.core.nodes import GONE_AFTER, Node, NodeKind
 from identity.freezes import models as freezes
 from identity.freezes.models import Frozen
-from identity.homeservers import breakers
+from identity.homeservers import breakers, standing
 from identity.invitations import measuring as invitations
 from identity.routing import models as rules
 from identity.services import Services
@@ -75,6 +76,11 @@ BREAKER = Gauge(
     "1 from several failures in a row until an answer; meanwhile few calls are tried.",
     ("homeserver", "interface"),
 )
+HOMESERVER_STOPPED = Gauge(
+    "homeserver_stopped",
+    "1 for a homeserver to which nothing is sent: operators have it held or suspended.",
+    ("homeserver", "how"),
+)
 RULES = Gauge("rules_revision", "The newest revision of the rules in the database.")
 NODES = Gauge("nodes", "Processes seen within the last 30 seconds, by kind.", ("kind",))
 NODE_AGE = Gauge(
@@ -92,11 +98,18 @@ NODE_RULES = Gauge(
     "The oldest revision by which a live process of this machine decides.",
     ("host",),
 )
+KEYS_AGREE = Gauge(
+    "node_keys_agree",
+    "1 if every live process knows the keys that the others use, else links and codes fail.",
+    ("keys",),
+)
 KEYS_EQUAL = Gauge(
     "node_keys_equal", "1 if all live processes that have these keys have the same ones.", ("keys",)
 )
 FAULT = Gauge(
-    "fault", "1 for what /readyz names as wrong with processes and timetable, else 0.", ("name",)
+    "fault",
+    "1 for what /readyz names as wrong with processes, timetable, jobs and mails, else 0.",
+    ("name",),
 )
 TASK_ENDED = Gauge(
     "timetable_last_run_timestamp_seconds",
@@ -124,6 +137,7 @@ GAUGES: Final = tuple(each for each in list(globals().values()) if isinstance(ea
 FAULTS = (
     *(FaultName.WORKER, FaultName.SCHEDULER, FaultName.TIMETABLE, FaultName.KEYS),
     *(FaultName.CLOCK, FaultName.VERSIONS, FaultName.OLD_RULES, FaultName.DISK),
+    *(FaultName.OUTBOX, FaultName.RELAY, FaultName.MAILS),
 )
 WHY_HELD = {
     continuity.WENT_BACK: "went_back",
@@ -147,6 +161,8 @@ def read(session: Session, now: datetime, database_now: datetime) -> Iterator[Sa
     yield HELD, (), waiting.held
     for key, is_open in breakers.find_all(session).items():
         yield BREAKER, key, is_open
+    for name, how in standing.find_stopped(session, now):
+        yield HOMESERVER_STOPPED, (name, how), 1
     yield from _restore(continuity.find(session))
     frozen = [each.what for each in freezes.find_in_force(session, now).each]
     yield from ((FREEZES, (what.value,), frozen.count(what)) for what in Frozen)
@@ -162,6 +178,7 @@ def read(session: Session, now: datetime, database_now: datetime) -> Iterator[Sa
     found = {
         *(fault.name for fault in faults.find_faults_of_processes(alive, newest)),
         *(fault.name for fault in faults.find_faults_of_timetable(runs, database_now)),
+        *(fault.name for fault in faults.find_faults_of_mails(session, database_now)),
     }
     yield from ((FAULT, (name.value,), name in found) for name in FAULTS)
 
@@ -193,6 +210,7 @@ def _nodes(seen: Sequence[Node], alive: Sequence[Node], now: datetime) -> Iterat
     for name in KEY_SETS:
         sets = {tuple(node.keys[name]) for node in alive if name in node.keys}
         yield KEYS_EQUAL, (name,), len(sets) <= 1
+        yield KEYS_AGREE, (name,), faults.keys_agree(name, sets)
 
 
 def _labelled(gauge: Gauge, counts: Mapping[str, int]) -> Iterator[Sample]:
@@ -213,12 +231,14 @@ class DatabaseMetrics:
         yield from _families([(DATABASE_UP, (), samples is not None), *(samples or ())])
 
     def _samples(self) -> list[Sample] | None:
-        if not self._reading.acquire(blocking=False):
-            return None  # the scrape before still waits for the database
+        until = time.monotonic() + self._deadline
+        # Two may scrape at once: the second waits for the first, whose thread may wait for ever.
+        if not self._reading.acquire(timeout=self._deadline):
+            return None
         found: list[list[Sample]] = []
         done = Event()
         Thread(target=self._run, args=(found, done), name="metrics", daemon=True).start()
-        if not done.wait(self._deadline):
+        if not done.wait(max(until - time.monotonic(), 0.0)):
             log.warning("metrics: the database does not answer within %.0f s", self._deadline)
         return found[0] if found else None
 

@@ -7,7 +7,8 @@ people are accepted. Retired: no new accounts are made there.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session, load_only
 
 from domain_rules.user_ids import homeserver_in
 from identity import problems
@@ -15,6 +16,7 @@ from identity import problems
 from . import models as homeservers
 from .models import Homeserver
 
+MOMENTS = (Homeserver.held_at, Homeserver.held_until, Homeserver.suspended_at)
 OPEN, HELD, SUSPENDED, RETIRED = "open", "held", "suspended", "retired"
 
 
@@ -31,6 +33,17 @@ def is_on_hold(row: Homeserver, now: datetime) -> bool:
 def is_reachable(row: Homeserver, now: datetime) -> bool:
     """Whether anything may be sent there."""
     return row.suspended_at is None and not is_on_hold(row, now)
+
+
+def find_stopped(session: Session, now: datetime) -> list[tuple[str, str]]:
+    """The homeservers to which nothing may be sent: the name, and HELD or SUSPENDED."""
+    which = Homeserver.held_at.is_not(None) | Homeserver.suspended_at.is_not(None)
+    query = select(Homeserver).where(which).options(load_only(*MOMENTS)).order_by(Homeserver.name)
+    return [
+        (row.name, HELD if row.suspended_at is None else SUSPENDED)
+        for row in session.scalars(query)
+        if not is_reachable(row, now)
+    ]
 
 
 def check_reachable(row: Homeserver, now: datetime) -> None:

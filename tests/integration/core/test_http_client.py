@@ -1,14 +1,16 @@
 """How long a talk with a homeserver may last, whatever it sends."""
 
 import gzip
+import json
 import socket
 import threading
 import time
+from contextlib import suppress
 from itertools import chain, cycle, repeat
 
 import pytest
 
-from identity.core import deadlines
+from identity.core import deadlines, metrics
 from identity.core.deadlines import Deadline, Watchdog
 from identity.core.http_client import Away, JsonClient
 from tests.services.hostile_peer import HostilePeer
@@ -248,3 +250,40 @@ def test_what_was_closed_before_is_not_shut_down_in_the_place_of_another(hostile
         with socket.create_connection((LOOPBACK, peer.port)) as other:
             wait_for(lambda: watchdog.has_cut, what="the time is over")
             assert other.send(b"still there") == len("still there")
+
+
+def counted(name: str) -> dict[str, float]:
+    """How the calls to this homeserver ended, as this process has counted them."""
+    return {
+        sample.labels["result"]: sample.value
+        for family in metrics.HOMESERVER_CALLS.collect()
+        for sample in family.samples
+        if sample.labels.get("homeserver") == name
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "token", "result"),
+    [
+        (200, {}, "t", "ok"),
+        (404, {"errcode": "M_NOT_FOUND"}, "t", "ok"),  # as before each account that is made
+        (400, {"errcode": "M_USER_IN_USE"}, "t", "ok"),
+        (403, {"errcode": "M_FORBIDDEN", "org.guichet.reason": "not_joined"}, None, "ok"),
+        (401, {"errcode": "M_UNKNOWN_TOKEN"}, None, "ok"),  # the token of a person
+        (401, {"errcode": "M_UNKNOWN_TOKEN"}, "t", "refused"),  # ours
+        (403, {"errcode": "M_FORBIDDEN"}, None, "refused"),
+        (404, {"errcode": "M_UNRECOGNIZED"}, "t", "refused"),
+        (429, {"errcode": "M_LIMIT_EXCEEDED"}, "t", "limited"),
+        (502, {}, "t", "away"),
+    ],
+)
+def test_only_what_an_operator_has_to_mend_counts_as_refused(hostile, status, body, token, result):
+    said = json.dumps(body).encode()
+    head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(said)}\r\n\r\n".encode()
+    name = f"{status}-{token}-{'-'.join(body.values())}.example"
+    with (
+        JsonClient(hostile(lambda: [head, said]).url, seconds=LONG, server_name=name) as talk,
+        suppress(Away),
+    ):
+        talk.call("GET", "/", token=token)
+    assert counted(name) == {result: 1}

@@ -2,6 +2,7 @@
 
 import sqlite3
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event
@@ -24,7 +25,9 @@ from identity.health import measured
 from identity.health.measured import MOST, DatabaseMetrics
 from identity.homeservers import breakers
 from identity.homeservers.breakers import Interface
+from identity.homeservers.models import Homeserver
 from identity.invitations.models import Awaits, Delivery, State
+from identity.mail.outcomes import Outcome
 from identity.restore import service as restoring
 from tests.worlds.api import *
 
@@ -163,6 +166,7 @@ def test_processes_are_shown_by_kind_and_machine_and_whether_they_agree(internal
     assert found[("guichet_node_rules_revision", "one")] == 6
     assert found[("guichet_node_keys_equal", "link")] == 0
     assert found[("guichet_node_keys_equal", "storage")] == 1
+    assert found[("guichet_node_keys_agree", "link")] == 0
     faults = {name: found[("guichet_fault", name)] for name in ("keys", "clock", "scheduler")}
     assert faults == {"keys": 1, "clock": 1, "scheduler": 1}
     assert found[("guichet_fault", "worker")] == 0
@@ -222,6 +226,41 @@ def test_a_module_that_knows_more_is_shown_until_that_is_dismissed(internal, ser
     assert name not in shown(internal)
 
 
+def test_homeservers_that_operators_stopped_are_shown_as_long(internal, services, clock):
+    def put(name: str, **moments) -> None:
+        with services.database.transaction() as session:
+            session.execute(update(Homeserver).where(Homeserver.name == name).values(moments))
+
+    def stopped() -> set[tuple[str, ...]]:
+        return {name[1:] for name in shown(internal) if name[0] == "guichet_homeserver_stopped"}
+
+    assert stopped() == set()
+    put("education.example", held_at=clock(), held_until=clock() + timedelta(hours=1))
+    put("guests.example", held_at=clock(), suspended_at=clock())
+    assert stopped() == {("education.example", "held"), ("guests.example", "suspended")}
+    clock.advance(hours=2)
+    assert stopped() == {("guests.example", "suspended")}
+
+
+def test_a_relay_that_is_away_is_shown_until_what_waited_has_left(internal, services, clock):
+    """Between two tries nothing is counted: the alert goes by what waits."""
+
+    def relay() -> float:
+        return shown(internal)[("guichet_fault", "relay")]
+
+    put(services.database, clock, 1, seconds=-5)
+    assert relay() == 0
+    with services.database.transaction() as session:
+        job = outbox.lease_next(session, clock(), Lane.URGENT)
+        later = clock() + timedelta(minutes=5)
+        outbox.postpone(session, job, later, f"{Outcome.RELAY_DOWN}: refused")
+    assert relay() == 1
+    clock.advance(minutes=6)
+    with services.database.transaction() as session:
+        outbox.settle(session, outbox.lease_next(session, clock(), Lane.URGENT), clock())
+    assert relay() == 0
+
+
 def test_freezes_count_by_what_they_stop_while_they_are_in_force(internal, services, clock):
     with services.database.transaction() as session:
         freezing.freeze(session, clock(), OLGA, Frozen.MAILS, until=clock() + timedelta(hours=1))
@@ -235,6 +274,37 @@ def test_freezes_count_by_what_they_stop_while_they_are_in_force(internal, servi
     assert frozen() == [0, 0, 1, 2]
     clock.advance(hours=2)
     assert frozen() == [0, 0, 0, 2]
+
+
+def test_a_key_that_is_only_staged_is_no_difference_that_people_notice(internal, services, clock):
+    with services.database.transaction() as session:
+        session.execute(delete(Node))
+        for host, keys in (("one", ["old"]), ("two", ["new", "old"])):
+            each = report(NodeKind.WEB, host, keys={"link": keys, "homeserver": keys})
+            nodes.record_heartbeat(session, clock(), each)
+    found = shown(internal)
+    assert found[("guichet_node_keys_equal", "link")] == 0
+    assert found[("guichet_node_keys_agree", "link")] == 1
+    assert found[("guichet_node_keys_agree", "homeserver")] == 0
+
+
+def test_two_who_scrape_at_once_both_see_the_database(decided, monkeypatch):
+    """The second waits for the first, and does not take the database for away."""
+    begun, goes_on = Event(), Event()
+
+    def be_slow(*_args):
+        begun.set()
+        goes_on.wait(60)
+        return iter(())
+
+    monkeypatch.setattr(measured, "read", be_slow)
+    reading = DatabaseMetrics(decided, deadline=60)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lambda: next(iter(reading.collect())).samples[0].value)
+        assert begun.wait(60)
+        second = pool.submit(lambda: next(iter(reading.collect())).samples[0].value)
+        goes_on.set()
+        assert [first.result(60), second.result(60)] == [1, 1]
 
 
 def test_metrics_are_for_callers_from_near_or_with_a_credential(internal, credential):
