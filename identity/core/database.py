@@ -214,13 +214,14 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         _keep_private(make_url(url).database)
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         event.listen(engine, "handle_error", _record_fault)
         return engine
     engine = create_engine(
         url,
+        hide_parameters=True,  # they are addresses, hashes and secrets, and errors are logged
         pool_pre_ping=True,
         pool_timeout=patience.connect,
         connect_args=database_deadlines.connect_args(patience),
