@@ -232,6 +232,15 @@ def records_that_stay(session: Session, person: Person) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
+def addresses_in(text: str) -> Iterator[str]:
+    """The addresses in a text, or in JSON, in canonical form."""
+    for found in IN_TEXT.finditer(_unescaped(text)):
+        try:
+            yield EmailAddress.parse(found[0].rstrip("."), smtputf8=True).canonical
+        except InvalidAddress:
+            continue
+
+
 def mask_others(text: str, person: Person) -> str:
     """The text with addresses of others masked: `l•••@asso.example`."""
     return IN_TEXT.sub(
