@@ -56,7 +56,9 @@ def end(
     """
     with changing(dry_run=dry_run) as (services, database):
         me = author_here(author=author, reason=reason)
-        ended = operator_changes.end_sessions(database, services.now(), me, user_id, session_id)
+        ended = operator_changes.end_sessions(
+            database, services.now(), me, user_id, session_id, hashes=services.hashes
+        )
     if ended.is_nothing and session_id is not None:
         raise Failure(f"{user_id} has no session {session_id}, or it has ended")
     if ended.is_nothing:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import journal
 from identity.core.journal import Actor
+from identity.core.keyed_hashes import KeyedHashes
 from identity.threepids import account_models as identity_accounts
 
 from . import session_models
@@ -27,7 +28,13 @@ class Ended:
 
 
 def end_sessions(
-    session: Session, now: datetime, who: Actor, user_id: str, session_id: UUID | None = None
+    session: Session,
+    now: datetime,
+    who: Actor,
+    user_id: str,
+    session_id: UUID | None = None,
+    *,
+    hashes: KeyedHashes,
 ) -> Ended:
     """End all sessions and tokens of the user, or only the session of this id."""
     if session_id is None:
@@ -42,5 +49,6 @@ def end_sessions(
         facts: dict[str, object] = {"sessions": ended.sessions, "tokens": ended.tokens}
         if session_id is not None:
             facts |= {"session": str(session_id)}
-        journal.write(session, now, who, action="session.end", subject=user_id, facts=facts)
+        name = hashes.journal_name_of_user(session, user_id)
+        journal.write(session, now, who, action="session.end", subject=name, facts=facts)
     return ended

@@ -17,7 +17,7 @@ def send(
 ) -> int:
     """Send a checked list in the name of its owner. Returns and raises as `service.confirm`."""
     count = service.confirm(session, rules, now, bulk_invite)
-    facts = {"owner": bulk_invite.owner, "room_id": bulk_invite.room_id, "people": count}
+    facts = {"room_id": bulk_invite.room_id, "people": count}
     subject = str(bulk_invite.id)
     journal.write(session, now, who, action="invitation.send", subject=subject, facts=facts)
     return count

@@ -229,7 +229,7 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         _keep_private(make_url(url).database)
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         event.listen(engine, "handle_error", _record_fault)
@@ -240,7 +240,11 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
         arguments.pop("options", None)  # a pooler takes none
         arguments |= connect_args_for_pooler()
     engine = create_engine(
-        address, pool_pre_ping=True, pool_timeout=patience.connect, connect_args=arguments
+        address,
+        hide_parameters=True,  # they are addresses, hashes and secrets, and errors are logged
+        pool_pre_ping=True,
+        pool_timeout=patience.connect,
+        connect_args=arguments,
     )
     if through_pooler:
         limit_each_transaction(engine, patience)

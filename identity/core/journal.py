@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import tracing
 from .database import Base
-from .personal_data import RECORD, mask_addresses
+from .personal_data import RECORD, mask_names
 
 BEFORE_THE_FIRST = "0" * 64
 LOCK = 0x6775_6963_6865_7401  # advisory lock of PostgreSQL: one writer at a time appends
@@ -44,12 +44,20 @@ class JournalEntry(Base):
 
 @dataclass(frozen=True)
 class Actor:
-    """The person or homeserver that makes a change. `request_id` is the one in the logs."""
+    """The person or homeserver that makes a change. `request_id` is the one in the logs.
+
+    Wherever a reason is stored, it outlives the people whom it names: addresses and user IDs in it
+    are masked.
+    """
 
     name: str
     origin: str
     reason: str = ""
     request_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Mask the reason before anybody stores it."""
+        object.__setattr__(self, "reason", mask_names(self.reason))
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ def write(
         action=action,
         subject=subject,
         facts=json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
-        reason=mask_addresses(who.reason),  # rows are never changed: none may hold an address
+        reason=who.reason,
         request_id=who.request_id or tracing.request_id(),
         previous_hash=last.hash if last else BEFORE_THE_FIRST,
         hash="",
@@ -102,10 +110,19 @@ def write(
 
 
 def find_recent(
-    session: Session, *, limit: int = 50, action: str | None = None
+    session: Session,
+    *,
+    limit: int = 50,
+    action: str | None = None,
+    subjects: Collection[str] | None = None,
 ) -> list[JournalEntry]:
-    """The newest rows first, of one action (`rules.publish`) or of all about a noun (`rules`)."""
+    """The newest rows first, of one action (`rules.publish`) or of all about a noun (`rules`).
+
+    `subjects`: only rows about one of these.
+    """
     query = select(JournalEntry).order_by(JournalEntry.number.desc()).limit(limit)
+    if subjects is not None:
+        query = query.where(JournalEntry.subject.in_(subjects))
     if action is not None:
         query = query.where(
             (JournalEntry.action == action)

@@ -109,6 +109,18 @@ class KeyedHashes:
         keys = self._found(session)
         return _journal_name(keys, mailbox) if keys else None
 
+    def journal_name_of_user(self, session: Session, user_id: str) -> str:
+        """What the journal calls a user, whose ID may be made from an address: `user:` and 24 digits.
+
+        Needs a writing transaction.
+        """
+        return _user_name(self._made(session), user_id)
+
+    def find_journal_name_of_user(self, session: Session, user_id: str) -> str | None:
+        """The same, if the key for it was ever made."""
+        keys = self._found(session)
+        return _user_name(keys, user_id) if keys else None
+
     def hash_for_erasures(self, session: Session, name: str) -> str:
         """How the erasure log names an address or a user ID. Needs a writing transaction."""
         return _hex(self._made(session).own, f"guichet erasure:{name}")
@@ -231,6 +243,10 @@ def _check_that_nothing_is_lost(session: Session) -> None:
 
 def _journal_name(keys: Keys, mailbox: str) -> str:
     return f"person:{_hex(keys.own, f'guichet journal:{mailbox}')[:24]}"
+
+
+def _user_name(keys: Keys, user_id: str) -> str:
+    return f"user:{_hex(keys.own, f'guichet journal:{user_id}')[:24]}"
 
 
 def _hex(key: str, about: str) -> str:

@@ -22,7 +22,12 @@ LINK = re.compile(
 TOKEN = re.compile(rf"({LETTER}{{4}}){LETTER}{{18,}}(?:\.|%2e){LETTER}{{27,}}", re.IGNORECASE)
 # Queries of clients and homeservers contain tokens and the secrets of validation sessions.
 QUERY = re.compile(r"\b((?:access_token|client_secret|token|sid)=)[^\s&\"']+")
-ADDRESS = re.compile(r"[^\s\"'<>@=/(\[]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
+# A local part may hold ' = / and more; in URLs the @ is escaped.
+ADDRESS = re.compile(
+    r"[^\s\"<>@(\[:,;?]{1,200}(?:@|%40)(?:[\w-]{1,63}\.)+[\w-]{2,63}", re.IGNORECASE
+)
+# Their IDs are made from addresses. Faults of a database name the values that were refused.
+USER_ID = re.compile(r"(?:@|%40)[^\s:@\"]{1,255}?(?::|%3A)[\w\[][\w.:\]-]{0,230}", re.IGNORECASE)
 # A text without any of these signs holds nothing of the above.
 SUSPICIOUS = re.compile(r"[@/=.%]")
 WHOLE = "is_whole"  # attribute of a record whose text is its message, and that needs no redaction
@@ -46,7 +51,7 @@ def hide(text: str) -> str:
         return text
     for secret in (LINK, TOKEN, QUERY):
         text = secret.sub(r"\1…", text)
-    return ADDRESS.sub("(address)", text)
+    return USER_ID.sub("(user)", ADDRESS.sub("(address)", text))
 
 
 class Formatter(structlog.stdlib.ProcessorFormatter):

@@ -32,7 +32,8 @@ RECORD: Final = {"person": "record"}
 
 ERASED: Final = "•••"  # in place of an address in a text that belongs to somebody else
 IN_TEXT: Final = re.compile(r"[^\s<>()\[\]:,;\"']+@[^\s<>()\[\]:,;\"']+")
-USER_ID_IN_TEXT: Final = re.compile(r"(?<![^\s(\[,;\"'])@[^:\s@]+:[0-9A-Za-z.:\[\]-]+")
+USER_ID_IN_TEXT: Final = re.compile(r"(?<![\w.+-])@[^:\s@]+:[0-9A-Za-z.:\[\]-]+")
+IN_A_URL: Final = re.compile(r"[\w.+~%-]+%40[\w.%-]+", re.IGNORECASE)
 AT_ONCE: Final = 500  # values of one condition
 
 
@@ -237,6 +238,15 @@ def records_that_stay(session: Session, person: Person) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
+def addresses_in(text: str) -> Iterator[str]:
+    """The addresses in a text, or in JSON, in canonical form."""
+    for found in IN_TEXT.finditer(_unescaped(text)):
+        try:
+            yield EmailAddress.parse(found[0].rstrip("."), smtputf8=True).canonical
+        except InvalidAddress:
+            continue
+
+
 def mask_others(text: str, person: Person) -> str:
     """The text with addresses of others masked: `l•••@asso.example`."""
     return IN_TEXT.sub(
@@ -251,8 +261,9 @@ def mask(text: str) -> str:
     return f"{text[:1]}•••@{text.rpartition('@')[2]}"
 
 
-def mask_addresses(text: str) -> str:
-    """A text whose addresses are masked, all of them."""
+def mask_names(text: str) -> str:
+    """A text whose addresses and user IDs are masked, all of them."""
+    text = USER_ID_IN_TEXT.sub(lambda found: mask(found[0]), IN_A_URL.sub(ERASED, text))
     return IN_TEXT.sub(lambda found: mask(found[0]), text)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import journal, outbox
 from identity.core.journal import Actor
+from identity.core.keyed_hashes import KeyedHashes
 
 from . import block_models as inviter_blocks, models as third_party_invitations, service
 from .block_models import InviterBlock
@@ -27,6 +28,7 @@ def block(
     who: Actor,
     user_id: str,
     *,
+    hashes: KeyedHashes,
     until: datetime | None = None,
     revokes: bool = False,
 ) -> Blocked:
@@ -35,7 +37,7 @@ def block(
     `revokes`: also revoke all their live invitations.
     """
     found = inviter_blocks.find(session, user_id)
-    before = describe(found) if found else None
+    before = _facts(found) if found else None
     if found is None:
         found = InviterBlock(user_id=user_id, since=now)
         session.add(found)
@@ -47,22 +49,31 @@ def block(
     revoked = 0
     if revokes:
         revoked = sum(service.revoke(session, now, each, by=who.name) for each in live)
-    facts = {"before": before, "after": describe(found), "revoked_invitations": revoked}
-    journal.write(session, now, who, action="inviter.block", subject=user_id, facts=facts)
+    facts = {"before": before, "after": _facts(found), "revoked_invitations": revoked}
+    name = hashes.journal_name_of_user(session, user_id)
+    journal.write(session, now, who, action="inviter.block", subject=name, facts=facts)
     return Blocked(found, len(live), revoked)
 
 
-def unblock(session: Session, now: datetime, who: Actor, user_id: str) -> bool:
+def unblock(
+    session: Session, now: datetime, who: Actor, user_id: str, *, hashes: KeyedHashes
+) -> bool:
     """Let the user invite again, and their held mails leave. False if they were not blocked."""
     found = inviter_blocks.find(session, user_id)
     if found is None:
         return False
     released = outbox.release(session, now, inviter_blocks.key_of(user_id))
-    facts = {"before": describe(found), "released_jobs": released}
+    facts = {"before": _facts(found), "released_jobs": released}
     session.delete(found)
     session.flush()
-    journal.write(session, now, who, action="inviter.unblock", subject=user_id, facts=facts)
+    name = hashes.journal_name_of_user(session, user_id)
+    journal.write(session, now, who, action="inviter.unblock", subject=name, facts=facts)
     return True
+
+
+def _facts(block: InviterBlock) -> dict[str, str | None]:
+    """As the journal keeps it: whom it is about is said by a keyed hash."""
+    return {field: value for field, value in describe(block).items() if field != "user_id"}
 
 
 def describe(block: InviterBlock) -> dict[str, str | None]:

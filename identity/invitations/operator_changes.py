@@ -48,7 +48,6 @@ def _noted(
 ) -> bool:
     if done:
         facts = {
-            "sender": invitation.sender,
             "room_id": invitation.room_id,
             "state": invitation.state,
             "expires_at": invitation.expires_at.isoformat(timespec="seconds"),

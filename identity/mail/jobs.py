@@ -27,6 +27,8 @@ from .outcomes import NotSent, Outcome, next_try
 from .providers import provider_class
 from .quota import INVITING, Template
 
+ERASED = "its row is gone: whom it was to was erased meanwhile"
+
 
 def send_mail(
     services: Services, job: Job, *, kind_of: Callable[[Mail], MailKind]
@@ -96,14 +98,25 @@ def _count(services: Services, mail: Mail, outcome: str) -> None:
 
 
 def write_mail(services: Services, mail: Mail, now: datetime, kind: MailKind) -> EmailMessage:
-    """The mail as it is sent. Raises NoLongerWanted, NotSent."""
+    """The mail as it is sent. Raises NoLongerWanted, NotSent, and GiveUp if it was erased."""
     with services.database.reading() as session:
         language = mail.language or kind.language(session, mail)
     # A code becomes valid with the mail that carries it: it is committed before the mail is sent,
     # and not at all if the mail is no longer wanted.
     with services.database.transaction() as session:
+        # Who is erased meanwhile gets no code any more, and no new row names them.
+        models.lock_address(session, mail.address)
+        _row(session, mail)
         frame = Frame.of(mail, services.settings, language)
         return kind.compose(_turn(services, session, mail, now), frame)
+
+
+def _row(session: Session, mail: Mail) -> Mail:
+    """Its row. Raises GiveUp if there is none any more: whom it was to was erased."""
+    row = session.get(Mail, mail.id, populate_existing=True)
+    if row is None:
+        raise GiveUp(ERASED)
+    return row
 
 
 def _check_held(session: Session, mail: Mail, now: datetime, kind: MailKind) -> None:
@@ -131,7 +144,7 @@ def _decide(
     Raises Stopped.
     """
     with services.database.transaction() as session:
-        row = session.get_one(Mail, mail.id)
+        row = _row(session, mail)
         _check_held(session, row, now, kind_of(row))
         if job.released_at is not None and job.released_at > row.goes_at:
             if code_mails.is_superseded(session, row, job.released_at):
@@ -156,7 +169,7 @@ def _close(services: Services, mail: Mail, now: datetime, kind: MailKind) -> Mai
     if kind.close is leaves_now:
         return mail
     with services.database.transaction() as session:
-        mail = session.get_one(Mail, mail.id)
+        mail = _row(session, mail)
         leaves_at = kind.close(session, now, mail)
     if leaves_at is not None:
         raise Later("the mailbox has had its mails for now", leaves_at - now)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
@@ -21,14 +21,17 @@ from identity.core.journal import Actor, JournalEntry
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.personal_data import (
     ADDRESS,
+    TEXT,
     USER_ID,
     Erasure,
     Person,
     View,
+    addresses_in,
     mailbox_of,
     records_that_stay,
     redact_texts,
     residues,
+    spellings,
 )
 from identity.invitations import person as invitations
 from identity.invitations.models import ThirdPartyInvitation
@@ -90,12 +93,19 @@ def erase(
 
 
 def replay(
-    session: Session, hashes: KeyedHashes, now: datetime, who: Actor, *, log: Path
+    session: Session,
+    hashes: KeyedHashes,
+    now: datetime,
+    who: Actor,
+    *,
+    log: Path,
+    writes: bool = True,
 ) -> list[ErasedPerson]:
     """Erase again whom a restored database holds although the log says that they were erased.
 
     Entries whose journal row this database has were committed before the backup: people who came
-    back since are left alone. Run twice, it changes nothing more. Raises ErasureLogUnusable.
+    back since are left alone. Run twice, it changes nothing more. `writes`: False for a dry run,
+    which is rolled back. Raises ErasureLogUnusable.
     """
     entries = erasure_log.read(log)
     key = hashes.key_id(session)
@@ -111,15 +121,25 @@ def replay(
     found = [each for each in done if each is not None]
     facts = {"entries": len(due), "erased": len(found)}
     row = journal.write(session, now, who, action=REPLAY, subject="", facts=facts)
-    replayed = tuple(entry.journal_hash for entry in due)
-    erasure_log.append(log, replace(_entry(session, hashes, now, row), replays=replayed))
+    if writes:
+        replayed = tuple(entry.journal_hash for entry in due)
+        erasure_log.append(log, replace(_entry(session, hashes, now, row), replays=replayed))
     return found
 
 
-def unreplayable(session: Session, hashes: KeyedHashes, *, log: Path) -> int:
-    """How many entries were made with another key than this database has."""
+def unreplayable(session: Session, hashes: KeyedHashes, *, log: Path) -> list[str]:
+    """When somebody was erased whom this database may hold, but cannot find: it has another key.
+
+    As the log tells it: ISO 8601 in UTC.
+    """
     key = hashes.key_id(session)
-    return sum(entry.key != key for entry in erasure_log.read(log))
+    return [
+        entry.at
+        for entry in erasure_log.read(log)
+        if entry.key != key
+        and not entry.replays
+        and not journal.is_in_chain(session, entry.journal_number, entry.journal_hash)
+    ]
 
 
 def _erase(
@@ -153,8 +173,10 @@ def _erase(
 def _names_of(view: View) -> Names:
     """What the log calls this person: taken before anything is deleted."""
     session, hashes, person = view.session, view.hashes, view.person
+    # A backup may hold spellings of the mailbox that are gone by now.
+    addresses = dict.fromkeys((*person.addresses, person.mailbox))
     return Names(
-        tuple(hashes.hash_for_erasures(session, each) for each in person.addresses),
+        tuple(hashes.hash_for_erasures(session, each) for each in addresses),
         tuple(hashes.hash_for_erasures(session, each) for each in person.user_ids),
         tuple(suppression_hashes(view)),
         tuple(invitations.pseudonyms_of(view)),
@@ -168,8 +190,8 @@ def _entry(session: Session, hashes: KeyedHashes, now: datetime, row: JournalEnt
 
 def _people_in(session: Session, hashes: KeyedHashes, entries: Sequence[Entry]) -> list[Person]:
     """The people of these entries whom this database holds."""
-    by_address = _by_hash(session, hashes, ADDRESS)
-    by_user_id = _by_hash(session, hashes, USER_ID)
+    by_address = _by_hash(session, hashes, {*_values(session, ADDRESS), *_in_texts(session)})
+    by_user_id = _by_hash(session, hashes, _values(session, USER_ID))
     found = {by_address.get(each) for entry in entries for each in entry.names.addresses}
     known = {by_user_id.get(each) for entry in entries for each in entry.names.user_ids}
     return _people(
@@ -177,13 +199,35 @@ def _people_in(session: Session, hashes: KeyedHashes, entries: Sequence[Entry]) 
     )
 
 
-def _by_hash(session: Session, hashes: KeyedHashes, mark: dict[str, str]) -> dict[str, str]:
-    """Every address, or user ID, that stands in any column, by its hash."""
+def _by_hash(session: Session, hashes: KeyedHashes, values: set[str]) -> dict[str, str]:
+    """These addresses or user IDs by their hashes; addresses also by those of their mailboxes."""
+    found = {}
+    for value in values:
+        found[hashes.hash_for_erasures(session, value)] = value
+        if not value.startswith("@"):
+            found[hashes.hash_for_erasures(session, mailbox_of(value))] = value
+    return found
+
+
+def _values(session: Session, mark: dict[str, str]) -> set[str]:
+    """Every address, or user ID, that stands in any column."""
     return {
-        hashes.hash_for_erasures(session, value): value
+        value
         for column in marked_columns(mark)
         for value in session.scalars(select(column).distinct().execution_options(yield_per=AT_ONCE))
         if value and "@" in value
+    }
+
+
+def _in_texts(session: Session) -> set[str]:
+    """Every address that stands in a text of somebody else."""
+    return {
+        address
+        for column in marked_columns(TEXT)
+        for text in session.scalars(
+            select(cast(column, String)).distinct().execution_options(yield_per=AT_ONCE)
+        )
+        for address in addresses_in(text or "")
     }
 
 
@@ -192,7 +236,10 @@ def _people(session: Session, addresses: Sequence[str], user_ids: Sequence[str])
     by_mailbox: dict[str, list[str]] = {}
     for address in addresses:
         by_mailbox.setdefault(mailbox_of(address), []).append(address)
-    people = [person_of(session, tuple(found)) for found in by_mailbox.values()]
+    people = [
+        person_of(session, tuple(dict.fromkeys((*found, *spellings(session, found[0])))))
+        for found in by_mailbox.values()
+    ]
     reached = {user_id for person in people for user_id in person.all_user_ids}
     return people + [Person(each, (), (each,)) for each in user_ids if each not in reached]
 

@@ -156,9 +156,10 @@ NOTE: Final = (
 
 
 def names_in_journal(session: Session, hashes: KeyedHashes, person: Person) -> list[str]:
-    """How the journal may call this person: by a keyed hash, and by the user IDs of accounts."""
-    found = hashes.find_journal_name(session, person.mailbox)
-    return [*([found] if found else []), *person.all_user_ids]
+    """How the journal may call this person: by keyed hashes; earlier rows by user IDs, too."""
+    users = (hashes.find_journal_name_of_user(session, each) for each in person.all_user_ids)
+    found = [hashes.find_journal_name(session, person.mailbox), *users]
+    return [*filter(None, found), *person.all_user_ids]
 
 
 def masked(value: Any, person: Person, *, names_users: bool = False) -> Any:

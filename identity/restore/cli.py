@@ -130,7 +130,7 @@ def begin(*, keep_mails: bool, author: str, reason: str, dry_run: bool) -> None:
     \b
     JSON: {"mails", "invitations", "list_rows", "reminders", "probes", "sessions", "tokens",
            "codes", "account_attempts", "looks", "erased": number, "credentials": [homeserver],
-           "dry_run": boolean}
+           "not_erased": [when somebody was erased who cannot be found again], "dry_run": boolean}
     """  # noqa: D301  \b is click's: keep these lines
     who = author_here(author=author, reason=reason)
     with changing(dry_run=dry_run) as (services, session):
@@ -139,10 +139,11 @@ def begin(*, keep_mails: bool, author: str, reason: str, dry_run: bool) -> None:
             services.now(),
             who,
             keeps_mails=keep_mails,
-            # Replaying writes into the log of erasures, which a dry run cannot take back.
-            erase_again=_nobody if dry_run else partial(_erase_again, services, who),
+            erase_again=partial(_erase_again, services, who, dry_run=dry_run),
         )
-    facts = asdict(ended)
+        unknown = _not_found(services, session)
+    facts = asdict(ended) | {"not_erased": unknown}
+    _tell_not_found(unknown)
     if not print_json(facts | {"dry_run": dry_run}):
         print_facts((TOLD[name], str(value)) for name, value in facts.items() if name in TOLD)
     if dry_run:
@@ -205,8 +206,12 @@ def dismiss(*, author: str, reason: str, dry_run: bool) -> None:
 
     JSON: {"dismissed", "dry_run": boolean}
     """
+    who = author_here(author=author, reason=reason)
     with changing(dry_run=dry_run) as (services, session):
-        restoring.dismiss(session, services.now(), author_here(author=author, reason=reason))
+        again = partial(_erase_again, services, who, dry_run=dry_run)
+        restoring.dismiss(session, services.now(), who, erase_again=again)
+        unknown = _not_found(services, session)
+    _tell_not_found(unknown)
     print_json({"dismissed": not dry_run, "dry_run": dry_run})
     print_message("Nothing was written." if dry_run else "Jobs are carried out again.")
 
@@ -237,13 +242,25 @@ def lost(*, limit: int) -> None:
     )
 
 
-def _erase_again(services: Services, who: Actor, session: Session) -> int:
+def _erase_again(services: Services, who: Actor, session: Session, *, dry_run: bool) -> int:
+    log, now = services.settings.erasure_log_file, services.now()
+    # The log outside the database is not rolled back with a dry run.
+    done = erasure.replay(session, services.hashes, now, who, log=log, writes=not dry_run)
+    return len(done)
+
+
+def _not_found(services: Services, session: Session) -> list[str]:
     log = services.settings.erasure_log_file
-    return len(erasure.replay(session, services.hashes, services.now(), who, log=log))
+    return erasure.unreplayable(session, services.hashes, log=log)
 
 
-def _nobody(_session: Session) -> int:
-    return 0
+def _tell_not_found(moments: list[str]) -> None:
+    if moments:
+        print_message(
+            f"{len(moments)} people were erased whom this backup may hold, and who cannot be found: it "
+            "has another key for hashes. Erase them again by guichet person erase; they were erased at "
+            f"{', '.join(moments)}."
+        )
 
 
 def _readable(moment: datetime | None) -> str:

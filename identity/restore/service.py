@@ -142,16 +142,24 @@ def resume(session: Session, now: datetime, who: Actor) -> Installation:
     return _let_go(session, now, who, row, "restore.resume")
 
 
-def dismiss(session: Session, now: datetime, who: Actor) -> Installation:
+def dismiss(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    *,
+    erase_again: Callable[[Session], int] = lambda _session: 0,
+) -> Installation:
     """Let jobs go although the database went back: nothing was done that it does not know.
 
-    Raises NotRestoring if it did not go back, or `begin` was run.
+    But people whom a command has erased meanwhile are erased again, see `begin`. Raises
+    NotRestoring if it did not go back, or `begin` was run.
     """
     row = _row(session)
     if row.held_why == BEGUN:
         raise NotRestoring("guichet restore begin was run: run guichet restore resume.")
     if row.held_since is None and row.ahead_at is None:
         raise NotRestoring("Nothing is held, and no module knows more than the database.")
+    erase_again(session)
     continuity.begin_epoch(session, row, now)
     return _let_go(session, now, who, row, "restore.dismiss")
 

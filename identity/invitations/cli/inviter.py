@@ -57,7 +57,9 @@ def block(
                     f"{user_id!r} is no user ID of a registered homeserver; nothing was changed",
                     Exit.FAILED,
                 )
-            done = blocks.block(session, now, me, user_id, until=until, revokes=revokes)
+            done = blocks.block(
+                session, now, me, user_id, hashes=services.hashes, until=until, revokes=revokes
+            )
             counts = {"open_invitations": done.open_invitations, "revoked": done.revoked}
             shown.append(blocks.describe(done.block) | counts)
     print_json({"blocked": shown, "dry_run": dry_run})
@@ -77,7 +79,7 @@ def unblock(user_id: str, *, author: str, reason: str, dry_run: bool) -> None:
     """
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
-        was_blocked = blocks.unblock(session, now, me, user_id)
+        was_blocked = blocks.unblock(session, now, me, user_id, hashes=services.hashes)
     if not was_blocked:
         raise Failure(f"{user_id} is not blocked; nothing was changed. guichet inviter list")
     print_json({"user_id": user_id, "dry_run": dry_run})

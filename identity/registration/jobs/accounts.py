@@ -244,12 +244,12 @@ def _claim(services: WorkerServices, job: AccountJob, *, another_name: bool) -> 
 
 def _mark_seen_free(services: WorkerServices, account: Account) -> None:
     with services.database.transaction() as session:
-        registration.mark_seen_free(session.get_one(Account, account.id), services.now())
+        registration.mark_seen_free(_kept(session, account), services.now())
 
 
 def _mark_made(services: WorkerServices, job: AccountJob, account: Account) -> None:
     with services.database.transaction() as session:
-        registration.mark_created(session.get_one(Account, account.id))
+        registration.mark_created(_kept(session, account))
         account_attempts.mark_made(session, job.attempt.id)
 
 
@@ -264,9 +264,16 @@ def _is_ours(services: WorkerServices, account: Account) -> bool:
 
 def _conclude(services: WorkerServices, account: Account) -> AttemptState:
     with services.database.transaction() as session:
-        kept = session.get_one(Account, account.id, with_for_update=True)
-        registration.finish(session, services.now(), kept)
+        registration.finish(session, services.now(), _kept(session, account, locks=True))
     return AttemptState.MADE
+
+
+def _kept(session: Session, account: Account, *, locks: bool = False) -> Account:
+    """Its row. Raises NoSuchRequest if the person was erased while the homeserver was called."""
+    kept = session.get(Account, account.id, with_for_update=locks)
+    if kept is None:
+        raise problems.NoSuchRequest
+    return kept
 
 
 def _end(services: WorkerServices, attempt: AccountAttempt, state: AttemptState) -> None:

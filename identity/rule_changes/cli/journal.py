@@ -5,12 +5,16 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
 from identity.command.opening import open_services
-from identity.command.outcomes import Failure
+from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table, readable_time
 from identity.core.journal import JournalEntry, find_recent
 from identity.rule_changes import journal_check
+from identity.services import Services
 
 SHOWN = 2  # names of a long list
 
@@ -32,8 +36,13 @@ def journal() -> None:
     help="At most so many, the newest first.",
 )
 @click.option("--action", help="Only these: rules.publish, or a noun alone, rules.")
+@click.option(
+    "--about",
+    metavar="USER_OR_ADDRESS",
+    help="Only about this person, whom the journal names by a keyed hash.",
+)
 @as_json
-def list_(*, limit: int, action: str | None) -> None:
+def list_(*, limit: int, action: str | None, about: str | None) -> None:
     """List the newest changes.
 
     \b
@@ -41,7 +50,8 @@ def list_(*, limit: int, action: str | None) -> None:
             "facts": object, "reason": text, "request_id": text or null, "hash": text}]
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
-        found = find_recent(session, limit=limit, action=action)
+        subjects = None if about is None else _names_of(services, session, about)
+        found = find_recent(session, limit=limit, action=action, subjects=subjects)
     if not print_json([_described(entry) for entry in found]):
         print_table(
             ("number", "at", "by", "what", "of", "facts", "why"),
@@ -58,6 +68,18 @@ def list_(*, limit: int, action: str | None) -> None:
                 for entry in found
             ),
         )
+
+
+def _names_of(services: Services, session: Session, about: str) -> list[str]:
+    """How rows may name a user or the owner of an address: by hashes, or earlier by user IDs."""
+    if about.startswith("@"):
+        return [about, *filter(None, [services.hashes.find_journal_name_of_user(session, about)])]
+    try:
+        address = EmailAddress.parse(about, smtputf8=True)
+    except InvalidAddress as error:
+        raise Failure(f"this is not an email address: {error}", Exit.USAGE) from error
+    found = services.hashes.find_journal_name(session, address.mailbox_key())
+    return [address.canonical, *filter(None, [found])]
 
 
 @journal.command()

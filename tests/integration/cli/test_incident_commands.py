@@ -86,7 +86,10 @@ def test_an_inviter_is_blocked_listed_and_unblocked(federation):
     assert len(federation.json("inviter", "list")) == 2
     federation("inviter", "unblock", ZOE)
     assert "not blocked" in federation("inviter", "unblock", ZOE, ends=1).stderr
-    assert newest(federation, "inviter.unblock")["subject"] == ZOE
+    [row] = federation.json("journal", "list", "--about", ZOE, "--action", "inviter.unblock")
+    assert row == newest(federation, "inviter.unblock")
+    assert federation.json("journal", "list", "--about", f"@eve:{EDUCATION}") == []
+    assert ZOE not in federation("journal", "list", "--json").stdout
 
 
 @pytest.mark.parametrize("user_id", ["zoe", "@zoe", "@zoe:elsewhere.example", "@zoé:x y"])

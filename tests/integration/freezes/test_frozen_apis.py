@@ -86,8 +86,10 @@ def test_a_frozen_domain_is_refused_with_the_time_when_it_ends(camille, acts, cl
     assert camille.post("/store-invite", **INVITATION, sender=CAMILLE).status_code == 200
 
 
-def test_a_blocked_inviter_is_refused_everywhere_and_nobody_else(told, public, decided, acts):
-    acts(blocks.block, CAMILLE)
+def test_a_blocked_inviter_is_refused_everywhere_and_nobody_else(
+    told, public, decided, acts, services
+):
+    acts(blocks.block, CAMILLE, hashes=services.hashes)
     assert told() == {
         "store-invite": (403, "inviter_blocked"),
         "may-invite": (200, "inviter_blocked"),
@@ -95,7 +97,7 @@ def test_a_blocked_inviter_is_refused_everywhere_and_nobody_else(told, public, d
     }
     zoe = Program(public, decided, user_id=ZOE)
     assert zoe.post("/store-invite", **INVITATION, sender=ZOE).status_code == 200
-    assert acts(blocks.unblock, CAMILLE)
+    assert acts(blocks.unblock, CAMILLE, hashes=services.hashes)
     assert told()["store-invite"] == (200, None)
 
 
@@ -104,7 +106,7 @@ def test_a_blocked_inviter_may_revoke_but_not_send_again(
 ):
     camille.post("/store-invite", **INVITATION, sender=CAMILLE)
     [row] = stored(services)
-    acts(blocks.block, CAMILLE)
+    acts(blocks.block, CAMILLE, hashes=services.hashes)
     path = f"{HOMESERVER}/invitations/{row.id}"
     for verb in ("resend", "extend"):
         answer = public.post(f"{path}/{verb}", json={"sender": CAMILLE}, headers=credential)
@@ -117,7 +119,7 @@ def test_a_blocked_inviter_may_revoke_but_not_send_again(
 
 def test_a_block_may_revoke_what_is_open(camille, acts, services):
     camille.post("/store-invite", **INVITATION, sender=CAMILLE)
-    done = acts(blocks.block, CAMILLE, revokes=True)
+    done = acts(blocks.block, CAMILLE, hashes=services.hashes, revokes=True)
     assert (done.open_invitations, done.revoked) == (1, 1)
     assert stored(services) == []
 

@@ -205,11 +205,11 @@ def test_the_mails_of_a_blocked_inviter_wait_and_leave_when_they_are_unblocked(
     services, postbox, acts, held, clock, zoe
 ):
     zoe.store()
-    acts(blocks.block, ZOE)
+    acts(blocks.block, ZOE, hashes=services.hashes)
     clock.time += GATHERING_TIME
     work(services)
     assert (postbox.sent, held()) == ([], {f"inviter:{ZOE}": 1})
-    assert acts(blocks.unblock, ZOE)
+    assert acts(blocks.unblock, ZOE, hashes=services.hashes)
     work(services)
     assert sent_to(postbox) == [GIL]
 
@@ -219,7 +219,7 @@ def test_others_in_the_same_mail_do_not_wait_for_a_blocked_inviter(
 ):
     zoe.store(sender=ZOE)
     zoe.store(sender=ADA, room_id="!other:education.example")
-    acts(blocks.block, ZOE)
+    acts(blocks.block, ZOE, hashes=services.hashes)
     clock.time += GATHERING_TIME
     work(services)
     [message] = postbox.sent
@@ -227,7 +227,7 @@ def test_others_in_the_same_mail_do_not_wait_for_a_blocked_inviter(
     assert ADA in text
     assert ZOE not in text
     assert held() == {f"inviter:{ZOE}": 1}
-    acts(blocks.unblock, ZOE)
+    acts(blocks.unblock, ZOE, hashes=services.hashes)
     clock.advance(days=1)
     work(services)
     assert len(postbox.sent) == 2

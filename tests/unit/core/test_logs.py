@@ -1,10 +1,14 @@
 """What never stands in a log, whoever writes it there."""
 
+import logging
 from urllib.parse import unquote
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
-from identity.core.logging import hide
+from identity.core.logging import hide, make_handler
+from identity.threepids.associations import Association
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,54 @@ def test_four_characters_of_a_mailed_token_are_left_however_it_is_written(text):
         assert TOKEN[4:10] not in left
 
 
+PEOPLE = [
+    "ana.durand@x.example",
+    "o'durand@x.example",
+    "ana=durand@x.example",
+    "ana/durand+t@éducation.example",
+    "ana.durand%40x.example",
+    "ANA.DURAND%40x.example",
+    "@ana.durand-x.example:education.example",
+    "@ana/=+durand:education.example:8448",
+    "@Ana.Durand:[2001:db8::1]:8448",
+    "%40ana.durand-x.example%3Aeducation.example",
+]
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "refused: {}",
+        "DETAIL:  Key (user_id)=({}) already exists.",
+        "{{'user_id': '{}', 'x': 1}}",
+        "Max retries exceeded with url: /_synapse/admin/v2/users/{}/memberships",
+        "by={} to=<{}>, relay",
+        'b"{}"',
+    ],
+)
+def test_nobody_is_named_however_they_are_written(line, name):
+    left = hide(line.format(name, name)).lower()
+    assert "durand" not in left
+    assert left.split()[0] == line.split(maxsplit=1)[0].lower() or "{" in line.split()[0]
+
+
+def test_a_fault_of_the_database_tells_no_values(database, caplog):
+    """Neither as parameters, which SQLAlchemy would add, nor as the server's own words."""
+    row = insert(Association).values(
+        address="ana.durand@x.example", user_id="@ana.durand:x.example", medium="email"
+    )
+    try:
+        with database.transaction() as session:
+            session.execute(row)
+    except IntegrityError:
+        log = logging.getLogger("tests")
+        log.exception("attempt failed")
+    made = make_handler("json").format(caplog.records[-1])
+    assert "IntegrityError" in made
+    assert "durand" not in made.lower()
+
+
 def test_the_rest_of_a_line_stays():
-    line = "lookup by @ana:education.example took=5 /_matrix/identity/v2/lookup?x=1"
+    line = "lookup by a@b took=5 @click.command: /_matrix/identity/v2/lookup?x=1 100%: celery@host"
     assert hide(line) == line

@@ -5,24 +5,31 @@ from sqlalchemy import String, cast, func, select
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass, Rule, RuleKind
-from identity.accounts import models as accounts
+from identity.accounts import models as accounts, operator_changes as session_changes
 from identity.binding import service as binding
 from identity.bulk_invites import models as bulk_invites
 from identity.core import journal
 from identity.core.database import marked_columns
+from identity.core.journal import Actor
 from identity.core.keyed_hashes import KEYED_HASH
 from identity.core.personal_data import ADDRESS, HASH, TEXT, USER_ID
+from identity.freezes import service as freezes
+from identity.freezes.models import Frozen
+from identity.homeservers import changing as homeserver_changes
+from identity.invitations import blocks, operator_changes as invitation_changes
 from identity.invitations.models import ThirdPartyInvitation
-from identity.people import erasure, erasure_log, service as people
+from identity.mail import pausing
+from identity.people import erasure, erasure_log, guests, service as people
 from identity.people.erasure import NotErased
 from identity.rule_changes import journal_check, service as rule_changes
-from identity.threepids import associations
+from identity.threepids import account_models as identity_accounts, associations
 from tests.worlds.one_person import (
     CAMILLE,
     HERS,
     LOCAL,
     OLGA,
     TAGGED,
+    TYPED,
     ZOE,
     count_rows,
     dump,
@@ -201,3 +208,31 @@ def test_a_rule_for_her_address_is_the_operators_and_stays(services, erase):
             "rules.pattern"
             in people.known_of(session, services.hashes, services.now(), CAMILLE).stays
         )
+
+
+@pytest.mark.parametrize("typed", [CAMILLE, TAGGED], ids=["her address", "a tag of it"])
+def test_what_operators_did_about_her_names_her_nowhere_either(services, erase, typed):
+    """Reasons are free text, and user IDs are made from addresses: the journal is never changed."""
+    fill_every_story(services)
+    wanted = {what: trace for what, trace in traces(services).items() if what.split()[0] != "log"}
+    who = Actor("olga", "here", f"complaint about {TYPED}, {HERS} <{TAGGED.display}>")
+    now, rules = services.now(), services.rules.current()
+    with services.database.transaction() as session:
+        freezes.freeze(session, now, who, Frozen.MAILS)
+        freezes.freeze(session, now, who, Frozen.MAILS)
+        pausing.pause(session, now, who, kind="invite", domain="")
+        blocks.block(session, now, who, HERS, hashes=services.hashes)
+        blocks.unblock(session, now, who, HERS, hashes=services.hashes)
+        blocks.block(session, now, who, HERS, hashes=services.hashes)
+        identity_accounts.issue(session, now, user_id=HERS)
+        session_changes.end_sessions(session, now, who, HERS, hashes=services.hashes)
+        homeserver_changes.hold(session, now, who, EDUCATION)
+        for row in session.query(ThirdPartyInvitation).filter_by(sender=HERS):
+            invitation_changes.extend(session, now, who, row, days=3)
+        guests.end(session, services.hashes, rules, now, guest="gil@association.example", who=who)
+        known = people.known_of(session, services.hashes, now, CAMILLE)
+    assert {"inviter.block", "session.end"} <= {act.action for act in known.acts}
+    erase(typed, who=who)
+    services.database.overwrite_deleted()
+    after = dump(services.database)
+    assert {what for what, trace in wanted.items() if trace in after} == set()

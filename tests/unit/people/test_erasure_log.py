@@ -1,18 +1,26 @@
 """A restored backup brings erased people back: the log outside the database forgets them again."""
 
 import shutil
+import uuid
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, update
 
+from domain_rules.addresses import EmailAddress
 from identity.core.database import Database, make_engine
 from identity.core.journal import Actor
+from identity.mail import models as mails
+from identity.mail.models import Mail
+from identity.mail.quota import Template
 from identity.people import erasure, erasure_log
 from identity.people.erasure_log import ErasureLogUnusable
 from identity.rule_changes import journal_check
 from identity.sign_up import service as sign_up
+from identity.sign_up.models import VerificationRequest
 from tests.worlds.one_person import CAMILLE, HERS, OLGA, dump, fill_every_story, traces
 
+LEO = EmailAddress.parse("leo.petit@ac-rouen.example")
 RESTORING = Actor("restore", "here", "a backup was restored")
 
 
@@ -44,9 +52,23 @@ def backup(services, tmp_path):
         database.engine.dispose()
 
 
-def erase(services, log):
+def erase(services, log, address=CAMILLE):
     with services.database.transaction() as session:
-        return erasure.erase(session, services.hashes, services.now(), CAMILLE, OLGA, log=log)
+        return erasure.erase(session, services.hashes, services.now(), address, OLGA, log=log)
+
+
+def order_mail(session, services, reply):
+    """To somebody else, whose mail server repeats an address of hers."""
+    mail = mails.order(
+        session,
+        services.now(),
+        template=Template.EXISTS,
+        address="zoe@asso.example",
+        language="fr",
+        subject_id=uuid.uuid4(),
+    )
+    mail.last_reply = reply
+    session.flush()
 
 
 def replay(database, services, log):
@@ -69,6 +91,46 @@ def test_who_was_erased_after_the_backup_is_erased_again(services, backup, log):
     assert {what for what, trace in wanted.items() if trace in after} == set()
     with back.reading() as session:
         assert journal_check.verify(session).fault is None
+
+
+def test_what_only_the_backup_holds_of_a_mailbox_is_erased_too(services, backup, log):
+    """Spellings that were forgotten before she was erased, and an address in a text of another."""
+    take, restored = backup
+    older = EmailAddress.parse("leo.petit+older@ac-rouen.example")
+    with services.database.transaction() as session:
+        sign_up_again(session, services, older)
+        order_mail(session, services, "550 no leo.petit@ac-rouen.example")
+    take()
+    wanted = "leo.petit"
+    with services.database.transaction() as session:
+        session.execute(delete(VerificationRequest))
+        session.execute(update(Mail).values(last_reply=None))
+        sign_up_again(session, services, LEO)
+    assert erase(services, log, LEO)
+    back = restored()
+    assert wanted in dump(back)
+    with back.transaction() as session:
+        erasure.replay(session, services.hashes, services.now(), RESTORING, log=log, writes=False)
+        session.rollback()
+    assert wanted in dump(back)
+    assert len(erasure_log.read(log)) == 1
+    assert len(replay(back, services, log)) == 1
+    back.overwrite_deleted()
+    assert wanted not in dump(back)
+
+
+def test_an_address_that_stands_in_a_text_alone_is_found_again(services, backup, log):
+    take, restored = backup
+    with services.database.transaction() as session:
+        order_mail(session, services, "550 no Leo.Petit@ac-rouen.example")
+    take()
+    with services.database.transaction() as session:
+        sign_up_again(session, services, LEO)
+    assert erase(services, log, LEO)
+    back = restored()
+    assert len(replay(back, services, log)) == 1
+    back.overwrite_deleted()
+    assert "leo.petit" not in dump(back)
 
 
 def test_who_came_back_is_left_alone(services, backup, log):
@@ -103,10 +165,16 @@ def test_an_entry_of_another_key_is_counted_and_not_guessed(services, log):
     line = log.read_text()
     with services.database.transaction() as session:
         key = services.hashes.key_id(session)
-        assert erasure.unreplayable(session, services.hashes, log=log) == 0
+        assert erasure.unreplayable(session, services.hashes, log=log) == []
     log.write_text(line.replace(key, "another key"))
     with services.database.transaction() as session:
-        assert erasure.unreplayable(session, services.hashes, log=log) == 1
+        # The row in the journal says that this database has forgotten them.
+        assert erasure.unreplayable(session, services.hashes, log=log) == []
+    [entry] = erasure_log.read(log)
+    log.write_text(line.replace(key, "another key").replace(entry.journal_hash, "of a lost row"))
+    with services.database.transaction() as session:
+        told = erasure.unreplayable(session, services.hashes, log=log)
+        assert told == [entry.at]
         assert erasure.replay(session, services.hashes, services.now(), OLGA, log=log) == []
 
 
@@ -126,12 +194,12 @@ def test_a_line_cut_off_by_a_crash_is_no_erasure_and_a_foreign_line_is_an_error(
     assert erasure_log.read(log.with_name("none.jsonl")) == []
 
 
-def sign_up_again(session, services):
+def sign_up_again(session, services, address=CAMILLE):
     sign_up.start(
         session,
         services.rules.current(),
         services.now(),
-        address=CAMILLE,
+        address=address,
         browser="later",
         language="fr",
     )

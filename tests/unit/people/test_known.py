@@ -5,7 +5,7 @@ import json
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.core.personal_data import Person, mask_addresses, redact
+from identity.core.personal_data import Person, mask_names, redact
 from identity.people import service as people
 from tests.worlds.one_person import CAMILLE, GIL, HERS, LOCAL, TAGGED, ZOE, ZOES, fill_every_story
 
@@ -107,7 +107,10 @@ def test_dots_that_a_service_ignores_hide_nobody():
     assert redact("a.n.a.b@elsewhere.example", ana) == "a.n.a.b@elsewhere.example"
 
 
-def test_an_address_in_a_reason_is_masked():
-    assert mask_addresses("asked by zoe@x.example, for @gil:x.example") == (
-        "asked by z•••@x.example, for @gil:x.example"
+def test_who_is_named_in_a_reason_is_masked():
+    assert mask_names("asked by zoe@x.example, for @gil:x.example (or:@ana/é:x.example)") == (
+        "asked by z•••@x.example, for @g•••:x.example (or:@a•••:x.example)"
+    )
+    assert mask_names("see https://x.example/?q=zoe%40x.example&b=1") == (
+        "see https://x.example/?q=•••&b=1"
     )
