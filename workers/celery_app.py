@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.schedules import crontab
 from celery.signals import (
     beat_init,
@@ -17,7 +17,6 @@ from celery.signals import (
     worker_init,
     worker_process_init as process_begins,
     worker_process_shutdown as process_ends,
-    worker_ready,
     worker_shutting_down,
 )
 from kombu import Exchange, Queue, pools
@@ -182,19 +181,26 @@ def share_metrics(**_: Any) -> None:
         metric_files.join_own()
 
 
-@worker_ready.connect
-def show_metrics(**_: Any) -> None:
-    metrics_listener().start()
+class AfterPool(bootsteps.StartStopStep):
+    """What a worker begins without its broker, which may be away for hours.
+
+    Celery sends `worker_ready` only once it has reached the broker. The pool is there before: its
+    processes sweep the lanes meanwhile. Threads begin after it, since it forks this process.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, _worker: Any) -> None:
+        heartbeat().start()
+        metrics_listener().start()
+
+
+app.steps["worker"].add(AfterPool)
 
 
 @worker_shutting_down.connect
 def hide_metrics(**_: Any) -> None:
     metrics_listener().stop()
-
-
-@worker_ready.connect
-def start_heartbeat(**_: Any) -> None:
-    heartbeat().start()
 
 
 @worker_shutting_down.connect

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from celery.signals import worker_init, worker_ready
+from celery.signals import worker_init
 
 from identity import migrations
 from identity.core import continuity, nodes
@@ -213,19 +213,6 @@ class FaultyStart:
 
     def __call__(self, *_):
         raise RuntimeError("this fails")
-
-
-def test_it_begins_though_the_broker_takes_nothing(monkeypatch):
-    begun = []
-
-    class Heart:
-        def start(self):
-            begun.append("heartbeat")
-
-    monkeypatch.setattr(celery_app, "heartbeat", Heart)
-    monkeypatch.setattr(celery_app, "wake_outbox", FaultyStart())
-    worker_ready.send(sender=None)
-    assert begun == ["heartbeat"]
 
 
 def test_slots_are_shared_though_it_cannot_be_prepared(monkeypatch):
