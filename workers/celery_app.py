@@ -9,8 +9,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from celery import Celery
-from celery.bootsteps import StartStopStep
+from celery import Celery, bootsteps
 from celery.schedules import crontab
 from celery.signals import (
     beat_init,
@@ -183,25 +182,21 @@ def share_metrics(**_: Any) -> None:
         metric_files.join_own()
 
 
-class BeginHeartbeat(StartStopStep):
-    """Begins when the pool runs, which sweeps also while the broker is away."""
+class AfterPool(bootsteps.StartStopStep):
+    """What a worker begins without its broker, which may be away for hours.
+
+    Celery sends `worker_ready` only once it has reached the broker. The pool is there before: its
+    processes sweep the lanes meanwhile. Threads begin after it, since it forks this process.
+    """
 
     requires = ("celery.worker.components:Pool",)
 
     def start(self, _worker: Any) -> None:
         heartbeat().start()
-
-
-class ShowMetrics(StartStopStep):
-    """The same, for the metrics."""
-
-    requires = ("celery.worker.components:Pool",)
-
-    def start(self, _worker: Any) -> None:
         metrics_listener().start()
 
 
-app.steps["worker"].update({BeginHeartbeat, ShowMetrics})
+app.steps["worker"].add(AfterPool)
 
 
 @worker_shutting_down.connect

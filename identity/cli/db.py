@@ -14,12 +14,10 @@ from identity.command.opening import (
 )
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message
-from identity.core import nodes
 from identity.core.clock import utc_now
-from identity.core.database import open_database
 from identity.core.keyed_hashes import LostKey
 from identity.core.private_files import private_folder
-from identity.migrations import CannotDowngrade, Schema
+from identity.migrations import CannotDowngrade, Schema, WayBack
 from identity.settings import Settings, WrongSettings, read_settings
 
 
@@ -60,7 +58,9 @@ def upgrade(*, author: str, reason: str, dry_run: bool) -> None:
 
 
 @db.command()
-@click.option("--to", "revision", help="The revision to go back to.  [default: as before upgrade]")
+@click.option(
+    "--to", "revision", help="The revision to go back to.  [default: before the last upgrade]"
+)
 @click.option("--discard", is_flag=True, help="Go back though what is named is lost.")
 @change_options
 def downgrade(
@@ -68,12 +68,15 @@ def downgrade(
 ) -> None:
     """Go back to the schema before the last upgrade, for the version before.
 
-    You seldom need it: the version before runs on the newer schema, too. Stop all processes first.
-    It is refused (exit code 3) while some are running, or if something would be lost.
+    You seldom need it: the version before runs on the newer schema, too, and loses nothing. Stop
+    all processes of this version first; those of the version before may run on.
+
+    It is refused (exit code 3) while processes are running that need the newer schema, or if
+    something would be lost that people entered. With --discard that is lost.
 
     \b
-    JSON: {"from", "to": text, "lost": [{"table", "column": text or null, "rows": number}],
-           "dry_run": boolean}
+    JSON: {"from", "to": text, "running": [text], "dry_run": boolean,
+           "lost": [{"table", "column": text or null, "rows": number, "meaning": text}]}
     """  # noqa: D301  \b is click's: keep these lines
     settings = read_settings()
     warn_of_unknown()
@@ -83,15 +86,14 @@ def downgrade(
         way = migrations.find_way_back(settings.database, revision)
     except CannotDowngrade as error:
         raise Failure(str(error)) from None
-    lost = [vars(each) for each in way.losses]
-    if print_json({"from": way.now, "to": way.older, "lost": lost, "dry_run": dry_run}):
-        pass
-    elif way.losses:
-        click.echo("Would be lost: " + ", ".join(map(str, way.losses)) + ".", err=True)
+    _tell(way, dry_run=dry_run)
     if dry_run:
         print_message(f"Would go from {way.now} to {way.older}. Nothing was written.")
         return
-    _refuse_while_running(settings)
+    if way.dependents:
+        named = ", ".join(way.dependents)
+        told = f"running, and need a newer schema than {way.older}: {named}. Stop them first"
+        raise Failure(f"{told} (what was killed counts for 30 seconds)", Exit.REFUSED)
     if way.losses and not discard:
         raise Failure("nothing was changed; --discard goes back all the same", Exit.REFUSED)
     who = author_here(author=author, reason=reason)
@@ -99,21 +101,18 @@ def downgrade(
     print_message(f"The database went from {done.before} to {done.after}. Start the older version.")
 
 
-def _refuse_while_running(settings: Settings) -> None:
-    """Processes of this version do not understand the older schema."""
-    if migrations.compare_schema(_current()) is not Schema.SAME:
-        return  # our tables may not be there
-    database = open_database(settings)
-    try:
-        with database.reading() as session:
-            now = nodes.read_database_clock(session) or utc_now()
-            alive = nodes.find_alive(session, now)
-    finally:
-        database.engine.dispose()
-    if alive:
-        named = ", ".join(sorted({f"{each.kind} on {each.host}" for each in alive}))
-        told = f"{named} are running, and need this schema: stop them first"
-        raise Failure(told, Exit.REFUSED)
+def _tell(way: WayBack, *, dry_run: bool) -> None:
+    """What would be lost, and who is in the way."""
+    lost = [{**vars(each), "meaning": each.meaning} for each in way.losses]
+    facts = {"from": way.now, "to": way.older, "lost": lost, "running": list(way.dependents)}
+    if print_json({**facts, "dry_run": dry_run}):
+        return
+    if way.losses:
+        click.echo("Would be lost:", err=True)
+        for each in way.losses:
+            click.echo(f"  {each}", err=True)
+    if dry_run and way.dependents:
+        click.echo(f"Must be stopped first: {', '.join(way.dependents)}.", err=True)
 
 
 def _settle(settings: Settings) -> None:

@@ -47,8 +47,13 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT = 5.0  # seconds a writer waits for another one, on SQLite
 LANES, COUNTS = "lanes", "counts"  # in `Session.info`
 NO_STATE = "none"  # the SQLSTATE of a fault that the server did not name
-# SQLSTATE: no such column, table or schema; not allowed, as while a backup is being loaded
-UNFINISHED = {"42703", "42P01", "3F000", "42501"}
+INCOMPLETE = {  # SQLSTATE
+    "42703",  # no such column
+    "42P01",  # no such table
+    "3F000",  # no such schema
+    "42P10",  # no unique index for ON CONFLICT: a loaded dump makes them last
+    "42501",  # no permission: likewise
+}
 AWAY: tuple[type[SQLAlchemyError], ...] = (
     *(OperationalError, InterfaceError, NoConnection),
     InternalError,  # it is read-only, ended the transaction, or its files are broken
@@ -100,12 +105,15 @@ def limits_count(session: Session) -> bool:
     return not isinstance(session, UnlimitedSession)
 
 
-def is_schema_too_old(error: ProgrammingError) -> bool:
-    """Whether a statement failed since the database has not been upgraded to this code, or loaded.
+def is_schema_incomplete(error: SQLAlchemyError) -> bool:
+    """Whether a statement failed since tables are missing, or not as this code needs them.
 
-    SQLite says so by an OperationalError.
+    The database has not been upgraded to this code, or a dump is being loaded into it.
     """
-    return sqlstate(error.orig) in UNFINISHED
+    if isinstance(error, ProgrammingError):
+        return sqlstate(error.orig) in INCOMPLETE
+    # SQLite has no name of its own for it.
+    return isinstance(error, OperationalError) and str(error.orig).startswith("no such ")
 
 
 def takes_changes(session: Session) -> bool:

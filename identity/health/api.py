@@ -7,12 +7,13 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from identity import migrations
 from identity.core import exposition, measuring
 from identity.invitations import measuring as invitations
 from identity.invitations.models import Delivery
-from identity.migrations import Schema
+from identity.migrations import Schema, loading
 from identity.web.api_errors import AWAY_RETRY
 from identity.web.guards import anyone, homeserver
 from identity.web.request_context import EXTENSION, services
@@ -55,7 +56,8 @@ def ready() -> Response:
     """Report what is degraded, and what operators have frozen.
 
     Degraded is still 200: a node with older rules is better than none. A node whose code needs a
-    newer schema is not ready (503); one version older than the schema is.
+    newer schema, or whose tables are being loaded, is not ready (503); one version older than the
+    schema is.
     """
     seen = _look()
     if seen is not None and seen.schema is Schema.OLDER:
@@ -101,14 +103,19 @@ def _unready(why: list[str]) -> Response:
     return response
 
 
+def _is_whole(session: Session) -> bool:
+    """Whether all tables are there: a dump may be being loaded."""
+    return not (loading.find_missing(session) or loading.find_unfinished(session))
+
+
 def _look() -> Seen | None:
     """What the database shows; None if it does not answer."""
     now, database_now = services.now(), services.database_now()
     try:
         with services.database.reading() as session:
             schema = migrations.compare_schema(migrations.revision_of(session))
-            if schema is Schema.OLDER:
-                return Seen(schema)
+            if schema is Schema.OLDER or (schema is Schema.SAME and not _is_whole(session)):
+                return Seen(Schema.OLDER)
             measuring.read_by_index(session)
             waiting = find_waiting(session, now)
             faults = find_faults(session, database_now, waiting)

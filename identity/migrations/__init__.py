@@ -20,7 +20,7 @@ from identity.core.clock import utc_now
 from identity.core.database import make_engine, sqlstate
 from identity.core.journal import Actor, JournalEntry
 
-from . import running
+from . import dependents, running
 from .configuring import alembic_config
 from .losses import Loss, find_losses
 from .running import Blocked, Change, Patience
@@ -36,11 +36,15 @@ class CannotDowngrade(Exception):
 
 @dataclass(frozen=True)
 class WayBack:
-    """A downgrade: from which revision to which, and what would be lost."""
+    """A downgrade: from which revision to which, what would be lost, and who is in the way.
+
+    `dependents`: the running processes that need a newer schema than the older one.
+    """
 
     now: str
     older: str
     losses: Sequence[Loss]
+    dependents: Sequence[str]
 
 
 def upgrade(
@@ -68,9 +72,10 @@ def upgrade(
 
 
 def find_way_back(url: str, wanted: str | None = None) -> WayBack:
-    """Where a downgrade would lead, by default to before the last upgrade. Raises CannotDowngrade.
+    """Where a downgrade would lead, by default to before the last upgrade.
 
-    Without a record of that upgrade, it is one revision back.
+    Raises CannotDowngrade, also without a record of that upgrade: nobody goes further back than
+    they meant to, as by running the command a second time.
     """
     engine = make_engine(url)
     try:
@@ -82,11 +87,16 @@ def find_way_back(url: str, wanted: str | None = None) -> WayBack:
                 raise CannotDowngrade(
                     f"revision {here} is of a later version: run guichet db downgrade of that version"
                 )
-            older = wanted or _before_last_upgrade(connection, here) or _one_back(here)
-            earlier = {each.revision for each in _scripts().walk_revisions("base", here)} - {here}
+            earlier = [each.revision for each in _scripts().walk_revisions("base", here)][1:]
+            older = wanted or _before_last_upgrade(connection, here, earlier)
             if older not in earlier:
                 raise CannotDowngrade(f"there is no revision {older} before {here}")
-            return WayBack(here, older, find_losses(connection, here, older))
+            return WayBack(
+                here,
+                older,
+                find_losses(connection, here, older),
+                dependents.find_dependents(connection, earlier[earlier.index(older) :]),
+            )
     finally:
         engine.dispose()
 
@@ -115,20 +125,32 @@ def _note(
         journal.write(session, at, who, action=action, subject=subject, facts=facts)
 
 
-def _before_last_upgrade(connection: Connection, here: str) -> str | None:
-    if JournalEntry.__tablename__ not in inspect(connection).get_table_names():
-        return None
-    with Session(connection) as session:
-        last = next(iter(journal.find_recent(session, limit=1, action=DB_UPGRADE)), None)
-    facts = json.loads(last.facts) if last is not None else {}
-    return str(facts["from"]) if facts.get("to") == here else None
-
-
-def _one_back(here: str) -> str:
-    older = _scripts().get_revision(here).down_revision
-    if not isinstance(older, str):
+def _before_last_upgrade(connection: Connection, here: str, earlier: Sequence[str]) -> str:
+    """The revision from which the last upgrade came, by the journal. Raises CannotDowngrade."""
+    if not earlier:
         raise CannotDowngrade(f"{here} is the first revision")
-    return older
+    last = None
+    if JournalEntry.__tablename__ in inspect(connection).get_table_names():
+        with Session(connection) as session:
+            last = max(
+                (
+                    each
+                    for action in (DB_UPGRADE, DB_DOWNGRADE)
+                    for each in journal.find_recent(session, limit=1, action=action)
+                ),
+                key=lambda each: each.number,
+                default=None,
+            )
+    facts = json.loads(last.facts) if last is not None else {}
+    further = f"--to names the revision to go back to; the one before is {earlier[0]}"
+    if last is None or facts.get("to") != here:
+        raise CannotDowngrade(f"no upgrade to {here} is in the journal: {further}")
+    if last.action == DB_DOWNGRADE:
+        raise CannotDowngrade(
+            f"the database went back from {facts['from']} to {here} already, "
+            f"at {last.at:%Y-%m-%d %H:%M}Z. If you mean to go further back: {further}"
+        )
+    return str(facts["from"])
 
 
 def revision_of(session: Session) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,8 +13,30 @@ from identity.core.database import make_engine
 
 from .configuring import alembic_config
 
-# Processes and migrations write them anew by themselves.
-TRANSIENT = {"worker_heartbeats", "timetable_runs", "installation"}
+# Processes and migrations write these tables anew by themselves.
+TRANSIENT = {"worker_heartbeats", "timetable_runs", "installation", "key_uses"}
+# These columns say when a thing ended or with which request it began: for logs and figures alone.
+# (When a job was held or let go says nothing without `held_by`.)
+BOOKKEEPING = {
+    "mails.ended_at",
+    "mails.trace_id",
+    "outbox.held_at",
+    "outbox.released_at",
+    "outbox.trace_id",
+    "verification_requests.trace_id",
+}
+MEANINGS = {
+    "freezes": "what is frozen goes on",
+    "inviter_blocks": "blocked inviters may invite again",
+    "mail_pauses": "paused mails leave",
+    "lost_invitations": "nobody knows any more which invitations a restore lost",
+    "homeservers.held_at": "homeservers on hold are called again",
+    "homeservers.held_until": "homeservers on hold are called again",
+    "homeservers.suspended_at": "suspended homeservers, and their people, are heard again",
+    "homeservers.retired_at": "accounts are made again on retired homeservers",
+    "outbox.held_by": "held jobs are carried out",
+}
+"""What follows when the older version runs without it, by table or `table.column`."""
 VERSIONS = "alembic_version"
 
 Columns = Mapping[str, set[str]]
@@ -28,17 +51,24 @@ class Loss:
     column: str | None
     rows: int
 
+    @property
+    def name(self) -> str:
+        """`table` or `table.column`."""
+        return f"{self.table}.{self.column}" if self.column else self.table
+
+    @property
+    def meaning(self) -> str:
+        """What follows, where it is known."""
+        return MEANINGS.get(self.name, "")
+
     def __str__(self) -> str:
-        where = f"{self.table}.{self.column}" if self.column else f"the table {self.table}"
-        return f"{where} ({self.rows} rows)"
+        said = f"{self.name} ({self.rows} row{'s' if self.rows != 1 else ''})"
+        return f"{said}: {self.meaning}" if self.meaning else said
 
 
 def find_losses(connection: Connection, now: str, older: str) -> list[Loss]:
     """What is in the database at revision `now` and has no place at the `older` one."""
-    with TemporaryDirectory() as folder:
-        columns_now, columns_then = (
-            _columns_at(each, Path(folder) / f"{each}.db") for each in (now, older)
-        )
+    columns_now, columns_then = columns_at(now), columns_at(older)
     found = []
     for name, columns in sorted(columns_now.items()):
         if name in TRANSIENT:
@@ -50,24 +80,27 @@ def find_losses(connection: Connection, now: str, older: str) -> list[Loss]:
         found += [
             Loss(name, each, _count(connection, name, each, defaults.get(each)))
             for each in sorted(columns - columns_then[name])
+            if f"{name}.{each}" not in BOOKKEEPING
         ]
     return [loss for loss in found if loss.rows]
 
 
-def _columns_at(revision: str, path: Path) -> Columns:
+@cache
+def columns_at(revision: str) -> Columns:
     """The tables and columns of a revision, from an empty database."""
-    url = f"sqlite:///{path}"
-    command.upgrade(alembic_config(url), revision)
-    engine = make_engine(url)
-    try:
-        seen = inspect(engine)
-        return {
-            name: {each["name"] for each in seen.get_columns(name)}
-            for name in seen.get_table_names()
-            if name != VERSIONS
-        }
-    finally:
-        engine.dispose()
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'empty.db'}"
+        command.upgrade(alembic_config(url), revision)
+        engine = make_engine(url)
+        try:
+            seen = inspect(engine)
+            return {
+                name: {each["name"] for each in seen.get_columns(name)}
+                for name in seen.get_table_names()
+                if name != VERSIONS
+            }
+        finally:
+            engine.dispose()
 
 
 def _count(

@@ -1,7 +1,9 @@
 """Runs migrations: by one node at a time, in one transaction, with time-outs of their own.
 
 On PostgreSQL an advisory lock says who works, on SQLite the lock of its file. A migration waits at
-most five seconds for a table: behind it, everybody else would wait, too. Then it begins anew.
+most five seconds for its tables, then it begins anew. It takes all of them at once or none: nobody
+waits behind it meanwhile, and no request is ended for a deadlock with it. Only if they are never
+free in one moment, it waits for one after the other.
 """
 
 import time
@@ -11,15 +13,16 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from identity.core.database import make_engine
+from identity.core.database import Base, make_engine
 from identity.core.database_pooler import connect_args_for_pooler
 from identity.database_urls import without_pooler
 
 LOCK = 7_265_002  # an arbitrary number: PostgreSQL's advisory lock for upgrades
-TABLE_TIMEOUT = 5  # seconds that a migration waits for a table
+TABLE_TIMEOUT = 5  # seconds that a migration waits for its tables
+LOOK_AGAIN = 0.05  # seconds until it looks whether they are free, all in one moment
 CONNECT_TIMEOUT = 5  # seconds
 LOCK_NOT_AVAILABLE, DEADLOCK = "55P03", "40P01"  # SQLSTATE
 SQLITE_IS_LOCKED = "database is locked"
@@ -67,7 +70,8 @@ def run(
     try:
         while True:
             try:
-                return _run_once(engine, config, act)
+                at_once = tries > patience.tries // 2
+                return _run_once(engine, config, act, at_once=at_once)
             except _Elsewhere:
                 if time.monotonic() > waits_until:
                     raise Blocked(
@@ -90,9 +94,13 @@ def revision_in(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _run_once(engine: Engine, config: Config, act: Callable[[Connection], None]) -> Change:
+def _run_once(
+    engine: Engine, config: Config, act: Callable[[Connection], None], *, at_once: bool
+) -> Change:
     with engine.begin() as connection:
         _take_lock(connection)
+        if at_once and connection.dialect.name == "postgresql":
+            _take_tables(connection)
         config.attributes["connection"] = connection
         try:
             before = revision_in(connection)
@@ -123,6 +131,25 @@ def _take_lock(connection: Connection) -> None:
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     if not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({LOCK})")):
         raise _Elsewhere
+
+
+def _take_tables(connection: Connection) -> None:
+    """Lock all tables in one moment. Raises OperationalError if somebody always uses one."""
+    there = set(inspect(connection).get_table_names())
+    names = ", ".join(sorted(there & set(Base.metadata.tables)))
+    if not names:
+        return
+    ends_at = time.monotonic() + TABLE_TIMEOUT
+    while True:
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE NOWAIT"))
+        except OperationalError as error:
+            if not _is_locked(error) or time.monotonic() > ends_at:
+                raise
+            time.sleep(LOOK_AGAIN)
+        else:
+            return
 
 
 def _is_locked(error: OperationalError) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain_rules.rules import RuleSet
 from identity.core.database import Database
+from identity.migrations import loading
 
 from . import models as rules
 
@@ -41,9 +42,9 @@ class RulesInForce:
         return self._rule_set.revision if self._rule_set else None
 
     def current(self) -> RuleSet:
-        """The newest rule set, or the last one while the database is away.
+        """The newest rule set, or the last one while the database is away or being loaded.
 
-        Raises SQLAlchemyError if the database is away and nothing was loaded before.
+        Raises SQLAlchemyError if nothing was loaded before.
         """
         held = self._rule_set
         if held is None:
@@ -87,6 +88,8 @@ class RulesInForce:
             number = rules.current_number(session)
             held = self._rule_set
             if held is None or held.revision != number or self._is_outdated(held):
+                # A part of the rules would be kept under the number of them all.
+                loading.refuse_unfinished(session)
                 held = rules.load_rule_set(session, at=self._now(), revision=number)
         self._rule_set, self._looked_at, self.degraded = held, time.monotonic(), False
         return held

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from identity import problems
-from identity.core.database import AWAY, is_schema_too_old
+from identity.core.database import AWAY, is_schema_incomplete
 
 from . import request_record
 from .request_context import services
@@ -100,7 +100,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, answer_http)
     for kind in AWAY:
         app.register_error_handler(kind, answer_database_away)
-    app.register_error_handler(exc.ProgrammingError, answer_schema_too_old)
+    app.register_error_handler(exc.ProgrammingError, answer_schema_incomplete)
     for unfit in (exc.DataError, UnicodeEncodeError):
         app.register_error_handler(unfit, answer_unfit)
 
@@ -148,9 +148,9 @@ def answer_database_away(error: exc.SQLAlchemyError) -> Response:
     return answer_problem(problems.Unavailable())
 
 
-def answer_schema_too_old(error: exc.ProgrammingError) -> Response:
-    """503 until the database is upgraded; any other error of ours stays a 500."""
-    if not is_for_programs() or not is_schema_too_old(error):
+def answer_schema_incomplete(error: exc.ProgrammingError) -> Response:
+    """503 until the database is upgraded or loaded; any other error of ours stays a 500."""
+    if not is_for_programs() or not is_schema_incomplete(error):
         raise error
     return answer_database_away(error)
 

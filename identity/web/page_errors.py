@@ -10,7 +10,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from identity import problems
-from identity.core.database import is_schema_too_old
+from identity.core.database import is_schema_incomplete
 
 from .api_errors import AWAY_RETRY, say_until
 from .rendering import render_page
@@ -134,9 +134,9 @@ def answer_database_away(error: Exception) -> Response:
     return response
 
 
-def answer_schema_too_old(error: exc.ProgrammingError) -> Response:
-    """The same page until the database is upgraded; any other error of ours is a 500."""
-    if not is_schema_too_old(error):
+def answer_schema_incomplete(error: exc.ProgrammingError) -> Response:
+    """The same page until it is upgraded or loaded; any other error of ours is a 500."""
+    if not is_schema_incomplete(error):
         raise error
     return answer_database_away(error)
 

@@ -29,7 +29,7 @@ blueprint.register_error_handler(Problem, errors.answer_problem)
 blueprint.register_error_handler(HTTPException, errors.answer_http)
 for kind in AWAY:
     blueprint.register_error_handler(kind, errors.answer_database_away)
-blueprint.register_error_handler(exc.ProgrammingError, errors.answer_schema_too_old)
+blueprint.register_error_handler(exc.ProgrammingError, errors.answer_schema_incomplete)
 for unfit in (exc.DataError, UnicodeEncodeError):
     blueprint.register_error_handler(unfit, errors.answer_unfit)
 blueprint.register_error_handler(InternalServerError, errors.answer_broken)

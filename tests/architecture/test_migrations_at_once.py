@@ -1,16 +1,20 @@
 """Upgrades of several nodes at once, tables in use, and the way back."""
 
 import threading
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from identity import migrations
-from identity.core import journal
+from identity.core import journal, nodes
+from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.journal import Actor
-from identity.migrations import CannotDowngrade
+from identity.core.nodes import NodeKind, NodeReport
+from identity.migrations import CannotDowngrade, losses
+from identity.migrations.dependents import FIRST
 from identity.migrations.running import Blocked, Patience
 
 OLGA = Actor("Olga", "here", "too early")
@@ -98,7 +102,12 @@ def test_the_way_back_leads_to_before_the_last_upgrade(upgraded, opened):
     way = migrations.find_way_back(upgraded)
     assert (way.now, way.older, list(way.losses)) == (NEWEST, "0016", [])
     assert migrations.downgrade(upgraded, way, who=OLGA, now=NOW).after == "0016"
-    assert migrations.find_way_back(upgraded).older == "0015"
+    # Run a second time, it goes no further.
+    with pytest.raises(
+        CannotDowngrade, match=r"back from .* to 0016 already.*the one before is 0015"
+    ):
+        migrations.find_way_back(upgraded)
+    assert migrations.find_way_back(upgraded, "0015").older == "0015"
     assert migrations.upgrade(upgraded, who=OLGA, now=NOW).after == NEWEST
     with opened.reading() as session:
         told = [(row.action, row.reason, row.subject) for row in journal.find_recent(session)]
@@ -113,6 +122,14 @@ def test_the_way_back_leads_to_before_the_last_upgrade(upgraded, opened):
 def test_what_would_be_lost_is_counted(upgraded, opened):
     with opened.transaction() as session:
         session.execute(
+            sa.text(
+                "INSERT INTO freezes (what, domain, since, author, reason)"
+                " VALUES ('mails', '', :now, 'Olga', '')"
+            ),
+            {"now": NOW},
+        )
+        # What processes write anew by themselves is no loss.
+        session.execute(
             sa.text("INSERT INTO key_uses VALUES ('link', 'a', :now, NULL)"), {"now": NOW}
         )
         session.execute(
@@ -121,12 +138,65 @@ def test_what_would_be_lost_is_counted(upgraded, opened):
             ),
             {"now": NOW},
         )
-    assert list(map(str, migrations.find_way_back(upgraded).losses)) == [
-        "the table key_uses (1 rows)"
+    for older in (None, "0008"):
+        found = migrations.find_way_back(upgraded, older).losses
+        assert [str(loss) for loss in found] == ["freezes (1 row): what is frozen goes on"]
+
+
+def test_whoever_goes_back_to_0_1_0_reads_what_each_loss_means():
+    """Or it is none: written anew, or for logs and figures alone."""
+    then, now = losses.columns_at(FIRST), losses.columns_at(NEWEST)
+    tables = set(now) - set(then)
+    columns = {f"{name}.{each}" for name in then for each in now[name] - then[name]}
+    columns = {each for each in columns if each.partition(".")[0] not in losses.TRANSIENT}
+    explained = set(losses.MEANINGS) | losses.BOOKKEEPING | losses.TRANSIENT
+    assert (tables | columns) <= explained
+    assert set(losses.MEANINGS) | losses.BOOKKEEPING <= tables | columns
+
+
+def test_who_needs_the_newer_schema_is_named_and_who_does_not_may_run_on(upgraded, opened):
+    reports = [
+        NodeReport("a", kind=NodeKind.WEB, host="a", schema=NEWEST),
+        NodeReport("b", kind=NodeKind.WORKER, host="b", schema="9999"),
+        NodeReport("c", kind=NodeKind.WORKER),  # as version 0.1.0 reports itself
     ]
-    # Columns, and not of rows that have only their default.
-    lost = {str(loss) for loss in migrations.find_way_back(upgraded, "0008").losses}
-    assert lost == {"the table key_uses (1 rows)"}
+    with opened.transaction() as session:
+        for report in reports:
+            nodes.record_heartbeat(session, utc_now(), report)
+        gone = NodeReport("d", kind=NodeKind.SCHEDULER, host="d", schema=NEWEST)
+        nodes.record_heartbeat(session, utc_now() - timedelta(minutes=1), gone)
+    assert migrations.find_way_back(upgraded).dependents == ["web on a", "worker on b"]
+    named = migrations.find_way_back(upgraded, "0015").dependents
+    assert named == ["a worker of version 0.1.0", "web on a", "worker on b"]
+    # Of the older schema, too, it is known who needs more than one that is older still.
+    migrations.downgrade(upgraded, migrations.find_way_back(upgraded), who=OLGA, now=NOW)
+    named = migrations.find_way_back(upgraded, "0015").dependents
+    assert named == ["a worker of version 0.1.0"]
+
+
+@pytest.mark.postgresql
+def test_a_request_that_holds_one_table_and_needs_another_is_not_ended_by_an_upgrade(
+    empty_postgresql_url,
+):
+    """An upgrade that waited with a table in hand would be in a deadlock with it."""
+    migrations.upgrade(empty_postgresql_url, "0016")
+    engine, upgrading = make_engine(empty_postgresql_url), threading.Event()
+
+    def upgrade() -> None:
+        upgrading.set()
+        migrations.upgrade(empty_postgresql_url, patience=USED)
+
+    with engine.begin() as request:
+        request.execute(sa.text("DELETE FROM verification_requests"))  # held, and altered last
+        thread = threading.Thread(target=upgrade)
+        thread.start()
+        upgrading.wait(60)
+        for table in ("worker_heartbeats", "mails", "homeservers", "outbox") * 50:
+            request.execute(sa.text(f"DELETE FROM {table}"))
+            time.sleep(0.01)
+    thread.join(240)
+    engine.dispose()
+    assert migrations.current_revision(empty_postgresql_url) == NEWEST
 
 
 def test_columns_that_would_be_lost_are_counted_without_their_defaults(empty_database_url):
@@ -144,7 +214,7 @@ def test_columns_that_would_be_lost_are_counted_without_their_defaults(empty_dat
             )
     engine.dispose()
     found = migrations.find_way_back(empty_database_url, "0008").losses
-    assert [str(loss) for loss in found] == ["rules.extra_signs (1 rows)"]
+    assert [str(loss) for loss in found] == ["rules.extra_signs (1 row)"]
 
 
 @pytest.mark.parametrize("wanted", ["0001x", "0099", NEWEST])

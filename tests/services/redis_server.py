@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from identity.core.outbox import Lane
+
 from .children import Child, MissingService
 from .waiting import LOOPBACK, free_port
 
@@ -55,6 +57,12 @@ class RedisServer:
     def thaw(self) -> None:
         assert self.child
         self.child.thaw()
+
+    def bells(self) -> tuple[int, int]:
+        """How many messages were ever put into a queue, and how many wait there for a worker."""
+        with redis.Redis.from_url(self.url) as client:
+            put = client.info("commandstats").get("cmdstat_lpush", {}).get("calls", 0)
+            return put, sum(client.llen(lane) for lane in Lane)
 
     def flush(self) -> None:
         with redis.Redis.from_url(self.url) as client:

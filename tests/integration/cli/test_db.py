@@ -54,17 +54,23 @@ def test_it_is_not_gone_while_processes_run_or_when_something_would_be_lost(run,
     env = came_from_0016
     database = Database(make_engine(env["GUICHET_DATABASE_URL"]))
     with database.transaction() as session:
-        report = NodeReport("a:1", kind=NodeKind.WEB, host="a")
+        report = NodeReport("a:1", kind=NodeKind.WEB, host="a", schema=NEWEST)
         nodes.record_heartbeat(session, utc_now(), report)
         session.execute(
-            sa.text("INSERT INTO key_uses VALUES ('link', 'a', :now, NULL)"), {"now": utc_now()}
+            sa.text(
+                "INSERT INTO mail_pauses (kind, domain, since, author, reason)"
+                " VALUES ('verify', '', :now, 'Olga', '')"
+            ),
+            {"now": utc_now()},
         )
-    assert "web on a are running" in run("db", "downgrade", ends=3, env=env).stderr
+    assert "Must be stopped first: web on a" in run("db", "downgrade", "--dry-run", env=env).stderr
+    refused = run("db", "downgrade", "--discard", ends=3, env=env).stderr
+    assert "need a newer schema than 0016: web on a. Stop them first" in refused
     with database.transaction() as session:
         nodes.remove_node(session, "a:1")
     database.engine.dispose()
     refused = run("db", "downgrade", ends=3, env=env).stderr
-    assert "Would be lost: the table key_uses (1 rows)" in refused
+    assert "mail_pauses (1 row): paused mails leave" in refused
     assert "--discard" in refused
     assert run("db", "current", env=env).stdout == f"{NEWEST}\n"
     run("db", "downgrade", "--discard", env=env)
@@ -75,4 +81,6 @@ def test_there_is_no_way_back_from_nothing(run, empty_sqlite_url):
     env = {"GUICHET_DATABASE_URL": empty_sqlite_url, **keys_for(run)}
     assert "empty" in run("db", "downgrade", ends=1, env=env).stderr
     run("db", "upgrade", env=env)
+    made_so = run("db", "downgrade", ends=1, env=env).stderr
+    assert f"no upgrade to {NEWEST} is in the journal" in made_so
     assert "no revision 0099" in run("db", "downgrade", "--to", "0099", ends=1, env=env).stderr

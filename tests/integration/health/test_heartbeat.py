@@ -218,14 +218,15 @@ class FaultyStart:
 def test_it_begins_though_the_broker_takes_nothing(monkeypatch):
     begun = []
 
-    class Heart:
+    class Starts:
         def start(self):
-            begun.append("heartbeat")
+            begun.append("started")
 
-    monkeypatch.setattr(celery_app, "heartbeat", Heart)
+    monkeypatch.setattr(celery_app, "heartbeat", Starts)
+    monkeypatch.setattr(celery_app, "metrics_listener", Starts)
     monkeypatch.setattr(celery_app, "wake_outbox", FaultyStart())
-    celery_app.BeginHeartbeat(None).start(None)
-    assert begun == ["heartbeat"]
+    celery_app.AfterPool(None).start(None)
+    assert begun == ["started"] * 2
 
 
 def test_slots_are_shared_though_it_cannot_be_prepared(monkeypatch):

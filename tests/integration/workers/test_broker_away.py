@@ -3,6 +3,7 @@
 The server is this module's own: others must not wait for it.
 """
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -117,13 +118,14 @@ def named_by(web, names: set[str]) -> set[str]:
 
 
 @pytest.mark.faults
-def test_a_worker_that_never_had_a_broker_carries_out_its_jobs(
-    federation, guichet_processes, smtp_server, record_fault
+def test_a_worker_that_starts_without_its_broker_works_is_listed_and_hears_bells_later(
+    federation, guichet_processes, redis_server, smtp_server, record_fault
 ):
-    deaf = federation | {"GUICHET_BROKER_URL": "redis://127.0.0.1:1/0"}
-    web = guichet_processes.web(deaf)
-    worker = guichet_processes.unready_worker(deaf)
+    redis_server.kill()
+    web = guichet_processes.web(federation)
+    worker = guichet_processes.unready_worker(federation)
     worker.wait_for_log("Cannot connect to redis")
+    wait_for(lambda: "worker" in kinds(guichet_processes, federation), what="it is listed")
     sign_ups(web.url)
     for address in PEOPLE:
         smtp_server.wait_for_mail(address)
@@ -134,13 +136,35 @@ def test_a_worker_that_never_had_a_broker_carries_out_its_jobs(
     swept = float(ask_database(federation, SWEPT)[0][0])
     sent = sum(len(smtp_server.to(address)) for address in PEOPLE)
     assert sent == len(PEOPLE)
+
+    redis_server.start()
+    worker.wait_for_log(" ready.")
+    Person(web.url).ask("camille.durand@ac-rouen.example")
+    wait_for(lambda: redis_server.bells() == (1, 0), what="its bell is rung and heard")
+    smtp_server.wait_for_mail("camille.durand@ac-rouen.example")
+    assert worker.stop() == 0
+    assert "worker" not in kinds(guichet_processes, federation)
     record_fault(
-        "Redis: no broker at all",
+        "no broker when a worker starts",
         tried=len(PEOPLE),
         survived=sent,
         seconds=swept,
         said="log: broker away, a sweep will find the work",
     )
+
+
+def test_a_worker_that_waits_for_its_broker_ends_when_it_is_told_to(federation, guichet_processes):
+    deaf = federation | {"GUICHET_BROKER_URL": "redis://127.0.0.1:1/0"}
+    worker = guichet_processes.unready_worker(deaf)
+    wait_for(lambda: "worker" in kinds(guichet_processes, federation), what="it is listed")
+    worker.stop()
+    assert "worker" not in kinds(guichet_processes, federation)
+
+
+def kinds(processes, environment) -> list[str]:
+    """Which processes `guichet node list` shows."""
+    said = processes.guichet("node", "list", "--json", env=environment)
+    return [each["kind"] for each in json.loads(said)]
 
 
 @pytest.mark.long
