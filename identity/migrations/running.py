@@ -1,20 +1,27 @@
 """Runs migrations: by one node at a time, in one transaction, with time-outs of their own.
 
 On PostgreSQL an advisory lock says who works, on SQLite the lock of its file. A migration waits at
-most five seconds for a table: behind it, everybody else would wait, too. Then it begins anew.
+most five seconds for a table: behind it, everybody else would wait, too. Then it begins anew. Its
+statements may take hours; a server that stands still is noticed by a second connection.
 """
 
+import os
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from identity.core.database import make_engine
+from identity.core.database_deadlines import Patience as DatabasePatience
 from identity.core.database_pooler import connect_args_for_pooler
 from identity.database_urls import without_pooler
 
@@ -23,6 +30,7 @@ TABLE_TIMEOUT = 5  # seconds that a migration waits for a table
 CONNECT_TIMEOUT = 5  # seconds
 LOCK_NOT_AVAILABLE, DEADLOCK = "55P03", "40P01"  # SQLSTATE
 SQLITE_IS_LOCKED = "database is locked"
+LIVES = DatabasePatience(statement=4.0, lock=4.0, answer=5.0, connect=CONNECT_TIMEOUT)
 
 
 class Blocked(Exception):
@@ -31,11 +39,15 @@ class Blocked(Exception):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait: `node`: seconds for another node; `tries`: how often for tables."""
+    """How long to wait: `node`: seconds for another node; `tries`: how often for tables.
+
+    `silence`: seconds without an answer to anybody after which the server counts as away.
+    """
 
     node: float = 900.0
     tries: int = 12
     pause: float = 2.0  # seconds
+    silence: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ def run(
     try:
         while True:
             try:
-                return _run_once(engine, config, act)
+                return _run_once(engine, config, act, patience)
             except _Elsewhere:
                 if time.monotonic() > waits_until:
                     raise Blocked(
@@ -90,8 +102,10 @@ def revision_in(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _run_once(engine: Engine, config: Config, act: Callable[[Connection], None]) -> Change:
-    with engine.begin() as connection:
+def _run_once(
+    engine: Engine, config: Config, act: Callable[[Connection], None], patience: Patience
+) -> Change:
+    with engine.begin() as connection, _watched(connection, patience.silence):
         _take_lock(connection)
         config.attributes["connection"] = connection
         try:
@@ -100,6 +114,47 @@ def _run_once(engine: Engine, config: Config, act: Callable[[Connection], None])
             return Change(before, revision_in(connection))
         finally:
             del config.attributes["connection"]
+
+
+@contextmanager
+def _watched(connection: Connection, silence: float) -> Iterator[None]:
+    """Cut this connection off if the server answers to nobody for so long. SQLite is no server."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    over = threading.Event()
+    raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    url = connection.engine.url
+    watching = threading.Thread(target=_watch, args=(raw, url, silence, over), daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _watch(raw: psycopg.Connection[Any], url: URL, silence: float, over: threading.Event) -> None:
+    """Ask on other connections whether the server lives; a refusal is an answer, too."""
+    answered_at = time.monotonic()
+    asking = make_engine(url.render_as_string(hide_password=False), LIVES)
+    while not over.wait(silence / 6):
+        began = time.monotonic()
+        try:
+            with asking.connect():
+                pass
+        except OperationalError:
+            if time.monotonic() - began < LIVES.connect:
+                answered_at = time.monotonic()
+        else:
+            answered_at = time.monotonic()
+        asking.dispose()
+        if time.monotonic() - answered_at > silence and not over.is_set():
+            with (
+                suppress(OSError, psycopg.Error),
+                socket.socket(fileno=os.dup(raw.fileno())) as own,
+            ):
+                own.shutdown(socket.SHUT_RDWR)
+            return
 
 
 def _engine(url: str) -> Engine:
