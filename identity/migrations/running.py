@@ -5,8 +5,6 @@ most five seconds for a table: behind it, everybody else would wait, too. Then i
 statements may take hours; a server that stands still is noticed by a second connection.
 """
 
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +15,13 @@ from typing import Any
 import psycopg
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from identity.core.database import make_engine
 from identity.core.database_deadlines import Patience as DatabasePatience
 from identity.core.database_pooler import connect_args_for_pooler
+from identity.core.deadlines import cut_off
 from identity.database_urls import without_pooler
 
 LOCK = 7_265_002  # an arbitrary number: PostgreSQL's advisory lock for upgrades
@@ -105,7 +104,8 @@ def revision_in(connection: Connection) -> str | None:
 def _run_once(
     engine: Engine, config: Config, act: Callable[[Connection], None], patience: Patience
 ) -> Change:
-    with engine.begin() as connection, _watched(connection, patience.silence):
+    url = config.attributes["url"]
+    with engine.begin() as connection, _watched(connection, url, patience.silence):
         _take_lock(connection)
         config.attributes["connection"] = connection
         try:
@@ -117,14 +117,13 @@ def _run_once(
 
 
 @contextmanager
-def _watched(connection: Connection, silence: float) -> Iterator[None]:
+def _watched(connection: Connection, url: str, silence: float) -> Iterator[None]:
     """Cut this connection off if the server answers to nobody for so long. SQLite is no server."""
     if connection.dialect.name != "postgresql":
         yield
         return
     over = threading.Event()
     raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-    url = connection.engine.url
     watching = threading.Thread(target=_watch, args=(raw, url, silence, over), daemon=True)
     watching.start()
     try:
@@ -133,15 +132,15 @@ def _watched(connection: Connection, silence: float) -> Iterator[None]:
         over.set()
 
 
-def _watch(raw: psycopg.Connection[Any], url: URL, silence: float, over: threading.Event) -> None:
+def _watch(raw: psycopg.Connection[Any], url: str, silence: float, over: threading.Event) -> None:
     """Ask on other connections whether the server lives; a refusal is an answer, too."""
     answered_at = time.monotonic()
-    asking = make_engine(url.render_as_string(hide_password=False), LIVES)
+    asking = make_engine(url, LIVES)
     while not over.wait(silence / 6):
         began = time.monotonic()
         try:
-            with asking.connect():
-                pass
+            with asking.connect() as other:
+                other.execute(text("SELECT 1"))  # a pooler would take the connection alone
         except OperationalError:
             if time.monotonic() - began < LIVES.connect:
                 answered_at = time.monotonic()
@@ -149,11 +148,8 @@ def _watch(raw: psycopg.Connection[Any], url: URL, silence: float, over: threadi
             answered_at = time.monotonic()
         asking.dispose()
         if time.monotonic() - answered_at > silence and not over.is_set():
-            with (
-                suppress(OSError, psycopg.Error),
-                socket.socket(fileno=os.dup(raw.fileno())) as own,
-            ):
-                own.shutdown(socket.SHUT_RDWR)
+            with suppress(psycopg.Error):  # it was closed meanwhile
+                cut_off(raw.fileno())
             return
 
 
