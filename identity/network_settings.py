@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
+from .hosts import is_host
 from .networks import UNIX, Network, Proxy, read_host_name, read_network
 
 SOCKET = f"{UNIX}:"  # prefix of the path in GUICHET_INTERNAL_LISTEN, as for gunicorn
@@ -42,9 +43,10 @@ def check_listen(value: str) -> str:
         if not 0 < len(os.fsencode(value.removeprefix(SOCKET))) <= MAX_SOCKET_PATH:
             raise ValueError(f"the path of a Unix socket has 1 to {MAX_SOCKET_PATH} bytes")
         return value
-    parts = urlsplit(f"//{value}")
     try:
-        is_complete = bool(parts.hostname and parts.port and not parts.path)
+        parts = urlsplit(f"//{value}")
+        is_complete = bool(parts.hostname and parts.port) and not ({*"@/?#"} & {*value})
+        is_complete = is_complete and (is_host(parts.hostname or "") or _is_any(parts.hostname))
     except ValueError:
         is_complete = False
     if value and not is_complete:
@@ -52,6 +54,11 @@ def check_listen(value: str) -> str:
             "must look like 127.0.0.1:8091 or unix:/run/guichet/internal.sock, or be empty"
         )
     return value
+
+
+def _is_any(host: str | None) -> bool:
+    """Whether this means all addresses of the machine."""
+    return host in {"0.0.0.0", "::"}  # noqa: S104  compared, not bound
 
 
 def check_port(value: str) -> str:

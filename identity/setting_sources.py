@@ -79,9 +79,12 @@ def read_secret(variable: str, path: str) -> str:
     if len(raw) > MAX_SECRET:
         raise UnreadableSecret(f"{variable}: {path} is larger than 64 KiB: it holds no secret")
     try:
-        return raw.decode("utf-8").strip()
+        secret = raw.decode("utf-8").strip()
     except UnicodeDecodeError:
         raise UnreadableSecret(f"{variable}: {path} is not UTF-8: it holds no secret") from None
+    if not secret:  # else the setting would count as not given, and SQLite be taken, for instance
+        raise UnreadableSecret(f"{variable}: {path} is empty: put the secret there, or take it out")
+    return secret
 
 
 def _found(source: PydanticBaseSettingsSource) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -38,11 +38,13 @@ from .checked_values import (
     port_of,
 )
 from .env_files import VARIABLE, WrongEnvFile, find_env_file
+from .hosts import split_url
 from .network_settings import Hosts, Networks, Proxies, check_listen, check_port, split_commas
 from .networks import Header, read_address
 from .setting_sources import PREFIX, EnvFile, SecretFiles, UnreadableSecret
 
 CAN_BE_EMPTY = ("internal_listen", "worker_metrics_listen")
+NOT_IN_PUBLIC = {*"?#@\\ "}
 LOOPBACK_NAMES = {"localhost", "guichet.localhost"}
 
 
@@ -57,10 +59,11 @@ def is_loopback(host: str | None) -> bool:
 
 
 def check_public_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or "@" in value:
-        raise ValueError("must be an http(s) URL, for example https://guichet.example.org")
-    port_of(parts)
+    example, value = "for example https://guichet.example.org", value.strip(" ")
+    parts = split_url(value, example)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or NOT_IN_PUBLIC & set(value):
+        raise ValueError(f"must be an http(s) URL with a host and nothing else, {example}")
+    port = port_of(parts)
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(
             "must begin with https:// unless it is this machine alone: codes and cookies go there, "
@@ -68,10 +71,12 @@ def check_public_url(value: str) -> str:
         )
     if parts.path not in {"", "/"}:
         raise ValueError("must have no path: Guichet stands at the root of its host")
-    if not value.isascii():  # headers of mails contain it, and they take A-labels only
-        host = read_mail_domain(parts.hostname)
-        value = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
-    return value.rstrip("/")
+    if parts.hostname.endswith(".") or unquote(parts.hostname) != parts.hostname:
+        raise ValueError(f"must name its host as browsers show it, {example}")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if not host.isascii():  # headers of mails contain it, and they take A-labels only
+        host = read_mail_domain(host)
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
 def check_name(value: str) -> str:
@@ -86,9 +91,10 @@ def check_name(value: str) -> str:
 def check_smtp_url(value: SecretStr | None) -> SecretStr | None:
     if value is None:
         return None
-    parts = urlsplit(value.get_secret_value())
+    example = "smtp://user:password@relay.example.org:587?tls=starttls"
+    parts = split_url(value.get_secret_value(), f"for example {example}")
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-        raise ValueError("must look like smtp://user:password@relay.example.org:587?tls=starttls")
+        raise ValueError(f"must look like {example}")
     port_of(parts)
     return value
 
@@ -221,6 +227,9 @@ class Settings(BaseSettings):
         "templates_dir",
         "terms_file",
         "data_dir",
+        "erasure_log",
+        "next_link_hosts",
+        "server_aliases",
         mode="before",
     )
     @classmethod

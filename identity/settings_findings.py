@@ -5,6 +5,7 @@ what was surely not meant, or will be missed later.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -15,8 +16,10 @@ from pydantic import SecretStr
 from pydantic_settings import DotEnvSettingsSource
 from sqlalchemy import make_url
 
-from .checked_values import fault_of_key
-from .env_files import VARIABLE, find_env_file, read_env_file
+from .checked_values import are_many, fault_of_key, widest
+from .env_files import VARIABLE, find_env_file, read_assignments, read_env_file
+from .hosts import is_host
+from .network_settings import SOCKET
 from .networks import Network
 from .setting_sources import PREFIX, Given, is_secret
 from .settings import Settings, is_loopback
@@ -29,7 +32,10 @@ LISTS = (
     *("lookup_algorithms", "next_link_hosts"),
 )
 KEY_SETS = ("secret_keys", "storage_keys", "homeserver_keys")
-PATHS = ("data_dir", "templates_dir", "terms_file")
+PATHS = ("data_dir", "templates_dir", "terms_file", "erasure_log")
+COMMENT = re.compile(r"\s[#;]")
+NEAR = 0.85  # how alike a name without our prefix must be to one of ours
+IGNORED_BY_DATABASE = {"options", "connect_timeout", "keepalives_idle", "keepalives_interval"}
 
 
 def written_settings() -> list[Given]:
@@ -97,6 +103,9 @@ def find_faults(settings: Settings) -> list[str]:
     return [
         *_faults_of_names(written),
         *_faults_of_texts(written),
+        *_faults_of_env_file(),
+        *_faults_of_database(settings),
+        *_faults_of_listeners(settings),
         *_faults_of_keys(settings),
         *_faults_of_files(settings, written),
         *_faults_of_networks(settings),
@@ -120,6 +129,7 @@ def _in_dotenv() -> list[Given]:
 def _faults_of_names(written: Sequence[Given]) -> Iterator[str]:
     for name in sorted({each.name for each in written} - known_names()):
         yield described_unknown(name)
+    yield from _misspelt_prefixes()
     dotenv = _in_dotenv()
     if not dotenv:
         return
@@ -136,6 +146,80 @@ def _faults_of_names(written: Sequence[Given]) -> Iterator[str]:
             f"{here} adds {names} to the settings of the environment, but only for processes that "
             "start in this folder: put them beside the others"
         )
+
+
+def _misspelt_prefixes() -> Iterator[str]:
+    """Names in the environment, and in the file, that are almost ours but for the prefix."""
+    file, ours = find_env_file(), sorted(known_names())
+    names = {*os.environ, *(read_env_file(file) if file is not None else ())}
+    for name in sorted(names):
+        near = get_close_matches(name.upper(), ours, n=1, cutoff=NEAR)
+        if near and not name.upper().startswith(PREFIX):
+            yield f"{name}: perhaps {near[0]} was meant; every setting begins with {PREFIX}"
+
+
+def _faults_of_env_file() -> Iterator[str]:
+    """What systemd reads otherwise than it looks, and what stands there in vain."""
+    file = find_env_file()
+    if file is None:
+        return
+    lines: dict[str, int] = {}
+    for each in read_assignments(file):
+        name = each.name.upper()
+        if name in lines:
+            yield (
+                f"{each.name}: it stands in line {lines[name]} of {file}, and again in line "
+                f"{each.line}, which counts: take one out"
+            )
+        lines[name] = each.line
+        if COMMENT.search(each.value) and name.startswith(PREFIX):
+            yield (
+                f"{each.name}: line {each.line} of {file} has no comment behind its value, as "
+                "systemd reads it: # and ; are a part of the value; put the comment above it"
+            )
+
+
+def _faults_of_database(settings: Settings) -> Iterator[str]:
+    if settings.database_url is None:
+        return
+    url = make_url(settings.database)
+    if url.get_backend_name() == "sqlite":
+        if not url.database or ":memory:" in url.database:
+            yield (
+                "GUICHET_DATABASE_URL: each process would have a database of its own in its memory, "
+                "for example sqlite:////var/lib/guichet/guichet.db"
+            )
+        elif not url.database.startswith(("/", "file:/")):
+            yield (
+                f"GUICHET_DATABASE_URL: {url.database} depends on the folder a process starts in; "
+                "give the whole path with four slashes, for example "
+                "sqlite:////var/lib/guichet/guichet.db"
+            )
+    elif ours := sorted(url.query.keys() & IGNORED_BY_DATABASE):
+        yield (
+            f"GUICHET_DATABASE_URL: {', '.join(ours)} does not count: Guichet sets its own; what "
+            "sessions need besides belongs to the role (ALTER ROLE … SET …)"
+        )
+
+
+def _faults_of_listeners(settings: Settings) -> Iterator[str]:
+    if settings.internal_listen and settings.internal_listen == settings.worker_metrics_listen:
+        yield (
+            "GUICHET_WORKER_METRICS_LISTEN: GUICHET_INTERNAL_LISTEN is the same address: only one "
+            "of them could listen; give the worker another port, for example 127.0.0.1:8092"
+        )
+    socket = settings.internal_listen.removeprefix(SOCKET)
+    if socket != settings.internal_listen and not socket.startswith("/"):
+        yield (
+            f"GUICHET_INTERNAL_LISTEN: {socket} depends on the folder a process starts in; give the "
+            "whole path, for example unix:/run/guichet/internal.sock"
+        )
+    for host in settings.next_link_hosts:
+        if not is_host(host) or host.endswith("."):
+            yield (
+                f"GUICHET_NEXT_LINK_HOSTS: {host!r} is no host, so it never matches, for example "
+                "messenger.example.org"
+            )
 
 
 def _faults_of_texts(written: Sequence[Given]) -> Iterator[str]:
@@ -183,23 +267,40 @@ def _faults_of_files(settings: Settings, written: Sequence[Given]) -> Iterator[s
     for each in secret_files:
         if each.name in known_names() and each.name not in {VARIABLE, f"{PREFIX}TERMS_FILE"}:
             yield from _faults_of_secret_file(each)
-    file = find_env_file()
-    if file is not None and _mode(file) & stat.S_IROTH:
-        yield f"{file} can be read by everybody here: chmod 0640 {file}; chgrp guichet {file}"
+    yield from _faults_of_own_file()
     for name in PATHS:
         path: Path | None = getattr(settings, name)
         variable = f"{PREFIX}{name}".upper()
-        if path is None or (name == "data_dir" and not settings.stores_files):
+        if path is None:
             continue
         if is_production and not path.is_absolute():
             yield (
                 f"{variable}: {path} depends on the folder a process starts in; "
                 f"give the whole path, for example /var/lib/guichet/{path.name}"
             )
+    yield from _faults_of_kind(settings)
     if settings.templates_dir is not None:
         yield from _faults_of_folder("GUICHET_TEMPLATES_DIR", settings.templates_dir)
         if settings.brand and settings.templates_dir.is_dir():
             yield from _faults_of_folder("GUICHET_BRAND", settings.templates_dir / settings.brand)
+
+
+def _faults_of_own_file() -> Iterator[str]:
+    file = find_env_file()
+    if file is not None and _mode(file) & stat.S_IROTH:
+        yield f"{file} can be read by everybody here: chmod 0640 {file}; chgrp guichet {file}"
+    if file is not None and _mode(file) & (stat.S_IWGRP | stat.S_IWOTH):
+        yield f"{file} can be written by others here: chmod 0640 {file}; chown root {file}"
+
+
+def _faults_of_kind(settings: Settings) -> Iterator[str]:
+    if settings.data_dir.exists() and not settings.data_dir.is_dir():
+        yield f"GUICHET_DATA_DIR: {settings.data_dir} is no folder"
+    if settings.erasure_log is not None and settings.erasure_log.is_dir():
+        yield (
+            f"GUICHET_ERASURE_LOG: {settings.erasure_log} is a folder: name a file in it, for example "
+            f"{settings.erasure_log / 'erasures.jsonl'}"
+        )
 
 
 def _faults_of_secret_file(given: Given) -> Iterator[str]:
@@ -209,6 +310,11 @@ def _faults_of_secret_file(given: Given) -> Iterator[str]:
         yield f"{given.name}: {path} can be read by everybody here ({mode:04o}): chmod o= {path}"
     if mode & stat.S_IWOTH:
         yield f"{given.name}: everybody here can write {path} ({mode:04o}): chmod o= {path}"
+    if given.name == f"{PREFIX}HOMESERVER_KEYS_FILE" and mode & stat.S_IRGRP:
+        yield (
+            f"{given.name}: the group of {path} can read it ({mode:04o}), and so the web, which must "
+            f"not: chmod 0400 {path}; chown guichet-worker {path}"
+        )
     if given.where != str(DOTENV) and not path.is_absolute():
         yield f"{given.name}: give the whole path of {path}, for example /etc/guichet/{path.name}"
 
@@ -231,9 +337,14 @@ def _mode(path: Path) -> int:
 def _faults_of_networks(settings: Settings) -> Iterator[str]:
     for name in ("internal_networks", "protected_networks", "shared_networks"):
         networks: Sequence[Network] = getattr(settings, name)
-        if any(network.prefixlen == 0 for network in networks):
-            variable = f"{PREFIX}{name}".upper()
+        variable = f"{PREFIX}{name}".upper()
+        if any(network.prefixlen == 0 for network in widest(networks)):
             yield f"{variable}: that is the whole internet; name networks, for example 10.0.0.0/8"
+        elif widest(networks) or are_many(networks):
+            yield (
+                f"{variable}: that is a large part of the internet; name networks, for example "
+                "10.0.0.0/8"
+            )
 
 
 def _contradictions(settings: Settings, written: Sequence[Given]) -> Iterator[str]:
@@ -241,7 +352,9 @@ def _contradictions(settings: Settings, written: Sequence[Given]) -> Iterator[st
         yield "GUICHET_BRAND: it names a folder of GUICHET_TEMPLATES_DIR, which is not set"
     if settings.internal_hosts and not settings.internal_listen:
         yield "GUICHET_INTERNAL_HOSTS: GUICHET_INTERNAL_LISTEN is empty, so nobody listens"
-    if settings.server_name in settings.server_aliases:
+    if any(name != name.lower() for name in settings.names):
+        yield "GUICHET_SERVER_NAME, GUICHET_SERVER_ALIASES: homeservers know names in lower case"
+    if settings.server_name.lower() in map(str.lower, settings.server_aliases):
         yield "GUICHET_SERVER_ALIASES: GUICHET_SERVER_NAME need not stand there too: take it out"
     if settings.limits == "off" and not settings.is_local:
         yield "GUICHET_LIMITS: off is for load tests: strangers could flood mailboxes; take it out"

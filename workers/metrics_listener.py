@@ -1,25 +1,30 @@
 """Shows the metrics of this worker's processes to Prometheus, at a port of its own.
 
-A thread of the worker's main process answers. If the port is taken, it tries again: the worker
-works all the same.
+Threads of the worker's main process answer. If the port is taken, it tries again: the worker works
+all the same.
 """
 
 import logging
 import os
+from contextlib import closing
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socket import AF_INET, AF_INET6
-from threading import Event, Thread
+from socketserver import ThreadingMixIn
+from threading import BoundedSemaphore, Event, Thread
+from typing import Any
 from urllib.parse import urlsplit
 
 from identity.core import exposition
+from identity.core.deadlines import Deadline, Watchdog
 from identity.networks import has_passed_a_proxy, is_in, read_address, read_host_name
 from identity.settings import Settings, is_loopback
 
 log = logging.getLogger(__name__)
 
 PATH = "/metrics"
-SLOWEST = 5.0  # seconds for a caller to send its request, and to take the answer
+SLOWEST = 5.0  # seconds for a caller to send its request and take the answer, however it does so
+CALLERS = 16  # at once; further ones are turned away
 LOOK = 1.0  # seconds between two looks whether the worker stops
 AGAIN = 10.0  # seconds until a port that was taken is tried again
 
@@ -64,17 +69,32 @@ class MetricsListener:
             self._server.socket.close()
 
 
-class _Server(HTTPServer):
-    """Answers one caller after the other."""
+class _Server(ThreadingMixIn, HTTPServer):
+    """Answers each caller in a thread, so that a slow one holds up nobody."""
 
     timeout = LOOK  # for `handle_request`
+    daemon_threads = True
+    block_on_close = False
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings, self._places = settings, BoundedSemaphore(CALLERS)
         parts = urlsplit(f"//{settings.worker_metrics_listen}")
         host, port = parts.hostname or "", parts.port or 0
         self.address_family = AF_INET6 if ":" in host else AF_INET
         super().__init__((host, port), _Answer)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin a thread, unless as many callers are here as may be."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A caller that went away or was too slow is no fault of ours."""
@@ -84,6 +104,12 @@ class _Answer(BaseHTTPRequestHandler):
     server: _Server
     timeout = SLOWEST
     server_version, sys_version = "Guichet", ""
+
+    def handle(self) -> None:
+        """Answer within the time: `timeout` begins anew with every byte."""
+        with closing(Watchdog()) as watchdog, watchdog.until(Deadline(self.timeout)):
+            watchdog.watch(self.connection)
+            super().handle()
 
     def do_GET(self) -> None:
         """/metrics, for callers of GUICHET_INTERNAL_NETWORKS by a name of this machine."""

@@ -109,10 +109,12 @@ def _connect(
     """Connect as the dialect would."""
     if not availability.may_connect():  # found out while this thread waited for a connection
         raise psycopg.OperationalError("the database did not answer lately")
+    began = time.monotonic()
     try:
         made = Connection.connect(*args, **named)
-    except psycopg.errors.ConnectionTimeout:
-        if patience.remembers:
+    except psycopg.OperationalError:
+        # Of several hosts, the first may be silent and the last refuse: then this is no timeout.
+        if patience.remembers and time.monotonic() - began >= patience.connect:
             availability.failed()
         raise
     made.answer_within = patience.answer

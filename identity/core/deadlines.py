@@ -125,6 +125,12 @@ class Watchdog:
             self._watched.clear()
 
 
+def cut_off(descriptor: int) -> None:
+    """Shut a connection down that another thread reads: it then reads its end. It stays open."""
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 class _Resolver:
     """Asks for each name once at a time, in a thread: the system's resolver has no time limit.
 

@@ -3,21 +3,27 @@
 On PostgreSQL an advisory lock says who works, on SQLite the lock of its file. A migration waits at
 most five seconds for its tables, then it begins anew. It takes all of them at once or none: nobody
 waits behind it meanwhile, and no request is ended for a deadlock with it. Only if they are never
-free in one moment, it waits for one after the other.
+free in one moment, it waits for one after the other. Its statements may take hours; a server that
+stands still is noticed by a second connection.
 """
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from identity.core.database import Base, make_engine
+from identity.core.database_deadlines import Patience as DatabasePatience
 from identity.core.database_pooler import connect_args_for_pooler
+from identity.core.deadlines import cut_off
 from identity.database_urls import without_pooler
 
 LOCK = 7_265_002  # an arbitrary number: PostgreSQL's advisory lock for upgrades
@@ -26,6 +32,7 @@ LOOK_AGAIN = 0.05  # seconds until it looks whether they are free, all in one mo
 CONNECT_TIMEOUT = 5  # seconds
 LOCK_NOT_AVAILABLE, DEADLOCK = "55P03", "40P01"  # SQLSTATE
 SQLITE_IS_LOCKED = "database is locked"
+LIVES = DatabasePatience(statement=4.0, lock=4.0, answer=5.0, connect=CONNECT_TIMEOUT)
 
 
 class Blocked(Exception):
@@ -34,11 +41,15 @@ class Blocked(Exception):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait: `node`: seconds for another node; `tries`: how often for tables."""
+    """How long to wait: `node`: seconds for another node; `tries`: how often for tables.
+
+    `silence`: seconds without an answer to anybody after which the server counts as away.
+    """
 
     node: float = 900.0
     tries: int = 12
     pause: float = 2.0  # seconds
+    silence: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ def run(
         while True:
             try:
                 at_once = tries > patience.tries // 2
-                return _run_once(engine, config, act, at_once=at_once)
+                return _run_once(engine, config, act, patience, at_once=at_once)
             except _Elsewhere:
                 if time.monotonic() > waits_until:
                     raise Blocked(
@@ -95,9 +106,15 @@ def revision_in(connection: Connection) -> str | None:
 
 
 def _run_once(
-    engine: Engine, config: Config, act: Callable[[Connection], None], *, at_once: bool
+    engine: Engine,
+    config: Config,
+    act: Callable[[Connection], None],
+    patience: Patience,
+    *,
+    at_once: bool,
 ) -> Change:
-    with engine.begin() as connection:
+    url = config.attributes["url"]
+    with engine.begin() as connection, _watched(connection, url, patience.silence):
         _take_lock(connection)
         if at_once and connection.dialect.name == "postgresql":
             _take_tables(connection)
@@ -108,6 +125,43 @@ def _run_once(
             return Change(before, revision_in(connection))
         finally:
             del config.attributes["connection"]
+
+
+@contextmanager
+def _watched(connection: Connection, url: str, silence: float) -> Iterator[None]:
+    """Cut this connection off if the server answers to nobody for so long. SQLite is no server."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    over = threading.Event()
+    raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    watching = threading.Thread(target=_watch, args=(raw, url, silence, over), daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _watch(raw: psycopg.Connection[Any], url: str, silence: float, over: threading.Event) -> None:
+    """Ask on other connections whether the server lives; a refusal is an answer, too."""
+    answered_at = time.monotonic()
+    asking = make_engine(url, LIVES)
+    while not over.wait(silence / 6):
+        began = time.monotonic()
+        try:
+            with asking.connect() as other:
+                other.execute(text("SELECT 1"))  # a pooler would take the connection alone
+        except OperationalError:
+            if time.monotonic() - began < LIVES.connect:
+                answered_at = time.monotonic()
+        else:
+            answered_at = time.monotonic()
+        asking.dispose()
+        if time.monotonic() - answered_at > silence and not over.is_set():
+            with suppress(psycopg.Error):  # it was closed meanwhile
+                cut_off(raw.fileno())
+            return
 
 
 def _engine(url: str) -> Engine:

@@ -11,6 +11,7 @@ import yaml
 from identity.settings import WrongSettings
 
 VERSION = "version"
+MAX_TERMS = 100_000  # characters
 EXAMPLE = (
     'policies: {privacy: {version: "1.0", '
     "fr: {name: Confidentialité, url: https://example.org/fr}}}"
@@ -68,12 +69,20 @@ def read_terms(path: Path | None) -> Terms:
     if path is None:
         return Terms()
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(_read(path))
         return Terms(dict(_policies(content)))
     except OSError as error:
         raise WrongSettings(f"GUICHET_TERMS_FILE: {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, WrongTerms) as error:
         raise WrongSettings(f"GUICHET_TERMS_FILE: {path}: {error}; for example {EXAMPLE}") from None
+
+
+def _read(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        text = file.read(MAX_TERMS + 1)
+    if len(text) > MAX_TERMS:
+        raise WrongTerms(f"it has more than {MAX_TERMS} characters: is it the right file?")
+    return text
 
 
 def _policies(content: object) -> Iterator[tuple[str, Policy]]:

@@ -18,10 +18,13 @@ from sqlalchemy.exc import OperationalError
 
 from identity.core.database import Database, make_engine
 from identity.core.database_deadlines import WEB
+from identity.migrations import running
+from identity.migrations.configuring import alembic_config
+from identity.migrations.running import Patience
 from tests.services.children import standing_still
 from tests.services.person import Person, code_in, plain
 from tests.services.postgresql import PostgreSQLServer
-from tests.services.waiting import wait_for
+from tests.services.waiting import LOOPBACK, wait_for
 
 HASTY = replace(WEB, connect=2, statement=0.4, lock=0.4, answer=0.5)
 HANG = 40.0  # seconds: more than any deadline, on a slow machine too, less than an unbounded wait
@@ -124,6 +127,48 @@ def test_a_first_connection_has_an_end_too(postgresql_server, empty_postgresql_u
         assert database.is_away
     assert is_well_again(database)
     database.engine.dispose()
+
+
+def test_of_several_hosts_a_silent_one_is_not_waited_for_by_each(silent_peer):
+    """A primary that stands still, and a standby that is down: the last word is a refusal."""
+    hosts = f"?host={LOOPBACK}:{silent_peer.port}&host={LOOPBACK}:1"
+    database = Database(make_engine(f"postgresql+psycopg://guichet@/guichet{hosts}", HASTY))
+    with pytest.raises(OperationalError, match="refused"):
+        database.ping()
+    assert database.is_away
+    with pytest.raises(OperationalError, match="lately"):
+        database.ping()
+    silent_peer.hangs_up.set()
+    database.engine.dispose()
+
+
+def test_a_migration_ends_with_a_server_that_stands_still_and_nothing_is_changed(
+    postgresql_server, empty_postgresql_url
+):
+    """Its statements may take hours, so only a second connection can tell."""
+
+    def act(connection):
+        connection.execute(text("create table half (done int)"))
+        postgresql_server.freeze()
+        connection.execute(text("select 1"))
+
+    config = alembic_config(empty_postgresql_url)
+    try:
+        with pytest.raises(OperationalError):
+            running.run(config, act, Patience(silence=2.0))
+    finally:
+        postgresql_server.thaw()
+    slow = running.run(config, pauses, Patience(silence=1.0))
+    assert not slow.is_any
+    database = Database(make_engine(empty_postgresql_url, HASTY))
+    with database.reading() as session:
+        assert session.execute(text("select to_regclass('half')")).scalar_one() is None
+    database.engine.dispose()
+
+
+def pauses(connection) -> None:
+    """A statement that is slow is none that hangs."""
+    connection.execute(text("select pg_sleep(4)"))
 
 
 @pytest.mark.faults

@@ -92,6 +92,38 @@ def test_a_caller_that_says_nothing_holds_up_others_for_a_moment_only(listen, mo
         assert answers(url).status_code == 200
 
 
+def test_callers_that_send_byte_by_byte_hold_up_nobody_and_are_cut_off(listen, monkeypatch):
+    monkeypatch.setattr(metrics_listener._Answer, "timeout", 2.0)
+    url = listen()
+    up(url)
+    port = int(url.split(":")[2].split("/")[0])
+    slow = [
+        socket.create_connection((LOOPBACK, port), 30) for _ in range(metrics_listener.CALLERS // 2)
+    ]
+    for each in slow:
+        each.sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+        each.setblocking(False)
+    assert answers(url).status_code == 200
+    wait_for(lambda: all(map(is_cut_off, slow)), what="each of them is cut off", pause=0.2)
+    more = [
+        socket.create_connection((LOOPBACK, port), 30) for _ in range(3 * metrics_listener.CALLERS)
+    ]
+    wait_for(lambda: answers(url), what="they are turned away, or cut off", pause=0.2)
+    for each in slow + more:
+        each.close()
+
+
+def is_cut_off(caller: socket.socket) -> bool:
+    """Sends one byte more; a caller that is cut off cannot, or reads the end."""
+    try:
+        caller.send(b"a")
+        return caller.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def test_a_port_that_is_taken_stops_no_worker_and_is_taken_later(listen, monkeypatch, caplog):
     monkeypatch.setattr(metrics_listener, "AGAIN", 0.05)
     port = free_port()

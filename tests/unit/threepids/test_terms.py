@@ -1,5 +1,7 @@
 """The file of the terms, and what is said of a wrong one."""
 
+from pathlib import Path
+
 import pytest
 
 from identity.settings import WrongSettings
@@ -68,6 +70,11 @@ def test_a_wrong_file_stops_the_start_and_says_why(read, text, fault):
     with pytest.raises(WrongSettings, match=fault) as caught:
         read(text)
     assert "GUICHET_TERMS_FILE" in str(caught.value)
+
+
+def test_a_file_without_an_end_is_no_file_of_terms():
+    with pytest.raises(WrongSettings, match=r"GUICHET_TERMS_FILE: /dev/zero: .* characters"):
+        read_terms(Path("/dev/zero"))
 
 
 def test_a_missing_file_stops_the_start(tmp_path):
