@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -24,6 +25,7 @@ UNSAFE_AND_FAST = (
     "full_page_writes=off",
     "max_connections=200",
 )
+ROOM = 1 << 30  # bytes: a server has some 100 MB, and the suite a server for each core
 
 
 def find_binaries() -> Path:
@@ -140,9 +142,20 @@ class PostgreSQLServer:
         return True
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[PostgreSQLServer]:
-    folder = Path(tempfile.mkdtemp(prefix="guichet-pg-"))
+def in_memory() -> str | None:
+    """Where files stand in memory, if there is room for a server; None: on a disk, then.
+
+    A test has a database of its own, which is several hundred files: on a disk they cost ten times as much.
+    """
+    shared = Path("/dev/shm")
+    is_there = shared.is_dir() and os.access(shared, os.W_OK)
+    return str(shared) if is_there and shutil.disk_usage(shared).free >= ROOM else None
+
+
+@contextmanager
+def running_server() -> Iterator[PostgreSQLServer]:
+    """One more server, gone with its files when the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="guichet-pg-", dir=in_memory()))
     try:
         server = PostgreSQLServer(folder)
         server.start()
@@ -151,6 +164,12 @@ def postgresql_server() -> Iterator[PostgreSQLServer]:
     finally:
         shutil.rmtree(folder)
         folder.with_suffix(".log").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQLServer]:
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

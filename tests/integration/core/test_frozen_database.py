@@ -3,13 +3,10 @@
 The server is this module's own: others must not wait for it.
 """
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import requests
@@ -20,7 +17,7 @@ from identity.core.database import Database, make_engine
 from identity.core.database_deadlines import WEB
 from tests.services.children import standing_still
 from tests.services.person import Person, code_in, plain
-from tests.services.postgresql import PostgreSQLServer
+from tests.services.postgresql import PostgreSQLServer, running_server
 from tests.services.waiting import wait_for
 
 HASTY = replace(WEB, connect=2, statement=0.4, lock=0.4, answer=0.5)
@@ -33,15 +30,8 @@ CROWD = 40
 
 @pytest.fixture(scope="module")
 def postgresql_server() -> Iterator[PostgreSQLServer]:
-    folder = Path(tempfile.mkdtemp(prefix="guichet-pg-"))
-    try:
-        server = PostgreSQLServer(folder)
-        server.start()
+    with running_server() as server:
         yield server
-        server.kill()
-    finally:
-        shutil.rmtree(folder)
-        folder.with_suffix(".log").unlink(missing_ok=True)
 
 
 @pytest.fixture(params=["tcp", "socket"])
