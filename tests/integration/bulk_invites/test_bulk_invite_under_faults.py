@@ -1,6 +1,5 @@
 """A list of a thousand people, in the state in which lists are, sent by a worker that is killed twice on the way."""
 
-import json
 import time
 from collections import Counter
 
@@ -9,6 +8,7 @@ from celery import Celery
 
 from domain_rules.bulk_invites.reading import read_people
 from identity.core.outbox import Lane
+from tests.services.processes import read_json
 from tests.services.production import ask_database
 from tests.services.told_room_actions import ToldRoom
 from tests.services.waiting import wait_for
@@ -56,9 +56,8 @@ def country(federation, guichet_processes, told_room_actions):
     add = ("domain", "add", "ac-normandie.example", "--sibling-of", "ac-rouen.example")
     guichet_processes.guichet(*add, env=environment)
     told_room_actions.rooms[ROOM] = ToldRoom(members={ZOE}, may_invite={ZOE})
-    rotate = ("homeserver", "rotate-credential", "education.example", "--json")
-    made = guichet_processes.guichet(*rotate, env=environment)
-    told_room_actions.credential = json.loads(made[made.index("{") :])["credential"]
+    rotate = ("homeserver", "rotate-credential", "education.example")
+    told_room_actions.credential = guichet_processes.told(*rotate, env=environment)["credential"]
     ask_database(
         environment,
         "insert into associations (medium, address, user_id, bound_at)"
@@ -74,7 +73,7 @@ def send(processes, environment, file, *options):
     child = processes.start("guichet", *words, env=environment)
     assert child.process.wait(120) in {0, 5}, child.log
     print(f"checked in {time.monotonic() - begun:.1f} s, start included")  # noqa: T201  reported, not asserted
-    return json.loads(child.log[child.log.index("{") : child.log.rindex("}") + 1])
+    return read_json(child.log)
 
 
 @pytest.mark.faults
