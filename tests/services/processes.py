@@ -161,6 +161,14 @@ def read_json(said: str) -> Any:
     return json.JSONDecoder().raw_decode(said[begin:])[0]
 
 
+@pytest.fixture(scope="module")
+def processes_of_file(tmp_path_factory) -> Iterator[Processes]:
+    """For processes that the tests of one file share: each of them takes people of its own."""
+    processes = Processes(tmp_path_factory.mktemp("processes"))
+    yield processes
+    processes.end_all()
+
+
 @pytest.fixture
 def guichet_processes(tmp_path) -> Iterator[Processes]:
     folder = tmp_path / "processes"

@@ -51,8 +51,8 @@ class Guichet:
 
 
 @pytest.fixture(scope="module")
-def of_this_file(trusting_synapses, authority, tmp_path_factory) -> Iterator[Guichet]:
-    processes, relay = Processes(tmp_path_factory.mktemp("guichet")), Relay()
+def of_this_file(trusting_synapses, authority, processes_of_file) -> Iterator[Guichet]:
+    processes, relay = processes_of_file, Relay()
     relay.start()
     made = Guichet(
         processes, identity_server_settings(relay, GUICHET_LIMITS="off"), relay, authority
@@ -68,7 +68,6 @@ def of_this_file(trusting_synapses, authority, tmp_path_factory) -> Iterator[Gui
             made.start()
             yield made
     finally:
-        processes.end_all()
         relay.stop()
 
 
