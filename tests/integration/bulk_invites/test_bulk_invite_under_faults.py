@@ -118,7 +118,7 @@ def test_all_lines_are_each_mailed_once_or_told_why_not_though_the_worker_is_kil
 
     twice = check_mails(country, smtp_server, ready)
     record_fault(
-        "processes: worker killed twice while a list of 1,000 people is invited",
+        f"processes: worker killed twice while a list of {number_of_lines:,} people is invited",
         tried=ready,
         survived=ready,
         doubled=len(twice),
