@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from .children import Child, MissingService
+from .children import Child, MissingService, Server
 from .schema import create_schema
 from .waiting import LOOPBACK, free_port
 
@@ -41,7 +41,7 @@ def find_binaries() -> Path:
     return Path(found).resolve().parent
 
 
-class PostgreSQLServer:
+class PostgreSQLServer(Server):
     """`url(name)` of a database; `stop`, `start` and `kill` for tests of bad days."""
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,6 @@ class PostgreSQLServer:
         self.folder, self.data = folder, folder / "data"
         self.port = free_port()
         self.user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-        self.child: Child | None = None
         self._names = count(1)
         if self.user:
             shutil.chown(folder, self.user)
@@ -70,10 +69,6 @@ class PostgreSQLServer:
             extra_groups=[] if self.user else None,
             cwd=folder,
         )
-
-    @property
-    def running(self) -> bool:
-        return self.child is not None and self.child.running
 
     def start(self) -> None:
         settings = (
@@ -99,19 +94,6 @@ class PostgreSQLServer:
         """Sessions are cut off, data is kept."""
         if self.child:
             self.child.stop(signal.SIGINT)
-
-    def kill(self) -> None:
-        if self.child:
-            self.child.kill()
-
-    def freeze(self) -> None:
-        """Every process of it stands still; the kernel still takes what clients send."""
-        assert self.child
-        self.child.freeze()
-
-    def thaw(self) -> None:
-        assert self.child
-        self.child.thaw()
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@{LOOPBACK}:{self.port}/{database}"
