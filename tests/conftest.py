@@ -50,6 +50,7 @@ MARK_OF_FIXTURE = {
     "trusting_synapses": "synapse",
     "chromium": "browser",
     "guichet_processes": "processes",
+    "processes_of_file": "processes",
 }
 SLOW = ("synapse", "browser", "processes")
 # Where real processes wait for one another, a test that failed is tried once more. The summary names it (RERUN),

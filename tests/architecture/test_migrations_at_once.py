@@ -217,10 +217,10 @@ def test_columns_that_would_be_lost_are_counted_without_their_defaults(empty_dat
     assert [str(loss) for loss in found] == ["rules.extra_signs (1 row)"]
 
 
-@pytest.mark.parametrize("wanted", ["0001x", "0099", NEWEST])
-def test_there_is_no_way_to_a_revision_that_is_not_before(upgraded, wanted):
-    with pytest.raises(CannotDowngrade, match=f"no revision {wanted} before {NEWEST}"):
-        migrations.find_way_back(upgraded, wanted)
+def test_there_is_no_way_to_a_revision_that_is_not_before(upgraded):
+    for wanted in ("0001x", "0099", NEWEST):
+        with pytest.raises(CannotDowngrade, match=f"no revision {wanted} before {NEWEST}"):
+            migrations.find_way_back(upgraded, wanted)
 
 
 def test_a_database_of_a_later_version_is_left_to_that_version(upgraded, opened):

@@ -119,6 +119,37 @@ class Child:
         self.process.wait()
 
 
+class Server:
+    """A child that tests of bad days stop, kill, freeze and start again; `start`, of each kind of server, sets it."""
+
+    child: Child | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.child is not None and self.child.running
+
+    def stop(self) -> None:
+        if self.child:
+            self.child.stop()
+
+    def kill(self) -> None:
+        if self.child:
+            self.child.kill()
+
+    def end(self) -> None:
+        if self.child:
+            self.child.end()
+
+    def freeze(self) -> None:
+        """Every process of it stands still; the kernel still takes what clients send."""
+        assert self.child
+        self.child.freeze()
+
+    def thaw(self) -> None:
+        assert self.child
+        self.child.thaw()
+
+
 @contextlib.contextmanager
 def standing_still(server) -> Iterator[None]:
     """A server that takes connections and says nothing, until the block ends."""

@@ -1,7 +1,7 @@
 """Orders a mail as the web does, from a process of its own.
 
-`python -m tests.services.ordering ADDRESS SECONDS`: one, and rings once; and with `LANE NUMBER` so many mails in
-that lane, each with a bell of its own.
+`python -m tests.services.ordering ADDRESS SECONDS`: one, and rings once; and with `LANES NUMBER` so many mails in
+each of these lanes (`normal,bulk`), each with a bell of its own.
 """
 
 import sys
@@ -51,9 +51,9 @@ def order(worker_services: Services, address: str, seconds: float, lane: Lane) -
 if __name__ == "__main__":
     address, seconds, *rest = sys.argv[1:]
     wanted, number = rest or (Lane.NORMAL, "1")
-    lane = Lane(wanted)
-    worker_services = build_services(
-        read_settings(), wake_outbox=lambda _lanes: wake_outbox({lane})
-    )
-    for count in range(int(number)):
-        order(worker_services, f"{count}.{address}" if rest else address, float(seconds), lane)
+    for lane in map(Lane, wanted.split(",")):
+        worker_services = build_services(
+            read_settings(), wake_outbox=lambda _lanes, lane=lane: wake_outbox({lane})
+        )
+        for count in range(int(number)):
+            order(worker_services, f"{count}.{address}" if rest else address, float(seconds), lane)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from .children import Child, MissingService
+from .children import Child, MissingService, Server
 from .schema import create_schema
 from .waiting import LOOPBACK, free_port
 
@@ -24,6 +25,7 @@ UNSAFE_AND_FAST = (
     "full_page_writes=off",
     "max_connections=200",
 )
+ROOM = 1 << 30  # bytes: a server has some 100 MB, and the suite a server for each core
 
 
 def find_binaries() -> Path:
@@ -39,7 +41,7 @@ def find_binaries() -> Path:
     return Path(found).resolve().parent
 
 
-class PostgreSQLServer:
+class PostgreSQLServer(Server):
     """`url(name)` of a database; `stop`, `start` and `kill` for tests of bad days."""
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +49,6 @@ class PostgreSQLServer:
         self.folder, self.data = folder, folder / "data"
         self.port = free_port()
         self.user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-        self.child: Child | None = None
         self._names = count(1)
         if self.user:
             shutil.chown(folder, self.user)
@@ -68,10 +69,6 @@ class PostgreSQLServer:
             extra_groups=[] if self.user else None,
             cwd=folder,
         )
-
-    @property
-    def running(self) -> bool:
-        return self.child is not None and self.child.running
 
     def start(self) -> None:
         settings = (
@@ -97,19 +94,6 @@ class PostgreSQLServer:
         """Sessions are cut off, data is kept."""
         if self.child:
             self.child.stop(signal.SIGINT)
-
-    def kill(self) -> None:
-        if self.child:
-            self.child.kill()
-
-    def freeze(self) -> None:
-        """Every process of it stands still; the kernel still takes what clients send."""
-        assert self.child
-        self.child.freeze()
-
-    def thaw(self) -> None:
-        assert self.child
-        self.child.thaw()
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@{LOOPBACK}:{self.port}/{database}"
@@ -140,9 +124,20 @@ class PostgreSQLServer:
         return True
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[PostgreSQLServer]:
-    folder = Path(tempfile.mkdtemp(prefix="guichet-pg-"))
+def in_memory() -> str | None:
+    """Where files stand in memory, if there is room for a server; None: on a disk, then.
+
+    A test has a database of its own, which is several hundred files: on a disk they cost ten times as much.
+    """
+    shared = Path("/dev/shm")
+    is_there = shared.is_dir() and os.access(shared, os.W_OK)
+    return str(shared) if is_there and shutil.disk_usage(shared).free >= ROOM else None
+
+
+@contextmanager
+def running_server() -> Iterator[PostgreSQLServer]:
+    """One more server, gone with its files when the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="guichet-pg-", dir=in_memory()))
     try:
         server = PostgreSQLServer(folder)
         server.start()
@@ -151,6 +146,12 @@ def postgresql_server() -> Iterator[PostgreSQLServer]:
     finally:
         shutil.rmtree(folder)
         folder.with_suffix(".log").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQLServer]:
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """Guichet's own processes, started as an operator starts them."""
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -77,6 +79,10 @@ class Processes:
         assert result.exit_code == 0, f"guichet {' '.join(words)}: {result.output}"
         return result.output
 
+    def told(self, *words: str, env: Mapping[str, str]) -> Any:
+        """What such a command tells as JSON."""
+        return read_json(self.guichet(*words, "--json", env=env))
+
     def serve(self, env: Mapping[str, str], *options: str) -> Web:
         """`guichet serve`: web, worker and scheduler together, answering when this returns."""
         port = free_port()
@@ -147,6 +153,20 @@ class Processes:
         child.url = url
         child.wait_until_up()
         return child
+
+
+def read_json(said: str) -> Any:
+    """The JSON of a command, whose messages may stand before it and behind."""
+    begin = min(place for place in map(said.find, "[{") if place >= 0)
+    return json.JSONDecoder().raw_decode(said[begin:])[0]
+
+
+@pytest.fixture(scope="module")
+def processes_of_file(tmp_path_factory) -> Iterator[Processes]:
+    """For processes that the tests of one file share: each of them takes people of its own."""
+    processes = Processes(tmp_path_factory.mktemp("processes"))
+    yield processes
+    processes.end_all()
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import redis
 
 from identity.core.outbox import Lane
 
-from .children import Child, MissingService
+from .children import Child, MissingService, Server
 from .waiting import LOOPBACK, free_port
 
 
-class RedisServer:
+class RedisServer(Server):
     """`stop`, `start` and `kill` for tests of bad days; whatever it held is then lost."""
 
     def __init__(self, folder: Path) -> None:
@@ -22,15 +22,10 @@ class RedisServer:
             raise MissingService("Redis is not installed: apt-get install redis-server")
         self.folder = folder
         self.port = free_port()
-        self.child: Child | None = None
 
     @property
     def url(self) -> str:
         return f"redis://{LOOPBACK}:{self.port}/0"
-
-    @property
-    def running(self) -> bool:
-        return self.child is not None and self.child.running
 
     def start(self) -> None:
         self.child = Child(
@@ -40,23 +35,6 @@ class RedisServer:
             cwd=self.folder,
         )
         self.child.wait_until(self._answers, what="Redis answers")
-
-    def stop(self) -> None:
-        if self.child:
-            self.child.stop()
-
-    def kill(self) -> None:
-        if self.child:
-            self.child.kill()
-
-    def freeze(self) -> None:
-        """Every process of it stands still; the kernel still takes what clients send."""
-        assert self.child
-        self.child.freeze()
-
-    def thaw(self) -> None:
-        assert self.child
-        self.child.thaw()
 
     def bells(self) -> tuple[int, int]:
         """How many messages were ever put into a queue, and how many wait there for a worker."""

@@ -12,7 +12,7 @@ import requests
 import yaml
 from signedjson.key import generate_signing_key, write_signing_keys
 
-from .children import Child, MissingService
+from .children import Child, MissingService, Server
 from .waiting import LOOPBACK, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ LIMITS = {
 }
 
 
-class Homeserver:
+class Homeserver(Server):
     """A Synapse of its own folder. Ask it over `url`; `stop` and `start` keep port, accounts and tokens."""
 
     def __init__(self, folder: Path, **further: Any) -> None:
@@ -42,7 +42,6 @@ class Homeserver:
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.registration_secret = "only for these tests"
         self.admin_token = ""
-        self.child: Child | None = None
         self.config = folder / "homeserver.yaml"
         self.config.write_text(yaml.safe_dump(self._settings() | further), encoding="utf-8")
         (folder / "log.yaml").write_text(yaml.safe_dump(self._logging()), encoding="utf-8")
@@ -53,10 +52,6 @@ class Homeserver:
     @property
     def log(self) -> str:
         return (self.folder / "homeserver.log").read_text(encoding="utf-8")
-
-    @property
-    def running(self) -> bool:
-        return self.child is not None and self.child.running
 
     def start(self) -> None:
         self.child = Child(
@@ -70,18 +65,6 @@ class Homeserver:
             self.admin_token = self.register("guichet-admin", "admin password", admin=True)[
                 "access_token"
             ]
-
-    def stop(self) -> None:
-        if self.child:
-            self.child.stop()
-
-    def kill(self) -> None:
-        if self.child:
-            self.child.kill()
-
-    def end(self) -> None:
-        if self.child:
-            self.child.end()
 
     def register(self, localpart: str, password: str, *, admin: bool = False) -> dict[str, Any]:
         """A new account by the shared secret: `user_id`, `access_token`, `device_id`."""

@@ -1,14 +1,18 @@
 """A homeserver's desk by value, over HTTP: what `tests/synapse/test_desk.py` sees a real one do, and no more."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from domain_rules.room_action_answers import credential_hash, seal_answer
+from identity.homeservers.calls import HomeserverCalls
+from identity.homeservers.models import Homeserver
+from identity.homeservers.room_actions import RoomActions
 
 from .serving import serve
 from .waiting import LOOPBACK, free_port
@@ -72,6 +76,15 @@ class ToldRoomActions:
         room.events[asked["token"]] = {"public_key": asked["public_key"]}
         room.sent.append((asked["token"], asked["address"]))
         return 200, {"event_id": "$event"}
+
+    def client_for(
+        self, clock: Callable[[], datetime], calls: HomeserverCalls
+    ) -> Callable[[Homeserver], RoomActions]:
+        """What a worker asks the module of any homeserver by: all of them are this one."""
+        known_by = [credential_hash(self.credential)]
+        return lambda homeserver: RoomActions(
+            homeserver.name, self.url, dict, clock, lambda _name: known_by, calls
+        )
 
     def _handler(self):
         us = self

@@ -10,6 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"
+SELDOM, DEAR = 0.1, 0.5  # seconds between two questions: if it takes long, if they take long
 
 
 class NeverHappened(AssertionError):
@@ -35,15 +36,22 @@ def free_port() -> int:
 def wait_for(
     question: Callable[[], T], *, what: str, within: float = 90.0, pause: float = 0.02
 ) -> T:
-    """The first true answer. Raises NeverHappened with `what` when there is none in time."""
+    """The first true answer. Raises NeverHappened with `what` when there is none in time.
+
+    What takes long to come is asked for less and less often, and a question that is dear less often than a cheap
+    one: what is waited for needs the processor, too.
+    """
     deadline = time.monotonic() + within
     while True:
+        asked_at = time.monotonic()
         answer = question()
         if answer:
             return answer
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise NeverHappened(f"not within {within:.0f} s: {what}")
-        time.sleep(pause)
+        time.sleep(max(pause, min(3 * (now - asked_at), DEAR)))
+        pause = max(pause, min(1.2 * pause, SELDOM))
 
 
 def port_answers(port: int) -> bool:

@@ -1,6 +1,5 @@
 """A homeserver where people register by mail, and somebody with a Matrix client who tries."""
 
-import json
 import uuid
 from dataclasses import dataclass, field
 from html import unescape
@@ -61,8 +60,7 @@ class Door:
 
     def guichet(self, *words: str) -> Any:
         """What a command tells as JSON; its log has what it says to people as well."""
-        told = self.processes.guichet(*words, "--json", env=self.env)
-        return json.JSONDecoder().raw_decode(told[told.index("{") :])[0]
+        return self.processes.told(*words, env=self.env)
 
     def be(self, configuration: str) -> None:
         """Start the homeserver so configured, unless it is."""

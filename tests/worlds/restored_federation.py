@@ -1,7 +1,6 @@
 """Two real Synapses, every process of Guichet on PostgreSQL, a relay, and dumps of the database."""
 
 import hashlib
-import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -16,12 +15,13 @@ import requests
 from tests.services.certificates import Authority
 from tests.services.children import Child
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, started
+from tests.services.identity_server import add_homeserver, identity_server_settings, trusted
 from tests.services.person import PASSWORD, Person, code_in, plain
 from tests.services.postgresql import PostgreSQLServer
 from tests.services.processes import ROOT, Processes, Web
 from tests.services.production import ask_database, wait_until_done
 from tests.services.smtp import Relay
-from tests.services.waiting import free_port, wait_for
+from tests.services.waiting import wait_for
 from tests.worlds.matrix import User
 from tests.worlds.synapse_rooms import RULE
 
@@ -55,24 +55,17 @@ class Restored:
 
     def guichet(self, *words: str) -> Any:
         """What a command tells as JSON."""
-        told = self.processes.guichet(*words, "--json", env=self.env)
-        begin = min(place for place in map(told.find, "[{") if place >= 0)
-        return json.JSONDecoder().raw_decode(told[begin:])[0]
+        return self.processes.told(*words, env=self.env)
 
-    def register(self, folder: Path) -> None:
+    def register(self) -> None:
         """Both homeservers, with the credentials that their modules were given, and the rules."""
-        secret, token = folder / "secret", folder / "token"
-        secret.write_text(self.agents.registration_secret)
-        token.write_text(self.agents.admin_token)
-        made = ("--registration-secret-file", str(secret), "--admin-token-file", str(token))
-        for homeserver, *more in (
-            (self.agents, "--connector", "synapse", *made),
-            (self.guests, "--guests"),
-        ):
+        add_homeserver(self.processes, self.env, self.agents)
+        listen = ("--url", self.guests.url, "--federation-url", self.guests.federation_url)
+        ca = ("--ca-file", str(self.authority.ca_file), "--guests")
+        add = ("homeserver", "add", self.guests.server_name, *listen, *ca)
+        self.processes.guichet(*add, env=self.env)
+        for homeserver in (self.agents, self.guests):
             name = homeserver.server_name
-            where = ("--url", homeserver.url, "--federation-url", homeserver.federation_url)
-            ca = ("--ca-file", str(self.authority.ca_file))
-            self.processes.guichet("homeserver", "add", name, *where, *ca, *more, env=self.env)
             credential = hashlib.sha256(homeserver._credential.encode()).hexdigest()
             ask_database(
                 self.env,
@@ -210,12 +203,10 @@ def logs_in(world: Restored, address: str) -> bool:
 
 @pytest.fixture
 def restored(
-    production, guichet_processes, postgresql_server, smtp_server, authority, tmp_path, monkeypatch
+    production, guichet_processes, postgresql_server, smtp_server, authority, tmp_path
 ) -> Iterator[Restored]:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
-    url = f"https://localhost:{free_port()}"
-    env = {**production, "GUICHET_PUBLIC_URL": url, "GUICHET_SERVER_NAME": "is.example"}
-    env |= {"GUICHET_SERVER_ALIASES": url.removeprefix("https://"), "GUICHET_INTERNAL_LISTEN": ""}
+    env = production | identity_server_settings(smtp_server)
+    url = env["GUICHET_PUBLIC_URL"]
     homeservers = []
     for name, further in (("agents", {}), ("guests", OF_GUESTS)):
         (tmp_path / name).mkdir()
@@ -233,8 +224,8 @@ def restored(
     guichet_processes.guichet("db", "upgrade", env=env)
     made = Restored(*homeservers, guichet_processes, postgresql_server, smtp_server, env, authority)
     made.serve()
-    with started(*homeservers):
-        made.register(tmp_path)
+    with trusted(authority), started(*homeservers):
+        made.register()
         made.start_worker()
         made.web.wait_until_up()
         yield made

@@ -34,6 +34,7 @@ FAR = datetime(
     2100, 1, 1, tzinfo=UTC
 )  # the clock of a test stands still, the worker's heart does not
 GUESTS = "guests.example"
+OPERATOR = Actor("Olga", "here", "an incident")
 
 
 def agent(domain: str, organisation: str = "Éducation nationale – Rouen") -> Rule:
@@ -172,3 +173,14 @@ def request_(services, camille, clock) -> VerificationRequest:
             browser="Ana's",
             language="fr",
         )
+
+
+@pytest.fixture
+def acts(services, clock):
+    """An operator does something, in a transaction of its own."""
+
+    def acts(act, *given, **facts):
+        with services.database.transaction() as session:
+            return act(session, clock(), OPERATOR, *given, **facts)
+
+    return acts

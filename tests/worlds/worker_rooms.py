@@ -6,10 +6,8 @@ from dataclasses import replace
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from domain_rules.room_action_answers import credential_hash
 from identity.core.outbox import Lane
 from identity.homeservers import modules as homeserver_modules
-from identity.homeservers.room_actions import RoomActions
 from identity.invitations import (
     history as invitation_events,
     models as third_party_invitations,
@@ -30,18 +28,7 @@ ROOM = "!room:education.example"
 
 @pytest.fixture
 def worker_services(told_services, clock, told_room_actions):
-    known_by = [credential_hash(told_room_actions.credential)]
-
-    def room_actions_for(homeserver):
-        return RoomActions(
-            homeserver.name,
-            told_room_actions.url,
-            dict,
-            clock,
-            lambda _name: known_by,
-            told_services.calls,
-        )
-
+    room_actions_for = told_room_actions.client_for(clock, told_services.calls)
     return replace(
         told_services, room_actions_for=room_actions_for, connector_for=lambda _homeserver: None
     )

@@ -1,10 +1,8 @@
 """Somebody is invited by mail and finds the room: two real Synapses, a relay, a browser without JavaScript."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -12,11 +10,16 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.services.certificates import Authority
+from tests.services.identity_server import (
+    add_homeserver,
+    identity_server_settings,
+    serve_by_tls,
+    trusted,
+)
 from tests.services.person import PASSWORD, code_in, link_in, plain
-from tests.services.processes import Processes, Web
+from tests.services.processes import Processes
 from tests.services.smtp import Relay
 from tests.services.trusting_synapse import TrustingHomeserver
-from tests.services.waiting import free_port
 from tests.worlds.matrix import User
 
 AGENTS = "agents.example"
@@ -56,16 +59,6 @@ class House:
     def run(self, *argv: str) -> str:
         return self.processes.guichet(*argv, env=self.environment)
 
-    def add_homeserver(self, homeserver: TrustingHomeserver, folder: Path, *more: str) -> None:
-        secret, token = folder / "secret", folder / "token"
-        secret.write_text(homeserver.registration_secret)
-        token.write_text(homeserver.admin_token)
-        add = ("homeserver", "add", homeserver.server_name, "--url", homeserver.url)
-        where = ("--federation-url", homeserver.federation_url, "--connector", "synapse")
-        ca = ("--ca-file", str(homeserver.authority.ca_file))
-        keys = ("--registration-secret-file", str(secret), "--admin-token-file", str(token))
-        self.run(*add, *where, *ca, *keys, *more)
-
     def agent(self) -> User:
         """Zoe, an agent whose address is proved."""
         zoe = User(self.agents, self.id_server)
@@ -94,42 +87,22 @@ def house(
     authority: Authority,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[House]:
-    folder, relay, port = tmp_path_factory.mktemp("guichet"), Relay(), free_port()
+    processes, relay = Processes(tmp_path_factory.mktemp("guichet")), Relay()
     relay.start()
-    environment = {
-        "GUICHET_PUBLIC_URL": f"https://localhost:{port}",
-        "GUICHET_SERVER_NAME": "is.example",
-        "GUICHET_SERVER_ALIASES": f"localhost:{port}",
-        "GUICHET_SMTP_URL": relay.url,
-        "GUICHET_MAIL_FROM": "Guichet <bonjour@guichet.example>",
-        "GUICHET_INTERNAL_LISTEN": "",
-    }
-    processes = Processes(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
-        house = House(
-            f"https://localhost:{port}", relay, processes, environment, *trusting_synapses
-        )
+    environment = identity_server_settings(relay)
+    url = environment["GUICHET_PUBLIC_URL"]
+    with trusted(authority):
+        house = House(url, relay, processes, environment, *trusting_synapses)
+        guests = ("--guests", "--label", "Invités")
         try:
-            house.add_homeserver(house.agents, folder)
-            house.add_homeserver(house.guests, folder, "--guests", "--label", "Invités")
+            add_homeserver(processes, environment, house.agents)
+            add_homeserver(processes, environment, house.guests, *guests)
             house.run("domain", "add", AGENTS, "--homeserver", house.agents.server_name)
-            serve(house, authority, port)
+            serve_by_tls(processes, environment, authority)
             yield house
         finally:
             processes.end_all()
             relay.stop()
-
-
-def serve(house: House, authority: Authority, port: int) -> None:
-    certificate = authority.issue("localhost", "127.0.0.1")
-    tls = ("--tls-certificate", str(certificate.certificate), "--tls-key", str(certificate.key))
-    command = ("guichet", "serve", "--port", str(port), *tls)
-    web = house.processes.start(*command, env=house.environment, kind=Web)
-    assert isinstance(web, Web)
-    web.url = house.url
-    web.wait_until_up()
-    web.wait_for_log("Stop with Ctrl-C")
 
 
 @pytest.fixture
@@ -202,7 +175,7 @@ def test_without_an_invitation_or_with_a_revoked_one_there_is_no_account(house, 
     mail = house.relay.wait_for_mail("max@asso.example")
     phone.goto(link_in(plain(mail), "i"))
     type_code(phone, code_in(plain(mail)))
-    newest = json.loads(house.run("invitation", "list", "--json"))["invitations"][0]
+    newest = house.processes.told("invitation", "list", env=house.environment)["invitations"][0]
     house.run("invitation", "revoke", newest["id"])
     phone.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
     phone.get_by_label("une seconde fois").fill(PASSWORD)

@@ -1,61 +1,18 @@
 """The pages in Chromium: whole journeys without JavaScript, and what a mail scanner can do with it."""
 
-import re
-from contextlib import closing
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-import pytest
 from playwright.sync_api import expect
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from identity.core.outbox import Lane
-from tests.services.serving import serve
-from tests.services.waiting import LOOPBACK, free_port
+from tests.worlds.in_chromium import *
 from tests.worlds.mail_files import keep_mail
-from tests.worlds.page_states import Walk
 from tests.worlds.pages import *
 from tests.worlds.pages import PASSWORD
 from tests.worlds.web_servers import carry_out
 
 ADDRESS = "camille.durand@ac-rouen.example"
-AXE = (
-    "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],"
-    " resultTypes: ['violations', 'incomplete']})"
-)
-
-
-class Silent(WSGIRequestHandler):
-    """A server that prints nothing."""
-
-    def log(self, *args) -> None:
-        pass
-
-
-@pytest.fixture
-def url(site):
-    port = free_port()
-
-    def whole(environ, start_response):
-        # Where a browser hangs up, this server would leave the file open that it was sending.
-        with closing(site.app(environ, start_response)) as answer:
-            return [b"".join(answer)]
-
-    server = make_server(LOOPBACK, port, whole, threaded=True, request_handler=Silent)
-    thread = serve(server)
-    yield f"http://{LOOPBACK}:{port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def walk(site, url, browser_contexts):
-    def open_one(language="fr", **kind):
-        desk, phone = (browser_contexts(locale=language, **kind).new_page() for _ in range(2))
-        return Walk(site, url, desk, phone, language)
-
-    return open_one
 
 
 def heading(page):
@@ -190,45 +147,3 @@ def test_nothing_is_lost_with_large_spacing_forced_colours_or_on_paper(walk):
     ana.desk.emulate_media(media="print", forced_colors="none")
     expect(ana.desk.get_by_text(ADDRESS).first).to_be_visible()
     expect(ana.desk.locator("nav")).to_be_hidden()
-
-
-@pytest.mark.parametrize(
-    ("language", "seen_as"),
-    [("fr", ((320, "light"), (1280, "dark"))), ("en", ((320, "dark"),))],
-    ids=["fr", "en"],
-)
-def test_every_state_passes_axe_fits_the_screen_and_is_quiet(walk, axe_script, language, seen_as):
-    ana = walk(language)
-    said, foreign = [], []
-    for page in (ana.desk, ana.phone):
-        page.on("console", lambda message: said.append(message.text))
-        page.on("request", lambda r: foreign.append(r.url) if ana.url not in r.url else None)
-    found, seen = [], set()
-    for name, page in ana.everywhere():
-        seen.add(name)
-        assert page.locator("h1").count() == 1, name
-        page.evaluate(axe_script)
-        for width, scheme in seen_as:
-            page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme=scheme)
-            found += too_wide_or_small(name, page, width)
-            answer = page.evaluate(AXE)
-            for fault in answer["violations"] + answer["incomplete"]:
-                where = [node["html"][:100] for node in fault["nodes"][:2]]
-                found.append((name, width, scheme, fault["id"], where))
-    assert found == []
-    assert len(seen) > 60
-    assert foreign == []
-    assert [text for text in said if not re.search(r"status of (400|401|404)", text)] == []
-
-
-def too_wide_or_small(name, page, width):
-    """Horizontal scrolling, and buttons or fields that a thumb misses."""
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    small = page.evaluate(
-        "[...document.querySelectorAll('button, .button, input:not([type=hidden]), summary')]"
-        ".map(e => [e, e.getBoundingClientRect()])"
-        ".filter(([e, box]) => box.width && (box.height < 44 || box.width < 44))"
-        ".map(([e]) => e.outerHTML.slice(0, 80))"
-    )
-    return [(name, width, f"{wide} px wide")] * (wide > width) + [(name, width, s) for s in small]

@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.services.person import Person, code_in, link_in
+from tests.services.processes import Web
 from tests.services.waiting import wait_for
 
 ADDRESS = "camille.durand@ac-rouen.example"
 
 
 @pytest.fixture
-def guichet(guichet_processes):
-    return guichet_processes.serve({})
+def guichet(processes_of_file) -> Web:
+    """One for the tests of this file, each of which has addresses of its own."""
+    if not (processes_of_file.started and processes_of_file.started[-1].running):
+        processes_of_file.serve({})
+    return processes_of_file.started[-1]
 
 
 def mails_to(person: Person, address: str = ADDRESS):
@@ -41,8 +45,9 @@ def test_a_newcomer_types_an_address_reads_the_mail_and_is_told_the_homeserver(g
 
 def test_the_link_confirms_in_the_browser_that_asked_and_nowhere_else(guichet):
     camille, scanner = Person(guichet.url, "en"), Person(guichet.url)
-    camille.ask(ADDRESS)
-    link = link_in(wait_for_mail(camille)["text"])
+    address = "camille.petit@ac-rouen.example"
+    camille.ask(address)
+    link = link_in(wait_for_mail(camille, address=address)["text"])
     scanner.open(link)
     scanner.send()
     assert camille.open("/check/1").url.endswith("/check/1")
@@ -52,33 +57,30 @@ def test_the_link_confirms_in_the_browser_that_asked_and_nowhere_else(guichet):
     assert "Éducation nationale" in camille.page.text
 
 
-def test_everything_ends_with_the_command_that_started_it(guichet):
-    children = wait_for(lambda: of_parent(guichet.pid), what="children of serve")
-    os.kill(guichet.pid, signal.SIGTERM)
-    assert guichet.process.wait(30) == 0
-    wait_for(lambda: not any(map(alive, children)), what="all children gone")
-
-
 def test_a_killed_worker_is_replaced_and_the_mail_still_comes(guichet):
     worker = wait_for(
         lambda: [pid for pid in of_parent(guichet.pid) if "\0worker\0" in command(pid)],
         what="the worker",
     )[0]
     os.killpg(worker, signal.SIGKILL)
-    camille = Person(guichet.url)
-    camille.ask(ADDRESS)
-    assert wait_for_mail(camille)
+    camille, address = Person(guichet.url), "camille.roux@ac-rouen.example"
+    camille.ask(address)
+    assert wait_for_mail(camille, address=address)
 
 
-def test_the_second_start_keeps_the_data_of_the_first(guichet_processes):
-    first = guichet_processes.serve({})
-    Person(first.url).ask(ADDRESS)
-    wait_for_mail(Person(first.url))
+def test_everything_ends_with_the_command_that_started_it_and_the_second_start_keeps_the_data(
+    processes_of_file, guichet
+):
+    first, address = guichet, "zoe.martin@ac-rouen.example"
+    Person(first.url).ask(address)
+    wait_for_mail(Person(first.url), address=address)
+    children = wait_for(lambda: of_parent(first.pid), what="children of serve")
     os.kill(first.pid, signal.SIGTERM)
-    first.process.wait(30)
-    second = guichet_processes.serve({})
-    assert len(mails_to(Person(second.url))) == 1
-    assert "First start" in first.log
+    assert first.process.wait(30) == 0
+    wait_for(lambda: not any(map(alive, children)), what="all children gone")
+    second = processes_of_file.serve({})
+    assert len(mails_to(Person(second.url), address)) == 1
+    assert "First start" in processes_of_file.started[0].log
     assert "First start" not in second.log
 
 

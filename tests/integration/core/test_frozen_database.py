@@ -3,13 +3,10 @@
 The server is this module's own: others must not wait for it.
 """
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import requests
@@ -23,8 +20,8 @@ from identity.migrations.configuring import alembic_config
 from identity.migrations.running import Patience
 from tests.services.children import standing_still
 from tests.services.person import Person, code_in, plain
-from tests.services.postgresql import PostgreSQLServer
-from tests.services.waiting import LOOPBACK, wait_for
+from tests.services.postgresql import PostgreSQLServer, running_server
+from tests.services.waiting import wait_for
 
 HASTY = replace(WEB, connect=2, statement=0.4, lock=0.4, answer=0.5)
 HANG = 40.0  # seconds: more than any deadline, on a slow machine too, less than an unbounded wait
@@ -36,15 +33,8 @@ CROWD = 40
 
 @pytest.fixture(scope="module")
 def postgresql_server() -> Iterator[PostgreSQLServer]:
-    folder = Path(tempfile.mkdtemp(prefix="guichet-pg-"))
-    try:
-        server = PostgreSQLServer(folder)
-        server.start()
+    with running_server() as server:
         yield server
-        server.kill()
-    finally:
-        shutil.rmtree(folder)
-        folder.with_suffix(".log").unlink(missing_ok=True)
 
 
 @pytest.fixture(params=["tcp", "socket"])

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from identity.core.tokens import Tokens
 from tests.services.person import Person, link_in
+from tests.services.processes import Web
 from tests.services.waiting import LOOPBACK, free_port, wait_for
 
 ADDRESS = "camille.durand@ac-rouen.example"
@@ -21,13 +22,16 @@ PURPOSES = {"v": "verify", "n": "not_me", "i": "invitation", "d": "opt_out", "r"
 
 
 @pytest.fixture
-def guichet(guichet_processes):
-    return guichet_processes.serve({"GUICHET_TRUSTED_PROXIES": "127.0.0.1/32"})
+def guichet(processes_of_file) -> Web:
+    """One for the tests of this file, unless a test has killed it. Each test has tokens of its own."""
+    if not (processes_of_file.started and processes_of_file.started[-1].running):
+        processes_of_file.serve({"GUICHET_TRUSTED_PROXIES": "127.0.0.1/32"})
+    return processes_of_file.started[-1]
 
 
 @pytest.fixture
-def tokens(guichet_processes, guichet) -> Tokens:
-    kept = json.loads((guichet_processes.folder / "var/keys.json").read_text())
+def tokens(processes_of_file, guichet) -> Tokens:
+    kept = json.loads((processes_of_file.folder / "var/keys.json").read_text())
     return Tokens([SecretStr(key) for key in kept["secret_keys"]])
 
 
@@ -113,27 +117,6 @@ def told(log: str, token: str) -> list[str]:
     written = {log, unquote(log), unquote(unquote(log))}
     pieces = [token[:5], *(token[at : at + 8] for at in range(len(token) - 7))]
     return [piece for piece in pieces if any(piece in each for each in written)]
-
-
-def test_no_log_holds_a_token_however_the_path_is_spelled(guichet, nginx, tokens):
-    proxy = nginx(guichet.url)
-    made = {letter: tokens.link(uuid4(), purpose) for letter, purpose in PURPOSES.items()}
-    for letter, token in made.items():
-        # The configuration does not tell one letter from another: one is tried in full.
-        for target in spelled(letter, token)[: None if letter == "v" else FEW]:
-            proxy.ask(target, Referer=f"https://guichet.example.org/{letter}/{token}")
-        for target in spelled(letter, token)[:FEW]:
-            proxy.ask(target, clear=True)
-    asked = proxy.logged
-    guichet.kill()
-    for letter, token in made.items():
-        assert proxy.ask(f"/{letter}/{token}").startswith(b"HTTP/1.1 503")
-        proxy.ask(f"//{letter}/{token}")
-    assert '"GET /start" ' in asked
-    for letter, token in made.items():
-        assert f"/{letter}/{token[:4]}..." in asked
-        assert not told(proxy.logged, token)
-        assert not told(guichet.log, token)
 
 
 def test_the_web_server_itself_keeps_tokens_out_of_its_log(guichet, tokens):
@@ -254,6 +237,27 @@ def test_the_proxy_names_each_request_and_both_logs_have_the_name(guichet, nginx
     guichet.wait_for_log(name)
     wait_for(lambda: name in proxy.logged, what="the proxy logged it, too")
     assert "of-the-caller" not in guichet.log
+
+
+def test_no_log_holds_a_token_however_the_path_is_spelled(guichet, nginx, tokens):
+    proxy = nginx(guichet.url)
+    made = {letter: tokens.link(uuid4(), purpose) for letter, purpose in PURPOSES.items()}
+    for letter, token in made.items():
+        # The configuration does not tell one letter from another: one is tried in full.
+        for target in spelled(letter, token)[: None if letter == "v" else FEW]:
+            proxy.ask(target, Referer=f"https://guichet.example.org/{letter}/{token}")
+        for target in spelled(letter, token)[:FEW]:
+            proxy.ask(target, clear=True)
+    asked = proxy.logged
+    guichet.kill()
+    for letter, token in made.items():
+        assert proxy.ask(f"/{letter}/{token}").startswith(b"HTTP/1.1 503")
+        proxy.ask(f"//{letter}/{token}")
+    assert '"GET /start" ' in asked
+    for letter, token in made.items():
+        assert f"/{letter}/{token[:4]}..." in asked
+        assert not told(proxy.logged, token)
+        assert not told(guichet.log, token)
 
 
 def page_title(answer: bytes) -> str:

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from identity.app import create_app
-from identity.core.journal import Actor
 from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
 from identity.homeservers import changing as homeserver_changes
@@ -15,21 +14,9 @@ from tests.services.peer import Peer
 from tests.worlds.api import *
 from tests.worlds.programs import CAMILLE, ZOE, Program
 
-OLGA = Actor("Olga", "here", "an incident")
 GIL = "gil.perrin@association.example"
 INVITATION = {"medium": "email", "address": GIL, "room_id": "!room:education.example"}
 HOMESERVER = "/api/homeserver/v1"
-
-
-@pytest.fixture
-def acts(services, clock):
-    """An operator does something, in a transaction of its own."""
-
-    def acts(act, *given, **facts):
-        with services.database.transaction() as session:
-            return act(session, clock(), OLGA, *given, **facts)
-
-    return acts
 
 
 @pytest.fixture

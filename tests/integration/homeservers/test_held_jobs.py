@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from identity.core import outbox
-from identity.core.journal import Actor
 from identity.core.outbox import JobKind, Lane
 from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
@@ -20,17 +19,7 @@ from tests.worlds.inviting import ADA, GIL, ZOE, Inviting
 from tests.worlds.worker import *
 from workers import tasks
 
-OLGA = Actor("Olga", "here", "an incident")
 EDUCATION = "education.example"
-
-
-@pytest.fixture
-def acts(services, clock):
-    def acts(act, *given, **facts):
-        with services.database.transaction() as session:
-            return act(session, clock(), OLGA, *given, **facts)
-
-    return acts
 
 
 @pytest.fixture

@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from domain_rules.room_action_answers import credential_hash
 from identity.core import outbox
 from identity.core.http_client import Away
 from identity.core.outbox import JobKind, Lane
 from identity.core.sealing import CannotOpen
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.admin_client import Refused
-from identity.homeservers.room_actions import RoomActions
 from identity.invitations import history as invitation_events, models as third_party_invitations
 from identity.invitations.jobs import onbind
 from identity.invitations.models import Delivery
@@ -60,18 +58,7 @@ def hear(worker_services, clock):
 @pytest.fixture
 def worker_services(told_services, clock, told_room_actions):
     """With a desk in each homeserver, at one address."""
-    known_by = [credential_hash(told_room_actions.credential)]
-
-    def room_actions_for(homeserver):
-        return RoomActions(
-            homeserver.name,
-            told_room_actions.url,
-            dict,
-            clock,
-            lambda _name: known_by,
-            told_services.calls,
-        )
-
+    room_actions_for = told_room_actions.client_for(clock, told_services.calls)
     return replace(told_services, room_actions_for=room_actions_for)
 
 

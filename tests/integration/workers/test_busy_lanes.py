@@ -24,9 +24,9 @@ def service(request, guichet_processes, holding_smtp):
 
 @pytest.fixture
 def order(guichet_processes, service):
-    def order(lane, address, number=1):
+    def order(address, *lanes, number=1):
         module = ("python", "-m", "tests.services.ordering")
-        guichet_processes.run(*module, address, "0", lane, str(number), env=service)
+        guichet_processes.run(*module, address, "0", ",".join(lanes), str(number), env=service)
 
     return order
 
@@ -52,12 +52,11 @@ def test_codes_find_a_place_while_all_other_lanes_wait_for_the_relay(
 ):
     options = () if concurrency is None else ("--concurrency", str(concurrency))
     guichet_processes.worker(service, *options)
-    for lane in OTHERS:
-        order(lane, OTHER, BELLS)
+    order(OTHER, *OTHERS, number=BELLS)
     wait_for(lambda: any(map(attempts, OTHERS)), what="another lane waits for the relay")
     places = len(OTHERS) if concurrency is None else 1
     assert holding_smtp.most <= places
-    order(Lane.URGENT, CODE)
+    order(CODE, Lane.URGENT)
     wait_for(lambda: attempts(Lane.URGENT), what="the code is tried")
     assert holding_smtp.most <= places + 1
     assert sum(map(attempts, OTHERS)) < len(OTHERS) * BELLS, (

@@ -1,17 +1,16 @@
 """A real Synapse with the module in it and a real Guichet: nothing is lost while either is away."""
 
-import json
 import uuid
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-import yaml
 
-from tests.services.guichet_synapse import GuichetHomeserver
+from tests.services.guichet_synapse import GuichetHomeserver, started
+from tests.services.identity_server import identity_server_settings, serve_by_tls, trusted
 from tests.services.processes import Web
-from tests.services.waiting import free_port, port_answers, wait_for
+from tests.services.waiting import wait_for
 from tests.worlds.matrix import PASSWORD, User
 
 DOMAIN = "one.example"
@@ -22,38 +21,21 @@ class House:
 
     def __init__(self, processes, authority, relay, folder: Path) -> None:
         self.processes = processes
-        self.port = free_port()
-        self.id_server = f"localhost:{self.port}"
-        self.environment = {
-            "GUICHET_PUBLIC_URL": f"https://{self.id_server}",
-            "GUICHET_SERVER_NAME": "is.example",
-            "GUICHET_SERVER_ALIASES": self.id_server,
-            "GUICHET_SMTP_URL": relay.url,
-            "GUICHET_MAIL_FROM": "Guichet <bonjour@guichet.example>",
-            "GUICHET_INTERNAL_LISTEN": "",
-            "GUICHET_LIMITS": "off",
-        }
-        certificate = authority.issue("localhost", "127.0.0.1")
-        self.tls = (
-            *("--tls-certificate", str(certificate.certificate)),
-            *("--tls-key", str(certificate.key)),
-        )
+        self.authority = authority
+        self.environment = identity_server_settings(relay, GUICHET_LIMITS="off")
+        url = self.environment["GUICHET_PUBLIC_URL"]
+        self.id_server = url.removeprefix("https://")
         self.homeserver = GuichetHomeserver(
             folder,
             authority,
-            guichet_url=f"https://{self.id_server}",
+            guichet_url=url,
             module={"identity_server": [self.id_server]},
         )
-        self._register(authority)
+        self._register()
         self.web: Web | None = None
 
     def start_guichet(self) -> None:
-        wait_for(lambda: not port_answers(self.port), what="the port is free")
-        command = ("guichet", "serve", "--port", str(self.port), *self.tls)
-        self.web = self.processes.start(*command, env=self.environment, kind=Web)
-        self.web.url = f"https://{self.id_server}"
-        self.web.wait_until_up()
-        self.web.wait_for_log("Stop with Ctrl-C")
+        self.web = serve_by_tls(self.processes, self.environment, self.authority)
 
     def stop_guichet(self) -> None:
         self.web.stop()
@@ -64,12 +46,12 @@ class House:
 
     def states(self) -> dict[str, int]:
         """How many invitations stand where, as an operator sees it."""
-        return self._run("invitation", "list", "--json")["states"]
+        return self._told("invitation", "list")["states"]
 
     def revoke(self, invited: str) -> None:
         """An operator ends the invitation of this address."""
-        (found,) = self._run("invitation", "list", "--address", invited, "--json")["invitations"]
-        self._run("invitation", "revoke", found["id"], "--json")
+        (found,) = self._told("invitation", "list", "--address", invited)["invitations"]
+        self._told("invitation", "revoke", found["id"])
 
     def give_address(self, user: User, address: str) -> None:
         """What the homeserver verified, as it writes it down."""
@@ -80,36 +62,29 @@ class House:
         )
         assert answer.ok, answer.text
 
-    def _register(self, authority) -> None:
-        made = self._run(
+    def _register(self) -> None:
+        made = self._told(
             *("homeserver", "add", self.homeserver.server_name, "--url", self.homeserver.url),
             *("--federation-url", self.homeserver.federation_url),
-            *("--ca-file", str(authority.ca_file), "--json"),
+            *("--ca-file", str(self.authority.ca_file)),
         )
         add = ("domain", "add", DOMAIN, "--homeserver", self.homeserver.server_name)
         self.processes.guichet(*add, env=self.environment)
-        settings = yaml.safe_load(self.homeserver.config.read_text(encoding="utf-8"))
-        settings["modules"][0]["config"]["credential"] = made["credential"]
-        self.homeserver.config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        self.homeserver.configure(credential=made["credential"])
 
-    def _run(self, *command: str) -> dict[str, Any]:
-        said = self.processes.guichet(*command, env=self.environment)
-        found: dict[str, Any] = json.loads(said[said.index("{") :])
-        return found
+    def _told(self, *command: str) -> dict[str, Any]:
+        return self.processes.told(*command, env=self.environment)
 
 
 @pytest.fixture
-def house(guichet_processes, authority, smtp_server, tmp_path, monkeypatch):
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
+def house(guichet_processes, authority, smtp_server, tmp_path):
     folder = tmp_path / "synapse"
     folder.mkdir()
     made = House(guichet_processes, authority, smtp_server, folder)
-    made.start_guichet()
-    try:
-        made.homeserver.start()
-        yield made
-    finally:
-        made.homeserver.end()
+    with trusted(authority):
+        made.start_guichet()
+        with started(made.homeserver):
+            yield made
 
 
 def address() -> str:

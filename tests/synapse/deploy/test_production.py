@@ -2,34 +2,9 @@
 
 from urllib.parse import urlsplit
 
-import pytest
-
 from tests.services.person import PASSWORD, Person, code_in, link_in, plain
 from tests.services.production import wait_until_done
-
-ADDRESS = "camille.durand@ac-rouen.example"
-
-
-@pytest.fixture
-def on_synapse(production, guichet_processes, synapse, tmp_path) -> dict[str, str]:
-    """ac-rouen.example belongs to a real Synapse, where Guichet makes the accounts."""
-    secret, token = tmp_path / "secret", tmp_path / "token"
-    secret.write_text(synapse.registration_secret)
-    token.write_text(synapse.admin_token)
-    guichet = guichet_processes.guichet
-    guichet("db", "upgrade", env=production)
-    guichet(
-        *("homeserver", "add", synapse.server_name, "--url", synapse.url),
-        *("--label", "Éducation nationale", "--connector", "synapse"),
-        *("--registration-secret-file", str(secret), "--admin-token-file", str(token)),
-        env=production,
-    )
-    guichet(
-        *("domain", "add", "ac-rouen.example", "--homeserver", synapse.server_name),
-        *("--organisation", "Éducation nationale – Rouen"),
-        env=production,
-    )
-    return production
+from tests.worlds.accounts_on_synapse import *
 
 
 def test_an_agent_signs_up_and_logs_in_on_the_right_homeserver(

@@ -1,6 +1,5 @@
 """A real Synapse with our module beside a real Guichet: a mail leaves for what a room took, and for nothing else."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ import pytest
 
 from tests.services.certificates import Authority
 from tests.services.guichet_synapse import GuichetHomeserver
+from tests.services.identity_server import identity_server_settings, serve_by_tls, trusted
 from tests.services.processes import Processes, Web
 from tests.services.smtp import Relay
-from tests.services.waiting import free_port, port_answers, wait_for
+from tests.services.waiting import wait_for
 from tests.worlds.matrix import User
 
 pytestmark = pytest.mark.synapse
@@ -51,34 +51,12 @@ class World:
         return re.search(r"guichet_\S+", said)[0]
 
     def start(self) -> None:
-        port = int(self.id_server.rpartition(":")[2])
-        wait_for(lambda: not port_answers(port), what="the port is free")
-        certificate = self.authority.issue("localhost", "127.0.0.1")
-        tls = ("--tls-certificate", str(certificate.certificate))
-        tls += ("--tls-key", str(certificate.key))
-        command = ("guichet", "serve", "--port", str(port), *tls)
-        self.web = self.processes.start(*command, env=self.env, kind=Web)
-        self.web.url = self.env["GUICHET_PUBLIC_URL"]
-        self.web.wait_until_up()
-        self.web.wait_for_log("Stop with Ctrl-C")
+        self.web = serve_by_tls(self.processes, self.env, self.authority)
 
     def invitations(self, address: str, *options: str) -> list[dict[str, Any]]:
         """As an operator sees them."""
-        command = ("invitation", "list", "--json", "--address", address, *options)
-        said = self.processes.guichet(*command, env=self.env)
-        return json.loads(said[said.index("{") :])["invitations"]
-
-
-def settings(url: str, relay: Relay) -> dict[str, str]:
-    return {
-        "GUICHET_PUBLIC_URL": url,
-        "GUICHET_SERVER_NAME": "is.example",
-        "GUICHET_SERVER_ALIASES": url.removeprefix("https://"),
-        "GUICHET_SMTP_URL": relay.url,
-        "GUICHET_MAIL_FROM": "Guichet <bonjour@guichet.example>",
-        "GUICHET_INTERNAL_LISTEN": "",
-        "GUICHET_LIMITS": "off",
-    }
+        command = ("invitation", "list", "--address", address, *options)
+        return self.processes.told(*command, env=self.env)["invitations"]
 
 
 @pytest.fixture(scope="module")
@@ -86,19 +64,18 @@ def world(tmp_path_factory, authority) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("rooms-agree")
     processes, relay = Processes(folder), Relay()
     relay.start()
-    url, credential = f"https://localhost:{free_port()}", folder / "credential"
+    env, credential = identity_server_settings(relay, GUICHET_LIMITS="off"), folder / "credential"
     credential.write_text("not known yet")
     homeserver = GuichetHomeserver(
         tmp_path_factory.mktemp("agents"),
         authority,
-        guichet_url=url,
+        guichet_url=env["GUICHET_PUBLIC_URL"],
         module={"credential_file": str(credential), "ca_file": str(authority.ca_file)},
     )
-    made = World(processes, authority, homeserver, relay, settings(url, relay))
+    made = World(processes, authority, homeserver, relay, env)
     credential.write_text(made.register())
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
+        with trusted(authority):
             made.start()
             homeserver.start()
             yield made

@@ -3,12 +3,12 @@
 import time
 
 import pytest
-import sqlalchemy as sa
 
 from tests.services.holding import Holding
 from tests.services.person import PASSWORD, Person, code_in, plain
+from tests.services.production import ask_database
+from tests.worlds.accounts_on_synapse import ADDRESS, register_synapse
 
-ADDRESS = "camille.durand@ac-rouen.example"
 AGAIN = "another lamp beside the violet"
 
 # A dead worker's lease lasts a minute.
@@ -23,31 +23,9 @@ def holding(synapse):
 
 
 @pytest.fixture
-def on_synapse(production, guichet_processes, synapse, holding, tmp_path) -> dict[str, str]:
-    secret, token = tmp_path / "secret", tmp_path / "token"
-    secret.write_text(synapse.registration_secret)
-    token.write_text(synapse.admin_token)
-    guichet = guichet_processes.guichet
-    guichet("db", "upgrade", env=production)
-    guichet(
-        *("homeserver", "add", synapse.server_name, "--url", holding.url),
-        *("--label", "Éducation nationale", "--connector", "synapse"),
-        *("--registration-secret-file", str(secret), "--admin-token-file", str(token)),
-        env=production,
-    )
-    guichet(
-        *("domain", "add", "ac-rouen.example", "--homeserver", synapse.server_name),
-        env=production,
-    )
-    return production
-
-
-def rows(environment, table) -> int:
-    engine = sa.create_engine(environment["GUICHET_DATABASE_URL"])
-    with engine.connect() as connection:
-        count = connection.scalar(sa.text(f"select count(*) from {table}"))
-    engine.dispose()
-    return count
+def on_synapse(production, guichet_processes, synapse, holding) -> dict[str, str]:
+    """Guichet reaches the homeserver through what may hold a call."""
+    return register_synapse(guichet_processes, production, synapse, url=holding.url)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +51,7 @@ def test_whenever_the_worker_dies_one_account_stands_with_the_password_the_perso
     camille.send(password=PASSWORD, password_again=PASSWORD)
     assert camille.page.url.endswith("/account/1/progress")
     assert holding.held.wait(90)
-    assert rows(on_synapse, "typed_passwords") == 0
+    assert ask_database(on_synapse, "select 1 from typed_passwords") == []
     worker.kill()
     began = time.monotonic()
     holding.drop()

@@ -3,35 +3,13 @@
 import json
 import re
 
-import pytest
-import requests
-
 from tests.services.children import Child
 from tests.services.person import Person, code_in, plain
 from tests.services.production import ask_database, wait_until_done
+from tests.worlds.accounts_on_synapse import *
 
-ADDRESS = "camille.durand@ac-rouen.example"
 FROM_PROXY = "5f0c2c9e7ad94d7b8f1f0a6d3c2b1a09"
-
-
-@pytest.fixture
-def on_synapse(production, guichet_processes, synapse, tmp_path) -> dict[str, str]:
-    secret, token = tmp_path / "secret", tmp_path / "token"
-    secret.write_text(synapse.registration_secret)
-    token.write_text(synapse.admin_token)
-    guichet = guichet_processes.guichet
-    guichet("db", "upgrade", env=production)
-    guichet(
-        *("homeserver", "add", synapse.server_name, "--url", synapse.url),
-        *("--label", "Éducation nationale", "--connector", "synapse"),
-        *("--registration-secret-file", str(secret), "--admin-token-file", str(token)),
-        env=production,
-    )
-    guichet(
-        *("domain", "add", "ac-rouen.example", "--homeserver", synapse.server_name),
-        env=production,
-    )
-    return {**production, "GUICHET_TRUSTED_PROXIES": "127.0.0.1/32"}
+OTHERS = [f"{name}@ac-rouen.example" for name in ("ana", "bruno")]
 
 
 def lines_of(child: Child, trace_id: str) -> list[dict]:
@@ -40,8 +18,8 @@ def lines_of(child: Child, trace_id: str) -> list[dict]:
     return [line for line in lines if line.get("trace_id") == trace_id]
 
 
-def test_one_id_finds_the_form_the_mail_and_the_account(
-    on_synapse, guichet_processes, smtp_server, synapse
+def test_one_id_finds_the_form_the_mail_and_the_account_and_nothing_of_others(
+    on_synapse, guichet_processes, smtp_server
 ):
     web = guichet_processes.gunicorn(on_synapse, "--workers", "2", "--threads", "4")
     worker = guichet_processes.worker(on_synapse, "--concurrency", "3")
@@ -51,6 +29,9 @@ def test_one_id_finds_the_form_the_mail_and_the_account(
     started = answer.history[0] if answer.history else answer
     assert started.headers["X-Request-ID"] == FROM_PROXY
     del camille.session.headers["X-Request-ID"]
+    for address in OTHERS:
+        Person(web.url).ask(address)
+        smtp_server.wait_for_mail(address)
     camille.type_code(code_in(plain(smtp_server.wait_for_mail(ADDRESS))))
     camille.choose()
     assert camille.page.url.endswith("/done")
@@ -73,22 +54,11 @@ def test_one_id_finds_the_form_the_mail_and_the_account(
     assert re.fullmatch(r"[0-9a-f]{16}", marks.pop())
     for log in (web.log, worker.log):
         assert "camille" not in log
-    stored = ask_database(on_synapse, "select id, trace_id from mails")
-    assert {trace for _id, trace in stored} == {FROM_PROXY}
-    assert {line["mail"] for line in worked if "mail" in line} == {str(row[0]) for row in stored}
-
-
-def test_what_somebody_else_does_meanwhile_has_another_id(
-    on_synapse, guichet_processes, smtp_server
-):
-    web = guichet_processes.gunicorn(on_synapse, "--threads", "4")
-    worker = guichet_processes.worker(on_synapse, "--concurrency", "2")
-    for name in ("ana", "bruno"):
-        Person(web.url).ask(f"{name}@ac-rouen.example")
-        smtp_server.wait_for_mail(f"{name}@ac-rouen.example")
-    requests.get(f"{web.url}/check/1", timeout=60)
-    wait_until_done(on_synapse)
-    traces = [trace for (trace,) in ask_database(on_synapse, "select trace_id from mails")]
-    assert len(set(traces)) == 2
-    for trace in traces:
-        assert len([line for line in lines_of(worker, trace) if line.get("kind") == "mail"]) >= 1
+    stored = dict(ask_database(on_synapse, "select id, trace_id from mails"))
+    hers = {str(mail) for mail, trace in stored.items() if trace == FROM_PROXY}
+    assert {line["mail"] for line in worked if "mail" in line} == hers
+    assert len(hers) == len(smtp_server.to(ADDRESS))
+    theirs = {trace for trace in stored.values() if trace != FROM_PROXY}
+    assert len(theirs) == len(OTHERS) == len(stored) - len(hers)
+    for trace in theirs:
+        assert [line for line in lines_of(worker, trace) if line.get("kind") == "mail"]

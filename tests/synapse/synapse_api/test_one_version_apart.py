@@ -1,6 +1,5 @@
 """Module and service need not be renewed in the same moment: each runs with the other as it was one version before."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -9,9 +8,10 @@ import pytest
 import requests
 
 from tests.services.guichet_synapse import GuichetHomeserver, started
-from tests.services.processes import ROOT, Processes, Web
+from tests.services.identity_server import identity_server_settings, serve_by_tls, trusted
+from tests.services.processes import ROOT, Processes, read_json
 from tests.services.smtp import Relay
-from tests.services.waiting import free_port, wait_for
+from tests.services.waiting import wait_for
 from tests.worlds.matrix import User
 
 pytestmark = [pytest.mark.synapse, pytest.mark.processes]
@@ -39,8 +39,7 @@ class Pair:
         return self.processes.run("guichet", *argv, env=self.environment)
 
     def json(self, *argv: str) -> dict:
-        said = self.run(*argv, "--json")
-        return json.loads(said[said.index("{") :])
+        return read_json(self.run(*argv, "--json"))
 
     def register(self, authority) -> None:
         """The homeserver of the pair, by its name in TLS; another that only listens; the rules."""
@@ -54,16 +53,6 @@ class Pair:
         self.other_credential = other["credential"]
         self.run("domain", "add", AGENTS, "--homeserver", name)
         self.run("domain", "add", GUESTS, "--guest", "--homeserver", name)
-
-    def serve(self, authority) -> None:
-        certificate = authority.issue("localhost", "127.0.0.1")
-        tls = ("--tls-certificate", str(certificate.certificate), "--tls-key", str(certificate.key))
-        port = self.environment["GUICHET_PUBLIC_URL"].rpartition(":")[2]
-        command = ("guichet", "serve", "--port", port, *tls)
-        web = self.processes.start(*command, env=self.environment, kind=Web)
-        web.url = self.environment["GUICHET_PUBLIC_URL"]
-        web.wait_until_up()
-        web.wait_for_log("Stop with Ctrl-C")
 
     def is_open(self, address: str) -> bool:
         """Whether the service goes by a rule for this address."""
@@ -90,31 +79,24 @@ class Pair:
 
 
 @pytest.fixture(params=["the module is older", "the service is older"])
-def pair(request, tmp_path, authority, smtp_server, guichet_before, monkeypatch) -> Iterator[Pair]:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
+def pair(request, tmp_path, authority, smtp_server, guichet_before) -> Iterator[Pair]:
     trees = {"module": ROOT, "service": ROOT} | {request.param.split()[1]: guichet_before}
     processes = Processes(tmp_path, tree=trees["service"])
-    url = f"https://localhost:{free_port()}"
-    environment = {
-        "GUICHET_PUBLIC_URL": url,
-        "GUICHET_SERVER_NAME": "is.example",
-        "GUICHET_SERVER_ALIASES": url.removeprefix("https://"),
-        "GUICHET_SMTP_URL": smtp_server.url,
-        "GUICHET_MAIL_FROM": "Guichet <bonjour@guichet.example>",
-        "GUICHET_INTERNAL_LISTEN": "",
-        "GUICHET_LIMITS": "off",
-    }
+    environment = identity_server_settings(smtp_server, GUICHET_LIMITS="off")
     (tmp_path / "homeserver").mkdir()
     module = {"ca_file": str(authority.ca_file)}
     homeserver = GuichetHomeserver(
-        tmp_path / "homeserver", authority, guichet_url=url, module=module
+        tmp_path / "homeserver",
+        authority,
+        guichet_url=environment["GUICHET_PUBLIC_URL"],
+        module=module,
     )
     homeserver.tree = trees["module"]
     try:
         made = Pair(homeserver, processes, environment, smtp_server)
         made.register(authority)
-        made.serve(authority)
-        with started(homeserver):
+        serve_by_tls(processes, environment, authority)
+        with trusted(authority), started(homeserver):
             yield made
     finally:
         processes.end_all()

@@ -15,7 +15,7 @@ from identity.people import adoption
 from identity.people.adoption import Contradiction, FoundAccount
 from identity.problems import WrongServer
 from identity.threepids import associations
-from tests.worlds.one_person import OLGA
+from tests.worlds.one_person.names import OLGA
 from tests.worlds.services import EDUCATION, GUESTS
 
 ANA, HERS = f"@ana:{EDUCATION}", EmailAddress.parse("ana@ac-rouen.example")

@@ -23,19 +23,9 @@ from identity.people import erasure, erasure_log, guests, service as people
 from identity.people.erasure import NotErased
 from identity.rule_changes import journal_check, service as rule_changes
 from identity.threepids import account_models as identity_accounts, associations
-from tests.worlds.one_person import (
-    CAMILLE,
-    HERS,
-    LOCAL,
-    OLGA,
-    TAGGED,
-    TYPED,
-    ZOE,
-    count_rows,
-    dump,
-    fill_every_story,
-    traces,
-)
+from tests.worlds.one_person.filling import fill_every_story
+from tests.worlds.one_person.names import CAMILLE, HERS, LOCAL, OLGA, TAGGED, TYPED, ZOE
+from tests.worlds.one_person.traces import count_rows, dump, traces
 from tests.worlds.services import EDUCATION
 
 

@@ -18,7 +18,9 @@ from identity.people.erasure_log import ErasureLogUnusable
 from identity.rule_changes import journal_check
 from identity.sign_up import service as sign_up
 from identity.sign_up.models import VerificationRequest
-from tests.worlds.one_person import CAMILLE, HERS, OLGA, dump, fill_every_story, traces
+from tests.worlds.one_person.filling import fill_every_story
+from tests.worlds.one_person.names import CAMILLE, HERS, OLGA
+from tests.worlds.one_person.traces import dump, traces
 
 LEO = EmailAddress.parse("leo.petit@ac-rouen.example")
 RESTORING = Actor("restore", "here", "a backup was restored")

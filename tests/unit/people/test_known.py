@@ -7,7 +7,8 @@ import pytest
 from domain_rules.addresses import EmailAddress
 from identity.core.personal_data import Person, mask_names, redact
 from identity.people import service as people
-from tests.worlds.one_person import CAMILLE, GIL, HERS, LOCAL, TAGGED, ZOE, ZOES, fill_every_story
+from tests.worlds.one_person.filling import fill_every_story
+from tests.worlds.one_person.names import CAMILLE, GIL, HERS, LOCAL, TAGGED, ZOE, ZOES
 
 # One section for each thing that is stored; whoever stores another one shows it.
 SECTIONS = {

@@ -27,12 +27,7 @@ def backups(worker_services) -> Backups:
 @pytest.fixture
 def restore(backups, clock):
     def restore():
-        clock.advance(hours=12)
-        backups.load()
-        backups.work()
-        assert backups.is_held()
-        ended = backups.begin()
-        backups.resume()
+        ended = backups.bring_back(clock)
         clock.advance(minutes=1)
         return ended
 

@@ -23,12 +23,7 @@ def backups(worker_services) -> Backups:
 @pytest.fixture
 def restore(backups, clock):
     def restore():
-        clock.advance(hours=12)
-        backups.load()
-        backups.work()
-        assert backups.is_held()
-        backups.begin()
-        backups.resume()
+        backups.bring_back(clock)
         for _ in range(2):
             clock.advance(minutes=5)
             backups.work()

@@ -26,12 +26,7 @@ def confirmed(browser, service, postbox):
 
 
 def restore(backups, clock):
-    clock.advance(hours=12)
-    backups.load()
-    backups.work()
-    assert backups.is_held()
-    ended = backups.begin()
-    backups.resume()
+    ended = backups.bring_back(clock)
     clock.advance(minutes=5)
     backups.work()
     return ended

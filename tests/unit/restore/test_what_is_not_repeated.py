@@ -31,15 +31,8 @@ def backups(worker_services) -> Backups:
 
 @pytest.fixture
 def restore(backups, clock, hear):
-    """The backup is loaded half a day later; a machine notices, and the operator does what is right."""
-
     def restore():
-        clock.advance(hours=12)
-        backups.load()
-        backups.work()
-        assert backups.is_held()
-        ended = backups.begin()
-        backups.resume()
+        ended = backups.bring_back(clock)
         for _ in range(2):
             clock.advance(minutes=5)
             hear()

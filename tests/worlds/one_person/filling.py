@@ -1,0 +1,82 @@
+"""One person in all tables, by the services that people reach; rows by hand where those need a network."""
+
+import uuid
+
+from sqlalchemy import select
+
+from domain_rules.rule import AccountClass, Rule, RuleKind
+from identity.accounts import agents, feed_state, room_members, successions, verified_addresses
+from identity.core.outbox import Job, JobKind
+from identity.homeservers import models as homeservers
+from identity.mail import models as mails, results
+from identity.mail.models import MailState
+from identity.mail.quota import Template
+from identity.rule_changes import service as rule_changes
+from identity.synapse_api import report_models
+from identity.threepids import associations
+from tests.worlds.services import EDUCATION
+
+from .invited import be_blocked, be_invited_and_invite, hand_in_lists
+from .names import CAMILLE, HERS, OLGA, ROOM, TAGGED, ZOE, ZOES
+from .signed_up import make_account, sign_up, use_matrix_client
+
+
+def fill_every_story(services, *, address=CAMILLE, tagged=TAGGED, user_id=HERS) -> None:
+    """One person in all tables, by the services that people reach; rows by hand where those need a network."""
+    with services.database.transaction() as session:
+        _open_her_domain(session, services)
+        sign_up(session, services, address, tagged)
+        make_account(session, services, address, user_id)
+        use_matrix_client(session, services, address, user_id)
+        be_invited_and_invite(session, services, address, tagged, user_id)
+        hand_in_lists(session, services, address, user_id)
+        _mails(session, services, address, tagged)
+        _reports(session, services, user_id)
+        be_blocked(session, services, user_id)
+
+
+def _open_her_domain(session, services):
+    now = services.now()
+    rule = Rule(
+        RuleKind.DOMAIN, CAMILLE.ascii_domain, AccountClass.AGENT, EDUCATION, requires_invite=False
+    )
+    difference = rule_changes.compare(session, put=[rule])
+    rule_changes.publish(session, now, difference, OLGA)
+    homeservers.find(session, EDUCATION).class_source = "by_person"
+    session.flush()
+    associations.bind(session, now, address=ZOES, user_id=ZOE)
+    verified_addresses.add(session, now, user_id=ZOE, address=ZOES)
+
+
+def _mails(session, services, address, tagged):
+    now = services.now()
+    for each in (address, tagged):
+        mail = mails.order(
+            session,
+            now,
+            template=Template.EXISTS,
+            address=each.canonical,
+            language="fr",
+            subject_id=uuid.uuid4(),
+        )
+        mail.state, mail.last_reply = MailState.REFUSED, f"550 no {each.canonical}"
+    session.flush()
+    results._strike(session, services.hashes, now, address.canonical)
+    job = session.scalars(select(Job).where(Job.kind == JobKind.MAIL)).first()
+    job.last_error = f"refused: 550 {address.canonical}"
+
+
+def _reports(session, services, user_id):
+    now = services.now()
+    room_members.record_join(session, now, room_id=ROOM, user_id=user_id)
+    successions.record_succession(
+        session, now, predecessors=["@before:x.example", user_id], successor=user_id
+    )
+    successions.record_succession(
+        session, now, predecessors=[user_id], successor="@after:x.example"
+    )
+    report_models.add_refusals(
+        session, user_id=user_id, reason="guest_cannot_invite", count=2, last_at=now
+    )
+    feed_state.lock_state(session)
+    agents.publish(session, [user_id], number=1, is_agent=True)
