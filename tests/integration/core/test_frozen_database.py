@@ -21,7 +21,7 @@ from identity.migrations.running import Patience
 from tests.services.children import standing_still
 from tests.services.person import Person, code_in, plain
 from tests.services.postgresql import PostgreSQLServer, running_server
-from tests.services.waiting import wait_for
+from tests.services.waiting import LOOPBACK, wait_for
 
 HASTY = replace(WEB, connect=2, statement=0.4, lock=0.4, answer=0.5)
 HANG = 40.0  # seconds: more than any deadline, on a slow machine too, less than an unbounded wait

@@ -7,6 +7,8 @@ import ssl
 import pytest
 from sqlalchemy import text
 
+from tests.services import faults
+
 LETTER = b"From: a@example.org\r\nTo: b@example.org\r\nSubject: hello\r\n\r\nA body.\r\n"
 
 
@@ -105,3 +107,34 @@ def test_a_process_is_started_followed_and_killed(guichet_processes):
     child.wait_for_log("here")
     child.kill()
     assert not child.running
+
+
+def test_rows_of_one_fault_become_one_and_the_columns_stand_under_one_another():
+    rows = faults.merged(
+        [
+            ["b", 2, 2, 0, 1, 3.25, "first"],
+            ["A longer one", 1, 1, 0, 0, None, "-"],
+            ["b", 3, 2, 1, 0, 1.0, "last"],
+        ]
+    )
+    assert rows == [["A longer one", 1, 1, 0, 0, None, "-"], ["b", 5, 4, 1, 1, 3.25, "last"]]
+    head, rule, _, row = faults.lines(rows)
+    bars = [[at for at, letter in enumerate(line) if letter == "|"] for line in (head, rule, row)]
+    assert bars[0][:-1] == bars[1][:-1] == bars[2][:-1]
+    assert row.split() == [
+        "|",
+        "b",
+        "|",
+        "5",
+        "|",
+        "4",
+        "|",
+        "1",
+        "|",
+        "1",
+        "|",
+        "3.2",
+        "|",
+        "last",
+        "|",
+    ]

@@ -1,5 +1,6 @@
 """Many people sign up at the same moment, from the form to an account on a real Synapse: each gets one, and nobody an error."""
 
+import random
 import statistics
 import threading
 import time
@@ -119,22 +120,23 @@ def test_everybody_gets_one_account_and_nobody_an_error(
     assert set(accounts.values()) == {1}
     [[booked]] = ask_database(on_synapse, "select count(*) from accounts")
     assert booked == number
-    templates = Counter(
-        (delivery.recipients[0], delivery.message["X-Guichet-Template"].partition(";")[0])
-        for delivery in smtp_server.deliveries
+    messages = smtp_server.messages
+    ids = Counter(message["Message-ID"] for message in messages)
+    assert set(ids.values()) == {1}, "no worker died, so no mail may come twice"
+    kinds = Counter(
+        (message["To"], message["X-Guichet-Template"].partition(";")[0]) for message in messages
     )
     for each in crowd:
-        assert templates[each.address, "verify"] == templates[each.address, "welcome"] == 1
+        assert kinds[each.address, "verify"] == kinds[each.address, "welcome"] == 1
+    for each in random.sample(crowd, 5):
         by_mail = {"type": "m.id.thirdparty", "medium": "email", "address": each.address}
-        if each is crowd[-1]:
-            assert synapse.log_in(by_mail, PASSWORD).status_code == 200
+        assert synapse.log_in(by_mail, PASSWORD).status_code == 200
     took = sorted(each.ended for each in crowd)
     slowest = max(answer.elapsed.total_seconds() for each in crowd for answer in each.answers)
     record_fault(
         f"clients: {number} people sign up at the same moment",
         tried=number,
         survived=len(accounts),
-        doubled=sum(templates.values()) - 2 * number,
         seconds=took[-1],
         said=f"/readyz: {', '.join(sorted(said)) or 'ready'}; median {statistics.median(took):.0f} s, "
         f"slowest page {slowest:.1f} s, {sum(statuses.values())} answers, none 4xx or 5xx",
