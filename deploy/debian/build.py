@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from configparser import ConfigParser
 from email.utils import formatdate
 from pathlib import Path
@@ -91,14 +90,16 @@ def make_environment(source: Path, folder: Path) -> None:
     _run(python, "-m", "venv", "--without-pip", folder)
     installed = folder / "bin/python"
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
-    install = (*pip, "--python", installed, "install", "--no-compile", "--no-warn-script-location")
+    install = (*pip, "--python", installed, "install", "--no-compile", "--no-deps")
     _run(*install, "--require-hashes", "--requirement", source / "requirements/service.txt")
     with tempfile.TemporaryDirectory(prefix="guichet-wheel-") as wheels:
-        build = ("--no-deps", "--no-build-isolation", "--wheel-dir", wheels)
-        _run(*pip, "wheel", *build, source)
-        _run(*install, "--no-deps", *Path(wheels).glob("*.whl"))
+        build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels)
+        _run(*pip, *build, source)
+        _run(*install, *Path(wheels).glob("*.whl"))
     _run(*pip, "--python", installed, "uninstall", "--yes", "setuptools")
     _tidy(folder, python)
+    _set_times(folder, _epoch(source))
+    _compile(folder)
 
 
 def _tidy(folder: Path, python: Path) -> None:
@@ -172,20 +173,19 @@ def make_package(
     """
     version = version or debian_version(source)
     architecture = _run("dpkg", "--print-architecture").strip()
-    epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    epoch = _epoch(source)
     output.mkdir(parents=True, exist_ok=True)
     package = output / f"guichet_{version}_{architecture}.deb"
     with tempfile.TemporaryDirectory(prefix="guichet-root-") as scratch:
         root = Path(scratch, "root")
-        shutil.copytree(environment, root / HOME, symlinks=True)
+        # Links to the same bytes where that can be done: two packages of one environment cost little.
+        shutil.copytree(environment, root / HOME, symlinks=True, copy_function=_link)
         _add_files(source, root, version, epoch)
         _narrow(root)
-        _set_times(root, epoch)
-        _compile(root)
         facts = {
             "version": version,
             "architecture": architecture,
-            "python": _python(root),
+            "python": _python(environment),
             "libc": _oldest_libc(root),
             "size": str(_kilobytes(root)),
         }
@@ -274,11 +274,24 @@ def _narrow(root: Path) -> None:
     (root / SETTINGS).parent.chmod(0o750)
 
 
-def _compile(root: Path) -> None:
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
+
+
+def _compile(folder: Path) -> None:
     """Byte-compile: the services cannot write there, and would compile at every start."""
-    told = ("-q", "-j1", "--invalidation-mode", "timestamp", "-s", root, "-p", "/")
+    told = ("-q", "-j1", "--invalidation-mode", "timestamp", "-s", folder, "-p", f"/{HOME}")
     environ = os.environ | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
-    _run(f"/usr/bin/{_python(root)}", "-m", "compileall", *told, root / HOME / "lib", env=environ)
+    _run(f"/usr/bin/{_python(folder)}", "-m", "compileall", *told, folder / "lib", env=environ)
+
+
+def _epoch(source: Path) -> int:
+    """The time that every file gets: without SOURCE_DATE_EPOCH, that of the source."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    return int(given) if given else int((source / "setup.cfg").stat().st_mtime)
 
 
 def _set_times(root: Path, epoch: int) -> None:
@@ -286,8 +299,8 @@ def _set_times(root: Path, epoch: int) -> None:
         os.utime(path, (epoch, epoch), follow_symlinks=False)
 
 
-def _python(root: Path) -> str:
-    return (root / HOME / "bin/python").readlink().name
+def _python(folder: Path) -> str:
+    return (folder / "bin/python").readlink().name
 
 
 def _oldest_libc(root: Path) -> str:

@@ -23,7 +23,14 @@ MADE_BY_SCRIPTS = (
     "ssl/certs",
     "ssl/certs/*.crt",
 )
-FOLDERS = {"tmp": 0o1777, "var/tmp": 0o1777, "run": 0o755, "proc": 0o555, "root": 0o700}
+FOLDERS = {
+    "tmp": 0o1777,
+    "dev/shm": 0o1777,
+    "var/tmp": 0o1777,
+    "run": 0o755,
+    "proc": 0o555,
+    "root": 0o700,
+}
 FIELDS = "${binary:Package}\t${Package}\t${Essential}\t${Pre-Depends}, ${Depends}\t${Provides}\n"
 
 

@@ -57,8 +57,7 @@ class UnitManager:
     def enable_and_start(self, *names: str) -> None:
         """`systemctl enable --now`: what a unit wants starts before it."""
         self.enabled |= set(names)
-        for name in names:
-            assert self._start(name) == 0, self.log(name)
+        assert self._start(list(names)) == 0, "".join(map(self.log, names))
 
     def log(self, name: str) -> str:
         return "".join(
@@ -89,29 +88,40 @@ class UnitManager:
             return "0 enabled" if self.enabled.issuperset(names) else "1 disabled"
         if verb not in {"daemon-reload", "start", "stop", "restart"}:
             return UNKNOWN
-        for name in names if verb in {"stop", "restart"} else ():
-            self._stop(name)
-        return max((self._start(name) for name in names if verb in {"start", "restart"}), default=0)
+        if verb in {"stop", "restart"}:
+            self._stop(names)
+        return self._start(names) if verb in {"start", "restart"} else 0
 
     def _is_active(self, name: str) -> bool:
         return name in self.running and self.running[name].running
 
-    def _start(self, name: str) -> int:
+    def _start(self, names: list[str]) -> int:
+        """Start what does not run, and before it, once, what all of that wants."""
+        units = {name: Unit(self.root.path(f"{UNITS}/{name}")) for name in names}
+        wanted = {
+            each
+            for name, unit in units.items()
+            if not self._is_active(name)
+            for each in unit["Unit"].get("Wants", "").split()
+            if each.endswith(".service")
+        }
+        if wanted:
+            self._start(sorted(wanted))  # a failure stops nobody who only wants it
+        return max((self._start_one(name, unit) for name, unit in units.items()), default=0)
+
+    def _start_one(self, name: str, unit: Unit) -> int:
         if self._is_active(name):
             return 0
-        path = self.root.path(f"{UNITS}/{name}")
-        unit = Unit(path)
-        for wanted in unit["Unit"].get("Wants", "").split():
-            if wanted.endswith(".service"):
-                self._start(wanted)
         self._started += 1
         log = self.folder / f"{self._started:02}-{name}.log"
+        path = self.root.path(f"{UNITS}/{name}")
         child = start_unit(path, self.root.folder, log, instead=self.instead)
         if unit["Service"].get("Type") == "oneshot":
             return child.process.wait(120)
         self.running[name] = child
         return 0
 
-    def _stop(self, name: str) -> None:
-        if child := self.running.pop(name, None):
-            child.stop()
+    def _stop(self, names: list[str]) -> None:
+        for name in names:
+            if child := self.running.pop(name, None):
+                child.stop()

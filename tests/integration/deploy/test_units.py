@@ -68,6 +68,13 @@ def test_settings_come_from_one_file_wherever_a_process_starts(path):
     assert "GUICHET_ENV_FILE=/etc/guichet/guichet.env" in service["Environment"]
 
 
+def test_no_service_can_write_where_python_would_import_from(path):
+    """celery and granian put the working directory before everything else that is imported."""
+    service = Unit(path)["Service"]
+    assert service["WorkingDirectory"] == "/"
+    assert "/" not in service["ReadWritePaths"].split()
+
+
 def test_the_schema_comes_first_and_a_start_is_tried_again_without_end(path):
     unit = Unit(path)
     if path.name == MIGRATE:
