@@ -41,7 +41,10 @@ def upgrade(*, author: str, reason: str, dry_run: bool) -> None:
     if settings.is_embedded and not dry_run:
         private_folder(settings.data_dir)
     before, newest = _current(), migrations.newest_revision()
-    if migrations.compare_schema(before) is not Schema.OLDER:
+    schema = migrations.compare_schema(before)
+    if schema is Schema.NEWER:
+        print_message(f"The database is at {before}, of a later version: nothing is to be done.")
+    elif schema is Schema.SAME:
         print_message(f"The database is at {before}, the newest schema already.")
     elif dry_run:
         print_message(f"Would go from {before or 'nothing'} to {newest}. Nothing was written.")

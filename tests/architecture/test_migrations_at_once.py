@@ -154,6 +154,33 @@ def test_whoever_goes_back_to_0_1_0_reads_what_each_loss_means():
     assert set(losses.MEANINGS) | losses.BOOKKEEPING <= tables | columns
 
 
+def test_the_way_back_can_be_gone_step_by_step(upgraded):
+    """Each step leaves the schema of its revision, and the way up leads through it again."""
+    here, steps = NEWEST, []
+    while here > FIRST:
+        steps.append(here)
+        older = f"{int(here) - 1:04}"
+        way = migrations.find_way_back(upgraded, older)
+        here = migrations.downgrade(upgraded, way, who=OLGA, now=NOW).after
+        assert here == older
+        assert columns_of(upgraded) == losses.columns_at(here)
+    for newer in reversed(steps):
+        assert migrations.upgrade(upgraded, newer).after == newer
+    assert columns_of(upgraded) == losses.columns_at(NEWEST)
+
+
+def columns_of(url):
+    engine = make_engine(url)
+    seen = sa.inspect(engine)
+    found = {
+        name: {each["name"] for each in seen.get_columns(name)}
+        for name in seen.get_table_names()
+        if name != losses.VERSIONS
+    }
+    engine.dispose()
+    return found
+
+
 def test_who_needs_the_newer_schema_is_named_and_who_does_not_may_run_on(upgraded, opened):
     reports = [
         NodeReport("a", kind=NodeKind.WEB, host="a", schema=NEWEST),

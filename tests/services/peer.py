@@ -21,6 +21,7 @@ class Peer:
         self.server_name = server_name
         self.users: dict[str, object] = {}
         self.asked: list[str] = []
+        self.told: list[dict] = []  # what was sent to it, as to onbind
         self.raw: tuple[int, bytes] | None = None  # answers everything with this
         self.keys = [signedjson.key.generate_signing_key("first")]
         self.valid_until = datetime(2100, 1, 1, tzinfo=UTC)
@@ -94,6 +95,12 @@ class Peer:
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self):
+                us.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"{}")
 
             def log_message(self, *_):
                 """Nobody reads it."""

@@ -77,6 +77,16 @@ def test_it_is_not_gone_while_processes_run_or_when_something_would_be_lost(run,
     assert run("db", "current", env=env).stdout == "0016\n"
 
 
+def test_a_database_of_a_later_version_is_left_as_it_is(run, came_from_0016):
+    database = Database(make_engine(came_from_0016["GUICHET_DATABASE_URL"]))
+    with database.transaction() as session:
+        session.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    database.engine.dispose()
+    assert "at 9999, of a later version" in run("db", "upgrade", env=came_from_0016).stderr
+    told = run("db", "downgrade", ends=1, env=came_from_0016).stderr
+    assert "of a later version: run guichet db downgrade of that version" in told
+
+
 def test_there_is_no_way_back_from_nothing(run, empty_sqlite_url):
     env = {"GUICHET_DATABASE_URL": empty_sqlite_url, **keys_for(run)}
     assert "empty" in run("db", "downgrade", ends=1, env=env).stderr
