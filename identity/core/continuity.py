@@ -173,6 +173,10 @@ def check(session: Session, now: datetime, last_seen: LastSeen) -> bool:
         log.error(MISSING)
         return False
     found, latest = position_of(row), last_seen.latest(row.name)
+    if latest is not None and latest > found:
+        # Another process may have moved it on, and told, after the row was read: read it again.
+        row = find(session) or row
+        found = position_of(row)
     if latest is None or latest <= found:
         last_seen.remember(row.name, found)
         return row.held_since is None

@@ -31,8 +31,10 @@ class Forms(HTMLParser):
 class Person:
     """One browser of one person."""
 
-    def __init__(self, url: str, language: str = "fr") -> None:
-        self.url, self.session = url, requests.Session()
+    def __init__(
+        self, url: str, language: str = "fr", session: requests.Session | None = None
+    ) -> None:
+        self.url, self.session = url, session or requests.Session()
         self.session.headers["Accept-Language"] = language
         self.page: requests.Response = self.open("/start")
 

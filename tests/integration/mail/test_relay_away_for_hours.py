@@ -13,7 +13,7 @@ from tests.services.waiting import wait_for
 pytestmark = [pytest.mark.faults, pytest.mark.long]
 
 QUEUED, HOURS = 50_000, 5
-LEFT = 1_000  # so many of them are seen to leave
+LEFT = 200  # so many of them are seen to leave
 CAMILLE = "camille.durand@ac-rouen.example"
 # Like the one that was ordered, of other people, hours ago.
 CLONES = (

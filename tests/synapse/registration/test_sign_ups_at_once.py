@@ -1,35 +1,39 @@
-"""Many people sign up at the same moment, from the form to an account on a real Synapse: each gets one, and nobody an error."""
+"""Many people sign up at the same moment, from the form to an account on a real Synapse: each gets one, and nobody is lost."""
 
 import random
 import statistics
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import EmailMessage
+from functools import partial
+from typing import Any
 
 import pytest
 import requests
 
 from tests.services.person import PASSWORD, Person, code_in, plain
 from tests.services.production import ask_database, wait_until_done
+from tests.services.smtp import Relay
 from tests.services.waiting import wait_for
 
 pytestmark = pytest.mark.faults
 PEOPLE = 200
 WEB_WORKERS = 3
-PATIENCE = (
-    900.0  # seconds until the last has their account, on a machine that is busy with other work
-)
+PATIENCE = 900.0  # seconds, on a machine that is busy with other work
 
 
 @dataclass
 class Visitor:
-    """One of the crowd: reads the mail, types the code, chooses a password, waits as the page asks."""
+    """One of the crowd: does what each page says, and reloads one that says "try again"."""
 
     url: str
-    relay: object
+    relay: Relay
     address: str
     answers: list[requests.Response] = field(default_factory=list)
+    passwords: int = 0
     ended: float = 0.0
     failure: BaseException | None = None
 
@@ -43,22 +47,42 @@ class Visitor:
             self.failure = failure
 
     def _sign_up(self) -> None:
-        person = Person(self.url)
-        person.session.hooks["response"].append(lambda answer, **_: self.answers.append(answer))
-        person.ask(self.address)
+        session = requests.Session()
+        session.hooks["response"].append(lambda answer, **_: self.answers.append(answer))
+        person = self._patiently(lambda: Person(self.url, session=session))
+        self._patiently(partial(person.send, "/start", email=self.address), person)
         assert person.page.url.endswith("/check/1"), person.page.text
         mail = wait_for(self._mail, what=f"the mail to {self.address}", within=PATIENCE, pause=0.5)
-        person.type_code(code_in(plain(mail)))
+        self._patiently(partial(person.type_code, code_in(plain(mail))), person)
         assert "/account/1" in person.page.url, person.page.text
-        person.send(password=PASSWORD, password_again=PASSWORD)
         deadline = time.monotonic() + PATIENCE
-        while "Refresh" in person.page.headers:
-            assert time.monotonic() < deadline, "the page still waits"
-            time.sleep(float(person.page.headers["Refresh"].partition(";")[0]))
-            person.open(person.page.url)
-        assert person.page.url.endswith("/done"), person.page.url
+        while not person.page.url.endswith("/done"):
+            assert time.monotonic() < deadline, person.page.text
+            if "Refresh" in person.page.headers:
+                time.sleep(float(person.page.headers["Refresh"].partition(";")[0]))
+                self._patiently(partial(person.open, person.page.url), person)
+            else:  # the form; once more if no worker took the password within a minute
+                self.passwords += 1
+                asked = {"password": PASSWORD}
+                if 'name="password_again"' in person.page.text:
+                    asked["password_again"] = PASSWORD
+                self._patiently(partial(person.send, **asked), person)
 
-    def _mail(self):
+    def _patiently(self, act: Callable[[], Any], person: Person | None = None) -> Any:
+        """Again after the time that a busy server names; forms are sent from the page before."""
+        before = person.page if person else None
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            result = act()
+            page = result.page if isinstance(result, Person) else result
+            if page.status_code != 503:
+                return result
+            assert time.monotonic() < deadline, "the server stays busy"
+            time.sleep(int(page.headers["Retry-After"]))
+            if person and before is not None:
+                person.page = before
+
+    def _mail(self) -> EmailMessage | None:
         """The first mail to them: the one with the code."""
         deliveries = [each for each in self.relay.deliveries if self.address in each.recipients]
         return deliveries[0].message if deliveries else None
@@ -88,7 +112,7 @@ def on_synapse(production, guichet_processes, synapse, tmp_path) -> dict[str, st
 @pytest.mark.parametrize(
     "number", [12, pytest.param(PEOPLE, marks=pytest.mark.long)], ids="{} people".format
 )
-def test_everybody_gets_one_account_and_nobody_an_error(
+def test_everybody_gets_one_account(
     on_synapse, guichet_processes, smtp_server, synapse, record_fault, number
 ):
     web = guichet_processes.web(on_synapse, "--workers", str(WEB_WORKERS))
@@ -111,7 +135,7 @@ def test_everybody_gets_one_account_and_nobody_an_error(
         thread.join()
     assert [each.failure for each in crowd if each.failure] == []
     statuses = Counter(answer.status_code for each in crowd for answer in each.answers)
-    assert [status for status in statuses if status >= 400] == []
+    assert set(statuses) <= {200, 303, 503}, "a busy server says when to come again"
     wait_until_done(on_synapse)
 
     path = f"/_synapse/admin/v2/users?name=crowd{number}.&limit=1000"
@@ -139,5 +163,6 @@ def test_everybody_gets_one_account_and_nobody_an_error(
         survived=len(accounts),
         seconds=took[-1],
         said=f"/readyz: {', '.join(sorted(said)) or 'ready'}; median {statistics.median(took):.0f} s, "
-        f"slowest page {slowest:.1f} s, {sum(statuses.values())} answers, none 4xx or 5xx",
+        f"slowest page {slowest:.1f} s, {sum(statuses.values())} answers, {statuses[503]} of them 503 with Retry-After; "
+        f"{sum(each.passwords > 1 for each in crowd)} chose their password twice",
     )

@@ -268,3 +268,26 @@ def test_an_older_backup_than_the_last_restore_is_noticed(machine, clock):
     machine.beat()
     machine.load(backup | {"ticks": 99})
     assert not machine.check()
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("beats", [1, 100])
+def test_what_others_move_on_while_it_is_looked_at_did_not_go_back(machine, caplog, beats):
+    class Interrupted(LastSeen):
+        """Others go on between the two looks of `check`: at the row, and at what was seen."""
+
+        def latest(self, name: str) -> Position | None:
+            if others_wait:
+                others_wait.clear()
+                assert machine.beat(beats)
+            return super().latest(name)
+
+    assert machine.beat()
+    others_wait = [True]
+    slow = machine.restarted()
+    slow.last_seen = Interrupted(machine.path)
+    assert slow.check()
+    assert not others_wait
+    assert machine.row()["held_since"] is None
+    assert "lost some seconds" not in caplog.text
