@@ -15,8 +15,10 @@ from sqlalchemy.exc import (
 )
 
 from identity.core.sealing import CannotOpen
+from identity.env_files import WrongEnvFile
 from identity.migrations.running import Blocked
 from identity.problems import Problem, Stopped
+from identity.setting_sources import UnreadableSecret
 from identity.settings import WrongSettings
 
 
@@ -63,7 +65,7 @@ class Guichet(click.Group):
             return super().invoke(ctx)
         except Stopped as error:
             raise Failure(str(error), Exit.REFUSED) from error
-        except (WrongSettings, Problem) as error:
+        except (WrongSettings, WrongEnvFile, UnreadableSecret, Problem) as error:
             raise Failure(str(error)) from error
         except CannotOpen as error:
             raise Failure(

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from identity.checked_values import fault_of_key
 from identity.core.sealing import PrivateHalves, new_pair
-from identity.setting_sources import read_secret
+from identity.setting_sources import UnreadableSecret, read_secret
 from identity.settings import Settings, WrongSettings, new_secret
 from identity.settings_findings import written_settings
 
@@ -159,12 +160,41 @@ def init(folder: Path, owners: Owners | None, *, dry_run: bool = False) -> list[
     found = []
     for name, key in made.items():
         path = folder / name
-        is_new = not path.exists()
+        is_new = not os.path.lexists(path)  # a link that leads nowhere is there, too
         if is_new and not dry_run:
             is_new = _make(path, f"{key}\n", owners, for_worker=name == HOMESERVER_KEYS)
-        elif not is_new and not _texts(read_secret(name, str(path)), None):
-            raise WrongSettings(f"{path} holds no key: remove it, and run this again")
+        elif not is_new:
+            _check_there_is_a_key(path)
         found.append(KeyFile(path, is_new))
+    return found
+
+
+def _check_there_is_a_key(path: Path) -> None:
+    try:
+        keys = _texts(read_secret(path.name, str(path)), None)
+    except UnreadableSecret as error:
+        raise WrongSettings(
+            f"{error}: {path} holds no key: remove it, and run this again"
+        ) from None
+    if not keys:
+        raise WrongSettings(f"{path} holds no key: remove it, and run this again")
+
+
+def faults_in(folder: Path) -> list[str]:
+    """What is wrong with the folder, and with files in it that were there before: a sentence each."""
+    found = []
+    if stat.S_IMODE(folder.stat().st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
+        found.append(f"{folder}: others can put keys of their own there: chmod go-w {folder}")
+    for name in (SECRET_KEYS, STORAGE_KEYS, HOMESERVER_KEYS):
+        path = folder / name
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & stat.S_IRWXO:
+            found.append(
+                f"{path}: everybody here can read or write it ({mode:04o}): chmod o= {path}"
+            )
+        keys = _texts(read_secret(name, str(path)), None)
+        if name != HOMESERVER_KEYS and (fault := fault_of_key(keys[-1])):
+            found.append(f"{path}: its last key, which is in use, {fault}")
     return found
 
 

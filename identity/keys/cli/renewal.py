@@ -64,6 +64,8 @@ def init(folder: Path, group: str | None, worker_user: str | None, *, dry_run: b
         "Put these lines into guichet.env, and copy the files to every node. The worker alone gets "
         f"GUICHET_HOMESERVER_KEYS_FILE={path}, in its unit."
     )
+    for fault in [] if dry_run else key_files.faults_in(folder):
+        print_message(f"Attention: {fault}.")
     if owners is None:
         print_message(
             "You are not root, so the files are yours: only you can run processes with them."

@@ -68,8 +68,32 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made(run, tmp_path):
     (folder / "storage_keys").unlink()
     made = run.json("keys", "init", *who)
     assert [file["made"] for file in made["files"]] == [False, True, False]
-    (folder / "secret_keys").write_text("\n")
-    assert "holds no key" in run("keys", "init", *who, ends=1).stderr
+    path = folder / "secret_keys"
+    path.write_text("short,\n")
+    path.chmod(0o666)
+    folder.chmod(0o777)
+    told = run("keys", "init", *who).stderr
+    assert f"{path}: everybody here can read or write it (0666): chmod o= {path}" in told
+    assert f"{path}: its last key, which is in use, has 5 characters" in told
+    assert f"{folder}: others can put keys of their own there" in told
+    for empty in ("\n", ","):
+        path.write_text(empty)
+        assert "holds no key" in run("keys", "init", *who, ends=1).stderr
+
+
+@pytest.mark.parametrize("kind", ["folder", "link that leads nowhere"])
+def test_what_is_no_file_with_a_key_is_neither_kept_nor_overwritten(run, tmp_path, kind):
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    who = owners(folder) if os.geteuid() == 0 else [str(folder)]
+    if kind == "folder":
+        (folder / "secret_keys").mkdir()
+    else:
+        (folder / "secret_keys").symlink_to("/nowhere")
+    told = run("keys", "init", *who, ends=1).stderr
+    assert f"{folder / 'secret_keys'} cannot be read" in told
+    assert "remove it, and run this again" in told
+    assert [path.name for path in folder.iterdir()] == ["secret_keys"]
 
 
 def test_two_who_make_keys_at_once_get_the_same(tmp_path):
