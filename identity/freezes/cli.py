@@ -139,7 +139,7 @@ def _freeze(
         replaced = {
             each.key: service.describe(each)
             for each in _in_force(session, now)
-            if each.what in what and each.domain == domain_name
+            if each.what in [str(one) for one in what] and each.domain == domain_name
         }
         begun = [
             service.describe(
