@@ -224,6 +224,14 @@ class InviterBlocked(Stopped):
     reason = "inviter_blocked"
 
 
+class AccessEnded(NotAllowed):
+    """The access of this guest has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.further = {"org.guichet.reason": "access_ended"}
+
+
 class HomeserverRetired(NotAllowed):
     """This homeserver takes no new accounts any more."""
 

@@ -10,10 +10,16 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress, canonical_or_typed
+from domain_rules.rule import AccountClass
 from domain_rules.rules import Decision, RuleSet
 from domain_rules.user_ids import homeserver_of
 from identity import problems
-from identity.accounts import ends as account_ends, successions, verified_addresses
+from identity.accounts import (
+    ends as account_ends,
+    models as accounts,
+    successions,
+    verified_addresses,
+)
 from identity.invitations import delivery
 from identity.threepids import account_models as identity_accounts, associations, validation
 
@@ -36,7 +42,8 @@ def bind(
     """Associate the address of a validated session with the user who requested it.
 
     Returns the association to be signed (Identity Service API, POST /3pid/bind), times in
-    milliseconds. Raises NoValidSession, SessionExpired, SessionNotValidated, WrongServer.
+    milliseconds. Raises NoValidSession, SessionExpired, SessionNotValidated, WrongServer,
+    AccessEnded.
     """
     verified, _ = validation.find_validated(session, now, sid=sid, client_secret=client_secret)
     if verified.user_id != user_id:
@@ -44,6 +51,7 @@ def bind(
         raise problems.NoValidSession
     address = EmailAddress.stored(verified.address)
     check_homeserver(rules, now, address, user_id, policy=policy)
+    check_access(session, rules, now, address)
     record_verified(session, now, address=address.canonical, user_id=user_id)
     return {
         "medium": "email",
@@ -73,9 +81,10 @@ def bind_verified(
     If the rules name this homeserver for the address, the address counts as verified, and it is
     taken from a user of another homeserver. Otherwise (policy `any`, or the former homeserver of a
     domain that moves) it is associated only while no user of another homeserver has it.
-    Raises WrongServer; then nothing is written.
+    Raises WrongServer, AccessEnded; then nothing is written.
     """
     check_homeserver(rules, now, address, user_id, policy=policy)
+    check_access(session, rules, now, address)
     identity_accounts.record_return(session, user_id)
     decision = rules.decide(address)
     if homeserver_of(user_id) in _homeservers(decision):
@@ -144,6 +153,13 @@ def check_homeserver(
     decision = rules.decide(address)
     if homeserver_of(user_id) not in {*_homeservers(decision), *_former_homeservers(decision, now)}:
         raise _wrong_server(decision)
+
+
+def check_access(session: Session, rules: RuleSet, now: datetime, address: EmailAddress) -> None:
+    """Raises AccessEnded for a guest whose access has ended, whoever reports the address again."""
+    is_agent = rules.decide(address).account_class is AccountClass.AGENT
+    if not is_agent and accounts.has_access_ended(session, address.canonical, now):
+        raise problems.AccessEnded
 
 
 def _homeservers(decision: Decision) -> tuple[str, ...]:

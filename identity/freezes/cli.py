@@ -136,6 +136,11 @@ def _freeze(
 ) -> None:
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
+        replaced = {
+            each.key: service.describe(each)
+            for each in _in_force(session, now)
+            if each.what in [str(one) for one in what] and each.domain == domain_name
+        }
         begun = [
             service.describe(
                 service.freeze(session, now, me, each, domain=domain_name, until=until)
@@ -143,6 +148,12 @@ def _freeze(
             for each in what
         ]
     print_json({"freezes": begun, "dry_run": dry_run})
+    for key, each in replaced.items():
+        ends = f"until {each['until']}" if each["until"] else "until it is thawed"
+        print_message(
+            f"{key} was frozen already, {ends}, by {each['author']}: {each['reason']}. "
+            "This end and reason take the place of those."
+        )
     for each in begun:
         ends = f"until {each['until']}" if each["until"] else "until you thaw it"
         verb = "would be frozen" if dry_run else "is frozen"

@@ -65,6 +65,12 @@ def check_user(session: Session, user_id: str) -> None:
     check_not_suspended(homeservers.find(session, name) if name else None)
 
 
+def find_suspended(session: Session) -> frozenset[str]:
+    """The names of the homeservers that are suspended."""
+    found = select(Homeserver.name).where(Homeserver.suspended_at.is_not(None))
+    return frozenset(session.scalars(found))
+
+
 def check_takes_accounts(row: Homeserver | None) -> None:
     """Raises HomeserverSuspended or HomeserverRetired if no new accounts are made there."""
     check_not_suspended(row)

@@ -16,10 +16,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from domain_rules.user_ids import homeserver_of
 from identity.core import outbox
 from identity.core.database import limits_count
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.outbox import JobKind
+from identity.homeservers import standing as homeserver_standing
 from identity.mail import models as mails
 from identity.mail.models import LANES, Mail, MailState
 from identity.mail.quota import HALF_AN_HOUR, INVITING, Template
@@ -141,22 +143,29 @@ def close(session: Session, now: datetime, mail: Mail) -> datetime | None:
 
 
 def check_held(session: Session, now: datetime, mail: Mail) -> None:
-    """Raises InviterBlocked if a mail is about nothing but invitations of blocked inviters.
+    """Raises InviterBlocked, HomeserverSuspended if a mail is about nothing but invitations of theirs.
 
-    Theirs leave a mail that is about others too: they wait in one of their own.
+    Those of blocked inviters, and of people of suspended homeservers, leave a mail that is about
+    others too: they wait in one of their own.
     """
     senders = inviter_blocks.find_user_ids(session, now)
-    if not senders or mail.closed_at is not None or mail.state != MailState.WAITING:
+    suspended = homeserver_standing.find_suspended(session)
+    if mail.closed_at is not None or mail.state != MailState.WAITING:
+        return
+    if not senders and not suspended:
         return
     mails.lock_address(session, mail.address)
     session.refresh(mail)
     carried = third_party_invitations.find_by_mail(session, mail.id)
     about = carried or invitations_of(session, now, mail)
-    blocked = [each for each in about if each.sender in senders]
+    blocked = [
+        each for each in about if each.sender in senders or homeserver_of(each.sender) in suspended
+    ]
     if not blocked:
         return
     if len(blocked) == len(about):
         inviter_blocks.check(session, now, blocked[0].sender)
+        homeserver_standing.check_user(session, blocked[0].sender)
     apart = _order_new(session, now, blocked[0], Template.INVITE, now)
     for each in blocked:
         each.mail_id = apart.id

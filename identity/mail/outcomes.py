@@ -101,8 +101,9 @@ def mask_reply(code: int, text: str, *, to: str) -> str:
     said = LINK_TOKEN.sub(r"\1…", said)
     said = ADDRESS.sub("…@…", said)
     local = to.rpartition("@")[0]
-    if local:
-        said = re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", "…", said, flags=re.IGNORECASE)
+    # Many servers name the mailbox, without the tag behind a plus.
+    for name in filter(None, (local, local.partition("+")[0])):
+        said = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", said, flags=re.IGNORECASE)
     said = CODE.sub("…", said)
     said = said if len(said) <= MAX_CHARACTERS else f"{said[:MAX_CHARACTERS]}…"
     return f"{code} {said}".strip() if code > 0 else said

@@ -21,7 +21,7 @@ from identity.core.journal import Actor
 from identity.core.keyed_hashes import KeyedHashes
 from identity.invitations import service as invitations
 from identity.mail import models as mails
-from identity.problems import Problem
+from identity.problems import AccessEnded, Problem
 from identity.sign_up import models as verification_requests
 from identity.threepids import associations
 
@@ -68,6 +68,12 @@ def adopt(
     mails.lock_address(session, address.canonical)
     binding.check_homeserver(rules, now, address, found.user_id, policy="rule")
     _check(session, address.canonical, found.user_id)
+    try:
+        binding.check_access(session, rules, now, address)
+    except AccessEnded:
+        raise Contradiction(
+            "their access as a guest has ended; nothing was changed. guichet guest extend gives it back"
+        ) from None
     account = accounts.find_by_address(session, address.canonical)
     is_known = (
         account is not None

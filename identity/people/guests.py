@@ -23,7 +23,7 @@ from identity.accounts import (
     verified_addresses,
 )
 from identity.accounts.models import Account, AccountState
-from identity.accounts.person import user_ids_of
+from identity.accounts.person import addresses_of, user_ids_of
 from identity.binding import service as binding
 from identity.core import journal
 from identity.core.journal import Actor
@@ -88,7 +88,6 @@ def end(
     and no invitation lets them register. Raises NoSuchGuest, NotAGuest.
     """
     address, account = _find(session, rules, now, guest)
-    mails.lock_address(session, address)
     revoked = sum(
         invitations.revoke(session, now, each, by=who.name)
         for each in _live_invitations(session, now, address)
@@ -122,7 +121,6 @@ def extend(
     if not now < until <= now + LONGEST:
         raise WrongEnd("the access of a guest ends in the future, two years from now at the most")
     address, account = _find(session, rules, now, guest)
-    mails.lock_address(session, address)
     if account is None:
         raise NoSuchGuest(f"{guest} has no account, so there is nothing to extend")
     before, account.access_ends_at = account.access_ends_at, until
@@ -139,12 +137,16 @@ def extend(
 def _find(
     session: Session, rules: RuleSet, now: datetime, guest: str
 ) -> tuple[str, Account | None]:
-    """The address and the account; None if the address is only invited.
+    """The address, locked, and the account; None if the address is only invited.
 
     An account that registered in its client has no row yet, and gets one. Raises NoSuchGuest,
     NotAGuest.
     """
     is_user_id = guest.startswith("@")
+    # Two operators at once, one by the user ID and one by the address: the second sees what is done.
+    for address in sorted(addresses_of(session, guest)) if is_user_id else [guest]:
+        mails.lock_address(session, address)
+    session.expire_all()
     account = (accounts.find_by_user_id if is_user_id else accounts.find_by_address)(session, guest)
     if account is None:
         account = _adopted(session, now, guest, is_user_id=is_user_id)

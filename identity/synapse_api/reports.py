@@ -263,7 +263,7 @@ def _bound(context: ReportContext, report: Address) -> Outcome:
             address=address,
             user_id=report.user_id,
         )
-    except problems.WrongServer as error:
+    except (problems.WrongServer, problems.AccessEnded) as error:
         return Outcome("rejected", error.further["org.guichet.reason"])
     return OK
 

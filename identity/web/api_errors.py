@@ -73,6 +73,7 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.InvitationsFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.DomainFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
     problems.HomeserverHeld: (HTTPStatus.SERVICE_UNAVAILABLE, "M_UNKNOWN"),
+    problems.AccessEnded: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.HomeserverRetired: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.MailsFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_EMAIL_SEND_ERROR"),
     problems.HomeserverSuspended: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),

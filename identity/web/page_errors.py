@@ -57,6 +57,7 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.HomeserverHeld: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.held", HOME),
     problems.HomeserverSuspended: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.suspended", HOME),
     problems.InviterBlocked: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "stopped.blocked", HOME),
+    problems.AccessEnded: Advice(HTTPStatus.FORBIDDEN, "problem.other", HELP),
     problems.HomeserverRetired: Advice(HTTPStatus.FORBIDDEN, "problem.retired", HELP),
     problems.ServerAway: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.server_away", START),
     problems.WeakPassword: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),

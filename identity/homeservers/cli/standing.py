@@ -60,7 +60,7 @@ def suspend(name: str, *, author: str, reason: str, dry_run: bool) -> None:
 
     Use it if a homeserver may be in the wrong hands. Its module, its people's clients and their
     sign-ins get 403 with a reason, nobody signs up there, and nothing is sent there, as with
-    `hold`.
+    `hold`. Mails about invitations by its people that have not left yet wait, too.
     """
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)

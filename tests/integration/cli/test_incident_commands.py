@@ -48,6 +48,13 @@ def test_a_dry_run_freezes_and_thaws_nothing(run):
     assert len(run.json("freeze", "list")) == 1
 
 
+def test_who_freezes_what_another_has_frozen_reads_whose_end_they_replace(run):
+    run("freeze", "all", "--author", "ada", "--reason", "stolen passwords")
+    told = run("freeze", "mails", *WHY, "--until", "1h").stderr
+    assert "mails was frozen already, until it is thawed, by ada: stolen passwords" in told
+    assert "already" not in run("freeze", "domain", "x.example", *WHY).stderr
+
+
 def test_thawing_what_is_not_frozen_is_an_error_that_says_so(run):
     assert "mails: not frozen" in run("thaw", "mails", ends=1).stderr
 

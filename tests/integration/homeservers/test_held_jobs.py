@@ -203,6 +203,20 @@ def test_the_mails_of_a_blocked_inviter_wait_and_leave_when_they_are_unblocked(
     assert sent_to(postbox) == [GIL]
 
 
+def test_invitations_from_a_suspended_homeserver_wait_and_leave_when_it_is_resumed(
+    services, postbox, acts, held, clock, zoe
+):
+    """It may be in the wrong hands: what it has ordered by then goes nowhere."""
+    zoe.store()
+    acts(homeserver_changes.suspend, EDUCATION)
+    clock.time += GATHERING_TIME
+    work(services)
+    assert (postbox.sent, held()) == ([], {f"homeserver:{EDUCATION}": 1})
+    assert acts(homeserver_changes.resume, EDUCATION) == 1
+    work(services)
+    assert sent_to(postbox) == [GIL]
+
+
 def test_others_in_the_same_mail_do_not_wait_for_a_blocked_inviter(
     services, postbox, acts, held, clock, zoe
 ):

@@ -26,6 +26,13 @@ def test_a_reply_loses_address_code_and_link(said, kept):
     assert mask_reply(550, said, to=TO) == kept
 
 
+def test_a_reply_that_names_the_mailbox_without_the_tag_names_nobody():
+    said = mask_reply(
+        550, "5.1.1 no Ana.Durand here, nor ana.durand+x", to="ana.durand+x@a.example"
+    )
+    assert "durand" not in said.lower()
+
+
 def test_a_reply_is_short():
     assert len(mask_reply(550, "so " * 1000, to=TO)) <= MAX_CHARACTERS + 10
 
