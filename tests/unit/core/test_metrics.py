@@ -18,6 +18,7 @@ LABELS = {
     *("lane", "kind", "outcome", "task", "state", "step"),
     *("template", "provider", "homeserver", "interface", "result", "purpose"),
     *("host", "keys", "name"),  # of our machines, of sets of keys, of faults in /readyz
+    *("how", "why", "what"),  # a homeserver is stopped, jobs are held, is frozen
 }
 
 
