@@ -30,7 +30,7 @@ def read(path: Path | str) -> str:
 
 
 def test_every_setting_is_explained_and_every_explained_setting_exists():
-    explained = re.findall(rf"^\| `({PREFIX}\w+)` \|", read("docs/operations.md"), re.MULTILINE)
+    explained = re.findall(rf"^\| `({PREFIX}\w+)` \|", read("docs/settings.md"), re.MULTILINE)
     assert sorted(explained) == sorted(f"{PREFIX}{name}".upper() for name in Settings.model_fields)
 
 
@@ -100,7 +100,7 @@ def test_the_samples_start_what_there_is():
 
 def test_every_metric_is_explained_with_its_labels_and_every_explained_metric_exists():
     rows = re.findall(
-        r"^\| `(guichet_\w+)` \| ([^|]+) \| ([^|]+) \|$", read("docs/operations.md"), re.MULTILINE
+        r"^\| `(guichet_\w+)` \| ([^|]+) \| ([^|]+) \|$", read("docs/metrics.md"), re.MULTILINE
     )
     explained = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels, _said in rows}
     exists = {family.name: {*family.labels} for family in FAMILIES}

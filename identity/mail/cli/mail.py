@@ -116,7 +116,7 @@ def why(address: str) -> None:
         click.echo("  ".join(filter(None, (row["created_at"], row["template"], _summary(row)))))
     if not rows:
         print_message(
-            f"No mail to {canonical} is known. What is kept, how long: docs/operations.md"
+            f"No mail to {canonical} is known. What is kept, how long: docs/behaviour.md"
         )
     if mark:
         print_message(f'Lines of the log about this address have "address": "{mark}".')
