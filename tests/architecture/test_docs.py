@@ -23,6 +23,8 @@ PAGES = sorted(
         *(ROOT / "deploy").rglob("*.md"),
     )
 )
+# The command behind its name; a folder and a database are called like it.
+NAMED = re.compile(r"(?:^|[ /])guichet (?!guichet)((?:[a-z][a-z-]* ?)+)", re.MULTILINE)
 
 
 def read(path: Path | str) -> str:
@@ -56,7 +58,8 @@ def test_every_command_that_is_named_exists(page):
     """`guichet noun verb`, in code spans and indented or fenced blocks."""
     text = read(page)
     code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^(?: {3,}|\t)(.*)$", text, re.MULTILINE)
-    for words in re.findall(r"(?:^|[ /])guichet ((?:[a-z-]+ ?)+)", "\n".join(code), re.MULTILINE):
+    code += re.findall(r"^```sh$(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for words in NAMED.findall("\n".join(code)):
         command: click.Command = main
         for word in words.split():
             if not isinstance(command, click.Group):

@@ -17,9 +17,7 @@ BEHAVIOUR = Path(__file__).parents[2] / "docs" / "behaviour.md"
 
 def rows() -> dict[str, list[str]]:
     """The cells of the table about mails, by template."""
-    chapter = BEHAVIOUR.read_text(encoding="utf-8").partition("## How many mails a mailbox gets")[
-        2
-    ]
+    chapter = BEHAVIOUR.read_text(encoding="utf-8").partition("## How many mails a mailbox gets")[2]
     table = [line for line in chapter.partition("\n## ")[0].splitlines() if line.startswith("| `")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     bounds = [found for found in cells if len(found) == 3]

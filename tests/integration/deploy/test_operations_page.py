@@ -1,4 +1,4 @@
-"""docs/operations.md is done, from its first line to its last, as its reader would do it."""
+"""What docs/operations.md and docs/runbooks.md tell operators to type is typed, in this order."""
 
 from pathlib import Path
 
@@ -7,13 +7,15 @@ import pytest
 from tests.worlds.operated import *
 from tests.worlds.operator_page import UnknownCode, read
 
-PAGE = Path(__file__).parents[3] / "docs/operations.md"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 @pytest.mark.processes
-def test_every_command_of_the_page_works(operated):
-    for piece in read(PAGE):
-        operated.do(piece)
+def test_every_command_works_where_it_stands(operated):
+    for page in ("operations.md", "runbooks.md"):
+        for piece in read(DOCS / page):
+            operated.do(piece)
+    operated.check_owners()
     operated.check_exceptions()
 
 

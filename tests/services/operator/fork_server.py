@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import sys
-import traceback
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
@@ -83,22 +82,11 @@ def run(told: dict[str, Any], files: list[int]) -> NoReturn:
     os.environ.update(told["environment"])
     os.chdir(told["folder"])
     sys.argv = told["words"]
-    code: object = 0
-    try:
-        if sys.argv[0] == "celery":
-            celery()
-        guichet.main(args=sys.argv[1:], prog_name="guichet")
-    except SystemExit as end:
-        code = end.code or 0
-    except BaseException:  # noqa: BLE001  a process of its own would show it and end with 1
-        traceback.print_exc()
-        code = 1
-    if not isinstance(code, int):
-        print(code, file=sys.stderr)  # noqa: T201  as Python does for sys.exit("…")
-        code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    # Both end as a process does: what was registered for the end is done.
+    if sys.argv[0] == "celery":
+        sys.exit(celery())
+    guichet.main(args=sys.argv[1:], prog_name="guichet")
+    sys.exit()
 
 
 if __name__ == "__main__":

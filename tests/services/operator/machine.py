@@ -4,7 +4,7 @@ What the page writes stays as it is, but for the paths, ports and hosts of `here
 Programs run for real: bash, guichet, PostgreSQL's, nginx, promtool, curl, coreutils. Of four there
 is a script in place: `systemctl` starts and stops the units of deploy/ by their own ExecStart,
 since systemd does not run here; `journalctl` checks what it is asked, and has no journal to read;
-`sudo` gives the name of the user, to PostgreSQL too, and not their rights; `nginx` is told where
+`runuser` gives the name of the user, to PostgreSQL, and not their rights; `nginx` is told where
 its configuration is. `guichet` and `celery` run in forks of a process that has loaded them.
 """
 
@@ -33,16 +33,17 @@ DEPLOY = ROOT / "deploy"
 PORTS = (8000, 8091, 8092, 6432)
 FOLDERS = re.compile(r"(?<![\w./])/(etc|root|run|var|usr/share/guichet)(?=[/ \n\"]|$)")
 NSS = "libnss_wrapper.so"
+GROUP, WORKER = 64990, 64991
 USERS = (
-    "guichet:x:64990:64990::/var/lib/guichet:/usr/sbin/nologin",
-    "guichet-worker:x:64991:64990::/var/lib/guichet:/usr/sbin/nologin",
+    f"guichet:x:{GROUP}:{GROUP}::/var/lib/guichet:/usr/sbin/nologin",
+    f"guichet-worker:x:{WORKER}:{GROUP}::/var/lib/guichet:/usr/sbin/nologin",
 )
-GROUPS = ("guichet:x:64990:",)
-SUDO = """\
+GROUPS = (f"guichet:x:{GROUP}:",)
+RUNUSER = """\
 #!/bin/sh
-test "$1" = -u || { echo "sudo: only -u is known here" >&2; exit 1; }
-getent passwd "$2" >/dev/null || { echo "sudo: unknown user $2" >&2; exit 1; }
-user=$2; shift 2
+test "$1 $3" = "-u --" || { echo "runuser: only -u USER -- is known here" >&2; exit 1; }
+getent passwd "$2" >/dev/null || { echo "runuser: unknown user $2" >&2; exit 1; }
+user=$2; shift 3
 PGUSER=$user exec env "$@"
 """
 NGINX = """\
@@ -209,7 +210,7 @@ class Machine:
             "systemctl": f"#!/bin/sh\n{controlled}\n",
             "journalctl": f"#!/bin/sh\n{controlled}\n",
             "nginx": f'#!/bin/sh\nexec /usr/sbin/nginx -p {self.root} -c {nginx} "$@"\n',
-            "sudo": SUDO,
+            "runuser": RUNUSER,
             "guichet-backup": (DEPLOY / "guichet-backup").read_text(encoding="utf-8"),
         }
         for name, script in scripts.items():

@@ -16,9 +16,10 @@ import subprocess
 import tempfile
 import threading
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from identity.core.clock import utc_now
 from identity.env_files import read_env_file
 from tests.services.children import Child
 from tests.services.waiting import port_answers, wait_for
@@ -27,7 +28,7 @@ from .machine import DEPLOY, Failed, Machine
 
 OURS = DEPLOY / "systemd"
 DEBIANS = Path("/usr/lib/systemd/system")
-VERBS = {"start", "stop", "restart", "enable", "reload"}
+VERBS = {"start", "stop", "restart", "enable", "reload", "status"}
 MOST = 1 << 20  # bytes of one call
 
 
@@ -117,9 +118,11 @@ class Systemctl:
         return ""
 
     def _check(self, unit: str, verb: str) -> None:
-        path = (OURS if unit.startswith("guichet-") else DEBIANS) / f"{unit}.service"
-        if not path.exists():
+        folder = OURS if unit.startswith("guichet-") else DEBIANS
+        found = list(folder.glob(f"{unit}.service"))
+        if not found:
             raise Failed(f"there is no unit {unit}")
+        path = found[0]
         if verb == "reload" and "ExecReload=" not in path.read_text(encoding="utf-8"):
             raise Failed(f"{unit} cannot be reloaded")
 
@@ -132,7 +135,7 @@ class Systemctl:
 
     def _start(self, unit: str) -> None:
         machine = self.machine
-        since, log = datetime.now(UTC), machine.folder / f"{unit}.log"
+        since, log = utc_now(), machine.folder / f"{unit}.log"
         if unit == "pgbouncer":
             file = machine.root / "etc/pgbouncer/pgbouncer.ini"
             child = self._as_postgres(["/usr/sbin/pgbouncer", str(file)], log)
@@ -149,8 +152,7 @@ class Systemctl:
             (command,) = (value for name, value in lines if name == "ExecStart")
             program, *words = shlex.split(command)
             argv = [str(machine.programs / Path(program).name), *words]
-            folder = machine.root / "var/lib/guichet"
-            child = Child(argv, log=log, env=environment, cwd=folder)
+            child = Child(argv, log=log, env=environment, cwd=machine.root)
         else:
             return  # Debian's own: it runs already, or is not asked
         self.running[unit] = child, since
