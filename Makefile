@@ -9,12 +9,13 @@ PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --req
 ARGS ?=
 
 # What the tests need from Debian, and how each is recognised.
-DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light postfix faketime systemd prometheus pgbouncer
+DEBIAN := postgresql redis-server chromium fonts-liberation nginx-light postfix faketime systemd prometheus pgbouncer libnss-wrapper
 FOUND_postgresql = ls /usr/lib/postgresql/*/bin/initdb || command -v initdb
 FOUND_redis-server = command -v redis-server
 FOUND_faketime = command -v faketime
 FOUND_postfix = test -x /usr/sbin/postfix
 FOUND_pgbouncer = command -v pgbouncer || test -x /usr/sbin/pgbouncer
+FOUND_libnss-wrapper = ls /usr/lib/*/libnss_wrapper.so*
 FOUND_prometheus = command -v prometheus && command -v promtool
 FOUND_chromium = command -v chromium
 FOUND_nginx-light = command -v nginx || test -x /usr/sbin/nginx

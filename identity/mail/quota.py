@@ -76,7 +76,7 @@ BOUNDS: dict[Template, tuple[Bound, ...]] = {
     Template.CODE_USED: (OF_RESULTS,),
     Template.NOT_INVITED: (OF_NOT_INVITED,),
 }
-"""Every template has one. What causes mails is limited by its own story; docs/operations.md has
+"""Every template has one. What causes mails is limited by its own story; docs/behaviour.md has
 the whole table."""
 
 

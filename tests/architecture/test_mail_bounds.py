@@ -12,14 +12,12 @@ DAY = timedelta(days=1)
 MAX_A_DAY = 10
 # Each Matrix account has ten; those of all accounts together keep nobody else from theirs.
 OF_ALL_ACCOUNTS = 30
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+BEHAVIOUR = Path(__file__).parents[2] / "docs" / "behaviour.md"
 
 
 def rows() -> dict[str, list[str]]:
     """The cells of the table about mails, by template."""
-    chapter = OPERATIONS.read_text(encoding="utf-8").partition("## How many mails a mailbox gets")[
-        2
-    ]
+    chapter = BEHAVIOUR.read_text(encoding="utf-8").partition("## How many mails a mailbox gets")[2]
     table = [line for line in chapter.partition("\n## ")[0].splitlines() if line.startswith("| `")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
     bounds = [found for found in cells if len(found) == 3]

@@ -115,9 +115,7 @@ def why(address: str) -> None:
     for row in rows:
         click.echo("  ".join(filter(None, (row["created_at"], row["template"], _summary(row)))))
     if not rows:
-        print_message(
-            f"No mail to {canonical} is known. What is kept, how long: docs/operations.md"
-        )
+        print_message(f"No mail to {canonical} is known. What is kept, how long: docs/behaviour.md")
     if mark:
         print_message(f'Lines of the log about this address have "address": "{mark}".')
 

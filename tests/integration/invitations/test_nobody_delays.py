@@ -35,7 +35,7 @@ from workers import tasks
 MINUTE, HALF_AN_HOUR, DAY = timedelta(minutes=1), timedelta(minutes=30), timedelta(days=1)
 NAME, DOMAIN = "victim", "association.example"
 VICTIM = f"{NAME}@{DOMAIN}"
-# docs/operations.md, "How long others can delay a mail"
+# docs/behaviour.md, "How long others can delay a mail"
 WORKING = (Lane.URGENT, Lane.NORMAL, Lane.BULK)
 KEEPS = timedelta(hours=6)
 OWN_ADDRESS = DAY + HALF_AN_HOUR

@@ -124,7 +124,7 @@ def test_who_floods_an_address_and_its_tags_gets_as_many_mails_to_it_as_the_docs
         times = sorted(mail.goes_at for mail in mails.find_recent(session, limit=1000))
     found = the_most_in(times, HOUR), the_most_in(times, DAY)
     assert found == (SIGN_UP_IN_AN_HOUR, SIGN_UP_IN_A_DAY)
-    for page in ("operations.md", "security.md"):
+    for page in ("behaviour.md", "security.md"):
         assert figures(page) == tuple(str(each) for each in found)
 
 

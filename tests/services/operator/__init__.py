@@ -1,0 +1,1 @@
+"""The machine on which the operator's page is tried."""
