@@ -82,7 +82,8 @@ def test_a_redis_that_takes_nothing_ends_no_worker_and_is_named(
     with redis.Redis.from_url(redis_server.url) as client:
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", "1mb")
-        web = guichet_processes.web(federation)
+        # /readyz is asked until it knows, and each time somebody types an address.
+        web = guichet_processes.web(federation | {"GUICHET_SHARED_NETWORKS": "127.0.0.0/8"})
         worker = guichet_processes.unready_worker(federation, "--concurrency", "2")
         said = wait_for(
             lambda: named_by(web, {"broker", "limits"}), what="/readyz names broker and limits"
