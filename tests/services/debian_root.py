@@ -11,7 +11,6 @@ import stat
 import subprocess
 from pathlib import Path
 
-MASTERS = {"passwd": "passwd", "group": "group"}
 DEVICES = {"null": (1, 3), "zero": (1, 5), "random": (1, 8), "urandom": (1, 9)}
 MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")  # links into usr
 UNREAD = ("/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/info")
@@ -44,8 +43,8 @@ class DebianRoot:
         chosen = _with_what_they_need(packages)
         self._copy_files(chosen)
         self._copy_database(chosen)
-        for name, master in MASTERS.items():
-            shutil.copyfile(f"/usr/share/base-passwd/{master}.master", folder / "etc" / name)
+        for name in ("passwd", "group"):
+            shutil.copyfile(f"/usr/share/base-passwd/{name}.master", folder / "etc" / name)
         for name, mode in FOLDERS.items():
             (folder / name).mkdir(parents=True, exist_ok=True)
             (folder / name).chmod(mode)

@@ -89,7 +89,8 @@ def manager(debian, ports, tmp_path):
     logs = tmp_path / "logs"
     logs.mkdir()
     site = f"{LOOPBACK}:{ports['site']}"
-    started = UnitManager(debian, logs, {f"{LOOPBACK}:8000": site})
+    # Ports are another's here perhaps, and a second process of the site would show nothing new.
+    started = UnitManager(debian, logs, {f"{LOOPBACK}:8000": site, "2": "1"})
     with started.listening():
         yield started
     started.end_all()
