@@ -15,7 +15,8 @@ from .configuring import alembic_config
 
 # Processes and migrations write these tables anew by themselves.
 TRANSIENT = {"worker_heartbeats", "timetable_runs", "installation", "key_uses"}
-# These columns say when a thing ended or with which request it began: for logs and figures alone.
+# These columns say when a thing ended, with which request it began, or how often its end was not
+# known: for logs, figures and marks alone.
 # (When a job was held or let go says nothing without `held_by`.)
 BOOKKEEPING = {
     "mails.ended_at",
@@ -23,6 +24,7 @@ BOOKKEEPING = {
     "outbox.held_at",
     "outbox.released_at",
     "outbox.trace_id",
+    "outbox.uncertain",
     "verification_requests.trace_id",
 }
 MEANINGS = {

@@ -16,6 +16,7 @@ from identity.core.nodes import NodeKind, NodeReport
 from identity.migrations import CannotDowngrade, losses
 from identity.migrations.dependents import FIRST
 from identity.migrations.running import Blocked, Patience
+from tests.services.waiting import wait_for
 
 OLGA = Actor("Olga", "here", "too early")
 NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
@@ -207,23 +208,35 @@ def test_a_request_that_holds_one_table_and_needs_another_is_not_ended_by_an_upg
 ):
     """An upgrade that waited with a table in hand would be in a deadlock with it."""
     migrations.upgrade(empty_postgresql_url, "0016")
-    engine, upgrading = make_engine(empty_postgresql_url), threading.Event()
-
-    def upgrade() -> None:
-        upgrading.set()
-        migrations.upgrade(empty_postgresql_url, patience=USED)
-
-    with engine.begin() as request:
-        request.execute(sa.text("DELETE FROM verification_requests"))  # held, and altered last
-        thread = threading.Thread(target=upgrade)
+    engine = make_engine(empty_postgresql_url)
+    thread = threading.Thread(
+        target=migrations.upgrade, args=[empty_postgresql_url], kwargs={"patience": USED}
+    )
+    with engine.begin() as request, engine.connect() as other:
+        request.execute(sa.text("DELETE FROM verification_requests"))  # held, and altered late
         thread.start()
-        upgrading.wait(60)
-        for table in ("worker_heartbeats", "mails", "homeservers", "outbox") * 50:
-            request.execute(sa.text(f"DELETE FROM {table}"))
-            time.sleep(0.01)
+        begun = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        wait_for(lambda: other.scalar(begun), what="the upgrade has begun")
+        _look_for_one_that_waits(other)
+        request.execute(sa.text("DELETE FROM worker_heartbeats"))  # altered first
+        request.execute(sa.text("DELETE FROM mails"))
     thread.join(240)
     engine.dispose()
     assert migrations.current_revision(empty_postgresql_url) == NEWEST
+
+
+def _look_for_one_that_waits(connection):
+    """It is none of ours, if all is well. PostgreSQL looks for deadlocks after a second of waiting.
+
+    It ends whoever has waited for just that long: by then not the upgrade any more.
+    """
+    waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    for _ in range(30):
+        if connection.scalar(waits):
+            time.sleep(1.5)
+            return
+        connection.rollback()  # else it sees the same again
+        time.sleep(0.1)
 
 
 def test_columns_that_would_be_lost_are_counted_without_their_defaults(empty_database_url):
