@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import decisions, http, lookups, mails, modules, passwords
+from . import decisions, http, lookups, mails, modules, passwords, probes
 from .rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -21,6 +21,7 @@ SUITES = {
     "mails": mails.measure,
     "modules": modules.measure,
     "passwords": passwords.measure,
+    "probes": probes.measure,
 }
 
 

@@ -89,7 +89,8 @@ def list_(*, keys: bool) -> None:
     columns = ("kind", "machine", "", "last seen", "since", "version", "rules", "clock", "lanes")
     print_table(columns, (_row(each) for each in shown))
     for fault in faults:
-        print_message(f"{fault.told}. What mends it: {fault.fix}")
+        end = "" if fault.told.endswith("?") else "."
+        print_message(f"{fault.told}{end} What mends it: {fault.fix}")
 
 
 def _of_interest(found: Sequence[Node], now: datetime) -> Iterator[Node]:

@@ -185,6 +185,15 @@ def prometheus(tmp_path) -> Iterator:
         print(child.log)  # noqa: T201  pytest shows it when the test failed
 
 
+def alerts(url: str) -> set[str] | None:
+    """Those that fire or are pending; None before every rule was evaluated without a fault."""
+    groups = requests.get(f"{url}/api/v1/rules", timeout=10).json()["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    if [rule["name"] for rule in rules if rule["health"] == "ok"] != ALERTS:
+        return None
+    return {rule["name"] for rule in rules if rule["state"] != "inactive"}
+
+
 @pytest.mark.flaky(reruns=1)
 def test_a_real_prometheus_reads_a_real_guichet(guichet_processes, prometheus):
     """`guichet serve`: the public site counts, the internal listener shows it; the worker shows its own."""
@@ -225,6 +234,10 @@ def test_a_real_prometheus_reads_a_real_guichet(guichet_processes, prometheus):
     reads('sum(guichet_mails_total{job="guichet-worker",template="verify",outcome="handed"})', 1)
     reads('guichet_nodes{kind="worker"}', 1)
     reads('sum(guichet_jobs_total{job="guichet-worker",kind="mail",outcome="done"})', 1)
+    # On an installation that is new and idle, no alert fires or is about to.
+    web.wait_until(lambda: alerts(url) == set(), what="no alert is pending")
+    guichet_processes.guichet("freeze", "mails", "--reason", "a test", env=env)
+    web.wait_until(lambda: alerts(url) == {"GuichetFrozen"}, what="the freeze is seen")
     metrics = requests.get(f"http://{LOOPBACK}:{worker}/metrics", timeout=60)
     assert "camille" not in metrics.text
     page_of_a_browser = {"Origin": "https://evil.example"}
