@@ -21,7 +21,8 @@ def lines_of(child: Child, trace_id: str) -> list[dict]:
 def test_one_id_finds_the_form_the_mail_and_the_account_and_nothing_of_others(
     on_synapse, guichet_processes, smtp_server
 ):
-    web = guichet_processes.gunicorn(on_synapse, "--workers", "2", "--threads", "4")
+    trusting = on_synapse | {"GUICHET_TRUSTED_PROXIES": "127.0.0.1/32"}
+    web = guichet_processes.gunicorn(trusting, "--workers", "2", "--threads", "4")
     worker = guichet_processes.worker(on_synapse, "--concurrency", "3")
     camille = Person(web.url)
     camille.session.headers["X-Request-ID"] = FROM_PROXY
