@@ -3,6 +3,7 @@
 The servers are this module's own: others must not wait for them.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -61,6 +62,8 @@ class Crowd:
     url: str
     name: str
     statuses: Counter[int | str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
+    """How often each person sent the form: after a minute it asks for one more mail."""
     longest: float = 0.0
     without_a_time: int = 0
     arrived: list[str] = field(default_factory=list)
@@ -93,7 +96,9 @@ class Crowd:
             try:
                 person = person or Person(self.url)
                 answer = person.open("/start")
-                answer = person.send("/start", email=address) if answer.ok else answer
+                if answer.ok:
+                    self.sent[address] += 1
+                    answer = person.send("/start", email=address)
             except (requests.RequestException, StopIteration):  # no answer, or a page without form
                 self.statuses["no answer"] += 1
             else:
@@ -155,8 +160,15 @@ class Site:
                     bell.send_task("workers.tasks.empty_outbox", args=[lane], queue=lane)
 
     def kill_a_web_process(self) -> None:
+        before = self._serving()
+        os.kill(random.choice(sorted(before)), signal.SIGKILL)
+        wait_for(lambda: self._serving() - before, what="there is another in its place")
+
+    def _serving(self) -> set[int]:
+        """Multiprocessing's tracker of resources is one more child of the main process."""
         path = Path(f"/proc/{self.web.pid}/task/{self.web.pid}/children")
-        os.kill(random.choice([int(pid) for pid in path.read_text().split()]), signal.SIGKILL)
+        children = {int(pid) for pid in path.read_text().split()}
+        return {pid for pid in children if b"resource_tracker" not in command_of(pid)}
 
     def kill_the_web(self) -> None:
         self.web.kill()
@@ -176,6 +188,13 @@ class Site:
         except requests.RequestException:
             return ""
         return ", ".join(told["degraded"])
+
+
+def command_of(pid: int) -> bytes:
+    """Of one that has just ended: that of a process which does not serve."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"resource_tracker"
 
 
 FAULTS: dict[str, Callable[[Site], None]] = {
@@ -241,7 +260,7 @@ def test_who_was_told_to_look_into_the_mailbox_gets_one_mail(site, smtp_server, 
         for message in {message["Message-ID"]: message for message in smtp_server.messages}.values()
         if message["X-Guichet-Template"].startswith("verify;")
     )
-    assert set(codes.values()) == {1}
+    assert {address for address, count in codes.items() if count > crowd.sent[address]} == set()
     told = ", ".join(
         f"{count} × {status}" for status, count in sorted(crowd.statuses.items(), key=str)
     )
