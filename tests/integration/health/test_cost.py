@@ -51,7 +51,7 @@ def explained(database, asked: list[tuple[str, Any]]) -> Iterator[dict[str, Any]
     try:
         with connection.cursor() as cursor:
             for statement, parameters in asked:
-                if "set_config" in statement:
+                if "set_config" in statement or statement.upper().startswith("SHOW "):
                     cursor.execute(statement, parameters)
                     continue
                 cursor.execute(f"explain (analyze, buffers, format json) {statement}", parameters)
