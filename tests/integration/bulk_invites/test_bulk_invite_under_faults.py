@@ -166,7 +166,8 @@ def check_mails(environment, smtp_server, ready) -> set[str]:
     ids = Counter(mail["Message-ID"] for mail in smtp_server.messages)
     assert {mail["To"] for mail in smtp_server.messages if ids[mail["Message-ID"]] > 1} == twice
     query = (
-        "select address from mails join outbox on subject_id = mails.id where outbox.uncertain > 0"
+        "select mails.address from mails join outbox on outbox.subject_id = mails.id"
+        " where outbox.uncertain > 0"
     )
     assert twice <= {address for (address,) in ask_database(environment, query)}
     return twice
