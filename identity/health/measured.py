@@ -137,7 +137,7 @@ GAUGES: Final = tuple(each for each in list(globals().values()) if isinstance(ea
 FAULTS = (
     *(FaultName.WORKER, FaultName.SCHEDULER, FaultName.TIMETABLE, FaultName.KEYS),
     *(FaultName.CLOCK, FaultName.VERSIONS, FaultName.OLD_RULES, FaultName.DISK),
-    *(FaultName.OUTBOX, FaultName.RELAY, FaultName.MAILS),
+    *(FaultName.OUTBOX, FaultName.BROKER, FaultName.RELAY, FaultName.MAILS),
 )
 WHY_HELD = {
     continuity.WENT_BACK: "went_back",
