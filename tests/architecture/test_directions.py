@@ -80,7 +80,6 @@ def test_few_modules_reach_the_network_themselves():
     assert (
         found
         == {
-            "identity/command/files.py",  # reads certificates with the module `ssl`, and connects nowhere
             "identity/command/listening.py",
             "identity/command/opening.py",
             "identity/command/web_server.py",
