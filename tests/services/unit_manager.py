@@ -117,7 +117,7 @@ class UnitManager:
         path = self.root.path(f"{UNITS}/{name}")
         child = start_unit(path, self.root.folder, log, instead=self.instead)
         if unit["Service"].get("Type") == "oneshot":
-            return child.process.wait(120)
+            return child.process.wait(600)
         self.running[name] = child
         return 0
 
