@@ -77,28 +77,25 @@ def test_few_modules_reach_the_network_themselves():
                 continue
             if NETWORK & (names | {name.partition(".")[0] for name in names}):
                 found.add(str(path.relative_to(ROOT)))
-    assert (
-        found
-        == {
-            "identity/command/listening.py",
-            "identity/command/opening.py",
-            "identity/command/web_server.py",
-            "identity/core/deadlines.py",
-            "identity/core/distinct_counts.py",
-            "identity/core/http_client.py",
-            "identity/core/rate_limits.py",
-            "identity/core/redis_probe.py",
-            "identity/core/watched_http.py",
-            "identity/health/heartbeat.py",
-            "identity/mail/relay.py",
-            "identity/mail/smtp_session.py",
-            "identity/web/asgi.py",
-            "workers/celery_app.py",
-            "workers/file_broker.py",
-            "workers/metrics_listener.py",
-            "workers/scheduler.py",
-        }
-    )
+    assert found == {
+        "identity/command/listening.py",
+        "identity/command/opening.py",
+        "identity/command/web_server.py",
+        "identity/core/deadlines.py",
+        "identity/core/distinct_counts.py",
+        "identity/core/http_client.py",
+        "identity/core/rate_limits.py",
+        "identity/core/redis_probe.py",
+        "identity/core/watched_http.py",
+        "identity/health/heartbeat.py",
+        "identity/mail/relay.py",
+        "identity/mail/smtp_session.py",
+        "identity/web/asgi.py",
+        "workers/celery_app.py",
+        "workers/file_broker.py",
+        "workers/metrics_listener.py",
+        "workers/scheduler.py",
+    }
 
 
 @pytest.fixture(scope="module")
