@@ -95,9 +95,10 @@ def pair(request, tmp_path, authority, smtp_server, guichet_before) -> Iterator[
     try:
         made = Pair(homeserver, processes, environment, smtp_server)
         made.register(authority)
-        serve_by_tls(processes, environment, authority)
-        with trusted(authority), started(homeserver):
-            yield made
+        with trusted(authority):
+            serve_by_tls(processes, environment, authority)
+            with started(homeserver):
+                yield made
     finally:
         processes.end_all()
 
