@@ -62,7 +62,7 @@ def press(person, action=None, **fields):
     """Send the form. A node that is an hour off takes it for an old one, and shows it once more."""
     person.send(action, **fields)
     if person.page.status_code == 400:
-        person.send(action)
+        person.send()
 
 
 def ids(relay) -> list[str]:
