@@ -76,6 +76,8 @@ class _Connection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
+        if self._line.watchdog.has_cut:  # TLS does not even begin on a socket that was shut down
+            raise TimeoutError("the deadline passed before the request was sent")
         self._line.has_sent = True
         super().send(data)
 

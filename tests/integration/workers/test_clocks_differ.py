@@ -35,10 +35,10 @@ def test_people_notice_nothing(
     for number, address in enumerate(PEOPLE):
         person = Person(web.url if number % 2 else other.url)
         person.url = other.url if number % 2 else web.url  # the form goes to the other node
-        person.send("/start", email=address)
+        press(person, "/start", email=address)
         assert person.page.url.endswith("/check/1"), person.page.text
         person.url = web.url
-        person.type_code(code_in(plain(smtp_server.wait_for_mail(address))))
+        press(person, code=code_in(plain(smtp_server.wait_for_mail(address))))
         assert "/account/1" in person.page.url
     wait_until_done(federation)
     count = "select id from mails"  # also those that tell of the use of a code
@@ -56,6 +56,13 @@ def test_people_notice_nothing(
         seconds=longest.total_seconds(),
         said=f"/readyz: {', '.join(said)}",
     )
+
+
+def press(person, action=None, **fields):
+    """Send the form. A node that is an hour off takes it for an old one, and shows it once more."""
+    person.send(action, **fields)
+    if person.page.status_code == 400:
+        person.send()
 
 
 def ids(relay) -> list[str]:
