@@ -33,12 +33,14 @@ ELSEWHERE = {
 ENDS = {
     "guichet keys retire link --leaked": {1, 3},  # the federation has one link key only
     'guichet restore dismiss --reason "…"': {1},  # `begin` was run before
+    "guichet homeserver release NAME": {0, 1},  # it is neither held nor suspended any more
+    "guichet homeserver resume NAME": {0, 1},
 }
 PLACEHOLDERS = {
     "ADDRESS": "alice.martin@interieur.example",
     "ROOM": "!room:agents.example",
     "USER": "@alice.martin-interieur.example:agents.example",
-    "FILE": "/root/file",
+    "NAME": "agents.example",
 }
 
 
@@ -95,12 +97,12 @@ class Operated:
         command = piece.text
         if self._is_elsewhere(command) or is_name(command):
             return
-        for word, value in PLACEHOLDERS.items():
-            command = re.sub(rf"\b{word}\b", value, command)
         ends = {0}
         if command in ENDS:
             self._excepted.add(command)
             ends = ENDS[command]
+        for word, value in PLACEHOLDERS.items():
+            command = re.sub(rf"\b{word}\b", value, command)
         self.systemctl.settle()
         self.machine.run(command, where=piece.where, ends=frozenset(ends))
 

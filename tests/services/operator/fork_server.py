@@ -4,12 +4,15 @@ A process that begins anew loads for seconds what is loaded here. Everything els
 the commands: arguments, environment, folder, open files and exit code are those of the caller.
 """
 
+import atexit
+import gc
 import json
 import os
 import select
 import signal
 import socket
 import sys
+import traceback
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
@@ -34,6 +37,7 @@ def serve(path: str) -> NoReturn:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen(16)
+    gc.freeze()  # what is loaded is garbage in no fork
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who answer
     while True:
         talk, _ = listener.accept()
@@ -82,11 +86,23 @@ def run(told: dict[str, Any], files: list[int]) -> NoReturn:
     os.environ.update(told["environment"])
     os.chdir(told["folder"])
     sys.argv = told["words"]
-    # Both end as a process does: what was registered for the end is done.
-    if sys.argv[0] == "celery":
-        sys.exit(celery())
-    guichet.main(args=sys.argv[1:], prog_name="guichet")
-    sys.exit()
+    code: object = 0
+    try:
+        celery() if sys.argv[0] == "celery" else guichet.main(sys.argv[1:], prog_name="guichet")
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:  # noqa: BLE001  a process of its own would show it and end with 1
+        traceback.print_exc()
+        code = 1
+    if not isinstance(code, int):
+        print(code, file=sys.stderr)  # noqa: T201  as Python does for sys.exit("…")
+        code = 1
+    # What was registered for the end is done. Then it goes at once: taking apart what the fork
+    # shares would copy all of it, which takes longer than most commands.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
