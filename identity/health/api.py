@@ -7,7 +7,6 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from identity import migrations
 from identity.core import exposition, measuring
@@ -103,18 +102,13 @@ def _unready(why: list[str]) -> Response:
     return response
 
 
-def _is_whole(session: Session) -> bool:
-    """Whether all tables are there: a dump may be being loaded."""
-    return not (loading.find_missing(session) or loading.find_unfinished(session))
-
-
 def _look() -> Seen | None:
     """What the database shows; None if it does not answer."""
     now, database_now = services.now(), services.database_now()
     try:
         with services.database.reading() as session:
             schema = migrations.compare_schema(migrations.revision_of(session))
-            if schema is Schema.OLDER or (schema is Schema.SAME and not _is_whole(session)):
+            if schema is Schema.OLDER or (schema is Schema.SAME and not loading.is_whole(session)):
                 return Seen(Schema.OLDER)
             measuring.read_by_index(session)
             waiting = find_waiting(session, now)
