@@ -59,7 +59,7 @@ class Operated:
     def do(self, piece: Piece) -> None:
         if piece.kind == "heading":
             self._before.pop(piece.text, lambda: None)()
-        elif piece.kind == "inline":
+        elif piece.kind in {"inline", "cell"}:
             self._do_inline(piece)
         elif piece.kind == "ini":
             self._write(piece)
@@ -95,7 +95,7 @@ class Operated:
 
     def _do_inline(self, piece: Piece) -> None:
         command = piece.text
-        if self._is_elsewhere(command) or is_name(command):
+        if self._is_elsewhere(command) or is_name(command, in_prose=piece.kind == "inline"):
             return
         ends = {0}
         if command in ENDS:
@@ -144,8 +144,11 @@ class Operated:
         return False
 
 
-def is_name(command: str) -> bool:
-    """Whether it only names a command, as prose does: its words and nothing behind them."""
+def is_name(command: str, *, in_prose: bool) -> bool:
+    """Whether it only names a command: its words, and nothing behind them.
+
+    In a table it is there to be typed, unless something must be given to it.
+    """
     program, *words = shlex.split(command)
     if program != "guichet":
         return False
@@ -155,7 +158,7 @@ def is_name(command: str) -> bool:
             return False
         assert word in here.commands, command
         here = here.commands[word]
-    return True
+    return in_prose or any(each.required for each in here.params)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ class UnknownCode(AssertionError):
 
 @dataclass(frozen=True)
 class Piece:
-    """`kind`: heading, inline, or the language of a block."""
+    """`kind`: heading, inline (in a sentence), cell (in a table), or the language of a block."""
 
     kind: str
     text: str
@@ -53,7 +53,8 @@ def _commands_in(prose: list[str], where: str) -> Iterator[Piece]:
     """A command may go over the end of a line."""
     for command in INLINE.findall("\n".join(prose)):
         words = re.sub(r"\s+", " ", command)
-        yield Piece("inline", words, f"{where}: {words}")
+        kind = "cell" if prose[0].startswith("|") else "inline"
+        yield Piece(kind, words, f"{where}: {words}")
 
 
 def _block(lines: Iterator[tuple[int, str]], where: str) -> str:
