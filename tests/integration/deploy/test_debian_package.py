@@ -27,6 +27,7 @@ POSTINST = "/var/lib/dpkg/info/guichet.postinst"
 NEXT_VERSION = "999"
 MOST_EXPOSED = 3.0  # of 10, as `systemd-analyze security` counts
 ADDRESS = "camille.durand@ac-rouen.example"
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
