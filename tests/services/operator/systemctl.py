@@ -49,9 +49,9 @@ class Systemctl:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def end(self) -> None:
+        """Units end by themselves: if they were killed, their own processes would be left over."""
+        self._stop([*self.running])
         self._socket.close()
-        for child, _ in self.running.values():
-            child.kill()
 
     def settle(self) -> None:
         """Until every process that was started has reported itself: an operator looks, too."""
