@@ -72,7 +72,7 @@ class Through:
         mail, job = self.look()
         assert mail.outcome == outcome
         assert count_of(outcome) == before + 1
-        said, seconds = f'guichet_mails_total{{outcome="{outcome}"}}', 0.0
+        said, seconds = f'guichet_mails_total{{outcome="{outcome}"}}', None
         if outcome in FINAL:
             assert (mail.state, job.gave_up_at) == (MailState.REFUSED, self.clock())
             said += "; refused, and their page says so"

@@ -103,7 +103,7 @@ def test_a_redis_that_takes_nothing_ends_no_worker_and_is_named(
         wait_for(lambda: not named_by(web, {"broker"}), what="/readyz says the broker is well")
     assert not named_by(web, {"worker"})
     record_fault(
-        "Redis is full",
+        "Redis: full",
         tried=len(PEOPLE),
         survived=sum(len(smtp_server.to(address)) for address in PEOPLE),
         seconds=seconds,
@@ -146,7 +146,7 @@ def test_a_worker_that_starts_without_its_broker_works_is_listed_and_hears_bells
     assert worker.stop() == 0
     assert "worker" not in kinds(guichet_processes, federation)
     record_fault(
-        "no broker when a worker starts",
+        "Redis: away when a worker starts",
         tried=len(PEOPLE),
         survived=sent,
         seconds=swept,
