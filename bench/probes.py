@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 from flask.testing import FlaskClient
@@ -67,7 +68,7 @@ def _installation(server: PostgreSQLServer, rows: int) -> Iterator[FlaskClient]:
 def _milliseconds(client: FlaskClient, path: str) -> float:
     began = time.perf_counter()
     answer = client.get(path)
-    if not answer.status_code == 200 or b"guichet_database_up 0" in answer.data:  # noqa: PLR2004  OK
+    if answer.status_code != HTTPStatus.OK or b"guichet_database_up 0" in answer.data:
         raise SystemExit(f"{path}: {answer.status_code} {answer.get_data(as_text=True)[:200]}")
     return (time.perf_counter() - began) * 1000
 

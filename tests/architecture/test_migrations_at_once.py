@@ -1,7 +1,6 @@
 """Upgrades of several nodes at once, tables in use, and the way back."""
 
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +12,7 @@ from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
 from identity.core.journal import Actor
 from identity.core.nodes import NodeKind, NodeReport
-from identity.migrations import CannotDowngrade, losses
+from identity.migrations import CannotDowngrade, losses, running
 from identity.migrations.dependents import FIRST
 from identity.migrations.running import Blocked, Patience
 from tests.services.waiting import wait_for
@@ -204,11 +203,17 @@ def test_who_needs_the_newer_schema_is_named_and_who_does_not_may_run_on(upgrade
 
 @pytest.mark.postgresql
 def test_a_request_that_holds_one_table_and_needs_another_is_not_ended_by_an_upgrade(
-    empty_postgresql_url,
+    empty_postgresql_url, monkeypatch
 ):
     """An upgrade that waited with a table in hand would be in a deadlock with it."""
     migrations.upgrade(empty_postgresql_url, "0016")
-    engine = make_engine(empty_postgresql_url)
+    engine, met, judge = make_engine(empty_postgresql_url), threading.Event(), running._is_locked
+
+    def is_locked(error):
+        met.set()
+        return judge(error)
+
+    monkeypatch.setattr(running, "_is_locked", is_locked)
     thread = threading.Thread(
         target=migrations.upgrade, args=[empty_postgresql_url], kwargs={"patience": USED}
     )
@@ -217,7 +222,7 @@ def test_a_request_that_holds_one_table_and_needs_another_is_not_ended_by_an_upg
         thread.start()
         begun = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")
         wait_for(lambda: other.scalar(begun), what="the upgrade has begun")
-        _look_for_one_that_waits(other)
+        _wait_until_it_met_the_request(other, met)
         request.execute(sa.text("DELETE FROM worker_heartbeats"))  # altered first
         request.execute(sa.text("DELETE FROM mails"))
     thread.join(240)
@@ -225,18 +230,25 @@ def test_a_request_that_holds_one_table_and_needs_another_is_not_ended_by_an_upg
     assert migrations.current_revision(empty_postgresql_url) == NEWEST
 
 
-def _look_for_one_that_waits(connection):
-    """It is none of ours, if all is well. PostgreSQL looks for deadlocks after a second of waiting.
+def _wait_until_it_met_the_request(connection, met):
+    """It found the table in use, and holds nothing; or, which is the fault, it waits for the table.
 
-    It ends whoever has waited for just that long: by then not the upgrade any more.
+    PostgreSQL ends whoever finds a deadlock after `deadlock_timeout` of waiting. Once the upgrade has
+    waited for longer, it is the request that would be ended.
     """
-    waits = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    for _ in range(30):
-        if connection.scalar(waits):
-            time.sleep(1.5)
-            return
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    longer = (
+        " AND clock_timestamp() - query_start > 1.5 * current_setting('deadlock_timeout')::interval"
+    )
+
+    def ask(statement):
         connection.rollback()  # else it sees the same again
-        time.sleep(0.1)
+        return connection.scalar(sa.text(statement))
+
+    wait_for(lambda: met.is_set() or ask(waits), what="the upgrade meets the request")
+    wait_for(
+        lambda: not ask(waits) or ask(waits + longer), what="it goes on, or has waited for long"
+    )
 
 
 def test_columns_that_would_be_lost_are_counted_without_their_defaults(empty_database_url):

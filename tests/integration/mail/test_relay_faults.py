@@ -120,6 +120,7 @@ def test_a_reply_to_the_recipient(through, request_, smtp_server, reply, outcome
     smtp_server.replies[request_.address] = reply
     broken = through.mailer(smtp_server.port)
     through.suffer(f"says {reply}", broken, outcome, mended=smtp_server.replies.clear)
+    assert len(smtp_server.messages) == (0 if outcome in FINAL else 1)
 
 
 @pytest.mark.parametrize("name", TALKS)
@@ -127,12 +128,14 @@ def test_a_relay_that_talks_wrongly(through, server, name):
     answers, outcome = TALKS[name]
     options = "tls=starttls" if "STARTTLS" in answers else "tls=none"
     through.suffer(name, through.mailer(server(**answers).port, options, command=0.5), outcome)
+    assert len(through.well.messages) == (0 if outcome in FINAL else 1)
 
 
 def test_nobody_listens(through, smtp_server):
     smtp_server.stop()
     broken = through.mailer(smtp_server.port)
     through.suffer("is not there", broken, Outcome.RELAY_DOWN, mended=smtp_server.start)
+    assert len(smtp_server.messages) == 1
 
 
 def test_it_stalls_after_the_mail(through, smtp_server):
@@ -143,6 +146,8 @@ def test_it_stalls_after_the_mail(through, smtp_server):
         smtp_server.delay_after_taking = 0.0
 
     through.suffer("takes the mail and stalls", broken, Outcome.UNKNOWN, mended=mended)
+    first, second = smtp_server.messages
+    assert first["Message-ID"] == second["Message-ID"]
 
 
 def test_it_hangs_up_after_the_mail(through, smtp_server):
@@ -153,11 +158,14 @@ def test_it_hangs_up_after_the_mail(through, smtp_server):
         smtp_server.drops_after_data = False
 
     through.suffer("takes the mail and hangs up", broken, Outcome.UNKNOWN, mended=mended)
+    first, second = smtp_server.messages
+    assert first["Message-ID"] == second["Message-ID"]
 
 
 def test_starttls_is_missing_or_stripped(through, smtp_server):
     broken = through.mailer(smtp_server.port, "tls=starttls")
     through.suffer("STARTTLS missing or stripped", broken, Outcome.RELAY_DOWN)
+    assert len(smtp_server.messages) == 1
 
 
 @pytest.mark.parametrize("fault", ["expired", "for another host", "of an unknown authority"])

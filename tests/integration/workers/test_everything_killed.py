@@ -6,9 +6,7 @@ The servers are this module's own: others must not wait for them.
 import contextlib
 import os
 import random
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -22,7 +20,7 @@ from celery import Celery
 
 from identity.core.outbox import Lane
 from tests.services.person import Person, code_in, link_in, plain
-from tests.services.postgresql import PostgreSQLServer
+from tests.services.postgresql import PostgreSQLServer, running_server
 from tests.services.production import ask_database, wait_until_done
 from tests.services.redis_server import RedisServer
 from tests.services.waiting import free_port, wait_for
@@ -31,20 +29,14 @@ pytestmark = [pytest.mark.faults, pytest.mark.long]
 
 PEOPLE, AT_ONCE = 24, 6
 HANG = 40.0  # seconds: more than any deadline, on a slow machine too
+AWAY = 1.0  # seconds that the fault itself lasts
 RELOADS = 600  # of one person, who waits half a second before each
 
 
 @pytest.fixture(scope="module")
 def postgresql_server() -> Iterator[PostgreSQLServer]:
-    folder = Path(tempfile.mkdtemp(prefix="guichet-pg-"))
-    try:
-        server = PostgreSQLServer(folder)
-        server.start()
+    with running_server() as server:
         yield server
-        server.kill()
-    finally:
-        shutil.rmtree(folder)
-        folder.with_suffix(".log").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +139,7 @@ class Site:
 
     def kill_redis(self) -> None:
         self.redis.kill()
-        time.sleep(1)
+        time.sleep(AWAY)
         self.redis.start()
 
     def flush_redis(self) -> None:

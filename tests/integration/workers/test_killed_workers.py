@@ -75,7 +75,8 @@ class Letters:
         self.ordered = 0
 
     def order(self, number: int) -> None:
-        for self.ordered in range(self.ordered + 1, self.ordered + number + 1):  # noqa: B020
+        for _ in range(number):
+            self.ordered += 1
             address = f"person.{self.ordered}@ac-rouen.example"
             order(self.services, address, 0, LANES[self.ordered % len(LANES)])
 
