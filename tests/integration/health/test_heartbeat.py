@@ -10,7 +10,7 @@ import pytest
 from celery.signals import worker_init
 
 from identity import migrations
-from identity.core import continuity, nodes
+from identity.core import continuity, metric_files, nodes
 from identity.core.clock import utc_now
 from identity.core.continuity import LastSeen
 from identity.core.database import Database, make_engine
@@ -231,7 +231,10 @@ def test_it_begins_though_the_broker_takes_nothing(monkeypatch):
 
 def test_slots_are_shared_though_it_cannot_be_prepared(monkeypatch):
     shared = []
+    # Else this process, which is no worker, would count into files from now on.
+    monkeypatch.setenv("GUICHET_WORKER_METRICS_LISTEN", "")
     monkeypatch.setattr(celery_app, "heartbeat", FaultyStart())
     monkeypatch.setattr(slots, "share", shared.append)
     worker_init.send(sender=FaultyStart())
     assert shared == [2]
+    assert metric_files.joined() is None
