@@ -52,6 +52,18 @@ def sent(postbox):
     return sent
 
 
+@pytest.fixture
+def mailed_after_backup(hear, store, backups, room, after):
+    """An invitation that waited for its room when the backup was made; then its mail left."""
+    hear()
+    invitation = store()
+    backups.take()
+    room.events[invitation.token] = {"public_key": "x"}
+    after(seconds=3)
+    after(seconds=5)
+    return invitation
+
+
 def jobs(services, kind) -> list[Job]:
     with services.database.reading() as session:
         return list(session.scalars(select(Job).where(Job.kind == kind)))
@@ -65,14 +77,9 @@ def history(services, invitation) -> list[str]:
 
 class TestInvitationsAndTheirMails:
     def test_one_that_waited_for_its_room_is_mailed_once_and_known_to_be_there(
-        self, hear, store, room, backups, restore, after, mailed, read, sent
+        self, mailed_after_backup, hear, restore, mailed, read, sent
     ):
-        hear()
-        invitation = store()
-        backups.take()
-        room.events[invitation.token] = {"public_key": "x"}
-        after(seconds=3)
-        after(seconds=5)
+        invitation = mailed_after_backup
         assert mailed() == ["invite"]
         before = sent()
         hear()
@@ -81,14 +88,9 @@ class TestInvitationsAndTheirMails:
         assert read(invitation)[:2] == ("sent", None)
 
     def test_one_that_is_reported_before_the_operator_comes_is_not_mailed_again(
-        self, hear, store, took, room, backups, after, clock, mailed, sent
+        self, mailed_after_backup, took, backups, clock, mailed, sent
     ):
-        hear()
-        invitation = store()
-        backups.take()
-        room.events[invitation.token] = {"public_key": "x"}
-        after(seconds=3)
-        after(seconds=5)
+        invitation = mailed_after_backup
         assert mailed() == ["invite"]
         before = sent()
         clock.advance(hours=12)
