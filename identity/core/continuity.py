@@ -200,7 +200,7 @@ def was_restored_after(session: Session, moment: datetime) -> bool:
 
 
 def may_be_done(session: Session, since: datetime) -> bool:
-    """Whether the database went back, and `restore begin` has not yet said what of that time is done."""
+    """Whether the database went back, and `restore begin` has not settled what it holds of then."""
     row = find(session)
     if row is None or row.held_since is None or row.held_why != WENT_BACK:
         return False

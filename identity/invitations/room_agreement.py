@@ -94,9 +94,8 @@ def confirm(
     if not is_live(invitation, now):
         return False
     if continuity.may_be_done(session, since=invitation.last_asked):
-        return (
-            True  # its mail may have left: see `after_restore`; without it, its job asks the room
-        )
+        # Its mail may have left: `after_restore` records that. If not, its job asks the room.
+        return True
     invitation.awaits = None
     session.flush()
     bound = associations.find_by_address(session, invitation.address)
