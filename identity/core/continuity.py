@@ -199,14 +199,6 @@ def was_restored_after(session: Session, moment: datetime) -> bool:
     return row is not None and row.restored_at is not None and row.restored_at >= moment
 
 
-def may_be_done(session: Session, since: datetime) -> bool:
-    """Whether the database went back, and `restore begin` has not settled what it holds of then."""
-    row = find(session)
-    if row is None or row.held_since is None or row.held_why != WENT_BACK:
-        return False
-    return since <= row.held_since
-
-
 def begin_epoch(session: Session, row: Installation, now: datetime) -> None:
     """Begin an epoch that is later than all that any process has seen."""
     row.epoch = max(row.epoch + 1, row.held_epoch + 1, int(now.timestamp()))

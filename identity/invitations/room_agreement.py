@@ -85,17 +85,13 @@ def confirm(
     """The room holds it: order its mail, or deliver it to the owner of the address.
 
     No mail is ordered if the address was mailed lately. `hashes`: as for `invitations.order_mail`.
-    While a backup that was loaded is not settled, one of before stays as it is. Returns False if it
-    ended before.
+    Returns False if it ended before.
     """
     mails.lock_address(session, invitation.address)
     session.flush()
     session.refresh(invitation)
     if not is_live(invitation, now):
         return False
-    if continuity.may_be_done(session, since=invitation.last_asked):
-        # Its mail may have left: `after_restore` records that. If not, its job asks the room.
-        return True
     invitation.awaits = None
     session.flush()
     bound = associations.find_by_address(session, invitation.address)

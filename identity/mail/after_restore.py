@@ -1,9 +1,11 @@
 """Mails that waited when a loaded backup was made: no relay can be asked what it has taken."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, false, select
 from sqlalchemy.orm import Session
 
 from identity.core import outbox, rows
@@ -11,24 +13,38 @@ from identity.core.outbox import WAITING, Job, JobKind
 
 from .models import Mail, MailState
 from .outcomes import Outcome
+from .quota import Template
 
 PERHAPS_SENT: Final = "a backup was loaded: it may have been sent before"
 IS_ENDED: Final = (Mail.state == MailState.GAVE_UP) & (Mail.last_reply == PERHAPS_SENT)
 
 
-def waited(before: datetime) -> ColumnElement[bool]:
-    """SQL condition: ordered by then, and waiting.
+def is_waiting(templates: Collection[Template] = tuple(Template)) -> ColumnElement[bool]:
+    """SQL condition: a mail of these templates waits, also one that is due only later.
 
-    Also what is due only later: many mails leave before their time when another one is dropped.
+    Many mails leave before their time when another one is dropped.
     """
     waiting = select(Job.subject_id).where(Job.kind == JobKind.MAIL, WAITING)
-    return (Mail.state == MailState.WAITING) & (Mail.created_at <= before) & Mail.id.in_(waiting)
+    return (Mail.state == MailState.WAITING) & Mail.template.in_(templates) & Mail.id.in_(waiting)
 
 
-def end_mails(session: Session, now: datetime, before: datetime) -> int:
-    """End these mails as uncertain. Returns how many."""
+def end_mails(
+    session: Session,
+    now: datetime,
+    before: datetime | None,
+    *,
+    but: Collection[UUID] = (),
+    also: Collection[UUID] = (),
+) -> int:
+    """End the waiting mails that were ordered by then as uncertain. Returns how many.
+
+    `before`: None, if all mails of the backup stay. `but`: mails that stay. `also`: mails to end whenever they were ordered.
+    """
     ended = {"state": MailState.GAVE_UP, "outcome": Outcome.UNKNOWN, "last_reply": PERHAPS_SENT}
-    count = rows.update(session, Mail, waited(before), **ended, ended_at=now)
+    is_before = false() if before is None else (Mail.created_at <= before) & Mail.id.not_in(but)
+    count = rows.update(
+        session, Mail, is_waiting(), is_before | Mail.id.in_(also), **ended, ended_at=now
+    )
     mails = select(Mail.id).where(IS_ENDED)
     outbox.end(session, now, PERHAPS_SENT, Job.kind == JobKind.MAIL, Job.subject_id.in_(mails))
     return count

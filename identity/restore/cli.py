@@ -138,6 +138,7 @@ def begin(*, keep_mails: bool, author: str, reason: str, dry_run: bool) -> None:
             session,
             services.now(),
             who,
+            last_seen=services.last_seen,
             keeps_mails=keep_mails,
             erase_again=partial(_erase_again, services, who, dry_run=dry_run),
         )

@@ -16,7 +16,7 @@ from identity.accounts.session_models import PersonSession
 from identity.bulk_invites import after_restore as lists
 from identity.bulk_invites.sign_in_models import BulkInviteSignIn
 from identity.core import continuity, journal, outbox, rows
-from identity.core.continuity import BEGUN, WENT_BACK, Installation
+from identity.core.continuity import BEGUN, WENT_BACK, Installation, LastSeen
 from identity.core.journal import Actor
 from identity.core.one_time_codes.models import OneTimeCode
 from identity.core.outbox import WAITING, Job, JobKind, Lane
@@ -87,27 +87,26 @@ def begin(
     now: datetime,
     who: Actor,
     *,
+    last_seen: LastSeen,
     keeps_mails: bool = False,
     erase_again: Callable[[Session], int] = lambda _session: 0,
 ) -> Begun:
     """Hold all jobs, begin a new epoch, and end what may have been done since the backup.
 
-    `keeps_mails`: mails that waited are sent when jobs are let go, some perhaps a second time.
+    `last_seen`: of this machine. `keeps_mails`: mails that waited are sent when jobs are let go, some perhaps a second time.
     `erase_again`: erases who was erased since the backup; returns how many. Run twice, it ends also
     what was ordered in between. Raises NotRestoring while a backup is being loaded.
     """
     row = _row(session)
-    # What was ordered after the database was found to have gone back was not in the backup.
-    loaded_at = row.held_since if row.held_why == WENT_BACK and row.held_since else now
+    loaded_at = _when_loaded(session, now, row, last_seen)
     ended = Begun(erased=erase_again(session))
     ended.account_attempts = registration.end_attempts(session)
-    ended.invitations = invitations.settle_unconfirmed(session, now, loaded_at)
+    settled = invitations.settle(session, now, loaded_at, keeps_mails=keeps_mails)
+    ended.invitations = settled.invitations
     ended.list_rows = lists.fail_rows(session, now, loaded_at, PERHAPS_SENT)
-    if not keeps_mails:
-        waited = mails.waited(loaded_at)
-        ended.invitations += invitations.settle_mailed(session, now, waited)
-        ended.mails = mails.end_mails(session, now, loaded_at)
-    ended.reminders = invitations.settle_reminders(session, now)
+    of_backup = None if keeps_mails else loaded_at
+    ended.mails = mails.end_mails(session, now, of_backup, but=settled.stay, also=settled.end)
+    ended.reminders = invitations.settle_reminders(session, now, loaded_at)
     invitations.make_deliveries_uncertain(session, now)
     ended.probes = _end_jobs(session, now, loaded_at, JobKind.SERVER_PROBE)
     _end_jobs(session, now, loaded_at, JobKind.ROOM_LOOK)
@@ -176,6 +175,21 @@ def _let_go(
     return row
 
 
+def _when_loaded(
+    session: Session, now: datetime, row: Installation, last_seen: LastSeen
+) -> datetime:
+    """When it was noticed that the database went back: what was ordered later was not in the backup.
+
+    A backup that was made while jobs were held brings an older notice. So one counts only on a
+    machine that remembers the database, and would know better.
+    """
+    is_known = last_seen.latest(row.name) is not None  # asked first: the check remembers it
+    continuity.check(session, now, last_seen)
+    if is_known and row.held_why == WENT_BACK and row.held_since is not None:
+        return row.held_since
+    return now
+
+
 def _row(session: Session) -> Installation:
     row = continuity.find(session)
     if row is None:
@@ -199,4 +213,6 @@ def _end_sign_ins(session: Session, now: datetime, ended: Begun) -> None:
 
 
 def _end_jobs(session: Session, now: datetime, before: datetime, kind: JobKind) -> int:
-    return outbox.end(session, now, PERHAPS_SENT, Job.kind == kind, Job.created_at <= before)
+    # One that was let go after a freeze counts anew from then; while all is held, none is begun.
+    is_older = (Job.created_at <= before) | Job.released_at.is_not(None)
+    return outbox.end(session, now, PERHAPS_SENT, Job.kind == kind, is_older)

@@ -54,7 +54,8 @@ class Backups:
 
     def begin(self, **options: Any) -> Begun:
         with self.worker.database.transaction() as session:
-            return restoring.begin(session, self.worker.now(), OLGA, **options)
+            seen = self.worker.last_seen
+            return restoring.begin(session, self.worker.now(), OLGA, last_seen=seen, **options)
 
     def bring_back(self, clock: Any) -> Begun:
         """Half a day later it is loaded; a machine notices, and the operator does what is right."""

@@ -196,7 +196,7 @@ def test_a_database_that_went_back_is_shown_until_it_is_resumed(internal, servic
     assert held(internal) == NOTHING_HELD | {"went_back": 1}
     assert internal.get("/readyz").json["degraded"] == ["held"]
     with database.transaction() as session:
-        restoring.begin(session, clock(), OLGA)
+        restoring.begin(session, clock(), OLGA, last_seen=services.last_seen)
     assert held(internal) == NOTHING_HELD | {"begun": 1}
     with database.transaction() as session:
         restoring.resume(session, clock(), OLGA)

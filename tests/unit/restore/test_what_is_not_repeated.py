@@ -52,18 +52,6 @@ def sent(postbox):
     return sent
 
 
-@pytest.fixture
-def mailed_after_backup(hear, store, backups, room, after):
-    """An invitation that waited for its room when the backup was made; then its mail left."""
-    hear()
-    invitation = store()
-    backups.take()
-    room.events[invitation.token] = {"public_key": "x"}
-    after(seconds=3)
-    after(seconds=5)
-    return invitation
-
-
 def jobs(services, kind) -> list[Job]:
     with services.database.reading() as session:
         return list(session.scalars(select(Job).where(Job.kind == kind)))
@@ -77,65 +65,20 @@ def history(services, invitation) -> list[str]:
 
 class TestInvitationsAndTheirMails:
     def test_one_that_waited_for_its_room_is_mailed_once_and_known_to_be_there(
-        self, mailed_after_backup, hear, restore, mailed, read, sent
+        self, hear, store, room, backups, restore, after, mailed, read, sent
     ):
-        invitation = mailed_after_backup
+        hear()
+        invitation = store()
+        backups.take()
+        room.events[invitation.token] = {"public_key": "x"}
+        after(seconds=3)
+        after(seconds=5)
         assert mailed() == ["invite"]
         before = sent()
         hear()
         assert restore().invitations == 1
         assert sent() == before
         assert read(invitation)[:2] == ("sent", None)
-
-    def test_one_that_is_reported_before_the_operator_comes_is_not_mailed_again(
-        self, mailed_after_backup, took, backups, clock, mailed, sent
-    ):
-        invitation = mailed_after_backup
-        assert mailed() == ["invite"]
-        before = sent()
-        clock.advance(hours=12)
-        backups.load()
-        backups.work()
-        assert backups.is_held()
-        clock.advance(seconds=1)
-        took(invitation)
-        assert backups.begin().invitations == 1
-        assert "mail" not in backups.plan()
-        backups.resume()
-        backups.work()
-        assert sent() == before
-
-    def test_one_that_is_reported_before_the_database_is_called_good_is_mailed(
-        self, hear, store, took, room, backups, after, clock, mailed
-    ):
-        hear()
-        invitation = store()
-        backups.take()
-        room.events[invitation.token] = {"public_key": "x"}
-        backups.load()
-        backups.work()
-        clock.advance(seconds=1)
-        took(invitation)
-        backups.dismiss()
-        after(seconds=3)
-        after(seconds=5)
-        assert mailed() == ["invite"]
-
-    def test_one_that_was_asked_for_while_jobs_are_held_is_mailed_when_they_are_let_go(
-        self, hear, store, took, room, backups, after, clock, mailed
-    ):
-        hear()
-        backups.take()
-        backups.load()
-        backups.work()
-        clock.advance(seconds=1)
-        invitation = store()
-        room.events[invitation.token] = {"public_key": "x"}
-        took(invitation)
-        assert backups.begin().invitations == 0
-        backups.resume()
-        after(seconds=5)
-        assert mailed() == ["invite"]
 
     def test_of_one_that_the_room_refused_the_inviter_is_not_told_again_and_it_admits_nobody(
         self, worker_services, hear, store, room, backups, restore, clock, read, sent, rules, bound
