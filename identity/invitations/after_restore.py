@@ -102,7 +102,8 @@ def _find_told(
             is_of_before.label("is_of_before"),
         )
         .join(Mail, named)
-        .where(mails.is_waiting(INVITING), third_party_invitations.is_open(now))
+        .where(mails.is_waiting(), Mail.template.in_(INVITING))
+        .where(third_party_invitations.is_open(now))
         .where(*([Mail.created_at > loaded_at] if only_later else []))
     ).all()
 

@@ -13,19 +13,18 @@ from identity.core.outbox import WAITING, Job, JobKind
 
 from .models import Mail, MailState
 from .outcomes import Outcome
-from .quota import Template
 
 PERHAPS_SENT: Final = "a backup was loaded: it may have been sent before"
 IS_ENDED: Final = (Mail.state == MailState.GAVE_UP) & (Mail.last_reply == PERHAPS_SENT)
 
 
-def is_waiting(templates: Collection[Template] = tuple(Template)) -> ColumnElement[bool]:
-    """SQL condition: a mail of these templates waits, also one that is due only later.
+def is_waiting() -> ColumnElement[bool]:
+    """SQL condition: a mail waits, also one that is due only later.
 
     Many mails leave before their time when another one is dropped.
     """
     waiting = select(Job.subject_id).where(Job.kind == JobKind.MAIL, WAITING)
-    return (Mail.state == MailState.WAITING) & Mail.template.in_(templates) & Mail.id.in_(waiting)
+    return (Mail.state == MailState.WAITING) & Mail.id.in_(waiting)
 
 
 def end_mails(
@@ -38,7 +37,8 @@ def end_mails(
 ) -> int:
     """End the waiting mails that were ordered by then as uncertain. Returns how many.
 
-    `before`: None, if all mails of the backup stay. `but`: mails that stay. `also`: mails to end whenever they were ordered.
+    `before`: None if the mails of the backup stay. `but`: mails that stay. `also`: mails to end
+    whenever they were ordered.
     """
     ended = {"state": MailState.GAVE_UP, "outcome": Outcome.UNKNOWN, "last_reply": PERHAPS_SENT}
     is_before = false() if before is None else (Mail.created_at <= before) & Mail.id.not_in(but)

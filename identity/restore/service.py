@@ -93,9 +93,10 @@ def begin(
 ) -> Begun:
     """Hold all jobs, begin a new epoch, and end what may have been done since the backup.
 
-    `last_seen`: of this machine. `keeps_mails`: mails that waited are sent when jobs are let go, some perhaps a second time.
-    `erase_again`: erases who was erased since the backup; returns how many. Run twice, it ends also
-    what was ordered in between. Raises NotRestoring while a backup is being loaded.
+    `last_seen`: of this machine. `keeps_mails`: mails that waited are sent when jobs are let go,
+    some perhaps a second time. `erase_again`: erases who was erased since the backup; returns how
+    many. Run twice, it ends also what was ordered in between. Raises NotRestoring while a backup is
+    being loaded.
     """
     row = _row(session)
     loaded_at = _when_loaded(session, now, row, last_seen)
