@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Row, func, insert, select
+from sqlalchemy import ColumnElement, exists, insert, select
 from sqlalchemy.orm import Session
 
 from identity.core import rows
 from identity.core.outbox import WAITING, Job, JobKind
-from identity.mail import after_restore as mails
+from identity.mail import after_restore as mails, models as mail_models
 from identity.mail.models import Mail
 from identity.mail.quota import INVITING
 
-from . import models as third_party_invitations, schedule
+from . import mail_grouping, models as third_party_invitations, room_agreement, schedule
 from .history import Happened, InvitationEvent
 from .models import Delivery, State, ThirdPartyInvitation
 
@@ -29,15 +29,26 @@ AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class Settled:
-    """How many invitations may have been mailed before, and what becomes of mails that wait.
+    """What `settle` found.
 
-    `stay`: mails ordered before that tell of later invitations as well, and now of these alone.
-    `end`: mails ordered later that tell of earlier invitations alone.
+    `invitations`: how many may have been mailed before. `mails`: those that wait and were ordered
+    later, but tell of these: they are to be ended with the mails of before. `unmailed`: later
+    invitations in mails that end, for `order_again`.
     """
 
     invitations: int
-    stay: frozenset[uuid.UUID] = frozenset()
-    end: frozenset[uuid.UUID] = frozenset()
+    mails: Sequence[uuid.UUID]
+    unmailed: Sequence[uuid.UUID]
+
+
+@dataclass(frozen=True)
+class Told:
+    """An open invitation in a mail that waits. `is_of_before`: the mail may have left before."""
+
+    id: uuid.UUID
+    mail_id: uuid.UUID
+    ordered_at: datetime
+    is_of_before: bool
 
 
 def settle(
@@ -47,24 +58,30 @@ def settle(
 
     Whether the room took it is still asked, since nobody may register by one that it refused.
     `loaded_at`: what was asked for later was not in the backup. `keeps_mails`: the mails of the
-    backup are sent, and those who are told by them are left as they are.
+    backup are sent, with all that they tell of.
     """
-    told = _find_told(session, now, loaded_at, only_later=keeps_mails)
-    before = {each.id for each in told if each.is_of_before}
+    told = _find_told(session, now, loaded_at)
+    kept = {each.id for each in told if keeps_mails and each.ordered_at <= loaded_at}
+    ending = [each for each in told if each.id not in kept]
+    mailed = {each.id for each in ending if each.is_of_before}
     found = _find_unconfirmed(session, now, loaded_at)
-    unconfirmed = [each for each in found if each not in before]
-    _mark_mailed(session, now, sorted(before), (Happened.SENT,))
+    unconfirmed = [each for each in found if each not in mailed | kept]
+    _mark_mailed(session, now, sorted(mailed), (Happened.SENT,))
     _mark_mailed(session, now, unconfirmed, (Happened.MAILED, Happened.SENT))
-    about_later = {each.mail_id: each.id for each in told if not each.is_of_before}
-    for each in told:
-        if each.is_of_before and each.mail_id in about_later:
-            _take_out(session, each.id, each.mail_id, about_later[each.mail_id])
-    ordered_later = {each.mail_id for each in told if each.ordered_at > loaded_at}
+    tells = {each.mail_id for each in ending if each.is_of_before or each.ordered_at <= loaded_at}
     return Settled(
-        len(before) + len(unconfirmed),
-        stay=frozenset(about_later.keys() - ordered_later),
-        end=frozenset(ordered_later - about_later.keys()),
+        len(mailed) + len(unconfirmed),
+        mails=sorted({each.mail_id for each in ending if each.ordered_at > loaded_at} & tells),
+        unmailed=[each.id for each in ending if each.mail_id in tells and not each.is_of_before],
     )
+
+
+def order_again(session: Session, now: datetime, unmailed: Sequence[uuid.UUID]) -> None:
+    """Order mails of their own for invitations whose mail was ended for the sake of others."""
+    for invitation_id in unmailed:
+        invitation = session.get_one(ThirdPartyInvitation, invitation_id, populate_existing=True)
+        mail_models.lock_address(session, invitation.address)
+        mail_grouping.join_or_order(session, now, invitation)
 
 
 def settle_reminders(session: Session, now: datetime, loaded_at: datetime) -> int:
@@ -80,63 +97,51 @@ def make_deliveries_uncertain(session: Session, now: datetime) -> int:
     return rows.update(session, row, is_due, delivery=Delivery.SENDING, attempted_at=now)
 
 
-def _find_told(
-    session: Session, now: datetime, loaded_at: datetime, *, only_later: bool
-) -> Sequence[Row[uuid.UUID, uuid.UUID, datetime, bool]]:
-    """The open invitations in mails that wait: id, mail_id, ordered_at, is_of_before.
-
-    `only_later`: in mails that were ordered later.
-    One that was never mailed is of before if the backup had it, whoever asked again since. One that
-    was mailed long ago is if what ordered this mail was asked for before.
-    """
+def _find_told(session: Session, now: datetime, loaded_at: datetime) -> list[Told]:
+    """The open invitations in mails that wait."""
     row = ThirdPartyInvitation
-    was_asked = _asked_by(loaded_at) & ((Mail.created_at <= loaded_at) | _waits_for_room())
-    is_of_before = (row.created_at <= loaded_at) & ((row.state == State.QUEUED) | was_asked)
-    # Mails of an older version name their invitation, and not the other way round.
-    named = (row.mail_id == Mail.id) | (row.mail_id.is_(None) & (row.id == Mail.subject_id))
-    return session.execute(
-        select(
-            row.id,
-            Mail.id.label("mail_id"),
-            Mail.created_at.label("ordered_at"),
-            is_of_before.label("is_of_before"),
-        )
-        .join(Mail, named)
+    found = (
+        select(row.id, Mail.id, Mail.created_at, _is_of_before(loaded_at))
         .where(mails.is_waiting(), Mail.template.in_(INVITING))
         .where(third_party_invitations.is_open(now))
-        .where(*([Mail.created_at > loaded_at] if only_later else []))
-    ).all()
+    )
+    by_mail = found.join(Mail, row.mail_id == Mail.id)
+    # Mails of an older version name their invitation, and not the other way round.
+    by_subject = found.join(Mail, row.id == Mail.subject_id).where(row.mail_id.is_(None))
+    return [Told(*each) for query in (by_mail, by_subject) for each in session.execute(query)]
 
 
 def _find_unconfirmed(session: Session, now: datetime, loaded_at: datetime) -> Sequence[uuid.UUID]:
-    """The open invitations of the backup that wait for their room, or may do so."""
+    """The open invitations of the backup that wait for their room, or whose room is to be asked."""
     row = ThirdPartyInvitation
-    is_of_before = (row.created_at <= loaded_at) & (
-        (row.state == State.QUEUED) | _asked_by(loaded_at)
-    )
-    waits = row.awaits.is_not(None) | _waits_for_room()
+    waits = row.awaits.is_not(None) | _asks_room_since_before(loaded_at)
+    of_backup = row.created_at <= loaded_at
     return session.scalars(
-        select(row.id).where(is_of_before, waits, third_party_invitations.is_open(now))
+        select(row.id).where(of_backup, waits, third_party_invitations.is_open(now))
     ).all()
 
 
-def _asked_by(moment: datetime) -> ColumnElement[bool]:
-    row = ThirdPartyInvitation
-    return func.coalesce(row.asked_at, row.created_at) <= moment
+def _is_of_before(loaded_at: datetime) -> ColumnElement[bool]:
+    """Whether the backup had it, and knew a mail to be on its way, or to be due.
+
+    One whose mail was ordered before and again later was asked for again.
+    """
+    event = InvitationEvent
+    mailed = exists().where(
+        event.invitation_id == ThirdPartyInvitation.id, event.happened == Happened.MAILED
+    )
+    again = mailed.where(event.at <= loaded_at) & mailed.where(event.at > loaded_at)
+    return (ThirdPartyInvitation.created_at <= loaded_at) & (
+        ~again | _asks_room_since_before(loaded_at)
+    )
 
 
-def _waits_for_room() -> ColumnElement[bool]:
-    waiting = select(Job.subject_id).where(Job.kind == JobKind.ROOM_TOOK, WAITING)
+def _asks_room_since_before(loaded_at: datetime) -> ColumnElement[bool]:
+    """Whether the job of the backup waits that asks its room; a request later adds another."""
+    waiting = select(Job.subject_id).where(
+        Job.kind == JobKind.ROOM_TOOK, WAITING, Job.created_at <= loaded_at + room_agreement.GRACE
+    )
     return ThirdPartyInvitation.id.in_(waiting)
-
-
-def _take_out(
-    session: Session, invitation_id: uuid.UUID, mail_id: uuid.UUID, other: uuid.UUID
-) -> None:
-    """Let a mail tell no more of an invitation; it is about the other one."""
-    row = ThirdPartyInvitation
-    rows.update(session, row, row.id == invitation_id, mail_id=None)
-    rows.update(session, Mail, Mail.id == mail_id, subject_id=other)
 
 
 def _mark_mailed(

@@ -106,7 +106,8 @@ def begin(
     ended.invitations = settled.invitations
     ended.list_rows = lists.fail_rows(session, now, loaded_at, PERHAPS_SENT)
     of_backup = None if keeps_mails else loaded_at
-    ended.mails = mails.end_mails(session, now, of_backup, but=settled.stay, also=settled.end)
+    ended.mails = mails.end_mails(session, now, of_backup, also=settled.mails)
+    invitations.order_again(session, now, settled.unmailed)
     ended.reminders = invitations.settle_reminders(session, now, loaded_at)
     invitations.make_deliveries_uncertain(session, now)
     ended.probes = _end_jobs(session, now, loaded_at, JobKind.SERVER_PROBE)

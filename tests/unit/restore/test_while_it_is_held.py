@@ -11,9 +11,9 @@ from identity.core.outbox import Lane
 from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
 from identity.invitations import history as invitation_events, service as invitations
-from identity.invitations.models import ThirdPartyInvitation
 from identity.registration import service as registration
 from identity.sign_up.models import State as RequestState, VerificationRequest
+from tests.services.told_room_actions import ToldRoom
 from tests.worlds.backups import *
 from tests.worlds.worker import *
 from tests.worlds.worker_rooms import *
@@ -80,13 +80,28 @@ def mailed_before(hear, store, backups, room, after, clock, hold):
 
 
 @pytest.fixture
-def invite_lea(store, took, room):
-    def invite_lea():
-        made = store(LEA)
-        room.events[made.token] = {"public_key": "x"}
-        took(made)
+def invite(store, report, room, told_room_actions):
+    """Somebody is invited, and the room is reported to have taken it."""
 
-    return invite_lea
+    def invite(address=GIL, room_id=ROOM):
+        made = store(address, room_id)
+        there = told_room_actions.rooms.setdefault(room_id, ToldRoom(members={ZOE}))
+        there.events[made.token] = {"public_key": "x"}
+        facts = {"room_id": room_id, "token": made.token, "sender": ZOE}
+        assert report("third_party_invited", **facts) == "ok"
+        return made
+
+    return invite
+
+
+@pytest.fixture
+def history(worker_services):
+    def history(invitation) -> list[str]:
+        with worker_services.database.reading() as session:
+            found = invitation_events.find_events(session, invitation.id)
+            return [f"{each.happened} {each.by}" for each in found]
+
+    return history
 
 
 class TestOneThatWasMailedAfterTheBackup:
@@ -114,6 +129,39 @@ class TestOneThatWasMailedAfterTheBackup:
         resume()
         assert sent() == [INVITE]
 
+    def test_nor_is_a_repeated_one_that_is_asked_for_once_more(
+        self, hear, store, invite, backups, after, clock, hold, resume, sent
+    ):
+        """It was mailed days ago; it waits in the backup for its room, for the second time."""
+        hear()
+        invite()
+        after(seconds=5)
+        clock.advance(days=4)
+        hear()
+        store()
+        backups.take()
+        invite()
+        after(seconds=5)
+        assert sent() == [INVITE] * 2
+        clock.advance(hours=12)
+        hold()
+        invite()
+        backups.begin()
+        resume()
+        assert sent() == [INVITE] * 2
+
+    def test_mails_that_are_kept_are_not_called_sent(
+        self, hear, invite, history, backups, hold, resume, sent
+    ):
+        hear()
+        invitation = invite()
+        backups.take()
+        hold()
+        assert backups.begin(keeps_mails=True).invitations == 0
+        resume()
+        assert sent() == [INVITE]
+        assert "sent restore" not in history(invitation)
+
     def test_its_owner_may_register_meanwhile(
         self, mailed_before, took, worker_services, rules, clock
     ):
@@ -138,45 +186,49 @@ class TestOneThatWasNotMailed:
         backups.work()
         assert sent() == [INVITE]
 
-    def test_it_is_if_it_was_asked_for_meanwhile(
-        self, hear, invite_lea, backups, hold, resume, sent
-    ):
+    def test_it_is_if_it_was_asked_for_meanwhile(self, hear, invite, backups, hold, resume, sent):
         hear()
         backups.take()
         hold()
-        invite_lea()
+        invite(LEA)
         assert backups.begin().invitations == 0
         resume()
         assert sent() == [("invite", LEA)]
 
     def test_it_is_also_if_it_joined_a_mail_of_the_backup(
-        self, worker_services, hear, store, report, backups, after, hold, resume, sent
+        self, hear, invite, history, backups, after, hold, resume, sent
     ):
         """The first mail of the mailbox has left, the second waits half an hour, the third joins it."""
-
-        def invite(room_id):
-            made = store(room_id=room_id)
-            report("third_party_invited", room_id=room_id, token=made.token, sender=ZOE)
-            return made
-
         hear()
-        invite(ROOM)
+        invite()
         after(seconds=5)
-        second = invite("!two:education.example")
+        second = invite(room_id="!two:education.example")
         backups.take()
         hold()
-        third = invite("!three:education.example")
-        assert backups.begin().mails == 0
+        third = invite(room_id="!three:education.example")
+        assert backups.begin().mails == 1
         resume()
         assert sent() == [INVITE] * 2
-        with worker_services.database.reading() as session:
-            told = [
-                [f"{event.happened} {event.by}" for event in found]
-                for each in (second, third)
-                for found in [invitation_events.find_events(session, each.id)]
-            ]
-            assert session.get_one(ThirdPartyInvitation, second.id).mail_id is None
-        assert [each[-1] for each in told] == ["sent restore", "sent worker"]
+        assert history(second)[-1] == "sent restore"
+        assert history(third)[-1] == "sent worker"
+
+    def test_nor_does_another_address_of_the_mailbox_get_its_link(
+        self, worker_services, hear, invite, backups, after, hold, resume, postbox
+    ):
+        """Its invitation waits in a mail to the other one."""
+        one, other = "gil+a@association.example", "gil+b@association.example"
+        hear()
+        invite(one)
+        after(seconds=5)
+        invite(one, "!two:education.example")
+        backups.take()
+        hold()
+        made = invite(other, "!three:education.example")
+        backups.begin()
+        resume()
+        link = f"/i/{worker_services.tokens.link(made.id, 'invitation')}"
+        told = [each["To"] for each in postbox.sent if link in str(each.get_body(("plain",)))]
+        assert told == [other]
 
     def test_a_reminder_that_falls_due_meanwhile_is_sent(
         self, worker_services, hear, store, took, backups, after, hold, clock, resume, sent
@@ -197,9 +249,9 @@ class TestOneThatWasNotMailed:
 
 class TestABackupThatWasMadeWhileJobsWereHeld:
     @pytest.fixture
-    def loaded_again(self, mailed_before, invite_lea, backups, clock, resume, sent):
+    def loaded_again(self, mailed_before, invite, backups, clock, resume, sent):
         """The dump of that night; what was held leaves; then the dump is loaded, with no worker."""
-        invite_lea()
+        invite(LEA)
         clock.advance(hours=1)
         backups.take()
         backups.begin()
