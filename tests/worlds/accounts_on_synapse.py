@@ -1,14 +1,16 @@
 """Guichet as in production, and a real Synapse on which it makes the accounts of ac-rouen.example."""
 
+import secrets
+import string
+
 import pytest
 
 from tests.services.identity_server import add_homeserver
 from tests.services.processes import Processes
 from tests.services.synapse import Homeserver
 
-__all__ = ["ADDRESS", "on_synapse", "register_synapse"]
+__all__ = ["address", "family", "on_synapse", "register_synapse"]
 
-ADDRESS = "camille.durand@ac-rouen.example"
 EDUCATION = "Éducation nationale"
 
 
@@ -26,3 +28,15 @@ def register_synapse(
 @pytest.fixture
 def on_synapse(production, guichet_processes, synapse) -> dict[str, str]:
     return register_synapse(guichet_processes, production, synapse)
+
+
+@pytest.fixture
+def family() -> str:
+    """A family name that nobody has: the Synapse is the session's, and a test may be tried again."""
+    return "durand" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(8))
+
+
+@pytest.fixture
+def address(family) -> str:
+    """Camille's."""
+    return f"camille.{family}@ac-rouen.example"

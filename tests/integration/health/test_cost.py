@@ -17,6 +17,9 @@ from tests.worlds.many_rows import GROWING, fill
 ROWS = 2_000
 OLGA = Actor("olga", "here", "a test")
 PATHS = ("/readyz", "/metrics")
+# The planner chooses anew after each VACUUM, also how it reads its own catalogue; a table that is read
+# whole has three times as many.
+BY_CHANCE = 60  # blocks
 FEW_BLOCKS = 400  # of 8 kB: 40 pairs of lane and kind are looked up, two or four blocks each
 
 
@@ -110,7 +113,7 @@ def test_the_cost_does_not_grow_with_what_is_over(internal, services, clock):
     with database.transaction() as session:
         fill(session, clock(), 4 * ROWS, first=ROWS)
     many = {path: cost_of(database, asked_by(internal, services, path)) for path in PATHS}
-    assert all(many[path] <= 1.2 * few[path] for path in PATHS), (few, many)
+    assert all(many[path] <= 1.2 * few[path] + BY_CHANCE for path in PATHS), (few, many)
     if database.engine.dialect.name == "postgresql":
         assert max(many.values()) <= FEW_BLOCKS, many
 
@@ -126,7 +129,7 @@ def test_jobs_that_a_freeze_holds_are_passed_over(internal, services, clock):
         held = {"done_at": None, "gave_up_at": None, "held_by": "mails", "held_at": clock()}
         session.execute(update(Job).where(Job.lane == Lane.URGENT).values(held))
     clock.advance(hours=1)
-    assert cost_of(database, asked_by(internal, services, "/readyz")) <= 1.2 * few
+    assert cost_of(database, asked_by(internal, services, "/readyz")) <= 1.2 * few + BY_CHANCE
     said = internal.get("/readyz").json
     assert (said["degraded"], said["oldest_outbox_entry_seconds"]) == ([], 0)
     assert said["frozen"] == ["mails"]

@@ -7,7 +7,7 @@ import pytest
 from tests.services.holding import Holding
 from tests.services.person import PASSWORD, Person, code_in, plain
 from tests.services.production import ask_database
-from tests.worlds.accounts_on_synapse import ADDRESS, register_synapse
+from tests.worlds.accounts_on_synapse import *
 
 AGAIN = "another lamp beside the violet"
 
@@ -29,18 +29,26 @@ def on_synapse(production, guichet_processes, synapse, holding) -> dict[str, str
 
 
 @pytest.mark.parametrize(
-    ("name", "call", "ends"),
+    ("call", "ends"),
     [
-        ("before", {"method": "POST", "path": "/v1/register", "after": False}, "/account/1"),
-        ("after", {"method": "POST", "path": "/v1/register", "after": True}, "/account/1"),
-        ("whole", {"method": "PUT", "path": "/v2/users/", "after": True, "skip": 1}, "/done"),
+        ({"method": "POST", "path": "/v1/register", "after": False}, "/account/1"),
+        ({"method": "POST", "path": "/v1/register", "after": True}, "/account/1"),
+        ({"method": "PUT", "path": "/v2/users/", "after": True, "skip": 1}, "/done"),
     ],
     ids=["before the call", "after the call", "when the account stands"],
 )
 def test_whenever_the_worker_dies_one_account_stands_with_the_password_the_person_knows(
-    on_synapse, guichet_processes, smtp_server, synapse, holding, name, call, ends, record_fault
+    on_synapse,
+    guichet_processes,
+    smtp_server,
+    synapse,
+    holding,
+    family,
+    address,
+    call,
+    ends,
+    record_fault,
 ):
-    address = f"{name}.{ADDRESS}"
     web = guichet_processes.web(on_synapse)
     worker = guichet_processes.worker(on_synapse, "--concurrency", "2")
     guichet_processes.beat(on_synapse)
@@ -68,8 +76,8 @@ def test_whenever_the_worker_dies_one_account_stands_with_the_password_the_perso
     assert synapse.log_in(by_mail, password).status_code == 200
     if password != PASSWORD:
         assert synapse.log_in(by_mail, PASSWORD).status_code == 403
-    accounts = synapse.call("GET", f"/_synapse/admin/v2/users?name={name}").json()["users"]
-    assert len([each for each in accounts if name in each["name"]]) == 1
+    accounts = synapse.call("GET", f"/_synapse/admin/v2/users?name={family}").json()["users"]
+    assert len([each for each in accounts if family in each["name"]]) == 1
     record_fault(
         "processes: worker killed while it makes an account",
         tried=1,

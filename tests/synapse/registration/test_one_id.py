@@ -19,24 +19,24 @@ def lines_of(child: Child, trace_id: str) -> list[dict]:
 
 
 def test_one_id_finds_the_form_the_mail_and_the_account_and_nothing_of_others(
-    on_synapse, guichet_processes, smtp_server
+    on_synapse, guichet_processes, smtp_server, address
 ):
     trusting = on_synapse | {"GUICHET_TRUSTED_PROXIES": "127.0.0.1/32"}
     web = guichet_processes.gunicorn(trusting, "--workers", "2", "--threads", "4")
     worker = guichet_processes.worker(on_synapse, "--concurrency", "3")
     camille = Person(web.url)
     camille.session.headers["X-Request-ID"] = FROM_PROXY
-    answer = camille.ask(ADDRESS)
+    answer = camille.ask(address)
     started = answer.history[0] if answer.history else answer
     assert started.headers["X-Request-ID"] == FROM_PROXY
     del camille.session.headers["X-Request-ID"]
-    for address in OTHERS:
-        Person(web.url).ask(address)
-        smtp_server.wait_for_mail(address)
-    camille.type_code(code_in(plain(smtp_server.wait_for_mail(ADDRESS))))
+    for other in OTHERS:
+        Person(web.url).ask(other)
+        smtp_server.wait_for_mail(other)
+    camille.type_code(code_in(plain(smtp_server.wait_for_mail(address))))
     camille.choose()
     assert camille.page.url.endswith("/done")
-    smtp_server.wait_for_mail(ADDRESS, number=2)
+    smtp_server.wait_for_mail(address, number=2)
     wait_until_done(on_synapse)
 
     asked = [line for line in lines_of(web, FROM_PROXY) if line["event"] == "request"]
@@ -58,7 +58,7 @@ def test_one_id_finds_the_form_the_mail_and_the_account_and_nothing_of_others(
     stored = dict(ask_database(on_synapse, "select id, trace_id from mails"))
     hers = {str(mail) for mail, trace in stored.items() if trace == FROM_PROXY}
     assert {line["mail"] for line in worked if "mail" in line} == hers
-    assert len(hers) == len(smtp_server.to(ADDRESS))
+    assert len(hers) == len(smtp_server.to(address))
     theirs = {trace for trace in stored.values() if trace != FROM_PROXY}
     assert len(theirs) == len(OTHERS) == len(stored) - len(hers)
     for trace in theirs:
