@@ -84,11 +84,13 @@ class Processes:
         return read_json(self.guichet(*words, "--json", env=env))
 
     def serve(self, env: Mapping[str, str], *options: str) -> Web:
-        """`guichet serve`: web, worker and scheduler together, answering when this returns."""
+        """`guichet serve`: web, worker and scheduler together; both listeners answer when this returns."""
         port = free_port()
         url = f"http://{LOOPBACK}:{port}"
         facts = {"GUICHET_PUBLIC_URL": url, "GUICHET_INTERNAL_LISTEN": ""} | dict(env)
-        return self._web("guichet", "serve", "--port", str(port), *options, env=facts, url=url)
+        web = self._web("guichet", "serve", "--port", str(port), *options, env=facts, url=url)
+        web.wait_for_log("Stop with Ctrl-C.")  # said once the internal listener takes calls, too
+        return web
 
     def web(
         self, env: Mapping[str, str], *options: str, internal: bool = False, port: int = 0
