@@ -332,3 +332,27 @@ class HomeserverSilent(Problem):
 
 class HomeserverBusy(HomeserverSilent):
     """Several requests to this homeserver are under way. Try again in a moment."""
+
+
+class LastAdmin(Problem):
+    """This is the last admin who may sign in. Make another one first."""
+
+
+class NoSuchOperator(Problem):
+    """There is no such operator."""
+
+
+class NoSuchToken(Problem):
+    """There is no such API token."""
+
+
+class OperatorExists(Problem):
+    """An operator has this address or this name already."""
+
+
+class WrongOperator(Problem):
+    """These roles, this scope or this name cannot be given."""
+
+
+class NotPermitted(Problem):
+    """Your role does not allow this."""

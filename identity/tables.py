@@ -36,6 +36,7 @@ import identity.mail.models
 import identity.mail.pause_models
 import identity.mail.suppressions
 import identity.registration.models
+import identity.operators.models
 import identity.routing.address_list_models
 import identity.routing.models
 import identity.sign_up.models

@@ -1,0 +1,202 @@
+"""Makes, changes, disables operators, each with a row in the journal; the last admin stays.
+
+Disabling somebody, or taking a role from them, ends their sessions and API tokens at once.
+"""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy.orm import Session
+
+from identity.core import journal, rows
+from identity.core.journal import Actor
+from identity.problems import LastAdmin, NoSuchOperator, OperatorExists, WrongOperator
+
+from . import models
+from .models import AdminToken, Operator, OperatorSession, Source
+from .roles import ALL, Role, Scope, WrongRoles, check_roles
+
+EMBEDDED_NAME: Final = "local"
+MAX_NAME: Final = 80  # characters
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an operator may do."""
+
+    roles: frozenset[Role]
+    scope: Scope = ALL
+
+
+def add(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    *,
+    mail: str,
+    name: str,
+    language: str,
+    standing: Standing,
+    source: Source = Source.LOCAL,
+) -> Operator:
+    """Make an operator. Raises OperatorExists, WrongOperator."""
+    _check(standing)
+    name = _read_name(name)
+    if models.find_by_mail(session, mail) or models.find_by_name(session, name):
+        raise OperatorExists
+    made = _new(now, who, mail, name, language, standing, source)
+    session.add(made)
+    session.flush()
+    facts = _facts(made) | {"source": source}
+    journal.write(session, now, who, action="operator.add", subject=name, facts=facts)
+    return made
+
+
+def make_embedded(session: Session, now: datetime) -> Operator:
+    """The operator of a trial installation, made once: admin and approver, without a mailbox."""
+    found = models.find_by_name(session, EMBEDDED_NAME)
+    if found is not None:
+        return found
+    standing = Standing(frozenset({Role.ADMIN, Role.APPROVER, Role.SUPPORT}))
+    who = Actor("guichet", "this machine", "the trial installation has one operator")
+    made = _new(now, who, None, EMBEDDED_NAME, "", standing, Source.EMBEDDED)
+    session.add(made)
+    session.flush()
+    facts = _facts(made) | {"source": Source.EMBEDDED}
+    journal.write(session, now, who, action="operator.add", subject=made.name, facts=facts)
+    return made
+
+
+def change(
+    session: Session, now: datetime, who: Actor, operator_id: uuid.UUID, standing: Standing
+) -> Operator:
+    """Give an operator these roles and this scope in place of those they have.
+
+    Their sessions and tokens end if anything was taken from them. Raises NoSuchOperator,
+    WrongOperator, LastAdmin.
+    """
+    _check(standing)
+    operator = required(session, operator_id)
+    before = _facts(operator)
+    lowered = bool(operator.role_set - standing.roles) or not operator.scope.is_within(
+        standing.scope
+    )
+    if Role.ADMIN not in standing.roles:
+        _check_not_last(session, operator)
+    _set(operator, standing)
+    operator.changed_by, operator.changed_at = who.name, now
+    operator.version += 1
+    if lowered:
+        end_access(session, now, operator.id)
+    facts = {"before": before, "after": _facts(operator)}
+    journal.write(session, now, who, action="operator.change", subject=operator.name, facts=facts)
+    return operator
+
+
+def disable(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) -> Operator:
+    """Let an operator in no more. Raises NoSuchOperator, LastAdmin."""
+    operator = required(session, operator_id)
+    if operator.disabled_at is not None:
+        return operator
+    _check_not_last(session, operator)
+    operator.disabled_at = now
+    operator.version += 1
+    end_access(session, now, operator.id)
+    journal.write(session, now, who, action="operator.disable", subject=operator.name, facts={})
+    return operator
+
+
+def enable(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) -> Operator:
+    """Let a disabled operator in again, with a new second factor. Raises NoSuchOperator."""
+    operator = required(session, operator_id)
+    if operator.disabled_at is None:
+        return operator
+    operator.disabled_at = None
+    operator.changed_by, operator.changed_at = who.name, now
+    operator.version += 1
+    journal.write(session, now, who, action="operator.enable", subject=operator.name, facts={})
+    return operator
+
+
+def end_access(session: Session, now: datetime, operator_id: uuid.UUID) -> int:
+    """End all sessions and API tokens of an operator. Returns how many sessions ended."""
+    token = AdminToken.operator_id == operator_id
+    rows.update(session, AdminToken, token, AdminToken.ended_at.is_(None), ended_at=now)
+    own = OperatorSession.operator_id == operator_id
+    return rows.update(session, OperatorSession, own, OperatorSession.ended_at.is_(None), ended_at=now)
+
+
+def required(session: Session, operator_id: uuid.UUID) -> Operator:
+    """The operator. Raises NoSuchOperator."""
+    found = models.find(session, operator_id)
+    if found is None:
+        raise NoSuchOperator
+    return found
+
+
+def _check(standing: Standing) -> None:
+    try:
+        check_roles(standing.roles, standing.scope)
+    except WrongRoles as error:
+        raise WrongOperator(str(error)) from None
+
+
+def _read_name(name: str) -> str:
+    read = " ".join(name.split())
+    if not read or len(read) > MAX_NAME or not read.isprintable() or "@" in read:
+        raise WrongOperator(f"a name has 1 to {MAX_NAME} letters on one line, and no @")
+    return read
+
+
+def _check_not_last(session: Session, operator: Operator) -> None:
+    """Raises LastAdmin. One transaction at a time looks, so that two cannot leave together."""
+    if session.get_bind().dialect.name == "postgresql":
+        key = cast(func.hashtext("operators: admins"), BigInteger)
+        session.execute(select(func.pg_advisory_xact_lock(key)))
+    if Role.ADMIN not in operator.role_set or operator.disabled_at is not None:
+        return
+    if not [each for each in models.find_enabled(session, Role.ADMIN) if each.id != operator.id]:
+        raise LastAdmin
+
+
+def _new(
+    now: datetime,
+    who: Actor,
+    mail: str | None,
+    name: str,
+    language: str,
+    standing: Standing,
+    source: Source,
+) -> Operator:
+    made = Operator(
+        id=uuid.uuid4(),
+        mail=mail,
+        name=name,
+        language=language,
+        source=source,
+        created_at=now,
+        created_by=who.name,
+        changed_at=now,
+        changed_by=who.name,
+    )
+    _set(made, standing)
+    return made
+
+
+def _set(operator: Operator, standing: Standing) -> None:
+    operator.roles = sorted(standing.roles)
+    operator.organisations = sorted(standing.scope.organisations)
+    operator.homeservers = sorted(standing.scope.homeservers)
+
+
+def _facts(operator: Operator) -> dict[str, Any]:
+    """For the journal: the row stands under the name, and never the address."""
+    facts: dict[str, Any] = {"roles": list(operator.roles)}
+    for name in ("organisations", "homeservers"):
+        if values := getattr(operator, name):
+            facts[name] = list(values)
+    return facts
