@@ -17,6 +17,7 @@ from .bulk_invites.pages import (
     sessions as bulk_invites_sessions,
     sign_in as bulk_invites_sign_in,
 )
+from .console.pages import frame as console_frame, home as console_home, sign_in as console_sign_in
 from .core import templates
 from .health import api as health
 from .invitations.api import check as invitation_check, inviters, pubkeys, sign, store_invite
@@ -72,6 +73,8 @@ PAGES = (
     *(invitation, opt_out, bulk_invites_page, bulk_invites_sessions, bulk_invites_sign_in),
     *(my_server, dev_mail, unknown_paths),
 )
+# Each module adds its screens to the blueprint of console/pages/frame.py.
+SCREENS = (console_home, console_sign_in)
 
 
 class Site(Flask):
@@ -142,4 +145,5 @@ def _answer_people(app: Flask) -> None:
     """Register the pages, which also answer unknown paths outside the APIs."""
     app.url_map.converters["page_path"] = unknown_paths.PagePath
     app.url_map.converters["mailed"] = unknown_paths.MailedToken
+    app.register_blueprint(console_frame.blueprint)
     app.register_blueprint(site.blueprint)

@@ -187,6 +187,9 @@ class Settings(BaseSettings):
     )
     log_format: Literal["json", "text"] | None = None  # None: text on a terminal, else JSON
     erasure_log: Path | None = None
+    console: Literal["on", "off"] = "on"
+    console_networks: Networks = ()  # empty: from everywhere; of a trial installation: loopback
+    approvals: Literal["one", "two"] | None = None  # None: two, or one in a trial installation
 
     @classmethod
     def settings_customise_sources(

@@ -35,8 +35,8 @@ import identity.keys.models
 import identity.mail.models
 import identity.mail.pause_models
 import identity.mail.suppressions
-import identity.registration.models
 import identity.operators.models
+import identity.registration.models
 import identity.routing.address_list_models
 import identity.routing.models
 import identity.sign_up.models

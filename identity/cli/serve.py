@@ -8,8 +8,10 @@ import click
 from identity.command.listening import accepts, check_exposure, check_free
 from identity.command.opening import bring_up_to_date, warn_of_unknown
 from identity.command.web_server import Tls, clear_socket, granian
+from identity.core.journal import Actor
 from identity.homeservers import secrets as homeserver_secrets
 from identity.keys import process_keys as keys
+from identity.operators import entering
 from identity.rule_changes.cli.sample import load_sample
 from identity.services import Services, build_services
 from identity.settings import Settings, read_settings
@@ -43,6 +45,7 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     if settings.internal_listen:
         check_free(settings.internal_listen, "set GUICHET_INTERNAL_LISTEN, empty switches it off")
     is_first = _prepare(services)
+    console = _console_link(services)
     services.database.engine.dispose()
     base = settings.public_url
     listeners = (_bind(_reachable(host), port), settings.internal_listen)
@@ -68,7 +71,7 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     with Supervisor(processes) as supervisor:
         # granian listens once the application is loaded. A request of ours would stand in the log.
         if supervisor.wait_until(lambda: all(accepts(bind) for bind in listeners)):
-            _announce(settings, is_first=is_first)
+            _announce(settings, console, is_first=is_first)
         sys.exit(supervisor.watch())
 
 
@@ -113,11 +116,24 @@ def _prepare(services: Services) -> bool:
     return load_sample(services)
 
 
-def _announce(settings: Settings, *, is_first: bool) -> None:
+def _console_link(services: Services) -> str | None:
+    """A link into the console of a trial installation on this machine alone; else None."""
+    settings = services.settings
+    if not (settings.is_embedded and settings.is_local) or settings.console == "off":
+        return None
+    who = Actor("guichet", "guichet serve", "the link that is printed at the start")
+    with services.database.transaction() as session:
+        token = entering.embedded_link(session, services.now(), who)
+    return f"{settings.public_url}{entering.PATH}{token}"
+
+
+def _announce(settings: Settings, console: str | None, *, is_first: bool) -> None:
     """Print the addresses: on stdout, at once also into a pipe, and before anything else."""
     click.echo(f"Sign-up   {settings.public_url}/start")
     if settings.smtp_url is None:
         click.echo(f"Mailbox   {settings.public_url}/dev/mail")
+    if console is not None:
+        click.echo(f"Console   {console}")
     if is_first:
         click.echo(
             "First start: the sample federation is loaded (examples/federation.yaml).", err=True

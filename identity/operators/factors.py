@@ -168,9 +168,7 @@ def _try_app(
     return Answer.WRONG
 
 
-def _try_recovery(
-    session: Session, now: datetime, operator_id: uuid.UUID, letters: str
-) -> Answer:
+def _try_recovery(session: Session, now: datetime, operator_id: uuid.UUID, letters: str) -> Answer:
     own = RecoveryCode.code_hash == _recovery_hash(operator_id, letters)
     is_used = rows.update(session, RecoveryCode, own, RecoveryCode.used_at.is_(None), used_at=now)
     return Answer.RECOVERED if is_used else Answer.WRONG

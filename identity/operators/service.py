@@ -4,7 +4,6 @@ Disabling somebody, or taking a role from them, ends their sessions and API toke
 """
 
 import uuid
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -48,12 +47,8 @@ def add(
     name = _read_name(name)
     if models.find_by_mail(session, mail) or models.find_by_name(session, name):
         raise OperatorExists
-    made = _new(now, who, mail, name, language, standing, source)
-    session.add(made)
-    session.flush()
-    facts = _facts(made) | {"source": source}
-    journal.write(session, now, who, action="operator.add", subject=name, facts=facts)
-    return made
+    made = Operator(mail=mail, name=name, language=language, source=source)
+    return _record_new(session, now, who, made, standing)
 
 
 def make_embedded(session: Session, now: datetime) -> Operator:
@@ -63,12 +58,8 @@ def make_embedded(session: Session, now: datetime) -> Operator:
         return found
     standing = Standing(frozenset({Role.ADMIN, Role.APPROVER, Role.SUPPORT}))
     who = Actor("guichet", "this machine", "the trial installation has one operator")
-    made = _new(now, who, None, EMBEDDED_NAME, "", standing, Source.EMBEDDED)
-    session.add(made)
-    session.flush()
-    facts = _facts(made) | {"source": Source.EMBEDDED}
-    journal.write(session, now, who, action="operator.add", subject=made.name, facts=facts)
-    return made
+    made = Operator(mail=None, name=EMBEDDED_NAME, language="", source=Source.EMBEDDED)
+    return _record_new(session, now, who, made, standing)
 
 
 def change(
@@ -127,7 +118,9 @@ def end_access(session: Session, now: datetime, operator_id: uuid.UUID) -> int:
     token = AdminToken.operator_id == operator_id
     rows.update(session, AdminToken, token, AdminToken.ended_at.is_(None), ended_at=now)
     own = OperatorSession.operator_id == operator_id
-    return rows.update(session, OperatorSession, own, OperatorSession.ended_at.is_(None), ended_at=now)
+    return rows.update(
+        session, OperatorSession, own, OperatorSession.ended_at.is_(None), ended_at=now
+    )
 
 
 def required(session: Session, operator_id: uuid.UUID) -> Operator:
@@ -163,27 +156,17 @@ def _check_not_last(session: Session, operator: Operator) -> None:
         raise LastAdmin
 
 
-def _new(
-    now: datetime,
-    who: Actor,
-    mail: str | None,
-    name: str,
-    language: str,
-    standing: Standing,
-    source: Source,
+def _record_new(
+    session: Session, now: datetime, who: Actor, made: Operator, standing: Standing
 ) -> Operator:
-    made = Operator(
-        id=uuid.uuid4(),
-        mail=mail,
-        name=name,
-        language=language,
-        source=source,
-        created_at=now,
-        created_by=who.name,
-        changed_at=now,
-        changed_by=who.name,
-    )
+    made.id = uuid.uuid4()
+    made.created_at = made.changed_at = now
+    made.created_by = made.changed_by = who.name
     _set(made, standing)
+    session.add(made)
+    session.flush()
+    facts = _facts(made) | {"source": made.source}
+    journal.write(session, now, who, action="operator.add", subject=made.name, facts=facts)
     return made
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from identity.core import rows
@@ -162,7 +162,9 @@ def _ends_at(row: OperatorSession) -> datetime:
     return min(row.seen_at + IDLE, row.created_at + ABSOLUTE)
 
 
-def _set(session: Session, session_id: uuid.UUID, *which: object, **values: datetime) -> int:
+def _set(
+    session: Session, session_id: uuid.UUID, *which: ColumnElement[bool], **values: datetime
+) -> int:
     own = OperatorSession.id == session_id
     alive = OperatorSession.ended_at.is_(None)
     return rows.update(session, OperatorSession, own, alive, *which, **values)

@@ -64,6 +64,11 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.WrongDisplayName: Advice(HTTPStatus.BAD_REQUEST, "problem.incomplete", START),
     problems.BaseMoved: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
     problems.UnknownHomeserver: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
+    problems.LastAdmin: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
+    problems.OperatorExists: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
+    problems.NoSuchOperator: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
+    problems.NoSuchToken: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
+    problems.NotPermitted: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
     problems.Unavailable: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.away", START),
 }
 OTHERWISE = Advice(HTTPStatus.BAD_REQUEST, "problem.other", HOME)
@@ -75,7 +80,7 @@ def answer_problem(problem: problems.Problem) -> Response:
         return answer_too_many(problem)
     if isinstance(problem, problems.Stopped):
         return answer_stopped(problem)
-    found = next((ADVICE[kind] for kind in type(problem).__mro__ if kind in ADVICE), OTHERWISE)
+    found = advice_for(problem)
     response = render_page(
         "problem",
         status=found.status,
@@ -86,6 +91,11 @@ def answer_problem(problem: problems.Problem) -> Response:
     if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(AWAY_RETRY)
     return response
+
+
+def advice_for(problem: problems.Problem) -> Advice:
+    """The status and the next step for a problem."""
+    return next((ADVICE[kind] for kind in type(problem).__mro__ if kind in ADVICE), OTHERWISE)
 
 
 def answer_stopped(stopped: problems.Stopped) -> Response:

@@ -37,27 +37,31 @@ def render_page(
     """
     if faults:
         status = HTTPStatus.BAD_REQUEST
-    html = render_template(
-        f"pages/{name}.html",
-        t=text,
-        tn=counted,
-        clock=clock,
-        date=date,
-        day=day,
-        language=language(),
-        switch=[(other, same_page_in(other)) for other in LANGUAGES],
-        service=services.settings.service_name,
-        client_url=values.pop("client_url", None) or services.settings.client_url,
-        support_url=services.settings.support_url,
-        sender=address_of(services.settings.mail_from),
-        csrf_token=csrf.make_token,
-        style_version=fingerprint(current_app.blueprints["pages"]),
-        typed=lambda field: request.form.get(field, ""),
-        faults=list(faults),
-        fault_of={fault.field: fault.text for fault in faults},
-        **values,
-    )
-    return make_response(html, status)
+    values = {"client_url": services.settings.client_url} | {
+        key: value for key, value in values.items() if key != "client_url" or value
+    }
+    return make_response(render_template(f"pages/{name}.html", **context(faults), **values), status)
+
+
+def context(faults: Sequence[Fault]) -> dict[str, Any]:
+    """What every template is given: texts, dates, languages, forms and their faults."""
+    return {
+        "t": text,
+        "tn": counted,
+        "clock": clock,
+        "date": date,
+        "day": day,
+        "language": language(),
+        "switch": [(other, same_page_in(other)) for other in LANGUAGES],
+        "service": services.settings.service_name,
+        "support_url": services.settings.support_url,
+        "sender": address_of(services.settings.mail_from),
+        "csrf_token": csrf.make_token,
+        "style_version": fingerprint(current_app.blueprints["pages"]),
+        "typed": lambda field: request.form.get(field, ""),
+        "faults": list(faults),
+        "fault_of": {fault.field: fault.text for fault in faults},
+    }
 
 
 def go_to(endpoint: str, /, **values: Any) -> Response:

@@ -1,0 +1,267 @@
+"""The blueprint of the console: who may see which screen, its frame, its forms and error pages.
+
+Every view says which deed it does. The guard asks, in this order: does this console answer here, who
+is signed in, has the second factor been right, does the role allow the deed, and, for a form, why it
+is done and the second factor once more. A form that lacks the last two is shown again with these.
+"""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session as cookie,
+    url_for,
+)
+from sqlalchemy import exc
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from identity.core.database import AWAY
+from identity.core.strict_json import is_text
+from identity.networks import is_in
+from identity.operators import factors, models as operators, sessions
+from identity.operators.factors import Answer
+from identity.operators.roles import IMPLIED, PERMISSIONS, Deed, Role
+from identity.problems import Problem, WrongParameter
+from identity.settings import is_loopback
+from identity.web import csrf, page_errors, page_headers, wording
+from identity.web.rendering import Fault, context
+from identity.web.request_context import client_ip, services
+from identity.web.wording import prefer_language, text
+
+from .operator_session import operator, signed_in
+
+LEAST_REASON: Final = 10  # characters; shorter is no reason, unless it is the number of a ticket
+DONE: Final = "console_done"  # in the cookie: what the last form did, shown once
+FACTOR, REASON = "second_factor", "reason"
+NOT_CARRIED: Final = {csrf.FIELD, FACTOR, REASON}
+DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
+"""What each view does, by endpoint and method; None: for whoever is not signed in yet."""
+NAVIGATION: Final = (("home", Deed.SEE_SELF),)
+"""The screens of the bar, in their order, and who sees them there."""
+
+blueprint = Blueprint("console", __name__, url_prefix="/admin")
+blueprint.after_request(page_headers.protect)
+blueprint.url_defaults(wording.keep_language_in_links)
+
+View = Callable[..., Response]
+
+
+def screen(rule: str, deed: Deed | None, *, method: str = "GET") -> Callable[[View], View]:
+    """Register a view. `deed`: what it does, and so who may; None: it is for signing in."""
+
+    def register(view: View) -> View:
+        DEEDS["console." + view.__name__, method] = deed
+        blueprint.add_url_rule(rule, view.__name__, view, methods=[method])
+        return view
+
+    return register
+
+
+def form(rule: str, deed: Deed | None) -> Callable[[View], View]:
+    """Register what a form does."""
+    return screen(rule, deed, method="POST")
+
+
+@blueprint.before_request
+def guard() -> Response | None:
+    """Let nobody further who may not do what the view does."""
+    _check_reachable()
+    _check_text()
+    method = "GET" if request.method == "HEAD" else request.method
+    deed = DEEDS[str(request.endpoint), method]
+    if request.method == "POST" and not csrf.is_valid():
+        return _show_again()
+    if deed is None:
+        return None
+    who = signed_in()
+    if who is None:
+        return go_to_sign_in()
+    if who.language:
+        prefer_language(who.language)
+    if not who.is_whole:
+        return go_to("second_factor")
+    if not who.may(deed):
+        return _refuse(deed)
+    return _ask_again(deed) if request.method == "POST" else None
+
+
+def show(
+    name: str,
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    faults: Sequence[Fault] = (),
+    **values: Any,
+) -> Response:
+    """Render `templates/console/<name>.html`; with faults the status is 400."""
+    who = signed_in()
+    if faults:
+        status = HTTPStatus.BAD_REQUEST
+    html = render_template(
+        f"console/{name}.html",
+        **context(faults),
+        who=who if who is not None and who.is_whole else None,
+        may=lambda deed: who is not None and who.may(Deed(deed)),
+        navigation=[] if who is None else [key for key, deed in NAVIGATION if who.may(deed)],
+        done=cookie.pop(DONE, None),
+        **values,
+    )
+    return make_response(html, status)
+
+
+def go_to(endpoint: str, /, **values: Any) -> Response:
+    """Redirect to a screen after a form (303), so that reloading repeats nothing."""
+    return make_response(redirect(url_for(f"console.{endpoint}", **values), HTTPStatus.SEE_OTHER))
+
+
+def say(text_id: str, **values: str | int) -> None:
+    """What the next screen says about what was done: the id of a text, and its values.
+
+    They stand in a signed cookie that the browser can read: no address, no token.
+    """
+    cookie[DONE] = [text_id, values]
+
+
+def go_to_sign_in() -> Response:
+    """Sign in first. The screen that was asked for follows; its path holds nothing personal."""
+    wanted = request.path if request.method in {"GET", "HEAD"} else None
+    return go_to("sign_in", then=wanted if wanted != url_for("console.home") else None)
+
+
+def screen_after_sign_in() -> str:
+    """The path of the screen that was asked for, if it is one of ours, else of the first."""
+    wanted = request.args.get("then", "")
+    parts = urlsplit(wanted)
+    is_ours = not parts.scheme and not parts.netloc and wanted.startswith("/admin/")
+    return wanted if is_ours and "\\" not in wanted else url_for("console.home")
+
+
+def typed_reason() -> str:
+    """Why the operator does it, as typed."""
+    return " ".join(request.form.get(REASON, "").split())
+
+
+def _check_reachable() -> None:
+    """404 where the console is switched off, or answers other networks only."""
+    settings = services.settings
+    if settings.console == "off":
+        abort(HTTPStatus.NOT_FOUND)
+    if settings.console_networks:
+        if not is_in(client_ip(), settings.console_networks):
+            abort(HTTPStatus.NOT_FOUND)
+    elif settings.is_embedded and not is_loopback(client_ip()):
+        abort(HTTPStatus.NOT_FOUND)
+
+
+def _check_text() -> None:
+    typed = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    if not all(map(is_text, (value for pair in typed for value in pair))):
+        raise WrongParameter
+
+
+def _refuse(deed: Deed) -> Response:
+    """The page for a deed that the role does not allow; it names who can."""
+    roles = PERMISSIONS[deed].roles
+    with services.database.reading() as database:
+        names = [
+            each.name
+            for each in operators.find_all(database)
+            if each.disabled_at is None and roles & _all_of(each.role_set)
+        ]
+    lowest = next(role for role in Role if role in roles)
+    return show("refused", status=HTTPStatus.FORBIDDEN, role=lowest, names=names[:5])
+
+
+def _all_of(roles: frozenset[Role]) -> set[Role]:
+    return {implied for role in roles for implied in IMPLIED[role]}
+
+
+def _ask_again(deed: Deed) -> Response | None:
+    """Ask why, and the second factor, where the deed wants them; the form is carried along."""
+    permission, who = PERMISSIONS[deed], operator()
+    faults = []
+    asks_reason = permission.reason and not _is_reason(typed_reason())
+    asks_factor = permission.step_up and not who.has_proved(services.now())
+    if asks_reason and REASON in request.form:
+        faults.append(Fault(REASON, text("console.reason.short")))
+    if asks_factor and request.form.get(FACTOR):
+        tried = _try_factor(request.form[FACTOR])
+        asks_factor = not tried.is_right
+        if asks_factor:
+            faults.append(Fault(FACTOR, factor_fault(tried)))
+    if not asks_reason and not asks_factor:
+        return None
+    return show(
+        "ask_again",
+        faults=faults,
+        carried=[pair for pair in request.form.items(multi=True) if pair[0] not in NOT_CARRIED],
+        asks_reason=permission.reason,
+        asks_factor=asks_factor,
+        action=request.path,
+    )
+
+
+def _is_reason(typed: str) -> bool:
+    """A sentence, or the number of a ticket."""
+    return len(typed) >= LEAST_REASON or any(letter.isdigit() for letter in typed)
+
+
+def _try_factor(typed: str) -> factors.Tried:
+    who = operator()
+    with services.database.transaction() as database:
+        found = operators.find(database, who.operator_id)
+        if found is None:
+            abort(HTTPStatus.NOT_FOUND)
+        tried = factors.try_code(database, services.vault, services.now(), found, typed)
+        if tried.is_right:
+            sessions.record_proof(database, services.now(), who.session_id)
+    return tried
+
+
+def factor_fault(tried: factors.Tried) -> str:
+    """The sentence about a code that was not right."""
+    if tried.answer is Answer.LOCKED and tried.locked_until:
+        return text("console.factor.locked", time=wording.clock(tried.locked_until))
+    if tried.answer is Answer.UNREADABLE:
+        return text("console.factor.unreadable")
+    return wording.counted("console.factor.wrong", tried.left)
+
+
+def _show_again() -> Response:
+    """A form whose time is over, with what was typed, to be sent once more."""
+    return show(
+        "form_expired",
+        status=HTTPStatus.BAD_REQUEST,
+        carried=[pair for pair in request.form.items(multi=True) if pair[0] not in NOT_CARRIED],
+        action=request.path,
+    )
+
+
+def _answer_problem(problem: Problem) -> Response:
+    """A problem that no view has handled, with its own words: operators read the technical ones."""
+    found = page_errors.advice_for(problem)
+    return show("problem", status=found.status, problem=str(problem))
+
+
+def _answer_http(error: HTTPException) -> Response:
+    if error.code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        return show("not_found", status=HTTPStatus.NOT_FOUND)
+    return page_errors.answer_http(error)
+
+
+blueprint.register_error_handler(Problem, _answer_problem)
+blueprint.register_error_handler(HTTPException, _answer_http)
+for kind in AWAY:
+    blueprint.register_error_handler(kind, page_errors.answer_database_away)
+blueprint.register_error_handler(exc.ProgrammingError, page_errors.answer_schema_incomplete)
+for unfit in (exc.DataError, UnicodeEncodeError):
+    blueprint.register_error_handler(unfit, page_errors.answer_unfit)
+blueprint.register_error_handler(InternalServerError, page_errors.answer_broken)

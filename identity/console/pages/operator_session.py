@@ -1,0 +1,82 @@
+"""Who is signed in to the console in this browser, and as whom the journal names them."""
+
+from flask import Response, g
+
+from identity.core.journal import Actor
+from identity.networks import network_around
+from identity.operators import sessions
+from identity.operators.models import Operator
+from identity.operators.sessions import SignedIn
+from identity.web import browser_cookie, session_cookies
+from identity.web.request_context import client_ip, services
+from identity.web.request_record import request_id
+
+COOKIE = "ops"
+
+
+def signed_in() -> SignedIn | None:
+    """The operator of this browser's session, also one who has not typed a second factor yet."""
+    if "operator" not in g:
+        g.operator = _find()
+    found: SignedIn | None = g.operator
+    return found
+
+
+def operator() -> SignedIn:
+    """The operator, behind the guard."""
+    found = signed_in()
+    if found is None:
+        raise LookupError("a screen was shown to nobody: its guard is missing")
+    return found
+
+
+def actor(reason: str = "") -> Actor:
+    """The operator as the journal names them."""
+    origin = f"console from {network()}"
+    return Actor(operator().name, origin, reason, request_id())
+
+
+def network() -> str:
+    """The network of this browser, wide enough not to follow a person: /24 or /56."""
+    return network_around(client_ip(), 24, 56)
+
+
+def sign_in(response: Response, who: Operator, *, proved: bool = False) -> Response:
+    """Open a session in this browser, in place of the one it had."""
+    before = session_cookies.read_token(COOKIE)
+    with services.database.transaction() as database:
+        now = services.now()
+        if before is not None:
+            sessions.end_by_token(database, now, before)
+        token = sessions.open_session(
+            database,
+            now,
+            database.merge(who),
+            device=browser_cookie.device(),
+            network=network(),
+            proved=proved,
+        )
+    return session_cookies.set_token(response, COOKIE, token)
+
+
+def sign_out(response: Response) -> Response:
+    """End the session in the database, whatever happens to the cookie."""
+    token = session_cookies.read_token(COOKIE)
+    if token is not None:
+        with services.database.transaction() as database:
+            sessions.end_by_token(database, services.now(), token)
+    return session_cookies.delete_token(response, COOKIE)
+
+
+def _find() -> SignedIn | None:
+    token = session_cookies.read_token(COOKIE)
+    if token is None:
+        return None
+    now = services.now()
+    with services.database.reading() as database:
+        found = sessions.find(database, now, token)
+    if found is None or not sessions.is_use_to_be_recorded(found, now):
+        return found
+    with services.database.transaction() as database:
+        sessions.record_use(database, now, found)
+        return sessions.find(database, now, token)
