@@ -356,3 +356,31 @@ class WrongOperator(Problem):
 
 class NotPermitted(Problem):
     """Your role does not allow this."""
+
+
+class NoSuchChange(Problem):
+    """There is no such change."""
+
+
+class NotNow(Problem):
+    """This cannot be done with a change that stands where this one stands."""
+
+
+class StaleDraft(Problem):
+    """Somebody edited this change meanwhile. Look at it again."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__()
+        self.version = version  # the present one
+
+
+class OwnApproval(Problem):
+    """Nobody approves their own change."""
+
+
+class TooCloseToApprove(Problem):
+    """Whoever invited, raised or reset the other within 30 days may not approve for them."""
+
+
+class ApprovalNeeded(Problem):
+    """This change needs the approval of another person."""

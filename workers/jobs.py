@@ -13,6 +13,7 @@ from identity.invitations.jobs import lost, onbind, revocation, room_agreement
 from identity.mail import jobs as mails
 from identity.mail_kinds import kind_of
 from identity.registration.jobs import accounts, looks, probe
+from identity.rule_changes import jobs as rule_changes
 from identity.services import WorkerServices
 
 CARRY_OUT: dict[JobKind, Callable[[WorkerServices, Job], RecordOutcome]] = {
@@ -26,4 +27,6 @@ CARRY_OUT: dict[JobKind, Callable[[WorkerServices, Job], RecordOutcome]] = {
     JobKind.ACCOUNT: accounts.make_account,
     JobKind.LOST_INVITATION: lost.empty_room,
     JobKind.ACCOUNT_LOOK: looks.look_for_account,
+    JobKind.CHANGE_CHECK: rule_changes.check_change,
+    JobKind.CHANGE_APPLY: rule_changes.apply_change,
 }

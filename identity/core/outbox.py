@@ -38,6 +38,9 @@ class JobKind(StrEnum):
     ACCOUNT = "account"  # make an account; the subject is the attempt, a person waits
     LOST_INVITATION = "lost_invitation"  # take one that a backup lost out of its room
     ACCOUNT_LOOK = "account_look"  # ask whether a request became an account that a backup lost
+    CHANGE_CHECK = "change_check"  # count whom a change of rules affects
+    CHANGE_APPLY = "change_apply"  # count again, and publish it
+    CHANGE_APPLIED = "change_applied"  # tell those who asked for what it opened
 
 
 class Lane(StrEnum):
@@ -148,6 +151,12 @@ def next_due(session: Session, lane: Lane) -> datetime | None:
 def wake(session: Session, lane: Lane) -> None:
     """Wake a lane after the commit, as after a hold."""
     wake_after_commit(session, str(lane))
+
+
+def renew(session: Session, job: Job, now: datetime) -> bool:
+    """Lengthen the lease of a job that takes long. False if another worker has taken it."""
+    own = (Job.id == job.id) & (Job.attempts == job.attempts)
+    return rows.update(session, Job, own, WAITING, due_at=now + LEASE) > 0
 
 
 def settle(session: Session, job: Job, now: datetime) -> bool:

@@ -40,7 +40,7 @@ def make_draft(
     kept = [rule for key, rule in here.items() if key not in gone]
     new = RuleSet.compile([*kept, *difference.begun], revision=difference.base + 1, at=now)
     replayed = replay(session, old, new, follow)
-    return Draft(_with_moves(difference, old, replayed.left_behind, now), replayed.impact)
+    return Draft(with_moves(difference, old, replayed.left_behind, now), replayed.impact)
 
 
 def publish(
@@ -64,7 +64,7 @@ def publish(
     return rule_changes.publish(session, now, draft.difference, who)
 
 
-def _with_moves(
+def with_moves(
     difference: Difference, old: RuleSet, left_behind: Mapping[Key, tuple[str, ...]], now: datetime
 ) -> Difference:
     """Add the former homeservers to rules that move people, see Rule.former_homeservers."""

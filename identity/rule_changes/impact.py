@@ -43,10 +43,14 @@ class Impact:
 
 @dataclass(frozen=True)
 class Replay:
-    """`left_behind`: by rule, the homeservers from which accounts would move."""
+    """`left_behind`: by rule, the homeservers from which accounts would move.
+
+    `by_domain`: how many addresses each effect, a field of `Impact`, has at each domain.
+    """
 
     impact: Impact
     left_behind: dict[Key, tuple[str, ...]]
+    by_domain: dict[tuple[str, str], int]
 
 
 ShowProgress = Callable[[Iterable[Row], int], Iterable[Row]]
@@ -62,6 +66,7 @@ def replay(
         rows = follow(rows, _count(session))
     counts: Counter[str] = Counter()
     domains: Counter[str] = Counter()
+    by_domain: Counter[tuple[str, str]] = Counter()
     left: dict[Key, Counter[str]] = {}
     for text, user_id in rows:
         address = EmailAddress.stored(text)
@@ -69,6 +74,7 @@ def replay(
         effects = list(_effects(was, will))
         counts.update(["known", *effects])
         domains.update([address.display_domain] if effects else [])
+        by_domain.update((effect, address.ascii_domain) for effect in effects)
         if "change_homeserver" in effects and will.rule:
             at = user_id.partition(":")[2]
             left.setdefault((will.rule.kind, will.rule.pattern), Counter())[at] += 1
@@ -77,9 +83,11 @@ def replay(
         if old.decide(address).homeserver != new.decide(address).homeserver:
             counts["invitations"] += 1
             domains[address.display_domain] += 1
+            by_domain["invitations", address.ascii_domain] += 1
     return Replay(
         Impact(**counts, domains=tuple(domains.most_common(MAX_DOMAINS))),
         {key: tuple(name for name, _ in names.most_common()) for key, names in left.items()},
+        dict(by_domain),
     )
 
 

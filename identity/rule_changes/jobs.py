@@ -1,0 +1,89 @@
+"""What the worker does with a change of rules: it counts whom it affects, and applies it."""
+
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from identity.core import outbox
+from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
+from identity.core.outbox import Job
+from identity.core.retries import UNFORESEEN
+from identity.problems import Problem
+from identity.services import WorkerServices
+
+from . import applying, change_models as models, changes, checking
+from .change_models import Change, ChangeState
+from .checking import Checked
+
+TURNS = 3  # how often it counts anew because what it counted moved
+
+
+def check_change(services: WorkerServices, job: Job) -> RecordOutcome:
+    """Count whom it affects, and show how far it has come."""
+    with services.database.reading() as session:
+        change = models.find_by_id(session, job.subject_id)
+        if change is None or change.state != ChangeState.CHECKING:
+            return record_nothing
+    try:
+        checked = _count(services, job)
+    except Problem as problem:
+        return partial(_fail, services, job, str(problem))
+    return (
+        partial(_store, services, job, checked) if checked else partial(_make_stale, services, job)
+    )
+
+
+def apply_change(services: WorkerServices, job: Job) -> RecordOutcome:
+    """Count again and publish. What moved meanwhile is counted once more, a few times."""
+    for _ in range(TURNS):
+        with services.database.reading() as session:
+            change = models.find_by_id(session, job.subject_id)
+            if change is None or change.state not in applying.TO_APPLY:
+                return record_nothing
+        try:
+            checked = _count(services, job)
+        except Problem as problem:
+            return partial(_fail, services, job, str(problem))
+        if checked is None:
+            return partial(_make_stale, services, job)
+        with services.database.transaction() as session:
+            change = _locked(session, job)
+            if not applying.apply(session, services.now(), change, checked).is_moved:
+                return record_nothing
+    pause = UNFORESEEN.next_pause(job.attempts, began_at=job.created_at, now=services.now())
+    if pause is None:
+        return partial(_fail, services, job, "addresses or rules changed all the while")
+    raise Later("addresses or rules changed while they were counted", pause)
+
+
+def _count(services: WorkerServices, job: Job) -> Checked | None:
+    """Whom it affects now; None if rules of its lines were changed since its base."""
+    with services.database.reading() as session:
+        change = models.find_by_id(session, job.subject_id)
+        if change is None or changes.find_touched(session, change):
+            return None
+        follow = checking.following(partial(_record_progress, services, job))
+        return checking.count(session, services.now(), change, follow)
+
+
+def _record_progress(services: WorkerServices, job: Job, done: int, total: int) -> None:
+    with services.database.transaction() as session:
+        outbox.renew(session, job, services.now())
+        changes.record_progress(session, job.subject_id, done=done, total=total)
+
+
+def _store(services: WorkerServices, job: Job, checked: Checked, session: Session) -> None:
+    checking.store(session, services.now(), _locked(session, job), checked)
+
+
+def _make_stale(services: WorkerServices, job: Job, session: Session) -> None:
+    change = _locked(session, job)
+    applying.make_stale(session, services.now(), change, changes.find_touched(session, change))
+
+
+def _fail(services: WorkerServices, job: Job, why: str, session: Session) -> None:
+    applying.fail(session, services.now(), _locked(session, job), why)
+
+
+def _locked(session: Session, job: Job) -> Change:
+    return session.get_one(Change, job.subject_id, with_for_update=True, populate_existing=True)

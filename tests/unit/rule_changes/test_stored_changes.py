@@ -1,0 +1,173 @@
+"""A stored change is checked, approved by another person, and applied as it was approved."""
+
+from dataclasses import replace
+
+import pytest
+
+from identity import problems
+from identity.core.journal import Actor
+from identity.routing import models as stored_rules
+from identity.rule_changes import approvals, change_models, changes
+from identity.rule_changes.change_models import ChangeState
+from identity.threepids import associations
+from tests.worlds.operators import *
+from tests.worlds.worker import *
+from workers import tasks
+
+EMIL, INES = Actor("Emil", "a test", "ticket 12"), Actor("Ines", "a test", "ticket 13")
+ASSO = "asso.example"
+
+
+@pytest.fixture
+def people(services, clock):
+    with services.database.transaction() as session:
+        for number in range(3):
+            address, user_id = f"gil{number}@{ASSO}", f"@g{number}:{GUESTS}"
+            associations.bind(session, clock(), address=address, user_id=user_id)
+
+
+class Desk:
+    """What people do with one change, each in a transaction of its own."""
+
+    def __init__(self, services, clock) -> None:
+        self.services, self.clock = services, clock
+
+    def make(self, *put, by=EMIL, operator=None):
+        with self.services.database.transaction() as session:
+            made = changes.make(
+                session,
+                self.clock(),
+                by,
+                title="open asso",
+                put=put,
+                operator_id=operator.id if operator else None,
+            )
+        return made.number
+
+    def do(self, what, number, who=EMIL, **facts):
+        with self.services.database.transaction() as session:
+            what(session, self.clock(), who, changes.required(session, number), **facts)
+
+    def approve(self, number, who, approver):
+        with self.services.database.transaction() as session:
+            change = changes.required(session, number)
+            approvals.approve(
+                session, self.services.settings, self.clock(), who, change, approver=approver
+            )
+
+    def work(self):
+        for _ in range(2):
+            for lane in ("bulk", "normal"):
+                tasks.run_lane(self.services, lane)
+
+    def read(self, number):
+        with self.services.database.reading() as session:
+            return changes.required(session, number)
+
+    def revision(self):
+        with self.services.database.reading() as session:
+            return stored_rules.current_number(session)
+
+
+@pytest.fixture
+def worker_services(told_services):
+    settings = told_services.settings.model_copy(update={"approvals": "two"})
+    return replace(told_services, settings=settings)
+
+
+@pytest.fixture
+def desk(worker_services, clock):
+    return Desk(worker_services, clock)
+
+
+@pytest.fixture
+def proposed(desk, people, emil):
+    """Emil proposes to open asso.example on the homeserver for agents."""
+    number = desk.make(agent(ASSO), operator=emil)
+    desk.do(changes.order_check, number)
+    desk.work()
+    desk.do(changes.propose, number)
+    return number
+
+
+def test_it_counts_whom_it_affects_and_is_applied_once_another_person_approved(
+    desk, proposed, ines, make_operator, clock
+):
+    make_operator("Ivo", Role.APPROVER)
+    found = desk.read(proposed)
+    assert (found.counts["become_agents"], found.counts["change_homeserver"]) == (3, 3)
+    before = desk.revision()
+    desk.clock.advance(days=31)
+    desk.approve(proposed, INES, ines)
+    assert desk.revision() == before
+    desk.work()
+    assert desk.read(proposed).state == ChangeState.APPLIED
+    assert desk.revision() == before + 1 == desk.read(proposed).revision
+
+
+def test_nobody_approves_their_own(desk, proposed, emil, ines, make_operator):
+    make_operator("Ivo", Role.APPROVER)
+    with pytest.raises(problems.OwnApproval):
+        desk.approve(proposed, EMIL, emil)
+    assert desk.read(proposed).state == ChangeState.PROPOSED
+
+
+def test_it_is_not_applied_if_more_people_would_be_affected_than_were_approved(
+    desk, proposed, ines, make_operator, clock
+):
+    make_operator("Ivo", Role.APPROVER)
+    clock.advance(days=31)
+    desk.approve(proposed, INES, ines)
+    before = desk.revision()
+    with desk.services.database.transaction() as session:
+        one_more = f"gina@{ASSO}"
+        associations.bind(session, clock(), address=one_more, user_id=f"@gina:{GUESTS}")
+    desk.work()
+    found = desk.read(proposed)
+    assert found.state == ChangeState.PROPOSED
+    assert (found.promised["change_homeserver"], found.counts["change_homeserver"]) == (3, 4)
+    assert desk.revision() == before
+
+
+def test_it_is_stale_once_somebody_changed_the_same_rule(
+    desk, proposed, ines, clock, make_operator
+):
+    make_operator("Ivo", Role.APPROVER)
+    clock.advance(days=31)
+    other = desk.make(agent(ASSO, "Another"), by=INES)
+    desk.do(changes.order_check, other)
+    desk.work()
+    desk.do(
+        approvals.break_glass,
+        other,
+        Actor("Ines", "a test", "because of a long night"),
+        approver=ines,
+    )
+    desk.work()
+    assert desk.read(other).state == ChangeState.APPLIED
+    desk.approve(proposed, INES, ines)
+    desk.work()
+    found = desk.read(proposed)
+    assert (found.state, found.why) == (ChangeState.STALE, f"domain:{ASSO}")
+
+
+def test_one_approver_alone_may_where_there_is_no_other(desk, proposed, ines):
+    desk.approve(proposed, INES, ines)
+    desk.work()
+    assert desk.read(proposed).state == ChangeState.APPLIED
+
+
+def test_an_edit_of_an_older_version_is_refused(desk, emil, clock):
+    number = desk.make(agent(ASSO), operator=emil)
+    with desk.services.database.transaction() as session:
+        change = changes.required(session, number)
+        changes.put_line(session, clock(), change, 1, agent("other.example"))
+        assert (change.lines, change.version) == (2, 2)
+    with desk.services.database.reading() as session:
+        change = changes.required(session, number)
+        with pytest.raises(problems.StaleDraft) as refused:
+            changes.put_line(session, clock(), change, 1, agent("third.example"))
+    assert refused.value.version == 2
+    with desk.services.database.reading() as session:
+        found = change_models.find_lines(session, desk.read(number).id)
+    assert [line.pattern for line in found] == [ASSO, "other.example"]
