@@ -46,7 +46,7 @@ def make_operator(services, clock):
                 facts.pop("by", SHELL),
                 mail=f"{name.lower()}@ops.example",
                 name=name,
-                language="fr",
+                language="en",
                 standing=standing,
             )
 
