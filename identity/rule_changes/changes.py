@@ -139,11 +139,17 @@ def compare(session: Session, change: Change) -> Difference:
 def find_touched(session: Session, change: Change) -> list[Key]:
     """The keys of its lines whose rules were changed since its base: then it is stale."""
     found = models.find_lines(session, change.id)
-    keys = [(line.kind, line.pattern) for line in found]
-    since = or_(StoredRule.since_revision > change.base, StoredRule.until_revision > change.base)
+    keys = [(RuleKind(line.kind), line.pattern) for line in found]
+    return find_keys_changed_after(session, keys, change.base)
+
+
+def find_keys_changed_after(session: Session, keys: Sequence[Key], revision: int) -> list[Key]:
+    """Those of these keys whose rules began or ended after this revision."""
+    since = or_(StoredRule.since_revision > revision, StoredRule.until_revision > revision)
     touched: set[Key] = set()
     for start in range(0, len(keys), AT_ONCE):
-        named = tuple_(StoredRule.kind, StoredRule.pattern).in_(keys[start : start + AT_ONCE])
+        some = [(kind.value, pattern) for kind, pattern in keys[start : start + AT_ONCE]]
+        named = tuple_(StoredRule.kind, StoredRule.pattern).in_(some)
         asked = select(StoredRule.kind, StoredRule.pattern).where(named, since).distinct()
         touched.update((RuleKind(kind), pattern) for kind, pattern in session.execute(asked))
     return sorted(touched)

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from domain_rules.rule import RuleKind
 from identity import problems
 from identity.core.journal import Actor
 from identity.routing import models as stored_rules
-from identity.rule_changes import approvals, change_models, changes
+from identity.rule_changes import approvals, change_models, changes, rolling_back
 from identity.rule_changes.change_models import ChangeState
 from identity.threepids import associations
 from tests.worlds.operators import *
@@ -171,3 +172,28 @@ def test_an_edit_of_an_older_version_is_refused(desk, emil, clock):
     with desk.services.database.reading() as session:
         found = change_models.find_lines(session, desk.read(number).id)
     assert [line.pattern for line in found] == [ASSO, "other.example"]
+
+
+def test_it_is_rolled_back_and_what_others_changed_since_stays(desk, proposed, ines, clock):
+    desk.approve(proposed, INES, ines)
+    desk.work()
+    later = desk.make(agent(ASSO, "Another"), agent("new.example"), by=INES)
+    desk.do(changes.order_check, later)
+    desk.work()
+    desk.approve(later, INES, ines)
+    desk.work()
+    with desk.services.database.reading() as session:
+        found = rolling_back.find_reversal(session, changes.required(session, proposed))
+        assert found.touched == ((RuleKind.DOMAIN, ASSO),)
+    with desk.services.database.transaction() as session:
+        one = changes.required(session, later)
+        back = rolling_back.make_reversal(session, clock(), INES, one, operator_id=ines.id).number
+    desk.do(changes.order_check, back)
+    desk.work()
+    desk.approve(back, INES, ines)
+    desk.work()
+    assert desk.read(later).state == ChangeState.ROLLED_BACK
+    with desk.services.database.reading() as session:
+        in_force = {rule.pattern: rule for rule in stored_rules.load(session, desk.revision())}
+    assert "new.example" not in in_force
+    assert in_force[ASSO].organisation != "Another"
