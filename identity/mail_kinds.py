@@ -9,6 +9,7 @@ from .mail.kinds import MailKind
 from .mail.models import Mail
 from .mail.quota import Template
 from .registration import mails as registration
+from .rule_changes import mails as rule_changes
 from .sign_up import mails as sign_up
 from .threepids import mails as threepids
 
@@ -26,6 +27,7 @@ KINDS: Final[Mapping[Template, MailKind]] = {
     Template.NOT_INVITED: invitations.NOT_INVITED,
     Template.LIST_CODE: bulk_invites.LIST_CODE,
     Template.BULK_REPORT: bulk_invites.BULK_REPORT,
+    Template.CHANGE_NOTICE: rule_changes.CHANGE_NOTICE,
 }
 
 

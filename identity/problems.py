@@ -384,3 +384,11 @@ class TooCloseToApprove(Problem):
 
 class ApprovalNeeded(Problem):
     """This change needs the approval of another person."""
+
+
+class NotForAgents(Problem):
+    """Anybody can have an address at this domain: it cannot be opened to agents here."""
+
+
+class TargetNotReady(Problem):
+    """People would belong to a homeserver that takes nobody just now."""

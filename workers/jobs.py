@@ -29,4 +29,6 @@ CARRY_OUT: dict[JobKind, Callable[[WorkerServices, Job], RecordOutcome]] = {
     JobKind.ACCOUNT_LOOK: looks.look_for_account,
     JobKind.CHANGE_CHECK: rule_changes.check_change,
     JobKind.CHANGE_APPLY: rule_changes.apply_change,
+    JobKind.CHANGE_APPLIED: rule_changes.end_applied,
+    JobKind.CHANGE_REVIEW: rule_changes.remind_of_review,
 }

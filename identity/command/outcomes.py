@@ -29,6 +29,7 @@ class Exit(IntEnum):
     FAILED = 1
     USAGE = 2  # click's own
     REFUSED = 3  # by policy
+    APPROVAL = 4  # made, and needs the approval of another person
     PARTLY = 5
     UNREACHABLE = 6
 

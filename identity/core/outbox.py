@@ -41,6 +41,7 @@ class JobKind(StrEnum):
     CHANGE_CHECK = "change_check"  # count whom a change of rules affects
     CHANGE_APPLY = "change_apply"  # count again, and publish it
     CHANGE_APPLIED = "change_applied"  # tell those who asked for what it opened
+    CHANGE_REVIEW = "change_review"  # remind approvers of one that was applied without approval
 
 
 class Lane(StrEnum):

@@ -95,6 +95,7 @@ LANES = {
     Template.NOT_INVITED: Lane.NORMAL,
     Template.BULK_REPORT: Lane.NORMAL,
     Template.REMINDER: Lane.BULK,
+    Template.CHANGE_NOTICE: Lane.NORMAL,
 }
 
 

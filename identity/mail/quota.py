@@ -23,6 +23,7 @@ class Template(StrEnum):
     BULK_REPORT = "bulk_report"  # the outcome of a bulk invite
     NOT_INVITED = "not_invited"  # tells the inviter that the room did not accept an invitation
     REMINDER = "reminder"  # about an unanswered invitation
+    CHANGE_NOTICE = "change_notice"  # tells an approver what became of a change of rules
 
 
 Quotas = tuple[tuple[int, timedelta], ...]
@@ -57,6 +58,7 @@ OF_INVITING = Bound(INVITING, ((1, HALF_AN_HOUR),))
 OF_INVITES = Bound((Template.INVITE,), ((3, DAY),))
 OF_NOT_INVITED = Bound((Template.NOT_INVITED,), ((1, HALF_AN_HOUR), (10, DAY)))
 OF_REPEATING = Bound((Template.INVITE_DIGEST, Template.REMINDER), ((1, DAY),))
+OF_CHANGES = Bound((Template.CHANGE_NOTICE,), ((20, timedelta(hours=1)), (60, DAY)))
 OF_RESULTS = Bound(
     (Template.WELCOME, Template.SERVER_READY, Template.BULK_REPORT, Template.CODE_USED),
     ((5, timedelta(hours=1)), (10, DAY)),
@@ -75,6 +77,7 @@ BOUNDS: dict[Template, tuple[Bound, ...]] = {
     Template.BULK_REPORT: (OF_RESULTS,),
     Template.CODE_USED: (OF_RESULTS,),
     Template.NOT_INVITED: (OF_NOT_INVITED,),
+    Template.CHANGE_NOTICE: (OF_CHANGES,),
 }
 """Every template has one. What causes mails is limited by its own story; docs/behaviour.md has
 the whole table."""

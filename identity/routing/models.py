@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, Row, func, insert, or_, select, update
+from sqlalchemy import JSON, Index, Row, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
@@ -94,6 +94,17 @@ def load(session: Session, revision: int) -> list[Rule]:
         )
     )
     return [_rule(row) for row in rows]
+
+
+def find_in_force(session: Session, keys: Sequence[tuple[RuleKind, str]]) -> list[Rule]:
+    """Those rules of the newest revision that have one of these kinds and patterns."""
+    found: list[Rule] = []
+    for start in range(0, len(keys), BATCH // 2):
+        some = [(kind.value, pattern) for kind, pattern in keys[start : start + BATCH // 2]]
+        named = tuple_(StoredRule.kind, StoredRule.pattern).in_(some)
+        rows = session.execute(select(*FIELDS).where(named, StoredRule.until_revision.is_(None)))
+        found += [_rule(row) for row in rows]
+    return found
 
 
 def load_rule_set(session: Session, *, at: datetime, revision: int | None = None) -> RuleSet:

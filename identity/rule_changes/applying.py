@@ -9,7 +9,7 @@ from identity.core import outbox
 from identity.core.journal import Actor
 from identity.core.outbox import JobKind, Lane
 
-from . import change_models as models, changes, checking, service
+from . import change_models as models, changes, checking, lines, scopes, service, telling
 from .change_models import Change, ChangeState
 from .checking import Checked
 
@@ -25,46 +25,79 @@ class Applied:
     is_moved: bool = False
 
 
+def is_due(change: Change, now: datetime) -> bool:
+    """Whether it is to be applied now: it was approved, and not scheduled for later meanwhile."""
+    return change.state in TO_APPLY and (change.due_at is None or change.due_at <= now)
+
+
 def apply(session: Session, now: datetime, change: Change, checked: Checked) -> Applied:
-    """Publish it in this transaction, or say why not. `checked`: counted just before."""
-    if change.state not in TO_APPLY:  # withdrawn, or applied by another worker
+    """Publish it in this transaction, or say why not. `checked`: counted just before.
+
+    If more people would be affected than were approved, it goes back to `proposed`.
+    """
+    if not is_due(change, now):  # withdrawn, or applied by another worker
         return Applied(ChangeState(change.state))
     if checking.basis_of(session) != checked.basis:
         return Applied(ChangeState(change.state), is_moved=True)
     who = Actor(change.approved_by or change.author, f"{BY}, {change.label}", change.reason)
     if checking.worse_than_promised(change.promised, checked.counts):
         return _give_back(session, now, who, change, checked)
-    number = service.publish(session, now, checked.difference, who)
-    changes.move(
-        session,
-        change,
-        TO_APPLY,
-        ChangeState.APPLIED,
-        revision=number if number > checked.difference.base else None,
-        applied_at=now,
-        applied_by=change.approved_by,
-        applied_by_id=change.approved_by_id,
-        counts=checked.counts,
-        ended_at=now,
-        changed_at=now,
-    )
-    _record_reversal(session, now, change)
-    outbox.enqueue(session, JobKind.CHANGE_APPLIED, change.id, now, lane=Lane.BULK)
-    changes.write(session, now, who, "applied", change, revision=number, counts=checked.counts)
+    publish(session, now, who, change, checked)
     return Applied(ChangeState.APPLIED)
 
 
-def make_stale(session: Session, now: datetime, change: Change, touched: list[service.Key]) -> None:
+def publish(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    change: Change,
+    checked: Checked,
+    *,
+    before: tuple[ChangeState, ...] = TO_APPLY,
+) -> int:
+    """Publish what was counted as the next revision; the number of that in force afterwards.
+
+    Raises BaseMoved, NotNow.
+    """
+    number = service.publish(session, now, checked.difference, who)
+    applied = {
+        "revision": number if number > checked.difference.base else None,
+        "applied_at": now,
+        "applied_by": change.approved_by,
+        "applied_by_id": change.approved_by_id,
+        "counts": checked.counts,
+        "due_at": None,
+        "ended_at": now,
+        "changed_at": now,
+    }
+    changes.advance(session, change, before, ChangeState.APPLIED, **applied)
+    checking.store_effects(session, change.id, checked)
+    scopes.record_anew(session, change, checked.difference)
+    _record_reversal(session, now, who, change)
+    outbox.enqueue(session, JobKind.CHANGE_APPLIED, change.id, now, lane=Lane.BULK)
+    facts = {"revision": number, "counts": changes.numbers_of(checked.counts)}
+    changes.write(session, now, who, "applied", change, **facts)
+    return number
+
+
+def make_stale(session: Session, now: datetime, change: Change) -> None:
     """Rules of its lines were changed since its base: it is to be looked at again."""
-    named = ", ".join(f"{kind}:{pattern}".removesuffix(":") for kind, pattern in touched[:5])
+    touched = lines.find_touched(session, change)
+    named = ", ".join(map(lines.name_of, touched[:5]))
     before = (ChangeState.CHECKING, *TO_APPLY)
-    changes.move(session, change, before, ChangeState.STALE, why=named, changed_at=now)
+    if changes.move(session, change, before, ChangeState.STALE, why=named, changed_at=now):
+        changes.write(session, now, _worker(change), "stale", change, rules=named)
 
 
 def fail(session: Session, now: datetime, change: Change, why: str) -> None:
     """It cannot be checked or applied."""
     before = (ChangeState.CHECKING, *TO_APPLY)
-    changes.move(session, change, before, ChangeState.FAILED, why=why, changed_at=now)
+    if changes.move(session, change, before, ChangeState.FAILED, why=why, changed_at=now):
+        changes.write(session, now, _worker(change), "fail", change, why=why)
+
+
+def _worker(change: Change) -> Actor:
+    return Actor(BY, f"{BY}, {change.label}", change.reason)
 
 
 def _give_back(
@@ -75,27 +108,28 @@ def _give_back(
     checked: Checked,
 ) -> Applied:
     """Back to proposed: more people would be affected than were approved."""
-    changes.move(
-        session,
-        change,
-        TO_APPLY,
-        ChangeState.PROPOSED,
-        counts=checked.counts,
-        base=checked.difference.base,
-        checked_at=now,
-        changed_at=now,
-        why=", ".join(checking.worse_than_promised(change.promised, checked.counts)),
-        due_at=None,
-    )
-    changes.write(
-        session, now, who, "not_applied", change, promised=change.promised, counts=checked.counts
-    )
+    worse = checking.worse_than_promised(change.promised, checked.counts)
+    counted = {"counts": checked.counts, "base": checked.difference.base, "checked_at": now}
+    no_glass = {"broken_glass_at": None, "broken_glass_reason": "", "review_until": None}
+    back = {"changed_at": now, "why": ", ".join(worse), "due_at": None}
+    changes.advance(session, change, TO_APPLY, ChangeState.PROPOSED, **counted, **no_glass, **back)
+    checking.store_effects(session, change.id, checked)
+    numbers = {
+        "promised": changes.numbers_of(change.promised),
+        "counts": changes.numbers_of(checked.counts),
+    }
+    changes.write(session, now, who, "not_applied", change, **numbers)
+    telling.tell_not_applied(session, now, change)
     return Applied(ChangeState.PROPOSED)
 
 
-def _record_reversal(session: Session, now: datetime, change: Change) -> None:
-    reversed_one = change.reverses and models.find_by_id(session, change.reverses)
-    if reversed_one:
-        changes.move(
-            session, reversed_one, (ChangeState.APPLIED,), ChangeState.ROLLED_BACK, changed_at=now
-        )
+def _record_reversal(session: Session, now: datetime, who: Actor, change: Change) -> None:
+    """What it reverses is rolled back; whoever did that has reviewed it, unless it is their own."""
+    found = change.reverses and models.find_by_id(session, change.reverses)
+    if not found:
+        return
+    read: dict[str, object] = {}
+    if found.broken_glass_at and not found.reviewed_at and found.applied_by != who.name:
+        read = {"reviewed_at": now, "reviewed_by": who.name}
+    before = (ChangeState.APPLIED,)
+    changes.move(session, found, before, ChangeState.ROLLED_BACK, changed_at=now, **read)

@@ -9,7 +9,6 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from domain_rules.rule import RuleKind
 from identity.core import outbox
 from identity.core.journal import Actor
 from identity.core.outbox import JobKind, Lane
@@ -27,8 +26,8 @@ from identity.problems import (
 )
 from identity.settings import Settings
 
-from . import change_models as models, changes, rolling_back
-from .change_models import Act, Change, ChangeState
+from . import changes, lines, rolling_back, scopes, telling
+from .change_models import Change, ChangeState
 
 CLOSE_FOR: Final = timedelta(days=30)
 ENOUGH: Final = 2  # approvers
@@ -37,6 +36,8 @@ LARGE_SHARE: Final = 0.1  # of the known addresses
 REVIEW_WITHIN: Final = timedelta(hours=48)
 LEAST_WHY: Final = 20  # characters, of who breaks the glass
 READY: Final = (ChangeState.CHECKED, ChangeState.PROPOSED)
+FARTHEST: Final = timedelta(days=366)
+TO_TYPE: Final = ("change_homeserver", "become_guests", "lose_access")
 AFFECTING: Final = ("change_homeserver", "become_agents", "become_guests", "lose_access")
 
 
@@ -64,11 +65,14 @@ def approve(
     change: Change,
     *,
     approver: Operator,
+    typed: str = "",
     due_at: datetime | None = None,
+    waits: bool = False,
 ) -> None:
-    """Approve its counts, and let the worker apply it, now or at `due_at`.
+    """Approve its counts, and let the worker apply it: now, at `due_at`, or (`waits`) when told.
 
-    Raises OwnApproval, TooCloseToApprove, NotPermitted (its scope), NotNow.
+    `typed`: what the approver typed, see `words_to_type`. Raises OwnApproval, TooCloseToApprove,
+    NotPermitted (its scope), WrongParameter (typed, due_at), NotNow.
     """
     alone = not needs_two(session, settings) or rolling_back.may_apply_alone(
         session, now, change, approver.id
@@ -76,39 +80,105 @@ def approve(
     if not alone:
         _check_other(session, now, approver, change)
     check_scope(session, approver, change)
+    check_typed(change, typed)
     before = READY if alone else (ChangeState.PROPOSED,)
-    _let_in(session, now, who, change, before, approver=approver, due_at=due_at)
-    facts: dict[str, object] = {"counts": change.promised}
-    if due_at is not None:
-        facts["due_at"] = due_at.isoformat(timespec="seconds")
+    _promise(session, now, who, change, before, approver=approver)
+    facts: dict[str, object] = {"counts": changes.numbers_of(change.promised)}
     changes.write(session, now, who, "approve", change, **facts)
+    if not waits:
+        apply_approved(session, now, who, change, due_at=due_at)
+
+
+def apply_approved(
+    session: Session, now: datetime, who: Actor, change: Change, *, due_at: datetime | None = None
+) -> None:
+    """Let the worker apply what was approved: now, or at `due_at`; also move that moment.
+
+    Raises WrongParameter for a moment that is past or more than a year away, NotNow.
+    """
+    if due_at is not None and not now < due_at <= now + FARTHEST:
+        raise WrongParameter("A change is scheduled for a moment to come, within a year.")
+    before = (ChangeState.APPROVED, ChangeState.SCHEDULED)
+    after = ChangeState.APPLYING if due_at is None else ChangeState.SCHEDULED
+    changes.advance(session, change, before, after, due_at=due_at, changed_at=now)
+    outbox.enqueue(session, JobKind.CHANGE_APPLY, change.id, now, lane=Lane.NORMAL, due_at=due_at)
+    if due_at is not None:
+        moment = due_at.isoformat(timespec="seconds")
+        changes.write(session, now, who, "schedule", change, due_at=moment)
+
+
+def promise_alone(
+    session: Session, settings: Settings, now: datetime, who: Actor, change: Change
+) -> None:
+    """Approve a checked change by command, where one person is enough.
+
+    Raises ApprovalNeeded, NotNow.
+    """
+    if needs_two(session, settings):
+        raise ApprovalNeeded
+    _promise(session, now, who, change, READY, approver=None)
 
 
 def apply_alone(
-    session: Session, settings: Settings, now: datetime, who: Actor, change: Change
+    session: Session,
+    settings: Settings,
+    now: datetime,
+    who: Actor,
+    change: Change,
+    *,
+    typed: str = "",
+    due_at: datetime | None = None,
 ) -> None:
-    """Apply a checked change by command, where one person is enough. Raises ApprovalNeeded, NotNow."""
-    if needs_two(session, settings):
-        raise ApprovalNeeded
-    _let_in(session, now, who, change, READY, approver=None)
-    changes.write(session, now, who, "apply", change, counts=change.promised)
+    """Let the worker apply a checked change, by command, where one person is enough.
+
+    What another person approved may be applied in any case. Raises ApprovalNeeded, WrongParameter
+    (typed, due_at), NotNow.
+    """
+    if change.state not in {ChangeState.APPROVED, ChangeState.SCHEDULED}:
+        check_typed(change, typed)
+        promise_alone(session, settings, now, who, change)
+    apply_approved(session, now, who, change, due_at=due_at)
+    changes.write(session, now, who, "apply", change, counts=changes.numbers_of(change.promised))
 
 
 def break_glass(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    change: Change,
+    *,
+    approver: Operator | None,
+    typed: str = "",
+) -> None:
+    """Let the worker apply it without approval; another person reviews it within 48 hours.
+
+    `approver`: null for a command of the shell. Raises WrongParameter (the reason is short, typed),
+    NotPermitted, NotNow.
+    """
+    check_typed(change, typed)
+    promise_without_approval(session, now, who, change, approver=approver)
+    apply_approved(session, now, who, change)
+
+
+def promise_without_approval(
     session: Session, now: datetime, who: Actor, change: Change, *, approver: Operator | None
 ) -> None:
-    """Apply it without approval; another person reviews it within 48 hours.
+    """Record who breaks the glass and why; every approver is told.
 
     Raises WrongParameter if the reason is short, NotPermitted, NotNow.
     """
-    if len(who.reason) < LEAST_WHY:
+    if len(who.reason.strip()) < LEAST_WHY:
         raise WrongParameter(f"Say why, in {LEAST_WHY} characters at least.")
     if approver is not None:
         check_scope(session, approver, change)
+    _promise(session, now, who, change, READY, approver=approver)
     change.broken_glass_at, change.broken_glass_reason = now, who.reason
     change.review_until = now + REVIEW_WITHIN
-    _let_in(session, now, who, change, READY, approver=approver)
-    changes.write(session, now, who, "break_glass", change, counts=change.promised)
+    session.flush()
+    changes.write(
+        session, now, who, "break_glass", change, counts=changes.numbers_of(change.promised)
+    )
+    telling.tell_broken_glass(session, now, change)
 
 
 def review(
@@ -120,7 +190,8 @@ def review(
     """
     if change.broken_glass_at is None or change.reviewed_at is not None:
         raise NotNow(f"{change.label} waits for no review.")
-    if reviewer.id == change.applied_by_id or reviewer.name == change.applied_by:
+    own = {change.applied_by, change.author, *change.editors}
+    if reviewer.id in {change.applied_by_id, change.author_id} or reviewer.name in own:
         raise OwnApproval
     change.reviewed_at, change.reviewed_by = now, who.name
     session.flush()
@@ -136,27 +207,35 @@ def check_scope(session: Session, approver: Operator, change: Change) -> None:
     affected = sum(change.counts.get(name, 0) for name in AFFECTING)
     if change.lines > MANY_LINES or (known and affected > LARGE_SHARE * known):
         raise NotPermitted("This change takes an approver for the whole federation.")
-    difference = changes.compare(session, change)
-    touched = [*difference.ended, *difference.begun]
-    if any(rule.kind is RuleKind.DEFAULT for rule in touched) or not all(
-        scope.covers(homeserver=rule.homeserver, organisation=rule.organisation) for rule in touched
-    ):
-        raise NotPermitted("A line of this change lies outside what you look after.")
-    if any(
-        line.allows_public and line.act == Act.PUT for line in models.find_lines(session, change.id)
-    ):
+    if scopes.count_lines_of_all(session, change):
         raise NotPermitted("This change takes an approver for the whole federation.")
+    difference = lines.compare(session, change)
+    scopes.check_rules(session, scope, [*difference.ended, *difference.begun])
+
+
+def words_to_type(change: Change) -> str:
+    """What is typed to let it in: the largest number of people whom it hurts; empty for none."""
+    worst = max((change.counts.get(name, 0) for name in TO_TYPE), default=0)
+    return str(worst) if worst else ""
+
+
+def check_typed(change: Change, typed: str) -> None:
+    """Raises WrongParameter unless what was typed is what the change asks."""
+    wanted = words_to_type(change)
+    if wanted and "".join(typed.split()) != wanted:
+        raise WrongParameter(f"Type {wanted}, the number of people whom this change affects.")
 
 
 def _check_other(session: Session, now: datetime, approver: Operator, change: Change) -> None:
-    if approver.id == change.author_id or approver.name in {change.author, change.proposed_by}:
+    own = {change.author, change.proposed_by, *change.editors}
+    if approver.id == change.author_id or approver.name in own:
         raise OwnApproval
     author = change.author_id and operators.find(session, change.author_id)
     if author and are_close(approver, author, now):
         raise TooCloseToApprove
 
 
-def _let_in(
+def _promise(
     session: Session,
     now: datetime,
     who: Actor,
@@ -164,20 +243,17 @@ def _let_in(
     before: tuple[ChangeState, ...],
     *,
     approver: Operator | None,
-    due_at: datetime | None = None,
 ) -> None:
-    """Promise its counts, and enqueue the job that applies it."""
-    after = ChangeState.APPLYING if due_at is None else ChangeState.SCHEDULED
+    """Record who let in which counts. Raises NotNow."""
+    by = {"approved_by": who.name, "approved_by_id": approver.id if approver else None}
     changes.advance(
         session,
         change,
         before,
-        after,
+        ChangeState.APPROVED,
         approved_at=now,
-        approved_by=who.name,
-        approved_by_id=approver.id if approver else None,
         promised=change.counts,
-        due_at=due_at,
         changed_at=now,
+        why="",
+        **by,
     )
-    outbox.enqueue(session, JobKind.CHANGE_APPLY, change.id, now, lane=Lane.NORMAL, due_at=due_at)

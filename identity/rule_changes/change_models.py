@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, func, insert, select
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
@@ -69,6 +69,9 @@ class Change(Base):
     version: Mapped[int]  # grows with every edit; a form names the one that it was made from
     author: Mapped[str] = mapped_column(info=RECORD)  # as the journal names them
     author_id: Mapped[uuid.UUID | None]  # the operator; null: by command
+    editors: Mapped[list[str]] = mapped_column(  # of its lines, by name
+        JSON, default=list, server_default="[]", info=RECORD
+    )
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     base: Mapped[int]  # the revision that its lines were last compared with
@@ -133,6 +136,19 @@ class ChangeLine(Base):
 Index("ix_change_lines_place", ChangeLine.change_id, ChangeLine.place)
 
 
+class ChangeTouch(Base):
+    """What a change touches: the homeserver and organisation of a rule that it begins or ends.
+
+    Both are empty for what takes an operator of the whole federation, as the default rule.
+    """
+
+    __tablename__ = "change_touches"
+
+    change_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("changes.id"), primary_key=True)
+    homeserver: Mapped[str] = mapped_column(primary_key=True)
+    organisation: Mapped[str] = mapped_column(primary_key=True, info=RECORD)
+
+
 class ChangeEffect(Base):
     """How many addresses of one domain a change affects in one way, as of its last check."""
 
@@ -151,11 +167,6 @@ def find(session: Session, number: int) -> Change | None:
 
 def find_by_id(session: Session, change_id: uuid.UUID) -> Change | None:
     return session.get(Change, change_id)
-
-
-def next_number(session: Session) -> int:
-    """The number for a new change. Of two at once, one gets an IntegrityError."""
-    return (session.scalar(select(func.max(Change.number))) or 0) + 1
 
 
 def find_lines(

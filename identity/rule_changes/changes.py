@@ -6,30 +6,29 @@ that of two people who press at once one is told that the other was faster.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import BigInteger, Select, cast, func, select
 from sqlalchemy.orm import Session
 
-from domain_rules.rule import Rule, RuleKind
+from domain_rules.rule import Rule
 from identity.core import journal, outbox, rows
 from identity.core.journal import Actor
 from identity.core.outbox import JobKind, Lane
-from identity.problems import BaseMoved, NoSuchChange, NotNow, StaleDraft
+from identity.core.paging import LIMIT, Page, find_page
+from identity.operators.roles import ALL, Scope
+from identity.problems import NoSuchChange, NotNow, StaleDraft, WrongParameter
 from identity.routing import models as rules
-from identity.routing.models import StoredRule
 
-from . import change_models as models, service
-from .change_models import EDITABLE, Act, Change, ChangeEffect, ChangeLine, ChangeState, Origin
-from .service import Difference, Key
+from . import change_models as models, lines, scopes, targets
+from .change_models import EDITABLE, Change, ChangeEffect, ChangeState, Origin
+from .service import Key
 
 MAX_TITLE: Final = 120  # characters
-WAITING: Final = (
-    *(ChangeState.CHECKING, ChangeState.PROPOSED, ChangeState.APPROVED, ChangeState.SCHEDULED),
-)
-AT_ONCE: Final = 400  # keys of one condition
+BEFORE_IT_APPLIES: Final = (ChangeState.PROPOSED, ChangeState.APPROVED, ChangeState.SCHEDULED)
+WAITING: Final = (ChangeState.CHECKING, *BEFORE_IT_APPLIES)
 
 
 def make(
@@ -40,22 +39,29 @@ def make(
     title: str,
     operator_id: uuid.UUID | None = None,
     origin: Origin = Origin.EDIT,
-    put: Iterable[Rule] = (),
-    take_away: Iterable[Key] = (),
+    put: Sequence[Rule] = (),
+    take_away: Sequence[Key] = (),
     reverses: Change | None = None,
     allows_public: bool = False,
+    scope: Scope = ALL,
 ) -> Change:
-    """Make a draft with these lines. `operator_id`: who makes it in the console or by a token."""
+    """Make a draft with these lines. `operator_id`: who makes it in the console or by a token.
+
+    `allows_public`: also rules that open free mail services and the like to agents; such a line
+    takes an approver of the whole federation. Raises NotForAgents without it, NotPermitted if a
+    line lies outside `scope`, WrongParameter for a title without letters.
+    """
     change = Change(
         id=uuid.uuid4(),
-        number=models.next_number(session),
-        title=title[:MAX_TITLE],
+        number=_next_number(session),
+        title=_read_title(title),
         origin=origin,
         reverses=reverses.id if reverses else None,
         state=ChangeState.DRAFT,
         version=1,
         author=who.name,
         author_id=operator_id,
+        editors=[],
         created_at=now,
         changed_at=now,
         base=rules.current_number(session),
@@ -68,133 +74,183 @@ def make(
     )
     session.add(change)
     session.flush()
-    _add_lines(session, change, put, take_away, allows_public=allows_public)
+    lines.add(session, change, put, take_away, allows_public=allows_public, scope=scope)
     write(session, now, who, "make", change, origin=origin, lines=change.lines)
     return change
 
 
-def required(session: Session, number: int) -> Change:
-    """The change C-`number`. Raises NoSuchChange."""
+def required(session: Session, number: int, scope: Scope = ALL) -> Change:
+    """The change C-`number`. Raises NoSuchChange, also for one that lies outside `scope`."""
     found = models.find(session, number)
-    if found is None:
+    if found is None or not scopes.covers(session, scope, found):
         raise NoSuchChange(f"There is no change C-{number}.")
     return found
 
 
-def put_line(session: Session, now: datetime, change: Change, version: int, rule: Rule) -> None:
+def find_changes(
+    session: Session,
+    *,
+    states: Sequence[ChangeState] = (),
+    scope: Scope = ALL,
+    after: str | None = None,
+    limit: int = LIMIT,
+) -> Page[Change]:
+    """A page of the changes in these states (default: all) within a scope, the newest first.
+
+    Raises WrongParameter for an `after` that is none.
+    """
+    query = _within(scope)
+    if states:
+        query = query.where(Change.state.in_(states))
+    return find_page(session, query, [Change.number], after=after, limit=limit)
+
+
+def find_unreviewed(session: Session, scope: Scope = ALL, *, limit: int = LIMIT) -> list[Change]:
+    """Those in force without approval that nobody has reviewed, the oldest first."""
+    waits = Change.broken_glass_at.is_not(None) & Change.reviewed_at.is_(None)
+    query = _within(scope).where(waits, Change.state == ChangeState.APPLIED)
+    return list(session.scalars(query.order_by(Change.number).limit(limit)))
+
+
+def rename(
+    session: Session, now: datetime, who: Actor, change: Change, title: str, *, version: int
+) -> None:
+    """Give a draft another title. Raises StaleDraft, NotNow, WrongParameter."""
+    title = _read_title(title)
+    _edit(session, now, who, change, version)
+    change.title = title
+    write(session, now, who, "rename", change)
+
+
+def put_line(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    change: Change,
+    rule: Rule,
+    *,
+    version: int,
+    allows_public: bool = False,
+    scope: Scope = ALL,
+) -> None:
     """Put this rule by the change, in place of what it does with the same pattern.
 
-    Raises StaleDraft, NotNow.
+    Raises StaleDraft, NotNow, NotForAgents, NotPermitted.
     """
-    _edit(session, now, change, version)
-    _drop(session, change, (rule.kind, rule.pattern))
-    _add_lines(session, change, [rule], ())
+    _edit(session, now, who, change, version)
+    lines.drop(session, change, (rule.kind, rule.pattern))
+    lines.add(session, change, [rule], (), allows_public=allows_public, scope=scope)
+    write(session, now, who, "edit", change, put=rule.name)
 
 
-def remove_line(session: Session, now: datetime, change: Change, version: int, key: Key) -> None:
-    """Take the rule of this key away by the change. Raises StaleDraft, NotNow."""
-    _edit(session, now, change, version)
-    _drop(session, change, key)
-    _add_lines(session, change, (), [key])
+def remove_line(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    change: Change,
+    key: Key,
+    *,
+    version: int,
+    scope: Scope = ALL,
+) -> None:
+    """Take the rule of this key away by the change.
+
+    Raises StaleDraft, NotNow, NotPermitted, and WrongParameter if no such rule is in force.
+    """
+    if not rules.find_in_force(session, [key]):
+        raise WrongParameter(f"There is no rule {lines.name_of(key)}.")
+    _edit(session, now, who, change, version)
+    lines.drop(session, change, key)
+    lines.add(session, change, (), [key], scope=scope)
+    write(session, now, who, "edit", change, remove=lines.name_of(key))
 
 
-def drop_line(session: Session, now: datetime, change: Change, version: int, key: Key) -> None:
+def drop_line(
+    session: Session, now: datetime, who: Actor, change: Change, key: Key, *, version: int
+) -> None:
     """Leave the rule of this key as it is. Raises StaleDraft, NotNow."""
-    _edit(session, now, change, version)
-    _drop(session, change, key)
+    _edit(session, now, who, change, version)
+    lines.drop(session, change, key)
+    lines.record_touches_anew(session, change)
+    write(session, now, who, "edit", change, drop=lines.name_of(key))
 
 
 def replace_lines(
     session: Session,
     now: datetime,
+    who: Actor,
     change: Change,
-    version: int,
     *,
-    put: Iterable[Rule],
-    take_away: Iterable[Key] = (),
+    version: int,
+    put: Sequence[Rule],
+    take_away: Sequence[Key] = (),
+    allows_public: bool = False,
+    scope: Scope = ALL,
 ) -> None:
     """Give the change these lines in place of all it has, as by a file.
 
-    Raises StaleDraft, NotNow.
+    Raises StaleDraft, NotNow, NotForAgents, NotPermitted.
     """
-    _edit(session, now, change, version)
-    rows.delete(session, ChangeLine, ChangeLine.change_id == change.id)
-    change.lines = 0
-    _add_lines(session, change, put, take_away)
-
-
-def compare(session: Session, change: Change) -> Difference:
-    """What the change does to the newest revision. Raises UnknownHomeserver, InvalidRule."""
-    found = models.find_lines(session, change.id)
-    put = [models.rule_of(line) for line in found if line.act == Act.PUT]
-    keys = {(line.kind, line.pattern) for line in found if line.act == Act.REMOVE}
-    base = rules.current_number(session)
-    gone = [rule for rule in rules.load(session, base) if (rule.kind, rule.pattern) in keys]
-    difference = service.compare(session, put=put, take_away=gone)
-    if difference.base != base:
-        raise BaseMoved
-    return difference
-
-
-def find_touched(session: Session, change: Change) -> list[Key]:
-    """The keys of its lines whose rules were changed since its base: then it is stale."""
-    found = models.find_lines(session, change.id)
-    keys = [(RuleKind(line.kind), line.pattern) for line in found]
-    return find_keys_changed_after(session, keys, change.base)
-
-
-def find_keys_changed_after(session: Session, keys: Sequence[Key], revision: int) -> list[Key]:
-    """Those of these keys whose rules began or ended after this revision."""
-    since = or_(StoredRule.since_revision > revision, StoredRule.until_revision > revision)
-    touched: set[Key] = set()
-    for start in range(0, len(keys), AT_ONCE):
-        some = [(kind.value, pattern) for kind, pattern in keys[start : start + AT_ONCE]]
-        named = tuple_(StoredRule.kind, StoredRule.pattern).in_(some)
-        asked = select(StoredRule.kind, StoredRule.pattern).where(named, since).distinct()
-        touched.update((RuleKind(kind), pattern) for kind, pattern in session.execute(asked))
-    return sorted(touched)
+    _edit(session, now, who, change, version)
+    lines.drop_all(session, change)
+    lines.add(session, change, put, take_away, allows_public=allows_public, scope=scope)
+    write(session, now, who, "import", change, lines=change.lines)
 
 
 def order_check(session: Session, now: datetime, who: Actor, change: Change) -> None:
-    """Let the worker count whom the change affects. Raises NotNow, also for one without lines."""
+    """Let the worker count whom the change affects. Raises NotNow, also for one without lines.
+
+    A check that the worker gave up can be ordered again.
+    """
     if not change.lines:
         raise NotNow(f"{change.label} has no lines.")
-    before = (*EDITABLE, ChangeState.PROPOSED)
-    advance(
-        session, change, before, ChangeState.CHECKING, check_began_at=now, done=0, changed_at=now
-    )
+    before: Sequence[ChangeState] = (*EDITABLE, ChangeState.PROPOSED)
+    if is_given_up(session, change, JobKind.CHANGE_CHECK):
+        before = (*before, ChangeState.CHECKING)
+    fresh = {"check_began_at": now, "done": 0, "to_check": 0, "changed_at": now, "why": ""}
+    advance(session, change, before, ChangeState.CHECKING, **fresh)
     outbox.enqueue(session, JobKind.CHANGE_CHECK, change.id, now, lane=Lane.BULK)
     write(session, now, who, "check", change)
 
 
 def propose(session: Session, now: datetime, who: Actor, change: Change) -> None:
-    """Ask another person to approve it. Raises NotNow unless its check is done."""
-    advance(
-        session,
-        change,
-        (ChangeState.CHECKED,),
-        ChangeState.PROPOSED,
-        proposed_at=now,
-        proposed_by=who.name,
-        changed_at=now,
-    )
-    write(session, now, who, "propose", change, counts=change.counts)
+    """Ask another person to approve it.
+
+    Raises NotNow unless its check is done, TargetNotReady if people would come to a homeserver that
+    takes none now.
+    """
+    targets.check_ready(session, now, change)
+    proposed = {"proposed_at": now, "proposed_by": who.name, "changed_at": now}
+    advance(session, change, (ChangeState.CHECKED,), ChangeState.PROPOSED, **proposed)
+    write(session, now, who, "propose", change, counts=numbers_of(change.counts))
 
 
 def give_back(session: Session, now: datetime, who: Actor, change: Change) -> None:
-    """Return it to its author, with the reason. Raises NotNow."""
-    before = (ChangeState.PROPOSED, ChangeState.APPROVED, ChangeState.SCHEDULED)
-    advance(
-        session, change, before, ChangeState.RETURNED, why=who.reason, changed_at=now, due_at=None
-    )
+    """Return it to its author, with the reason; also withdraw it. Raises NotNow.
+
+    While the worker applies it, it cannot be returned, unless the worker gave that up.
+    """
+    before: Sequence[ChangeState] = BEFORE_IT_APPLIES
+    if is_given_up(session, change, JobKind.CHANGE_APPLY):
+        before = (*before, ChangeState.APPLYING)
+    returned = {"why": who.reason, "changed_at": now, "due_at": None}
+    advance(session, change, before, ChangeState.RETURNED, **returned)
     write(session, now, who, "return", change)
 
 
 def abandon(session: Session, now: datetime, who: Actor, change: Change) -> None:
     """End it without applying it. Raises NotNow while it is being applied, or afterwards."""
-    before = (*EDITABLE, *WAITING)
+    before: Sequence[ChangeState] = (*EDITABLE, *WAITING)
+    if is_given_up(session, change, JobKind.CHANGE_APPLY):
+        before = (*before, ChangeState.APPLYING)
     advance(session, change, before, ChangeState.ABANDONED, ended_at=now, changed_at=now)
     write(session, now, who, "abandon", change)
+
+
+def is_given_up(session: Session, change: Change, kind: JobKind) -> bool:
+    """Whether the worker will not try its newest job of this kind again."""
+    job = outbox.find_by_subject(session, change.id, kind)
+    return job is not None and job.gave_up_at is not None
 
 
 def record_progress(session: Session, change_id: uuid.UUID, *, done: int, total: int) -> None:
@@ -240,12 +296,25 @@ def advance(
         raise NotNow(f"{change.label} is {change.state.replace('_', ' ')}.")
 
 
-def _edit(session: Session, now: datetime, change: Change, version: int) -> None:
+def numbers_of(counts: dict[str, Any]) -> dict[str, int]:
+    """The numbers of a check, for the journal."""
+    return {name: value for name, value in counts.items() if isinstance(value, int)}
+
+
+def write(
+    session: Session, now: datetime, who: Actor, action: str, change: Change, **facts: object
+) -> None:
+    """A row of the journal about a change."""
+    journal.write(session, now, who, action=f"change.{action}", subject=change.label, facts=facts)
+
+
+def _edit(session: Session, now: datetime, who: Actor, change: Change, version: int) -> None:
     """Begin an edit of this version; the check, and any approval, of before counts no more."""
     own = (Change.id == change.id, Change.version == version, Change.state.in_(EDITABLE))
     fresh = {
         "state": ChangeState.DRAFT,
         "version": version + 1,
+        "editors": sorted({*change.editors, who.name}),
         "changed_at": now,
         "base": rules.current_number(session),
         "checked_at": None,
@@ -263,44 +332,20 @@ def _edit(session: Session, now: datetime, change: Change, version: int) -> None
     rows.delete(session, ChangeEffect, ChangeEffect.change_id == change.id)
 
 
-def _drop(session: Session, change: Change, key: Key) -> None:
-    kind, pattern = key
-    line = ChangeLine
-    own = (line.change_id == change.id, line.kind == kind, line.pattern == pattern)
-    change.lines -= rows.delete(session, line, *own)
+def _within(scope: Scope) -> Select[Change]:
+    return select(Change).where(scopes.is_within(scope))
 
 
-def _add_lines(
-    session: Session,
-    change: Change,
-    put: Iterable[Rule],
-    take_away: Iterable[Key],
-    *,
-    allows_public: bool = False,
-) -> None:
-    last = select(func.max(ChangeLine.place)).where(ChangeLine.change_id == change.id)
-    made: list[dict[str, Any]] = [
-        {
-            "act": Act.PUT,
-            "kind": rule.kind.value,
-            "pattern": rule.pattern,
-            "rule": models.rule_as_json(rule),
-        }
-        for rule in put
-    ]
-    made += [
-        {"act": Act.REMOVE, "kind": RuleKind(kind).value, "pattern": pattern, "rule": None}
-        for kind, pattern in take_away
-    ]
-    for place, line in enumerate(made, (session.scalar(last) or 0) + 1):
-        line |= {"change_id": change.id, "place": place, "allows_public": allows_public}
-    models.insert_lines(session, made)
-    change.lines += len(made)
-    session.flush()
+def _read_title(text: str) -> str:
+    title = " ".join(text.split())
+    if not title or not title.isprintable():
+        raise WrongParameter("A change has a title, on one line.")
+    return title[:MAX_TITLE]
 
 
-def write(
-    session: Session, now: datetime, who: Actor, action: str, change: Change, **facts: object
-) -> None:
-    """A row of the journal about a change."""
-    journal.write(session, now, who, action=f"change.{action}", subject=change.label, facts=facts)
+def _next_number(session: Session) -> int:
+    """The number for a new change. One transaction at a time takes one."""
+    if session.get_bind().dialect.name == "postgresql":
+        key = cast(func.hashtext("changes: number"), BigInteger)
+        session.execute(select(func.pg_advisory_xact_lock(key)))
+    return (session.scalar(select(func.max(Change.number))) or 0) + 1

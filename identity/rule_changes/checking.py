@@ -4,12 +4,13 @@ It may take seconds, so no writing transaction is open meanwhile. What was count
 the revision and the known addresses are the same; `Basis` says whether they are.
 """
 
+import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from domain_rules.rules import RuleSet
@@ -18,8 +19,8 @@ from identity.core import rows
 from identity.routing import models as rules
 from identity.threepids.associations import Association
 
-from . import changes, drafts, service
-from .change_models import Change, ChangeEffect, ChangeState
+from . import changes, lines, moves, scopes, service, warnings
+from .change_models import AT_ONCE, Change, ChangeEffect, ChangeState
 from .impact import Replay, ShowProgress, replay
 from .service import Difference
 
@@ -38,15 +39,16 @@ class Basis:
 
 @dataclass(frozen=True)
 class Checked:
-    """A difference with its moves completed, and whom it affects."""
+    """A difference with its moves completed, whom it affects, and what else is to be seen."""
 
     difference: Difference
     replayed: Replay
     basis: Basis
+    warnings: tuple[dict[str, Any], ...] = ()
 
     @property
     def counts(self) -> dict[str, Any]:
-        """For the row: the fields of `Impact`, and the difference in numbers."""
+        """For the row: the fields of `Impact`, the difference in numbers, and the warnings."""
         counts = asdict(self.replayed.impact)
         del counts["domains"]
         found = self.difference
@@ -56,6 +58,7 @@ class Checked:
             "changed": len(found.changed),
             "unchanged": found.unchanged,
             "revision": found.base,
+            "warnings": list(self.warnings),
         }
 
 
@@ -71,51 +74,65 @@ def basis_of(session: Session) -> Basis:
 def count(
     session: Session, now: datetime, change: Change, follow: ShowProgress | None = None
 ) -> Checked:
-    """Compare the change with the newest revision, and decide every known address by both.
+    """Compare a stored change with the newest revision, and decide every known address by both.
 
     Raises UnknownHomeserver.
     """
-    basis = basis_of(session)
-    difference = changes.compare(session, change)
+    return count_difference(session, now, lines.compare(session, change), follow)
+
+
+def count_difference(
+    session: Session, now: datetime, difference: Difference, follow: ShowProgress | None = None
+) -> Checked:
+    """Decide every known address by the rules in force and by those after this difference.
+
+    Its moves are completed. An empty difference affects nobody, and nothing is read.
+    """
+    basis = replace(basis_of(session), revision=difference.base)
+    if difference.is_empty:
+        return Checked(difference, Replay(), basis)
     here = service.by_key(rules.load(session, difference.base))
     old = RuleSet.compile(here.values(), revision=difference.base, at=now)
     gone = service.by_key(difference.ended)
     kept = [rule for key, rule in here.items() if key not in gone]
     new = RuleSet.compile([*kept, *difference.begun], revision=difference.base + 1, at=now)
     replayed = replay(session, old, new, follow)
-    whole = drafts.with_moves(difference, old, replayed.left_behind, now)
-    return Checked(whole, replayed, basis)
+    whole = moves.with_moves(difference, old, replayed.left_behind, now)
+    return Checked(whole, replayed, basis, tuple(warnings.find(session, now, whole, new)))
 
 
-def store(session: Session, now: datetime, change: Change, checked: Checked) -> bool:
+def store(
+    session: Session,
+    now: datetime,
+    change: Change,
+    checked: Checked,
+    before: tuple[ChangeState, ...] = (ChangeState.CHECKING,),
+) -> bool:
     """Store what was counted. False if the change was edited or abandoned meanwhile."""
-    done = changes.move(
-        session,
-        change,
-        (ChangeState.CHECKING,),
-        ChangeState.CHECKED,
-        counts=checked.counts,
-        base=checked.difference.base,
-        checked_at=now,
-        changed_at=now,
-        done=checked.replayed.impact.known,
-        to_check=checked.replayed.impact.known,
-    )
+    known = checked.replayed.impact.known
+    counted = {"counts": checked.counts, "base": checked.difference.base}
+    moments = {"checked_at": now, "changed_at": now, "done": known, "to_check": known}
+    done = changes.move(session, change, before, ChangeState.CHECKED, **counted, **moments)
     if done:
-        rows.delete(session, ChangeEffect, ChangeEffect.change_id == change.id)
-        session.add_all(_effects(change, checked))
-        session.flush()
+        store_effects(session, change.id, checked)
+        scopes.record_anew(session, change, checked.difference)
     return done
+
+
+def store_effects(session: Session, change_id: uuid.UUID, checked: Checked) -> None:
+    """Store the counts by domain, in place of those of the check before."""
+    rows.delete(session, ChangeEffect, ChangeEffect.change_id == change_id)
+    effects = [
+        {"change_id": change_id, "effect": effect, "domain": domain, "count": number}
+        for (effect, domain), number in checked.replayed.by_domain.items()
+    ]
+    for start in range(0, len(effects), AT_ONCE):
+        session.execute(insert(ChangeEffect), effects[start : start + AT_ONCE])
 
 
 def worse_than_promised(promised: dict[str, Any], counts: dict[str, Any]) -> list[str]:
     """The effects that hit more addresses than were approved."""
     return [name for name in WORSE if counts.get(name, 0) > promised.get(name, 0)]
-
-
-def _effects(change: Change, checked: Checked) -> Iterable[ChangeEffect]:
-    for (effect, domain), number in checked.replayed.by_domain.items():
-        yield ChangeEffect(change_id=change.id, effect=effect, domain=domain, count=number)
 
 
 Progress = Callable[[int, int], None]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import CompoundSelect, func, select, union
 from sqlalchemy.orm import Session
@@ -48,9 +48,9 @@ class Replay:
     `by_domain`: how many addresses each effect, a field of `Impact`, has at each domain.
     """
 
-    impact: Impact
-    left_behind: dict[Key, tuple[str, ...]]
-    by_domain: dict[tuple[str, str], int]
+    impact: Impact = Impact()
+    left_behind: dict[Key, tuple[str, ...]] = field(default_factory=dict)
+    by_domain: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 ShowProgress = Callable[[Iterable[Row], int], Iterable[Row]]

@@ -1,9 +1,11 @@
 """What the worker does with a change of rules: it counts whom it affects, and applies it."""
 
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy.orm import Session
 
+from domain_rules.rule import InvalidRule
 from identity.core import outbox
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
@@ -11,7 +13,7 @@ from identity.core.retries import UNFORESEEN
 from identity.problems import Problem
 from identity.services import WorkerServices
 
-from . import applying, change_models as models, changes, checking
+from . import applying, change_models as models, changes, checking, lines, telling
 from .change_models import Change, ChangeState
 from .checking import Checked
 
@@ -26,7 +28,7 @@ def check_change(services: WorkerServices, job: Job) -> RecordOutcome:
             return record_nothing
     try:
         checked = _count(services, job)
-    except Problem as problem:
+    except (Problem, InvalidRule) as problem:
         return partial(_fail, services, job, str(problem))
     return (
         partial(_store, services, job, checked) if checked else partial(_make_stale, services, job)
@@ -38,15 +40,16 @@ def apply_change(services: WorkerServices, job: Job) -> RecordOutcome:
     for _ in range(TURNS):
         with services.database.reading() as session:
             change = models.find_by_id(session, job.subject_id)
-            if change is None or change.state not in applying.TO_APPLY:
+            if change is None or not applying.is_due(change, services.now()):
                 return record_nothing
         try:
             checked = _count(services, job)
-        except Problem as problem:
+        except (Problem, InvalidRule) as problem:
             return partial(_fail, services, job, str(problem))
         if checked is None:
             return partial(_make_stale, services, job)
         with services.database.transaction() as session:
+            _keep(services, session, job)
             change = _locked(session, job)
             if not applying.apply(session, services.now(), change, checked).is_moved:
                 return record_nothing
@@ -56,20 +59,44 @@ def apply_change(services: WorkerServices, job: Job) -> RecordOutcome:
     raise Later("addresses or rules changed while they were counted", pause)
 
 
+def remind_of_review(services: WorkerServices, job: Job) -> RecordOutcome:
+    """Mail the approvers about what was applied without approval, until somebody has read it."""
+
+    def record(session: Session) -> None:
+        change = models.find_by_id(session, job.subject_id)
+        if change is not None:
+            telling.remind(session, services.now(), change)
+
+    return record
+
+
+def end_applied(_services: WorkerServices, _job: Job) -> RecordOutcome:
+    """Nobody asks to be told of an applied change, as long as no story above takes this kind."""
+    return record_nothing
+
+
 def _count(services: WorkerServices, job: Job) -> Checked | None:
     """Whom it affects now; None if rules of its lines were changed since its base."""
     with services.database.reading() as session:
         change = models.find_by_id(session, job.subject_id)
-        if change is None or changes.find_touched(session, change):
+        if change is None or lines.find_touched(session, change):
             return None
         follow = checking.following(partial(_record_progress, services, job))
-        return checking.count(session, services.now(), change, follow)
+        checked = checking.count(session, services.now(), change, follow)
+        # Looked at again: on PostgreSQL each statement sees what is there by then.
+        return None if lines.find_touched(session, change) else checked
 
 
 def _record_progress(services: WorkerServices, job: Job, done: int, total: int) -> None:
     with services.database.transaction() as session:
-        outbox.renew(session, job, services.now())
+        _keep(services, session, job)
         changes.record_progress(session, job.subject_id, done=done, total=total)
+
+
+def _keep(services: WorkerServices, session: Session, job: Job) -> None:
+    """Lengthen the lease. Raises Later if another worker has the job: this one stops counting."""
+    if not outbox.renew(session, job, services.now()):
+        raise Later("another worker has taken it over", timedelta())
 
 
 def _store(services: WorkerServices, job: Job, checked: Checked, session: Session) -> None:
@@ -77,8 +104,7 @@ def _store(services: WorkerServices, job: Job, checked: Checked, session: Sessio
 
 
 def _make_stale(services: WorkerServices, job: Job, session: Session) -> None:
-    change = _locked(session, job)
-    applying.make_stale(session, services.now(), change, changes.find_touched(session, change))
+    applying.make_stale(session, services.now(), _locked(session, job))
 
 
 def _fail(services: WorkerServices, job: Job, why: str, session: Session) -> None:

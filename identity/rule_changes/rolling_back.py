@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from domain_rules.rule import Rule
 from identity.core.journal import Actor
+from identity.operators.roles import ALL, Scope
 from identity.problems import NotNow
 
-from . import changes, service
+from . import changes, lines, service
 from .change_models import Change, ChangeState, Origin
 from .service import Key
 
@@ -48,7 +49,7 @@ def find_reversal(session: Session, change: Change) -> Reversal:
     put = (*back.added, *(rule for _, rule in back.changed))
     take_away = tuple((rule.kind, rule.pattern) for rule in back.removed)
     keys = [*((rule.kind, rule.pattern) for rule in put), *take_away]
-    touched = changes.find_keys_changed_after(session, keys, change.revision)
+    touched = lines.find_keys_changed_after(session, keys, change.revision)
     return Reversal(put, take_away, tuple(touched))
 
 
@@ -60,10 +61,12 @@ def make_reversal(
     *,
     operator_id: uuid.UUID | None = None,
     also: Collection[Key] = (),
+    scope: Scope = ALL,
 ) -> Change:
     """Make the change that reverses it, as a draft. `also`: touched keys to reverse as well.
 
-    Raises NotNow: it is not in force, or nothing of it is left to reverse.
+    Raises NotNow: it is not in force, or nothing of it is left to reverse; NotPermitted: a line
+    lies outside `scope`.
     """
     found = find_reversal(session, change)
     kept = found.without(set(found.touched) - set(also))
@@ -79,6 +82,8 @@ def make_reversal(
         put=kept.put,
         take_away=kept.take_away,
         reverses=change,
+        allows_public=True,
+        scope=scope,
     )
 
 

@@ -57,16 +57,18 @@ def compare(
     put: Iterable[Rule] = (),
     take_away: Iterable[Rule] = (),
     whole: bool = False,
+    also_known: Iterable[str] = (),
 ) -> Difference:
     """The difference from the newest revision after adding or replacing and removing rules.
 
     `whole`: rules that are not in `put` are removed. A rule without a move keeps the move of the
-    rule it replaces. Raises UnknownHomeserver for a homeserver that is not registered.
+    rule it replaces. Raises UnknownHomeserver for a homeserver that is neither registered nor in
+    `also_known`.
     """
     base = rules.current_number(session)
     now = by_key(rules.load(session, base))
     wanted = {key: _with_its_move(rule, now.get(key)) for key, rule in by_key(put).items()}
-    _check_homeservers(session, wanted.values())
+    _check_homeservers(session, wanted.values(), also_known)
     gone = [key for key in now if key not in wanted] if whole else map(_key, take_away)
     return difference_between(base, now, wanted, gone)
 
@@ -183,8 +185,8 @@ def _facts(difference: Difference) -> dict[str, object]:
     }
 
 
-def _check_homeservers(session: Session, wanted: Iterable[Rule]) -> None:
-    known = [homeserver.name for homeserver in homeservers.find_all(session)]
+def _check_homeservers(session: Session, wanted: Iterable[Rule], also_known: Iterable[str]) -> None:
+    known = [*(homeserver.name for homeserver in homeservers.find_all(session)), *also_known]
     for rule in wanted:
         for name in (rule.homeserver, rule.protected_homeserver):
             if name is not None and name not in known:

@@ -102,6 +102,22 @@ def report(**other):
     return lambda of: compose("bulk_report", of, **facts)
 
 
+def change_notice(**other):
+    facts = {
+        "label": "C-142",
+        "title": "Ouvrir ac-normandie.example",
+        "link": f"{HOST}/admin/changes/C-142",
+        "is_unread": False,
+        "by": "Ines",
+        "reason": "ticket 4412, panne de nuit",
+        "review_until": ORDERED + timedelta(hours=48),
+        "then": 2114,
+        "now": 2116,
+        **other,
+    }
+    return lambda of: compose("change_notice", of, **facts)
+
+
 def welcome(**of_who_was_invited):
     return lambda of: compose(
         "welcome",
@@ -191,6 +207,8 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
         device="Firefox", others=(("Edge", ORDERED), ("", ORDERED))
     ),
     "bulk_report": report(),
+    "change_notice": change_notice(),
+    "change_notice of what waits for a review": change_notice(is_unread=True),
     "bulk_report of a paste that all left": report(file_name="", failed=0, unsent=0),
     "invite_digest": digest(),
     "invite_digest of many": digest(more=2),

@@ -1,4 +1,4 @@
-"""Output of rules and differences of rules, as text and as JSON."""
+"""Output of rules and differences of rules, as text."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,42 +8,9 @@ import click
 from domain_rules.display import display_domain
 from domain_rules.rule import Rule, RuleKind
 from identity.rule_changes.service import Difference
+from identity.rule_changes.views import FIELDS, plain
 
-FIELDS = (
-    *("account_class", "homeserver", "protected_homeserver", "requires_invite", "organisation"),
-    *(
-        "sibling_of",
-        "moved_from",
-        "moving_until",
-        "note",
-        "valid_from",
-        "valid_until",
-        "extra_signs",
-    ),
-)
 SHOWN = 20  # lines of a long difference
-
-
-def described(rule: Rule) -> dict[str, Any]:
-    """A rule for JSON. `pattern` is null for the default; domains are in ASCII."""
-    return {
-        "kind": str(rule.kind),
-        "pattern": rule.pattern or None,
-        **{field: _plain(getattr(rule, field)) for field in FIELDS},
-    }
-
-
-def describe_difference(difference: Difference) -> dict[str, Any]:
-    """A difference for JSON."""
-    return {
-        "base": difference.base,
-        "added": [described(rule) for rule in difference.added],
-        "removed": [described(rule) for rule in difference.removed],
-        "changed": [
-            {"from": described(old), "to": described(new)} for old, new in difference.changed
-        ],
-        "unchanged": difference.unchanged,
-    }
 
 
 def print_difference(difference: Difference, *, whole: bool = False) -> None:
@@ -87,14 +54,6 @@ def outcome(rule: Rule) -> str:
     return f"{said}  {rule.organisation}".rstrip()
 
 
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, tuple):
-        return list(value)
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
 def _short(value: Any) -> str:
-    plain = _plain(value)
-    return "nothing" if plain in (None, "", []) else str(plain)
+    shown = plain(value)
+    return "nothing" if shown in (None, "", []) else str(shown)

@@ -12,12 +12,14 @@ from domain_rules.rule import AccountClass, Rule, RuleKind, order_signs
 from identity.command.opening import open_services
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
+from identity.core.personal_data import mask_names
 from identity.homeservers import models as homeservers
 from identity.routing import address_lists, models as rules
-from identity.rule_changes import service as rule_changes
+from identity.rule_changes.at_once import Wanted
+from identity.rule_changes.views import describe_rule
 from identity.services import Services
 
-from .differences import described, outcome, readable_name
+from .differences import outcome, readable_name
 from .export import export
 from .history import diff, history, rollback
 from .import_ import import_
@@ -56,8 +58,11 @@ def add(pattern: str, *, suffix: bool, **options: Any) -> None:
 
     On a homeserver for guests its people are guests.
 
+    Where another person has to approve it, it is proposed, and the exit code is 4.
+
     \b
-    JSON: {"base", "revision": number, "dry_run": boolean, "added", "removed": [rule],
+    JSON: {"change": text or null, "needs_approval": boolean,
+           "base", "revision": number, "dry_run": boolean, "added", "removed": [rule],
            "changed": [{"from": rule, "to": rule}], "unchanged": number,
            "impact": {"known", "change_homeserver", "become_agents", "become_guests", "lose_access",
                       "gain_access", "invitations": number, "domains": [{"domain", "addresses"}]}}
@@ -68,7 +73,10 @@ def add(pattern: str, *, suffix: bool, **options: Any) -> None:
     with open_services() as services:
         rule = _rule(services, kind, canonical, options)
         _check_allowed(services, rule, allow_public=options["allow_public"])
-        change(services, options, lambda session: rule_changes.compare(session, put=[rule]))
+        wanted = Wanted(
+            title=f"Put {title_of(rule)}", put=[rule], allows_public=options["allow_public"]
+        )
+        change(services, options, lambda _: wanted)
 
 
 def _rule(services: Services, kind: RuleKind, pattern: str, options: dict[str, Any]) -> Rule:
@@ -142,8 +150,10 @@ def remove(pattern: str, *, suffix: bool, **options: Any) -> None:
             there = ", ".join(readable_name(rule) for rule in same)
             missing = f"{kind}:{canonical}".removesuffix(":")
             raise Failure(f"there is no rule {missing}" + (f"; there is {there}" if there else ""))
-        gone = [rule for rule in same if rule.kind is kind]
-        change(services, options, lambda session: rule_changes.compare(session, take_away=gone))
+        gone = next(rule for rule in same if rule.kind is kind)
+        title = f"Remove {title_of(gone)}"
+        wanted = Wanted(title=title, take_away=[(gone.kind, gone.pattern)])
+        change(services, options, lambda _: wanted)
 
 
 @domain.command(name="list")
@@ -166,7 +176,7 @@ def list_(*, homeserver: str | None) -> None:
             if homeserver in {None, rule.homeserver, rule.protected_homeserver}
         ]
     found.sort(key=lambda rule: (rule.pattern.split(".")[::-1], rule.kind))
-    if print_json({"revision": revision, "rules": [described(rule) for rule in found]}):
+    if print_json({"revision": revision, "rules": [describe_rule(rule) for rule in found]}):
         return
     columns = ("rule", "says", "organisation")
     bare = (replace(rule, organisation="") for rule in found)
@@ -178,6 +188,11 @@ def list_(*, homeserver: str | None) -> None:
         ),
     )
     print_message(f"{len(found)} rules, revision {revision}.")
+
+
+def title_of(rule: Rule) -> str:
+    """The rule's name for the title of a change, in which nobody's address stands."""
+    return mask_names(readable_name(rule))
 
 
 def read_pattern(text: str, *, suffix: bool, default: bool = False) -> tuple[RuleKind, str]:

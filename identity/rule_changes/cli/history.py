@@ -3,13 +3,17 @@
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
 from identity.command.opening import open_services
 from identity.command.printing import as_json, print_json, print_message, print_table, readable_time
 from identity.routing import models as rules
 from identity.rule_changes import service as rule_changes
+from identity.rule_changes.at_once import Wanted
+from identity.rule_changes.change_models import Origin
+from identity.rule_changes.views import describe_difference
 
-from .differences import describe_difference, print_difference
+from .differences import print_difference
 from .publishing import change, publishing
 
 
@@ -79,6 +83,15 @@ def rollback(revision: int, **options: Any) -> None:
     """
     options["reason"] = options["reason"] or f"back to revision {revision}"
     with open_services() as services:
-        change(
-            services, options, lambda session: rule_changes.compare_to_revision(session, revision)
-        )
+        change(services, options, lambda session: _back_to(session, revision))
+
+
+def _back_to(session: Session, revision: int) -> Wanted:
+    back = rule_changes.compare_to_revision(session, revision)
+    return Wanted(
+        title=f"Back to revision {revision}",
+        put=back.begun,
+        take_away=[(rule.kind, rule.pattern) for rule in back.removed],
+        origin=Origin.ROLL_BACK,
+        allows_public=True,  # it was in force
+    )

@@ -8,23 +8,26 @@ import click
 
 from domain_rules.rule import AccountClass
 from identity.command.files import FILE, read_text
-from identity.command.opening import author_here, open_services
+from identity.command.opening import open_services
+from identity.command.outcomes import Exit
 from identity.command.printing import print_json, print_message
 from identity.homeservers import models as homeservers
 from identity.routing import address_lists, models as rules
-from identity.rule_changes import federation, service as rule_changes
-from identity.rule_changes.federation import ImportResult
+from identity.rule_changes import service as rule_changes
+from identity.rule_changes.at_once import Wanted
+from identity.rule_changes.change_models import Origin
 from identity.services import Services
 
 from .files import Content, Existing, Format, format_of, is_policy, read_list, read_table, read_yaml
 from .proof import ImportProof, describe_proof, make_proof, print_proof
 from .publishing import (
-    describe_draft,
-    may_move_accounts,
-    print_draft,
+    Published,
+    describe_checked,
+    described,
+    print_checked,
+    publish,
     publishing,
-    refusing_moves,
-    show_progress,
+    tell_approval,
 )
 
 LONG = 3_000_000  # characters
@@ -52,8 +55,9 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
     which addresses the answer is no longer that of the old server.
 
     \b
-    Exit code: 0 all taken (or nothing to change), 1 none, 3 some refused by policy, 5 some refused.
-    JSON: {"base", "revision": number, "dry_run": boolean, "homeservers_added": [name],
+    Exit code: 0 all taken (or nothing to change), 1 none, 3 some refused by policy, 5 some refused,
+    4 another person has to approve it: then it is proposed.
+    JSON: {"change": text or null, "needs_approval": boolean, "base", "revision": number, "dry_run": boolean, "homeservers_added": [name],
            "added", "removed": [rule], "changed": [{"from": rule, "to": rule}],
            "unchanged": number, "duplicates": [{"line", "text", "first_line"}],
            "refused": [{"line", "text", "reason", "by_policy": boolean}],
@@ -75,20 +79,30 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
         if found:
             print_proof(found, whole=options["verbose"])
         _tell_lines(content, whole=options["verbose"])
-        done = _put(services, content, options, default_reason=f"import of {file.name}")
-    _show(content, found, done, options)
-    context.exit(content.ending)
+        options["reason"] = options["reason"] or f"import of {file.name}"
+        wanted = Wanted(
+            title=f"Import of {file.name}",
+            put=content.rules,
+            servers=content.homeservers,
+            origin=Origin.IMPORT,
+            allows_public=True,  # what is refused was taken out above
+        )
+        done = publish(services, lambda _: wanted, options)
+        _show(content, found, done, options)
+        if done.needs_approval:
+            tell_approval(services, done)
+    context.exit(Exit.APPROVAL if done.needs_approval else content.ending)
 
 
 def _show(
-    content: Content, found: ImportProof | None, done: ImportResult, options: dict[str, Any]
+    content: Content, found: ImportProof | None, done: Published, options: dict[str, Any]
 ) -> None:
     proof = {"proof": describe_proof(found) if found else None}
     is_told = print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
     if options["dry_run"] and not is_told:
-        for name in done.homeservers:
+        for name in done.missing:
             click.echo(f"+ homeserver {name}")
-        print_draft(done.draft, whole=options["verbose"])
+        print_checked(done.checked, whole=options["verbose"])
     print_message(_summary(content, done, dry_run=options["dry_run"]))
 
 
@@ -126,26 +140,6 @@ def _read(file: Path, form: Format, text: str, here: Existing, options: dict[str
     )
 
 
-def _put(
-    services: Services, content: Content, options: dict[str, Any], *, default_reason: str
-) -> ImportResult:
-    with refusing_moves(), services.database.transaction() as session:
-        done = federation.import_federation(
-            session,
-            services.public_half,
-            services.now(),
-            servers=content.homeservers,
-            rules=content.rules,
-            who=author_here(author=options["author"], reason=options["reason"] or default_reason),
-            base=options["base"],
-            may_move_accounts=options["dry_run"] or may_move_accounts(services, options),
-            follow=show_progress,
-        )
-        if options["dry_run"]:
-            session.rollback()
-    return done
-
-
 def _tell_lines(content: Content, *, whole: bool) -> None:
     for fault in content.faults:
         print_message(f"line {fault.line}: {fault.text}: {fault.reason}")
@@ -153,19 +147,18 @@ def _tell_lines(content: Content, *, whole: bool) -> None:
         print_message(f"line {duplicate.line}: {duplicate.text}: as line {duplicate.first_line}")
 
 
-def _described(content: Content, done: ImportResult, *, dry_run: bool) -> dict[str, Any]:
+def _described(content: Content, done: Published, *, dry_run: bool) -> dict[str, Any]:
     return {
-        **describe_draft(done.draft),
-        "revision": done.difference.base if dry_run else done.revision,
-        "dry_run": dry_run,
-        "homeservers_added": list(done.homeservers),
+        **describe_checked(done.checked),
+        **described(done, dry_run=dry_run),
+        "homeservers_added": list(done.missing),
         "duplicates": [asdict(each) for each in content.duplicates],
         "refused": [asdict(fault) | {"by_policy": is_policy(fault)} for fault in content.faults],
     }
 
 
-def _summary(content: Content, done: ImportResult, *, dry_run: bool) -> str:
-    difference = done.difference
+def _summary(content: Content, done: Published, *, dry_run: bool) -> str:
+    difference = done.checked.difference
     counts = {
         "added": len(difference.added),
         "changed": len(difference.changed),
@@ -174,10 +167,12 @@ def _summary(content: Content, done: ImportResult, *, dry_run: bool) -> str:
         "refused": len(content.faults),
     }
     told = ", ".join(f"{count} {name}" for name, count in counts.items())
-    if done.homeservers:
-        told = f"{len(done.homeservers)} homeservers added; {told}"
+    if done.missing:
+        told = f"{len(done.missing)} homeservers added; {told}"
     if dry_run:
         return f"{told}. Nothing was written."
     if difference.is_empty:
         return f"{told}. Nothing to change: revision {done.revision} stays."
+    if done.needs_approval:
+        return f"{told}."
     return f"{told}. Revision {done.revision} is published."

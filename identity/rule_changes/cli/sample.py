@@ -6,7 +6,9 @@ from pathlib import Path
 from identity.core.journal import Actor
 from identity.homeservers import models as homeservers
 from identity.routing import models as rules
-from identity.rule_changes import federation
+from identity.rule_changes import at_once
+from identity.rule_changes.at_once import Wanted
+from identity.rule_changes.change_models import Origin
 from identity.services import Services
 
 from .files import read_sample
@@ -22,16 +24,25 @@ def load_sample(services: Services) -> bool:
     path = next((path for path in PATHS if path.exists()), None)
     if path is None:
         return False
-    with services.database.transaction() as session:
+    with services.database.reading() as session:
         if homeservers.find_all(session) or rules.current_number(session) != rules.EMPTY:
             return False
         content = read_sample(path)
-        federation.import_federation(
+        wanted = Wanted(
+            title="The sample federation",
+            put=content.rules,
+            servers=content.homeservers,
+            origin=Origin.IMPORT,
+        )
+        checked = at_once.count(session, services.now(), wanted)
+    with services.database.transaction() as session:
+        outcome = at_once.settle(
             session,
+            services.settings,
             services.public_half,
             services.now(),
-            servers=content.homeservers,
-            rules=content.rules,
-            who=Actor("guichet", "first start", "the sample federation"),
+            Actor("guichet", "first start", "the sample federation"),
+            wanted=wanted,
+            checked=checked,
         )
-    return True
+    return outcome is not None

@@ -53,7 +53,13 @@ class Desk:
         with self.services.database.transaction() as session:
             change = changes.required(session, number)
             approvals.approve(
-                session, self.services.settings, self.clock(), who, change, approver=approver
+                session,
+                self.services.settings,
+                self.clock(),
+                who,
+                change,
+                approver=approver,
+                typed=approvals.words_to_type(change),
             )
 
     def work(self):
@@ -143,6 +149,7 @@ def test_it_is_stale_once_somebody_changed_the_same_rule(
         other,
         Actor("Ines", "a test", "because of a long night"),
         approver=ines,
+        typed="3",
     )
     desk.work()
     assert desk.read(other).state == ChangeState.APPLIED
@@ -162,12 +169,12 @@ def test_an_edit_of_an_older_version_is_refused(desk, emil, clock):
     number = desk.make(agent(ASSO), operator=emil)
     with desk.services.database.transaction() as session:
         change = changes.required(session, number)
-        changes.put_line(session, clock(), change, 1, agent("other.example"))
+        changes.put_line(session, clock(), EMIL, change, agent("other.example"), version=1)
         assert (change.lines, change.version) == (2, 2)
     with desk.services.database.reading() as session:
         change = changes.required(session, number)
         with pytest.raises(problems.StaleDraft) as refused:
-            changes.put_line(session, clock(), change, 1, agent("third.example"))
+            changes.put_line(session, clock(), EMIL, change, agent("third.example"), version=1)
     assert refused.value.version == 2
     with desk.services.database.reading() as session:
         found = change_models.find_lines(session, desk.read(number).id)

@@ -1,4 +1,4 @@
-"""A draft says exactly what it does to people, tells of moves, and is published whole or not at all."""
+"""A difference is counted exactly, tells of moves, and is published whole or not at all."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,9 +11,9 @@ from identity.core.journal import Actor
 from identity.homeservers import models as homeservers
 from identity.invitations.models import ThirdPartyInvitation
 from identity.routing import models as rules
-from identity.rule_changes import drafts, journal_check, service as rule_changes
-from identity.rule_changes.drafts import MOVING
+from identity.rule_changes import checking, journal_check, service as rule_changes
 from identity.rule_changes.impact import Impact
+from identity.rule_changes.moves import MOVING
 from identity.threepids import associations
 from tests.worlds.services import EDUCATION, GUESTS, agent
 
@@ -52,18 +52,18 @@ def people(services, clock):
 def check(services, clock):
     def check(**change):
         with services.database.reading() as session:
-            return drafts.make_draft(session, clock(), rule_changes.compare(session, **change))
+            difference = rule_changes.compare(session, **change)
+            return checking.count_difference(session, clock(), difference)
 
     return check
 
 
 @pytest.fixture
 def publish(services, clock, check):
-    def publish(draft=None, **change):
-        facts = {name: change.pop(name) for name in ("base", "may_move_accounts") if name in change}
-        draft = draft or check(**change)
+    def publish(checked=None, **change):
+        checked = checked or check(**change)
         with services.database.transaction() as session:
-            return drafts.publish(session, clock(), draft, ME, **facts)
+            return rule_changes.publish(session, clock(), checked.difference, ME)
 
     return publish
 
@@ -76,30 +76,30 @@ def in_force(services, number=None):
 
 def test_an_opened_domain_makes_its_guests_agents_and_remembers_where_they_are(check, people):
     opened = agent("asso.example")
-    draft = check(put=[opened])
-    assert draft.impact == Impact(
+    checked = check(put=[opened])
+    assert checked.replayed.impact == Impact(
         known=3,
         change_homeserver=1,
         become_agents=1,
         gain_access=1,
         domains=(("asso.example", 1),),
     )
-    assert draft.difference.added[0].moved_from == (GUESTS,)
+    assert checked.difference.added[0].moved_from == (GUESTS,)
 
 
 def test_an_opened_domain_nobody_is_known_of_has_no_past(check, people):
-    draft = check(put=[agent("other.example")])
-    assert (draft.impact.is_empty, draft.difference.added[0].moved_from) == (True, ())
+    checked = check(put=[agent("other.example")])
+    assert (checked.replayed.impact.is_empty, checked.difference.added[0].moved_from) == (True, ())
 
 
 def test_a_closed_domain_takes_access_away(check, people):
-    impact = check(take_away=[ROUEN]).impact
+    impact = check(take_away=[ROUEN]).replayed.impact
     assert (impact.lose_access, impact.become_guests, impact.change_homeserver) == (2, 2, 2)
 
 
 def test_a_sibling_takes_access_away_too(check, people):
     sibling = replace(ROUEN, homeserver=None, sibling_of="ac-normandie.example")
-    assert check(put=[sibling]).impact.lose_access == 2
+    assert check(put=[sibling]).replayed.impact.lose_access == 2
 
 
 def test_invitations_that_wait_are_counted(check, services, clock):
@@ -119,15 +119,15 @@ def test_invitations_that_wait_are_counted(check, services, clock):
                 expires_at=clock() + MOVING,
             )
         )
-    impact = check(put=[agent("asso.example")]).impact
+    impact = check(put=[agent("asso.example")]).replayed.impact
     assert (impact.known, impact.invitations, impact.domains) == (0, 1, (("asso.example", 1),))
-    assert check(put=[agent("other.example")]).impact.invitations == 0
+    assert check(put=[agent("other.example")]).replayed.impact.invitations == 0
 
 
 def test_a_move_tells_of_the_former_homeserver_for_sixty_days(
     publish, services, health, people, clock
 ):
-    publish(put=[replace(ROUEN, homeserver=HEALTH)], may_move_accounts=True)
+    publish(put=[replace(ROUEN, homeserver=HEALTH)])
     moved = in_force(services)["domain:ac-rouen.example"]
     assert (moved.moved_from, moved.moving_until) == ((EDUCATION,), clock() + MOVING)
     assert moved.former_homeservers(clock() + timedelta(days=59)) == (EDUCATION,)
@@ -148,8 +148,8 @@ def test_a_rule_that_takes_addresses_from_a_wider_one_is_a_move(check, publish, 
             )
         ]
     )
-    draft = check(put=[replace(agent("sante.gov.example"), homeserver=HEALTH)])
-    assert draft.difference.added[0].moved_from == (EDUCATION,)
+    checked = check(put=[replace(agent("sante.gov.example"), homeserver=HEALTH)])
+    assert checked.difference.added[0].moved_from == (EDUCATION,)
 
 
 def test_a_rule_that_says_nothing_of_the_move_keeps_it(check, publish, health):
@@ -158,23 +158,13 @@ def test_a_rule_that_says_nothing_of_the_move_keeps_it(check, publish, health):
     assert check(put=[there]).difference.is_empty
 
 
-def test_accounts_are_not_moved_unless_that_is_said(publish, services, health, people):
-    move = [replace(ROUEN, homeserver=HEALTH)]
-    with pytest.raises(problems.MovesAccounts, match="2 known accounts"):
-        publish(put=move)
-    assert in_force(services)["domain:ac-rouen.example"].homeserver == EDUCATION
-    assert publish(put=move, may_move_accounts=True) == 2
-
-
-def test_a_draft_whose_base_has_moved_is_refused(check, publish, services):
-    draft = check(put=[agent("a.example")])
+def test_what_was_counted_against_an_older_base_is_refused(check, publish, services):
+    checked = check(put=[agent("a.example")])
     publish(put=[agent("b.example")])
     with pytest.raises(problems.BaseMoved):
-        publish(draft)
+        publish(checked)
     assert set(in_force(services)) == {"default", "domain:ac-rouen.example", "domain:b.example"}
-    with pytest.raises(problems.BaseMoved):
-        publish(put=[agent("a.example")], base=1)
-    assert publish(put=[agent("a.example")], base=2) == 3
+    assert publish(put=[agent("a.example")]) == 3
 
 
 def test_whole_takes_away_what_is_not_named(check):

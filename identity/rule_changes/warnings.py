@@ -1,0 +1,78 @@
+"""What people are shown beside the numbers of a check: homeservers in trouble, rules without effect.
+
+Each warning is a dictionary with its `kind` and what it names; never an address of a person.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from domain_rules.rule import Rule, RuleKind
+from domain_rules.rules import RuleSet
+
+from . import targets
+from .service import Difference
+
+HOMESERVER: Final = "homeserver"
+SHADOWED: Final = "shadowed"
+MAX_NAMED: Final = 20  # rules
+
+
+def find(
+    session: Session, now: datetime, difference: Difference, new: RuleSet
+) -> Iterator[dict[str, Any]]:
+    """The warnings about a difference; `new`: the rules after it.
+
+    `{"kind": "homeserver", "homeserver": name, "state": text}` and
+    `{"kind": "shadowed", "rule": name, "by": number, "for_example": name}`: so many narrower rules
+    of before still decide for addresses of this one, and otherwise.
+    """
+    named = targets.homeservers_of(difference.begun)
+    for name, state in sorted(targets.find_not_ready(session, now, named).items()):
+        yield {"kind": HOMESERVER, "homeserver": name, "state": state}
+    yield from find_shadowed(difference.begun, new.rules)
+
+
+def find_shadowed(begun: Sequence[Rule], rules: Sequence[Rule]) -> list[dict[str, Any]]:
+    """The rules for suffixes and domains of which narrower rules take a part away."""
+    suffixes = {rule.pattern: rule for rule in begun if rule.kind is RuleKind.SUFFIX}
+    own = {(rule.kind, rule.pattern) for rule in begun}
+    narrower: dict[str, list[Rule]] = {}
+    for rule in rules if suffixes else ():
+        if (rule.kind, rule.pattern) in own or rule.kind is RuleKind.DEFAULT:
+            continue
+        domain = rule.pattern.rpartition("@")[2]
+        for around in _around(domain, itself=rule.kind is not RuleKind.SUFFIX):
+            wide = suffixes.get(around)
+            if wide is not None and _differ(wide, rule):
+                narrower.setdefault(around, []).append(rule)
+    return [
+        {
+            "kind": SHADOWED,
+            "rule": suffixes[pattern].name,
+            "by": len(found),
+            "for_example": _public_name(found),
+        }
+        for pattern, found in sorted(narrower.items())
+    ][:MAX_NAMED]
+
+
+def _around(domain: str, *, itself: bool) -> Iterator[str]:
+    """The domain itself if wanted, and those above it."""
+    if itself:
+        yield domain
+    while domain := domain.partition(".")[2]:
+        yield domain
+
+
+def _differ(one: Rule, other: Rule) -> bool:
+    return (one.homeserver, one.account_class, one.sibling_of) != (
+        *(other.homeserver, other.account_class, other.sibling_of),
+    )
+
+
+def _public_name(found: Sequence[Rule]) -> str | None:
+    """The name of one of these rules, but never that of an address."""
+    return next((rule.name for rule in found if rule.kind is not RuleKind.ADDRESS), None)
