@@ -17,7 +17,14 @@ from .bulk_invites.pages import (
     sessions as bulk_invites_sessions,
     sign_in as bulk_invites_sign_in,
 )
-from .console.pages import frame as console_frame, home as console_home, sign_in as console_sign_in
+from .console.pages import (
+    domains as console_domains,
+    frame as console_frame,
+    home as console_home,
+    revisions as console_revisions,
+    sign_in as console_sign_in,
+    testing as console_testing,
+)
 from .core import templates
 from .health import api as health
 from .invitations.api import check as invitation_check, inviters, pubkeys, sign, store_invite
@@ -74,7 +81,7 @@ PAGES = (
     *(my_server, dev_mail, unknown_paths),
 )
 # Each module adds its screens to the blueprint of console/pages/frame.py.
-SCREENS = (console_home, console_sign_in)
+SCREENS = (console_home, console_sign_in, console_domains, console_testing, console_revisions)
 
 
 class Site(Flask):
