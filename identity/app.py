@@ -17,7 +17,13 @@ from .bulk_invites.pages import (
     sessions as bulk_invites_sessions,
     sign_in as bulk_invites_sign_in,
 )
-from .console.pages import frame as console_frame, home as console_home, sign_in as console_sign_in
+from .console.pages import (
+    frame as console_frame,
+    home as console_home,
+    people as console_people,
+    person_deeds as console_person_deeds,
+    sign_in as console_sign_in,
+)
 from .core import templates
 from .health import api as health
 from .invitations.api import check as invitation_check, inviters, pubkeys, sign, store_invite
@@ -74,7 +80,7 @@ PAGES = (
     *(my_server, dev_mail, unknown_paths),
 )
 # Each module adds its screens to the blueprint of console/pages/frame.py.
-SCREENS = (console_home, console_sign_in)
+SCREENS = (console_home, console_people, console_person_deeds, console_sign_in)
 
 
 class Site(Flask):

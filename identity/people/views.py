@@ -16,16 +16,17 @@ from .in_short import Short
 from .service import masked
 
 
-def describe_file(opened: OpenFile, short: Short) -> dict[str, Any]:
+def describe_file(opened: OpenFile, short: Short | None) -> dict[str, Any]:
     """The file without its story; the person's own address and accounts are told whole.
 
     Shape: {"id", "address", "spellings": [text], "reason", "opened_at", "ends_at": time, "rule":
     {"class", "homeserver", "organisation": text or null, "requires_invite": boolean}, "accounts":
     [{"user_id", "homeserver", "class", "state": text, "since": time, "access_ends_at": time or
-    null}], "invitations_waiting": number, "in_short": {"situation": text, …}, "language": text}.
+    null}], "other_accounts": [user ID], "invitations_waiting": number, "in_short": {"situation":
+    text, …}, "language": text}; the last three are missing without `short`.
     """
     decision, file = opened.decision, opened.file
-    return {
+    told = {
         "id": str(file.id),
         "address": file.address,
         "spellings": list(file.spellings),
@@ -54,6 +55,10 @@ def describe_file(opened: OpenFile, short: Short) -> dict[str, Any]:
             for each in opened.person.all_user_ids
             if each not in {account.user_id for account in opened.accounts}
         ],
+    }
+    if short is None:
+        return told
+    return told | {
         "invitations_waiting": short.invitations,
         "in_short": {"situation": short.situation.value, **short.values},
         "language": short.language,

@@ -45,7 +45,7 @@ FACTOR, REASON = "second_factor", "reason"
 NOT_CARRIED: Final = {csrf.FIELD, FACTOR, REASON}
 DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 """What each view does, by endpoint and method; None: for whoever is not signed in yet."""
-NAVIGATION: Final = (("home", Deed.SEE_SELF),)
+NAVIGATION: Final = (("home", Deed.SEE_SELF), ("people", Deed.OPEN_PERSON))
 """The screens of the bar, in their order, and who sees them there."""
 
 blueprint = Blueprint("console", __name__, url_prefix="/admin")
