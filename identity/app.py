@@ -21,6 +21,8 @@ from .console.pages import (
     domains as console_domains,
     frame as console_frame,
     home as console_home,
+    people as console_people,
+    person_deeds as console_person_deeds,
     revisions as console_revisions,
     sign_in as console_sign_in,
     testing as console_testing,
@@ -81,7 +83,15 @@ PAGES = (
     *(my_server, dev_mail, unknown_paths),
 )
 # Each module adds its screens to the blueprint of console/pages/frame.py.
-SCREENS = (console_home, console_sign_in, console_domains, console_testing, console_revisions)
+SCREENS = (
+    console_home,
+    console_domains,
+    console_testing,
+    console_revisions,
+    console_people,
+    console_person_deeds,
+    console_sign_in,
+)
 
 
 class Site(Flask):

@@ -36,6 +36,7 @@ import identity.mail.models
 import identity.mail.pause_models
 import identity.mail.suppressions
 import identity.operators.models
+import identity.people.file_models
 import identity.registration.models
 import identity.routing.address_list_models
 import identity.routing.models

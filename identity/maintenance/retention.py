@@ -19,6 +19,7 @@ from identity.freezes import models as freezes
 from identity.invitations import block_models as inviter_blocks, lost as lost_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
+from identity.people import file_models as person_files
 from identity.registration import models as account_attempts
 from identity.sign_up.models import State as Request, VerificationRequest
 from identity.synapse_api import report_models
@@ -45,6 +46,7 @@ WRONG_CODES = timedelta(days=1)  # the period that the limits count
 CODES_ENDED = timedelta(days=9)  # an ended code can undo a mistake for a week
 JOBS_DONE = timedelta(days=7)
 JOBS_GIVEN_UP = timedelta(days=30)
+PERSON_FILES = timedelta(days=1)  # after their half hour; the journal keeps the openings
 
 
 def steps(now: datetime, hashes: KeyedHashes) -> dict[str, Step]:
@@ -116,6 +118,7 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "uses of keys": _forgetting(key_uses.forget, now),
         # Those whose time is over; the journal keeps them.
         "freezes": _forgetting(freezes.forget, now),
+        "person files": _forgetting(person_files.forget, now - PERSON_FILES),
         "blocks of inviters": _forgetting(inviter_blocks.forget, now),
     }
 

@@ -36,6 +36,7 @@ MEANINGS = {
     "homeservers.held_until": "homeservers on hold are called again",
     "homeservers.suspended_at": "suspended homeservers, and their people, are heard again",
     "homeservers.retired_at": "accounts are made again on retired homeservers",
+    "person_files": "person files of the console are to be opened again",
     "outbox.held_by": "held jobs are carried out",
 }
 """What follows when the older version runs without it, by table or `table.column`."""

@@ -52,6 +52,8 @@ IMPERSONAL = {
     "people_sessions": {"token_hash", "purpose", "device"},
     "room_looks": {"room_id", "failure"},
     "room_members": {"room_id"},
+    # Others whose names were asked for, by the keyed marks of the log; deleted the day after.
+    "person_files": {"shown"},
     "rule_revisions": {"author"},
     "rules": {
         *("kind", "account_class", "homeserver", "protected_homeserver", "sibling_of"),

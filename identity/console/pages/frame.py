@@ -48,6 +48,7 @@ DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 NAVIGATION: Final = (
     ("home", Deed.SEE_SELF),
     ("domains", Deed.SEE),
+    ("people", Deed.OPEN_PERSON),
 )
 """The screens of the bar, in their order, and who sees them there."""
 
