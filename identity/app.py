@@ -17,6 +17,12 @@ from .bulk_invites.pages import (
     sessions as bulk_invites_sessions,
     sign_in as bulk_invites_sign_in,
 )
+from .console.api import (
+    access as admin_access,
+    document as admin_document,
+    frame as admin_api,
+    freezes as admin_freezes,
+)
 from .console.pages import frame as console_frame, home as console_home, sign_in as console_sign_in
 from .core import templates
 from .health import api as health
@@ -75,6 +81,8 @@ PAGES = (
 )
 # Each module adds its screens to the blueprint of console/pages/frame.py.
 SCREENS = (console_home, console_sign_in)
+# Each module adds its routes to the blueprint of console/api/frame.py: /api/admin/v1.
+ADMIN = (admin_access, admin_document, admin_freezes)
 
 
 class Site(Flask):
@@ -125,6 +133,7 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
     request_record.register(app)
     _answer_programs(app)
     if listener == "public":
+        app.register_blueprint(admin_api.blueprint)
         _answer_people(app)
     return app
 
