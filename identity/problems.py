@@ -396,6 +396,10 @@ class VersionNeeded(Problem):
     """Say in If-Match which version of the draft this is meant for: its ETag."""
 
 
+class NothingToDo(Problem):
+    """It stands so already, or there is nothing left to do about it."""
+
+
 class KeyReused(Problem):
     """This Idempotency-Key was used for another request within a day."""
 

@@ -87,6 +87,7 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.NothingHere: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.ReasonNeeded: (HTTPStatus.BAD_REQUEST, "M_MISSING_PARAM"),
     problems.VersionNeeded: (HTTPStatus.PRECONDITION_REQUIRED, "org.guichet.if_match_needed"),
+    problems.NothingToDo: (HTTPStatus.CONFLICT, "org.guichet.nothing_to_do"),
     problems.KeyReused: (HTTPStatus.CONFLICT, "org.guichet.key_reused"),
     problems.NoSuchOperator: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.NoSuchToken: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),

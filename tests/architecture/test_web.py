@@ -159,6 +159,7 @@ def test_every_problem_has_a_sentence_for_people():
         problems.NothingHere,
         problems.ReasonNeeded,
         problems.VersionNeeded,
+        problems.NothingToDo,
         problems.KeyReused,
     }
     limits = {problems.TooManyRequests, *every_kind(problems.TooManyRequests)}

@@ -4,7 +4,9 @@ A reading route gets a session that reads, and a writing one a transaction that 
 answer kept for its Idempotency-Key: both are committed, or neither is.
 """
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping, Sequence, Set
+from datetime import datetime
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -46,7 +48,7 @@ class Said(Body):
 
 
 def reads(rule: str, deed: Deed, *, whole: bool = False) -> Callable[[View], View]:
-    """Register a view that looks: `view(session, **path)` returns an object, or an Answer.
+    """Register a view that looks: `view(session, **path)` returns an object, or what `done` makes.
 
     `whole`: it takes a token for the whole federation.
     """
@@ -56,7 +58,7 @@ def reads(rule: str, deed: Deed, *, whole: bool = False) -> Callable[[View], Vie
         def answer(**path: Any) -> Response:
             with services.database.reading() as session:
                 found = view(session, **path)
-            return respond(found if isinstance(found, Answer) else Answer(found))
+            return respond(found if isinstance(found, Answer) else Answer(plain(found)))
 
         _add(rule, view.__name__, "GET", Route(deed, whole=whole), answer)
         return view
@@ -74,7 +76,8 @@ def looks_up(
         def answer(**path: Any) -> Response:
             given = json_body.read_body(body)
             with services.database.reading() as session:
-                return respond(Answer(view(session, given, **path)))
+                found = view(session, given, **path)
+            return respond(Answer(plain(found)))
 
         _add(rule, view.__name__, "POST", Route(deed, whole=whole), answer)
         return view
@@ -125,6 +128,23 @@ def in_console(rule: str, name: str, deed: Deed, page: str) -> None:
     _add(rule, name, "POST", Route(deed, page=page), refuse)
 
 
+def plain(value: Any) -> Any:
+    """What is told, as JSON has it: moments in ISO 8601 to the second, ids and words as text."""
+    match value:
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case Mapping():
+            return {str(name): plain(each) for name, each in value.items()}
+        case str():
+            return str(value)
+        case Sequence() | Set():
+            return [plain(each) for each in value]
+        case uuid.UUID():
+            return str(value)
+        case _:
+            return value
+
+
 def respond(answer: Answer, *, replayed: bool = False) -> Response:
     """The response with this answer."""
     response = jsonify(answer.body)
@@ -138,14 +158,19 @@ def respond(answer: Answer, *, replayed: bool = False) -> Response:
     return response
 
 
-def created(body: dict[str, Any], path: str, *, version: int | None = None) -> Answer:
+def done(body: Mapping[str, Any], *, version: int | None = None) -> Answer:
+    """200: this is how it is now."""
+    return Answer(plain(body), version=version)
+
+
+def created(body: Mapping[str, Any], path: str, *, version: int | None = None) -> Answer:
     """201: something was made, and this is where it is, below the prefix."""
-    return Answer(body, HTTPStatus.CREATED, PREFIX + path, version)
+    return Answer(plain(body), HTTPStatus.CREATED, PREFIX + path, version)
 
 
-def under_way(body: dict[str, Any], path: str, *, version: int | None = None) -> Answer:
+def under_way(body: Mapping[str, Any], path: str, *, version: int | None = None) -> Answer:
     """202: the worker does it, and this is where to see how far it has come."""
-    return Answer(body, HTTPStatus.ACCEPTED, PREFIX + path, version)
+    return Answer(plain(body), HTTPStatus.ACCEPTED, PREFIX + path, version)
 
 
 def asked_page() -> dict[str, Any]:

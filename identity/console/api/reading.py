@@ -1,6 +1,7 @@
 """Reads what programs send: moments, domains; and what lies within a token's scope."""
 
 from datetime import UTC, datetime
+from enum import Enum
 
 from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -61,3 +62,10 @@ def check_domain_in_scope(session: Session, name: str) -> None:
     own = (row.kind == RuleKind.DOMAIN, row.pattern == name, row.until_revision.is_(None))
     if not rows.is_any(session, *own, rules_within(scope)):
         raise ScopeNeeded
+
+
+def one_of(field: str, text: str | None, kinds: type[Enum]) -> None:
+    """Raises WrongParameter unless a filter is one of these words, or not given."""
+    words = [str(each.value) for each in kinds]
+    if text and text not in words:
+        raise frame.wrong(field, f"{field} is one of {', '.join(words)}.")
