@@ -22,6 +22,10 @@ from .console.api import (
     document as admin_document,
     frame as admin_api,
     freezes as admin_freezes,
+    homeservers as admin_homeservers,
+    invitations as admin_invitations,
+    journal as admin_journal,
+    mails as admin_mails,
 )
 from .console.pages import frame as console_frame, home as console_home, sign_in as console_sign_in
 from .core import templates
@@ -82,7 +86,10 @@ PAGES = (
 # Each module adds its screens to the blueprint of console/pages/frame.py.
 SCREENS = (console_home, console_sign_in)
 # Each module adds its routes to the blueprint of console/api/frame.py: /api/admin/v1.
-ADMIN = (admin_access, admin_document, admin_freezes)
+ADMIN = (
+    *(admin_access, admin_document, admin_freezes, admin_homeservers),
+    *(admin_invitations, admin_journal, admin_mails),
+)
 
 
 class Site(Flask):

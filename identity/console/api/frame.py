@@ -5,7 +5,7 @@ answer kept for its Idempotency-Key: both are committed, or neither is.
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from datetime import datetime
 from functools import wraps
 from http import HTTPStatus
@@ -137,7 +137,7 @@ def plain(value: Any) -> Any:
             return {str(name): plain(each) for name, each in value.items()}
         case str():
             return str(value)
-        case Sequence() | Set():
+        case Sequence() | AbstractSet():
             return [plain(each) for each in value]
         case uuid.UUID():
             return str(value)

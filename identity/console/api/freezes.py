@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy.orm import Session
 
-from identity.freezes import models as freezes, service
+from identity.freezes import models as freezes, service, views
 from identity.freezes.models import Frozen
 from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed
@@ -30,7 +30,7 @@ class NewFreeze(frame.Said):
 def list_freezes(session: Session) -> dict[str, Any]:
     """What is frozen now. There are few."""
     found = freezes.find_in_force(session, services.now())
-    return {"items": [service.describe(each) for each in found.each], "next": None}
+    return {"items": [views.describe(each) for each in found.each], "next": None}
 
 
 @frame.writes("/freezes", Deed.FREEZE, NewFreeze)
@@ -40,7 +40,7 @@ def begin_freeze(session: Session, given: NewFreeze) -> Answer:
     what, domain = Frozen(given.what), _domain(session, given)
     who = guards.actor(given.reason)
     made = service.freeze(session, now, who, what, domain=domain, until=_end(given.until, now))
-    return frame.created(service.describe(made), "/freezes")
+    return frame.created(views.describe(made), "/freezes")
 
 
 frame.in_console("/freezes/<what>/thaw", "thaw", Deed.THAW, "/admin/incidents")

@@ -75,9 +75,8 @@ def guard() -> Response | None:
     console_gate.check_reachable()
     _check_text()
     method = "GET" if request.method == "HEAD" else request.method
-    if method == "OPTIONS":  # tells the methods, and nothing else
-        return None
-    deed = DEEDS[str(request.endpoint), method]
+    # OPTIONS tells the methods, and nothing else.
+    deed = None if method == "OPTIONS" else DEEDS[str(request.endpoint), method]
     if request.method == "POST" and not csrf.is_valid():
         return _show_again()
     if deed is None:

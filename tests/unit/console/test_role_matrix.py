@@ -10,7 +10,7 @@ import pytest
 from identity.console.api import guards as admin_guards
 from identity.console.pages import frame as console_frame
 from identity.operators.roles import PERMISSIONS, Deed, Role, Scope, may
-from tests.worlds.admin_api import PREFIX, Program, issue_token, program
+from tests.worlds.admin_api import *
 from tests.worlds.console import *
 
 ALL_ROLES = "viewer support editor approver auditor admin"
