@@ -17,16 +17,7 @@ from .bulk_invites.pages import (
     sessions as bulk_invites_sessions,
     sign_in as bulk_invites_sign_in,
 )
-from .console.api import (
-    access as admin_access,
-    document as admin_document,
-    frame as admin_api,
-    freezes as admin_freezes,
-    homeservers as admin_homeservers,
-    invitations as admin_invitations,
-    journal as admin_journal,
-    mails as admin_mails,
-)
+from .console.api import routes as admin_api
 from .console.pages import frame as console_frame, home as console_home, sign_in as console_sign_in
 from .core import templates
 from .health import api as health
@@ -85,11 +76,6 @@ PAGES = (
 )
 # Each module adds its screens to the blueprint of console/pages/frame.py.
 SCREENS = (console_home, console_sign_in)
-# Each module adds its routes to the blueprint of console/api/frame.py: /api/admin/v1.
-ADMIN = (
-    *(admin_access, admin_document, admin_freezes, admin_homeservers),
-    *(admin_invitations, admin_journal, admin_mails),
-)
 
 
 class Site(Flask):
