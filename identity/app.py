@@ -17,6 +17,7 @@ from .bulk_invites.pages import (
     sessions as bulk_invites_sessions,
     sign_in as bulk_invites_sign_in,
 )
+from .console.api import routes as admin_api
 from .console.pages import (
     domains as console_domains,
     frame as console_frame,
@@ -142,6 +143,7 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
     request_record.register(app)
     _answer_programs(app)
     if listener == "public":
+        app.register_blueprint(admin_api.blueprint)
         _answer_people(app)
     return app
 

@@ -35,6 +35,7 @@ import identity.keys.models
 import identity.mail.models
 import identity.mail.pause_models
 import identity.mail.suppressions
+import identity.operators.kept_answers
 import identity.operators.models
 import identity.people.file_models
 import identity.registration.models

@@ -19,6 +19,7 @@ from identity.freezes import models as freezes
 from identity.invitations import block_models as inviter_blocks, lost as lost_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
+from identity.operators import kept_answers
 from identity.people import file_models as person_files
 from identity.registration import models as account_attempts
 from identity.sign_up.models import State as Request, VerificationRequest
@@ -120,6 +121,7 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "freezes": _forgetting(freezes.forget, now),
         "person files": _forgetting(person_files.forget, now - PERSON_FILES),
         "blocks of inviters": _forgetting(inviter_blocks.forget, now),
+        "answers to calls of programs": _forgetting(kept_answers.forget, now),
     }
 
 

@@ -14,7 +14,10 @@ from identity.core.database import make_engine
 from .configuring import alembic_config
 
 # Processes and migrations write these tables anew by themselves.
-TRANSIENT = {"worker_heartbeats", "timetable_runs", "installation", "key_uses"}
+TRANSIENT = {
+    *("worker_heartbeats", "timetable_runs", "installation", "key_uses"),
+    "idempotent_answers",  # a call sent again after the downgrade is done again, as without a key
+}
 # These columns say when a thing ended, with which request it began, or how often its end was not
 # known: for logs, figures and marks alone.
 # (When a job was held or let go says nothing without `held_by`.)

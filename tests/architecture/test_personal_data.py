@@ -28,6 +28,8 @@ IMPERSONAL = {
         *("name", "url", "federation_url", "ca_pem", "label", "connector", "registration_secret"),
         *("admin_token", "user_id_scheme", "class_source", "client_url"),
     },
+    # The key of a call is a word of the program that made it up.
+    "idempotent_answers": {"key_hash", "request_hash"},
     "identity_tokens": {"token_hash"},
     "installation": {"name", "held_why", "ahead"},
     "invitation_events": {"happened"},
