@@ -10,7 +10,7 @@ from domain_rules.rules import RuleSet
 from identity.problems import WrongParameter
 from identity.routing import models as rules
 
-from . import changes, service
+from . import changes, lines, service
 from .change_models import Change
 
 REVISION, CHANGE = re.compile(r"[rR]?\s*(\d{1,9})"), re.compile(r"[cC]-?\s*(\d{1,9})")
@@ -59,7 +59,7 @@ def rules_under(session: Session, now: datetime, change: Change) -> RuleSet:
     """The rules that are in force once this change is applied; of an applied one, its revision's."""
     if change.revision is not None:
         return service.rules_at(session, now, change.revision)
-    difference = changes.compare(session, change)
+    difference = lines.compare(session, change)
     here = service.by_key(rules.load(session, difference.base))
     gone = service.by_key(difference.ended)
     kept = [rule for key, rule in here.items() if key not in gone]

@@ -12,7 +12,7 @@ from identity.accounts.models import Account, AccountState
 from identity.core.address_domains import domain_of
 from identity.core.paging import MOST, count_up_to
 from identity.freezes.models import Freezes
-from identity.freezes.service import describe as describe_freeze
+from identity.freezes.views import describe as describe_freeze
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.routing.models import RuleRevision, StoredRule
