@@ -20,6 +20,7 @@ from identity.invitations import block_models as inviter_blocks, lost as lost_in
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.registration import models as account_attempts
+from identity.rule_changes import change_models as rule_changes
 from identity.sign_up.models import State as Request, VerificationRequest
 from identity.synapse_api import report_models
 from identity.threepids import account_models as identity_accounts
@@ -44,6 +45,8 @@ ATTEMPTS = timedelta(days=7)
 WRONG_CODES = timedelta(days=1)  # the period that the limits count
 CODES_ENDED = timedelta(days=9)  # an ended code can undo a mistake for a week
 JOBS_DONE = timedelta(days=7)
+CHANGES_ABANDONED = timedelta(days=183)
+EFFECTS_OF_CHANGES = timedelta(days=365)  # counts by domain
 JOBS_GIVEN_UP = timedelta(days=30)
 
 
@@ -114,6 +117,12 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "bulk invites": _forgetting(bulk_invites.forget, now - BULK_INVITES),
         "room checks": _forgetting(room_check_models.forget, now - ROOM_CHECKS),
         "uses of keys": _forgetting(key_uses.forget, now),
+        "abandoned changes of rules": _forgetting(
+            rule_changes.forget_abandoned, now - CHANGES_ABANDONED
+        ),
+        "effects of changes of rules": _forgetting(
+            rule_changes.forget_effects, now - EFFECTS_OF_CHANGES
+        ),
         # Those whose time is over; the journal keeps them.
         "freezes": _forgetting(freezes.forget, now),
         "blocks of inviters": _forgetting(inviter_blocks.forget, now),
