@@ -91,16 +91,16 @@ def compare_lines(session: Session, put: Iterable[Rule], take_away: Iterable[Key
 
 def rules_under(session: Session, now: datetime, change: Change) -> RuleSet:
     """The rules as they would be if the change were applied now. Raises UnknownHomeserver."""
+    revision = rules.current_number(session) + 1
+    return RuleSet.compile(load_after(session, change), revision=revision, at=now)
+
+
+def load_after(session: Session, change: Change) -> list[Rule]:
+    """The rules after the change, against the newest revision. Raises UnknownHomeserver."""
     difference = compare(session, change)
-    return rules_after(session, now, difference)
-
-
-def rules_after(session: Session, now: datetime, difference: Difference) -> RuleSet:
-    """The rules after a difference from its base."""
     gone = service.by_key(difference.ended)
     here = service.by_key(rules.load(session, difference.base))
-    kept = [rule for key, rule in here.items() if key not in gone]
-    return RuleSet.compile([*kept, *difference.begun], revision=difference.base + 1, at=now)
+    return [*(rule for key, rule in here.items() if key not in gone), *difference.begun]
 
 
 def find_page_of_lines(

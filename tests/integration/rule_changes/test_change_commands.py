@@ -195,6 +195,10 @@ def test_an_address_is_explained_as_if_a_change_were_applied(federation):
     assert "no change C-9" in run(*ana, "--as-of", "C-9", ends=1).stderr
     run(*ana, "--as-of", "C-1", "--revision", "1", ends=2)
     run("change", "show", "X-1", ends=2)
+    assert ROUEN in run("domain", "export", "--as-of", "C-1").stdout
+    assert ROUEN not in run("domain", "export", "--revision", "1").stdout
+    run("domain", "export", "--as-of", "C-1", "--revision", "1", ends=2)
+    assert "no revision 9" in run("domain", "export", "--revision", "9", ends=1).stderr
 
 
 def test_free_mail_is_not_drafted_unless_that_is_said(federation):

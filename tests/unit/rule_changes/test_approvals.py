@@ -137,10 +137,11 @@ def test_the_approver_is_mailed_if_it_would_hurt_more_people_than_approved(
     assert desk.read(proposed).state == ChangeState.PROPOSED
     assert mails(desk) == [("change_notice", "ines@ops.example")]
     desk.work()
-    (mail,) = desk.services.mailer.postbox
+    (mail,) = desk.services.mailer.sent
     assert mail["Subject"] == "C-1 was not applied: please look again"
-    assert "4 people would be affected, 3 were approved" in mail.as_string()
-    assert ASSO not in mail.as_string()
+    said = mail.get_body(("plain",)).get_content()
+    assert "4 people would be affected, 3 were approved" in said
+    assert ASSO not in said
 
 
 def test_breaking_the_glass_tells_every_other_approver_until_one_has_read_it(
