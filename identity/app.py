@@ -17,7 +17,17 @@ from .bulk_invites.pages import (
     sessions as bulk_invites_sessions,
     sign_in as bulk_invites_sign_in,
 )
-from .console.pages import frame as console_frame, home as console_home, sign_in as console_sign_in
+from .console.api import routes as admin_api
+from .console.pages import (
+    domains as console_domains,
+    frame as console_frame,
+    home as console_home,
+    people as console_people,
+    person_deeds as console_person_deeds,
+    revisions as console_revisions,
+    sign_in as console_sign_in,
+    testing as console_testing,
+)
 from .core import templates
 from .health import api as health
 from .invitations.api import check as invitation_check, inviters, pubkeys, sign, store_invite
@@ -74,7 +84,15 @@ PAGES = (
     *(my_server, dev_mail, unknown_paths),
 )
 # Each module adds its screens to the blueprint of console/pages/frame.py.
-SCREENS = (console_home, console_sign_in)
+SCREENS = (
+    console_home,
+    console_domains,
+    console_testing,
+    console_revisions,
+    console_people,
+    console_person_deeds,
+    console_sign_in,
+)
 
 
 class Site(Flask):
@@ -125,6 +143,7 @@ def create_app(services: Services, *, listener: Literal["public", "internal"] = 
     request_record.register(app)
     _answer_programs(app)
     if listener == "public":
+        app.register_blueprint(admin_api.blueprint)
         _answer_people(app)
     return app
 

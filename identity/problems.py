@@ -358,6 +358,52 @@ class NotPermitted(Problem):
     """Your role does not allow this."""
 
 
+class TokenNeeded(Problem):
+    """An API token is needed here, as a bearer token that has not ended."""
+
+
+class RoleNeeded(NotPermitted):
+    """The roles of this token do not allow this."""
+
+    further: Mapping[str, str] = {"org.guichet.reason": "role"}
+
+
+class ScopeNeeded(NotPermitted):
+    """This takes a token for the whole federation."""
+
+    further: Mapping[str, str] = {"org.guichet.reason": "scope_needed"}
+
+
+class SecondFactorNeeded(NotPermitted):
+    """This asks for a person and their second factor: do it in the console."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.further = {"org.guichet.reason": "second_factor", "org.guichet.url": url}
+
+
+class NothingHere(Problem):
+    """There is nothing of this name, or it lies outside what this token may see."""
+
+
+class ReasonNeeded(Problem):
+    """Say why: the number of a ticket, or a sentence of 10 characters."""
+
+    further: Mapping[str, str] = {"org.guichet.field": "reason"}
+
+
+class VersionNeeded(Problem):
+    """Say in If-Match which version of the draft this is meant for: its ETag."""
+
+
+class NothingToDo(Problem):
+    """It stands so already, or there is nothing left to do about it."""
+
+
+class KeyReused(Problem):
+    """This Idempotency-Key was used for another request within a day."""
+
+
 class NoSuchChange(Problem):
     """There is no such change."""
 
@@ -372,6 +418,7 @@ class StaleDraft(Problem):
     def __init__(self, version: int) -> None:
         super().__init__()
         self.version = version  # the present one
+        self.further = {"org.guichet.version": str(version)}
 
 
 class OwnApproval(Problem):

@@ -35,7 +35,9 @@ import identity.keys.models
 import identity.mail.models
 import identity.mail.pause_models
 import identity.mail.suppressions
+import identity.operators.kept_answers
 import identity.operators.models
+import identity.people.file_models
 import identity.registration.models
 import identity.routing.address_list_models
 import identity.routing.models

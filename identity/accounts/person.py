@@ -1,13 +1,15 @@
 """What is stored of a person's accounts: class, addresses, sessions, rooms, and who came after."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from identity.core import rows
 from identity.core.personal_data import Erasure, Person, Record, View, happened
+from identity.core.story import Events, events
 from identity.threepids import associations
+from identity.threepids.associations import Association
 
 from . import agents, feed_state, models as accounts, verified_addresses
 from .agents import FeedEntry
@@ -43,6 +45,27 @@ def addresses_of(session: Session, user_id: str) -> set[str]:
     }
 
 
+def addresses_by_user(session: Session, addresses: Collection[str]) -> dict[str, set[str]]:
+    """The accounts that have one of these addresses, and all addresses of each."""
+    tables = (
+        (Account.user_id, Account.address),
+        (Association.user_id, Association.address),
+        (VerifiedAddress.user_id, VerifiedAddress.address),
+    )
+    theirs = union_all(*(select(user_id).where(each.in_(addresses)) for user_id, each in tables))
+    pairs = (
+        select(literal(place).label("place"), user_id, address).where(user_id.in_(theirs))
+        for place, (user_id, address) in enumerate(tables)
+    )
+    found: dict[str, set[str]] = {}
+    whole = union_all(*pairs).subquery()
+    for user_id, address in session.execute(
+        select(whole.c.user_id, whole.c.address).order_by(whole.c.place, whole.c.user_id)
+    ):
+        found.setdefault(user_id, set()).add(address)
+    return found
+
+
 def records_of(view: View) -> Iterator[Record]:
     """Accounts, verified addresses, browser sessions, rooms, and accounts before or after."""
     session, person = view.session, view.person
@@ -76,6 +99,28 @@ def records_of(view: View) -> Iterator[Record]:
             ),
         )
     yield from _rooms_and_successions(view)
+
+
+def events_of(view: View) -> Iterator[Events]:
+    """Accounts begun and made, addresses verified, browsers signed in, rooms, and successions."""
+    person, row = view.person, Account
+    at = {"place": row.homeserver, "detail": row.account_class}
+    yield events("account.begun", row.created_at, row.id, _is_of(person), **at)
+    yield events("account.made", row.ready_at, row.id, _is_of(person), **at)
+    ended = row.access_ends_at <= view.now
+    yield events("account.access_ended", row.access_ends_at, row.id, _is_of(person), ended)
+    proved, opened = VerifiedAddress, PersonSession
+    yield events("address.verified", proved.verified_at, proved.address, _is_verified(person))
+    theirs = _is_session_of(person)
+    yield events("session.opened", opened.created_at, opened.id, theirs, detail=opened.device)
+    yield events("session.ended", opened.ended_at, opened.id, theirs, detail=opened.device)
+    there = RoomMember.user_id.in_(person.user_ids)
+    room = RoomMember.room_id
+    yield events("room.seen", RoomMember.reported_at, room, there, place=room)
+    pair = Succession
+    follows, leads = pair.successor.in_(person.user_ids), pair.predecessor.in_(person.user_ids)
+    yield events("account.follows", pair.noted_at, pair.predecessor, follows, whom=pair.predecessor)
+    yield events("account.leads", pair.noted_at, pair.successor, leads, whom=pair.successor)
 
 
 def erase(erasure: Erasure) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Index, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from . import tracing
@@ -40,6 +40,9 @@ class JournalEntry(Base):
     request_id: Mapped[str | None]
     previous_hash: Mapped[str]
     hash: Mapped[str]
+
+
+Index("ix_journal_subject", JournalEntry.subject, JournalEntry.at)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from .sealing import SEALED, Vault
 from .tokens import Tokens
 
 ONLY = 1
+HELD = "hashing_key"  # in the facts of a session
 MARK = "2."  # prefix of hashes made with our own key
 BOUNCE_MARK = 15  # bytes: 24 characters of base32 without padding
 # Marks columns with values of `hash_of_address`; their tables have the time of writing in `since`.
@@ -185,7 +186,8 @@ class KeyedHashes:
         return count_hashed_rows(session, marked=False, since=row.settled_at if row else None)
 
     def _found(self, session: Session) -> Keys | None:
-        row = session.get(HashingKey, ONLY)
+        # Sessions forget rows that nobody holds, and would ask again for every hash.
+        row = session.info[HELD] = session.get(HashingKey, ONLY)
         if row is not None:
             return self._open(row.sealed_keys)
         if count_hashed_rows(session, marked=True):

@@ -7,6 +7,7 @@ another one has taken over.
 """
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -222,6 +223,12 @@ def count_held(session: Session) -> dict[str, int]:
     return {by: count for by, count in found if by is not None}
 
 
+def count_held_by(session: Session, by: str, *, most: int = 10_000) -> int:
+    """How many jobs one hold keeps back; `most + 1` if there are more."""
+    some = select(Job.id).where(Job.held_by == by).limit(most + 1).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
 def retry(session: Session, subject_id: uuid.UUID, now: datetime) -> int:
     """Make the waiting and given-up jobs of a subject due now. Return how many there are.
 
@@ -290,6 +297,14 @@ def find_by_subject(
     if kind is not None:
         query = query.where(Job.kind == kind)
     return session.scalar(query.order_by(Job.created_at.desc()).limit(1))
+
+
+def find_by_subjects(
+    session: Session, subject_ids: Iterable[uuid.UUID]
+) -> dict[tuple[uuid.UUID, str], Job]:
+    """The newest job of each kind for each of these subjects, in one query."""
+    found = select(Job).where(Job.subject_id.in_(list(subject_ids))).order_by(Job.created_at)
+    return {(job.subject_id, job.kind): job for job in session.scalars(found)}
 
 
 def depth_by_lane(session: Session, now: datetime) -> dict[str, tuple[int, datetime]]:

@@ -22,6 +22,7 @@ from identity.command.printing import as_json, print_json, print_message, print_
 from . import models as freezes, service
 from .models import Frozen
 from .service import TOGETHER
+from .views import describe
 
 JSON = 'JSON: {"freezes": [as `freeze list`], "dry_run": boolean}'
 
@@ -112,7 +113,7 @@ def list_() -> None:
     JSON: [{"what", "domain": text or null, "since", "until": time or null, "author", "reason"}]
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
-        rows = [service.describe(each) for each in _in_force(session, services.now())]
+        rows = [describe(each) for each in _in_force(session, services.now())]
     if print_json(rows):
         return
     columns = ("what", "domain", "since", "until", "author", "reason")
@@ -137,14 +138,12 @@ def _freeze(
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
         replaced = {
-            each.key: service.describe(each)
+            each.key: describe(each)
             for each in _in_force(session, now)
             if each.what in [str(one) for one in what] and each.domain == domain_name
         }
         begun = [
-            service.describe(
-                service.freeze(session, now, me, each, domain=domain_name, until=until)
-            )
+            describe(service.freeze(session, now, me, each, domain=domain_name, until=until))
             for each in what
         ]
     print_json({"freezes": begun, "dry_run": dry_run})
@@ -167,7 +166,7 @@ def _thaw(
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
         ended = [service.thaw(session, now, me, each, domain=domain_name) for each in what]
-        left = [service.describe(each) for each in _in_force(session, now)]
+        left = [describe(each) for each in _in_force(session, now)]
     if not any(ended):
         subject = domain_name or ", ".join(what)
         raise Failure(f"{subject}: not frozen; nothing was changed. guichet freeze list")

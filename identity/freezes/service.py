@@ -16,6 +16,7 @@ from identity.core.journal import Actor
 
 from . import models as freezes
 from .models import Freeze, Freezes, Frozen
+from .views import describe
 
 TOGETHER = (Frozen.SIGN_UPS, Frozen.INVITATIONS, Frozen.MAILS)
 """What `guichet freeze all` freezes."""
@@ -58,18 +59,6 @@ def thaw(session: Session, now: datetime, who: Actor, what: Frozen, *, domain: s
     session.flush()
     journal.write(session, now, who, action="freeze.end", subject=found.key, facts=facts)
     return True
-
-
-def describe(freeze: Freeze) -> dict[str, str | None]:
-    """A freeze as JSON."""
-    return {
-        "what": str(freeze.what),
-        "domain": freeze.domain or None,
-        "since": freeze.since.isoformat(timespec="seconds"),
-        "until": freeze.until.isoformat(timespec="seconds") if freeze.until else None,
-        "author": freeze.author,
-        "reason": freeze.reason,
-    }
 
 
 def check_sign_up(session: Session, now: datetime, address: EmailAddress) -> None:

@@ -67,6 +67,16 @@ def hashes_of(session: Session, homeserver: str, now: datetime) -> Sequence[str]
     ).all()
 
 
+def find_valid(session: Session, homeserver: str, now: datetime) -> Sequence[HomeserverCredential]:
+    """This homeserver's valid tokens, the newest first."""
+    row = HomeserverCredential
+    return session.scalars(
+        select(row)
+        .where(row.homeserver == homeserver, or_(row.retires_at.is_(None), row.retires_at > now))
+        .order_by(row.created_at.desc())
+    ).all()
+
+
 def find_older(session: Session, now: datetime, before: datetime) -> Sequence[str]:
     """The homeservers with a valid credential whose newest one was issued before then, by name."""
     row = HomeserverCredential

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, literal, or_, select
 from sqlalchemy.orm import Session
 
 from identity.core import outbox, rows
 from identity.core.outbox import Job, JobKind
 from identity.core.personal_data import Erasure, Record, View, happened
+from identity.core.story import Events, events
 from identity.mail.person import suppression_hashes
 
 from . import block_models, history, service as invitations
@@ -55,6 +56,26 @@ def records_of(view: View) -> Iterator[Record]:
             {"inviter": each.sender, "room": each.room_id, "found_at": each.found_at},
             happened((each.found_at, f"an invitation to {each.room_id} was lost with a backup")),
         )
+
+
+def events_of(view: View) -> Iterator[Events]:
+    """The histories of invitations to and by the person, and who wants none from whom."""
+    row, event, users = ThirdPartyInvitation, InvitationEvent, view.person.user_ids
+    history_of = event.invitation_id == row.id
+    for prefix, which, whom in (
+        ("invited.", _is_to(view), row.sender),
+        ("inviting.", row.sender.in_(users), row.address),
+    ):
+        what = literal(prefix) + event.happened
+        facts = {"whom": whom, "place": row.room_id, "detail": event.detail}
+        yield events(what, event.at, event.id, history_of, which, **facts)
+    muted = Mute.mailbox_hash.in_(suppression_hashes(view))
+    yield events("inviter.muted", Mute.since, Mute.id, muted, whom=Mute.sender)
+    yield events("inviter.disowned", Mute.since, Mute.id, Mute.sender.in_(users))
+    block, lost = InviterBlock, LostInvitation
+    yield events("inviter.blocked", block.since, block.user_id, block.user_id.in_(users))
+    found = lost.sender.in_(users)
+    yield events("inviting.lost", lost.found_at, lost.id, found, place=lost.room_id)
 
 
 def erase(erasure: Erasure) -> None:

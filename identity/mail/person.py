@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, literal, or_, select
 
 from identity.core import outbox
 from identity.core.outbox import Job
 from identity.core.personal_data import Erasure, Person, Record, View, happened
+from identity.core.story import Events, events
 
 from .models import Mail, MailState
 from .suppressions import Suppression
@@ -34,6 +35,17 @@ def records_of(view: View) -> Iterator[Record]:
             {"why": each.why, "since": each.since, "until": each.until, "times": each.strikes},
             happened((each.since, f"no more mails: {each.why.replace('_', ' ')}")),
         )
+
+
+def events_of(view: View) -> Iterator[Events]:
+    """Mails as they were ordered and as they ended, and what keeps mails away."""
+    row, mine = Mail, _is_to(view.person)
+    yield events("mail.ordered", row.created_at, row.id, mine, detail=row.template)
+    ended_at = func.coalesce(row.ended_at, row.handed_at)
+    ended = literal("mail.") + row.state
+    yield events(ended, ended_at, row.id, mine, detail=row.template, note=row.last_reply)
+    away = Suppression.address_hash.in_(suppression_hashes(view))
+    yield events("mail.suppressed", Suppression.since, Suppression.id, away, detail=Suppression.why)
 
 
 def erase(erasure: Erasure) -> None:

@@ -19,6 +19,8 @@ from identity.freezes import models as freezes
 from identity.invitations import block_models as inviter_blocks, lost as lost_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
+from identity.operators import kept_answers
+from identity.people import file_models as person_files
 from identity.registration import models as account_attempts
 from identity.rule_changes import change_models as rule_changes
 from identity.sign_up.models import State as Request, VerificationRequest
@@ -48,6 +50,7 @@ JOBS_DONE = timedelta(days=7)
 CHANGES_ABANDONED = timedelta(days=183)
 EFFECTS_OF_CHANGES = timedelta(days=365)  # counts by domain
 JOBS_GIVEN_UP = timedelta(days=30)
+PERSON_FILES = timedelta(days=1)  # after their half hour; the journal keeps the openings
 
 
 def steps(now: datetime, hashes: KeyedHashes) -> dict[str, Step]:
@@ -125,7 +128,9 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         ),
         # Those whose time is over; the journal keeps them.
         "freezes": _forgetting(freezes.forget, now),
+        "person files": _forgetting(person_files.forget, now - PERSON_FILES),
         "blocks of inviters": _forgetting(inviter_blocks.forget, now),
+        "answers to calls of programs": _forgetting(kept_answers.forget, now),
     }
 
 

@@ -14,7 +14,10 @@ from identity.core.database import make_engine
 from .configuring import alembic_config
 
 # Processes and migrations write these tables anew by themselves.
-TRANSIENT = {"worker_heartbeats", "timetable_runs", "installation", "key_uses"}
+TRANSIENT = {
+    *("worker_heartbeats", "timetable_runs", "installation", "key_uses"),
+    "idempotent_answers",  # a call sent again after the downgrade is done again, as without a key
+}
 # These columns say when a thing ended, with which request it began, or how often its end was not
 # known: for logs, figures and marks alone.
 # (When a job was held or let go says nothing without `held_by`.)
@@ -40,6 +43,7 @@ MEANINGS = {
     "homeservers.held_until": "homeservers on hold are called again",
     "homeservers.suspended_at": "suspended homeservers, and their people, are heard again",
     "homeservers.retired_at": "accounts are made again on retired homeservers",
+    "person_files": "person files of the console are to be opened again",
     "outbox.held_by": "held jobs are carried out",
 }
 """What follows when the older version runs without it, by table or `table.column`."""

@@ -30,8 +30,10 @@ class Program:
     token_id: uuid.UUID
     name: str
     operator: str
+    operator_id: uuid.UUID
     roles: frozenset[Role]
     scope: Scope
+    used_at: datetime | None = None  # before this request, to the minute
 
     def may(self, deed: Deed) -> bool:
         """Whether its roles allow it; what asks a second factor is never allowed."""
@@ -99,12 +101,17 @@ def find_program(session: Session, now: datetime, token: str) -> Program | None:
     roles = frozenset(Role(each) for each in row.roles) & effective(maker.role_set)
     if not roles or not scope.is_within(maker.scope):
         return None
-    return Program(row.id, row.name, maker.name, roles, scope)
+    return Program(row.id, row.name, maker.name, maker.id, roles, scope, row.used_at)
 
 
-def is_use_to_be_recorded(row: AdminToken, now: datetime) -> bool:
+def is_use_to_be_recorded(program: Program, now: datetime) -> bool:
     """Whether the last recorded use is a minute old."""
-    return row.used_at is None or now >= row.used_at + RECORDED_EVERY
+    return program.used_at is None or now >= program.used_at + RECORDED_EVERY
+
+
+def record_use(session: Session, now: datetime, program: Program) -> None:
+    """The token is used now."""
+    rows.update(session, AdminToken, AdminToken.id == program.token_id, used_at=now)
 
 
 def end(session: Session, now: datetime, who: Actor, name: str) -> bool:

@@ -24,6 +24,7 @@ from identity.core.personal_data import (
 )
 
 from .parts import PARTS
+from .person import names_in_journal
 
 ERASE: Final = "person.erase"  # the action in the journal
 
@@ -56,13 +57,9 @@ def find_person(session: Session, address: EmailAddress) -> Person:
 def person_of(session: Session, addresses: tuple[str, ...]) -> Person:
     """The person of these spellings of one mailbox."""
     mailbox = mailbox_of(addresses[0])
-    found = dict.fromkeys(
-        user_id for address in addresses for user_id in accounts.user_ids_of(session, address)
-    )
     alone: list[str] = []
     shared: list[str] = []
-    for user_id in found:
-        others = accounts.addresses_of(session, user_id)
+    for user_id, others in accounts.addresses_by_user(session, addresses).items():
         is_alone = all(mailbox_of(each) == mailbox for each in others)
         (alone if is_alone else shared).append(user_id)
     return Person(addresses[0], addresses, tuple(alone), tuple(shared))
@@ -153,13 +150,6 @@ NOTE: Final = (
     "Everything that this service stores about this person. Addresses and user IDs of others are "
     "masked. Messages are on the homeserver, which is another service."
 )
-
-
-def names_in_journal(session: Session, hashes: KeyedHashes, person: Person) -> list[str]:
-    """How the journal may call this person: by keyed hashes; earlier rows by user IDs, too."""
-    users = (hashes.find_journal_name_of_user(session, each) for each in person.all_user_ids)
-    found = [hashes.find_journal_name(session, person.mailbox), *users]
-    return [*filter(None, found), *person.all_user_ids]
 
 
 def masked(value: Any, person: Person, *, names_users: bool = False) -> Any:

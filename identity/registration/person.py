@@ -6,6 +6,7 @@ from sqlalchemy import Select, select
 
 from identity.core.outbox import Job
 from identity.core.personal_data import Erasure, Record, View, happened
+from identity.core.story import Events, events
 from identity.sign_up.models import VerificationRequest
 
 from .models import AccountAttempt, TypedPassword
@@ -30,6 +31,15 @@ def records_of(view: View) -> Iterator[Record]:
                 (attempt.called_at, f"{attempt.homeserver} called to make the account"),
             ),
         )
+
+
+def events_of(view: View) -> Iterator[Events]:
+    """When an account was asked for, and how that stands."""
+    row = AccountAttempt
+    mine = row.request_id.in_(_requests(view))
+    yield events(
+        "attempt.begun", row.begun_at, row.id, mine, place=row.homeserver, detail=row.state
+    )
 
 
 def erase(erasure: Erasure) -> None:

@@ -21,6 +21,7 @@ from identity.rule_changes import changes, lines, service as rule_changes
 from identity.threepids import associations
 
 from . import address_lists, never_agent
+from .views import describe_explanation
 
 
 @click.group()
@@ -75,7 +76,7 @@ def explain(
     explanation = rules.explain(parsed)
     is_meant = never_agent.has_mailboxes(parsed.ascii_domain)
     advice = advise(rules, parsed, keep_typed=is_meant, shared_mailboxes=shared)
-    if not print_json(_described(explanation, advice) | {"known": known}):
+    if not print_json(describe_explanation(explanation, advice) | {"known": known}):
         person = [(name.replace("_", " "), str(value)) for name, value in known.items() if value]
         print_facts(_readable(explanation, advice) + person)
 
@@ -88,35 +89,6 @@ def _known(session: Session, now: datetime, address: EmailAddress) -> dict[str, 
         "sponsor": account.sponsor if account else None,
         "access_ends_at": iso_time(account.access_ends_at) if account else None,
         "invitations": len(third_party_invitations.find_waiting(session, address.canonical, now)),
-    }
-
-
-def _described(explanation: Explanation, advice: AddressAdvice) -> dict[str, Any]:
-    decision = explanation.decision
-    return {
-        "canonical": explanation.address.canonical,
-        "display_domain": explanation.address.display_domain,
-        "tried": [
-            {"rule": tried.name, "matched": tried.matched, "won": tried.won}
-            for tried in explanation.tried
-        ],
-        "decision": {
-            "homeserver": decision.homeserver,
-            "protected_homeserver": decision.protected_homeserver,
-            "account_class": decision.account_class,
-            "requires_invite": decision.requires_invite,
-            "organisation": decision.organisation,
-            "sibling": decision.sibling,
-            "rule": decision.rule.name if decision.rule else None,
-            "reason": decision.reason,
-            "extra_signs": decision.rule.extra_signs if decision.rule else "",
-            "revision": decision.revision,
-        },
-        "advice": {
-            "state": advice.state,
-            "suggestion": advice.suggestion.canonical if advice.suggestion else None,
-            "sibling": advice.sibling,
-        },
     }
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from identity.core.outbox import Job
 from identity.core.personal_data import Erasure, Record, View, happened
+from identity.core.story import Events, events
 
 from .models import VerificationRequest
 
@@ -40,6 +41,19 @@ def records_of(view: View) -> Iterator[Record]:
                 (request.refused_at, "“this was not me”, with the code, in another browser"),
             ),
         )
+
+
+def events_of(view: View) -> Iterator[Events]:
+    """What was done in each browser: asked, verified, cancelled, disowned."""
+    row = VerificationRequest
+    mine = row.address.in_(view.person.addresses)
+    for what, at in (
+        ("request.asked", row.created_at),
+        ("request.verified", row.confirmed_at),
+        ("request.cancelled", row.cancelled_at),
+        ("request.not_me", row.refused_at),
+    ):
+        yield events(what, at, row.id, mine, detail=row.device)
 
 
 def erase(erasure: Erasure) -> None:

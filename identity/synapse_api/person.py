@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from identity.core.personal_data import Erasure, Record, View, happened
+from identity.core.story import Events, events
 
 from .report_models import ModuleRefusal
 
@@ -25,6 +26,13 @@ def records_of(view: View) -> Iterator[Record]:
             },
             happened((each.last_at, f"refused by the module: {each.reason}, {each.count} times")),
         )
+
+
+def events_of(view: View) -> Iterator[Events]:
+    """The last refusal for each reason, and how many there were."""
+    row = ModuleRefusal
+    mine = row.user_id.in_(view.person.user_ids)
+    yield events("refusal", row.last_at, row.reason, mine, detail=row.reason, note=row.count)
 
 
 def erase(erasure: Erasure) -> None:

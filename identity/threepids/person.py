@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, select
 
 from identity.core.one_time_codes import person as codes
 from identity.core.personal_data import Erasure, Person, Record, View, happened
+from identity.core.story import Events, events
 
 from .account_models import AcceptedTerms, AccessToken, EndedAccount
 from .associations import Association
@@ -48,6 +49,28 @@ def records_of(view: View) -> Iterator[Record]:
             happened((end.ended_at, f"{end.user_id} ended")),
         )
     yield from _validations(view)
+
+
+def events_of(view: View) -> Iterator[Events]:
+    """Associations, Matrix clients that signed in, terms, validations, ends, and codes."""
+    person = view.person
+    bound, token = Association, AccessToken
+    yield events("address.bound", bound.bound_at, bound.address, _is_bound(person))
+    mine = token.user_id.in_(person.user_ids)
+    # A token's hash is nobody's business, not even as the name of an event.
+    yield events("client.signed_in", token.created_at, token.created_at, mine)
+    terms = AcceptedTerms.user_id.in_(person.user_ids)
+    yield events(
+        *("client.terms", AcceptedTerms.accepted_at, AcceptedTerms.url, terms),
+        detail=AcceptedTerms.url,
+    )
+    asked = ValidationSession
+    about = _is_about(person)
+    yield events("client.asked", asked.created_at, asked.id, about, detail=asked.device)
+    yield events("client.verified", asked.validated_at, asked.id, about, detail=asked.device)
+    ended = EndedAccount.user_id.in_(person.user_ids)
+    yield events("account.ended", EndedAccount.ended_at, EndedAccount.user_id, ended)
+    yield from codes.events_of(person.addresses)
 
 
 def erase(erasure: Erasure) -> None:

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 AWAY_RETRY = 30  # seconds
 # Paths of APIs; all other paths are pages.
 FOR_PROGRAMS = ("/_matrix", "/api", "/healthz", "/readyz")
+FOR_OPERATORS = "/api/admin/"  # their errors name the request, as those of pages do
 
 ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.InvalidEmail: (HTTPStatus.BAD_REQUEST, "M_INVALID_EMAIL"),
@@ -78,12 +79,27 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.MailsFrozen: (HTTPStatus.SERVICE_UNAVAILABLE, "M_EMAIL_SEND_ERROR"),
     problems.HomeserverSuspended: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.InviterBlocked: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.TokenNeeded: (HTTPStatus.UNAUTHORIZED, "M_UNAUTHORIZED"),
+    problems.NotPermitted: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.RoleNeeded: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.ScopeNeeded: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.SecondFactorNeeded: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.NothingHere: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
+    problems.ReasonNeeded: (HTTPStatus.BAD_REQUEST, "M_MISSING_PARAM"),
+    problems.VersionNeeded: (HTTPStatus.PRECONDITION_REQUIRED, "org.guichet.if_match_needed"),
+    problems.NothingToDo: (HTTPStatus.CONFLICT, "org.guichet.nothing_to_do"),
+    problems.KeyReused: (HTTPStatus.CONFLICT, "org.guichet.key_reused"),
+    problems.NoSuchOperator: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
+    problems.NoSuchToken: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
+    problems.OperatorExists: (HTTPStatus.CONFLICT, "org.guichet.operator_exists"),
+    problems.LastAdmin: (HTTPStatus.CONFLICT, "org.guichet.last_admin"),
+    problems.WrongOperator: (HTTPStatus.BAD_REQUEST, "M_INVALID_PARAM"),
     problems.NoSuchChange: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.NotNow: (HTTPStatus.CONFLICT, "org.guichet.not_now"),
     problems.StaleDraft: (HTTPStatus.PRECONDITION_FAILED, "org.guichet.stale_draft"),
-    problems.OwnApproval: (HTTPStatus.FORBIDDEN, "org.guichet.own_approval"),
-    problems.TooCloseToApprove: (HTTPStatus.FORBIDDEN, "org.guichet.too_close"),
-    problems.ApprovalNeeded: (HTTPStatus.UNPROCESSABLE_ENTITY, "org.guichet.approval_needed"),
+    problems.OwnApproval: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.TooCloseToApprove: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
+    problems.ApprovalNeeded: (HTTPStatus.CONFLICT, "org.guichet.approval_needed"),
     problems.NotForAgents: (HTTPStatus.UNPROCESSABLE_ENTITY, "org.guichet.not_for_agents"),
     problems.TargetNotReady: (HTTPStatus.UNPROCESSABLE_ENTITY, "org.guichet.target_not_ready"),
     problems.UnreadableFile: (HTTPStatus.BAD_REQUEST, "org.guichet.unreadable_file"),
@@ -137,6 +153,10 @@ def answer_problem(problem: problems.Problem) -> Response:
         response.headers["Retry-After"] = str(problem.retry_after)
     elif isinstance(problem, problems.HomeserverSilent):
         response.headers["Retry-After"] = str(problem.retry_after)
+    elif isinstance(problem, problems.StaleDraft):
+        response.set_etag(str(problem.version))
+    elif isinstance(problem, problems.TokenNeeded):
+        response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(problem, problems.Stopped):
         say_until(response, problem)
     return response
@@ -185,6 +205,8 @@ def answer_http(error: HTTPException) -> AnyResponse | HTTPException:
 
 
 def _answer(status: HTTPStatus, errcode: str, error: str, **further: int | str) -> Response:
+    if request.path.startswith(FOR_OPERATORS):
+        further["request_id"] = request_record.request_id()
     response = jsonify(errcode=errcode, error=error, **further)
     response.status_code = status
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -15,7 +15,7 @@ from pydantic import (
 
 from identity.core import strict_json
 from identity.core.strict_json import is_text
-from identity.problems import MissingParameter, UnreadableBody, WrongParameter
+from identity.problems import MissingParameter, Problem, UnreadableBody, WrongParameter
 
 MAX_INTEGER = 2**53 - 1  # the largest integer in Matrix's canonical JSON
 WRITTEN_NUMBER = re.compile(r"([0-9]{1,19})(?:\.0{1,3})?", re.ASCII)
@@ -71,9 +71,15 @@ def read_as(model: type[BodyModel], given: dict[str, Any]) -> BodyModel:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
     missing = [_name(model, fault["loc"]) for fault in faults if fault["type"] == "missing"]
     if missing:
-        raise MissingParameter(f"Missing: {', '.join(missing)}.")
-    names = dict.fromkeys(_name(model, fault["loc"]) for fault in faults)
-    raise WrongParameter(f"Not as it should be: {', '.join(names)}.")
+        raise _about(missing[0], MissingParameter(f"Missing: {', '.join(missing)}."))
+    names = list(dict.fromkeys(_name(model, fault["loc"]) for fault in faults))
+    raise _about(names[0], WrongParameter(f"Not as it should be: {', '.join(names)}."))
+
+
+def _about(field: str, problem: Problem) -> Problem:
+    """The problem, which names the first field that it is about."""
+    problem.further = {**problem.further, "org.guichet.field": field}
+    return problem
 
 
 def _name(model: type[BaseModel] | None, where: tuple[int | str, ...]) -> str:

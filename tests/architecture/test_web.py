@@ -152,6 +152,15 @@ def test_every_problem_has_a_sentence_for_people():
         problems.WrongOwner,
         problems.HomeserverSilent,
         problems.HomeserverBusy,
+        problems.TokenNeeded,
+        problems.RoleNeeded,
+        problems.ScopeNeeded,
+        problems.SecondFactorNeeded,
+        problems.NothingHere,
+        problems.ReasonNeeded,
+        problems.VersionNeeded,
+        problems.NothingToDo,
+        problems.KeyReused,
     }
     limits = {problems.TooManyRequests, *every_kind(problems.TooManyRequests)}
     assert set(page_errors.ADVICE) >= PROBLEMS - for_operators - for_programs - limits

@@ -26,26 +26,28 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from identity.core.database import AWAY
 from identity.core.strict_json import is_text
-from identity.networks import is_in
 from identity.operators import factors, models as operators, sessions
 from identity.operators.factors import Answer
+from identity.operators.reasons import is_reason
 from identity.operators.roles import IMPLIED, PERMISSIONS, Deed, Role
 from identity.problems import Problem, WrongParameter
-from identity.settings import is_loopback
-from identity.web import csrf, page_errors, page_headers, wording
+from identity.web import console_gate, csrf, page_errors, page_headers, wording
 from identity.web.rendering import Fault, context
-from identity.web.request_context import client_ip, services
+from identity.web.request_context import services
 from identity.web.wording import prefer_language, text
 
 from .operator_session import operator, signed_in
 
-LEAST_REASON: Final = 10  # characters; shorter is no reason, unless it is the number of a ticket
 DONE: Final = "console_done"  # in the cookie: what the last form did, shown once
 FACTOR, REASON = "second_factor", "reason"
 NOT_CARRIED: Final = {csrf.FIELD, FACTOR, REASON}
 DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 """What each view does, by endpoint and method; None: for whoever is not signed in yet."""
-NAVIGATION: Final = (("home", Deed.SEE_SELF),)
+NAVIGATION: Final = (
+    ("home", Deed.SEE_SELF),
+    ("domains", Deed.SEE),
+    ("people", Deed.OPEN_PERSON),
+)
 """The screens of the bar, in their order, and who sees them there."""
 
 blueprint = Blueprint("console", __name__, url_prefix="/admin")
@@ -74,10 +76,11 @@ def form(rule: str, deed: Deed | None) -> Callable[[View], View]:
 @blueprint.before_request
 def guard() -> Response | None:
     """Let nobody further who may not do what the view does."""
-    _check_reachable()
+    console_gate.check_reachable()
     _check_text()
     method = "GET" if request.method == "HEAD" else request.method
-    deed = DEEDS[str(request.endpoint), method]
+    # OPTIONS tells the methods, and nothing else.
+    deed = None if method == "OPTIONS" else DEEDS[str(request.endpoint), method]
     if request.method == "POST" and not csrf.is_valid():
         return _show_again()
     if deed is None:
@@ -149,18 +152,6 @@ def typed_reason() -> str:
     return " ".join(request.form.get(REASON, "").split())
 
 
-def _check_reachable() -> None:
-    """404 where the console is switched off, or answers other networks only."""
-    settings = services.settings
-    if settings.console == "off":
-        abort(HTTPStatus.NOT_FOUND)
-    if settings.console_networks:
-        if not is_in(client_ip(), settings.console_networks):
-            abort(HTTPStatus.NOT_FOUND)
-    elif settings.is_embedded and not is_loopback(client_ip()):
-        abort(HTTPStatus.NOT_FOUND)
-
-
 def _check_text() -> None:
     typed = [*request.args.items(multi=True), *request.form.items(multi=True)]
     if not all(map(is_text, (value for pair in typed for value in pair))):
@@ -188,7 +179,7 @@ def _ask_again(deed: Deed) -> Response | None:
     """Ask why, and the second factor, where the deed wants them; the form is carried along."""
     permission, who = PERMISSIONS[deed], operator()
     faults = []
-    asks_reason = permission.reason and not _is_reason(typed_reason())
+    asks_reason = permission.reason and not is_reason(typed_reason())
     asks_factor = permission.step_up and not who.has_proved(services.now())
     if asks_reason and REASON in request.form:
         faults.append(Fault(REASON, text("console.reason.short")))
@@ -207,11 +198,6 @@ def _ask_again(deed: Deed) -> Response | None:
         asks_factor=asks_factor,
         action=request.path,
     )
-
-
-def _is_reason(typed: str) -> bool:
-    """A sentence, or the number of a ticket."""
-    return len(typed) >= LEAST_REASON or any(letter.isdigit() for letter in typed)
 
 
 def _try_factor(typed: str) -> factors.Tried:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
     cast,
     func,
+    or_,
     select,
     update,
 )
@@ -170,6 +171,18 @@ def count_wrong(session: Session, since: datetime, **facts: str | int) -> int:
     """Count the wrong codes since then that have these values in columns of `WrongTry`."""
     query = select(func.count()).select_from(WrongTry).where(WrongTry.at > since)
     return session.scalar(query.filter_by(**facts)) or 0
+
+
+def unlock(session: Session, now: datetime, subjects: Collection[str]) -> int:
+    """Give the codes of these subjects all their tries again. Returns how many codes had fewer.
+
+    Tries go on counting for the networks that they came from, and for all together.
+    """
+    used = or_(OneTimeCode.wrong > 0, OneTimeCode.wrong_held > 0)
+    own = (OneTimeCode.subject.in_(subjects), OneTimeCode.alive_until > now, used)
+    count = rows.update(session, OneTimeCode, *own, wrong=0, wrong_held=0)
+    tried = rows.update(session, WrongTry, WrongTry.address.in_(subjects), address="")
+    return count or min(tried, 1)
 
 
 def alarm_ends_at(session: Session, purpose: Purpose) -> datetime | None:

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from identity.core import rows
 from identity.core.personal_data import Erasure, Record, View, chunks, happened
+from identity.core.story import Events, events
 
 from .models import OneTimeCode, WrongTry
 
@@ -40,6 +41,15 @@ def records_of(view: View, subjects: Collection[str]) -> Iterator[Record]:
             {"at": each.at, "purpose": each.purpose},
             happened((each.at, f"{each.purpose}: wrong code")),
         )
+
+
+def events_of(subjects: Collection[str]) -> Iterator[Events]:
+    """Codes that were right, and the wrong tries of the last day."""
+    code, tried = OneTimeCode, WrongTry
+    own = code.subject.in_(subjects)
+    yield events("code.used", code.used_at, code.id, own, detail=code.purpose)
+    theirs = tried.address.in_(subjects)
+    yield events("code.wrong", tried.at, tried.id, theirs, detail=tried.purpose)
 
 
 def erase(erasure: Erasure, subjects: Collection[str]) -> None:

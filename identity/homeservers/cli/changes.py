@@ -18,9 +18,8 @@ from identity.command.printing import print_facts, print_json, print_message
 from identity.homeservers import changing as homeserver_changes
 from identity.homeservers.changing import CLEARABLE, FINAL, Keys
 from identity.homeservers.models import GUEST
+from identity.homeservers.views import describe, readable_value
 from identity.services import Services, WorkerServices
-
-from .described import described, readable_value
 
 OPTIONS = {"ca_pem": "ca-file"}  # fields whose option has another name
 CLEAR = tuple(OPTIONS.get(field, field.replace("_", "-")) for field in CLEARABLE)
@@ -90,7 +89,7 @@ def set_(
     with changing(dry_run=dry_run, build=build_services_with_secrets) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
         changed = homeserver_changes.change(session, now, me, name, wanted, keys=_keys(services))
-        shown = described(homeserver_changes.find(session, name), now)
+        shown = describe(homeserver_changes.find(session, name), now)
     if not print_json({"homeserver": shown, "changed": changed, "dry_run": dry_run}):
         print_facts(
             (

@@ -23,10 +23,10 @@ from identity.homeservers import (
 )
 from identity.homeservers.models import Homeserver
 from identity.homeservers.service import NewHomeserver
+from identity.homeservers.views import describe, readable, readable_value
 from identity.rule_changes import service as rule_changes
 
 from .changes import set_
-from .described import described, readable, readable_value
 from .standing import STANDING
 
 describing = with_options(
@@ -94,7 +94,7 @@ def add(name: str, *, author: str, reason: str, dry_run: bool, **given: Any) -> 
         difference = rule_changes.compare(session, put=default)
         revision = rule_changes.publish(session, now, difference, me)
         credential = homeserver_changes.issue_credential(session, now, name, me)
-        shown = described(made, now)
+        shown = describe(made, now)
     if dry_run:
         revision = difference.base
     _tell_added(made, is_default=bool(default), dry_run=dry_run)
@@ -184,7 +184,7 @@ def list_() -> None:
     """
     with open_services() as services, services.database.reading() as session:
         now = services.now()
-        rows = [described(each, now) for each in homeservers.find_all(session)]
+        rows = [describe(each, now) for each in homeservers.find_all(session)]
     if print_json(rows):
         return
     columns = ("name", "label", "url", "connector", "guests", "state")
@@ -203,7 +203,7 @@ def show(name: str) -> None:
            "private_ca", "insecure", "has_secrets": boolean, "created_at": time}
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
-        shown = described(registered_homeservers.find(session, name), services.now())
+        shown = describe(registered_homeservers.find(session, name), services.now())
     if not print_json(shown):
         print_facts(readable(shown))
 

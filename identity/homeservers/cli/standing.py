@@ -9,10 +9,9 @@ from identity.command.opening import author_here, change_options, changing, stop
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import print_json, print_message
 from identity.homeservers import changing as homeserver_changes
+from identity.homeservers.views import describe
 from identity.maintenance import homeserver_removal
 from identity.maintenance.homeserver_removal import StillNeeded
-
-from .described import described
 
 NOTHING_WRITTEN = "Nothing was written."
 
@@ -33,7 +32,7 @@ def hold(name: str, *, until: datetime | None, author: str, reason: str, dry_run
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
         row = homeserver_changes.hold(session, now, me, name, until=until)
-        shown = described(row, now)
+        shown = describe(row, now)
     _tell(shown, "Nothing is sent there now.", dry_run=dry_run)
 
 
@@ -48,7 +47,7 @@ def release(name: str, *, author: str, reason: str, dry_run: bool) -> None:
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
         jobs = homeserver_changes.release(session, now, me, name)
-        shown = described(homeserver_changes.find(session, name), now)
+        shown = describe(homeserver_changes.find(session, name), now)
     _tell(shown, f"{jobs} jobs go on.", dry_run=dry_run, released_jobs=jobs)
 
 
@@ -64,7 +63,7 @@ def suspend(name: str, *, author: str, reason: str, dry_run: bool) -> None:
     """
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
-        shown = described(homeserver_changes.suspend(session, now, me, name), now)
+        shown = describe(homeserver_changes.suspend(session, now, me, name), now)
     _tell(shown, "It and its people are refused now.", dry_run=dry_run)
 
 
@@ -79,7 +78,7 @@ def resume(name: str, *, author: str, reason: str, dry_run: bool) -> None:
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
         jobs = homeserver_changes.resume(session, now, me, name)
-        shown = described(homeserver_changes.find(session, name), now)
+        shown = describe(homeserver_changes.find(session, name), now)
     _tell(shown, f"{jobs} jobs go on.", dry_run=dry_run, released_jobs=jobs)
 
 
@@ -96,7 +95,7 @@ def retire(name: str, *, author: str, reason: str, dry_run: bool) -> None:
     """
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
-        shown = described(homeserver_changes.retire(session, now, me, name), now)
+        shown = describe(homeserver_changes.retire(session, now, me, name), now)
         patterns = homeserver_removal.rules_naming(session, name)
     for pattern in patterns:
         print_message(f"A rule still leads there: {pattern}")
@@ -110,7 +109,7 @@ def reinstate(name: str, *, author: str, reason: str, dry_run: bool) -> None:
     """Let accounts be made again on the homeserver NAME, which was retired."""
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
-        shown = described(homeserver_changes.reinstate(session, now, me, name), now)
+        shown = describe(homeserver_changes.reinstate(session, now, me, name), now)
     _tell(shown, "Accounts are made there again.", dry_run=dry_run)
 
 
@@ -127,7 +126,7 @@ def remove(name: str, *, author: str, reason: str, dry_run: bool) -> None:
     """
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
-        shown = described(homeserver_changes.find(session, name), now)
+        shown = describe(homeserver_changes.find(session, name), now)
         try:
             homeserver_removal.remove(session, now, me, name)
         except StillNeeded as needed:

@@ -20,8 +20,9 @@ from identity.invitations import (
     states as invitation_states,
 )
 from identity.invitations.models import State, ThirdPartyInvitation
+from identity.invitations.views import AWAITING_ROOM, describe
 
-from .facts import AWAITING_ROOM, describe, find_or_fail
+from .finding import find_or_fail
 
 OVER = {
     State.ACCEPTED: "the invited person has an account already",

@@ -12,14 +12,14 @@ from identity.command.printing import as_json, print_facts, print_json, print_me
 from identity.invitations import (
     models as third_party_invitations,
     operator_changes,
-    record as invitation_record,
     search as invitation_search,
 )
 from identity.invitations.models import Delivery, State
 from identity.invitations.search import InvitationFilter
+from identity.invitations.views import MEANING, describe, describe_all, describe_whole
 
 from .changes import extend, resend, revoke
-from .facts import MEANING, describe, find_or_fail
+from .finding import find_or_fail
 
 COLUMNS = ("created_at", "state", "delivery", "address", "room_id", "id")
 
@@ -66,7 +66,7 @@ def list_(
     with open_services() as services, services.database.reading() as session:
         now = services.now()
         page = invitation_search.find(session, now, wanted, limit=limit)
-        rows = [describe(session, each, now) for each in page]
+        rows = describe_all(session, page, now)
         states = invitation_search.count_by_state(session, now, wanted)
         counts = third_party_invitations.count_by_delivery(session)
     if print_json({"counts": counts, "states": states, "invitations": rows}):
@@ -94,8 +94,7 @@ def show(invitation_id: uuid.UUID) -> None:
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
         row, now = find_or_fail(session, invitation_id), services.now()
-        shown = describe(session, row, now)
-        shown |= invitation_record.describe_for_operator(session, row)
+        shown = describe_whole(session, row, now)
     if not print_json(shown):
         print_facts(_readable(shown))
 

@@ -2,7 +2,6 @@
 
 import sys
 import uuid
-from datetime import datetime
 from typing import Any, cast
 
 import click
@@ -20,7 +19,6 @@ from identity.command.opening import (
 )
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_facts, print_json, print_message, print_table
-from identity.core import outbox
 from identity.core.keyed_hashes import LostKey
 from identity.core.sealing import CannotOpen
 from identity.mail import (
@@ -31,21 +29,13 @@ from identity.mail import (
     results as mail_results,
 )
 from identity.mail.models import Mail, MailState
+from identity.mail.views import MEANING, describe, describe_all
 from identity.mail_kinds import kind_of
 from identity.services import Services
 from identity.settings import WrongSettings
 
 from .pausing import pause, paused, resume
 
-MEANING = {
-    MailState.WAITING: "waits to be handed over",
-    MailState.HANDED: "taken by the mail server",
-    MailState.REFUSED: "the mail server refused it for good",
-    MailState.GAVE_UP: "given up: it could not be handed over in time",
-    MailState.DROPPED: "not sent: its reason had ended",
-    MailState.WITHHELD: "not sent: too many of this kind to this address",
-}
-MAYBE_TWICE = "it may have left twice, under one Message-ID: an earlier attempt has no known end"
 MAX_BYTES = 1 << 20  # of a bounce: its report comes before the returned mail
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: the mail server keeps the bounce
 COLUMNS = ("created_at", "state", "template", "address", "id")
@@ -67,7 +57,7 @@ def list_(*, state: str | None, limit: int) -> None:
     """
     with open_services() as services, services.database.reading() as session:
         found = mails.find_recent(session, state=MailState(state) if state else None, limit=limit)
-        rows = [describe_mail(session, each) for each in found]
+        rows = describe_all(session, found)
         counts = mails.count_by_state(session)
     if print_json({"counts": counts, "mails": rows}):
         return
@@ -91,7 +81,7 @@ def show(mail_id: uuid.UUID) -> None:
     `uncertain`: attempts whose end is not known, or that are under way.
     """  # noqa: D301  \b is click's: keep these lines
     with open_services() as services, services.database.reading() as session:
-        shown = describe_mail(session, _find(session, mail_id))
+        shown = describe(session, _find(session, mail_id))
     if not print_json(shown):
         print_facts(_readable(shown))
 
@@ -108,7 +98,7 @@ def why(address: str) -> None:
     with open_services() as services:
         with services.database.reading() as session:
             found = mails.find_by_address(session, canonical)
-            rows = [describe_mail(session, each) for each in found]
+            rows = describe_all(session, found)
         mark = services.mark_of(canonical)
     if print_json(rows):
         return
@@ -132,7 +122,7 @@ def retry(mail_id: uuid.UUID, *, author: str, reason: str, dry_run: bool) -> Non
         found, now = _find(session, mail_id), services.now()
         me = author_here(author=author, reason=reason)
         is_tried = operator_changes.retry(session, now, me, found)
-        shown = describe_mail(session, found)
+        shown = describe(session, found)
     if is_tried:
         print_json(shown)
     else:
@@ -167,7 +157,7 @@ def cancel(
         )
         now, hashes = services.now(), services.hashes
         done = cancelling.cancel(session, hashes, now, found, who, kind_of=kind_of)
-        shown = [describe_mail(session, each) for each in done]
+        shown = describe_all(session, done)
     if not done and mail_id is not None:
         raise Failure(f"{mail_id}: it waits no more, {MEANING[MailState(found[0].state)]}")
     verb = "would be cancelled. Nothing was written" if dry_run else "cancelled"
@@ -290,40 +280,6 @@ def _find(session: Session, mail_id: uuid.UUID) -> Mail:
     return found
 
 
-def describe_mail(session: Session, row: Mail) -> dict[str, Any]:
-    """A mail with the job that sends it, as JSON-ready values."""
-    job = outbox.find_by_subject(session, row.id)
-    return {
-        "id": str(row.id),
-        "template": row.template,
-        "address": row.address,
-        "language": row.language,
-        "state": row.state,
-        "meaning": _meaning(row, job),
-        "created_at": _time(row.created_at),
-        "handed_at": _time(row.handed_at),
-        "outcome": row.outcome,
-        "last_reply": row.last_reply,
-        "trace_id": row.trace_id,
-        "errand": job
-        and {
-            "lane": job.lane,
-            "attempts": job.attempts,
-            "uncertain": job.uncertain,
-            "due_at": _time(job.due_at),
-            "gave_up_at": _time(job.gave_up_at),
-            "last_error": job.last_error,
-        },
-    }
-
-
-def _meaning(row: Mail, job: outbox.Job | None) -> str:
-    meaning = MEANING[MailState(row.state)]
-    if row.state == MailState.HANDED and job is not None and job.uncertain:
-        return f"{meaning}; {MAYBE_TWICE}"
-    return meaning
-
-
 def _readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
     facts = {name: value for name, value in shown.items() if name != "errand"}
     facts |= shown["errand"] or {}
@@ -336,7 +292,3 @@ def _summary(row: dict[str, Any]) -> str:
     if job and row["state"] == MailState.WAITING:
         parts.append(f"attempts: {job['attempts']}, next {job['due_at']}")
     return "  ".join(filter(None, parts))
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None

@@ -1,7 +1,6 @@
 """`guichet mail pause`, `resume` and `paused`: mails of one kind, or to one domain, wait."""
 
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -12,8 +11,8 @@ from identity.command.opening import author_here, changing, explained_options, o
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.mail import pausing
-from identity.mail.pause_models import MailPause
 from identity.mail.quota import Template
+from identity.mail.views import describe_pause
 
 KIND = click.option(
     "--kind",
@@ -81,7 +80,7 @@ def paused() -> None:
     JSON: [{"kind", "domain": text, "since": time, "until": time or null, "by", "reason": text}]
     """
     with open_services() as services, services.database.reading() as session:
-        rows = [_described(each) for each in pausing.in_force(session, services.now())]
+        rows = [describe_pause(each) for each in pausing.in_force(session, services.now())]
     if print_json(rows):
         return
     print_table(
@@ -100,14 +99,3 @@ def _domain(kind: str | None, domain: str | None) -> str:
         return "" if domain is None else parse_domain(domain)
     except InvalidAddress as error:
         raise Failure(f"this is not a domain: {error}", Exit.USAGE) from error
-
-
-def _described(row: MailPause) -> dict[str, Any]:
-    return {
-        "kind": row.kind,
-        "domain": row.domain,
-        "since": row.since.isoformat(timespec="seconds"),
-        "until": row.until.isoformat(timespec="seconds") if row.until else None,
-        "by": row.author,
-        "reason": row.reason,
-    }

@@ -16,10 +16,9 @@ from identity.command.printing import (
     print_table,
     readable_time,
 )
-from identity.core.personal_data import is_mentioned
 from identity.core.private_files import FILE
-from identity.mail import folder
 from identity.people import erasure, service as people
+from identity.people.erased_outside import erase_outside
 from identity.people.erasure import ErasedPerson
 from identity.people.service import Known
 from identity.services import Services
@@ -146,10 +145,8 @@ person.add_command(adopt)
 
 def _erase_outside(services: Services, done: ErasedPerson) -> None:
     """Files and counters; the database forgot before, so this may be repeated."""
-    services.database.overwrite_deleted()
-    person = done.person
-    folder.forget_mails(services.settings.mail_dir, lambda text: is_mentioned(text, person))
-    if not services.limits.forget_person(person.mailbox, person.user_ids):
+    mail_dir = services.settings.mail_dir
+    if not erase_outside(services.database, mail_dir, services.limits, done):
         print_message(
             "Redis does not answer: counters with their user ID are left there for two days at most."
         )

@@ -12,7 +12,8 @@ from domain_rules.addresses import EmailAddress
 from identity.command.opening import open_services
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table, readable_time
-from identity.core.journal import JournalEntry, find_recent
+from identity.core import journal_views
+from identity.core.journal import find_recent
 from identity.rule_changes import journal_check
 from identity.services import Services
 
@@ -52,7 +53,7 @@ def list_(*, limit: int, action: str | None, about: str | None) -> None:
     with open_services() as services, services.database.reading() as session:
         subjects = None if about is None else _names_of(services, session, about)
         found = find_recent(session, limit=limit, action=action, subjects=subjects)
-    if not print_json([_described(entry) for entry in found]):
+    if not print_json([journal_views.describe(entry) for entry in found]):
         print_table(
             ("number", "at", "by", "what", "of", "facts", "why"),
             (
@@ -102,16 +103,6 @@ def verify(*, head: str | None) -> None:
     if not is_told:
         click.echo(done.head)
     print_message(f"{done.rows} rows, each as it was written.")
-
-
-def _described(entry: JournalEntry) -> dict[str, Any]:
-    columns = ("actor", "origin", "action", "subject", "reason", "request_id", "hash")
-    return {
-        "number": entry.number,
-        "at": entry.at.isoformat(),
-        "facts": json.loads(entry.facts),
-        **{column: getattr(entry, column) for column in columns},
-    }
 
 
 def _short(facts: dict[str, Any]) -> str:

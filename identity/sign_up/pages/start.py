@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from flask import Response, request, session, url_for
 
 from domain_rules import advice
-from domain_rules.address_faults import AddressFault, InvalidAddress
+from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
 from domain_rules.advice import AddressAdvice, AdviceState
 from domain_rules.display import display_domain
 from identity.freezes import service as freezes
 from identity.routing import address_lists, never_agent
 from identity.sign_up import service as sign_up
-from identity.web import browser_cookie
+from identity.web import address_faults, browser_cookie
 from identity.web.rendering import Fault, go_to, render_page
 from identity.web.request_context import client_ip, services
 from identity.web.request_record import about_address
@@ -26,21 +26,6 @@ PAGES = {
     AdviceState.SIBLING: "sibling",
     AdviceState.NOT_OPEN: "not_open",
     AdviceState.SHARED_MAILBOX: "shared_mailbox",
-}
-REASONS = AddressFault
-# Faults with a sentence of their own; for all others the general sentence helps more.
-FAULTS = {
-    REASONS.NO_AT: "start.fault.no_at",
-    REASONS.TWO_ATS: "start.fault.two_ats",
-    REASONS.SPACE_INSIDE: "start.fault.space",
-    REASONS.NOT_ASCII_LOCAL: "start.fault.accents",
-    REASONS.FOREIGN_SIGN: "start.fault.signs",
-    REASONS.LEADING_SIGN: "start.fault.signs",
-    REASONS.NOT_AT_THIS_DOMAIN: "start.fault.signs",
-    REASONS.ROUTED_ONWARD: "start.fault.onward",
-    REASONS.TOO_LONG: "start.fault.too_long",
-    REASONS.LOCAL_TOO_LONG: "start.fault.too_long",
-    REASONS.RESERVED: "start.fault.reserved",
 }
 
 
@@ -77,7 +62,7 @@ def start() -> Response:
     try:
         address = services.rules.current().read(asked.email)
     except InvalidAddress as error:
-        fault = Fault("email", text(FAULTS.get(error.reason, "start.fault")))
+        fault = Fault("email", text(address_faults.text_id(error.reason)))
         return render_page("start", faults=[fault], email=asked.email, invited=asked.invited)
     about_address(address.canonical)
     services.limits.spend_network(client_ip())

@@ -13,7 +13,7 @@ from tests.worlds.one_person.names import CAMILLE, GIL, HERS, LOCAL, TAGGED, ZOE
 # One section for each thing that is stored; whoever stores another one shows it.
 SECTIONS = {
     *("accepted_terms", "account_attempts", "accounts", "associations", "ended_accounts"),
-    *("invitations", "invitations_of_others", "list_sign_ins", "lists", "mails"),
+    *("invitations", "invitations_of_others", "list_sign_ins", "lists", "mails", "person_files"),
     *(
         "blocked_as_inviter",
         "lost_invitations",
@@ -43,7 +43,7 @@ def known(services):
 
 def test_a_timeline_has_something_of_every_story(known):
     told = people.timeline(known)
-    assert {section for _, section, _ in told} == SECTIONS
+    assert {section for _, section, _ in told} == SECTIONS | {"journal"}
     assert [at for at, _, _ in told] == sorted(at for at, _, _ in told)
     words = "\n".join(what for _, _, what in told)
     for wanted in (

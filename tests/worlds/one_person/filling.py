@@ -6,11 +6,15 @@ from sqlalchemy import select
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.accounts import agents, feed_state, room_members, successions, verified_addresses
+from identity.core.journal import Actor
 from identity.core.outbox import Job, JobKind
 from identity.homeservers import models as homeservers
 from identity.mail import models as mails, results
 from identity.mail.models import MailState
 from identity.mail.quota import Template
+from identity.operators import service as operating
+from identity.operators.roles import ALL
+from identity.people import files
 from identity.rule_changes import service as rule_changes
 from identity.synapse_api import report_models
 from identity.threepids import associations
@@ -33,6 +37,7 @@ def fill_every_story(services, *, address=CAMILLE, tagged=TAGGED, user_id=HERS) 
         _mails(session, services, address, tagged)
         _reports(session, services, user_id)
         be_blocked(session, services, user_id)
+        _be_looked_at(session, services, address)
 
 
 def _open_her_domain(session, services):
@@ -64,6 +69,17 @@ def _mails(session, services, address, tagged):
     results._strike(session, services.hashes, now, address.canonical)
     job = session.scalars(select(Job).where(Job.kind == JobKind.MAIL)).first()
     job.last_error = f"refused: 550 {address.canonical}"
+
+
+def _be_looked_at(session, services, address):
+    now = services.now()
+    who = Actor("Olga", "console", "ticket 4412")
+    files.open_file(
+        *(session, services.hashes, services.rules.current(), now, who),
+        address=address,
+        operator_id=operating.make_embedded(session, now).id,
+        scope=ALL,
+    )
 
 
 def _reports(session, services, user_id):

@@ -1,0 +1,1 @@
+"""`/api/admin/v1`: what the console does, for programs."""

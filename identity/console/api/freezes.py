@@ -1,0 +1,67 @@
+"""`/freezes`: what is stopped now, and to stop more. To let it go on takes a person."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy.orm import Session
+
+from identity.freezes import models as freezes, service, views
+from identity.freezes.models import Frozen
+from identity.operators.kept_answers import Answer
+from identity.operators.roles import Deed
+from identity.problems import ScopeNeeded
+from identity.web.json_body import Text
+from identity.web.request_context import services
+
+from . import frame, guards, reading
+
+LONGEST: Final = timedelta(hours=72)
+
+
+class NewFreeze(frame.Said):
+    """The body of POST /freezes."""
+
+    what: Literal["sign-ups", "invitations", "mails", "domain"]
+    until: Text
+    domain: Text = ""
+
+
+@frame.reads("/freezes", Deed.SEE)
+def list_freezes(session: Session) -> dict[str, Any]:
+    """What is frozen now. There are few."""
+    found = freezes.find_in_force(session, services.now())
+    return {"items": [views.describe(each) for each in found.each], "next": None}
+
+
+@frame.writes("/freezes", Deed.FREEZE, NewFreeze)
+def begin_freeze(session: Session, given: NewFreeze) -> Answer:
+    """Freeze it until then; what is frozen already ends then."""
+    now = services.now()
+    what, domain = Frozen(given.what), _domain(session, given)
+    who = guards.actor(given.reason)
+    made = service.freeze(session, now, who, what, domain=domain, until=_end(given.until, now))
+    return frame.created(views.describe(made), "/freezes")
+
+
+frame.in_console("/freezes/<what>/thaw", "thaw", Deed.THAW, "/admin/incidents")
+
+
+def _end(text: str, now: datetime) -> datetime:
+    until = reading.moment("until", text)
+    if not now < until <= now + LONGEST:
+        hours = int(LONGEST.total_seconds() // 3600)
+        raise frame.wrong("until", f"A freeze ends within {hours} hours; extend it then.")
+    return until
+
+
+def _domain(session: Session, given: NewFreeze) -> str:
+    """The domain in A-labels. Raises WrongParameter, ScopeNeeded."""
+    if Frozen(given.what) is not Frozen.DOMAIN:
+        if given.domain:
+            raise frame.wrong("domain", "Only a freeze of a domain names one.")
+        if not guards.program().scope.is_all:
+            raise ScopeNeeded
+        return ""
+    domain = reading.domain("domain", given.domain)
+    reading.check_domain_in_scope(session, domain)
+    return domain

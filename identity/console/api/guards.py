@@ -1,0 +1,107 @@
+"""Which program calls, and whether it may: its token, the deed of the route, and its scope.
+
+A cookie counts for nothing here. What asks a person for their second factor is refused to every
+token, and the answer names the page where a person does it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from flask import g, request
+
+from identity.core.journal import Actor
+from identity.core.strict_json import is_text
+from identity.networks import network_around
+from identity.operators import tokens
+from identity.operators.roles import PERMISSIONS, Deed, Role, effective, may
+from identity.operators.tokens import Program
+from identity.problems import (
+    RoleNeeded,
+    ScopeNeeded,
+    SecondFactorNeeded,
+    TokenNeeded,
+    WrongParameter,
+)
+from identity.web import console_gate
+from identity.web.guards import bearer_token
+from identity.web.request_context import client_ip, services
+from identity.web.request_record import request_id
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a route does. `whole`: it takes a token for the whole federation.
+
+    `page`: where a person does it, if it asks for their second factor.
+    """
+
+    deed: Deed | None
+    whole: bool = False
+    page: str = ""
+
+
+ROUTES: Final[dict[tuple[str, str], Route]] = {}
+"""By endpoint and method. Without a deed a route is for everybody."""
+
+
+def guard() -> None:
+    """Let nobody further who may not do what the route does.
+
+    Raises TokenNeeded, RoleNeeded, SecondFactorNeeded, ScopeNeeded, WrongParameter.
+    """
+    console_gate.check_reachable()
+    route = ROUTES.get((str(request.endpoint), "GET" if is_head() else request.method))
+    if route is None or route.deed is None:  # OPTIONS, and what is for everybody
+        return
+    g.program = found = _find()
+    if not may(found.roles, route.deed):
+        raise RoleNeeded
+    if PERMISSIONS[route.deed].step_up:
+        raise SecondFactorNeeded(services.settings.public_url + _page(route))
+    if route.whole and not found.scope.is_all:
+        raise ScopeNeeded
+    if not all(map(is_text, (value for pair in request.args.items(multi=True) for value in pair))):
+        raise WrongParameter("The query is no text.")
+
+
+def program() -> Program:
+    """The program that calls, behind the guard."""
+    found: Program = g.program
+    return found
+
+
+def actor(reason: str = "") -> Actor:
+    """The program as the journal names it: whose it is, by which token, from which network."""
+    caller = program()
+    network = network_around(client_ip(), 24, 56)
+    origin = f"api token {caller.name} from {network}"
+    return Actor(caller.operator, origin, reason, request_id())
+
+
+def sees_addresses() -> bool:
+    """Whether rules of single addresses are shown whole: to those who write them."""
+    return Role.EDITOR in effective(program().roles)
+
+
+def is_head() -> bool:
+    """Whether only the headers of a GET are asked for."""
+    return request.method == "HEAD"
+
+
+def _page(route: Route) -> str:
+    return route.page.format_map(request.view_args or {})
+
+
+def _find() -> Program:
+    token = bearer_token()
+    if token is None:
+        raise TokenNeeded
+    now = services.now()
+    with services.database.reading() as session:
+        found = tokens.find_program(session, now, token)
+    if found is None:
+        raise TokenNeeded("This token is not known, or has ended.")
+    if tokens.is_use_to_be_recorded(found, now):
+        with services.database.transaction() as session:
+            tokens.record_use(session, now, found)
+    return found

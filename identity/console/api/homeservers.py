@@ -1,0 +1,67 @@
+"""`/homeservers`: how they stand, and to stop what is sent there. The rest takes a person."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from identity.core import paging
+from identity.homeservers import changing, models, views
+from identity.homeservers.models import Homeserver
+from identity.operators.kept_answers import Answer
+from identity.operators.roles import Deed
+from identity.problems import NothingHere
+from identity.web.json_body import Text
+from identity.web.request_context import services
+
+from . import frame, guards, reading
+
+PAGE = "/admin/homeservers/{name}"
+
+
+class Hold(frame.Said):
+    """The body of POST /homeservers/NAME/hold. Without an end it lasts until a person releases it."""
+
+    until: Text | None = None
+
+
+@frame.reads("/homeservers", Deed.SEE)
+def list_homeservers(session: Session) -> dict[str, Any]:
+    """The homeservers by name."""
+    scope = guards.program().scope
+    own = select(Homeserver).where(reading.named_within(scope, Homeserver.name))
+    keys = [Homeserver.name]
+    page = paging.find_page(session, own, keys, descending=False, **frame.asked_page())
+    shown = views.describe_all(session, page.items, services.now())
+    return {"items": shown, "next": page.following}
+
+
+@frame.reads("/homeservers/<name>", Deed.SEE)
+def show_homeserver(session: Session, name: str) -> dict[str, Any]:
+    """One homeserver, with its module, its circuit breakers and the ages of its credentials."""
+    return views.describe_whole(session, _find(session, name), services.now())
+
+
+@frame.writes("/homeservers/<name>/hold", Deed.FREEZE, Hold)
+def hold_homeserver(session: Session, given: Hold, name: str) -> Answer:
+    """Send nothing there until then."""
+    row, now = _find(session, name), services.now()
+    until = reading.moment("until", given.until) if given.until else None
+    if until is not None and until <= now:
+        raise frame.wrong("until", "This moment is over.")
+    held = changing.hold(session, now, guards.actor(given.reason), row.name, until=until)
+    return frame.done(views.describe(held, now))
+
+
+frame.in_console("/homeservers", "add_homeserver", Deed.MANAGE_HOMESERVER, "/admin/homeservers")
+for verb in ("credential", "suspend", "resume"):
+    name = f"{verb}_homeserver"
+    frame.in_console(f"/homeservers/<name>/{verb}", name, Deed.MANAGE_HOMESERVER, PAGE)
+frame.in_console("/homeservers/<name>/release", "release_homeserver", Deed.THAW, PAGE)
+
+
+def _find(session: Session, name: str) -> Homeserver:
+    found = models.find(session, name)
+    if found is None or not guards.program().scope.covers(homeserver=name):
+        raise NothingHere
+    return found

@@ -1,0 +1,113 @@
+"""What is told of a homeserver, without its secrets: one dictionary for commands, API and console."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from identity.core import outbox
+
+from . import breakers, credentials, module_models, standing
+from .breakers import Interface
+from .models import Homeserver
+from .module_models import HomeserverModule
+
+
+def describe(row: Homeserver, now: datetime) -> dict[str, Any]:
+    """The fields of a homeserver that may be shown, as JSON."""
+    return {
+        "name": row.name,
+        "url": row.url,
+        "label": row.label,
+        "guests": row.is_for_guests,
+        "connector": row.connector,
+        "user_id_scheme": row.user_id_scheme,
+        "class_source": row.class_source,
+        "federation_url": row.federation_url,
+        "client_url": row.client_url,
+        "private_ca": row.ca_pem is not None,
+        "insecure": row.insecure,
+        "has_secrets": row.registration_secret is not None,
+        "created_at": row.created_at.isoformat(),
+        "state": standing.state_of(row, now),
+        "held_at": _moment(row.held_at) if standing.is_on_hold(row, now) else None,
+        "held_until": _moment(row.held_until) if standing.is_on_hold(row, now) else None,
+        "suspended_at": _moment(row.suspended_at),
+        "retired_at": _moment(row.retired_at),
+    }
+
+
+def describe_all(
+    session: Session, found: Sequence[Homeserver], now: datetime
+) -> list[dict[str, Any]]:
+    """Each as `describe`, with what its module said last; two queries however many there are."""
+    names = [row.name for row in found]
+    modules = {
+        row.homeserver: row
+        for row in session.scalars(
+            select(HomeserverModule).where(HomeserverModule.homeserver.in_(names))
+        )
+    }
+    open_breakers = {name for (name, _), is_open in breakers.find_all(session).items() if is_open}
+    return [
+        describe(row, now)
+        | {
+            "module": _describe_module(modules.get(row.name)),
+            "answers": row.name not in open_breakers,
+        }
+        for row in found
+    ]
+
+
+def describe_whole(session: Session, row: Homeserver, now: datetime) -> dict[str, Any]:
+    """As `describe`, with its module, its breakers, its credentials, and the jobs that it holds.
+
+    `module`: null if it has never called. `breakers`: {interface: {"failures": number, "open_until":
+    time or null}}. `credentials`: when each valid one was issued and ends; never the credential.
+    `held_jobs`: how many jobs wait because an operator holds or suspended it, at most 10,001.
+    """
+    states = {
+        each: breakers.state_of(session, breakers.key_of(row.name, each)) for each in Interface
+    }
+    return describe(row, now) | {
+        "module": _describe_module(module_models.find(session, row.name)),
+        "breakers": {
+            str(interface): {"failures": state.failures, "open_until": _moment(state.until)}
+            for interface, state in states.items()
+        },
+        "credentials": [
+            {"issued_at": _moment(each.created_at), "ends_at": _moment(each.retires_at)}
+            for each in credentials.find_valid(session, row.name, now)
+        ],
+        "held_jobs": outbox.count_held_by(session, standing.key_of(row.name)),
+    }
+
+
+def readable(shown: dict[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of a label and a text, for people."""
+    return [(name.replace("_", " "), readable_value(value)) for name, value in shown.items()]
+
+
+def readable_value(value: Any) -> str:
+    """A value for people: yes, no, or as text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _describe_module(row: HomeserverModule | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "heard_at": _moment(row.heard_at),
+        "version": row.version,
+        "reports": sorted(filter(None, row.reports.split(","))),
+        "actions": sorted(filter(None, row.actions.split(","))),
+        "skipped_rules": row.skipped,
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None

@@ -1,0 +1,165 @@
+"""What is told of one domain: who decides for it, who is there, what was mailed, what changes wait."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from domain_rules.rule import Rule, RuleKind
+from domain_rules.rules import RuleSet
+from identity.accounts.models import Account, AccountState
+from identity.core.address_domains import domain_of
+from identity.core.paging import MOST, count_up_to
+from identity.freezes.models import Freezes
+from identity.freezes.views import describe as describe_freeze
+from identity.invitations.models import Delivery, ThirdPartyInvitation
+from identity.mail.models import Mail
+from identity.routing.models import RuleRevision, StoredRule
+from identity.routing.views import describe_rule
+from identity.sign_up.models import VerificationRequest
+
+from .change_models import ENDED, Change, ChangeLine
+
+RECENT: Final = timedelta(days=7)
+SHOWN: Final = 20  # lines of a list
+
+
+def describe_domain(
+    session: Session, now: datetime, domain: str, rules: RuleSet, freezes: Freezes
+) -> dict[str, Any]:
+    """What is known of a domain (A-label), also of one without a rule. No address is in it.
+
+    Numbers go up to `paging.MOST` and one more. Seven queries.
+    """
+    rule = rules.rule_of_domain(domain)
+    fallback = next((each for each in rules.rules if each.kind is RuleKind.DEFAULT), None)
+    is_open = rule is not None and not rule.sibling_of and not rule.requires_invite
+    frozen = freezes.at(now).of_domain(domain)
+    return {
+        "domain": domain,
+        "is_open": is_open,
+        "rule": describe_rule(rule) if rule else None,
+        "default": describe_rule(fallback) if fallback else None,
+        "is_own": rule is not None and rule.pattern == domain,
+        "history": _history(session, domain),
+        "accounts": _accounts(session, domain),
+        "invitations_waiting": count_up_to(
+            session,
+            domain_of(ThirdPartyInvitation.address) == domain,
+            ThirdPartyInvitation.delivery == Delivery.WAITING,
+            ThirdPartyInvitation.ended_at.is_(None),
+        ),
+        "mails": _mails(session, now, domain),
+        "asked_while_closed": None if is_open else _asked(session, now, domain),
+        "siblings": _siblings(session, domain),
+        "changes": _changes(session, domain),
+        "freeze": describe_freeze(frozen) if frozen else None,
+    }
+
+
+def find_rules_of(session: Session, domain: str) -> list[StoredRule]:
+    """The rules in force whose pattern is this domain: exact, and for all domains under it."""
+    asked = select(StoredRule).where(StoredRule.pattern == domain, _in_force())
+    return list(session.scalars(asked.order_by(StoredRule.kind)))
+
+
+def scope_facts(rule: Rule | None) -> dict[str, str | None]:
+    """By what it is decided whose domain it is: homeserver and organisation."""
+    if rule is None:
+        return {"homeserver": None, "organisation": None}
+    return {"homeserver": rule.homeserver, "organisation": rule.organisation}
+
+
+def _in_force() -> ColumnElement[bool]:
+    return StoredRule.until_revision.is_(None)
+
+
+def _history(session: Session, domain: str) -> list[dict[str, Any]]:
+    """The rules that this pattern had, newest first, each with its revision and change."""
+    asked = (
+        select(StoredRule, RuleRevision, Change.number)
+        .join(RuleRevision, RuleRevision.number == StoredRule.since_revision)
+        .outerjoin(Change, Change.revision == StoredRule.since_revision)
+        .where(
+            StoredRule.pattern == domain,
+            StoredRule.kind.in_([RuleKind.DOMAIN, RuleKind.SUFFIX]),
+        )
+        .order_by(StoredRule.since_revision.desc(), StoredRule.kind)
+        .limit(SHOWN)
+    )
+    return [
+        {
+            "kind": rule.kind,
+            "account_class": rule.account_class,
+            "homeserver": rule.homeserver,
+            "sibling_of": rule.sibling_of,
+            "organisation": rule.organisation,
+            "since": revision.published_at.isoformat(timespec="seconds"),
+            "since_revision": rule.since_revision,
+            "until_revision": rule.until_revision,
+            "author": revision.author,
+            "reason": revision.reason,
+            "change": number,
+        }
+        for rule, revision, number in session.execute(asked)
+    ]
+
+
+def _accounts(session: Session, domain: str) -> dict[str, int]:
+    """Accounts that are ready, by class."""
+    own = (domain_of(Account.address) == domain, Account.state == AccountState.READY)
+    return _count_by(session, Account.account_class, *own)
+
+
+def _mails(session: Session, now: datetime, domain: str) -> dict[str, Any]:
+    """Mails of the last seven days by state, and what the mail server said last."""
+    own = (Mail.created_at > now - RECENT, domain_of(Mail.address) == domain)
+    asked = (
+        select(Mail.state, Mail.last_reply, Mail.ended_at)
+        .where(*own)
+        .order_by(Mail.created_at.desc())
+        .limit(MOST + 1)
+    )
+    rows = session.execute(asked).all()
+    counts: dict[str, int] = {}
+    for state, _, _ in rows:
+        counts[state] = counts.get(state, 0) + 1
+    replies = (reply for _, reply, ended_at in rows if reply and ended_at)
+    return {"states": counts, "last_reply": next(replies, None)}
+
+
+def _asked(session: Session, now: datetime, domain: str) -> int:
+    """How often somebody with an address of this domain asked to sign up in seven days."""
+    request = VerificationRequest
+    since = now - RECENT
+    return count_up_to(session, domain_of(request.address) == domain, request.created_at > since)
+
+
+def _siblings(session: Session, domain: str) -> list[str]:
+    """Domains whose people are told to use this one."""
+    asked = select(StoredRule.pattern).where(StoredRule.sibling_of == domain, _in_force())
+    return list(session.scalars(asked.order_by(StoredRule.pattern).limit(SHOWN)))
+
+
+def _changes(session: Session, domain: str) -> list[dict[str, Any]]:
+    """Changes that have not ended and have a line for this pattern, newest first."""
+    asked = (
+        select(Change)
+        .join(ChangeLine, ChangeLine.change_id == Change.id)
+        .where(ChangeLine.pattern == domain, Change.state.not_in(ENDED))
+        .order_by(Change.number.desc())
+        .limit(SHOWN)
+    )
+    return [
+        {"number": each.number, "state": each.state, "title": each.title}
+        for each in session.scalars(asked)
+    ]
+
+
+def _count_by(
+    session: Session, column: InstrumentedAttribute[str], *which: ColumnElement[bool]
+) -> dict[str, int]:
+    some = select(column.label("value")).where(*which).limit(MOST + 1).subquery()
+    asked = select(some.c.value, func.count(literal(1))).group_by(some.c.value)
+    return {str(value): int(number) for value, number in session.execute(asked)}
