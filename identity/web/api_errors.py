@@ -100,6 +100,9 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.OwnApproval: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.TooCloseToApprove: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.ApprovalNeeded: (HTTPStatus.CONFLICT, "org.guichet.approval_needed"),
+    problems.NotForAgents: (HTTPStatus.UNPROCESSABLE_ENTITY, "org.guichet.not_for_agents"),
+    problems.TargetNotReady: (HTTPStatus.UNPROCESSABLE_ENTITY, "org.guichet.target_not_ready"),
+    problems.UnreadableFile: (HTTPStatus.BAD_REQUEST, "org.guichet.unreadable_file"),
 }
 OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")
 
