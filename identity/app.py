@@ -25,6 +25,7 @@ from .console.pages import (
     people as console_people,
     person_deeds as console_person_deeds,
     revisions as console_revisions,
+    search as console_search,
     sign_in as console_sign_in,
     testing as console_testing,
 )
@@ -86,6 +87,7 @@ PAGES = (
 # Each module adds its screens to the blueprint of console/pages/frame.py.
 SCREENS = (
     console_home,
+    console_search,
     console_domains,
     console_testing,
     console_revisions,

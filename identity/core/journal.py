@@ -43,6 +43,7 @@ class JournalEntry(Base):
 
 
 Index("ix_journal_subject", JournalEntry.subject, JournalEntry.at)
+Index("ix_journal_request_id", JournalEntry.request_id)
 
 
 @dataclass(frozen=True)
