@@ -148,6 +148,11 @@ def digest(session: Session, revision: int) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
+def rule_of(row: StoredRule) -> Rule:
+    """The rule that a row stores, whenever it was in force."""
+    return _rule(row)
+
+
 def _end(session: Session, rules: Sequence[Rule], revision: int) -> None:
     by_kind: dict[str, list[str]] = {}
     for rule in rules:
@@ -177,7 +182,7 @@ def _row(rule: Rule, revision: int) -> dict[str, Any]:
     }
 
 
-def _rule(row: Row[Any]) -> Rule:
+def _rule(row: Row[Any] | StoredRule) -> Rule:
     return Rule(
         KINDS[row.kind],
         row.pattern,
