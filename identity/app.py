@@ -19,9 +19,14 @@ from .bulk_invites.pages import (
 )
 from .console.api import routes as admin_api
 from .console.pages import (
+    access as console_access,
+    access_tokens as console_access_tokens,
     domains as console_domains,
+    enrolment as console_enrolment,
     frame as console_frame,
     home as console_home,
+    kept as console_kept,
+    me as console_me,
     people as console_people,
     person_deeds as console_person_deeds,
     revisions as console_revisions,
@@ -94,6 +99,11 @@ SCREENS = (
     console_people,
     console_person_deeds,
     console_sign_in,
+    console_enrolment,
+    console_kept,
+    console_me,
+    console_access,
+    console_access_tokens,
 )
 
 

@@ -8,6 +8,7 @@ from .invitations import mails as invitations
 from .mail.kinds import MailKind
 from .mail.models import Mail
 from .mail.quota import Template
+from .operators import mails as operators
 from .registration import mails as registration
 from .rule_changes import mails as rule_changes
 from .sign_up import mails as sign_up
@@ -28,6 +29,9 @@ KINDS: Final[Mapping[Template, MailKind]] = {
     Template.LIST_CODE: bulk_invites.LIST_CODE,
     Template.BULK_REPORT: bulk_invites.BULK_REPORT,
     Template.CHANGE_NOTICE: rule_changes.CHANGE_NOTICE,
+    Template.OPERATOR_CODE: operators.CODE,
+    Template.OPERATOR_INVITE: operators.INVITE,
+    Template.OPERATOR_NOTICE: operators.NOTICE,
 }
 
 

@@ -354,6 +354,14 @@ class WrongOperator(Problem):
     """These roles, this scope or this name cannot be given."""
 
 
+class NotYourOwn(Problem):
+    """Nobody changes their own roles, or resets their own app: another admin does."""
+
+
+class OperatorEnabled(Problem):
+    """An operator has this address: guichet ops disable comes first."""
+
+
 class NotPermitted(Problem):
     """Your role does not allow this."""
 

@@ -36,7 +36,10 @@ import identity.mail.models
 import identity.mail.pause_models
 import identity.mail.suppressions
 import identity.operators.kept_answers
+import identity.operators.kept_forms
 import identity.operators.models
+import identity.operators.notices
+import identity.operators.sign_in_models
 import identity.people.file_models
 import identity.registration.models
 import identity.routing.address_list_models

@@ -18,7 +18,8 @@ from identity.invitations.cli.inviter import inviter
 from identity.keys.cli.keys import keys
 from identity.keys.cli.renewal import activate, init, retire, stage, status
 from identity.mail.cli.mail import mail
-from identity.operators.cli import ops
+from identity.operators.cli.ops import ops
+from identity.operators.cli.token import token
 from identity.people.cli.guest import guest
 from identity.people.cli.person import person
 from identity.restore.cli import backup, restore
@@ -76,7 +77,7 @@ def guichet() -> None:
 NOUNS = (
     *(address, backup, change, config, db, doctor, domain, freeze, guest, homeserver, invitation),
     *(inviter, journal, keys, mail, never_agent, node, ops, pepper, person, restore, serve),
-    *(session, shared_mailbox, thaw, web),
+    *(session, shared_mailbox, thaw, token, web),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

@@ -96,6 +96,9 @@ LANES = {
     Template.BULK_REPORT: Lane.NORMAL,
     Template.REMINDER: Lane.BULK,
     Template.CHANGE_NOTICE: Lane.NORMAL,
+    Template.OPERATOR_CODE: Lane.URGENT,
+    Template.OPERATOR_INVITE: Lane.NORMAL,
+    Template.OPERATOR_NOTICE: Lane.NORMAL,
 }
 
 

@@ -45,6 +45,15 @@ MEANINGS = {
     "homeservers.retired_at": "accounts are made again on retired homeservers",
     "person_files": "person files of the console are to be opened again",
     "outbox.held_by": "held jobs are carried out",
+    "operators": "nobody can sign in to the console",
+    "operator_factors": "operators have no second factor",
+    "operator_recovery_codes": "recovery codes are useless",
+    "operator_sessions": "operators are signed out",
+    "operator_sign_ins": "codes that operators asked for are useless",
+    "operator_links": "links that operators were given are useless",
+    "operator_notices": "mails to operators that wait are not sent",
+    "admin_tokens": "API tokens are useless",
+    "kept_forms": "forms kept for operators who were signed out are gone",
 }
 """What follows when the older version runs without it, by table or `table.column`."""
 VERSIONS = "alembic_version"

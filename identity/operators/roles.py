@@ -25,6 +25,7 @@ class Deed(StrEnum):
 
     SEE = "see"
     SEE_SELF = "see_self"  # one's own sessions and factors
+    RENEW_SELF = "renew_self"  # one's own recovery codes
     SEE_JOURNAL = "see_journal"
     EXPORT_JOURNAL = "export_journal"
     SEE_ACCESS = "see_access"
@@ -74,6 +75,7 @@ def _to(*roles: Role, step_up: bool = False, reason: bool = False) -> Permission
 PERMISSIONS: Final = {
     Deed.SEE: _to(Role.VIEWER),
     Deed.SEE_SELF: _to(*Role),
+    Deed.RENEW_SELF: _to(*Role, step_up=True),
     Deed.SEE_JOURNAL: _to(Role.VIEWER, Role.AUDITOR),
     Deed.EXPORT_JOURNAL: _to(Role.AUDITOR, step_up=True),
     Deed.SEE_ACCESS: _to(Role.ADMIN, Role.AUDITOR),

@@ -68,6 +68,8 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.OperatorExists: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
     problems.NoSuchOperator: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
     problems.NoSuchToken: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
+    problems.NotYourOwn: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
+    problems.OperatorEnabled: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
     problems.NotPermitted: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
     problems.NoSuchChange: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
     problems.NotNow: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),

@@ -62,6 +62,15 @@ JOURNALED = {
     "mail retry": "mail.retry",
     "never-agent add": "never_agent.change",
     "never-agent remove": "never_agent.change",
+    "ops add": "operator.add",
+    "ops confirm": "operator.confirm",
+    "ops disable": "operator.disable",
+    "ops enable": "operator.enable",
+    "ops end-session": "operator.end_sessions",
+    "ops link": "operator.link",
+    "ops reset-factor": "operator.reset_factor",
+    "ops set": "operator.change",
+    "ops unlock": "operator.unlock",
     "pepper rotate": "pepper.rotate",
     "person adopt": "person.adopt",
     "person erase": "person.erase",
@@ -76,6 +85,8 @@ JOURNALED = {
     "thaw invitations": "freeze.end",
     "thaw mails": "freeze.end",
     "thaw sign-ups": "freeze.end",
+    "token add": "token.add",
+    "token end": "token.end",
 }
 """The action of the row. Tests of the commands show that it is written."""
 WITHOUT_A_ROW = {
@@ -91,6 +102,7 @@ WITHOUT_A_ROW = {
     "mail bounce": "no operator: a mail server's pipe",
     "mail paused": "looks",
     "restore lost": "looks",
+    "ops sessions": "looks",
     "restore plan": "looks",
     "serve": "starts processes",
     "web": "starts processes",

@@ -22,6 +22,7 @@ IMPERSONAL = {
     "change_lines": {"act", "kind"},
     "change_touches": {"homeserver"},
     "changes": {"origin", "state", "counts", "promised"},
+    "admin_tokens": {"token_hash", "roles", "organisations", "homeservers"},
     "code_alarms": {"purpose"},
     "feed_state": {"epoch", "judged_by"},
     "freezes": {"what", "domain", "author"},
@@ -52,6 +53,15 @@ IMPERSONAL = {
     "module_reports": {"homeserver", "kind", "result", "why"},
     "one_time_codes": {"purpose", "key_id", "used_by"},
     # What holds a job may be an inviter: it is let go when they are erased.
+    # What an operator looks after, and where they come from.
+    "operators": {
+        *("language", "roles", "organisations", "homeservers", "source", "issuer", "subject"),
+    },
+    "operator_links": {"kind", "token_hash"},
+    "operator_notices": {"what"},
+    "operator_recovery_codes": {"code_hash"},
+    "operator_sessions": {"token_hash", "device", "network"},
+    "operator_sign_ins": {"device"},
     "outbox": {"errand", "lane", "held_by", "trace_id"},
     "people_list_rows": {"outcome", "caution", "step", "why"},
     "people_lists": {"room_id", "language", "state"},

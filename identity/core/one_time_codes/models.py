@@ -35,6 +35,7 @@ class Purpose(StrEnum):
     CLIENT = "client"  # a validation session of a Matrix client
     INVITATION = "invitation"
     LISTS = "lists"  # signing in to send bulk invites
+    OPERATORS = "operators"  # signing in to the console
 
 
 class OneTimeCode(Base):
