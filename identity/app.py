@@ -21,7 +21,13 @@ from .console.api import routes as admin_api
 from .console.pages import (
     domains as console_domains,
     frame as console_frame,
+    health as console_health,
     home as console_home,
+    homeservers as console_homeservers,
+    incidents as console_incidents,
+    invitations as console_invitations,
+    journal as console_journal,
+    mails as console_mails,
     people as console_people,
     person_deeds as console_person_deeds,
     revisions as console_revisions,
@@ -91,6 +97,12 @@ SCREENS = (
     console_revisions,
     console_people,
     console_person_deeds,
+    console_homeservers,
+    console_invitations,
+    console_mails,
+    console_journal,
+    console_incidents,
+    console_health,
     console_sign_in,
 )
 
