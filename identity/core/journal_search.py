@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, func, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, ScalarSelect, func, select, true
+from sqlalchemy.orm import Session, aliased
 
 from . import paging
 from .journal import JournalEntry
 from .paging import Page
+
+LATER: Final = 2**31 - 1  # than every row
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,12 @@ def find(
     limit: int = paging.LIMIT,
 ) -> Page[JournalEntry]:
     """A page of these rows. `within`: what the reader may see. Raises WrongParameter."""
-    conditions = _conditions(session, wanted)
+    conditions = _conditions(wanted)
     query = select(JournalEntry).where(*conditions, true() if within is None else within)
     return paging.find_page(session, query, (JournalEntry.number,), after=after, limit=limit)
 
 
-def _conditions(session: Session, wanted: JournalFilter) -> list[ColumnElement[bool]]:
+def _conditions(wanted: JournalFilter) -> list[ColumnElement[bool]]:
     row = JournalEntry
     same = ((row.actor, wanted.actor), (row.subject, wanted.subject))
     found = [
@@ -55,20 +58,14 @@ def _conditions(session: Session, wanted: JournalFilter) -> list[ColumnElement[b
         found.append(row.origin.startswith(wanted.origin, autoescape=True))
     # Rows are written in the order of time, so a moment is a number: nothing is scanned for it.
     if wanted.since is not None:
-        found.append(row.number >= _first_from(session, wanted.since))
+        found.append(row.number >= _first_from(wanted.since))
     if wanted.until is not None:
-        found.append(row.number < _first_from(session, wanted.until))
+        found.append(row.number < func.coalesce(_first_from(wanted.until), LATER))
     return found
 
 
-def _first_from(session: Session, moment: datetime) -> int:
-    """The number of the first row at this moment or later, by halving; one too many if there is none."""
-    low, high = 1, (session.scalar(select(func.max(JournalEntry.number))) or 0) + 1
-    while low < high:
-        middle = (low + high) // 2
-        entry = session.get(JournalEntry, middle)
-        if entry is not None and entry.at < moment:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _first_from(moment: datetime) -> ScalarSelect[int]:
+    """The number of the first row at this moment or later."""
+    row = aliased(JournalEntry)
+    query = select(row.number).where(row.at >= moment).order_by(row.at, row.number).limit(1)
+    return query.scalar_subquery()

@@ -12,6 +12,8 @@ MOMENT = sa.DateTime(timezone=True)
 INVITATIONS = "third_party_invitations"
 # Name, table, expression or column, and the columns that order what has the same value of it.
 NEW = (
+    ("ix_journal_at", "journal", "at", ("number",)),
+    ("ix_journal_actor", "journal", "actor", ("number",)),
     ("ix_accounts_domain", "accounts", "domain:address", ("created_at", "id")),
     ("ix_accounts_homeserver", "accounts", "homeserver", ("created_at", "id")),
     ("ix_associations_domain", "associations", "domain:address", ("bound_at",)),
