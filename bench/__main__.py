@@ -10,11 +10,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import decisions, http, lookups, mails, modules, passwords, probes
+from . import (
+    console as console_screens,
+    decisions,
+    http,
+    lookups,
+    mails,
+    modules,
+    passwords,
+    probes,
+)
 from .rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
 SUITES = {
+    "console": console_screens.measure,
     "decisions": decisions.measure,
     "http": http.measure,
     "lookups": lookups.measure,

@@ -89,12 +89,10 @@ def invitation(invitation_id: uuid.UUID) -> Response:
     return show_thing("invitation", shown=shown, homeserver=homeserver, changes=list(CHANGES))
 
 
-@form(
-    "/invitations/<uuid:invitation_id>/<any(resend,extend,revoke,deliver):change>",
-    Deed.HANDLE_INVITATION,
-)
-def change_invitation(invitation_id: uuid.UUID, change: str) -> Response:
-    """Do it to one."""
+@form("/invitations/<uuid:invitation_id>", Deed.HANDLE_INVITATION)
+def change_invitation(invitation_id: uuid.UUID) -> Response:
+    """Do what was chosen to one."""
+    change = _chosen()
     with services.database.transaction() as session:
         row, who = _find(session, invitation_id), actor(typed_reason())
         done = CHANGES[change](session, services.now(), who, row)
@@ -105,10 +103,7 @@ def change_invitation(invitation_id: uuid.UUID, change: str) -> Response:
 @form("/invitations/several", Deed.SEE)
 def choose_invitations() -> Response:
     """The exact list of those that were ticked, before anything is done to them."""
-    change = request.form.get("change", "")
-    ticked = request.form.getlist("id")
-    if change not in CHANGES:
-        abort(HTTPStatus.NOT_FOUND)
+    change, ticked = _chosen(), request.form.getlist("id")
     with services.database.reading() as session:
         found = _find_all(session, ticked[:AT_ONCE])
         rows = [
@@ -123,9 +118,7 @@ def choose_invitations() -> Response:
 @form("/invitations/several/do", Deed.HANDLE_INVITATION)
 def change_invitations() -> Response:
     """Do it to each, in transactions of their own: what fails for one is told, the others go on."""
-    change = request.form.get("change", "")
-    if change not in CHANGES:
-        abort(HTTPStatus.NOT_FOUND)
+    change = _chosen()
     with services.database.reading() as session:
         found = [row.id for row in _find_all(session, request.form.getlist("id")[:AT_ONCE])]
     done = sum(_change_one(change, each) for each in found)
@@ -140,6 +133,14 @@ def _change_one(change: str, invitation_id: uuid.UUID) -> bool:
             return CHANGES[change](session, services.now(), who, row)
     except Problem:
         return False
+
+
+def _chosen() -> str:
+    """What the form does; 404 for what was not offered."""
+    change = request.form.get("change", "")
+    if change not in CHANGES:
+        abort(HTTPStatus.NOT_FOUND)
+    return change
 
 
 def _find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:

@@ -180,7 +180,7 @@ def test_whoever_looks_can_stop_nothing(sign_in, vera, services, clock, order, i
         "/admin/homeservers/education.example/credential",
         "/admin/mails/pause",
         f"/admin/mails/{mail_id}/cancel",
-        f"/admin/invitations/{invitation_id}/revoke",
+        f"/admin/invitations/{invitation_id}",
         "/admin/journal/export",
     )
     page = browser.get("/admin/incidents")
@@ -331,9 +331,9 @@ def test_an_invitation_is_extended_and_revoked_and_its_people_are_masked(
     clock.advance(days=1)
     browser = sign_in(sal)
     browser.get(f"/admin/invitations/{invitation_id}")
-    browser.post(f"/admin/invitations/{invitation_id}/extend", reason=WHY)
+    browser.post(f"/admin/invitations/{invitation_id}", change="extend", reason=WHY)
     assert stored(ThirdPartyInvitation, invitation_id).expires_at == clock() + timedelta(days=30)
-    browser.post(f"/admin/invitations/{invitation_id}/revoke", reason=WHY)
+    browser.post(f"/admin/invitations/{invitation_id}", change="revoke", reason=WHY)
     assert stored(ThirdPartyInvitation, invitation_id).state == InvitationState.REVOKED
     assert last_row().action == "invitation.revoke"
 
