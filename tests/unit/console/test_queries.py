@@ -95,6 +95,7 @@ def test_every_screen_reads_by_index_and_asks_few_questions(
     for operator in everybody:
         browser = sign_in(operator)
         for path in paths(app, known):
+            services.rules.current()  # in memory, read anew now and then
             with statements(services.database.engine) as found:
                 browser.client.get(path, headers=browser.headers)
             reads = [
