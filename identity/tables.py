@@ -15,6 +15,7 @@ import identity.bulk_invites.sign_in_models
 import identity.core.continuity
 import identity.core.database
 import identity.core.journal
+import identity.core.journal_checks
 import identity.core.key_uses
 import identity.core.keyed_hashes
 import identity.core.nodes
@@ -22,8 +23,10 @@ import identity.core.one_time_codes.models
 import identity.core.outbox
 import identity.core.timetable_runs
 import identity.freezes.models
+import identity.health.finding_models
 import identity.homeservers.breakers
 import identity.homeservers.credentials
+import identity.homeservers.health_models
 import identity.homeservers.models
 import identity.homeservers.module_models
 import identity.invitations.block_models

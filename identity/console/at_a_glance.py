@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from identity.core.outbox import WAITING, Job, JobKind
-from identity.freezes import models as freezes, service as freezing
+from identity.freezes import models as freezes, views as freezing
 from identity.homeservers import breakers, standing
 from identity.homeservers.models import Homeserver
 from identity.homeservers.module_models import HomeserverModule
@@ -27,7 +27,7 @@ class Glance:
 
     `homeservers`: {"name", "label", "state", "heard_at", "version", "silent": [interface]}.
     `mails`: {"waiting": number (100: more), "oldest": time or null}. `revision`: {"number",
-    "published_at"} or None. `freezes`: as `freezes.service.describe`. `unreviewed`: {"label", "by",
+    "published_at"} or None. `freezes`: as `freezes.views.describe`. `unreviewed`: {"label", "by",
     "until"}.
     """
 

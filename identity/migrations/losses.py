@@ -16,6 +16,7 @@ from .configuring import alembic_config
 # Processes and migrations write these tables anew by themselves.
 TRANSIENT = {
     *("worker_heartbeats", "timetable_runs", "installation", "key_uses"),
+    *("health_findings", "homeserver_health", "journal_checks"),
     "idempotent_answers",  # a call sent again after the downgrade is done again, as without a key
 }
 # These columns say when a thing ended, with which request it began, or how often its end was not

@@ -67,6 +67,9 @@ Index(
     sqlite_where=StoredRule.until_revision.is_(None),
 )
 
+# What begins with a prefix, also where the database's collation is not "C".
+Index("ix_rules_pattern_prefix", StoredRule.pattern, postgresql_ops={"pattern": "text_pattern_ops"})
+
 FIELDS = tuple(
     column
     for column in StoredRule.__table__.columns

@@ -28,6 +28,8 @@ IMPERSONAL = {
     "freezes": {"what", "domain", "author"},
     "homeserver_breakers": {"homeserver"},
     "homeserver_credentials": {"homeserver", "token_hash"},
+    "health_findings": {"what", "state", "fix"},
+    "homeserver_health": {"homeserver"},
     "homeserver_modules": {"homeserver", "reports", "actions"},
     "homeservers": {
         *("name", "url", "federation_url", "ca_pem", "label", "connector", "registration_secret"),
@@ -41,6 +43,7 @@ IMPERSONAL = {
     "inviter_blocks": {"author"},
     # The operator's own name stands in the journal on purpose.
     "journal": {"actor", "origin", "action", "request_id", "previous_hash", "hash"},
+    "journal_checks": {"head", "fault"},
     "key_uses": {"key_set", "fingerprint"},
     "list_sign_ins": {"device"},
     "lookup_hashes": {"medium"},

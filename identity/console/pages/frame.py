@@ -49,8 +49,13 @@ DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 NAVIGATION: Final = (
     ("home", Deed.SEE_SELF),
     ("domains", Deed.SEE),
+    ("homeservers", Deed.SEE),
     ("people", Deed.OPEN_PERSON),
+    ("invitations", Deed.SEE),
+    ("mails", Deed.SEE),
+    ("journal", Deed.SEE_JOURNAL),
     ("access", Deed.SEE_ACCESS),
+    ("menu", Deed.SEE_SELF),
 )
 """The screens of the bar, in their order, and who sees them there."""
 
@@ -103,6 +108,7 @@ def guard() -> Response | None:
 
 def show(
     name: str,
+    /,
     *,
     status: HTTPStatus = HTTPStatus.OK,
     faults: Sequence[Fault] = (),

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from identity.command.findings import Finding, State
+from identity.core.findings import Finding, State
 from identity.homeservers import modules as homeserver_modules
 from identity.homeservers.models import Homeserver
 from identity.homeservers.modules import MEMBERSHIP

@@ -5,13 +5,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from identity.command.findings import Finding, State
 from identity.core import outbox
+from identity.core.findings import Finding, State
 from identity.freezes import models as freezes
 from identity.homeservers import standing as homeserver_standing
 from identity.homeservers.models import Homeserver
+from identity.homeservers.service import rules_naming
 from identity.invitations import block_models as inviter_blocks
-from identity.maintenance import homeserver_removal
 
 
 def check_stopped(session: Session, now: datetime) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def check_standing(session: Session, now: datetime, row: Homeserver) -> Iterator
     if row.suspended_at is not None:
         told = "suspended: it and its people are refused, and nothing is sent there"
         yield Finding(row.name, State.ATTENTION, told, f"guichet homeserver resume {row.name}")
-    patterns = homeserver_removal.rules_naming(session, row.name) if row.retired_at else []
+    patterns = rules_naming(session, row.name) if row.retired_at else []
     if patterns:
         told = f"retired; addresses of rules that lead there cannot sign up: {len(patterns)} rules"
         fix = "lead them elsewhere: guichet domain add; or guichet homeserver reinstate"

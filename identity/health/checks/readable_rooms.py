@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain_rules.rooms.room import RULE_EVENT, as_mapping
-from identity.command.findings import Finding, Silent, State, findings_or_silence
+from identity.core.findings import Finding, Silent, State, findings_or_silence
 from identity.core.http_client import Away, JsonClient, quote_path_segment
 
 OK = 200

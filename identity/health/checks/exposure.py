@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from domain_rules.rooms.room import as_mapping, as_texts
-from identity.command.findings import Finding, Silent, State, findings_or_silence
+from identity.core.findings import Finding, Silent, State, findings_or_silence
 from identity.core.http_client import Answer, Away, JsonClient, quote_path_segment
 
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY = 200, 401, 403, 404, 429

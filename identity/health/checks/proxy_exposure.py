@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from identity.command.findings import Finding, Silent, State, findings_or_silence
+from identity.core.findings import Finding, Silent, State, findings_or_silence
 from identity.core.http_client import JsonClient, quote_path_segment
 
 from .exposure import AGENTS_ONLY, CLIENT, GUIDE, NO_SERVER, OK, UNAUTHORIZED, ask

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from identity.command.findings import Finding, State
 from identity.core import continuity
+from identity.core.findings import Finding, State
 from identity.homeservers import credentials
 
 NIGHTLY = timedelta(hours=26)
