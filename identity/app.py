@@ -19,6 +19,9 @@ from .bulk_invites.pages import (
 )
 from .console.api import routes as admin_api
 from .console.pages import (
+    change_edit as console_change_edit,
+    change_steps as console_change_steps,
+    changes as console_changes,
     domains as console_domains,
     frame as console_frame,
     home as console_home,
@@ -89,6 +92,9 @@ SCREENS = (
     console_domains,
     console_testing,
     console_revisions,
+    console_changes,
+    console_change_edit,
+    console_change_steps,
     console_people,
     console_person_deeds,
     console_sign_in,

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from domain_rules.rules import RuleSet
+from identity.operators.roles import ALL, Scope
 from identity.problems import WrongParameter
 from identity.routing import models as rules
 
@@ -48,11 +49,11 @@ def read_as_of(typed: str) -> AsOf:
     raise WrongParameter(f"{text[:40]} is neither a revision nor a change such as C-142.")
 
 
-def rules_as_of(session: Session, now: datetime, moment: AsOf) -> RuleSet:
-    """The rule set. Raises NoSuchRevision, NoSuchChange, UnknownHomeserver."""
+def rules_as_of(session: Session, now: datetime, moment: AsOf, scope: Scope = ALL) -> RuleSet:
+    """The rule set. A change outside `scope` is not found. Raises NoSuchRevision, NoSuchChange, UnknownHomeserver."""
     if moment.change is None:
         return service.rules_at(session, now, moment.revision)
-    return rules_under(session, now, changes.required(session, moment.change))
+    return rules_under(session, now, changes.required(session, moment.change, scope))
 
 
 def rules_under(session: Session, now: datetime, change: Change) -> RuleSet:

@@ -30,7 +30,7 @@ from identity.operators import factors, models as operators, sessions
 from identity.operators.factors import Answer
 from identity.operators.reasons import is_reason
 from identity.operators.roles import IMPLIED, PERMISSIONS, Deed, Role
-from identity.problems import Problem, WrongParameter
+from identity.problems import NoSuchChange, NoSuchRevision, Problem, WrongParameter
 from identity.web import console_gate, csrf, page_errors, page_headers, wording
 from identity.web.rendering import Fault, context
 from identity.web.request_context import services
@@ -41,11 +41,13 @@ from .operator_session import operator, signed_in
 DONE: Final = "console_done"  # in the cookie: what the last form did, shown once
 FACTOR, REASON = "second_factor", "reason"
 NOT_CARRIED: Final = {csrf.FIELD, FACTOR, REASON}
+NOT_THERE: Final = (NoSuchChange, NoSuchRevision)
 DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 """What each view does, by endpoint and method; None: for whoever is not signed in yet."""
 NAVIGATION: Final = (
     ("home", Deed.SEE_SELF),
     ("domains", Deed.SEE),
+    ("changes", Deed.SEE),
     ("people", Deed.OPEN_PERSON),
 )
 """The screens of the bar, in their order, and who sees them there."""
@@ -104,9 +106,9 @@ def show(
     faults: Sequence[Fault] = (),
     **values: Any,
 ) -> Response:
-    """Render `templates/console/<name>.html`; with faults the status is 400."""
+    """Render `templates/console/<name>.html`; with faults the status is 400, unless another is given."""
     who = signed_in()
-    if faults:
+    if faults and status is HTTPStatus.OK:
         status = HTTPStatus.BAD_REQUEST
     html = render_template(
         f"console/{name}.html",
@@ -233,6 +235,8 @@ def _show_again() -> Response:
 
 def _answer_problem(problem: Problem) -> Response:
     """A problem that no view has handled, with its own words: operators read the technical ones."""
+    if isinstance(problem, NOT_THERE):
+        return show("not_found", status=HTTPStatus.NOT_FOUND)
     found = page_errors.advice_for(problem)
     return show("problem", status=found.status, problem=str(problem))
 
