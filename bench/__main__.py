@@ -10,11 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import decisions, http, lookups, mails, modules, passwords, probes
+from . import changes, decisions, http, lookups, mails, modules, passwords, probes
 from .rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
 SUITES = {
+    "changes": changes.measure,
     "decisions": decisions.measure,
     "http": http.measure,
     "lookups": lookups.measure,

@@ -49,7 +49,7 @@ from associations where abs(hashtext(address)) % :of = :part
 
 def measure() -> Iterator[Row]:
     """Run the suite."""
-    with _database() as database:
+    with new_database() as database:
         with database.transaction() as session:
             session.add(_homeserver())
         # In parts: PostgreSQL cancels statements after 15 seconds (core/database.py).
@@ -131,7 +131,8 @@ def _hash_everybody(database: Database) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[Database]:
+def new_database() -> Iterator[Database]:
+    """A database of its own on a PostgreSQL server of its own."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # the server runs as another user than root
         server_folder = Path(folder) / "postgresql"

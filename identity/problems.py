@@ -439,3 +439,7 @@ class NotForAgents(Problem):
 
 class TargetNotReady(Problem):
     """People would belong to a homeserver that takes nobody just now."""
+
+
+class UnreadableFile(Problem):
+    """This file of rules cannot be read."""

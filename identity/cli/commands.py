@@ -24,6 +24,7 @@ from identity.people.cli.person import person
 from identity.restore.cli import backup, restore
 from identity.routing.cli import address
 from identity.rule_changes.cli.address_lists import never_agent, shared_mailbox
+from identity.rule_changes.cli.change import change
 from identity.rule_changes.cli.domain import domain
 from identity.rule_changes.cli.journal import journal
 from identity.synapse_api.cli import refusals
@@ -73,7 +74,7 @@ def guichet() -> None:
 
 
 NOUNS = (
-    *(address, backup, config, db, doctor, domain, freeze, guest, homeserver, invitation),
+    *(address, backup, change, config, db, doctor, domain, freeze, guest, homeserver, invitation),
     *(inviter, journal, keys, mail, never_agent, node, ops, pepper, person, restore, serve),
     *(session, shared_mailbox, thaw, web),
 )

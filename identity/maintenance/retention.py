@@ -22,6 +22,7 @@ from identity.mail.models import Mail
 from identity.operators import kept_answers
 from identity.people import file_models as person_files
 from identity.registration import models as account_attempts
+from identity.rule_changes import change_models as rule_changes
 from identity.sign_up.models import State as Request, VerificationRequest
 from identity.synapse_api import report_models
 from identity.threepids import account_models as identity_accounts
@@ -46,6 +47,8 @@ ATTEMPTS = timedelta(days=7)
 WRONG_CODES = timedelta(days=1)  # the period that the limits count
 CODES_ENDED = timedelta(days=9)  # an ended code can undo a mistake for a week
 JOBS_DONE = timedelta(days=7)
+CHANGES_ABANDONED = timedelta(days=183)
+EFFECTS_OF_CHANGES = timedelta(days=365)  # counts by domain
 JOBS_GIVEN_UP = timedelta(days=30)
 PERSON_FILES = timedelta(days=1)  # after their half hour; the journal keeps the openings
 
@@ -117,6 +120,12 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "bulk invites": _forgetting(bulk_invites.forget, now - BULK_INVITES),
         "room checks": _forgetting(room_check_models.forget, now - ROOM_CHECKS),
         "uses of keys": _forgetting(key_uses.forget, now),
+        "abandoned changes of rules": _forgetting(
+            rule_changes.forget_abandoned, now - CHANGES_ABANDONED
+        ),
+        "effects of changes of rules": _forgetting(
+            rule_changes.forget_effects, now - EFFECTS_OF_CHANGES
+        ),
         # Those whose time is over; the journal keeps them.
         "freezes": _forgetting(freezes.forget, now),
         "person files": _forgetting(person_files.forget, now - PERSON_FILES),

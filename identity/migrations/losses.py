@@ -31,6 +31,10 @@ BOOKKEEPING = {
     "verification_requests.trace_id",
 }
 MEANINGS = {
+    "change_effects": "whom a change of rules affects is counted again",
+    "change_lines": "changes of rules that wait are lost; what is in force stays",
+    "change_touches": "what a change of rules touches is recorded again by its check",
+    "changes": "changes of rules that wait or are scheduled are lost; what is in force stays",
     "freezes": "what is frozen goes on",
     "inviter_blocks": "blocked inviters may invite again",
     "mail_pauses": "paused mails leave",

@@ -16,7 +16,8 @@ from identity.command.outcomes import Exit
 from identity.command.printing import as_json, print_facts, print_json, print_message
 from identity.invitations import models as third_party_invitations
 from identity.invitations.record import iso_time
-from identity.rule_changes import service as rule_changes
+from identity.rule_changes import changes, lines, service as rule_changes
+from identity.rule_changes.cli.changes_shown import CHANGE
 from identity.threepids import associations
 
 from . import address_lists, never_agent
@@ -33,9 +34,14 @@ def address() -> None:
 @click.option(
     "--revision", type=int, help="Decide by this earlier revision, as of when it was replaced."
 )
+@click.option(
+    "--as-of", "draft", type=CHANGE, help="Decide as if this change of rules were applied: C-142."
+)
 @as_json
 @click.pass_context
-def explain(context: click.Context, address: str, *, revision: int | None) -> None:
+def explain(
+    context: click.Context, address: str, *, revision: int | None, draft: int | None
+) -> None:
     """Show the canonical form, the rules tried, the one that decides, and what people are told.
 
     \b
@@ -51,6 +57,8 @@ def explain(context: click.Context, address: str, *, revision: int | None) -> No
     them and until when they are expected, and how many invitations wait for the address.
     If ADDRESS is not an address, the exit code is 1: {"error": text, "reason": text}
     """  # noqa: D301  \b is click's: keep these lines
+    if revision is not None and draft is not None:
+        raise click.UsageError("give --revision or --as-of, one of the two")
     try:
         parsed = EmailAddress.parse(address)
     except InvalidAddress as error:
@@ -58,7 +66,11 @@ def explain(context: click.Context, address: str, *, revision: int | None) -> No
         print_message(f"guichet: not an email address: {error} ({error.reason})")
         context.exit(Exit.FAILED)
     with open_services() as services, services.database.reading() as session:
-        rules = rule_changes.rules_at(session, services.now(), revision)
+        rules = (
+            rule_changes.rules_at(session, services.now(), revision)
+            if draft is None
+            else lines.rules_under(session, services.now(), changes.required(session, draft))
+        )
         shared = address_lists.shared_mailboxes(session)
         known = _known(session, services.now(), parsed)
     explanation = rules.explain(parsed)

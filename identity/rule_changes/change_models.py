@@ -14,6 +14,7 @@ from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
+from identity.core import rows
 from identity.core.database import Base
 from identity.core.personal_data import RECORD
 
@@ -221,3 +222,22 @@ def rule_of(line: ChangeLine) -> Rule:
 
 def _text(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
+
+
+def forget_abandoned(session: Session, before: datetime, /, *, limit: int) -> int:
+    """Delete changes that were abandoned before this moment, with their lines, at most so many.
+
+    What was in force once stays, like the revisions. Return how many.
+    """
+    old = (Change.state == ChangeState.ABANDONED, Change.ended_at < before)
+    asked = select(Change.id).where(*old).order_by(Change.ended_at).limit(limit)
+    found = session.scalars(asked.with_for_update(skip_locked=True)).all()
+    for table in (ChangeEffect, ChangeTouch, ChangeLine):
+        rows.delete(session, table, table.change_id.in_(found))
+    return rows.delete(session, Change, Change.id.in_(found))
+
+
+def forget_effects(session: Session, before: datetime, /, *, limit: int) -> int:
+    """Delete the counts by domain of changes that ended before this moment, at most so many rows."""
+    ended = select(Change.id).where(Change.ended_at < before)
+    return rows.delete(session, ChangeEffect, ChangeEffect.change_id.in_(ended), limit=limit)

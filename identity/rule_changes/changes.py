@@ -18,6 +18,7 @@ from identity.core import journal, outbox, rows
 from identity.core.journal import Actor
 from identity.core.outbox import JobKind, Lane
 from identity.core.paging import LIMIT, Page, find_page
+from identity.core.personal_data import mask_names
 from identity.operators.roles import ALL, Scope
 from identity.problems import NoSuchChange, NotNow, StaleDraft, WrongParameter
 from identity.routing import models as rules
@@ -115,7 +116,7 @@ def find_unreviewed(session: Session, scope: Scope = ALL, *, limit: int = LIMIT)
 def rename(
     session: Session, now: datetime, who: Actor, change: Change, title: str, *, version: int
 ) -> None:
-    """Give a draft another title. Raises StaleDraft, NotNow, WrongParameter."""
+    """Give a draft another title, in which addresses are masked. Raises StaleDraft, NotNow, WrongParameter."""
     title = _read_title(title)
     _edit(session, now, who, change, version)
     change.title = title
@@ -337,7 +338,7 @@ def _within(scope: Scope) -> Select[Change]:
 
 
 def _read_title(text: str) -> str:
-    title = " ".join(text.split())
+    title = mask_names(" ".join(text.split()))
     if not title or not title.isprintable():
         raise WrongParameter("A change has a title, on one line.")
     return title[:MAX_TITLE]

@@ -1,12 +1,14 @@
 """The lines of a change of rules: adds and drops them, and compares them with what is in force."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
+from domain_rules.rules import RuleSet
 from identity.core import rows
 from identity.core.paging import LIMIT, Page, find_page
 from identity.operators.roles import ALL, Scope
@@ -85,6 +87,20 @@ def compare_lines(session: Session, put: Iterable[Rule], take_away: Iterable[Key
     if difference.base != base:
         raise BaseMoved
     return difference
+
+
+def rules_under(session: Session, now: datetime, change: Change) -> RuleSet:
+    """The rules as they would be if the change were applied now. Raises UnknownHomeserver."""
+    revision = rules.current_number(session) + 1
+    return RuleSet.compile(load_after(session, change), revision=revision, at=now)
+
+
+def load_after(session: Session, change: Change) -> list[Rule]:
+    """The rules after the change, against the newest revision. Raises UnknownHomeserver."""
+    difference = compare(session, change)
+    gone = service.by_key(difference.ended)
+    here = service.by_key(rules.load(session, difference.base))
+    return [*(rule for key, rule in here.items() if key not in gone), *difference.begun]
 
 
 def find_page_of_lines(

@@ -75,7 +75,7 @@ def compare(
 
 def compare_revisions(session: Session, older: int, newer: int) -> Difference:
     """The difference between two revisions. Raises NoSuchRevision."""
-    then, since = (by_key(rules.load(session, _known(session, n))) for n in (older, newer))
+    then, since = (by_key(rules.load(session, required(session, n))) for n in (older, newer))
     return difference_between(older, then, since, [key for key in then if key not in since])
 
 
@@ -84,7 +84,7 @@ def compare_to_revision(session: Session, number: int) -> Difference:
 
     Raises NoSuchRevision, and UnknownHomeserver if one of its homeservers is not registered now.
     """
-    back = rules.load(session, _known(session, number))
+    back = rules.load(session, required(session, number))
     return compare(session, put=back, whole=True)
 
 
@@ -95,7 +95,7 @@ def rules_at(session: Session, now: datetime, revision: int | None) -> RuleSet:
     """
     if revision is None:
         return rules.load_rule_set(session, at=now)
-    following = session.get(RuleRevision, _known(session, revision) + 1)
+    following = session.get(RuleRevision, required(session, revision) + 1)
     moment = following.published_at if following else now
     return rules.load_rule_set(session, at=moment, revision=revision)
 
@@ -159,7 +159,8 @@ def _with_its_move(rule: Rule, old: Rule | None) -> Rule:
     return replace(rule, moved_from=old.moved_from, moving_until=old.moving_until)
 
 
-def _known(session: Session, number: int) -> int:
+def required(session: Session, number: int) -> int:
+    """The number of a revision that there is. Raises NoSuchRevision."""
     newest = rules.current_number(session)
     if not rules.EMPTY <= number <= newest:
         raise problems.NoSuchRevision(number, newest)

@@ -97,9 +97,12 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.NoSuchChange: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.NotNow: (HTTPStatus.CONFLICT, "org.guichet.not_now"),
     problems.StaleDraft: (HTTPStatus.PRECONDITION_FAILED, "org.guichet.stale_draft"),
-    problems.OwnApproval: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
-    problems.TooCloseToApprove: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
-    problems.ApprovalNeeded: (HTTPStatus.CONFLICT, "org.guichet.approval_needed"),
+    problems.OwnApproval: (HTTPStatus.FORBIDDEN, "org.guichet.own_approval"),
+    problems.TooCloseToApprove: (HTTPStatus.FORBIDDEN, "org.guichet.too_close"),
+    problems.ApprovalNeeded: (HTTPStatus.UNPROCESSABLE_ENTITY, "org.guichet.approval_needed"),
+    problems.NotForAgents: (HTTPStatus.UNPROCESSABLE_ENTITY, "org.guichet.not_for_agents"),
+    problems.TargetNotReady: (HTTPStatus.UNPROCESSABLE_ENTITY, "org.guichet.target_not_ready"),
+    problems.UnreadableFile: (HTTPStatus.BAD_REQUEST, "org.guichet.unreadable_file"),
 }
 OTHERWISE = (HTTPStatus.BAD_REQUEST, "M_UNKNOWN")
 

@@ -69,6 +69,15 @@ ADVICE: dict[type[problems.Problem], Advice] = {
     problems.NoSuchOperator: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
     problems.NoSuchToken: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
     problems.NotPermitted: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
+    problems.NoSuchChange: Advice(HTTPStatus.NOT_FOUND, "problem.other", HOME),
+    problems.NotNow: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
+    problems.StaleDraft: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
+    problems.OwnApproval: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
+    problems.TooCloseToApprove: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
+    problems.ApprovalNeeded: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
+    problems.NotForAgents: Advice(HTTPStatus.FORBIDDEN, "problem.other", HOME),
+    problems.TargetNotReady: Advice(HTTPStatus.CONFLICT, "problem.other", HOME),
+    problems.UnreadableFile: Advice(HTTPStatus.BAD_REQUEST, "problem.other", HOME),
     problems.Unavailable: Advice(HTTPStatus.SERVICE_UNAVAILABLE, "problem.away", START),
 }
 OTHERWISE = Advice(HTTPStatus.BAD_REQUEST, "problem.other", HOME)

@@ -8,6 +8,17 @@ import pytest
 from identity.cli.commands import guichet
 
 JOURNALED = {
+    "change abandon": "change.abandon",
+    "change add": "change.edit",
+    "change apply": "change.apply",
+    "change check": "change.check",
+    "change import": "change.import",
+    "change new": "change.make",
+    "change propose": "change.propose",
+    "change remove": "change.edit",
+    "change return": "change.return",
+    "change rollback": "change.make",
+    "change schedule": "change.schedule",
     "db downgrade": "db.downgrade",
     "db upgrade": "db.upgrade",
     "domain add": "rules.publish",

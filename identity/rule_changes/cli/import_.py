@@ -6,20 +6,25 @@ from typing import Any
 
 import click
 
-from domain_rules.rule import AccountClass
 from identity.command.files import FILE, read_text
-from identity.command.opening import open_services
+from identity.command.opening import open_services, with_options
 from identity.command.outcomes import Exit
 from identity.command.printing import print_json, print_message
-from identity.homeservers import models as homeservers
-from identity.routing import address_lists, models as rules
-from identity.rule_changes import service as rule_changes
+from identity.problems import UnreadableFile
 from identity.rule_changes.at_once import Wanted
 from identity.rule_changes.change_models import Origin
-from identity.services import Services
+from identity.rule_changes.files import (
+    Content,
+    OfLists,
+    check_of_lists,
+    find_existing,
+    format_of,
+    is_policy,
+)
+from identity.rule_changes.import_proof import ImportProof, describe_proof, make_proof
 
-from .files import Content, Existing, Format, format_of, is_policy, read_list, read_table, read_yaml
-from .proof import ImportProof, describe_proof, make_proof, print_proof
+from .files import ending_of, homeservers_of, read_file
+from .proof import print_proof
 from .publishing import (
     Published,
     describe_checked,
@@ -31,15 +36,20 @@ from .publishing import (
 )
 
 LONG = 3_000_000  # characters
-OF_LISTS = ("homeserver", "organisation", "suffix", "guest")
+OF_LISTS = asdict(OfLists())
+of_lists_options = with_options(
+    click.option(
+        "--homeserver", help="Lists: where the people of these domains have their accounts."
+    ),
+    click.option("--organisation", default="", help="Lists: the label people see."),
+    click.option("--suffix", is_flag=True, help="Lists: each domain and every domain under it."),
+    click.option("--guest", is_flag=True, help="Lists: their people are guests."),
+)
 
 
 @click.command(name="import")
 @click.argument("file", type=FILE)
-@click.option("--homeserver", help="Lists: where the people of these domains have their accounts.")
-@click.option("--organisation", default="", help="Lists: the label people see.")
-@click.option("--suffix", is_flag=True, help="Lists: each domain and every domain under it.")
-@click.option("--guest", is_flag=True, help="Lists: their people are guests.")
+@of_lists_options
 @click.option("-v", "--verbose", is_flag=True, help="Name duplicates, show every change.")
 @publishing
 @click.pass_context
@@ -68,22 +78,22 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
                "dangers": [{"line", "text", "kind", "reason"}]}}
     """  # noqa: D301  \b is click's: keep these lines
     text = read_text(file)
-    form = format_of(file, text)
-    _check_usage(file, form, options)
+    of_lists = read_of_lists(file, text, options)
     if len(text) > LONG:
         print_message(f"{file.name} is long; this takes a minute or two.")
     with open_services() as services:
-        here = _here(services)
-        content = _read(file, form, text, here, options)
+        with services.database.reading() as session:
+            here = find_existing(session)
+        content = read_file(file, text, here, of_lists)
         found = make_proof(content, here.rules, services.now())
         if found:
             print_proof(found, whole=options["verbose"])
-        _tell_lines(content, whole=options["verbose"])
+        tell_lines(content, whole=options["verbose"])
         options["reason"] = options["reason"] or f"import of {file.name}"
         wanted = Wanted(
             title=f"Import of {file.name}",
             put=content.rules,
-            servers=content.homeservers,
+            servers=homeservers_of(content, file.parent),
             origin=Origin.IMPORT,
             allows_public=True,  # what is refused was taken out above
         )
@@ -91,7 +101,7 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
         _show(content, found, done, options)
         if done.needs_approval:
             tell_approval(services, done)
-    context.exit(Exit.APPROVAL if done.needs_approval else content.ending)
+    context.exit(Exit.APPROVAL if done.needs_approval else ending_of(content))
 
 
 def _show(
@@ -106,41 +116,18 @@ def _show(
     print_message(_summary(content, done, dry_run=options["dry_run"]))
 
 
-def _check_usage(file: Path, form: Format, options: dict[str, Any]) -> None:
-    if form is not Format.LIST:
-        for name in OF_LISTS:
-            if options[name]:
-                raise click.UsageError(f"--{name} is for lists; {file.name} says it itself")
-    elif not options["homeserver"]:
-        raise click.UsageError("a list needs --homeserver")
+def read_of_lists(file: Path, text: str, options: dict[str, Any]) -> OfLists:
+    """What the options say of a list. Raises UsageError if they do not fit the file's format."""
+    of_lists = OfLists(**{name: options[name] or default for name, default in OF_LISTS.items()})
+    try:
+        check_of_lists(file.name, format_of(file.name, text), of_lists)
+    except UnreadableFile as wrong:
+        raise click.UsageError(str(wrong)) from None
+    return of_lists
 
 
-def _here(services: Services) -> Existing:
-    with services.database.reading() as session:
-        return Existing(
-            homeservers={each.name: each.is_for_guests for each in homeservers.find_all(session)},
-            rules=rule_changes.by_key(rules.load(session, rules.current_number(session))),
-            why_never_agent=address_lists.why_never_agent(session),
-        )
-
-
-def _read(file: Path, form: Format, text: str, here: Existing, options: dict[str, Any]) -> Content:
-    if form is Format.YAML:
-        return read_yaml(file, text, here)
-    if form is Format.CSV:
-        return read_table(text, here)
-    is_guests = options["guest"] or here.homeservers.get(options["homeserver"], False)
-    return read_list(
-        text,
-        here,
-        homeserver=options["homeserver"],
-        organisation=options["organisation"],
-        account_class=AccountClass.GUEST if is_guests else AccountClass.AGENT,
-        suffix=options["suffix"],
-    )
-
-
-def _tell_lines(content: Content, *, whole: bool) -> None:
+def tell_lines(content: Content, *, whole: bool) -> None:
+    """Say which lines were refused, and with `whole` which stand twice."""
     for fault in content.faults:
         print_message(f"line {fault.line}: {fault.text}: {fault.reason}")
     for duplicate in content.duplicates if whole else ():

@@ -1,25 +1,20 @@
-"""Output of the proof made at the import of an old info.yaml, as text and as JSON."""
+"""Output of the proof made at the import of an old info.yaml, as text."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
 
 from domain_rules.info_yaml.legacy_lookup import CallerAnswer
-from domain_rules.info_yaml.lint import LintFinding, find_dangers
-from domain_rules.info_yaml.proof import AnswerPair, Cause, Difference, Proof, prove
+from domain_rules.info_yaml.lint import LintFinding
+from domain_rules.info_yaml.proof import AnswerPair, Cause, Difference, Proof
 from domain_rules.info_yaml.reading import InfoYamlReading
 from domain_rules.rule import Rule
-from domain_rules.rules import RuleSet
 from identity.command.printing import print_message
+from identity.rule_changes.import_proof import ImportProof
 
 from .differences import SHOWN, outcome, readable_name
-from .files import Content, Key
 
 EXAMPLES = 4  # of one cause, unless all are wanted
 WIDEST = 44
-FIELDS = ("line", "text", "address", "cause", "explanation")  # of a difference, besides its answers
 
 HEADINGS = {
     Cause.UNESCAPED_DOT: "a dot that was not escaped stood for any letter; now it is a dot",
@@ -33,24 +28,6 @@ HEADINGS = {
 }
 
 
-@dataclass(frozen=True)
-class ImportProof:
-    """The reading of an old file, the proof of its translation, and the dangers in it."""
-
-    reading: InfoYamlReading
-    proof: Proof
-    dangers: tuple[LintFinding, ...]
-
-
-def make_proof(content: Content, in_force: Mapping[Key, Rule], now: datetime) -> ImportProof | None:
-    """Prove the content against the rules in force together with its own; None if it is not old."""
-    if content.old is None:
-        return None
-    rules = {**in_force, **{(rule.kind, rule.pattern): rule for rule in content.rules}}
-    proof = prove(content.old, RuleSet.compile(rules.values(), at=now))
-    return ImportProof(content.old, proof, tuple(find_dangers(content.old.old)))
-
-
 def print_proof(found: ImportProof, *, whole: bool) -> None:
     """Print each line's translation, the dangers, and the addresses with another answer."""
     for part in (_translations(found.reading), _dangers(found.dangers)):
@@ -62,39 +39,6 @@ def print_proof(found: ImportProof, *, whole: bool) -> None:
             print_message(f"  … and {len(lines) - len(shown)} more (-v shows them)")
     for line in _differences(found.proof, whole=whole):
         print_message(line)
-
-
-def describe_proof(found: ImportProof) -> dict[str, Any]:
-    """The proof for JSON."""
-    return {
-        "addresses": found.proof.addresses,
-        "lines": found.proof.lines,
-        "is_whole": found.proof.is_whole,
-        "translations": [
-            {
-                "line": line.line,
-                "text": line.text,
-                "rules": [rule.name for rule in found.reading.rules_of.get(number, ())],
-            }
-            for number, line in enumerate(found.reading.old)
-        ],
-        "differences": [
-            {field: getattr(each, field) for field in FIELDS}
-            | {"inside": _pair(each.inside), "outside": _pair(each.outside)}
-            for each in found.proof.differences
-        ],
-        "dangers": [
-            {"line": each.line, "text": each.text, "kind": each.trap, "reason": each.reason}
-            for each in found.dangers
-        ],
-    }
-
-
-def _pair(pair: AnswerPair) -> dict[str, Any]:
-    return {
-        name: seen._asdict() if seen else None
-        for name, seen in (("old", pair.old), ("new", pair.new))
-    }
 
 
 def _translations(reading: InfoYamlReading) -> Iterator[str]:

@@ -11,7 +11,7 @@ from identity.rule_changes.at_once import Wanted
 from identity.rule_changes.change_models import Origin
 from identity.services import Services
 
-from .files import read_sample
+from .files import homeservers_of, read_sample
 
 PATHS = (
     Path(__file__).parents[3] / "examples/federation.yaml",  # a checkout
@@ -31,7 +31,7 @@ def load_sample(services: Services) -> bool:
         wanted = Wanted(
             title="The sample federation",
             put=content.rules,
-            servers=content.homeservers,
+            servers=homeservers_of(content, path.parent),
             origin=Origin.IMPORT,
         )
         checked = at_once.count(session, services.now(), wanted)
