@@ -28,6 +28,7 @@ from .console.pages import (
     people as console_people,
     person_deeds as console_person_deeds,
     revisions as console_revisions,
+    rule_files as console_rule_files,
     sign_in as console_sign_in,
     testing as console_testing,
 )
@@ -95,6 +96,7 @@ SCREENS = (
     console_changes,
     console_change_edit,
     console_change_steps,
+    console_rule_files,
     console_people,
     console_person_deeds,
     console_sign_in,
