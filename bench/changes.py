@@ -1,4 +1,7 @@
-"""Measures the check of a change: every known address through the rules before and after it."""
+"""Measures the check of a change: every known address through the rules before and after it.
+
+In seconds of this process's CPU, since the machine may have other work.
+"""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -8,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
+from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.core.clock import utc_now
 from identity.core.database import Database
@@ -35,29 +39,29 @@ def measure() -> Iterator[Row]:
         _fill(database)
         now = utc_now()
         moved = [replace(rule, homeserver=OTHERS) for rule in _rules()]
-        began = time.perf_counter()
+        began = time.process_time()
         with database.transaction() as session:
             number = changes.make(session, now, ME, title="all move", put=moved).number
-        made = time.perf_counter() - began
+        made = time.process_time() - began
         shown: list[tuple[int, int]] = []
-        began = time.perf_counter()
+        began = time.process_time()
         with database.reading() as session:
             change = changes.required(session, number)
             follow = checking.following(lambda done, total: shown.append((done, total)), EVERY)
             checked = checking.count(session, now, change, follow)
-        counted = time.perf_counter() - began
+        counted = time.process_time() - began
         if checked.replayed.impact.change_homeserver != ADDRESSES:
             raise SystemExit(f"{checked.replayed.impact} is not the number of addresses")
-        began = time.perf_counter()
+        began = time.process_time()
         with database.transaction() as session:
             change = changes.required(session, number)
             checking.store(session, now, change, checked, (ChangeState.DRAFT,))
-        stored = time.perf_counter() - began
-        began = time.perf_counter()
+        stored = time.process_time() - began
+        began = time.process_time()
         with database.transaction() as session:
             basis = checking.basis_of(session)
             number = service.publish(session, now, checked.difference, ME)
-        published = time.perf_counter() - began
+        published = time.process_time() - began
         if basis != checked.basis:
             raise SystemExit("what was counted moved meanwhile")
         plain = _read_and_decide(database, number)
@@ -65,20 +69,20 @@ def measure() -> Iterator[Row]:
         f"{ADDRESSES:,} addresses, two sets of {RULES:,} rules; draft made in {made:.1f} s, effects "
         f"stored in {stored:.1f} s, published in {published:.1f} s; progress shown {len(shown)} times"
     )
-    yield Row("check of a change to one pass over the addresses", counted / plain, "x", at_most=8)
-    yield Row("check of a change", counted, "s", at_most=60, detail=told)
+    yield Row("check of a change to one pass over the addresses", counted / plain, "x", at_most=6)
+    yield Row("check of a change, CPU", counted, "s", at_most=20, detail=told)
 
 
 def _read_and_decide(database: Database, revision: int) -> float:
     """The seconds to load one set of rules, and to read every address and decide it once."""
-    began = time.perf_counter()
+    began = time.process_time()
     with database.reading() as session:
         rules = stored_rules.load_rule_set(session, at=utc_now(), revision=revision)
         rows = session.execute(text("select address from associations")).scalars()
-        decided = sum(1 for address in rows if rules.read(address))
+        decided = sum(1 for each in rows if rules.decide(EmailAddress.stored(each)).rule)
     if decided != ADDRESSES:
         raise SystemExit(f"{decided} addresses")
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def _fill(database: Database) -> None:

@@ -4,6 +4,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,6 +18,7 @@ from . import authority, children, people, proxy
 from .children import ROOT, Child, Failed
 from .demo_folder import DemoFolder
 from .guichet import Guichet
+from .operators import Operators
 from .people import Person
 from .synapse import LOOPBACK, PYTHON, Homeserver
 
@@ -68,12 +71,17 @@ class Demo:
         _print_message("The first people come…")
         return self._make_people()
 
-    def watch(self) -> None:
-        """Wait until Ctrl-C. Raises Failed if a process ends before."""
+    def operate(self) -> Operators:
+        """Operators of the console, one of each role."""
+        return Operators(self.guichet.folder, url=self.guichet.url)
+
+    def watch(self, do: Callable[[], None]) -> None:
+        """Wait until Ctrl-C, and `do` this all the while. Raises Failed if a process ends before."""
         while True:
             for child in self.running:
                 if not child.is_running:
                     raise Failed(f"{child.name} has ended: {child.log}")
+            do()
             time.sleep(children.POLL)
 
     def stop(self) -> None:
@@ -140,6 +148,7 @@ class Demo:
     def _facts(self, users: dict[str, Person], room: str) -> dict[str, Any]:
         return {
             "guichet": self.guichet.url,
+            "console": f"{self.guichet.url}/admin/",
             "mailbox": f"{self.guichet.url}/dev/mail.json",
             "ca_file": str(self._certificates.ca_file),
             "proxy": bool(self._proxy),
@@ -181,9 +190,14 @@ def _run(demo_folder: DemoFolder, port: int) -> None:
     running = Demo(demo_folder.folder, port)
     try:
         facts = running.start()
-        demo_folder.publish(facts)
-        _print_facts(facts, demo_folder.facts_file)
-        running.watch()
+        with closing(running.operate()) as operators:
+
+            def publish() -> None:
+                demo_folder.publish(facts | {"operators": operators.facts()})
+
+            publish()
+            _print_facts(facts, demo_folder.facts_file)
+            running.watch(lambda: publish() if operators.renew() else None)
     except KeyboardInterrupt:
         _print_message("Stopping…")
     finally:
@@ -215,6 +229,7 @@ def _check(port: int) -> None:
 def _print_facts(facts: dict[str, Any], facts_file: Path) -> None:
     click.echo(f"\nSign-up   {facts['guichet']}/start")
     click.echo(f"Mailbox   {facts['guichet']}/dev/mail")
+    click.echo(f"Console   {facts['console']}   operators: see the file below")
     click.echo(f"Trust     {facts['ca_file']}")
     for name, server in facts["homeservers"].items():
         click.echo(f"{name:<9} {server['client_url']}   people @…:{server['server_name']}")

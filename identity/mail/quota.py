@@ -58,7 +58,7 @@ OF_INVITING = Bound(INVITING, ((1, HALF_AN_HOUR),))
 OF_INVITES = Bound((Template.INVITE,), ((3, DAY),))
 OF_NOT_INVITED = Bound((Template.NOT_INVITED,), ((1, HALF_AN_HOUR), (10, DAY)))
 OF_REPEATING = Bound((Template.INVITE_DIGEST, Template.REMINDER), ((1, DAY),))
-OF_CHANGES = Bound((Template.CHANGE_NOTICE,), ((20, timedelta(hours=1)), (60, DAY)))
+OF_CHANGES = Bound((Template.CHANGE_NOTICE,), ((5, timedelta(hours=1)), (10, DAY)))
 OF_RESULTS = Bound(
     (Template.WELCOME, Template.SERVER_READY, Template.BULK_REPORT, Template.CODE_USED),
     ((5, timedelta(hours=1)), (10, DAY)),

@@ -11,13 +11,13 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.advice import AddressAdvice, advise
 from domain_rules.rules import Decision, DecisionReason, Explanation
 from identity.accounts import models as accounts
+from identity.command.labels import CHANGE
 from identity.command.opening import open_services
 from identity.command.outcomes import Exit
 from identity.command.printing import as_json, print_facts, print_json, print_message
 from identity.invitations import models as third_party_invitations
 from identity.invitations.record import iso_time
 from identity.rule_changes import changes, lines, service as rule_changes
-from identity.rule_changes.cli.changes_shown import CHANGE
 from identity.threepids import associations
 
 from . import address_lists, never_agent

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from identity.core import outbox
 from identity.core.journal import Actor
 from identity.core.outbox import JobKind, Lane
+from identity.core.personal_data import mask_names
 
 from . import change_models as models, changes, checking, lines, scopes, service, telling
 from .change_models import Change, ChangeState
@@ -83,7 +84,7 @@ def publish(
 def make_stale(session: Session, now: datetime, change: Change) -> None:
     """Rules of its lines were changed since its base: it is to be looked at again."""
     touched = lines.find_touched(session, change)
-    named = ", ".join(map(lines.name_of, touched[:5]))
+    named = mask_names(", ".join(map(lines.name_of, touched[:5])))
     before = (ChangeState.CHECKING, *TO_APPLY)
     if changes.move(session, change, before, ChangeState.STALE, why=named, changed_at=now):
         changes.write(session, now, _worker(change), "stale", change, rules=named)

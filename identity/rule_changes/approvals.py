@@ -85,8 +85,11 @@ def approve(
     _promise(session, now, who, change, before, approver=approver)
     facts: dict[str, object] = {"counts": changes.numbers_of(change.promised)}
     changes.write(session, now, who, "approve", change, **facts)
-    if not waits:
-        apply_approved(session, now, who, change, due_at=due_at)
+    if waits:
+        return
+    _order(session, now, change, due_at)
+    if due_at is not None:
+        changes.write(session, now, who, "schedule", change, due_at=_text(due_at))
 
 
 def apply_approved(
@@ -96,15 +99,11 @@ def apply_approved(
 
     Raises WrongParameter for a moment that is past or more than a year away, NotNow.
     """
-    if due_at is not None and not now < due_at <= now + FARTHEST:
-        raise WrongParameter("A change is scheduled for a moment to come, within a year.")
-    before = (ChangeState.APPROVED, ChangeState.SCHEDULED)
-    after = ChangeState.APPLYING if due_at is None else ChangeState.SCHEDULED
-    changes.advance(session, change, before, after, due_at=due_at, changed_at=now)
-    outbox.enqueue(session, JobKind.CHANGE_APPLY, change.id, now, lane=Lane.NORMAL, due_at=due_at)
+    _order(session, now, change, due_at)
     if due_at is not None:
-        moment = due_at.isoformat(timespec="seconds")
-        changes.write(session, now, who, "schedule", change, due_at=moment)
+        changes.write(session, now, who, "schedule", change, due_at=_text(due_at))
+    else:
+        changes.write(session, now, who, "apply", change)
 
 
 def promise_alone(
@@ -138,7 +137,6 @@ def apply_alone(
         check_typed(change, typed)
         promise_alone(session, settings, now, who, change)
     apply_approved(session, now, who, change, due_at=due_at)
-    changes.write(session, now, who, "apply", change, counts=changes.numbers_of(change.promised))
 
 
 def break_glass(
@@ -157,7 +155,7 @@ def break_glass(
     """
     check_typed(change, typed)
     promise_without_approval(session, now, who, change, approver=approver)
-    apply_approved(session, now, who, change)
+    _order(session, now, change, None)
 
 
 def promise_without_approval(
@@ -230,9 +228,24 @@ def _check_other(session: Session, now: datetime, approver: Operator, change: Ch
     own = {change.author, change.proposed_by, *change.editors}
     if approver.id == change.author_id or approver.name in own:
         raise OwnApproval
-    author = change.author_id and operators.find(session, change.author_id)
-    if author and are_close(approver, author, now):
-        raise TooCloseToApprove
+    for name in own - {None}:
+        other = operators.find_by_name(session, name or "")
+        if other and are_close(approver, other, now):
+            raise TooCloseToApprove
+
+
+def _order(session: Session, now: datetime, change: Change, due_at: datetime | None) -> None:
+    """Let the worker apply what is approved. Raises WrongParameter, NotNow."""
+    if due_at is not None and not now < due_at <= now + FARTHEST:
+        raise WrongParameter("A change is scheduled for a moment to come, within a year.")
+    before = (ChangeState.APPROVED, ChangeState.SCHEDULED)
+    after = ChangeState.APPLYING if due_at is None else ChangeState.SCHEDULED
+    changes.advance(session, change, before, after, due_at=due_at, changed_at=now)
+    outbox.enqueue(session, JobKind.CHANGE_APPLY, change.id, now, lane=Lane.NORMAL, due_at=due_at)
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
 
 
 def _promise(

@@ -1,6 +1,7 @@
 """The running `make demo`, asked by those who live in it; and what is to be true of its doors."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pyotp
 import requests
 
 from .children import Child
@@ -43,6 +45,35 @@ class Demo:
 
     def get(self, url: str) -> requests.Response:
         return requests.get(url, verify=self.facts["ca_file"], timeout=60)
+
+
+def an_operator_of_each_role_signs_in(demo):
+    """By the link and the app of demo.json; a link that was used is soon replaced by another."""
+    roles = {"viewer", "support", "editor", "approver", "auditor", "admin"}
+    assert set(demo.facts["operators"]) == roles
+    for role, operator in demo.facts["operators"].items():
+        with requests.Session() as browser:
+            browser.verify = demo.facts["ca_file"]
+            _press(browser, operator["sign_in_link"])
+            code = pyotp.TOTP(operator["totp_secret"]).now()
+            home = _press(browser, f"{demo.facts['console']}sign-in/second", second_factor=code)
+            assert home.url == demo.facts["console"], role
+            assert operator["name"] in home.text
+            assert browser.get(operator["sign_in_link"]).status_code == 410
+    written = Path(demo.facts["ca_file"]).with_name("demo.json")
+    first = demo.facts["operators"]["viewer"]["sign_in_link"]
+    wait_for(
+        lambda: json.loads(written.read_text())["operators"]["viewer"]["sign_in_link"] != first,
+        what="a new link",
+    )
+
+
+def _press(browser, url, **typed):
+    """The button of a page, as an operator would."""
+    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(url).text)
+    answer = browser.post(url, data={"csrf_token": token[1], **typed}, headers={"Referer": url})
+    assert answer.status_code == 200, answer.text
+    return answer
 
 
 def guests_find_closed_what_no_module_closes(demo):

@@ -8,6 +8,7 @@ import click
 from domain_rules.rule import RuleKind
 from identity.command import words
 from identity.command.files import FILE, read_text
+from identity.command.labels import CHANGE
 from identity.command.opening import author_here, change_options, changing, open_services
 from identity.command.printing import as_json, print_json, print_table, readable_time
 from identity.rule_changes import changes, files, views
@@ -15,7 +16,7 @@ from identity.rule_changes.change_models import Change, ChangeState, Origin
 from identity.rule_changes.service import Key
 
 from .change_moves import abandon, apply, check, propose, return_, rollback, schedule
-from .changes_shown import CHANGE, print_change, print_lines, told
+from .changes_shown import print_change, print_lines, told
 from .files import ending_of, read_file
 from .import_ import of_lists_options, read_of_lists, tell_lines
 from .rule_options import check_rule_options, read_pattern, rule_of, rule_options, suffix

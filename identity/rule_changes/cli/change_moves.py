@@ -8,6 +8,7 @@ import click
 from sqlalchemy.orm import Session
 
 from identity.command import words
+from identity.command.labels import CHANGE
 from identity.command.opening import (
     author_here,
     change_options,
@@ -22,7 +23,7 @@ from identity.rule_changes import approvals, changes, rolling_back, views
 from identity.rule_changes.change_models import Change
 from identity.services import Services
 
-from .changes_shown import CHANGE, told
+from .changes_shown import told
 from .rule_options import read_pattern
 
 Move = Callable[[Session, Services, Actor, Change], Change | None]

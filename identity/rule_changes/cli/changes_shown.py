@@ -1,31 +1,13 @@
-"""Reads the name of a change on the command line, and prints one."""
+"""Prints changes of rules."""
 
-import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from identity.command.printing import print_facts, print_json, print_message, readable_time
 
 from .publishing import EFFECTS
-
-NAME: Final = re.compile(r"(?:C-)?([1-9][0-9]{0,8})", re.IGNORECASE)
-
-
-class ChangeNumber(click.ParamType[int]):
-    """`C-142`, or 142."""
-
-    name = "C-n"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = NAME.fullmatch(str(value))
-        if not found:
-            self.fail(f"{value!r} is no change: they are called C-1, C-2 and so on", param, ctx)
-        return int(found[1])
-
-
-CHANGE: Final = ChangeNumber()
 
 
 def told(described: dict[str, Any], what: str, *, dry_run: bool) -> None:

@@ -9,12 +9,11 @@ from sqlalchemy.orm import Session
 from domain_rules.csv_rules import write_csv
 from domain_rules.rule import Rule
 from domain_rules.writing import write_yaml
+from identity.command.labels import CHANGE
 from identity.command.opening import open_services
 from identity.command.printing import print_message
 from identity.routing import models as rules
 from identity.rule_changes import changes, lines, service
-
-from .changes_shown import CHANGE
 
 
 @click.command()

@@ -20,6 +20,7 @@ from tests.services.children import Child
 from tests.services.demo import (
     CLIENT,
     Demo,
+    an_operator_of_each_role_signs_in,
     guests_find_closed_what_no_module_closes,
     nobody_names_another_identity_server,
     the_doctor_finds_nothing_open,
@@ -89,6 +90,7 @@ def test_the_whole_demo(started):
     who_is_invited_comes_in_through_the_same_door(demo)
     nobody_names_another_identity_server(demo)
     the_doctor_finds_nothing_open(demo)
+    an_operator_of_each_role_signs_in(demo)
     folder = Path(demo.facts["ca_file"]).parent
     assert len(processes_of(folder)) > 4
     assert demo.child.stop(signal.SIGINT) == 0, demo.child.log
@@ -97,7 +99,8 @@ def test_the_whole_demo(started):
 
 
 def shape_is_as_promised(facts):
-    assert set(facts) == {"guichet", "mailbox", "ca_file", "proxy", "homeservers", "users", "room"}
+    own = {"guichet", "console", "mailbox", "ca_file", "proxy"}
+    assert set(facts) == own | {"homeservers", "users", "room", "operators"}
     assert facts["proxy"] is True  # the suite installs nginx
     homes = {"agent": "agents", "guest": "guests", "mixed_agent": "mixed", "mixed_guest": "mixed"}
     assert set(facts["homeservers"]) == {"agents", "guests", "mixed"}

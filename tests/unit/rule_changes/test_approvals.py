@@ -269,3 +269,19 @@ def test_the_default_takes_an_approver_of_the_whole_federation(
         desk.approve(number, lou, local)
     desk.approve(number, IVO, ivo)
     assert desk.read(number).state == ChangeState.APPLYING
+
+
+def test_nobody_approves_for_whom_they_invited_lately(
+    desk, people, make_operator, ines, ivo, clock
+):
+    emma = make_operator("Emma", Role.EDITOR, by=INES)
+    number = desk.make(agent(ASSO), by=Actor("Emma", "a test"), operator=emma)
+    desk.do(changes.order_check, number)
+    desk.work()
+    desk.do(changes.propose, number)
+    clock.advance(days=29)
+    with pytest.raises(problems.TooCloseToApprove):
+        desk.approve(number, INES, ines)
+    clock.advance(days=1)
+    desk.approve(number, INES, ines)
+    assert desk.read(number).state == ChangeState.APPLYING
