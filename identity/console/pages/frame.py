@@ -31,7 +31,13 @@ from identity.operators import factors, kept_forms, models as operators, session
 from identity.operators.factors import Answer
 from identity.operators.reasons import is_reason
 from identity.operators.roles import IMPLIED, PERMISSIONS, Deed, Role
-from identity.problems import Problem, TooManyRequests, WrongParameter
+from identity.problems import (
+    NoSuchChange,
+    NoSuchRevision,
+    Problem,
+    TooManyRequests,
+    WrongParameter,
+)
 from identity.web import console_gate, csrf, page_errors, page_headers, session_cookies, wording
 from identity.web.rendering import Fault, context
 from identity.web.request_context import services
@@ -44,11 +50,13 @@ THEN: Final = "console_then"  # in the cookie: the screen that was asked for bef
 KEPT: Final = "kept_form"  # field of a form that was kept: its id
 FACTOR, REASON = "second_factor", "reason"
 NOT_CARRIED: Final = {csrf.FIELD, FACTOR, REASON, KEPT}
+NOT_THERE: Final = (NoSuchChange, NoSuchRevision)
 DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 """What each view does, by endpoint and method; None: for whoever is not signed in yet."""
 NAVIGATION: Final = (
     ("home", Deed.SEE_SELF),
     ("domains", Deed.SEE),
+    ("changes", Deed.SEE),
     ("homeservers", Deed.SEE),
     ("people", Deed.OPEN_PERSON),
     ("invitations", Deed.SEE),
@@ -114,9 +122,9 @@ def show(
     faults: Sequence[Fault] = (),
     **values: Any,
 ) -> Response:
-    """Render `templates/console/<name>.html`; with faults the status is 400."""
+    """Render `templates/console/<name>.html`; with faults the status is 400, unless another is given."""
     who = signed_in()
-    if faults:
+    if faults and status is HTTPStatus.OK:
         status = HTTPStatus.BAD_REQUEST
     html = render_template(
         f"console/{name}.html",
@@ -289,6 +297,8 @@ def _answer_problem(problem: Problem) -> Response:
     """A problem that no view has handled, with its own words: operators read the technical ones."""
     if isinstance(problem, TooManyRequests):
         return page_errors.answer_too_many(problem)
+    if isinstance(problem, NOT_THERE):
+        return show("not_found", status=HTTPStatus.NOT_FOUND)
     found = page_errors.advice_for(problem)
     return show("problem", status=found.status, problem=str(problem))
 
