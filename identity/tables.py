@@ -21,6 +21,7 @@ import identity.core.nodes
 import identity.core.one_time_codes.models
 import identity.core.outbox
 import identity.core.timetable_runs
+import identity.domain_requests.models
 import identity.freezes.models
 import identity.homeservers.breakers
 import identity.homeservers.credentials

@@ -15,7 +15,9 @@ from uuid import UUID
 from itsdangerous import BadSignature, Signer
 from pydantic import SecretStr
 
-Purpose = Literal["verify", "not_me", "client", "invitation", "opt_out", "lists"]
+Purpose = Literal[
+    "verify", "not_me", "client", "invitation", "opt_out", "lists", "domain", "domain_code"
+]
 
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits
 CODE_DIGITS = 8

@@ -96,6 +96,10 @@ LANES = {
     Template.BULK_REPORT: Lane.NORMAL,
     Template.REMINDER: Lane.BULK,
     Template.CHANGE_NOTICE: Lane.NORMAL,
+    Template.DOMAIN_CODE: Lane.URGENT,
+    Template.DOMAIN_REQUEST: Lane.NORMAL,
+    Template.DOMAIN_QUESTION: Lane.NORMAL,
+    Template.DOMAIN_DECISION: Lane.BULK,
 }
 
 

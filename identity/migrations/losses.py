@@ -31,6 +31,11 @@ BOOKKEEPING = {
     "verification_requests.trace_id",
 }
 MEANINGS = {
+    "domain_askings": "who asks for their domain needs the code of a new mail",
+    "domain_messages": "questions about requests for domains, and their answers, are gone",
+    "domain_proofs": "proofs of domains begin anew",
+    "domain_requesters": "nobody knows any more who asked for a domain, and nobody is told",
+    "domain_requests": "requests for domains, and decisions about them, are gone",
     "freezes": "what is frozen goes on",
     "inviter_blocks": "blocked inviters may invite again",
     "mail_pauses": "paused mails leave",

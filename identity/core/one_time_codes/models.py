@@ -35,6 +35,7 @@ class Purpose(StrEnum):
     CLIENT = "client"  # a validation session of a Matrix client
     INVITATION = "invitation"
     LISTS = "lists"  # signing in to send bulk invites
+    DOMAIN = "domain"  # asking for one's domain to be opened
 
 
 class OneTimeCode(Base):
