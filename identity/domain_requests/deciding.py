@@ -287,6 +287,7 @@ def _put_into(
             operator_id=operator_id,
             origin=Origin.REQUEST,
             put=put,
+            scope=scope,
         )
     for rule in put:
         changes.put_line(session, now, who, into, rule, version=into.version, scope=scope)

@@ -5,11 +5,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from domain_rules.addresses import EmailAddress
+from domain_rules.rule import RuleKind
 from identity.core.journal import JournalEntry
-from identity.domain_requests import deciding, ending
+from identity.domain_requests import deciding, ending, models, service, views
 from identity.domain_requests.models import Refusal
 from identity.mail.models import Mail
 from identity.mail.quota import Template
+from identity.operators.roles import ALL, Scope
 from identity.problems import (
     DomainLooksAlike,
     DomainRequestDecided,
