@@ -38,6 +38,7 @@ from .console.pages import (
     me as console_me,
     people as console_people,
     person_deeds as console_person_deeds,
+    requests as console_requests,
     revisions as console_revisions,
     rule_files as console_rule_files,
     search as console_search,
@@ -45,6 +46,7 @@ from .console.pages import (
     testing as console_testing,
 )
 from .core import templates
+from .domain_requests.pages import my_domain, status as my_domain_status
 from .health import api as health
 from .invitations.api import check as invitation_check, inviters, pubkeys, sign, store_invite
 from .invitations.pages import invitation, opt_out
@@ -97,12 +99,13 @@ APIS = (
 PAGES = (
     *(information, start, code_page, mailed_links, client_link, account_page),
     *(invitation, opt_out, bulk_invites_page, bulk_invites_sessions, bulk_invites_sign_in),
-    *(my_server, dev_mail, unknown_paths),
+    *(my_domain, my_domain_status, my_server, dev_mail, unknown_paths),
 )
 # Each module adds its screens to the blueprint of console/pages/frame.py.
 SCREENS = (
     console_home,
     console_search,
+    console_requests,
     console_domains,
     console_testing,
     console_revisions,

@@ -22,6 +22,7 @@ import identity.core.nodes
 import identity.core.one_time_codes.models
 import identity.core.outbox
 import identity.core.timetable_runs
+import identity.domain_requests.models
 import identity.freezes.models
 import identity.health.finding_models
 import identity.homeservers.breakers

@@ -8,6 +8,7 @@ import click
 from identity.accounts.cli import session
 from identity.bulk_invites.cli import send
 from identity.command.outcomes import Guichet
+from identity.domain_requests.cli import request
 from identity.env_files import DEFAULT, VARIABLE
 from identity.freezes.cli import freeze, thaw
 from identity.health.cli.doctor import doctor
@@ -76,7 +77,20 @@ def guichet() -> None:
 
 NOUNS = (
     *(address, backup, change, config, db, doctor, domain, freeze, guest, homeserver, invitation),
-    *(inviter, journal, keys, mail, never_agent, node, ops, pepper, person, restore, serve),
+    *(
+        inviter,
+        journal,
+        keys,
+        mail,
+        never_agent,
+        node,
+        ops,
+        pepper,
+        person,
+        request,
+        restore,
+        serve,
+    ),
     *(session, shared_mailbox, thaw, token, web),
 )
 for noun in NOUNS:

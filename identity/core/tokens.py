@@ -24,6 +24,8 @@ Purpose = Literal[
     "lists",
     "operators",  # the code to sign in to the console
     "operator_invite",
+    "domain",
+    "domain_code",
 ]
 
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits

@@ -26,6 +26,7 @@ ALIKE = {
     Template.VERIFY: REQUESTED,
     Template.LIST_CODE: (Template.LIST_CODE,),
     Template.OPERATOR_CODE: (Template.OPERATOR_CODE,),
+    Template.DOMAIN_CODE: (Template.DOMAIN_CODE,),
 }
 # What a mail of REQUESTED turned out to be is decided when it leaves.
 ALIKE_BY = dict.fromkeys(REQUESTED, Template.VERIFY)

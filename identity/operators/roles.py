@@ -37,6 +37,7 @@ class Deed(StrEnum):
     HANDLE_MAIL = "handle_mail"  # retry or cancel a mail
     HANDLE_INVITATION = "handle_invitation"  # re-send, extend, revoke, deliver
     DRAFT = "draft"  # make and edit a change, answer a request for a domain
+    SEE_REQUESTERS = "see_requesters"  # the addresses of those who ask for a domain
     PROPOSE = "propose"
     EXPORT_RULES = "export_rules"
     APPROVE = "approve"
@@ -87,6 +88,7 @@ PERMISSIONS: Final = {
     Deed.HANDLE_MAIL: _to(Role.SUPPORT, reason=True),
     Deed.HANDLE_INVITATION: _to(Role.SUPPORT, reason=True),
     Deed.DRAFT: _to(Role.EDITOR),
+    Deed.SEE_REQUESTERS: _to(Role.EDITOR, reason=True),
     Deed.PROPOSE: _to(Role.EDITOR),
     Deed.EXPORT_RULES: _to(Role.EDITOR, step_up=True),
     Deed.APPROVE: _to(Role.APPROVER, step_up=True),

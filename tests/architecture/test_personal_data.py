@@ -24,6 +24,11 @@ IMPERSONAL = {
     "changes": {"origin", "state", "counts", "promised"},
     "admin_tokens": {"token_hash", "roles", "organisations", "homeservers"},
     "code_alarms": {"purpose"},
+    "domain_askings": {"device", "token_hash"},
+    # The value of a proof is published in the DNS; its request belongs to nobody alone.
+    "domain_proofs": {"value", "result", "server"},
+    "domain_requesters": {"size", "language"},
+    "domain_requests": {"domain", "owner", "state", "near", "near_homeserver", "refusal"},
     "feed_state": {"epoch", "judged_by"},
     "freezes": {"what", "domain", "author"},
     "homeserver_breakers": {"homeserver"},

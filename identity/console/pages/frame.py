@@ -55,6 +55,7 @@ DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 """What each view does, by endpoint and method; None: for whoever is not signed in yet."""
 NAVIGATION: Final = (
     ("home", Deed.SEE_SELF),
+    ("requests", Deed.SEE),
     ("domains", Deed.SEE),
     ("changes", Deed.SEE),
     ("homeservers", Deed.SEE),

@@ -36,6 +36,7 @@ class Purpose(StrEnum):
     INVITATION = "invitation"
     LISTS = "lists"  # signing in to send bulk invites
     OPERATORS = "operators"  # signing in to the console
+    DOMAIN = "domain"  # asking for one's domain to be opened
 
 
 class OneTimeCode(Base):
