@@ -1,27 +1,13 @@
 """What is told of rules and of the decision about an address: `--json`, API and console read this."""
 
-from datetime import datetime
 from typing import Any
 
 from domain_rules.advice import AddressAdvice
 from domain_rules.display import display_domain
-from domain_rules.rule import Rule, RuleKind
+from domain_rules.rule import RuleKind
 from domain_rules.rules import Decision, Explanation
 
 from .models import RuleRevision
-
-FIELDS = (
-    *("account_class", "homeserver", "protected_homeserver", "requires_invite", "organisation"),
-    *("sibling_of", "moved_from", "moving_until", "note"),
-    *("valid_from", "valid_until", "extra_signs"),
-)
-"""The fields of a rule beside its kind and pattern, in the order in which they are told."""
-
-
-def describe_rule(rule: Rule) -> dict[str, Any]:
-    """A rule. `pattern` is null for the default; domains are in ASCII."""
-    told = {field: _plain(getattr(rule, field)) for field in FIELDS}
-    return {"kind": str(rule.kind), "pattern": rule.pattern or None, **told}
 
 
 def readable_pattern(kind: str, pattern: str, *, masked: bool = False) -> str:
@@ -79,11 +65,3 @@ def describe_explanation(explanation: Explanation, advice: AddressAdvice) -> dic
             "sibling": advice.sibling,
         },
     }
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, tuple):
-        return list(value)
-    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from domain_rules.rule import Rule
 from domain_rules.rules import RuleSet
+from identity.operators.roles import ALL, Scope
 from identity.problems import WrongParameter
 from identity.routing import models as rules
 
@@ -48,19 +50,35 @@ def read_as_of(typed: str) -> AsOf:
     raise WrongParameter(f"{text[:40]} is neither a revision nor a change such as C-142.")
 
 
-def rules_as_of(session: Session, now: datetime, moment: AsOf) -> RuleSet:
-    """The rule set. Raises NoSuchRevision, NoSuchChange, UnknownHomeserver."""
+def rules_as_of(session: Session, now: datetime, moment: AsOf, scope: Scope = ALL) -> RuleSet:
+    """The rule set. A change outside `scope` is not found. Raises NoSuchRevision, NoSuchChange, UnknownHomeserver."""
     if moment.change is None:
         return service.rules_at(session, now, moment.revision)
-    return rules_under(session, now, changes.required(session, moment.change))
+    return rules_under(session, now, changes.required(session, moment.change, scope))
 
 
 def rules_under(session: Session, now: datetime, change: Change) -> RuleSet:
     """The rules that are in force once this change is applied; of an applied one, its revision's."""
     if change.revision is not None:
         return service.rules_at(session, now, change.revision)
-    difference = lines.compare(session, change)
-    here = service.by_key(rules.load(session, difference.base))
-    gone = service.by_key(difference.ended)
-    kept = [rule for key, rule in here.items() if key not in gone]
-    return RuleSet.compile([*kept, *difference.begun], revision=difference.base + 1, at=now)
+    return RuleSet.compile(lines.load_after(session, change), revision=change.base + 1, at=now)
+
+
+def load_rules(session: Session, moment: AsOf, scope: Scope = ALL) -> list[Rule]:
+    """All rules then that lie within `scope`, in no order. Raises NoSuchRevision, NoSuchChange."""
+    if moment.change is None:
+        number = rules.current_number(session)
+        if moment.revision is not None:
+            number = service.required(session, moment.revision)
+        found = rules.load(session, number)
+    else:
+        change = changes.required(session, moment.change, scope)
+        if change.revision is not None:
+            found = rules.load(session, change.revision)
+        else:
+            found = lines.load_after(session, change)
+    return [
+        rule
+        for rule in found
+        if scope.covers(homeserver=rule.homeserver, organisation=rule.organisation or None)
+    ]

@@ -178,6 +178,13 @@ def find_lines(
     return session.scalars(asked.order_by(ChangeLine.place).limit(limit)).all()
 
 
+def find_line(session: Session, change_id: uuid.UUID, key: tuple[str, str]) -> ChangeLine | None:
+    """Its line for this kind and pattern."""
+    kind, pattern = key
+    own = (ChangeLine.change_id == change_id, ChangeLine.kind == kind)
+    return session.scalar(select(ChangeLine).where(*own, ChangeLine.pattern == pattern))
+
+
 def insert_lines(session: Session, lines: Iterable[dict[str, Any]]) -> None:
     """Insert many lines: an import has tens of thousands."""
     made = [{"id": uuid.uuid4(), **line} for line in lines]

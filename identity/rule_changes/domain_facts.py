@@ -16,10 +16,10 @@ from identity.freezes.views import describe as describe_freeze
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.routing.models import RuleRevision, StoredRule
-from identity.routing.views import describe_rule
 from identity.sign_up.models import VerificationRequest
 
 from .change_models import ENDED, Change, ChangeLine
+from .views import describe_rule
 
 RECENT: Final = timedelta(days=7)
 SHOWN: Final = 20  # lines of a list

@@ -119,6 +119,7 @@ def describe_line(
         (now is not None, will is not None), "=" if now == will else "~"
     )
     return {
+        "place": line.place,
         "sign": sign,
         "act": line.act,
         "kind": line.kind,

@@ -24,6 +24,7 @@ from identity.web.request_context import services
 from identity.web.wording import text
 
 from .frame import form, screen, show
+from .operator_session import operator
 
 MAX_LINES = 1_000
 SOMEBODY = "prenom.nom"  # before the @ where only a domain is tested
@@ -104,7 +105,7 @@ def _add_rules(found: Rules, field: str, faults: list[Fault]) -> None:
 
 def _load(moment: AsOf) -> RuleSet:
     with services.database.reading() as session:
-        return rules_as_of(session, services.now(), moment)
+        return rules_as_of(session, services.now(), moment, operator().scope)
 
 
 def _decide(typed: str, found: Rules, shared: SharedMailboxes) -> Line:

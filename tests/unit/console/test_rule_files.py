@@ -1,0 +1,152 @@
+"""Files of rules become the lines of a change, and what is exported is imported without a difference."""
+
+import io
+import re
+
+import pytest
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
+
+from domain_rules.csv_rules import write_csv
+from identity.core import journal
+from identity.operators.roles import Role, Scope
+from identity.rule_changes import changes, service
+from tests.worlds.console import *
+from tests.worlds.rule_changing import *
+from tests.worlds.services import OPERATOR, agent
+from tests.worlds.visitors import heading, words
+
+OLD = """\
+medium:
+  email:
+    patterns:
+      - '.*@ac-lille\\.example': {hs: education.example}
+      - '.*@(a+)+\\.example': {hs: education.example}
+"""
+
+
+@pytest.fixture
+def editor(sign_in, emil):
+    return sign_in(emil)
+
+
+@pytest.fixture
+def send_file(editor):
+    """Send a file by the form of the page."""
+
+    def send_file(content, name, **fields):
+        editor.get("/admin/changes/import")
+        token = re.search(r'csrf_token" value="([^"]+)"', editor.seen)[1]
+        file = FileStorage(io.BytesIO(content), name)
+        boundary, body = encode_multipart({"csrf_token": token, "file": file, **fields})
+        kind = f"multipart/form-data; boundary={boundary}"
+        answer = editor.client.post(
+            "/admin/changes/import", data=body, content_type=kind, headers=editor.headers
+        )
+        return editor.get(answer.location) if answer.status_code == 303 else answer
+
+    return send_file
+
+
+@pytest.fixture
+def lines(services):
+    def lines():
+        with services.database.reading() as session:
+            found = changes.find_changes(session).items
+            return [(each.label, each.lines, each.state) for each in found]
+
+    return lines
+
+
+def test_a_file_becomes_a_change_and_refused_lines_are_named(send_file, lines):
+    rules = [agent(f"d{number}.example", "Ville") for number in range(40)]
+    text = write_csv(rules).splitlines()
+    text[5] = text[5].replace(".example", " example", 1)
+    text[6] = text[6].replace("education.example", "nowhere.example")
+    text.append(text[1].replace("d0.example", "gmail.com"))
+    told = words(send_file("\n".join(text).encode(), "rules.csv"))
+    assert "Its lines are in the change C-1" in told
+    assert ("Rules read 38" in told, "Refused lines 3" in told) == (True, True)
+    assert ("nowhere.example" in told, "gmail.com" in told) == (True, True)
+    assert lines() == [("C-1", 38, "checking")]
+
+
+def test_a_file_without_faults_leads_to_its_change(send_file):
+    page = send_file(write_csv([agent("new.example")]).encode(), "rules.csv")
+    assert heading(page) == "Change C-1: Import of rules.csv"
+    assert "+ added new.example" in words(page)
+
+
+@pytest.mark.parametrize("form", ["yaml", "csv"])
+def test_what_is_exported_is_imported_without_a_difference(
+    services, editor, send_file, lines, clock, form
+):
+    with services.database.transaction() as session:
+        put = [agent("école.example".encode("idna").decode(), "École")]
+        service.publish(session, clock(), service.compare(session, put=put), OPERATOR)
+    editor.get("/admin/domains")
+    file = editor.post("/admin/domains/export", format=form)
+    assert file.headers["Content-Disposition"] == f'attachment; filename="rules-now.{form}"'
+    assert heading(send_file(file.data, f"rules.{form}", exactly="1")) == "Nothing to change"
+    assert lines() == []
+    with services.database.reading() as session:
+        written = journal.find_recent(session, action="rules.export")
+    assert [row.actor for row in written] == ["Emil"]
+
+
+def test_an_earlier_revision_is_exported_and_made_so_exactly(
+    services, editor, send_file, lines, clock
+):
+    with services.database.transaction() as session:
+        found = service.compare(session, put=[agent("later.example")])
+        service.publish(session, clock(), found, OPERATOR)
+    editor.get("/admin/domains")
+    file = editor.post("/admin/domains/export", format="yaml", as_of="1")
+    assert b"later.example" not in file.data
+    page = send_file(file.data, "rules-1.yaml", exactly="1")
+    assert "− removed later.example" in words(page)
+    assert lines() == [("C-1", 1, "checking")]
+
+
+def test_a_list_needs_a_homeserver_and_takes_what_the_form_says(send_file, lines):
+    content = b"# towns\nville.example\nbourg.example\n"
+    asked = send_file(content, "towns.txt")
+    assert (asked.status_code, "Choose the homeserver" in words(asked)) == (400, True)
+    send_file(content, "towns.txt", homeserver=EDUCATION, organisation="Towns")
+    assert lines() == [("C-1", 2, "checking")]
+
+
+def test_an_old_file_is_compared_with_what_its_server_answered(send_file):
+    told = words(send_file(OLD.encode(), "info.yaml"))
+    assert "Compared with the old server" in told
+    assert "addresses tried" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (b"", "rules.csv", "Choose a file."),
+        (b"\xff\xfe\x00", "rules.csv", "The file is not UTF-8."),
+        (b"rules: [\n", "rules.yaml", "rules.yaml"),
+        (b"rules:\n" + b"  - domain: x.example\n" * 40_000, "rules.yaml", "500,000 characters"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_said_to_be_so(send_file, lines, content, name, said):
+    answer = send_file(content, name)
+    assert (answer.status_code, said in words(answer)) == (400, True)
+    assert lines() == []
+
+
+def test_an_export_asks_the_second_factor_and_holds_only_what_lies_in_the_scope(
+    sign_in, make_operator, apps, clock
+):
+    scope = Scope(homeservers=frozenset({GUESTS}))
+    eva = make_operator("Eva", Role.EDITOR, scope=scope)
+    apps.enrol(eva)
+    browser = sign_in(eva)
+    clock.advance(minutes=11)
+    browser.get("/admin/domains")
+    assert heading(browser.post("/admin/domains/export", format="csv")) == "Confirm"
+    code = apps.code(eva)
+    file = browser.post("/admin/domains/export", format="csv", second_factor=code)
+    assert (GUESTS in file.text, "ac-rouen.example" in file.text) == (True, False)
