@@ -492,7 +492,7 @@ def test_the_menu_names_every_screen_that_somebody_may_open(sign_in, vera, make_
     audit = make_operator("Audrey", Role.AUDITOR)
     seen = words(sign_in(vera).get("/admin/menu"))
     for name in ("Home", "Homeservers", "Invitations", "Mails", "Journal", "Incidents", "Health"):
-        assert f" {name} " in seen
+        assert f" {name}" in seen
     own = sign_in(audit).get("/admin/menu").text
     listed = re.search(r'<ul class="ways">(.*?)</ul>', own, re.DOTALL)[1]
     assert re.findall(r"/admin/(\w*)", listed) == ["", "journal"]
