@@ -15,7 +15,7 @@ from .files import OpenFile
 from .in_short import Short
 from .service import masked
 
-WRONG_CODE = "code.wrong"
+WRONG_CODE = "code-wrong"
 
 
 def describe_file(opened: OpenFile, short: Short | None) -> dict[str, Any]:
