@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from domain_rules.display import display_domain
@@ -63,10 +63,13 @@ def find_page(
 
 def count_waiting(session: Session, now: datetime, *, scope: Scope) -> int:
     """How many wait for a decision, up to 100: more are "99+"."""
-    conditions = [DomainRequest.state.in_(UNDECIDED), _is_on_the_table(now)]
-    if not scope.is_all:
-        conditions.append(_is_within(scope))
-    return paging.count_up_to(session, *conditions, most=COUNTED)
+    return paging.count_up_to(session, *which_wait(now, scope), most=COUNTED)
+
+
+def which_wait(now: datetime, scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    """SQL conditions for the requests within a scope that wait for a decision now."""
+    waiting = (DomainRequest.state.in_(UNDECIDED), _is_on_the_table(now))
+    return waiting if scope.is_all else (*waiting, _is_within(scope))
 
 
 def find_oldest_waiting(session: Session, now: datetime, *, scope: Scope) -> datetime | None:
