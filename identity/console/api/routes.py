@@ -5,6 +5,7 @@ from . import (
     changes,
     document,
     freezes,
+    health,
     homeservers,
     invitations,
     journal,
@@ -15,7 +16,7 @@ from . import (
 from .frame import blueprint
 
 RESOURCES = (
-    *(access, changes, document, freezes, homeservers, invitations, journal, mails),
+    *(access, changes, document, freezes, health, homeservers, invitations, journal, mails),
     *(people, rules),
 )
 

@@ -14,7 +14,9 @@ from identity.operators.roles import Role
 from tests.worlds.admin_api import *
 
 PAGE = Path(__file__).parents[3] / "docs/admin-api.md"
-EXAMPLES = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+EXAMPLES = re.findall(
+    r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture

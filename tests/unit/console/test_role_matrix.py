@@ -18,6 +18,7 @@ SEES = "viewer support editor approver admin"
 WHO = {
     Deed.SEE: SEES,
     Deed.SEE_SELF: ALL_ROLES,
+    Deed.RENEW_SELF: ALL_ROLES,
     Deed.SEE_JOURNAL: ALL_ROLES,
     Deed.EXPORT_JOURNAL: "auditor",
     Deed.SEE_ACCESS: "admin auditor",
@@ -42,7 +43,7 @@ WHO = {
 }
 SECOND_FACTOR = {
     *(Deed.APPROVE, Deed.APPLY, Deed.ROLL_BACK, Deed.BREAK_GLASS, Deed.THAW),
-    *(Deed.MANAGE_HOMESERVER, Deed.MANAGE_ACCESS),
+    *(Deed.MANAGE_HOMESERVER, Deed.MANAGE_ACCESS, Deed.RENEW_SELF),
     *(Deed.EXPORT_RULES, Deed.EXPORT_JOURNAL, Deed.EXPORT_PERSON, Deed.ERASE_PERSON),
 }
 WHY = {
