@@ -1,5 +1,6 @@
 """Reads what programs send: moments, domains; and what lies within a token's scope."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -48,6 +49,10 @@ def check_domain_in_scope(name: str) -> None:
 
 def one_of(field: str, text: str | None, kinds: type[Enum]) -> None:
     """Raises WrongParameter unless a filter is one of these words, or not given."""
-    words = [str(each.value) for each in kinds]
-    if text and text not in words:
-        raise frame.wrong(field, f"{field} is one of {', '.join(words)}.")
+    named_in(field, text, [str(each.value) for each in kinds])
+
+
+def named_in(field: str, text: str | None, names: Collection[str]) -> None:
+    """Raises WrongParameter unless a parameter is one of these names, or not given."""
+    if text and text not in names:
+        raise frame.wrong(field, f"{field} is one of {', '.join(names)}.")

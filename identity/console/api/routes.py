@@ -11,13 +11,14 @@ from . import (
     journal,
     mails,
     people,
+    requests,
     rules,
 )
 from .frame import blueprint
 
 RESOURCES = (
     *(access, changes, document, freezes, health, homeservers, invitations, journal, mails),
-    *(people, rules),
+    *(people, requests, rules),
 )
 
 __all__ = ("RESOURCES", "blueprint")

@@ -29,6 +29,7 @@ WHO = {
     Deed.ERASE_PERSON: "admin",
     Deed.HANDLE_MAIL: "support",
     Deed.HANDLE_INVITATION: "support",
+    Deed.SEE_REQUESTERS: "editor approver",
     Deed.DRAFT: "editor approver",
     Deed.PROPOSE: "editor approver",
     Deed.EXPORT_RULES: "editor approver",
@@ -49,7 +50,7 @@ SECOND_FACTOR = {
 WHY = {
     *(Deed.OPEN_PERSON, Deed.HELP_PERSON, Deed.EXPORT_PERSON, Deed.ERASE_PERSON),
     *(Deed.HANDLE_MAIL, Deed.HANDLE_INVITATION, Deed.ROLL_BACK, Deed.BREAK_GLASS),
-    *(Deed.FREEZE, Deed.THAW, Deed.MANAGE_HOMESERVER, Deed.MANAGE_ACCESS),
+    *(Deed.FREEZE, Deed.THAW, Deed.MANAGE_HOMESERVER, Deed.MANAGE_ACCESS, Deed.SEE_REQUESTERS),
 }
 NOBODY = "00000000-0000-4000-8000-000000000000"
 LOOKING = ("GET", "HEAD", "OPTIONS")

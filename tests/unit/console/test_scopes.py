@@ -17,7 +17,7 @@ from identity.mail import models as mails
 from identity.mail.quota import Template
 from identity.operators.roles import PERMISSIONS, Deed, Role, Scope
 from tests.worlds.admin_api import *
-from tests.worlds.console import *
+from tests.worlds.domain_askers import *
 
 CAMILLE = "camille.durand@ac-rouen.example"
 THEIRS = Scope(homeservers=frozenset({GUESTS}))
@@ -30,8 +30,13 @@ FIELDS = {
     "homeserver": EDUCATION,
     "version": "1",
     "title": "x",
+    "refusal": "not_ours",
+    "question": "Who runs it?",
+    "into": "D-1",
+    "days": "7",
 }
 EVERYTHING = (Role.SUPPORT, Role.APPROVER)
+LISTS = ("rules?kind=domain", "changes", "homeservers", "invitations", "mails", "requests")
 # These name no thing of a homeserver or organisation: what is frozen, a revision of all rules, one's own
 # sessions and forms, operators and tokens (for admins, who have no scope), and links.
 OF_NOBODY = ("freezes/", "revisions/", "me/", "kept/", "access/", "sign-in/")
@@ -66,7 +71,7 @@ def by_narrow(app, narrow, issue_token):
 
 
 @pytest.fixture
-def of_education(services, clock, request_, by_whole):
+def of_education(services, clock, request_, by_whole, office):
     """One thing of each kind that belongs to education.example, by where its path begins."""
     now = clock()
     with services.database.transaction() as session:
@@ -94,6 +99,7 @@ def of_education(services, clock, request_, by_whole):
             subject_id=uuid.uuid4(),
         )
         mail_id, invitation_id = mail.id, invitation.id
+    office.ask()
     remove = {"title": "close", "remove": [{"kind": "domain", "pattern": "ac-rouen.example"}]}
     assert by_whole.post("/changes", remove).status_code == 201
     file = by_whole.post("/people/search", {"address": CAMILLE, "reason": WHY})
@@ -104,6 +110,7 @@ def of_education(services, clock, request_, by_whole):
         "invitations/": str(invitation_id),
         "mails/": str(mail_id),
         "people/": file.json["id"],
+        "requests/": "1",
     }
 
 
@@ -116,20 +123,22 @@ def named(app, blueprint, known, prefix, things):
             continue
         if below.startswith(OF_NOBODY):
             continue
-        thing = next(value for begins, value in things.items() if below.startswith(begins))
+        kinds = [value for begins, value in things.items() if below.startswith(begins)]
+        assert kinds, f"add a thing outside the scope for {rule.rule}, or say why there is none"
         for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
-            path = re.sub(r"<[^>]+>", thing, below)
+            path = re.sub(r"<[^>]+>", kinds[0], below)
             found.append((method, f"/{path}", known[rule.endpoint, method]))
     return found
 
 
-def test_no_call_finds_what_belongs_to_others(app, by_whole, by_narrow, of_education):
+def test_no_call_finds_what_belongs_to_others(app, by_whole, by_narrow, of_education, clock):
     routes = named(app, "admin_api", admin_guards.ROUTES, PREFIX, of_education)
     assert len(routes) > 20
+    until = (clock() + timedelta(hours=1)).isoformat()
+    body = FIELDS | {"into": 1, "days": 7, "until": until}
     for method, path, route in routes:
         if PERMISSIONS[route.deed].step_up:
             continue
-        body = {"reason": WHY, "title": "x"}
         seen = [
             caller.open(method, path, body, If_Match='"1"').status_code
             for caller in (by_narrow, by_whole)
@@ -156,9 +165,9 @@ def test_no_screen_or_form_finds_what_belongs_to_others(
 
 
 def test_no_list_names_what_belongs_to_others(by_whole, by_narrow, of_education, clock):
-    for name in ("rules?kind=domain", "changes", "homeservers", "invitations", "mails"):
+    for name in LISTS:
         hidden, shown = (each.get(f"/{name}").text for each in (by_narrow, by_whole))
-        for trace in ("ac-rouen", "C-1", f'"{EDUCATION}"', "zoe"):
+        for trace in ("ac-rouen", "C-1", "D-1", f'"{EDUCATION}"', "zoe"):
             assert trace not in hidden.replace("@z", ""), name
         assert '"items":[]' not in shown, name
 
