@@ -60,7 +60,7 @@ def look(axe_script, browser_contexts, url):
     page = browser_contexts().new_page()
 
     def look(seen, name):
-        page.goto(f"{url}/assets/icon.svg")  # the origin of the pages
+        page.goto(f"{url}/legal")  # the origin of the pages
         page.set_content(absolute(seen.content(), url))
         page.wait_for_load_state("load")
         found = []

@@ -149,11 +149,11 @@ def test_the_link_of_the_mail_shows_nothing_without_the_code(
     other = Browser(app, services)
     wanted = other.get(link_in())
     assert heading(wanted) == "Confirm that this request is yours"
-    assert f"j•••@{NORMANDIE}" in words(wanted) or JEAN not in words(wanted)
+    assert JEAN not in wanted.text
+    status = other.at
     for deed in ("proof", "withdraw", "answer"):
-        assert other.send(f"{link_in()}/{deed}", answer="mine").status_code == 404
+        assert other.send(f"{status}/{deed}", answer="mine").status_code == 404
     assert office.read().state == "open"
-    status = link_in()
     office.clock.advance(minutes=2)
     other.post(f"{status}/code")
     assert heading(other.post("/my-domain/code", code=office.code_for())) == (
