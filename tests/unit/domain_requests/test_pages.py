@@ -50,7 +50,7 @@ def test_from_not_open_to_a_request_with_its_mail(browser, office, services, pos
     assert stored(services) == 0
     status = ask(browser)
     assert heading(status) == f"Request D-1 for @{NORMANDIE}"
-    assert "1 person has made it." in words(status)
+    assert "1 person has asked for it." in words(status)
     office.work()
     assert postbox.sent[-1]["Subject"] == "Your request D-1 is recorded"
     assert heading(browser.get(link_in())) == heading(status)
@@ -184,7 +184,7 @@ def test_somebody_elses_session_opens_no_request(proved, app, services, office, 
     proved(f"lea@{NORMANDIE}", lea)
     assert heading(lea.get(mine)) == "Confirm that this request is yours"
     status = ask(lea)
-    assert "2 people have made it." in words(status)
+    assert "2 people have asked for it." in words(status)
     assert "jean" not in status.text
 
 
