@@ -111,6 +111,7 @@ def describe_whole(
     """Everything of a request. `masked`: whether addresses and phones are hidden."""
     requesters = models.find_requesters(session, request.id, limit=people)
     by_id = {each.id: each for each in requesters}
+    related = models.find_related(session, request)
     proof = models.find_proof(session, request.id)
     change = request.change_id and change_models.find_by_id(session, request.change_id)
     into = request.merged_into and models.find_by_id(session, request.merged_into)
@@ -122,10 +123,11 @@ def describe_whole(
         if change
         else None,
         "merged_into": into.label if into else None,
-        "merged": [each.label for each in models.find_merged(session, request)],
+        "merged": [each.label for each in related if each.merged_into == request.id],
         "same_owner": [
             {"request": each.label, "domain": each.domain, "state": each.state}
-            for each in models.find_by_owner(session, request)
+            for each in related
+            if each.owner == request.owner
         ],
         "later_until": request.later_until,
         "refusal": request.refusal,
