@@ -10,12 +10,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from . import changes, decisions, http, lookups, mails, modules, passwords, probes
+from . import (
+    changes,
+    console as console_screens,
+    decisions,
+    http,
+    lookups,
+    mails,
+    modules,
+    passwords,
+    probes,
+)
 from .rows import Row
 
 RESULTS = Path(__file__).with_name("results.json")
 SUITES = {
     "changes": changes.measure,
+    "console": console_screens.measure,
     "decisions": decisions.measure,
     "http": http.measure,
     "lookups": lookups.measure,

@@ -34,7 +34,7 @@ MOST = 10.0  # milliseconds
 def measure() -> Iterator[Row]:
     """Run the suite. Both installations are asked in turn, so that noise affects them alike."""
     with (
-        _postgresql() as server,
+        postgresql() as server,
         _installation(server, FEW) as few,
         _installation(server, MANY) as many,
     ):
@@ -82,7 +82,7 @@ def _settings(url: str) -> Settings:
 
 
 @contextmanager
-def _postgresql() -> Iterator[PostgreSQLServer]:
+def postgresql() -> Iterator[PostgreSQLServer]:
     logging.disable(logging.WARNING)  # each request leaves a line
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # the server runs as another user than root

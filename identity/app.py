@@ -19,20 +19,34 @@ from .bulk_invites.pages import (
 )
 from .console.api import routes as admin_api
 from .console.pages import (
+    access as console_access,
+    access_tokens as console_access_tokens,
     change_edit as console_change_edit,
     change_steps as console_change_steps,
     changes as console_changes,
     domains as console_domains,
+    enrolment as console_enrolment,
     frame as console_frame,
+    health as console_health,
     home as console_home,
+    homeservers as console_homeservers,
+    incidents as console_incidents,
+    invitations as console_invitations,
+    journal as console_journal,
+    kept as console_kept,
+    mails as console_mails,
+    me as console_me,
     people as console_people,
     person_deeds as console_person_deeds,
+    requests as console_requests,
     revisions as console_revisions,
     rule_files as console_rule_files,
+    search as console_search,
     sign_in as console_sign_in,
     testing as console_testing,
 )
 from .core import templates
+from .domain_requests.pages import my_domain, status as my_domain_status
 from .health import api as health
 from .invitations.api import check as invitation_check, inviters, pubkeys, sign, store_invite
 from .invitations.pages import invitation, opt_out
@@ -85,11 +99,13 @@ APIS = (
 PAGES = (
     *(information, start, code_page, mailed_links, client_link, account_page),
     *(invitation, opt_out, bulk_invites_page, bulk_invites_sessions, bulk_invites_sign_in),
-    *(my_server, dev_mail, unknown_paths),
+    *(my_domain, my_domain_status, my_server, dev_mail, unknown_paths),
 )
 # Each module adds its screens to the blueprint of console/pages/frame.py.
 SCREENS = (
     console_home,
+    console_search,
+    console_requests,
     console_domains,
     console_testing,
     console_revisions,
@@ -99,7 +115,18 @@ SCREENS = (
     console_rule_files,
     console_people,
     console_person_deeds,
+    console_homeservers,
+    console_invitations,
+    console_mails,
+    console_journal,
+    console_incidents,
+    console_health,
     console_sign_in,
+    console_enrolment,
+    console_kept,
+    console_me,
+    console_access,
+    console_access_tokens,
 )
 
 

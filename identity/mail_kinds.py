@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from .bulk_invites import mails as bulk_invites
+from .domain_requests import mails as domain_requests
 from .invitations import mails as invitations
 from .mail.kinds import MailKind
 from .mail.models import Mail
 from .mail.quota import Template
+from .operators import mails as operators
 from .registration import mails as registration
 from .rule_changes import mails as rule_changes
 from .sign_up import mails as sign_up
@@ -28,6 +30,13 @@ KINDS: Final[Mapping[Template, MailKind]] = {
     Template.LIST_CODE: bulk_invites.LIST_CODE,
     Template.BULK_REPORT: bulk_invites.BULK_REPORT,
     Template.CHANGE_NOTICE: rule_changes.CHANGE_NOTICE,
+    Template.OPERATOR_CODE: operators.CODE,
+    Template.OPERATOR_INVITE: operators.INVITE,
+    Template.OPERATOR_NOTICE: operators.NOTICE,
+    Template.DOMAIN_CODE: domain_requests.DOMAIN_CODE,
+    Template.DOMAIN_REQUEST: domain_requests.DOMAIN_REQUEST,
+    Template.DOMAIN_QUESTION: domain_requests.DOMAIN_QUESTION,
+    Template.DOMAIN_DECISION: domain_requests.DOMAIN_DECISION,
 }
 
 

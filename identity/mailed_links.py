@@ -22,6 +22,8 @@ from identity.web.request_context import services
 from identity.web.request_record import about_address
 
 from .bulk_invites.pages import not_me as bulk_invites_not_me, sign_in as bulk_invites_sign_in
+from .console.pages import mailed_links as console_mailed_links
+from .domain_requests.pages import my_domain
 from .invitations.pages import unknown_inviter
 from .sign_up.pages import browser
 from .threepids import pages as client_link
@@ -35,8 +37,11 @@ RESTORED = "restored"
 @blueprint.get("/v/<mailed:token>")
 def verify_page(token: str) -> Response:
     """A button in the browser that made the request, a field for the code in any other."""
+    if to_console := console_mailed_links.lead_to_console(token):
+        return to_console
     mailed = _mailed(token, "verify")
     page = _verify_page(token, mailed) if mailed else bulk_invites_sign_in.show_link(token)
+    page = page or my_domain.show_link(token)
     return browser_cookie.introduce(page or client_link.show_link(token))
 
 
@@ -45,7 +50,11 @@ def verify(token: str) -> Response:
     """Confirm the request by the button; in another browser, open one there by the code."""
     mailed = _mailed(token, "verify")
     if mailed is None:
-        return bulk_invites_sign_in.try_code_of_link(token) or client_link.try_code(token)
+        return (
+            bulk_invites_sign_in.try_code_of_link(token)
+            or my_domain.try_code_of_link(token)
+            or client_link.try_code(token)
+        )
     with services.database.reading() as session:
         repeated = browser.find_repeated(session, partial(_is_confirmed_by_form, session, mailed))
     if repeated:

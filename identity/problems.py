@@ -354,6 +354,14 @@ class WrongOperator(Problem):
     """These roles, this scope or this name cannot be given."""
 
 
+class NotYourOwn(Problem):
+    """Nobody changes their own roles, or resets their own app: another admin does."""
+
+
+class OperatorEnabled(Problem):
+    """An operator has this address: guichet ops disable comes first."""
+
+
 class NotPermitted(Problem):
     """Your role does not allow this."""
 
@@ -443,3 +451,26 @@ class TargetNotReady(Problem):
 
 class UnreadableFile(Problem):
     """This file of rules cannot be read."""
+
+
+class NoSuchDomainRequest(Problem):
+    """There is no such request for a domain."""
+
+
+class DomainRequestDecided(Problem):
+    """Somebody has decided about this request already. Nothing was changed."""
+
+    def __init__(self, label: str, state: str, by: str | None = None) -> None:
+        said = f"{label} is {state}" + (f", by {by}" if by else "")
+        super().__init__(f"{said}. Nothing was changed.")
+        self.state, self.by = state, by
+
+
+class DomainLooksAlike(Problem):
+    """This domain cannot be told from another one at a glance. Type it once more to open it."""
+
+    def __init__(self, domain: str, others: list[str]) -> None:
+        super().__init__(
+            f"{domain} cannot be told from {', '.join(others)} at a glance. Type {domain} to open it."
+        )
+        self.others = others

@@ -16,6 +16,7 @@ from .core.clock import ClockOffset, corrected, utc_now
 from .core.continuity import LastSeen
 from .core.database import Database, open_database
 from .core.database_deadlines import WORK, Patience
+from .core.dns_client import DnsClient
 from .core.keyed_hashes import KeyedHashes, LostKey
 from .core.private_files import private_folder
 from .core.rate_limits import RateLimits
@@ -118,6 +119,7 @@ class WorkerServices(Services):
 
     Raises HomeserverHeld.
     """
+    dns: DnsClient = field(default_factory=DnsClient, kw_only=True)
 
 
 def build_services(

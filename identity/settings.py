@@ -190,6 +190,9 @@ class Settings(BaseSettings):
     console: Literal["on", "off"] = "on"
     console_networks: Networks = ()  # empty: from everywhere; of a trial installation: loopback
     approvals: Literal["one", "two"] | None = None  # None: two, or one in a trial installation
+    domain_request_days: Annotated[int, Field(ge=1, le=90)] = (
+        5  # working days until a decision, as mails say
+    )
 
     @classmethod
     def settings_customise_sources(

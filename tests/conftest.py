@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.services.trusting_synapse",
     "tests.services.guichet_before",
     "tests.services.browser",
+    "tests.services.dns_server",
     "tests.services.nginx",
     "tests.services.processes",
     "tests.services.production",

@@ -248,7 +248,12 @@ def _schedule() -> dict[str, dict[str, Any]]:
         "schedule": crontab(minute="7,37"),
         "options": {"queue": Lane.BULK.value},
     }
-    return {"clean up": night, "invitations": invitations}
+    health = {
+        "task": "workers.tasks.look_at_health",
+        "schedule": crontab(minute="*/5"),
+        "options": {"queue": Lane.BULK.value},
+    }
+    return {"clean up": night, "invitations": invitations, "health": health}
 
 
 def _broker(settings: Settings) -> tuple[str, dict[str, Any]]:

@@ -9,6 +9,8 @@ from functools import partial
 from identity.bulk_invites.jobs import room_checks, rows
 from identity.core.job_outcomes import RecordOutcome
 from identity.core.outbox import Job, JobKind
+from identity.domain_requests import jobs as domain_requests
+from identity.health import jobs as health
 from identity.invitations.jobs import lost, onbind, revocation, room_agreement
 from identity.mail import jobs as mails
 from identity.mail_kinds import kind_of
@@ -27,8 +29,12 @@ CARRY_OUT: dict[JobKind, Callable[[WorkerServices, Job], RecordOutcome]] = {
     JobKind.ACCOUNT: accounts.make_account,
     JobKind.LOST_INVITATION: lost.empty_room,
     JobKind.ACCOUNT_LOOK: looks.look_for_account,
+    JobKind.HEALTH: health.carry_out_look,
+    JobKind.JOURNAL_CHECK: health.carry_out_journal_check,
     JobKind.CHANGE_CHECK: rule_changes.check_change,
     JobKind.CHANGE_APPLY: rule_changes.apply_change,
-    JobKind.CHANGE_APPLIED: rule_changes.end_applied,
+    JobKind.CHANGE_APPLIED: domain_requests.settle_applied,
     JobKind.CHANGE_REVIEW: rule_changes.remind_of_review,
+    JobKind.DOMAIN_EVIDENCE: domain_requests.collect_evidence,
+    JobKind.DOMAIN_PROOF: domain_requests.look_for_proof,
 }

@@ -20,6 +20,7 @@ from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
 from identity.core.timetable_runs import TimetableTask
+from identity.health import jobs as health
 from identity.health.heartbeat import measure_offset
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.keys import service as signing_keys
@@ -165,6 +166,7 @@ def _clean_up(services: WorkerServices) -> None:
         log.error("%d secrets are sealed with a storage key that is missing", sealed.closed)
     with services.database.transaction() as session:
         services.hashes.settle(session, services.now())
+        health.order_nightly(session, services.now())
     if done.unfinished or not sealed.is_whole:
         log.warning("clean-up: its time is over; the next run goes on with the rest")
 
@@ -187,6 +189,16 @@ def _keep_invitations(services: WorkerServices) -> None:
         invitation_timetable.run_due_tasks(services)
 
 
+@app.task(name="workers.tasks.look_at_health")
+def look_at_health() -> None:
+    """Run the checks of doctor, and ask every homeserver how fast it answers."""
+    services = process_services()
+    with slot(JOBS) as is_free:
+        if is_free:
+            with recorded(services, TimetableTask.LOOK_AT_HEALTH):
+                health.look(services)
+
+
 def run_missed_tasks() -> None:
     """Run the tasks of the timetable whose message was lost, or never sent."""
     services = process_services()
@@ -194,7 +206,7 @@ def run_missed_tasks() -> None:
     with services.database.reading() as session:
         runs = timetable_runs.find_all(session)
     missed = {run.task for run in runs if timetable_runs.is_missed(run, now)}
-    for task in (keep_invitations, clean_up):
+    for task in (keep_invitations, clean_up, look_at_health):
         if task.__name__ in missed:
             log.warning("the sweep runs %s: its message did not come", task.__name__)
             task()

@@ -4,11 +4,12 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.rule import AccountClass
 from identity.core import rows
+from identity.core.address_domains import domain_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, USER_ID
 
@@ -44,6 +45,10 @@ class Account(Base):
     # Of a guest: the user ID of their sponsor, and when their access ends.
     sponsor: Mapped[str | None] = mapped_column(info=USER_ID)
     access_ends_at: Mapped[datetime | None]
+
+
+Index("ix_accounts_domain", domain_of(Account.address), Account.created_at, Account.id)
+Index("ix_accounts_homeserver", Account.homeserver, Account.created_at, Account.id)
 
 
 def find_by_address(session: Session, address: str) -> Account | None:

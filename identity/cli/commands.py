@@ -8,6 +8,7 @@ import click
 from identity.accounts.cli import session
 from identity.bulk_invites.cli import send
 from identity.command.outcomes import Guichet
+from identity.domain_requests.cli import request
 from identity.env_files import DEFAULT, VARIABLE
 from identity.freezes.cli import freeze, thaw
 from identity.health.cli.doctor import doctor
@@ -18,7 +19,8 @@ from identity.invitations.cli.inviter import inviter
 from identity.keys.cli.keys import keys
 from identity.keys.cli.renewal import activate, init, retire, stage, status
 from identity.mail.cli.mail import mail
-from identity.operators.cli import ops
+from identity.operators.cli.ops import ops
+from identity.operators.cli.token import token
 from identity.people.cli.guest import guest
 from identity.people.cli.person import person
 from identity.restore.cli import backup, restore
@@ -75,8 +77,21 @@ def guichet() -> None:
 
 NOUNS = (
     *(address, backup, change, config, db, doctor, domain, freeze, guest, homeserver, invitation),
-    *(inviter, journal, keys, mail, never_agent, node, ops, pepper, person, restore, serve),
-    *(session, shared_mailbox, thaw, web),
+    *(
+        inviter,
+        journal,
+        keys,
+        mail,
+        never_agent,
+        node,
+        ops,
+        pepper,
+        person,
+        request,
+        restore,
+        serve,
+    ),
+    *(session, shared_mailbox, thaw, token, web),
 )
 for noun in NOUNS:
     guichet.add_command(noun)

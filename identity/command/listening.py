@@ -5,11 +5,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from identity.core.findings import Finding, State
 from identity.network_settings import SOCKET
 from identity.networks import read_host_name
 from identity.settings import Settings, WrongSettings, is_loopback
 
-from .findings import Finding, State
 from .web_server import SOCKET_MODE
 
 

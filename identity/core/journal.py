@@ -43,6 +43,9 @@ class JournalEntry(Base):
 
 
 Index("ix_journal_subject", JournalEntry.subject, JournalEntry.at)
+Index("ix_journal_request_id", JournalEntry.request_id)
+Index("ix_journal_at", JournalEntry.at, JournalEntry.number)
+Index("ix_journal_actor", JournalEntry.actor, JournalEntry.number)
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,14 @@ class JobKind(StrEnum):
     ACCOUNT = "account"  # make an account; the subject is the attempt, a person waits
     LOST_INVITATION = "lost_invitation"  # take one that a backup lost out of its room
     ACCOUNT_LOOK = "account_look"  # ask whether a request became an account that a backup lost
+    HEALTH = "health"  # run the checks of doctor, as an operator asks for
+    JOURNAL_CHECK = "journal_check"  # verify the journal, as an operator asks for
     CHANGE_CHECK = "change_check"  # count whom a change of rules affects
     CHANGE_APPLY = "change_apply"  # count again, and publish it
     CHANGE_APPLIED = "change_applied"  # tell those who asked for what it opened
     CHANGE_REVIEW = "change_review"  # remind approvers of one that was applied without approval
+    DOMAIN_EVIDENCE = "domain_evidence"  # ask the DNS about a domain that somebody asks for
+    DOMAIN_PROOF = "domain_proof"  # look for the record by which its owner shows who they are
 
 
 class Lane(StrEnum):

@@ -17,11 +17,13 @@ class TimetableTask(StrEnum):
     CLEAN_UP = "clean_up"
     KEEP_INVITATIONS = "keep_invitations"
     EMPTY_PASSWORDS = "empty_passwords"
+    LOOK_AT_HEALTH = "look_at_health"
 
 
 MAX_SILENCE = {
     TimetableTask.CLEAN_UP: timedelta(hours=26),  # it runs every night
     TimetableTask.KEEP_INVITATIONS: timedelta(minutes=65),  # every half hour
+    TimetableTask.LOOK_AT_HEALTH: timedelta(minutes=20),  # every five minutes
     TimetableTask.EMPTY_PASSWORDS: timedelta(minutes=1),  # every 15 seconds
 }
 """How long after its last run a task is late."""

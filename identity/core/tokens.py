@@ -15,7 +15,18 @@ from uuid import UUID
 from itsdangerous import BadSignature, Signer
 from pydantic import SecretStr
 
-Purpose = Literal["verify", "not_me", "client", "invitation", "opt_out", "lists"]
+Purpose = Literal[
+    "verify",
+    "not_me",
+    "client",
+    "invitation",
+    "opt_out",
+    "lists",
+    "operators",  # the code to sign in to the console
+    "operator_invite",
+    "domain",
+    "domain_code",
+]
 
 BROWSER_ID_LENGTH = 18  # bytes, 144 bits
 CODE_DIGITS = 8

@@ -73,6 +73,17 @@ def open_until(session: Session, now: datetime, key: str) -> datetime | None:
     return until if until is not None and until > now else None
 
 
+def find_of(session: Session, homeserver: str) -> dict[Interface, BreakerState]:
+    """The breakers of one homeserver, in one query."""
+    keys = {key_of(homeserver, each): each for each in Interface}
+    query = select(HomeserverBreaker).where(HomeserverBreaker.key.in_(keys))
+    found = {
+        keys[row.key]: BreakerState(row.failures, row.tried_again_at)
+        for row in session.scalars(query)
+    }
+    return {each: found.get(each, BreakerState()) for each in Interface}
+
+
 def find_all(session: Session) -> dict[tuple[str, str], bool]:
     """Whether each breaker is open, by homeserver and interface; those that never failed are not.
 

@@ -125,6 +125,16 @@ def default_rule_for(session: Session, homeserver: Homeserver) -> Sequence[Rule]
     return (Rule(RuleKind.DEFAULT, "", AccountClass.GUEST, homeserver.name, requires_invite=True),)
 
 
+def rules_naming(session: Session, name: str) -> list[str]:
+    """The patterns of the rules in force that lead to this homeserver, sorted."""
+    found = rules.load(session, rules.current_number(session))
+    return sorted(
+        str(rule.pattern or "the default rule")
+        for rule in found
+        if name in {rule.homeserver, rule.protected_homeserver}
+    )
+
+
 def is_clear_text(url: str) -> bool:
     """Whether requests to this URL can be read on the way: no TLS, and not this machine."""
     parts = urlsplit(url)

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from identity.core import outbox
 
 from . import breakers, credentials, module_models, standing
-from .breakers import Interface
 from .models import Homeserver
 from .module_models import HomeserverModule
 
@@ -68,9 +67,7 @@ def describe_whole(session: Session, row: Homeserver, now: datetime) -> dict[str
     time or null}}. `credentials`: when each valid one was issued and ends; never the credential.
     `held_jobs`: how many jobs wait because an operator holds or suspended it, at most 10,001.
     """
-    states = {
-        each: breakers.state_of(session, breakers.key_of(row.name, each)) for each in Interface
-    }
+    states = breakers.find_of(session, row.name)
     return describe(row, now) | {
         "module": _describe_module(module_models.find(session, row.name)),
         "breakers": {

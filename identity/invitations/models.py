@@ -10,9 +10,11 @@ from sqlalchemy import JSON, ColumnElement, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
+from identity.core.address_domains import domain_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, TEXT, USER_ID
 from identity.core.sealing import SEALED
+from identity.core.user_servers import server_of
 
 
 class Delivery(StrEnum):
@@ -102,7 +104,13 @@ Index(
     ThirdPartyInvitation.sender,
     ThirdPartyInvitation.created_at,
 )
-Index("ix_third_party_invitations_delivery", ThirdPartyInvitation.delivery)
+ORDER = (ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
+Index("ix_third_party_invitations_created", *ORDER)
+Index("ix_third_party_invitations_delivery", ThirdPartyInvitation.delivery, *ORDER)
+Index("ix_third_party_invitations_domain", domain_of(ThirdPartyInvitation.address), *ORDER)
+Index("ix_third_party_invitations_homeserver", server_of(ThirdPartyInvitation.sender), *ORDER)
+Index("ix_third_party_invitations_room", ThirdPartyInvitation.room_id, *ORDER)
+Index("ix_third_party_invitations_standing", ThirdPartyInvitation.state, *ORDER)
 Index("ix_third_party_invitations_mail", ThirdPartyInvitation.mail_id)
 # One that ended before its room was known to have it keeps what it waited for.
 AWAITED = ThirdPartyInvitation.awaits.is_not(None) & ThirdPartyInvitation.ended_at.is_(None)

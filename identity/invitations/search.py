@@ -1,14 +1,18 @@
 """Searches invitations by their properties, newest first, page by page."""
 
 import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, exists, func, select, true, tuple_
 from sqlalchemy.orm import Session
 
-from identity.core import rows
+from identity.core import paging, rows
+from identity.core.address_domains import domain_of
 from identity.core.outbox import WAITING, Job, JobKind
+from identity.core.paging import Page
+from identity.core.user_servers import server_of
 
 from .models import OPEN, Delivery, State, ThirdPartyInvitation
 
@@ -23,6 +27,8 @@ class InvitationFilter:
     room_id: str | None = None
     address: str | None = None
     is_held: bool = False  # its mail waits for confirmation that the room holds it
+    domain: str | None = None  # of the invited address, in A-labels
+    homeserver: str | None = None  # of the inviter
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,30 @@ def find(
         place = tuple_(ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
         query = query.where(place < (after.created_at, after.invitation_id))
     return list(session.scalars(query))
+
+
+def find_page(
+    session: Session,
+    now: datetime,
+    wanted: InvitationFilter,
+    *,
+    within: ColumnElement[bool] | None = None,
+    after: str | None = None,
+    limit: int = paging.LIMIT,
+) -> Page[ThirdPartyInvitation]:
+    """A page of these invitations. `within`: what the reader may see. Raises WrongParameter."""
+    row = ThirdPartyInvitation
+    query = select(row).where(*_conditions(wanted, now), true() if within is None else within)
+    return paging.find_page(session, query, (row.created_at, row.id), after=after, limit=limit)
+
+
+def find_within(
+    session: Session, invitation_ids: Collection[uuid.UUID], within: ColumnElement[bool]
+) -> Sequence[ThirdPartyInvitation]:
+    """Those of these invitations that the reader may see, newest first."""
+    row = ThirdPartyInvitation
+    query = select(row).where(row.id.in_(invitation_ids), within)
+    return session.scalars(query.order_by(row.created_at.desc(), row.id.desc())).all()
 
 
 def count_held(session: Session, asked_before: datetime) -> int:
@@ -86,6 +116,8 @@ def _conditions(wanted: InvitationFilter, now: datetime) -> list[ColumnElement[b
         (row.sender, wanted.sender),
         (row.room_id, wanted.room_id),
         (row.address, wanted.address),
+        (domain_of(row.address), wanted.domain),
+        (server_of(row.sender), wanted.homeserver),
     )
     conditions = [column == value for column, value in asked if value is not None]
     if wanted.is_held:

@@ -22,7 +22,12 @@ from .quota import DAILY, QUOTAS, REQUESTED, Template
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 # Templates that are counted together, and of which one serves for another.
-ALIKE = {Template.VERIFY: REQUESTED, Template.LIST_CODE: (Template.LIST_CODE,)}
+ALIKE = {
+    Template.VERIFY: REQUESTED,
+    Template.LIST_CODE: (Template.LIST_CODE,),
+    Template.OPERATOR_CODE: (Template.OPERATOR_CODE,),
+    Template.DOMAIN_CODE: (Template.DOMAIN_CODE,),
+}
 # What a mail of REQUESTED turned out to be is decided when it leaves.
 ALIKE_BY = dict.fromkeys(REQUESTED, Template.VERIFY)
 # One mail less in an hour than `QUOTAS`: the fifth is left for a browser that has had none.

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.addresses import EmailAddress
 from identity.core import outbox, tracing
+from identity.core.address_domains import domain_of
 from identity.core.database import Base, limits_count
 from identity.core.outbox import JobKind, Lane
 from identity.core.personal_data import ADDRESS, TEXT
@@ -73,7 +74,18 @@ class Mail(Base):
 
 Index("ix_mails_address", Mail.address, Mail.created_at)
 Index("ix_mails_mailbox", Mail.mailbox, Mail.due_at)
-Index("ix_mails_created", Mail.created_at)
+Index("ix_mails_created", Mail.created_at, Mail.id)
+Index("ix_mails_domain", domain_of(Mail.address), Mail.created_at, Mail.id)
+Index(
+    "ix_mails_outcome",
+    Mail.outcome,
+    Mail.created_at,
+    Mail.id,
+    postgresql_where=Mail.outcome.is_not(None),
+    sqlite_where=Mail.outcome.is_not(None),
+)
+Index("ix_mails_state", Mail.state, Mail.created_at, Mail.id)
+Index("ix_mails_template", Mail.template, Mail.created_at, Mail.id)
 Index(
     "ix_mails_ended",
     Mail.ended_at,
@@ -96,6 +108,13 @@ LANES = {
     Template.BULK_REPORT: Lane.NORMAL,
     Template.REMINDER: Lane.BULK,
     Template.CHANGE_NOTICE: Lane.NORMAL,
+    Template.OPERATOR_CODE: Lane.URGENT,
+    Template.OPERATOR_INVITE: Lane.NORMAL,
+    Template.OPERATOR_NOTICE: Lane.NORMAL,
+    Template.DOMAIN_CODE: Lane.URGENT,
+    Template.DOMAIN_REQUEST: Lane.NORMAL,
+    Template.DOMAIN_QUESTION: Lane.NORMAL,
+    Template.DOMAIN_DECISION: Lane.BULK,
 }
 
 

@@ -24,6 +24,13 @@ class Template(StrEnum):
     NOT_INVITED = "not_invited"  # tells the inviter that the room did not accept an invitation
     REMINDER = "reminder"  # about an unanswered invitation
     CHANGE_NOTICE = "change_notice"  # tells an approver what became of a change of rules
+    OPERATOR_CODE = "operator_code"  # signs an operator in to the console
+    OPERATOR_INVITE = "operator_invite"  # somebody was made an operator
+    OPERATOR_NOTICE = "operator_notice"  # what was done to an operator's access
+    DOMAIN_CODE = "domain_code"  # proves the mailbox of somebody who asks for their domain
+    DOMAIN_REQUEST = "domain_request"  # their request is stored
+    DOMAIN_QUESTION = "domain_question"  # operators ask them something
+    DOMAIN_DECISION = "domain_decision"  # what became of it
 
 
 Quotas = tuple[tuple[int, timedelta], ...]
@@ -53,14 +60,23 @@ OF_CLIENTS = Bound(
     ((1, timedelta(minutes=1)), (10, timedelta(hours=1)), (30, DAY)),
 )
 OF_LIST_CODES = Bound((Template.LIST_CODE,), QUOTAS)
+OF_DOMAIN_CODES = Bound((Template.DOMAIN_CODE,), QUOTAS)
 # The recipients did not request these: one mail in half an hour covers all that came meanwhile.
 OF_INVITING = Bound(INVITING, ((1, HALF_AN_HOUR),))
 OF_INVITES = Bound((Template.INVITE,), ((3, DAY),))
 OF_NOT_INVITED = Bound((Template.NOT_INVITED,), ((1, HALF_AN_HOUR), (10, DAY)))
 OF_REPEATING = Bound((Template.INVITE_DIGEST, Template.REMINDER), ((1, DAY),))
 OF_CHANGES = Bound((Template.CHANGE_NOTICE,), ((5, timedelta(hours=1)), (10, DAY)))
+OF_OPERATOR_CODES = Bound((Template.OPERATOR_CODE,), QUOTAS)
+OF_OPERATORS = Bound(
+    (Template.OPERATOR_INVITE, Template.OPERATOR_NOTICE), ((5, timedelta(hours=1)), (10, DAY))
+)
 OF_RESULTS = Bound(
     (Template.WELCOME, Template.SERVER_READY, Template.BULK_REPORT, Template.CODE_USED),
+    ((5, timedelta(hours=1)), (10, DAY)),
+)
+OF_DOMAIN_REQUESTS = Bound(
+    (Template.DOMAIN_REQUEST, Template.DOMAIN_QUESTION, Template.DOMAIN_DECISION),
     ((5, timedelta(hours=1)), (10, DAY)),
 )
 BOUNDS: dict[Template, tuple[Bound, ...]] = {
@@ -78,6 +94,13 @@ BOUNDS: dict[Template, tuple[Bound, ...]] = {
     Template.CODE_USED: (OF_RESULTS,),
     Template.NOT_INVITED: (OF_NOT_INVITED,),
     Template.CHANGE_NOTICE: (OF_CHANGES,),
+    Template.OPERATOR_CODE: (OF_OPERATOR_CODES,),
+    Template.OPERATOR_INVITE: (OF_OPERATORS,),
+    Template.OPERATOR_NOTICE: (OF_OPERATORS,),
+    Template.DOMAIN_CODE: (OF_DOMAIN_CODES,),
+    Template.DOMAIN_REQUEST: (OF_DOMAIN_REQUESTS,),
+    Template.DOMAIN_QUESTION: (OF_DOMAIN_REQUESTS,),
+    Template.DOMAIN_DECISION: (OF_DOMAIN_REQUESTS,),
 }
 """Every template has one. What causes mails is limited by its own story; docs/behaviour.md has
 the whole table."""

@@ -12,15 +12,15 @@ from identity.bulk_invites.models import BulkInvite, BulkInviteState
 from identity.core import journal, rows
 from identity.core.journal import Actor
 from identity.core.outbox import Job
-from identity.homeservers import changing, standing
+from identity.homeservers import changing, health_models, standing
 from identity.homeservers.breakers import HomeserverBreaker, Interface, key_of
 from identity.homeservers.credentials import HomeserverCredential
 from identity.homeservers.module_models import HomeserverModule
+from identity.homeservers.service import rules_naming
 from identity.invitations import models as third_party_invitations
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.problems import Problem
 from identity.registration.models import AccountAttempt, AttemptState
-from identity.routing import models as rules
 from identity.threepids.account_models import AccessToken
 from identity.threepids.associations import Association
 
@@ -34,16 +34,6 @@ class StillNeeded(Problem):
     def __init__(self, name: str, needed_by: list[str]) -> None:
         super().__init__("\n".join([f"{name} is not removed. What depends on it:", *needed_by]))
         self.needed_by = needed_by
-
-
-def rules_naming(session: Session, name: str) -> list[str]:
-    """The patterns of the rules in force that lead to this homeserver, sorted."""
-    found = rules.load(session, rules.current_number(session))
-    return sorted(
-        str(rule.pattern or "the default rule")
-        for rule in found
-        if name in {rule.homeserver, rule.protected_homeserver}
-    )
 
 
 def find_dependencies(session: Session, now: datetime, name: str) -> list[str]:
@@ -62,6 +52,7 @@ def remove(session: Session, now: datetime, who: Actor, name: str) -> None:
     ended = rows.delete(session, AccessToken, _is_there(AccessToken.user_id, name))
     for table in (HomeserverCredential, HomeserverModule):
         rows.delete(session, table, table.homeserver == name)
+    health_models.forget(session, name)
     breakers = [key_of(name, each) for each in Interface]
     rows.delete(session, HomeserverBreaker, HomeserverBreaker.key.in_(breakers))
     facts = {"url": row.url, "label": row.label, "ended_tokens": ended}

@@ -15,6 +15,7 @@ from identity.core.database import Base, Database
 from identity.core.keyed_hashes import KeyedHashes
 from identity.core.one_time_codes import models as stored_codes
 from identity.core.outbox import Job
+from identity.domain_requests import asking as domain_askings, ending as domain_requests
 from identity.freezes import models as freezes
 from identity.invitations import block_models as inviter_blocks, lost as lost_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
@@ -41,6 +42,7 @@ SUCCESSIONS = timedelta(days=365)
 ROOM_MEMBERS = timedelta(days=365)
 BULK_INVITES = timedelta(days=90)
 BULK_INVITE_SIGN_INS = timedelta(days=7)
+DOMAIN_ASKINGS = timedelta(days=7)
 ROOM_CHECKS = timedelta(days=1)
 SESSIONS = timedelta(days=7)  # after their beginning: all have ended by then
 ATTEMPTS = timedelta(days=7)
@@ -70,6 +72,9 @@ def steps(now: datetime, hashes: KeyedHashes) -> dict[str, Step]:
         "jobs done": _deleting(Job, Job.done_at < now - JOBS_DONE),
         "jobs given up": _deleting(Job, Job.gave_up_at < now - JOBS_GIVEN_UP),
         "addresses of ended invitations": lambda session, limit: hide_addresses(
+            session, hashes, now, limit=limit
+        ),
+        "people of decided domain requests": lambda session, limit: domain_requests.hide_people(
             session, hashes, now, limit=limit
         ),
         **_steps_of_stories(now),
@@ -108,6 +113,13 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         ),
         "sign-ins to bulk invites": lambda session, limit: sign_in_models.forget(
             session, now, made_before=now - BULK_INVITE_SIGN_INS, limit=limit
+        ),
+        "askings for domains": _forgetting(domain_askings.forget, now - DOMAIN_ASKINGS),
+        "domain requests that nobody decided": lambda session, limit: domain_requests.expire(
+            session, now, limit=limit
+        ),
+        "domain requests of abandoned changes": (
+            lambda session, limit: domain_requests.settle_abandoned(session, now, limit=limit)
         ),
         "lost invitations": _forgetting(lost_invitations.forget, now - MODULE_REPORTS),
         "successions": _forgetting(successions.forget, now - SUCCESSIONS),

@@ -16,6 +16,7 @@ from .configuring import alembic_config
 # Processes and migrations write these tables anew by themselves.
 TRANSIENT = {
     *("worker_heartbeats", "timetable_runs", "installation", "key_uses"),
+    *("health_findings", "homeserver_health", "journal_checks"),
     "idempotent_answers",  # a call sent again after the downgrade is done again, as without a key
 }
 # These columns say when a thing ended, with which request it began, or how often its end was not
@@ -35,6 +36,11 @@ MEANINGS = {
     "change_lines": "changes of rules that wait are lost; what is in force stays",
     "change_touches": "what a change of rules touches is recorded again by its check",
     "changes": "changes of rules that wait or are scheduled are lost; what is in force stays",
+    "domain_askings": "who asks for their domain needs the code of a new mail",
+    "domain_messages": "questions about requests for domains, and their answers, are gone",
+    "domain_proofs": "proofs of domains begin anew",
+    "domain_requesters": "nobody knows any more who asked for a domain, and nobody is told",
+    "domain_requests": "requests for domains, and decisions about them, are gone",
     "freezes": "what is frozen goes on",
     "inviter_blocks": "blocked inviters may invite again",
     "mail_pauses": "paused mails leave",
@@ -45,6 +51,15 @@ MEANINGS = {
     "homeservers.retired_at": "accounts are made again on retired homeservers",
     "person_files": "person files of the console are to be opened again",
     "outbox.held_by": "held jobs are carried out",
+    "operators": "nobody can sign in to the console",
+    "operator_factors": "operators have no second factor",
+    "operator_recovery_codes": "recovery codes are useless",
+    "operator_sessions": "operators are signed out",
+    "operator_sign_ins": "codes that operators asked for are useless",
+    "operator_links": "links that operators were given are useless",
+    "operator_notices": "mails to operators that wait are not sent",
+    "admin_tokens": "API tokens are useless",
+    "kept_forms": "forms kept for operators who were signed out are gone",
 }
 """What follows when the older version runs without it, by table or `table.column`."""
 VERSIONS = "alembic_version"

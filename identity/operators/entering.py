@@ -8,8 +8,9 @@ from identity.core import journal
 from identity.core.journal import Actor
 from identity.problems import NoSuchOperator
 
-from . import links, models, service
+from . import links, models, notices, service
 from .models import LinkKind, Operator
+from .notices import What
 
 PATH = "/admin/sign-in/once/"
 
@@ -29,7 +30,11 @@ def link_for(session: Session, now: datetime, who: Actor, operator: Operator) ->
     """
     if operator.disabled_at is not None:
         raise NoSuchOperator(f"{operator.name} is disabled: guichet ops enable lets them in again.")
+    if operator.unconfirmed_at is not None:
+        raise NoSuchOperator(f"{operator.name} waits since a restore: guichet ops confirm.")
     token = links.issue(session, now, operator.id, LinkKind.SIGN_IN)
+    if operator.needs_second_factor:
+        notices.tell_admins(session, now, who, operator, What.LINK)
     journal.write(session, now, who, action="operator.link", subject=operator.name, facts={})
     return token
 

@@ -15,12 +15,14 @@ import pyotp
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from identity.core import rows
+from identity.core import journal, rows
+from identity.core.journal import Actor
 from identity.core.sealing import Vault
 from identity.core.tokens import typed_digits
 
-from . import models
+from . import models, notices
 from .models import Operator, OperatorFactor, RecoveryCode
+from .notices import What
 
 STEP: Final = 30  # seconds of one code
 DRIFT: Final = 1  # steps that the clock of a telephone may be off
@@ -92,6 +94,7 @@ def confirm_enrolment(
     if factor.confirmed_at is not None:
         return tried, []
     factor.confirmed_at = now
+    _write(session, now, operator, "operator.enrol")
     return tried, new_recovery_codes(session, now, operator.id)
 
 
@@ -128,6 +131,9 @@ def try_code(
     operator.wrong_factors = operator.locks = 0
     operator.locked_until = None
     session.flush()
+    if answer is Answer.RECOVERED:
+        notices.tell(session, now, operator, What.RECOVERY_USED)
+        _write(session, now, operator, "operator.recovery_code")
     return Tried(answer, left=count_recovery_codes(session, operator.id))
 
 
@@ -183,7 +189,15 @@ def _record_wrong(session: Session, now: datetime, operator: Operator) -> Tried:
     operator.locks += 1
     operator.wrong_factors = 0
     session.flush()
+    notices.tell(session, now, operator, What.LOCKED, ends_at=operator.locked_until)
+    _write(session, now, operator, "operator.lock")
     return Tried(Answer.LOCKED, operator.locked_until)
+
+
+def _write(session: Session, now: datetime, operator: Operator, action: str) -> None:
+    """What becomes of a factor stands in the journal, in the operator's own name."""
+    who = Actor(operator.name, "their own sign-in")
+    journal.write(session, now, who, action=action, subject=operator.name, facts={})
 
 
 def _new_code() -> str:

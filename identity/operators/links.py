@@ -38,6 +38,25 @@ def issue(session: Session, now: datetime, operator_id: uuid.UUID, kind: LinkKin
     return token
 
 
+def issue_invitation(session: Session, now: datetime, operator_id: uuid.UUID) -> OperatorLink:
+    """Make the row of a mailed link. Its token is signed when the mail is written: `Tokens.link`."""
+    issue(session, now, operator_id, LinkKind.INVITE)
+    own = (OperatorLink.operator_id == operator_id, OperatorLink.kind == LinkKind.INVITE)
+    return session.scalars(select(OperatorLink).where(*own, OperatorLink.used_at.is_(None))).one()
+
+
+def find_invitation(session: Session, now: datetime, link_id: uuid.UUID) -> OperatorLink | None:
+    """The mailed link of this id, if it can still be used."""
+    link = session.get(OperatorLink, link_id)
+    return link if link and link.kind == LinkKind.INVITE and _is_open(link, now) else None
+
+
+def use_invitation(session: Session, now: datetime, link_id: uuid.UUID) -> Operator | None:
+    """Use a mailed link up, as `use`."""
+    link = find_invitation(session, now, link_id)
+    return _use(session, now, link) if link else None
+
+
 def find(session: Session, now: datetime, token: str, kind: LinkKind) -> OperatorLink | None:
     """The link of this token, if it can still be used."""
     return session.scalar(
@@ -53,19 +72,25 @@ def find(session: Session, now: datetime, token: str, kind: LinkKind) -> Operato
 def use(session: Session, now: datetime, token: str, kind: LinkKind) -> Operator | None:
     """Use a link up; of several that press at once, one gets the operator."""
     link = find(session, now, token, kind)
-    if link is None:
-        return None
+    return _use(session, now, link) if link else None
+
+
+def _use(session: Session, now: datetime, link: OperatorLink) -> Operator | None:
     own = (OperatorLink.id == link.id, OperatorLink.used_at.is_(None))
     if not rows.update(session, OperatorLink, *own, used_at=now):
         return None
     operator = models.find(session, link.operator_id)
-    return operator if operator and operator.disabled_at is None else None
+    return operator if operator and operator.may_come_in else None
 
 
 def end_all(session: Session, now: datetime, operator_id: uuid.UUID, kind: LinkKind) -> None:
     """Make the open links of this kind useless."""
     own = (OperatorLink.operator_id == operator_id, OperatorLink.kind == kind)
     rows.update(session, OperatorLink, *own, OperatorLink.used_at.is_(None), used_at=now)
+
+
+def _is_open(link: OperatorLink, now: datetime) -> bool:
+    return link.used_at is None and now < link.ends_at
 
 
 def forget(session: Session, before: datetime, *, limit: int | None = None) -> int:

@@ -51,6 +51,8 @@ class Operator(Base):
     changed_by: Mapped[str] = mapped_column(info=RECORD)  # who changed roles or a factor last
     changed_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    # After a backup was loaded, until an admin says that they still belong here.
+    unconfirmed_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
     wrong_factors: Mapped[int] = mapped_column(default=0)  # in a row
     locks: Mapped[int] = mapped_column(default=0)  # each is twice as long as the one before
@@ -66,6 +68,11 @@ class Operator(Base):
     def scope(self) -> Scope:
         """What they look after."""
         return Scope(frozenset(self.organisations), frozenset(self.homeservers))
+
+    @property
+    def may_come_in(self) -> bool:
+        """Whether they are neither disabled nor to be confirmed after a restore."""
+        return self.disabled_at is None and self.unconfirmed_at is None
 
     @property
     def needs_second_factor(self) -> bool:

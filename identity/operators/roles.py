@@ -25,6 +25,7 @@ class Deed(StrEnum):
 
     SEE = "see"
     SEE_SELF = "see_self"  # one's own sessions and factors
+    RENEW_SELF = "renew_self"  # one's own recovery codes
     SEE_JOURNAL = "see_journal"
     EXPORT_JOURNAL = "export_journal"
     SEE_ACCESS = "see_access"
@@ -36,6 +37,7 @@ class Deed(StrEnum):
     HANDLE_MAIL = "handle_mail"  # retry or cancel a mail
     HANDLE_INVITATION = "handle_invitation"  # re-send, extend, revoke, deliver
     DRAFT = "draft"  # make and edit a change, answer a request for a domain
+    SEE_REQUESTERS = "see_requesters"  # the addresses of those who ask for a domain
     PROPOSE = "propose"
     EXPORT_RULES = "export_rules"
     APPROVE = "approve"
@@ -74,6 +76,7 @@ def _to(*roles: Role, step_up: bool = False, reason: bool = False) -> Permission
 PERMISSIONS: Final = {
     Deed.SEE: _to(Role.VIEWER),
     Deed.SEE_SELF: _to(*Role),
+    Deed.RENEW_SELF: _to(*Role, step_up=True),
     Deed.SEE_JOURNAL: _to(Role.VIEWER, Role.AUDITOR),
     Deed.EXPORT_JOURNAL: _to(Role.AUDITOR, step_up=True),
     Deed.SEE_ACCESS: _to(Role.ADMIN, Role.AUDITOR),
@@ -85,6 +88,7 @@ PERMISSIONS: Final = {
     Deed.HANDLE_MAIL: _to(Role.SUPPORT, reason=True),
     Deed.HANDLE_INVITATION: _to(Role.SUPPORT, reason=True),
     Deed.DRAFT: _to(Role.EDITOR),
+    Deed.SEE_REQUESTERS: _to(Role.EDITOR, reason=True),
     Deed.PROPOSE: _to(Role.EDITOR),
     Deed.EXPORT_RULES: _to(Role.EDITOR, step_up=True),
     Deed.APPROVE: _to(Role.APPROVER, step_up=True),

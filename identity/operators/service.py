@@ -5,22 +5,30 @@ Disabling somebody, or taking a role from them, ends their sessions and API toke
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.orm import Session
 
 from identity.core import journal, rows
-from identity.core.journal import Actor
-from identity.problems import LastAdmin, NoSuchOperator, OperatorExists, WrongOperator
+from identity.core.journal import Actor, JournalEntry
+from identity.homeservers import models as homeservers
+from identity.mail import models as mails
+from identity.mail.models import mailbox_of
+from identity.mail.quota import Template
+from identity.problems import LastAdmin, NoSuchOperator, NotYourOwn, OperatorExists, WrongOperator
 
-from . import models
+from . import factors, links, models
 from .models import AdminToken, Operator, OperatorSession, Source
 from .roles import ALL, Role, Scope, WrongRoles, check_roles
 
 EMBEDDED_NAME: Final = "local"
 MAX_NAME: Final = 80  # characters
+MAX_ORGANISATION: Final = 200  # characters
+CLOSE_FOR: Final = timedelta(days=30)
+BROUGHT: Final = ("operator.add", "operator.change", "operator.enable", "operator.reset_factor")
+"""In the journal: somebody invited, raised, let in again, or reset the factor of another."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +50,32 @@ def add(
     standing: Standing,
     source: Source = Source.LOCAL,
 ) -> Operator:
-    """Make an operator. Raises OperatorExists, WrongOperator."""
-    _check(standing)
+    """Make an operator. Raises OperatorExists, WrongOperator.
+
+    `mail`: canonical. See `invite` for the mail to them.
+    """
+    _check(session, standing)
     name = _read_name(name)
     if models.find_by_mail(session, mail) or models.find_by_name(session, name):
         raise OperatorExists
     made = Operator(mail=mail, name=name, language=language, source=source)
     return _record_new(session, now, who, made, standing)
+
+
+def invite(session: Session, now: datetime, operator: Operator) -> None:
+    """Order the mail that lets a new operator in once, within 72 hours."""
+    if operator.mail is None:
+        return
+    link = links.issue_invitation(session, now, operator.id)
+    mails.lock_address(session, operator.mail)
+    mails.order(
+        session,
+        now,
+        template=Template.OPERATOR_INVITE,
+        address=operator.mail,
+        language=operator.language,
+        subject_id=link.id,
+    )
 
 
 def make_embedded(session: Session, now: datetime) -> Operator:
@@ -63,14 +90,22 @@ def make_embedded(session: Session, now: datetime) -> Operator:
 
 
 def change(
-    session: Session, now: datetime, who: Actor, operator_id: uuid.UUID, standing: Standing
+    session: Session,
+    now: datetime,
+    who: Actor,
+    operator_id: uuid.UUID,
+    standing: Standing,
+    *,
+    by: uuid.UUID | None = None,
 ) -> Operator:
     """Give an operator these roles and this scope in place of those they have.
 
-    Their sessions and tokens end if anything was taken from them. Raises NoSuchOperator,
-    WrongOperator, LastAdmin.
+    Their sessions and tokens end if anything was taken from them. `by`: the operator who does it,
+    None at the shell. Raises NoSuchOperator, WrongOperator, NotYourOwn, LastAdmin.
     """
-    _check(standing)
+    _check(session, standing)
+    if by == operator_id:
+        raise NotYourOwn
     operator = required(session, operator_id)
     before = _facts(operator)
     lowered = bool(operator.role_set - standing.roles) or not operator.scope.is_within(
@@ -88,8 +123,20 @@ def change(
     return operator
 
 
-def disable(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) -> Operator:
-    """Let an operator in no more. Raises NoSuchOperator, LastAdmin."""
+def disable(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    operator_id: uuid.UUID,
+    *,
+    by: uuid.UUID | None = None,
+) -> Operator:
+    """Let an operator in no more.
+
+    `by`: the operator who does it, None at the shell. Raises NoSuchOperator, NotYourOwn, LastAdmin.
+    """
+    if by == operator_id:
+        raise NotYourOwn
     operator = required(session, operator_id)
     if operator.disabled_at is not None:
         return operator
@@ -106,11 +153,50 @@ def enable(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) 
     operator = required(session, operator_id)
     if operator.disabled_at is None:
         return operator
-    operator.disabled_at = None
+    operator.disabled_at = operator.unconfirmed_at = None
+    factors.reset(session, operator.id)
+    factors.unlock(operator)
     operator.changed_by, operator.changed_at = who.name, now
     operator.version += 1
     journal.write(session, now, who, action="operator.enable", subject=operator.name, facts={})
     return operator
+
+
+def confirm(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) -> Operator:
+    """Let in an operator of a backup that was loaded. Raises NoSuchOperator."""
+    operator = required(session, operator_id)
+    if operator.unconfirmed_at is None:
+        return operator
+    operator.unconfirmed_at = None
+    operator.version += 1
+    journal.write(session, now, who, action="operator.confirm", subject=operator.name, facts={})
+    return operator
+
+
+def find_unconfirmed(session: Session) -> list[Operator]:
+    """Those who wait for an admin since a restore, by name."""
+    return [
+        each for each in models.find_all(session) if each.unconfirmed_at and not each.disabled_at
+    ]
+
+
+def are_close(session: Session, one: Operator, other: Operator, now: datetime) -> bool:
+    """Whether one invited, raised or reset the other within 30 days, or they share a mailbox.
+
+    The journal keeps who did so and when, for every time.
+    """
+    if one.mail and other.mail and mailbox_of(one.mail) == mailbox_of(other.mail):
+        return True
+    names = {one.name, other.name}
+    found = session.execute(
+        select(JournalEntry.actor, JournalEntry.subject).where(
+            JournalEntry.action.in_(BROUGHT),
+            JournalEntry.at > now - CLOSE_FOR,
+            JournalEntry.actor.in_(names),
+            JournalEntry.subject.in_(names),
+        )
+    )
+    return any(actor != subject for actor, subject in found)
 
 
 def end_access(session: Session, now: datetime, operator_id: uuid.UUID) -> int:
@@ -131,11 +217,17 @@ def required(session: Session, operator_id: uuid.UUID) -> Operator:
     return found
 
 
-def _check(standing: Standing) -> None:
+def _check(session: Session, standing: Standing) -> None:
     try:
         check_roles(standing.roles, standing.scope)
     except WrongRoles as error:
         raise WrongOperator(str(error)) from None
+    for name in sorted(standing.scope.homeservers):
+        if homeservers.find(session, name) is None:
+            raise WrongOperator(f"{name} is no registered homeserver")
+    for name in standing.scope.organisations:
+        if not name.strip() or len(name) > MAX_ORGANISATION or not name.isprintable():
+            raise WrongOperator("the name of an organisation is one line of text")
 
 
 def _read_name(name: str) -> str:

@@ -92,7 +92,7 @@ def find(session: Session, now: datetime, token: str) -> SignedIn | None:
     if found is None:
         return None
     row, operator = found
-    if row.ended_at is not None or operator.disabled_at is not None or now >= _ends_at(row):
+    if row.ended_at is not None or not operator.may_come_in or now >= ends_at(row):
         return None
     return SignedIn(
         operator_id=operator.id,
@@ -104,7 +104,7 @@ def find(session: Session, now: datetime, token: str) -> SignedIn | None:
         is_embedded=not operator.needs_second_factor,
         is_whole=row.proved_at is not None or not operator.needs_second_factor,
         proved_at=row.proved_at,
-        ends_at=_ends_at(row),
+        ends_at=ends_at(row),
         ends_for_good_at=row.created_at + ABSOLUTE,
     )
 
@@ -158,7 +158,8 @@ def forget(session: Session, before: datetime, *, limit: int | None = None) -> i
     return rows.delete(session, OperatorSession, OperatorSession.created_at < before, limit=limit)
 
 
-def _ends_at(row: OperatorSession) -> datetime:
+def ends_at(row: OperatorSession) -> datetime:
+    """When a session ends if nothing is pressed."""
     return min(row.seen_at + IDLE, row.created_at + ABSOLUTE)
 
 

@@ -95,7 +95,7 @@ def find_program(session: Session, now: datetime, token: str) -> Program | None:
     if found is None:
         return None
     row, maker = found
-    if row.ended_at is not None or now >= row.ends_at or maker.disabled_at is not None:
+    if row.ended_at is not None or now >= row.ends_at or not maker.may_come_in:
         return None
     scope = Scope(frozenset(row.organisations), frozenset(row.homeservers))
     roles = frozenset(Role(each) for each in row.roles) & effective(maker.role_set)

@@ -13,6 +13,7 @@ from identity.accounts import person as accounts
 from identity.bulk_invites import person as bulk_invites
 from identity.core.personal_data import Erasure, Record, View
 from identity.core.story import Events
+from identity.domain_requests import person as domain_requests
 from identity.invitations import person as invitations
 from identity.mail import person as mail
 from identity.registration import person as registration
@@ -38,6 +39,7 @@ PARTS: Final = (
     Part(sign_up.records_of, sign_up.erase, sign_up.events_of),
     Part(invitations.records_of, invitations.erase, invitations.events_of),
     Part(bulk_invites.records_of, bulk_invites.erase, bulk_invites.events_of),
+    Part(domain_requests.records_of, domain_requests.erase, domain_requests.events_of),
     Part(mail.records_of, mail.erase, mail.events_of),
     Part(threepids.records_of, threepids.erase, threepids.events_of),
     Part(accounts.records_of, accounts.erase, accounts.events_of),

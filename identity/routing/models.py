@@ -67,6 +67,9 @@ Index(
     sqlite_where=StoredRule.until_revision.is_(None),
 )
 
+# What begins with a prefix, also where the database's collation is not "C".
+Index("ix_rules_pattern_prefix", StoredRule.pattern, postgresql_ops={"pattern": "text_pattern_ops"})
+
 FIELDS = tuple(
     column
     for column in StoredRule.__table__.columns
@@ -148,6 +151,11 @@ def digest(session: Session, revision: int) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
+def rule_of(row: StoredRule) -> Rule:
+    """The rule that a row stores, whenever it was in force."""
+    return _rule(row)
+
+
 def _end(session: Session, rules: Sequence[Rule], revision: int) -> None:
     by_kind: dict[str, list[str]] = {}
     for rule in rules:
@@ -177,7 +185,7 @@ def _row(rule: Rule, revision: int) -> dict[str, Any]:
     }
 
 
-def _rule(row: Row[Any]) -> Rule:
+def _rule(row: Row[Any] | StoredRule) -> Rule:
     return Rule(
         KINDS[row.kind],
         row.pattern,

@@ -3,8 +3,9 @@
 The lists come from packages, which are loaded at the first use.
 """
 
-from collections.abc import Callable
 from functools import cache
+
+from .registrable import is_public_suffix
 
 FREE_MAIL = "This is a free mail service: anybody can have an address there."
 DISPOSABLE = "This is a service of disposable addresses."
@@ -26,7 +27,7 @@ REASONS = frozenset({FREE_MAIL, DISPOSABLE, PUBLIC_SUFFIX, OWN_LIST})
 def reason_of(domain: str) -> str | None:
     """Why a domain (A-label) may not be opened to agents, or None."""
     named = _services().get(domain)
-    return named or (PUBLIC_SUFFIX if _public_suffix_test()(domain) else None)
+    return named or (PUBLIC_SUFFIX if is_public_suffix(domain) else None)
 
 
 def has_mailboxes(domain: str) -> bool:
@@ -42,11 +43,3 @@ def _services() -> dict[str, str]:
     # A domain on both lists is a free mail service.
     free_mail = dict.fromkeys((*whitelist, *MAIL_OF_PROVIDERS), FREE_MAIL)
     return dict.fromkeys(blocklist, DISPOSABLE) | free_mail
-
-
-@cache
-def _public_suffix_test() -> Callable[[str], bool]:
-    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415  large
-
-    test: Callable[[str], bool] = PublicSuffixList().is_public
-    return test

@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 from identity.core import outbox
 from identity.core.journal import Actor
 from identity.core.outbox import JobKind, Lane
-from identity.mail.models import mailbox_of
-from identity.operators import models as operators
+from identity.operators import models as operators, service as operating
 from identity.operators.models import Operator
 from identity.operators.roles import Role
 from identity.problems import (
@@ -29,7 +28,6 @@ from identity.settings import Settings
 from . import changes, lines, rolling_back, scopes, telling
 from .change_models import Change, ChangeState
 
-CLOSE_FOR: Final = timedelta(days=30)
 ENOUGH: Final = 2  # approvers
 MANY_LINES: Final = 1_000
 LARGE_SHARE: Final = 0.1  # of the known addresses
@@ -45,16 +43,6 @@ def needs_two(session: Session, settings: Settings) -> bool:
     """Whether a change must be approved by somebody who did not make it, as of now."""
     wanted = settings.approvals or ("one" if settings.is_embedded else "two")
     return wanted == "two" and len(operators.find_enabled(session, Role.APPROVER)) >= ENOUGH
-
-
-def are_close(one: Operator, other: Operator, now: datetime) -> bool:
-    """Whether one invited, raised or reset the other within 30 days, or they share a mailbox."""
-    if one.mail and other.mail and mailbox_of(one.mail) == mailbox_of(other.mail):
-        return True
-    return any(
-        changed.changed_by == by.name and now < changed.changed_at + CLOSE_FOR
-        for changed, by in ((one, other), (other, one))
-    )
 
 
 def approve(
@@ -230,7 +218,7 @@ def _check_other(session: Session, now: datetime, approver: Operator, change: Ch
         raise OwnApproval
     for name in own - {None}:
         other = operators.find_by_name(session, name or "")
-        if other and are_close(approver, other, now):
+        if other and operating.are_close(session, approver, other, now):
             raise TooCloseToApprove
 
 

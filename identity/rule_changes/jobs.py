@@ -70,11 +70,6 @@ def remind_of_review(services: WorkerServices, job: Job) -> RecordOutcome:
     return record
 
 
-def end_applied(_services: WorkerServices, _job: Job) -> RecordOutcome:
-    """Nobody asks to be told of an applied change, as long as no story above takes this kind."""
-    return record_nothing
-
-
 def _count(services: WorkerServices, job: Job) -> Checked | None:
     """Whom it affects now; None if rules of its lines were changed since its base."""
     with services.database.reading() as session:

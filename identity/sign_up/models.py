@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows, tracing
+from identity.core.address_domains import domain_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS
 
@@ -64,6 +65,12 @@ class VerificationRequest(Base):
 
 Index(
     "ix_verification_requests_address", VerificationRequest.address, VerificationRequest.created_at
+)
+Index(
+    "ix_verification_requests_domain",
+    domain_of(VerificationRequest.address),
+    VerificationRequest.created_at,
+    VerificationRequest.id,
 )
 Index("ix_verification_requests_browser_before", VerificationRequest.browser_before)
 

@@ -4,12 +4,13 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting, rows
 from identity.core.database import Base
 from identity.core.personal_data import USER_ID
+from identity.core.user_servers import server_of
 
 BEGUN = "begun"  # the result of a report that is not processed yet
 
@@ -84,3 +85,22 @@ def forget(
     gone = rows.delete(session, ModuleReport, old, limit=limit)
     old = ModuleRefusal.last_at < refusals_before
     return gone + rows.delete(session, ModuleRefusal, old, limit=limit - gone)
+
+
+def count_refusals(
+    session: Session, homeserver: str, since: datetime, *, most: int = 10_000
+) -> dict[str, int]:
+    """How often its module refused people who were last refused since then, by reason.
+
+    Of at most `most` people and reasons; the commonest first.
+    """
+    row = ModuleRefusal
+    some = (
+        select(row.reason, row.count)
+        .where(row.last_at > since, server_of(row.user_id) == homeserver)
+        .limit(most)
+        .subquery()
+    )
+    total = func.sum(some.c.count)
+    found = session.execute(select(some.c.reason, total).group_by(some.c.reason))
+    return dict(sorted(found.all(), key=lambda pair: (-pair[1], pair[0])))

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import Index, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
+from identity.core.address_domains import domain_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, USER_ID
 
@@ -21,6 +22,9 @@ class Association(Base):
     address: Mapped[str] = mapped_column(primary_key=True, info=ADDRESS)
     user_id: Mapped[str] = mapped_column(index=True, info=USER_ID)
     bound_at: Mapped[datetime]
+
+
+Index("ix_associations_domain", domain_of(Association.address), Association.bound_at)
 
 
 def bind(session: Session, now: datetime, *, address: str, user_id: str) -> None:

@@ -36,7 +36,11 @@ blueprint.register_error_handler(InternalServerError, errors.answer_broken)
 
 # Fields of an expired form that are shown again: to see and correct, and hidden ones.
 SHOWN_AGAIN = ("email", "code", "display_name", "q", "address")
-CARRIED_AGAIN = ("keep", "invited", "undo", "send", "retry", "correct")
+CARRIED_AGAIN = (
+    *("keep", "invited", "undo", "send", "retry", "correct"),
+    # of a request for a domain
+    *("organisation", "position", "site", "size", "phone", "it_contact", "answer"),
+)
 WITHOUT_FORM = {"pages.unknown_path"}
 
 

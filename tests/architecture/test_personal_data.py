@@ -22,11 +22,19 @@ IMPERSONAL = {
     "change_lines": {"act", "kind"},
     "change_touches": {"homeserver"},
     "changes": {"origin", "state", "counts", "promised"},
+    "admin_tokens": {"token_hash", "roles", "organisations", "homeservers"},
     "code_alarms": {"purpose"},
+    "domain_askings": {"device", "token_hash"},
+    # The value of a proof is published in the DNS; its request belongs to nobody alone.
+    "domain_proofs": {"value", "result", "server"},
+    "domain_requesters": {"size", "language"},
+    "domain_requests": {"domain", "owner", "state", "near", "near_homeserver", "refusal"},
     "feed_state": {"epoch", "judged_by"},
     "freezes": {"what", "domain", "author"},
     "homeserver_breakers": {"homeserver"},
     "homeserver_credentials": {"homeserver", "token_hash"},
+    "health_findings": {"what", "state", "fix"},
+    "homeserver_health": {"homeserver"},
     "homeserver_modules": {"homeserver", "reports", "actions"},
     "homeservers": {
         *("name", "url", "federation_url", "ca_pem", "label", "connector", "registration_secret"),
@@ -40,6 +48,7 @@ IMPERSONAL = {
     "inviter_blocks": {"author"},
     # The operator's own name stands in the journal on purpose.
     "journal": {"actor", "origin", "action", "request_id", "previous_hash", "hash"},
+    "journal_checks": {"head", "fault"},
     "key_uses": {"key_set", "fingerprint"},
     "list_sign_ins": {"device"},
     "lookup_hashes": {"medium"},
@@ -52,6 +61,15 @@ IMPERSONAL = {
     "module_reports": {"homeserver", "kind", "result", "why"},
     "one_time_codes": {"purpose", "key_id", "used_by"},
     # What holds a job may be an inviter: it is let go when they are erased.
+    # What an operator looks after, and where they come from.
+    "operators": {
+        *("language", "roles", "organisations", "homeservers", "source", "issuer", "subject"),
+    },
+    "operator_links": {"kind", "token_hash"},
+    "operator_notices": {"what"},
+    "operator_recovery_codes": {"code_hash"},
+    "operator_sessions": {"token_hash", "device", "network"},
+    "operator_sign_ins": {"device"},
     "outbox": {"errand", "lane", "held_by", "trace_id"},
     "people_list_rows": {"outcome", "caution", "step", "why"},
     "people_lists": {"room_id", "language", "state"},

@@ -14,6 +14,7 @@ from identity.translations import FOLDER, LANGUAGES
 IDENTITY = FOLDER.parent
 ID = re.compile(r"[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+)+")
 QUOTED = re.compile(rf"""["']({ID.pattern})["']""")
+ENDPOINT = re.compile(r"""url_for\(["'][\w.]+["']""")  # of a page, which has the same form
 OPEN_ENDED = re.compile(r"""["']([a-z][a-z0-9_.-]*\.)["'] *~""")  # Jinja: t("problem." ~ name)
 
 
@@ -40,17 +41,21 @@ def used() -> tuple[frozenset[str], frozenset[str]]:
     known = {name.partition(".")[0] for name in catalogue("fr")}
     whole, begun = set(), set()
     for path in templates():
-        text = path.read_text(encoding="utf-8")
+        text = ENDPOINT.sub("", path.read_text(encoding="utf-8"))
         whole |= set(QUOTED.findall(text))
         begun |= set(OPEN_ENDED.findall(text))
     for path in IDENTITY.rglob("*.py"):
         if IDENTITY / "migrations" in path.parents:  # names of columns have the same form
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        actions = {  # of the journal, which have the same form
+        actions = {  # of the journal, which have the same form, and endpoints
             id(node.value)
             for node in ast.walk(tree)
             if isinstance(node, ast.keyword) and node.arg == "action"
+        } | {
+            id(node.args[0])
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "url_for" and node.args
         }
         for node in ast.walk(tree):
             if id(node) in actions:

@@ -10,6 +10,7 @@ import pytest
 
 from identity.invitations.mails import digest_facts
 from identity.mail.composing import Frame, compose, compose_branded
+from identity.operators.notices import What
 from identity.registration.welcomes import Welcome
 
 ORDERED = datetime(2027, 3, 14, 15, 30, tzinfo=UTC)  # half past four in Paris, a Sunday
@@ -85,6 +86,34 @@ def list_code(**asked):
         "others": (),
     }
     return lambda of: compose("list_code", of, **(facts | asked))
+
+
+def operator_code(**asked):
+    facts = {
+        "code": "48291375",
+        "link": f"{HOST}/v/{TOKEN}",
+        "requested_at": ORDERED,
+        "code_expires_at": ORDERED + timedelta(minutes=10),
+        "device": "",
+        "others": (),
+    }
+    return lambda of: compose("operator_code", of, **(facts | asked))
+
+
+def operator_notice(what):
+    by_somebody = what in {What.LINK, What.UNLOCKED, What.FACTOR_RESET}
+    return lambda of: compose(
+        "operator_notice",
+        of,
+        what=str(what),
+        name="Léa Dubois",
+        author="Ada Martin" if by_somebody else "",
+        why="ticket 4412" if by_somebody else "",
+        detail="supervision" if what is What.TOKEN_ENDS else "",
+        at=ORDERED,
+        ends_at=ORDERED + timedelta(hours=4),
+        link=f"{HOST}/admin/me",
+    )
 
 
 def report(**other):
@@ -210,6 +239,20 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "change_notice": change_notice(),
     "change_notice of what waits for a review": change_notice(is_unread=True),
     "bulk_report of a paste that all left": report(file_name="", failed=0, unsent=0),
+    "operator_code": operator_code(),
+    "operator_code asked for elsewhere too": operator_code(
+        device="Firefox", others=(("Edge", ORDERED), ("", ORDERED))
+    ),
+    "operator_invite": lambda of: compose(
+        "operator_invite",
+        of,
+        by="Ada Martin",
+        roles=["editor", "approver"],
+        link=f"{HOST}/v/{TOKEN}",
+        later_link=f"{HOST}/admin/sign-in",
+        ends_at=ORDERED + timedelta(hours=72),
+    ),
+    **{f"operator_notice of {what}": operator_notice(what) for what in What},
     "invite_digest": digest(),
     "invite_digest of many": digest(more=2),
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from identity.core.http_client import JsonClient
-from identity.health.cli import readable_rooms
+from identity.health.checks import readable_rooms
 from tests.services.certificates import Authority
 from tests.services.guichet_synapse import OF_GUESTS, GuichetHomeserver, Person, started
 from tests.services.told_guichet import ToldGuichet, told_rule

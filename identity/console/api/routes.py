@@ -1,8 +1,22 @@
 """All routes of `/api/admin/v1`: each module here adds its own to the blueprint when it is imported."""
 
-from . import access, document, freezes, homeservers, invitations, journal, mails
+from . import (
+    access,
+    changes,
+    document,
+    freezes,
+    homeservers,
+    invitations,
+    journal,
+    mails,
+    people,
+    rules,
+)
 from .frame import blueprint
 
-RESOURCES = (access, document, freezes, homeservers, invitations, journal, mails)
+RESOURCES = (
+    *(access, changes, document, freezes, homeservers, invitations, journal, mails),
+    *(people, rules),
+)
 
 __all__ = ("RESOURCES", "blueprint")

@@ -5,6 +5,7 @@ is signed in, has the second factor been right, does the role allow the deed, an
 is done and the second factor once more. A form that lacks the last two is shown again with these.
 """
 
+import uuid
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -26,29 +27,44 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from identity.core.database import AWAY
 from identity.core.strict_json import is_text
-from identity.operators import factors, models as operators, sessions
+from identity.operators import factors, kept_forms, models as operators, sessions
 from identity.operators.factors import Answer
 from identity.operators.reasons import is_reason
 from identity.operators.roles import IMPLIED, PERMISSIONS, Deed, Role
-from identity.problems import NoSuchChange, NoSuchRevision, Problem, WrongParameter
-from identity.web import console_gate, csrf, page_errors, page_headers, wording
+from identity.problems import (
+    NoSuchChange,
+    NoSuchRevision,
+    Problem,
+    TooManyRequests,
+    WrongParameter,
+)
+from identity.web import console_gate, csrf, page_errors, page_headers, session_cookies, wording
 from identity.web.rendering import Fault, context
 from identity.web.request_context import services
 from identity.web.wording import prefer_language, text
 
-from .operator_session import operator, signed_in
+from .operator_session import COOKIE, operator, signed_in
 
 DONE: Final = "console_done"  # in the cookie: what the last form did, shown once
+THEN: Final = "console_then"  # in the cookie: the screen that was asked for before signing in
+KEPT: Final = "kept_form"  # field of a form that was kept: its id
 FACTOR, REASON = "second_factor", "reason"
-NOT_CARRIED: Final = {csrf.FIELD, FACTOR, REASON}
+NOT_CARRIED: Final = {csrf.FIELD, FACTOR, REASON, KEPT}
 NOT_THERE: Final = (NoSuchChange, NoSuchRevision)
 DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 """What each view does, by endpoint and method; None: for whoever is not signed in yet."""
 NAVIGATION: Final = (
     ("home", Deed.SEE_SELF),
+    ("requests", Deed.SEE),
     ("domains", Deed.SEE),
     ("changes", Deed.SEE),
+    ("homeservers", Deed.SEE),
     ("people", Deed.OPEN_PERSON),
+    ("invitations", Deed.SEE),
+    ("mails", Deed.SEE),
+    ("journal", Deed.SEE_JOURNAL),
+    ("access", Deed.SEE_ACCESS),
+    ("menu", Deed.SEE_SELF),
 )
 """The screens of the bar, in their order, and who sees them there."""
 
@@ -80,19 +96,19 @@ def guard() -> Response | None:
     """Let nobody further who may not do what the view does."""
     console_gate.check_reachable()
     _check_text()
-    method = "GET" if request.method == "HEAD" else request.method
-    # OPTIONS tells the methods, and nothing else.
-    deed = None if method == "OPTIONS" else DEEDS[str(request.endpoint), method]
+    deed = _deed()
     if request.method == "POST" and not csrf.is_valid():
         return _show_again()
     if deed is None:
         return None
     who = signed_in()
     if who is None:
+        _keep_form()
         return go_to_sign_in()
     if who.language:
         prefer_language(who.language)
     if not who.is_whole:
+        _remember_screen()
         return go_to("second_factor")
     if not who.may(deed):
         return _refuse(deed)
@@ -101,6 +117,7 @@ def guard() -> Response | None:
 
 def show(
     name: str,
+    /,
     *,
     status: HTTPStatus = HTTPStatus.OK,
     faults: Sequence[Fault] = (),
@@ -137,16 +154,27 @@ def say(text_id: str, **values: str | int) -> None:
 
 def go_to_sign_in() -> Response:
     """Sign in first. The screen that was asked for follows; its path holds nothing personal."""
-    wanted = request.path if request.method in {"GET", "HEAD"} else None
-    return go_to("sign_in", then=wanted if wanted != url_for("console.home") else None)
+    _remember_screen()
+    return go_to("sign_in")
 
 
-def screen_after_sign_in() -> str:
-    """The path of the screen that was asked for, if it is one of ours, else of the first."""
-    wanted = request.args.get("then", "")
+def go_on() -> Response:
+    """After signing in: the form that was kept, else the screen that was asked for, else the first."""
+    who = signed_in()
+    with services.database.reading() as database:
+        kept = who and kept_forms.find_newest(database, services.now(), who.operator_id)
+    wanted = cookie.pop(THEN, "")
+    if kept:
+        return go_to("kept_form", form_id=kept)
+    path = own_path(wanted) or url_for("console.home")
+    return make_response(redirect(path, HTTPStatus.SEE_OTHER))
+
+
+def own_path(wanted: str) -> str | None:
+    """The path, if it is one of the console's; None for anything else."""
     parts = urlsplit(wanted)
     is_ours = not parts.scheme and not parts.netloc and wanted.startswith("/admin/")
-    return wanted if is_ours and "\\" not in wanted else url_for("console.home")
+    return wanted if is_ours and "\\" not in wanted else None
 
 
 def typed_reason() -> str:
@@ -154,10 +182,42 @@ def typed_reason() -> str:
     return " ".join(request.form.get(REASON, "").split())
 
 
+def _deed() -> Deed | None:
+    """What the view does. OPTIONS tells the methods, and nothing else."""
+    method = "GET" if request.method == "HEAD" else request.method
+    return None if method == "OPTIONS" else DEEDS[str(request.endpoint), method]
+
+
 def _check_text() -> None:
     typed = [*request.args.items(multi=True), *request.form.items(multi=True)]
     if not all(map(is_text, (value for pair in typed for value in pair))):
         raise WrongParameter
+
+
+def _remember_screen() -> None:
+    if request.method in {"GET", "HEAD"} and request.path != url_for("console.home"):
+        cookie[THEN] = request.path
+
+
+def _keep_form() -> None:
+    """Keep what was sent after the session's end, for the operator whose session it was."""
+    token = session_cookies.read_token(COOKIE)
+    if request.method != "POST" or token is None:
+        return
+    fields = kept_forms.without(request.form.items(multi=True), csrf.FIELD, FACTOR, KEPT)
+    form = kept_forms.Form(request.path, fields, had_files=bool(request.files))
+    with services.database.transaction() as database:
+        kept_forms.keep(database, services.vault, services.now(), token, form)
+
+
+def _end_kept_form() -> None:
+    """A form that was kept is sent again: it is not shown any more."""
+    try:
+        form_id = uuid.UUID(request.form.get(KEPT, ""))
+    except ValueError:
+        return
+    with services.database.transaction() as database:
+        kept_forms.end(database, form_id, operator().operator_id)
 
 
 def _refuse(deed: Deed) -> Response:
@@ -179,6 +239,7 @@ def _all_of(roles: frozenset[Role]) -> set[Role]:
 
 def _ask_again(deed: Deed) -> Response | None:
     """Ask why, and the second factor, where the deed wants them; the form is carried along."""
+    _end_kept_form()
     permission, who = PERMISSIONS[deed], operator()
     faults = []
     asks_reason = permission.reason and not is_reason(typed_reason())
@@ -235,6 +296,8 @@ def _show_again() -> Response:
 
 def _answer_problem(problem: Problem) -> Response:
     """A problem that no view has handled, with its own words: operators read the technical ones."""
+    if isinstance(problem, TooManyRequests):
+        return page_errors.answer_too_many(problem)
     if isinstance(problem, NOT_THERE):
         return show("not_found", status=HTTPStatus.NOT_FOUND)
     found = page_errors.advice_for(problem)

@@ -1,27 +1,135 @@
-"""/admin/sign-in: a link that is used once, then the second factor."""
+"""/admin/sign-in: an address and a mailed code, or a link that is used once; then the second factor."""
 
+import uuid
 from http import HTTPStatus
 
-import segno
-from flask import Response, make_response, redirect, request, url_for
-from markupsafe import Markup
+from flask import Response, request, session as cookie, url_for
+from sqlalchemy.orm import Session
 
-from identity.operators import factors, links, models as operators, sessions
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
+from identity.core.one_time_codes.service import CodeAnswer, Result
+from identity.operators import (
+    factors,
+    links,
+    models as operators,
+    sessions,
+    sign_in as signing_in,
+    sign_in_models,
+)
 from identity.operators.models import LinkKind
 from identity.operators.roles import Deed
+from identity.operators.sign_in_models import OperatorSignIn
+from identity.web import browser_cookie
+from identity.web.code_form import code_faults, unfinished_code
 from identity.web.rendering import Fault
-from identity.web.request_context import services
+from identity.web.request_context import client_ip, services
+from identity.web.request_record import about_address
+from identity.web.wording import language, text
 
 from . import operator_session
-from .frame import factor_fault, form, go_to, go_to_sign_in, screen, screen_after_sign_in, show
+from .frame import factor_fault, form, go_on, go_to, go_to_sign_in, screen, show
 
-QR_PIXELS = 5  # of one module
+ASKED = "console_asked"
+"""The key in the signed cookie for the id of this browser's request."""
 
 
 @screen("/sign-in", None)
 def sign_in() -> Response:
-    """How to come in."""
-    return show("sign_in")
+    """The field for the address."""
+    if operator_session.signed_in() is not None:
+        return go_to("home")
+    return browser_cookie.introduce(show("sign_in", mail=""))
+
+
+@form("/sign-in", None)
+def ask_code() -> Response:
+    """Order the mail with a code; the page says the same for every address."""
+    typed = request.form.get("email", "")
+    try:
+        address = services.rules.current().read(typed)
+    except InvalidAddress:
+        return show("sign_in", faults=[Fault("email", text("start.fault"))], mail=typed)
+    about_address(address.canonical)
+    services.limits.spend_network(client_ip())
+    services.limits.spend_tag(client_ip(), address)
+    with services.database.transaction() as database:
+        asked = signing_in.request_code(
+            database,
+            services.now(),
+            mail=address.canonical,
+            language=language(),
+            asked=_find_own_request(database),
+            device=browser_cookie.device(),
+        )
+    cookie[ASKED] = str(asked.id)
+    return go_to("code")
+
+
+@screen("/sign-in/code", None)
+def code() -> Response:
+    """The field for the mailed code."""
+    with services.database.reading() as database:
+        asked = _find_own_request(database)
+    return _code_page(asked) if asked and asked.used_at is None else go_to("sign_in")
+
+
+@form("/sign-in/code", None)
+def type_code() -> Response:
+    """A right code opens a session, in which only the second factor is asked."""
+    with services.database.transaction() as database:
+        asked = _find_own_request(database)
+        if asked is None:
+            return go_to("sign_in")
+        if faults := unfinished_code():
+            return _code_page(asked, faults)
+        answered, operator = signing_in.type_code(
+            database,
+            services.tokens,
+            services.now(),
+            asked,
+            request.form["code"],
+            networks=browser_cookie.network_of_browser(database),
+        )
+    if operator is None:
+        return _code_page(asked, _faults_of(answered, held=False))
+    return operator_session.sign_in(go_to("second_factor"), operator)
+
+
+@screen("/sign-in/mailed/<token>", None)
+def mailed(token: str) -> Response:
+    """The link of the mail, in any browser: a field for its code, with tries of its own."""
+    with services.database.reading() as database:
+        asked = _find_by_link(database, token)
+    if asked is None:
+        return _link_is_over()
+    return browser_cookie.introduce(_code_page(asked, token=token))
+
+
+@form("/sign-in/mailed/<token>", None)
+def type_mailed_code(token: str) -> Response:
+    """A right code opens a session in this browser."""
+    known = browser_cookie.browser_id() or services.tokens.new_browser()
+    with services.database.transaction() as database:
+        asked = _find_by_link(database, token)
+        if asked is None:
+            return _link_is_over()
+        if faults := unfinished_code():
+            return _code_page(asked, faults, token=token)
+        answered, operator = signing_in.type_code_of_link(
+            database,
+            services.tokens,
+            services.now(),
+            asked,
+            request.form["code"],
+            browser=services.tokens.browser_hash(known),
+            device=browser_cookie.device(),
+        )
+    if operator is None:
+        page = _code_page(asked, _faults_of(answered, held=True), token=token)
+    else:
+        page = operator_session.sign_in(go_to("second_factor"), operator)
+    return browser_cookie.set_cookie(page, known)
 
 
 @screen("/sign-in/once/<token>", None)
@@ -29,9 +137,7 @@ def once(token: str) -> Response:
     """A button: opening the link uses nothing up, and programs that look at it press nothing."""
     with services.database.reading() as database:
         link = links.find(database, services.now(), token, LinkKind.SIGN_IN)
-    if link is None:
-        return show("once", status=HTTPStatus.GONE, is_good=False)
-    return show("once", is_good=True)
+    return show("once", is_good=True) if link else _link_is_over()
 
 
 @form("/sign-in/once/<token>", None)
@@ -39,9 +145,29 @@ def use_once(token: str) -> Response:
     """Use the link up, and sign in. The second factor is asked next."""
     with services.database.transaction() as database:
         operator = links.use(database, services.now(), token, LinkKind.SIGN_IN)
+    return operator_session.sign_in(go_to("home"), operator) if operator else _link_is_over()
+
+
+@screen("/sign-in/invited/<token>", None)
+def invited(token: str) -> Response:
+    """The link of an invitation: a button, as with the other link."""
+    link_id = services.tokens.read_link(token, "operator_invite")
+    with services.database.reading() as database:
+        link = link_id and links.find_invitation(database, services.now(), link_id)
+    return show("once", is_good=True, is_invitation=True) if link else _link_is_over(invited=True)
+
+
+@form("/sign-in/invited/<token>", None)
+def use_invitation(token: str) -> Response:
+    """The link proves the mailbox: use it up, and let the operator add their app."""
+    link_id = services.tokens.read_link(token, "operator_invite")
+    if link_id is None:
+        return _link_is_over(invited=True)
+    with services.database.transaction() as database:
+        operator = links.use_invitation(database, services.now(), link_id)
     if operator is None:
-        return show("once", status=HTTPStatus.GONE, is_good=False)
-    return operator_session.sign_in(go_to("home"), operator)
+        return _link_is_over(invited=True)
+    return operator_session.sign_in(go_to("second_factor"), operator)
 
 
 @screen("/sign-in/second", None)
@@ -63,7 +189,7 @@ def type_second_factor() -> Response:
     """A right code opens the console."""
     who = operator_session.signed_in()
     if who is None:
-        return go_to_sign_in()
+        return go_to("sign_in")
     with services.database.transaction() as database:
         operator = operators.find(database, who.operator_id)
         if operator is None or not factors.has_factor(database, operator.id):
@@ -74,32 +200,7 @@ def type_second_factor() -> Response:
             sessions.record_proof(database, services.now(), who.session_id)
     if not tried.is_right:
         return show("second_factor", faults=[Fault("second_factor", factor_fault(tried))])
-    return make_response(redirect(screen_after_sign_in(), HTTPStatus.SEE_OTHER))
-
-
-@screen("/sign-in/enrol", None)
-def enrol() -> Response:
-    """The secret of the app, as a picture and as text."""
-    return _enrol_page()
-
-
-@form("/sign-in/enrol", None)
-def confirm_enrolment() -> Response:
-    """A first right code, then the recovery codes, shown once."""
-    who = operator_session.signed_in()
-    if who is None:
-        return go_to_sign_in()
-    with services.database.transaction() as database:
-        operator = operators.find(database, who.operator_id)
-        if operator is None or factors.has_factor(database, operator.id):
-            return go_to("second_factor")
-        now, typed = services.now(), request.form.get("second_factor", "")
-        tried, codes = factors.confirm_enrolment(database, services.vault, now, operator, typed)
-        if tried.is_right:
-            sessions.record_proof(database, now, who.session_id)
-    if not tried.is_right:
-        return _enrol_page([Fault("second_factor", factor_fault(tried))])
-    return show("recovery_codes", codes=codes)
+    return go_on()
 
 
 @form("/sign-out", Deed.SEE_SELF)
@@ -108,25 +209,44 @@ def sign_out() -> Response:
     return operator_session.sign_out(go_to("sign_in"))
 
 
-def _enrol_page(faults: list[Fault] | None = None) -> Response:
-    who = operator_session.signed_in()
-    if who is None:
-        return go_to_sign_in()
-    with services.database.transaction() as database:
-        if who.is_whole or factors.has_factor(database, who.operator_id):
-            return go_to("second_factor")
-        now = services.now()
-        secret = factors.begin_enrolment(database, services.vault, now, who.operator_id)
-    issuer = f"{services.settings.service_name} console"
-    code = segno.make(
-        factors.provisioning_uri(secret, account=who.name, issuer=issuer), micro=False
-    )
-    picture = code.svg_inline(scale=QR_PIXELS, dark="#000", light="#fff", omitsize=False)
-    groups = [secret[start : start + 4] for start in range(0, len(secret), 4)]
+def _code_page(
+    asked: OperatorSignIn, faults: list[Fault] | None = None, *, token: str | None = None
+) -> Response:
+    """`token`: of the mailed link. Without the request's own browser the address is masked."""
+    known = EmailAddress.stored(asked.mail)
+    mail_at = asked.mail_at or asked.created_at
+    with services.database.reading() as database:
+        others = [] if token else signing_in.find_elsewhere(database, services.now(), asked)
+    act = "type_mailed_code" if token else "type_code"
     return show(
-        "enrol",
+        "code",
         faults=faults or (),
-        picture=Markup(picture),  # noqa: S704  drawn here, of nothing that was typed
-        secret=" ".join(groups),
-        action=url_for("console.confirm_enrolment"),
+        act=url_for(f"console.{act}", token=token),
+        mail=known.masked if token else known.display,
+        mail_at=mail_at,
+        mail_waits=mail_at > services.now(),
+        others=others,
     )
+
+
+def _find_own_request(database: Session) -> OperatorSignIn | None:
+    try:
+        asked_id = uuid.UUID(cookie[ASKED])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return sign_in_models.find(database, asked_id)
+
+
+def _find_by_link(database: Session, token: str) -> OperatorSignIn | None:
+    asked_id = services.tokens.read_link(token, "operators")
+    return sign_in_models.find(database, asked_id) if asked_id else None
+
+
+def _faults_of(answered: CodeAnswer, *, held: bool) -> list[Fault]:
+    if answered.result is Result.OVER:
+        return [Fault("code", text("console.code.over"))]
+    return code_faults(answered, held=held)
+
+
+def _link_is_over(*, invited: bool = False) -> Response:
+    return show("once", status=HTTPStatus.GONE, is_good=False, is_invitation=invited)

@@ -35,6 +35,8 @@ class Purpose(StrEnum):
     CLIENT = "client"  # a validation session of a Matrix client
     INVITATION = "invitation"
     LISTS = "lists"  # signing in to send bulk invites
+    OPERATORS = "operators"  # signing in to the console
+    DOMAIN = "domain"  # asking for one's domain to be opened
 
 
 class OneTimeCode(Base):

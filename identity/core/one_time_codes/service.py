@@ -12,7 +12,7 @@
    Nobody can be locked out by somebody else's guesses: behind the link in the mail, or with the
    secret of a Matrix client, a code has tries of its own. Many wrong codes make new codes longer.
 
-Sign-up, Matrix validation, invitations and bulk invites all use this; no other module counts tries.
+Sign-up, Matrix validation, invitations, bulk invites, requests for domains and the console all use this; no other module counts tries.
 """
 
 from collections.abc import Collection
@@ -35,6 +35,8 @@ LIFETIMES = {
     Purpose.CLIENT: timedelta(hours=24),
     Purpose.INVITATION: timedelta(hours=24),
     Purpose.LISTS: timedelta(minutes=15),
+    Purpose.OPERATORS: timedelta(minutes=10),
+    Purpose.DOMAIN: timedelta(minutes=60),
 }
 
 

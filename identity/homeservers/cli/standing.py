@@ -9,6 +9,7 @@ from identity.command.opening import author_here, change_options, changing, stop
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import print_json, print_message
 from identity.homeservers import changing as homeserver_changes
+from identity.homeservers.service import rules_naming
 from identity.homeservers.views import describe
 from identity.maintenance import homeserver_removal
 from identity.maintenance.homeserver_removal import StillNeeded
@@ -96,7 +97,7 @@ def retire(name: str, *, author: str, reason: str, dry_run: bool) -> None:
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
         shown = describe(homeserver_changes.retire(session, now, me, name), now)
-        patterns = homeserver_removal.rules_naming(session, name)
+        patterns = rules_naming(session, name)
     for pattern in patterns:
         print_message(f"A rule still leads there: {pattern}")
     _tell(shown, "No new accounts are made there now.", dry_run=dry_run, rules=patterns)

@@ -31,8 +31,10 @@ def upgrade() -> None:
     op.create_index("ix_person_files_address", "person_files", ["address", "opened_at"])
     op.create_index("ix_person_files_ends", "person_files", ["ends_at"])
     op.create_index("ix_journal_subject", "journal", ["subject", "at"])
+    op.create_index("ix_journal_request_id", "journal", ["request_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_journal_request_id", "journal")
     op.drop_index("ix_journal_subject", "journal")
     op.drop_table("person_files")

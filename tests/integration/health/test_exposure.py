@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from identity.command.findings import Finding, State
+from identity.core.findings import Finding, State
 from identity.core.http_client import Answer, Away
-from identity.health.cli import exposure as homeserver_doors
+from identity.health.checks import exposure as homeserver_doors
 
 NAME = "guests.example"
 FLOWS = {"session": "s", "flows": [{"stages": ["m.login.email.identity"]}]}

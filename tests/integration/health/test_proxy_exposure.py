@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from identity.command.findings import Finding, Silent, State
+from identity.core.findings import Finding, Silent, State
 from identity.core.http_client import Answer, Away
-from identity.health.cli import proxy_exposure as homeserver_proxy
+from identity.health.checks import proxy_exposure as homeserver_proxy
 
 NAME = "guests.example"
 URL = "https://matrix.guests.example/"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from identity.command.findings import State
+from identity.core.findings import State
 from identity.core.http_client import Answer, Away
-from identity.health.cli import readable_rooms
+from identity.health.checks import readable_rooms
 
 NAME = "agents.example"
 

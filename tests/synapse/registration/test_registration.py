@@ -11,11 +11,11 @@ from datetime import timedelta
 import pytest
 import requests
 
-from identity.command.findings import State
 from identity.core.clock import utc_now
 from identity.core.database import Database, make_engine
+from identity.core.findings import State
 from identity.core.http_client import JsonClient
-from identity.health.cli import exposure as homeserver_doors
+from identity.health.checks import exposure as homeserver_doors
 from identity.invitations import service as invitations
 from identity.invitations.models import ThirdPartyInvitation
 from tests.services.guichet_synapse import CLIENT

@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from domain_rules.synapse_modules.agents_only import PATH as AGENTS_ONLY
-from identity.command.findings import State
+from identity.core.findings import State
 from identity.core.http_client import JsonClient
-from identity.health.cli import exposure as homeserver_doors, proxy_exposure as homeserver_proxy
+from identity.health.checks import exposure as homeserver_doors, proxy_exposure as homeserver_proxy
 from tests.services.guichet_synapse import CLIENT, GuichetHomeserver, Person, started
 from tests.services.homeserver_proxy import before
 from tests.services.told_guichet import told_rule

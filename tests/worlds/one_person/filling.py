@@ -20,6 +20,7 @@ from identity.synapse_api import report_models
 from identity.threepids import associations
 from tests.worlds.services import EDUCATION
 
+from .domain_asked import ask_for_a_domain
 from .invited import be_blocked, be_invited_and_invite, hand_in_lists
 from .names import CAMILLE, HERS, OLGA, ROOM, TAGGED, ZOE, ZOES
 from .signed_up import make_account, sign_up, use_matrix_client
@@ -38,6 +39,7 @@ def fill_every_story(services, *, address=CAMILLE, tagged=TAGGED, user_id=HERS) 
         _reports(session, services, user_id)
         be_blocked(session, services, user_id)
         _be_looked_at(session, services, address)
+        ask_for_a_domain(session, services, address, tagged)
 
 
 def _open_her_domain(session, services):

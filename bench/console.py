@@ -1,0 +1,165 @@
+"""Measures every list of the console and the page behind it, beside long tables, on both databases."""
+
+import os
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+from sqlalchemy import event, text
+
+from identity import migrations
+from identity.app import create_app
+from identity.core.clock import utc_now
+from identity.core.database import Database, make_engine
+from identity.core.database_deadlines import UPGRADE
+from identity.core.journal import Actor
+from identity.operators import service as operating, sessions
+from identity.operators.roles import Role
+from identity.operators.service import Standing
+from identity.services import Services, build_services
+from identity.settings import Settings
+from tests.services.keys import KEYS
+from tests.worlds.many_rows import fill
+
+from .probes import postgresql
+from .rows import Row
+
+ACCOUNTS: Final = int(os.environ.get("BENCH_CONSOLE_ROWS", "1000000"))
+SIZES: Final = {
+    "accounts": ACCOUNTS,
+    "associations": ACCOUNTS,
+    "mails": ACCOUNTS,
+    "outbox": ACCOUNTS // 10,
+    "journal": ACCOUNTS // 10,
+    "third_party_invitations": ACCOUNTS // 10,
+    "verification_requests": ACCOUNTS // 10,
+}
+PATHS: Final = (
+    *("/admin/", "/admin/homeservers", "/admin/health", "/admin/incidents", "/admin/menu"),
+    *("/admin/mails", "/admin/mails?state=handed", "/admin/mails?domain=open.example"),
+    *("/admin/mails?state=waiting", "/admin/mails?template=verify&domain=open.example"),
+    *("/admin/invitations", "/admin/invitations?state=sent", "/admin/invitations?delivery=dead"),
+    *("/admin/invitations?domain=open.example", "/admin/invitations?homeserver=agents.example"),
+    *("/admin/journal", "/admin/journal?action=mail", "/admin/domains/open.example"),
+)
+FOLLOWED: Final = ("/admin/mails", "/admin/invitations", "/admin/journal")
+"""Lists whose pages behind the first are measured too."""
+PAGES: Final = 20
+TIMES: Final = 15
+MOST: Final = 100.0  # milliseconds of server time
+MOST_QUERIES: Final = 8
+
+
+def measure() -> Iterator[Row]:
+    """Run the suite. The slowest screen counts, by its median."""
+    with postgresql() as server:
+        yield from _measure("postgresql", server.url(server.create_database()))
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _measure("sqlite", f"sqlite:///{Path(folder) / 'guichet.db'}")
+
+
+def _measure(name: str, url: str) -> Iterator[Row]:
+    with _installation(url) as (client, services):
+        taken = {path: _median(client, path) for path in PATHS}
+        for first in FOLLOWED:
+            taken[f"{first}, page {PAGES}"] = _median(client, _page_behind(client, first))
+        queries = {path: _count_queries(client, services, path) for path in PATHS}
+    slowest = max(taken, key=lambda path: taken[path])
+    told = ", ".join(f"{path} {ms:.0f} ms" for path, ms in sorted(taken.items(), key=_by_value)[:5])
+    title = f"console, {ACCOUNTS:,} accounts and mails, {name}"
+    yield Row(f"{title}, {slowest}", taken[slowest], "ms", at_most=MOST, detail=told)
+    most = max(queries, key=lambda path: queries[path])
+    yield Row(f"{title}, {most}", queries[most], "queries", at_most=MOST_QUERIES)
+
+
+def _by_value(pair: tuple[str, float]) -> float:
+    return -pair[1]
+
+
+@contextmanager
+def _installation(url: str) -> Iterator[tuple[FlaskClient, Services]]:
+    """A console in which an admin is signed in, beside tables of these sizes."""
+    migrations.upgrade(url)
+    filled = Database(make_engine(url, UPGRADE))
+    for table, rows in SIZES.items():
+        with filled.transaction() as session:
+            fill(session, utc_now(), rows, tables=(table,))
+    with filled.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("analyze"))
+    filled.engine.dispose()
+    services = build_services(_settings(url))
+    try:
+        client = create_app(services).test_client()
+        client.set_cookie("guichet-ops", _sign_in(services))
+        yield client, services
+    finally:
+        services.database.engine.dispose()
+
+
+def _sign_in(services: Services) -> str:
+    everything = Standing(frozenset({Role.ADMIN, Role.APPROVER, Role.SUPPORT}))
+    with services.database.transaction() as session:
+        made = operating.add(
+            session,
+            services.now(),
+            Actor("bench", "here", "a measurement"),
+            mail="ada@ops.example",
+            name="Ada",
+            language="en",
+            standing=everything,
+        )
+        return sessions.open_session(session, services.now(), made, proved=True)
+
+
+def _median(client: FlaskClient, path: str) -> float:
+    return statistics.median(_milliseconds(client, path) for _ in range(TIMES))
+
+
+def _milliseconds(client: FlaskClient, path: str) -> float:
+    began = time.perf_counter()
+    answer = client.get(path)
+    if answer.status_code != HTTPStatus.OK:
+        raise SystemExit(f"{path}: {answer.status_code}")
+    return (time.perf_counter() - began) * 1000
+
+
+def _page_behind(client: FlaskClient, path: str) -> str:
+    """The path of a later page of a list, or of its last one."""
+    for _ in range(PAGES):
+        found = re.search(r'rel="next" href="([^"]+)"', client.get(path).text)
+        if found is None:
+            break
+        path = found[1].replace("&amp;", "&")
+    return path
+
+
+def _count_queries(client: FlaskClient, services: Services, path: str) -> int:
+    """How many SELECTs the page sends, beside the one that says who is signed in."""
+    found = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        is_own = "operator_sessions" not in statement and "FROM operators" not in statement
+        if statement.lstrip().upper().startswith(("SELECT", "WITH")) and is_own:
+            found.append(statement)
+
+    event.listen(services.database.engine, "before_cursor_execute", note)
+    try:
+        client.get(path)
+    finally:
+        event.remove(services.database.engine, "before_cursor_execute", note)
+    return len(found)
+
+
+def _settings(url: str) -> Settings:
+    names = ("secret_keys", "storage_keys", "homeserver_public_key")
+    keys = {name: KEYS[f"GUICHET_{name.upper()}"] for name in names}
+    broker = SecretStr("redis://127.0.0.1:1/0")
+    return Settings(database_url=SecretStr(url), broker_url=broker, **keys)

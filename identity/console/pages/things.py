@@ -1,0 +1,87 @@
+"""What the screens of homeservers, mails, invitations, incidents and the journal share."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Response, abort, request
+
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import parse_domain
+from identity.core.paging import Page
+from identity.web import wording
+from identity.web.rendering import Fault
+from identity.web.request_context import services
+
+from .frame import show
+from .operator_session import operator
+
+HOURS: Final = (1, 4, 12, 24, 72)
+"""How long operators may stop something at once; then they extend it, or it ends by itself."""
+MAX_TYPED: Final = 255  # characters of one filter
+
+
+def show_thing(name: str, /, **values: Any) -> Response:
+    """Render a screen whose template writes moments of views (ISO 8601) by `at`."""
+    return show(name, at=at, hours=HOURS, **values)
+
+
+def at(iso: str | None) -> str:
+    """A moment of a view as people read it; "" for none."""
+    return wording.clock(datetime.fromisoformat(iso)) if iso else ""
+
+
+def filters(*names: str) -> dict[str, str]:
+    """What the form of a list asks for, as typed."""
+    return {name: request.args.get(name, "").strip()[:MAX_TYPED] for name in names}
+
+
+def one_of(typed: str, known: Iterable[str]) -> str | None:
+    """The filter if it is one of the known values, else None: everything."""
+    return typed if typed in set(known) else None
+
+
+def following(page: Page[Any], typed: Mapping[str, str]) -> dict[str, str] | None:
+    """The arguments of the next page; None on the last one."""
+    if page.following is None:
+        return None
+    return {name: value for name, value in typed.items() if value} | {"after": page.following}
+
+
+def read_domain(typed: str) -> str | None:
+    """A domain in A-labels, as typed with or without an @; None if it is none."""
+    try:
+        return parse_domain(typed.strip().rpartition("@")[2])
+    except InvalidAddress:
+        return None
+
+
+def until(field: str = "hours") -> datetime:
+    """The end that was chosen in the form, at most 72 hours from now. 404 for a crafted form."""
+    try:
+        hours = int(request.form.get(field, ""))
+    except ValueError:
+        abort(HTTPStatus.NOT_FOUND)
+    if hours not in HOURS:
+        abort(HTTPStatus.NOT_FOUND)
+    return services.now() + timedelta(hours=hours)
+
+
+def fault(field: str, text_id: str, **values: Any) -> Fault:
+    """A fault of one field."""
+    return Fault(field, wording.text(text_id, **values))
+
+
+def check_stop_within(domain: str) -> None:
+    """404 unless a domain, or with "" the whole federation, lies within the operator's scope."""
+    scope = operator().scope
+    if scope.is_all:
+        return
+    rule = services.rules.current().rule_of_domain(domain) if domain else None
+    if rule is not None and rule.sibling_of:
+        rule = services.rules.current().rule_of_domain(rule.sibling_of)
+    if rule is None or not scope.covers(
+        homeserver=rule.homeserver, organisation=rule.organisation or None
+    ):
+        abort(HTTPStatus.NOT_FOUND)

@@ -1,0 +1,44 @@
+"""What somebody with a scope may see of homeservers, mails and invitations, as SQL conditions."""
+
+from sqlalchemy import ColumnElement, true
+from sqlalchemy.orm import Session
+
+from identity.core.address_domains import domain_of
+from identity.core.user_servers import server_of
+from identity.homeservers.models import Homeserver
+from identity.invitations.models import ThirdPartyInvitation
+from identity.mail.models import Mail
+from identity.operators.roles import Scope
+from identity.routing import scoped_domains
+
+
+def homeservers_within(scope: Scope) -> ColumnElement[bool]:
+    """Its homeservers, and those to which a rule of one of its organisations leads."""
+    if scope.is_all:
+        return true()
+    led = scoped_domains.leads_to(Homeserver.name.expression, scope.organisations)
+    return Homeserver.name.in_(scope.homeservers) | led
+
+
+def mails_within(session: Session, scope: Scope) -> ColumnElement[bool]:
+    """Mails to addresses whose domain belongs to the scope."""
+    return _is_domain_within(session, domain_of(Mail.address), scope)
+
+
+def invitations_within(session: Session, scope: Scope) -> ColumnElement[bool]:
+    """Invitations by people of its homeservers, or of addresses whose domain belongs to it."""
+    if scope.is_all:
+        return true()
+    row = ThirdPartyInvitation
+    by_them = server_of(row.sender).in_(scope.homeservers)
+    return by_them | _is_domain_within(session, domain_of(row.address), scope)
+
+
+def _is_domain_within(
+    session: Session, domain: ColumnElement[str], scope: Scope
+) -> ColumnElement[bool]:
+    if scope.is_all:
+        return true()
+    return scoped_domains.belongs(
+        session, domain, homeservers=scope.homeservers, organisations=scope.organisations
+    )

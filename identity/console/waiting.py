@@ -1,0 +1,172 @@
+"""What waits for one operator: what their role can settle, counted up to a bound, with its age.
+
+One statement for all of it, and every part by an index: the first screen of the console stays fast,
+however large the tables are.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    cast,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from identity.freezes.models import Freeze
+from identity.homeservers.credentials import HomeserverCredential
+from identity.homeservers.models import Homeserver
+from identity.homeservers.module_models import HomeserverModule
+from identity.invitations.block_models import InviterBlock
+from identity.invitations.models import Delivery, ThirdPartyInvitation
+from identity.keys.models import StoredKey
+from identity.mail.models import Mail, MailState
+from identity.operators.models import AdminToken
+from identity.operators.roles import Deed, Role, Scope, may
+from identity.rule_changes.change_models import Change, ChangeLine, ChangeState
+
+MOST: Final = 99
+"""A count goes no further: people read "99+"."""
+GAVE_UP_FOR: Final = timedelta(days=7)  # mails that were given up are shown for so long
+ENDING: Final = timedelta(days=14)
+SILENT: Final = timedelta(minutes=5)  # a module asks for the rules more often
+KEY_AGE: Final = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """For whom: an operator's roles and scope."""
+
+    operator_id: uuid.UUID
+    roles: frozenset[Role]
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One kind of thing that waits. `count`: MOST + 1 for more. `path`: the screen to settle it."""
+
+    kind: str
+    count: int
+    oldest: datetime
+    path: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind: whose deed settles it, on which screen, and what is counted."""
+
+    kind: str
+    deed: Deed
+    path: str
+    at: InstrumentedAttribute[Any]
+    which: tuple[ColumnElement[bool], ...]
+
+
+def find(session: Session, now: datetime, viewer: Viewer) -> tuple[list[Waiting], int]:
+    """What waits for this operator, and how many kinds of thing were looked at."""
+    parts = [part for part in _parts(now, viewer) if may(viewer.roles, part.deed)]
+    if not parts:
+        return [], 0
+    found = session.execute(union_all(*(_count(part) for part in parts)))
+    counted = {kind: (count, oldest) for kind, count, oldest in found}
+    waiting = [
+        Waiting(part.kind, *counted[part.kind], path=part.path)
+        for part in parts
+        if counted[part.kind][0]
+    ]
+    return waiting, len(parts)
+
+
+def is_review_due() -> tuple[ColumnElement[bool], ...]:
+    """Changes that were applied without approval, and that nobody has reviewed yet."""
+    return Change.broken_glass_at.is_not(None), Change.reviewed_at.is_(None)
+
+
+def _parts(now: datetime, viewer: Viewer) -> Iterator[Part]:
+    yield from _changes(viewer)
+    if viewer.scope.is_all:
+        # Whose they are is not stored with them, so they cannot be told apart by a scope.
+        yield from _deliveries(now)
+        in_force = or_(InviterBlock.until.is_(None), InviterBlock.until > now)
+        yield Part(
+            "inviters_paused", Deed.FREEZE, "/admin/incidents", InviterBlock.since, (in_force,)
+        )
+    yield from _homeservers(now, viewer.scope)
+    frozen = or_(Freeze.until.is_(None), Freeze.until > now)
+    yield Part("freezes", Deed.THAW, "/admin/incidents", Freeze.since, (frozen,))
+    token, end = AdminToken, now + ENDING
+    ending = (token.ended_at.is_(None), token.ends_at > now, token.ends_at < end)
+    yield Part("tokens_ending", Deed.MANAGE_ACCESS, "/admin/access", token.ends_at, ending)
+
+
+def _changes(viewer: Viewer) -> Iterator[Part]:
+    change, here = Change, _covers(viewer.scope)
+    by_others = or_(change.author_id.is_(None), change.author_id != viewer.operator_id)
+    proposed = (change.state == ChangeState.PROPOSED, by_others, *here)
+    path = "/admin/changes"
+    yield Part("changes_to_approve", Deed.APPROVE, path, change.proposed_at, proposed)
+    by_another = or_(change.applied_by_id.is_(None), change.applied_by_id != viewer.operator_id)
+    review = (*is_review_due(), by_another, *here)
+    yield Part("changes_to_review", Deed.APPROVE, path, change.broken_glass_at, review)
+    back = (ChangeState.STALE, ChangeState.RETURNED, ChangeState.FAILED)
+    mine = (change.state.in_(back), change.author_id == viewer.operator_id)
+    yield Part("changes_to_mend", Deed.DRAFT, path, change.changed_at, mine)
+
+
+def _deliveries(now: datetime) -> Iterator[Part]:
+    row = ThirdPartyInvitation
+    dead = (row.delivery == Delivery.DEAD,)
+    path = "/admin/invitations?delivery=dead"
+    yield Part("deliveries_dead", Deed.HANDLE_INVITATION, path, row.created_at, dead)
+    given_up = (Mail.state == MailState.GAVE_UP, Mail.ended_at > now - GAVE_UP_FOR)
+    path = "/admin/mails?state=gave_up"
+    yield Part("mails_given_up", Deed.HANDLE_MAIL, path, Mail.ended_at, given_up)
+
+
+def _homeservers(now: datetime, scope: Scope) -> Iterator[Part]:
+    module, path = HomeserverModule, "/admin/homeservers"
+    goes_on = exists().where(Homeserver.name == module.homeserver, Homeserver.retired_at.is_(None))
+    silent = [module.heard_at < now - SILENT, goes_on]
+    if not scope.is_all:
+        silent.append(module.homeserver.in_(scope.homeservers))
+    yield Part("homeservers_silent", Deed.FREEZE, path, module.heard_at, tuple(silent))
+    credential, end = HomeserverCredential, now + ENDING
+    ending = (credential.retires_at > now, credential.retires_at < end)
+    admin = Deed.MANAGE_HOMESERVER
+    yield Part("credentials_ending", admin, path, credential.retires_at, ending)
+    newest = select(func.max(StoredKey.number)).scalar_subquery()
+    old = (StoredKey.number == newest, StoredKey.created_at < now - KEY_AGE)
+    yield Part("keys_old", admin, "/admin/health", StoredKey.created_at, old)
+
+
+def _covers(scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    """Whether every rule that a change puts lies within the scope."""
+    if scope.is_all:
+        return ()
+    line = ChangeLine
+    homeserver = func.coalesce(line.rule["homeserver"].as_string(), "")
+    organisation = func.coalesce(line.rule["organisation"].as_string(), "")
+    inside = or_(homeserver.in_(scope.homeservers), organisation.in_(scope.organisations))
+    outside = exists().where(line.change_id == Change.id, line.rule.is_not(None), not_(inside))
+    return (~outside,)
+
+
+def _count(part: Part) -> Select[Any]:
+    some = select(part.at.label("at")).where(*part.which).order_by(part.at).limit(MOST + 1)
+    rows = some.subquery()
+    kind = cast(literal(part.kind), String)
+    columns: list[ColumnElement[Any]] = [kind, func.count(), func.min(rows.c.at)]
+    return select(*columns).select_from(rows)

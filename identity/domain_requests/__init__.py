@@ -1,0 +1,1 @@
+"""People ask for their domain to be opened; operators look at the evidence and decide."""

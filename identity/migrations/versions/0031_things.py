@@ -1,0 +1,123 @@
+"""Indexes for the lists of the console, the health of homeservers, and what doctor found."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0031"
+down_revision = "0027"
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+INVITATIONS = "third_party_invitations"
+# Name, table, expression or column, and the columns that order what has the same value of it.
+NEW = (
+    ("ix_journal_at", "journal", "at", ("number",)),
+    ("ix_journal_actor", "journal", "actor", ("number",)),
+    ("ix_accounts_domain", "accounts", "domain:address", ("created_at", "id")),
+    ("ix_accounts_homeserver", "accounts", "homeserver", ("created_at", "id")),
+    ("ix_associations_domain", "associations", "domain:address", ("bound_at",)),
+    (
+        "ix_verification_requests_domain",
+        "verification_requests",
+        "domain:address",
+        ("created_at", "id"),
+    ),
+    ("ix_mails_domain", "mails", "domain:address", ("created_at", "id")),
+    ("ix_mails_state", "mails", "state", ("created_at", "id")),
+    ("ix_mails_template", "mails", "template", ("created_at", "id")),
+    (f"ix_{INVITATIONS}_created", INVITATIONS, "created_at", ("id",)),
+    (f"ix_{INVITATIONS}_domain", INVITATIONS, "domain:address", ("created_at", "id")),
+    (f"ix_{INVITATIONS}_homeserver", INVITATIONS, "server:sender", ("created_at", "id")),
+    (f"ix_{INVITATIONS}_room", INVITATIONS, "room_id", ("created_at", "id")),
+    (f"ix_{INVITATIONS}_standing", INVITATIONS, "state", ("created_at", "id")),
+)
+# These had fewer columns before.
+LONGER = (
+    ("ix_mails_created", "mails", ["created_at"], ["created_at", "id"]),
+    (
+        f"ix_{INVITATIONS}_delivery",
+        INVITATIONS,
+        ["delivery"],
+        ["delivery", "created_at", "id"],
+    ),
+)
+
+
+def upgrade() -> None:
+    for name, table, first, rest in NEW:
+        op.create_index(name, table, [_expression(first), *rest])
+    for name, table, _before, after in LONGER:
+        op.drop_index(name, table)
+        op.create_index(name, table, after)
+    where = sa.text("outcome IS NOT NULL")
+    op.create_index(
+        "ix_mails_outcome",
+        "mails",
+        ["outcome", "created_at", "id"],
+        postgresql_where=where,
+        sqlite_where=where,
+    )
+    op.create_index(
+        "ix_rules_pattern_prefix",
+        "rules",
+        ["pattern"],
+        postgresql_ops={"pattern": "text_pattern_ops"},
+    )
+    op.create_table(
+        "homeserver_health",
+        sa.Column("homeserver", sa.String(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("milliseconds", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("homeserver", "at", name=op.f("pk_homeserver_health")),
+    )
+    op.create_table(
+        "journal_checks",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("checked_at", MOMENT, nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("head", sa.String(), nullable=False),
+        sa.Column("faulty_row", sa.Integer(), nullable=True),
+        sa.Column("fault", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_journal_checks")),
+    )
+    op.create_table(
+        "health_findings",
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("told", sa.String(), nullable=False),
+        sa.Column("fix", sa.String(), nullable=False),
+        sa.Column("found_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("place", name=op.f("pk_health_findings")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("health_findings")
+    op.drop_table("homeserver_health")
+    op.drop_table("journal_checks")
+    op.drop_index("ix_rules_pattern_prefix", "rules")
+    op.drop_index("ix_mails_outcome", "mails")
+    for name, table, before, _after in LONGER:
+        op.drop_index(name, table)
+        op.create_index(name, table, before)
+    for name, table, _first, _rest in NEW:
+        op.drop_index(name, table)
+
+
+def _expression(first: str) -> str | sa.TextClause:
+    """The domain of an address, or the homeserver of a user ID, as this database computes it."""
+    what, _, column = first.rpartition(":")
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    match what:
+        case "domain" if is_postgresql:
+            return sa.text(f"split_part({column}, '@', 2)")
+        case "domain":
+            return sa.text(f"substr({column}, instr({column}, '@') + 1)")
+        case "server" if is_postgresql:
+            return sa.text(f"substr({column}, strpos({column}, ':') + 1)")
+        case "server":
+            return sa.text(f"substr({column}, instr({column}, ':') + 1)")
+        case _:
+            return column

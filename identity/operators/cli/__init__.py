@@ -1,0 +1,1 @@
+"""`guichet ops` and `guichet token`."""

@@ -1,0 +1,122 @@
+"""Writes the mails to operators: the code to sign in, the invitation, and what concerns their access."""
+
+from datetime import datetime
+from email.message import EmailMessage
+
+from sqlalchemy.orm import Session
+
+from identity.accounts import models as accounts
+from identity.core.one_time_codes import service as one_time_codes
+from identity.core.one_time_codes.models import Purpose
+from identity.mail import models as mails, results as mail_results
+from identity.mail.composing import Frame, compose
+from identity.mail.kinds import Fate, MailKind, MailTurn, NoLongerWanted
+from identity.mail.models import Mail
+
+from . import links, models, sign_in, sign_in_models
+from .models import Operator
+from .notices import OperatorNotice
+from .roles import Role
+from .sign_in_models import OperatorSignIn
+
+
+def decide_code(turn: MailTurn) -> Fate:
+    """A code is sent only to an operator who may come in, while a browser waits for it."""
+    session, mail, now = turn.session, turn.mail, turn.now
+    mails.lock_address(session, mail.address)
+    operator = models.find_by_mail(session, mail.address)
+    fate = Fate.SENT
+    if (
+        operator is None
+        or not operator.may_come_in
+        or not sign_in_models.has_open(session, mail.address, now)
+    ):
+        fate = Fate.DROPPED
+    elif mail_results.is_suppressed(
+        session,
+        turn.hashes,
+        now,
+        mail,
+        has_account=accounts.find_by_address(session, mail.address) is not None,
+    ):
+        fate = Fate.SUPPRESSED
+    if fate is not Fate.SENT:
+        one_time_codes.issue_for_mail(
+            session, turn.tokens, now, Purpose.OPERATORS, mail.address, in_mail=False
+        )
+    return fate
+
+
+def compose_code(turn: MailTurn, frame: Frame) -> EmailMessage:
+    """The code that comes before the second factor. `decide_code` decided before."""
+    session, mail, now = turn.session, turn.mail, turn.now
+    asked = session.get(OperatorSignIn, mail.subject_id)
+    if asked is None:
+        raise NoLongerWanted
+    code = one_time_codes.issue_for_mail(session, turn.tokens, now, Purpose.OPERATORS, mail.address)
+    others = sign_in.find_elsewhere(session, now, asked)
+    return compose(
+        "operator_code",
+        frame,
+        code=one_time_codes.digits_of(turn.tokens, code),
+        link=f"{frame.public_url}/v/{turn.tokens.link(asked.id, 'operators')}",
+        requested_at=mail.created_at,
+        code_expires_at=code.alive_until,
+        device=asked.device,
+        others=tuple((each.device, each.created_at) for each in others),
+    )
+
+
+def compose_invite(turn: MailTurn, frame: Frame) -> EmailMessage:
+    """The link that lets a new operator in once. Raises NoLongerWanted once it was used or ended."""
+    link = links.find_invitation(turn.session, turn.now, turn.mail.subject_id)
+    operator = models.find(turn.session, link.operator_id) if link else None
+    if link is None or operator is None or not operator.may_come_in:
+        raise NoLongerWanted
+    return compose(
+        "operator_invite",
+        frame,
+        by=operator.created_by,
+        roles=[str(role) for role in Role if role in operator.role_set],
+        link=f"{frame.public_url}/v/{turn.tokens.link(link.id, 'operator_invite')}",
+        later_link=f"{_console_url(turn)}/sign-in",
+        ends_at=link.ends_at,
+    )
+
+
+def compose_notice(turn: MailTurn, frame: Frame) -> EmailMessage:
+    """What was done to an operator's access, or happened to it."""
+    notice = turn.session.get(OperatorNotice, turn.mail.subject_id)
+    about = models.find(turn.session, notice.operator_id) if notice else None
+    if notice is None or about is None:
+        raise NoLongerWanted
+    return compose(
+        "operator_notice",
+        frame,
+        what=notice.what,
+        name=about.name,
+        author=notice.author,
+        why=notice.reason,
+        detail=notice.detail,
+        at=notice.at,
+        ends_at=notice.ends_at,
+        link=f"{_console_url(turn)}/{'me' if _is_to(turn.mail, about) else 'access'}",
+    )
+
+
+def tell_late(session: Session, mail: Mail, was: datetime) -> None:
+    """The pages of those who wait say when the mail leaves."""
+    sign_in_models.record_moved_mail(session, mail.address, was=was, is_now=mail.goes_at)
+
+
+CODE = MailKind(compose=compose_code, decide=decide_code, on_late=tell_late, is_for_operators=True)
+INVITE = MailKind(compose=compose_invite, is_for_operators=True)
+NOTICE = MailKind(compose=compose_notice, is_for_operators=True)
+
+
+def _console_url(turn: MailTurn) -> str:
+    return f"{turn.settings.public_url}/admin"
+
+
+def _is_to(mail: Mail, operator: Operator) -> bool:
+    return mail.address == operator.mail

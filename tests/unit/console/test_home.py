@@ -1,0 +1,164 @@
+"""The first screen: what this role can settle with its age, stops as banners, and few statements."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+
+from identity.core.journal import Actor
+from identity.freezes import service as freezing
+from identity.freezes.models import Frozen
+from identity.homeservers import module_models
+from identity.invitations.block_models import InviterBlock
+from identity.mail.models import Mail, MailState
+from identity.operators.roles import Role, Scope
+from identity.rule_changes.change_models import Change, ChangeState
+from tests.worlds.console import *
+from tests.worlds.one_person.filling import fill_every_story
+from tests.worlds.services import EDUCATION
+from tests.worlds.visitors import heading, words
+
+
+@pytest.fixture
+def database_url(sqlite_url) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+def add_change(services):
+    numbers = iter(range(142, 400))
+
+    def add_change(state=ChangeState.PROPOSED, **values):
+        now = services.now()
+        with services.database.transaction() as session:
+            change = Change(
+                number=next(numbers),
+                title="open a domain",
+                origin="edit",
+                state=state,
+                version=1,
+                author="Emil",
+                created_at=now,
+                changed_at=now,
+                proposed_at=now,
+                base=0,
+                counts={},
+                promised={},
+                reason="",
+                why="",
+                broken_glass_reason="",
+            )
+            for name, value in values.items():
+                setattr(change, name, value)
+            session.add(change)
+
+    return add_change
+
+
+def test_a_day_without_work_says_what_was_looked_at(sign_in, ines):
+    page = sign_in(ines).get("/admin/")
+    assert heading(page) == "What waits for you"
+    assert re.search(r"Nothing waits for you\. \d+ points checked", words(page))
+
+
+def test_an_approver_sees_changes_of_others_only(sign_in, ines, emil, vera, add_change):
+    add_change()
+    add_change(author_id=ines.id, author="Ines")
+    assert "Changes to approve: 1" in words(sign_in(ines).get("/admin/"))
+    for other in (emil, vera):
+        assert "Changes to approve" not in words(sign_in(other).get("/admin/"))
+
+
+def test_a_count_stops_at_its_bound(sign_in, ines, add_change):
+    for _ in range(101):
+        add_change()
+    assert "Changes to approve: 99+" in words(sign_in(ines).get("/admin/"))
+
+
+def test_a_change_without_approval_stands_on_every_home_until_it_is_reviewed(
+    sign_in, vera, ines, add_change, services
+):
+    now = services.now()
+    add_change(
+        ChangeState.APPLIED,
+        applied_by="Emil",
+        broken_glass_at=now,
+        review_until=now + timedelta(hours=48),
+    )
+    assert "C-142 was applied without approval by Emil" in words(sign_in(vera).get("/admin/"))
+    page = words(sign_in(ines).get("/admin/"))
+    assert "Changes applied without approval, to review: 1" in page
+
+
+def test_a_freeze_is_a_banner_for_all_and_a_task_for_approvers(sign_in, vera, ines, services):
+    with services.database.transaction() as session:
+        now = services.now()
+        who = Actor("Léa", "console", "an incident")
+        freezing.freeze(
+            session, now, who, Frozen.DOMAIN, domain="x.example", until=now + timedelta(hours=4)
+        )
+    seen = words(sign_in(vera).get("/admin/"))
+    assert "The domain x.example is frozen. By Léa" in seen
+    assert "Freezes in force" not in seen
+    assert "Freezes in force: 1" in words(sign_in(ines).get("/admin/"))
+
+
+def test_each_role_has_its_own_tasks(sign_in, make_operator, ines, ada, services):
+    fill_every_story(services)
+    now = services.now()
+    with services.database.transaction() as session:
+        mail = session.query(Mail).first()
+        mail.state, mail.ended_at = MailState.GAVE_UP, now
+        module_models.upsert(
+            session,
+            EDUCATION,
+            {
+                "heard_at": now - timedelta(minutes=6),
+                "version": 1,
+                "reports": "",
+                "actions": "",
+                "skipped": 0,
+            },
+        )
+        session.merge(
+            InviterBlock(
+                user_id="@x:education.example", since=now, until=None, author="o", reason=""
+            )
+        )
+    support = words(sign_in(make_operator("Sami", Role.SUPPORT)).get("/admin/"))
+    approver = words(sign_in(ines).get("/admin/"))
+    assert "Mails given up in seven days: 1" in support
+    assert "Accounts that may invite nobody" not in support
+    assert "Accounts that may invite nobody" in approver
+    assert "Homeservers whose module is silent: 1" in approver
+    assert "Mails given up" not in approver
+    scoped = make_operator(
+        "Lou", Role.APPROVER, scope=Scope(homeservers=frozenset({"elsewhere.example"}))
+    )
+    page = words(sign_in(scoped).get("/admin/"))
+    assert "Homeservers whose module is silent" not in page
+    assert EDUCATION not in page
+
+
+def test_an_auditor_sees_neither_tasks_nor_homeservers(sign_in, make_operator, add_change):
+    add_change()
+    page = sign_in(make_operator("Aude", Role.AUDITOR)).get("/admin/")
+    assert (page.status_code, "In short" in words(page)) == (200, False)
+    assert 'role="search"' not in page.text
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.SUPPORT, Role.APPROVER, Role.ADMIN])
+def test_the_first_screen_takes_at_most_eight_statements(
+    sign_in, make_operator, role, services, add_change
+):
+    add_change()
+    browser = sign_in(make_operator("Nina", role))
+    browser.get("/admin/")
+    seen = []
+    event.listen(
+        services.database.engine, "before_cursor_execute", lambda *args: seen.append(args[2])
+    )
+    assert browser.get("/admin/").status_code == 200
+    seen = [each for each in seen if each != "BEGIN"]
+    assert 0 < len(seen) <= 8, "\n".join(seen)

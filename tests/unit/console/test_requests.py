@@ -1,0 +1,181 @@
+"""The screens of requests for domains: evidence first, people masked, one decision."""
+
+import pytest
+from sqlalchemy import event, select
+
+from identity.core.journal import JournalEntry
+from identity.domain_requests import deciding
+from identity.domain_requests.models import Refusal
+from identity.operators.roles import Role, Scope
+from identity.rule_changes import change_models
+from tests.worlds.domain_askers import *
+from tests.worlds.visitors import heading, words
+
+LOOK_ALIKE = "ac-r0uen.example"
+
+
+@pytest.fixture
+def database_url(sqlite_url) -> str:
+    return sqlite_url  # the queries are tried on both in tests/unit/domain_requests
+
+
+@pytest.fixture
+def asked(office):
+    """Jean and Léa ask for ac-normandie.example; the worker has collected the evidence."""
+    office.dns.put(NORMANDIE, "MX", "10 mx.ac-rouen.example.")
+    office.dns.put("ac-rouen.example", "MX", "10 mx.ac-rouen.example.")
+    office.ask()
+    office.ask(f"lea@{NORMANDIE}")
+    office.work()
+    return office
+
+
+@pytest.fixture
+def desk(sign_in, emil):
+    return sign_in(emil)
+
+
+def journal_of(services, subject="D-1"):
+    with services.database.reading() as session:
+        asked = select(JournalEntry).where(JournalEntry.subject == subject)
+        return [(row.action, row.actor, row.reason) for row in session.scalars(asked)]
+
+
+def test_the_list_shows_what_waits_and_what_speaks_for_it(asked, desk):
+    asked.ask(f"ana@{LOOK_ALIKE}")
+    asked.work()
+    page = desk.get("/admin/requests")
+    shown = words(page)
+    assert f"@{NORMANDIE} D-1 2" in shown
+    assert "Mail as ac-rouen.example" in shown
+    assert "Looks like ac-rouen.example" in shown
+    assert "<caption>" in page.text
+    assert "No request." in words(desk.get("/admin/requests?state=decided"))
+    wanted = words(desk.get("/admin/requests?sort=wanted"))
+    assert wanted.index("D-1") < wanted.index("D-2")
+    assert desk.get("/admin/requests?state=nonsense").status_code == 400
+
+
+def test_addresses_are_masked_until_somebody_says_why(asked, desk, services):
+    page = desk.get("/admin/requests/D-1")
+    assert f"j•••@{NORMANDIE}" in words(page)
+    assert JEAN not in page.text
+    why = desk.post("/admin/requests/D-1/people")
+    assert (heading(why), JEAN in why.text) == ("Once more", False) or "reason" in why.text
+    assert journal_of(services) == []
+    shown = desk.post("/admin/requests/D-1/people", reason="call them, ticket 4412")
+    assert JEAN in shown.text
+    assert journal_of(services) == [("request.show_people", "Emil", "call them, ticket 4412")]
+    assert JEAN not in desk.at
+
+
+def test_an_accepted_request_lands_in_a_change_that_is_checked(asked, desk, services):
+    page = desk.get("/admin/requests/D-1")
+    assert f'value="{EDUCATION}" selected' in page.text
+    done = desk.post(
+        "/admin/requests/D-1/accept", homeserver=EDUCATION, organisation="Normandie", sibling_of=""
+    )
+    assert "Change C-1 is prepared and is being checked." in words(done)
+    with services.database.reading() as session:
+        change = change_models.find(session, 1)
+        (line,) = change_models.find_lines(session, change.id)
+    assert (change.state, change.author, line.pattern) == ("checking", "Emil", NORMANDIE)
+    again = desk.post("/admin/requests/D-1/accept", homeserver=EDUCATION)
+    assert "Emil already decided" in words(again)
+
+
+def test_a_look_alike_is_typed_first(asked, desk):
+    asked.ask(f"ana@{LOOK_ALIKE}")
+    asked.work()
+    refused = desk.post("/admin/requests/D-2/accept", homeserver=EDUCATION)
+    assert refused.status_code == 400
+    assert "cannot be told from ac-rouen.example" in words(refused)
+    done = desk.post("/admin/requests/D-2/accept", homeserver=EDUCATION, typed=LOOK_ALIKE)
+    assert "is being checked" in words(done)
+
+
+def test_a_refusal_is_read_in_both_languages_before_it_leaves(asked, desk):
+    assert desk.post("/admin/requests/D-1/refuse").status_code == 400
+    typed = {"refusal": "other_domain", "note": "Utilisez <b>@ac-rouen.example</b>"}
+    preview = desk.post("/admin/requests/D-1/refuse", **typed)
+    shown = words(preview)
+    assert "Cette organisation utilise un autre domaine." in shown
+    assert "This organisation uses another domain." in shown
+    assert "&lt;b&gt;" in preview.text
+    assert "2 people will get this email" in shown
+    assert asked.read().state == "open"
+    done = desk.post("/admin/requests/D-1/refuse", confirm="1", for_a_year="1", **typed)
+    assert "D-1 is refused" in words(done)
+    assert (asked.read().state, asked.read().closed_until is None) == ("refused", False)
+
+
+def test_a_question_a_delay_and_a_merger(asked, desk):
+    assert "Question sent for D-1." in words(
+        desk.post("/admin/requests/D-1/ask", question="Who runs it?")
+    )
+    assert desk.post("/admin/requests/D-1/ask", question=" ").status_code == 400
+    assert "D-1 is put off." in words(desk.post("/admin/requests/D-1/later", days="30"))
+    assert desk.post("/admin/requests/D-1/later", days="31").status_code == 400
+    asked.ask("jean@acad.example")
+    assert desk.post("/admin/requests/D-2/merge", into="x").status_code == 400
+    assert "D-2 is merged" in words(desk.post("/admin/requests/D-2/merge", into="d-1"))
+    assert "Decided together with D-1." in words(desk.get("/admin/requests/D-2"))
+
+
+def test_two_operators_at_once_and_the_second_is_told_who_was_faster(asked, desk, sign_in, ines):
+    other = sign_in(ines)
+    other.get("/admin/requests/D-1")
+    desk.post("/admin/requests/D-1/refuse", refusal="not_ready", confirm="1")
+    late = other.post("/admin/requests/D-1/refuse", refusal="not_ours", confirm="1")
+    assert "Emil already decided at" in words(late)
+    assert "refused. Nothing was changed." in words(late)
+    assert asked.read().refusal == Refusal.NOT_READY
+
+
+def test_who_only_looks_decides_nothing(asked, sign_in, vera):
+    viewer = sign_in(vera)
+    page = viewer.get("/admin/requests/D-1")
+    assert "Accept: prepare the change" not in words(page)
+    for deed in ("accept", "refuse", "ask", "later", "merge", "reopen", "people", "evidence"):
+        assert viewer.send(f"/admin/requests/D-1/{deed}", reason="ticket 1").status_code == 403
+    assert asked.read().state == "open"
+
+
+def test_outside_their_scope_nothing_is_found(asked, sign_in, make_operator):
+    scope = Scope(homeservers=frozenset({GUESTS}))
+    elsewhere = sign_in(make_operator("Eve", Role.EDITOR, scope=scope))
+    assert NORMANDIE not in elsewhere.get("/admin/requests").text
+    assert elsewhere.get("/admin/requests/D-1").status_code == 404
+    assert elsewhere.send("/admin/requests/D-1/refuse", refusal="not_ours").status_code == 404
+    near = Scope(homeservers=frozenset({EDUCATION}))
+    inside = sign_in(make_operator("Ida", Role.EDITOR, scope=near))
+    assert NORMANDIE in inside.get("/admin/requests").text
+    refused = inside.post("/admin/requests/D-1/accept", homeserver=GUESTS)
+    assert (refused.status_code, asked.read().state) == (400, "open")
+
+
+def test_a_decision_is_taken_back_without_telling_anybody(asked, desk, postbox):
+    asked.do(deciding.refuse, 1, refusal=Refusal.NOT_READY)
+    asked.work()
+    sent = len(postbox.sent)
+    assert "Nobody is told." in words(desk.post("/admin/requests/D-1/reopen"))
+    asked.work()
+    assert (asked.read().state, len(postbox.sent)) == ("open", sent)
+
+
+def test_a_page_takes_few_queries(asked, desk, services):
+    counted = []
+    for path in ("/admin/requests", "/admin/requests/D-1"):
+        desk.get(path)
+        seen: list[str] = []
+
+        def note(_c, _cursor, statement, *_rest, seen=seen):
+            seen.append(statement)
+
+        event.listen(services.database.engine, "before_cursor_execute", note)
+        try:
+            desk.get(path)
+        finally:
+            event.remove(services.database.engine, "before_cursor_execute", note)
+        counted.append(len([each for each in seen if each.lower().startswith("select")]))
+    assert max(counted) <= 12, counted

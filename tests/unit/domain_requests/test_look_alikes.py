@@ -1,0 +1,60 @@
+"""Names that cannot be told apart, and those that are merely alike."""
+
+import pytest
+
+from domain_rules.look_alikes import Likeness, Name, find, is_one_letter_away, skeleton
+from identity.domain_requests.confusables import table
+
+PAIRS = [
+    ("momas.fr", "mornas.fr"),
+    ("xn--dfense-bva.gouv.fr", "defense.gouv.fr"),
+    ("paypal.fr", "paypai.fr"),
+    ("g0uv.fr", "gouv.fr"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_names_with_one_skeleton_cannot_be_told_apart(one, other):
+    assert skeleton(one, table()) == skeleton(other, table())
+
+
+def test_other_names_have_other_skeletons():
+    names = ["ac-rouen.fr", "ac-caen.fr", "rouen.fr", "defense.gouv.fr", "interieur.gouv.fr"]
+    assert len({skeleton(name, table()) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("other", "likeness"),
+    [
+        ("ac-normandle.fr", Likeness.LOOKS),
+        ("acnormandie.fr", Likeness.HYPHENS),
+        ("ac-normandie.com", Likeness.ENDING),
+        ("ac-normandies.fr", Likeness.LETTER),
+        ("ac-caen.fr", None),
+        ("ac-normandie.fr", None),
+    ],
+)
+def test_the_strongest_likeness_counts(other, likeness):
+    found = list(find(Name.of("ac-normandie.fr"), [Name.of(other)], table()))
+    assert [each.likeness for each in found] == ([likeness] if likeness else [])
+
+
+def test_short_names_are_no_letter_away_from_anything():
+    assert list(find(Name.of("caen.fr"), [Name.of("caens.fr")], table())) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_near"),
+    [
+        ("rouen", "ruoen", True),
+        ("rouen", "rouan", True),
+        ("rouen", "rouenn", True),
+        ("rouen", "roue", True),
+        ("rouen", "rouen", False),
+        ("rouen", "ruona", False),
+        ("rouen", "caen", False),
+    ],
+)
+def test_one_letter_away(one, other, is_near):
+    assert is_one_letter_away(one, other) is is_near
+    assert is_one_letter_away(other, one) is is_near
