@@ -80,7 +80,7 @@ def _homeservers(session: Session, now: datetime, scope: Scope) -> list[dict[str
 def _mails(session: Session, now: datetime) -> dict[str, Any]:
     due = select(Job.due_at).where(WAITING, Job.kind == JobKind.MAIL, Job.due_at <= now)
     some = due.limit(MOST + 1).subquery()
-    count, oldest = session.execute(select(func.count(), func.min(some.c.due_at))).one()
+    oldest, count = session.execute(select(func.min(some.c.due_at), func.count())).one()
     return {"waiting": count, "oldest": oldest}
 
 

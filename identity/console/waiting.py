@@ -83,7 +83,7 @@ def find(session: Session, now: datetime, viewer: Viewer) -> tuple[list[Waiting]
     if not parts:
         return [], 0
     found = session.execute(union_all(*(_count(part) for part in parts)))
-    counted = {kind: (count, oldest) for kind, count, oldest in found}
+    counted = {kind: (count, oldest) for kind, oldest, count in found}
     waiting = [
         Waiting(part.kind, *counted[part.kind], path=part.path)
         for part in parts
@@ -172,5 +172,5 @@ def _count(part: Part) -> Select[Any]:
     some = select(part.at.label("at")).where(*part.which).order_by(part.at).limit(MOST + 1)
     rows = some.subquery()
     kind = cast(literal(part.kind), String)
-    columns: list[ColumnElement[Any]] = [kind, func.count(), func.min(rows.c.at)]
+    columns: list[ColumnElement[Any]] = [kind, func.min(rows.c.at), func.count()]
     return select(*columns).select_from(rows)

@@ -25,7 +25,7 @@ from identity.sign_up.models import State, VerificationRequest
 from .files import OpenFile
 
 DAY: Final = timedelta(days=1)
-MOST: Final = 99  # invitations counted
+MOST: Final = 99  # invitations, and wrong codes of a day, are counted no further
 
 
 class Situation(StrEnum):
@@ -153,7 +153,8 @@ def _read(view: View) -> _Facts:
         .subquery()
     )
     theirs = (tried.address.in_(person.addresses), tried.at > now - DAY)
-    tries = select(func.count().label("n"), func.max(tried.at).label("at")).where(*theirs)
+    newest = select(tried.at).where(*theirs).order_by(tried.at.desc()).limit(MOST + 1).subquery()
+    tries = select(func.max(newest.c.at).label("at"), func.count().label("n")).select_from(newest)
     row = ThirdPartyInvitation
     waiting = (row.address.in_(person.addresses), row.ended_at.is_(None), row.expires_at > now)
     some = select(literal(1)).where(*waiting, row.state.in_(OPEN)).limit(MOST + 1).subquery()

@@ -48,7 +48,7 @@ def person(file_id: uuid.UUID) -> Response:
         page = files.read_story(database, hashes, now, opened.person, after=after)
         story = views.describe_story(database, hashes, opened, page)
         file = views.describe_file(opened, short)
-    sentence = None if short is None else sentence_of(file["in_short"], "console.short")
+    sentence = None if short is None else sentence_of(file["in_short"])
     return show(
         "person",
         file=file,
@@ -141,9 +141,9 @@ def display(address: str) -> str:
     return EmailAddress.stored(address).display
 
 
-def sentence_of(told: dict[str, object], texts: str) -> str:
+def sentence_of(told: dict[str, object]) -> str:
     """The sentence about a situation, with moments in words."""
     values = {
         name: clock(value) if isinstance(value, datetime) else value for name, value in told.items()
     }
-    return text(f"{texts}.{told['situation']}", **values)
+    return text(f"console.short.{told['situation']}", **values)
