@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, literal, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, func, literal, select, union_all
+from sqlalchemy.orm import Session
 
-from domain_rules.rule import Rule, RuleKind
+from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.accounts.models import Account, AccountState
 from identity.core.address_domains import domain_of
-from identity.core.paging import MOST, count_up_to
+from identity.core.paging import MOST
 from identity.freezes.models import Freezes
 from identity.freezes.views import describe as describe_freeze
 from identity.invitations.models import Delivery, ThirdPartyInvitation
@@ -23,6 +23,8 @@ from .views import describe_rule
 
 RECENT: Final = timedelta(days=7)
 SHOWN: Final = 20  # lines of a list
+INVITATIONS: Final = "invitations"
+ASKED: Final = "asked"
 
 
 def describe_domain(
@@ -30,12 +32,13 @@ def describe_domain(
 ) -> dict[str, Any]:
     """What is known of a domain (A-label), also of one without a rule. No address is in it.
 
-    Numbers go up to `paging.MOST` and one more. Seven queries.
+    Numbers go up to `paging.MOST` and one more. Five queries.
     """
     rule = rules.rule_of_domain(domain)
     fallback = next((each for each in rules.rules if each.kind is RuleKind.DEFAULT), None)
     is_open = rule is not None and not rule.sibling_of and not rule.requires_invite
     frozen = freezes.at(now).of_domain(domain)
+    counts = _counts(session, now, domain)
     return {
         "domain": domain,
         "is_open": is_open,
@@ -43,15 +46,10 @@ def describe_domain(
         "default": describe_rule(fallback) if fallback else None,
         "is_own": rule is not None and rule.pattern == domain,
         "history": _history(session, domain),
-        "accounts": _accounts(session, domain),
-        "invitations_waiting": count_up_to(
-            session,
-            domain_of(ThirdPartyInvitation.address) == domain,
-            ThirdPartyInvitation.delivery == Delivery.WAITING,
-            ThirdPartyInvitation.ended_at.is_(None),
-        ),
+        "accounts": {each: counts.get(each, 0) for each in AccountClass},
+        "invitations_waiting": counts.get(INVITATIONS, 0),
         "mails": _mails(session, now, domain),
-        "asked_while_closed": None if is_open else _asked(session, now, domain),
+        "asked_while_closed": None if is_open else counts.get(ASKED, 0),
         "siblings": _siblings(session, domain),
         "changes": _changes(session, domain),
         "freeze": describe_freeze(frozen) if frozen else None,
@@ -106,10 +104,23 @@ def _history(session: Session, domain: str) -> list[dict[str, Any]]:
     ]
 
 
-def _accounts(session: Session, domain: str) -> dict[str, int]:
-    """Accounts that are ready, by class."""
-    own = (domain_of(Account.address) == domain, Account.state == AccountState.READY)
-    return _count_by(session, Account.account_class, *own)
+def _counts(session: Session, now: datetime, domain: str) -> dict[str, int]:
+    """Accounts that are ready, by class; waiting invitations; sign-ups asked for in seven days."""
+    invitation, request = ThirdPartyInvitation, VerificationRequest
+    accounts = select(Account.account_class.label("what")).where(
+        domain_of(Account.address) == domain, Account.state == AccountState.READY
+    )
+    waiting = select(literal(INVITATIONS).label("what")).where(
+        domain_of(invitation.address) == domain,
+        invitation.delivery == Delivery.WAITING,
+        invitation.ended_at.is_(None),
+    )
+    asked = select(literal(ASKED).label("what")).where(
+        domain_of(request.address) == domain, request.created_at > now - RECENT
+    )
+    some = [each.limit(MOST + 1).subquery() for each in (accounts, waiting, asked)]
+    counts = [select(each.c.what, func.count()).group_by(each.c.what) for each in some]
+    return {str(what): int(number) for what, number in session.execute(union_all(*counts))}
 
 
 def _mails(session: Session, now: datetime, domain: str) -> dict[str, Any]:
@@ -127,13 +138,6 @@ def _mails(session: Session, now: datetime, domain: str) -> dict[str, Any]:
         counts[state] = counts.get(state, 0) + 1
     replies = (reply for _, reply, ended_at in rows if reply and ended_at)
     return {"states": counts, "last_reply": next(replies, None)}
-
-
-def _asked(session: Session, now: datetime, domain: str) -> int:
-    """How often somebody with an address of this domain asked to sign up in seven days."""
-    request = VerificationRequest
-    since = now - RECENT
-    return count_up_to(session, domain_of(request.address) == domain, request.created_at > since)
 
 
 def _siblings(session: Session, domain: str) -> list[str]:
@@ -155,11 +159,3 @@ def _changes(session: Session, domain: str) -> list[dict[str, Any]]:
         {"number": each.number, "state": each.state, "title": each.title}
         for each in session.scalars(asked)
     ]
-
-
-def _count_by(
-    session: Session, column: InstrumentedAttribute[str], *which: ColumnElement[bool]
-) -> dict[str, int]:
-    some = select(column.label("value")).where(*which).limit(MOST + 1).subquery()
-    asked = select(some.c.value, func.count(literal(1))).group_by(some.c.value)
-    return {str(value): int(number) for value, number in session.execute(asked)}

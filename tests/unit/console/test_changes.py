@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from domain_rules.addresses import parse_domain
 from identity.core.journal import Actor
@@ -15,6 +16,7 @@ from tests.worlds.rule_changing import *
 from tests.worlds.services import EDUCATION, GUESTS, agent
 from tests.worlds.visitors import heading, words
 
+MOST_QUERIES = 8
 LONG_NIGHT = "because of a very long night"
 
 
@@ -360,3 +362,32 @@ def test_a_domain_that_looks_like_an_open_one_is_named_and_typed_to_approve_it(
     browser.get("/admin/changes/C-1")
     browser.post("/admin/changes/C-1/approve", typed=alike)
     assert read(1).state == ChangeState.APPLYING
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/admin/domains?prefix=a&kind=domain&changed_since=2020-01-01",
+            "/admin/domains/x.example",
+        ),
+        *(f"/admin/domains/{ASSO}", "/admin/test", "/admin/revisions", "/admin/revisions/2"),
+        *("/admin/changes", "/admin/changes/C-1", "/admin/changes/C-1/effects"),
+        *("/admin/changes/C-1/lines", "/admin/changes/C-1/history", "/admin/changes/new"),
+        *(f"/admin/changes/new?domain={ASSO}", "/admin/changes/import"),
+        "/admin/changes/C-1/roll-back",
+    ],
+)
+def test_a_page_takes_at_most_eight_queries(applied, services, path):
+    asked = []
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        asked.extend([statement] if statement != "BEGIN" else [])
+
+    applied.get(path)  # the rules are loaded once
+    event.listen(services.database.engine, "before_cursor_execute", note)
+    try:
+        assert applied.get(path).status_code == 200
+    finally:
+        event.remove(services.database.engine, "before_cursor_execute", note)
+    assert 1 <= len(asked) <= MOST_QUERIES, asked
