@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
+from domain_rules.addresses import parse_domain
 from identity.core.journal import Actor
 from identity.operators.roles import Role, Scope
 from identity.rule_changes import change_models, changes, service
@@ -341,6 +342,26 @@ def test_lists_show_what_is_asked_for(applied, emil, sign_in):
     assert (f"move {ASSO}" in done, "late.example" in done) == (True, False)
     assert "No change." in words(editor.get("/admin/changes?show=ended"))
     assert "late.example" in words(editor.get("/admin/domains/late.example"))
+
+
+def test_a_domain_that_looks_like_an_open_one_is_named_and_typed_to_approve_it(
+    approvers, people, editor, work, sign_in, ines, read
+):
+    alike = "xn--ac-roen-r2a.example"
+    assert parse_domain("ac-roüen.example") == alike
+    editor.get("/admin/changes/new")
+    editor.post("/admin/changes/new", **(OPEN | {"pattern": alike}))
+    work()
+    said = "can be mistaken for ac-rouen.example, which is open."
+    assert f"{alike} {said}" in words(editor.get("/admin/changes/C-1"))
+    editor.post("/admin/changes/C-1/propose")
+    browser = sign_in(ines)
+    assert f"Type {alike}" in words(browser.get("/admin/changes/C-1"))
+    browser.post("/admin/changes/C-1/approve", typed="0")
+    assert read(1).state == ChangeState.PROPOSED
+    browser.get("/admin/changes/C-1")
+    browser.post("/admin/changes/C-1/approve", typed=alike)
+    assert read(1).state == ChangeState.APPLYING
 
 
 @pytest.mark.parametrize(
