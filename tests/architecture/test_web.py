@@ -52,7 +52,8 @@ def test_every_blueprint_names_its_guard(app):
     assert app.blueprints
     for blueprint in app.blueprints.values():
         before = blueprint.before_request_funcs.get(None, [])
-        assert [f for f in before if f.__module__.endswith("guards")], blueprint.name
+        guards = [f for f in before if f.__module__.endswith("guards") or f.__name__ == "guard"]
+        assert guards, blueprint.name
 
 
 def test_every_route_belongs_to_a_blueprint(app):
@@ -125,6 +126,7 @@ def test_every_problem_has_a_sentence_for_people():
         problems.NoSuchRevision,
         problems.NotRestoring,
         problems.UnknownHomeserver,
+        problems.WrongOperator,
     }
     for_programs = {
         problems.NoValidSession,

@@ -47,11 +47,8 @@ class Said(Body):
     reason: Text = Field(default="", max_length=MAX_REASON)
 
 
-def reads(rule: str, deed: Deed, *, whole: bool = False) -> Callable[[View], View]:
-    """Register a view that looks: `view(session, **path)` returns an object, or what `done` makes.
-
-    `whole`: it takes a token for the whole federation.
-    """
+def reads(rule: str, deed: Deed) -> Callable[[View], View]:
+    """Register a view that looks: `view(session, **path)` returns an object, or what `done` makes."""
 
     def register(view: View) -> View:
         @wraps(view)
@@ -60,15 +57,13 @@ def reads(rule: str, deed: Deed, *, whole: bool = False) -> Callable[[View], Vie
                 found = view(session, **path)
             return respond(found if isinstance(found, Answer) else Answer(plain(found)))
 
-        _add(rule, view.__name__, "GET", Route(deed, whole=whole), answer)
+        _add(rule, view.__name__, "GET", Route(deed), answer)
         return view
 
     return register
 
 
-def looks_up(
-    rule: str, deed: Deed, body: type[BodyModel], *, whole: bool = False
-) -> Callable[[View], View]:
+def looks_up(rule: str, deed: Deed, body: type[BodyModel]) -> Callable[[View], View]:
     """Register a view that only looks, by a body: nobody's address stands in a URL."""
 
     def register(view: View) -> View:
@@ -79,7 +74,7 @@ def looks_up(
                 found = view(session, given, **path)
             return respond(Answer(plain(found)))
 
-        _add(rule, view.__name__, "POST", Route(deed, whole=whole), answer)
+        _add(rule, view.__name__, "POST", Route(deed), answer)
         return view
 
     return register
@@ -91,7 +86,6 @@ def writes(
     body: type[BodyModel],
     *,
     method: str = "POST",
-    whole: bool = False,
 ) -> Callable[[View], View]:
     """Register a view that changes something: `view(session, body, **path)` returns an Answer."""
 
@@ -110,7 +104,7 @@ def writes(
                     kept_answers.keep(session, services.vault, call, made)
             return respond(made)
 
-        _add(rule, view.__name__, method, Route(deed, whole=whole), answer)
+        _add(rule, view.__name__, method, Route(deed), answer)
         return view
 
     return register

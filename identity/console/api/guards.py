@@ -17,7 +17,6 @@ from identity.operators.roles import PERMISSIONS, Deed, Role, effective, may
 from identity.operators.tokens import Program
 from identity.problems import (
     RoleNeeded,
-    ScopeNeeded,
     SecondFactorNeeded,
     TokenNeeded,
     WrongParameter,
@@ -30,13 +29,9 @@ from identity.web.request_record import request_id
 
 @dataclass(frozen=True)
 class Route:
-    """What a route does. `whole`: it takes a token for the whole federation.
-
-    `page`: where a person does it, if it asks for their second factor.
-    """
+    """What a route does. `page`: where a person does it, if it asks for their second factor."""
 
     deed: Deed | None
-    whole: bool = False
     page: str = ""
 
 
@@ -47,7 +42,7 @@ ROUTES: Final[dict[tuple[str, str], Route]] = {}
 def guard() -> None:
     """Let nobody further who may not do what the route does.
 
-    Raises TokenNeeded, RoleNeeded, SecondFactorNeeded, ScopeNeeded, WrongParameter.
+    Raises TokenNeeded, RoleNeeded, SecondFactorNeeded, WrongParameter.
     """
     console_gate.check_reachable()
     route = ROUTES.get((str(request.endpoint), "GET" if is_head() else request.method))
@@ -58,8 +53,6 @@ def guard() -> None:
         raise RoleNeeded
     if PERMISSIONS[route.deed].step_up:
         raise SecondFactorNeeded(services.settings.public_url + _page(route))
-    if route.whole and not found.scope.is_all:
-        raise ScopeNeeded
     if not all(map(is_text, (value for pair in request.args.items(multi=True) for value in pair))):
         raise WrongParameter("The query is no text.")
 

@@ -9,7 +9,7 @@ import pytest
 
 from identity.console.api import guards as admin_guards
 from identity.console.pages import frame as console_frame
-from identity.operators.roles import PERMISSIONS, Deed, Role, Scope, may
+from identity.operators.roles import PERMISSIONS, Deed, Role, may
 from tests.worlds.admin_api import *
 from tests.worlds.console import *
 
@@ -190,12 +190,3 @@ def test_no_call_is_answered_without_a_token(calls, app):
         else:
             assert status == 401, path
     assert open_to_all == {f"{PREFIX}/openapi.json"}
-
-
-def test_what_concerns_everybody_takes_a_scope_over_all(calls, program):
-    scope = Scope(homeservers=frozenset({EDUCATION}))
-    caller = program(*(set(Role) - {Role.AUDITOR, Role.ADMIN}), scope=scope)
-    for method, path, route in calls:
-        if route.whole and route.deed not in SECOND_FACTOR | {Deed.SEE_ACCESS}:
-            answer = caller.open(method, path.removeprefix(PREFIX), {"reason": "ticket 4412"})
-            assert answer.json["org.guichet.reason"] == "scope_needed", path
