@@ -43,6 +43,7 @@ from .console.pages import (
     rule_files as console_rule_files,
     search as console_search,
     sign_in as console_sign_in,
+    sso as console_sso,
     testing as console_testing,
 )
 from .core import templates
@@ -127,6 +128,7 @@ SCREENS = (
     console_me,
     console_access,
     console_access_tokens,
+    console_sso,
 )
 
 

@@ -42,6 +42,14 @@ from .hosts import split_url
 from .network_settings import Hosts, Networks, Proxies, check_listen, check_port, split_commas
 from .networks import Header, read_address
 from .setting_sources import PREFIX, EnvFile, SecretFiles, UnreadableSecret
+from .sso_settings import (
+    RoleRule,
+    check_claim,
+    check_issuer,
+    check_scopes,
+    read_role_rule,
+    split_blanks,
+)
 
 CAN_BE_EMPTY = ("internal_listen", "worker_metrics_listen")
 NOT_IN_PUBLIC = {*"?#@\\ "}
@@ -111,7 +119,12 @@ Keys = Annotated[Secrets, AfterValidator(check_keys)]
 ServerName = Annotated[str, AfterValidator(check_server_name)]
 ServerNames = Annotated[tuple[ServerName, ...], NoDecode, BeforeValidator(split_commas)]
 
-
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_blanks)]
+RoleRules = Annotated[
+    tuple[Annotated[RoleRule, BeforeValidator(read_role_rule)], ...],
+    NoDecode,
+    BeforeValidator(split_commas),
+]
 LookupAlgorithms = Annotated[
     tuple[Literal["sha256", "none"], ...],
     NoDecode,
@@ -190,9 +203,17 @@ class Settings(BaseSettings):
     console: Literal["on", "off"] = "on"
     console_networks: Networks = ()  # empty: from everywhere; of a trial installation: loopback
     approvals: Literal["one", "two"] | None = None  # None: two, or one in a trial installation
-    domain_request_days: Annotated[int, Field(ge=1, le=90)] = (
-        5  # working days until a decision, as mails say
-    )
+    domain_request_days: Annotated[int, Field(ge=1, le=90)] = 5  # working days until a decision
+    sso_issuer: Annotated[str, AfterValidator(check_issuer)] | None = None  # None: no provider
+    sso_client_id: str | None = None
+    sso_client_secret: SecretStr | None = None
+    sso_label: Annotated[str, Field(max_length=40), AfterValidator(check_name)] = ""
+    sso_scopes: Annotated[Names, AfterValidator(check_scopes)] = ("openid", "profile", "email")
+    sso_role_claim: Annotated[str, AfterValidator(check_claim)] | None = None
+    sso_roles: RoleRules = ()
+    sso_acr: Names = ()  # values of `acr` that stand for two factors
+    sso_pkce: Literal["on", "off"] = "on"
+    sso_userinfo: Literal["off", "json", "jwt"] = "off"
 
     @classmethod
     def settings_customise_sources(
@@ -236,6 +257,11 @@ class Settings(BaseSettings):
         "erasure_log",
         "next_link_hosts",
         "server_aliases",
+        "sso_issuer",
+        "sso_client_id",
+        "sso_client_secret",
+        "sso_role_claim",
+        "sso_roles",
         mode="before",
     )
     @classmethod
@@ -261,6 +287,33 @@ class Settings(BaseSettings):
                 "for example smtp://relay.example.org:587?tls=starttls"
             )
         return self
+
+    @model_validator(mode="after")
+    def sso_is_whole(self) -> Self:
+        """An OpenID provider knows us by an id and a secret; roles need a claim to stand in."""
+        rest = ("client_id", "client_secret", "label", "role_claim", "roles", "acr")
+        given = [name for name in rest if getattr(self, f"sso_{name}")]
+        if given and not self.sso_issuer:
+            raise ValueError(
+                f"GUICHET_SSO_ISSUER is needed beside GUICHET_SSO_{given[0].upper()}, "
+                "for example https://sso.example.org/realms/ops"
+            )
+        if self.sso_issuer and not (self.sso_client_id and self.sso_client_secret):
+            raise ValueError(
+                "GUICHET_SSO_CLIENT_ID and GUICHET_SSO_CLIENT_SECRET are needed beside "
+                "GUICHET_SSO_ISSUER: the provider knows this service by them"
+            )
+        if bool(self.sso_role_claim) != bool(self.sso_roles):
+            raise ValueError(
+                "GUICHET_SSO_ROLE_CLAIM and GUICHET_SSO_ROLES go together, for example groups and "
+                "ops-appr=approver@education.example"
+            )
+        return self
+
+    @property
+    def sso_name(self) -> str:
+        """How the OpenID provider is called on pages; empty without one."""
+        return self.sso_label or urlsplit(self.sso_issuer or "").hostname or ""
 
     @property
     def is_local(self) -> bool:

@@ -29,7 +29,7 @@ ENVIRONMENT = "the environment"
 LISTS = (
     *("server_aliases", "secret_keys", "storage_keys", "homeserver_keys", "internal_networks"),
     *("internal_hosts", "protected_networks", "trusted_proxies", "shared_networks"),
-    *("lookup_algorithms", "next_link_hosts", "console_networks"),
+    *("lookup_algorithms", "next_link_hosts", "console_networks", "sso_roles"),
 )
 KEY_SETS = ("secret_keys", "storage_keys", "homeserver_keys")
 PATHS = ("data_dir", "templates_dir", "terms_file", "erasure_log")

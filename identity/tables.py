@@ -44,6 +44,7 @@ import identity.operators.kept_forms
 import identity.operators.models
 import identity.operators.notices
 import identity.operators.sign_in_models
+import identity.operators.sso.models
 import identity.people.file_models
 import identity.registration.models
 import identity.routing.address_list_models

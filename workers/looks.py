@@ -8,7 +8,8 @@ from identity.core.outbox import Lane
 
 PASSWORDS = "passwords"  # typed passwords that nobody took, which are looked for as often
 TIMETABLE = "timetable"  # tasks of the timetable whose message did not come
-_NAMES: tuple[str, ...] = (*Lane, PASSWORDS, TIMETABLE)
+PROVIDER = "provider"  # whether the OpenID provider of operators is to be read anew
+_NAMES: tuple[str, ...] = (*Lane, PASSWORDS, TIMETABLE, PROVIDER)
 _TIME = struct.Struct("d")  # by the monotonic clock, which all processes of a machine share
 _memory = mmap.mmap(-1, _TIME.size * len(_NAMES))  # shared with the processes that are forked
 

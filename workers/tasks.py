@@ -26,7 +26,7 @@ from identity.invitations.jobs import timetable as invitation_timetable
 from identity.keys import service as signing_keys
 from identity.mail.mailer import Mailer, make_mailer
 from identity.maintenance import retention
-from identity.operators import notices as operator_notices
+from identity.operators import jobs as operator_jobs, notices as operator_notices
 from identity.problems import Stopped
 from identity.registration.jobs import accounts
 from identity.services import WorkerServices
@@ -68,6 +68,7 @@ def sweeper() -> Sweeper:
     others: dict[str, Callable[[], object]] = {
         looks.PASSWORDS: empty_passwords,
         looks.TIMETABLE: run_missed_tasks,
+        looks.PROVIDER: read_provider,
     }
     return Sweeper(keep_time, partial(look, comes_again=True), others)
 
@@ -213,6 +214,11 @@ def run_missed_tasks() -> None:
         if task.__name__ in missed:
             log.warning("the sweep runs %s: its message did not come", task.__name__)
             task()
+
+
+def read_provider() -> None:
+    """Read what the OpenID provider of operators says of itself, each hour."""
+    operator_jobs.read_provider(process_services())
 
 
 @contextmanager

@@ -1,9 +1,13 @@
-"""A JSON client for calls to one homeserver: with deadlines, a maximum size and no redirects."""
+"""A JSON client for calls to one homeserver: with deadlines, a maximum size and no redirects.
+
+An OpenID provider is called by it, too: that takes forms, and may answer with a signed text.
+"""
 
 import re
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -21,6 +25,7 @@ REFUSED, UNAUTHORIZED, LIMITED = 400, 401, 429
 ABOUT_ONE = {"M_NOT_FOUND", "M_USER_IN_USE", "M_EXCLUSIVE"}  # about what was asked for, and no more
 REASON = "org.guichet.reason"  # why our module in the homeserver does not act in a room
 CODE = re.compile(r"[0-9A-Za-z_.-]{1,200}")
+T = TypeVar("T")
 
 
 class Away(Exception):
@@ -46,6 +51,15 @@ class Answer:
     def errcode(self) -> str:
         """The Matrix error code; empty if there is none."""
         return safe_code(self.body.get("errcode"))
+
+
+@dataclass(frozen=True)
+class RawAnswer:
+    """An HTTP status, the media type in lower case, and the body as it came."""
+
+    status: int
+    media_type: str
+    body: bytes
 
 
 class _Session(requests.Session):
@@ -110,7 +124,7 @@ class JsonClient:
         """
         result, began = "away", time.perf_counter()
         try:
-            answer = self._call(method, path, token=token, body=body)
+            answer = self._call(method, path, _answer, headers=_bearer(token), body=body)
             result = _result(answer, with_token=token is not None)
         finally:
             if self._server_name:
@@ -119,17 +133,38 @@ class JsonClient:
                 metrics.HOMESERVER_SECONDS.observe(seconds, homeserver=self._server_name)
         return answer
 
-    def _call(
-        self, method: str, path: str, *, token: str | None, body: dict[str, Any] | None
+    def send_form(
+        self, path: str, fields: Mapping[str, str], *, authorization: str | None = None
     ) -> Answer:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        """POST a form, as `application/x-www-form-urlencoded`. Answers as `call` does. Raises Away.
+
+        `authorization`: the whole header of this name.
+        """
+        headers = {"Authorization": authorization} if authorization else {}
+        headers["Accept"] = "application/json"
+        return self._call("POST", path, _answer, headers=headers, form=fields)
+
+    def get_raw(self, path: str, *, token: str) -> RawAnswer:
+        """GET whatever stands there, except for 5xx and redirections. Raises Away."""
+        return self._call("GET", path, _usable, headers=_bearer(token))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[RawAnswer], T],
+        *,
+        headers: dict[str, str],
+        body: dict[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> T:
         if not self._one_deadline:
             self._deadline = Deadline(self._seconds)
         self._line.has_sent = False
         self._status = None
         try:
             with self._line.watchdog.until(self._deadline):
-                return self._exchange(method, path, headers, body)
+                return read(self._exchange(method, path, headers, body, form))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             # The library's message may contain the URL, and so an address: only its type is kept.
             is_cut = self._line.watchdog.has_cut
@@ -140,12 +175,18 @@ class JsonClient:
             raise Away(why.__name__, sent=self._line.has_sent, status=status) from None
 
     def _exchange(
-        self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None
-    ) -> Answer:
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: dict[str, Any] | None,
+        form: Mapping[str, str] | None,
+    ) -> RawAnswer:
         with self._session.request(
             method,
             self._base_url + path,
             json=body,
+            data=form,
             headers=headers,
             timeout=(self._deadline.left(CONNECT_TIMEOUT), self._deadline.left(READ_TIMEOUT)),
             allow_redirects=False,
@@ -154,9 +195,10 @@ class JsonClient:
             self._status = response.status_code
             if response.is_redirect:
                 raise ValueError("a redirection")
-            return Answer(response.status_code, self._read(response))
+            media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            return RawAnswer(response.status_code, media_type, self._read(response))
 
-    def _read(self, response: requests.Response) -> dict[str, Any]:
+    def _read(self, response: requests.Response) -> bytes:
         taken = bytearray()
         while piece := response.raw.read1(CHUNK, decode_content=True):
             taken += piece
@@ -164,10 +206,22 @@ class JsonClient:
                 raise ValueError("answer too long")
         if self._line.watchdog.has_cut:
             raise TimeoutError
-        body = strict_json.read_object(bytes(taken))
-        if response.status_code >= requests.codes.internal_server_error:
-            raise ValueError(f"status {response.status_code}")
-        return body
+        return bytes(taken)
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _answer(raw: RawAnswer) -> Answer:
+    body = strict_json.read_object(raw.body)
+    return Answer(_usable(raw).status, body)
+
+
+def _usable(raw: RawAnswer) -> RawAnswer:
+    if raw.status >= requests.codes.internal_server_error:
+        raise ValueError(f"status {raw.status}")
+    return raw
 
 
 def _result(answer: Answer, *, with_token: bool) -> str:

@@ -41,6 +41,8 @@ KEY_REQUESTS = RateLimitItemPerHour(
     120
 )  # for which a homeserver is asked for its keys: anybody can name one in a header
 KEY_REQUESTS_SHARED = RateLimitItemPerHour(2000)
+PROVIDER_SIGN_INS = RateLimitItemPerHour(60)  # of operators, each a row and a call to the provider
+PROVIDER_SIGN_INS_SHARED = RateLimitItemPerHour(1000)
 LOOKUPS = 20_000  # different addresses looked up by one account in a day
 NEWS = RateLimitItemPerHour(1)  # for one message in the log
 REDIS_TIMEOUT = 0.3  # seconds
@@ -104,6 +106,15 @@ class RateLimits:
     def spend_key_request(self, client_ip: str) -> None:
         """Count one more request from this network that makes us ask a homeserver for its keys."""
         self._spend_from(client_ip, "keys", KEY_REQUESTS, of_shared=KEY_REQUESTS_SHARED)
+
+    def spend_provider(self, client_ip: str) -> None:
+        """Count one more operator of this network who is sent to the OpenID provider."""
+        self._spend_from(
+            client_ip,
+            "provider",
+            PROVIDER_SIGN_INS,
+            of_shared=PROVIDER_SIGN_INS_SHARED,
+        )
 
     def spend_lookup(self, now: datetime, user_id: str, addresses: Collection[str]) -> None:
         """Count the addresses an account looks up. Those it has looked up today count once."""

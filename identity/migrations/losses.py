@@ -18,6 +18,7 @@ TRANSIENT = {
     *("worker_heartbeats", "timetable_runs", "installation", "key_uses"),
     *("health_findings", "homeserver_health", "journal_checks"),
     "idempotent_answers",  # a call sent again after the downgrade is done again, as without a key
+    *("sso_providers", "sso_states"),
 }
 # These columns say when a thing ended, with which request it began, or how often its end was not
 # known: for logs, figures and marks alone.
@@ -25,6 +26,7 @@ TRANSIENT = {
 BOOKKEEPING = {
     "mails.ended_at",
     "mails.trace_id",
+    "operator_sessions.id_token",
     "outbox.held_at",
     "outbox.released_at",
     "outbox.trace_id",

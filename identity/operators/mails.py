@@ -28,7 +28,7 @@ def decide_code(turn: MailTurn) -> Fate:
     fate = Fate.SENT
     if (
         operator is None
-        or not operator.may_come_in
+        or not operator.signs_in_by_mail
         or not sign_in_models.has_open(session, mail.address, now)
     ):
         fate = Fate.DROPPED

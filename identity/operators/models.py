@@ -79,6 +79,11 @@ class Operator(Base):
         """Everybody but the operator of a trial installation."""
         return self.source != Source.EMBEDDED
 
+    @property
+    def signs_in_by_mail(self) -> bool:
+        """Whether a code in their mailbox lets them in. Who has roles from a provider asks that."""
+        return self.source != Source.SSO and self.may_come_in
+
 
 Index("uq_operators_subject", Operator.issuer, Operator.subject, unique=True)
 
@@ -97,6 +102,7 @@ class OperatorSession(Base):
     device: Mapped[str]  # the browser's family; may be empty
     network: Mapped[str]  # its /24 or /56
     ended_at: Mapped[datetime | None]
+    id_token: Mapped[str | None] = mapped_column(info=SEALED)  # of the OpenID provider, to sign out
 
 
 class OperatorFactor(Base):

@@ -78,6 +78,18 @@ def invite(session: Session, now: datetime, operator: Operator) -> None:
     )
 
 
+def add_known(
+    session: Session, now: datetime, who: Actor, made: Operator, standing: Standing
+) -> Operator:
+    """Make an operator of whom an OpenID provider tells, name and subject included.
+
+    Raises WrongOperator.
+    """
+    _check(session, standing)
+    made.name = _read_name(made.name)
+    return _record_new(session, now, who, made, standing)
+
+
 def make_embedded(session: Session, now: datetime) -> Operator:
     """The operator of a trial installation, made once: admin and approver, without a mailbox."""
     found = models.find_by_name(session, EMBEDDED_NAME)
@@ -121,6 +133,25 @@ def change(
     facts = {"before": before, "after": _facts(operator)}
     journal.write(session, now, who, action="operator.change", subject=operator.name, facts=facts)
     return operator
+
+
+def take_roles(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) -> None:
+    """The OpenID provider gives an operator no role any more: they may nothing, and are out.
+
+    They stay known, and come back with the next sign-in for which they have one. Raises
+    NoSuchOperator, LastAdmin.
+    """
+    operator = required(session, operator_id)
+    if not operator.roles:
+        return
+    _check_not_last(session, operator)
+    before = _facts(operator)
+    operator.roles = []
+    operator.changed_by, operator.changed_at = who.name, now
+    operator.version += 1
+    end_access(session, now, operator.id)
+    facts = {"before": before, "after": _facts(operator)}
+    journal.write(session, now, who, action="operator.change", subject=operator.name, facts=facts)
 
 
 def disable(

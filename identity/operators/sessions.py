@@ -37,6 +37,8 @@ class SignedIn:
     is_whole: bool
     """Whether the second factor was right in this session; until then only that is asked."""
     proved_at: datetime | None
+    by_sso: bool
+    """Whether an OpenID provider let them in, which can be asked again."""
     ends_at: datetime
     """When the session ends if nothing is pressed."""
     ends_for_good_at: datetime
@@ -60,10 +62,13 @@ def open_session(
     device: str = "",
     network: str = "",
     proved: bool = False,
+    proved_at: datetime | None = None,
+    id_token: str | None = None,
 ) -> str:
     """Open a session; returns its token, which is stored nowhere.
 
-    `proved`: the second factor was right as well.
+    `proved`: the second factor was right as well, just now; `proved_at`: at that time. `id_token`:
+    of the OpenID provider that let them in, sealed.
     """
     token = models.new_token()
     session.add(
@@ -72,7 +77,8 @@ def open_session(
             token_hash=models.hash_of(token),
             created_at=now,
             seen_at=now,
-            proved_at=now if proved else None,
+            proved_at=now if proved else proved_at,
+            id_token=id_token,
             device=device[:MAX_DEVICE],
             network=network,
         )
@@ -104,6 +110,7 @@ def find(session: Session, now: datetime, token: str) -> SignedIn | None:
         is_embedded=not operator.needs_second_factor,
         is_whole=row.proved_at is not None or not operator.needs_second_factor,
         proved_at=row.proved_at,
+        by_sso=row.id_token is not None,
         ends_at=ends_at(row),
         ends_for_good_at=row.created_at + ABSOLUTE,
     )
@@ -121,9 +128,17 @@ def record_use(session: Session, now: datetime, found: SignedIn) -> None:
     rows.update(session, Operator, *own, seen_at=now)
 
 
-def record_proof(session: Session, now: datetime, session_id: uuid.UUID) -> None:
-    """The second factor was right."""
-    _set(session, session_id, proved_at=now, seen_at=now)
+def record_proof(
+    session: Session, now: datetime, session_id: uuid.UUID, *, proved_at: datetime | None = None
+) -> None:
+    """The second factor was right, now or at that time."""
+    _set(session, session_id, proved_at=proved_at or now, seen_at=now)
+
+
+def id_token_of(session: Session, session_id: uuid.UUID) -> str | None:
+    """The sealed ID token of an open session, by which somebody signs out at their provider."""
+    row = session.get(OperatorSession, session_id)
+    return row.id_token if row is not None and row.ended_at is None else None
 
 
 def end(session: Session, now: datetime, session_id: uuid.UUID, operator_id: uuid.UUID) -> bool:

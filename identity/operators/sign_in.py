@@ -149,6 +149,6 @@ def _is_repeated(
 def _answer_right_code(session: Session, mail: str) -> tuple[CodeAnswer, Operator | None]:
     """The operator may have been disabled since the mail left."""
     operator = models.find_by_mail(session, mail)
-    if operator is None or not operator.may_come_in:
+    if operator is None or not operator.signs_in_by_mail:
         return CodeAnswer(Result.OVER, is_used=True), None
     return CodeAnswer(Result.RIGHT), operator

@@ -41,7 +41,7 @@ def made_at(file: Path) -> datetime:
 
 
 def _try_column(session: Session, column: InstrumentedAttribute[str], vault: Vault) -> Opened:
-    sealed = session.scalars(select(column).limit(TRIED)).all()
+    sealed = session.scalars(select(column).where(column.is_not(None)).limit(TRIED)).all()
     closed = 0
     for each in sealed:
         try:

@@ -79,6 +79,7 @@ COMES_WITH = {
     "jinja2": "flask",
     "markupsafe": "flask",
     "werkzeug": "flask",
+    "joserfc": "authlib",
     "kombu": "celery",
     "urllib3": "requests",
 }

@@ -32,6 +32,7 @@ FILES |= {
     "env_files",
     "hosts",
     "setting_sources",
+    "sso_settings",
     "settings_findings",
 }
 # Those that call others for everybody, and the doctor who looks whether they answer.

@@ -84,6 +84,8 @@ IMPERSONAL = {
         *("moved_from", "extra_signs"),
     },
     "signing_keys": {"key_id", "public_key"},
+    "sso_providers": {"issuer", "document", "keys", "fault"},
+    "sso_states": {"state_hash", "browser_hash", "purpose", "nonce", "language"},
     "suppressions": {"why"},
     "third_party_invitations": {
         *("room_id", "token", "public_key", "signing_key_id", "delivery", "state", "language"),

@@ -134,6 +134,7 @@ def show(
         may=lambda deed: who is not None and who.may(Deed(deed)),
         navigation=[] if who is None else [key for key, deed in NAVIGATION if who.may(deed)],
         done=cookie.pop(DONE, None),
+        sso=services.settings.sso_name,
         **values,
     )
     return make_response(html, status)
@@ -172,9 +173,12 @@ def go_on() -> Response:
 
 def own_path(wanted: str) -> str | None:
     """The path, if it is one of the console's; None for anything else."""
-    parts = urlsplit(wanted)
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:  # half a bracket
+        return None
     is_ours = not parts.scheme and not parts.netloc and wanted.startswith("/admin/")
-    return wanted if is_ours and "\\" not in wanted else None
+    return wanted if is_ours and "\\" not in wanted and wanted.isprintable() else None
 
 
 def typed_reason() -> str:
@@ -259,8 +263,17 @@ def _ask_again(deed: Deed) -> Response | None:
         carried=[pair for pair in request.form.items(multi=True) if pair[0] not in NOT_CARRIED],
         asks_reason=permission.reason,
         asks_factor=asks_factor,
+        has_app=asks_factor and _has_app(),
         action=request.path,
     )
+
+
+def _has_app() -> bool:
+    """Whether there is an app whose code can be asked; the provider may have proved it instead."""
+    if not operator().by_sso:
+        return True
+    with services.database.reading() as database:
+        return factors.has_factor(database, operator().operator_id)
 
 
 def _try_factor(typed: str) -> factors.Tried:

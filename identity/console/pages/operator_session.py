@@ -1,5 +1,7 @@
 """Who is signed in to the console in this browser, and as whom the journal names them."""
 
+from datetime import datetime
+
 from flask import Response, g
 
 from identity.core.journal import Actor
@@ -41,8 +43,15 @@ def network() -> str:
     return network_around(client_ip(), 24, 56)
 
 
-def sign_in(response: Response, who: Operator, *, proved: bool = False) -> Response:
-    """Open a session in this browser, in place of the one it had."""
+def sign_in(
+    response: Response,
+    who: Operator,
+    *,
+    proved: bool = False,
+    proved_at: datetime | None = None,
+    id_token: str | None = None,
+) -> Response:
+    """Open a session in this browser, in place of the one it had. See `sessions.open_session`."""
     before = session_cookies.read_token(COOKIE)
     with services.database.transaction() as database:
         now = services.now()
@@ -55,6 +64,8 @@ def sign_in(response: Response, who: Operator, *, proved: bool = False) -> Respo
             device=browser_cookie.device(),
             network=network(),
             proved=proved,
+            proved_at=proved_at,
+            id_token=id_token,
         )
     return session_cookies.set_token(response, COOKIE, token)
 

@@ -27,7 +27,7 @@ from identity.web.request_context import client_ip, services
 from identity.web.request_record import about_address
 from identity.web.wording import language, text
 
-from . import operator_session
+from . import operator_session, sso
 from .frame import factor_fault, form, go_on, go_to, go_to_sign_in, screen, show
 
 ASKED = "console_asked"
@@ -177,7 +177,7 @@ def second_factor() -> Response:
     if who is None:
         return go_to_sign_in()
     if who.is_whole:
-        return go_to("home")
+        return go_on()
     with services.database.reading() as database:
         if not factors.has_factor(database, who.operator_id):
             return go_to("enrol")
@@ -205,8 +205,8 @@ def type_second_factor() -> Response:
 
 @form("/sign-out", Deed.SEE_SELF)
 def sign_out() -> Response:
-    """End this browser's session."""
-    return operator_session.sign_out(go_to("sign_in"))
+    """End this browser's session. Whom the OpenID provider let in may then leave that, too."""
+    return operator_session.sign_out(sso.way_out() or go_to("sign_in"))
 
 
 def _code_page(

@@ -43,6 +43,7 @@ from . import (
 from .backups import check_backups
 from .operators import check_operators
 from .processes import check_processes
+from .provider import check_provider
 
 SECONDS = 10.0  # for one request to a homeserver
 REDIS_TIME = 2.0  # seconds for each step with Redis
@@ -86,6 +87,7 @@ def _database(services: Services) -> Iterator[Finding]:
             yield from invitation_findings.check_invitations(session, services.now())
             yield from stopped.check_stopped(session, services.now())
             yield from check_operators(session, services.settings, services.now())
+            yield from check_provider(session, services.now(), services.settings)
             yield _hashes(services, session)
             unknown_members = list(
                 invitation_findings.check_unknown_members(session, services.now(), registered)

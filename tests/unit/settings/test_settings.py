@@ -2,7 +2,9 @@
 
 import pytest
 
+from identity.operators.roles import Role
 from identity.settings import WrongSettings, read_settings
+from identity.sso_settings import ROLES, RoleRule
 
 GOOD, OTHER = "a-key-of-the-tests-that-is-long-enough", "another-one-of-them-and-long-enough"
 RELAY = {"smtp_url": "smtp://relay.example.org"}
@@ -239,3 +241,51 @@ def test_the_password_of_a_wrong_url_is_not_shown():
         with pytest.raises(WrongSettings) as raised:
             read_settings(_env_file=None, **{name: "hunter2:hunter2@host:hunter2"})
         assert "hunter2" not in str(raised.value)
+
+
+SSO = {
+    "sso_issuer": "https://sso.example.org/realms/ops",
+    "sso_client_id": "guichet",
+    "sso_client_secret": "a secret",
+}
+
+
+def test_roles_of_the_openid_provider_are_read_with_their_scopes():
+    settings = read_settings(
+        **SSO,
+        sso_role_claim="realm_access.roles",
+        sso_roles="a=b=approver@edu.example:8448, ops=admin, r=viewer@organisation:Académie de Rouen",
+    )
+    assert settings.sso_roles == (
+        RoleRule("a=b", "approver", homeserver="edu.example:8448"),
+        RoleRule("ops", "admin"),
+        RoleRule("r", "viewer", organisation="Académie de Rouen"),
+    )
+    assert settings.sso_name == "sso.example.org"
+
+
+def test_the_settings_know_the_roles_that_there_are():
+    assert set(ROLES) == set(Role)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"sso_issuer": "http://sso.example.org"}, "GUICHET_SSO_ISSUER"),
+        ({"sso_issuer": "https://sso.example.org/?x=1"}, "GUICHET_SSO_ISSUER"),
+        ({"sso_issuer": None}, "GUICHET_SSO_ISSUER"),
+        ({"sso_client_secret": None}, "GUICHET_SSO_CLIENT_SECRET"),
+        ({"sso_scopes": "profile email"}, "GUICHET_SSO_SCOPES"),
+        ({"sso_role_claim": "groups"}, "GUICHET_SSO_ROLES"),
+        ({"sso_roles": "ops=admin"}, "GUICHET_SSO_ROLE_CLAIM"),
+        ({"sso_role_claim": "groups", "sso_roles": "ops=king"}, "GUICHET_SSO_ROLES"),
+        ({"sso_role_claim": "groups", "sso_roles": "ops=admin@edu.example"}, "GUICHET_SSO_ROLES"),
+        ({"sso_role_claim": "a b", "sso_roles": "ops=admin"}, "GUICHET_SSO_ROLE_CLAIM"),
+    ],
+)
+def test_an_openid_provider_that_cannot_be_used_stops_the_start(given, named):
+    asked = {name: value for name, value in {**SSO, **given}.items() if value is not None}
+    with pytest.raises(WrongSettings) as wrong:
+        read_settings(**asked)
+    assert named in str(wrong.value)
+    assert "a secret" not in str(wrong.value)
