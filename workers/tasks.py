@@ -20,7 +20,7 @@ from identity.core.job_outcomes import GiveUp, Later, StopRun
 from identity.core.outbox import Job, JobKind, Lane
 from identity.core.retries import UNFORESEEN
 from identity.core.timetable_runs import TimetableTask
-from identity.health import jobs as health
+from identity.health import jobs as health, looking
 from identity.health.heartbeat import measure_offset
 from identity.invitations.jobs import timetable as invitation_timetable
 from identity.keys import service as signing_keys
@@ -168,7 +168,7 @@ def _clean_up(services: WorkerServices) -> None:
         log.error("%d secrets are sealed with a storage key that is missing", sealed.closed)
     with services.database.transaction() as session:
         services.hashes.settle(session, services.now())
-        health.order_nightly(session, services.now())
+        looking.order_nightly(session, services.now())
         if told := operator_notices.tell_of_ending_tokens(session, services.now()):
             log.info("%d operators are told that an API token of theirs ends soon", told)
     if done.unfinished or not sealed.is_whole:

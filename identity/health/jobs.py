@@ -1,16 +1,12 @@
 """What the worker looks at for the console: doctor's checks, the homeservers, and the journal."""
 
 import time
-import uuid
-from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy.orm import Session
-
-from identity.core import journal_checks, outbox
+from identity.core import journal_checks
 from identity.core.http_client import Away
 from identity.core.job_outcomes import RecordOutcome, record_nothing
-from identity.core.outbox import Job, JobKind, Lane
+from identity.core.outbox import Job
 from identity.homeservers import health_models, models as homeservers, standing
 from identity.homeservers.admin_client import Refused
 from identity.homeservers.models import Homeserver
@@ -20,25 +16,7 @@ from identity.services import WorkerServices
 from . import finding_models
 from .checks.everything import ask_versions, check_all
 
-LOOK: Final = uuid.UUID(int=1)  # the subject of all such jobs: one that waits is enough
 MILLISECONDS: Final = 1000
-HALF_A_DAY: Final = timedelta(hours=12)
-
-
-def order(session: Session, now: datetime, kind: JobKind) -> bool:
-    """Look at once, as an operator asks for. False if that was asked for and is still to come."""
-    waiting = outbox.find_by_subject(session, LOOK, kind)
-    if waiting is not None and waiting.done_at is None and waiting.gave_up_at is None:
-        return False
-    outbox.enqueue(session, kind, LOOK, now, lane=Lane.BULK)
-    return True
-
-
-def order_nightly(session: Session, now: datetime) -> None:
-    """Verify the journal once a night."""
-    last = journal_checks.find(session)
-    if last is None or now - last.checked_at > HALF_A_DAY:
-        order(session, now, JobKind.JOURNAL_CHECK)
 
 
 def carry_out_look(services: WorkerServices, _job: Job) -> RecordOutcome:

@@ -7,7 +7,7 @@ from flask import Response, current_app
 from identity import migrations
 from identity.core import nodes, outbox
 from identity.core.outbox import JobKind
-from identity.health import finding_models, jobs, views
+from identity.health import finding_models, looking, views
 from identity.operators.roles import Deed
 from identity.web.request_context import services
 
@@ -48,7 +48,7 @@ def health() -> Response:
 def look_at_health() -> Response:
     """Let the worker look now."""
     with services.database.transaction() as session:
-        jobs.order(session, services.now(), JobKind.HEALTH)
+        looking.order(session, services.now(), JobKind.HEALTH)
     say("console.health.looking")
     return go_to("health")
 

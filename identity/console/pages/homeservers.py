@@ -14,7 +14,7 @@ from domain_rules.federation import CLASS_SOURCES
 from identity.console import scoping
 from identity.core.journal import Actor
 from identity.core.outbox import JobKind
-from identity.health import jobs as health
+from identity.health import looking
 from identity.homeservers import changing, health_models, service, views
 from identity.homeservers.changing import Keys, NothingToChange
 from identity.homeservers.health_models import SLOW, HomeserverHealth
@@ -149,7 +149,7 @@ def look_at_homeserver(name: str) -> Response:
     """Let the worker ask it now, with everything else that doctor checks."""
     with services.database.transaction() as session:
         _find(session, name)
-        health.order(session, services.now(), JobKind.HEALTH)
+        looking.order(session, services.now(), JobKind.HEALTH)
     say("console.homeserver.looking")
     return go_to("homeserver", name=name)
 

@@ -43,10 +43,9 @@ CHANGES: Final[dict[str, Change]] = {
 def invitations() -> Response:
     """The newest invitations. `like`: the id of one; those of the same inviter are shown."""
     typed = things.filters(*FILTERS)
-    domain = things.read_domain(typed["domain"]) if typed["domain"] else None
-    if domain is not None and domain != typed["domain"]:  # nobody's address stays in the URL
-        kept = {name: value for name, value in typed.items() if value}
-        return go_to("invitations", **kept | {"domain": domain})
+    domain = things.domain_of_filter(typed["domain"])
+    if domain != typed["domain"]:  # nobody's address stays in the URL
+        return go_to("invitations", **things.kept(typed | {"domain": domain}))
     with services.database.reading() as session:
         now = services.now()
         within = scoping.invitations_within(session, operator().scope)
@@ -60,7 +59,7 @@ def invitations() -> Response:
             delivery=Delivery(delivery) if delivery else None,
             room_id=typed["room"] or None,
             is_held=typed["held"] == "yes",
-            domain=domain or typed["domain"] or None,
+            domain=domain or None,
             homeserver=typed["homeserver"] or None,
             sender=like[0].sender if like else None,
         )

@@ -19,7 +19,7 @@ from identity.core import (
 from identity.core.journal import JournalEntry
 from identity.core.journal_search import JournalFilter
 from identity.core.outbox import JobKind
-from identity.health import jobs as health
+from identity.health import looking
 from identity.operators.roles import Deed
 from identity.web.request_context import services
 
@@ -59,7 +59,7 @@ def journal() -> Response:
 def verify_journal() -> Response:
     """Let the worker verify it now."""
     with services.database.transaction() as session:
-        health.order(session, services.now(), JobKind.JOURNAL_CHECK)
+        looking.order(session, services.now(), JobKind.JOURNAL_CHECK)
     say("console.journal.verifying")
     return go_to("journal")
 

@@ -32,17 +32,15 @@ FILTERS: Final = ("state", "template", "outcome", "domain")
 def mails() -> Response:
     """The newest mails, and how many wait in each lane."""
     typed = things.filters(*FILTERS)
-    domain = things.read_domain(typed["domain"]) if typed["domain"] else None
-    if domain is not None and domain != typed["domain"]:  # nobody's address stays in the URL
-        return go_to(
-            "mails", **{name: value for name, value in typed.items() if value} | {"domain": domain}
-        )
+    domain = things.domain_of_filter(typed["domain"])
+    if domain != typed["domain"]:  # nobody's address stays in the URL
+        return go_to("mails", **things.kept(typed | {"domain": domain}))
     state = things.one_of(typed["state"], MailState)
     template = things.one_of(typed["template"], Template)
     wanted = MailFilter(
         state=MailState(state) if state else None,
         template=Template(template) if template else None,
-        domain=domain or typed["domain"] or None,
+        domain=domain or None,
         outcome=things.one_of(typed["outcome"], Outcome),
     )
     with services.database.reading() as session:

@@ -49,7 +49,18 @@ def following(page: Page[Any], typed: Mapping[str, str]) -> dict[str, str] | Non
     """The arguments of the next page; None on the last one."""
     if page.following is None:
         return None
-    return {name: value for name, value in typed.items() if value} | {"after": page.following}
+    return kept(typed) | {"after": page.following}
+
+
+def kept(typed: Mapping[str, str]) -> dict[str, str]:
+    """The filters that are used."""
+    return {name: value for name, value in typed.items() if value}
+
+
+def domain_of_filter(typed: str) -> str:
+    """What a filter by domain looks for: A-labels, and nothing of what stood before an @."""
+    last = typed.rpartition("@")[2].strip()
+    return read_domain(last) or last
 
 
 def read_domain(typed: str) -> str | None:
