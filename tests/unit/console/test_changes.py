@@ -10,6 +10,7 @@ from identity.core.journal import Actor
 from identity.operators.roles import Role, Scope
 from identity.rule_changes import change_models, changes, service
 from identity.rule_changes.change_models import ChangeState
+from identity.threepids import associations
 from tests.worlds.console import *
 from tests.worlds.rule_changing import *
 from tests.worlds.services import EDUCATION, GUESTS, agent
@@ -252,6 +253,33 @@ def test_what_cannot_become_a_line_is_said_at_its_field_and_kept(editor, typed, 
     assert 'aria-invalid="true"' in answer.text
     with services.database.reading() as session:
         assert not changes.find_changes(session).items
+
+
+def test_more_people_than_were_approved_are_shown_beside_those_who_were(
+    proposed, sign_in, approvers, ines, services, clock, work, in_force, read
+):
+    browser = sign_in(ines)
+    browser.get("/admin/changes/C-1")
+    browser.post("/admin/changes/C-1/approve", typed="3")
+    with services.database.transaction() as session:
+        associations.bind(session, clock(), address=f"new@{ASSO}", user_id=f"@new:{GUESTS}")
+    work()
+    told = words(browser.get("/admin/changes/C-1"))
+    assert "Not applied, more people would be affected: change homeserver : 4" in told
+    assert "(approved: 3)" in told
+    assert "Type 4 to confirm" in told
+    assert (in_force(), read().state) == (None, ChangeState.PROPOSED)
+
+
+def test_how_far_a_check_has_come_is_shown(editor, services, read):
+    editor.get("/admin/changes/new")
+    editor.post("/admin/changes/new", **OPEN)
+    with services.database.transaction() as session:
+        changes.record_progress(session, read().id, done=125_000, total=312_480)
+    page = editor.get("/admin/changes/C-1")
+    assert "125,000 addresses of 312,480" in words(page)
+    assert ('value="125000" max="312480"' in page.text, "Refresh" in page.text) == (True, True)
+    assert "http-equiv" not in page.text
 
 
 def test_a_broken_glass_is_applied_told_and_reviewed_by_another_person(
