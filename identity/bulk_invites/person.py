@@ -72,15 +72,15 @@ def events_of(view: View) -> Iterator[Events]:
     """Sign-ins to /lists, lists of their own, and rows in lists of others."""
     signed, own, row = BulkInviteSignIn, BulkInvite, BulkInviteRow
     asked = _is_sign_in_of(view)
-    yield events("list.sign_in_asked", signed.created_at, signed.id, asked, detail=signed.device)
-    yield events("list.signed_in", signed.used_at, signed.id, asked, detail=signed.device)
+    yield events("list-sign_in_asked", signed.created_at, signed.id, asked, detail=signed.device)
+    yield events("list-signed_in", signed.used_at, signed.id, asked, detail=signed.device)
     mine = _is_own(view)
-    yield events("list.checked", own.created_at, own.id, mine, place=own.room_id)
-    yield events("list.sent", own.started_at, own.id, mine, place=own.room_id)
+    yield events("list-checked", own.created_at, own.id, mine, place=own.room_id)
+    yield events("list-sent", own.started_at, own.id, mine, place=own.room_id)
     named = (row.list_id == own.id, row.address.in_(view.person.addresses))
     facts = {"whom": own.owner, "place": own.room_id}
-    yield events("list.named", own.created_at, row.id, *named, **facts, detail=row.outcome)
-    yield events("list.row_sent", row.sent_at, row.id, *named, **facts, detail=row.step)
+    yield events("list-named", own.created_at, row.id, *named, **facts, detail=row.outcome)
+    yield events("list-row_sent", row.sent_at, row.id, *named, **facts, detail=row.step)
 
 
 def erase(erasure: Erasure) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from identity.core.outbox import WAITING, Job, JobKind
-from identity.freezes import models as freezes, views as freezing
+from identity.freezes import models as freezes, views as freeze_views
 from identity.homeservers import breakers, standing
 from identity.homeservers.models import Homeserver
 from identity.homeservers.module_models import HomeserverModule
@@ -48,7 +48,7 @@ def look(session: Session, now: datetime, scope: Scope) -> Glance:
             {"number": newest.number, "published_at": newest.published_at} if newest else None
         ),
         freezes=[
-            freezing.describe(each) | {"since": each.since, "until": each.until}
+            freeze_views.describe(each) | {"since": each.since, "until": each.until}
             for each in freezes.find_in_force(session, now).each
         ],
         unreviewed=_unreviewed(session),

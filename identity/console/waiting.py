@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from identity.domain_requests.models import DomainRequest
+from identity.domain_requests.views import which_wait
 from identity.freezes.models import Freeze
 from identity.homeservers.credentials import HomeserverCredential
 from identity.homeservers.models import Homeserver
@@ -96,6 +98,8 @@ def is_review_due() -> tuple[ColumnElement[bool], ...]:
 
 
 def _parts(now: datetime, viewer: Viewer) -> Iterator[Part]:
+    asked, undecided = DomainRequest.created_at, which_wait(now, viewer.scope)
+    yield Part("requests", Deed.DRAFT, "/admin/requests", asked, undecided)
     yield from _changes(viewer)
     if viewer.scope.is_all:
         # Whose they are is not stored with them, so they cannot be told apart by a scope.

@@ -14,9 +14,8 @@ from domain_rules.look_alikes import Likeness, LookAlike, Name
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from domain_rules.rules import RuleSet
 from identity.core.dns_answers import DnsAnswer, Found, MailServer
+from identity.routing import confusables
 from identity.routing.registrable import owner_of
-
-from . import confusables
 
 MAX_SHOWN: Final = 10
 MAX_COMPARED: Final = 4  # similar open domains whose mail servers are asked for as well

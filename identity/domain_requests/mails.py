@@ -122,7 +122,7 @@ def _facts(
     return {
         "ref": request.label,
         "domain": display_domain(request.domain),
-        "link": f"{frame.public_url}/my-domain/{token}",
+        "link": f"{frame.public_url}/r/{token}",
     }
 
 

@@ -69,7 +69,9 @@ class DomainRequest(Base):
     changed_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     later_until: Mapped[datetime | None]  # operators look at it again then
-    merged_into: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("domain_requests.id"))
+    merged_into: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("domain_requests.id"), index=True
+    )
     # The most similar open domain, and where its people are: whose operators see the request.
     near: Mapped[str] = mapped_column(default="", server_default="")
     near_homeserver: Mapped[str] = mapped_column(default="", server_default="")
@@ -272,13 +274,14 @@ def find_pending_for(session: Session, domains: Collection[str]) -> Sequence[Dom
     ).all()
 
 
-def find_by_owner(
+def find_related(
     session: Session, request: DomainRequest, *, limit: int = 20
 ) -> Sequence[DomainRequest]:
-    """Other requests for domains of the same registrable owner, newest first."""
+    """Other requests for domains of the same registrable owner, or merged into this one; newest first."""
+    same = (DomainRequest.owner == request.owner) | (DomainRequest.merged_into == request.id)
     return session.scalars(
         select(DomainRequest)
-        .where(DomainRequest.owner == request.owner, DomainRequest.id != request.id)
+        .where(same, DomainRequest.id != request.id)
         .order_by(DomainRequest.created_at.desc())
         .limit(limit)
     ).all()

@@ -60,14 +60,14 @@ def events_of(view: View) -> Iterator[Events]:
     """That they wanted a code, asked for a domain, answered, withdrew and were told."""
     asked, wish, said, request = DomainAsking, DomainRequester, DomainMessage, DomainRequest
     mine = asked.address.in_(view.person.addresses)
-    yield events("domain.code_asked", asked.created_at, asked.id, mine, detail=asked.device)
-    yield events("domain.proved", asked.used_at, asked.id, mine, detail=asked.device)
+    yield events("domain-code_asked", asked.created_at, asked.id, mine, detail=asked.device)
+    yield events("domain-proved", asked.used_at, asked.id, mine, detail=asked.device)
     theirs = (wish.request_id == request.id, wish.address.in_(view.person.addresses))
-    yield events("domain.asked_for", wish.created_at, wish.id, *theirs, detail=request.domain)
-    yield events("domain.withdrawn", wish.withdrawn_at, wish.id, *theirs, detail=request.domain)
-    yield events("domain.told", wish.told_at, wish.id, *theirs, detail=request.domain)
+    yield events("domain-asked_for", wish.created_at, wish.id, *theirs, detail=request.domain)
+    yield events("domain-withdrawn", wish.withdrawn_at, wish.id, *theirs, detail=request.domain)
+    yield events("domain-told", wish.told_at, wish.id, *theirs, detail=request.domain)
     answered = (said.requester_id == wish.id, *theirs)
-    yield events("domain.answered", said.at, said.id, *answered, detail=request.domain)
+    yield events("domain-answered", said.at, said.id, *answered, detail=request.domain)
 
 
 def erase(erasure: Erasure) -> None:

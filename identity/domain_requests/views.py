@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from domain_rules.display import display_domain
@@ -63,10 +63,13 @@ def find_page(
 
 def count_waiting(session: Session, now: datetime, *, scope: Scope) -> int:
     """How many wait for a decision, up to 100: more are "99+"."""
-    conditions = [DomainRequest.state.in_(UNDECIDED), _is_on_the_table(now)]
-    if not scope.is_all:
-        conditions.append(_is_within(scope))
-    return paging.count_up_to(session, *conditions, most=COUNTED)
+    return paging.count_up_to(session, *which_wait(now, scope), most=COUNTED)
+
+
+def which_wait(now: datetime, scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    """SQL conditions for the requests within a scope that wait for a decision now."""
+    waiting = (DomainRequest.state.in_(UNDECIDED), _is_on_the_table(now))
+    return waiting if scope.is_all else (*waiting, _is_within(scope))
 
 
 def find_oldest_waiting(session: Session, now: datetime, *, scope: Scope) -> datetime | None:
@@ -108,6 +111,7 @@ def describe_whole(
     """Everything of a request. `masked`: whether addresses and phones are hidden."""
     requesters = models.find_requesters(session, request.id, limit=people)
     by_id = {each.id: each for each in requesters}
+    related = models.find_related(session, request)
     proof = models.find_proof(session, request.id)
     change = request.change_id and change_models.find_by_id(session, request.change_id)
     into = request.merged_into and models.find_by_id(session, request.merged_into)
@@ -119,10 +123,11 @@ def describe_whole(
         if change
         else None,
         "merged_into": into.label if into else None,
-        "merged": [each.label for each in models.find_merged(session, request)],
+        "merged": [each.label for each in related if each.merged_into == request.id],
         "same_owner": [
             {"request": each.label, "domain": each.domain, "state": each.state}
-            for each in models.find_by_owner(session, request)
+            for each in related
+            if each.owner == request.owner
         ],
         "later_until": request.later_until,
         "refusal": request.refusal,

@@ -63,19 +63,19 @@ def events_of(view: View) -> Iterator[Events]:
     row, event, users = ThirdPartyInvitation, InvitationEvent, view.person.user_ids
     history_of = event.invitation_id == row.id
     for prefix, which, whom in (
-        ("invited.", _is_to(view), row.sender),
-        ("inviting.", row.sender.in_(users), row.address),
+        ("invited-", _is_to(view), row.sender),
+        ("inviting-", row.sender.in_(users), row.address),
     ):
         what = literal(prefix) + event.happened
         facts = {"whom": whom, "place": row.room_id, "detail": event.detail}
         yield events(what, event.at, event.id, history_of, which, **facts)
     muted = Mute.mailbox_hash.in_(suppression_hashes(view))
-    yield events("inviter.muted", Mute.since, Mute.id, muted, whom=Mute.sender)
-    yield events("inviter.disowned", Mute.since, Mute.id, Mute.sender.in_(users))
+    yield events("inviter-muted", Mute.since, Mute.id, muted, whom=Mute.sender)
+    yield events("inviter-disowned", Mute.since, Mute.id, Mute.sender.in_(users))
     block, lost = InviterBlock, LostInvitation
-    yield events("inviter.blocked", block.since, block.user_id, block.user_id.in_(users))
+    yield events("inviter-blocked", block.since, block.user_id, block.user_id.in_(users))
     found = lost.sender.in_(users)
-    yield events("inviting.lost", lost.found_at, lost.id, found, place=lost.room_id)
+    yield events("inviting-lost", lost.found_at, lost.id, found, place=lost.room_id)
 
 
 def erase(erasure: Erasure) -> None:

@@ -40,12 +40,12 @@ def records_of(view: View) -> Iterator[Record]:
 def events_of(view: View) -> Iterator[Events]:
     """Mails as they were ordered and as they ended, and what keeps mails away."""
     row, mine = Mail, _is_to(view.person)
-    yield events("mail.ordered", row.created_at, row.id, mine, detail=row.template)
+    yield events("mail-ordered", row.created_at, row.id, mine, detail=row.template)
     ended_at = func.coalesce(row.ended_at, row.handed_at)
-    ended = literal("mail.") + row.state
+    ended = literal("mail-") + row.state
     yield events(ended, ended_at, row.id, mine, detail=row.template, note=row.last_reply)
     away = Suppression.address_hash.in_(suppression_hashes(view))
-    yield events("mail.suppressed", Suppression.since, Suppression.id, away, detail=Suppression.why)
+    yield events("mail-suppressed", Suppression.since, Suppression.id, away, detail=Suppression.why)
 
 
 def erase(erasure: Erasure) -> None:

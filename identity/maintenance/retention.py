@@ -20,7 +20,14 @@ from identity.freezes import models as freezes
 from identity.invitations import block_models as inviter_blocks, lost as lost_invitations
 from identity.invitations.models import State, ThirdPartyInvitation
 from identity.mail.models import Mail
-from identity.operators import kept_answers
+from identity.operators import (
+    kept_answers,
+    kept_forms,
+    links as operator_links,
+    notices as operator_notices,
+    sessions as operator_sessions,
+    sign_in_models as operator_sign_ins,
+)
 from identity.people import file_models as person_files
 from identity.registration import models as account_attempts
 from identity.rule_changes import change_models as rule_changes
@@ -45,6 +52,8 @@ BULK_INVITE_SIGN_INS = timedelta(days=7)
 DOMAIN_ASKINGS = timedelta(days=7)
 ROOM_CHECKS = timedelta(days=1)
 SESSIONS = timedelta(days=7)  # after their beginning: all have ended by then
+OPERATOR_SESSIONS = timedelta(days=30)  # after their beginning; the same for links, and notices
+OPERATOR_SIGN_INS = timedelta(days=7)
 ATTEMPTS = timedelta(days=7)
 WRONG_CODES = timedelta(days=1)  # the period that the limits count
 CODES_ENDED = timedelta(days=9)  # an ended code can undo a mistake for a week
@@ -127,6 +136,11 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "identity tokens": _forgetting(identity_accounts.forget, now),
         "ends of accounts": _forgetting(identity_accounts.forget_ended, now),
         "sessions of people": _forgetting(session_models.forget, now - SESSIONS),
+        "sessions of operators": _forgetting(operator_sessions.forget, now - OPERATOR_SESSIONS),
+        "links of operators": _forgetting(operator_links.forget, now - OPERATOR_SESSIONS),
+        "notices to operators": _forgetting(operator_notices.forget, now - OPERATOR_SESSIONS),
+        "sign-ins of operators": _forgetting(operator_sign_ins.forget, now - OPERATOR_SIGN_INS),
+        "kept forms": _forgetting(kept_forms.forget, now - kept_forms.KEPT_FOR),
         "account attempts": _forgetting(account_attempts.forget, now - ATTEMPTS),
         "accounts never begun": _forgetting(accounts.forget_unused_claims, now - CONFIRMED),
         "bulk invites": _forgetting(bulk_invites.forget, now - BULK_INVITES),

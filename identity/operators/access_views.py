@@ -15,9 +15,12 @@ from .models import AdminToken, Operator, OperatorFactor, OperatorSession, Recov
 from .roles import Role
 
 
-def operators_told(session: Session, now: datetime, *, masked: bool) -> list[dict[str, Any]]:
-    """All operators by name, in three queries. `masked`: without their addresses."""
-    return _told(session, now, models.find_all(session), masked=masked)
+def operators_told(
+    session: Session, now: datetime, *, masked: bool, found: Sequence[Operator] | None = None
+) -> list[dict[str, Any]]:
+    """These operators, or all by name, in three queries. `masked`: without their addresses."""
+    shown = models.find_all(session) if found is None else found
+    return _told(session, now, shown, masked=masked)
 
 
 def operator_told(
@@ -56,19 +59,20 @@ def sessions_told(
     ]
 
 
-def tokens_told(session: Session, now: datetime) -> list[dict[str, Any]]:
-    """All API tokens, newest first, without the tokens themselves.
+def tokens_told(
+    session: Session, now: datetime, found: Sequence[AdminToken] | None = None
+) -> list[dict[str, Any]]:
+    """These API tokens, or all, newest first, without the tokens themselves.
 
     [{"id", "name", "operator", "state": text, "roles", "organisations", "homeservers": [text],
       "created_at", "ends_at": time, "used_at", "ended_at": time or null}]
 
     `state`: "good", "ended", "expired", or "maker_out" (its maker may not come in).
     """
-    found = session.execute(
-        select(AdminToken, Operator)
-        .join(Operator, Operator.id == AdminToken.operator_id)
-        .order_by(AdminToken.created_at.desc(), AdminToken.name)
-    )
+    asked = select(AdminToken, Operator).join(Operator, Operator.id == AdminToken.operator_id)
+    if found is not None:
+        asked = asked.where(AdminToken.id.in_([each.id for each in found]))
+    rows = session.execute(asked.order_by(AdminToken.created_at.desc(), AdminToken.id.desc()))
     return [
         {
             "id": str(token.id),
@@ -83,7 +87,7 @@ def tokens_told(session: Session, now: datetime) -> list[dict[str, Any]]:
             "used_at": token.used_at,
             "ended_at": token.ended_at,
         }
-        for token, maker in found
+        for token, maker in rows
     ]
 
 

@@ -54,6 +54,7 @@ def keep(session: Session, vault: Vault, now: datetime, session_token: str, form
         .join(Operator, Operator.id == OperatorSession.operator_id)
         .where(OperatorSession.token_hash == hash_of(session_token), Operator.disabled_at.is_(None))
     )
+    forget(session, now - KEPT_FOR)
     text = json.dumps([form.path, form.fields, form.had_files])
     if operator_id is None or len(text) > MAX_LENGTH:
         return False

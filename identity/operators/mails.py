@@ -15,7 +15,7 @@ from identity.mail.models import Mail
 
 from . import links, models, sign_in, sign_in_models
 from .models import Operator
-from .notices import OperatorNotice
+from .notices import OperatorNotice, What
 from .roles import Role
 from .sign_in_models import OperatorSignIn
 
@@ -100,8 +100,15 @@ def compose_notice(turn: MailTurn, frame: Frame) -> EmailMessage:
         detail=notice.detail,
         at=notice.at,
         ends_at=notice.ends_at,
-        link=f"{_console_url(turn)}/{'me' if _is_to(turn.mail, about) else 'access'}",
+        link=f"{_console_url(turn)}/{_screen(turn.mail, notice, about)}",
     )
+
+
+def _screen(mail: Mail, notice: OperatorNotice, about: Operator) -> str:
+    """Where what was told is seen, and undone."""
+    if notice.what == What.STOPPED:
+        return "incidents"
+    return "me" if _is_to(mail, about) else "access"
 
 
 def tell_late(session: Session, mail: Mail, was: datetime) -> None:

@@ -35,6 +35,7 @@ class What(StrEnum):
     LOCKED = "locked"  # to the operator: five wrong codes
     CODE_USED = "code_used"  # to the operator: a mailed code opened a session
     RECOVERY_USED = "recovery_used"  # to the operator: a recovery code was used
+    STOPPED = "stopped"  # to all operators: somebody stopped something, until a moment
     TOKEN_ENDS = "token_ends"  # noqa: S105  to its maker: an API token ends soon
 
 
@@ -62,6 +63,32 @@ def tell_admins(
     notice = _record(session, now, operator, what, author=who.name, reason=who.reason)
     _order(session, now, notice, to.values())
     return notice
+
+
+def tell_everybody(
+    session: Session,
+    now: datetime,
+    who: Actor,
+    operator_id: uuid.UUID,
+    *,
+    what: What,
+    detail: str,
+    ends_at: datetime | None,
+) -> None:
+    """Mail all other operators what this one did. `detail`: to what; nobody's address."""
+    operator = session.get_one(Operator, operator_id)
+    notice = _record(
+        session,
+        now,
+        operator,
+        what,
+        author=who.name,
+        reason=who.reason,
+        detail=detail,
+        ends_at=ends_at,
+    )
+    others = (each for each in models.find_all(session) if each.id != operator_id)
+    _order(session, now, notice, others)
 
 
 def tell(

@@ -16,6 +16,7 @@ from identity.core.story import Events
 from identity.domain_requests import person as domain_requests
 from identity.invitations import person as invitations
 from identity.mail import person as mail
+from identity.operators import person as operators
 from identity.registration import person as registration
 from identity.sign_up import person as sign_up
 from identity.synapse_api import person as synapse_api
@@ -44,5 +45,6 @@ PARTS: Final = (
     Part(threepids.records_of, threepids.erase, threepids.events_of),
     Part(accounts.records_of, accounts.erase, accounts.events_of),
     Part(synapse_api.records_of, synapse_api.erase, synapse_api.events_of),
+    Part(operators.records_of, operators.erase, operators.events_of),
     Part(own.records_of, own.erase, own.events_of),
 )

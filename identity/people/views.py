@@ -15,6 +15,8 @@ from .files import OpenFile
 from .in_short import Short
 from .service import masked
 
+WRONG_CODE = "code-wrong"
+
 
 def describe_file(opened: OpenFile, short: Short | None) -> dict[str, Any]:
     """The file without its story; the person's own address and accounts are told whole.
@@ -68,8 +70,18 @@ def describe_file(opened: OpenFile, short: Short | None) -> dict[str, Any]:
 def describe_story(
     session: Session, hashes: KeyedHashes, opened: OpenFile, page: Page[Event]
 ) -> dict[str, Any]:
-    """A page of the story: {"items": [as `describe_event`], "next": text or null}."""
-    items = [describe_event(session, hashes, opened, each) for each in page.items]
+    """A page of the story: {"items": [as `describe_event`], "next": text or null}.
+
+    Wrong codes that follow each other are one item, with the moment of the last and `times`.
+    """
+    items: list[dict[str, Any]] = []
+    for each in page.items:
+        told = describe_event(session, hashes, opened, each)
+        before = items[-1] if items else told
+        if items and _is_alike(told, before):
+            before["times"] += 1
+        else:
+            items.append(told)
     return {"items": items, "next": page.following}
 
 
@@ -79,7 +91,7 @@ def describe_event(
     """One event. Others are masked unless this file shows them.
 
     Shape: {"at": time, "what", "key": text, "whom", "place", "detail", "note": text or null,
-    "is_masked": boolean, whether `whom` may be asked for}.
+    "is_masked": boolean, whether `whom` may be asked for, "times": number}.
     """
     whom, is_masked = event.whom, False
     if whom and "@" in whom and not _is_own(opened, whom):
@@ -94,6 +106,7 @@ def describe_event(
         "place": event.place,
         "detail": _masked(event.detail, opened),
         "note": _masked(event.note, opened),
+        "times": 1,
     }
 
 
@@ -108,6 +121,11 @@ def ready_for_json(value: Any) -> Any:
             return [ready_for_json(each) for each in value]
         case _:
             return value
+
+
+def _is_alike(told: dict[str, Any], before: dict[str, Any]) -> bool:
+    names = {(each["what"], each["detail"]) for each in (told, before)}
+    return names == {(WRONG_CODE, told["detail"])}
 
 
 def _is_own(opened: OpenFile, whom: str) -> bool:

@@ -38,7 +38,7 @@ def events_of(view: View) -> Iterator[Events]:
     row = AccountAttempt
     mine = row.request_id.in_(_requests(view))
     yield events(
-        "attempt.begun", row.begun_at, row.id, mine, place=row.homeserver, detail=row.state
+        "attempt-begun", row.begun_at, row.id, mine, place=row.homeserver, detail=row.state
     )
 
 

@@ -47,6 +47,7 @@ TOLD = {
     "codes": "codes ended",
     "erased": "people erased again",
     "looks": "addresses to be asked for",
+    "operators": "operators to be confirmed",
 }
 """What is printed of `Begun`."""
 
@@ -129,7 +130,7 @@ def begin(*, keep_mails: bool, author: str, reason: str, dry_run: bool) -> None:
 
     \b
     JSON: {"mails", "invitations", "list_rows", "reminders", "probes", "sessions", "tokens",
-           "codes", "account_attempts", "looks", "erased": number, "credentials": [homeserver],
+           "codes", "account_attempts", "looks", "operators", "erased": number, "credentials": [homeserver],
            "not_erased": [when somebody was erased who cannot be found again], "dry_run": boolean}
     """  # noqa: D301  \b is click's: keep these lines
     who = author_here(author=author, reason=reason)
@@ -155,6 +156,8 @@ def begin(*, keep_mails: bool, author: str, reason: str, dry_run: bool) -> None:
             f"A credential of {name} that had ended may be valid again: "
             f"guichet homeserver rotate-credential {name}"
         )
+    if ended.operators:
+        print_message("Operators come in again once they are confirmed: guichet ops confirm")
     print_message("All jobs are held. Look at guichet restore plan, then guichet restore resume.")
 
 

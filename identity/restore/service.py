@@ -24,6 +24,7 @@ from identity.homeservers import credentials
 from identity.invitations import after_restore as invitations
 from identity.mail import after_restore as mails
 from identity.mail.after_restore import PERHAPS_SENT
+from identity.operators import after_restore as operators
 from identity.problems import NotRestoring
 from identity.registration import after_restore as registration
 from identity.threepids.account_models import AccessToken
@@ -37,7 +38,7 @@ class Begun:
     list_rows: people of lists who may have been invited. reminders: may have been sent. probes:
     people who waited for their homeserver. sessions, tokens, codes, account_attempts: people sign
     in again, ask for a new code, type their password again. looks: addresses for which a homeserver
-    is asked whether they have an account by now. erased: people who were erased since the backup.
+    is asked whether they have an account by now. operators: wait to be confirmed by an admin. erased: people who were erased since the backup.
     credentials: the homeservers whose old credentials may be valid again.
     """
 
@@ -52,6 +53,7 @@ class Begun:
     account_attempts: int = 0
     looks: int = 0
     erased: int = 0
+    operators: int = 0
     credentials: list[str] = field(default_factory=list)
 
 
@@ -100,7 +102,9 @@ def begin(
     """
     row = _row(session)
     loaded_at = _when_loaded(session, now, row, last_seen)
-    ended = Begun(erased=erase_again(session))
+    access = operators.end_access(session, now)
+    # Erasing refuses operators who may come in: those of the backup may not any more.
+    ended = Begun(erased=erase_again(session), operators=access.operators)
     ended.account_attempts = registration.end_attempts(session)
     settled = invitations.settle(session, now, loaded_at, keeps_mails=keeps_mails)
     ended.invitations = settled.invitations
@@ -114,6 +118,8 @@ def begin(
     _end_jobs(session, now, loaded_at, JobKind.ROOM_LOOK)
     _end_jobs(session, now, now, JobKind.ACCOUNT_LOOK)
     _end_sign_ins(session, now, ended)
+    ended.sessions += access.sessions
+    ended.tokens += access.tokens
     ended.looks = registration.order_looks(session, now)
     ended.credentials = list(credentials.find_older(session, now, loaded_at))
     continuity.begin_epoch(session, row, now)

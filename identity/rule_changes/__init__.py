@@ -1,1 +1,1 @@
-"""Changing the rules: drafts and their impact, publishing, history, import and export."""
+"""Changes of rules: prepared, checked, approved, applied, rolled back; history, import and export."""

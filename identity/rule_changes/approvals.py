@@ -5,7 +5,7 @@ approvers are enabled; `one` does not.
 """
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -25,7 +25,7 @@ from identity.problems import (
 )
 from identity.settings import Settings
 
-from . import changes, lines, rolling_back, scopes, telling
+from . import changes, lines, rolling_back, scopes, telling, warnings
 from .change_models import Change, ChangeState
 
 ENOUGH: Final = 2  # approvers
@@ -200,16 +200,29 @@ def check_scope(session: Session, approver: Operator, change: Change) -> None:
 
 
 def words_to_type(change: Change) -> str:
-    """What is typed to let it in: the largest number of people whom it hurts; empty for none."""
+    """What is typed to let it in; empty for nothing.
+
+    A domain that looks like another one, letter by letter (A-label); else the largest number of
+    people whom the change hurts.
+    """
+    if alike := find_look_alike(change):
+        return str(alike["domain"])
     worst = max((change.counts.get(name, 0) for name in TO_TYPE), default=0)
     return str(worst) if worst else ""
+
+
+def find_look_alike(change: Change) -> dict[str, Any] | None:
+    """The warning of a domain that it opens and that can be mistaken for one that is open."""
+    found = change.counts.get("warnings", ())
+    return next((each for each in found if each["kind"] == warnings.LOOK_ALIKE), None)
 
 
 def check_typed(change: Change, typed: str) -> None:
     """Raises WrongParameter unless what was typed is what the change asks."""
     wanted = words_to_type(change)
     if wanted and "".join(typed.split()) != wanted:
-        raise WrongParameter(f"Type {wanted}, the number of people whom this change affects.")
+        what = "it looks like another domain" if find_look_alike(change) else "people it affects"
+        raise WrongParameter(f"Type {wanted}: {what}.")
 
 
 def _check_other(session: Session, now: datetime, approver: Operator, change: Change) -> None:

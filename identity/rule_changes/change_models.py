@@ -187,9 +187,11 @@ def find_line(session: Session, change_id: uuid.UUID, key: tuple[str, str]) -> C
 
 def insert_lines(session: Session, lines: Iterable[dict[str, Any]]) -> None:
     """Insert many lines: an import has tens of thousands."""
-    rows = [{"id": uuid.uuid4(), **line} for line in lines]
-    for start in range(0, len(rows), AT_ONCE):
-        session.execute(insert(ChangeLine), rows[start : start + AT_ONCE])
+    made = [{"id": uuid.uuid4(), **line} for line in lines]
+    # Into the table itself: mapped rows would take half as long again.
+    table = Base.metadata.tables[ChangeLine.__tablename__]
+    for start in range(0, len(made), AT_ONCE):
+        session.execute(insert(table), made[start : start + AT_ONCE])
 
 
 def rule_as_json(rule: Rule) -> dict[str, Any]:

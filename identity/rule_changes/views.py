@@ -35,7 +35,8 @@ def describe_change(session: Session, change: Change) -> dict[str, Any]:
     """A change without its lines.
 
     `counts`: of the last check, `promised`: those that were approved; both empty before. `worse`:
-    the effects that hit more people than were approved. `to_type`: what its approver types, or "".
+    the effects that hit more people than were approved. `to_type`: what its approver types, or "":
+    a number of people, or the domain that looks like `looks_like`.
     """
     reversed_one = change.reverses and models.find_by_id(session, change.reverses)
     return {
@@ -61,6 +62,7 @@ def describe_change(session: Session, change: Change) -> dict[str, Any]:
         if change.promised
         else [],
         "to_type": approvals.words_to_type(change),
+        "looks_like": (approvals.find_look_alike(change) or {}).get("like"),
         "proposed": _deed(change.proposed_at, change.proposed_by),
         "approved": _deed(change.approved_at, change.approved_by),
         "due_at": change.due_at,

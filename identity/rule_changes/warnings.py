@@ -1,4 +1,4 @@
-"""What people are shown beside the numbers of a check: homeservers in trouble, rules without effect.
+"""What people are shown beside the numbers of a check: homeservers in trouble, look-alikes, and more.
 
 Each warning is a dictionary with its `kind` and what it names; never an address of a person.
 """
@@ -9,12 +9,16 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from domain_rules import look_alikes
 from domain_rules.rule import Rule, RuleKind
 from domain_rules.rules import RuleSet
+from identity.routing import confusables
+from identity.routing.registrable import owner_of
 
 from . import targets
 from .service import Difference
 
+LOOK_ALIKE: Final = "look_alike"
 HOMESERVER: Final = "homeserver"
 SHADOWED: Final = "shadowed"
 MAX_NAMED: Final = 20  # rules
@@ -25,14 +29,34 @@ def find(
 ) -> Iterator[dict[str, Any]]:
     """The warnings about a difference; `new`: the rules after it.
 
+    `{"kind": "look_alike", "domain": name, "like": name}`: a domain that is opened cannot be told at
+    a glance from one that is open already;
     `{"kind": "homeserver", "homeserver": name, "state": text}` and
     `{"kind": "shadowed", "rule": name, "by": number, "for_example": name}`: so many narrower rules
     of before still decide for addresses of this one, and otherwise.
     """
+    yield from find_look_alikes(difference.added, new.rules)
     named = targets.homeservers_of(difference.begun)
     for name, state in sorted(targets.find_not_ready(session, now, named).items()):
         yield {"kind": HOMESERVER, "homeserver": name, "state": state}
     yield from find_shadowed(difference.begun, new.rules)
+
+
+def find_look_alikes(added: Sequence[Rule], rules: Sequence[Rule]) -> list[dict[str, Any]]:
+    """The domains that are opened and look like another owner's that is open."""
+    opened = {rule.pattern: owner_of(rule.pattern) for rule in added if _is_of_domain(rule)}
+    if not opened:
+        return []
+    table = confusables.table()
+    others: dict[str, set[str]] = {}
+    for owner in {owner_of(rule.pattern) for rule in rules if _is_of_domain(rule)}:
+        others.setdefault(look_alikes.skeleton(owner, table), set()).add(owner)
+    found: list[dict[str, Any]] = []
+    for domain, owner in sorted(opened.items()):
+        like = others.get(look_alikes.skeleton(owner, table), set()) - {owner}
+        if like and len(found) < MAX_NAMED:
+            found.append({"kind": LOOK_ALIKE, "domain": domain, "like": min(like)})
+    return found
 
 
 def find_shadowed(begun: Sequence[Rule], rules: Sequence[Rule]) -> list[dict[str, Any]]:
@@ -57,6 +81,10 @@ def find_shadowed(begun: Sequence[Rule], rules: Sequence[Rule]) -> list[dict[str
         }
         for pattern, found in sorted(narrower.items())
     ][:MAX_NAMED]
+
+
+def _is_of_domain(rule: Rule) -> bool:
+    return rule.kind in {RuleKind.DOMAIN, RuleKind.SUFFIX} and rule.sibling_of is None
 
 
 def _around(domain: str, *, itself: bool) -> Iterator[str]:

@@ -48,10 +48,10 @@ def events_of(view: View) -> Iterator[Events]:
     row = VerificationRequest
     mine = row.address.in_(view.person.addresses)
     for what, at in (
-        ("request.asked", row.created_at),
-        ("request.verified", row.confirmed_at),
-        ("request.cancelled", row.cancelled_at),
-        ("request.not_me", row.refused_at),
+        ("request-asked", row.created_at),
+        ("request-verified", row.confirmed_at),
+        ("request-cancelled", row.cancelled_at),
+        ("request-not_me", row.refused_at),
     ):
         yield events(what, at, row.id, mine, detail=row.device)
 

@@ -55,21 +55,21 @@ def events_of(view: View) -> Iterator[Events]:
     """Associations, Matrix clients that signed in, terms, validations, ends, and codes."""
     person = view.person
     bound, token = Association, AccessToken
-    yield events("address.bound", bound.bound_at, bound.address, _is_bound(person))
+    yield events("address-bound", bound.bound_at, bound.address, _is_bound(person))
     mine = token.user_id.in_(person.user_ids)
     # A token's hash is nobody's business, not even as the name of an event.
-    yield events("client.signed_in", token.created_at, token.created_at, mine)
+    yield events("client-signed_in", token.created_at, token.created_at, mine)
     terms = AcceptedTerms.user_id.in_(person.user_ids)
     yield events(
-        *("client.terms", AcceptedTerms.accepted_at, AcceptedTerms.url, terms),
+        *("client-terms", AcceptedTerms.accepted_at, AcceptedTerms.url, terms),
         detail=AcceptedTerms.url,
     )
     asked = ValidationSession
     about = _is_about(person)
-    yield events("client.asked", asked.created_at, asked.id, about, detail=asked.device)
-    yield events("client.verified", asked.validated_at, asked.id, about, detail=asked.device)
+    yield events("client-asked", asked.created_at, asked.id, about, detail=asked.device)
+    yield events("client-verified", asked.validated_at, asked.id, about, detail=asked.device)
     ended = EndedAccount.user_id.in_(person.user_ids)
-    yield events("account.ended", EndedAccount.ended_at, EndedAccount.user_id, ended)
+    yield events("account-ended", EndedAccount.ended_at, EndedAccount.user_id, ended)
     yield from codes.events_of(person.addresses)
 
 

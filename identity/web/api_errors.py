@@ -106,8 +106,6 @@ ANSWERS: dict[type[problems.Problem], tuple[HTTPStatus, str]] = {
     problems.WrongOperator: (HTTPStatus.BAD_REQUEST, "M_INVALID_PARAM"),
     problems.NoSuchChange: (HTTPStatus.NOT_FOUND, "M_NOT_FOUND"),
     problems.NotNow: (HTTPStatus.CONFLICT, "org.guichet.not_now"),
-    problems.NotForAgents: (HTTPStatus.UNPROCESSABLE_ENTITY, "org.guichet.refused_by_policy"),
-    problems.TargetNotReady: (HTTPStatus.CONFLICT, "org.guichet.target_not_ready"),
     problems.StaleDraft: (HTTPStatus.PRECONDITION_FAILED, "org.guichet.stale_draft"),
     problems.OwnApproval: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),
     problems.TooCloseToApprove: (HTTPStatus.FORBIDDEN, "M_FORBIDDEN"),

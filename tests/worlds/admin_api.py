@@ -18,7 +18,7 @@ class Program:
     """A program that calls with one token, or with none."""
 
     def __init__(self, app, token=None) -> None:
-        self.client = app.test_client(use_cookies=False)
+        self.client, self.token = app.test_client(use_cookies=False), token
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path, **headers):

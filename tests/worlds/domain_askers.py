@@ -86,10 +86,10 @@ def office(services, clock, dns_server):
 
 @pytest.fixture
 def link_in(postbox):
-    """The path of the status page in the last mail."""
+    """The path of the link to the status page in the last mail."""
 
     def link_in():
         text = postbox.sent[-1].get_body(("plain",)).get_content()
-        return re.search(r"http://127\.0\.0\.1:8090(/my-domain/\S+)", text)[1]
+        return re.search(r"http://127\.0\.0\.1:8090(/r/\S+)", text)[1]
 
     return link_in

@@ -116,6 +116,27 @@ def operator_notice(what):
     )
 
 
+def about_domain(template, **other):
+    facts = {
+        "ref": "D-173",
+        "domain": "ac-normandie.example",
+        "link": f"{HOST}/r/{TOKEN}",
+    }
+    return lambda of: compose(template, of, **(facts | other))
+
+
+def domain_decision(outcome, **other):
+    facts = {
+        "outcome": outcome,
+        "opened_at": ORDERED,
+        "refusal": "",
+        "note": "",
+        "accepted": "",
+        "organisation": "",
+    }
+    return about_domain("domain_decision", **(facts | other))
+
+
 def report(**other):
     facts = {
         "room": "Cellule d’appui",
@@ -234,6 +255,31 @@ LETTERS: dict[str, Callable[[Frame], EmailMessage]] = {
     "list_code": list_code(),
     "list_code asked for elsewhere too": list_code(
         device="Firefox", others=(("Edge", ORDERED), ("", ORDERED))
+    ),
+    "domain_code": lambda of: compose(
+        "domain_code",
+        of,
+        domain="ac-normandie.example",
+        code="48291375",
+        link=f"{HOST}/v/{TOKEN}",
+        requested_at=ORDERED,
+        code_expires_at=ORDERED + timedelta(minutes=60),
+        device="Firefox",
+        others=(("Edge", ORDERED), ("", ORDERED)),
+    ),
+    "domain_request": about_domain("domain_request", days=5, requested_at=ORDERED),
+    "domain_question": about_domain(
+        "domain_question", question="Qui gère ce domaine, et depuis quand\u00a0?"
+    ),
+    "domain_decision opened": domain_decision("opened"),
+    "domain_decision redirected": domain_decision(
+        "redirected", accepted="ac-rouen.example", organisation="Rouen"
+    ),
+    "domain_decision redirected somewhere": domain_decision(
+        "redirected", accepted="ac-rouen.example"
+    ),
+    "domain_decision refused": domain_decision(
+        "refused", refusal="unknown_owner", note="Écrivez-nous de la direction."
     ),
     "bulk_report": report(),
     "change_notice": change_notice(),

@@ -23,7 +23,7 @@ from .web_servers import carry_out
 STILL = ["/", "/start", "/start?invited=1", "/my-server", "/help", "/accessibility", "/legal"]
 STILL += ["/my-server?q=ac-rouen.example", "/my-server?q=ac-normandie.example"]
 STILL += ["/my-server?q=asso.example", "/my-server?q=x", "/nowhere", "/v/cut", "/check/77"]
-STILL += ["/dev/mail"]
+STILL += ["/dev/mail", "/my-domain", "/my-domain/cut"]
 LONG = f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example"
 # Something of all that the check may find, then more guests than one day and one page take.
 MIXED = f"{LIST}{HERS}\n{LONG}\nana@ac-normandie.example\ncontact@ac-rouen.example\n"

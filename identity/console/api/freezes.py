@@ -37,7 +37,7 @@ def list_freezes(session: Session) -> dict[str, Any]:
 def begin_freeze(session: Session, given: NewFreeze) -> Answer:
     """Freeze it until then; what is frozen already ends then."""
     now = services.now()
-    what, domain = Frozen(given.what), _domain(session, given)
+    what, domain = Frozen(given.what), _domain(given)
     who = guards.actor(given.reason)
     made = service.freeze(session, now, who, what, domain=domain, until=_end(given.until, now))
     return frame.created(views.describe(made), "/freezes")
@@ -54,7 +54,7 @@ def _end(text: str, now: datetime) -> datetime:
     return until
 
 
-def _domain(session: Session, given: NewFreeze) -> str:
+def _domain(given: NewFreeze) -> str:
     """The domain in A-labels. Raises WrongParameter, ScopeNeeded."""
     if Frozen(given.what) is not Frozen.DOMAIN:
         if given.domain:
@@ -63,5 +63,5 @@ def _domain(session: Session, given: NewFreeze) -> str:
             raise ScopeNeeded
         return ""
     domain = reading.domain("domain", given.domain)
-    reading.check_domain_in_scope(session, domain)
+    reading.check_domain_in_scope(domain)
     return domain

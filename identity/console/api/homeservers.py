@@ -5,12 +5,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from identity.console import scoping
 from identity.core import paging
-from identity.homeservers import changing, models, views
+from identity.homeservers import changing, views
 from identity.homeservers.models import Homeserver
 from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed
-from identity.problems import NothingHere
+from identity.problems import NothingHere, ScopeNeeded
 from identity.web.json_body import Text
 from identity.web.request_context import services
 
@@ -29,7 +30,7 @@ class Hold(frame.Said):
 def list_homeservers(session: Session) -> dict[str, Any]:
     """The homeservers by name."""
     scope = guards.program().scope
-    own = select(Homeserver).where(reading.named_within(scope, Homeserver.name))
+    own = select(Homeserver).where(scoping.homeservers_within(scope))
     keys = [Homeserver.name]
     page = paging.find_page(session, own, keys, descending=False, **frame.asked_page())
     shown = views.describe_all(session, page.items, services.now())
@@ -46,6 +47,8 @@ def show_homeserver(session: Session, name: str) -> dict[str, Any]:
 def hold_homeserver(session: Session, given: Hold, name: str) -> Answer:
     """Send nothing there until then."""
     row, now = _find(session, name), services.now()
+    if not guards.program().scope.covers(homeserver=name):  # it is seen by a rule that leads there
+        raise ScopeNeeded
     until = reading.moment("until", given.until) if given.until else None
     if until is not None and until <= now:
         raise frame.wrong("until", "This moment is over.")
@@ -61,7 +64,8 @@ frame.in_console("/homeservers/<name>/release", "release_homeserver", Deed.THAW,
 
 
 def _find(session: Session, name: str) -> Homeserver:
-    found = models.find(session, name)
-    if found is None or not guards.program().scope.covers(homeserver=name):
+    within = scoping.homeservers_within(guards.program().scope)
+    found = session.scalar(select(Homeserver).where(Homeserver.name == name, within))
+    if found is None:
         raise NothingHere
     return found

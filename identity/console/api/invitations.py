@@ -4,12 +4,12 @@ import uuid
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from identity.core import paging
-from identity.invitations import models, operator_changes, states, views
+from identity.console import scoping
+from identity.invitations import operator_changes, search, states, views
 from identity.invitations.models import Delivery, State, ThirdPartyInvitation
+from identity.invitations.search import InvitationFilter
 from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed
 from identity.problems import NothingHere, NothingToDo
@@ -27,42 +27,39 @@ class Extension(frame.Said):
     days: int = Field(default=30, ge=1, le=LONGEST)
 
 
-@frame.reads("/invitations", Deed.SEE, whole=True)
+@frame.reads("/invitations", Deed.SEE)
 def list_invitations(session: Session) -> dict[str, Any]:
-    """The invitations, newest first, by the state that is stored and how far delivery has come."""
-    state, delivery = parameters.optional("state", "delivery")
+    """The invitations by people, or of addresses, in the token's scope, newest first."""
+    state, delivery, room, domain = parameters.optional("state", "delivery", "room_id", "domain")
     reading.one_of("state", state, State)
     reading.one_of("delivery", delivery, Delivery)
-    row = ThirdPartyInvitation
-    query = select(row)
-    if state:
-        query = query.where(row.state == state)
-    if delivery:
-        query = query.where(row.delivery == delivery)
-    page = paging.find_page(session, query, [row.created_at, row.id], **frame.asked_page())
-    shown = views.describe_all(session, page.items, services.now())
+    wanted = InvitationFilter(
+        state=State(state) if state else None,
+        delivery=Delivery(delivery) if delivery else None,
+        room_id=room or None,
+        domain=reading.domain("domain", domain) if domain else None,
+    )
+    now, within = services.now(), scoping.invitations_within(session, guards.program().scope)
+    page = search.find_page(session, now, wanted, within=within, **frame.asked_page())
+    shown = views.describe_all(session, page.items, now)
     return {"items": [views.mask_people(each) for each in shown], "next": page.following}
 
 
-@frame.reads("/invitations/<uuid:invitation_id>", Deed.SEE, whole=True)
+@frame.reads("/invitations/<uuid:invitation_id>", Deed.SEE)
 def show_invitation(session: Session, invitation_id: uuid.UUID) -> dict[str, Any]:
     """One invitation, with its history and its mails."""
     row = _find(session, invitation_id)
     return views.describe_whole(session, row, services.now(), is_masked=True)
 
 
-@frame.writes(
-    "/invitations/<uuid:invitation_id>/resend", Deed.HANDLE_INVITATION, frame.Said, whole=True
-)
+@frame.writes("/invitations/<uuid:invitation_id>/resend", Deed.HANDLE_INVITATION, frame.Said)
 def resend_invitation(session: Session, given: frame.Said, invitation_id: uuid.UUID) -> Answer:
     """Send its mail once more, at most once an hour."""
     row, who = _find(session, invitation_id), guards.actor(given.reason)
     return _answer(session, row, operator_changes.resend(session, services.now(), who, row))
 
 
-@frame.writes(
-    "/invitations/<uuid:invitation_id>/extend", Deed.HANDLE_INVITATION, Extension, whole=True
-)
+@frame.writes("/invitations/<uuid:invitation_id>/extend", Deed.HANDLE_INVITATION, Extension)
 def extend_invitation(session: Session, given: Extension, invitation_id: uuid.UUID) -> Answer:
     """Let it stand for so many days from now."""
     row, who = _find(session, invitation_id), guards.actor(given.reason)
@@ -70,18 +67,14 @@ def extend_invitation(session: Session, given: Extension, invitation_id: uuid.UU
     return _answer(session, row, extended)
 
 
-@frame.writes(
-    "/invitations/<uuid:invitation_id>/revoke", Deed.HANDLE_INVITATION, frame.Said, whole=True
-)
+@frame.writes("/invitations/<uuid:invitation_id>/revoke", Deed.HANDLE_INVITATION, frame.Said)
 def revoke_invitation(session: Session, given: frame.Said, invitation_id: uuid.UUID) -> Answer:
     """End it: nobody can register with it any more."""
     row, who = _find(session, invitation_id), guards.actor(given.reason)
     return _answer(session, row, operator_changes.revoke(session, services.now(), who, row))
 
 
-@frame.writes(
-    "/invitations/<uuid:invitation_id>/deliver", Deed.HANDLE_INVITATION, frame.Said, whole=True
-)
+@frame.writes("/invitations/<uuid:invitation_id>/deliver", Deed.HANDLE_INVITATION, frame.Said)
 def deliver_invitation(session: Session, given: frame.Said, invitation_id: uuid.UUID) -> Answer:
     """Tell its homeserver again at once, where that was given up."""
     row, who = _find(session, invitation_id), guards.actor(given.reason)
@@ -96,7 +89,7 @@ def _answer(session: Session, row: ThirdPartyInvitation, is_done: bool) -> Answe
 
 
 def _find(session: Session, invitation_id: uuid.UUID) -> ThirdPartyInvitation:
-    found = models.find(session, invitation_id)
-    if found is None:
-        raise NothingHere
-    return found
+    within = scoping.invitations_within(session, guards.program().scope)
+    for found in search.find_within(session, [invitation_id], within):
+        return found
+    raise NothingHere

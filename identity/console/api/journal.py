@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
-from identity.core import journal_views, paging
+from identity.core import journal_search, journal_views
 from identity.core.journal import JournalEntry
+from identity.core.journal_search import JournalFilter
 from identity.core.personal_data import mask_names
 from identity.operators.roles import Deed, Role
 from identity.web import parameters
@@ -17,24 +18,27 @@ from . import frame, guards
 MAX_TYPED = 200  # characters of one filter
 
 
-@frame.reads("/journal", Deed.SEE_JOURNAL, whole=True)
+@frame.reads("/journal", Deed.SEE_JOURNAL)
 def list_journal(session: Session) -> dict[str, Any]:
-    """The rows, newest first: of one action (`rules.publish`), a noun, a request or a subject."""
+    """The rows, newest first: of one action (`rules.publish`), a noun, a request or a subject.
+
+    With a scope: what its operator did, and what was done with the homeservers of the scope.
+    """
     action, request_id, subject = parameters.optional("action", "request_id", "subject")
     for name, value in (("action", action), ("request_id", request_id), ("subject", subject)):
         if value is not None and len(value) > MAX_TYPED:
             raise frame.wrong(name, f"At most {MAX_TYPED} characters.")
-    row = JournalEntry
-    query = select(row)
-    if action:
-        below = row.action.startswith(f"{action}.", autoescape=True)
-        query = query.where((row.action == action) | below)
-    if request_id:
-        query = query.where(row.request_id == request_id)
-    if subject:
-        query = query.where(row.subject == subject)
-    page = paging.find_page(session, query, [row.number], **frame.asked_page())
+    wanted = JournalFilter(action=action or "", request_id=request_id or "", subject=subject or "")
+    page = journal_search.find(session, wanted, within=_within(), **frame.asked_page())
     return frame.listed(page, _told)
+
+
+def _within() -> ColumnElement[bool] | None:
+    caller = guards.program()
+    if caller.scope.is_all:
+        return None
+    row = JournalEntry
+    return (row.actor == caller.operator) | row.subject.in_(caller.scope.homeservers)
 
 
 def _told(row: JournalEntry) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from identity.core import paging
-from identity.mail import cancelling, models, operator_changes, views
+from identity.console import scoping
+from identity.mail import cancelling, operator_changes, search, views
 from identity.mail.models import Mail, MailState
+from identity.mail.outcomes import Outcome
 from identity.mail.quota import Template
+from identity.mail.search import MailFilter
 from identity.mail_kinds import kind_of
 from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed
@@ -20,30 +21,32 @@ from identity.web.request_context import services
 from . import frame, guards, reading
 
 
-@frame.reads("/mails", Deed.SEE, whole=True)
+@frame.reads("/mails", Deed.SEE)
 def list_mails(session: Session) -> dict[str, Any]:
-    """The mails, newest first."""
-    state, template = parameters.optional("state", "template")
+    """The mails to addresses in the token's scope, newest first."""
+    state, template, outcome, domain = parameters.optional("state", "template", "outcome", "domain")
     reading.one_of("state", state, MailState)
     reading.one_of("template", template, Template)
-    query = select(Mail)
-    if state:
-        query = query.where(Mail.state == state)
-    if template:
-        query = query.where(Mail.template == template)
-    keys = [Mail.created_at, Mail.id]
-    page = paging.find_page(session, query, keys, **frame.asked_page())
+    reading.one_of("outcome", outcome, Outcome)
+    wanted = MailFilter(
+        state=MailState(state) if state else None,
+        template=Template(template) if template else None,
+        outcome=outcome or None,
+        domain=reading.domain("domain", domain) if domain else None,
+    )
+    within = scoping.mails_within(session, guards.program().scope)
+    page = search.find(session, wanted, within=within, **frame.asked_page())
     shown = views.describe_all(session, page.items, is_masked=True)
     return {"items": shown, "next": page.following}
 
 
-@frame.reads("/mails/<uuid:mail_id>", Deed.SEE, whole=True)
+@frame.reads("/mails/<uuid:mail_id>", Deed.SEE)
 def show_mail(session: Session, mail_id: uuid.UUID) -> dict[str, Any]:
     """One mail, with what the mail server said last."""
     return views.describe(session, _find(session, mail_id), is_masked=True)
 
 
-@frame.writes("/mails/<uuid:mail_id>/retry", Deed.HANDLE_MAIL, frame.Said, whole=True)
+@frame.writes("/mails/<uuid:mail_id>/retry", Deed.HANDLE_MAIL, frame.Said)
 def retry_mail(session: Session, given: frame.Said, mail_id: uuid.UUID) -> Answer:
     """Try again at once to hand over a mail that waits or was given up."""
     mail = _find(session, mail_id)
@@ -52,7 +55,7 @@ def retry_mail(session: Session, given: frame.Said, mail_id: uuid.UUID) -> Answe
     return frame.done(views.describe(session, mail, is_masked=True))
 
 
-@frame.writes("/mails/<uuid:mail_id>/cancel", Deed.HANDLE_MAIL, frame.Said, whole=True)
+@frame.writes("/mails/<uuid:mail_id>/cancel", Deed.HANDLE_MAIL, frame.Said)
 def cancel_mail(session: Session, given: frame.Said, mail_id: uuid.UUID) -> Answer:
     """Cancel a mail that waits."""
     mail, now, who = _find(session, mail_id), services.now(), guards.actor(given.reason)
@@ -62,7 +65,8 @@ def cancel_mail(session: Session, given: frame.Said, mail_id: uuid.UUID) -> Answ
 
 
 def _find(session: Session, mail_id: uuid.UUID) -> Mail:
-    found = models.find(session, mail_id)
+    within = scoping.mails_within(session, guards.program().scope)
+    found = search.find_within(session, mail_id, within)
     if found is None:
         raise NothingHere
     return found

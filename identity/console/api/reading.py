@@ -1,18 +1,13 @@
 """Reads what programs send: moments, domains; and what lies within a token's scope."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import Enum
 
-from sqlalchemy import ColumnElement, true
-from sqlalchemy.orm import InstrumentedAttribute, Session
-
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
-from domain_rules.rule import RuleKind
-from identity.core import rows
-from identity.operators.roles import Scope
 from identity.problems import ScopeNeeded
-from identity.routing.models import StoredRule
+from identity.web.request_context import services
 
 from . import frame, guards
 
@@ -39,33 +34,25 @@ def domain(field: str, text: str) -> str:
         raise frame.wrong(field, f"This is not a domain: {error}") from None
 
 
-def rules_within(scope: Scope) -> ColumnElement[bool]:
-    """Which stored rules lie within a scope."""
-    if scope.is_all:
-        return true()
-    return StoredRule.homeserver.in_(scope.homeservers) | StoredRule.organisation.in_(
-        scope.organisations
-    )
-
-
-def named_within(scope: Scope, name: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """Which rows belong to homeservers of a scope, by the column that names theirs."""
-    return true() if scope.is_all else name.in_(scope.homeservers)
-
-
-def check_domain_in_scope(session: Session, name: str) -> None:
-    """Raises ScopeNeeded unless a rule of this domain lies within the token's scope."""
-    scope = guards.program().scope
-    if scope.is_all:
-        return
-    row = StoredRule
-    own = (row.kind == RuleKind.DOMAIN, row.pattern == name, row.until_revision.is_(None))
-    if not rows.is_any(session, *own, rules_within(scope)):
+def check_domain_in_scope(name: str) -> None:
+    """Raises ScopeNeeded unless the rule of this domain lies within the token's scope."""
+    scope, in_force = guards.program().scope, services.rules.current()
+    rule = in_force.rule_of_domain(name)
+    if rule is not None and rule.sibling_of:
+        rule = in_force.rule_of_domain(rule.sibling_of)
+    if not scope.is_all and (
+        rule is None
+        or not scope.covers(homeserver=rule.homeserver, organisation=rule.organisation or None)
+    ):
         raise ScopeNeeded
 
 
 def one_of(field: str, text: str | None, kinds: type[Enum]) -> None:
     """Raises WrongParameter unless a filter is one of these words, or not given."""
-    words = [str(each.value) for each in kinds]
-    if text and text not in words:
-        raise frame.wrong(field, f"{field} is one of {', '.join(words)}.")
+    named_in(field, text, [str(each.value) for each in kinds])
+
+
+def named_in(field: str, text: str | None, names: Collection[str]) -> None:
+    """Raises WrongParameter unless a parameter is one of these names, or not given."""
+    if text and text not in names:
+        raise frame.wrong(field, f"{field} is one of {', '.join(names)}.")

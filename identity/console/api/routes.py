@@ -5,18 +5,20 @@ from . import (
     changes,
     document,
     freezes,
+    health,
     homeservers,
     invitations,
     journal,
     mails,
     people,
+    requests,
     rules,
 )
 from .frame import blueprint
 
 RESOURCES = (
-    *(access, changes, document, freezes, homeservers, invitations, journal, mails),
-    *(people, rules),
+    *(access, changes, document, freezes, health, homeservers, invitations, journal, mails),
+    *(people, requests, rules),
 )
 
 __all__ = ("RESOURCES", "blueprint")

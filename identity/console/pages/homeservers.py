@@ -103,6 +103,7 @@ def hold_homeserver(name: str) -> Response:
     until = things.until()
 
     def hold(session: Session, now: datetime, who: Actor, name: str) -> object:
+        things.tell_operators(session, name, until)
         return changing.hold(session, now, who, name, until=until)
 
     return _do(name, hold, "console.homeserver.done_hold")
@@ -117,7 +118,12 @@ def release_homeserver(name: str) -> Response:
 @form("/homeservers/<name>/suspend", Deed.MANAGE_HOMESERVER)
 def suspend_homeserver(name: str) -> Response:
     """Refuse its credential and its people."""
-    return _do(name, changing.suspend, "console.homeserver.done_suspend")
+
+    def suspend(session: Session, now: datetime, who: Actor, name: str) -> object:
+        things.tell_operators(session, name, None)
+        return changing.suspend(session, now, who, name)
+
+    return _do(name, suspend, "console.homeserver.done_suspend")
 
 
 @form("/homeservers/<name>/resume", Deed.MANAGE_HOMESERVER)

@@ -60,6 +60,7 @@ def stop() -> Response:
         now = services.now()
         for each in TOGETHER if what == ALL else [Frozen(what)]:
             freezing.freeze(session, now, who, each, domain=domain, until=until)
+        things.tell_operators(session, f"{what} {domain}".rstrip(), until)
     say("console.incidents.done_stop")
     return go_to("incidents")
 
@@ -111,6 +112,7 @@ def _block(user_id: str) -> Response:
             abort(HTTPStatus.NOT_FOUND)
         who, now = actor(typed_reason()), services.now()
         blocks.block(session, now, who, user_id, hashes=services.hashes, until=until)
+        things.tell_operators(session, f"{INVITER} {mask(user_id)}", until)
     say("console.incidents.done_stop")
     return go_to("incidents")
 

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
 from identity.accounts import person as accounts
+from identity.core.dates import Dates
 from identity.operators.roles import Deed
 from identity.people import file_models as person_files, files, in_short, views
 from identity.people.files import OpenFile
 from identity.web.rendering import Fault
 from identity.web.request_context import services
-from identity.web.wording import clock, text
+from identity.web.wording import clock, language, text
 
 from .frame import form, go_to, say, screen, show, typed_reason
 from .operator_session import actor, operator
@@ -49,7 +50,13 @@ def person(file_id: uuid.UUID) -> Response:
         file = views.describe_file(opened, short)
     sentence = None if short is None else sentence_of(file["in_short"], "console.short")
     return show(
-        "person", file=file, story=story, sentence=sentence, is_first=not after, shown_as=display
+        "person",
+        file=file,
+        story=story,
+        sentence=sentence,
+        is_first=not after,
+        shown_as=display,
+        hour=Dates(services.settings.time_zone, language()).clock,
     )
 
 

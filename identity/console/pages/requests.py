@@ -313,7 +313,7 @@ def _text_of(refused: DomainRequest, language: str) -> str:
         "public_url": settings.public_url,
         "ref": refused.label,
         "domain": display_domain(refused.domain),
-        "link": f"{settings.public_url}/my-domain/…",
+        "link": f"{settings.public_url}/r/…",
     }
     dates = (Dates(settings.time_zone, language),)
     written = render_mail(

@@ -6,16 +6,19 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, abort, request
+from sqlalchemy.orm import Session
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
 from identity.core.paging import Page
+from identity.operators import notices
+from identity.operators.notices import What
 from identity.web import wording
 from identity.web.rendering import Fault
 from identity.web.request_context import services
 
-from .frame import show
-from .operator_session import operator
+from .frame import show, typed_reason
+from .operator_session import actor, operator
 
 HOURS: Final = (1, 4, 12, 24, 72)
 """How long operators may stop something at once; then they extend it, or it ends by itself."""
@@ -66,6 +69,19 @@ def until(field: str = "hours") -> datetime:
     if hours not in HOURS:
         abort(HTTPStatus.NOT_FOUND)
     return services.now() + timedelta(hours=hours)
+
+
+def tell_operators(session: Session, what: str, until: datetime | None) -> None:
+    """Mail all other operators what was stopped; nobody's address or user ID."""
+    notices.tell_everybody(
+        session,
+        services.now(),
+        actor(typed_reason()),
+        operator().operator_id,
+        what=What.STOPPED,
+        detail=what,
+        ends_at=until,
+    )
 
 
 def fault(field: str, text_id: str, **values: Any) -> Fault:

@@ -47,9 +47,9 @@ def events_of(subjects: Collection[str]) -> Iterator[Events]:
     """Codes that were right, and the wrong tries of the last day."""
     code, tried = OneTimeCode, WrongTry
     own = code.subject.in_(subjects)
-    yield events("code.used", code.used_at, code.id, own, detail=code.purpose)
+    yield events("code-used", code.used_at, code.id, own, detail=code.purpose)
     theirs = tried.address.in_(subjects)
-    yield events("code.wrong", tried.at, tried.id, theirs, detail=tried.purpose)
+    yield events("code-wrong", tried.at, tried.id, theirs, detail=tried.purpose)
 
 
 def erase(erasure: Erasure, subjects: Collection[str]) -> None:

@@ -22,6 +22,14 @@ LOOKED, TOO_SOON, ANSWERED = "looked", "too_soon", "answered"
 NOTICES = {LOOKED, TOO_SOON, ANSWERED}
 
 
+@blueprint.get("/r/<mailed:token>")
+def my_domain_link(token: str) -> Response:
+    """The mailed link: short, so that no mail program cuts it. Raises NoSuchRequest."""
+    with services.database.reading() as database:
+        _, requester = _required(database, token)
+    return go_to("my_domain_status", token=services.tokens.link(requester.id, "domain"))
+
+
 @blueprint.get("/my-domain/<token>")
 def my_domain_status(token: str) -> Response:
     """The status, or a button for a code in a browser that has not proved the mailbox."""

@@ -41,6 +41,7 @@ from . import (
     stopped,
 )
 from .backups import check_backups
+from .operators import check_operators
 from .processes import check_processes
 
 SECONDS = 10.0  # for one request to a homeserver
@@ -84,6 +85,7 @@ def _database(services: Services) -> Iterator[Finding]:
             yield from _jobs(services, session)
             yield from invitation_findings.check_invitations(session, services.now())
             yield from stopped.check_stopped(session, services.now())
+            yield from check_operators(session, services.settings, services.now())
             yield _hashes(services, session)
             unknown_members = list(
                 invitation_findings.check_unknown_members(session, services.now(), registered)

@@ -59,6 +59,7 @@ def upgrade() -> None:
         ("ix_domain_requests_domain", ["domain", "created_at"]),
         ("ix_domain_requests_owner", ["owner", "state"]),
         (op.f("ix_domain_requests_change_id"), ["change_id"]),
+        (op.f("ix_domain_requests_merged_into"), ["merged_into"]),
     ):
         op.create_index(name, "domain_requests", columns)
     op.create_table(

@@ -124,6 +124,7 @@ def new(title: str, *, author: str, reason: str, dry_run: bool) -> None:
            "check": {"began_at", "ended_at": time or null, "done", "total": number,
                      "counts": {effect: number}, "warnings": [object]},
            "promised": {effect: number}, "worse": [effect], "to_type": text,
+           "looks_like": text or null,
            "proposed", "approved", "applied": null or {"at", "by"},
            "due_at", "ended_at": time or null, "without_approval": null or object,
            "dry_run": boolean}

@@ -75,6 +75,8 @@ def _facts(described: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _warned(warning: dict[str, Any]) -> str:
     if warning["kind"] == "homeserver":
         return f"the homeserver {warning['homeserver']} is {warning['state']}"
+    if warning["kind"] == "look_alike":
+        return f"{warning['domain']} looks like {warning['like']}, which is open"
     if warning["kind"] == "shadowed":
         example = f", as {warning['for_example']}" if warning["for_example"] else ""
         return f"{warning['by']} narrower rules take their part out of {warning['rule']}{example}"

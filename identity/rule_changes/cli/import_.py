@@ -9,7 +9,7 @@ import click
 from identity.command.files import FILE, read_text
 from identity.command.opening import open_services, with_options
 from identity.command.outcomes import Exit
-from identity.command.printing import print_json, print_message
+from identity.command.printing import is_json_wanted, print_json, print_message
 from identity.problems import UnreadableFile
 from identity.rule_changes.at_once import Wanted
 from identity.rule_changes.change_models import Origin
@@ -107,9 +107,10 @@ def import_(context: click.Context, /, file: Path, **options: Any) -> None:
 def _show(
     content: Content, found: ImportProof | None, done: Published, options: dict[str, Any]
 ) -> None:
-    proof = {"proof": describe_proof(found) if found else None}
-    is_told = print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
-    if options["dry_run"] and not is_told:
+    if is_json_wanted():
+        proof = {"proof": describe_proof(found) if found else None}
+        print_json(_described(content, done, dry_run=options["dry_run"]) | proof)
+    elif options["dry_run"]:
         for name in done.missing:
             click.echo(f"+ homeserver {name}")
         print_checked(done.checked, whole=options["verbose"])

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from identity.command import words
 from identity.command.opening import author_here, change_options, with_options
 from identity.command.outcomes import Exit, Failure
-from identity.command.printing import print_json, print_message
+from identity.command.printing import is_json_wanted, print_json, print_message
 from identity.command.progress import track_progress
 from identity.core.journal import Actor
 from identity.problems import BaseMoved, MovesAccounts
@@ -84,7 +84,9 @@ def change(services: Services, options: dict[str, Any], want: Want) -> None:
     """Publish what is wanted, or only show it with --dry-run. Ends with 4 if approval is needed."""
     done = publish(services, want, options)
     difference, is_dry_run = done.checked.difference, options["dry_run"]
-    if not print_json(describe_checked(done.checked) | described(done, dry_run=is_dry_run)):
+    if is_json_wanted():
+        print_json(describe_checked(done.checked) | described(done, dry_run=is_dry_run))
+    else:
         print_checked(done.checked)
     if difference.is_empty:
         print_message(f"Nothing to change: revision {done.revision} says so already.")

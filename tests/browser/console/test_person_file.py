@@ -57,6 +57,7 @@ def test_a_locked_person_is_found_unlocked_and_signs_up(site, walk, browser_cont
     confirm(desk)
     expect(heading(desk)).to_have_text("A person’s file")
     assert desk.locator("main .lead").inner_text().startswith("In short: 5 wrong codes")
+    expect(desk.locator("main")).to_contain_text("5 wrong codes (sign_up)")
     assert ZOE not in desk.content()
     expect(desk.locator("main")).to_contain_text("@z•••:education.example")
     desk.get_by_role("button", name="Show @z•••:education.example").first.click()

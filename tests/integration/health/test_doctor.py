@@ -38,6 +38,7 @@ def test_at_home_nothing_fails_and_a_missing_default_is_told(run):
         "scheduler": "attention",
         "rules": "attention",
         "outbox": "ok",
+        "console": "ok",
         "opt-outs": "attention",
         "relay": "ok",
     }

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from identity.core.journal import Actor
+from identity.domain_requests.models import DomainRequest, RequestState
 from identity.freezes import service as freezing
 from identity.freezes.models import Frozen
 from identity.homeservers import module_models
@@ -68,6 +69,30 @@ def test_an_approver_sees_changes_of_others_only(sign_in, ines, emil, vera, add_
     assert "Changes to approve: 1" in words(sign_in(ines).get("/admin/"))
     for other in (emil, vera):
         assert "Changes to approve" not in words(sign_in(other).get("/admin/"))
+
+
+def test_an_editor_sees_requests_within_their_scope(sign_in, emil, make_operator, services):
+    with services.database.transaction() as session:
+        now = services.now()
+        for number, state in ((173, RequestState.OPEN), (174, RequestState.REFUSED)):
+            session.add(
+                DomainRequest(
+                    number=number,
+                    domain=f"d{number}.example",
+                    owner=f"d{number}.example",
+                    state=state,
+                    created_at=now,
+                    changed_at=now,
+                    near_homeserver=EDUCATION,
+                    evidence={},
+                )
+            )
+    page = sign_in(emil).get("/admin/")
+    assert "Requests for domains: 1" in words(page)
+    assert 'href="/admin/requests"' in page.text
+    far = Scope(homeservers=frozenset({"guests.example"}))
+    other = sign_in(make_operator("Lou", Role.EDITOR, scope=far)).get("/admin/")
+    assert "Requests for domains" not in words(other)
 
 
 def test_a_count_stops_at_its_bound(sign_in, ines, add_change):
@@ -134,7 +159,7 @@ def test_each_role_has_its_own_tasks(sign_in, make_operator, ines, ada, services
     assert "Homeservers whose module is silent: 1" in approver
     assert "Mails given up" not in approver
     scoped = make_operator(
-        "Lou", Role.APPROVER, scope=Scope(homeservers=frozenset({"elsewhere.example"}))
+        "Lou", Role.APPROVER, scope=Scope(homeservers=frozenset({"guests.example"}))
     )
     page = words(sign_in(scoped).get("/admin/"))
     assert "Homeservers whose module is silent" not in page

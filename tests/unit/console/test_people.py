@@ -106,7 +106,7 @@ def test_nobody_else_reads_a_file_and_nobody_reads_it_later(
 
 
 def test_who_looks_after_another_homeserver_finds_nobody(sign_in, make_operator):
-    far = Scope(homeservers=frozenset({"elsewhere.example"}))
+    far = Scope(homeservers=frozenset({"guests.example"}))
     browser = sign_in(make_operator("Lou", Role.SUPPORT, scope=far))
     assert open_file(browser, SOMEBODY).status_code == 404
 
@@ -187,7 +187,7 @@ def test_an_admin_erases_after_a_look_and_the_address_typed(sign_in, ada, apps, 
 def test_every_word_that_a_file_may_say_has_a_text(language):
     known = texts(language)
     wanted = [f"console.story.happened.{each}" for each in Happened]
-    wanted += [f"console.story.mail.{each}" for each in MailState]
+    wanted += [f"console.story.mail-{each}" for each in MailState]
     wanted += [f"console.{part}.{each}" for each in Situation for part in ("short", "answer")]
     wanted += [f"console.person.state.{each}" for each in AccountState]
     wanted += [f"console.person.class.{each}" for each in AccountClass]

@@ -178,4 +178,4 @@ def test_a_page_takes_few_queries(asked, desk, services):
         finally:
             event.remove(services.database.engine, "before_cursor_execute", note)
         counted.append(len([each for each in seen if each.lower().startswith("select")]))
-    assert max(counted) <= 12, counted
+    assert max(counted) <= 8, counted

@@ -18,6 +18,7 @@ SEES = "viewer support editor approver admin"
 WHO = {
     Deed.SEE: SEES,
     Deed.SEE_SELF: ALL_ROLES,
+    Deed.RENEW_SELF: ALL_ROLES,
     Deed.SEE_JOURNAL: ALL_ROLES,
     Deed.EXPORT_JOURNAL: "auditor",
     Deed.SEE_ACCESS: "admin auditor",
@@ -28,6 +29,7 @@ WHO = {
     Deed.ERASE_PERSON: "admin",
     Deed.HANDLE_MAIL: "support",
     Deed.HANDLE_INVITATION: "support",
+    Deed.SEE_REQUESTERS: "editor approver",
     Deed.DRAFT: "editor approver",
     Deed.PROPOSE: "editor approver",
     Deed.EXPORT_RULES: "editor approver",
@@ -42,13 +44,13 @@ WHO = {
 }
 SECOND_FACTOR = {
     *(Deed.APPROVE, Deed.APPLY, Deed.ROLL_BACK, Deed.BREAK_GLASS, Deed.THAW),
-    *(Deed.MANAGE_HOMESERVER, Deed.MANAGE_ACCESS),
+    *(Deed.MANAGE_HOMESERVER, Deed.MANAGE_ACCESS, Deed.RENEW_SELF),
     *(Deed.EXPORT_RULES, Deed.EXPORT_JOURNAL, Deed.EXPORT_PERSON, Deed.ERASE_PERSON),
 }
 WHY = {
     *(Deed.OPEN_PERSON, Deed.HELP_PERSON, Deed.EXPORT_PERSON, Deed.ERASE_PERSON),
     *(Deed.HANDLE_MAIL, Deed.HANDLE_INVITATION, Deed.ROLL_BACK, Deed.BREAK_GLASS),
-    *(Deed.FREEZE, Deed.THAW, Deed.MANAGE_HOMESERVER, Deed.MANAGE_ACCESS),
+    *(Deed.FREEZE, Deed.THAW, Deed.MANAGE_HOMESERVER, Deed.MANAGE_ACCESS, Deed.SEE_REQUESTERS),
 }
 NOBODY = "00000000-0000-4000-8000-000000000000"
 LOOKING = ("GET", "HEAD", "OPTIONS")

@@ -21,6 +21,7 @@ from identity.mail.quota import Template
 from identity.operators.roles import Role, Scope
 from tests.worlds.console import *
 from tests.worlds.visitors import heading, words
+from workers import tasks
 
 WHY = "ticket 4412"
 ZOE = "@zoe:education.example"
@@ -492,7 +493,19 @@ def test_the_menu_names_every_screen_that_somebody_may_open(sign_in, vera, make_
     audit = make_operator("Audrey", Role.AUDITOR)
     seen = words(sign_in(vera).get("/admin/menu"))
     for name in ("Home", "Homeservers", "Invitations", "Mails", "Journal", "Incidents", "Health"):
-        assert f" {name} " in seen
+        assert f" {name}" in seen
     own = sign_in(audit).get("/admin/menu").text
     listed = re.search(r'<ul class="ways">(.*?)</ul>', own, re.DOTALL)[1]
     assert re.findall(r"/admin/(\w*)", listed) == ["", "journal"]
+
+
+def test_all_other_operators_are_mailed_what_was_stopped(sign_in, ines, ada, services, postbox):
+    browser = sign_in(ines)
+    browser.get("/admin/incidents")
+    browser.post("/admin/incidents", what="inviter", hours="4", name=ZOE, reason=WHY)
+    tasks.run_lane(services, Lane.NORMAL)
+    assert [message["To"] for message in postbox.sent] == ["ada@ops.example"]
+    told = " ".join(postbox.sent[0].get_body(("plain",)).get_content().split())
+    assert "Ines stopped: inviter @z•••:education.example" in told
+    assert "/admin/incidents" in told
+    assert "zoe" not in told

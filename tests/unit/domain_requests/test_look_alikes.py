@@ -3,7 +3,7 @@
 import pytest
 
 from domain_rules.look_alikes import Likeness, Name, find, is_one_letter_away, skeleton
-from identity.domain_requests.confusables import table
+from identity.routing.confusables import table
 
 PAIRS = [
     ("momas.fr", "mornas.fr"),

@@ -90,9 +90,19 @@ def test_a_story_has_every_event_once_newest_first(services, open_file, find):
     assert len(set(stored)) == len(stored)
     moments = [each.at for each in found]
     assert moments == sorted(moments, reverse=True)
-    kinds = {each.what.partition(".")[0] for each in found}
+    kinds = {each.what.partition("-")[0] for each in found}
     assert kinds == {
-        *("account", "address", "attempt", "client", "code", "deed", "invited", "inviter"),
+        *(
+            "account",
+            "address",
+            "attempt",
+            "client",
+            "code",
+            "deed",
+            "domain",
+            "invited",
+            "inviter",
+        ),
         *("inviting", "list", "mail", "refusal", "request", "room", "session"),
     }
 
@@ -138,10 +148,10 @@ def test_an_event_of_somebody_else_shows_nobody(services, open_file, find):
     with services.database.reading() as session:
         opened = find(session, hers)
         mine, _ = whole_story(services, session, opened)
-    hers = next(each for each in mine if each.what == "inviter.muted")
+    hers = next(each for each in mine if each.what == "inviter-muted")
     with services.database.transaction() as session:
         opened = find(session, gils)
-        for what, key in ((hers.what, hers.key), ("inviter.muted", "x"), ("", "")):
+        for what, key in ((hers.what, hers.key), ("inviter-muted", "x"), ("", "")):
             assert not files.show_neighbour(
                 *(session, services.hashes, services.now(), TICKET, opened), what=what, key=key
             )

@@ -6,17 +6,18 @@ from datetime import timedelta
 
 import pytest
 
+from domain_rules.addresses import parse_domain
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity import problems
 from identity.core import outbox
 from identity.core.job_outcomes import Later
 from identity.core.outbox import JobKind, Lane
 from identity.homeservers import models as homeservers, module_models
-from identity.rule_changes import applying, change_models, changes, checking, jobs
+from identity.rule_changes import applying, approvals, change_models, changes, checking, jobs
 from identity.rule_changes.change_models import ChangeEffect, ChangeState
 from identity.threepids import associations
 from tests.worlds.changes import *
-from tests.worlds.changes import ASSO, EMIL, INES
+from tests.worlds.changes import ASSO, EMIL, INES, NIGHT
 from tests.worlds.services import EDUCATION, GUESTS, agent
 
 
@@ -222,3 +223,19 @@ def test_a_job_of_a_change_that_is_gone_does_nothing(desk, checking_one):
     with desk.services.database.transaction() as session:
         jobs.check_change(desk.services, job)(session)
         assert changes.find_changes(session).items == []
+
+
+def test_a_domain_that_looks_like_an_open_one_is_warned_of_and_typed(desk, ines):
+    alike = parse_domain("ac-roüen.example")
+    number = desk.make(agent(alike), agent("elsewhere.example"))
+    desk.do(changes.order_check, number)
+    desk.work()
+    found = desk.read(number)
+    (warning,) = found.counts["warnings"]
+    assert warning == {"kind": "look_alike", "domain": alike, "like": "ac-rouen.example"}
+    assert approvals.words_to_type(found) == alike
+    desk.do(changes.propose, number)
+    with pytest.raises(problems.WrongParameter, match="looks like another domain"):
+        desk.do(approvals.break_glass, number, NIGHT, approver=ines, typed="0")
+    desk.do(approvals.break_glass, number, NIGHT, approver=ines, typed=alike)
+    assert desk.read(number).state == ChangeState.APPLYING

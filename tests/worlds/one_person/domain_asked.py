@@ -11,7 +11,8 @@ from .names import OLGA
 def ask_for_a_domain(session, services, address, tagged):
     now = services.now()
     asking.request_code(session, now, address=address, language="fr", device="Firefox")
-    wish = Wish("Rouen", f"assistant of {address.canonical}", Size.UNDER_10, phone="01 02 03 04 05")
+    named = f"for {address.canonical}"
+    wish = Wish(named, named, Size.UNDER_10, site=named, phone=named, it_contact=named)
     asked = service.ask(session, now, address=tagged, wish=wish, language="fr")
     deciding.ask_back(session, now, OLGA, asked.request, f"Is {address.canonical} yours?")
     service.answer(session, now, asked.request, asked.requester, f"yes, {address.display}")
@@ -19,5 +20,5 @@ def ask_for_a_domain(session, services, address, tagged):
     asked.request.evidence = {"mail": {"spf": f"v=spf1 exp={address.canonical}"}}
     models.find_proof(session, asked.request.id).found = [f"contact={address.canonical}"]
     other = EmailAddress.parse("lea@asso.example")
-    named = Wish("Asso", "treasurer", Size.UNDER_10, it_contact=address.display)
-    service.ask(session, now, address=other, wish=named, language="fr")
+    colleague = Wish("Asso", "treasurer", Size.UNDER_10, it_contact=address.display)
+    service.ask(session, now, address=other, wish=colleague, language="fr")

@@ -12,8 +12,16 @@ from identity.homeservers import models as homeservers
 from identity.mail import models as mails, results
 from identity.mail.models import MailState
 from identity.mail.quota import Template
-from identity.operators import service as operating
-from identity.operators.roles import ALL
+from identity.operators import (
+    factors,
+    kept_forms,
+    models as operators,
+    service as operating,
+    sessions,
+    sign_in,
+)
+from identity.operators.roles import ALL, Role
+from identity.operators.service import Standing
 from identity.people import files
 from identity.rule_changes import service as rule_changes
 from identity.synapse_api import report_models
@@ -38,8 +46,31 @@ def fill_every_story(services, *, address=CAMILLE, tagged=TAGGED, user_id=HERS) 
         _mails(session, services, address, tagged)
         _reports(session, services, user_id)
         be_blocked(session, services, user_id)
+        _was_an_operator(session, services, address)
         _be_looked_at(session, services, address)
         ask_for_a_domain(session, services, address, tagged)
+
+
+def _was_an_operator(session, services, address):
+    """Somebody who was disabled since: who may come in is not erased."""
+    now = services.now()
+    number = operators.count(session) + 1
+    made = operating.add(
+        session,
+        now,
+        OLGA,
+        mail=address.canonical,
+        name=f"Operator {number}",
+        language="fr",
+        standing=Standing(frozenset({Role.VIEWER})),
+    )
+    factors.begin_enrolment(session, services.vault, now, made.id)
+    factors.new_recovery_codes(session, now, made.id)
+    operating.invite(session, now, made)
+    token = sessions.open_session(session, now, made, device="Firefox", network="192.0.2.0/24")
+    kept_forms.keep(session, services.vault, now, token, kept_forms.Form("/admin/me", ()))
+    sign_in.request_code(session, now, mail=address.canonical, language="fr", device="Firefox")
+    operating.disable(session, now, OLGA, made.id)
 
 
 def _open_her_domain(session, services):

@@ -1,0 +1,27 @@
+"""`/health`: what doctor found last, the processes, and how many jobs wait."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from identity import migrations
+from identity.core import nodes, outbox
+from identity.health import finding_models, views
+from identity.operators.roles import Deed
+from identity.web.request_context import services
+
+from . import frame
+
+
+@frame.reads("/health", Deed.SEE)
+def show_health(session: Session) -> dict[str, Any]:
+    """Each finding with what mends it, stored by the worker every five minutes."""
+    now, database_now = services.now(), services.database_now()
+    found = finding_models.find_all(session)
+    running = views.of_interest(nodes.find_all(session), database_now)
+    return {
+        "findings": [views.describe_finding(each) for each in found],
+        "lanes": views.describe_lanes(outbox.measure(session, now)),
+        "processes": [views.describe_node(each, database_now) for each in running],
+        "schema": migrations.newest_revision(),
+    }

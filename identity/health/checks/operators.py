@@ -1,0 +1,62 @@
+"""What `guichet doctor` says of the console's operators, approvals and API tokens."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from identity.core.findings import Finding, State
+from identity.operators import models as operators, service as operating
+from identity.operators.models import AdminToken
+from identity.operators.notices import TOKENS_END_SOON
+from identity.operators.roles import Role
+from identity.settings import Settings
+
+WHAT: Final = "console"
+ENOUGH: Final = 2  # approvers, and admins
+
+
+def check_operators(session: Session, settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Check that somebody can sign in, that no one is alone, and that approvals are as set."""
+    if settings.console == "off":
+        return
+    found = [each for each in operators.find_all(session) if each.disabled_at is None]
+    admins = [each for each in found if Role.ADMIN in each.role_set]
+    waiting = operating.find_unconfirmed(session)
+    if waiting:
+        told = f"{len(waiting)} operators wait since a restore"
+        yield Finding(WHAT, State.ATTENTION, told, "guichet ops confirm NAME, or --all")
+    if not found and settings.is_embedded:
+        yield Finding(WHAT, State.OK, "guichet ops link prints the way in")
+    elif not found:
+        fix = "guichet ops add MAIL --role admin"
+        yield Finding(WHAT, State.ATTENTION, "nobody can sign in: there is no operator", fix)
+    elif not settings.is_embedded and len(admins) < ENOUGH:
+        told = "one admin only: nobody lets them in again" if admins else "there is no admin"
+        yield Finding(WHAT, State.ATTENTION, told, "guichet ops add MAIL --role admin")
+    else:
+        yield Finding(WHAT, State.OK, f"{len(found)} operators, {len(admins)} of them admins")
+    yield from _approvals(session, settings)
+    yield from _tokens(session, now)
+
+
+def _approvals(session: Session, settings: Settings) -> Iterator[Finding]:
+    wanted = settings.approvals or ("one" if settings.is_embedded else "two")
+    approvers = len(operators.find_enabled(session, Role.APPROVER))
+    if wanted == "two" and approvers < ENOUGH:
+        told = f"a change of rules should need two people, but {approvers} may approve: one does"
+        fix = "guichet ops add MAIL --role approver, or GUICHET_APPROVALS=one"
+        yield Finding("approvals", State.ATTENTION, told, fix)
+
+
+def _tokens(session: Session, now: datetime) -> Iterator[Finding]:
+    row = AdminToken
+    ending = select(row.name).where(
+        row.ended_at.is_(None), row.ends_at > now, row.ends_at <= now + TOKENS_END_SOON
+    )
+    names = session.scalars(ending.order_by(row.ends_at)).all()
+    if names:
+        told = f"these API tokens end within {TOKENS_END_SOON.days} days: {', '.join(names)}"
+        yield Finding("tokens", State.ATTENTION, told, "guichet token add, before they end")
