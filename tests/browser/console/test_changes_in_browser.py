@@ -111,7 +111,9 @@ def test_two_editors_of_one_draft_see_each_other_and_nobody_approves_their_own(
     approver.goto("/admin/changes/C-1")
     approver.fill("#typed", "2")
     approver.click("form[action*=approve] button.button")
-    expect(approver.locator("#typed-fault")).to_contain_text("Écrivez le nombre demandé.")
+    expect(approver.locator("#typed-fault")).to_contain_text(
+        "Écrivez exactement ce qui est demandé."
+    )
     approver.fill("#typed", "3")
     approver.click("form[action*=approve] button.button")
     work()

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
+from domain_rules.addresses import parse_domain
 from identity.core.journal import Actor
 from identity.operators.roles import Role, Scope
 from identity.rule_changes import change_models, changes, service
@@ -90,7 +91,7 @@ def test_the_number_of_those_whom_it_hurts_is_typed(proposed, sign_in, approvers
     assert "Type 3 to confirm" in words(browser.get("/admin/changes/C-1"))
     for typed in ("", "2", "three"):
         answer = browser.post("/admin/changes/C-1/approve", typed=typed)
-        assert (answer.status_code, "Type the number" in words(answer)) == (400, True)
+        assert (answer.status_code, "Type exactly what is asked." in words(answer)) == (400, True)
     assert read().state == ChangeState.PROPOSED
 
 
@@ -398,3 +399,23 @@ def test_a_page_takes_at_most_eight_queries(applied, services, path):
     finally:
         event.remove(services.database.engine, "before_cursor_execute", note)
     assert 1 <= len(asked) <= MOST_QUERIES, asked
+
+
+def test_a_domain_that_looks_like_an_open_one_is_named_and_typed_to_approve_it(
+    approvers, people, editor, work, sign_in, ines, read
+):
+    alike = "xn--ac-roen-r2a.example"
+    assert parse_domain("ac-roüen.example") == alike
+    editor.get("/admin/changes/new")
+    editor.post("/admin/changes/new", **(OPEN | {"pattern": alike}))
+    work()
+    said = "can be mistaken for ac-rouen.example, which is open."
+    assert f"{alike} {said}" in words(editor.get("/admin/changes/C-1"))
+    editor.post("/admin/changes/C-1/propose")
+    browser = sign_in(ines)
+    assert f"Type {alike}" in words(browser.get("/admin/changes/C-1"))
+    browser.post("/admin/changes/C-1/approve", typed="0")
+    assert read(1).state == ChangeState.PROPOSED
+    browser.get("/admin/changes/C-1")
+    browser.post("/admin/changes/C-1/approve", typed=alike)
+    assert read(1).state == ChangeState.APPLYING
