@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from identity.operators import models as operators
 from identity.operators.roles import Deed
-from identity.problems import NoSuchChange, NoSuchOperator
+from identity.problems import NoSuchOperator
 from identity.rule_changes import changes as changing, possible, views
 from identity.rule_changes.change_models import Change, ChangeState
 from identity.rule_changes.checking import WORSE
@@ -128,13 +128,3 @@ def lines_of(session: Any, found: Change, **paging: Any) -> dict[str, Any]:
     """A page of lines; addresses in them are read by those who may edit."""
     may_read = operator().may(Deed.DRAFT)
     return views.describe_lines(session, found, shows_addresses=may_read, **paging)
-
-
-def is_known(number: int) -> bool:
-    """Whether this operator sees a change of this number."""
-    with services.database.reading() as session:
-        try:
-            changing.required(session, number, operator().scope)
-        except NoSuchChange:
-            return False
-    return True

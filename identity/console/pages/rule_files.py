@@ -40,7 +40,7 @@ SHOWN: Final = 200  # lines of a table
 @blueprint.url_value_preprocessor
 def take_larger_forms(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """Allow a larger request for a file than for others; anything larger is refused unread."""
-    if endpoint == "console.import_rules":
+    if endpoint == f"{blueprint.name}.{import_rules.__name__}":
         request.max_content_length = request.max_form_memory_size = MAX_FORM
 
 

@@ -15,7 +15,7 @@ from tests.worlds.services import agent
 
 pytestmark = pytest.mark.browser
 MOST_KEYS = 25
-FOCUSED = "document.activeElement.{}"
+A_WHILE = 300_000  # milliseconds
 
 
 @pytest.fixture
@@ -45,32 +45,21 @@ class Keyboard:
         self.press("Tab")
         self.press("Enter")
 
-    def tab_to(self, words):
-        """Tab until this is in focus; it must come before long."""
-        for _ in range(12):
-            self.press("Tab")
-            if words in self.page.evaluate(FOCUSED.format("textContent")):
-                return
-        raise AssertionError(f"{words} is not reached by Tab")
 
-
-@pytest.mark.parametrize(
-    ("language", "bar", "new"),
-    [("en", "Changes", "New change"), ("fr", "Changements", "Nouveau changement")],
-)
+@pytest.mark.parametrize("language", ["en", "fr"])
 def test_a_domain_is_opened_by_keyboard_alone_in_25_keys(
-    sit_down, ines, people, work, read, in_force, language, bar, new
+    sit_down, ines, people, work, in_force, language
 ):
     page = sit_down(ines, language=language)
     keys = Keyboard(page)
     page.goto("/admin/")
-    keys.tab_to(bar)
+    keys.press("Tab", 4)  # the link past the bar, the name, the other language, the search
+    page.keyboard.type(ASSO)
     keys.enter()
     keys.to_content()
-    keys.tab_to(new)
-    keys.enter()
-    page.keyboard.type(ASSO)
-    keys.press("Tab", 3)  # past the tick and the decision, which are as wanted
+    keys.press("Tab")
+    keys.enter()  # on "Open"
+    keys.press("Tab", 3)  # past the domain, the tick and the decision, which are as wanted
     page.keyboard.type("educ")  # chooses the homeserver
     keys.press("Tab")
     page.keyboard.type("Asso")
@@ -122,7 +111,9 @@ def test_two_editors_of_one_draft_see_each_other_and_nobody_approves_their_own(
     approver.goto("/admin/changes/C-1")
     approver.fill("#typed", "2")
     approver.click("form[action*=approve] button.button")
-    expect(approver.locator("#typed-fault")).to_contain_text("Écrivez le nombre demandé.")
+    expect(approver.locator("#typed-fault")).to_contain_text(
+        "Écrivez exactement ce qui est demandé."
+    )
     approver.fill("#typed", "3")
     approver.click("form[action*=approve] button.button")
     work()
@@ -175,6 +166,7 @@ def test_the_glass_is_broken_reviewed_and_the_change_rolled_back_around_a_later_
     assert read(3).state == "applied"
 
 
+@pytest.mark.long
 def test_33_000_lines_are_imported_and_exported_again_without_a_difference(
     sit_down, ines, work, read, in_force, tmp_path
 ):
@@ -186,10 +178,11 @@ def test_33_000_lines_are_imported_and_exported_again_without_a_difference(
     given = tmp_path / "villes.csv"
     given.write_text("\n".join(lines), encoding="utf-8")
     page = sit_down(ines, language="fr")
+    page.set_default_timeout(A_WHILE)
     page.goto("/admin/changes/import")
     page.set_input_files("#file", given)
     page.click("main form button.button")
-    expect(page.locator("tbody tr")).to_have_count(3)
+    expect(page.locator("tbody tr")).to_have_count(3, timeout=A_WHILE)
     page.click("main .lead a")
     work()
     page.reload()
@@ -208,4 +201,4 @@ def test_33_000_lines_are_imported_and_exported_again_without_a_difference(
     page.set_input_files("#file", back)
     page.check("input[name=exactly]")
     page.click("main form button.button")
-    expect(page.locator("h1")).to_have_text("Rien à changer")
+    expect(page.locator("h1")).to_have_text("Rien à changer", timeout=A_WHILE)

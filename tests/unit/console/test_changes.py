@@ -11,6 +11,7 @@ from identity.core.journal import Actor
 from identity.operators.roles import Role, Scope
 from identity.rule_changes import change_models, changes, service
 from identity.rule_changes.change_models import ChangeState
+from identity.threepids import associations
 from tests.worlds.console import *
 from tests.worlds.rule_changing import *
 from tests.worlds.services import EDUCATION, GUESTS, agent
@@ -90,7 +91,7 @@ def test_the_number_of_those_whom_it_hurts_is_typed(proposed, sign_in, approvers
     assert "Type 3 to confirm" in words(browser.get("/admin/changes/C-1"))
     for typed in ("", "2", "three"):
         answer = browser.post("/admin/changes/C-1/approve", typed=typed)
-        assert (answer.status_code, "Type the number" in words(answer)) == (400, True)
+        assert (answer.status_code, "Type exactly what is asked." in words(answer)) == (400, True)
     assert read().state == ChangeState.PROPOSED
 
 
@@ -255,6 +256,33 @@ def test_what_cannot_become_a_line_is_said_at_its_field_and_kept(editor, typed, 
         assert not changes.find_changes(session).items
 
 
+def test_more_people_than_were_approved_are_shown_beside_those_who_were(
+    proposed, sign_in, approvers, ines, services, clock, work, in_force, read
+):
+    browser = sign_in(ines)
+    browser.get("/admin/changes/C-1")
+    browser.post("/admin/changes/C-1/approve", typed="3")
+    with services.database.transaction() as session:
+        associations.bind(session, clock(), address=f"new@{ASSO}", user_id=f"@new:{GUESTS}")
+    work()
+    told = words(browser.get("/admin/changes/C-1"))
+    assert "Not applied, more people would be affected: change homeserver : 4" in told
+    assert "(approved: 3)" in told
+    assert "Type 4 to confirm" in told
+    assert (in_force(), read().state) == (None, ChangeState.PROPOSED)
+
+
+def test_how_far_a_check_has_come_is_shown(editor, services, read):
+    editor.get("/admin/changes/new")
+    editor.post("/admin/changes/new", **OPEN)
+    with services.database.transaction() as session:
+        changes.record_progress(session, read().id, done=125_000, total=312_480)
+    page = editor.get("/admin/changes/C-1")
+    assert "125,000 addresses of 312,480" in words(page)
+    assert ('value="125000" max="312480"' in page.text, "Refresh" in page.text) == (True, True)
+    assert "http-equiv" not in page.text
+
+
 def test_a_broken_glass_is_applied_told_and_reviewed_by_another_person(
     made, sign_in, approvers, ines, ivo, work, read, in_force
 ):
@@ -344,26 +372,6 @@ def test_lists_show_what_is_asked_for(applied, emil, sign_in):
     assert "late.example" in words(editor.get("/admin/domains/late.example"))
 
 
-def test_a_domain_that_looks_like_an_open_one_is_named_and_typed_to_approve_it(
-    approvers, people, editor, work, sign_in, ines, read
-):
-    alike = "xn--ac-roen-r2a.example"
-    assert parse_domain("ac-roüen.example") == alike
-    editor.get("/admin/changes/new")
-    editor.post("/admin/changes/new", **(OPEN | {"pattern": alike}))
-    work()
-    said = "can be mistaken for ac-rouen.example, which is open."
-    assert f"{alike} {said}" in words(editor.get("/admin/changes/C-1"))
-    editor.post("/admin/changes/C-1/propose")
-    browser = sign_in(ines)
-    assert f"Type {alike}" in words(browser.get("/admin/changes/C-1"))
-    browser.post("/admin/changes/C-1/approve", typed="0")
-    assert read(1).state == ChangeState.PROPOSED
-    browser.get("/admin/changes/C-1")
-    browser.post("/admin/changes/C-1/approve", typed=alike)
-    assert read(1).state == ChangeState.APPLYING
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -391,3 +399,23 @@ def test_a_page_takes_at_most_eight_queries(applied, services, path):
     finally:
         event.remove(services.database.engine, "before_cursor_execute", note)
     assert 1 <= len(asked) <= MOST_QUERIES, asked
+
+
+def test_a_domain_that_looks_like_an_open_one_is_named_and_typed_to_approve_it(
+    approvers, people, editor, work, sign_in, ines, read
+):
+    alike = "xn--ac-roen-r2a.example"
+    assert parse_domain("ac-roüen.example") == alike
+    editor.get("/admin/changes/new")
+    editor.post("/admin/changes/new", **(OPEN | {"pattern": alike}))
+    work()
+    said = "can be mistaken for ac-rouen.example, which is open."
+    assert f"{alike} {said}" in words(editor.get("/admin/changes/C-1"))
+    editor.post("/admin/changes/C-1/propose")
+    browser = sign_in(ines)
+    assert f"Type {alike}" in words(browser.get("/admin/changes/C-1"))
+    browser.post("/admin/changes/C-1/approve", typed="0")
+    assert read(1).state == ChangeState.PROPOSED
+    browser.get("/admin/changes/C-1")
+    browser.post("/admin/changes/C-1/approve", typed=alike)
+    assert read(1).state == ChangeState.APPLYING
