@@ -95,7 +95,7 @@ def change_invitation(invitation_id: uuid.UUID) -> Response:
     with services.database.transaction() as session:
         row, who = _find(session, invitation_id), actor(typed_reason())
         done = CHANGES[change](session, services.now(), who, row)
-    say(f"console.invitation.done_{change}" if done else "console.invitation.nothing")
+    say(f"console.invitation.done.{change}" if done else "console.invitation.nothing")
     return go_to("invitation", invitation_id=invitation_id)
 
 
