@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, Row, func, insert, or_, select, tuple_, update
+from sqlalchemy import JSON, Index, Row, and_, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
@@ -99,13 +99,21 @@ def load(session: Session, revision: int) -> list[Rule]:
     return [_rule(row) for row in rows]
 
 
-def find_in_force(session: Session, keys: Sequence[tuple[RuleKind, str]]) -> list[Rule]:
-    """Those rules of the newest revision that have one of these kinds and patterns."""
+def find_in_force(
+    session: Session, keys: Sequence[tuple[RuleKind, str]], *, revision: int | None = None
+) -> list[Rule]:
+    """Those rules of a revision (default: the newest) that have one of these kinds and patterns."""
     found: list[Rule] = []
+    stands = StoredRule.until_revision.is_(None)
+    if revision is not None:
+        stands = and_(
+            StoredRule.since_revision <= revision,
+            or_(stands, StoredRule.until_revision > revision),
+        )
     for start in range(0, len(keys), BATCH // 2):
         some = [(kind.value, pattern) for kind, pattern in keys[start : start + BATCH // 2]]
         named = tuple_(StoredRule.kind, StoredRule.pattern).in_(some)
-        rows = session.execute(select(*FIELDS).where(named, StoredRule.until_revision.is_(None)))
+        rows = session.execute(select(*FIELDS).where(named, stands))
         found += [_rule(row) for row in rows]
     return found
 

@@ -99,12 +99,13 @@ def describe_lines(
 ) -> dict[str, Any]:
     """A page of its lines in order, each beside the rule in force: `{"items", "next"}`.
 
-    Of an applied change that is the rule after it. Raises WrongParameter for an `after` that is
+    Of an applied change that is the rule before it. Raises WrongParameter for an `after` that is
     none.
     """
     found = lines.find_page_of_lines(session, change, after=after, limit=limit)
     keys = [(RuleKind(line.kind), line.pattern) for line in found.items]
-    here = by_key(rules.find_in_force(session, keys))
+    before = None if change.revision is None else change.revision - 1
+    here = by_key(rules.find_in_force(session, keys, revision=before))
     items = [
         describe_line(line, here.get(key), shows_addresses=shows_addresses)
         for line, key in zip(found.items, keys, strict=True)

@@ -302,6 +302,10 @@ def test_a_broken_glass_is_applied_told_and_reviewed_by_another_person(
     assert read().reviewed_by == "Ivo"
 
 
+def test_an_applied_change_still_tells_what_it_changed(applied):
+    assert f"+ added {ASSO} this domain closed agents" in words(applied.get("/admin/changes/C-1"))
+
+
 def test_it_is_rolled_back_by_a_change_of_its_own_which_its_applier_may_apply(
     applied, work, read, in_force
 ):
