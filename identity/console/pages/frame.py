@@ -63,7 +63,6 @@ NAVIGATION: Final = (
     ("invitations", Deed.SEE),
     ("mails", Deed.SEE),
     ("journal", Deed.SEE_JOURNAL),
-    ("access", Deed.SEE_ACCESS),
     ("menu", Deed.SEE_SELF),
 )
 """The screens of the bar, in their order, and who sees them there."""
