@@ -26,7 +26,6 @@ TRANSIENT = {
 BOOKKEEPING = {
     "mails.ended_at",
     "mails.trace_id",
-    "operator_sessions.id_token",
     "outbox.held_at",
     "outbox.released_at",
     "outbox.trace_id",

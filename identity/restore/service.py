@@ -80,6 +80,16 @@ DOES = {
     JobKind.ACCOUNT_LOOK: "asks a homeserver whether an address has an account by now, and records "
     "it; changes nothing there",
     JobKind.SERVER_PROBE: "asks whether the homeserver is back",
+    JobKind.HEALTH: "runs the checks of doctor; changes nothing",
+    JobKind.JOURNAL_CHECK: "verifies the journal; changes nothing",
+    JobKind.CHANGE_CHECK: "counts whom a change of rules affects; changes no rule",
+    JobKind.CHANGE_APPLY: "counts again, and publishes the change if it affects no more people than "
+    "were approved",
+    JobKind.CHANGE_APPLIED: "settles requests for the domains that a change opened; their mails "
+    "count as the others do",
+    JobKind.CHANGE_REVIEW: "reminds approvers of a change that nobody has reviewed",
+    JobKind.DOMAIN_EVIDENCE: "asks the DNS about a domain; changes no rule",
+    JobKind.DOMAIN_PROOF: "looks for a record in the DNS; changes no rule",
     JobKind.MAIL: "is sent: it was ordered after the backup was loaded, or --keep-mails was given",
 }
 

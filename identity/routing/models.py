@@ -10,7 +10,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, Row, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Index,
+    Row,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
@@ -104,7 +116,7 @@ def find_in_force(
 ) -> list[Rule]:
     """Those rules of a revision (default: the newest) that have one of these kinds and patterns."""
     found: list[Rule] = []
-    stands = StoredRule.until_revision.is_(None)
+    stands: ColumnElement[bool] = StoredRule.until_revision.is_(None)
     if revision is not None:
         stands = and_(
             StoredRule.since_revision <= revision,

@@ -70,9 +70,7 @@ class Change(Base):
     version: Mapped[int]  # grows with every edit; a form names the one that it was made from
     author: Mapped[str] = mapped_column(info=RECORD)  # as the journal names them
     author_id: Mapped[uuid.UUID | None]  # the operator; null: by command
-    editors: Mapped[list[str]] = mapped_column(  # of its lines, by name
-        JSON, default=list, server_default="[]", info=RECORD
-    )
+    editors: Mapped[list[str]] = mapped_column(JSON, default=list, info=RECORD)  # of its lines
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     base: Mapped[int]  # the revision that its lines were last compared with

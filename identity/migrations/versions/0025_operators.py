@@ -1,4 +1,4 @@
-"""Operators of the console: accounts, sessions, second factors, links and API tokens."""
+"""Operators of the console: how they sign in, their sessions, second factors, links and tokens."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("changed_by", sa.String(), nullable=False),
         sa.Column("changed_at", MOMENT, nullable=False),
         sa.Column("disabled_at", MOMENT, nullable=True),
+        sa.Column("unconfirmed_at", MOMENT, nullable=True),
         sa.Column("seen_at", MOMENT, nullable=True),
         sa.Column("wrong_factors", sa.Integer(), nullable=False),
         sa.Column("locks", sa.Integer(), nullable=False),
@@ -50,6 +51,7 @@ def upgrade() -> None:
         sa.Column("device", sa.String(), nullable=False),
         sa.Column("network", sa.String(), nullable=False),
         sa.Column("ended_at", MOMENT, nullable=True),
+        sa.Column("id_token", sa.String(), nullable=True),
         *_of_an_operator("operator_sessions"),
         sa.UniqueConstraint("token_hash", name=op.f("uq_operator_sessions_token_hash")),
     )
@@ -104,15 +106,86 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash", name=op.f("uq_admin_tokens_token_hash")),
     )
     _index_operator("admin_tokens")
+    op.create_table(
+        "operator_sign_ins",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("mail", sa.String(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("mail_at", MOMENT, nullable=True),
+        sa.Column("device", sa.String(), nullable=False),
+        sa.Column("used_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_operator_sign_ins")),
+    )
+    op.create_index("ix_operator_sign_ins_mail", "operator_sign_ins", ["mail", "created_at"])
+    op.create_table(
+        "operator_notices",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("operator_id", sa.Uuid(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("detail", sa.String(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("ends_at", MOMENT, nullable=True),
+        *_of_an_operator("operator_notices"),
+    )
+    _index_operator("operator_notices")
+    op.create_table(
+        "kept_forms",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("operator_id", sa.Uuid(), nullable=False),
+        sa.Column("sealed", sa.String(), nullable=False),
+        sa.Column("made_at", MOMENT, nullable=False),
+        *_of_an_operator("kept_forms"),
+    )
+    _index_operator("kept_forms")
+    _create_sso()
 
 
 def downgrade() -> None:
+    op.drop_table("sso_states")
+    op.drop_table("sso_providers")
+    op.drop_table("kept_forms")
+    op.drop_table("operator_notices")
+    op.drop_table("operator_sign_ins")
     op.drop_table("admin_tokens")
     op.drop_table("operator_links")
     op.drop_table("operator_recovery_codes")
     op.drop_table("operator_factors")
     op.drop_table("operator_sessions")
     op.drop_table("operators")
+
+
+def _create_sso() -> None:
+    op.create_table(
+        "sso_providers",
+        sa.Column("issuer", sa.String(), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=True),
+        sa.Column("keys", sa.JSON(), nullable=True),
+        sa.Column("read_at", MOMENT, nullable=True),
+        sa.Column("tried_at", MOMENT, nullable=True),
+        sa.Column("asked_at", MOMENT, nullable=True),
+        sa.Column("fault", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", name=op.f("pk_sso_providers")),
+    )
+    op.create_table(
+        "sso_states",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("state_hash", sa.String(), nullable=False),
+        sa.Column("browser_hash", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("nonce", sa.String(), nullable=False),
+        sa.Column("sealed", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("made_at", MOMENT, nullable=False),
+        sa.Column("ends_at", MOMENT, nullable=False),
+        sa.Column("used_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sso_states")),
+        sa.UniqueConstraint("state_hash", name=op.f("uq_sso_states_state_hash")),
+    )
+    op.create_index("ix_sso_states_ends_at", "sso_states", ["ends_at"])
 
 
 def _of_an_operator(table: str, *, key: str = "id") -> tuple[sa.Constraint, ...]:

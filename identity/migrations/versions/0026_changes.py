@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("author_id", sa.Uuid(), nullable=True),
+        sa.Column("editors", sa.JSON(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("changed_at", MOMENT, nullable=False),
         sa.Column("base", sa.Integer(), nullable=False),
@@ -89,9 +90,22 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("change_id", "effect", "domain", name=op.f("pk_change_effects")),
     )
+    op.create_table(
+        "change_touches",
+        sa.Column("change_id", sa.Uuid(), nullable=False),
+        sa.Column("homeserver", sa.String(), nullable=False),
+        sa.Column("organisation", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["change_id"], ["changes.id"], name=op.f("fk_change_touches_change_id_changes")
+        ),
+        sa.PrimaryKeyConstraint(
+            "change_id", "homeserver", "organisation", name=op.f("pk_change_touches")
+        ),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("change_touches")
     op.drop_table("change_effects")
     op.drop_table("change_lines")
     op.drop_table("changes")

@@ -58,8 +58,9 @@ def test_every_mail_of_a_purpose_carries_the_same_code_and_lengthens_its_life(ca
 def test_a_code_is_right_for_its_purpose_alone(carry, spend, purpose):
     mailed = {each: carry(each) for each in Purpose}
     assert len(set(mailed.values())) == len(Purpose)
-    for other, code in mailed.items():
-        expected = Result.RIGHT if other is purpose else Result.WRONG
+    others = [code for other, code in mailed.items() if other is not purpose]
+    for code in [*others[: limits.MAX_TRIES - 1], mailed[purpose]]:
+        expected = Result.RIGHT if code == mailed[purpose] else Result.WRONG
         assert spend(code, purpose).result is expected
 
 

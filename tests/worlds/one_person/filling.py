@@ -6,8 +6,10 @@ from sqlalchemy import select
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.accounts import agents, feed_state, room_members, successions, verified_addresses
+from identity.core.findings import Finding, State
 from identity.core.journal import Actor
 from identity.core.outbox import Job, JobKind
+from identity.health import finding_models
 from identity.homeservers import models as homeservers
 from identity.mail import models as mails, results
 from identity.mail.models import MailState
@@ -48,6 +50,7 @@ def fill_every_story(services, *, address=CAMILLE, tagged=TAGGED, user_id=HERS) 
         be_blocked(session, services, user_id)
         _was_an_operator(session, services, address)
         _be_looked_at(session, services, address)
+        _be_named_by_a_check(session, services, address)
         ask_for_a_domain(session, services, address, tagged)
 
 
@@ -102,6 +105,11 @@ def _mails(session, services, address, tagged):
     results._strike(session, services.hashes, now, address.canonical)
     job = session.scalars(select(Job).where(Job.kind == JobKind.MAIL)).first()
     job.last_error = f"refused: 550 {address.canonical}"
+
+
+def _be_named_by_a_check(session, services, address):
+    found = Finding("mails", State.FAILED, f"550 no such user: {address}")
+    finding_models.replace(session, services.now(), [found])
 
 
 def _be_looked_at(session, services, address):
