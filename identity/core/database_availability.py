@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -23,6 +22,7 @@ class Availability:
         """`ping` raises SQLAlchemyError unless the database answers."""
         self._ping, self._try_again = ping, try_again
         self._lock = threading.Lock()
+        self._over = threading.Event()
         self._is_away = False
         self._thread: threading.Thread | None = None
 
@@ -35,7 +35,7 @@ class Availability:
 
     def may_connect(self) -> bool:
         """Whether this thread may connect: while it is away, only the one that tries it."""
-        return not self._is_away or threading.current_thread() is self._thread
+        return threading.current_thread() is self._thread or not self.is_away
 
     def failed(self) -> None:
         """Record that it did not answer in time."""
@@ -44,16 +44,22 @@ class Availability:
         self._is_away = True
         self._keep_trying()
 
+    def rest(self) -> None:
+        """Stop trying, as its connections were closed, until somebody asks again."""
+        self._over.set()
+
     def _keep_trying(self) -> None:
         with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="database", daemon=True)
+            if self._over.is_set() or self._thread is None or not self._thread.is_alive():
+                self._over = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._over,), name="database", daemon=True
+                )
                 with suppress(RuntimeError):  # this process ends
                     self._thread.start()
 
-    def _run(self) -> None:
-        while self._is_away:
-            time.sleep(self._try_again)
+    def _run(self, over: threading.Event) -> None:
+        while self._is_away and not over.wait(self._try_again):
             with suppress(SQLAlchemyError):
                 self._ping()
                 self._is_away = False

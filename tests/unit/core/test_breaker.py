@@ -110,6 +110,18 @@ def test_the_thread_that_tries_may_connect():
     assert seen == [True]
 
 
+def test_while_its_connections_are_closed_nobody_tries_until_somebody_asks():
+    database = Database()
+    availability = Availability(database.ping, try_again=0.001)
+    availability.failed()
+    trying = availability._thread
+    availability.rest()
+    wait_for(lambda: not trying.is_alive(), what="the thread ended")
+    database.answers.set()
+    assert not availability.may_connect(), "it was away when it was last asked"
+    wait_for(availability.may_connect, what="it is well")
+
+
 def test_a_fork_tries_by_itself(monkeypatch):
     database = Database()
     availability = Availability(database.ping, try_again=0.001)
