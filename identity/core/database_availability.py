@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -22,8 +23,7 @@ class Availability:
         """`ping` raises SQLAlchemyError unless the database answers."""
         self._ping, self._try_again = ping, try_again
         self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._is_away = False
+        self._is_away = self._is_wanted = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -45,22 +45,26 @@ class Availability:
         self._keep_trying()
 
     def rest(self) -> None:
-        """Stop trying, as its connections were closed, until somebody asks again."""
-        self._over.set()
+        """Its connections were closed: try once more, and then not until somebody asks again.
+
+        Once, since a process may close them after every question, and must yet find out.
+        """
+        self._is_wanted = False
 
     def _keep_trying(self) -> None:
         with self._lock:
-            if self._over.is_set() or self._thread is None or not self._thread.is_alive():
-                self._over = threading.Event()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._over,), name="database", daemon=True
-                )
+            self._is_wanted = True
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="database", daemon=True)
                 with suppress(RuntimeError):  # this process ends
                     self._thread.start()
 
-    def _run(self, over: threading.Event) -> None:
-        while self._is_away and not over.wait(self._try_again):
+    def _run(self) -> None:
+        while self._is_away:
+            time.sleep(self._try_again)
             with suppress(SQLAlchemyError):
                 self._ping()
                 self._is_away = False
                 log.warning("the database answers again")
+            if not self._is_wanted:
+                return

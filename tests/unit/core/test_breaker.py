@@ -122,6 +122,22 @@ def test_while_its_connections_are_closed_nobody_tries_until_somebody_asks():
     wait_for(availability.may_connect, what="it is well")
 
 
+def test_who_closes_the_connections_after_every_question_finds_it_well_all_the_same():
+    """As the parent of a worker does, before its pool may fork."""
+    database = Database()
+    availability = Availability(database.ping, try_again=0.01)
+    availability.failed()
+    database.answers.set()
+
+    def ask() -> bool:
+        may = availability.may_connect()
+        availability.rest()
+        return may
+
+    wait_for(ask, what="it is well")
+    assert database.asked >= 1
+
+
 def test_a_fork_tries_by_itself(monkeypatch):
     database = Database()
     availability = Availability(database.ping, try_again=0.001)
