@@ -1,6 +1,7 @@
 """Whether the database answers in time: after one request had to wait, the others need not."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,15 @@ from sqlalchemy.exc import SQLAlchemyError
 log = logging.getLogger(__name__)
 
 TRY_AGAIN = 2.0  # seconds between two tries of a database that did not answer
+_starting = threading.Lock()  # held while a thread is started, by one that may be gone after a fork
+
+
+def _renew_lock() -> None:
+    global _starting  # noqa: PLW0603  a fork can only replace what it inherited
+    _starting = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Availability:
@@ -22,7 +32,6 @@ class Availability:
     def __init__(self, ping: Callable[[], None], *, try_again: float = TRY_AGAIN) -> None:
         """`ping` raises SQLAlchemyError unless the database answers."""
         self._ping, self._try_again = ping, try_again
-        self._lock = threading.Lock()
         self._is_away = self._is_wanted = False
         self._thread: threading.Thread | None = None
 
@@ -42,7 +51,8 @@ class Availability:
         if not self._is_away:
             log.error("the database does not answer: who needs it is refused until it does")
         self._is_away = True
-        self._keep_trying()
+        if threading.current_thread() is not self._thread:  # that one knows when to end
+            self._keep_trying()
 
     def rest(self) -> None:
         """Its connections were closed: try once more, and then not until somebody asks again.
@@ -52,7 +62,7 @@ class Availability:
         self._is_wanted = False
 
     def _keep_trying(self) -> None:
-        with self._lock:
+        with _starting:
             self._is_wanted = True
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="database", daemon=True)

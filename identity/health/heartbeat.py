@@ -114,6 +114,8 @@ class Heartbeat:
 
     def _begin_in_child(self) -> None:
         self._forget_parent()
+        if self._stopping.is_set():
+            return
         # Connections of the parent are the parent's; ours must not close them.
         self._services.database.engine.dispose(close=False)
         self._begin()
