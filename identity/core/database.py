@@ -259,6 +259,7 @@ def make_engine(url: str, patience: Patience = WORK) -> Engine:
     availability = Availability(partial(_ping, engine))
     database_deadlines.bound(engine, patience, availability)
     engine.update_execution_options(**{AVAILABILITY: availability})
+    event.listen(engine, "engine_disposed", lambda _engine: availability.rest())
     event.listen(engine, "handle_error", _record_fault)
     return engine
 

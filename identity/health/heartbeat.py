@@ -7,10 +7,11 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import version
-from threading import Event, Thread
+from threading import Event, RLock, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -27,6 +28,7 @@ from identity.services import Services, WorkerServices
 log = logging.getLogger(__name__)
 
 BROKER_TIME = 1.0  # seconds that a heartbeat waits for the broker
+BEFORE_FORK = 5.0  # seconds that a fork waits for the report that is under way
 LAST_WORD = 3.0  # seconds that the end of a process may wait for its row to be deleted
 
 
@@ -49,15 +51,22 @@ class Heartbeat:
         self._keys = fingerprints_of(link, storage, services.public_half, halves)
         self._renewed_keys = {str(each): self._keys[each] for each in KeySet}
         self._is_away = self._is_forgetful = False
-        self._stopping = Event()
+        self._stopping, self._beating = Event(), RLock()
         self._thread: Thread | None = None
 
     def start(self, *, survives_fork: bool = False) -> None:
-        """Begin. `survives_fork`: the children of this process report themselves as well."""
+        """Begin. `survives_fork`: the children of this process report themselves as well.
+
+        A fork waits until no report is under way: the child would never see the end of what the
+        thread holds then, as the lock of a file, of the rules or of SQLite.
+        """
         self._begin()
         atexit.register(self.stop)
-        if survives_fork:
-            os.register_at_fork(after_in_child=self._begin_in_child)
+        os.register_at_fork(
+            before=self._hold,
+            after_in_parent=self._let_go,
+            after_in_child=self._begin_in_child if survives_fork else self._forget_parent,
+        )
 
     def stop(self) -> None:
         """Delete this process from the list, and end the thread; nothing before the start."""
@@ -67,6 +76,10 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Report once. If the database is away, that is logged once."""
+        with self._beating:
+            self._beat()
+
+    def _beat(self) -> None:
         try:
             self._write()
         except SQLAlchemyError as error:
@@ -89,7 +102,20 @@ class Heartbeat:
         self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
         self._thread.start()
 
+    def _hold(self) -> None:
+        self._beating.acquire(timeout=BEFORE_FORK)
+
+    def _let_go(self) -> None:
+        with suppress(RuntimeError):  # it waited in vain
+            self._beating.release()
+
+    def _forget_parent(self) -> None:
+        self._beating = RLock()
+
     def _begin_in_child(self) -> None:
+        self._forget_parent()
+        if self._stopping.is_set():
+            return
         # Connections of the parent are the parent's; ours must not close them.
         self._services.database.engine.dispose(close=False)
         self._begin()
@@ -100,7 +126,7 @@ class Heartbeat:
                 self.beat()
             self._stopping.wait(nodes.EVERY.total_seconds())
         try:
-            with self._services.database.transaction() as session:
+            with self._beating, self._services.database.transaction() as session:
                 nodes.remove_node(session, self._node_id)
         except SQLAlchemyError as error:
             log.warning("the end is not recorded: the database is away: %s", type(error).__name__)

@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 from celery.signals import worker_init
@@ -193,6 +194,34 @@ def test_a_fork_reports_itself_beside_its_parent(services, own, seen):
         os.waitpid(child, 0)
     assert len(all_nodes(services)) == 1
     heart.stop()
+
+
+def test_a_fork_waits_for_the_report_that_is_under_way(services, own, seen):
+    inside, may_go_on, reported = Event(), Event(), []
+
+    class SlowRules(RulesInForce):
+        def current(self):
+            inside.set()
+            may_go_on.wait(60)
+            return super().current()
+
+    def look():
+        if not reported:  # the hook stays for the forks of later tests
+            reported.append(len(all_nodes(services)))
+
+    # The hooks before a fork are called from the newest to the oldest.
+    os.register_at_fork(before=look)
+    heart = Heartbeat(replace(own, rules=SlowRules(own.database, utc_now)), NodeKind.WEB)
+    heart.start()
+    os.register_at_fork(before=may_go_on.set)
+    assert inside.wait(60)
+    assert not all_nodes(services)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    heart.stop()
+    assert reported == [1]
 
 
 def test_the_clock_is_compared_with_the_database(postgresql_url, services):

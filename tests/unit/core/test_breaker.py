@@ -1,10 +1,13 @@
 """What did not answer is left alone for a while; then one caller tries it, and the others do not wait."""
 
+import os
+import signal
 import threading
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from identity.core import database_availability
 from identity.core.breaker import PROBE_LIMIT, Breaker
 from identity.core.database_availability import Availability
 from tests.services.waiting import wait_for
@@ -108,6 +111,68 @@ def test_the_thread_that_tries_may_connect():
     availability.failed()
     wait_for(lambda: not availability.is_away, what="it is well")
     assert seen == [True]
+
+
+def test_while_its_connections_are_closed_nobody_tries_until_somebody_asks():
+    database = Database()
+    availability = Availability(database.ping, try_again=0.001)
+    availability.failed()
+    trying = availability._thread
+    availability.rest()
+    wait_for(lambda: not trying.is_alive(), what="the thread ended")
+    database.answers.set()
+    assert not availability.may_connect(), "it was away when it was last asked"
+    wait_for(availability.may_connect, what="it is well")
+
+
+def test_a_try_that_fails_after_they_were_closed_is_the_last():
+    """A ping that connects says itself that it failed; this must not begin anew."""
+    database = Database()
+    begun, may_fail = threading.Event(), threading.Event()
+
+    def ping():
+        begun.set()
+        may_fail.wait(60)
+        availability.failed()
+        database.ping()
+
+    availability = Availability(ping, try_again=0.001)
+    availability.failed()
+    trying = availability._thread
+    assert begun.wait(60)
+    availability.rest()
+    may_fail.set()
+    wait_for(lambda: not trying.is_alive(), what="the thread ended")
+    assert (database.asked, availability._thread) == (1, trying)
+
+
+def test_a_fork_while_a_thread_is_started_can_ask():
+    database = Database()
+    availability = Availability(database.ping, try_again=0.001)
+    availability.failed()
+    with database_availability._starting:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # ends a child that waits for a lock
+            os._exit(0 if availability.is_away else 1)
+    database.answers.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_who_closes_the_connections_after_every_question_finds_it_well_all_the_same():
+    """As the parent of a worker does, before its pool may fork."""
+    database = Database()
+    availability = Availability(database.ping, try_again=0.01)
+    availability.failed()
+    database.answers.set()
+
+    def ask() -> bool:
+        may = availability.may_connect()
+        availability.rest()
+        return may
+
+    wait_for(ask, what="it is well")
+    assert database.asked >= 1
 
 
 def test_a_fork_tries_by_itself(monkeypatch):

@@ -205,8 +205,7 @@ def test_over_three_hundred_wrong_ones_codes_grow_longer_and_nobody_is_refused(g
     addresses, mine = guesser.fill(303), guesser.fill(2)
     with caplog.at_level(logging.ERROR), database.transaction() as session:
         assert all(guesser.guess(session, address) for address in addresses[:301])
-    assert "codes are being guessed" in caplog.text
-    assert len(caplog.records) == 1
+    assert caplog.text.count("codes are being guessed") == 1
     with database.transaction() as session:
         assert guesser.guess(session, addresses[301])  # one try each
         assert not guesser.guess(session, addresses[301])

@@ -98,7 +98,8 @@ def test_a_fault_of_the_database_tells_no_values(database, caplog):
     except IntegrityError:
         log = logging.getLogger("tests")
         log.exception("attempt failed")
-    made = make_handler("json").format(caplog.records[-1])
+    (told,) = [record for record in caplog.records if record.name == "tests"]
+    made = make_handler("json").format(told)
     assert "IntegrityError" in made
     assert "durand" not in made.lower()
 

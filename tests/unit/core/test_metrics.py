@@ -96,4 +96,5 @@ def test_a_fault_of_the_database_is_counted_and_logged_by_its_state(database, ca
     with pytest.raises(SQLAlchemyError, match="no_such_table"), database.reading() as session:
         session.execute(text("select 1 from no_such_table"))
     assert recorded(metrics.DATABASE_FAULTS, sqlstate=state) == before + 1
-    assert [record.sqlstate for record in caplog.records if hasattr(record, "sqlstate")] == [state]
+    told = [record.sqlstate for record in caplog.records if hasattr(record, "sqlstate")]
+    assert told.count(state) == 1
