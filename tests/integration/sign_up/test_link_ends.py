@@ -1,9 +1,13 @@
 """What mail programs leave behind a link, or write into it, does not keep its page from opening."""
 
+import string
+
 import pytest
 
 from tests.worlds.pages import *
 from tests.worlds.visitors import heading
+
+BASE64URL = string.ascii_letters + string.digits + "-_"
 
 BEHIND = [
     ".",
@@ -95,9 +99,6 @@ def test_a_form_behind_such_a_link_works(ana, phone, site):
 def test_a_link_that_was_cut_or_changed_opens_nothing(ana, site):
     ana.start()
     link = site.link()
-    for changed in (
-        link[:-1],
-        f"{link[:-1]}A" if link[-1] != "A" else f"{link[:-1]}B",
-        f"/v/x{link[3:]}",
-    ):
-        assert ana.get(changed).status_code == 404
+    ends = [f"{link[:-1]}{letter}" for letter in BASE64URL if letter != link[-1]]
+    for changed in (link[:-1], f"/v/x{link[3:]}", *ends):
+        assert ana.get(changed).status_code == 404, changed
