@@ -14,7 +14,7 @@ from identity.core.paging import MOST
 from identity.freezes.models import Freezes
 from identity.freezes.views import describe as describe_freeze
 from identity.invitations.models import Delivery, ThirdPartyInvitation
-from identity.mail.models import Mail
+from identity.mail.models import Mail, MailState
 from identity.routing.models import RuleRevision, StoredRule
 from identity.sign_up.models import VerificationRequest
 
@@ -23,6 +23,7 @@ from .views import describe_rule
 
 RECENT: Final = timedelta(days=7)
 SHOWN: Final = 20  # lines of a list
+LOOKED_AT: Final = 500  # mails, for the last reply
 INVITATIONS: Final = "invitations"
 ASKED: Final = "asked"
 
@@ -48,7 +49,10 @@ def describe_domain(
         "history": _history(session, domain),
         "accounts": {each: counts.get(each, 0) for each in AccountClass},
         "invitations_waiting": counts.get(INVITATIONS, 0),
-        "mails": _mails(session, now, domain),
+        "mails": {
+            "states": {each: counts[each] for each in MailState if each in counts},
+            "last_reply": _last_reply(session, now, domain),
+        },
         "asked_while_closed": None if is_open else counts.get(ASKED, 0),
         "siblings": _siblings(session, domain),
         "changes": _changes(session, domain),
@@ -105,7 +109,10 @@ def _history(session: Session, domain: str) -> list[dict[str, Any]]:
 
 
 def _counts(session: Session, now: datetime, domain: str) -> dict[str, int]:
-    """Accounts that are ready, by class; waiting invitations; sign-ups asked for in seven days."""
+    """Accounts that are ready, by class; waiting invitations; mails and sign-ups of seven days.
+
+    Each by its name: an AccountClass, a MailState, INVITATIONS or ASKED.
+    """
     invitation, request = ThirdPartyInvitation, VerificationRequest
     accounts = select(Account.account_class.label("what")).where(
         domain_of(Account.address) == domain, Account.state == AccountState.READY
@@ -118,26 +125,32 @@ def _counts(session: Session, now: datetime, domain: str) -> dict[str, int]:
     asked = select(literal(ASKED).label("what")).where(
         domain_of(request.address) == domain, request.created_at > now - RECENT
     )
-    some = [each.limit(MOST + 1).subquery() for each in (accounts, waiting, asked)]
+    mailed = select(Mail.state.label("what")).where(*_recent_mails(now, domain))
+    some = [each.limit(MOST + 1).subquery() for each in (accounts, waiting, asked, mailed)]
     counts = [select(each.c.what, func.count()).group_by(each.c.what) for each in some]
     return {str(what): int(number) for what, number in session.execute(union_all(*counts))}
 
 
-def _mails(session: Session, now: datetime, domain: str) -> dict[str, Any]:
-    """Mails of the last seven days by state, and what the mail server said last."""
-    own = (Mail.created_at > now - RECENT, domain_of(Mail.address) == domain)
-    asked = (
-        select(Mail.state, Mail.last_reply, Mail.ended_at)
-        .where(*own)
+def _recent_mails(now: datetime, domain: str) -> tuple[ColumnElement[bool], ...]:
+    return (Mail.created_at > now - RECENT, domain_of(Mail.address) == domain)
+
+
+def _last_reply(session: Session, now: datetime, domain: str) -> str | None:
+    """What the mail server said last about a mail that ended, among the newest of seven days."""
+    newest = (
+        select(Mail.last_reply, Mail.ended_at, Mail.created_at)
+        .where(*_recent_mails(now, domain))
         .order_by(Mail.created_at.desc())
-        .limit(MOST + 1)
+        .limit(LOOKED_AT)
+        .subquery()
     )
-    rows = session.execute(asked).all()
-    counts: dict[str, int] = {}
-    for state, _, _ in rows:
-        counts[state] = counts.get(state, 0) + 1
-    replies = (reply for _, reply, ended_at in rows if reply and ended_at)
-    return {"states": counts, "last_reply": next(replies, None)}
+    asked = (
+        select(newest.c.last_reply)
+        .where(newest.c.last_reply.is_not(None), newest.c.ended_at.is_not(None))
+        .order_by(newest.c.created_at.desc())
+        .limit(1)
+    )
+    return session.scalar(asked)
 
 
 def _siblings(session: Session, domain: str) -> list[str]:

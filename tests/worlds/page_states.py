@@ -142,7 +142,7 @@ class Walk:
         yield "sibling", self.start("ana@ac-normandie.example")
         yield "shared", self.start("contact@ac-rouen.example")
         yield "not open, long", self.start(LONG)
-        yield "check, long", self.press(self.desk.locator("button.second"))
+        yield "check, long", self.press(self.desk.locator("button.second").first)
 
     def waiting(self) -> Iterator[tuple[str, Page]]:
         yield "check", self.start("camille.durand@ac-rouen.example")

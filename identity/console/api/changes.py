@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from identity.domain_requests import answering
 from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed
 from identity.problems import StaleDraft
@@ -205,7 +206,8 @@ def _answer(session: Session, change: Change) -> Answer:
 
 
 def _told(session: Session, change: Change) -> dict[str, Any]:
-    return views.describe_change(session, change)
+    answered = answering.describe_answered(session, change)
+    return views.describe_change(session, change) | {"answers": answered}
 
 
 def _check(session: Session, change: Change) -> dict[str, Any]:

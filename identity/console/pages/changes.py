@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from flask import Response, request, url_for
 
+from identity.domain_requests import answering
 from identity.operators import models as operators
 from identity.operators.roles import Deed
 from identity.problems import NoSuchOperator
@@ -74,6 +75,7 @@ def show_change(
         values: dict[str, Any] = {
             "change": views.describe_change(session, found),
             "lines": lines_of(session, found, limit=SHOWN),
+            "answered": answering.describe_answered(session, found),
             "is_own": possible.is_own(found, me),
             "is_waiting": possible.is_waiting(found),
             "is_stuck": possible.is_stuck(session, found),

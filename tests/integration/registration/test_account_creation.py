@@ -100,7 +100,7 @@ def passwords_kept(worker_services):
 
 def templates(worker_services):
     with worker_services.database.reading() as session:
-        return [mail.template for mail in reversed(mails.find_recent(session))]
+        return sorted(mail.template for mail in mails.find_recent(session))
 
 
 def test_a_confirmed_address_becomes_an_account_with_association_and_welcome(

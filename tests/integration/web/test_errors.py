@@ -127,6 +127,10 @@ def made(kind: type[problems.Problem]) -> problems.Problem:
         problems.WrongServer: ("wrong_server", "x.example"),
         problems.WrongPepper: ("sha256", "a pepper"),
         problems.HomeserverRetired: ("Éducation",),
+        problems.SecondFactorNeeded: ("https://guichet.example/admin/changes/C-1",),
+        problems.StaleDraft: (2,),
+        problems.DomainRequestDecided: ("D-1", "refused"),
+        problems.DomainLooksAlike: ("ac-roven.example", ["ac-rouen.example"]),
     }
     if issubclass(kind, problems.Stopped):
         is_for_now = ANSWERS[kind][0] == HTTPStatus.SERVICE_UNAVAILABLE

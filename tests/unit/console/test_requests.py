@@ -3,11 +3,12 @@
 import pytest
 from sqlalchemy import event, select
 
+from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.core.journal import JournalEntry
 from identity.domain_requests import deciding
 from identity.domain_requests.models import Refusal
 from identity.operators.roles import Role, Scope
-from identity.rule_changes import change_models
+from identity.rule_changes import change_models, changes
 from tests.worlds.domain_askers import *
 from tests.worlds.visitors import heading, words
 
@@ -82,6 +83,29 @@ def test_an_accepted_request_lands_in_a_change_that_is_checked(asked, desk, serv
     assert (change.state, change.author, line.pattern) == ("checking", "Emil", NORMANDIE)
     again = desk.post("/admin/requests/D-1/accept", homeserver=EDUCATION)
     assert "Emil already decided" in words(again)
+
+
+def test_the_check_says_how_many_people_are_mailed_and_for_how_long(asked, desk):
+    asked.ask("mia@asso-9.example")
+    desk.post("/admin/requests/D-1/accept", homeserver=EDUCATION)
+    asked.work()
+    page = words(desk.get("/admin/changes/C-1"))
+    assert "asked for these domains 2 (1 request) the decision, within an hour" in page
+    for number in range(199):
+        asked.ask(f"person{number}@{NORMANDIE}")
+    page = words(desk.get("/admin/changes/C-1"))
+    assert "asked for these domains 201 (1 request) the decision, 200 an hour, over 2 hours" in page
+
+
+def test_a_change_that_answers_nobody_says_so(asked, desk, services, clock):
+    rule = Rule(
+        RuleKind.DOMAIN, "asso-9.example", AccountClass.AGENT, EDUCATION, requires_invite=False
+    )
+    with services.database.transaction() as session:
+        change = changes.make(session, clock(), EMIL, title="asso", put=[rule])
+        changes.order_check(session, clock(), EMIL, change)
+    asked.work()
+    assert "asked for these domains 0 none" in words(desk.get("/admin/changes/C-1"))
 
 
 def test_a_look_alike_is_typed_first(asked, desk):
