@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from domain_rules.federation import HomeserverEntry, RuleReader
 from domain_rules.located import LineFault, Located, excerpt
-from domain_rules.reading import NeverAgent, RuleReading, bar_no_domain, drop_repeated_rules
+from domain_rules.reading import Follow, NeverAgent, RuleReading, bar_no_domain, drop_repeated_rules
 from domain_rules.rule import Rule, RuleKind
 from domain_rules.spreadsheet_cells import unguard_cell, write_table
 from domain_rules.writing import rule_fields, sort_rules
@@ -36,6 +36,7 @@ def read_csv(
     *,
     known_homeservers: Mapping[str, bool],
     never_agent: NeverAgent = bar_no_domain,
+    follow: Follow = iter,
 ) -> RuleReading:
     """The rules of a CSV file. `known_homeservers`: for each name, whether it is for guests."""
     servers = {
@@ -45,7 +46,7 @@ def read_csv(
     reader = RuleReader(servers, (), never_agent)
     faults: list[LineFault] = []
     rules: list[tuple[Rule, int]] = []
-    for line, row in _rows(text, faults):
+    for line, row in follow(_rows(text, faults)):
         entry = Located(row, (), {(): line})
         rule = reader.read(entry)
         faults += entry.faults

@@ -13,6 +13,7 @@ fault makes no rule, all others do; callers decide whether to publish a reading 
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
@@ -22,6 +23,9 @@ from domain_rules.rule import AccountClass, Rule, RuleKind
 
 NeverAgent = Callable[[str], str | None]
 """Why a domain may never be opened to agents (free mail, disposable, public suffix), or None."""
+
+Follow = Callable[[Iterable[Any]], Iterable[Any]]
+"""Yields the same entries, while it shows how far they are read, or says that it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,7 @@ def read_federation(
     *,
     known_homeservers: Collection[str] = (),
     never_agent: NeverAgent = bar_no_domain,
+    follow: Follow = iter,
 ) -> FederationReading:
     """The rules and homeservers of a federation file (see examples/federation.yaml).
 
@@ -132,7 +137,7 @@ def read_federation(
     homeservers = _homeservers(top)
     reader = RuleReader(homeservers, frozenset(known_homeservers), never_agent)
     rules: list[tuple[Rule, int]] = []
-    for entry in _entries(top, "rules"):
+    for entry in follow(_entries(top, "rules")):
         rule = reader.read(entry)
         faults += entry.faults
         if rule:

@@ -50,6 +50,7 @@ import identity.registration.models
 import identity.routing.address_list_models
 import identity.routing.models
 import identity.rule_changes.change_models
+import identity.rule_changes.imports
 import identity.sign_up.models
 import identity.synapse_api.report_models
 import identity.threepids.account_models

@@ -35,6 +35,7 @@ CARRY_OUT: dict[JobKind, Callable[[WorkerServices, Job], RecordOutcome]] = {
     JobKind.CHANGE_APPLY: rule_changes.apply_change,
     JobKind.CHANGE_APPLIED: domain_requests.settle_applied,
     JobKind.CHANGE_REVIEW: rule_changes.remind_of_review,
+    JobKind.RULE_IMPORT: rule_changes.read_rule_file,
     JobKind.DOMAIN_EVIDENCE: domain_requests.collect_evidence,
     JobKind.DOMAIN_PROOF: domain_requests.look_for_proof,
 }

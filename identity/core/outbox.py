@@ -45,6 +45,7 @@ class JobKind(StrEnum):
     CHANGE_APPLY = "change_apply"  # count again, and publish it
     CHANGE_APPLIED = "change_applied"  # tell those who asked for what it opened
     CHANGE_REVIEW = "change_review"  # remind approvers of one that was applied without approval
+    RULE_IMPORT = "rule_import"  # make a change of the lines of a file
     DOMAIN_EVIDENCE = "domain_evidence"  # ask the DNS about a domain that somebody asks for
     DOMAIN_PROOF = "domain_proof"  # look for the record by which its owner shows who they are
 

@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
+SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_DEPTH = 50  # nested objects and lists: Matrix needs a handful, Python can take about 1,000
 
 
@@ -22,7 +24,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 def is_text(value: str) -> bool:
     """Whether a string can be stored and sent on: no NUL and no lone surrogates."""
-    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return "\0" not in value and (value.isascii() or SURROGATE.search(value) is None)
 
 
 def _is_deep(found: object) -> bool:

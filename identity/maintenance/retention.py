@@ -31,7 +31,7 @@ from identity.operators import (
 from identity.operators.sso import models as sso
 from identity.people import file_models as person_files
 from identity.registration import models as account_attempts
-from identity.rule_changes import change_models as rule_changes
+from identity.rule_changes import change_models as rule_changes, imports as rule_imports
 from identity.sign_up.models import State as Request, VerificationRequest
 from identity.synapse_api import report_models
 from identity.threepids import account_models as identity_accounts
@@ -60,6 +60,7 @@ WRONG_CODES = timedelta(days=1)  # the period that the limits count
 CODES_ENDED = timedelta(days=9)  # an ended code can undo a mistake for a week
 JOBS_DONE = timedelta(days=7)
 CHANGES_ABANDONED = timedelta(days=183)
+RULE_IMPORTS = timedelta(days=7)
 EFFECTS_OF_CHANGES = timedelta(days=365)  # counts by domain
 JOBS_GIVEN_UP = timedelta(days=30)
 PERSON_FILES = timedelta(days=1)  # after their half hour; the journal keeps the openings
@@ -154,6 +155,7 @@ def _steps_of_stories(now: datetime) -> dict[str, Step]:
         "effects of changes of rules": _forgetting(
             rule_changes.forget_effects, now - EFFECTS_OF_CHANGES
         ),
+        "files of rules": _forgetting(rule_imports.forget, now - RULE_IMPORTS),
         # Those whose time is over; the journal keeps them.
         "freezes": _forgetting(freezes.forget, now),
         "person files": _forgetting(person_files.forget, now - PERSON_FILES),

@@ -52,6 +52,7 @@ MEANINGS = {
     "homeservers.retired_at": "accounts are made again on retired homeservers",
     "person_files": "person files of the console are to be opened again",
     "outbox.held_by": "held jobs are carried out",
+    "rule_imports": "files of rules that wait to be read are to be sent again",
     "operators": "nobody can sign in to the console",
     "operator_factors": "operators have no second factor",
     "operator_recovery_codes": "recovery codes are useless",

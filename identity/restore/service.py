@@ -88,6 +88,7 @@ DOES = {
     JobKind.CHANGE_APPLIED: "settles requests for the domains that a change opened; their mails "
     "count as the others do",
     JobKind.CHANGE_REVIEW: "reminds approvers of a change that nobody has reviewed",
+    JobKind.RULE_IMPORT: "makes a change of the lines of a file; it waits for approval",
     JobKind.DOMAIN_EVIDENCE: "asks the DNS about a domain; changes no rule",
     JobKind.DOMAIN_PROOF: "looks for a record in the DNS; changes no rule",
     JobKind.MAIL: "is sent: it was ordered after the backup was loaded, or --keep-mails was given",

@@ -55,7 +55,7 @@ def make(
     change = Change(
         id=uuid.uuid4(),
         number=_next_number(session),
-        title=_read_title(title),
+        title=read_title(title),
         origin=origin,
         reverses=reverses.id if reverses else None,
         state=ChangeState.DRAFT,
@@ -78,6 +78,14 @@ def make(
     lines.add(session, change, put, take_away, allows_public=allows_public, scope=scope)
     write(session, now, who, "make", change, origin=origin, lines=change.lines)
     return change
+
+
+def read_title(text: str) -> str:
+    """The title of a change as it is stored, on one line. Raises WrongParameter without letters."""
+    title = mask_names(" ".join(text.split()))
+    if not title or not title.isprintable():
+        raise WrongParameter("A change has a title, on one line.")
+    return title[:MAX_TITLE]
 
 
 def required(session: Session, number: int, scope: Scope = ALL) -> Change:
@@ -117,7 +125,7 @@ def rename(
     session: Session, now: datetime, who: Actor, change: Change, title: str, *, version: int
 ) -> None:
     """Give a draft another title, in which addresses are masked. Raises StaleDraft, NotNow, WrongParameter."""
-    title = _read_title(title)
+    title = read_title(title)
     _edit(session, now, who, change, version)
     change.title = title
     write(session, now, who, "rename", change)
@@ -335,13 +343,6 @@ def _edit(session: Session, now: datetime, who: Actor, change: Change, version: 
 
 def _within(scope: Scope) -> Select[Change]:
     return select(Change).where(scopes.is_within(scope))
-
-
-def _read_title(text: str) -> str:
-    title = mask_names(" ".join(text.split()))
-    if not title or not title.isprintable():
-        raise WrongParameter("A change has a title, on one line.")
-    return title[:MAX_TITLE]
 
 
 def _next_number(session: Session) -> int:

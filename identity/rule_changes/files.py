@@ -4,7 +4,7 @@ What was read is compared with the rules in force, so that a change gets the lin
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import PurePath
@@ -18,6 +18,7 @@ from domain_rules.located import LineFault
 from domain_rules.reading import (
     Duplicate,
     FederationReading,
+    Follow,
     RuleReading,
     read_federation,
     read_plain_list,
@@ -119,19 +120,21 @@ def read(
     text: str,
     here: Existing,
     of_lists: OfLists,
-    follow: Callable[[Sequence[str]], Iterable[str]] = iter,
+    follow: Follow = iter,
 ) -> Content:
-    """Read a file of any format. `follow`: shows how far the lines of a list are read.
+    """Read a file of any format. `follow`: is given the entries as they are read.
 
     Raises UnreadableFile, also for a list without a homeserver, and for another file with one.
     """
     form = format_of(name, text)
     check_of_lists(name, form, of_lists)
     if form is Format.YAML:
-        return read_yaml(name, text, here)
+        return read_yaml(name, text, here, follow)
     if form is Format.CSV:
         known, why = here.homeservers, here.never_agent
-        return _content(read_csv(text, known_homeservers=known, never_agent=why), here)
+        return _content(
+            read_csv(text, known_homeservers=known, never_agent=why, follow=follow), here
+        )
     is_guests = of_lists.guest or here.homeservers.get(of_lists.homeserver, False)
     reading = read_plain_list(
         follow(text.split("\n")),
@@ -153,7 +156,7 @@ def check_of_lists(name: str, form: Format, of_lists: OfLists) -> None:
             raise UnreadableFile(f"--{field_.name} is for lists; {name} says it itself")
 
 
-def read_yaml(name: str, text: str, here: Existing) -> Content:
+def read_yaml(name: str, text: str, here: Existing, follow: Follow = iter) -> Content:
     """Read our own YAML format (examples/federation.yaml) or an old info.yaml.
 
     Raises UnreadableFile.
@@ -166,7 +169,9 @@ def read_yaml(name: str, text: str, here: Existing) -> Content:
     if is_info_yaml(document):
         old = read_info_yaml(document, lines, known_homeservers=known, never_agent=why)
         return _content(old, here)
-    reading = read_federation(document, lines, known_homeservers=known, never_agent=why)
+    reading = read_federation(
+        document, lines, known_homeservers=known, never_agent=why, follow=follow
+    )
     return replace(_content(reading, here), homeservers=tuple(reading.homeservers))
 
 

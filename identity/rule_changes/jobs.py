@@ -1,7 +1,9 @@
 """What the worker does with a change of rules: it counts whom it affects, and applies it."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -10,13 +12,16 @@ from identity.core import outbox
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.core.retries import UNFORESEEN
-from identity.problems import Problem
+from identity.problems import Problem, UnreadableFile
 from identity.services import WorkerServices
 
-from . import applying, change_models as models, changes, checking, lines, telling
+from . import applying, change_models as models, changes, checking, files, imports, lines, telling
 from .change_models import Change, ChangeState
 from .checking import Checked
+from .files import Format, OfLists
+from .imports import ImportState, Obstacle, Prepared, RuleImport
 
+AT_ONCE = 2_000  # entries of a file between two renewals of the lease
 TURNS = 3  # how often it counts anew because what it counted moved
 
 
@@ -59,6 +64,25 @@ def apply_change(services: WorkerServices, job: Job) -> RecordOutcome:
     raise Later("addresses or rules changed while they were counted", pause)
 
 
+def read_rule_file(services: WorkerServices, job: Job) -> RecordOutcome:
+    """Read a file that an operator sent, and make a change of its lines."""
+    with services.database.reading() as session:
+        row = session.get(RuleImport, job.subject_id)
+        if row is None or row.state != ImportState.WAITING:
+            return record_nothing
+        here = files.find_existing(session)
+    of_lists = OfLists(**row.of_lists)
+    follow = partial(_go_on, services, job)
+    try:
+        content = files.read(row.name, row.content, here, of_lists, follow)
+    except UnreadableFile as problem:
+        is_bare = files.format_of(row.name, row.content) is Format.LIST and not of_lists.homeserver
+        what = Obstacle.NO_HOMESERVER if is_bare else Obstacle.UNREADABLE
+        return partial(_record_obstacle, services, job, what, str(problem))
+    prepared = imports.prepare(content, here, services.now(), exactly=row.exactly)
+    return partial(_record_import, services, job, prepared)
+
+
 def remind_of_review(services: WorkerServices, job: Job) -> RecordOutcome:
     """Mail the approvers about what was applied without approval, until somebody has read it."""
 
@@ -92,6 +116,28 @@ def _keep(services: WorkerServices, session: Session, job: Job) -> None:
     """Lengthen the lease. Raises Later if another worker has the job: this one stops counting."""
     if not outbox.renew(session, job, services.now()):
         raise Later("another worker has taken it over", timedelta())
+
+
+def _go_on(services: WorkerServices, job: Job, entries: Iterable[Any]) -> Iterable[Any]:
+    """The entries; the lease is lengthened from time to time."""
+    for number, entry in enumerate(entries, 1):
+        yield entry
+        if number % AT_ONCE == 0:
+            with services.database.transaction() as session:
+                _keep(services, session, job)
+
+
+def _record_import(
+    services: WorkerServices, job: Job, prepared: Prepared, session: Session
+) -> None:
+    imports.record(session, services.now(), session.get_one(RuleImport, job.subject_id), prepared)
+
+
+def _record_obstacle(
+    services: WorkerServices, job: Job, what: Obstacle, why: str, session: Session
+) -> None:
+    row = session.get_one(RuleImport, job.subject_id)
+    imports.record_obstacle(services.now(), row, what, why)
 
 
 def _store(services: WorkerServices, job: Job, checked: Checked, session: Session) -> None:

@@ -78,6 +78,7 @@ IMPERSONAL = {
     "room_members": {"room_id"},
     # Others whose names were asked for, by the keyed marks of the log; deleted the day after.
     "person_files": {"shown"},
+    "rule_imports": {"origin", "request_id", "state"},
     "rule_revisions": {"author"},
     "rules": {
         *("kind", "account_class", "homeserver", "protected_homeserver", "sibling_of"),

@@ -7,6 +7,7 @@ from . import (
     freezes,
     health,
     homeservers,
+    imports,
     invitations,
     journal,
     mails,
@@ -17,8 +18,8 @@ from . import (
 from .frame import blueprint
 
 RESOURCES = (
-    *(access, changes, document, freezes, health, homeservers, invitations, journal, mails),
-    *(people, requests, rules),
+    *(access, changes, document, freezes, health, homeservers, imports, invitations),
+    *(journal, mails, people, requests, rules),
 )
 
 __all__ = ("RESOURCES", "blueprint")

@@ -1,12 +1,12 @@
 """/admin/changes/import and the export of rules: files that become the lines of a change, and back."""
 
+import uuid
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Response, make_response, request
+from flask import Response, abort, make_response, request
 
 from domain_rules.csv_rules import write_csv
-from domain_rules.located import LineFault
 from domain_rules.writing import write_yaml
 from identity.core import journal
 from identity.homeservers import models as homeservers
@@ -14,27 +14,22 @@ from identity.operators.roles import Deed
 from identity.problems import (
     NoSuchChange,
     NoSuchRevision,
-    NotForAgents,
-    NotPermitted,
+    NotNow,
+    Problem,
     UnreadableFile,
     WrongParameter,
 )
-from identity.rule_changes import changes, files, import_proof
+from identity.rule_changes import files, imports
 from identity.rule_changes.as_of import load_rules, read_as_of
-from identity.rule_changes.change_models import Origin
-from identity.rule_changes.files import Content, Existing, Format, OfLists
-from identity.rule_changes.import_proof import ImportProof
+from identity.rule_changes.files import Format, OfLists
 from identity.web.rendering import Fault
 from identity.web.request_context import services
 from identity.web.wording import text
 
-from .frame import blueprint, form, go_to, say, screen, show, typed_reason
+from .frame import blueprint, form, go_to, screen, show, typed_reason
 from .operator_session import actor, operator
 
-MAX_BYTES: Final = 10_000_000
-MAX_FORM: Final = MAX_BYTES + 100_000  # for the fields beside the file
-MAX_YAML: Final = 500_000  # characters: reading YAML is slow, and a request must not last
-SHOWN: Final = 200  # lines of a table
+MAX_FORM: Final = imports.MAX_BYTES + 100_000  # for the fields beside the file
 
 
 @blueprint.url_value_preprocessor
@@ -52,32 +47,48 @@ def import_page() -> Response:
 
 @form("/changes/import", Deed.DRAFT)
 def import_rules() -> Response:
-    """Make a change of the lines of a file, and have it counted. Refused lines are shown."""
-    given = request.files.get("file")
-    name = given.filename or "" if given else ""
-    content = given.read(MAX_BYTES + 1) if given else b""
-    if given:
-        given.close()
-    if not content:
-        return _page([Fault("file", text("console.import.fault.none"))])
-    if len(content) > MAX_BYTES:
-        return _page([Fault("file", text("console.import.fault.long"))])
+    """Let the worker read a file and make a change of its lines."""
+    sent = _sent_file()
+    if isinstance(sent, Fault):
+        return _page([sent])
+    name, content = sent
+    of_lists = _of_lists()
+    if files.format_of(name, content) is Format.LIST and not of_lists.homeserver:
+        return _page([Fault("homeserver", text("console.import.fault.list"))])
+    who = operator()
     try:
-        read = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return _page([Fault("file", text("console.import.fault.encoding"))])
-    form_of = files.format_of(name, read)
-    if form_of is Format.YAML and len(read) > MAX_YAML:
-        return _page([Fault("file", text("console.import.fault.yaml"))])
+        with services.database.transaction() as session:
+            made = imports.send(
+                session,
+                services.now(),
+                actor(typed_reason()),
+                name=name,
+                content=content,
+                title=" ".join(request.form.get("title", "").split()) or _title(name),
+                operator_id=who.operator_id,
+                of_lists=of_lists,
+                exactly="exactly" in request.form,
+                scope=who.scope,
+            )
+            made_id = made.id
+    except (UnreadableFile, WrongParameter, NotNow) as problem:
+        return _page([_fault_of(problem)])
+    return go_to("import_outcome", import_id=made_id)
+
+
+@screen("/changes/import/<uuid:import_id>", Deed.DRAFT)
+def import_outcome(import_id: uuid.UUID) -> Response:
+    """What became of a file. One without faults leads to its change."""
     with services.database.reading() as session:
-        here = files.find_existing(session)
-    try:
-        found = files.read(name, read, here, _of_lists(form_of))
-    except UnreadableFile as problem:
-        is_list = form_of is Format.LIST
-        said = text("console.import.fault.list") if is_list else str(problem)
-        return _page([Fault("homeserver" if is_list else "file", said)])
-    return _make(name, found, here)
+        found = imports.find(session, import_id, operator().operator_id)
+        if found is None:
+            abort(HTTPStatus.NOT_FOUND)
+        told = imports.describe(session, found)
+    said, number = told["outcome"], _number(told["change"])
+    is_clean = number and not said["refused"] and said["proof"] is None
+    if is_clean:
+        return go_to("change", number=number)
+    return show("import_outcome", file=told, number=number, said=said, most=imports.SHOWN)
 
 
 @form("/domains/export", Deed.EXPORT_RULES)
@@ -113,34 +124,34 @@ def export_rules() -> Response:
     return response
 
 
-def _make(name: str, found: Content, here: Existing) -> Response:
-    """The change of what was read; the page names what was refused."""
-    put, gone = files.lines_of(found, here, exactly="exactly" in request.form)
-    if not put and not gone:
-        return _outcome(found, here, None)
-    title = " ".join(request.form.get("title", "").split()) or _title(name)
-    who, now = operator(), services.now()
+def _sent_file() -> tuple[str, str] | Fault:
+    """Name and content of the file in the form, or what is wrong with it."""
+    given = request.files.get("file")
+    name = given.filename or "" if given else ""
+    content = given.read(imports.MAX_BYTES + 1) if given else b""
+    if given:
+        given.close()
+    if not content:
+        return Fault("file", text("console.import.fault.none"))
+    if len(content) > imports.MAX_BYTES:
+        return Fault("file", text("console.import.fault.long"))
     try:
-        with services.database.transaction() as session:
-            made = changes.make(
-                session,
-                now,
-                actor(typed_reason()),
-                title=title,
-                operator_id=who.operator_id,
-                origin=Origin.IMPORT,
-                put=put,
-                take_away=gone,
-                scope=who.scope,
-            )
-            changes.order_check(session, now, actor(typed_reason()), made)
-            number = made.number
-    except (NotForAgents, NotPermitted):
-        return _page([Fault("file", text("console.change.fault.scope"))])
-    if found.faults or found.old:
-        return _outcome(found, here, number)
-    say("console.change.made", change=f"C-{number}")
-    return go_to("change", number=number)
+        read = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        read = "\0"
+    if "\0" in read:
+        return Fault("file", text("console.import.fault.encoding"))
+    return name, read
+
+
+def _fault_of(problem: Problem) -> Fault:
+    match problem:
+        case WrongParameter():
+            return Fault("title", text("console.import.fault.title"))
+        case NotNow():
+            return Fault("file", text("console.import.fault.waiting"))
+        case _:
+            return Fault("file", text("console.import.fault.yaml"))
 
 
 def _title(name: str) -> str:
@@ -149,36 +160,12 @@ def _title(name: str) -> str:
     return str(text("console.import.title", file=shown).unescape())
 
 
-def _outcome(found: Content, here: Existing, number: int | None) -> Response:
-    """What was refused and why, and what an old file answers otherwise than before."""
-    proof = import_proof.make_proof(found, here.rules, services.now())
-    return show(
-        "import_outcome",
-        status=HTTPStatus.OK,
-        number=number,
-        rules=len(found.rules),
-        refused=[_described(fault) for fault in found.faults[:SHOWN]],
-        all_refused=len(found.faults),
-        duplicates=len(found.duplicates),
-        servers=[each.name for each in found.homeservers if each.name not in here.homeservers],
-        proof=_proof(proof) if proof else None,
-        most=SHOWN,
-    )
+def _number(label: str | None) -> int | None:
+    return int(label.removeprefix("C-")) if label else None
 
 
-def _described(fault: LineFault) -> dict[str, Any]:
-    return {"line": fault.line, "text": fault.text[:SHOWN], "reason": fault.reason}
-
-
-def _proof(found: ImportProof) -> dict[str, Any]:
-    told = import_proof.describe_proof(found)
-    return told | {name: told[name][:SHOWN] for name in ("differences", "dangers")}
-
-
-def _of_lists(form_of: Format) -> OfLists:
+def _of_lists() -> OfLists:
     """What the form says about a plain list; other files say it themselves."""
-    if form_of is not Format.LIST:
-        return OfLists()
     typed = request.form
     return OfLists(
         homeserver=typed.get("homeserver", ""),

@@ -102,9 +102,34 @@ def upgrade() -> None:
             "change_id", "homeserver", "organisation", name=op.f("pk_change_touches")
         ),
     )
+    op.create_table(
+        "rule_imports",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("content", sa.String(), nullable=False),
+        sa.Column("exactly", sa.Boolean(), nullable=False),
+        sa.Column("of_lists", sa.JSON(), nullable=False),
+        sa.Column("operator_id", sa.Uuid(), nullable=True),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("request_id", sa.String(), nullable=True),
+        sa.Column("organisations", sa.JSON(), nullable=False),
+        sa.Column("homeservers", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("made_at", MOMENT, nullable=False),
+        sa.Column("read_at", MOMENT, nullable=True),
+        sa.Column("change_id", sa.Uuid(), nullable=True),
+        sa.Column("outcome", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_imports")),
+    )
+    op.create_index(op.f("ix_rule_imports_operator_id"), "rule_imports", ["operator_id"])
+    op.create_index(op.f("ix_rule_imports_made_at"), "rule_imports", ["made_at"])
 
 
 def downgrade() -> None:
+    op.drop_table("rule_imports")
     op.drop_table("change_touches")
     op.drop_table("change_effects")
     op.drop_table("change_lines")

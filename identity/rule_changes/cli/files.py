@@ -1,6 +1,8 @@
 """Reads a file of rules for a command, with the homeservers that it describes."""
 
+import re
 from pathlib import Path
+from typing import Final
 
 from domain_rules.federation import HomeserverEntry
 from identity.command.files import read_certificate, read_secret, read_text
@@ -8,6 +10,8 @@ from identity.command.outcomes import Exit
 from identity.command.progress import track_progress
 from identity.homeservers.service import NewHomeserver
 from identity.rule_changes.files import Content, Existing, OfLists, is_policy, read, read_yaml
+
+ITEM: Final = re.compile(r"^\s*- ", re.MULTILINE)
 
 
 def read_file(path: Path, text: str, here: Existing, of_lists: OfLists) -> Content:
@@ -17,8 +21,13 @@ def read_file(path: Path, text: str, here: Existing, of_lists: OfLists) -> Conte
         text,
         here,
         of_lists,
-        follow=lambda lines: track_progress("Reading", lines, len(lines)),
+        follow=lambda entries: track_progress("Reading", entries, _count_entries(text)),
     )
+
+
+def _count_entries(text: str) -> int:
+    """How many there are, about: items of YAML, else lines."""
+    return len(ITEM.findall(text)) or text.count("\n") + 1
 
 
 def read_sample(path: Path) -> Content:

@@ -210,3 +210,26 @@ def test_revisions_are_told_with_what_they_changed(editor):
     lines = editor.get("/revisions/1").json["lines"]
     assert [each["before"] for each in lines] == [None, None]
     assert editor.get("/revisions/2").status_code == 404
+
+
+def test_a_file_becomes_a_change_by_the_worker_and_refused_lines_are_named(editor, services):
+    content = f"kind;pattern;class;homeserver\ndomain;asso.example;agent;{EDUCATION}\n"
+    content += f"domain;gmail.com;agent;{EDUCATION}\n"
+    sent = editor.post("/imports", {"name": "rules.csv", "content": content})
+    assert (sent.status_code, sent.json["state"]) == (202, "waiting"), sent.text
+    path = sent.headers["Location"].removeprefix(PREFIX)
+    work(services)
+    told = editor.get(path).json
+    assert (told["state"], told["change"], told["outcome"]["rules"]) == ("read", "C-1", 1)
+    assert [each["text"] for each in told["outcome"]["refused"]] == ["gmail.com"]
+    assert editor.get("/changes/1").json["state"] == "checked"
+
+
+def test_a_file_is_read_for_its_sender_alone(editor, program, services):
+    sent = editor.post("/imports", {"name": "list.txt", "content": "asso.example\n"})
+    path = sent.headers["Location"].removeprefix(PREFIX)
+    work(services)
+    assert editor.get(path).json["outcome"]["obstacle"] == "no_homeserver"
+    assert program(Role.APPROVER).get(path).status_code == 404
+    assert editor.post("/imports", {"name": "a", "content": "a\0"}).status_code == 400
+    assert program(Role.VIEWER).post("/imports", {"name": "a", "content": "a"}).status_code == 403
