@@ -90,8 +90,8 @@ def test_a_lane_whose_relay_is_down_is_left_to_the_timetable(services, order, po
 
 def test_an_alarm_rings_once_at_its_moment(bells, clock):
     alarms = Alarms(bells)
-    for _ in range(3):
-        alarms.set(Lane.URGENT, clock(), clock() + SECOND / 100)
+    for _ in range(3):  # all before it rings, on a busy machine too
+        alarms.set(Lane.URGENT, clock(), clock() + SECOND)
     bells.wait(1)
     alarms.set(Lane.URGENT, clock(), clock())
     bells.wait(2)
