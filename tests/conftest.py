@@ -10,6 +10,7 @@ import pytest
 
 pytest_plugins = [
     "tests.services.url_rules",
+    "tests.services.hours",
     "tests.services.postgresql",
     "tests.services.databases",
     "tests.services.pgbouncer",

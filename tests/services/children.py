@@ -160,10 +160,32 @@ def standing_still(server) -> Iterator[None]:
         server.thaw()
 
 
+def children_of(pid: int) -> list[int]:
+    """What it started and what runs still; nothing of a process that has ended. Threads of it may end meanwhile."""
+    found: list[int] = []
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def command_of(pid: int) -> str:
+    """Its words, each with a NUL behind it; none of a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def lives(pid: int) -> bool:
+    """Whether it runs: one that has ended, and that nobody has asked for how, has no words any more."""
+    return bool(command_of(pid))
+
+
 def _send_to_family(pid: int, number: signal.Signals) -> None:
     """To the process first: once it stands still, it starts no others. Some may end meanwhile."""
-    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                _send_to_family(int(child), number)
+        for child in children_of(pid):
+            _send_to_family(child, number)

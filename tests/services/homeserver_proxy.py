@@ -43,7 +43,7 @@ def before(folder: Path, synapse: str, *, identity_server: str) -> Iterator[str]
     limits = (nginx.DEPLOY / "synapse-limits.conf").read_text(encoding="utf-8")
     here = f"{LOOPBACK}:{port}"
     text = SERVER.format(limits=limits, here=here, synapse=synapse, doors=doors)
-    child = nginx.run(folder, text, port=port)
+    child = nginx.run(folder, text, port)
     try:
         yield here
     finally:

@@ -83,14 +83,14 @@ def program() -> str:
     return found
 
 
-def run(folder: Path, sample: str, *, port: int) -> Nginx:
-    """Whatever stands in the http block, answering on `port`. Kill it in the end."""
+def run(folder: Path, sample: str, *ports: int) -> Nginx:
+    """Whatever stands in the http block, answering on these ports, the first of which is `port`. Kill it in the end."""
     (folder / "sample.conf").write_text(sample, encoding="utf-8")
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder), encoding="utf-8")
     command = [program(), "-p", str(folder), "-c", str(folder / "nginx.conf")]
     child = Nginx(command, log=folder / "output.log", env={}, cwd=folder)
-    child.folder, child.port = folder, port
-    child.wait_until(lambda: listens(port), what="nginx listens")
+    child.folder, child.port = folder, ports[0]
+    child.wait_until(lambda: all(map(listens, ports)), what="nginx listens")
     return child
 
 
@@ -104,7 +104,7 @@ def nginx(tmp_path, authority) -> Iterator[Callable[[str], Nginx]]:
         folder.mkdir()
         ports = {"port": free_port(), "clear_port": free_port()}
         text = sample(folder, authority.issue(NAME), web=web, **ports)
-        child = run(folder, text, port=ports["port"])
+        child = run(folder, text, *ports.values())
         child.clear_port = ports["clear_port"]
         started.append(child)
         return child

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -14,9 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from .children import Child, MissingService, Server
+from .children import Child, MissingService, Server, children_of, lives
 from .schema import create_schema
-from .waiting import LOOPBACK, free_port
+from .waiting import LOOPBACK, free_port, wait_for
 
 # What makes a database durable costs time, and nobody will miss this one.
 UNSAFE_AND_FAST = (
@@ -89,6 +89,21 @@ class PostgreSQLServer(Server):
             user=self.user,
         )
         self.child.wait_until(self._answers, what="PostgreSQL answers")
+
+    def kill(self) -> None:
+        """Its processes have groups of their own, and hold its memory: a start finds it in use while one is there."""
+        if not self.child:
+            return
+        if not self.child.running:  # `stop` has waited for them
+            self.child.kill()
+            return
+        self.child.freeze()  # else it begins further ones meanwhile
+        others = children_of(self.child.pid)
+        self.child.kill()
+        for pid in others:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not any(map(lives, others)), what="no process of PostgreSQL is left")
 
     def stop(self) -> None:
         """Sessions are cut off, data is kept."""

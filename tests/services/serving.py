@@ -21,8 +21,8 @@ def serve_once(answer, *, pause=0.0):
 
     def run():
         with listener, listener.accept()[0] as connection:
-            connection.recv(65536)
             try:
+                connection.recv(65536)
                 for piece in (answer[i : i + 1] for i in range(len(answer))) if pause else [answer]:
                     connection.sendall(piece)
                     time.sleep(pause)

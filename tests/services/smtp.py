@@ -183,12 +183,12 @@ class SilentRelay:
 
 
 class HoldingRelay:
-    """A relay that takes connections and never greets; it knows how many it has, and had at most."""
+    """A relay that takes connections and never greets; it knows how many it had at once, at most."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server((LOOPBACK, 0), backlog=100)
-        self._lock = threading.Lock()
-        self.held = self.most = self.in_all = 0
+        self._held: list[socket.socket] = []
+        self.most = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -198,23 +198,30 @@ class HoldingRelay:
 
     def close(self) -> None:
         self._listener.close()
+        for each in self._held:
+            each.close()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
-                with self._lock:
-                    self.held += 1
-                    self.in_all += 1
-                    self.most = max(self.most, self.held)
-                threading.Thread(target=self._hold, args=(connection,), daemon=True).start()
+                connection.setblocking(False)
+                # A connection that its client has closed before this one is none any more.
+                self._held = [each for each in self._held if _is_open(each)] + [connection]
+                self.most = max(self.most, len(self._held))
 
-    def _hold(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            while connection.recv(1024):
-                """Whatever the client says, nothing is answered."""
-        with self._lock:
-            self.held -= 1
+
+def _is_open(connection: socket.socket) -> bool:
+    """Whatever the client says is thrown away; at its end we close, too."""
+    try:
+        while connection.recv(1024):
+            pass
+    except BlockingIOError:
+        return True
+    except OSError:
+        """It was cut off."""
+    connection.close()
+    return False
 
 
 @pytest.fixture

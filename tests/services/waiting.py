@@ -3,8 +3,7 @@
 import random
 import socket
 import time
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,19 +17,41 @@ class NeverHappened(AssertionError):
 
 
 # Below the range the kernel takes ports of outgoing connections from: nobody gets one by chance
-# between our look and the server's start. Never twice, and elsewhere in every process of the suite.
-_ports = count(random.SystemRandom().randrange(12_000, 30_000))
+# between our look and the server's start.
+BLOCK = 250  # ports
+BLOCKS = [*range(12_000, 31_000, BLOCK)]
+_claims: list[socket.socket] = []
+
+
+def _ports() -> Iterator[int]:
+    """Never one twice, and none that another process of a suite on this machine may take.
+
+    Also none whose server is down for a while: a look at the port alone would take that for free. Whoever has a
+    name among the abstract sockets has the block of that name, until the process ends.
+    """
+    for first in random.SystemRandom().sample(BLOCKS, len(BLOCKS)):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0ports of the tests of Guichet from {first}")
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        yield from range(first, first + BLOCK)
+
+
+_numbers = _ports()
 
 
 def free_port() -> int:
-    for port in _ports:
+    for port in _numbers:
         with socket.socket() as probe:
             try:
                 probe.bind((LOOPBACK, port))
             except OSError:
                 continue
             return port
-    raise AssertionError("unreachable")
+    raise AssertionError("other suites on this machine have every port")
 
 
 def wait_for(

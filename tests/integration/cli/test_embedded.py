@@ -2,11 +2,10 @@
 
 import os
 import signal
-import subprocess
-from pathlib import Path
 
 import pytest
 
+from tests.services.children import children_of, command_of, lives
 from tests.services.person import Person, code_in, link_in
 from tests.services.processes import Web
 from tests.services.waiting import wait_for
@@ -59,7 +58,7 @@ def test_the_link_confirms_in_the_browser_that_asked_and_nowhere_else(guichet):
 
 def test_a_killed_worker_is_replaced_and_the_mail_still_comes(guichet):
     worker = wait_for(
-        lambda: [pid for pid in of_parent(guichet.pid) if "\0worker\0" in command(pid)],
+        lambda: [pid for pid in children_of(guichet.pid) if "\0worker\0" in command_of(pid)],
         what="the worker",
     )[0]
     os.killpg(worker, signal.SIGKILL)
@@ -74,24 +73,11 @@ def test_everything_ends_with_the_command_that_started_it_and_the_second_start_k
     first, address = guichet, "zoe.martin@ac-rouen.example"
     Person(first.url).ask(address)
     wait_for_mail(Person(first.url), address=address)
-    children = wait_for(lambda: of_parent(first.pid), what="children of serve")
+    children = wait_for(lambda: children_of(first.pid), what="children of serve")
     os.kill(first.pid, signal.SIGTERM)
-    assert first.process.wait(30) == 0
-    wait_for(lambda: not any(map(alive, children)), what="all children gone")
+    assert first.process.wait(90) == 0
+    wait_for(lambda: not any(map(lives, children)), what="all children gone")
     second = processes_of_file.serve({})
     assert len(mails_to(Person(second.url), address)) == 1
     assert "First start" in processes_of_file.started[0].log
     assert "First start" not in second.log
-
-
-def of_parent(pid: int) -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in found.stdout.split()]
-
-
-def command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
-
-
-def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}/cmdline").exists() and bool(command(pid))

@@ -157,7 +157,7 @@ def test_its_mail_is_sent_again_and_once_an_hour_is_enough(run, waiting, opened)
 
 
 def test_while_its_room_is_asked_its_mail_is_not_sent_again_and_the_command_says_why(run, add):
-    held = add(awaits="report")
+    held = add(awaits="report", created_at=utc_now(), expires_at=utc_now() + timedelta(days=30))
     said = run("invitation", "resend", held, ends=3).stderr
     assert "once the room is seen to have taken it" in said
     assert run.json("invitation", "show", held)["mails"] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.test_embedded import command, of_parent
+from tests.services.children import children_of, command_of
 from tests.services.keys import KEYS, WORKER_KEYS
 from tests.services.waiting import wait_for
 
@@ -20,15 +20,15 @@ def environ(pid: int) -> str:
 
 def family(pid: int) -> list[int]:
     """A process and all that came of it."""
-    return [pid, *(each for child in of_parent(pid) for each in family(child))]
+    return [pid, *(each for child in children_of(pid) for each in family(child))]
 
 
 def processes_of(serve) -> dict[str, list[int]]:
     """The processes of `guichet serve`, by what they are."""
     kinds = {"asgi:app": "web", "asgi:internal": "internal", "\0worker\0": "worker", "beat": "beat"}
     found = {}
-    for child in of_parent(serve.pid):
-        kind = next((name for part, name in kinds.items() if part in command(child)), None)
+    for child in children_of(serve.pid):
+        kind = next((name for part, name in kinds.items() if part in command_of(child)), None)
         if kind:
             found[kind] = family(child)
     return found if "worker" in found and "web" in found and "beat" in found else {}

@@ -127,7 +127,9 @@ def test_a_reply_to_the_recipient(through, request_, smtp_server, reply, outcome
 def test_a_relay_that_talks_wrongly(through, server, name):
     answers, outcome = TALKS[name]
     options = "tls=starttls" if "STARTTLS" in answers else "tls=none"
-    through.suffer(name, through.mailer(server(**answers).port, options, command=0.5), outcome)
+    # The others answer, on a busy machine after a while: what became of the mail is known then.
+    limits = {"command": 0.5} if name == "never greets" else {}
+    through.suffer(name, through.mailer(server(**answers).port, options, **limits), outcome)
     assert len(through.well.messages) == (0 if outcome in FINAL else 1)
 
 
@@ -139,8 +141,8 @@ def test_nobody_listens(through, smtp_server):
 
 
 def test_it_stalls_after_the_mail(through, smtp_server):
-    smtp_server.delay_after_taking = 3.0
-    broken = through.mailer(smtp_server.port, timeout=1.5)
+    smtp_server.delay_after_taking = 30.0
+    broken = through.mailer(smtp_server.port, timeout=4.0)
 
     def mended():
         smtp_server.delay_after_taking = 0.0

@@ -3,6 +3,7 @@
 import smtplib
 import socket
 import ssl
+import uuid
 
 import pytest
 from sqlalchemy import text
@@ -82,15 +83,15 @@ def test_the_silent_relay_never_greets(silent_smtp):
 
 
 def test_synapse_keeps_its_accounts_over_a_restart(synapse):
-    synapse.register("ana", "a long password")
+    ana = f"ana{uuid.uuid4().hex[:8]}"  # new: the Synapse is the session's, and a test may be tried again
+    user_id = synapse.register(ana, "a long password")["user_id"]
     synapse.stop()
     assert not synapse.running
     synapse.start()
-    assert (
-        synapse.log_in("ana", "a long password").json()["user_id"] == f"@ana:{synapse.server_name}"
-    )
-    answer = synapse.call("GET", f"/_synapse/admin/v2/users/@ana:{synapse.server_name}")
-    assert answer.json()["name"] == f"@ana:{synapse.server_name}"
+    assert synapse.log_in(ana, "a long password").json()["user_id"] == user_id
+    assert user_id == f"@{ana}:{synapse.server_name}"
+    answer = synapse.call("GET", f"/_synapse/admin/v2/users/{user_id}")
+    assert answer.json()["name"] == user_id
 
 
 def test_each_browser_context_has_its_own_cookies(browser_contexts):

@@ -97,11 +97,11 @@ def test_a_module_that_has_all_agents_hears_that_there_is_no_news(client, fickle
 
 def test_a_credential_counts_only_for_a_while(at_level, fickle, credential, monkeypatch):
     app = at_level()
-    client = app.test_client()
+    client, known = app.test_client(), app.extensions[KNOWN]
+    now = known._clock()
+    monkeypatch.setattr(known, "_clock", lambda: now)
     client.get(f"{API}/rules", headers=credential)
     fickle.is_gone = True
-    known = app.extensions[KNOWN]
-    now = known._clock()
     monkeypatch.setattr(known, "_clock", lambda: now + known_credentials.TRUSTED_FOR - 1)
     assert client.get(f"{API}/rules", headers=credential).status_code == 200
     monkeypatch.setattr(known, "_clock", lambda: now + known_credentials.TRUSTED_FOR + 1)

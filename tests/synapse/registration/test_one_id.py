@@ -6,6 +6,7 @@ import re
 from tests.services.children import Child
 from tests.services.person import Person, code_in, plain
 from tests.services.production import ask_database, wait_until_done
+from tests.services.waiting import wait_for
 from tests.worlds.accounts_on_synapse import *
 
 FROM_PROXY = "5f0c2c9e7ad94d7b8f1f0a6d3c2b1a09"
@@ -38,6 +39,14 @@ def test_one_id_finds_the_form_the_mail_and_the_account_and_nothing_of_others(
     assert camille.page.url.endswith("/done")
     smtp_server.wait_for_mail(address, number=2)
     wait_until_done(on_synapse)
+    stored = dict(ask_database(on_synapse, "select id, trace_id from mails"))
+    hers = {str(mail) for mail, trace in stored.items() if trace == FROM_PROXY}
+
+    def worked() -> list[dict]:
+        return [line for line in lines_of(worker, FROM_PROXY) if "outcome" in line]
+
+    # What is done in the database is in the log a moment later.
+    wait_for(lambda: len(worked()) > len(hers), what="the log has her mails, and the account")
 
     asked = [line for line in lines_of(web, FROM_PROXY) if line["event"] == "request"]
     posted = [(line["route"], line["status"]) for line in asked if line["method"] == "POST"]
@@ -46,18 +55,16 @@ def test_one_id_finds_the_form_the_mail_and_the_account_and_nothing_of_others(
     assert ("/account/<int:n>", 303) in posted
     own = [line["request_id"] for line in asked if line["request_id"] != FROM_PROXY]
     assert len(set(own)) == len(own) > 3
-    worked = [line for line in lines_of(worker, FROM_PROXY) if "outcome" in line]
-    done = {(line["kind"], line.get("template")) for line in worked if line["outcome"] == "done"}
+    lines = worked()
+    done = {(line["kind"], line.get("template")) for line in lines if line["outcome"] == "done"}
     assert {("mail", "verify"), ("mail", "welcome"), ("account", None)} <= done
     # The same mark stands for the address in every process, and the address in none.
-    marks = {line["address"] for line in (*asked, *worked) if "address" in line}
+    marks = {line["address"] for line in (*asked, *lines) if "address" in line}
     assert len(marks) == 1
     assert re.fullmatch(r"[0-9a-f]{16}", marks.pop())
     for log in (web.log, worker.log):
         assert "camille" not in log
-    stored = dict(ask_database(on_synapse, "select id, trace_id from mails"))
-    hers = {str(mail) for mail, trace in stored.items() if trace == FROM_PROXY}
-    assert {line["mail"] for line in worked if "mail" in line} == hers
+    assert {line["mail"] for line in lines if "mail" in line} == hers
     assert len(hers) == len(smtp_server.to(address))
     theirs = {trace for trace in stored.values() if trace != FROM_PROXY}
     assert len(theirs) == len(OTHERS) == len(stored) - len(hers)

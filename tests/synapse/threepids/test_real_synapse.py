@@ -1,6 +1,7 @@
 """A real Synapse vouches for its users over TLS of a private authority, and signs its requests."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,8 +64,8 @@ def homeserver(_at_tls, services, authority, clock) -> Homeserver:
 
 
 @pytest.fixture
-def ana(homeserver, request) -> dict[str, str]:
-    return homeserver.register(f"ana{abs(hash(request.node.name))}", PASSWORD)
+def ana(homeserver) -> dict[str, str]:
+    return homeserver.register(f"ana{uuid.uuid4().hex[:8]}", PASSWORD)
 
 
 def openid(homeserver: Homeserver, person: dict[str, str]) -> dict:
