@@ -18,6 +18,7 @@ from identity.command.opening import (
 )
 from identity.command.outcomes import Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
+from identity.operators import notices
 
 from . import models as freezes, service
 from .models import Frozen
@@ -146,6 +147,8 @@ def _freeze(
             describe(service.freeze(session, now, me, each, domain=domain_name, until=until))
             for each in what
         ]
+        named = " ".join([*what, domain_name]).rstrip()
+        notices.tell_of_stop(session, now, me, named, ends_at=until)
     print_json({"freezes": begun, "dry_run": dry_run})
     for key, each in replaced.items():
         ends = f"until {each['until']}" if each["until"] else "until it is thawed"

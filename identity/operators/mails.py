@@ -87,14 +87,14 @@ def compose_invite(turn: MailTurn, frame: Frame) -> EmailMessage:
 def compose_notice(turn: MailTurn, frame: Frame) -> EmailMessage:
     """What was done to an operator's access, or happened to it."""
     notice = turn.session.get(OperatorNotice, turn.mail.subject_id)
-    about = models.find(turn.session, notice.operator_id) if notice else None
-    if notice is None or about is None:
+    if notice is None:
         raise NoLongerWanted
+    about = models.find(turn.session, notice.operator_id) if notice.operator_id else None
     return compose(
         "operator_notice",
         frame,
         what=notice.what,
-        name=about.name,
+        name=about.name if about else notice.author,
         author=notice.author,
         why=notice.reason,
         detail=notice.detail,
@@ -104,7 +104,7 @@ def compose_notice(turn: MailTurn, frame: Frame) -> EmailMessage:
     )
 
 
-def _screen(mail: Mail, notice: OperatorNotice, about: Operator) -> str:
+def _screen(mail: Mail, notice: OperatorNotice, about: Operator | None) -> str:
     """Where what was told is seen, and undone."""
     if notice.what == What.STOPPED:
         return "incidents"
@@ -125,5 +125,5 @@ def _console_url(turn: MailTurn) -> str:
     return f"{turn.settings.public_url}/admin"
 
 
-def _is_to(mail: Mail, operator: Operator) -> bool:
-    return mail.address == operator.mail
+def _is_to(mail: Mail, operator: Operator | None) -> bool:
+    return operator is not None and mail.address == operator.mail

@@ -45,7 +45,8 @@ class OperatorNotice(Base):
     __tablename__ = "operator_notices"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    operator_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("operators.id"), index=True)
+    # Whom it is about; null: something was stopped by command or by a program.
+    operator_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("operators.id"), index=True)
     what: Mapped[str]
     author: Mapped[str] = mapped_column(info=RECORD)  # who did it
     reason: Mapped[str] = mapped_column(info=RECORD)
@@ -60,31 +61,33 @@ def tell_admins(
     """Mail all admins, and the operator, what was done to their access."""
     to = {each.id: each for each in models.find_enabled(session, Role.ADMIN)}
     to[operator.id] = operator
-    notice = _record(session, now, operator, what, author=who.name, reason=who.reason)
+    notice = _record(session, now, operator.id, what, author=who.name, reason=who.reason)
     _order(session, now, notice, to.values())
     return notice
 
 
-def tell_everybody(
+def tell_of_stop(
     session: Session,
     now: datetime,
     who: Actor,
-    operator_id: uuid.UUID,
+    what: str,
     *,
-    what: What,
-    detail: str,
     ends_at: datetime | None,
+    operator_id: uuid.UUID | None = None,
 ) -> None:
-    """Mail all other operators what this one did. `detail`: to what; nobody's address."""
-    operator = session.get_one(Operator, operator_id)
+    """Mail all other operators that somebody stopped something, so that nobody is surprised by it.
+
+    `what`: as the command line names it; nobody's address or user ID. `operator_id`: who did it in
+    the console; None: by command or by a program, and everybody is told.
+    """
     notice = _record(
         session,
         now,
-        operator,
-        what,
+        operator_id,
+        What.STOPPED,
         author=who.name,
         reason=who.reason,
-        detail=detail,
+        detail=what,
         ends_at=ends_at,
     )
     others = (each for each in models.find_all(session) if each.id != operator_id)
@@ -101,7 +104,7 @@ def tell(
     ends_at: datetime | None = None,
 ) -> OperatorNotice:
     """Mail an operator what happened to their own access."""
-    notice = _record(session, now, operator, what, detail=detail, ends_at=ends_at)
+    notice = _record(session, now, operator.id, what, detail=detail, ends_at=ends_at)
     _order(session, now, notice, [operator])
     return notice
 
@@ -136,7 +139,7 @@ def forget(session: Session, before: datetime, *, limit: int | None = None) -> i
 def _record(
     session: Session,
     now: datetime,
-    operator: Operator,
+    operator_id: uuid.UUID | None,
     what: What,
     *,
     author: str = "",
@@ -146,7 +149,7 @@ def _record(
 ) -> OperatorNotice:
     notice = OperatorNotice(
         id=uuid.uuid4(),
-        operator_id=operator.id,
+        operator_id=operator_id,
         what=what,
         author=author,
         reason=reason,

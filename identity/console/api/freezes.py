@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from identity.freezes import models as freezes, service, views
 from identity.freezes.models import Frozen
+from identity.operators import notices
 from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed
 from identity.problems import ScopeNeeded
@@ -39,7 +40,9 @@ def begin_freeze(session: Session, given: NewFreeze) -> Answer:
     now = services.now()
     what, domain = Frozen(given.what), _domain(given)
     who = guards.actor(given.reason)
-    made = service.freeze(session, now, who, what, domain=domain, until=_end(given.until, now))
+    until = _end(given.until, now)
+    made = service.freeze(session, now, who, what, domain=domain, until=until)
+    notices.tell_of_stop(session, now, who, f"{what} {domain}".rstrip(), ends_at=until)
     return frame.created(views.describe(made), "/freezes")
 
 

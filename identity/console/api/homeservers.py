@@ -9,6 +9,7 @@ from identity.console import scoping
 from identity.core import paging
 from identity.homeservers import changing, views
 from identity.homeservers.models import Homeserver
+from identity.operators import notices
 from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed
 from identity.problems import NothingHere, ScopeNeeded
@@ -53,6 +54,7 @@ def hold_homeserver(session: Session, given: Hold, name: str) -> Answer:
     if until is not None and until <= now:
         raise frame.wrong("until", "This moment is over.")
     held = changing.hold(session, now, guards.actor(given.reason), row.name, until=until)
+    notices.tell_of_stop(session, now, guards.actor(given.reason), name, ends_at=until)
     return frame.done(views.describe(held, now))
 
 

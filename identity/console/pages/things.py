@@ -12,7 +12,6 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
 from identity.core.paging import Page
 from identity.operators import notices
-from identity.operators.notices import What
 from identity.web import wording
 from identity.web.rendering import Fault
 from identity.web.request_context import services
@@ -84,14 +83,9 @@ def until(field: str = "hours") -> datetime:
 
 def tell_operators(session: Session, what: str, until: datetime | None) -> None:
     """Mail all other operators what was stopped; nobody's address or user ID."""
-    notices.tell_everybody(
-        session,
-        services.now(),
-        actor(typed_reason()),
-        operator().operator_id,
-        what=What.STOPPED,
-        detail=what,
-        ends_at=until,
+    who = operator().operator_id
+    notices.tell_of_stop(
+        session, services.now(), actor(typed_reason()), what, ends_at=until, operator_id=who
     )
 
 

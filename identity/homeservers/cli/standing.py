@@ -13,6 +13,7 @@ from identity.homeservers.service import rules_naming
 from identity.homeservers.views import describe
 from identity.maintenance import homeserver_removal
 from identity.maintenance.homeserver_removal import StillNeeded
+from identity.operators import notices
 
 NOTHING_WRITTEN = "Nothing was written."
 
@@ -33,6 +34,7 @@ def hold(name: str, *, until: datetime | None, author: str, reason: str, dry_run
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
         row = homeserver_changes.hold(session, now, me, name, until=until)
+        notices.tell_of_stop(session, now, me, name, ends_at=until)
         shown = describe(row, now)
     _tell(shown, "Nothing is sent there now.", dry_run=dry_run)
 
@@ -65,6 +67,7 @@ def suspend(name: str, *, author: str, reason: str, dry_run: bool) -> None:
     with changing(dry_run=dry_run) as (services, session):
         now, me = services.now(), author_here(author=author, reason=reason)
         shown = describe(homeserver_changes.suspend(session, now, me, name), now)
+        notices.tell_of_stop(session, now, me, name, ends_at=None)
     _tell(shown, "It and its people are refused now.", dry_run=dry_run)
 
 

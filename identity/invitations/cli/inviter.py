@@ -16,8 +16,12 @@ from identity.command.opening import (
 )
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
+from identity.core.personal_data import mask
 from identity.homeservers import models as homeservers
 from identity.invitations import block_models as inviter_blocks, blocks
+from identity.operators import notices
+
+MAX_TOLD = 200  # characters of the mail to operators
 
 
 @click.group()
@@ -62,6 +66,8 @@ def block(
             )
             counts = {"open_invitations": done.open_invitations, "revoked": done.revoked}
             shown.append(blocks.describe(done.block) | counts)
+        names = ", ".join(mask(each["user_id"]) for each in shown)
+        notices.tell_of_stop(session, now, me, f"inviter {names}"[:MAX_TOLD], ends_at=until)
     print_json({"blocked": shown, "dry_run": dry_run})
     for each in shown:
         said = f"{each['open_invitations']} open invitations, {each['revoked']} of them revoked"

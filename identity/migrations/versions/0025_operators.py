@@ -121,7 +121,7 @@ def upgrade() -> None:
     op.create_table(
         "operator_notices",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("operator_id", sa.Uuid(), nullable=False),
+        sa.Column("operator_id", sa.Uuid(), nullable=True),
         sa.Column("what", sa.String(), nullable=False),
         sa.Column("author", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),

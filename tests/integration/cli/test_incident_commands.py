@@ -2,6 +2,7 @@
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from identity.accounts.models import Account
 from identity.core.clock import utc_now
@@ -10,6 +11,8 @@ from identity.homeservers import changing, models as homeservers
 from identity.homeservers.changing import Keys
 from identity.homeservers.secrets import open_secret
 from identity.homeservers.service import WrongHomeserver
+from identity.mail.models import Mail
+from identity.operators.notices import OperatorNotice
 from identity.services import build_worker_services
 from identity.settings import read_settings
 from tests.worlds.command_line import *
@@ -269,3 +272,25 @@ def test_doctor_names_what_is_stopped_and_how_it_goes_on(federation):
     } <= fixes
     assert any("retired; addresses of rules that lead there" in each["told"] for each in found)
     assert not any("does not answer as it should" in each["told"] for each in found)
+
+
+def test_operators_are_mailed_what_was_stopped_by_command(federation, opened):
+    federation("ops", "add", "ada@ops.example", "--role", "admin", *WHY)
+    for words in (
+        ("freeze", "all"),
+        ("inviter", "block", ZOE),
+        ("homeserver", "hold", EDUCATION),
+        ("homeserver", "suspend", EDUCATION),
+        ("freeze", "mails", "--dry-run"),
+    ):
+        federation(*words, *WHY)
+    with opened.reading() as session:
+        told = session.scalars(select(OperatorNotice).order_by(OperatorNotice.at)).all()
+        ordered = session.scalars(select(Mail).where(Mail.template == "operator_notice")).all()
+    assert [each.detail for each in told] == [
+        "sign-ups invitations mails",
+        f"inviter @z•••:{EDUCATION}",
+        *(EDUCATION, EDUCATION),
+    ]
+    assert {each.address for each in ordered} == {"ada@ops.example"}
+    assert len(ordered) == len(told)

@@ -5,13 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from identity.core import journal
 from identity.core.rows import count
 from identity.freezes.models import Freeze
+from identity.mail.models import Mail
 from identity.operators import service as operating, sessions, tokens as api_tokens
 from identity.operators.kept_answers import KeptAnswer
 from identity.operators.models import AdminToken
+from identity.operators.notices import OperatorNotice
 from identity.operators.roles import Role, Scope
 from tests.worlds.admin_api import *
 
@@ -51,6 +54,15 @@ def test_a_role_that_does_not_allow_it_is_named_as_the_reason(program, until):
     assert error(program(Role.VIEWER).post("/freezes", body)) == (403, "role")
     assert error(program(Role.VIEWER).get("/operators")) == (403, "role")
     assert program(Role.APPROVER).post("/freezes", body).status_code == 201
+
+
+def test_operators_are_mailed_what_a_program_stopped(program, until, vera, services):
+    program(Role.APPROVER).post("/freezes", {"what": "mails", "until": until, "reason": WHY})
+    with services.database.reading() as session:
+        [told] = session.scalars(select(OperatorNotice))
+        ordered = session.scalars(select(Mail.address).where(Mail.template == "operator_notice"))
+        assert vera.mail in list(ordered)
+    assert (told.detail, told.operator_id) == ("mails", None)
 
 
 def test_what_asks_for_a_second_factor_is_refused_to_every_token(program):
