@@ -253,10 +253,11 @@ def run_lane(
     try:
         while time.monotonic() < ends_at and not is_ending():
             with services.database.transaction() as session:
-                if not continuity.check(session, services.database_now(), services.last_seen):
-                    return None  # held: the next sweep asks again
-                job = outbox.lease_next(session, services.now(), lane)
-                next_due = None if job else outbox.next_due(session, lane)
+                if continuity.check(session, services.database_now(), services.last_seen):
+                    job = outbox.lease_next(session, services.now(), lane)
+                    next_due = None if job else outbox.next_due(session, lane)
+                else:  # held: the next sweep asks again
+                    job, next_due = holds.lease_for_operators(session, services.now(), lane), None
             if job is None:
                 return next_due
             carry_out(services, job)

@@ -132,11 +132,16 @@ def enqueue(
     wake_after_commit(session, str(lane))
 
 
-def lease_next(session: Session, now: datetime, lane: Lane) -> Job | None:
-    """Lease the job that is due longest, or None. Nobody else gets it until the lease ends."""
+def lease_next(
+    session: Session, now: datetime, lane: Lane, *which: ColumnElement[bool]
+) -> Job | None:
+    """Lease the job that is due longest, or None. Nobody else gets it until the lease ends.
+
+    `which`: only a job for which these conditions hold.
+    """
     due_longest: Select[uuid.UUID] = (
         select(Job.id)
-        .where(Job.lane == lane, WAITING, Job.due_at <= now)
+        .where(Job.lane == lane, WAITING, Job.due_at <= now, *which)
         .order_by(Job.due_at)
         .limit(1)
         .with_for_update(skip_locked=True)  # SQLite ignores it: BEGIN IMMEDIATE suffices

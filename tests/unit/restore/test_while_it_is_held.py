@@ -7,14 +7,18 @@ from sqlalchemy import update
 
 from domain_rules.addresses import EmailAddress
 from identity.core.continuity import LastSeen
+from identity.core.journal import Actor
 from identity.core.outbox import Lane
 from identity.freezes import service as freezes
 from identity.freezes.models import Frozen
 from identity.invitations import history as invitation_events, service as invitations
+from identity.operators import notices
+from identity.operators.roles import Role
 from identity.registration import service as registration
 from identity.sign_up.models import State as RequestState, VerificationRequest
 from tests.services.told_room_actions import ToldRoom
 from tests.worlds.backups import *
+from tests.worlds.operators import *
 from tests.worlds.worker import *
 from tests.worlds.worker_rooms import *
 
@@ -301,3 +305,24 @@ def test_who_was_told_that_their_homeserver_is_back_is_not_told_again_after_a_fr
     assert backups.begin().probes == 1
     resume()
     assert [each for each in sent() if each[0] == "server_ready"] == told
+
+
+def test_operators_get_their_mails_meanwhile_and_nobody_else_does(
+    backups, clock, hear, hold, store, sent, make_operator, worker_services
+):
+    ada = make_operator("Ada", Role.ADMIN)
+    who = Actor("Olga", "shell", "ticket 7")
+
+    def tell():
+        with worker_services.database.transaction() as session:
+            notices.tell_of_stop(session, clock(), who, "mails", ends_at=None)
+
+    hear()
+    tell()  # the backup has this one, and it left before
+    backups.take()
+    hold()
+    tell()
+    store()
+    clock.advance(hours=1)
+    backups.work()
+    assert sent() == [("operator_notice", ada.mail)]
