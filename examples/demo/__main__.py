@@ -14,7 +14,7 @@ import click
 
 from identity.core.clock import utc_now
 
-from . import authority, children, people, proxy
+from . import authority, children, domain_request, people, proxy
 from .children import ROOT, Child, Failed
 from .demo_folder import DemoFolder
 from .guichet import Guichet
@@ -70,6 +70,10 @@ class Demo:
         self.start_proxy()
         _print_message("The first people come…")
         return self._make_people()
+
+    def ask_for_a_domain(self) -> str:
+        """Somebody waits for operators; returns the name of the request."""
+        return domain_request.ask(self.guichet.folder, url=self.guichet.url)
 
     def operate(self) -> Operators:
         """Operators of the console, one of each role."""
@@ -190,6 +194,7 @@ def _run(demo_folder: DemoFolder, port: int) -> None:
     running = Demo(demo_folder.folder, port)
     try:
         facts = running.start()
+        facts |= {"domain_request": running.ask_for_a_domain()}
         with closing(running.operate()) as operators:
 
             def publish() -> None:
@@ -230,6 +235,7 @@ def _print_facts(facts: dict[str, Any], facts_file: Path) -> None:
     click.echo(f"\nSign-up   {facts['guichet']}/start")
     click.echo(f"Mailbox   {facts['guichet']}/dev/mail")
     click.echo(f"Console   {facts['console']}   operators: see the file below")
+    click.echo(f"          {facts['domain_request']} waits there for a decision")
     click.echo(f"Trust     {facts['ca_file']}")
     for name, server in facts["homeservers"].items():
         click.echo(f"{name:<9} {server['client_url']}   people @…:{server['server_name']}")

@@ -48,7 +48,7 @@ class Demo:
 
 
 def an_operator_of_each_role_signs_in(demo):
-    """By the link and the app of demo.json; a link that was used is soon replaced by another."""
+    """By the link and the app of demo.json, and sees the open request; a link that was used is soon replaced."""
     roles = {"viewer", "support", "editor", "approver", "auditor", "admin"}
     assert set(demo.facts["operators"]) == roles
     for role, operator in demo.facts["operators"].items():
@@ -59,6 +59,8 @@ def an_operator_of_each_role_signs_in(demo):
             home = _press(browser, f"{demo.facts['console']}sign-in/second", second_factor=code)
             assert home.url == demo.facts["console"], role
             assert operator["name"] in home.text
+            waiting = browser.get(f"{demo.facts['console']}requests")
+            assert (demo.facts["domain_request"] in waiting.text) == (role != "auditor")
             assert browser.get(operator["sign_in_link"]).status_code == 410
     written = Path(demo.facts["ca_file"]).with_name("demo.json")
     first = demo.facts["operators"]["viewer"]["sign_in_link"]

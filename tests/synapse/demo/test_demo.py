@@ -100,7 +100,7 @@ def test_the_whole_demo(started):
 
 def shape_is_as_promised(facts):
     own = {"guichet", "console", "mailbox", "ca_file", "proxy"}
-    assert set(facts) == own | {"homeservers", "users", "room", "operators"}
+    assert set(facts) == own | {"homeservers", "users", "room", "operators", "domain_request"}
     assert facts["proxy"] is True  # the suite installs nginx
     homes = {"agent": "agents", "guest": "guests", "mixed_agent": "mixed", "mixed_guest": "mixed"}
     assert set(facts["homeservers"]) == {"agents", "guests", "mixed"}
