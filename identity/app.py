@@ -19,6 +19,7 @@ from .bulk_invites.pages import (
 )
 from .console.api import routes as admin_api
 from .console.pages import (
+    about as console_about,
     access as console_access,
     access_tokens as console_access_tokens,
     change_edit as console_change_edit,
@@ -122,6 +123,7 @@ SCREENS = (
     console_journal,
     console_incidents,
     console_health,
+    console_about,
     console_sign_in,
     console_enrolment,
     console_kept,

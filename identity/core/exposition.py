@@ -1,8 +1,6 @@
 """Shows metrics as Prometheus reads them: the text format, version 0.0.4."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from prometheus_client import Metric, generate_latest
@@ -11,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from . import metric_files, metrics
+from .code_version import code_version
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 BUILD: Final = f"{metrics.NAMESPACE}build_info"
@@ -39,14 +38,5 @@ def show(*sources: Callable[[], Iterable[Metric]]) -> bytes:
 
 def _build() -> Iterator[Metric]:
     family = GaugeMetricFamily(BUILD, BUILD_MEANING, labels=("version",))
-    family.add_metric((_version(),), 1)
+    family.add_metric((code_version(),), 1)
     yield family
-
-
-@cache
-def _version() -> str:
-    """Of the code that runs: the metadata are read from a file, for milliseconds."""
-    try:
-        return version("matrix-guichet")
-    except PackageNotFoundError:
-        return "unknown"

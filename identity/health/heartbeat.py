@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.metadata import version
 from threading import Event, RLock, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from identity.core import continuity, key_uses, nodes
+from identity.core.code_version import code_version
 from identity.core.nodes import NodeFault, NodeKind, NodeReport
 from identity.core.redis_probe import NoRedis, check_redis, is_redis
 from identity.keys import process_keys
@@ -144,7 +144,7 @@ class Heartbeat:
             kind=self._kind,
             host=socket.gethostname(),
             started_at=self._started_at - offset,
-            version=version("matrix-guichet"),
+            version=code_version(),
             schema=_schema(),
             rules_revision=services.rules.revision,
             keys=self._keys,

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from identity.core import journal, journal_checks, outbox
+from identity.core.code_version import code_version
 from identity.core.findings import Finding, State
 from identity.core.outbox import Job, JobKind, Lane
 from identity.freezes import models as freezes
@@ -501,6 +502,12 @@ def test_the_menu_names_every_screen_that_somebody_may_open(sign_in, vera, make_
     screens = re.findall(r"/admin/(\w*)", listed)
     assert screens[:2] == ["", "journal"]
     assert not {"mails", "invitations", "homeservers", "incidents", "health"} & set(screens)
+
+
+def test_about_says_which_version_this_is_and_what_it_does_not_do(sign_in, make_operator):
+    page = words(sign_in(make_operator("Aude", Role.AUDITOR)).get("/admin/about"))
+    assert f"Version of Guichet {code_version()}" in page
+    assert "Sign in with a passkey" in page
 
 
 def test_all_other_operators_are_mailed_what_was_stopped(sign_in, ines, ada, services, postbox):
