@@ -84,7 +84,7 @@ def collect_evidence(number: int) -> Response:
 
 @form("/requests/D-<int:number>/accept", Deed.DRAFT)
 def accept_request(number: int) -> Response:
-    """Put a rule for the domain into a change, and let the worker count whom it affects."""
+    """Put a rule for the domain into a change, go there, and let the worker count whom it affects."""
     try:
         with services.database.transaction() as database:
             change = _accept(database, _required(database, number))
@@ -95,8 +95,8 @@ def accept_request(number: int) -> Response:
         return _say_decided(number, decided)
     except Problem as problem:
         return _page(number, faults=[Fault("homeserver", str(problem))])
-    say("console.requests.accepted", change=change)
-    return go_to("request_page", number=number)
+    say("console.requests.accepted", change=f"C-{change}")
+    return go_to("change", number=change)
 
 
 @form("/requests/D-<int:number>/refuse", Deed.DRAFT)
@@ -176,8 +176,8 @@ def reopen_request(number: int) -> Response:
     return _do(number, reopen, "console.requests.reopened")
 
 
-def _accept(database: Session, found: DomainRequest) -> str:
-    """Accept by the fields of the form; the label of the change."""
+def _accept(database: Session, found: DomainRequest) -> int:
+    """Accept by the fields of the form; the number of the change."""
     sibling = request.form.get("sibling_of", "").strip()
     into = request.form.get("into_change", "")
     change = changes.required(database, int(into)) if into.isdigit() else None
@@ -194,7 +194,7 @@ def _accept(database: Session, found: DomainRequest) -> str:
         typed=request.form.get("typed", ""),
         scope=operator().scope,
         operator_id=operator().operator_id,
-    ).label
+    ).number
 
 
 def _read_domain(typed: str) -> str:
