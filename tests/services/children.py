@@ -162,6 +162,8 @@ def standing_still(server) -> Iterator[None]:
 
 def children_of(pid: int) -> list[int]:
     """What it started and what runs still; nothing of a process that has ended. Threads of it may end meanwhile."""
+    if not Path("/proc/thread-self/children").exists():
+        raise MissingService("this kernel does not say which children a process has")
     found: list[int] = []
     with contextlib.suppress(ProcessLookupError, FileNotFoundError):
         for task in Path(f"/proc/{pid}/task").iterdir():

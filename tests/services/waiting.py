@@ -1,7 +1,10 @@
 """Ports nobody holds, and waiting until something is true."""
 
+import errno
+import os
 import random
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -33,25 +36,41 @@ def _ports() -> Iterator[int]:
         claim = socket.socket(socket.AF_UNIX)
         try:
             claim.bind(f"\0ports of the tests of Guichet from {first}")
-        except OSError:
+        except OSError as error:
             claim.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
             continue
         _claims.append(claim)
         yield from range(first, first + BLOCK)
 
 
 _numbers = _ports()
+_one_at_a_time = threading.Lock()
+
+
+def _begin_anew() -> None:
+    """A fork has blocks of its own; those of its parent stay claimed by the parent alone."""
+    global _numbers, _one_at_a_time
+    while _claims:
+        _claims.pop().close()
+    _numbers, _one_at_a_time = _ports(), threading.Lock()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def free_port() -> int:
-    for port in _numbers:
+    while True:
+        with _one_at_a_time:
+            port = next(_numbers, None)
+        assert port is not None, "other suites on this machine have every port"
         with socket.socket() as probe:
             try:
                 probe.bind((LOOPBACK, port))
             except OSError:
                 continue
             return port
-    raise AssertionError("other suites on this machine have every port")
 
 
 def wait_for(

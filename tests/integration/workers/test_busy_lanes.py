@@ -58,6 +58,7 @@ def test_codes_find_a_place_while_all_other_lanes_wait_for_the_relay(
     assert holding_smtp.most <= places
     order(CODE, Lane.URGENT)
     wait_for(lambda: attempts(Lane.URGENT), what="the code is tried")
+    wait_for(lambda: holding_smtp.most, what="a mail is at the relay")
     assert holding_smtp.most <= places + 1
     assert sum(map(attempts, OTHERS)) < len(OTHERS) * BELLS, (
         "it did not wait until the others were done"

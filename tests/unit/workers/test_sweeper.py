@@ -10,6 +10,8 @@ from tests.services.waiting import wait_for
 from workers import looks, slots, sweeper as sweeping
 from workers.sweeper import Sweeper
 
+NEVER = 3600.0  # seconds: no test stands still for so long, as a busy machine may for the twelve of the sweep
+
 
 @pytest.fixture(autouse=True)
 def fresh_looks(monkeypatch):
@@ -36,6 +38,7 @@ def test_it_looks_into_each_lane_at_once_and_then_after_a_pause(make, monkeypatc
         looks.record(lane)
         seen.append(lane)
 
+    monkeypatch.setattr(sweeping, "SWEEP", NEVER)
     make(look, passwords=lambda: seen.append("passwords")).start()
     wait_for(lambda: len(seen) == len(Lane) + 1, what="every lane was looked into")
     assert set(seen) == {*Lane, "passwords"}
@@ -43,7 +46,8 @@ def test_it_looks_into_each_lane_at_once_and_then_after_a_pause(make, monkeypatc
     wait_for(lambda: seen.count(Lane.URGENT) > 2, what="it comes again")
 
 
-def test_what_another_process_has_just_done_is_left(make):
+def test_what_another_process_has_just_done_is_left(make, monkeypatch):
+    monkeypatch.setattr(sweeping, "SWEEP", NEVER)
     seen = []
     for name in (*Lane, looks.PASSWORDS, looks.TIMETABLE):
         looks.record(name)
