@@ -72,7 +72,7 @@ class Newcomer(Visitor):
         return answer.status_code, str(answer.headers.get("Retry-After")), page
 
 
-def test_sign_ups_an_inviter_and_a_homeserver_are_stopped_and_go_on_by_themselves(
+def test_11_sign_ups_an_inviter_and_a_homeserver_are_stopped_and_go_on_by_themselves(
     site, url, browser_contexts
 ):
     site.add(account_of(KNOWN, site.clock()))

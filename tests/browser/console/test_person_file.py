@@ -33,7 +33,7 @@ def confirm(page, reason="ticket 4412"):
     page.get_by_role("button", name="Confirm").click()
 
 
-def test_a_locked_person_is_found_unlocked_and_signs_up(site, walk, browser_contexts, caplog):
+def test_10_a_locked_person_is_found_unlocked_and_signs_up(site, walk, browser_contexts, caplog):
     caplog.set_level(logging.INFO)
     invitation = site.invited(address=ADDRESS)
     with site.services.database.transaction() as session:

@@ -107,7 +107,7 @@ def desk_of(request, browser_contexts, url):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_signing_in_by_the_provider(desk_of, provider, monkeypatch):
+def test_3_signing_in_by_the_provider(desk_of, provider, monkeypatch):
     desk, phone = desk_of(), desk_of(viewport={"width": 320, "height": 700})
     page, say = desk.page, desk.say
     desk.sign_in()

@@ -109,7 +109,7 @@ def press(page, name):
 
 
 @pytest.mark.parametrize("language", ["fr", pytest.param("en", marks=pytest.mark.long)])
-def test_from_not_open_to_an_account(
+def test_4_from_not_open_to_an_account(
     url, look, browser_contexts, desk_of, office, services, emil, postbox, language
 ):
     fr = language == "fr"
@@ -165,7 +165,7 @@ def test_from_not_open_to_an_account(
 
 
 @pytest.mark.parametrize("language", ["en", pytest.param("fr", marks=pytest.mark.long)])
-def test_the_door_a_look_alike_a_second_request_a_full_queue_and_a_misplaced_proof(
+def test_5_the_door_a_look_alike_a_second_request_a_full_queue_and_a_misplaced_proof(
     url, look, browser_contexts, desk_of, office, services, emil, language, monkeypatch
 ):
     monkeypatch.setattr("identity.domain_requests.limits.MAX_OF_OWNER", 2)
