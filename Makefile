@@ -38,7 +38,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo unit test coverage mutants faults long sure bench clean migration requirements release deb debian
+.PHONY: help run demo unit test coverage mutants faults pictures long sure bench clean migration requirements release deb debian
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs=16
@@ -68,6 +68,9 @@ mutants: $(MUTANTS)/.ready  ## Change the code in small ways and see whether a t
 
 faults: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Let everything fail that can fail, and print what followed as a table
 	$(BIN)/pytest -m "faults" $(ARGS)
+
+pictures: debian $(VENV)/.test  ## Take a picture of every screen of the console, in artefacts/console
+	$(BIN)/pytest -m long tests/browser/console/test_every_screen.py $(ARGS)
 
 long: DEBIAN += lintian
 long: debian $(VENV)/.test $(SYNAPSE)/.ready  ## Run the tests that take minutes or hours (ARGS="-k hostile")

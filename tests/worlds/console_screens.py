@@ -1,0 +1,126 @@
+"""Every screen of the console, with something on each, by the name of its route."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from domain_rules.addresses import EmailAddress
+from domain_rules.rule import AccountClass, Rule, RuleKind
+from identity.core.outbox import JobKind
+from identity.freezes import service as freezing
+from identity.freezes.models import Frozen
+from identity.health import looking
+from identity.invitations.models import ThirdPartyInvitation
+from identity.mail.models import Mail
+from identity.people import files
+from identity.rule_changes import changes, imports
+from tests.worlds.domain_askers import *
+from tests.worlds.many_rows import fill
+
+__all__ = ["screens"]
+
+CAMILLE = EmailAddress.parse("camille.durand@ac-rouen.example")
+OPENING = "asso.example"
+OLGA = Actor("Olga", "a test", "ticket 4412")
+FILE = "kind;pattern;class;homeserver\ndomain;new.example;agent;{0}\ndomain;gmail.com;agent;{0}\n"
+
+
+@pytest.fixture
+def screens(services, clock, office, make_operator):
+    """For an operator who may do everything: the path of each screen, by route."""
+
+    def screens(operator):
+        with services.database.transaction() as session:
+            fill(session, clock(), 400)
+            freezing.freeze(
+                session, clock(), OLGA, Frozen.INVITATIONS, until=clock() + timedelta(hours=4)
+            )
+            looking.order(session, clock(), JobKind.HEALTH)
+            sent = imports.send(
+                session,
+                clock(),
+                OLGA,
+                name="rules.csv",
+                content=FILE.format(EDUCATION),
+                title="Import of rules.csv",
+                operator_id=operator.id,
+            )
+        office.ask()
+        office.ask("ana@ac-r0uen.example")
+        office.work()
+        rule = Rule(RuleKind.DOMAIN, OPENING, AccountClass.AGENT, EDUCATION, requires_invite=False)
+        with services.database.transaction() as session:
+            change = changes.make(session, clock(), OLGA, title="Open asso.example", put=[rule])
+            changes.order_check(session, clock(), OLGA, change)
+            file = files.open_file(
+                session,
+                services.hashes,
+                services.rules.current(),
+                clock(),
+                Actor(operator.name, "a test", "ticket 4412"),
+                address=CAMILLE,
+                operator_id=operator.id,
+                scope=operator.scope,
+            )
+            mail_id = session.scalar(select(Mail.id).limit(1))
+            invitation_id = session.scalar(select(ThirdPartyInvitation.id).limit(1))
+        office.work()
+        return _paths(
+            sent.id,
+            change.number,
+            file.id,
+            mail_id,
+            invitation_id,
+            make_operator("Ugo", "viewer").id,
+        )
+
+    return screens
+
+
+def _paths(
+    import_id: uuid.UUID,
+    number: int,
+    file_id: uuid.UUID,
+    mail_id: uuid.UUID,
+    invitation_id: uuid.UUID,
+    operator_id: uuid.UUID,
+) -> dict[str, str]:
+    change, file = f"/changes/C-{number}", f"/people/{file_id}"
+    alone = (
+        *("about", "access", "changes", "domains", "health", "homeservers", "incidents"),
+        *("invitations", "journal", "mails", "me", "menu", "people", "requests", "revisions"),
+        "test",
+    )
+    return {name: f"/admin/{name}" for name in alone} | {
+        name: f"/admin{path}"
+        for name, path in {
+            "home": "/",
+            "answer_person": f"{file}/answer",
+            "break_glass_page": f"{change}/break-glass",
+            "change": change,
+            "change_effects": f"{change}/effects",
+            "change_history": f"{change}/history",
+            "change_lines": f"{change}/lines",
+            "domain": "/domains/ac-rouen.example",
+            "edit_homeserver": f"/homeservers/{EDUCATION}/edit",
+            "edit_line": f"{change}/line",
+            "erase_person": f"{file}/erase",
+            "erase_somebody": "/people/erase",
+            "homeserver": f"/homeservers/{EDUCATION}",
+            "import_outcome": f"/changes/import/{import_id}",
+            "import_page": "/changes/import",
+            "invitation": f"/invitations/{invitation_id}",
+            "invite_form": "/access/invite",
+            "mail": f"/mails/{mail_id}",
+            "new_change": "/changes/new",
+            "new_token_form": "/access/tokens/new",
+            "operator_page": f"/access/{operator_id}",
+            "person": file,
+            "request_page": "/requests/D-1",
+            "revision": "/revisions/1",
+            "search_again": "/search",
+            "stayed": "/stay",
+        }.items()
+    }
