@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from identity.domain_requests import answering
 from identity.operators.kept_answers import Answer
+from identity.operators.reasons import is_reason
 from identity.operators.roles import Deed
-from identity.problems import StaleDraft
+from identity.problems import ReasonNeeded, StaleDraft
 from identity.rule_changes import changes, views
 from identity.rule_changes.change_models import Change, ChangeState
 from identity.web import parameters
@@ -167,6 +168,16 @@ def propose_change(session: Session, given: frame.Said, number: int) -> Answer:
     """Ask another person to approve it."""
     change = _find_at_version(session, number)
     changes.propose(session, services.now(), guards.actor(given.reason), change)
+    return _answer(session, change)
+
+
+@frame.writes("/changes/<int:number>/return", Deed.PROPOSE, frame.Said)
+def return_change(session: Session, given: frame.Said, number: int) -> Answer:
+    """Take a proposal back, or give it back to its author, and say why."""
+    change, who = _find_at_version(session, number), guards.actor(given.reason)
+    if not is_reason(given.reason):
+        raise ReasonNeeded
+    changes.give_back(session, services.now(), who, change)
     return _answer(session, change)
 
 

@@ -1,7 +1,6 @@
 """`/freezes`: what is stopped now, and to stop more. To let it go on takes a person."""
 
-from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -15,8 +14,6 @@ from identity.web.json_body import Text
 from identity.web.request_context import services
 
 from . import frame, guards, reading
-
-LONGEST: Final = timedelta(hours=72)
 
 
 class NewFreeze(frame.Said):
@@ -40,21 +37,13 @@ def begin_freeze(session: Session, given: NewFreeze) -> Answer:
     now = services.now()
     what, domain = Frozen(given.what), _domain(given)
     who = guards.actor(given.reason)
-    until = _end(given.until, now)
+    until = reading.end("until", given.until, now)
     made = service.freeze(session, now, who, what, domain=domain, until=until)
     notices.tell_of_stop(session, now, who, f"{what} {domain}".rstrip(), ends_at=until)
     return frame.created(views.describe(made), "/freezes")
 
 
 frame.in_console("/freezes/<what>/thaw", "thaw", Deed.THAW, "/admin/incidents")
-
-
-def _end(text: str, now: datetime) -> datetime:
-    until = reading.moment("until", text)
-    if not now < until <= now + LONGEST:
-        hours = int(LONGEST.total_seconds() // 3600)
-        raise frame.wrong("until", f"A freeze ends within {hours} hours; extend it then.")
-    return until
 
 
 def _domain(given: NewFreeze) -> str:

@@ -6,11 +6,20 @@ from sqlalchemy.orm import Session
 
 from identity import migrations
 from identity.core import nodes, outbox
-from identity.health import finding_models, views
+from identity.core.outbox import JobKind
+from identity.health import finding_models, looking, views
+from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed
 from identity.web.request_context import services
 
 from . import frame
+
+
+@frame.writes("/health/look", Deed.SEE, frame.Said)
+def look_at_health(session: Session, _given: frame.Said) -> Answer:
+    """Let the worker run the checks of doctor now."""
+    ordered = looking.order(session, services.now(), JobKind.HEALTH)
+    return frame.under_way({"ordered": ordered}, "/health")
 
 
 @frame.reads("/health", Deed.SEE)

@@ -59,7 +59,7 @@ def hold_homeserver(session: Session, given: Hold, name: str) -> Answer:
 
 
 frame.in_console("/homeservers", "add_homeserver", Deed.MANAGE_HOMESERVER, "/admin/homeservers")
-for verb in ("credential", "suspend", "resume"):
+for verb in ("credential", "suspend", "resume", "retire", "reinstate"):
     name = f"{verb}_homeserver"
     frame.in_console(f"/homeservers/<name>/{verb}", name, Deed.MANAGE_HOMESERVER, PAGE)
 frame.in_console("/homeservers/<name>/release", "release_homeserver", Deed.THAW, PAGE)

@@ -9,9 +9,13 @@ from sqlalchemy.orm import Session
 from identity.core import journal_search, journal_views
 from identity.core.journal import JournalEntry
 from identity.core.journal_search import JournalFilter
+from identity.core.outbox import JobKind
 from identity.core.personal_data import mask_names
+from identity.health import looking
+from identity.operators.kept_answers import Answer
 from identity.operators.roles import Deed, Role
 from identity.web import parameters
+from identity.web.request_context import services
 
 from . import frame, guards
 
@@ -31,6 +35,16 @@ def list_journal(session: Session) -> dict[str, Any]:
     wanted = JournalFilter(action=action or "", request_id=request_id or "", subject=subject or "")
     page = journal_search.find(session, wanted, within=_within(), **frame.asked_page())
     return frame.listed(page, _told)
+
+
+@frame.writes("/journal/verify", Deed.SEE_JOURNAL, frame.Said)
+def verify_journal(session: Session, _given: frame.Said) -> Answer:
+    """Let the worker verify the chain of the journal now."""
+    ordered = looking.order(session, services.now(), JobKind.JOURNAL_CHECK)
+    return frame.under_way({"ordered": ordered}, "/health")
+
+
+frame.in_console("/journal/export", "export_journal", Deed.EXPORT_JOURNAL, "/admin/journal")
 
 
 def _within() -> ColumnElement[bool] | None:

@@ -64,6 +64,15 @@ def cancel_mail(session: Session, given: frame.Said, mail_id: uuid.UUID) -> Answ
     return frame.done(views.describe(session, mail, is_masked=True))
 
 
+@frame.writes("/mails/<uuid:mail_id>/allow", Deed.HANDLE_MAIL, frame.Said)
+def allow_mail(session: Session, given: frame.Said, mail_id: uuid.UUID) -> Answer:
+    """Write to its address again, though its server said that there is no such mailbox."""
+    mail, now, who = _find(session, mail_id), services.now(), guards.actor(given.reason)
+    if not operator_changes.allow(session, now, who, services.hashes, mail.address):
+        raise NothingToDo("Mails to this address are not suppressed.")
+    return frame.done(views.describe(session, mail, is_masked=True))
+
+
 def _find(session: Session, mail_id: uuid.UUID) -> Mail:
     within = scoping.mails_within(session, guards.program().scope)
     found = search.find_within(session, mail_id, within)

@@ -1,8 +1,9 @@
 """Reads what programs send: moments, domains; and what lies within a token's scope."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Final
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
@@ -10,6 +11,8 @@ from identity.problems import ScopeNeeded
 from identity.web.request_context import services
 
 from . import frame, guards
+
+LONGEST: Final = timedelta(hours=72)
 
 
 def moment(field: str, text: str) -> datetime:
@@ -24,6 +27,15 @@ def moment(field: str, text: str) -> datetime:
         return read.astimezone(UTC)
     except OverflowError:
         raise frame.wrong(field, "This moment is too far away.") from None
+
+
+def end(field: str, text: str, now: datetime) -> datetime:
+    """When a stop ends by itself, within 72 hours. Raises WrongParameter."""
+    until = moment(field, text)
+    if not now < until <= now + LONGEST:
+        hours = int(LONGEST.total_seconds() // 3600)
+        raise frame.wrong(field, f"A stop ends within {hours} hours; extend it then.")
+    return until
 
 
 def domain(field: str, text: str) -> str:

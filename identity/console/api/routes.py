@@ -14,12 +14,13 @@ from . import (
     people,
     requests,
     rules,
+    stops,
 )
 from .frame import blueprint
 
 RESOURCES = (
     *(access, changes, document, freezes, health, homeservers, imports, invitations),
-    *(journal, mails, people, requests, rules),
+    *(journal, mails, people, requests, rules, stops),
 )
 
 __all__ = ("RESOURCES", "blueprint")

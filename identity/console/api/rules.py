@@ -54,6 +54,9 @@ def list_rules(session: Session) -> dict[str, Any]:
     return frame.listed(page, _told)
 
 
+frame.in_console("/rules/export", "export_rules", Deed.EXPORT_RULES, "/admin/domains")
+
+
 @frame.reads("/domains/<name>", Deed.SEE)
 def show_domain(session: Session, name: str) -> dict[str, Any]:
     """All about one domain, also one without a rule, in numbers and without an address."""

@@ -283,3 +283,40 @@ def test_the_internal_listener_has_no_such_api(services, program):
     inside = Program(create_app(services, listener="internal"))
     inside.headers = caller.headers
     assert inside.get("/freezes").status_code == 404
+
+
+def test_an_inviter_is_blocked_and_mails_are_paused_by_a_program(program, until, vera, services):
+    caller = program(Role.APPROVER)
+    body = {"user_id": f"@zoe:{EDUCATION}", "until": until, "reason": WHY}
+    assert caller.post("/inviters", body).status_code == 201
+    [blocked] = caller.get("/inviters").json["items"]
+    assert blocked["user_id"] == f"@z•••:{EDUCATION}"
+    assert caller.post("/inviters", body | {"user_id": "@zoe:elsewhere"}).status_code == 404
+    assert caller.post("/inviters", body | {"user_id": "zoe"}).status_code == 400
+    paused = caller.post("/mail-pauses", {"kind": "reminder", "until": until, "reason": WHY})
+    assert (paused.status_code, paused.json["waiting"]) == (201, 0)
+    [pause] = caller.get("/mail-pauses").json["items"]
+    assert pause["kind"] == "reminder"
+    assert caller.post("/mail-pauses", {"until": until, "reason": WHY}).status_code == 400
+    assert error(caller.post("/inviters/unblock")) == (403, "second_factor")
+    with services.database.reading() as session:
+        told = session.scalars(select(OperatorNotice.detail)).all()
+    assert told == [f"inviter @z•••:{EDUCATION}"]
+
+
+def test_what_lies_outside_the_scope_of_a_program_is_not_stopped(program, until):
+    caller = program(Role.APPROVER, scope=Scope(homeservers=frozenset({GUESTS})))
+    body = {"until": until, "reason": WHY}
+    zoe = {"user_id": f"@zoe:{EDUCATION}"}
+    assert caller.post("/inviters", body | zoe).status_code == 404
+    for what in ({"kind": "reminder"}, {"domain": "ac-rouen.example"}):
+        assert error(caller.post("/mail-pauses", body | what)) == (403, "scope_needed")
+
+
+def test_a_proposal_is_returned_with_a_reason(program, services):
+    caller = program(Role.EDITOR)
+    rule = {"kind": "domain", "pattern": "asso.example", "homeserver": EDUCATION}
+    made = caller.post("/changes", {"title": "open asso", "put": [rule]})
+    refused = caller.post("/changes/1/return", {"reason": "x"}, If_Match='"1"')
+    assert (made.status_code, refused.status_code) == (201, 400)
+    assert caller.post("/changes/1/return", {"reason": WHY}, If_Match='"1"').status_code == 409

@@ -38,8 +38,11 @@ FIELDS = {
 EVERYTHING = (Role.SUPPORT, Role.APPROVER)
 LISTS = ("rules?kind=domain", "changes", "homeservers", "invitations", "mails", "requests")
 # These name no thing of a homeserver or organisation: what is frozen, a revision of all rules, one's own
-# sessions and forms, operators and tokens (for admins, who have no scope), and links.
-OF_NOBODY = ("freezes/", "revisions/", "me/", "kept/", "access/", "sign-in/")
+# sessions, forms and files, operators and tokens (for admins, who have no scope), and links.
+OF_NOBODY = (
+    *("freezes/", "revisions/", "me/", "kept/", "access/", "sign-in/", "imports/"),
+    "changes/import/",
+)
 
 
 @pytest.fixture
