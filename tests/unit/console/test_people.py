@@ -53,6 +53,7 @@ def test_a_file_opens_with_a_reason_and_its_url_names_nobody(desk, services):
     opened = open_file(desk)
     assert heading(opened) == "A person’s file"
     assert CAMILLE.display in words(opened)
+    assert "Sami opened this file" in words(opened)
     assert re.fullmatch(r"/admin/people/[0-9a-f-]{36}", desk.at)
     assert CAMILLE.local not in unescape(re.search(r"<title>(.*?)</title>", opened.text)[1])
     with services.database.reading() as session:
