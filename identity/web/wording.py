@@ -58,6 +58,11 @@ def text(text_id: str, **values: Any) -> Markup:
     return _fill(texts(language()).gettext(text_id), values)
 
 
+def has_text(text_id: str) -> bool:
+    """Whether there is a text with this id, for what is named otherwise where there is none."""
+    return texts(language()).gettext(text_id) != text_id
+
+
 def counted(text_id: str, n: int, **values: Any) -> Markup:
     """The text in the singular or plural; {n} is the number."""
     return _fill(texts(language()).ngettext(text_id, text_id, n), {"n": n, **values})
