@@ -184,9 +184,8 @@ def test_the_same_question_is_put_once_and_who_waits_for_the_answer_needs_a_plac
         first = pool.submit(put)
         wait_for(lambda: asked, what="the call")
         second = pool.submit(put)
-        assert is_met.wait(
-            LONG
-        )  # nobody else may look for a place before: it would be taken from the second one
+        # Who looks for a place before would take it from the second one.
+        assert is_met.wait(LONG)
         with pytest.raises(Busy):
             put()
         go.set()

@@ -89,9 +89,8 @@ def test_a_caller_that_says_nothing_holds_up_others_for_a_moment_only(listen, mo
         socket.create_connection((LOOPBACK, port), 30),
         socket.create_connection((LOOPBACK, port), 30),
     ):
-        assert (
-            up(url).status_code == 200
-        )  # we are cut off as well if we come to nothing for so long
+        # We are cut off as well if we come to nothing for so long: asked again then.
+        assert up(url).status_code == 200
 
 
 def test_callers_that_send_byte_by_byte_hold_up_nobody_and_are_cut_off(listen, monkeypatch):
