@@ -9,7 +9,7 @@ from identity.core import rows
 from identity.core.personal_data import Erasure, Person, Record, View, happened
 from identity.core.story import Events, events
 from identity.threepids import associations
-from identity.threepids.associations import Association
+from identity.threepids.associations import Association, has_address
 
 from . import agents, feed_state, models as accounts, verified_addresses
 from .agents import FeedEntry
@@ -52,7 +52,11 @@ def addresses_by_user(session: Session, addresses: Collection[str]) -> dict[str,
         (Association.user_id, Association.address),
         (VerifiedAddress.user_id, VerifiedAddress.address),
     )
-    theirs = union_all(*(select(user_id).where(each.in_(addresses)) for user_id, each in tables))
+    theirs = union_all(
+        select(Account.user_id).where(Account.address.in_(addresses)),
+        select(Association.user_id).where(has_address(addresses)),
+        select(VerifiedAddress.user_id).where(VerifiedAddress.address.in_(addresses)),
+    )
     pairs = (
         select(literal(place).label("place"), user_id, address).where(user_id.in_(theirs))
         for place, (user_id, address) in enumerate(tables)

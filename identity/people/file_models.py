@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -27,6 +28,8 @@ class PersonFile(Base):
     ends_at: Mapped[datetime]  # closing it moves this
     # Others whose names were asked for, by the keyed marks under which the log knows them.
     shown: Mapped[list[str]] = mapped_column(JSON, default=list)
+    # What erasing would do, as it was looked at last: {"at", "rows", "ended", "stays", "accounts"}.
+    would_erase: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), info=TEXT)
 
 
 Index("ix_person_files_operator", PersonFile.operator_id, PersonFile.ends_at)

@@ -20,6 +20,7 @@ from identity.core.story import Event
 from identity.operators.roles import Scope
 
 from . import file_models as person_files
+from .erasure import ErasedPerson
 from .file_models import PersonFile
 from .parts import PARTS
 from .service import find_person, person_of
@@ -98,6 +99,23 @@ def find(
 def close(session: Session, now: datetime, file: PersonFile) -> None:
     """End the half hour now."""
     file.ends_at = now
+    session.flush()
+
+
+def keep_look(
+    session: Session, now: datetime, opened: OpenFile, would: ErasedPerson | None
+) -> None:
+    """Keep in the file what erasing would do: `would` of a dry run, which was rolled back.
+
+    It reads every table, so it is done once, and not whenever the page is shown.
+    """
+    opened.file.would_erase = {
+        "at": now.isoformat(timespec="seconds"),
+        "rows": would.rows if would else {},
+        "ended": would.ended if would else [],
+        "stays": would.stays if would else [],
+        "accounts": list(opened.person.all_user_ids),
+    }
     session.flush()
 
 

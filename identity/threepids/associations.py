@@ -1,8 +1,9 @@
 """Associations: which Matrix user ID an address (3PID) is bound to."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Index, delete, select
+from sqlalchemy import ColumnElement, Index, and_, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
@@ -51,6 +52,11 @@ def unbind(session: Session, *, address: str, user_id: str) -> None:
             Association.user_id == user_id,
         )
     )
+
+
+def has_address(addresses: Collection[str]) -> ColumnElement[bool]:
+    """Whether a row is about one of these email addresses: by the key, which begins with the medium."""
+    return and_(Association.medium == "email", Association.address.in_(addresses))
 
 
 def find_by_address(session: Session, address: str) -> Association | None:

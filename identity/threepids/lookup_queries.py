@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from . import peppers
-from .associations import Association
+from .associations import Association, has_address
 from .peppers import LookupHash, Pepper
 
 Key = tuple[str, str]
@@ -39,7 +39,7 @@ def find_by_address(
 ) -> dict[str, str] | None:
     """Email address → user ID, of the associated ones. None if this pepper is not in use."""
     query = _in_force(now, pepper, select(Association.address, Association.user_id)).outerjoin(
-        Association, and_(Association.medium == "email", Association.address.in_(addresses))
+        Association, has_address(addresses)
     )
     return _found(session.execute(query).all())
 

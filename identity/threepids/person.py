@@ -9,7 +9,7 @@ from identity.core.personal_data import Erasure, Person, Record, View, happened
 from identity.core.story import Events, events
 
 from .account_models import AcceptedTerms, AccessToken, EndedAccount
-from .associations import Association
+from .associations import Association, has_address
 from .validation_sessions import ValidationSession
 
 
@@ -111,7 +111,7 @@ def _validations(view: View) -> Iterator[Record]:
 
 
 def _is_bound(person: Person) -> ColumnElement[bool]:
-    return person.is_in(Association.address, Association.user_id)
+    return has_address(person.addresses) | Association.user_id.in_(person.user_ids)
 
 
 def _is_about(person: Person) -> ColumnElement[bool]:

@@ -14,80 +14,95 @@ from identity.freezes.models import Frozen
 from identity.health import looking
 from identity.invitations.models import ThirdPartyInvitation
 from identity.mail.models import Mail
+from identity.operators.models import Operator
 from identity.people import files
 from identity.rule_changes import changes, imports
 from tests.worlds.domain_askers import *
 from tests.worlds.many_rows import fill
 
-__all__ = ["screens"]
+__all__ = ["put_something_on_each", "screens"]
 
 CAMILLE = EmailAddress.parse("camille.durand@ac-rouen.example")
-OPENING = "asso.example"
+OPENING, OPENED = "asso.example", "club.example"
 OLGA = Actor("Olga", "a test", "ticket 4412")
 FILE = "kind;pattern;class;homeserver\ndomain;new.example;agent;{0}\ndomain;gmail.com;agent;{0}\n"
 
 
 @pytest.fixture
 def screens(services, clock, office, make_operator):
-    """For an operator who may do everything: the path of each screen, by route."""
+    """For an operator who may do everything: the path of each screen, by route.
 
-    def screens(operator):
+    `rows`: how many the long tables have.
+    """
+
+    def screens(operator, rows=400):
         with services.database.transaction() as session:
-            fill(session, clock(), 400)
-            freezing.freeze(
-                session, clock(), OLGA, Frozen.INVITATIONS, until=clock() + timedelta(hours=4)
-            )
-            looking.order(session, clock(), JobKind.HEALTH)
-            sent = imports.send(
-                session,
-                clock(),
-                OLGA,
-                name="rules.csv",
-                content=FILE.format(EDUCATION),
-                title="Import of rules.csv",
-                operator_id=operator.id,
-            )
-        office.ask()
-        office.ask("ana@ac-r0uen.example")
-        office.work()
-        rule = Rule(RuleKind.DOMAIN, OPENING, AccountClass.AGENT, EDUCATION, requires_invite=False)
-        with services.database.transaction() as session:
-            change = changes.make(session, clock(), OLGA, title="Open asso.example", put=[rule])
-            changes.order_check(session, clock(), OLGA, change)
-            file = files.open_file(
-                session,
-                services.hashes,
-                services.rules.current(),
-                clock(),
-                Actor(operator.name, "a test", "ticket 4412"),
-                address=CAMILLE,
-                operator_id=operator.id,
-                scope=operator.scope,
-            )
-            mail_id = session.scalar(select(Mail.id).limit(1))
-            invitation_id = session.scalar(select(ThirdPartyInvitation.id).limit(1))
-        office.work()
-        return _paths(
-            sent.id,
-            change.number,
-            file.id,
-            mail_id,
-            invitation_id,
-            make_operator("Ugo", "viewer").id,
-        )
+            fill(session, clock(), rows)
+        return put_something_on_each(office, operator, make_operator("Ugo", "viewer"))
 
     return screens
 
 
+def put_something_on_each(office: Office, operator: Operator, other: Operator) -> dict[str, str]:
+    """Give every screen something to show to `operator`; returns the path of each, by route.
+
+    `other`: an operator whose page is one of them. There is a mail and an invitation already.
+    """
+    services, now = office.services, office.clock()
+    with services.database.transaction() as session:
+        freezing.freeze(session, now, OLGA, Frozen.INVITATIONS, until=now + timedelta(hours=4))
+        looking.order(session, now, JobKind.HEALTH)
+        sent = imports.send(
+            session,
+            now,
+            OLGA,
+            name="rules.csv",
+            content=FILE.format(EDUCATION),
+            title="Import of rules.csv",
+            operator_id=operator.id,
+        )
+    office.ask()
+    office.ask("ana@ac-r0uen.example")
+    office.work()
+    waits, applied = (_prepare(office, domain) for domain in (OPENING, OPENED))
+    office.work()
+    office.apply(applied)
+    with services.database.transaction() as session:
+        file = files.open_file(
+            session,
+            services.hashes,
+            services.rules.current(),
+            now,
+            Actor(operator.name, "a test", "ticket 4412"),
+            address=CAMILLE,
+            operator_id=operator.id,
+            scope=operator.scope,
+        )
+        mail_id = session.scalar(select(Mail.id).limit(1))
+        invitation_id = session.scalar(select(ThirdPartyInvitation.id).limit(1))
+    return _paths(sent.id, waits, applied, file.id, mail_id, invitation_id, other.id)
+
+
+def _prepare(office: Office, domain: str) -> int:
+    """A change that opens this domain and waits to be checked; returns its number."""
+    rule = Rule(RuleKind.DOMAIN, domain, AccountClass.AGENT, EDUCATION, requires_invite=False)
+    with office.services.database.transaction() as session:
+        now = office.clock()
+        change = changes.make(session, now, OLGA, title=f"Open {domain}", put=[rule])
+        changes.order_check(session, now, OLGA, change)
+        return change.number
+
+
 def _paths(
     import_id: uuid.UUID,
-    number: int,
+    waits: int,
+    applied: int,
     file_id: uuid.UUID,
     mail_id: uuid.UUID,
     invitation_id: uuid.UUID,
     operator_id: uuid.UUID,
 ) -> dict[str, str]:
-    change, file = f"/changes/C-{number}", f"/people/{file_id}"
+    change, file = f"/changes/C-{waits}", f"/people/{file_id}"
     alone = (
         *("about", "access", "changes", "domains", "health", "homeservers", "incidents"),
         *("invitations", "journal", "mails", "me", "menu", "people", "requests", "revisions"),
@@ -120,6 +135,7 @@ def _paths(
             "person": file,
             "request_page": "/requests/D-1",
             "revision": "/revisions/1",
+            "roll_back_page": f"/changes/C-{applied}/roll-back",
             "search_again": "/search",
             "stayed": "/stay",
         }.items()

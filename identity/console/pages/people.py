@@ -1,6 +1,7 @@
 """/admin/people: opens the file of one person, with a reason, and shows their story."""
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 
@@ -93,8 +94,13 @@ def show_people(*, faults: list[Fault] | None = None) -> Response:
     return show("people", faults=faults or (), files=mine, shown_as=display)
 
 
-def open_for(endpoint: str) -> Response:
-    """Open the file of whom the form names, and go on to this screen of it."""
+def open_for(
+    endpoint: str, *, first: Callable[[uuid.UUID], object] = lambda _file_id: None
+) -> Response:
+    """Open the file of whom the form names, and go on to this screen of it.
+
+    `first`: what is done with the file before.
+    """
     typed = request.form.get(WHO, "").strip()[:MAX_TYPED]
     who = operator()
     with services.database.transaction() as database:
@@ -110,7 +116,9 @@ def open_for(endpoint: str) -> Response:
         )
         if found is None:
             abort(HTTPStatus.NOT_FOUND)
-        return go_to(endpoint, file_id=found.id)
+        file_id = found.id
+    first(file_id)
+    return go_to(endpoint, file_id=file_id)
 
 
 def read_address(database: Session, typed: str) -> EmailAddress | None:

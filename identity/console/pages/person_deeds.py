@@ -5,13 +5,13 @@ import uuid
 from datetime import datetime
 from http import HTTPStatus
 
-from flask import Response, abort, request, url_for
+from flask import Response, abort, request
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
 from identity.core.dates import Dates
 from identity.operators.roles import Deed
-from identity.people import erasure, helping, in_short, service as people
+from identity.people import erasure, files, helping, in_short, service as people
 from identity.people.erased_outside import erase_outside
 from identity.translations import choose_language, texts
 from identity.web.rendering import Fault
@@ -111,13 +111,20 @@ def erase_somebody() -> Response:
 @form("/people/erase", Deed.ERASE_PERSON)
 def open_to_erase() -> Response:
     """Open the file for what erasing would do, and for nothing else."""
-    return open_for("erase_person")
+    return open_for("erase_person", first=_look)
 
 
 @screen("/people/<uuid:file_id>/erase", Deed.ERASE_PERSON)
 def erase_person(file_id: uuid.UUID) -> Response:
-    """What erasing would do; nothing is done."""
+    """What erasing would do, if somebody had it looked at; nothing is done."""
     return _erase_page(file_id)
+
+
+@form("/people/<uuid:file_id>/erase/look", Deed.ERASE_PERSON)
+def look_at_erasing(file_id: uuid.UUID) -> Response:
+    """See what erasing would do: it is tried in every table, and undone."""
+    _look(file_id)
+    return go_to("erase_person", file_id=file_id)
 
 
 @form("/people/<uuid:file_id>/erase", Deed.ERASE_PERSON)
@@ -144,26 +151,27 @@ def confirm_erasing(file_id: uuid.UUID) -> Response:
     return go_to("home")
 
 
-def _erase_page(file_id: uuid.UUID, faults: list[Fault] | None = None) -> Response:
+def _look(file_id: uuid.UUID) -> None:
+    now = services.now()
     with services.database.transaction() as database:
-        opened = find_or_404(database, file_id)
-        address = EmailAddress.stored(opened.person.address)
-        would = erasure.erase(
-            *(database, services.hashes, services.now(), address, actor()), log=None
-        )
-        accounts = list(opened.person.all_user_ids)
+        address = EmailAddress.stored(find_or_404(database, file_id).person.address)
+        would = erasure.erase(database, services.hashes, now, address, actor(), log=None)
         database.rollback()
-    rows = sorted(would.rows.items()) if would else []
+    with services.database.transaction() as database:
+        files.keep_look(database, now, find_or_404(database, file_id), would)
+
+
+def _erase_page(file_id: uuid.UUID, faults: list[Fault] | None = None) -> Response:
+    with services.database.reading() as database:
+        file = find_or_404(database, file_id).file
     return show(
         "erase_person",
         faults=faults or (),
         file_id=file_id,
-        address=address.display,
-        rows=rows,
-        ended=would.ended if would else [],
-        stays=would.stays if would else [],
-        accounts=accounts,
-        action=url_for("console.confirm_erasing", file_id=file_id),
+        address=EmailAddress.stored(file.address).display,
+        reason=file.reason,
+        would=file.would_erase,
+        looked_at=datetime.fromisoformat(file.would_erase["at"]) if file.would_erase else None,
     )
 
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("opened_at", MOMENT, nullable=False),
         sa.Column("ends_at", MOMENT, nullable=False),
         sa.Column("shown", sa.JSON(), nullable=False),
+        sa.Column("would_erase", sa.JSON(none_as_null=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["operator_id"], ["operators.id"], name=op.f("fk_person_files_operator_id_operators")
         ),

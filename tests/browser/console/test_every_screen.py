@@ -3,33 +3,35 @@
 `make pictures` runs it whole and leaves a picture of each in artefacts/console.
 """
 
-from pathlib import Path
-
 import pytest
 
 from identity.console.pages.frame import DEEDS
+from identity.operators import kept_forms, service as operating
 from identity.operators.roles import Role
 from tests.worlds.console import *
 from tests.worlds.console_in_chromium import *
 from tests.worlds.console_screens import *
 from tests.worlds.domain_askers import *
+from tests.worlds.looked_at import ALL, SOME, Looks
 
-pytestmark = pytest.mark.browser
-
-PICTURES = Path(__file__).parents[3] / "artefacts/console"
-AXE = (
-    "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],"
-    " resultTypes: ['violations', 'incomplete']})"
-)
-ALL = [(width, scheme) for width in (320, 1280) for scheme in ("light", "dark")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.parametrize(
+        "looks",
+        [
+            pytest.param(("fr", SOME, False), id="fr"),
+            pytest.param(("fr", ALL, True), id="fr-pictures", marks=pytest.mark.long),
+            pytest.param(("en", ALL, True), id="en-pictures", marks=pytest.mark.long),
+        ],
+        indirect=True,
+    ),
+]
 # For who is not signed in, or sent from elsewhere: they are seen where somebody comes in.
 COMING_IN = {
     *("sign_in", "code", "mailed", "once", "invited", "second_factor", "enrol", "kept_form"),
     *("sso", "sso_back", "sso_confirm", "sso_left", "sso_no_role", "sso_out", "sso_refused"),
     "sso_silent",
 }
-# A change that waits cannot be rolled back.
-NOT_NOW = {"roll_back_page"}
 
 
 @pytest.fixture
@@ -37,40 +39,97 @@ def database_url(sqlite_url) -> str:
     return sqlite_url
 
 
-@pytest.mark.parametrize(
-    ("language", "seen_as", "takes_pictures"),
-    [
-        ("fr", [(320, "light"), (1280, "dark")], False),
-        pytest.param("fr", ALL, True, marks=pytest.mark.long),
-        pytest.param("en", ALL, True, marks=pytest.mark.long),
-    ],
-    ids=["fr", "fr-pictures", "en-pictures"],
-)
-def test_12_every_screen_passes_axe_fits_and_is_quiet(
-    sit_down, make_operator, screens, axe_script, language, seen_as, takes_pictures
-):
+@pytest.fixture
+def looks(request, axe_script):
+    return Looks(axe_script, *request.param)
+
+
+def test_12_every_screen_passes_axe_fits_and_is_quiet(looks, sit_down, make_operator, screens):
     ada = make_operator("Ada", Role.ADMIN, Role.APPROVER, Role.SUPPORT)
     paths = screens(ada)
     named = {endpoint.removeprefix("console.") for endpoint, method in DEEDS if method == "GET"}
-    assert set(paths) == named - COMING_IN - NOT_NOW
-    page, said, found = sit_down(ada, language=language, script=True), [], []
+    assert set(paths) == named - COMING_IN
+    page, said = sit_down(ada, language=looks.language, script=True), []
     page.on("console", lambda message: said.append(message.text))
     for name, path in sorted(paths.items()):
-        answer = page.goto(path)
-        assert answer.status == 200, (name, path)
-        assert page.locator("h1").count() == 1, name
-        page.evaluate(axe_script)
-        for width, scheme in seen_as:
-            page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme=scheme)
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            found += [(name, width, f"{wide} px wide")] * (wide > width)
-            seen = page.evaluate(AXE)
-            for fault in seen["violations"] + seen["incomplete"]:
-                where = [node["html"][:100] for node in fault["nodes"][:2]]
-                found.append((name, width, scheme, fault["id"], where))
-            if takes_pictures:
-                file = PICTURES / f"{name}-{language}-{width}-{scheme}.png"
-                page.screenshot(path=file, full_page=True)
-    assert found == []
+        assert page.goto(path).status == 200, (name, path)
+        looks.look(page, name)
+    assert looks.found == []
     assert said == []
+
+
+class Desk:
+    """Somebody at a page; `button` is the one that sends what they typed."""
+
+    def __init__(self, page) -> None:
+        self.page = page
+        self.button = page.locator("main form button:not(.as-link)").first
+
+    def send(self, name, value):
+        self.page.locator(f"main [name={name}]").fill(value)
+        self.button.click()
+
+
+def test_12_every_step_of_coming_in_passes_axe_and_fits(
+    looks, console_url, browser_contexts, services, clock, make_operator, mailbox, apps
+):
+    with services.database.transaction() as session:
+        session.add(ada := make_operator("Ada", Role.ADMIN))
+        ada.language = looks.language
+        operating.invite(session, clock(), ada)
+    mailbox.deliver()
+    page = browser_contexts(locale=looks.language, base_url=console_url).new_page()
+    desk = Desk(page)
+    page.goto(link := mailbox.link("operator_invite"))
+    looks.look(page, "invited")
+    desk.button.click()
+    looks.look(page, "enrol")
+    apps.secrets[ada.id] = page.locator("main .mono.address").inner_text().replace(" ", "")
+    desk.send("second_factor", apps.code(ada))
+    looks.look(page, "recovery_codes")
+    page.goto("/admin/nothing-here")
+    looks.look(page, "not_found")
+    page.goto("/admin/people")
+    looks.look(page, "refused")
+    page.locator("header form button.as-link").click()
+    page.goto(link)
+    looks.look(page, "link_is_over")
+
+    clock.advance(minutes=2)
+    page.goto("/admin/sign-in")
+    looks.look(page, "sign_in")
+    desk.send("email", "ada")
+    looks.look(page, "sign_in_with_a_fault")
+    desk.send("email", ada.mail)
+    looks.look(page, "code")
+    mailbox.deliver()
+    page.goto(mailbox.link())
+    looks.look(page, "mailed")
+    desk.send("code", mailbox.code())
+    looks.look(page, "second_factor")
+    desk.send("second_factor", "000000")
+    looks.look(page, "second_factor_with_a_fault")
+    desk.send("second_factor", apps.code(ada))
+    assert page.url.endswith("/admin/")
+    assert looks.found == []
+
+
+def test_12_what_is_asked_again_and_what_was_kept_pass_axe_and_fit(
+    looks, sit_down, services, clock, ada
+):
+    page = sit_down(ada, language=looks.language, script=True)
+    page.goto("/admin/access/invite")
+    page.locator("main [name=email]").fill("emil@ops.example")
+    page.locator("main [name=name]").fill("Emil K")
+    page.locator("main [value=editor]").check()
+    clock.advance(minutes=11)
+    Desk(page).button.click()
+    looks.look(page, "ask_again")
+    clock.advance(minutes=61)
+    Desk(page).button.click()
+    page = sit_down(ada, language=looks.language, script=True)
+    with services.database.reading() as session:
+        kept = kept_forms.find_newest(session, clock(), ada.id)
+    page.goto(f"/admin/kept/{kept}")
+    looks.look(page, "kept_form")
+    assert looks.found == []

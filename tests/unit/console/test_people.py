@@ -169,6 +169,8 @@ def test_an_admin_erases_after_a_look_and_the_address_typed(sign_in, ada, apps, 
     page = admin.post("/admin/people/erase", who=CAMILLE.display, reason="ticket 9")
     assert (heading(page), "verification_requests" in page.text) == ("Erase a person", True)
     path = admin.at
+    looked = admin.post(f"{path}/look", reason="ticket 9")
+    assert ("verification_requests" in looked.text, admin.at) == (True, path)
     wrong = admin.post(path, address="someone@else.example", reason="ticket 9")
     assert (wrong.status_code, "not the address" in words(wrong)) == (400, True)
     clock.advance(minutes=11)
