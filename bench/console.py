@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -21,12 +21,17 @@ from identity.core.database import Database, make_engine
 from identity.core.database_deadlines import UPGRADE
 from identity.core.journal import Actor
 from identity.operators import service as operating, sessions
+from identity.operators.models import Operator
 from identity.operators.roles import Role
 from identity.operators.service import Standing
-from identity.services import Services, build_services
+from identity.services import Services, build_worker_services
 from identity.settings import Settings
-from tests.services.keys import KEYS
-from tests.worlds.many_rows import fill
+from tests.services.dns_server import DnsServer
+from tests.services.keys import KEYS, PUBLIC_HALF, WORKER_KEYS
+from tests.worlds.console_screens import put_something_on_each
+from tests.worlds.domain_askers import Office
+from tests.worlds.many_rows import DAYS, fill
+from tests.worlds.services import begin_federation, sample_rules
 
 from .probes import postgresql
 from .rows import Row
@@ -41,13 +46,16 @@ SIZES: Final = {
     "third_party_invitations": ACCOUNTS // 10,
     "verification_requests": ACCOUNTS // 10,
 }
-PATHS: Final = (
-    *("/admin/", "/admin/homeservers", "/admin/health", "/admin/incidents", "/admin/menu"),
-    *("/admin/mails", "/admin/mails?state=handed", "/admin/mails?domain=open.example"),
-    *("/admin/mails?state=waiting", "/admin/mails?template=verify&domain=open.example"),
-    *("/admin/invitations", "/admin/invitations?state=sent", "/admin/invitations?delivery=dead"),
-    *("/admin/invitations?domain=open.example", "/admin/invitations?homeserver=agents.example"),
-    *("/admin/journal", "/admin/journal?action=mail", "/admin/domains/open.example"),
+FILTERS: Final = (
+    *(
+        "/admin/mails?state=handed",
+        "/admin/mails?domain=open.example",
+        "/admin/mails?state=waiting",
+    ),
+    *("/admin/mails?template=verify&domain=open.example", "/admin/invitations?state=sent"),
+    *("/admin/invitations?delivery=dead", "/admin/invitations?domain=open.example"),
+    *("/admin/invitations?homeserver=agents.example", "/admin/journal?action=mail"),
+    "/admin/domains/open.example",
 )
 FOLLOWED: Final = ("/admin/mails", "/admin/invitations", "/admin/journal")
 """Lists whose pages behind the first are measured too."""
@@ -66,14 +74,14 @@ def measure() -> Iterator[Row]:
 
 
 def _measure(name: str, url: str) -> Iterator[Row]:
-    with _installation(url) as (client, services):
-        taken = {path: _best(client, path) for path in PATHS}
+    with _installation(url) as (client, services, paths):
+        taken = {path: _best(client, path) for path in paths}
         for first in FOLLOWED:
             taken[f"{first}, page {PAGES}"] = _best(client, _page_behind(client, first))
-        queries = {path: _count_queries(client, services, path) for path in PATHS}
+        queries = {path: _count_queries(client, services, path) for path in paths}
     slowest = max(taken, key=lambda path: taken[path])
     told = ", ".join(f"{path} {ms:.0f} ms" for path, ms in sorted(taken.items(), key=_by_value)[:5])
-    title = f"console, {ACCOUNTS:,} accounts and mails, {name}"
+    title = f"console, {len(paths)} screens, {ACCOUNTS:,} accounts and mails, {name}"
     yield Row(f"{title}, {slowest}", taken[slowest], "ms", at_most=MOST, detail=told)
     most = max(queries, key=lambda path: queries[path])
     yield Row(f"{title}, {most}", queries[most], "queries", at_most=MOST_QUERIES)
@@ -84,38 +92,54 @@ def _by_value(pair: tuple[str, float]) -> float:
 
 
 @contextmanager
-def _installation(url: str) -> Iterator[tuple[FlaskClient, Services]]:
-    """A console in which an admin is signed in, beside tables of these sizes."""
+def _installation(url: str) -> Iterator[tuple[FlaskClient, Services, list[str]]]:
+    """A console in which an admin is signed in, beside tables of these sizes, and all its screens."""
     migrations.upgrade(url)
-    filled = Database(make_engine(url, UPGRADE))
-    for table, rows in SIZES.items():
-        with filled.transaction() as session:
-            fill(session, utc_now(), rows, tables=(table,))
-    with filled.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("analyze"))
-    filled.engine.dispose()
-    services = build_services(_settings(url))
+    services = build_worker_services(_settings(url))
     try:
+        with services.database.transaction() as session:
+            begin_federation(session, services.now(), sample_rules(), PUBLIC_HALF.key_id)
+            services.hashes.settle(session, services.now())
+        me, other = _operator(services, "Ada"), _operator(services, "Ugo")
+        _fill(url, dict.fromkeys(SIZES, DAYS))  # a mail and an invitation to look at
+        dns = DnsServer()
+        dns.begin()
+        paths = put_something_on_each(Office(services, services.now, dns), me, other)
+        dns.end()
+        _fill(url, SIZES)
         client = create_app(services).test_client()
-        client.set_cookie("guichet-ops", _sign_in(services))
-        yield client, services
+        with services.database.transaction() as session:
+            client.set_cookie(
+                "guichet-ops", sessions.open_session(session, services.now(), me, proved=True)
+            )
+        yield client, services, [*paths.values(), *FILTERS]
     finally:
         services.database.engine.dispose()
 
 
-def _sign_in(services: Services) -> str:
+def _fill(url: str, sizes: Mapping[str, int]) -> None:
+    """So many more rows in each table, and the database has looked at them."""
+    database = Database(make_engine(url, UPGRADE))
+    for table, rows in sizes.items():
+        with database.transaction() as session:
+            fill(session, utc_now(), rows, first=rows, tables=(table,))
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("analyze"))
+    database.engine.dispose()
+
+
+def _operator(services: Services, name: str) -> Operator:
     everything = Standing(frozenset({Role.ADMIN, Role.APPROVER, Role.SUPPORT}))
     with services.database.transaction() as session:
-        made = operating.add(
+        return operating.add(
             session,
             services.now(),
             Actor("bench", "here", "a measurement"),
-            mail="ada@ops.example",
-            name="Ada",
+            mail=f"{name.lower()}@ops.example",
+            name=name,
             language="en",
             standing=everything,
         )
-        return sessions.open_session(session, services.now(), made, proved=True)
 
 
 def _best(client: FlaskClient, path: str) -> float:
@@ -125,7 +149,7 @@ def _best(client: FlaskClient, path: str) -> float:
 
 def _milliseconds(client: FlaskClient, path: str) -> float:
     began = time.perf_counter()
-    answer = client.get(path)
+    answer = client.get(path, follow_redirects=True)
     if answer.status_code != HTTPStatus.OK:
         raise SystemExit(f"{path}: {answer.status_code}")
     return (time.perf_counter() - began) * 1000
@@ -152,14 +176,14 @@ def _count_queries(client: FlaskClient, services: Services, path: str) -> int:
 
     event.listen(services.database.engine, "before_cursor_execute", note)
     try:
-        client.get(path)
+        client.get(path, follow_redirects=True)
     finally:
         event.remove(services.database.engine, "before_cursor_execute", note)
     return len(found)
 
 
 def _settings(url: str) -> Settings:
-    names = ("secret_keys", "storage_keys", "homeserver_public_key")
-    keys = {name: KEYS[f"GUICHET_{name.upper()}"] for name in names}
+    names = ("secret_keys", "storage_keys", "homeserver_public_key", "homeserver_keys")
+    keys = {name: (KEYS | WORKER_KEYS)[f"GUICHET_{name.upper()}"] for name in names}
     broker = SecretStr("redis://127.0.0.1:1/0")
-    return Settings(database_url=SecretStr(url), broker_url=broker, **keys)
+    return Settings(database_url=SecretStr(url), broker_url=broker, approvals="one", **keys)

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.orm import Session
 
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass, Rule, RuleKind
@@ -48,8 +49,7 @@ def agent(domain: str, organisation: str = "Éducation nationale – Rouen") -> 
     )
 
 
-@pytest.fixture
-def rules() -> RuleSet:
+def sample_rules() -> RuleSet:
     return RuleSet.compile(
         [
             agent("ac-rouen.example"),
@@ -57,6 +57,36 @@ def rules() -> RuleSet:
         ],
         revision=1,
     )
+
+
+def begin_federation(session: Session, now: datetime, rules: RuleSet, key_id: str) -> None:
+    """The two homeservers, a worker and a scheduler that live, and these rules in force."""
+    for name, label, guests in (
+        (EDUCATION, "Éducation nationale", False),
+        (GUESTS, "Externes", True),
+    ):
+        session.add(
+            Homeserver(
+                name=name,
+                url="http://127.0.0.1:1",
+                label=label,
+                connector="none",
+                user_id_scheme="random" if guests else "address",
+                class_source="guest" if guests else "agent",
+                created_at=now,
+            )
+        )
+    session.flush()
+    worker = NodeReport("of the tests", key_ids=[key_id])
+    nodes.record_heartbeat(session, FAR, worker)
+    nodes.record_heartbeat(session, FAR, NodeReport("beat", kind=NodeKind.SCHEDULER))
+    difference = rule_changes.compare(session, put=rules.rules)
+    rule_changes.publish(session, now, difference, Actor("tests", "here", "the sample"))
+
+
+@pytest.fixture
+def rules() -> RuleSet:
+    return sample_rules()
 
 
 @pytest.fixture
@@ -117,27 +147,7 @@ def services(database, rules, tokens, vault, postbox, settings, clock) -> Worker
     """A whole service on a real database, with the federation above published in it, and a worker that lives."""
     private, public = new_pair()
     with database.transaction() as session:
-        for name, label, guests in (
-            (EDUCATION, "Éducation nationale", False),
-            (GUESTS, "Externes", True),
-        ):
-            session.add(
-                Homeserver(
-                    name=name,
-                    url="http://127.0.0.1:1",
-                    label=label,
-                    connector="none",
-                    user_id_scheme="random" if guests else "address",
-                    class_source="guest" if guests else "agent",
-                    created_at=clock(),
-                )
-            )
-        session.flush()
-        worker = NodeReport("of the tests", key_ids=[public.key_id])
-        nodes.record_heartbeat(session, FAR, worker)
-        nodes.record_heartbeat(session, FAR, NodeReport("beat", kind=NodeKind.SCHEDULER))
-        difference = rule_changes.compare(session, put=rules.rules)
-        rule_changes.publish(session, clock(), difference, Actor("tests", "here", "the sample"))
+        begin_federation(session, clock(), rules, public.key_id)
     made = WorkerServices(
         settings=settings,
         database=database,
