@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain_rules.rule import AccountClass
 from identity.core import rows
-from identity.core.address_domains import domain_of
+from identity.core.address_domains import domain_of, name_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, USER_ID
 
@@ -48,6 +48,7 @@ class Account(Base):
 
 
 Index("ix_accounts_domain", domain_of(Account.address), Account.created_at, Account.id)
+Index("ix_accounts_name", name_of(Account.address))
 Index("ix_accounts_homeserver", Account.homeserver, Account.created_at, Account.id)
 
 

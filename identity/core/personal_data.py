@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, String, cast, false, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from domain_rules.address_faults import InvalidAddress
@@ -20,6 +20,7 @@ from domain_rules.addresses import EmailAddress
 from domain_rules.same_mailbox import SERVICES
 
 from . import rows
+from .address_domains import name_of
 from .database import Base, marked_columns
 from .keyed_hashes import KeyedHashes
 
@@ -134,26 +135,36 @@ def mailbox_of(address: str) -> str:
 def is_same_mailbox(column: InstrumentedAttribute[Any], address: str) -> ColumnElement[bool]:
     """SQL condition that holds for every spelling of the mailbox of an address.
 
-    It may hold for others too where a mail service ignores dots; `spellings` reads the result.
+    It may hold for others too; `spellings` reads the result. Tables that grow have an index for it:
+    on `name_of` their addresses, or on the key of the mailbox that they keep beside the address.
     """
-    read = EmailAddress.stored(mailbox_of(address))
-    service = SERVICES.get(read.ascii_domain)
-    if service is None:
-        tagged = column.startswith(f"{read.local}+", autoescape=True)
-        return (column == address) | (
-            (column == read.canonical)
-            | (tagged & column.endswith(f"@{read.ascii_domain}", autoescape=True))
-        )
-    domains = [name for name, each in SERVICES.items() if each.domain == service.domain]
-    return or_(*(column.endswith(f"@{name}", autoescape=True) for name in domains))
+    mailbox = EmailAddress.stored(mailbox_of(address))
+    key = getattr(column.class_, "mailbox", None)
+    if column is key:
+        return column == mailbox.canonical
+    name = mailbox.local.partition("+")[0].replace(".", "")
+    found = name_of(column) == name
+    service = SERVICES.get(mailbox.ascii_domain)
+    if service and service.tag:
+        after = chr(ord(service.tag) + 1)
+        tagged = (name_of(column) >= f"{name}{service.tag}", name_of(column) < f"{name}{after}")
+        found |= and_(*tagged)
+    if key is None:
+        return found
+    # Rows of earlier versions have no key.
+    return (key == mailbox.canonical) | ((key == "") & found)
 
 
 def spellings(session: Session, address: str) -> tuple[str, ...]:
-    """The address itself, then all others of its mailbox that stand in any column."""
+    """The address itself, then all others of its mailbox that stand in any column.
+
+    What refers to another column says nothing that is not found there.
+    """
     mailbox = mailbox_of(address)
     found = {
         value
         for column in marked_columns(ADDRESS)
+        if not column.property.columns[0].foreign_keys
         for value in session.scalars(
             select(column).where(is_same_mailbox(column, address)).distinct()
         )

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, ColumnElement, Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows
-from identity.core.address_domains import domain_of
+from identity.core.address_domains import domain_of, name_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, TEXT, USER_ID
 from identity.core.sealing import SEALED
@@ -108,6 +108,7 @@ ORDER = (ThirdPartyInvitation.created_at, ThirdPartyInvitation.id)
 Index("ix_third_party_invitations_created", *ORDER)
 Index("ix_third_party_invitations_delivery", ThirdPartyInvitation.delivery, *ORDER)
 Index("ix_third_party_invitations_domain", domain_of(ThirdPartyInvitation.address), *ORDER)
+Index("ix_third_party_invitations_name", name_of(ThirdPartyInvitation.address))
 Index("ix_third_party_invitations_homeserver", server_of(ThirdPartyInvitation.sender), *ORDER)
 Index("ix_third_party_invitations_room", ThirdPartyInvitation.room_id, *ORDER)
 Index("ix_third_party_invitations_standing", ThirdPartyInvitation.state, *ORDER)

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import rows, tracing
-from identity.core.address_domains import domain_of
+from identity.core.address_domains import domain_of, name_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS
 
@@ -72,6 +72,7 @@ Index(
     VerificationRequest.created_at,
     VerificationRequest.id,
 )
+Index("ix_verification_requests_name", name_of(VerificationRequest.address))
 Index("ix_verification_requests_browser_before", VerificationRequest.browser_before)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Index, and_, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from identity.core import inserting
-from identity.core.address_domains import domain_of
+from identity.core.address_domains import domain_of, name_of
 from identity.core.database import Base
 from identity.core.personal_data import ADDRESS, USER_ID
 
@@ -26,6 +26,7 @@ class Association(Base):
 
 
 Index("ix_associations_domain", domain_of(Association.address), Association.bound_at)
+Index("ix_associations_name", name_of(Association.address))
 
 
 def bind(session: Session, now: datetime, *, address: str, user_id: str) -> None:

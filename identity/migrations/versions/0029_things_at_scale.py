@@ -26,6 +26,10 @@ NEW = (
     ("ix_mails_domain", "mails", "domain:address", ("created_at", "id")),
     ("ix_mails_state", "mails", "state", ("created_at", "id")),
     ("ix_mails_template", "mails", "template", ("created_at", "id")),
+    ("ix_accounts_name", "accounts", "name:address", ()),
+    ("ix_associations_name", "associations", "name:address", ()),
+    ("ix_verification_requests_name", "verification_requests", "name:address", ()),
+    (f"ix_{INVITATIONS}_name", INVITATIONS, "name:address", ()),
     (f"ix_{INVITATIONS}_created", INVITATIONS, "created_at", ("id",)),
     (f"ix_{INVITATIONS}_domain", INVITATIONS, "domain:address", ("created_at", "id")),
     (f"ix_{INVITATIONS}_homeserver", INVITATIONS, "server:sender", ("created_at", "id")),
@@ -42,6 +46,18 @@ LONGER = (
         ["delivery", "created_at", "id"],
     ),
 )
+
+POSTGRESQL = {
+    "domain": "split_part({}, '@', 2)",
+    "name": "(replace(split_part(split_part({}, '@', 1), '+', 1), '.', '') COLLATE \"C\")",
+    "server": "substr({}, strpos({}, ':') + 1)",
+}
+LOCAL = "substr({}, 1, instr({}, '@') - 1)"
+SQLITE = {
+    "domain": "substr({}, instr({}, '@') + 1)",
+    "name": f"replace(substr({LOCAL}, 1, instr({LOCAL} || '+', '+') - 1), '.', '')",
+    "server": "substr({}, instr({}, ':') + 1)",
+}
 
 
 def upgrade() -> None:
@@ -107,17 +123,9 @@ def downgrade() -> None:
 
 
 def _expression(first: str) -> str | sa.TextClause:
-    """The domain of an address, or the homeserver of a user ID, as this database computes it."""
+    """A part of an address, or the homeserver of a user ID, as this database computes it."""
     what, _, column = first.rpartition(":")
-    is_postgresql = op.get_bind().dialect.name == "postgresql"
-    match what:
-        case "domain" if is_postgresql:
-            return sa.text(f"split_part({column}, '@', 2)")
-        case "domain":
-            return sa.text(f"substr({column}, instr({column}, '@') + 1)")
-        case "server" if is_postgresql:
-            return sa.text(f"substr({column}, strpos({column}, ':') + 1)")
-        case "server":
-            return sa.text(f"substr({column}, instr({column}, ':') + 1)")
-        case _:
-            return column
+    if not what:
+        return column
+    parts = POSTGRESQL if op.get_bind().dialect.name == "postgresql" else SQLITE
+    return sa.text(parts[what].replace("{}", column))

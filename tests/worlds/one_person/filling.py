@@ -25,6 +25,7 @@ from identity.operators import (
 from identity.operators.roles import ALL, Role
 from identity.operators.service import Standing
 from identity.people import files
+from identity.people.erasure import ErasedPerson
 from identity.rule_changes import service as rule_changes
 from identity.synapse_api import report_models
 from identity.threepids import associations
@@ -115,12 +116,12 @@ def _be_named_by_a_check(session, services, address):
 def _be_looked_at(session, services, address):
     now = services.now()
     who = Actor("Olga", "console", "ticket 4412")
-    files.open_file(
-        *(session, services.hashes, services.rules.current(), now, who),
-        address=address,
-        operator_id=operating.make_embedded(session, now).id,
-        scope=ALL,
-    )
+    seen_by = {"operator_id": operating.make_embedded(session, now).id, "scope": ALL}
+    rules = services.rules.current()
+    made = files.open_file(*(session, services.hashes, rules, now, who), address=address, **seen_by)
+    opened = files.find(session, rules, now, made.id, **seen_by)
+    stays = [f"the account of {address.canonical}: it has another mailbox"]
+    files.keep_look(session, now, opened, ErasedPerson(opened.person, stays=stays))
 
 
 def _reports(session, services, user_id):
