@@ -139,9 +139,9 @@ def is_same_mailbox(column: InstrumentedAttribute[Any], address: str) -> ColumnE
     on `name_of` their addresses, or on the key of the mailbox that they keep beside the address.
     """
     mailbox = EmailAddress.stored(mailbox_of(address))
-    key = getattr(column.class_, "mailbox", None)
-    if column is key:
-        return column == mailbox.canonical
+    key: InstrumentedAttribute[str] | None = getattr(column.class_, "mailbox", None)
+    if key is not None and column is key:
+        return key == mailbox.canonical
     name = mailbox.local.partition("+")[0].replace(".", "")
     found = name_of(column) == name
     service = SERVICES.get(mailbox.ascii_domain)
@@ -152,7 +152,7 @@ def is_same_mailbox(column: InstrumentedAttribute[Any], address: str) -> ColumnE
     if key is None:
         return found
     # Rows of earlier versions have no key.
-    return (key == mailbox.canonical) | ((key == "") & found)
+    return or_(key == mailbox.canonical, and_(key == "", found))
 
 
 def spellings(session: Session, address: str) -> tuple[str, ...]:
