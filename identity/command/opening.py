@@ -10,7 +10,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from identity.core.journal import Actor
+from identity.core.journal import BY_COMMAND, Actor
 from identity.keys import process_keys as keys
 from identity.migrations import Schema, compare_schema, current_revision, upgrade
 from identity.services import Services, build_services, build_worker_services
@@ -150,4 +150,4 @@ stop_options = with_options(author, reason_shown, dry_run, as_json)
 
 def author_here(*, author: str, reason: str) -> Actor:
     """The author of a change made on this command line."""
-    return Actor(author, f"command line on {socket.gethostname()}", reason)
+    return Actor(author, f"{BY_COMMAND}{socket.gethostname()}", reason)

@@ -14,8 +14,10 @@ from identity.homeservers.models import Homeserver
 from identity.homeservers.module_models import HomeserverModule
 from identity.operators.roles import Scope
 from identity.routing import models as rules
+from identity.rule_changes import scopes
 from identity.rule_changes.change_models import Change
 
+from .scoping import homeservers_within
 from .waiting import MOST, is_review_due
 
 BANNERS: Final = 5  # changes without approval that are named
@@ -39,7 +41,7 @@ class Glance:
 
 
 def look(session: Session, now: datetime, scope: Scope) -> Glance:
-    """How things stand within this scope; mails, rules and stops are everybody's."""
+    """How things stand within this scope; mails, the number of the rules and stops are everybody's."""
     newest = rules.newest_revision(session)
     return Glance(
         homeservers=_homeservers(session, now, scope),
@@ -51,14 +53,13 @@ def look(session: Session, now: datetime, scope: Scope) -> Glance:
             freeze_views.describe(each) | {"since": each.since, "until": each.until}
             for each in freezes.find_in_force(session, now).each
         ],
-        unreviewed=_unreviewed(session),
+        unreviewed=_unreviewed(session, scope),
     )
 
 
 def _homeservers(session: Session, now: datetime, scope: Scope) -> list[dict[str, Any]]:
     query = select(Homeserver, HomeserverModule).outerjoin(HomeserverModule)
-    if not scope.is_all:
-        query = query.where(Homeserver.name.in_(scope.homeservers))
+    query = query.where(homeservers_within(scope))
     silent = breakers.find_all(session)
     return [
         {
@@ -84,8 +85,9 @@ def _mails(session: Session, now: datetime) -> dict[str, Any]:
     return {"waiting": count, "oldest": oldest}
 
 
-def _unreviewed(session: Session) -> list[dict[str, Any]]:
-    found = select(Change).where(*is_review_due()).order_by(Change.broken_glass_at).limit(BANNERS)
+def _unreviewed(session: Session, scope: Scope) -> list[dict[str, Any]]:
+    found = select(Change).where(*is_review_due(), scopes.is_within(scope))
+    found = found.order_by(Change.broken_glass_at).limit(BANNERS)
     return [
         {"label": each.label, "by": each.applied_by or "", "until": each.review_until}
         for each in session.scalars(found)

@@ -23,7 +23,10 @@ from identity.invitations.models import ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.operators.roles import Scope
 from identity.routing.models import StoredRule
+from identity.rule_changes import scopes
 from identity.rule_changes.change_models import Change
+
+from .scoping import homeservers_within, invitations_within, mails_within
 
 NUMBERED: Final = re.compile(r"([CD])[-\s]?(\d{1,9})", re.IGNORECASE)
 IDENTIFIER: Final = re.compile(
@@ -63,14 +66,17 @@ class Found:
 
 
 def find(session: Session, typed: str, scope: Scope) -> Found:
-    """What is meant by what was typed, in the order of shapes that operators know."""
+    """What is meant by what was typed, in the order of shapes that operators know.
+
+    What lies outside the scope is not found, as what does not exist.
+    """
     for look in (_numbered, _identified, _named, _by_place):
-        if found := look(session, typed):
+        if found := look(session, typed, scope):
             return found
     return _begins_with(session, typed, scope)
 
 
-def _numbered(session: Session, typed: str) -> Found | None:
+def _numbered(session: Session, typed: str, scope: Scope) -> Found | None:
     """`C-142` is a change, `D-173` a request for a domain."""
     match = NUMBERED.fullmatch(typed)
     if match is None:
@@ -78,18 +84,23 @@ def _numbered(session: Session, typed: str) -> Found | None:
     letter, number = match[1].upper(), int(match[2])
     if letter == "D":
         return Found(Kind.SCREEN, f"/admin/requests/D-{number}")
-    if session.scalar(select(exists().where(Change.number == number))):
+    own = (Change.number == number, scopes.is_within(scope))
+    if session.scalar(select(Change.number).where(*own)) is not None:
         return Found(Kind.SCREEN, f"/admin/changes/C-{number}")
     return Found(Kind.NOTHING)
 
 
-def _identified(session: Session, typed: str) -> Found | None:
+def _identified(session: Session, typed: str, scope: Scope) -> Found | None:
     """A mail, by its identifier or Message-ID; an invitation; a request of the log."""
     match = IDENTIFIER.fullmatch(typed)
     if match is not None:
         wanted = uuid.UUID(match[1])
-        for table, path in ((Mail, "mails"), (ThirdPartyInvitation, "invitations")):
-            if session.get(table, wanted) is not None:
+        mail, invitation = Mail.id, ThirdPartyInvitation.id
+        for key, path, within in (
+            (mail, "mails", mails_within(session, scope)),
+            (invitation, "invitations", invitations_within(session, scope)),
+        ):
+            if session.scalar(select(key).where(key == wanted, within)) is not None:
                 return Found(Kind.SCREEN, f"/admin/{path}/{wanted}")
         return Found(Kind.NOTHING)
     if REQUEST_ID.fullmatch(typed):
@@ -99,7 +110,7 @@ def _identified(session: Session, typed: str) -> Found | None:
     return None
 
 
-def _named(_session: Session, typed: str) -> Found | None:
+def _named(_session: Session, typed: str, _scope: Scope) -> Found | None:
     """A person by user ID or address; the invitations of a room."""
     if typed.startswith("@") and homeserver_in(typed) is not None:
         return Found(Kind.PERSON)
@@ -114,9 +125,10 @@ def _named(_session: Session, typed: str) -> Found | None:
     return None
 
 
-def _by_place(session: Session, typed: str) -> Found | None:
+def _by_place(session: Session, typed: str, scope: Scope) -> Found | None:
     """A homeserver by its name, else a domain, also one without a rule."""
-    if not typed.startswith("@") and session.get(Homeserver, typed.lower()) is not None:
+    named = (Homeserver.name == typed.lower(), homeservers_within(scope))
+    if not typed.startswith("@") and session.scalar(select(Homeserver.name).where(*named)):
         return Found(Kind.SCREEN, f"/admin/homeservers/{quote(typed.lower())}")
     domain = typed.removeprefix("@")
     if "." not in domain:
@@ -144,7 +156,7 @@ def _begins_with(session: Session, typed: str, scope: Scope) -> Found:
     if not scope.is_all:
         own = or_(row.homeserver.in_(scope.homeservers), row.organisation.in_(scope.organisations))
         rules = rules.where(own)
-        servers = servers.where(Homeserver.name.in_(scope.homeservers))
+        servers = servers.where(homeservers_within(scope))
     found = [
         Listed(each.label, "", each.name, f"/admin/homeservers/{quote(each.name)}")
         for each in session.scalars(servers.order_by(Homeserver.name).limit(MOST))

@@ -1,9 +1,10 @@
-"""What somebody with a scope may see of homeservers, mails and invitations, as SQL conditions."""
+"""What somebody with a scope may see of homeservers, mails, invitations and the journal, as conditions."""
 
 from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import Session
 
 from identity.core.address_domains import domain_of
+from identity.core.journal import BY_COMMAND, JournalEntry
 from identity.core.user_servers import server_of
 from identity.homeservers.models import Homeserver
 from identity.invitations.models import ThirdPartyInvitation
@@ -32,6 +33,18 @@ def invitations_within(session: Session, scope: Scope) -> ColumnElement[bool]:
     row = ThirdPartyInvitation
     by_them = server_of(row.sender).in_(scope.homeservers)
     return by_them | _is_domain_within(session, domain_of(row.address), scope)
+
+
+def journal_within(name: str, scope: Scope) -> ColumnElement[bool] | None:
+    """Rows of what this operator did, and of what was done with the homeservers of the scope.
+
+    None: all of them. By command anybody may sign with any name: those rows are not the operator's.
+    """
+    if scope.is_all:
+        return None
+    row = JournalEntry
+    mine = (row.actor == name) & ~row.origin.startswith(BY_COMMAND, autoescape=True)
+    return mine | row.subject.in_(scope.homeservers)
 
 
 def _is_domain_within(

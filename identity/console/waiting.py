@@ -18,7 +18,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    not_,
     or_,
     select,
     union_all,
@@ -37,7 +36,10 @@ from identity.keys.models import StoredKey
 from identity.mail.models import Mail, MailState
 from identity.operators.models import AdminToken
 from identity.operators.roles import Deed, Role, Scope, may
-from identity.rule_changes.change_models import Change, ChangeLine, ChangeState
+from identity.rule_changes import scopes
+from identity.rule_changes.change_models import Change, ChangeState
+
+from .scoping import homeservers_within
 
 MOST: Final = 99
 """A count goes no further: people read "99+"."""
@@ -117,13 +119,13 @@ def _parts(now: datetime, viewer: Viewer) -> Iterator[Part]:
 
 
 def _changes(viewer: Viewer) -> Iterator[Part]:
-    change, here = Change, _covers(viewer.scope)
+    change, here = Change, scopes.is_within(viewer.scope)
     by_others = or_(change.author_id.is_(None), change.author_id != viewer.operator_id)
-    proposed = (change.state == ChangeState.PROPOSED, by_others, *here)
+    proposed = (change.state == ChangeState.PROPOSED, by_others, here)
     path = "/admin/changes"
     yield Part("changes_to_approve", Deed.APPROVE, path, change.proposed_at, proposed)
     by_another = or_(change.applied_by_id.is_(None), change.applied_by_id != viewer.operator_id)
-    review = (*is_review_due(), by_another, *here)
+    review = (*is_review_due(), by_another, here)
     yield Part("changes_to_review", Deed.APPROVE, path, change.broken_glass_at, review)
     back = (ChangeState.STALE, ChangeState.RETURNED, ChangeState.FAILED)
     mine = (change.state.in_(back), change.author_id == viewer.operator_id)
@@ -143,10 +145,9 @@ def _deliveries(now: datetime) -> Iterator[Part]:
 def _homeservers(now: datetime, scope: Scope) -> Iterator[Part]:
     module, path = HomeserverModule, "/admin/homeservers"
     goes_on = exists().where(Homeserver.name == module.homeserver, Homeserver.retired_at.is_(None))
-    silent = [module.heard_at < now - SILENT, goes_on]
-    if not scope.is_all:
-        silent.append(module.homeserver.in_(scope.homeservers))
-    yield Part("homeservers_silent", Deed.FREEZE, path, module.heard_at, tuple(silent))
+    own = module.homeserver.in_(select(Homeserver.name).where(homeservers_within(scope)))
+    silent = (module.heard_at < now - SILENT, goes_on, own)
+    yield Part("homeservers_silent", Deed.FREEZE, path, module.heard_at, silent)
     credential, end = HomeserverCredential, now + ENDING
     ending = (credential.retires_at > now, credential.retires_at < end)
     admin = Deed.MANAGE_HOMESERVER
@@ -154,18 +155,6 @@ def _homeservers(now: datetime, scope: Scope) -> Iterator[Part]:
     newest = select(func.max(StoredKey.number)).scalar_subquery()
     old = (StoredKey.number == newest, StoredKey.created_at < now - KEY_AGE)
     yield Part("keys_old", admin, "/admin/health", StoredKey.created_at, old)
-
-
-def _covers(scope: Scope) -> tuple[ColumnElement[bool], ...]:
-    """Whether every rule that a change puts lies within the scope."""
-    if scope.is_all:
-        return ()
-    line = ChangeLine
-    homeserver = func.coalesce(line.rule["homeserver"].as_string(), "")
-    organisation = func.coalesce(line.rule["organisation"].as_string(), "")
-    inside = or_(homeserver.in_(scope.homeservers), organisation.in_(scope.organisations))
-    outside = exists().where(line.change_id == Change.id, line.rule.is_not(None), not_(inside))
-    return (~outside,)
 
 
 def _count(part: Part) -> Select[Any]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Index, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -22,6 +22,10 @@ from .personal_data import RECORD, mask_names
 BEFORE_THE_FIRST = "0" * 64
 LOCK = 0x6775_6963_6865_7401  # advisory lock of PostgreSQL: one writer at a time appends
 CHUNK = 1000  # rows read at once
+
+
+BY_COMMAND: Final = "command line on "
+"""So begins the origin of what was done by the shell."""
 
 
 class JournalEntry(Base):

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
+from identity.console import scoping
 from identity.core import journal_search, journal_views
 from identity.core.journal import JournalEntry
 from identity.core.journal_search import JournalFilter
@@ -48,11 +49,7 @@ frame.in_console("/journal/export", "export_journal", Deed.EXPORT_JOURNAL, "/adm
 
 
 def _within() -> ColumnElement[bool] | None:
-    caller = guards.program()
-    if caller.scope.is_all:
-        return None
-    row = JournalEntry
-    return (row.actor == caller.operator) | row.subject.in_(caller.scope.homeservers)
+    return scoping.journal_within(guards.program().operator, guards.program().scope)
 
 
 def _told(row: JournalEntry) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from flask import Response, request
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement
 
+from identity.console import scoping
 from identity.core import (
     journal as journal_rows,
     journal_checks,
     journal_search,
     journal_views,
 )
-from identity.core.journal import JournalEntry
 from identity.core.journal_search import JournalFilter
 from identity.core.outbox import JobKind
 from identity.health import looking
@@ -110,11 +110,7 @@ def _origin(door: str) -> str:
 
 
 def _within() -> ColumnElement[bool] | None:
-    who = operator()
-    if who.scope.is_all:
-        return None
-    mine = JournalEntry.actor == who.name
-    return or_(mine, JournalEntry.subject.in_(who.scope.homeservers))
+    return scoping.journal_within(operator().name, operator().scope)
 
 
 def _day(typed: str) -> datetime | None:

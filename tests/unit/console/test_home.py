@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from identity.core.journal import Actor
 from identity.domain_requests.models import DomainRequest, RequestState
@@ -14,7 +14,7 @@ from identity.homeservers import module_models
 from identity.invitations.block_models import InviterBlock
 from identity.mail.models import Mail, MailState
 from identity.operators.roles import Role, Scope
-from identity.rule_changes.change_models import Change, ChangeState
+from identity.rule_changes.change_models import Change, ChangeState, ChangeTouch
 from tests.worlds.console import *
 from tests.worlds.one_person.filling import fill_every_story
 from tests.worlds.services import EDUCATION
@@ -187,3 +187,30 @@ def test_the_first_screen_takes_at_most_eight_statements(
     assert browser.get("/admin/").status_code == 200
     seen = [each for each in seen if each != "BEGIN"]
     assert 0 < len(seen) <= 8, "\n".join(seen)
+
+
+def test_changes_of_others_are_neither_counted_nor_named_to_who_has_a_scope(
+    sign_in, make_operator, add_change, services
+):
+    now = services.now()
+    add_change()
+    add_change(
+        ChangeState.APPLIED,
+        applied_by="Emil",
+        broken_glass_at=now,
+        review_until=now + timedelta(hours=48),
+    )
+    with services.database.transaction() as session:
+        for change in session.scalars(select(Change)):  # it takes a domain away, and puts no rule
+            session.add(ChangeTouch(change_id=change.id, homeserver=EDUCATION, organisation=""))
+    pages = [
+        words(sign_in(make_operator(name, Role.APPROVER, scope=scope)).get("/admin/"))
+        for name, scope in (
+            ("Lou", Scope(homeservers=frozenset({"guests.example"}))),
+            ("Léo", Scope(homeservers=frozenset({EDUCATION}))),
+        )
+    ]
+    seen = [
+        [text in page for text in ("Changes to approve", "to review", "C-143")] for page in pages
+    ]
+    assert seen == [[False] * 3, [True] * 3]

@@ -12,6 +12,8 @@ import pytest
 
 from identity.console.api import guards as admin_guards
 from identity.console.pages import frame as console_frame
+from identity.core import journal
+from identity.core.journal import BY_COMMAND, Actor
 from identity.invitations.models import ThirdPartyInvitation
 from identity.mail import models as mails
 from identity.mail.quota import Template
@@ -184,3 +186,13 @@ def test_the_journal_of_a_scope_has_its_own_deeds_alone(by_whole, by_narrow, of_
     assert held.status_code == 200
     assert [row["action"] for row in by_narrow.get("/journal").json["items"]] == ["homeserver.hold"]
     assert len(by_whole.get("/journal?action=change").json["items"]) == 1
+
+
+def test_what_the_shell_did_under_the_name_of_an_operator_is_not_theirs(
+    services, clock, by_whole, by_narrow
+):
+    with services.database.transaction() as session:
+        by_command = Actor("Narrow", f"{BY_COMMAND}guichet-1")
+        journal.write(session, clock(), by_command, action="rules.publish", subject="88", facts={})
+    assert by_narrow.get("/journal").json["items"] == []
+    assert len(by_whole.get("/journal?action=rules").json["items"]) > 0

@@ -1,6 +1,7 @@
 """One box finds everything by its shape, and no address comes into a URL."""
 
 import pytest
+from sqlalchemy import select
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
 from identity.console import finding
@@ -9,7 +10,7 @@ from identity.invitations.models import ThirdPartyInvitation
 from identity.mail.models import Mail
 from identity.operators.roles import ALL, Role, Scope
 from identity.rule_changes import service as rule_changes
-from identity.rule_changes.change_models import Change
+from identity.rule_changes.change_models import Change, ChangeTouch
 from tests.worlds.console import *
 from tests.worlds.one_person.filling import fill_every_story
 from tests.worlds.one_person.names import CAMILLE, HERS, ROOM
@@ -122,3 +123,14 @@ def test_shapes_are_told_when_nothing_is_found_and_a_reload_leads_home(sign_in, 
     page = browser.send("/admin/search", q="zzz")
     assert "We look for: address, domain" in words(page)
     assert heading(browser.get("/admin/search")) == "What waits for you"
+
+
+def test_what_belongs_to_others_is_as_what_does_not_exist(services, filled):
+    elsewhere = Scope(homeservers=frozenset({"guests.example"}))
+    with services.database.transaction() as session:
+        change = session.scalars(select(Change)).one()
+        session.add(ChangeTouch(change_id=change.id, homeserver=EDUCATION, organisation=""))
+    for typed in ("C-142", *map(str, filled)):
+        assert find(services, typed).kind is Kind.SCREEN, typed
+        assert find(services, typed, elsewhere).kind is Kind.NOTHING, typed
+    assert find(services, EDUCATION, elsewhere).path == f"/admin/domains/{EDUCATION}"
