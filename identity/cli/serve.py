@@ -12,6 +12,7 @@ from identity.core.journal import Actor
 from identity.homeservers import secrets as homeserver_secrets
 from identity.keys import process_keys as keys
 from identity.operators import entering
+from identity.problems import NoSuchOperator
 from identity.rule_changes.cli.sample import load_sample
 from identity.services import Services, build_services
 from identity.settings import Settings, read_settings
@@ -45,7 +46,7 @@ def serve(host: str, port: int, tls_certificate: str | None, tls_key: str | None
     if settings.internal_listen:
         check_free(settings.internal_listen, "set GUICHET_INTERNAL_LISTEN, empty switches it off")
     is_first = _prepare(services)
-    console = _console_link(services)
+    console = console_link(services)
     services.database.engine.dispose()
     base = settings.public_url
     listeners = (_bind(_reachable(host), port), settings.internal_listen)
@@ -116,14 +117,20 @@ def _prepare(services: Services) -> bool:
     return load_sample(services)
 
 
-def _console_link(services: Services) -> str | None:
-    """A link into the console of a trial installation on this machine alone; else None."""
+def console_link(services: Services) -> str | None:
+    """A link into the console of a trial installation on this machine alone; else None.
+
+    None as well if its operator was disabled: the service starts all the same.
+    """
     settings = services.settings
     if not (settings.is_embedded and settings.is_local) or settings.console == "off":
         return None
     who = Actor("guichet", "guichet serve", "the link that is printed at the start")
-    with services.database.transaction() as session:
-        token = entering.embedded_link(session, services.now(), who)
+    try:
+        with services.database.transaction() as session:
+            token = entering.embedded_link(session, services.now(), who)
+    except NoSuchOperator:
+        return None
     return f"{settings.public_url}{entering.PATH}{token}"
 
 

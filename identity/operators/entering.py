@@ -4,6 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from domain_rules.address_faults import InvalidAddress
+from domain_rules.addresses import EmailAddress
 from identity.core import journal
 from identity.core.journal import Actor
 from identity.problems import NoSuchOperator
@@ -16,8 +18,12 @@ PATH = "/admin/sign-in/once/"
 
 
 def find_by_name_or_mail(session: Session, named: str) -> Operator:
-    """The operator of this address or name. Raises NoSuchOperator."""
-    found = models.find_by_mail(session, named.lower()) or models.find_by_name(session, named)
+    """The operator of this address, however it is written, or of this name. Raises NoSuchOperator."""
+    try:
+        mail = EmailAddress.parse(named).canonical
+    except InvalidAddress:
+        mail = named.lower()
+    found = models.find_by_mail(session, mail) or models.find_by_name(session, named)
     if found is None:
         raise NoSuchOperator
     return found

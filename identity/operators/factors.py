@@ -15,12 +15,12 @@ import pyotp
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from identity.core import journal, rows
+from identity.core import inserting, journal, rows
 from identity.core.journal import Actor
 from identity.core.sealing import Vault
 from identity.core.tokens import typed_digits
 
-from . import models, notices
+from . import models, notices, sessions
 from .models import Operator, OperatorFactor, RecoveryCode
 from .notices import What
 
@@ -29,6 +29,7 @@ DRIFT: Final = 1  # steps that the clock of a telephone may be off
 DIGITS: Final = 6
 MAX_WRONG: Final = 5
 FIRST_LOCK, LONGEST_LOCK = timedelta(minutes=15), timedelta(hours=24)
+DOUBLINGS: Final = 7  # from the first lock to beyond the longest
 RECOVERY_CODES: Final = 10
 RECOVERY_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that look alike
 RECOVERY_LENGTH: Final = 12  # letters; 59 bits, behind the mailbox and the lock
@@ -42,6 +43,7 @@ class Answer(StrEnum):
     WRONG = "wrong"
     LOCKED = "locked"
     UNREADABLE = "unreadable"  # no code at all: it does not count
+    OTHER_APP = "other_app"  # not tried: another browser was shown another secret since
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,33 @@ def has_factor(session: Session, operator_id: uuid.UUID) -> bool:
     return found is not None and found.confirmed_at is not None
 
 
-def begin_enrolment(session: Session, vault: Vault, now: datetime, operator_id: uuid.UUID) -> str:
-    """The secret to show, in base32: the one that is not confirmed yet, or a new one.
+def begin_enrolment(
+    session: Session,
+    vault: Vault,
+    now: datetime,
+    operator_id: uuid.UUID,
+    *,
+    session_id: uuid.UUID | None = None,
+) -> str | None:
+    """The secret to show, in base32; None if one is confirmed, which stays: see `reset`.
 
-    A confirmed one stays, see `reset`.
+    Each browser session is shown a secret of its own, and only the newest can be confirmed: whoever
+    has seen another one, as with a mail that was not theirs, knows nothing of the app that counts.
     """
-    found = session.get(OperatorFactor, operator_id)
-    if found is not None:
-        return vault.open(found.secret).get_secret_value()
     secret = pyotp.random_base32()
-    session.add(OperatorFactor(operator_id=operator_id, secret=vault.seal(secret), made_at=now))
-    session.flush()
+    made = {"secret": vault.seal(secret), "made_at": now, "session_id": session_id}
+    row = OperatorFactor
+    if inserting.insert_if_new(
+        session, row, {"operator_id": operator_id, "last_counter": 0} | made
+    ):
+        return secret
+    found = session.get_one(row, operator_id, with_for_update=True, populate_existing=True)
+    if found.confirmed_at is not None:
+        return None
+    if found.session_id == session_id:
+        return vault.open(found.secret).get_secret_value()
+    rows.update(session, row, row.operator_id == operator_id, last_counter=0, **made)
+    session.expire(found)
     return secret
 
 
@@ -84,14 +102,24 @@ def provisioning_uri(secret: str, *, account: str, issuer: str) -> str:
 
 
 def confirm_enrolment(
-    session: Session, vault: Vault, now: datetime, operator: Operator, typed: str
+    session: Session,
+    vault: Vault,
+    now: datetime,
+    operator: Operator,
+    typed: str,
+    *,
+    session_id: uuid.UUID | None = None,
 ) -> tuple[Tried, list[str]]:
-    """Try the first code; the recovery codes, to be shown once, if it was right."""
+    """Try the first code of the secret that this session was shown.
+
+    The recovery codes, to be shown once, if it was right.
+    """
+    models.lock(session, operator)
+    factor = session.get(OperatorFactor, operator.id, populate_existing=True)
+    if factor is None or factor.confirmed_at is not None or factor.session_id != session_id:
+        return Tried(Answer.OTHER_APP), []
     tried = try_code(session, vault, now, operator, typed)
     if tried.answer is not Answer.RIGHT:
-        return tried, []
-    factor = session.get_one(OperatorFactor, operator.id)
-    if factor.confirmed_at is not None:
         return tried, []
     factor.confirmed_at = now
     _write(session, now, operator, "operator.enrol")
@@ -116,7 +144,7 @@ def try_code(
 
     The operator's row is locked meanwhile, so that tries made at once are counted one by one.
     """
-    session.refresh(operator, with_for_update=True)
+    models.lock(session, operator)
     if operator.locked_until is not None and now < operator.locked_until:
         return Tried(Answer.LOCKED, operator.locked_until)
     digits, letters = typed_digits(typed), _letters(typed)
@@ -135,6 +163,28 @@ def try_code(
         notices.tell(session, now, operator, What.RECOVERY_USED)
         _write(session, now, operator, "operator.recovery_code")
     return Tried(answer, left=count_recovery_codes(session, operator.id))
+
+
+def prove(
+    session: Session,
+    vault: Vault,
+    now: datetime,
+    operator: Operator,
+    typed: str,
+    *,
+    session_id: uuid.UUID,
+) -> Tried:
+    """Try a code in a browser session, which is whole if it is right.
+
+    Of a form that is sent twice at once, as by a double click, the second finds it proved.
+    """
+    models.lock(session, operator)
+    if sessions.is_proved(session, now, session_id):
+        return Tried(Answer.RIGHT)
+    tried = try_code(session, vault, now, operator, typed)
+    if tried.is_right:
+        sessions.record_proof(session, now, session_id)
+    return tried
 
 
 def count_recovery_codes(session: Session, operator_id: uuid.UUID) -> int:
@@ -185,7 +235,9 @@ def _record_wrong(session: Session, now: datetime, operator: Operator) -> Tried:
     if operator.wrong_factors < MAX_WRONG:
         session.flush()
         return Tried(Answer.WRONG, left=MAX_WRONG - operator.wrong_factors)
-    operator.locked_until = now + min(FIRST_LOCK * 2**operator.locks, LONGEST_LOCK)
+    # The exponent is bounded as well: after weeks of guessing the power would not fit a duration.
+    lasts = min(FIRST_LOCK * 2 ** min(operator.locks, DOUBLINGS), LONGEST_LOCK)
+    operator.locked_until = now + lasts
     operator.locks += 1
     operator.wrong_factors = 0
     session.flush()

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from identity.core import journal, rows
 from identity.core.journal import Actor
-from identity.problems import NotYourOwn
+from identity.problems import NotYourOwn, WrongOperator
 
 from . import factors, notices, service, sessions
 from .models import Operator, OperatorSession
@@ -19,7 +19,7 @@ from .notices import What
 
 def unlock(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) -> bool:
     """Let the next code be tried at once. False if nothing was locked. Raises NoSuchOperator."""
-    operator = service.required(session, operator_id)
+    operator = service.locked(session, operator_id)
     was_locked = operator.locked_until is not None and now < operator.locked_until
     if not was_locked and not operator.wrong_factors:
         return False
@@ -42,7 +42,7 @@ def reset_factor(
 
     `by`: the operator who does it, None at the shell. Raises NoSuchOperator, NotYourOwn.
     """
-    operator = service.required(session, operator_id)
+    operator = service.locked(session, operator_id)
     if by == operator_id:
         raise NotYourOwn
     factors.reset(session, operator.id)
@@ -55,6 +55,19 @@ def reset_factor(
     journal.write(
         session, now, who, action="operator.reset_factor", subject=operator.name, facts={}
     )
+    return operator
+
+
+def invite_again(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) -> Operator:
+    """Mail a new link for 72 hours to who did not use theirs, or is to be joined to the provider.
+
+    Earlier links end. Raises NoSuchOperator, and WrongOperator for who does not come in by mail.
+    """
+    operator = service.required(session, operator_id)
+    if operator.mail is None or not operator.signs_in_by_mail:
+        raise WrongOperator(f"{operator.name} cannot come in by mail: no invitation is sent")
+    service.invite(session, now, operator)
+    journal.write(session, now, who, action="operator.invite", subject=operator.name, facts={})
     return operator
 
 

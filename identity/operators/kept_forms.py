@@ -17,7 +17,7 @@ from identity.core import rows
 from identity.core.database import Base
 from identity.core.sealing import SEALED, CannotOpen, Vault
 
-from .models import Operator, OperatorSession, hash_of
+from .models import Operator, OperatorSession, Source, hash_of
 
 KEPT_FOR: Final = timedelta(hours=1)
 MOST: Final = 5  # for one operator; the oldest goes first
@@ -45,14 +45,20 @@ class Form:
 
 
 def keep(session: Session, vault: Vault, now: datetime, session_token: str, form: Form) -> bool:
-    """Keep a form for the operator of a session that has ended. Returns whether it was kept.
+    """Keep a form for the operator of a session whose time is over. Returns whether it was kept.
 
-    Nothing is kept for a session that is unknown, or of an operator who was disabled.
+    Nothing is kept for a session that is unknown, was ended on purpose, never got to the second
+    factor, or is of an operator who was disabled: its cookie may be in the hands of somebody else.
     """
     operator_id = session.scalar(
         select(OperatorSession.operator_id)
         .join(Operator, Operator.id == OperatorSession.operator_id)
-        .where(OperatorSession.token_hash == hash_of(session_token), Operator.disabled_at.is_(None))
+        .where(
+            OperatorSession.token_hash == hash_of(session_token),
+            OperatorSession.ended_at.is_(None),
+            OperatorSession.proved_at.is_not(None) | (Operator.source == Source.EMBEDDED),
+            Operator.disabled_at.is_(None),
+        )
     )
     forget(session, now - KEPT_FOR)
     text = json.dumps([form.path, form.fields, form.had_files])

@@ -115,6 +115,7 @@ class OperatorFactor(Base):
     made_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]  # when a first code was right
     last_counter: Mapped[int] = mapped_column(default=0)  # a code is taken once
+    session_id: Mapped[uuid.UUID | None]  # of the browser that was shown the secret
 
 
 class RecoveryCode(Base):
@@ -170,6 +171,16 @@ class AdminToken(Base):
 
 def find(session: Session, operator_id: uuid.UUID) -> Operator | None:
     return session.get(Operator, operator_id)
+
+
+def lock(session: Session, operator: Operator) -> None:
+    """Read the operator anew and keep others from changing them until the transaction ends.
+
+    Rows that name the operator, as a session or a notice, can be added meanwhile: else who holds the
+    journal and tells of a deed would wait for who holds the operator and waits for the journal.
+    """
+    session.flush()  # else what the caller has changed would be undone
+    session.refresh(operator, with_for_update={"key_share": True})
 
 
 def find_by_mail(session: Session, mail: str) -> Operator | None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, cast, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from identity.core import journal, rows
@@ -20,11 +21,13 @@ from identity.mail.quota import Template
 from identity.problems import LastAdmin, NoSuchOperator, NotYourOwn, OperatorExists, WrongOperator
 
 from . import factors, links, models
-from .models import AdminToken, Operator, OperatorSession, Source
+from .models import AdminToken, LinkKind, Operator, OperatorSession, Source
 from .roles import ALL, Role, Scope, WrongRoles, check_roles
 
 EMBEDDED_NAME: Final = "local"
 MAX_NAME: Final = 80  # characters
+RESERVED: Final = {EMBEDDED_NAME, "guichet", "restore", "worker"}
+"""In any case: so the journal names the service itself."""
 MAX_ORGANISATION: Final = 200  # characters
 CLOSE_FOR: Final = timedelta(days=30)
 BROUGHT: Final = ("operator.add", "operator.change", "operator.enable", "operator.reset_factor")
@@ -54,8 +57,8 @@ def add(
 
     `mail`: canonical. See `invite` for the mail to them.
     """
-    _check(session, standing)
-    name = _read_name(name)
+    check(session, standing)
+    name = read_name(name)
     if models.find_by_mail(session, mail) or models.find_by_name(session, name):
         raise OperatorExists
     made = Operator(mail=mail, name=name, language=language, source=source)
@@ -83,10 +86,10 @@ def add_known(
 ) -> Operator:
     """Make an operator of whom an OpenID provider tells, name and subject included.
 
-    Raises WrongOperator.
+    Raises WrongOperator, and OperatorExists if somebody else makes them at the same time.
     """
-    _check(session, standing)
-    made.name = _read_name(made.name)
+    check(session, standing)
+    made.name = read_name(made.name)
     return _record_new(session, now, who, made, standing)
 
 
@@ -115,10 +118,10 @@ def change(
     Their sessions and tokens end if anything was taken from them. `by`: the operator who does it,
     None at the shell. Raises NoSuchOperator, WrongOperator, NotYourOwn, LastAdmin.
     """
-    _check(session, standing)
+    check(session, standing)
     if by == operator_id:
         raise NotYourOwn
-    operator = required(session, operator_id)
+    operator = locked(session, operator_id)
     before = _facts(operator)
     lowered = bool(operator.role_set - standing.roles) or not operator.scope.is_within(
         standing.scope
@@ -141,7 +144,7 @@ def take_roles(session: Session, now: datetime, who: Actor, operator_id: uuid.UU
     They stay known, and come back with the next sign-in for which they have one. Raises
     NoSuchOperator, LastAdmin.
     """
-    operator = required(session, operator_id)
+    operator = locked(session, operator_id)
     if not operator.roles:
         return
     _check_not_last(session, operator)
@@ -168,23 +171,24 @@ def disable(
     """
     if by == operator_id:
         raise NotYourOwn
-    operator = required(session, operator_id)
+    operator = locked(session, operator_id)
     if operator.disabled_at is not None:
         return operator
     _check_not_last(session, operator)
     operator.disabled_at = now
     operator.version += 1
-    end_access(session, now, operator.id)
+    _shut_out(session, now, operator.id)
     journal.write(session, now, who, action="operator.disable", subject=operator.name, facts={})
     return operator
 
 
 def enable(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) -> Operator:
     """Let a disabled operator in again, with a new second factor. Raises NoSuchOperator."""
-    operator = required(session, operator_id)
+    operator = locked(session, operator_id)
     if operator.disabled_at is None:
         return operator
     operator.disabled_at = operator.unconfirmed_at = None
+    _shut_out(session, now, operator.id)  # also what was opened while they were being disabled
     factors.reset(session, operator.id)
     factors.unlock(operator)
     operator.changed_by, operator.changed_at = who.name, now
@@ -195,7 +199,7 @@ def enable(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) 
 
 def confirm(session: Session, now: datetime, who: Actor, operator_id: uuid.UUID) -> Operator:
     """Let in an operator of a backup that was loaded. Raises NoSuchOperator."""
-    operator = required(session, operator_id)
+    operator = locked(session, operator_id)
     if operator.unconfirmed_at is None:
         return operator
     operator.unconfirmed_at = None
@@ -240,6 +244,13 @@ def end_access(session: Session, now: datetime, operator_id: uuid.UUID) -> int:
     )
 
 
+def _shut_out(session: Session, now: datetime, operator_id: uuid.UUID) -> None:
+    """End whatever lets them in: sessions, tokens, and links that nobody has used."""
+    end_access(session, now, operator_id)
+    for kind in LinkKind:
+        links.end_all(session, now, operator_id, kind)
+
+
 def required(session: Session, operator_id: uuid.UUID) -> Operator:
     """The operator. Raises NoSuchOperator."""
     found = models.find(session, operator_id)
@@ -248,7 +259,18 @@ def required(session: Session, operator_id: uuid.UUID) -> Operator:
     return found
 
 
-def _check(session: Session, standing: Standing) -> None:
+def locked(session: Session, operator_id: uuid.UUID) -> Operator:
+    """The operator as the database has them now, locked: of two who change them, one waits.
+
+    Raises NoSuchOperator.
+    """
+    operator = required(session, operator_id)
+    models.lock(session, operator)
+    return operator
+
+
+def check(session: Session, standing: Standing) -> None:
+    """Raises WrongOperator: these roles and this scope are given to nobody."""
     try:
         check_roles(standing.roles, standing.scope)
     except WrongRoles as error:
@@ -261,21 +283,30 @@ def _check(session: Session, standing: Standing) -> None:
             raise WrongOperator("the name of an organisation is one line of text")
 
 
-def _read_name(name: str) -> str:
+def read_name(name: str) -> str:
+    """The name of an operator or a token, as the journal has it. Raises WrongOperator."""
     read = " ".join(name.split())
     if not read or len(read) > MAX_NAME or not read.isprintable() or "@" in read:
         raise WrongOperator(f"a name has 1 to {MAX_NAME} letters on one line, and no @")
+    if read.casefold() in RESERVED:
+        raise WrongOperator("the journal names the service itself so")
     return read
 
 
 def _check_not_last(session: Session, operator: Operator) -> None:
-    """Raises LastAdmin. One transaction at a time looks, so that two cannot leave together."""
+    """Raises LastAdmin. One transaction at a time looks, so that two cannot leave together.
+
+    Whoever waits to be confirmed since a restore cannot take the place of an admin who is in.
+    """
     if session.get_bind().dialect.name == "postgresql":
         key = cast(func.hashtext("operators: admins"), BigInteger)
         session.execute(select(func.pg_advisory_xact_lock(key)))
     if Role.ADMIN not in operator.role_set or operator.disabled_at is not None:
         return
-    if not [each for each in models.find_enabled(session, Role.ADMIN) if each.id != operator.id]:
+    others = [each for each in models.find_enabled(session, Role.ADMIN) if each.id != operator.id]
+    if operator.unconfirmed_at is None:
+        others = [each for each in others if each.may_come_in]
+    if not others:
         raise LastAdmin
 
 
@@ -287,7 +318,10 @@ def _record_new(
     made.created_by = made.changed_by = who.name
     _set(made, standing)
     session.add(made)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError:  # somebody else adds them, or one of this name, at the same time
+        raise OperatorExists from None
     facts = _facts(made) | {"source": made.source}
     journal.write(session, now, who, action="operator.add", subject=made.name, facts=facts)
     return made

@@ -135,6 +135,13 @@ def record_proof(
     _set(session, session_id, proved_at=proved_at or now, seen_at=now)
 
 
+def is_proved(session: Session, now: datetime, session_id: uuid.UUID) -> bool:
+    """Whether the second factor was right lately in this session, as the database has it now."""
+    row = OperatorSession
+    own = (row.id == session_id, row.ended_at.is_(None), row.proved_at > now - PROOF_LASTS)
+    return session.scalar(select(row.id).where(*own)) is not None
+
+
 def id_token_of(session: Session, session_id: uuid.UUID) -> str | None:
     """The sealed ID token of an open session, by which somebody signs out at their provider."""
     row = session.get(OperatorSession, session_id)

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from identity.core import journal, rows
 from identity.core.journal import Actor
 from identity.problems import NoSuchToken, WrongOperator
 
-from . import models
+from . import models, service
 from .models import AdminToken, Operator
 from .roles import PERMISSIONS, Deed, Role, Scope, effective
 from .service import Standing
@@ -21,6 +22,7 @@ from .service import Standing
 PREFIX: Final = "guichet_ops_"
 LONGEST: Final = timedelta(days=365)
 RECORDED_EVERY: Final = timedelta(minutes=1)
+TAKEN: Final = "a token needs a name that no other has or had"
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,16 @@ def issue(
 ) -> tuple[AdminToken, str]:
     """Make a token, which is stored nowhere: the row and the token.
 
-    Raises WrongOperator: the name is taken, it would last over a year, or may more than its maker.
+    Raises WrongOperator: the name is none or taken, the roles do not go together, it would last
+    over a year, or may more than its maker.
     """
-    name = " ".join(name.split())
-    if not name or session.scalar(select(AdminToken.id).where(AdminToken.name == name)):
-        raise WrongOperator("a token needs a name that no other has or had")
+    name = service.read_name(name)
+    if session.scalar(select(AdminToken.id).where(AdminToken.name == name)):
+        raise WrongOperator(TAKEN)
+    service.check(session, standing)
     if not timedelta(0) < lifetime <= LONGEST:
         raise WrongOperator(f"a token lasts between a moment and {LONGEST.days} days")
-    if not standing.roles or not standing.roles <= effective(maker.role_set):
+    if not standing.roles <= effective(maker.role_set):
         raise WrongOperator("a token may do nothing that its maker may not")
     if not standing.scope.is_within(maker.scope):
         raise WrongOperator("the scope of a token lies within that of its maker")
@@ -77,7 +81,10 @@ def issue(
         ends_at=now + lifetime,
     )
     session.add(row)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError:  # made twice at the same time
+        raise WrongOperator(TAKEN) from None
     facts = {"roles": row.roles, "ends_at": row.ends_at.isoformat(timespec="seconds")}
     journal.write(session, now, who, action="token.add", subject=name, facts=facts)
     return row, token

@@ -2,9 +2,9 @@
 
 from http import HTTPStatus
 
-from flask import abort
+from flask import abort, request
 
-from identity.networks import is_in
+from identity.networks import is_in, read_host_name
 from identity.settings import is_loopback
 
 from .request_context import client_ip, services
@@ -23,3 +23,14 @@ def check_reachable() -> None:
             abort(HTTPStatus.NOT_FOUND)
     elif settings.is_embedded and not is_loopback(client_ip()):
         abort(HTTPStatus.NOT_FOUND)
+
+
+def is_on_this_machine() -> bool:
+    """Whether the public URL and the Host header both name this machine.
+
+    Only then does the operator of a trial installation come in, who has no second factor. A page of
+    another site that resolves its own name to this machine does not get here, nor does a proxy that
+    passes on the name it is known by.
+    """
+    host = read_host_name(request.headers.get("Host"))
+    return services.settings.is_local and is_loopback(host)

@@ -67,6 +67,7 @@ JOURNALED = {
     "ops disable": "operator.disable",
     "ops enable": "operator.enable",
     "ops end-session": "operator.end_sessions",
+    "ops invite": "operator.invite",
     "ops link": "operator.link",
     "ops reset-factor": "operator.reset_factor",
     "ops set": "operator.change",

@@ -89,6 +89,16 @@ def change_roles(operator_id: uuid.UUID) -> Response:
     )
 
 
+@form("/access/<uuid:operator_id>/invite", Deed.MANAGE_ACCESS)
+def invite_operator_again(operator_id: uuid.UUID) -> Response:
+    """Mail them a new link; the earlier ones end."""
+    return _do(
+        operator_id,
+        "console.access.invited",
+        lambda database, now, who: helping.invite_again(database, now, who, operator_id),
+    )
+
+
 @form("/access/<uuid:operator_id>/disable", Deed.MANAGE_ACCESS)
 def disable_operator(operator_id: uuid.UUID) -> Response:
     """Let them in no more."""
@@ -225,6 +235,7 @@ def _operator_page(operator_id: uuid.UUID, faults: list[Fault] | None = None) ->
         homeservers=names,
         chosen=told if request.method == "GET" or "roles" not in request.form else _typed(),
         is_self=operator_id == who.operator_id,
+        may_be_invited=found.mail is not None and found.signs_in_by_mail,
         has_mail=told["source"] != Source.EMBEDDED,
     )
 

@@ -33,10 +33,12 @@ def confirm_enrolment() -> Response:
         if operator is None or factors.has_factor(database, operator.id):
             return go_to("second_factor")
         now, typed = services.now(), request.form.get("second_factor", "")
-        tried, codes = factors.confirm_enrolment(database, services.vault, now, operator, typed)
-        if tried.is_right:
+        tried, codes = factors.confirm_enrolment(
+            database, services.vault, now, operator, typed, session_id=who.session_id
+        )
+        if codes:
             sessions.record_proof(database, now, who.session_id)
-    if not tried.is_right:
+    if not codes:
         return _enrol_page([Fault("second_factor", factor_fault(tried))])
     return show("recovery_codes", codes=codes)
 
@@ -49,7 +51,11 @@ def _enrol_page(faults: list[Fault] | None = None) -> Response:
         if who.is_whole or factors.has_factor(database, who.operator_id):
             return go_to("second_factor")
         now = services.now()
-        secret = factors.begin_enrolment(database, services.vault, now, who.operator_id)
+        secret = factors.begin_enrolment(
+            database, services.vault, now, who.operator_id, session_id=who.session_id
+        )
+    if secret is None:
+        return go_to("second_factor")
     issuer = f"{services.settings.service_name} console"
     code = segno.make(
         factors.provisioning_uri(secret, account=who.name, issuer=issuer), micro=False

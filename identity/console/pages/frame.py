@@ -27,7 +27,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from identity.core.database import AWAY
 from identity.core.strict_json import is_text
-from identity.operators import factors, kept_forms, models as operators, sessions
+from identity.operators import factors, kept_forms, models as operators
 from identity.operators.factors import Answer
 from identity.operators.reasons import is_reason
 from identity.operators.roles import IMPLIED, PERMISSIONS, Deed, Role
@@ -50,6 +50,7 @@ THEN: Final = "console_then"  # in the cookie: the screen that was asked for bef
 KEPT: Final = "kept_form"  # field of a form that was kept: its id
 FACTOR, REASON = "second_factor", "reason"
 NOT_CARRIED: Final = {csrf.FIELD, FACTOR, REASON, KEPT}
+OWN_VISITS: Final = {"same-origin", "none"}  # values of Sec-Fetch-Site
 NOT_THERE: Final = (NoSuchChange, NoSuchRevision)
 DEEDS: Final[dict[tuple[str, str], Deed | None]] = {}
 """What each view does, by endpoint and method; None: for whoever is not signed in yet."""
@@ -97,7 +98,7 @@ def guard() -> Response | None:
     _check_text()
     deed = _deed()
     if request.method == "POST" and not csrf.is_valid():
-        return _show_again()
+        return _refuse_foreign() if _is_foreign(deed) else _show_again()
     if deed is None:
         return None
     who = signed_in()
@@ -208,6 +209,8 @@ def _keep_form() -> None:
     if request.method != "POST" or token is None:
         return
     fields = kept_forms.without(request.form.items(multi=True), csrf.FIELD, FACTOR, KEPT)
+    if not fields and not request.files:  # a button alone: nothing was typed that could be lost
+        return
     form = kept_forms.Form(request.path, fields, had_files=bool(request.files))
     with services.database.transaction() as database:
         kept_forms.keep(database, services.vault, services.now(), token, form)
@@ -281,19 +284,36 @@ def _try_factor(typed: str) -> factors.Tried:
         found = operators.find(database, who.operator_id)
         if found is None:
             abort(HTTPStatus.NOT_FOUND)
-        tried = factors.try_code(database, services.vault, services.now(), found, typed)
-        if tried.is_right:
-            sessions.record_proof(database, services.now(), who.session_id)
-    return tried
+        now, here = services.now(), who.session_id
+        return factors.prove(database, services.vault, now, found, typed, session_id=here)
 
 
 def factor_fault(tried: factors.Tried) -> str:
     """The sentence about a code that was not right."""
     if tried.answer is Answer.LOCKED and tried.locked_until:
         return text("console.factor.locked", time=wording.clock(tried.locked_until))
+    if tried.answer is Answer.OTHER_APP:
+        return text("console.factor.other_app")
     if tried.answer is Answer.UNREADABLE:
         return text("console.factor.unreadable")
     return wording.counted("console.factor.wrong", tried.left)
+
+
+def _is_foreign(deed: Deed | None) -> bool:
+    """Whether a form without our token was sent by a page of another site.
+
+    Browsers say so in `Sec-Fetch-Site`; and with a form of another site they send none of our
+    cookies, which whoever is or was signed in has.
+    """
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in OWN_VISITS:
+        return True
+    return deed is not None and session_cookies.read_token(COOKIE) is None
+
+
+def _refuse_foreign() -> Response:
+    """Nothing of the form is offered again: one press of a button would do what a stranger wrote."""
+    said = "This form was sent by a page of another site. Nothing was done."
+    return show("problem", status=HTTPStatus.BAD_REQUEST, problem=said)
 
 
 def _show_again() -> Response:

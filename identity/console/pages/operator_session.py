@@ -6,10 +6,11 @@ from flask import Response, g
 
 from identity.core.journal import Actor
 from identity.networks import network_around
-from identity.operators import sessions
+from identity.operators import models as operators, sessions
 from identity.operators.models import Operator
 from identity.operators.sessions import SignedIn
-from identity.web import browser_cookie, session_cookies
+from identity.problems import NoSuchOperator
+from identity.web import browser_cookie, console_gate, session_cookies
 from identity.web.request_context import client_ip, services
 from identity.web.request_record import request_id
 
@@ -51,16 +52,22 @@ def sign_in(
     proved_at: datetime | None = None,
     id_token: str | None = None,
 ) -> Response:
-    """Open a session in this browser, in place of the one it had. See `sessions.open_session`."""
+    """Open a session in this browser, in place of the one it had. See `sessions.open_session`.
+
+    Raises NoSuchOperator if they may not come in any more: they may have been disabled just now.
+    """
     before = session_cookies.read_token(COOKIE)
     with services.database.transaction() as database:
         now = services.now()
+        operator = operators.find(database, who.id)
+        if operator is None or not may_come_in_here(operator):
+            raise NoSuchOperator("This operator may not come in.")
         if before is not None:
             sessions.end_by_token(database, now, before)
         token = sessions.open_session(
             database,
             now,
-            database.merge(who),
+            operator,
             device=browser_cookie.device(),
             network=network(),
             proved=proved,
@@ -68,6 +75,11 @@ def sign_in(
             id_token=id_token,
         )
     return session_cookies.set_token(response, COOKIE, token)
+
+
+def may_come_in_here(who: Operator) -> bool:
+    """Whether they may come in, and by this door: the one without a second factor on one machine."""
+    return who.may_come_in and (who.needs_second_factor or console_gate.is_on_this_machine())
 
 
 def sign_out(response: Response) -> Response:
@@ -86,6 +98,8 @@ def _find() -> SignedIn | None:
     now = services.now()
     with services.database.reading() as database:
         found = sessions.find(database, now, token)
+    if found is not None and found.is_embedded and not console_gate.is_on_this_machine():
+        return None
     if found is None or not sessions.is_use_to_be_recorded(found, now):
         return found
     with services.database.transaction() as database:

@@ -13,11 +13,10 @@ from identity.operators import (
     factors,
     links,
     models as operators,
-    sessions,
     sign_in as signing_in,
     sign_in_models,
 )
-from identity.operators.models import LinkKind
+from identity.operators.models import LinkKind, OperatorLink
 from identity.operators.roles import Deed
 from identity.operators.sign_in_models import OperatorSignIn
 from identity.web import browser_cookie
@@ -136,7 +135,7 @@ def type_mailed_code(token: str) -> Response:
 def once(token: str) -> Response:
     """A button: opening the link uses nothing up, and programs that look at it press nothing."""
     with services.database.reading() as database:
-        link = links.find(database, services.now(), token, LinkKind.SIGN_IN)
+        link = _find_link(database, token)
     return show("once", is_good=True) if link else _link_is_over()
 
 
@@ -144,8 +143,11 @@ def once(token: str) -> Response:
 def use_once(token: str) -> Response:
     """Use the link up, and sign in. The second factor is asked next."""
     with services.database.transaction() as database:
-        operator = links.use(database, services.now(), token, LinkKind.SIGN_IN)
-    return operator_session.sign_in(go_to("home"), operator) if operator else _link_is_over()
+        is_good = _find_link(database, token) is not None
+        operator = links.use(database, services.now(), token, LinkKind.SIGN_IN) if is_good else None
+    if operator is None:
+        return _link_is_over()
+    return operator_session.sign_in(go_to("second_factor"), operator)
 
 
 @screen("/sign-in/invited/<token>", None)
@@ -190,14 +192,17 @@ def type_second_factor() -> Response:
     who = operator_session.signed_in()
     if who is None:
         return go_to("sign_in")
+    if who.is_whole:
+        return go_on()
     with services.database.transaction() as database:
         operator = operators.find(database, who.operator_id)
         if operator is None or not factors.has_factor(database, operator.id):
             return go_to("enrol")
         typed = request.form.get("second_factor", "")
-        tried = factors.try_code(database, services.vault, services.now(), operator, typed)
-        if tried.is_right:
-            sessions.record_proof(database, services.now(), who.session_id)
+        now = services.now()
+        tried = factors.prove(
+            database, services.vault, now, operator, typed, session_id=who.session_id
+        )
     if not tried.is_right:
         return show("second_factor", faults=[Fault("second_factor", factor_fault(tried))])
     return go_on()
@@ -240,6 +245,13 @@ def _find_own_request(database: Session) -> OperatorSignIn | None:
 def _find_by_link(database: Session, token: str) -> OperatorSignIn | None:
     asked_id = services.tokens.read_link(token, "operators")
     return sign_in_models.find(database, asked_id) if asked_id else None
+
+
+def _find_link(database: Session, token: str) -> OperatorLink | None:
+    """The link that the shell printed, if it can still be used, and by this door."""
+    link = links.find(database, services.now(), token, LinkKind.SIGN_IN)
+    operator = operators.find(database, link.operator_id) if link else None
+    return link if operator and operator_session.may_come_in_here(operator) else None
 
 
 def _faults_of(answered: CodeAnswer, *, held: bool) -> list[Fault]:

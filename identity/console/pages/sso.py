@@ -21,7 +21,7 @@ from identity.operators.sso.models import Purpose
 from identity.operators.sso.provider import Client, Provider, WrongProvider
 from identity.operators.sso.states import Kept, Returned, Sent
 from identity.operators.sso.tokens import Refused, Told, UnknownKey
-from identity.problems import WrongParameter
+from identity.problems import OperatorExists, WrongParameter
 from identity.web import session_cookies
 from identity.web.request_context import client_ip, services
 from identity.web.request_record import request_id
@@ -227,7 +227,8 @@ def _admit(client: Client, told: Told) -> Admitted:
 
     try:
         return once()
-    except IntegrityError:  # their first sign-in, twice at once: the other one made the operator
+    except (IntegrityError, OperatorExists):
+        # Their first sign-in, twice at once: the other one made the operator, or joined them.
         return once()
 
 

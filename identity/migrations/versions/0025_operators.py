@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("made_at", MOMENT, nullable=False),
         sa.Column("confirmed_at", MOMENT, nullable=True),
         sa.Column("last_counter", sa.Integer(), nullable=False),
+        sa.Column("session_id", sa.Uuid(), nullable=True),
         *_of_an_operator("operator_factors", key="operator_id"),
     )
     op.create_table(

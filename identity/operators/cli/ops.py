@@ -79,6 +79,24 @@ def add(
     _print_changed(told, dry_run=dry_run, done=f"{told['name']} is invited; the mail leaves.")
 
 
+@ops.command()
+@click.argument("operator")
+@change_options
+def invite(operator: str, *, author: str, reason: str, dry_run: bool) -> None:
+    """Mail OPERATOR a new link that works once, for 72 hours. Earlier ones end.
+
+    For who did not use theirs in time, or is to be joined to the OpenID provider.
+
+    JSON: {"operator": as `list`, "dry_run": boolean}
+    """
+    who = author_here(author=author, reason=reason)
+    with changing(dry_run=dry_run) as (services, session):
+        now, found = services.now(), entering.find_by_name_or_mail(session, operator)
+        helping.invite_again(session, now, who, found.id)
+        told = views.operator_told(session, now, found, masked=False)
+    _print_changed(told, dry_run=dry_run, done=f"{told['name']} is invited; the mail leaves.")
+
+
 @ops.command(name="list")
 @as_json
 def list_() -> None:
@@ -300,10 +318,15 @@ def end_session(
 
 def _link_token(services: Services, session: Session, who: Any, operator: str | None) -> str:
     now = services.now()
+    settings = services.settings
     if operator is not None:
         found: Operator = entering.find_by_name_or_mail(session, operator)
+        if not found.needs_second_factor and not settings.is_local:
+            raise Failure("the operator without a second factor comes in on one machine only")
+        if found.needs_second_factor and not who.reason:
+            raise click.UsageError("All admins are mailed: say why with --reason.")
         return entering.link_for(session, now, who, found)
-    if services.settings.is_embedded and services.settings.is_local:
+    if settings.is_embedded and settings.is_local:
         return entering.embedded_link(session, now, who)
     raise Failure("name an operator: guichet ops list shows them")
 

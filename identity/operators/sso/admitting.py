@@ -6,7 +6,7 @@ does not get in, and what they had here ends.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,7 +19,7 @@ from identity.core.journal import Actor
 from identity.operators import links, models as operators, service
 from identity.operators.models import LinkKind, Operator, OperatorLink, Source
 from identity.operators.roles import ALL, Role, Scope, WrongRoles, check_roles
-from identity.operators.service import MAX_NAME, Standing
+from identity.operators.service import MAX_NAME, RESERVED, Standing
 from identity.problems import LastAdmin, WrongOperator
 from identity.sso_settings import RoleRule
 
@@ -82,7 +82,7 @@ def _follow_claim(
                 service.take_roles(session, now, who, found.id)
             return found, "role"
         if found is None:
-            return _make(session, now, who, told=told, standing=standing, language=language), ""
+            return _make(session, now, who, told, standing, language=language), ""
         found.source = Source.SSO
         if (found.role_set, found.scope) != (standing.roles, standing.scope):
             service.change(session, now, who, found.id, standing)
@@ -175,7 +175,7 @@ def find_operator(session: Session, now: datetime, told: Told) -> Operator | Non
 
 
 def _make(
-    session: Session, now: datetime, who: Actor, *, told: Told, standing: Standing, language: str
+    session: Session, now: datetime, who: Actor, told: Told, standing: Standing, *, language: str
 ) -> Operator:
     """Somebody whom the provider gives roles, and who is here for the first time.
 
@@ -184,7 +184,7 @@ def _make(
     mail = told.mail if told.mail and not operators.find_by_mail(session, told.mail) else None
     made = Operator(
         mail=mail,
-        name=_free_name(session, told.name),
+        name=_free_name(session, told.name, taken={who.name.casefold(), *RESERVED}),
         language=language,
         source=Source.SSO,
         issuer=told.issuer,
@@ -193,11 +193,14 @@ def _make(
     return service.add_known(session, now, who, made, standing)
 
 
-def _free_name(session: Session, wanted: str) -> str:
-    """The name if nobody has it, else with a number: the journal tells operators apart by it."""
+def _free_name(session: Session, wanted: str, *, taken: Collection[str]) -> str:
+    """The name if nobody has it, else with a number: the journal tells operators apart by it.
+
+    `taken`: names of others than operators in the journal, in lower case: people choose theirs.
+    """
     wanted = wanted[: MAX_NAME - 4].strip()
     for number in range(1, NAMES if wanted else 1):
         name = wanted if number == 1 else f"{wanted} {number}"
-        if operators.find_by_name(session, name) is None:
+        if name.casefold() not in taken and operators.find_by_name(session, name) is None:
             return name
     return f"operator {secrets.token_hex(4)}"

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 from pydantic import SecretStr
 from sqlalchemy import or_
 from sqlalchemy.orm import Session
@@ -132,16 +134,28 @@ def keys_url(issuer: str, document: Mapping[str, Any]) -> str:
 
 
 def read_keys(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys that sign, public halves only, as a JWK set. Raises WrongProvider if there are none."""
+    """The keys that sign, public halves only, as a JWK set. Raises WrongProvider if there are none.
+
+    Keys that cannot be read, as of a curve that is not known here, are left out: the others still sign.
+    """
     given = answer.get("keys")
     found = [
         {name: key[name] for name in PUBLIC_MEMBERS if name in key}
         for key in (given if isinstance(given, list) else [])
         if isinstance(key, dict) and key.get("kty") in KEY_TYPES and key.get("use", "sig") == "sig"
     ]
-    if not found:
+    readable = [key for key in found if _is_readable(key)]
+    if not readable:
         raise WrongProvider("it shows no key that signs")
-    return {"keys": found}
+    return {"keys": readable}
+
+
+def _is_readable(key: dict[str, Any]) -> bool:
+    try:
+        KeySet.import_key_set({"keys": [key]})
+    except (JoseError, ValueError, TypeError, KeyError):
+        return False
+    return True
 
 
 def split(url: str) -> tuple[str, str]:

@@ -84,7 +84,8 @@ def read_id_token(
     }
     params = {"nonce": nonce, "client_id": client.client_id, "access_token": access_token}
     _validate(CodeIDToken(signed.claims, signed.header, wanted, params), now)
-    if len(signed.claims["sub"]) > MAX_SUBJECT:
+    subject = signed.claims["sub"]
+    if len(subject) > MAX_SUBJECT or not subject.isprintable():  # else no database takes it
         raise Refused("claim")
     return signed.claims
 

@@ -121,3 +121,19 @@ def test_doctor_says_who_is_missing(federation, opened):
     with opened.transaction() as session:
         operators.find_by_mail(session, ADA).unconfirmed_at = utc_now()
     assert "1 operators wait since a restore" in told()["console"]
+
+
+def test_an_invitation_is_sent_again_and_an_address_is_found_however_it_is_written(staff, opened):
+    staff("ops", "add", "zoé@académie.example", "--role", "viewer", "--name", "Zoé", ends=1)
+    staff("ops", "add", "zoe@académie.example", "--role", "viewer")
+    told = staff.json("ops", "invite", "Zoe@Académie.EXAMPLE")["operator"]
+    assert told["name"] == "Zoe"
+    assert [template for _, template in templates(opened)[2:]] == ["operator_invite"] * 2
+    assert actions(opened)[-1] == "operator.invite"
+    staff("ops", "disable", "Zoe")
+    staff("ops", "invite", "Zoe", ends=1)
+
+
+def test_a_link_for_somebody_is_mailed_to_all_admins_and_so_wants_a_reason(staff, opened):
+    staff("ops", "link", VERA, ends=2)
+    assert len(templates(opened)) == 2

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import select
 
 from identity.core.journal import JournalEntry
-from identity.operators import models as operators, tokens as api_tokens
-from identity.operators.models import AdminToken
+from identity.operators import models as operators, service as operating, tokens as api_tokens
+from identity.operators.models import AdminToken, Operator
 from identity.operators.roles import Scope
+from identity.operators.service import Standing
+from identity.problems import LastAdmin, OperatorExists
 from tests.worlds.console import *
 from tests.worlds.services import EDUCATION
 from tests.worlds.visitors import heading, words
@@ -236,3 +238,59 @@ def test_the_screens_take_few_queries(admin, services, make_operator, count_quer
     with count_queries() as counted:
         assert admin.get("/admin/access").status_code == 200
     assert counted() <= 8
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"roles": ["admin"], "homeservers": [EDUCATION]}, "no scope"),
+        ({"homeservers": ["elsewhere.example"]}, "no registered homeserver"),
+        ({"name": "ada@ops.example"}, "no @"),
+        ({"name": "x" * 81}, "80 letters"),
+        ({"name": "worker"}, "service itself"),
+    ],
+)
+def test_a_token_is_given_what_an_operator_could_be_given(admin, services, typed, said):
+    admin.get("/admin/access/tokens/new")
+    whole = {"name": "supervision", "roles": ["viewer"], "days": "30", **WHY}
+    answer = admin.post("/admin/access/tokens/new", **(whole | typed))
+    assert (answer.status_code, said in words(answer)) == (400, True)
+    with services.database.reading() as session:
+        assert session.scalars(select(AdminToken)).all() == []
+
+
+def test_who_waits_since_a_restore_does_not_count_as_the_other_admin(
+    services, ada, make_operator, acts, clock
+):
+    bea = make_operator("Bea", Role.ADMIN)
+    with services.database.transaction() as session:
+        operators.find(session, bea.id).unconfirmed_at = clock()
+    with pytest.raises(LastAdmin):
+        acts(operating.disable, ada.id)
+    with pytest.raises(LastAdmin):
+        acts(operating.change, ada.id, Standing(frozenset({Role.VIEWER})))
+    acts(operating.disable, bea.id)  # while nobody needs her
+    assert found(services, ada).disabled_at is None
+
+
+def test_two_who_add_the_same_at_once_are_told_so(services, clock, ada):
+    """Both have looked before either has written: the database decides."""
+    twin = Operator(mail="ada@ops.example", name="Twin", language="en", source="local")
+    with pytest.raises(OperatorExists), services.database.transaction() as session:
+        operating.add_known(session, clock(), SHELL, twin, Standing(frozenset({Role.VIEWER})))
+
+
+def test_an_admin_invites_again_who_did_not_come_in_time(
+    admin, services, vera, mailbox, browser, clock
+):
+    for _ in range(2):
+        clock.advance(minutes=2)
+        admin.get(f"/admin/access/{vera.id}")
+        page = admin.post(f"/admin/access/{vera.id}/invite", **WHY)
+        assert "Vera is invited" in words(page)
+        assert ("vera@ops.example", "operator_invite") in mailbox.deliver()
+    assert heading(browser.get(mailbox.link("operator_invite"))) == "You are invited to the console"
+    assert actions(services)[-2:] == ["operator.invite"] * 2
+    admin.get(f"/admin/access/{vera.id}")
+    admin.post(f"/admin/access/{vera.id}/disable", **WHY)
+    assert admin.post(f"/admin/access/{vera.id}/invite", **WHY).status_code == 400

@@ -71,14 +71,20 @@ def test_it_can_be_thrown_away(sent_late, services, clock, ada, apps):
         assert session.scalars(select(KeptForm)).all() == []
 
 
-def test_of_a_session_that_never_was_or_of_who_is_disabled_nothing_is_kept(
+def test_of_a_session_that_never_was_or_was_ended_or_of_who_is_disabled_nothing_is_kept(
     services, clock, ada, make_operator, acts
 ):
     make_operator("Bea", Role.ADMIN)
     form = Form("/admin/me/language", (("language", "fr"),))
     with services.database.transaction() as session:
-        token = sessions.open_session(session, clock(), operators.find(session, ada.id))
-        assert not kept_forms.keep(session, services.vault, clock(), "unknown", form)
+        found = operators.find(session, ada.id)
+        token, left = (
+            sessions.open_session(session, clock(), found, proved=True) for _ in range(2)
+        )
+        halfway = sessions.open_session(session, clock(), found)
+        sessions.end_by_token(session, clock(), left)
+        for other in ("unknown", left, halfway):
+            assert not kept_forms.keep(session, services.vault, clock(), other, form)
         assert kept_forms.keep(session, services.vault, clock(), token, form)
     acts(operating.disable, ada.id)
     with services.database.transaction() as session:
@@ -87,7 +93,8 @@ def test_of_a_session_that_never_was_or_of_who_is_disabled_nothing_is_kept(
 
 def test_five_are_kept_and_none_that_is_huge(services, clock, ada):
     with services.database.transaction() as session:
-        token = sessions.open_session(session, clock(), operators.find(session, ada.id))
+        found = operators.find(session, ada.id)
+        token = sessions.open_session(session, clock(), found, proved=True)
         for number in range(7):
             form = Form("/admin/me/language", (("n", str(number)),))
             kept_forms.keep(session, services.vault, clock(), token, form)
@@ -117,3 +124,22 @@ def test_a_form_sent_by_who_never_signed_in_is_not_kept(browser, services):
     assert browser.send("/admin/me/language", language="fr").location == "/admin/sign-in"
     with services.database.reading() as session:
         assert session.scalars(select(KeptForm)).all() == []
+
+
+def test_a_button_pressed_too_late_is_not_offered_again(sign_in, services, clock, ada):
+    hers = sign_in(ada)
+    hers.get("/admin/")
+    clock.advance(minutes=61)
+    assert hers.send("/admin/sign-out").location == "/admin/sign-in"
+    with services.database.reading() as session:
+        assert session.scalars(select(KeptForm)).all() == []
+
+
+def test_on_one_machine_the_form_is_shown_after_the_link(browser, clock, local, link_for):
+    browser.get(first := link_for(local))
+    browser.post(first)
+    browser.get("/admin/access/invite")
+    clock.advance(minutes=61)
+    assert browser.send("/admin/access/invite", **TYPED).location == "/admin/sign-in"
+    browser.get(second := link_for(local))
+    assert heading(browser.post(second)) == "What you typed was kept"

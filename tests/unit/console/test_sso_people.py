@@ -189,3 +189,21 @@ def test_a_sign_in_of_long_ago_is_asked_again_before_what_matters(
     with keycloak.database.reading() as session:
         proved_at = session.scalars(select(OperatorSession.proved_at)).one()
     assert (clock() - proved_at).total_seconds() == 5000
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [("Keycloak", "Keycloak 2"), ("GUICHET", "GUICHET 2"), ("Worker", "Worker 2")],
+)
+def test_nobody_takes_the_name_by_which_the_journal_knows_another(
+    keycloak, open_browser, ana, operator_named, told, named
+):
+    ana.claims["name"] = told
+    assert heading(open_browser(keycloak).sign_in()) == HOME
+    assert operator_named(named).subject == "sub-of-ana"
+
+
+@pytest.mark.parametrize("subject", ["a\0b", "a\ud800b", "x" * 256])
+def test_a_subject_that_cannot_be_stored_is_refused(keycloak, open_browser, ana, subject):
+    ana.subject = subject
+    assert heading(open_browser(keycloak).sign_in()) == REFUSED

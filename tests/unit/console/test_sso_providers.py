@@ -4,6 +4,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from identity.operators.sso import provider as providers
+from identity.operators.sso.provider import WrongProvider
 from tests.worlds.sso import *
 from tests.worlds.visitors import heading
 
@@ -74,3 +76,13 @@ def test_no_address_token_or_code_is_logged(keycloak, open_browser, provider, an
     browser.get(refused)
     secrets = [*parse_qs(urlsplit(back).query)["code"], "ana@ops.example", "sub-of-ana", "eyJ"]
     assert [secret for secret in secrets if secret in caplog.text] == []
+
+
+def test_a_key_that_nobody_here_can_read_leaves_the_others_in_use(provider):
+    good = provider.key.jwk()
+    curve = {"kty": "EC", "crv": "brainpoolP256r1", "x": "aa", "y": "bb", "kid": "curve"}
+    broken = {"kty": "RSA", "n": 5, "e": "AQAB", "kid": "broken"}
+    read = providers.read_keys({"keys": [curve, good, broken]})
+    assert [key["kid"] for key in read["keys"]] == [good["kid"]]
+    with pytest.raises(WrongProvider):
+        providers.read_keys({"keys": [curve, broken]})

@@ -106,7 +106,7 @@ def test_the_makers_of_tokens_that_end_soon_are_told_once(services, clock, ada, 
 def test_what_is_kept_of_access_goes_after_its_time(services, clock, ada):
     with services.database.transaction() as session:
         found = operators.find(session, ada.id)
-        token = sessions.open_session(session, clock(), found)
+        token = sessions.open_session(session, clock(), found, proved=True)
         links.issue(session, clock(), ada.id, LinkKind.SIGN_IN)
         kept_forms.keep(session, services.vault, clock(), token, Form("/admin/me", ()))
         sign_in.request_code(session, clock(), mail=ada.mail, language="en")
@@ -139,7 +139,8 @@ def test_what_is_kept_of_access_goes_after_its_time(services, clock, ada):
 
 def test_a_kept_form_is_sealed_anew_with_the_others(services, clock, ada):
     with services.database.transaction() as session:
-        token = sessions.open_session(session, clock(), operators.find(session, ada.id))
+        found = operators.find(session, ada.id)
+        token = sessions.open_session(session, clock(), found, proved=True)
         kept_forms.keep(session, services.vault, clock(), token, Form("/admin/me", (("a", "b"),)))
     newer = Vault([SecretStr("a storage key for the tests"), SecretStr("a newer storage key")])
     signing_keys.reseal(services.database, newer)

@@ -71,7 +71,9 @@ def _was_an_operator(session, services, address):
     factors.begin_enrolment(session, services.vault, now, made.id)
     factors.new_recovery_codes(session, now, made.id)
     operating.invite(session, now, made)
-    token = sessions.open_session(session, now, made, device="Firefox", network="192.0.2.0/24")
+    token = sessions.open_session(
+        session, now, made, device="Firefox", network="192.0.2.0/24", proved=True
+    )
     kept_forms.keep(session, services.vault, now, token, kept_forms.Form("/admin/me", ()))
     sign_in.request_code(session, now, mail=address.canonical, language="fr", device="Firefox")
     operating.disable(session, now, OLGA, made.id)
