@@ -43,7 +43,10 @@ def read_role_rule(written: object) -> object:
     if at and role in {"auditor", "admin"}:
         raise ValueError(f"an {role} has no scope: write {value}={role}")
     if scope.startswith(ORGANISATION):
-        return RoleRule(value, role, organisation=scope.removeprefix(ORGANISATION).strip())
+        organisation = scope.removeprefix(ORGANISATION).strip()
+        if not organisation:  # an empty one would stand for the whole federation
+            raise ValueError(f"must name the organisation: {value}={role}@{ORGANISATION}NAME")
+        return RoleRule(value, role, organisation=organisation)
     return RoleRule(value, role, homeserver=scope or None)
 
 

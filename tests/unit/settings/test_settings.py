@@ -280,6 +280,7 @@ def test_the_settings_know_the_roles_that_there_are():
         ({"sso_roles": "ops=admin"}, "GUICHET_SSO_ROLE_CLAIM"),
         ({"sso_role_claim": "groups", "sso_roles": "ops=king"}, "GUICHET_SSO_ROLES"),
         ({"sso_role_claim": "groups", "sso_roles": "ops=admin@edu.example"}, "GUICHET_SSO_ROLES"),
+        ({"sso_role_claim": "groups", "sso_roles": "a=editor@organisation: "}, "GUICHET_SSO_ROLES"),
         ({"sso_role_claim": "a b", "sso_roles": "ops=admin"}, "GUICHET_SSO_ROLE_CLAIM"),
     ],
 )
