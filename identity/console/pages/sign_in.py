@@ -217,11 +217,13 @@ def sign_out() -> Response:
 def _code_page(
     asked: OperatorSignIn, faults: list[Fault] | None = None, *, token: str | None = None
 ) -> Response:
-    """`token`: of the mailed link. Without the request's own browser the address is masked."""
+    """`token`: of the mailed link. Without the request's own browser the address is masked.
+
+    Other browsers that asked are named in the mail, and not here: few but operators ask, so they
+    would tell a stranger whose address this is.
+    """
     known = EmailAddress.stored(asked.mail)
     mail_at = asked.mail_at or asked.created_at
-    with services.database.reading() as database:
-        others = [] if token else signing_in.find_elsewhere(database, services.now(), asked)
     act = "type_mailed_code" if token else "type_code"
     return show(
         "code",
@@ -230,7 +232,6 @@ def _code_page(
         mail=known.masked if token else known.display,
         mail_at=mail_at,
         mail_waits=mail_at > services.now(),
-        others=others,
     )
 
 

@@ -173,3 +173,19 @@ def test_five_wrong_codes_are_told_to_the_operator_and_stand_in_the_journal(
         actions = session.scalars(select(JournalEntry.action).order_by(JournalEntry.number)).all()
         assert operators.find(session, ada.id).locked_until > clock()
     assert actions[-1] == "operator.lock"
+
+
+def test_the_page_does_not_tell_that_somebody_asked_before(ask, mailbox, ada, app, services, clock):
+    ask()
+    mailbox.deliver()
+    clock.advance(minutes=2)
+    pages = []
+    for address in (HERS, STRANGER):
+        other = Browser(app, services)
+        other.get("/admin/sign-in")
+        pages.append(words(other.post("/admin/sign-in", email=address)).replace(address, "…"))
+    assert pages[0] == pages[1]
+    mailbox.deliver()
+    assert (
+        "Also requested from:" in mailbox.text()
+    )  # who has the mailbox is told of the other browser
