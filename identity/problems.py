@@ -347,7 +347,7 @@ class NoSuchToken(Problem):
 
 
 class OperatorExists(Problem):
-    """An operator has this address or this name already."""
+    """An operator has this address already, or a name that reads the same."""
 
 
 class WrongOperator(Problem):

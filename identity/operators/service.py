@@ -3,6 +3,7 @@
 Disabling somebody, or taking a role from them, ends their sessions and API tokens at once.
 """
 
+import unicodedata
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from identity.mail import models as mails
 from identity.mail.models import mailbox_of
 from identity.mail.quota import Template
 from identity.problems import LastAdmin, NoSuchOperator, NotYourOwn, OperatorExists, WrongOperator
+from identity.routing import confusables
 
 from . import factors, links, models
 from .models import AdminToken, LinkKind, Operator, OperatorSession, Source
@@ -27,7 +29,7 @@ from .roles import ALL, Role, Scope, WrongRoles, check_roles
 EMBEDDED_NAME: Final = "local"
 MAX_NAME: Final = 80  # characters
 RESERVED: Final = {EMBEDDED_NAME, "guichet", "restore", "worker"}
-"""In any case: so the journal names the service itself."""
+"""So the journal names the service itself."""
 MAX_ORGANISATION: Final = 200  # characters
 CLOSE_FOR: Final = timedelta(days=30)
 BROUGHT: Final = ("operator.add", "operator.change", "operator.enable", "operator.reset_factor")
@@ -59,7 +61,7 @@ def add(
     """
     check(session, standing)
     name = read_name(name)
-    if models.find_by_mail(session, mail) or models.find_by_name(session, name):
+    if models.find_by_mail(session, mail) or shape_of(name) in shapes_taken(session):
         raise OperatorExists
     made = Operator(mail=mail, name=name, language=language, source=source)
     return _record_new(session, now, who, made, standing)
@@ -288,9 +290,24 @@ def read_name(name: str) -> str:
     read = " ".join(name.split())
     if not read or len(read) > MAX_NAME or not read.isprintable() or "@" in read:
         raise WrongOperator(f"a name has 1 to {MAX_NAME} letters on one line, and no @")
-    if read.casefold() in RESERVED:
+    if shape_of(read) in map(shape_of, RESERVED):
         raise WrongOperator("the journal names the service itself so")
     return read
+
+
+def shape_of(name: str) -> str:
+    """How a name reads: two of one shape cannot be told apart in the journal.
+
+    By Unicode's table of confusable letters (UTS 39), in any case; `i` counts as `l`.
+    """
+    table = confusables.table()
+    letters = unicodedata.normalize("NFKC", name).translate(table).casefold()
+    return letters.translate(table).casefold().replace("i", "l")
+
+
+def shapes_taken(session: Session) -> set[str]:
+    """The shapes of the names of all operators, disabled ones too. There are few."""
+    return {shape_of(each.name) for each in models.find_all(session)}
 
 
 def _check_not_last(session: Session, operator: Operator) -> None:

@@ -184,7 +184,7 @@ def _make(
     mail = told.mail if told.mail and not operators.find_by_mail(session, told.mail) else None
     made = Operator(
         mail=mail,
-        name=_free_name(session, told.name, taken={who.name.casefold(), *RESERVED}),
+        name=_free_name(session, told.name, {who.name, *RESERVED}),
         language=language,
         source=Source.SSO,
         issuer=told.issuer,
@@ -193,14 +193,15 @@ def _make(
     return service.add_known(session, now, who, made, standing)
 
 
-def _free_name(session: Session, wanted: str, *, taken: Collection[str]) -> str:
-    """The name if nobody has it, else with a number: the journal tells operators apart by it.
+def _free_name(session: Session, wanted: str, others: Collection[str]) -> str:
+    """The name if nobody has one that reads the same, else with a number.
 
-    `taken`: names of others than operators in the journal, in lower case: people choose theirs.
+    The journal tells operators apart by it, and people choose theirs. `others`: further names there.
     """
+    taken = service.shapes_taken(session) | set(map(service.shape_of, others))
     wanted = wanted[: MAX_NAME - 4].strip()
     for number in range(1, NAMES if wanted else 1):
         name = wanted if number == 1 else f"{wanted} {number}"
-        if name.casefold() not in taken and operators.find_by_name(session, name) is None:
+        if service.shape_of(name) not in taken:
             return name
     return f"operator {secrets.token_hex(4)}"

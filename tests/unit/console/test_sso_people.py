@@ -193,10 +193,15 @@ def test_a_sign_in_of_long_ago_is_asked_again_before_what_matters(
 
 @pytest.mark.parametrize(
     ("told", "named"),
-    [("Keycloak", "Keycloak 2"), ("GUICHET", "GUICHET 2"), ("Worker", "Worker 2")],
+    [
+        ("Keycloak", "Keycloak 2"),
+        ("GUICHET", "GUICHET 2"),
+        ("wοrker", "wοrker 2"),  # with a Greek letter
+        ("Emіl", "Emіl 2"),  # with a Cyrillic one
+    ],
 )
 def test_nobody_takes_the_name_by_which_the_journal_knows_another(
-    keycloak, open_browser, ana, operator_named, told, named
+    keycloak, open_browser, ana, emil, operator_named, told, named
 ):
     ana.claims["name"] = told
     assert heading(open_browser(keycloak).sign_in()) == HOME
