@@ -40,6 +40,7 @@ def test_whoever_has_no_app_adds_one_and_gets_ten_codes_once(browser, ada, link_
     assert heading(page) == "Add your authenticator app"
     assert "<svg" in page.text
     assert "style=" not in page.text
+    assert "recovery code" not in words(page)  # there are none yet
     secret = words(page).partition("type into the app: ")[2].partition(" Code of")[0]
     apps.secrets[ada.id] = secret.replace(" ", "")
     shown = browser.post("/admin/sign-in/enrol", second_factor=apps.code(ada))
