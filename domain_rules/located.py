@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone
 
 MAX_EXCERPT = 80
+NUL = "\0"  # PostgreSQL stores no text with it
 
 Path = tuple[str | int, ...]
 Lines = Mapping[Path, int]
@@ -71,6 +72,9 @@ class Located:
         if not isinstance(value, str):
             self.add_fault(key, f"{key} must be a text; put it in quotes")
             return None
+        if NUL in value:
+            self.add_fault(key, f"{key} must not contain the character 0")
+            return None
         return value.strip() or None
 
     def flag(self, key: str) -> bool | None:
@@ -105,13 +109,25 @@ class Located:
         values = [value] if isinstance(value, str) else value
         if values is None:
             return ()
-        if isinstance(values, list) and all(isinstance(each, str) for each in values):
+        if isinstance(values, list) and all(map(_is_text, values)):
             return tuple(values)
         self.add_fault(key, f"{key} must be a list of texts")
         return ()
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and NUL not in value
+
+
 def _moment(value: object) -> datetime | None:
+    found = _read_moment(value)
+    try:
+        return found and found.astimezone(timezone.utc)
+    except OverflowError:  # in the year 1 or 9999, where UTC has no date for it
+        return None
+
+
+def _read_moment(value: object) -> datetime | None:
     if isinstance(value, str):
         value = _attempt(datetime.fromisoformat, value.strip().replace("Z", "+00:00"))
     if isinstance(value, datetime):

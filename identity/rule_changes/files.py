@@ -180,11 +180,13 @@ def lines_of(
 ) -> tuple[list[Rule], list[Key]]:
     """The rules to put and the keys to remove, as lines of a change; what is so already is not.
 
-    `exactly`: also remove what the file does not name.
+    `exactly`: also remove what the file does not name, unless lines of it were refused: nobody
+    knows which rules those mean.
     """
     put = [rule for rule in content.rules if here.rules.get((rule.kind, rule.pattern)) != rule]
     named = {(rule.kind, rule.pattern) for rule in content.rules}
-    gone = [key for key in here.rules if key not in named] if exactly else []
+    is_whole = exactly and not content.faults
+    gone = [key for key in here.rules if key not in named] if is_whole else []
     return put, sorted(gone)
 
 

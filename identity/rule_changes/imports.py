@@ -158,7 +158,8 @@ class Prepared:
 def prepare(content: Content, here: Existing, now: datetime, *, exactly: bool) -> Prepared:
     """Compare what was read with the rules in force. It may take seconds and asks no database."""
     put, gone = files.lines_of(content, here, exactly=exactly)
-    return Prepared(put, gone, _outcome(content, here, now))
+    left_out = {"removals_left_out": exactly and bool(content.faults)}
+    return Prepared(put, gone, _outcome(content, here, now) | left_out)
 
 
 def record(session: Session, now: datetime, row: RuleImport, prepared: Prepared) -> None:

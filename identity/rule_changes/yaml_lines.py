@@ -21,6 +21,8 @@ MAX_DEPTH = 20  # levels; our own files have four
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 PLAIN = {"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 MERGE = "tag:yaml.org,2002:merge"
+NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+MAX_DIGITS = 40  # characters of a number: reading one takes time with the square of its length
 
 
 class UnreadableYaml(ValueError):
@@ -106,6 +108,10 @@ class _Reading:
                 self._fill(made, each, path)
 
     def _scalar(self, node: yaml.ScalarNode) -> object:
+        if node.tag in NUMBERS and len(node.value) > MAX_DIGITS:
+            raise _unreadable(
+                node.start_mark, f"{node.value[:MAX_DIGITS]}…: the number is too long"
+            )
         try:
             return self._scalars.construct_object(node)
         except (ValueError, LookupError, AttributeError, TypeError) as error:  # no date after all

@@ -10,7 +10,13 @@ from identity.command import words
 from identity.command.files import FILE, read_text
 from identity.command.labels import CHANGE
 from identity.command.opening import author_here, change_options, changing, open_services
-from identity.command.printing import as_json, print_json, print_table, readable_time
+from identity.command.printing import (
+    as_json,
+    print_json,
+    print_message,
+    print_table,
+    readable_time,
+)
 from identity.rule_changes import changes, files, views
 from identity.rule_changes.change_models import Change, ChangeState, Origin
 from identity.rule_changes.service import Key
@@ -218,6 +224,8 @@ def import_(
         content = read_file(file, text, here, of_lists)
         tell_lines(content, whole=False)
         put, gone = files.lines_of(content, here, exactly=exactly)
+        if exactly and content.faults:
+            print_message("Lines were refused, so no rule is taken away.")
         with services.database.transaction() as session:
             found: Change = changes.required(session, number)
             changes.replace_lines(

@@ -8,6 +8,8 @@ from domain_rules.reading import read_federation, read_plain_list
 from domain_rules.rule import AccountClass, RuleKind
 from domain_rules.rules import RuleSet
 from domain_rules.user_ids import Scheme
+from identity.rule_changes import files
+from tests.worlds.services import EDUCATION, agent
 
 DIRTY = """\
 # Domains as their publisher lists them
@@ -303,3 +305,30 @@ def test_any_document_is_read_without_an_exception(document):
 
 def test_a_kind_is_a_key_of_the_file():
     assert {kind.value for kind in RuleKind} == {"address", "domain", "suffix", "default"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("note", "a\0b", "must not contain the character 0"),
+        ("moved_from", ["a\0b"], "must be a list of texts"),
+        ("valid_from", "0001-01-01T00:00:00+14:00", "must be a date or a time"),
+        ("valid_until", "9999-12-31T23:59:59-14:00", "must be a date or a time"),
+    ],
+)
+def test_what_no_database_stores_is_refused_at_its_line(field, value, said):
+    rule = {"domain": "a.example", "homeserver": "agents.example", field: value}
+    reading = read_federation({"rules": [rule]}, {}, known_homeservers={"agents.example": False})
+    assert reading.rules == ()
+    assert [said in fault.reason for fault in reading.faults] == [True]
+
+
+def test_rules_are_taken_away_only_if_every_line_of_the_file_was_read():
+    whole = "kind,pattern,homeserver\ndomain,b.example,education.example\n"
+    in_force = agent("a.example")
+    here = files.Existing({EDUCATION: False}, {(in_force.kind, "a.example"): in_force})
+    content = files.read("x.csv", whole, here, files.OfLists())
+    assert files.lines_of(content, here, exactly=True)[1] == [(RuleKind.DOMAIN, "a.example")]
+    partly = files.read("x.csv", f"{whole}domain,a.example,agents.exmple\n", here, files.OfLists())
+    assert [fault.line for fault in partly.faults] == [3]
+    assert files.lines_of(partly, here, exactly=True)[1] == []

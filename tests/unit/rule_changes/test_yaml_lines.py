@@ -107,3 +107,9 @@ def test_what_is_not_ours_is_refused_with_its_line(text, said):
         load_yaml(text)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("number", ["1" + ":1" * 1_000_000, "0x" + "f" * 100_000, "9" * 5_000])
+def test_a_number_that_takes_long_to_read_is_refused_unread(number):
+    with pytest.raises(UnreadableYaml, match=r"line 1: .*too long"):
+        load_yaml(f"a: {number}\n")
