@@ -1,11 +1,12 @@
 """Makes a line of a change of what an operator filled in: a rule to put, or the key of one to remove.
 
-What the form does not ask, as extra signs and validity, stays as the rule in force has it.
+What the form does not ask, as extra signs and validity, stays as the draft or else the rule in force
+has it.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,8 @@ from identity.homeservers import models as homeservers
 from identity.problems import WrongParameter
 from identity.routing import models as rules
 
+from . import change_models as models
+from .change_models import Act, Change
 from .service import Key
 
 MAX_TEXT: Final = 200  # characters of an organisation or a note
@@ -78,8 +81,11 @@ def read_key(wanted: Wanted) -> Key:
     return (RuleKind.SUFFIX if is_suffix else RuleKind.DOMAIN), domain
 
 
-def compose(session: Session, wanted: Wanted) -> Rule | Key:
-    """The rule to put, or the key of the rule to take away. Raises WrongLine."""
+def compose(session: Session, wanted: Wanted, draft: Change | None = None) -> Rule | Key:
+    """The rule to put, or the key of the rule to take away. Raises WrongLine.
+
+    `draft`: the change whose line it becomes.
+    """
     kind, pattern = key = read_key(wanted)
     here = next(iter(rules.find_in_force(session, [key])), None)
     if wanted.outcome == Outcome.REMOVE:
@@ -91,16 +97,29 @@ def compose(session: Session, wanted: Wanted) -> Rule | Key:
             raise WrongLine(field, Why.TOO_LONG)
     made = _placed(session, kind, pattern, wanted)
     made = replace(made, organisation=wanted.organisation.strip(), note=wanted.note.strip())
-    if here is None:
-        return made
-    is_same_place = made.homeserver is not None and made.homeserver == here.homeserver
-    return replace(
-        made,
-        extra_signs=here.extra_signs,
-        valid_from=here.valid_from,
-        valid_until=here.valid_until,
-        protected_homeserver=here.protected_homeserver if is_same_place else None,
-    )
+    base = _drafted(session, draft, key) or here
+    return made if base is None else _with_unasked(made, base, wanted)
+
+
+def _with_unasked(made: Rule, base: Rule, wanted: Wanted) -> Rule:
+    """The rule with what the form does not ask, as `base` has it."""
+    kept: dict[str, Any] = {
+        "extra_signs": base.extra_signs,
+        "valid_from": base.valid_from,
+        "valid_until": base.valid_until,
+    }
+    if made.homeserver is not None and made.homeserver == base.homeserver:
+        kept["protected_homeserver"] = base.protected_homeserver
+        kept |= {"moved_from": base.moved_from, "moving_until": base.moving_until}
+    if wanted.outcome == filled_in(base).outcome and made.account_class is base.account_class:
+        kept["requires_invite"] = base.requires_invite
+    return replace(made, **kept)
+
+
+def _drafted(session: Session, draft: Change | None, key: Key) -> Rule | None:
+    """The rule that a draft puts for this pattern."""
+    line = models.find_line(session, draft.id, key) if draft else None
+    return models.rule_of(line) if line and line.act == Act.PUT else None
 
 
 def filled_in(rule: Rule) -> Wanted:

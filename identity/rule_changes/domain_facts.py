@@ -15,10 +15,12 @@ from identity.freezes.models import Freezes
 from identity.freezes.views import describe as describe_freeze
 from identity.invitations.models import Delivery, ThirdPartyInvitation
 from identity.mail.models import Mail, MailState
+from identity.operators.roles import ALL, Scope
 from identity.routing.models import RuleRevision, StoredRule
 from identity.sign_up.models import VerificationRequest
 
 from .change_models import ENDED, Change, ChangeLine
+from .scopes import is_within
 from .views import describe_rule
 
 RECENT: Final = timedelta(days=7)
@@ -29,11 +31,17 @@ ASKED: Final = "asked"
 
 
 def describe_domain(
-    session: Session, now: datetime, domain: str, rules: RuleSet, freezes: Freezes
+    session: Session,
+    now: datetime,
+    domain: str,
+    rules: RuleSet,
+    freezes: Freezes,
+    *,
+    scope: Scope = ALL,
 ) -> dict[str, Any]:
     """What is known of a domain (A-label), also of one without a rule. No address is in it.
 
-    Numbers go up to `paging.MOST` and one more. Five queries.
+    Changes outside `scope` are not named. Numbers go up to `paging.MOST` and one more. Five queries.
     """
     rule = rules.rule_of_domain(domain)
     fallback = next((each for each in rules.rules if each.kind is RuleKind.DEFAULT), None)
@@ -55,7 +63,7 @@ def describe_domain(
         },
         "asked_while_closed": None if is_open else counts.get(ASKED, 0),
         "siblings": _siblings(session, domain),
-        "changes": _changes(session, domain),
+        "changes": _changes(session, domain, scope),
         "freeze": describe_freeze(frozen) if frozen else None,
     }
 
@@ -159,12 +167,12 @@ def _siblings(session: Session, domain: str) -> list[str]:
     return list(session.scalars(asked.order_by(StoredRule.pattern).limit(SHOWN)))
 
 
-def _changes(session: Session, domain: str) -> list[dict[str, Any]]:
+def _changes(session: Session, domain: str, scope: Scope) -> list[dict[str, Any]]:
     """Changes that have not ended and have a line for this pattern, newest first."""
     asked = (
         select(Change)
         .join(ChangeLine, ChangeLine.change_id == Change.id)
-        .where(ChangeLine.pattern == domain, Change.state.not_in(ENDED))
+        .where(ChangeLine.pattern == domain, Change.state.not_in(ENDED), is_within(scope))
         .order_by(Change.number.desc())
         .limit(SHOWN)
     )

@@ -35,7 +35,8 @@ def find(
     `{"kind": "shadowed", "rule": name, "by": number, "for_example": name}`: so many narrower rules
     of before still decide for addresses of this one, and otherwise.
     """
-    yield from find_look_alikes(difference.added, new.rules)
+    opened = [will for was, will in difference.changed if not _is_of_domain(was)]
+    yield from find_look_alikes([*difference.added, *opened], new.rules)
     named = targets.homeservers_of(difference.begun)
     for name, state in sorted(targets.find_not_ready(session, now, named).items()):
         yield {"kind": HOMESERVER, "homeserver": name, "state": state}

@@ -71,7 +71,8 @@ def show_domain(session: Session, name: str) -> dict[str, Any]:
     if rule is not None and not guards.program().scope.covers(**domain_facts.scope_facts(rule)):
         raise NothingHere
     frozen = services.freezes.current()
-    return domain_facts.describe_domain(session, services.now(), name, in_force, frozen)
+    now, scope = services.now(), guards.program().scope
+    return domain_facts.describe_domain(session, now, name, in_force, frozen, scope=scope)
 
 
 @frame.reads("/revisions", Deed.SEE)

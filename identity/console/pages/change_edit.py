@@ -55,11 +55,10 @@ def make_change() -> Response:
     wanted, into = _typed(), request.form.get("into", NEW)
     try:
         with services.database.transaction() as session:
-            composed = composing.compose(session, wanted)
             if into == NEW:
-                found = _make(session, wanted, composed)
+                found = _make(session, wanted, composing.compose(session, wanted))
             else:
-                found = _add(session, into, composed)
+                found = _add(session, into, wanted)
             changes.order_check(session, services.now(), actor(typed_reason()), found)
             number = found.number
     except StaleDraft:
@@ -83,16 +82,23 @@ def edit_line(number: int) -> Response:
 
 @form(f"{NUMBERED}/line", Deed.DRAFT)
 def save_line(number: int) -> Response:
-    """Write this line into the draft."""
-    wanted, version = _typed(), _version()
+    """Write this line into the draft, in place of the one that the form showed."""
+    wanted, version, place = _typed(), _version(), request.form.get("place", "")
     try:
         with services.database.transaction() as session:
             found = changes.required(session, number, operator().scope)
-            _write(session, found, composing.compose(session, wanted), version)
+            line = _line_at(session, found, place) if found.version == version else None
+            if line and _key_of(line) != composing.read_key(wanted):  # its pattern was mended
+                now, who = services.now(), actor(typed_reason())
+                changes.drop_line(session, now, who, found, _key_of(line), version=version)
+                _write(session, found, composing.compose(session, wanted, found), version + 1)
+            else:
+                _write(session, found, composing.compose(session, wanted, found), version)
     except StaleDraft:
         return _conflict(number, wanted)
     except (WrongLine, NotForAgents, NotPermitted) as problem:
-        return _line_page(wanted, [_fault_of(problem)], change=number, version=version)
+        at, faults = _number(place) if place else None, [_fault_of(problem)]
+        return _line_page(wanted, faults, change=number, version=version, place=at)
     say("console.change.line_saved")
     return go_to("change", number=number)
 
@@ -138,11 +144,11 @@ def _make(session: Session, wanted: Wanted, composed: Rule | Key) -> Change:
     )
 
 
-def _add(session: Session, into: str, composed: Rule | Key) -> Change:
+def _add(session: Session, into: str, wanted: Wanted) -> Change:
     """`into`: number and version of a draft, `142:3`."""
     number, _, version = into.partition(":")
     found = changes.required(session, _number(number), operator().scope)
-    _write(session, found, composed, _number(version))
+    _write(session, found, composing.compose(session, wanted, found), _number(version))
     return found
 
 

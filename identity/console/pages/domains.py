@@ -69,7 +69,12 @@ def domain(name: str) -> Response:
         abort(HTTPStatus.NOT_FOUND)
     with services.database.reading() as session:
         facts = domain_facts.describe_domain(
-            session, services.now(), name, rules, services.freezes.current()
+            session,
+            services.now(),
+            name,
+            rules,
+            services.freezes.current(),
+            scope=operator().scope,
         )
     for each in facts["history"]:
         each["since"] = datetime.fromisoformat(each["since"])
