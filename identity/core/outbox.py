@@ -309,6 +309,18 @@ def find_by_subject(
     return session.scalar(query.order_by(Job.created_at.desc()).limit(1))
 
 
+def is_given_up(session: Session, subject_id: uuid.UUID, kind: JobKind) -> bool:
+    """Whether a job of this kind for a subject was given up, and none waits."""
+    own = (Job.subject_id == subject_id, Job.kind == kind, Job.done_at.is_(None))
+    ended = session.scalars(select(Job.gave_up_at).where(*own)).all()
+    return bool(ended) and None not in ended
+
+
+def supersede(session: Session, now: datetime, subject_id: uuid.UUID, kind: JobKind) -> None:
+    """Let the waiting jobs of this kind for a subject be done: another is ordered in their place."""
+    rows.update(session, Job, WAITING, Job.subject_id == subject_id, Job.kind == kind, done_at=now)
+
+
 def find_by_subjects(
     session: Session, subject_ids: Iterable[uuid.UUID]
 ) -> dict[tuple[uuid.UUID, str], Job]:

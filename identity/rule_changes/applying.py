@@ -74,7 +74,7 @@ def publish(
     changes.advance(session, change, before, ChangeState.APPLIED, **applied)
     checking.store_effects(session, change.id, checked)
     scopes.record_anew(session, change, checked.difference)
-    _record_reversal(session, now, who, change)
+    _record_reversal(session, now, change)
     outbox.enqueue(session, JobKind.CHANGE_APPLIED, change.id, now, lane=Lane.BULK)
     facts = {"revision": number, "counts": changes.numbers_of(checked.counts)}
     changes.write(session, now, who, "applied", change, **facts)
@@ -86,14 +86,16 @@ def make_stale(session: Session, now: datetime, change: Change) -> None:
     touched = lines.find_touched(session, change)
     named = mask_names(", ".join(map(lines.name_of, touched[:5])))
     before = (ChangeState.CHECKING, *TO_APPLY)
-    if changes.move(session, change, before, ChangeState.STALE, why=named, changed_at=now):
+    stopped = {"why": named, "changed_at": now, "due_at": None, **changes.NO_GLASS}
+    if changes.move(session, change, before, ChangeState.STALE, **stopped):
         changes.write(session, now, _worker(change), "stale", change, rules=named)
 
 
 def fail(session: Session, now: datetime, change: Change, why: str) -> None:
     """It cannot be checked or applied."""
     before = (ChangeState.CHECKING, *TO_APPLY)
-    if changes.move(session, change, before, ChangeState.FAILED, why=why, changed_at=now):
+    stopped = {"why": why, "changed_at": now, "due_at": None, **changes.NO_GLASS}
+    if changes.move(session, change, before, ChangeState.FAILED, **stopped):
         changes.write(session, now, _worker(change), "fail", change, why=why)
 
 
@@ -111,9 +113,8 @@ def _give_back(
     """Back to proposed: more people would be affected than were approved."""
     worse = checking.worse_than_promised(change.promised, checked.counts)
     counted = {"counts": checked.counts, "base": checked.difference.base, "checked_at": now}
-    no_glass = {"broken_glass_at": None, "broken_glass_reason": "", "review_until": None}
-    back = {"changed_at": now, "why": ", ".join(worse), "due_at": None}
-    changes.advance(session, change, TO_APPLY, ChangeState.PROPOSED, **counted, **no_glass, **back)
+    back = {"changed_at": now, "why": ", ".join(worse), "due_at": None, **changes.NO_GLASS}
+    changes.advance(session, change, TO_APPLY, ChangeState.PROPOSED, **counted, **back)
     checking.store_effects(session, change.id, checked)
     numbers = {
         "promised": changes.numbers_of(change.promised),
@@ -124,13 +125,15 @@ def _give_back(
     return Applied(ChangeState.PROPOSED)
 
 
-def _record_reversal(session: Session, now: datetime, who: Actor, change: Change) -> None:
-    """What it reverses is rolled back; whoever did that has reviewed it, unless it is their own."""
+def _record_reversal(session: Session, now: datetime, change: Change) -> None:
+    """What it reverses is rolled back; who made or approved that has reviewed it, unless it is own."""
     found = change.reverses and models.find_by_id(session, change.reverses)
     if not found:
         return
     read: dict[str, object] = {}
-    if found.broken_glass_at and not found.reviewed_at and found.applied_by != who.name:
-        read = {"reviewed_at": now, "reviewed_by": who.name}
+    own = {found.applied_by, found.author, found.proposed_by, *found.editors}
+    readers = [name for name in (change.author, change.approved_by) if name and name not in own]
+    if found.broken_glass_at and not found.reviewed_at and readers:
+        read = {"reviewed_at": now, "reviewed_by": readers[0]}
     before = (ChangeState.APPLIED,)
     changes.move(session, found, before, ChangeState.ROLLED_BACK, changed_at=now, **read)

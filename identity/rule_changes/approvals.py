@@ -25,7 +25,7 @@ from identity.problems import (
 )
 from identity.settings import Settings
 
-from . import changes, lines, rolling_back, scopes, telling, warnings
+from . import changes, lines, rolling_back, scopes, targets, telling, warnings
 from .change_models import Change, ChangeState
 
 ENOUGH: Final = 2  # approvers
@@ -60,8 +60,9 @@ def approve(
     """Approve its counts, and let the worker apply it: now, at `due_at`, or (`waits`) when told.
 
     `typed`: what the approver typed, see `words_to_type`. Raises OwnApproval, TooCloseToApprove,
-    NotPermitted (its scope), WrongParameter (typed, due_at), NotNow.
+    NotPermitted (its scope), WrongParameter (typed, due_at), TargetNotReady, NotNow.
     """
+    changes.lock(session, change)
     alone = not needs_two(session, settings) or rolling_back.may_apply_alone(
         session, now, change, approver.id
     )
@@ -69,6 +70,7 @@ def approve(
         _check_other(session, now, approver, change)
     check_scope(session, approver, change)
     check_typed(change, typed)
+    targets.check_ready(session, now, change)
     before = READY if alone else (ChangeState.PROPOSED,)
     _promise(session, now, who, change, before, approver=approver)
     facts: dict[str, object] = {"counts": changes.numbers_of(change.promised)}
@@ -101,6 +103,7 @@ def promise_alone(
 
     Raises ApprovalNeeded, NotNow.
     """
+    changes.lock(session, change)
     if needs_two(session, settings):
         raise ApprovalNeeded
     _promise(session, now, who, change, READY, approver=None)
@@ -119,10 +122,11 @@ def apply_alone(
     """Let the worker apply a checked change, by command, where one person is enough.
 
     What another person approved may be applied in any case. Raises ApprovalNeeded, WrongParameter
-    (typed, due_at), NotNow.
+    (typed, due_at), TargetNotReady, NotNow.
     """
     if change.state not in {ChangeState.APPROVED, ChangeState.SCHEDULED}:
         check_typed(change, typed)
+        targets.check_ready(session, now, change)
         promise_alone(session, settings, now, who, change)
     apply_approved(session, now, who, change, due_at=due_at)
 
@@ -141,6 +145,7 @@ def break_glass(
     `approver`: null for a command of the shell. Raises WrongParameter (the reason is short, typed),
     NotPermitted, NotNow.
     """
+    changes.lock(session, change)
     check_typed(change, typed)
     promise_without_approval(session, now, who, change, approver=approver)
     _order(session, now, change, None)
@@ -172,13 +177,14 @@ def review(
 ) -> None:
     """Record that another person read what was applied without approval, and keeps it.
 
-    Raises OwnApproval, NotNow.
+    Raises OwnApproval, TooCloseToApprove, NotNow.
     """
-    if change.broken_glass_at is None or change.reviewed_at is not None:
+    changes.lock(session, change)
+    if not telling.waits_for_review(change) or change.state not in changes.WERE_IN_FORCE:
         raise NotNow(f"{change.label} waits for no review.")
-    own = {change.applied_by, change.author, *change.editors}
-    if reviewer.id in {change.applied_by_id, change.author_id} or reviewer.name in own:
+    if reviewer.id == change.applied_by_id:
         raise OwnApproval
+    _check_other(session, now, reviewer, change, change.applied_by)
     change.reviewed_at, change.reviewed_by = now, who.name
     session.flush()
     changes.write(session, now, who, "review", change)
@@ -225,8 +231,11 @@ def check_typed(change: Change, typed: str) -> None:
         raise WrongParameter(f"Type {wanted}: {what}.")
 
 
-def _check_other(session: Session, now: datetime, approver: Operator, change: Change) -> None:
-    own = {change.author, change.proposed_by, *change.editors}
+def _check_other(
+    session: Session, now: datetime, approver: Operator, change: Change, *also: str | None
+) -> None:
+    """Raises OwnApproval, TooCloseToApprove. `also`: the names of others who brought it on."""
+    own = {change.author, change.proposed_by, *change.editors, *also}
     if approver.id == change.author_id or approver.name in own:
         raise OwnApproval
     for name in own - {None}:
@@ -242,6 +251,7 @@ def _order(session: Session, now: datetime, change: Change, due_at: datetime | N
     before = (ChangeState.APPROVED, ChangeState.SCHEDULED)
     after = ChangeState.APPLYING if due_at is None else ChangeState.SCHEDULED
     changes.advance(session, change, before, after, due_at=due_at, changed_at=now)
+    outbox.supersede(session, now, change.id, JobKind.CHANGE_APPLY)
     outbox.enqueue(session, JobKind.CHANGE_APPLY, change.id, now, lane=Lane.NORMAL, due_at=due_at)
 
 
@@ -269,5 +279,6 @@ def _promise(
         promised=change.counts,
         changed_at=now,
         why="",
+        **changes.NO_GLASS,
         **by,
     )

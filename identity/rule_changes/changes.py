@@ -28,8 +28,15 @@ from .change_models import EDITABLE, Change, ChangeEffect, ChangeState, Origin
 from .service import Key
 
 MAX_TITLE: Final = 120  # characters
+NO_GLASS: Final[dict[str, object]] = {
+    "broken_glass_at": None,
+    "broken_glass_reason": "",
+    "review_until": None,
+}
+"""Of a change that was to be applied without approval, and is not."""
 BEFORE_IT_APPLIES: Final = (ChangeState.PROPOSED, ChangeState.APPROVED, ChangeState.SCHEDULED)
 WAITING: Final = (ChangeState.CHECKING, *BEFORE_IT_APPLIES)
+WERE_IN_FORCE: Final = (ChangeState.APPLIED, ChangeState.ROLLED_BACK)
 
 
 def make(
@@ -115,9 +122,9 @@ def find_changes(
 
 
 def find_unreviewed(session: Session, scope: Scope = ALL, *, limit: int = LIMIT) -> list[Change]:
-    """Those in force without approval that nobody has reviewed, the oldest first."""
+    """Those that came into force without approval and that nobody has reviewed, oldest first."""
     waits = Change.broken_glass_at.is_not(None) & Change.reviewed_at.is_(None)
-    query = _within(scope).where(waits, Change.state == ChangeState.APPLIED)
+    query = _within(scope).where(waits, Change.state.in_(WERE_IN_FORCE))
     return list(session.scalars(query.order_by(Change.number).limit(limit)))
 
 
@@ -209,14 +216,24 @@ def replace_lines(
 def order_check(session: Session, now: datetime, who: Actor, change: Change) -> None:
     """Let the worker count whom the change affects. Raises NotNow, also for one without lines.
 
-    A check that the worker gave up can be ordered again.
+    A check that the worker gave up can be ordered again. Of one that is stale the rules in force
+    now are the base: whoever orders it was told which of its lines others have changed.
     """
     if not change.lines:
         raise NotNow(f"{change.label} has no lines.")
     before: Sequence[ChangeState] = (*EDITABLE, ChangeState.PROPOSED)
     if is_given_up(session, change, JobKind.CHANGE_CHECK):
         before = (*before, ChangeState.CHECKING)
-    fresh = {"check_began_at": now, "done": 0, "to_check": 0, "changed_at": now, "why": ""}
+    fresh: dict[str, object] = {
+        "check_began_at": now,
+        "done": 0,
+        "to_check": 0,
+        "changed_at": now,
+        "why": "",
+    }
+    lock(session, change)
+    if change.state == ChangeState.STALE:
+        fresh["base"] = rules.current_number(session)
     advance(session, change, before, ChangeState.CHECKING, **fresh)
     outbox.enqueue(session, JobKind.CHANGE_CHECK, change.id, now, lane=Lane.BULK)
     write(session, now, who, "check", change)
@@ -242,7 +259,7 @@ def give_back(session: Session, now: datetime, who: Actor, change: Change) -> No
     before: Sequence[ChangeState] = BEFORE_IT_APPLIES
     if is_given_up(session, change, JobKind.CHANGE_APPLY):
         before = (*before, ChangeState.APPLYING)
-    returned = {"why": who.reason, "changed_at": now, "due_at": None}
+    returned = {"why": who.reason, "changed_at": now, "due_at": None, **NO_GLASS}
     advance(session, change, before, ChangeState.RETURNED, **returned)
     write(session, now, who, "return", change)
 
@@ -252,14 +269,14 @@ def abandon(session: Session, now: datetime, who: Actor, change: Change) -> None
     before: Sequence[ChangeState] = (*EDITABLE, *WAITING)
     if is_given_up(session, change, JobKind.CHANGE_APPLY):
         before = (*before, ChangeState.APPLYING)
-    advance(session, change, before, ChangeState.ABANDONED, ended_at=now, changed_at=now)
+    ended = {"ended_at": now, "changed_at": now, "due_at": None, **NO_GLASS}
+    advance(session, change, before, ChangeState.ABANDONED, **ended)
     write(session, now, who, "abandon", change)
 
 
 def is_given_up(session: Session, change: Change, kind: JobKind) -> bool:
-    """Whether the worker will not try its newest job of this kind again."""
-    job = outbox.find_by_subject(session, change.id, kind)
-    return job is not None and job.gave_up_at is not None
+    """Whether the worker will not try its job of this kind again."""
+    return outbox.is_given_up(session, change.id, kind)
 
 
 def record_progress(session: Session, change_id: uuid.UUID, *, done: int, total: int) -> None:
@@ -276,6 +293,20 @@ def find_effects(
         asked = asked.where(ChangeEffect.effect == effect)
     ordered = asked.order_by(ChangeEffect.count.desc(), ChangeEffect.effect, ChangeEffect.domain)
     return session.scalars(ordered.limit(limit)).all()
+
+
+def lock(session: Session, change: Change) -> None:
+    """Read it again and keep others from moving it until the transaction ends.
+
+    So what is asked of it, as who edited it and whom it affects, is so when it is moved.
+    """
+    session.flush()
+    session.refresh(change, with_for_update=True)
+
+
+def mark_of(change: Change) -> str:
+    """What a form names that was made from it: another edit or another check has another mark."""
+    return f"{change.version} {change.checked_at.isoformat() if change.checked_at else ''}".strip()
 
 
 def move(
@@ -325,7 +356,7 @@ def _edit(session: Session, now: datetime, who: Actor, change: Change, version: 
         "version": version + 1,
         "editors": sorted({*change.editors, who.name}),
         "changed_at": now,
-        "base": rules.current_number(session),
+        "base": _base_for_edit(session, change),
         "checked_at": None,
         "counts": {},
         "promised": {},
@@ -339,6 +370,17 @@ def _edit(session: Session, now: datetime, who: Actor, change: Change, version: 
     if not done:
         raise NotNow(f"{change.label} is {change.state.replace('_', ' ')}.")
     rows.delete(session, ChangeEffect, ChangeEffect.change_id == change.id)
+
+
+def _base_for_edit(session: Session, change: Change) -> int:
+    """The rules in force now, unless others changed some of its lines and its editors were not told.
+
+    Then the next check says so.
+    """
+    now = rules.current_number(session)
+    if now == change.base or change.state == ChangeState.STALE:
+        return now
+    return change.base if lines.find_touched(session, change) else now
 
 
 def _within(scope: Scope) -> Select[Change]:

@@ -12,16 +12,18 @@ from identity.core import outbox
 from identity.core.job_outcomes import Later, RecordOutcome, record_nothing
 from identity.core.outbox import Job
 from identity.core.retries import UNFORESEEN
-from identity.problems import Problem, UnreadableFile
+from identity.problems import BaseMoved, Problem, UnreadableFile
 from identity.services import WorkerServices
 
 from . import applying, change_models as models, changes, checking, files, imports, lines, telling
+from .applying import Applied
 from .change_models import Change, ChangeState
 from .checking import Checked
 from .files import Format, OfLists
 from .imports import ImportState, Obstacle, Prepared, RuleImport
 
 AT_ONCE = 2_000  # entries of a file between two renewals of the lease
+AT_MOVE = timedelta(seconds=1)  # until rules that were being published are read again
 TURNS = 3  # how often it counts anew because what it counted moved
 
 
@@ -33,6 +35,8 @@ def check_change(services: WorkerServices, job: Job) -> RecordOutcome:
             return record_nothing
     try:
         checked = _count(services, job)
+    except BaseMoved as moved:
+        raise Later("rules were published while they were read", AT_MOVE) from moved
     except (Problem, InvalidRule) as problem:
         return partial(_fail, services, job, str(problem))
     return (
@@ -49,15 +53,14 @@ def apply_change(services: WorkerServices, job: Job) -> RecordOutcome:
                 return record_nothing
         try:
             checked = _count(services, job)
+            if checked is None:
+                return partial(_make_stale, services, job)
+            if not _apply(services, job, checked).is_moved:
+                return record_nothing
+        except BaseMoved:  # another revision was published at this moment
+            continue
         except (Problem, InvalidRule) as problem:
             return partial(_fail, services, job, str(problem))
-        if checked is None:
-            return partial(_make_stale, services, job)
-        with services.database.transaction() as session:
-            _keep(services, session, job)
-            change = _locked(session, job)
-            if not applying.apply(session, services.now(), change, checked).is_moved:
-                return record_nothing
     pause = UNFORESEEN.next_pause(job.attempts, began_at=job.created_at, now=services.now())
     if pause is None:
         return partial(_fail, services, job, "addresses or rules changed all the while")
@@ -104,6 +107,12 @@ def _count(services: WorkerServices, job: Job) -> Checked | None:
         checked = checking.count(session, services.now(), change, follow)
         # Looked at again: on PostgreSQL each statement sees what is there by then.
         return None if lines.find_touched(session, change) else checked
+
+
+def _apply(services: WorkerServices, job: Job, checked: Checked) -> Applied:
+    with services.database.transaction() as session:
+        _keep(services, session, job)
+        return applying.apply(session, services.now(), _locked(session, job), checked)
 
 
 def _record_progress(services: WorkerServices, job: Job, done: int, total: int) -> None:

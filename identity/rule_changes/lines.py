@@ -111,11 +111,14 @@ def find_page_of_lines(
     return find_page(session, own, [ChangeLine.place], after=after, limit=limit, descending=False)
 
 
-def find_touched(session: Session, change: Change) -> list[Key]:
-    """The keys of its lines whose rules were changed since its base: then it is stale."""
+def find_touched(session: Session, change: Change, *, since: int | None = None) -> list[Key]:
+    """The keys of its lines whose rules were changed since its base: then it is stale.
+
+    `since`: after this revision, in place of its base.
+    """
     named = select(ChangeLine.kind, ChangeLine.pattern).where(ChangeLine.change_id == change.id)
     keys = [(RuleKind(kind), pattern) for kind, pattern in session.execute(named)]
-    return find_keys_changed_after(session, keys, change.base)
+    return find_keys_changed_after(session, keys, change.base if since is None else since)
 
 
 def find_keys_changed_after(session: Session, keys: Sequence[Key], revision: int) -> list[Key]:

@@ -58,7 +58,8 @@ def find_steps(
         steps.discard(Step.BREAK_GLASS)
     elif is_own(change, who):
         steps.discard(Step.APPROVE)
-    if telling.waits_for_review(change) and not is_own(change, who, applied=True):
+    is_unread = telling.waits_for_review(change) and change.state in changes.WERE_IN_FORCE
+    if is_unread and not is_own(change, who, applied=True):
         steps.add(Step.REVIEW)
     return frozenset(steps)
 
@@ -75,7 +76,8 @@ def may_alone(
 def is_own(change: Change, who: Operator, *, applied: bool = False) -> bool:
     """Whether this operator made, edited or proposed it; `applied`: or let it come into force."""
     ids = {change.author_id, change.applied_by_id if applied else None}
-    names = {change.author, *change.editors, change.applied_by if applied else change.proposed_by}
+    names = {change.author, change.proposed_by, *change.editors}
+    names |= {change.applied_by} if applied else set()
     return who.id in ids or who.name in names
 
 

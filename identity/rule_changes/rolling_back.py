@@ -90,8 +90,15 @@ def make_reversal(
 def may_apply_alone(
     session: Session, now: datetime, change: Change, operator_id: uuid.UUID
 ) -> bool:
-    """Whether it reverses what this operator applied less than 15 minutes ago."""
+    """Whether it reverses what this operator applied less than 15 minutes ago, and nothing else.
+
+    Not one that was edited since it was made, nor one that also reverses what others applied.
+    """
     reversed_one = change.reverses and session.get(Change, change.reverses)
-    if not reversed_one or reversed_one.applied_at is None:
+    if not reversed_one or reversed_one.applied_at is None or reversed_one.revision is None:
         return False
-    return reversed_one.applied_by_id == operator_id and now < reversed_one.applied_at + ALONE_FOR
+    if change.editors or reversed_one.applied_by_id != operator_id:
+        return False
+    if now >= reversed_one.applied_at + ALONE_FOR:
+        return False
+    return not lines.find_touched(session, change, since=reversed_one.revision)

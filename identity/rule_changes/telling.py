@@ -40,10 +40,13 @@ def remind(session: Session, now: datetime, change: Change) -> None:
 
 
 def waits_for_review(change: Change) -> bool:
-    """Whether it is in force without approval, and nobody has read it since."""
+    """Whether it came into force without approval, and nobody else has read it since.
+
+    Also one that whoever applied it has rolled back: nobody ends the review of their own deed.
+    """
     unread = change.broken_glass_at is not None and change.reviewed_at is None
-    in_force = {ChangeState.APPROVED, ChangeState.APPLYING, ChangeState.APPLIED}
-    return unread and change.state in in_force
+    applied = {ChangeState.APPROVED, ChangeState.APPLYING, ChangeState.APPLIED}
+    return unread and change.state in {*applied, ChangeState.ROLLED_BACK}
 
 
 def _tell_approvers(session: Session, now: datetime, change: Change) -> None:

@@ -34,7 +34,8 @@ class Browser(Visitor):
         if token is None:
             self.get("/admin/sign-in/once/none")
             token = re.search(r'name="csrf_token" value="([^"]+)"', self.get("/start").text)
-        data = {"csrf_token": token[1], **fields}
+        seen = re.search(r'name="seen" value="([^"]+)"', self.seen)
+        data = {"csrf_token": token[1], **({"seen": seen[1]} if seen else {}), **fields}
         answer = self.client.post(path, data=data, headers=self.headers)
         self.seen = answer.text
         return answer

@@ -20,6 +20,7 @@ from identity.problems import (
     NotPermitted,
     OwnApproval,
     Problem,
+    StaleDraft,
     TargetNotReady,
     TooCloseToApprove,
     WrongParameter,
@@ -38,6 +39,7 @@ from .operator_session import actor, operator
 
 AT_FORM: Final = "%Y-%m-%dT%H:%M"  # of a field for a day and a time
 MAX_REASON: Final = 500
+SEEN: Final = "seen"  # the field with the mark of the change that the form was made from
 
 Step = Callable[[Session, datetime, Actor, Change], None]
 
@@ -90,7 +92,7 @@ def approve_change(number: int) -> Response:
         )
 
     said = "console.change.said.schedule" if due_at else "console.change.said.approve"
-    return _take(number, approve, said)
+    return _take(number, approve, said, as_seen=True)
 
 
 @form(f"{NUMBERED}/apply", Deed.APPLY)
@@ -105,7 +107,7 @@ def apply_change(number: int) -> Response:
         approvals.apply_approved(session, now, who, change, due_at=due_at)
 
     said = "console.change.said.schedule" if due_at else "console.change.said.approve"
-    return _take(number, apply, said)
+    return _take(number, apply, said, as_seen=True)
 
 
 @form(f"{NUMBERED}/review", Deed.APPROVE)
@@ -135,7 +137,7 @@ def break_glass(number: int) -> Response:
         typed = request.form.get("typed", "")
         approvals.break_glass(session, now, who, change, approver=_me(session), typed=typed)
 
-    return _take(number, apply, "console.change.said.break_glass")
+    return _take(number, apply, "console.change.said.break_glass", as_seen=True)
 
 
 @screen(f"{NUMBERED}/roll-back", Deed.ROLL_BACK)
@@ -178,12 +180,22 @@ def roll_back(number: int) -> Response:
     return go_to("change", number=reversal)
 
 
-def _take(number: int, step: Step, said: str) -> Response:
-    """Take a step in a transaction, and tell what follows; or show the page and why not."""
+def _take(number: int, step: Step, said: str, *, as_seen: bool = False) -> Response:
+    """Take a step in a transaction, and tell what follows; or show the page and why not.
+
+    `as_seen`: only if nobody has edited or counted it since the form was shown.
+    """
     try:
         with services.database.transaction() as session:
             found = changes.required(session, number, operator().scope)
+            changes.lock(session, found)
+            seen = changes.mark_of(found)
             step(session, services.now(), actor(typed_reason()[:MAX_REASON]), found)
+            if as_seen:
+                _check_seen(found.version, seen)
+    except StaleDraft:
+        fault = Fault("state", text("console.change.fault.seen"))
+        return show_change(number, [fault], status=HTTPStatus.CONFLICT)
     except (OwnApproval, TooCloseToApprove, NotPermitted, TargetNotReady, WrongParameter) as why:
         return show_change(number, [_fault_of(why)])
     except NotNow:
@@ -193,6 +205,12 @@ def _take(number: int, step: Step, said: str) -> Response:
         return show_change(number, [_moved(told)], status=HTTPStatus.CONFLICT)
     say(said, change=f"C-{number}")
     return go_to("change", number=number)
+
+
+def _check_seen(version: int, seen: str) -> None:
+    """Raises StaleDraft unless the form was made from the change as it is."""
+    if request.form.get(SEEN) != seen:
+        raise StaleDraft(version)
 
 
 def _moved(told: dict[str, object]) -> Fault:
@@ -218,10 +236,11 @@ def _fault_of(problem: Problem) -> Fault:
 def _glass_page(number: int, fault: Fault | None = None) -> Response:
     with services.database.reading() as session:
         found = changes.required(session, number, operator().scope)
-        told = views.describe_change(session, found)
+        told, seen = views.describe_change(session, found), changes.mark_of(found)
     return show(
         "change_break_glass",
         change=told,
+        seen=seen,
         least=approvals.LEAST_WHY,
         faults=[fault] if fault else (),
     )

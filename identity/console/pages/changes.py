@@ -74,6 +74,7 @@ def show_change(
         steps = possible.find_steps(session, services.settings, now, found, me)
         values: dict[str, Any] = {
             "change": views.describe_change(session, found),
+            "seen": changing.mark_of(found),
             "lines": lines_of(session, found, limit=SHOWN),
             "answered": answering.describe_answered(session, found),
             "is_own": possible.is_own(found, me),

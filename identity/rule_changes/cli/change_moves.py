@@ -95,7 +95,10 @@ def schedule(number: int, moment: datetime, *, typed: str, **options: Any) -> No
 
     JSON: as of `new`. Exit code 4: it needs approval.
     """
-    due_at = moment.astimezone(UTC)
+    try:
+        due_at = moment.astimezone(UTC)
+    except OverflowError:
+        raise click.BadParameter("this moment is too far away", param_hint="MOMENT") from None
 
     def move(session: Session, services: Services, who: Actor, change: Change) -> None:
         approvals.apply_alone(

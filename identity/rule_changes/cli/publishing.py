@@ -157,7 +157,7 @@ def tell_approval(services: Services, done: Published) -> None:
     impact = done.checked.replayed.impact
     does = f"{impact.become_agents} guests become agents, {impact.lose_access} lose access"
     print_message(
-        f"{done.label} is made and checked: {does}. It needs approval: "
+        f"{done.label} made and checked: {does}. It needs approval: "
         f"{services.settings.public_url}/admin/changes/{done.label}"
     )
 

@@ -108,7 +108,7 @@ def test_a_dry_run_of_a_change_writes_nothing(federation):
 def test_where_two_are_needed_a_command_proposes_and_ends_with_4(federation, people, approvers):
     run, before = federation, revision(federation)
     opened = run("domain", "add", ASSO, *TO_EDUCATION, ends=4, env=TWO)
-    assert "C-1 is made and checked: 2 guests become agents, 0 lose access." in opened.stderr
+    assert "C-1 made and checked: 2 guests become agents, 0 lose access." in opened.stderr
     assert "/admin/changes/C-1" in opened.stderr
     told = run("domain", "add", ROUEN, *TO_EDUCATION, "--json", ends=4, env=TWO)
     shown = json.loads(told.stdout)

@@ -1,5 +1,6 @@
 """A change is made, counted, proposed, approved, applied and rolled back on the screens of the console."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -130,6 +131,34 @@ def test_the_second_factor_is_asked_before_an_approval_and_what_was_typed_is_kep
     assert read().state == ChangeState.PROPOSED
     done = browser.post("/admin/changes/C-1/approve", typed="3", second_factor=apps.code(ines))
     assert "will be applied" in words(done)
+
+
+def test_what_was_edited_since_the_page_was_shown_is_not_approved(
+    approvers, proposed, sign_in, ines, work, read
+):
+    browser = sign_in(ines)
+    browser.get("/admin/changes/C-1")
+    proposed.get("/admin/changes/C-1")
+    proposed.post("/admin/changes/C-1/return", reason="one more domain")
+    proposed.get("/admin/changes/C-1/line")
+    other = OPEN | {"pattern": "elsewhere.example"}
+    proposed.post("/admin/changes/C-1/line", **other, version=str(read().version))
+    assert (read().version, read().lines) == (2, 2)
+    proposed.post("/admin/changes/C-1/check")
+    work()
+    proposed.get("/admin/changes/C-1")
+    proposed.post("/admin/changes/C-1/propose")
+    assert read().state == ChangeState.PROPOSED
+    old = browser.post("/admin/changes/C-1/approve", typed="3")
+    assert (old.status_code, "since you looked at it" in words(old)) == (409, True)
+    assert read().state == ChangeState.PROPOSED
+    blind = browser.client.post(
+        "/admin/changes/C-1/approve",
+        data={"typed": "3", "csrf_token": re.search(r'csrf_token" value="([^"]+)', old.text)[1]},
+    )
+    assert (blind.status_code, read().state) == (409, ChangeState.PROPOSED)
+    browser.get("/admin/changes/C-1")
+    assert "will be applied" in words(browser.post("/admin/changes/C-1/approve", typed="3"))
 
 
 def test_it_is_scheduled_moved_and_taken_back(proposed, sign_in, approvers, ines, clock, read):

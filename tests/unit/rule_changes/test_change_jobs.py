@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from domain_rules.addresses import parse_domain
 from domain_rules.rule import AccountClass, Rule, RuleKind
@@ -13,6 +14,7 @@ from identity.core import outbox
 from identity.core.job_outcomes import Later
 from identity.core.outbox import JobKind, Lane
 from identity.homeservers import models as homeservers, module_models
+from identity.routing import models as stored_rules
 from identity.rule_changes import applying, approvals, change_models, changes, checking, jobs
 from identity.rule_changes.change_models import ChangeEffect, ChangeState
 from identity.threepids import associations
@@ -105,6 +107,55 @@ def test_an_application_that_was_given_up_can_be_returned(desk, approved, clock)
         outbox.give_up(session, job, clock(), "it kills its workers")
     desk.do(changes.give_back, approved)
     assert desk.read(approved).state == ChangeState.RETURNED
+
+
+def test_an_application_that_was_moved_to_now_and_given_up_can_be_returned(
+    desk, proposed, ines, clock
+):
+    with desk.services.database.transaction() as session:
+        change, now = changes.required(session, proposed), clock()
+        next_month = now + timedelta(days=30)
+        facts = {"approver": ines, "typed": "3", "due_at": next_month}
+        approvals.approve(session, desk.services.settings, now, INES, change, **facts)
+    desk.do(approvals.apply_approved, proposed, INES)
+    job = lease(desk, Lane.NORMAL)
+    with desk.services.database.transaction() as session:
+        outbox.give_up(session, job, clock(), "it kills its workers")
+    desk.do(changes.give_back, proposed)
+    assert desk.read(proposed).state == ChangeState.RETURNED
+
+
+@pytest.mark.parametrize("what", ["check", "apply"])
+def test_rules_that_are_published_while_they_are_read_do_not_make_it_fail(
+    desk, proposed, ines, clock, what
+):
+    if what == "check":
+        desk.do(changes.order_check, proposed)
+    else:
+        desk.approve(proposed, INES, ines)
+    told = []
+
+    def publish(_conn, _cursor, statement, *_):
+        """Another change is published just after this one has read which revision is in force."""
+        if told or "max(rule_revisions" not in statement:
+            return
+        told.append(statement)
+        revision = stored_rules.RuleRevision(
+            number=2, based_on=1, published_at=clock(), author="", reason="", summary=""
+        )
+        with desk.services.database.transaction() as session:
+            stored_rules.write(session, revision, removed=[], added=[agent("b.example")])
+
+    event.listen(desk.services.database.engine, "after_cursor_execute", publish)
+    try:
+        desk.work()
+    finally:
+        event.remove(desk.services.database.engine, "after_cursor_execute", publish)
+    clock.advance(seconds=5)
+    desk.work()
+    found = desk.read(proposed)
+    wanted = ChangeState.CHECKED if what == "check" else ChangeState.APPLIED
+    assert (len(told), found.state, found.why) == (1, wanted, "")
 
 
 def test_a_check_of_a_homeserver_that_is_not_registered_fails_and_says_so(desk, people):

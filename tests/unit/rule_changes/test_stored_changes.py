@@ -75,6 +75,30 @@ def test_it_is_stale_once_somebody_changed_the_same_rule(
     desk.work()
     found = desk.read(proposed)
     assert (found.state, found.why) == (ChangeState.STALE, f"domain:{ASSO}")
+    desk.do(changes.order_check, proposed)  # whoever was told goes on from the rules in force
+    desk.work()
+    assert (desk.read(proposed).state, desk.read(proposed).counts["changed"]) == (
+        ChangeState.CHECKED,
+        1,
+    )
+
+
+def test_an_edit_of_one_line_does_not_hide_that_another_was_changed_meanwhile(
+    desk, proposed, ines, clock
+):
+    later = desk.make(agent(ASSO, "Another"), by=INES)
+    desk.do(changes.order_check, later)
+    desk.work()
+    desk.approve(later, INES, ines)
+    desk.work()
+    desk.do(changes.give_back, proposed)
+    desk.do(changes.put_line, proposed, rule=agent("b.example"), version=1)
+    desk.do(changes.order_check, proposed)
+    desk.work()
+    assert (desk.read(proposed).state, desk.read(proposed).why) == (
+        ChangeState.STALE,
+        f"domain:{ASSO}",
+    )
 
 
 def test_one_approver_alone_may_where_there_is_no_other(desk, proposed, ines):
