@@ -70,7 +70,8 @@ def guichet() -> None:
     --dry-run to see what a command would write. Set NO_COLOR to switch colours off.
 
     \b
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by policy, 5 partly done,
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by policy,
+                4 needs another person's approval, 5 partly done,
                 6 something it needs does not answer.
     """  # noqa: D301  \b is click's: keep these lines
 

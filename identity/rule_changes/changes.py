@@ -361,6 +361,8 @@ def _edit(session: Session, now: datetime, who: Actor, change: Change, version: 
         "counts": {},
         "promised": {},
         "why": "",
+        **dict.fromkeys(("proposed_at", "proposed_by"), None),
+        **dict.fromkeys(("approved_at", "approved_by", "approved_by_id"), None),
     }
     session.flush()
     done = rows.update(session, Change, *own, **fresh)

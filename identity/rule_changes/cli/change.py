@@ -208,6 +208,8 @@ def import_(
 ) -> None:
     """Give a draft the lines of FILE in place of those it has: what is so already is no line.
 
+    If no line can be taken, the draft stays as it is.
+
     The formats are those of `domain import`; homeservers of a file are not registered here.
 
     \b
@@ -228,17 +230,18 @@ def import_(
             print_message("Lines were refused, so no rule is taken away.")
         with services.database.transaction() as session:
             found: Change = changes.required(session, number)
-            changes.replace_lines(
-                session,
-                services.now(),
-                who,
-                found,
-                version=found.version,
-                put=put,
-                take_away=gone,
-                allows_public=True,  # what is refused was taken out above
-            )
-            found.origin = Origin.IMPORT
+            if content.rules or not content.faults:  # else nothing of the file can be taken
+                changes.replace_lines(
+                    session,
+                    services.now(),
+                    who,
+                    found,
+                    version=found.version,
+                    put=put,
+                    take_away=gone,
+                    allows_public=True,  # what is refused was taken out above
+                )
+                found.origin = Origin.IMPORT
             described = views.describe_change(session, found)
             if options["dry_run"]:
                 session.rollback()

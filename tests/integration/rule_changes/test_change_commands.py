@@ -201,6 +201,17 @@ def test_an_address_is_explained_as_if_a_change_were_applied(federation):
     assert "no revision 9" in run("domain", "export", "--revision", "9", ends=1).stderr
 
 
+def test_a_file_of_which_no_line_can_be_taken_leaves_the_draft_as_it_is(federation):
+    run = federation
+    run("change", "new", "Open")
+    run("change", "add", "C-1", ROUEN, *TO_EDUCATION)
+    run("change", "propose", "C-1", ends=1)
+    content = "kind,pattern,homeserver\ndomain,b.example,educatoin.example\n"
+    refused = run("change", "import", "C-1", run.file("x.csv", content), "--exactly", ends=1)
+    assert "close to it: education.example" in refused.stderr
+    assert run.json("change", "show", "C-1")["lines"] == 1
+
+
 def test_free_mail_is_not_drafted_unless_that_is_said(federation):
     run = federation
     run("change", "new", "Open")
