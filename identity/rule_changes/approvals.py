@@ -63,8 +63,8 @@ def approve(
     NotPermitted (its scope), WrongParameter (typed, due_at), TargetNotReady, NotNow.
     """
     changes.lock(session, change)
-    alone = not needs_two(session, settings) or rolling_back.may_apply_alone(
-        session, now, change, approver.id
+    alone = not needs_two(session, settings) or (
+        due_at is None and rolling_back.may_apply_alone(session, now, change, approver.id)
     )
     if not alone:
         _check_other(session, now, approver, change)

@@ -39,7 +39,7 @@ def add(
     public = _find_public(session, put)
     if public and not allows_public:
         pattern, why = next(iter(public.items()))
-        raise NotForAgents(f"{pattern} cannot be opened to agents. {why}")
+        raise NotForAgents(f"{pattern or 'default'} cannot be opened to agents. {why}")
     keys: list[Key] = [(rule.kind, rule.pattern) for rule in put]
     here = rules.find_in_force(session, [*keys, *take_away])
     scopes.check_rules(session, scope, [*here, *put])
@@ -161,16 +161,24 @@ def is_open_to_agents(rule: Rule | None) -> bool:
 def _find_public(session: Session, put: Sequence[Rule]) -> dict[str, str]:
     """Domains that these rules open to agents though anybody can have an address there, and why.
 
+    The default rule is one of them: it has the empty pattern.
     What is open in this way already may stay so.
     """
     why_not = address_lists.why_never_agent(session)
     named = {rule.pattern: rule for rule in put if is_open_to_agents(rule)}
     public = {pattern: why for pattern in named if (why := why_not(pattern))}
     keys: list[Key] = [(named[pattern].kind, pattern) for pattern in public]
+    if any(map(_is_default_of_agents, put)):
+        public[""] = "It would make everybody an agent."
+        keys.append((RuleKind.DEFAULT, ""))
     for rule in rules.find_in_force(session, keys):
-        if is_open_to_agents(rule):
+        if is_open_to_agents(rule) or _is_default_of_agents(rule):
             del public[rule.pattern]
     return public
+
+
+def _is_default_of_agents(rule: Rule) -> bool:
+    return rule.kind is RuleKind.DEFAULT and rule.account_class is AccountClass.AGENT
 
 
 def _line_of_rule(rule: Rule) -> dict[str, Any]:

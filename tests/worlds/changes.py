@@ -48,7 +48,7 @@ class Desk:
         with self.services.database.transaction() as session:
             what(session, self.clock(), who, changes.required(session, number), **facts)
 
-    def approve(self, number, who, approver):
+    def approve(self, number, who, approver, **facts):
         with self.services.database.transaction() as session:
             change = changes.required(session, number)
             approvals.approve(
@@ -59,6 +59,7 @@ class Desk:
                 change,
                 approver=approver,
                 typed=approvals.words_to_type(change),
+                **facts,
             )
 
     def work(self):

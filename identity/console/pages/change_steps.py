@@ -1,7 +1,7 @@
 """The steps of a change: count, propose, approve, schedule, return, apply without approval, roll back."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -254,12 +254,22 @@ def _me(session: Session) -> Operator:
 
 
 def _moment() -> datetime | None:
-    """The moment that was typed, in the time zone of people; None: at once. Raises ValueError."""
+    """The moment that was typed, in the time zone of people; None: at once.
+
+    Raises ValueError, also for an hour that the clocks leave out.
+    """
     typed = request.form.get("due_at", "").strip()
     if not typed:
         return None
     zone: ZoneInfo = services.settings.time_zone
-    return datetime.strptime(typed, AT_FORM).replace(tzinfo=zone)
+    found = datetime.strptime(typed, AT_FORM).replace(tzinfo=zone)
+    try:
+        there_is = found.astimezone(UTC).astimezone(zone).replace(tzinfo=None)
+    except OverflowError as far:
+        raise ValueError from far
+    if there_is != found.replace(tzinfo=None):
+        raise ValueError
+    return found
 
 
 def _key(typed: str) -> Key:

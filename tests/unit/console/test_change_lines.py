@@ -102,6 +102,15 @@ def test_all_that_a_line_changes_is_shown(make, sign_in, vera):
         assert said in told
 
 
+def test_the_default_is_not_opened_to_agents(sign_in, emil, services):
+    browser = sign_in(emil)
+    browser.get("/admin/changes/new")
+    refused = browser.post("/admin/changes/new", **OPEN | {"pattern": "*"})
+    assert "cannot be opened to agents here" in words(refused)
+    with services.database.reading() as session:
+        assert change_models.find(session, 1) is None
+
+
 def test_a_closed_domain_that_is_opened_is_compared_with_its_look_alikes(
     make, services, sign_in, emil, ines, work, read
 ):

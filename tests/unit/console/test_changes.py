@@ -166,6 +166,10 @@ def test_it_is_scheduled_moved_and_taken_back(proposed, sign_in, approvers, ines
     browser.get("/admin/changes/C-1")
     past = browser.post("/admin/changes/C-1/approve", typed="3", due_at="2001-01-01T08:00")
     assert (past.status_code, "Choose a moment to come" in words(past)) == (400, True)
+    for never in ("2028-03-26T02:30", "9999-12-31T23:59", "0001-01-01T00:00"):
+        assert (
+            browser.post("/admin/changes/C-1/approve", typed="3", due_at=never).status_code == 400
+        )
     local = (clock() + timedelta(days=2)).astimezone(browser.services.settings.time_zone)
     typed = local.strftime("%Y-%m-%dT08:00")
     said = browser.post("/admin/changes/C-1/approve", typed="3", due_at=typed)

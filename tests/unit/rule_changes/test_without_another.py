@@ -1,6 +1,7 @@
 """What one person may do with a change without another, and who reads it afterwards."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -84,6 +85,9 @@ def test_what_others_applied_since_is_not_reversed_alone(desk, ines, ivo, later)
     desk.work()
     with pytest.raises(problems.OwnApproval):
         desk.approve(back, INES, ines)
+    tomorrow = desk.clock() + timedelta(days=1)
+    with pytest.raises(problems.OwnApproval):
+        desk.approve(only_own, INES, ines, due_at=tomorrow)
     desk.approve(only_own, INES, ines)
     desk.work()
     assert desk.read(only_own).state == ChangeState.APPLIED
