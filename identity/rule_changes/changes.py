@@ -351,7 +351,7 @@ def write(
 def _edit(session: Session, now: datetime, who: Actor, change: Change, version: int) -> None:
     """Begin an edit of this version; the check, and any approval, of before counts no more."""
     own = (Change.id == change.id, Change.version == version, Change.state.in_(EDITABLE))
-    fresh = {
+    fresh: dict[str, object] = {
         "state": ChangeState.DRAFT,
         "version": version + 1,
         "editors": sorted({*change.editors, who.name}),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from domain_rules.rule import AccountClass, Rule, RuleKind
@@ -114,16 +114,22 @@ def find_page_of_lines(
 def find_touched(session: Session, change: Change, *, since: int | None = None) -> list[Key]:
     """The keys of its lines whose rules were changed since its base: then it is stale.
 
-    `since`: after this revision, in place of its base.
+    `since`: after this revision, in place of its base. One query.
     """
-    named = select(ChangeLine.kind, ChangeLine.pattern).where(ChangeLine.change_id == change.id)
-    keys = [(RuleKind(kind), pattern) for kind, pattern in session.execute(named)]
-    return find_keys_changed_after(session, keys, change.base if since is None else since)
+    is_same = (ChangeLine.kind == StoredRule.kind) & (ChangeLine.pattern == StoredRule.pattern)
+    asked = (
+        select(StoredRule.kind, StoredRule.pattern)
+        .join(ChangeLine, is_same)
+        .where(ChangeLine.change_id == change.id)
+        .where(_is_changed_after(change.base if since is None else since))
+    )
+    found = session.execute(asked.distinct())
+    return sorted((RuleKind(kind), pattern) for kind, pattern in found)
 
 
 def find_keys_changed_after(session: Session, keys: Sequence[Key], revision: int) -> list[Key]:
     """Those of these keys whose rules began or ended after this revision."""
-    since = or_(StoredRule.since_revision > revision, StoredRule.until_revision > revision)
+    since = _is_changed_after(revision)
     touched: set[Key] = set()
     for start in range(0, len(keys), AT_ONCE):
         some = [(kind.value, pattern) for kind, pattern in keys[start : start + AT_ONCE]]
@@ -131,6 +137,10 @@ def find_keys_changed_after(session: Session, keys: Sequence[Key], revision: int
         asked = select(StoredRule.kind, StoredRule.pattern).where(named, since).distinct()
         touched.update((RuleKind(kind), pattern) for kind, pattern in session.execute(asked))
     return sorted(touched)
+
+
+def _is_changed_after(revision: int) -> ColumnElement[bool]:
+    return or_(StoredRule.since_revision > revision, StoredRule.until_revision > revision)
 
 
 def record_touches_anew(session: Session, change: Change) -> None:

@@ -161,9 +161,12 @@ def test_a_file_becomes_the_lines_that_differ_and_refused_lines_are_told(federat
     told = json.loads(run("change", "import", "C-2", file, *TO_EDUCATION, "--json", ends=3).stdout)
     assert (told["lines"], [each["text"] for each in told["refused"]]) == (1, ["gmail.com"])
     assert told["refused"][0]["by_policy"]
-    told = json.loads(
-        run("change", "import", "C-2", file, *TO_EDUCATION, "--exactly", "--json", ends=3).stdout
-    )
+    exactly = ("--exactly", "--json")
+    partly = run("change", "import", "C-2", file, *TO_EDUCATION, *exactly, ends=3)
+    assert "so no rule is taken away" in partly.stderr
+    assert json.loads(partly.stdout)["lines"] == 1
+    whole = run.file("whole.txt", f"{ROUEN}\nnew.example\n")
+    told = json.loads(run("change", "import", "C-2", whole, *TO_EDUCATION, *exactly).stdout)
     assert told["lines"] == 2  # and the default goes
     signs = [line["sign"] for line in run.json("change", "show", "C-2")["lines_shown"]]
     assert signs == ["+", "-"]

@@ -73,7 +73,7 @@ def test_no_rules_are_written_and_read_too(write, read):
 
 
 @pytest.mark.slow
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30))
 @example("0\r0")
 @example('a;\r\n"b",\n\u2028c')
 def test_any_text_survives_both(text):
@@ -81,8 +81,7 @@ def test_any_text_survives_both(text):
         RuleKind.DOMAIN, "b.example", AGENT, "a.example", requires_invite=False, note=text.strip()
     )
     assert from_yaml(write_yaml([rule])).rules == (rule,)
-    if "\0" not in text:
-        assert from_csv(write_csv([rule])).rules == (rule,)
+    assert from_csv(write_csv([rule])).rules == (rule,)
 
 
 def test_semicolons_few_columns_and_french_words_will_do():
