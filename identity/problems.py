@@ -390,6 +390,16 @@ class SecondFactorNeeded(NotPermitted):
         self.further = {"org.guichet.reason": "second_factor", "org.guichet.url": url}
 
 
+class EndsSooner(NotPermitted):
+    """It is stopped for longer already. To end that sooner is to lift it."""
+
+    @classmethod
+    def check(cls, present: datetime | None, until: datetime | None) -> None:
+        """Raises EndsSooner if a stop that ends at `present` would end sooner; None: never."""
+        if until is not None and (present is None or until < present):
+            raise cls
+
+
 class NothingHere(Problem):
     """There is nothing of this name, or it lies outside what this token may see."""
 

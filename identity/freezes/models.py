@@ -48,7 +48,7 @@ class Freezes:
 
     def at(self, now: datetime) -> "Freezes":
         """Those that have not ended by then."""
-        return Freezes(tuple(freeze for freeze in self.each if not _is_over(freeze, now)))
+        return Freezes(tuple(freeze for freeze in self.each if not is_over(freeze, now)))
 
     def of(self, what: Frozen) -> Freeze | None:
         """The freeze of sign-ups, invitations or mails, if they are frozen."""
@@ -88,7 +88,8 @@ def _in_force(now: datetime) -> ColumnElement[bool]:
     return or_(Freeze.until.is_(None), Freeze.until > now)
 
 
-def _is_over(freeze: Freeze, now: datetime) -> bool:
+def is_over(freeze: Freeze, now: datetime) -> bool:
+    """Whether it has ended by itself."""
     return freeze.until is not None and freeze.until <= now
 
 

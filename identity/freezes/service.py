@@ -30,12 +30,16 @@ def freeze(
     *,
     domain: str = "",
     until: datetime | None = None,
+    may_shorten: bool = True,
 ) -> Freeze:
     """Freeze it from now on. What is frozen already gets this end and reason.
 
-    `domain`: for Frozen.DOMAIN, in A-labels. `until`: None if it is to be thawed by hand.
+    `domain`: for Frozen.DOMAIN, in A-labels. `until`: None if it is to be thawed by hand. Raises
+    EndsSooner: who may not shorten a freeze gives a later end to one in force.
     """
     found = freezes.find(session, what, domain)
+    if found is not None and not may_shorten and not freezes.is_over(found, now):
+        problems.EndsSooner.check(found.until, until)
     before = describe(found) if found else None
     if found is None:
         found = Freeze(what=what, domain=domain, since=now)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from identity.core import journal, outbox
 from identity.core.journal import Actor
 from identity.core.sealing import PrivateHalves, PublicHalf, Vault
-from identity.problems import Problem, UnknownHomeserver
+from identity.problems import EndsSooner, Problem, UnknownHomeserver
 
 from . import models as homeservers, secrets as homeserver_secrets, standing
 from .models import Homeserver
@@ -126,10 +126,21 @@ def _read(field: str, value: Any) -> Any:
 
 
 def hold(
-    session: Session, now: datetime, who: Actor, name: str, *, until: datetime | None = None
+    session: Session,
+    now: datetime,
+    who: Actor,
+    name: str,
+    *,
+    until: datetime | None = None,
+    may_shorten: bool = True,
 ) -> Homeserver:
-    """Send nothing there from now on: jobs wait. If it is held already, only the end changes."""
+    """Send nothing there from now on: jobs wait. If it is held already, only the end changes.
+
+    Raises EndsSooner, as a freeze does.
+    """
     row = find(session, name)
+    if not may_shorten and standing.is_on_hold(row, now):
+        EndsSooner.check(row.held_until, until)
     before = _moments(row)
     if not standing.is_on_hold(row, now):
         row.held_at = now

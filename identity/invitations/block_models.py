@@ -61,10 +61,15 @@ def forget(session: Session, now: datetime, *, limit: int | None = None) -> int:
     return rows.delete(session, InviterBlock, InviterBlock.until <= now, limit=limit)
 
 
+def is_over(block: InviterBlock, now: datetime) -> bool:
+    """Whether it has ended by itself."""
+    return block.until is not None and block.until <= now
+
+
 def _in_force(now: datetime) -> ColumnElement[bool]:
     return or_(InviterBlock.until.is_(None), InviterBlock.until > now)
 
 
 def _find_now(session: Session, now: datetime, user_id: str) -> InviterBlock | None:
     found = find(session, user_id)
-    return found if found and (found.until is None or now < found.until) else None
+    return found if found and not is_over(found, now) else None

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from identity.core import journal, outbox
 from identity.core.journal import Actor
 from identity.core.keyed_hashes import KeyedHashes
+from identity.problems import EndsSooner
 
 from . import block_models as inviter_blocks, models as third_party_invitations, service
 from .block_models import InviterBlock
@@ -31,12 +32,15 @@ def block(
     hashes: KeyedHashes,
     until: datetime | None = None,
     revokes: bool = False,
+    may_shorten: bool = True,
 ) -> Blocked:
     """Block an inviter from now on. Who is blocked already gets this end and reason.
 
-    `revokes`: also revoke all their live invitations.
+    `revokes`: also revoke all their live invitations. Raises EndsSooner, as a freeze does.
     """
     found = inviter_blocks.find(session, user_id)
+    if found is not None and not may_shorten and not inviter_blocks.is_over(found, now):
+        EndsSooner.check(found.until, until)
     before = _facts(found) if found else None
     if found is None:
         found = InviterBlock(user_id=user_id, since=now)

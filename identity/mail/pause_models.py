@@ -33,6 +33,16 @@ def find_all(session: Session) -> Sequence[MailPause]:
     ).all()
 
 
+def find(session: Session, *, kind: str, domain: str) -> MailPause | None:
+    """The pause of this kind and domain, also if its time is over."""
+    return session.get(MailPause, (kind, domain), populate_existing=True)
+
+
+def forget(session: Session, now: datetime) -> None:
+    """Delete those whose time is over: one that is made again begins anew."""
+    rows.delete(session, MailPause, MailPause.until <= now)
+
+
 def find_covering(session: Session, now: datetime, *, kind: str, domain: str) -> list[MailPause]:
     """The pauses in force for a mail, locked against being resumed until the transaction ends."""
     covers = MailPause.kind.in_((ANY, kind)) & MailPause.domain.in_((ANY, domain))

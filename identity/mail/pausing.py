@@ -16,7 +16,7 @@ from identity.core import journal, outbox
 from identity.core.database import wake_after_commit
 from identity.core.journal import Actor
 from identity.core.outbox import LEASE, WAITING, Job, JobKind
-from identity.problems import Problem
+from identity.problems import EndsSooner, Problem
 
 from . import pause_models
 from .models import Mail, MailState
@@ -59,11 +59,16 @@ def pause(
     kind: str,
     domain: str,
     until: datetime | None = None,
+    may_shorten: bool = True,
 ) -> int:
     """Keep back mails of a kind, to a domain (A-labels), or both; "" for any.
 
-    Returns how many wait now.
+    Returns how many wait now. Raises EndsSooner, as a freeze does.
     """
+    pause_models.forget(session, now)
+    found = pause_models.find(session, kind=kind, domain=domain)
+    if found is not None and not may_shorten:
+        EndsSooner.check(found.until, until)
     facts = {"kind": kind, "domain": domain, "until": until}
     row = {**facts, "since": now, "author": who.name, "reason": who.reason}
     pause_models.put(session, row)

@@ -1,6 +1,6 @@
 """`/freezes`: what is stopped now, and to stop more. To let it go on takes a person."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,8 @@ from identity.web.json_body import Text
 from identity.web.request_context import services
 
 from . import frame, guards, reading
+
+PAGE: Final = "/admin/incidents"
 
 
 class NewFreeze(frame.Said):
@@ -33,17 +35,20 @@ def list_freezes(session: Session) -> dict[str, Any]:
 
 @frame.writes("/freezes", Deed.FREEZE, NewFreeze)
 def begin_freeze(session: Session, given: NewFreeze) -> Answer:
-    """Freeze it until then; what is frozen already ends then."""
+    """Freeze it until then; what is frozen already lasts until then, and never shorter."""
     now = services.now()
     what, domain = Frozen(given.what), _domain(given)
     who = guards.actor(given.reason)
     until = reading.end("until", given.until, now)
-    made = service.freeze(session, now, who, what, domain=domain, until=until)
+    with guards.stopping(PAGE):
+        made = service.freeze(
+            session, now, who, what, domain=domain, until=until, may_shorten=False
+        )
     notices.tell_of_stop(session, now, who, f"{what} {domain}".rstrip(), ends_at=until)
     return frame.created(views.describe(made), "/freezes")
 
 
-frame.in_console("/freezes/<what>/thaw", "thaw", Deed.THAW, "/admin/incidents")
+frame.in_console("/freezes/<what>/thaw", "thaw", Deed.THAW, PAGE)
 
 
 def _domain(given: NewFreeze) -> str:

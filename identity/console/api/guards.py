@@ -4,6 +4,8 @@ A cookie counts for nothing here. What asks a person for their second factor is 
 token, and the answer names the page where a person does it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +18,7 @@ from identity.operators import tokens
 from identity.operators.roles import PERMISSIONS, Deed, Role, effective, may
 from identity.operators.tokens import Program
 from identity.problems import (
+    EndsSooner,
     RoleNeeded,
     SecondFactorNeeded,
     TokenNeeded,
@@ -74,6 +77,15 @@ def actor(reason: str = "") -> Actor:
 def sees_addresses() -> bool:
     """Whether rules of single addresses are shown whole: to those who write them."""
     return Role.EDITOR in effective(program().roles)
+
+
+@contextmanager
+def stopping(page: str) -> Iterator[None]:
+    """Refuse to a program what would end a stop sooner: lifting one takes a person, on this page."""
+    try:
+        yield
+    except EndsSooner:
+        raise SecondFactorNeeded(services.settings.public_url + page) from None
 
 
 def is_head() -> bool:

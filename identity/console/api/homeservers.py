@@ -22,9 +22,9 @@ PAGE = "/admin/homeservers/{name}"
 
 
 class Hold(frame.Said):
-    """The body of POST /homeservers/NAME/hold. Without an end it lasts until a person releases it."""
+    """The body of POST /homeservers/NAME/hold."""
 
-    until: Text | None = None
+    until: Text
 
 
 @frame.reads("/homeservers", Deed.SEE)
@@ -50,11 +50,10 @@ def hold_homeserver(session: Session, given: Hold, name: str) -> Answer:
     row, now = _find(session, name), services.now()
     if not guards.program().scope.covers(homeserver=name):  # it is seen by a rule that leads there
         raise ScopeNeeded
-    until = reading.moment("until", given.until) if given.until else None
-    if until is not None and until <= now:
-        raise frame.wrong("until", "This moment is over.")
-    held = changing.hold(session, now, guards.actor(given.reason), row.name, until=until)
-    notices.tell_of_stop(session, now, guards.actor(given.reason), name, ends_at=until)
+    until, who = reading.end("until", given.until, now), guards.actor(given.reason)
+    with guards.stopping(PAGE.format(name=name)):
+        held = changing.hold(session, now, who, row.name, until=until, may_shorten=False)
+    notices.tell_of_stop(session, now, who, name, ends_at=until)
     return frame.done(views.describe(held, now))
 
 

@@ -22,6 +22,7 @@ from identity.web.request_context import services
 from . import frame, guards, reading
 
 MAX_USER_ID = 255  # characters, by the Matrix specification
+INCIDENTS, MAILS = "/admin/incidents", "/admin/mails"  # where a person lifts them
 
 
 class NewBlock(frame.Said):
@@ -63,13 +64,22 @@ def block_inviter(session: Session, given: NewBlock) -> Answer:
         homeserver=name
     ):
         raise NothingHere
-    done = blocks.block(session, now, who, given.user_id, hashes=services.hashes, until=until)
+    with guards.stopping(INCIDENTS):
+        done = blocks.block(
+            session,
+            now,
+            who,
+            given.user_id,
+            hashes=services.hashes,
+            until=until,
+            may_shorten=False,
+        )
     notices.tell_of_stop(session, now, who, f"inviter {mask(given.user_id)}", ends_at=until)
     shown = blocks.describe(done.block) | {"user_id": mask(given.user_id)}
     return frame.created(shown, "/inviters")
 
 
-frame.in_console("/inviters/unblock", "unblock_inviter", Deed.THAW, "/admin/incidents")
+frame.in_console("/inviters/unblock", "unblock_inviter", Deed.THAW, INCIDENTS)
 
 
 @frame.reads("/mail-pauses", Deed.SEE)
@@ -92,9 +102,12 @@ def pause_mails(session: Session, given: NewPause) -> Answer:
         raise ScopeNeeded
     now, who = services.now(), guards.actor(given.reason)
     until = reading.end("until", given.until, now)
-    count = pausing.pause(session, now, who, kind=given.kind, domain=domain, until=until)
+    with guards.stopping(MAILS):
+        count = pausing.pause(
+            session, now, who, kind=given.kind, domain=domain, until=until, may_shorten=False
+        )
     facts = {"kind": given.kind, "domain": domain, "until": until, "waiting": count}
     return frame.created(facts, "/mail-pauses")
 
 
-frame.in_console("/mail-pauses/resume", "resume_mails", Deed.THAW, "/admin/mails")
+frame.in_console("/mail-pauses/resume", "resume_mails", Deed.THAW, MAILS)

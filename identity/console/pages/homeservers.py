@@ -104,9 +104,10 @@ def hold_homeserver(name: str) -> Response:
 
     def hold(session: Session, now: datetime, who: Actor, name: str) -> object:
         things.tell_operators(session, name, until)
-        return changing.hold(session, now, who, name, until=until)
+        return changing.hold(session, now, who, name, until=until, may_shorten=False)
 
-    return _do(name, hold, "console.homeserver.done_hold")
+    with things.staying_on("homeserver", name=name):
+        return _do(name, hold, "console.homeserver.done_hold")
 
 
 @form("/homeservers/<name>/release", Deed.THAW)

@@ -56,10 +56,10 @@ def stop() -> Response:
         return _show([things.fault("name", "console.incidents.no_domain")])
     things.check_stop_within(domain)
     until, who = things.until(), actor(typed_reason())
-    with services.database.transaction() as session:
+    with things.staying_on("incidents"), services.database.transaction() as session:
         now = services.now()
         for each in TOGETHER if what == ALL else [Frozen(what)]:
-            freezing.freeze(session, now, who, each, domain=domain, until=until)
+            freezing.freeze(session, now, who, each, domain=domain, until=until, may_shorten=False)
         things.tell_operators(session, f"{what} {domain}".rstrip(), until)
     say("console.incidents.done_stop")
     return go_to("incidents")
@@ -105,13 +105,15 @@ def extend_block() -> Response:
 def _block(user_id: str) -> Response:
     """Block an inviter of a homeserver that is registered."""
     until, name = things.until(), homeserver_in(user_id)
-    with services.database.transaction() as session:
+    with things.staying_on("incidents"), services.database.transaction() as session:
         if name is None or homeservers.find(session, name) is None:
             return _show([things.fault("name", "console.incidents.no_inviter")])
         if not operator().scope.covers(homeserver=name):
             abort(HTTPStatus.NOT_FOUND)
         who, now = actor(typed_reason()), services.now()
-        blocks.block(session, now, who, user_id, hashes=services.hashes, until=until)
+        blocks.block(
+            session, now, who, user_id, hashes=services.hashes, until=until, may_shorten=False
+        )
         things.tell_operators(session, f"{INVITER} {mask(user_id)}", until)
     say("console.incidents.done_stop")
     return go_to("incidents")

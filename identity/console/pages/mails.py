@@ -109,7 +109,7 @@ def pause_mails() -> Response:
     """Keep back mails of a kind, or to a domain, or both, for some hours."""
     kind, domain = _kind_and_domain()
     until = things.until()
-    with services.database.transaction() as session:
+    with things.staying_on("mails"), services.database.transaction() as session:
         count = pausing.pause(
             session,
             services.now(),
@@ -117,6 +117,7 @@ def pause_mails() -> Response:
             kind=kind,
             domain=domain,
             until=until,
+            may_shorten=False,
         )
     say("console.mails.done_pause", n=count)
     return go_to("mails")

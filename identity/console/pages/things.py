@@ -1,6 +1,7 @@
 """What the screens of homeservers, mails, invitations, incidents and the journal share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,11 +13,12 @@ from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
 from identity.core.paging import Page
 from identity.operators import notices
+from identity.problems import EndsSooner
 from identity.web import wording
 from identity.web.rendering import Fault
 from identity.web.request_context import services
 
-from .frame import show, typed_reason
+from .frame import go_to, say, show, typed_reason
 from .operator_session import actor, operator
 
 HOURS: Final = (1, 4, 12, 24, 72)
@@ -79,6 +81,16 @@ def until(field: str = "hours") -> datetime:
     if hours not in HOURS:
         abort(HTTPStatus.NOT_FOUND)
     return services.now() + timedelta(hours=hours)
+
+
+@contextmanager
+def staying_on(endpoint: str, **values: Any) -> Iterator[None]:
+    """Go back to a screen, and say so there, if a stop would end sooner than it does: lift it."""
+    try:
+        yield
+    except EndsSooner:
+        say("console.things.ends_sooner")
+        abort(go_to(endpoint, **values))
 
 
 def tell_operators(session: Session, what: str, until: datetime | None) -> None:

@@ -520,3 +520,23 @@ def test_all_other_operators_are_mailed_what_was_stopped(sign_in, ines, ada, ser
     assert "Ines stopped: inviter @z•••:education.example" in told
     assert "/admin/incidents" in told
     assert "zoe" not in told
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/admin/incidents", {"what": "sign-ups", "name": ""}),
+        ("/admin/incidents", {"what": "inviter", "name": ZOE}),
+        ("/admin/homeservers/education.example/hold", {}),
+        ("/admin/mails/pause", {"kind": "invite", "pause_domain": ""}),
+    ],
+)
+def test_a_stop_is_not_ended_sooner_without_the_second_factor_that_lifting_asks(
+    path, what, sign_in, ines
+):
+    browser = sign_in(ines)
+    browser.post(path, hours="24", reason=WHY, **what)
+    sooner = browser.post(path, hours="1", reason=WHY, **what)
+    assert "it is stopped for longer already" in sooner.text
+    longer = browser.post(path, hours="72", reason=WHY, **what)
+    assert "stopped for longer already" not in longer.text
