@@ -43,7 +43,8 @@ def send_mail(
         # A bounce may arrive before the relay's own answer, and operators cancel mails: ended.
         if mail is None or mail.state in {MailState.REFUSED, MailState.DROPPED}:
             return record_nothing
-    _check_paused(services, mail, now)
+    if not kind_of(mail).is_for_operators:
+        _check_paused(services, mail, now)
     mail, fate = _decide(services, mail, job, now, kind_of)
     kind = kind_of(mail)
     if fate is not Fate.SENT:

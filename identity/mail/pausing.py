@@ -21,8 +21,11 @@ from identity.problems import EndsSooner, Problem
 from . import pause_models
 from .models import Mail, MailState
 from .pause_models import MailPause
+from .quota import TO_OPERATORS, Template
 
 PAUSED: Final = "paused by an operator"  # the error of the waiting job
+KINDS: Final = tuple(each for each in Template if each not in TO_OPERATORS)
+"""What can be paused: mails to operators are never kept back."""
 LOOK_AGAIN: Final = timedelta(hours=6)  # of a pause without an end; resuming wakes the mails
 
 
@@ -125,7 +128,8 @@ def name_of(kind: str, domain: str) -> str:
 
 
 def _find_waiting(session: Session, *, kind: str, domain: str) -> list[Mail]:
-    query = select(Mail).where(Mail.state == MailState.WAITING)
+    theirs = Mail.template.in_(TO_OPERATORS)
+    query = select(Mail).where(Mail.state == MailState.WAITING, ~theirs)
     if kind:
         query = query.where(Mail.template == kind)
     if domain:

@@ -42,6 +42,12 @@ QUOTAS: Quotas = ((1, timedelta(minutes=1)), (5, timedelta(hours=1)), (10, DAY))
 # Stricter limits a day: a mail over them is withheld, and nobody is told.
 DAILY = {Template.EXISTS: 3, Template.NONE: 1}
 REQUESTED = (Template.VERIFY, Template.EXISTS, Template.NONE)
+TO_OPERATORS = (
+    Template.CHANGE_NOTICE,
+    Template.OPERATOR_CODE,
+    Template.OPERATOR_INVITE,
+    Template.OPERATOR_NOTICE,
+)
 INVITING = (Template.INVITE, Template.INVITE_DIGEST, Template.REMINDER)
 
 

@@ -10,7 +10,6 @@ from identity.core.personal_data import mask
 from identity.homeservers import models as homeservers
 from identity.invitations import block_models as inviter_blocks, blocks
 from identity.mail import pausing
-from identity.mail.quota import Template
 from identity.mail.views import describe_pause
 from identity.operators import notices
 from identity.operators.kept_answers import Answer
@@ -92,7 +91,7 @@ def list_mail_pauses(session: Session) -> dict[str, Any]:
 @frame.writes("/mail-pauses", Deed.FREEZE, NewPause)
 def pause_mails(session: Session, given: NewPause) -> Answer:
     """Keep back mails of a kind, or to a domain, or both, until then."""
-    reading.one_of("kind", given.kind, Template)
+    reading.named_in("kind", given.kind, pausing.KINDS)
     domain = reading.domain("domain", given.domain) if given.domain else ""
     if not given.kind and not domain:
         raise frame.wrong("kind", "A pause names a kind of mail, a domain, or both.")

@@ -58,6 +58,7 @@ def mails() -> Response:
         typed_filters=typed,
         states=list(MailState),
         templates=list(Template),
+        kinds=pausing.KINDS,
         outcomes=list(Outcome),
         following=things.following(page, typed),
     )
@@ -143,7 +144,7 @@ def _kind_and_domain() -> tuple[str, str]:
     kind = request.form.get("kind", "")
     typed = request.form.get("pause_domain", "").strip()
     domain = things.read_domain(typed) if typed else ""
-    if domain is None or (kind and kind not in set(Template)) or not (kind or domain):
+    if domain is None or (kind and kind not in pausing.KINDS) or not (kind or domain):
         abort(HTTPStatus.BAD_REQUEST)
     things.check_stop_within(domain)
     return kind, domain

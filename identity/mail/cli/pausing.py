@@ -11,12 +11,11 @@ from identity.command.opening import author_here, changing, explained_options, o
 from identity.command.outcomes import Exit, Failure
 from identity.command.printing import as_json, print_json, print_message, print_table
 from identity.mail import pausing
-from identity.mail.quota import Template
 from identity.mail.views import describe_pause
 
 KIND = click.option(
     "--kind",
-    type=click.Choice([str(each) for each in Template]),
+    type=click.Choice([str(each) for each in pausing.KINDS]),
     help="A kind of mail, as `guichet mail list` names it.",
 )
 DOMAIN = click.option("--domain", help="The receiving domain, exactly.")

@@ -5,12 +5,16 @@ from datetime import timedelta
 import pytest
 
 from domain_rules.addresses import EmailAddress
-from identity.core import journal
+from identity.core import journal, outbox
+from identity.core.job_outcomes import Later
 from identity.core.journal import Actor
 from identity.core.outbox import Lane
-from identity.mail import pausing
+from identity.mail import jobs, pausing
+from identity.mail.kinds import Fate, MailKind
 from identity.mail.models import Mail, MailState
 from identity.mail.pausing import NothingPaused
+from identity.mail.quota import Template
+from identity.mail_kinds import kind_of
 from identity.sign_up import service as sign_up
 from workers import tasks
 
@@ -110,3 +114,27 @@ def test_a_mail_of_a_later_moment_is_not_hurried_by_resuming(services, rules, ch
     work()
     change(pausing.resume, kind="verify")
     assert work() == 1
+
+
+def test_mails_to_operators_are_never_kept_back(services, request_, change):
+    """Nobody is locked out of the console by a pause of its codes, or of their own domain."""
+    with services.database.transaction() as session:
+        session.query(Mail).one().template = Template.OPERATOR_CODE
+    assert change(pausing.pause, domain="ac-rouen.example") == 0
+    with services.database.transaction() as session:
+        job = outbox.lease_next(session, services.now(), Lane.URGENT)
+    kept = MailKind(compose=lambda *_: None, is_for_operators=False)
+    with pytest.raises(Later):
+        jobs.send_mail(services, job, kind_of=lambda _: kept)
+    theirs = MailKind(compose=lambda *_: None, decide=gone, is_for_operators=True)
+    assert jobs.send_mail(services, job, kind_of=lambda _: theirs)
+
+
+def gone(_turn) -> Fate:
+    return Fate.DROPPED
+
+
+def test_what_can_be_paused_is_what_goes_to_people():
+    assert {each for each in Template if each not in pausing.KINDS} == {
+        each for each in Template if kind_of(Mail(template=each)).is_for_operators
+    }
