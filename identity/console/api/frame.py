@@ -6,6 +6,7 @@ answer kept for its Idempotency-Key: both are committed, or neither is.
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from http import HTTPStatus
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from identity.core import paging
 from identity.core.paging import Page
@@ -86,8 +88,13 @@ def writes(
     body: type[BodyModel],
     *,
     method: str = "POST",
+    again: Callable[[Session, Answer], Answer] | None = None,
 ) -> Callable[[View], View]:
-    """Register a view that changes something: `view(session, body, **path)` returns an Answer."""
+    """Register a view that changes something: `view(session, body, **path)` returns an Answer.
+
+    `again`: makes the answer to a call that is sent again, from the first one without its body: for
+    answers about a person, which are kept nowhere.
+    """
 
     def register(view: View) -> View:
         @wraps(view)
@@ -98,10 +105,11 @@ def writes(
                 if call is not None:
                     kept = kept_answers.begin(session, services.vault, services.now(), call)
                     if kept is not None:
-                        return respond(kept, replayed=True)
+                        return respond(again(session, kept) if again else kept, replayed=True)
                 made: Answer = view(session, given, **path)
                 if call is not None:
-                    kept_answers.keep(session, services.vault, call, made)
+                    bare = replace(made, body={}) if again else made
+                    kept_answers.keep(session, services.vault, call, bare)
             return respond(made)
 
         _add(rule, view.__name__, method, Route(deed), answer)

@@ -1,6 +1,7 @@
 """`/people`: support opens one person's file for half an hour, with a reason; each look is journaled."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -28,7 +29,13 @@ class Search(frame.Said):
     address: Text = Field(max_length=MAX_ADDRESS)
 
 
-@frame.writes("/people/search", Deed.OPEN_PERSON, Search)
+def open_again(session: Session, first: Answer) -> Answer:
+    """The file as it is now, where it was opened before; it is not found once it is closed."""
+    file_id = uuid.UUID(str(first.location).rpartition("/")[2])
+    return replace(first, body=frame.plain(_told(session, _find(session, file_id))))
+
+
+@frame.writes("/people/search", Deed.OPEN_PERSON, Search, again=open_again)
 def open_file(session: Session, given: Search) -> Answer:
     """Open the file of an address, known or not. No address stands in the file's URL."""
     try:

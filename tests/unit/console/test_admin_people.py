@@ -3,6 +3,7 @@
 import pytest
 
 from identity.core import journal
+from identity.operators.kept_answers import KeptAnswer
 from identity.operators.roles import Role, Scope
 from tests.worlds.admin_api import *
 
@@ -82,3 +83,20 @@ def test_no_address_comes_into_the_log(support, caplog):
     caplog.set_level("INFO")
     support.post("/people/search", {"address": CAMILLE} | REASON)
     assert "camille" not in caplog.text
+
+
+def test_a_file_that_is_asked_for_again_is_told_while_it_is_open_and_kept_nowhere(
+    support, request_, services, clock
+):
+    asked = {"address": CAMILLE} | REASON
+    first = support.post("/people/search", asked, Idempotency_Key="k1")
+    with services.database.reading() as session:
+        row = session.query(KeptAnswer).one()
+        assert "camille" not in services.vault.open(row.answer).get_secret_value()
+    again = support.post("/people/search", asked, Idempotency_Key="k1")
+    assert (again.status_code, again.data) == (201, first.data)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    with services.database.reading() as session:
+        assert len(list(journal.find_by_action(session, "person.open"))) == 1
+    clock.advance(minutes=30)
+    assert support.post("/people/search", asked, Idempotency_Key="k1").status_code == 404
