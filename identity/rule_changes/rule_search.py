@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import parse_domain
 from domain_rules.rule import RuleKind
+from identity.core.address_domains import domain_of
 from identity.core.paging import Column, Page, find_page
 from identity.operators.roles import ALL, Scope
 from identity.routing.models import RuleRevision, StoredRule
@@ -110,7 +111,9 @@ def _key(rule: StoredRule) -> Key:
 def _conditions(session: Session, wanted: Wanted) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.prefix:
-        column = StoredRule.pattern
+        # What stands before the @ is not searched: it would be guessed sign by sign.
+        is_address = wanted.kind == RuleKind.ADDRESS
+        column = domain_of(StoredRule.pattern) if is_address else StoredRule.pattern
         found.append(column.startswith(_canonical_prefix(wanted.prefix), autoescape=True))
     if wanted.kind:
         found.append(StoredRule.kind == wanted.kind)

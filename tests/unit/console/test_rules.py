@@ -80,6 +80,9 @@ def test_no_address_comes_into_a_url_and_only_editors_read_it(sign_in, vera, emi
     assert "prefix=asso.example" in browser.at
     masked = browser.get("/admin/domains?kind=address")
     assert ("g•••@asso.example" in words(masked), GIL in masked.text) == (True, False)
+    by_domain = words(browser.get("/admin/domains?kind=address&prefix=asso"))
+    guessed = words(browser.get("/admin/domains?kind=address&prefix=gil"))
+    assert ("g•••@asso.example" in by_domain, "g•••@" in guessed) == (True, False)
     assert GIL in words(sign_in(emil).get("/admin/domains?kind=address"))
 
 
