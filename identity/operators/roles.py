@@ -138,7 +138,7 @@ class WrongRoles(ValueError):
 def check_roles(roles: Collection[Role], scope: Scope) -> None:
     """Raises WrongRoles: no role, an auditor with another role, or an admin with a scope."""
     if not roles:
-        raise WrongRoles("an operator needs at least one role")
+        raise WrongRoles("at least one role is needed")
     if Role.AUDITOR in roles and len(roles) > 1:
         raise WrongRoles("an auditor may hold no other role")
     if {Role.AUDITOR, Role.ADMIN} & set(roles) and not scope.is_all:

@@ -15,7 +15,8 @@ from identity.operators import service as operating, sessions, tokens as api_tok
 from identity.operators.kept_answers import KeptAnswer
 from identity.operators.models import AdminToken
 from identity.operators.notices import OperatorNotice
-from identity.operators.roles import Role, Scope
+from identity.operators.roles import ALL, Role, Scope
+from identity.problems import WrongOperator
 from tests.worlds.admin_api import *
 
 
@@ -352,3 +353,33 @@ def test_what_a_program_stops_ends_within_three_days(program, clock, path, what,
     late = (clock() + timedelta(hours=73)).isoformat()
     answer = program(Role.APPROVER).post(path, what | {"until": late, "reason": WHY})
     assert (answer.status_code, answer.json["org.guichet.field"]) == (400, "until"), page
+
+
+@pytest.mark.parametrize(
+    ("name", "roles", "scope"),
+    [
+        ("bad\x1b[31mname", {Role.VIEWER}, ALL),
+        ("n" * 101, {Role.VIEWER}, ALL),
+        ("ada@ops.example", {Role.VIEWER}, ALL),
+        ("  ", {Role.VIEWER}, ALL),
+        ("sees all operators", {Role.ADMIN}, Scope(homeservers=frozenset({EDUCATION}))),
+        ("sees nothing", {Role.VIEWER}, Scope(homeservers=frozenset({"typo.example"}))),
+        ("does nothing", set(), ALL),
+    ],
+)
+def test_a_token_has_a_name_and_roles_and_scope_that_go_together(
+    services, clock, ada, name, roles, scope
+):
+    standing = operating.Standing(frozenset(roles), scope)
+    with services.database.transaction() as session, pytest.raises(WrongOperator):
+        api_tokens.issue(
+            session,
+            clock(),
+            SHELL,
+            session.merge(ada),
+            name=name,
+            standing=standing,
+            lifetime=timedelta(days=1),
+        )
+    with services.database.reading() as session:
+        assert not session.query(AdminToken).all()
