@@ -7,7 +7,7 @@ from datetime import datetime
 class Problem(Exception):
     """Something a person or a program can be told."""
 
-    further: Mapping[str, str] = {}
+    further: Mapping[str, str | int] = {}
     """What programs are told beside the message."""
 
     def __str__(self) -> str:
@@ -24,6 +24,11 @@ class MissingParameter(Problem):
 
 class WrongParameter(Problem):
     """A parameter has a value that is not accepted here."""
+
+    def __init__(self, message: str = "", *, field: str = "") -> None:
+        super().__init__(*([message] if message else []))
+        if field:
+            self.further = {"org.guichet.field": field}
 
 
 class CredentialNeeded(Problem):
@@ -436,7 +441,7 @@ class StaleDraft(Problem):
     def __init__(self, version: int) -> None:
         super().__init__()
         self.version = version  # the present one
-        self.further = {"org.guichet.version": str(version)}
+        self.further = {"org.guichet.version": version}
 
 
 class OwnApproval(Problem):

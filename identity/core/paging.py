@@ -90,7 +90,9 @@ def _read(after: str, keys: Sequence[Column]) -> list[Any]:
         texts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         return [_value(text, key) for text, key in zip(texts, keys, strict=True)]
     except (binascii.Error, ValueError, TypeError, RecursionError):
-        raise WrongParameter("This page has no such continuation: begin at the first.") from None
+        raise WrongParameter(
+            "This page has no such continuation: begin at the first.", field="after"
+        ) from None
 
 
 def _value(text: Any, key: Column) -> Any:

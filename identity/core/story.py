@@ -134,4 +134,6 @@ def _read(after: str) -> tuple[datetime, str, str]:
         what, key = (each.replace("\0", "") for each in (what, key))
         return datetime.fromisoformat(at).astimezone(UTC), what, key
     except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError, OverflowError):
-        raise WrongParameter("This page has no such continuation: begin at the first.") from None
+        raise WrongParameter(
+            "This page has no such continuation: begin at the first.", field="after"
+        ) from None

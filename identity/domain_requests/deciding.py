@@ -94,7 +94,9 @@ def accept(
     models.lock(session)
     together = _together(session, request)
     if (homeserver is None) == (sibling_of is None):
-        raise WrongParameter("Name a homeserver, or the domain of which it is a sibling.")
+        raise WrongParameter(
+            "Name a homeserver, or the domain of which it is a sibling.", field="homeserver"
+        )
     if sibling_of is not None:
         _check_sibling(rules, sibling_of)
     if not scope.covers(homeserver=homeserver, organisation=organisation):
@@ -146,7 +148,7 @@ def refuse(
     models.lock(session)
     note = mask_names(" ".join(note.split()))
     if len(note) > MAX_NOTE:
-        raise WrongParameter(f"The note may have {MAX_NOTE} characters at most.")
+        raise WrongParameter(f"The note may have {MAX_NOTE} characters at most.", field="note")
     for each in _together(session, request):
         _decide(
             session,
@@ -173,7 +175,7 @@ def ask_back(
     models.lock(session)
     question = question.strip()
     if not question or len(question) > MAX_QUESTION:
-        raise WrongParameter(f"A question has 1 to {MAX_QUESTION} characters.")
+        raise WrongParameter(f"A question has 1 to {MAX_QUESTION} characters.", field="question")
     own = (DomainRequest.id == request.id, DomainRequest.state.in_(UNDECIDED))
     if not rows.update(session, DomainRequest, *own, state=RequestState.ASKED, changed_at=now):
         raise _decided(session, request)
@@ -199,7 +201,7 @@ def merge(
     """
     models.lock(session)
     if into.id == request.id or into.merged_into is not None:
-        raise WrongParameter(f"{request.label} cannot be merged into {into.label}.")
+        raise WrongParameter(f"{request.label} cannot be merged into {into.label}.", field="into")
     for each in (request, into):
         session.refresh(each)
         if each.state not in UNDECIDED:
@@ -215,7 +217,7 @@ def put_off(
 ) -> None:
     """Leave it out of what waits until then. Raises DomainRequestDecided, WrongParameter."""
     if until <= now:
-        raise WrongParameter("This moment has passed.")
+        raise WrongParameter("This moment has passed.", field="until")
     own = (DomainRequest.id == request.id, DomainRequest.state.in_(UNDECIDED))
     if not rows.update(session, DomainRequest, *own, later_until=until, changed_at=now):
         raise _decided(session, request)
@@ -324,7 +326,7 @@ def _decide(
 def _check_sibling(rules: RuleSet, domain: str) -> None:
     found = rules.rule_of_domain(domain)
     if found is None or found.requires_invite or found.sibling_of:
-        raise WrongParameter(f"{domain} is not open to agents.")
+        raise WrongParameter(f"{domain} is not open to agents.", field="sibling_of")
 
 
 def _still_waiting(session: Session, request: DomainRequest) -> list[DomainRequester]:

@@ -29,7 +29,7 @@ def describe(row: Homeserver, now: datetime) -> dict[str, Any]:
         "private_ca": row.ca_pem is not None,
         "insecure": row.insecure,
         "has_secrets": row.registration_secret is not None,
-        "created_at": row.created_at.isoformat(),
+        "created_at": _moment(row.created_at),
         "state": standing.state_of(row, now),
         "held_at": _moment(row.held_at) if standing.is_on_hold(row, now) else None,
         "held_until": _moment(row.held_until) if standing.is_on_hold(row, now) else None,

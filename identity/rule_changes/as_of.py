@@ -47,7 +47,9 @@ def read_as_of(typed: str) -> AsOf:
         return AsOf(change=int(found[1]))
     if found := REVISION.fullmatch(text):
         return AsOf(revision=int(found[1]))
-    raise WrongParameter(f"{text[:40]} is neither a revision nor a change such as C-142.")
+    raise WrongParameter(
+        f"{text[:40]} is neither a revision nor a change such as C-142.", field="as_of"
+    )
 
 
 def rules_as_of(session: Session, now: datetime, moment: AsOf, scope: Scope = ALL) -> RuleSet:

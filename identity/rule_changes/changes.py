@@ -91,7 +91,7 @@ def read_title(text: str) -> str:
     """The title of a change as it is stored, on one line. Raises WrongParameter without letters."""
     title = mask_names(" ".join(text.split()))
     if not title or not title.isprintable():
-        raise WrongParameter("A change has a title, on one line.")
+        raise WrongParameter("A change has a title, on one line.", field="title")
     return title[:MAX_TITLE]
 
 
@@ -174,7 +174,7 @@ def remove_line(
     Raises StaleDraft, NotNow, NotPermitted, and WrongParameter if no such rule is in force.
     """
     if not rules.find_in_force(session, [key]):
-        raise WrongParameter(f"There is no rule {lines.name_of(key)}.")
+        raise WrongParameter(f"There is no rule {lines.name_of(key)}.", field="remove")
     _edit(session, now, who, change, version)
     lines.drop(session, change, key)
     lines.add(session, change, (), [key], scope=scope)

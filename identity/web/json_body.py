@@ -18,6 +18,7 @@ from identity.core.strict_json import is_text
 from identity.problems import MissingParameter, Problem, UnreadableBody, WrongParameter
 
 MAX_INTEGER = 2**53 - 1  # the largest integer in Matrix's canonical JSON
+MAX_NAME = 100  # characters of an unknown field that an answer repeats
 WRITTEN_NUMBER = re.compile(r"([0-9]{1,19})(?:\.0{1,3})?", re.ASCII)
 
 
@@ -72,6 +73,10 @@ def read_as(model: type[BodyModel], given: dict[str, Any]) -> BodyModel:
     missing = [_name(model, fault["loc"]) for fault in faults if fault["type"] == "missing"]
     if missing:
         raise _about(missing[0], MissingParameter(f"Missing: {', '.join(missing)}."))
+    unknown = [fault["loc"] for fault in faults if fault["type"] == "extra_forbidden"]
+    if unknown:
+        name = str(unknown[0][-1])[:MAX_NAME]
+        raise _about(name, WrongParameter(f"There is no such field: {name}."))
     names = list(dict.fromkeys(_name(model, fault["loc"]) for fault in faults))
     raise _about(names[0], WrongParameter(f"Not as it should be: {', '.join(names)}."))
 

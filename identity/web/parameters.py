@@ -32,7 +32,7 @@ def optional(*names: str) -> list[str | None]:
     found = _given(*names)
     for name, value in zip(names, found, strict=True):
         if value is not None and not is_text(value):
-            raise WrongParameter(f"The parameter {name} is no text.")
+            raise WrongParameter(f"The parameter {name} is no text.", field=name)
     return found
 
 
@@ -68,7 +68,7 @@ def _given(*names: str) -> list[str | None]:
     given = {name: [value for key, value in pairs if key == name] for name in names}
     for name, values in given.items():
         if len(values) > 1:
-            raise WrongParameter(f"The parameter {name} is given more than once.")
+            raise WrongParameter(f"The parameter {name} is given more than once.", field=name)
     return [values[0] if values else None for values in given.values()]
 
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from identity.core import paging
@@ -44,7 +44,12 @@ Row = TypeVar("Row")
 
 
 class Said(Body):
-    """The body of a writing call: at least why it is made, where that is asked for."""
+    """The body of a writing call: at least why it is made, where that is asked for.
+
+    Unknown fields are refused: a call with a typing error would do something else.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
     reason: Text = Field(default="", max_length=MAX_REASON)
 
@@ -210,9 +215,7 @@ def expected_version() -> int:
 
 def wrong(field: str, message: str) -> WrongParameter:
     """The problem with one field or parameter."""
-    problem = WrongParameter(message)
-    problem.further = {"org.guichet.field": field}
-    return problem
+    return WrongParameter(message, field=field)
 
 
 def _add(rule: str, name: str, method: str, route: Route, view: View) -> None:

@@ -56,8 +56,9 @@ def guard() -> None:
         raise RoleNeeded
     if PERMISSIONS[route.deed].step_up:
         raise SecondFactorNeeded(services.settings.public_url + _page(route))
-    if not all(map(is_text, (value for pair in request.args.items(multi=True) for value in pair))):
-        raise WrongParameter("The query is no text.")
+    for name, value in request.args.items(multi=True):
+        if not is_text(name + value):
+            raise WrongParameter("The query is no text.", field=name if is_text(name) else "")
 
 
 def program() -> Program:

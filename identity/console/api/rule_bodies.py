@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from domain_rules.address_faults import InvalidAddress
 from domain_rules.addresses import EmailAddress
 from domain_rules.rule import AccountClass, InvalidRule, Rule, RuleKind
 from identity.homeservers import changing as homeservers
-from identity.problems import UnknownHomeserver
+from identity.problems import UnknownHomeserver, WrongParameter
 from identity.rule_changes.service import Key as RuleKey
 from identity.web.json_body import Body, Text
 
@@ -23,14 +23,19 @@ NAME = Field(default=None, max_length=255)
 
 
 class Key(Body):
-    """Which rule: its kind and pattern."""
+    """Which rule: its kind and pattern. Unknown fields are refused, as in each body here."""
+
+    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["address", "domain", "suffix", "default"]
     pattern: Text | None = Field(default=None, max_length=MAX_TEXT)
 
 
 class RuleBody(Key):
-    """A rule. A domain that is not open has `sibling_of` in place of a homeserver."""
+    """A rule. A domain that is not open has `sibling_of` in place of a homeserver.
+
+    `since_revision` is told of rules in force, and not read.
+    """
 
     account_class: Literal["agent", "guest"] = "agent"
     homeserver: Text | None = NAME
@@ -44,11 +49,12 @@ class RuleBody(Key):
     valid_from: Text | None = NAME
     valid_until: Text | None = NAME
     extra_signs: Text = Field(default="", max_length=10)
+    since_revision: int | None = None
 
 
 def read_rules(session: Session, given: Iterable[RuleBody]) -> list[Rule]:
     """The rules. Raises WrongParameter with the field, also for an unknown homeserver."""
-    found = [_read_rule(each) for each in given]
+    found = [_read_numbered(number, each) for number, each in enumerate(given)]
     _check_once([(rule.kind, rule.pattern) for rule in found], "put")
     for name in {rule.homeserver for rule in found} | {rule.protected_homeserver for rule in found}:
         _check_homeserver(session, name)
@@ -75,6 +81,16 @@ def read_key(given: Key) -> RuleKey:
         return kind, EmailAddress.parse(typed, smtputf8=True).canonical
     except InvalidAddress as error:
         raise frame.wrong("pattern", f"This is not an address: {error}") from None
+
+
+def _read_numbered(number: int, given: RuleBody) -> Rule:
+    """The rule. What is wrong with it names its place: there may be a thousand."""
+    try:
+        return _read_rule(given)
+    except WrongParameter as problem:
+        placed = WrongParameter(f"put[{number}]: {problem}")
+        placed.further = problem.further
+        raise placed from None
 
 
 def _read_rule(given: RuleBody) -> Rule:

@@ -244,9 +244,20 @@ def test_a_list_is_read_to_its_end_page_by_page(program, make_operator):
     assert found == names
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "after=x", "limit=1&limit=2"])
-def test_a_page_that_is_none_is_refused(program, query):
-    assert program(Role.ADMIN).get(f"/operators?{query}").status_code == 400
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("after=x", "after"),
+        ("after=%00", "after"),
+        ("limit=1&limit=2", "limit"),
+    ],
+)
+def test_a_page_that_is_none_is_refused_and_says_by_which_parameter(program, query, field):
+    answer = program(Role.ADMIN).get(f"/operators?{query}")
+    assert (answer.status_code, answer.json["org.guichet.field"]) == (400, field)
 
 
 def test_addresses_of_operators_are_masked(program):

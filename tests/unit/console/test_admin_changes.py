@@ -62,7 +62,7 @@ def test_an_address_is_explained_now_then_and_under_a_change(editor, draft):
     [
         ({"address": "no address"}, 400, "address"),
         ({}, 400, "address"),
-        ({"address": "a@b.example", "as_of": "D-1"}, 400, None),
+        ({"address": "a@b.example", "as_of": "D-1"}, 400, "as_of"),
         ({"address": "a@b.example", "as_of": "C-9"}, 404, None),
         ({"address": "a@b.example", "as_of": "999"}, 404, None),
     ],
@@ -122,7 +122,7 @@ def test_whoever_changes_a_draft_says_which_version(editor, draft, method, path,
     assert (missing.status_code, missing.json["errcode"]) == (428, "org.guichet.if_match_needed")
     stale = editor.open(method, path, body, If_Match='"9"')
     assert (stale.status_code, stale.headers["ETag"]) == (412, '"1"')
-    assert stale.json["org.guichet.version"] == "1"
+    assert stale.json["org.guichet.version"] == 1
     assert editor.open(method, path, body, If_Match="*").status_code == 400
     assert editor.get("/changes/1").json["version"] == 1
 
@@ -233,3 +233,38 @@ def test_a_file_is_read_for_its_sender_alone(editor, program, services):
     assert program(Role.APPROVER).get(path).status_code == 404
     assert editor.post("/imports", {"name": "a", "content": "a\0"}).status_code == 400
     assert program(Role.VIEWER).post("/imports", {"name": "a", "content": "a"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("PUT", "/lines", {"puts": []}, "puts"),
+        (
+            "PATCH",
+            "/lines",
+            {"put": [ASSO | {"valid_untill": "2027-01-01T00:00:00Z"}]},
+            "valid_untill",
+        ),
+        ("PATCH", "/lines", {"remove": [ASSO]}, "homeserver"),
+        ("PATCH", "", {"title": "x", "Title": "y"}, "Title"),
+        ("POST", "/check", {"raison": WHY}, "raison"),
+    ],
+)
+def test_a_field_with_a_typing_error_is_refused_and_changes_nothing(
+    editor, draft, method, path, body, field
+):
+    answer = editor.open(method, f"/changes/1{path}", body, If_Match='"1"')
+    assert (answer.status_code, answer.json["org.guichet.field"]) == (400, field), answer.text
+    assert editor.get("/changes/1").json["version"] == 1
+
+
+def test_of_many_rules_the_wrong_one_is_named_by_its_place(editor):
+    rules = [ASSO, ASSO | {"pattern": "no domain"}]
+    answer = editor.post("/changes", {"title": "x", "put": rules})
+    assert (answer.json["org.guichet.field"], answer.json["error"][:7]) == ("pattern", "put[1]:")
+
+
+def test_rules_can_be_sent_back_as_they_are_told(editor):
+    told = editor.get("/rules").json["items"]
+    answer = editor.post("/changes", {"title": "the same", "put": told})
+    assert (answer.status_code, answer.json["lines"]) == (201, len(told)), answer.text
