@@ -189,6 +189,9 @@ def abandon_change(session: Session, given: frame.Said, number: int) -> Answer:
     return _answer(session, change)
 
 
+frame.in_console("/changes/<int:number>/approve", "approve_change", Deed.APPROVE, PAGE)
+frame.in_console("/changes/<int:number>/break-glass", "break_glass", Deed.BREAK_GLASS, PAGE)
+frame.in_console("/changes/<int:number>/review", "review_change", Deed.APPROVE, PAGE)
 frame.in_console("/changes/<int:number>/schedule", "schedule_change", Deed.APPLY, PAGE)
 frame.in_console("/changes/<int:number>/apply", "apply_change", Deed.APPLY, PAGE)
 frame.in_console("/changes/<int:number>/rollback", "roll_change_back", Deed.ROLL_BACK, PAGE)

@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from identity.core import paging
 from identity.core.paging import Page
@@ -93,12 +92,12 @@ def writes(
     body: type[BodyModel],
     *,
     method: str = "POST",
-    again: Callable[[Session, Answer], Answer] | None = None,
+    again: View | None = None,
 ) -> Callable[[View], View]:
     """Register a view that changes something: `view(session, body, **path)` returns an Answer.
 
-    `again`: makes the answer to a call that is sent again, from the first one without its body: for
-    answers about a person, which are kept nowhere.
+    `again(session, first, **path)`: makes the answer to a call that is sent again, from the first one
+    without its body: for answers that name people, which are kept nowhere.
     """
 
     def register(view: View) -> View:
@@ -110,7 +109,8 @@ def writes(
                 if call is not None:
                     kept = kept_answers.begin(session, services.vault, services.now(), call)
                     if kept is not None:
-                        return respond(again(session, kept) if again else kept, replayed=True)
+                        told = again(session, kept, **path) if again else kept
+                        return respond(told, replayed=True)
                 made: Answer = view(session, given, **path)
                 if call is not None:
                     bare = replace(made, body={}) if again else made
@@ -123,7 +123,7 @@ def writes(
     return register
 
 
-def in_console(rule: str, name: str, deed: Deed, page: str) -> None:
+def in_console(rule: str, name: str, deed: Deed, page: str, *, method: str = "POST") -> None:
     """Register what a person does in the console, with their second factor: here it is refused.
 
     `page`: where, with the names of the path in braces.
@@ -132,7 +132,7 @@ def in_console(rule: str, name: str, deed: Deed, page: str) -> None:
     def refuse(**_path: Any) -> Response:
         raise LookupError(f"the guard let a token through to {name}")
 
-    _add(rule, name, "POST", Route(deed, page=page), refuse)
+    _add(rule, name, method, Route(deed, page=page), refuse)
 
 
 def plain(value: Any) -> Any:

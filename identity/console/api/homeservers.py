@@ -58,6 +58,9 @@ def hold_homeserver(session: Session, given: Hold, name: str) -> Answer:
 
 
 frame.in_console("/homeservers", "add_homeserver", Deed.MANAGE_HOMESERVER, "/admin/homeservers")
+frame.in_console(
+    "/homeservers/<name>", "edit_homeserver", Deed.MANAGE_HOMESERVER, PAGE, method="PATCH"
+)
 for verb in ("credential", "suspend", "resume", "retire", "reinstate"):
     name = f"{verb}_homeserver"
     frame.in_console(f"/homeservers/<name>/{verb}", name, Deed.MANAGE_HOMESERVER, PAGE)

@@ -20,6 +20,7 @@ from identity.web.request_context import services
 
 from . import frame, guards
 
+MAX_EVENT = 200  # characters
 MAX_ADDRESS = 500  # characters; what is longer is no address
 
 
@@ -27,6 +28,13 @@ class Search(frame.Said):
     """The body of POST /people/search."""
 
     address: Text = Field(max_length=MAX_ADDRESS)
+
+
+class Event(frame.Said):
+    """The body of POST /people/ID/show: an event of the story, by its `what` and `key`."""
+
+    what: Text = Field(max_length=MAX_EVENT)
+    key: Text = Field(max_length=MAX_EVENT)
 
 
 def open_again(session: Session, first: Answer) -> Answer:
@@ -102,6 +110,25 @@ def free_address(session: Session, given: frame.Said, file_id: uuid.UUID) -> Ans
     if not helping.free_address(session, services.hashes, services.now(), who, opened.person):
         raise NothingToDo("Nothing keeps mails away from them.")
     return frame.done({"freed": True})
+
+
+@frame.writes("/people/<uuid:file_id>/show", Deed.OPEN_PERSON, Event)
+def show_neighbour(session: Session, given: Event, file_id: uuid.UUID) -> Answer:
+    """Let the story show who else took part in one event; the journal has it under their name."""
+    opened, who = _find(session, file_id), guards.actor(given.reason)
+    done = files.show_neighbour(
+        *(session, services.hashes, services.now(), who, opened), what=given.what, key=given.key
+    )
+    if not done:
+        raise NothingToDo("There is no such event, or nobody else took part in it.")
+    return frame.done({"shown": True})
+
+
+@frame.writes("/people/<uuid:file_id>/close", Deed.OPEN_PERSON, frame.Said)
+def close_file(session: Session, _given: frame.Said, file_id: uuid.UUID) -> Answer:
+    """Close it before its half hour is over."""
+    files.close(session, services.now(), _find(session, file_id).file)
+    return frame.done({"closed": True})
 
 
 for verb, deed in (("export", Deed.EXPORT_PERSON), ("erase", Deed.ERASE_PERSON)):

@@ -86,6 +86,19 @@ def show_request(session: Session, number: int) -> dict[str, Any]:
     return views.describe_whole(session, _find(session, number), masked=True)
 
 
+def show_again(session: Session, _first: Answer, number: int) -> Answer:
+    """Those who asked, as they are now, where they were shown before."""
+    return _with_people(session, _find(session, number))
+
+
+@frame.writes("/requests/<int:number>/people", Deed.SEE_REQUESTERS, frame.Said, again=show_again)
+def show_requesters(session: Session, given: frame.Said, number: int) -> Answer:
+    """The request with the addresses of those who asked; the journal keeps who looked, and why."""
+    found = _find(session, number)
+    deciding.record_shown(session, services.now(), guards.actor(given.reason), found)
+    return _with_people(session, found)
+
+
 @frame.writes("/requests/<int:number>/evidence", Deed.DRAFT, frame.Said)
 def collect_evidence(session: Session, _given: frame.Said, number: int) -> Answer:
     """Let the worker collect the evidence anew."""
@@ -176,3 +189,7 @@ def _find(session: Session, number: int) -> DomainRequest:
 
 def _answer(session: Session, found: DomainRequest) -> Answer:
     return frame.done(views.describe_whole(session, found, masked=True))
+
+
+def _with_people(session: Session, found: DomainRequest) -> Answer:
+    return frame.done(views.describe_whole(session, found, masked=False))

@@ -170,7 +170,7 @@ def _describe_block(session: Session, each: InviterBlock) -> dict[str, Any]:
 def _past(session: Session) -> list[dict[str, Any]]:
     """What was stopped and let go lately, newest first."""
     rows = [
-        journal_views.describe(entry)
+        journal_views.describe(entry, is_masked=True)
         for action in PAST_ACTIONS
         for entry in journal_search.find(session, JournalFilter(action=action), limit=PAST).items
     ]

@@ -20,7 +20,7 @@ from identity.core import (
 from identity.core.journal_search import JournalFilter
 from identity.core.outbox import JobKind
 from identity.health import looking
-from identity.operators.roles import Deed
+from identity.operators.roles import Deed, Role
 from identity.web.request_context import services
 
 from . import things
@@ -44,7 +44,8 @@ def journal() -> Response:
             session, _wanted(typed), within=_within(), after=request.args.get("after")
         )
         check = journal_checks.find(session)
-    rows = [journal_views.describe(entry) for entry in page.items]
+    is_masked = Role.AUDITOR not in operator().roles
+    rows = [journal_views.describe(entry, is_masked=is_masked) for entry in page.items]
     return show_thing(
         "journal",
         rows=[{**row, "facts": list(_readable(row["facts"]))} for row in rows],

@@ -99,7 +99,7 @@ def test_a_draft_is_made_checked_and_proposed(editor, draft, services, told_serv
 
 def test_a_token_applies_nothing(program, draft):
     approver = program(Role.APPROVER)
-    for verb in ("schedule", "apply", "rollback"):
+    for verb in ("approve", "break-glass", "review", "schedule", "apply", "rollback"):
         answer = approver.post(f"/changes/1/{verb}")
         assert (answer.status_code, answer.json["org.guichet.reason"]) == (403, "second_factor")
         assert answer.json["org.guichet.url"].endswith("/admin/changes/C-1")

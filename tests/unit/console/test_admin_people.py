@@ -1,8 +1,12 @@
 """Support opens one person's file by the admin API: with a reason, for half an hour, in its scope."""
 
+from datetime import timedelta
+
 import pytest
 
 from identity.core import journal
+from identity.invitations.history import InvitationEvent
+from identity.invitations.models import ThirdPartyInvitation
 from identity.operators.kept_answers import KeptAnswer
 from identity.operators.roles import Role, Scope
 from tests.worlds.admin_api import *
@@ -100,3 +104,49 @@ def test_a_file_that_is_asked_for_again_is_told_while_it_is_open_and_kept_nowher
         assert len(list(journal.find_by_action(session, "person.open"))) == 1
     clock.advance(minutes=30)
     assert support.post("/people/search", asked, Idempotency_Key="k1").status_code == 404
+
+
+def test_a_file_is_closed_and_then_not_found(support, file):
+    path = f"/people/{file.json['id']}"
+    assert support.post(f"{path}/close", REASON).json == {"closed": True}
+    assert support.get(path).status_code == 404
+
+
+def test_who_else_took_part_is_shown_one_by_one_and_journaled(support, request_, services, clock):
+    invited_by = "@zoe:education.example"
+    with services.database.transaction() as session:
+        invitation = invitation_of(clock(), CAMILLE, invited_by)
+        session.add(invitation)
+        session.flush()
+        session.add(
+            InvitationEvent(invitation_id=invitation.id, at=clock(), happened="stored", by="zoe")
+        )
+    file = support.post("/people/search", {"address": CAMILLE} | REASON).json
+    path = f"/people/{file['id']}"
+    masked = [each for each in support.get(f"{path}/story").json["items"] if each["is_masked"]]
+    assert masked
+    assert "zoe" not in str(masked)
+    event = {name: masked[0][name] for name in ("what", "key")}
+    assert support.post(f"{path}/show", event | REASON).json == {"shown": True}
+    assert invited_by in support.get(f"{path}/story").text
+    with services.database.reading() as session:
+        (row,) = journal.find_recent(session, limit=1)
+    assert (row.action, row.reason) == ("person.show_neighbour", "ticket 4412")
+    unknown = {"what": "nothing", "key": "none"}
+    assert support.post(f"{path}/show", unknown | REASON).status_code == 409
+
+
+def invitation_of(now, address, sender):
+    return ThirdPartyInvitation(
+        address=address,
+        room_id="!room:education.example",
+        sender=sender,
+        token="t",
+        public_key="p",
+        sealed_key="s",
+        signing_key_id="ed25519:0",
+        facts={},
+        for_guest=False,
+        created_at=now,
+        expires_at=now + timedelta(days=30),
+    )

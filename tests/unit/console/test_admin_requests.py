@@ -3,6 +3,7 @@
 import pytest
 
 from identity.core import journal
+from identity.operators.kept_answers import KeptAnswer
 from identity.operators.roles import Role, Scope
 from tests.worlds.admin_api import *
 from tests.worlds.domain_askers import *
@@ -72,3 +73,20 @@ def test_a_request_outside_the_scope_is_not_found(program, asked):
     assert elsewhere.get("/requests/1").status_code == 404
     assert elsewhere.post("/requests/1/ask", {"question": "Who?"}).status_code == 404
     assert elsewhere.get("/requests").json["items"] == []
+
+
+def test_those_who_asked_are_shown_with_a_reason_and_the_answer_is_kept_nowhere(
+    editor, program, asked, services
+):
+    assert editor.post("/requests/1/people", {}).json["org.guichet.field"] == "reason"
+    body = {"reason": WHY}
+    shown = editor.post("/requests/1/people", body, Idempotency_Key="k1")
+    assert f"jean@{NORMANDIE}" in {each["address"] for each in shown.json["requesters"]}
+    again = editor.post("/requests/1/people", body, Idempotency_Key="k1")
+    assert (again.data, again.headers["Idempotent-Replayed"]) == (shown.data, "true")
+    with services.database.reading() as session:
+        (row,) = journal.find_recent(session, limit=1)
+        kept = session.query(KeptAnswer).one()
+        assert "jean@" not in services.vault.open(kept.answer).get_secret_value()
+    assert (row.subject, row.reason, "jean" in row.facts) == ("D-1", WHY, False)
+    assert program(Role.VIEWER).post("/requests/1/people", body).status_code == 403
